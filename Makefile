@@ -1,0 +1,50 @@
+# make run    the app on http://127.0.0.1:8501 (PORT=... for another port)
+# make test   everything: lint, types, unit, page and browser tests
+# make bench  the benchmarks of the screen and the engine (minutes, not part of the tests)
+# make readme the generated parts of README.md and its screenshots
+
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+
+.PHONY: run test lint unit browser bench readme
+
+run: .venv/installed-app
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: lint unit browser
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: .venv/installed-dev
+	$(BIN)/pytest --ignore tests/browser
+
+browser: .venv/installed-browser
+	$(BIN)/pytest tests/browser
+
+bench: .venv/installed-browser
+	$(BIN)/python -m tests.bench.screen
+
+readme: .venv/installed-browser
+	$(BIN)/python -m tests.readme
+	SHOTS=docs $(BIN)/pytest tests/browser/test_first_ten_seconds.py
+
+# The marker files make a second call install nothing.
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Distillery needs Python 3.11 or newer: make PYTHON=python3.12 run") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+
+.venv/installed-app: .venv/bin/python requirements.txt
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/installed-dev: .venv/installed-app requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+.venv/installed-browser: .venv/installed-dev tests/browser/chromium.py
+	$(BIN)/python -m tests.browser.chromium
+	touch $@

@@ -1,0 +1,116 @@
+"""The engine from a terminal: ``python -m kd_core train --temperature 4`` and ``python -m kd_core list``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from kd_core.catalogue import GROUPS, members
+from kd_core.config import MEMBERS, from_flat, settings
+from kd_core.events import Event, Failed, Finished, Validated, to_json
+from kd_core.options import Option, as_text, options_of
+from kd_core.training import Training
+from kd_core.verdict import verdict
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status: 0, 1 for a run that failed, 2 for settings that were refused."""
+    parser = argparse.ArgumentParser("python -m kd_core", description="Knowledge distillation without the browser.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train", help="train a teacher, a student and its baseline")
+    train.add_argument("--json", action="store_true", help="print every event as one line of JSON")
+    for name in [name for name, *_ in MEMBERS]:
+        train.add_argument(f"--{name}", help=f"which {name}; see the list command")
+    for name, (owners, option) in _merged_settings().items():
+        train.add_argument(f"--{name.replace('_', '-')}", dest=name, help=f"{owners}: {_escaped(option)}")
+    listing = commands.add_parser("list", help="what there is to choose from")
+    listing.add_argument("--json", action="store_true", help="as one JSON object")
+    given = vars(parser.parse_args(arguments))
+    is_json, command = given.pop("json"), given.pop("command")
+    if command == "list":
+        print(json.dumps(catalogue(), indent=2, ensure_ascii=False) if is_json else _as_text(catalogue()))
+        return 0
+    try:
+        config = from_flat({name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    failed = False
+    for event in Training(config):
+        failed |= isinstance(event, Failed)
+        if is_json:
+            print(to_json(event), flush=True)
+        elif line := _in_words(event):
+            print(line, flush=True)
+    return int(failed)
+
+
+def catalogue() -> dict[str, list[dict[str, Any]]]:
+    """Every choice of every group with its options, family and paper, as plain values."""
+    return {
+        group: [
+            {
+                "name": name,
+                "title": cls.title,
+                "family": cls.family,
+                "idea": cls.idea,
+                **{key: getattr(cls, key) for key in ("paper", "formula", "trap", "source") if hasattr(cls, key)},
+                "options": {
+                    key: {
+                        "default": as_text(cls.__dataclass_fields__[key].default),  # type: ignore[attr-defined]
+                        "kind": option.kind,
+                        "allowed": option.allowed(),
+                        "help": option.help,
+                    }
+                    for key, option in options_of(cls).items()
+                },
+            }
+            for name, cls in members(group).items()
+        ]
+        for group in GROUPS
+    }
+
+
+def _merged_settings() -> dict[str, tuple[str, Option]]:
+    """One command-line flag per flat name; several families may share one."""
+    merged: dict[str, tuple[str, Option]] = {}
+    for name, owner, option in settings():
+        owners = merged[name][0] + ", " if name in merged else ""
+        merged[name] = (owners + owner, option)
+    return merged
+
+
+def _escaped(option: Option) -> str:
+    return f"{option.help} ({option.allowed()})".replace("%", "%%")
+
+
+def _as_text(groups: dict[str, list[dict[str, Any]]]) -> str:
+    lines = []
+    for group, choices in groups.items():
+        lines.append(group)
+        for choice in choices:
+            lines.append(f"  {choice['name']:<16} {choice['idea']}")
+            lines += [f"    {key:<14} {o['default']:>8}  {o['help']}" for key, o in choice["options"].items()]
+    return "\n".join(lines)
+
+
+def _in_words(event: Event) -> str:
+    if isinstance(event, Validated):
+        shares = ", ".join(f"{role} {share:.1%}" for role, share in event.accuracy.items())
+        return f"{event.phase}, epoch {event.epoch}: validation accuracy {shares}"
+    if isinstance(event, Failed):
+        return event.message
+    if isinstance(event, Finished):
+        shares = ", ".join(f"{role} {share:.1%}" for role, share in event.test_accuracy.items())
+        return f"Test accuracy: {shares}.\n{verdict([event.test]).sentence}"
+    return ""
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,231 @@
+"""RunConfig: everything that determines a run. The same configuration gives the same events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from kd_core.catalogue import Member, find, make, members
+from kd_core.datasets import Dataset, load
+from kd_core.methods import Method
+from kd_core.models import Model
+from kd_core.options import Option, Options, as_text, choice, number, options_of, read, switch, whole
+from kd_core.views import Labels
+
+OPTIMISERS = ("adam", "sgd")
+
+
+@dataclass(frozen=True)
+class Recipe(Options):
+    """How student and baseline are trained: the same steps for both."""
+
+    epochs: int = whole(40, 1, 10_000, "Passes over the student's training examples.")
+    batch_size: int = whole(64, 1, 4096, "Examples per optimiser step.")
+    learning_rate: float = number(
+        0.003, 1e-6, 1.0, "Length of each step.", step=0.0005, live=True, log=True
+    )  # fmt: skip
+    optimiser: str = choice("adam", OPTIMISERS, "Adam (betas 0.9, 0.999) or SGD (momentum 0.9).")
+
+
+@dataclass(frozen=True)
+class TeacherRecipe(Options):
+    """How the teacher is trained, on the full and clean training split. Done once, then kept."""
+
+    epochs: int = whole(20, 1, 10_000, "Passes over the full training split.", label="Teacher's epochs")
+    batch_size: int = whole(64, 1, 4096, "Examples per optimiser step.", label="Teacher's batch size")
+    learning_rate: float = number(
+        0.003, 1e-6, 1.0, "Length of each step.", step=0.0005, log=True, label="Teacher's learning rate"
+    )  # fmt: skip
+    optimiser: str = choice("adam", OPTIMISERS, "Adam or SGD with momentum 0.9.", label="Teacher's optimiser")
+    seed: int = whole(0, 0, 2**31 - 1, "Initial weights and data order of the teacher.", label="Teacher's seed")
+    view: str = choice(
+        "full", ("full", "student"), "The full, clean training split, or exactly what the student is shown.",
+        label="Teacher sees",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Basics(Options):
+    """What belongs to no part in particular."""
+
+    seed: int = whole(
+        0, 0, 2**31 - 1,
+        "Picks the labelled examples, the wrong labels, the initial weights and the order of the batches. "
+        "The teacher keeps its own seed.",
+    )  # fmt: skip
+    control: bool = switch(
+        True, "Train the same student without a teacher beside it: same weights at the start, same data, same steps.",
+        label="Baseline student beside it",
+    )  # fmt: skip
+
+
+# Flat names, as in the URL and on the command line: (attribute, folder of its choices or its class, prefix).
+MEMBERS = (
+    ("dataset", "datasets", "dataset_"),
+    ("teacher", "models", "teacher_"),
+    ("student", "models", "student_"),
+    ("method", "methods", ""),
+    ("scheme", "schemes", ""),
+)
+OPTION_GROUPS: tuple[tuple[str, type[Options], str], ...] = (
+    ("labels", Labels, ""),
+    ("recipe", Recipe, ""),
+    ("teacher_recipe", TeacherRecipe, "teacher_"),
+    ("basics", Basics, ""),
+)
+DEFAULTS = {"dataset": "digits", "teacher": "cnn", "student": "mlp", "method": "soft_targets", "scheme": "offline"}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole run. Raises ValueError when its parts do not fit together."""
+
+    dataset: Dataset
+    teacher: Model
+    student: Model
+    method: Method
+    scheme: Member  # a kd_core.schemes.Scheme: schemes know this class, not the other way round
+    labels: Labels = field(default_factory=Labels)
+    recipe: Recipe = field(default_factory=Recipe)
+    teacher_recipe: TeacherRecipe = field(default_factory=TeacherRecipe)
+    basics: Basics = field(default_factory=Basics)
+
+    def __post_init__(self) -> None:
+        data = load(self.dataset)
+        self.labels.fit(data)
+        for role, model in (("teacher", self.teacher), ("student", self.student)):
+            if refusal := model.refusal(data.shape):
+                raise ValueError(f"{role} = {model.name}: a {model.title} {refusal}.")
+
+    @property
+    def seed(self) -> int:
+        return self.basics.seed
+
+    def live_options(self) -> dict[str, Option]:
+        """The options that may be changed while a run trains."""
+        both = options_of(type(self.method)) | options_of(type(self.recipe))
+        return {name: option for name, option in both.items() if option.live}
+
+    def live_values(self) -> dict[str, float]:
+        """Their values at the start."""
+        both = self.method.values() | self.recipe.values()
+        return {name: both[name] for name in self.live_options()}
+
+    def to_json(self) -> str:
+        """Canonical: two equal configurations give the same text."""
+        body = {f.name: part.to_dict() if isinstance(part := getattr(self, f.name), Member) else part.values()
+                for f in fields(self)}  # fmt: skip
+        return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> RunConfig:
+        """Raises ValueError for a text that :meth:`to_json` would not write; options it lacks get their defaults."""
+        body = json.loads(text)
+        parts: dict[str, Any] = {name: make(group, body[name]) for name, group, _ in MEMBERS}
+        groups: dict[str, Any] = {name: kind(**body.get(name, {})) for name, kind, _ in OPTION_GROUPS}
+        return cls(**parts, **groups)
+
+    def flat(self) -> dict[str, str]:
+        """Every setting as text under its flat name."""
+        texts = {}
+        for name, _, prefix in MEMBERS:
+            member = getattr(self, name)
+            texts[name] = member.name
+            texts |= {prefix + option: as_text(value) for option, value in member.values().items()}
+        for name, _, prefix in OPTION_GROUPS:
+            texts |= {prefix + option: as_text(value) for option, value in getattr(self, name).values().items()}
+        return texts
+
+    def differences(self) -> dict[str, str]:
+        """The settings that differ from what the data set suggests: enough to write a short link."""
+        usual = read_flat({"dataset": self.dataset.name})[0].flat()
+        chosen = self.flat()
+        for name, _, prefix in MEMBERS:  # options of another family have no counterpart to differ from
+            if chosen[name] != usual[name]:
+                for option in options_of(type(getattr(self, name))):
+                    usual.pop(prefix + option, None)
+        return {"dataset": chosen["dataset"]} | {k: v for k, v in chosen.items() if usual.get(k) != v}
+
+    def with_flat(self, **changes: Any) -> RunConfig:
+        """The same run with some flat settings changed. Raises ValueError."""
+        return from_flat(self.flat() | changes)
+
+
+def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
+    """A valid configuration from flat settings, and one sentence for each setting that had to be refused.
+
+    What is not given is what the data set suggests, else the default. A refused setting is replaced the same way.
+    """
+    errors: list[str] = []
+    texts = dict(given)
+    try:
+        dataset = find("datasets", str(texts.get("dataset", DEFAULTS["dataset"])), "dataset")
+    except ValueError as error:
+        errors.append(str(error))
+        dataset = find("datasets", DEFAULTS["dataset"])
+        texts["dataset"] = DEFAULTS["dataset"]
+    suggested = dict(getattr(dataset, "suggests", {}))
+    parts, known = {}, set()
+    for name, group, prefix in MEMBERS:
+        wanted = str(texts.get(name, suggested.get(name, DEFAULTS[name])))
+        try:
+            cls = find(group, wanted, name)
+        except ValueError as error:
+            errors.append(str(error))
+            cls = find(group, suggested.get(name, DEFAULTS[name]))
+        names = {prefix + option for option in options_of(cls)}
+        known |= {name} | names
+        suggestion = suggested if suggested.get(name, DEFAULTS[name]) == wanted else {}
+        parts[name] = _construct(cls, suggestion, texts, prefix, errors)
+    for name, kind, prefix in OPTION_GROUPS:
+        known |= {prefix + option for option in options_of(kind)}
+        parts[name] = _construct(kind, suggested, texts, prefix, errors)
+    errors += [f"{name}: there is no such setting." for name in sorted(set(texts) - known)]
+    return _fitting(parts, suggested, errors), errors
+
+
+def from_flat(given: Mapping[str, Any]) -> RunConfig:
+    """A configuration from flat settings. Raises ValueError with one sentence per refused setting, a line each."""
+    config, errors = read_flat(given)
+    if errors:
+        raise ValueError("\n".join(errors))
+    return config
+
+
+def _construct(
+    cls: type[Any], suggested: Mapping[str, Any], given: Mapping[str, Any], prefix: str, errors: list[str]
+) -> Any:
+    values, refused = read(cls, given, prefix)
+    errors += refused
+    usual = read(cls, suggested, prefix)[0]
+    try:
+        return cls(**(usual | values))
+    except ValueError as error:  # options that are fine one by one, and not together
+        errors.append(prefix + str(error))
+        return cls(**usual)
+
+
+def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[str]) -> RunConfig:
+    """The configuration of these parts; those that do not fit together give way to the suggested ones."""
+    while True:
+        try:
+            return RunConfig(**parts)
+        except ValueError as error:
+            errors.append(str(error))
+            name = str(error).split(" ", 1)[0]
+            if name in ("teacher", "student"):
+                cls = find("models", suggested.get(name, DEFAULTS[name]))
+                parts[name] = _construct(cls, suggested, {}, name + "_", [])
+            else:
+                parts["labels"] = _construct(Labels, suggested, {}, "", [])
+
+
+def settings() -> Iterator[tuple[str, str, Option]]:
+    """Every option of every choice: (flat name, what it belongs to, declaration)."""
+    for _, group, prefix in MEMBERS:
+        for cls in members(group).values():
+            yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
+    for name, kind, prefix in OPTION_GROUPS:
+        yield from ((prefix + key, name, option) for key, option in options_of(kind).items())

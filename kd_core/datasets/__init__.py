@@ -1,0 +1,76 @@
+"""Sources of data, one file each.
+
+A data set gives three splits that never change. What a student is shown of the training split (few labels, wrong
+labels, a missing class) is decided in :mod:`kd_core.views`, for every data set alike.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from kd_core.catalogue import Member
+
+
+@dataclass(frozen=True)
+class Split:
+    """``inputs`` (N, ...) float32, ``labels`` (N,) int64."""
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Train to learn, validation to choose, test to judge once at the end."""
+
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    mean: float = 0.0  # of the pixels in [0, 1] that the inputs were made from: pixel = input * std + mean
+    std: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input: (2,) for points, (C, H, W) for standardised images."""
+        return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def is_planar(self) -> bool:
+        """Two numbers per example: decision surfaces can be drawn."""
+        return self.shape == (2,)
+
+    @property
+    def noun(self) -> str:
+        """What one example is called on screen, in the plural."""
+        return "points" if self.is_planar else "images"
+
+    def pixels(self, inputs: Tensor) -> Tensor:
+        """Standardised images (N, C, H, W) as bytes, 0 black and 255 white."""
+        return ((inputs * self.std + self.mean) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+class Dataset(Member):
+    """Base of all data sets."""
+
+    source: ClassVar[str]  # where the data come from, and their licence
+    suggests: ClassVar[Mapping[str, str]] = {}  # flat settings under which distillation is worth watching
+
+    def load(self) -> Data:
+        """The three splits; the same ones at every call."""
+        raise NotImplementedError
+
+
+@functools.lru_cache(maxsize=8)
+def load(dataset: Dataset) -> Data:
+    """:meth:`Dataset.load`, remembered. Callers must not write into the tensors."""
+    return dataset.load()

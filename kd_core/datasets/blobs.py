@@ -1,0 +1,29 @@
+"""Round clouds that overlap: the best possible classifier is known and is not perfect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kd_core.datasets._points import Points
+from kd_core.options import number, whole
+
+
+@dataclass(frozen=True)
+class Blobs(Points):
+    title: ClassVar[str] = "Blobs"
+    idea: ClassVar[str] = "Round clouds on a circle that overlap: between them, no label is certain."
+
+    noise: float = number(0.45, 0.0, 1.0, "Standard deviation of each cloud.", step=0.01)
+    clouds: int = whole(4, 2, 8, "Number of clouds, one class each.")
+
+    def names(self) -> tuple[str, ...]:
+        return tuple("ABCDEFGH"[: self.clouds])
+
+    def sample(self, count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        classes = chance.integers(0, self.clouds, count)
+        angle = 2 * np.pi * classes / self.clouds
+        centres = 1.1 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return centres + chance.normal(0, self.noise, centres.shape), classes

@@ -1,0 +1,23 @@
+"""A circle inside another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kd_core.datasets._points import Points
+
+
+@dataclass(frozen=True)
+class Circles(Points):
+    title: ClassVar[str] = "Circles"
+    idea: ClassVar[str] = "One class surrounds the other: no straight line separates them."
+
+    def sample(self, count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        classes = chance.integers(0, 2, count)
+        angle = chance.uniform(0, 2 * np.pi, count)
+        radius = np.where(classes == 0, 1.4, 0.7)[:, None]
+        points = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return points + chance.normal(0, self.noise, points.shape), classes

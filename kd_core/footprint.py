@@ -1,0 +1,52 @@
+"""What a network costs before it is trained: parameters, FLOPs, size, and the time of one forward pass here."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from kd_core.models import Model
+from kd_core.seeds import initialising
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """``flops`` of one example's forward pass (a multiply-add counts as two); ``size`` in bytes of float32 weights."""
+
+    parameters: int
+    flops: int
+    size: int
+
+
+def measure(model: Model, shape: tuple[int, ...], classes: int) -> Footprint:
+    """Counted on the meta device: nothing is allocated and no random number is drawn."""
+    with torch.device("meta"):
+        network = model.build(shape, classes).eval()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.empty(1, *shape))
+    # Buffers such as running means are part of the file, though nothing learns them.
+    stored = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    return Footprint(sum(p.numel() for p in network.parameters()), counter.get_total_flops(), stored)
+
+
+def latency(model: Model, shape: tuple[int, ...], classes: int, batch: int = 1, repeats: int = 40) -> float:
+    """Median seconds of one forward pass of ``batch`` examples on this machine's CPU, one thread, after a warm-up."""
+    with initialising(0, "latency"):
+        network = model.build(shape, classes).eval()
+    inputs = torch.zeros(batch, *shape)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for this thread alone
+    try:
+        with torch.inference_mode():
+            times = []
+            for _ in range(repeats + 5):
+                start = time.perf_counter()
+                network(inputs)
+                times.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return statistics.median(times[5:])

@@ -1,0 +1,48 @@
+"""Trained teachers on disk, by what determines them: trained once, found by every later run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+
+from kd_core.checkpoint import Checkpoint
+from kd_core.events import Event, from_json, to_json
+
+
+class KeptPhases(MutableMapping[str, tuple[Checkpoint, list[Event]]]):
+    """Key: everything that determines a phase, as text. Value: its networks, and the events it said."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+
+    def __getitem__(self, key: str) -> tuple[Checkpoint, list[Event]]:
+        try:
+            state = Checkpoint.read(self._path(key))
+        except (OSError, ValueError):  # a damaged file costs the time to train again, nothing else
+            raise KeyError(key) from None
+        if state.values["key"] != key:
+            raise KeyError(key)
+        return state, [from_json(text) for text in state.values["events"]]
+
+    def __setitem__(self, key: str, value: tuple[Checkpoint, list[Event]]) -> None:
+        state, said = value
+        values = {**state.values, "key": key, "events": [to_json(event) for event in said]}
+        Checkpoint(state.tensors, values).write(self._path(key))
+
+    def __delitem__(self, key: str) -> None:
+        self._path(key).unlink()
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._path(key).exists()
+
+    def __iter__(self) -> Iterator[str]:
+        for path in sorted(self.folder.glob("*.safetensors")):
+            yield Checkpoint.read(path).values["key"]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.folder.glob("*.safetensors"))
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.safetensors"

@@ -1,0 +1,58 @@
+"""Measures of a network's answers: pure functions of logits (N, K) and labels (N,), returning plain floats."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Share of examples whose top class is the label."""
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
+def agreement(logits: Tensor, teacher_logits: Tensor) -> float:
+    """Share of examples on which the student's top class is the teacher's. Says nothing about being right."""
+    return (logits.argmax(1) == teacher_logits.argmax(1)).double().mean().item()
+
+
+def loss(logits: Tensor, labels: Tensor) -> float:
+    """Negative log-likelihood of the labels, in nats, mean over the examples."""
+    return F.cross_entropy(logits.double(), labels).item()
+
+
+def entropy(logits: Tensor, temperature: float = 1.0) -> float:
+    """Mean entropy of the softened answers in nats: 0 is certain, ln K knows nothing."""
+    log_p = F.log_softmax(logits.double() / temperature, dim=1)
+    return -(log_p.exp() * log_p).sum(1).mean().item()
+
+
+def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """Expected calibration error: how far confidence is from accuracy, averaged over equally wide bins of confidence.
+
+    Guo et al., "On Calibration of Modern Neural Networks" (2017), section 2, equation 3.
+    """
+    confidence, answer = F.softmax(logits.double(), dim=1).max(1)
+    right = (answer == labels).double()
+    bin_of = (confidence * bins).ceil().clamp(1, bins)
+    error = 0.0
+    for number in range(1, bins + 1):
+        inside = bin_of == number
+        if inside.any():
+            gap = (right[inside].mean() - confidence[inside].mean()).abs().item()
+            error += gap * inside.double().mean().item()
+    return error
+
+
+def judge(logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None) -> dict[str, float]:
+    """All measures of one network on one split; the agreement where there is a teacher."""
+    measures = {
+        "accuracy": accuracy(logits, labels),
+        "loss": loss(logits, labels),
+        "calibration_error": calibration_error(logits, labels),
+        "entropy": entropy(logits),
+        "examples": float(len(labels)),
+    }
+    if teacher_logits is not None:
+        measures["agreement"] = agreement(logits, teacher_logits)
+    return measures

@@ -1,0 +1,64 @@
+"""A small convolutional network: blocks of two 3 x 3 convolutions, the resolution halved between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from kd_core.models import Model
+from kd_core.options import choice, whole
+
+GROUPS = 4  # of group normalisation: divides every allowed width
+# The head sees a 4 x 4 summary of the last maps. Averaging them to one number per map would hide where a stroke is, and
+# such a teacher is harder for a fully connected student to imitate (measured: DECISIONS.md).
+SUMMARY = 4
+
+
+@dataclass(frozen=True)
+class Cnn(Model):
+    title: ClassVar[str] = "CNN"
+    idea: ClassVar[str] = "Small filters that slide over the image: shifts and strokes come for free."
+    family: ClassVar[str] = "convolutional"
+
+    width: int = whole(16, 4, 512, "Filters in the first block, a multiple of 4; each block has twice as many.", step=4)
+    depth: int = whole(2, 1, 5, "Number of blocks; the image is halved between them.")
+    normalisation: str = choice("group", ("group", "batch", "none"), "What keeps the activations in range.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % GROUPS:
+            raise ValueError(f"width = {self.width}: choose a multiple of {GROUPS}.")
+
+    def refusal(self, shape: tuple[int, ...]) -> str:
+        if len(shape) != 3:
+            return "needs images, and these data are points"
+        if min(shape[1:]) >> (self.depth - 1) < 1:
+            return f"halves the image {self.depth - 1} times, and {shape[1]} × {shape[2]} pixels are too few for that"
+        return ""
+
+    def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        layers: list[nn.Module] = []
+        channels, width = shape[0], self.width
+        for block in range(self.depth):
+            if block:
+                layers.append(nn.MaxPool2d(2))
+            for _ in range(2):
+                layers += [
+                    nn.Conv2d(channels, width, 3, padding=1, bias=self.normalisation == "none"),
+                    self._normalise(width),
+                    nn.ReLU(),
+                ]
+                channels = width
+            width *= 2
+        head = nn.Linear(channels * SUMMARY**2, classes)
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(SUMMARY), nn.Flatten(), head)
+
+    def _normalise(self, width: int) -> nn.Module:
+        if self.normalisation == "batch":
+            return nn.BatchNorm2d(width)
+        return nn.GroupNorm(GROUPS, width) if self.normalisation == "group" else nn.Identity()
+
+    def label(self) -> str:
+        return f"CNN {self.width}×{self.depth}"

@@ -1,0 +1,43 @@
+"""Multi-layer perceptron: the smallest network that can be a student, and the one that is easiest to read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from kd_core.models import Model
+from kd_core.options import choice, widths
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+@dataclass(frozen=True)
+class Mlp(Model):
+    title: ClassVar[str] = "MLP"
+    idea: ClassVar[str] = "Fully connected layers: every pixel to every unit."
+    family: ClassVar[str] = "fully connected"
+
+    widths: tuple[int, ...] = widths((64,), 1, 4096, "Units per hidden layer, joined by a dash: 64, or 128-64.")
+    activation: str = choice("relu", tuple(ACTIVATIONS), "What each hidden unit does with its sum.")
+
+    def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        layers: list[nn.Module] = [nn.Flatten()]
+        width = math.prod(shape)
+        for following in self.widths:
+            layers += [nn.Linear(width, following), ACTIVATIONS[self.activation]()]
+            width = following
+        return nn.Sequential(*layers, nn.Linear(width, classes))
+
+    def label(self) -> str:
+        return "MLP " + "-".join(map(str, self.widths))

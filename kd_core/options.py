@@ -1,0 +1,193 @@
+"""A dataclass field that knows its default, its range and one sentence of help, and validates itself.
+
+Forms, JSON, the URL, the command line and the documentation are all derived from these declarations:
+
+    @dataclass(frozen=True)
+    class Recipe(Options):
+        epochs: int = whole(40, 1, 10_000, "Passes over the training set.")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+Chosen = TypeVar("Chosen", bound="Options")
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a form, a parser or a page of documentation needs to know about one field."""
+
+    kind: str  # "number", "whole", "widths", "choice", "switch" or "class"
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+    step: float = 1.0
+    choices: tuple[str, ...] = ()
+    label: str = ""  # on screen; the field's name in words if empty
+    ends: tuple[str, str] = ("", "")  # what the two ends of the slider mean
+    live: bool = False  # may be changed while a run trains
+    log: bool = False  # a slider is easier to use in powers
+
+    def allowed(self) -> str:
+        """The allowed values in words, the end of every error message."""
+        if self.kind == "choice":
+            return "choose one of " + ", ".join(self.choices)
+        if self.kind == "switch":
+            return "choose true or false"
+        if self.kind == "class":
+            return 'choose the name of a class, or "none"'
+        noun = {"number": "a number", "whole": "a whole number", "widths": "whole numbers joined by '-', each"}[
+            self.kind
+        ]
+        return f"choose {noun} from {self.low:.10g} to {self.high:.10g}"
+
+    def check(self, name: str, value: Any) -> Any:
+        """``value`` in its canonical type. Raises ValueError with the name, the value and the allowed range."""
+        try:
+            return _CHECKS[self.kind](self, value)
+        except (TypeError, ValueError, OverflowError):
+            shown = f'"{value}"' if isinstance(value, str) else f"{value}"
+            raise ValueError(f"{name} = {shown}: {self.allowed()}.") from None
+
+
+def _number(option: Option, value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError
+    return _inside(option, float(value))
+
+
+def _whole(option: Option, value: Any) -> int:
+    if isinstance(value, bool) or float(value) != int(float(value)):
+        raise TypeError
+    return int(_inside(option, int(float(value))))
+
+
+def _widths(option: Option, value: Any) -> tuple[int, ...]:
+    items = value.split("-") if isinstance(value, str) else list(value)
+    if not 1 <= len(items) <= 8:
+        raise ValueError
+    return tuple(_whole(option, item) for item in items)
+
+
+def _choice(option: Option, value: Any) -> str:
+    if value not in option.choices:
+        raise ValueError
+    return str(value)
+
+
+def _switch(_: Option, value: Any) -> bool:
+    text = str(value).lower()
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+def _class(_: Option, value: Any) -> str:
+    if not isinstance(value, str | int) or not str(value) or len(str(value)) > 80:
+        raise ValueError
+    return str(value)
+
+
+def _inside(option: Option, number: float) -> float:
+    if not option.low <= number <= option.high or not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+_CHECKS: dict[str, Callable[[Option, Any], Any]] = {
+    "number": _number,
+    "whole": _whole,
+    "widths": _widths,
+    "choice": _choice,
+    "switch": _switch,
+    "class": _class,
+}
+
+
+def _field(default: Any, option: Option) -> Any:
+    return dataclasses.field(default=default, metadata={"option": option})
+
+
+def number(default: float, low: float, high: float, help: str, **more: Any) -> Any:
+    """A real number between ``low`` and ``high``, both allowed."""
+    return _field(default, Option("number", help, low, high, **more))
+
+
+def whole(default: int, low: int, high: int, help: str, **more: Any) -> Any:
+    """A whole number between ``low`` and ``high``, both allowed."""
+    return _field(default, Option("whole", help, low, high, **more))
+
+
+def widths(default: tuple[int, ...], low: int, high: int, help: str, **more: Any) -> Any:
+    """One to eight whole numbers, as text joined by a dash: "128-64"."""
+    return _field(default, Option("widths", help, low, high, **more))
+
+
+def choice(default: str, choices: tuple[str, ...], help: str, **more: Any) -> Any:
+    """One of ``choices``."""
+    return _field(default, Option("choice", help, choices=choices, **more))
+
+
+def switch(default: bool, help: str, **more: Any) -> Any:
+    """Yes or no."""
+    return _field(default, Option("switch", help, **more))
+
+
+def class_name(default: str, help: str, **more: Any) -> Any:
+    """The name of one class of the data set, or "none"; the configuration checks that the class exists."""
+    return _field(default, Option("class", help, **more))
+
+
+class Options:
+    """Base of frozen dataclasses made of option fields. Creating one checks every value (ValueError)."""
+
+    def __post_init__(self) -> None:
+        for name, option in options_of(type(self)).items():
+            object.__setattr__(self, name, option.check(name, getattr(self, name)))
+
+    def with_values(self, **changes: Any) -> Self:
+        """The same with some options changed. Raises ValueError."""
+        return type(self)(**(self.values() | changes))
+
+    def values(self) -> dict[str, Any]:
+        """Names and values of the options, ready for JSON and for the constructor."""
+        return {
+            name: list(value) if isinstance(value := getattr(self, name), tuple) else value
+            for name in options_of(type(self))
+        }
+
+
+def options_of(cls: type[Any]) -> dict[str, Option]:
+    """The declared options of a class, in order."""
+    return {f.name: f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
+
+
+def in_words(name: str, option: Option) -> str:
+    """The option's name as a reader sees it."""
+    return option.label or name.replace("_", " ").capitalize()
+
+
+def as_text(value: Any) -> str:
+    """The short text form used in the URL and on the command line; :meth:`Option.check` reads it back."""
+    if isinstance(value, list | tuple):
+        return "-".join(str(item) for item in value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def read(cls: type[Chosen], texts: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
+    """Checked values for ``cls`` from entries named ``prefix + field``, and one sentence per refused entry."""
+    values, errors = {}, []
+    for name, option in options_of(cls).items():
+        if prefix + name in texts:
+            try:
+                values[name] = option.check(prefix + name, texts[prefix + name])
+            except ValueError as error:
+                errors.append(str(error))
+    return values, errors

@@ -1,0 +1,35 @@
+"""What can be said of a run before anything is learned: the data, the networks with their cost, the phases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kd_core import events
+from kd_core.datasets import Data
+from kd_core.footprint import measure
+from kd_core.schemes import Phase
+
+
+def steps_per_epoch(phase: Phase, data: Data) -> int:
+    """Optimiser steps of one pass over what the phase is shown; the last batch may be smaller."""
+    return -(-phase.view.count(data) // phase.recipe.batch_size)
+
+
+def prepared(data: Data, phases: Sequence[Phase]) -> events.Prepared:
+    """The first event of every run."""
+    networks = []
+    for phase in phases:
+        saw = phase.view.in_words(data)
+        for learner in phase.learners:
+            cost = measure(learner.model, data.shape, len(data.classes))
+            networks.append(
+                events.Network(learner.role, learner.model.label(), cost.parameters, cost.flops, cost.size, saw)
+            )
+    plan = [
+        events.Phase(
+            phase.name, [own.role for own in phase.learners], phase.recipe.epochs, steps_per_epoch(phase, data)
+        )
+        for phase in phases
+    ]
+    splits = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
+    return events.Prepared(list(data.classes), splits, networks, plan)

@@ -1,0 +1,97 @@
+"""What is looked at while a network learns: the validation split, a few pinned examples, the plane of 2-D data."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from kd_core.datasets import Data
+from kd_core.events import Event, Pinned, Probed, Surface, Validated
+from kd_core.learning import answers
+from kd_core.metrics import accuracy, agreement, loss
+from kd_core.schemes import TEACHER
+
+PINNED = 10  # examples at most
+GRID = 48  # points along each side of a decision surface
+MARGIN = 0.08  # of the data's extent, around it
+
+
+class Watch:
+    """Looks at the learning networks of one phase. What cannot change during it is computed once, here."""
+
+    def __init__(self, phase: str, data: Data, device: torch.device, teacher: nn.Module | None) -> None:
+        self.phase, self.labels = phase, data.validation.labels
+        self.inputs = data.validation.inputs.to(device)
+        self.teacher_logits = answers(teacher, self.inputs).cpu() if teacher else None
+        self.pinned = [] if self.teacher_logits is None else pin(self.teacher_logits, self.labels)
+        self.extent = extent(data) if data.is_planar else []
+        self.grid = grid(self.extent).to(device) if data.is_planar else None
+
+    def look(self, step: int, epoch: int, networks: Mapping[str, nn.Module]) -> list[Event]:
+        """The validation split, the pinned examples and the plane, as the ``networks`` by role see them now."""
+        place = (self.phase, step, epoch)
+        logits = {role: answers(network, self.inputs).cpu() for role, network in networks.items()}
+        teacher = self.teacher_logits
+        said: list[Event] = [
+            Validated(
+                *place,
+                {role: accuracy(own, self.labels) for role, own in logits.items()},
+                {role: loss(own, self.labels) for role, own in logits.items()},
+                {} if teacher is None else {role: agreement(own, teacher) for role, own in logits.items()},
+            )
+        ]
+        if teacher is not None:
+            if step == 0:  # the teacher's answers stay what they are, so once is enough
+                said.append(Pinned(self.pinned, self.labels[self.pinned].tolist()))
+                logits = {TEACHER: teacher, **logits}
+            said.append(Probed(*place, {role: rounded(own[self.pinned]) for role, own in logits.items()}))
+        if self.grid is not None:
+            shares = {role: surface(network, self.grid) for role, network in networks.items()}
+            said.append(Surface(*place, GRID, self.extent, shares))
+        return said
+
+
+def pin(teacher_logits: Tensor, labels: Tensor) -> list[int]:
+    """One validation example per class, up to :data:`PINNED`: the one that the teacher gets right with least certainty.
+
+    There the soft targets have most to say. A class that the teacher never gets right shows its first example.
+    """
+    confidence, answer = teacher_logits.softmax(1).max(1)
+    chosen = []
+    for label in range(min(teacher_logits.shape[1], PINNED)):
+        members = (labels == label).nonzero().flatten()
+        if len(members):
+            doubt = torch.where(answer[members] == label, confidence[members], torch.inf)
+            chosen.append(int(members[doubt.argmin()]))
+    return chosen
+
+
+def extent(data: Data) -> list[float]:
+    """[x low, x high, y low, y high] of a square around all training points."""
+    low, high = data.train.inputs.min(0).values, data.train.inputs.max(0).values
+    half = float((high - low).max()) / 2 * (1 + 2 * MARGIN)
+    x, y = ((low + high) / 2).tolist()
+    return [round(edge, 4) for edge in (x - half, x + half, y - half, y + half)]
+
+
+def grid(edges: list[float]) -> Tensor:
+    """The points (GRID², 2) of the decision surface within ``edges``, row by row from the lowest y."""
+    x_low, x_high, y_low, y_high = edges
+    y, x = torch.meshgrid(
+        torch.linspace(y_low, y_high, GRID), torch.linspace(x_low, x_high, GRID), indexing="ij"
+    )  # fmt: skip
+    return torch.stack([x.flatten(), y.flatten()], dim=1)
+
+
+def surface(network: nn.Module, points: Tensor) -> str:
+    """Class probabilities at ``points`` as base64 of unsigned bytes, 255 meaning certainty."""
+    shares = answers(network, points).softmax(1)
+    return base64.b64encode((shares * 255).round().to(torch.uint8).cpu().numpy().tobytes()).decode()
+
+
+def rounded(logits: Tensor) -> list[list[float]]:
+    """Logits as plain numbers with seven significant digits: all that float32 holds."""
+    return [[float(f"{value:.7g}") for value in row] for row in logits.tolist()]

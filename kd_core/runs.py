@@ -1,0 +1,259 @@
+"""Where the engine meets the store: one background thread per device drives the runs, one at a time, and can be told
+to pause, go on, take one step, stop, and change live options.
+
+States: queued → training ⇄ paused → completed, stopped or failed; "interrupted" when the process ended first.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import queue
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kd_core.checkpoint import Checkpoint
+from kd_core.config import RunConfig
+from kd_core.control import Control
+from kd_core.events import Event, Finished
+from kd_core.kept import KeptPhases
+from kd_core.store import Store
+from kd_core.training import Training
+
+QUEUED, TRAINING, PAUSED = "queued", "training", "paused"
+COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "interrupted"
+ACTIVE = (QUEUED, TRAINING, PAUSED)
+
+FLUSH_SECONDS = 0.25  # events wait that long to be written in one transaction
+CHECKPOINT_SECONDS = 10.0
+# Python lets a busy thread keep the interpreter for 5 ms; at 0.5 ms the screen answers while small networks train.
+SWITCH_SECONDS = 0.0005
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is. ``ahead`` counts the runs before it in the queue; seconds are 0 where nothing is known."""
+
+    state: str
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    remaining: float = 0.0
+    ahead: int = 0
+    pace: float = 0.0
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE
+
+
+class Runs:
+    """All runs of one data folder. Nothing is started by creating it except the threads that wait for work."""
+
+    def __init__(self, folder: Path, devices: Sequence[str] = ("cpu",)) -> None:
+        self.folder = folder
+        self.store = Store(folder / "distillery.sqlite")
+        self.kept = KeptPhases(folder / "teachers")
+        self._controls: dict[str, Control] = {}
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._order: list[str] = []  # queued and running, first come first served
+        self._is_closing = False
+        for run in self.store.in_state(*ACTIVE):
+            self.store.set_state(run.id, INTERRUPTED)
+        self._threads = [
+            threading.Thread(target=self._work, args=(device,), name=f"training on {device}", daemon=True)
+            for device in devices
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # -- what the screen may ask -------------------------------------------------------------------------------------
+
+    def start(self, config: RunConfig, pace: float = 0.0) -> str:
+        """Queues a run and returns its id. ``pace``: seconds per epoch at least, to watch it; changes no number."""
+        run = secrets.token_hex(5)
+        self.store.add(run, config, QUEUED)
+        self._queue(run, pace)
+        return run
+
+    def proceed(self, run: str) -> None:
+        """Goes on with an interrupted or stopped run from its last checkpoint, or from the start if it has none.
+
+        Raises ValueError for a run in any other state.
+        """
+        row = self.store.run(run)
+        if row is None or row.state not in (INTERRUPTED, STOPPED):
+            raise ValueError("Only an interrupted or stopped run can go on. Start it again with the same settings.")
+        self.store.set_state(run, QUEUED)
+        self._queue(run, 0.0)
+
+    def pause(self, run: str) -> None:
+        """Holds the run before its next step."""
+        self._control(run).ask(is_paused=True)
+
+    def resume(self, run: str) -> None:
+        """Lets a paused run go on."""
+        self._control(run).ask(is_paused=False)
+
+    def step(self, run: str) -> None:
+        """One optimiser step, then paused again."""
+        self._control(run).one_step()
+
+    def stop(self, run: str) -> None:
+        """Ends the run; what was learned is judged and kept."""
+        self._control(run).ask(is_stopping=True)
+
+    def set_pace(self, run: str, seconds: float) -> None:
+        """Seconds per epoch at least; 0 is as fast as possible."""
+        self._control(run).ask(pace=seconds, due=0.0)
+
+    def adjust(self, run: str, **options: float) -> None:
+        """Changes live options before the next step. Raises ValueError with the name, the value and the range."""
+        row = self.store.run(run)
+        if row is None or run not in self._controls:
+            raise ValueError("This run is over: its temperature, alpha and learning rate are what they were.")
+        allowed = row.config.live_options()
+        self._control(run).adjust({name: allowed[name].check(name, value) for name, value in options.items()})
+
+    def status(self, run: str) -> Status | None:
+        """How far a run is; None for an unknown id."""
+        row = self.store.run(run)
+        control = self._controls.get(run)
+        if row is None:
+            return None
+        if control is None:
+            return Status(row.state, seconds=row.seconds)
+        with control.changed:
+            ahead = self._order.index(run) if run in self._order else 0
+            state = QUEUED if row.state == QUEUED else PAUSED if control.is_paused else TRAINING
+            remaining = (control.total - control.done) * control.rate
+            return Status(state, control.done, control.total, control.seconds, remaining, ahead, control.pace)
+
+    def close(self, patience: float = 10.0) -> None:
+        """Interrupts what trains, with a checkpoint, and waits for the threads. For the end of the process."""
+        self._is_closing = True
+        for control in list(self._controls.values()):
+            control.ask(is_closing=True)
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join(patience)
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def _queue(self, run: str, pace: float) -> None:
+        self._controls[run] = Control(pace)
+        self._order.append(run)
+        self._waiting.put(run)
+
+    def _control(self, run: str) -> Control:
+        # A run that ended in the meantime has nobody left to listen: the wish goes nowhere.
+        return self._controls.get(run, Control())
+
+    def _work(self, device: str) -> None:
+        while (run := self._waiting.get()) is not None and not self._is_closing:
+            interval = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_SECONDS)
+            try:
+                self._drive(run, device)
+            except Exception as error:  # the thread must outlive any run; the reader gets a sentence
+                self.store.set_state(run, FAILED)
+                print(f"run {run} failed: {type(error).__name__}: {error}", file=sys.stderr)
+            finally:
+                sys.setswitchinterval(interval)
+                self._controls.pop(run, None)
+                self._order.remove(run)
+
+    def _drive(self, run: str, device: str) -> None:
+        row, control = self.store.run(run), self._controls[run]
+        assert row is not None
+        path = self.folder / "runs" / run / "checkpoint.safetensors"
+        resume = Checkpoint.read(path) if path.exists() else None
+        training = Training(row.config, device=device, kept=self.kept, resume=resume)
+        journal = _Journal(self.store, run, path, resume.values["events"] if resume else 0)
+        control.seconds = row.seconds if resume else 0.0
+        self.store.set_state(run, TRAINING)
+        outcome, last = INTERRUPTED, time.monotonic()
+        for event in training:
+            journal.add(event)
+            if isinstance(event, Finished):
+                outcome = event.outcome
+            if training.is_talking:
+                continue
+            now = time.monotonic()
+            control.progress(training.position, now - last)
+            if now - journal.saved > CHECKPOINT_SECONDS:
+                journal.save(training)
+            was_held = control.is_held
+            if was_held:
+                journal.flush()
+            training.adjust(**control.hold(training.pace))
+            last = time.monotonic() if was_held else now
+            if control.is_closing:
+                break
+            if control.is_stopping and outcome == INTERRUPTED:
+                journal.save(training)  # before the end is said: a stopped run can be gone on with
+                training.stop()
+        if outcome != STOPPED:
+            journal.save(training)
+        journal.flush()
+        self.store.set_state(run, outcome, control.seconds)
+
+
+class _Journal:
+    """The events of one run on their way to the store, and its checkpoint."""
+
+    def __init__(self, store: Store, run: str, checkpoint: Path, written: int) -> None:
+        self.store, self.run, self.checkpoint, self.written = store, run, checkpoint, written
+        self.flushed = self.saved = time.monotonic()
+        self._said: list[tuple[float, Event]] = []
+        store.rewind(run, written)
+
+    def add(self, event: Event) -> None:
+        """Notes an event; writes all that wait when the oldest has waited long enough."""
+        self._said.append((time.time(), event))
+        if time.monotonic() - self.flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits, in one transaction."""
+        self.store.append(self.run, self.written + 1, self._said)
+        self.written += len(self._said)
+        self.flushed = time.monotonic()
+        self._said.clear()
+
+    def save(self, training: Training) -> None:
+        """The state of the training and of the journal, as of this moment."""
+        self.flush()
+        state = training.checkpoint()
+        state.values["events"] = self.written
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        state.write(self.checkpoint)
+        self.saved = time.monotonic()
+
+
+_lock = threading.Lock()
+_shared: Runs | None = None
+
+
+def shared() -> Runs:
+    """The runs of this process, in the folder named by DISTILLERY_DATA (by default ``data`` beside the code)."""
+    global _shared
+    with _lock:
+        if _shared is None:
+            folder = os.environ.get("DISTILLERY_DATA") or Path(__file__).parent.parent / "data"
+            _shared = Runs(Path(folder))
+            atexit.register(_close)
+        return _shared
+
+
+def _close() -> None:
+    with contextlib.suppress(Exception):  # the interpreter is going away; there is nobody left to tell
+        if _shared is not None:
+            _shared.close()

@@ -1,0 +1,62 @@
+"""Arrangements, one file each: WHO teaches whom, and when. A scheme is a plan; the training loop carries it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kd_core.catalogue import Member
+from kd_core.config import Recipe, RunConfig, TeacherRecipe
+from kd_core.methods import Method
+from kd_core.models import Model
+from kd_core.views import FULL, Labels
+
+TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One network that learns during a phase. Without a method it learns from the labels alone."""
+
+    role: str
+    model: Model
+    seed: int  # of its initial weights
+    method: Method | None = None
+    teacher: str = ""  # the role it learns from, trained in an earlier phase
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Learners that train side by side: the same examples in the same order, one optimiser each."""
+
+    name: str
+    learners: tuple[Learner, ...]
+    recipe: Recipe | TeacherRecipe
+    view: Labels
+    view_seed: int  # which examples are shown
+    order_seed: int  # in which order
+    is_kept: bool = False  # its result depends on nothing but itself: train once, keep for other runs
+
+
+class Scheme(Member):
+    """Base of all arrangements."""
+
+    drawing: str  # who is frozen, who learns, where the signal flows: one line of text
+
+    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+        """The plan for a configuration. Raises ValueError for a combination that makes no sense."""
+        raise NotImplementedError
+
+
+def teacher_phase(config: RunConfig) -> Phase:
+    """The teacher on the full and clean training split, unless told to see what the student sees."""
+    recipe = config.teacher_recipe
+    sees_all = recipe.view == "full"
+    return Phase(
+        "teacher",
+        (Learner(TEACHER, config.teacher, recipe.seed),),
+        recipe,
+        FULL if sees_all else config.labels,
+        recipe.seed if sees_all else config.seed,
+        recipe.seed,
+        is_kept=True,
+    )

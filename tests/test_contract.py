@@ -1,0 +1,105 @@
+"""Every choice of every group keeps the same promises; a new file is held to them without an edit here."""
+
+import math
+
+import pytest
+import torch
+
+from kd_core.catalogue import GROUPS, Member, find, make, members
+from kd_core.config import from_flat, read_flat, settings
+from kd_core.datasets import load
+from kd_core.events import Failed, Finished, Step
+from kd_core.footprint import measure
+from kd_core.options import as_text, options_of
+from kd_core.training import Training
+
+EVERY = [(group, name, cls) for group in GROUPS for name, cls in members(group).items()]
+DATASETS, MODELS, METHODS, SCHEMES = (list(members(group)) for group in GROUPS)
+
+
+@pytest.mark.parametrize(("group", "name", "cls"), EVERY, ids=[f"{g}/{n}" for g, n, _ in EVERY])
+def test_a_choice_describes_itself_and_survives_json(group: str, name: str, cls: type[Member]) -> None:
+    member = cls()
+    assert member.name == name
+    assert make(group, member.to_dict()) == member
+    assert cls.title
+    assert cls.idea.endswith(".")
+    assert cls.family
+    for option in options_of(cls).values():
+        assert option.help.endswith(".")
+
+
+@pytest.mark.parametrize(("group", "name", "cls"), EVERY, ids=[f"{g}/{n}" for g, n, _ in EVERY])
+def test_every_default_is_within_its_own_range(group: str, name: str, cls: type[Member]) -> None:
+    for key, option in options_of(cls).items():
+        default = cls.__dataclass_fields__[key].default
+        assert option.check(key, as_text(default)) == default
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_unknown_name_is_answered_with_the_known_ones(group: str) -> None:
+    with pytest.raises(ValueError, match=r'= "nothing": choose one of .*' + next(iter(members(group)))):
+        find(group, "nothing")
+
+
+def test_no_two_settings_share_a_flat_name_and_differ_in_meaning() -> None:
+    owners: dict[str, set[str]] = {}
+    groups = {"labels", "recipe", "teacher_recipe", "basics"}
+    for name, owner, _ in settings():
+        owners.setdefault(name, set()).add(owner if owner in groups else "choice")
+    assert {name: found for name, found in owners.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_data_set_has_three_disjoint_splits_with_every_class_and_never_changes(name: str) -> None:
+    dataset = find("datasets", name)()
+    data, again = dataset.load(), dataset.load()
+    for split, same in zip((data.train, data.validation, data.test), (again.train, again.validation, again.test)):
+        assert torch.equal(split.inputs, same.inputs)
+        assert torch.equal(split.labels, same.labels)
+        assert split.inputs.dtype == torch.float32
+        assert split.inputs.isfinite().all()
+        assert sorted(split.labels.unique().tolist()) == list(range(len(data.classes)))
+    everything = torch.cat([split.inputs.flatten(1) for split in (data.train, data.validation, data.test)])
+    # A few scanned digits occur twice in the source itself; a leak would show as hundreds.
+    assert len(everything) - len(everything.unique(dim=0)) <= 5
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_gives_finite_logits_for_every_data_set_or_says_why_not(dataset: str, model: str) -> None:
+    data, family = load(find("datasets", dataset)()), find("models", model)()
+    if refusal := family.refusal(data.shape):
+        with pytest.raises(ValueError, match=model):
+            from_flat({"dataset": dataset, "student": model})
+        assert refusal
+        return
+    network = family.build(data.shape, len(data.classes)).eval()
+    logits = network(data.validation.inputs[:3])
+    assert logits.shape == (3, len(data.classes))
+    assert logits.isfinite().all()
+    cost = measure(family, data.shape, len(data.classes))
+    assert cost.parameters == sum(p.numel() for p in network.parameters())
+    assert cost.flops > cost.parameters
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dataset", ["digits", "moons"])
+def test_a_method_trains_in_a_scheme_from_end_to_end(dataset: str, method: str, scheme: str) -> None:
+    flat = {"dataset": dataset, "method": method, "scheme": scheme, "epochs": "3", "teacher_epochs": "1"}
+    said = list(Training(from_flat(flat)))
+    assert not [event for event in said if isinstance(event, Failed)]
+    assert isinstance(said[-1], Finished)
+    assert said[-1].outcome == "completed"
+    for event in said:
+        if isinstance(event, Step):
+            for role, parts in event.parts.items():
+                weighted = math.fsum(value for _, value in parts.values())
+                assert event.loss[role] == pytest.approx(weighted, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_what_a_data_set_suggests_is_valid_and_known(dataset: str) -> None:
+    _, errors = read_flat({"dataset": dataset, **find("datasets", dataset).suggests})  # type: ignore[attr-defined]
+    assert errors == []

@@ -1,0 +1,63 @@
+import math
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kd_core.options import Options, as_text, choice, number, options_of, switch, whole, widths
+
+
+@dataclass(frozen=True)
+class Example(Options):
+    share: float = number(0.5, 0.0, 1.0, "A share.")
+    count: int = whole(3, 1, 10, "A count.")
+    layers: tuple[int, ...] = widths((8,), 1, 64, "Layers.")
+    kind: str = choice("a", ("a", "b"), "A kind.")
+    is_on: bool = switch(True, "On.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("share", 1.5, "share = 1.5: choose a number from 0 to 1."),
+        ("share", math.nan, "share = nan: choose a number from 0 to 1."),
+        ("share", "much", 'share = "much": choose a number from 0 to 1.'),
+        ("share", None, "share = None: choose a number from 0 to 1."),
+        ("count", 2.5, "count = 2.5: choose a whole number from 1 to 10."),
+        ("count", True, "count = True: choose a whole number from 1 to 10."),
+        ("count", "1e999", 'count = "1e999": choose a whole number from 1 to 10.'),
+        ("layers", "8-x", "layers = \"8-x\": choose whole numbers joined by '-', each from 1 to 64."),
+        ("layers", [], "layers = []: choose whole numbers joined by '-', each from 1 to 64."),
+        ("kind", "c", 'kind = "c": choose one of a, b.'),
+        ("is_on", "maybe", 'is_on = "maybe": choose true or false.'),
+    ],
+)
+def test_a_refused_value_is_answered_with_its_name_itself_and_the_range(
+    name: str, value: object, sentence: str
+) -> None:
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the whole sentence is compared)
+        Example(**{name: value})
+    assert str(refusal.value) == sentence
+
+
+@given(
+    st.floats(0, 1),
+    st.integers(1, 10),
+    st.lists(st.integers(1, 64), min_size=1, max_size=8),
+    st.sampled_from("ab"),
+    st.booleans(),
+)
+def test_values_survive_their_text_form(share: float, count: int, layers: list[int], kind: str, is_on: bool) -> None:
+    example = Example(share, count, tuple(layers), kind, is_on)
+    texts = {name: as_text(value) for name, value in example.values().items()}
+    read = {name: option.check(name, texts[name]) for name, option in options_of(Example).items()}
+    again = Example(**read)
+    assert again.share == pytest.approx(share, rel=1e-9)
+    assert (again.count, again.layers, again.kind, again.is_on) == (count, tuple(layers), kind, is_on)
+
+
+def test_numbers_become_the_declared_type() -> None:
+    example = Example(share=1, count="4")  # type: ignore[arg-type]
+    assert isinstance(example.share, float)
+    assert example.count == 4

@@ -1,0 +1,279 @@
+"""The engine's promises, one test each."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from kd_core.config import RunConfig, from_flat
+from kd_core.datasets import load
+from kd_core.events import Adjusted, Event, Failed, Finished, Prepared, Probed, Step, Surface, Validated, to_json
+from kd_core.learning import Learning, answers
+from kd_core.methods import Part
+from kd_core.training import Training
+
+With = Callable[..., RunConfig]
+
+
+def of(kind: type[Event], said: list[Event]) -> list[Event]:
+    return [event for event in said if isinstance(event, kind)]
+
+
+def test_the_same_configuration_gives_the_same_events(small: RunConfig) -> None:
+    first = list(Training(small))
+    torch.manual_seed(12345)  # what else happens in the process
+    torch.rand(7)
+    assert [to_json(event) for event in Training(small)] == [to_json(event) for event in first]
+
+
+def test_training_leaves_the_global_generator_and_the_thread_count_alone(small: RunConfig) -> None:
+    torch.manual_seed(5)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    list(Training(small))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_another_seed_gives_another_run(small_with: With) -> None:
+    assert list(Training(small_with(seed="0"))) != list(Training(small_with(seed="1")))
+
+
+def test_there_is_a_control_that_differs_in_the_loss_alone(small: RunConfig) -> None:
+    said = list(Training(small))
+    start = next(e for e in of(Validated, said) if e.phase == "students" and e.epoch == 0)
+    assert start.loss["student"] == start.loss["baseline"]  # the same initial weights
+    first = next(e for e in of(Step, said) if e.phase == "students")
+    assert first.parts["student"]["CE"][0] == first.parts["baseline"]["CE"][0]  # the same first batch
+    assert of(Validated, said)[-1].loss["student"] != of(Validated, said)[-1].loss["baseline"]
+
+
+def test_alpha_0_makes_the_student_equal_to_its_control_to_the_bit(small_with: With) -> None:
+    training = Training(small_with(alpha="0"))
+    list(training)
+    for ours, control in zip(
+        training.networks["student"].parameters(), training.networks["baseline"].parameters(), strict=True
+    ):
+        assert torch.equal(ours, control)
+
+
+def test_the_control_can_be_switched_off_and_changes_nothing_else(small_with: With) -> None:
+    alone, beside = list(Training(small_with(control="false"))), list(Training(small_with()))
+    assert set(alone[-1].test) == {"teacher", "student"}
+    assert alone[-1].test["student"] == beside[-1].test["student"]
+
+
+def test_the_teacher_is_frozen_and_in_eval_mode_while_the_student_learns() -> None:
+    config = from_flat({"epochs": "2", "teacher_epochs": "1", "teacher_normalisation": "batch"})
+    training = Training(config)
+    for event in training:
+        if isinstance(event, Step) and event.phase == "students":
+            teacher = training.networks["teacher"]
+            assert not teacher.training
+            assert not any(parameter.requires_grad for parameter in teacher.parameters())
+            after = {name: value.clone() for name, value in teacher.state_dict().items()}
+    final = training.networks["teacher"].state_dict()
+    assert all(torch.equal(final[name], value) for name, value in after.items())
+
+
+def test_the_student_learns_from_what_the_teacher_says_of_the_very_same_batch(small: RunConfig) -> None:
+    training = Training(small)
+    for event in training:
+        if isinstance(event, Step) and event.phase == "students":
+            break
+    learning = training._learning[0]
+    rows = torch.tensor([3, 1, 2])
+    torch.testing.assert_close(
+        learning.teacher_logits[rows], answers(training.networks["teacher"], learning.inputs[rows])
+    )
+
+
+def test_the_parts_are_named_and_their_weighted_sum_is_the_loss(small_with: With) -> None:
+    said = list(Training(small_with(alpha="0.7", temperature="3")))
+    for event in of(Step, said):
+        for role, parts in event.parts.items():
+            assert set(parts) == ({"CE", "T²·KL"} if role == "student" else {"CE"})
+            assert event.loss[role] == pytest.approx(sum(weighted for _, weighted in parts.values()), rel=1e-6)
+    raw, weighted = of(Step, said)[-1].parts["student"]["T²·KL"]
+    assert weighted == pytest.approx(0.7 * raw)
+
+
+def test_choices_are_made_on_validation_and_test_is_touched_at_the_end(small: RunConfig) -> None:
+    training = Training(small)
+    asked = []
+
+    class Guarded:
+        def __getattr__(self, name: str) -> object:
+            asked.append(name)
+            return getattr(test, name)
+
+        def __len__(self) -> int:
+            return len(test)
+
+    test = training.data.test
+    training.data = replace(training.data, test=Guarded())
+    for event in training:
+        assert isinstance(event, Finished) == bool(asked)
+
+
+def test_a_stopped_run_is_a_valid_run(small: RunConfig) -> None:
+    training = Training(small)
+    said = []
+    for event in training:
+        said.append(event)
+        if isinstance(event, Step) and event.phase == "students" and event.step == 4:
+            training.stop()
+    assert said[-1].outcome == "stopped"
+    assert said[-1].step == 4
+    assert set(said[-1].test_accuracy) == {"teacher", "student", "baseline"}
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.4, 0.7, 0.99])
+def test_a_resumed_run_ends_with_the_same_numbers_as_one_never_interrupted(small_with: With, share: float) -> None:
+    config = small_with(batch_size="7")
+    whole = list(Training(config))
+    interrupted_after = round(share * len(whole))
+    training = Training(config)
+    stream = iter(training)
+    said = [next(stream) for _ in range(interrupted_after)]
+    state = training.checkpoint()
+    stream.close()
+    assert said + list(Training(config, resume=state)) == whole
+
+
+def test_a_kept_teacher_is_not_trained_again_and_says_the_same(
+    small: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {}
+    first = list(Training(small, kept=kept))
+    trained = []
+    update = Learning.update
+    monkeypatch.setattr(Learning, "update", lambda self, parts: (trained.append(self.role), update(self, parts)))
+    assert list(Training(small, kept=kept)) == first
+    assert "teacher" not in trained
+    assert "student" in trained
+
+
+@pytest.mark.parametrize(
+    "change", [{"teacher_seed": "1"}, {"teacher_epochs": "3"}, {"teacher_widths": "8"}, {"dataset_noise": "0.3"}]
+)
+def test_another_teacher_is_another_entry(small: RunConfig, small_with: With, change: dict[str, str]) -> None:
+    kept = {}
+    list(Training(small, kept=kept))
+    list(Training(small_with(**change), kept=kept))
+    assert len(kept) == 2
+
+
+def test_a_kept_teacher_serves_every_student(small: RunConfig, small_with: With) -> None:
+    kept = {}
+    list(Training(small, kept=kept))
+    list(Training(small_with(seed="3", temperature="2", student_widths="4", wrong="0.4"), kept=kept))
+    assert len(kept) == 1
+
+
+def test_adjustments_are_recorded_and_repeating_them_gives_the_same_run(small: RunConfig) -> None:
+    training, said = Training(small), []
+    for event in training:
+        said.append(event)
+        if isinstance(event, Step) and (event.phase, event.step) == ("students", 3):
+            training.adjust(temperature=2.0, learning_rate=0.01)
+        if isinstance(event, Step) and (event.phase, event.step) == ("students", 6):
+            training.adjust(alpha=0.25)
+    changes = of(Adjusted, said)
+    assert [(e.step, e.option, e.new) for e in changes] == [
+        (3, "temperature", 2.0),
+        (3, "learning_rate", 0.01),
+        (6, "alpha", 0.25),
+    ]
+    assert of(Step, said)[-1].learning_rate == 0.01
+    weighted = of(Step, said)[-1].parts["student"]
+    assert weighted["T²·KL"][1] == pytest.approx(0.25 * weighted["T²·KL"][0])
+    assert list(Training(small, adjustments=changes)) == said
+    assert list(Training(small)) != said
+
+
+def test_an_adjustment_waits_until_the_kept_teacher_is_trained(small: RunConfig) -> None:
+    training, said, kept = Training(small, kept=(kept := {})), [], kept
+    for event in training:
+        said.append(event)
+        if isinstance(event, Step) and (event.phase, event.step) == ("teacher", 1):
+            training.adjust(temperature=9.0)
+    assert [(e.phase, e.step) for e in of(Adjusted, said)] == [("students", 0)]
+    assert list(Training(small, adjustments=of(Adjusted, said), kept=kept)) == said
+
+
+def test_an_adjustment_out_of_range_is_refused_with_name_value_and_range(small: RunConfig) -> None:
+    training = Training(small)
+    with pytest.raises(ValueError, match=r"temperature = 99.* from 0\.5 to 20"):
+        training.adjust(temperature=99)
+    with pytest.raises(ValueError, match="epochs: cannot be changed while a run trains; temperature, alpha"):
+        training.adjust(epochs=3)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_names_the_part_and_keeps_the_weights(
+    small: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, calls = type(small.method).parts, []
+
+    def broken(self: object, signals: object) -> list[Part]:
+        calls.append(1)
+        label, soft = honest(self, signals)
+        return [label, replace(soft, value=soft.value * (float("nan") if len(calls) == 5 else 1.0))]
+
+    monkeypatch.setattr(type(small.method), "parts", broken)
+    training, said, before = Training(small), [], {}
+    for event in training:
+        said.append(event)
+        if isinstance(event, Step) and event.phase == "students":
+            before = {name: value.clone() for name, value in training.networks["student"].state_dict().items()}
+    failed, finished = said[-2:]
+    assert isinstance(failed, Failed)
+    assert (failed.step, failed.role, failed.part) == (5, "student", "T²·KL")
+    assert "T²·KL of the student is not finite at step 5" in failed.message
+    assert finished.outcome == "failed"
+    assert set(finished.test_accuracy) == {"teacher", "student", "baseline"}
+    for name, value in training.networks["student"].state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_the_first_event_says_what_each_network_will_see_and_cost() -> None:
+    config = from_flat({"labelled": "50", "wrong": "0.2", "omitted": "3", "epochs": "1", "teacher_epochs": "1"})
+    prepared = next(iter(Training(config)))
+    assert isinstance(prepared, Prepared)
+    saw = {network.role: network.saw for network in prepared.networks}
+    assert saw["teacher"] == "1,000 labelled images, all that there are, every label right"
+    assert saw["student"] == saw["baseline"] == "50 labelled images, 10 of the labels wrong, none of class 3"
+    student = next(network for network in prepared.networks if network.role == "student")
+    assert student.parameters == 64 * 64 + 64 + 64 * 10 + 10
+    assert student.flops == 2 * (64 * 64 + 64 * 10)  # a multiply-add is two
+    assert student.size == 4 * student.parameters
+
+
+def test_planar_data_give_a_surface_per_look_and_images_give_none(small: RunConfig) -> None:
+    planar = list(Training(small))
+    assert len(of(Surface, planar)) == len(of(Validated, planar))
+    assert not of(Surface, list(Training(from_flat({"epochs": "1", "teacher_epochs": "1"}))))
+
+
+def test_the_pinned_examples_are_probed_at_every_look_and_the_teacher_once(small: RunConfig) -> None:
+    probed = of(Probed, list(Training(small)))
+    assert [event.epoch for event in probed] == list(range(7))
+    assert set(probed[0].logits) == {"teacher", "student", "baseline"}
+    assert all(set(event.logits) == {"student", "baseline"} for event in probed[1:])
+
+
+def test_a_long_run_is_looked_at_a_limited_number_of_times(small_with: With) -> None:
+    said = list(Training(small_with(epochs="450", labelled="8", control="false")))
+    looks = [event for event in of(Validated, said) if event.phase == "students"]
+    assert len(looks) <= 202
+    assert looks[-1].epoch == 450
+
+
+def test_dropout_sees_no_difference_between_eval_and_answers() -> None:
+    network = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.BatchNorm1d(8), nn.Linear(8, 2))
+    inputs = load(from_flat({"dataset": "moons"}).dataset).validation.inputs
+    first = answers(network, inputs)
+    assert network.training  # as it was before
+    assert torch.equal(first, answers(network, inputs))
+    assert not first.requires_grad
