@@ -54,8 +54,10 @@ class Control:
         return self.is_stopping or self.is_closing
 
     def progress(self, position: tuple[int, int], seconds: float) -> None:
-        """Notes a step that took ``seconds``."""
+        """Notes the steps done and in all, and the seconds since the last note."""
         with self.changed:
+            if position[0] > self.done:  # a phase that begins or ends is no step
+                self.steps = max(0, self.steps - 1)
             self.done, self.total = position
             self.seconds += seconds
             self.rate = 0.95 * self.rate + 0.05 * seconds if self.rate else seconds
@@ -75,7 +77,6 @@ class Control:
                     self.changed.wait(self.due - now)
                 else:
                     break
-            self.steps = max(0, self.steps - 1)
             # Never more than a tenth of a second behind: after a hiccup the pace goes on, it does not catch up.
             self.due = max(self.due, time.monotonic() - 0.1) + self.pace / steps_per_epoch
             wanted, self.wanted = self.wanted, {}

@@ -69,13 +69,14 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._local = threading.local()
+        version = self._db().execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise ValueError(
+                f"{path.name} was written by a newer version of Distillery (schema {version}, this one knows "
+                f"{len(MIGRATIONS)}). Update Distillery, or choose another folder with DISTILLERY_DATA."
+            )
+        self._db().execute("PRAGMA journal_mode = WAL")  # remembered by the file: readers never wait for the writer
         with self._transaction() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(MIGRATIONS):
-                raise ValueError(
-                    f"{path.name} was written by a newer version of Distillery (schema {version}, this one knows "
-                    f"{len(MIGRATIONS)}). Update Distillery, or choose another folder with DISTILLERY_DATA."
-                )
             for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
                 for statement in script.split(";"):
                     db.execute(statement)
@@ -155,7 +156,6 @@ class Store:
     def _db(self) -> sqlite3.Connection:
         if not hasattr(self._local, "db"):
             db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-            db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA foreign_keys = ON")
             self._local.db = db

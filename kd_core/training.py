@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -21,11 +20,11 @@ from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.datasets import Split, load
 from kd_core.events import Adjusted, Event, Failed, Finished, Step
-from kd_core.learning import Learning, NotFiniteError, answers, freeze
+from kd_core.learning import Learning, NotFiniteError, answers, freeze, one_thread
 from kd_core.metrics import judge
 from kd_core.preparation import prepared, steps_per_epoch
 from kd_core.probes import Watch
-from kd_core.schemes import TEACHER, Phase, Scheme
+from kd_core.schemes import TEACHER, Phase, Scheme, what_determines
 from kd_core.seeds import generator
 
 LOOKS = 200  # evaluations of a phase at most: a longer one is looked at every few epochs, and at its end
@@ -129,7 +128,7 @@ class Training:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Event]:
-        with _one_thread():
+        with one_thread():
             while True:
                 # Emptied first: what was computed but not yet said belongs to the state of this moment.
                 while self._pending:
@@ -221,7 +220,7 @@ class Training:
             state = Checkpoint()
             for learning in self._learning:
                 state.put(f"network/{learning.role}", learning.network.state_dict())
-            self._kept[self._key(phase)] = (state, self._said)
+            self._kept[what_determines(self.config.dataset, phase)] = (state, self._said)
         self._learning, self._said = [], None
         self._phase, self._step = self._phase + 1, 0
         return []
@@ -261,7 +260,7 @@ class Training:
 
     def _repeat_kept(self, phase: Phase) -> list[Event]:
         """The events of a phase that was trained before, its networks loaded; empty if there is none."""
-        key = self._key(phase)
+        key = what_determines(self.config.dataset, phase)
         if not phase.is_kept or key not in self._kept:
             return []
         state, said = self._kept[key]
@@ -286,20 +285,3 @@ class Training:
             for learning in self._learning:
                 learning.network.load_state_dict(state.take(f"network/{learning.role}"))
                 learning.load_optimiser_tensors(state.take(f"optimiser/{learning.role}"))
-
-    def _key(self, phase: Phase) -> str:
-        """What determines a kept phase, as text."""
-        learners = [(own.role, own.model.to_dict(), own.seed) for own in phase.learners]
-        return repr((self.config.dataset.to_dict(), learners, phase.recipe.values(), phase.view.values(),
-                     phase.view_seed, phase.order_seed, torch.__version__))  # fmt: skip
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Networks this small train fastest on one thread, and do not collapse beside a busy neighbour."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # holds for the calling thread alone
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

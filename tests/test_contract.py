@@ -54,7 +54,8 @@ def test_no_two_settings_share_a_flat_name_and_differ_in_meaning() -> None:
 def test_a_data_set_has_three_disjoint_splits_with_every_class_and_never_changes(name: str) -> None:
     dataset = find("datasets", name)()
     data, again = dataset.load(), dataset.load()
-    for split, same in zip((data.train, data.validation, data.test), (again.train, again.validation, again.test)):
+    for part in ("train", "validation", "test"):
+        split, same = getattr(data, part), getattr(again, part)
         assert torch.equal(split.inputs, same.inputs)
         assert torch.equal(split.labels, same.labels)
         assert split.inputs.dtype == torch.float32

@@ -194,7 +194,8 @@ def test_adjustments_are_recorded_and_repeating_them_gives_the_same_run(small: R
 
 
 def test_an_adjustment_waits_until_the_kept_teacher_is_trained(small: RunConfig) -> None:
-    training, said, kept = Training(small, kept=(kept := {})), [], kept
+    kept = {}
+    training, said = Training(small, kept=kept), []
     for event in training:
         said.append(event)
         if isinstance(event, Step) and (event.phase, event.step) == ("teacher", 1):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from kd_core.catalogue import Member
 from kd_core.config import Recipe, RunConfig, TeacherRecipe
+from kd_core.datasets import Dataset
 from kd_core.methods import Method
 from kd_core.models import Model
 from kd_core.views import FULL, Labels
@@ -60,3 +63,10 @@ def teacher_phase(config: RunConfig) -> Phase:
         recipe.seed,
         is_kept=True,
     )
+
+
+def what_determines(dataset: Dataset, phase: Phase) -> str:
+    """Everything that the result of a kept phase depends on, as text: the key under which it is kept."""
+    learners = [(own.role, own.model.to_dict(), own.seed) for own in phase.learners]
+    shown = (phase.view.values(), phase.view_seed, phase.order_seed)
+    return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, torch.__version__))

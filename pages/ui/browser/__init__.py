@@ -44,7 +44,7 @@ _FOLDER: Final = Path(__file__).parent
 _PRELUDE: Final = ("common", "feed", "moments")
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "curves": ("plotly", "series", "overlay", "panel", "curves"),
-    "bars": ("temperature", "bars"),
+    "bars": ("temperature", "examples", "names", "bars"),
     "surfaces": ("field", "surfaces"),
     "scrubber": ("scrubber",),
 }

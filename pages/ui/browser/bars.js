@@ -1,39 +1,20 @@
 // Soft targets of one image: teacher to the left, student (and, hatched below it, its baseline) to the right.
+//
+// Payload: classes [name], temperature, temperatures [lowest, highest], images [{src, x, y, label, title}], image (the
+// one chosen at first), roles, empty. Frames: {moment, logits: {role: [[K numbers] for each image]}}.
+// Sets the states temperature and image.
 
 const FLOOR = 1e-6;
 const VALUE_ROOM = 46;
 const ORDER = ["teacher", "student", "baseline"];
 let serial = 0;
 
-// Names are measured in the weight of the labelled class, the widest they get.
-function textWidth(text, font) {
-  pencil.font = `600 14px ${font}`;
-  return pencil.measureText(text).width;
-}
-
-// A name on one line if it fits, on two where it can be broken, shortened as a last resort.
-function lines(name, room, font) {
-  const fits = (text) => textWidth(text, font) <= room;
-  if (fits(name)) return [name];
-  const words = name.split(" ");
-  const breaks = words.slice(1).map((_, i) => [words.slice(0, i + 1).join(" "), words.slice(i + 1).join(" ")]);
-  const pair = breaks.sort((a, b) => Math.max(a[0].length, a[1].length) - Math.max(b[0].length, b[1].length))[0] ?? [name];
-  return pair.map((line) => {
-    let short = line;
-    while (short.length > 1 && !fits(`${short}…`) && !fits(line)) short = short.slice(0, -1);
-    return short === line ? line : `${short}…`;
-  });
-}
-
 class Bars {
   #feed = new Feed();
   #frames = {};
-  #image = null;
-  #incomingImage;
   #log = false;
   #width = 0;
   #shape = "";
-  #thumbs = "";
 
   constructor(root) {
     this.id = `dst-hatch-${++serial}`;
@@ -41,7 +22,10 @@ class Bars {
     this.root = root;
     this.draw = redrawing(() => this.#draw());
     this.empty = html("p", { class: "dst-empty", hidden: true });
-    this.strip = html("div", { class: "dst-strip", role: "radiogroup", "aria-label": "Example", onkeydown: (event) => this.#key(event) });
+    this.examples = new Examples((i) => {
+      this.draw();
+      this.setStateValue("image", i);
+    });
     this.title = html("span", { class: "dst-title" });
     this.scale = ["linear", "log"].map((name) => html("button", { type: "button", onclick: () => this.#chooseLog(name === "log") }, name));
     const toggle = html("div", { class: "dst-toggle", role: "group", "aria-label": "Scale of the probabilities" }, this.scale);
@@ -50,7 +34,7 @@ class Bars {
     this.scroll = html("div", { class: "dst-rows" }, this.chart);
     this.handle = new TemperatureHandle({ moved: this.draw, chosen: (value) => this.setStateValue("temperature", value) });
     this.readouts = html("div", { class: "dst-readouts" });
-    this.body = html("div", {}, this.strip, this.head, this.scroll, this.handle.node, this.readouts);
+    this.body = html("div", {}, this.examples.node, this.head, this.scroll, this.handle.node, this.readouts);
     root.append(this.empty, this.body);
     this.moments = new Moments(this.draw);
     this.unwatch = watchWidth(this.scroll, (width) => {
@@ -69,51 +53,11 @@ class Bars {
     for (const { moment, logits } of fresh) {
       for (const [role, values] of Object.entries(logits)) (this.#frames[role] ??= []).push({ moment, values });
     }
-    if (this.#image === null || data.image !== this.#incomingImage) this.#image = data.image ?? this.#image ?? 0;
-    this.#incomingImage = data.image;
-    this.#image = Math.max(0, Math.min(this.#image, this.spec.images.length - 1));
+    this.examples.update(images, data.image);
     this.handle.update(data.temperature ?? 4, data.temperatures ?? [0.5, 20]);
-    this.#drawStrip();
     this.draw();
   }
 
-  // --- the choice of the example --------------------------------------------------------------------------------
-
-  #drawStrip() {
-    const thumbs = JSON.stringify(this.spec.images);
-    if (thumbs !== this.#thumbs) {
-      this.#thumbs = thumbs;
-      this.strip.hidden = this.spec.images.length < 2;
-      this.strip.replaceChildren(
-        ...this.spec.images.map((image, i) =>
-          html("button", { type: "button", role: "radio", "aria-label": image.title ?? `Example ${i + 1}`, onclick: () => this.#choose(i) }, this.#picture(image)),
-        ),
-      );
-    }
-    [...this.strip.children].forEach((button, i) => {
-      attributes(button, { "aria-checked": String(i === this.#image), tabindex: i === this.#image ? 0 : -1 });
-    });
-  }
-  #picture(image) {
-    if (image.src) return html("img", { src: image.src, alt: "", draggable: "false" });
-    const at = [image.x, image.y].filter(Number.isFinite).map((value) => value.toFixed(1));
-    return html("span", { class: "dst-chip" }, at.length ? `(${at.join(", ")})` : (image.title ?? "?"));
-  }
-  #choose(i) {
-    if (i === this.#image) return;
-    this.#image = i;
-    this.#drawStrip();
-    this.draw();
-    this.setStateValue("image", i);
-  }
-  #key(event) {
-    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-    if (!step) return;
-    event.preventDefault();
-    const count = this.spec.images.length;
-    this.#choose((this.#image + step + count) % count);
-    this.strip.children[this.#image].focus();
-  }
   #chooseLog(log) {
     this.#log = log;
     this.draw();
@@ -122,7 +66,7 @@ class Bars {
   // --- the drawing ----------------------------------------------------------------------------------------------
 
   logits(role) {
-    return latestAt(this.#frames[role] ?? [], this.moments.shown)?.values[this.#image] ?? null;
+    return latestAt(this.#frames[role] ?? [], this.moments.shown)?.values[this.examples.chosen] ?? null;
   }
   // Share of the half-width: 0 … 1.
   #length(p) {
@@ -138,7 +82,7 @@ class Bars {
     write(this.empty, this.spec.empty ?? "No predictions yet.");
     if (blank || !this.#width) return;
     const theme = readTheme(this.root);
-    const image = images[this.#image];
+    const image = images[this.examples.chosen];
     this.#layout(theme, classes);
     write(this.title, image.title ?? "");
     this.scale.forEach((button, i) => attributes(button, { "aria-pressed": String(this.#log === (i === 1)) }));

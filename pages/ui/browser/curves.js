@@ -1,4 +1,9 @@
 // Live curves: panels that share their x axis, drawn by Plotly in place, so that zoom and hidden series survive.
+//
+// Payload: plotly (address), panels [{key, title, unit, log, percent}], series [{key, panel, name, role, style}], xlabel,
+// xmin, xmax (a fixed axis for a run of known length), log, empty. Values of a percent panel are shares, 0 to 1.
+// Frames: {series, x: [], y: []} appends; {marker: x, text, kind} draws an upright line; {level: series, y, text} a
+// reference level in that series' panel. Sets the state log.
 
 class Curves {
   hidden = new Set();
@@ -18,10 +23,10 @@ class Curves {
     this.root = root;
     root.classList.add("dst-curves");
     this.empty = html("p", { class: "dst-empty", hidden: true });
-    this.grid_ = html("div", { class: "dst-panels" });
+    this.sheet = html("div", { class: "dst-panels" });
     this.table = html("table");
     this.details = html("details", { ontoggle: () => this.#tabulate() }, html("summary", {}, "Show as table"), html("div", { class: "dst-scroll" }, this.table));
-    root.append(this.empty, this.grid_, this.details);
+    root.append(this.empty, this.sheet, this.details);
     this.draw = redrawing(() => this.#draw());
     this.moments = new Moments(() => this.#moment());
     this.unwatch = watchWidth(root, (width) => {
@@ -77,14 +82,14 @@ class Curves {
     const blank = this.grid.length === 0;
     this.empty.hidden = !blank && !this.failure;
     write(this.empty, this.failure ? `${this.failure} The table below has the numbers.` : (this.spec.empty ?? "Nothing has been measured yet."));
-    this.grid_.hidden = blank || Boolean(this.failure);
+    this.sheet.hidden = blank || Boolean(this.failure);
     this.details.hidden = blank;
     this.#tabulate();
     if (blank || !this.Plotly || !this.#width) return;
     this.#build();
     this.theme = readTheme(this.root);
     const columns = this.#width >= 900 && this.#panels.length > 1 ? 2 : 1;
-    this.grid_.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    this.sheet.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     const width = Math.floor((this.#width - (columns - 1) * 40) / columns);
     const range = this.zoom ?? this.#wholeRange();
     for (const panel of this.#panels) panel.draw(this.Plotly, this.theme, width, range);
@@ -106,7 +111,7 @@ class Curves {
     this.#shape = shape;
     this.#purge();
     this.#panels = this.spec.panels.map((spec) => new Panel(spec, this));
-    this.grid_.replaceChildren(...this.#panels.map(({ node }) => node));
+    this.sheet.replaceChildren(...this.#panels.map(({ node }) => node));
   }
 
   zoomTo(range) {

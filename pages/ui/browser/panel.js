@@ -36,10 +36,11 @@ class Panel {
     toggle.hidden = !spec.log;
     this.plot = html("div", { class: "dst-plot", role: "img", tabindex: "0" });
     this.overlay = new Overlay();
+    this.empty = html("p", { class: "dst-empty" }, "Not measured yet.");
     this.reading = html("div", { class: "dst-reading", hidden: true });
     this.legend = html("div", { class: "dst-legend", role: "group", "aria-label": `${spec.title}: series shown` });
     this.stage = html("div", { class: "dst-stage" }, this.plot, this.overlay.node, this.reading);
-    this.node = html("section", { class: "dst-panel" }, html("header", {}, this.heading, this.reset, toggle), this.legend, this.stage);
+    this.node = html("section", { class: "dst-panel" }, html("header", {}, this.heading, this.reset, toggle), this.legend, this.empty, this.stage);
     this.plot.addEventListener("pointermove", (event) => this.#point(event));
     this.plot.addEventListener("pointerdown", (event) => event.pointerType !== "mouse" && this.#point(event));
     this.plot.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && curves.readAt(null));
@@ -71,6 +72,10 @@ class Panel {
     const narrow = width < NARROW;
     const all = this.mine.filter((series) => this.curves.points(series.key).length);
     const named = all.filter(({ style }) => style !== "raw");
+    const blank = named.length === 0;
+    this.empty.hidden = !blank;
+    this.stage.hidden = this.legend.hidden = blank;
+    if (blank) return;
     const direct = !narrow && named.length <= 4;
     this.#labels(named, theme, direct);
     const visible = all.filter((series) => !this.hides(series));
@@ -125,15 +130,15 @@ class Panel {
   }
 
   // The labels at the ends of the lines are the legend: a press hides a series, a double press shows it alone.
-  #labels(all, theme, direct) {
+  #labels(named, theme, direct) {
     this.legend.classList.toggle("dst-direct", direct);
     if (direct && this.legend.parentElement !== this.stage) this.stage.append(this.legend);
     if (!direct && this.legend.parentElement === this.stage) this.stage.before(this.legend);
-    const names = JSON.stringify([all.map(({ key, name, role }) => [key, name, role]), theme.dark, direct]);
+    const names = JSON.stringify([named.map(({ key, name, role }) => [key, name, role]), theme.dark, direct]);
     if (names !== this.names) {
       this.names = names;
       this.legend.replaceChildren(
-        ...all.map(({ key, name, role, style }) =>
+        ...named.map(({ key, name, role, style }) =>
           html(
             "button",
             { type: "button", "data-series": key, onclick: () => this.curves.toggle(key), ondblclick: () => this.curves.solo(key, this.spec.key) },
@@ -142,14 +147,14 @@ class Panel {
         ),
       );
     }
-    all.forEach(({ key }, i) => {
+    named.forEach(({ key }, i) => {
       const button = this.legend.children[i];
       attributes(button, { "aria-pressed": String(!this.curves.hidden.has(key)) });
       write(button.lastChild, this.#short(this.curves.points(key).last.y));
     });
   }
 
-  #over(theme, levels, direct, all) {
+  #over(theme, levels, direct, named) {
     const { xaxis, yaxis, _size: size } = this.plot._fullLayout;
     const frame = {
       left: size.l, right: size.l + size.w, top: size.t, bottom: size.t + size.h,
@@ -161,7 +166,7 @@ class Panel {
       return { ...level, colour: look.colour, dash: look.dash === "solid" ? "none" : look.dash };
     }));
     if (direct) {
-      const wanted = all.map(({ key }) => {
+      const wanted = named.map(({ key }) => {
         const { y } = this.curves.points(key).last;
         return Math.min(frame.bottom, Math.max(frame.top, this.log && y <= 0 ? frame.bottom : frame.y(y)));
       });
@@ -172,14 +177,14 @@ class Panel {
     this.legend.style.left = direct ? `${frame.right + 14}px` : "";
     this.reset.hidden = this.curves.zoom === null;
     this.scale.forEach((button, i) => attributes(button, { "aria-pressed": String(Boolean(this.log) === (i === 1)) }));
-    attributes(this.plot, { "aria-label": this.#sentence(all) });
+    attributes(this.plot, { "aria-label": this.#sentence(named) });
     this.momentAt(this.curves.momentX);
     this.showReading(this.curves.reading);
   }
 
-  #sentence(all) {
-    const parts = all.map(({ key, name }) => `${name} ${this.value(this.curves.points(key).last.y)}`);
-    const newest = Math.max(...all.map(({ key }) => this.curves.points(key).last.x));
+  #sentence(named) {
+    const parts = named.map(({ key, name }) => `${name} ${this.value(this.curves.points(key).last.y)}`);
+    const newest = Math.max(...named.map(({ key }) => this.curves.points(key).last.x));
     return `${this.spec.title}, line chart. At ${this.curves.spec.xlabel ?? "x"} ${digits(newest)}: ${parts.join(", ")}. Arrow keys read values.`;
   }
 
@@ -213,7 +218,8 @@ class Panel {
   #key(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (event.key === "Escape") this.curves.readAt(null);
-    const xs = this.mine.map(({ key }) => this.curves.points(key).x).reduce((a, b) => (b.length > a.length ? b : a), []);
+    const shown = this.mine.filter((series) => !this.hides(series));
+    const xs = shown.map(({ key }) => this.curves.points(key).x).reduce((a, b) => (b.length > a.length ? b : a), []);
     if (!step || !xs.length) return;
     event.preventDefault();
     const current = this.curves.reading ?? xs.at(-1);

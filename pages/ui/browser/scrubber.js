@@ -1,4 +1,6 @@
 // The epoch slider: it registers the run's moments and chooses the one that every component of the page shows.
+//
+// Payload: live, autoplay, empty. Frames: the moments, {x, label, phase, accuracy: {role}}.
 
 const STEP = 100; // milliseconds between two moments of a replay
 const LONGEST = 12000; // a replay takes no longer than this

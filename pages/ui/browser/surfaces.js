@@ -1,4 +1,8 @@
 // Decision surfaces side by side. Training is faster than watching, so arriving frames are played back at a calm pace.
+//
+// Payload: roles, titles {role}, captions {role}, classes [name], extent [x0, x1, y0, y1], points {role: [{x, y, label,
+// given}]}, live, autoplay, empty. Frames: {moment, size, probabilities: {role: base64}} and, without a scrubber on the
+// page, the moment's description.
 
 const BEAT = 100; // milliseconds per frame: at most ten a second
 const PATIENCE = 60; // beats after which a playback has caught up, however much has arrived

@@ -1,0 +1,47 @@
+import math
+
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, log_loss
+
+from kd_core import metrics
+
+
+@pytest.fixture
+def logits() -> torch.Tensor:
+    return torch.randn(200, 5, generator=torch.Generator().manual_seed(4)) * 2
+
+
+@pytest.fixture
+def labels() -> torch.Tensor:
+    return torch.randint(0, 5, (200,), generator=torch.Generator().manual_seed(5))
+
+
+def test_accuracy_and_loss_equal_scikit_learn(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    shares = logits.double().softmax(1)
+    assert metrics.accuracy(logits, labels) == accuracy_score(labels, shares.argmax(1))
+    assert metrics.loss(logits, labels) == pytest.approx(log_loss(labels, shares.numpy()), rel=1e-9)
+
+
+def test_agreement_is_about_the_teacher_and_not_about_being_right(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    assert metrics.agreement(logits, logits * 3) == 1.0
+    assert metrics.agreement(logits, -logits) == 0.0
+
+
+def test_entropy_is_ln_k_for_a_network_that_knows_nothing_and_rises_with_temperature(logits: torch.Tensor) -> None:
+    assert metrics.entropy(torch.zeros(3, 7)) == pytest.approx(math.log(7))
+    assert metrics.entropy(logits, 1) < metrics.entropy(logits, 4) < math.log(5)
+
+
+def test_calibration_error_of_known_cases() -> None:
+    # Always 80 % sure (softmax of [ln 4, 0]) and right in 6 of 10: the error is 0.8 - 0.6.
+    logits = torch.tensor([[math.log(4), 0.0]]).repeat(10, 1)
+    labels = torch.tensor([0] * 6 + [1] * 4)
+    assert metrics.calibration_error(logits, labels) == pytest.approx(0.2)
+    # Certain and right: no error.
+    assert metrics.calibration_error(torch.tensor([[50.0, 0.0]]), torch.tensor([0])) == pytest.approx(0, abs=1e-9)
+
+
+def test_judge_has_the_agreement_only_where_there_is_a_teacher(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    assert "agreement" not in metrics.judge(logits, labels)
+    assert metrics.judge(logits, labels, logits)["agreement"] == 1.0

@@ -1,0 +1,80 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from kd_core.config import RunConfig
+from kd_core.events import Adjusted, from_json, to_json
+from kd_core.store import MIGRATIONS, Store, family_of
+from kd_core.training import Training
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs.sqlite")
+
+
+def test_every_event_of_a_run_comes_back_as_it_was(store: Store, small: RunConfig) -> None:
+    said = list(Training(small))
+    store.add("a", small, "training")
+    store.append("a", 1, [(0.0, event) for event in said])
+    assert store.events("a") == list(enumerate(said, start=1))
+    assert store.run("a").test == said[-1].test
+    assert store.run("a").config == small
+
+
+def test_events_can_be_read_from_where_one_left_off_and_by_kind(store: Store, small: RunConfig) -> None:
+    store.add("a", small, "training")
+    changes = [Adjusted("students", n, "alpha", 0.9, 0.1 * n) for n in range(1, 6)]
+    store.append("a", 1, [(0.0, change) for change in changes])
+    assert [n for n, _ in store.events("a", after=3)] == [4, 5]
+    assert store.events("a", kinds=["step"]) == []
+    assert store.count("a") == 5
+
+
+def test_rewinding_forgets_the_end_and_nothing_else(store: Store, small: RunConfig) -> None:
+    store.add("a", small, "training")
+    store.append("a", 1, [(0.0, Adjusted("students", n, "alpha", 0, 1)) for n in range(4)])
+    store.rewind("a", 2)
+    assert store.count("a") == 2
+
+
+def test_an_unknown_run_is_none(store: Store) -> None:
+    assert store.run("nothing") is None
+    assert store.count("nothing") == 0
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_family(store: Store, small: RunConfig) -> None:
+    for seed in (2, 0, 1):
+        store.add(f"s{seed}", small.with_flat(seed=seed), "completed")
+    store.add("other", small.with_flat(temperature=2), "completed")
+    assert [run.id for run in store.siblings(family_of(small))] == ["s0", "s1", "s2"]
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "newer.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="newer version of Distillery"):
+        Store(path)
+    assert path.read_bytes() == before
+
+
+def test_a_failed_transaction_leaves_nothing_behind(store: Store, small: RunConfig) -> None:
+    store.add("a", small, "training")
+    change = (0.0, Adjusted("students", 1, "alpha", 0.9, 0.1))
+    store.append("a", 1, [change])
+    with pytest.raises(sqlite3.IntegrityError):
+        store.append("a", 1, [change])
+    assert store.count("a") == 1
+
+
+def test_an_event_with_a_number_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        to_json(Adjusted("students", 1, "alpha", 0.9, float("nan")))
+
+
+def test_an_unknown_kind_of_event_is_named() -> None:
+    with pytest.raises(ValueError, match="future"):
+        from_json('{"event": "future"}')

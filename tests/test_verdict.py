@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from kd_core.verdict import confidence_interval, verdict
+
+
+def finished(students: list[float], baselines: list[float]) -> list[dict]:
+    return [
+        {"student": {"accuracy": s, "examples": 500.0}, "baseline": {"accuracy": b, "examples": 500.0}}
+        for s, b in zip(students, baselines, strict=True)
+    ]
+
+
+def test_a_clear_gain_is_called_one_with_its_seeds_and_spread() -> None:
+    found = verdict(finished([0.85, 0.86, 0.84, 0.85], [0.80, 0.80, 0.79, 0.81]))
+    assert found.outcome == "gain"
+    assert "Baseline 80.0 %, distilled 85.0 % on the test split, over 4 seeds: +5.0 points" in found.sentence
+    assert "more than chance explains" in found.sentence
+
+
+def test_a_clear_loss_is_said_as_plainly() -> None:
+    found = verdict(finished([0.80, 0.80, 0.79], [0.85, 0.86, 0.84]))
+    assert found.outcome == "loss"
+    assert "−5.3 points" in found.sentence
+    assert "harm" in found.sentence
+
+
+def test_what_may_be_luck_is_called_luck() -> None:
+    found = verdict(finished([0.97, 0.96, 0.98], [0.97, 0.98, 0.96]))
+    assert found.outcome == "open"
+    assert "luck" in found.sentence
+
+
+def test_one_seed_is_never_enough() -> None:
+    found = verdict(finished([0.90], [0.80]))
+    assert found.outcome == "single"
+    assert "+10.0 points, or 50 of 500 examples. One seed cannot tell skill from luck." in found.sentence
+
+
+def test_without_a_baseline_nobody_knows() -> None:
+    found = verdict([{"student": {"accuracy": 0.9, "examples": 500.0}}])
+    assert found.outcome == "alone"
+    assert found.gain is None
+
+
+def test_a_run_that_ended_with_its_teacher_has_no_student_to_judge() -> None:
+    assert verdict([{"teacher": {"accuracy": 0.9}}]).outcome == "alone"
+
+
+def test_no_runs_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        verdict([])
+
+
+def test_the_interval_equals_scipy() -> None:
+    gains = [1.2, -0.4, 2.2, 0.9, 1.7]
+    expected = stats.t.interval(0.95, 4, loc=np.mean(gains), scale=stats.sem(gains))
+    assert confidence_interval(gains) == pytest.approx(expected)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    chance = np.random.default_rng(0)
+    covered = 0
+    for _ in range(2000):
+        low, high = confidence_interval(list(chance.normal(1.0, 2.0, 5)))
+        covered += low <= 1.0 <= high
+    assert 0.935 < covered / 2000 < 0.965  # 95 % give or take three standard errors
