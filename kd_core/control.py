@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -22,6 +23,7 @@ class Control:
     total: int = 0
     seconds: float = 0.0  # spent training, pauses left out
     rate: float = 0.0  # recent seconds per step
+    was_paused: bool = False  # during the last hold
     due: float = 0.0  # when the next step may be taken at the chosen pace
 
     def ask(self, **wishes: object) -> None:
@@ -62,17 +64,19 @@ class Control:
             self.seconds += seconds
             self.rate = 0.95 * self.rate + 0.05 * seconds if self.rate else seconds
 
-    def hold(self, steps_per_epoch: float) -> dict[str, float]:
+    def hold(self, steps_per_epoch: float, before_pause: Callable[[], None]) -> dict[str, float]:
         """Waits while paused and for the chosen pace; returns the live options asked for in the meantime.
 
         The time waited for the pace counts as training (it is what the reader watches), the time paused does not.
         """
         with self.changed:
+            self.was_paused = False
             while not self.is_ending:
                 now = time.monotonic()
                 if self.is_held:
+                    before_pause()
                     self.changed.wait()
-                    self.due = 0.0
+                    self.due, self.was_paused = 0.0, True
                 elif self.pace and not self.steps and self.due > now:
                     self.changed.wait(self.due - now)
                 else:

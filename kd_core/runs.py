@@ -190,11 +190,9 @@ class Runs:
             control.progress(training.position, now - last)
             if now - journal.saved > CHECKPOINT_SECONDS:
                 journal.save(training)
-            was_held = control.is_held
-            if was_held:
-                journal.flush()
-            training.adjust(**control.hold(training.pace))
-            last = time.monotonic() if was_held else now
+            # What was said is written before a pause: the screen shows the last step, however long it lasts.
+            training.adjust(**control.hold(training.pace, journal.flush))
+            last = time.monotonic() if control.was_paused else now
             if control.is_closing:
                 break
             if control.is_stopping and outcome == INTERRUPTED:
