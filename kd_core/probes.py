@@ -70,11 +70,11 @@ def pin(teacher_logits: Tensor, labels: Tensor) -> list[int]:
 
 
 def extent(data: Data) -> list[float]:
-    """[x low, x high, y low, y high] of a square around all training points."""
+    """[x low, x high, y low, y high] around all training points."""
     low, high = data.train.inputs.min(0).values, data.train.inputs.max(0).values
-    half = float((high - low).max()) / 2 * (1 + 2 * MARGIN)
-    x, y = ((low + high) / 2).tolist()
-    return [round(edge, 4) for edge in (x - half, x + half, y - half, y + half)]
+    margin = MARGIN * (high - low)
+    (x_low, y_low), (x_high, y_high) = (low - margin).tolist(), (high + margin).tolist()
+    return [round(edge, 4) for edge in (x_low, x_high, y_low, y_high)]
 
 
 def grid(edges: list[float]) -> Tensor:

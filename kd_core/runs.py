@@ -113,7 +113,7 @@ class Runs:
         """Seconds per epoch at least; 0 is as fast as possible."""
         self._control(run).ask(pace=seconds, due=0.0)
 
-    def adjust(self, run: str, **options: float) -> None:
+    def adjust(self, run: str, **options: float | str) -> None:
         """Changes live options before the next step. Raises ValueError with the name, the value and the range."""
         row = self.store.run(run)
         if row is None or run not in self._controls:

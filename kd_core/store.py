@@ -126,8 +126,10 @@ class Store:
         return list(self._runs("ORDER BY created DESC LIMIT ?", (limit,)))
 
     def siblings(self, family: str) -> list[Run]:
-        """All runs of one family, by seed."""
-        return list(self._runs("WHERE family = ? ORDER BY seed, created", (family,)))
+        """The newest untouched run of each seed of one family, by seed. A run changed by hand is no one's sibling."""
+        untouched = "NOT EXISTS (SELECT 1 FROM events WHERE run = id AND kind = 'adjusted')"
+        found = self._runs(f"WHERE family = ? AND {untouched} ORDER BY seed, created", (family,))
+        return list({run.seed: run for run in found}.values())
 
     def in_state(self, *states: str) -> list[Run]:
         """All runs in one of these states, oldest first."""

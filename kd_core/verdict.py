@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from scipy.special import stdtrit
 
 LEVEL = 0.95
+SEEDS = 5  # runs that "Is it luck?" compares: the fewest whose interval is of use
 Test = Mapping[str, Mapping[str, float]]  # Finished.test
 
 

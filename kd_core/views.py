@@ -24,7 +24,7 @@ class Labels(Options):
     )  # fmt: skip
     wrong: float = number(
         0.0, 0.0, 0.9, "Share of the student's labels that are replaced by another class.", step=0.05,
-        label="Share of wrong labels",
+        label="Share of wrong labels", ends=("every label right", "9 of 10 wrong"),
     )  # fmt: skip
     omitted: str = class_name(NONE, "A class that the student never sees an example of.", label="Omitted class")
 

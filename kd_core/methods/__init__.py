@@ -42,6 +42,10 @@ class Method(Member):
     formula: ClassVar[str]  # LaTeX, with the symbols of the options
     trap: ClassVar[str]  # the known mistake
 
+    def in_numbers(self) -> str:
+        """The loss in LaTeX with the chosen numbers in place of the symbols."""
+        raise NotImplementedError
+
     def parts(self, signals: Signals) -> list[Part]:
         """The loss of one batch, term by term."""
         raise NotImplementedError

@@ -67,6 +67,14 @@ class SoftTargets(Method):
         live=True,
     )
 
+    def in_numbers(self) -> str:
+        alpha, temperature = f"{self.alpha:g}", f"{self.temperature:g}"
+        return (
+            rf"\text{{loss}} = {1 - self.alpha:.3g} \cdot \mathrm{{CE}}(\text{{labels}}) + "
+            rf"{alpha} \cdot {temperature}^2 \cdot \mathrm{{KL}}_{{T={temperature}}}"
+            r"(\text{teacher} \parallel \text{student})"
+        )
+
     def parts(self, signals: Signals) -> list[Part]:
         matched = soft_targets(signals.student_logits, signals.teacher_logits, self.temperature)
         return [

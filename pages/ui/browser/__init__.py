@@ -38,7 +38,7 @@ from typing import Final
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
-from . import palette
+from pages.ui.browser import palette
 
 _FOLDER: Final = Path(__file__).parent
 _PRELUDE: Final = ("common", "feed", "moments")

@@ -4,8 +4,8 @@
 // given}]}, live, autoplay, empty. Frames: {moment, size, probabilities: {role: base64}} and, without a scrubber on the
 // page, the moment's description.
 
-const BEAT = 100; // milliseconds per frame: at most ten a second
-const PATIENCE = 60; // beats after which a playback has caught up, however much has arrived
+const BEAT = 50; // milliseconds per frame: at most twenty a second
+const PATIENCE = 40; // beats after which a playback has caught up, however much has arrived
 
 class Surfaces {
   #feed = new Feed();

@@ -1,0 +1,8 @@
+"""Distillery: the table of contents."""
+
+import streamlit as st
+
+from pages.ui import frame
+
+st.set_page_config(page_icon="⚗️", layout="wide", initial_sidebar_state="auto")
+frame.run(frame.navigation())

@@ -1,0 +1,49 @@
+"""Distill, the lab: choose data, teacher and student, press start, and watch what the teacher is good for."""
+
+import streamlit as st
+
+from pages.ui import frame
+
+frame.guard()
+
+st.title("Distill")
+
+from kd_core import runs  # noqa: E402
+from pages.ui import history, live, settings, setup, verdicts  # noqa: E402
+from pages.ui.reel import reel  # noqa: E402
+
+shared = runs.shared()
+wanted = st.query_params.get("run")
+row = shared.store.run(wanted) if wanted else None
+if wanted and row is None:
+    st.error(f"There is no run called “{wanted}” here. It may belong to another machine, or have been deleted.")
+    if st.button("Show the lab without it", icon=":material/arrow_back:"):
+        del st.query_params["run"]
+        st.rerun()
+    st.stop()
+
+config, refused = settings.chosen()
+is_active = row is not None and row.state in runs.ACTIVE
+
+with st.expander("Set up another run", icon=":material/tune:") if is_active else st.container():
+    config, refused = setup.form(config)
+    started = setup.start(config, refused)
+if started:
+    settings.write_link(config, started)
+    st.rerun()
+settings.write_link(config, wanted)
+
+if row is None:
+    st.caption("Press start: teacher, student and baseline appear here as they learn.")
+else:
+    st.header("Watch" if is_active else "The run")
+    st.caption(history.in_a_line(row))
+    if not is_active:
+        history.outcome(row)
+        verdicts.say(row)
+        verdicts.is_it_luck(row)
+    live.follow(row.id, row.config, panels=("surfaces", "curves", "bars"))
+    if not is_active:
+        st.subheader("What each network saw, costs and can do")
+        verdicts.table(row, reel(row.id))
+history.earlier(row)

@@ -1,0 +1,44 @@
+"""Start: the first ten seconds. A real student learns from a real teacher before anything is pressed."""
+
+import streamlit as st
+
+from pages.ui import frame
+
+frame.guard()
+
+st.title("Teach a small network with a big one")
+st.markdown(
+    "A large **teacher** has seen plenty of correct examples. A small **student** gets a handful, some of them wrongly "
+    "labelled. Beside it trains its twin, the **baseline**: the same network, the same examples, no teacher."
+)
+button, verdict = st.columns([1, 4], gap="medium", vertical_alignment="center")
+
+# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+from kd_core import runs  # noqa: E402
+from pages.ui import hero, live  # noqa: E402
+
+run = hero.newest(may_begin=st.query_params.get("autoplay") != "0")
+if run is None:
+    if st.button("Watch it learn", type="primary", icon=":material/play_arrow:"):
+        del st.query_params["autoplay"]
+        st.rerun()
+    st.stop()
+
+row = runs.shared().store.run(run)
+assert row is not None
+with button:
+    if st.button("Try it yourself", type="primary", icon=":material/science:", width="stretch"):
+        st.switch_page("pages/distill.py", query_params={**row.config.differences(), "run": run})
+with verdict:
+    hero.verdict(row)
+live.follow(run, row.config, panels=("surfaces",), has_controls=False)
+
+st.subheader("Where a teacher helps, and where not")
+for column, (title, story, flat) in zip(st.columns(3, gap="medium", border=True), hero.RECIPES, strict=True):
+    with column:
+        st.markdown(f"**{title}** {story}")
+        st.page_link("pages/distill.py", label="Open in the lab", icon=":material/arrow_forward:", query_params=flat)
+st.caption(
+    "Nothing here is recorded or drawn by formula: the networks train in this app, on this machine, as you watch. "
+    "Nothing you press can break anything, and nothing leaves this machine."
+)

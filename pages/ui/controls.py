@@ -1,0 +1,121 @@
+"""Turns options into widgets: the only module that does. A new option of the engine gets its widget here, unasked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from kd_core.catalogue import Member, members
+from kd_core.options import Option, as_text, in_words, options_of
+from pages.ui import settings
+
+Changed = Callable[[str, str], None]  # (flat name, new text)
+
+
+def member(name: str, group: str, label: str, refusals: Mapping[str, str] | None = None) -> None:
+    """A select box for one choice of ``group``; a choice with a refusal is not offered."""
+    choices = {key: cls for key, cls in members(group).items() if not (refusals or {}).get(key)}
+    current = st.session_state["settings"][name]
+    _put(f"set {name}", current if current in choices else next(iter(choices)))
+    st.selectbox(
+        label,
+        list(choices),
+        key=f"set {name}",
+        format_func=lambda key: choices[key].title,
+        on_change=_apply,
+        args=(name, f"set {name}", settings.choose),
+    )
+
+
+def options(cls: type[Any], prefix: str = "", only: tuple[str, ...] = (), classes: tuple[str, ...] = ()) -> None:
+    """A widget for every option of ``cls``, or for ``only`` some, in the order in which they are declared."""
+    texts = st.session_state["settings"]
+    for name, declared in options_of(cls).items():
+        if not only or name in only:
+            default = as_text(cls.__dataclass_fields__[name].default)
+            option(prefix + name, name, declared, texts.get(prefix + name, default), settings.choose, classes=classes)
+
+
+def option(
+    flat: str,
+    name: str,
+    declared: Option,
+    text: str,
+    changed: Changed,
+    *,
+    classes: tuple[str, ...] = (),
+    place: str = "set",
+) -> None:
+    """The widget of one option, showing ``text``; calls ``changed(flat, new text)``."""
+    key, label = f"{place} {flat}", in_words(name, declared)
+    common: dict[str, Any] = {"key": key, "on_change": _apply, "args": (flat, key, changed), "help": declared.help}
+    try:
+        value = declared.check(name, text)
+    except ValueError:
+        value = None
+    if declared.kind == "switch":
+        _put(key, bool(value))
+        st.checkbox(label, **common)
+    elif declared.kind == "choice":
+        _put(key, value or declared.choices[0])
+        st.selectbox(label, declared.choices, **common)
+    elif declared.kind == "class":
+        names = ("none", *classes)
+        _put(key, value if value in names else "none")
+        st.selectbox(label, names, **common)
+    elif declared.kind == "widths":
+        _put(key, text)
+        st.text_input(label, **common)
+    elif declared.ends != ("", ""):
+        _slider(key, label, declared, value, common)
+    else:
+        _number(key, label, declared, text, common)
+
+
+def _slider(key: str, label: str, declared: Option, value: float | None, common: dict[str, Any]) -> None:
+    """For what one turns rather than types; the meaning of both ends stands under it."""
+    _put(key, declared.low if value is None else value)
+    st.slider(label, declared.low, declared.high, step=declared.step, **common)
+    left, right = declared.ends
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.caption(f"{declared.low:g} · {left}")
+        st.caption(f"{right} · {declared.high:g}", text_alignment="right")
+
+
+def _number(key: str, label: str, declared: Option, text: str, common: dict[str, Any]) -> None:
+    """A box without bounds of its own: the engine answers a value out of range, by name and with the range."""
+    typed = _as_typed(text)
+    if declared.kind == "whole":
+        _put(key, int(typed))
+        st.number_input(label, step=int(declared.step), **common)
+    else:
+        _put(key, float(typed))
+        st.number_input(label, step=float(declared.step), format="%.6g" if declared.log else "%.2f", **common)
+
+
+def _as_typed(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0
+
+
+def _put(key: str, value: Any) -> None:
+    """Makes a widget show ``value``: the settings decide, the widget follows."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+
+
+def _apply(flat: str, key: str, changed: Changed) -> None:
+    value = st.session_state[key]
+    if value is not None:
+        changed(flat, as_text(value))
+
+
+def describe(cls: type[Member]) -> None:
+    """One sentence about a choice, under its select box."""
+    st.caption(cls.idea)

@@ -1,0 +1,35 @@
+"""Mounts a browser component and sends it only the frames that it does not have yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.browser import component
+
+HEAVY = ("points", "images")  # the component keeps them; they travel with the first frames alone
+
+
+def mount(name: str, run: str, frames: list[dict[str, Any]], **options: Any) -> Any:
+    """Shows ``frames`` of ``run``; ``on_..._change`` callbacks go to the component, every other option to its data."""
+    callbacks = {key: value for key, value in options.items() if key.startswith("on_")}
+    static = {key: value for key, value in options.items() if not key.startswith("on_")}
+    key = f"{name} of {run}"
+    sent: dict[str, int] = st.session_state.setdefault("sent", {})
+    start = min(sent.get(key, 0), len(frames))
+    if start:
+        static = {name: value for name, value in static.items() if name not in HEAVY}
+    sent[key] = len(frames)
+    data = {"run": run, "from": start, "frames": frames[start:], **static}
+    return component(name)(key=key, data=data, on_resync_change=_resync(key), **callbacks)
+
+
+def _resync(key: str) -> Callable[[], None]:
+    def callback() -> None:
+        has = getattr(st.session_state.get(key), "resync", None)
+        if has is not None:  # an update was lost, or the page is new: go on from what the browser says it has
+            st.session_state["sent"][key] = has
+
+    return callback

@@ -1,0 +1,68 @@
+"""What surrounds every page: the menu, what happens once per server, and the way back from a link to a page file."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from pages.ui import browser
+
+ROOT = Path(__file__).parents[2]
+PAGES = (
+    ("start", "Start", ":material/play_circle:"),
+    ("distill", "Distill", ":material/science:"),
+)
+# Streamlit leaves a hand's breadth above every page and has no setting for it. On a projector that hides the result.
+LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"
+
+
+def navigation() -> Page:
+    """The menu, and the page that was asked for."""
+    prepare_server()
+    pages = [
+        st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=icon, url_path=name, default=not number)
+        for number, (name, title, icon) in enumerate(PAGES)
+    ]
+    return st.navigation(pages, position="top")
+
+
+def run(page: Page) -> None:
+    """Runs a page inside the frame. An error becomes a sentence; its traceback goes to the log."""
+    st.set_page_config(page_title=f"{page.title} · Distillery")
+    st.html(LESS_AIR)
+    st.session_state["is_framed"] = True
+    try:
+        page.run()
+    finally:
+        st.session_state["is_framed"] = False
+
+
+def guard() -> None:
+    """First line of every page.
+
+    On a fresh server the very first request, if it is a link to a page, makes Streamlit run that file alone, without
+    ``app.py``. Registering the navigation and starting over puts the page into its frame.
+    """
+    if not st.session_state.get("is_framed"):
+        navigation()
+        st.rerun()
+
+
+@st.cache_resource(show_spinner=False)
+def prepare_server() -> bool:
+    """Once per server: the browser components' files, and the engine's imports in a thread of their own."""
+    browser.publish(ROOT / "static")
+    threading.Thread(target=_import_engine, name="importing the engine", daemon=True).start()
+    return True
+
+
+def _import_engine() -> None:
+    """Takes seconds, so the first page is drawn meanwhile. What is loaded is left out of garbage collection."""
+    import kd_core.runs  # noqa: F401
+
+    gc.collect()
+    gc.freeze()

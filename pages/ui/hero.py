@@ -1,0 +1,77 @@
+"""The run of the start page: two moons with few and partly wrong labels, five seeds, begun once per server."""
+
+from __future__ import annotations
+
+import threading
+
+import streamlit as st
+
+from kd_core import runs
+from kd_core.config import from_flat
+from kd_core.store import Run, family_of
+from kd_core.verdict import SEEDS
+from pages.ui import live, verdicts
+
+# Questions, not promises: the lab answers them with a run, a control and other seeds.
+RECIPES = (
+    (
+        "Few labels.",
+        "50 labelled digits for the student. How much does a teacher who knows 1,000 add?",
+        {"dataset": "digits"},
+    ),
+    (
+        "Many clean labels.",
+        "All 1,000 digits, every label right. Is there anything left that a teacher could add?",
+        {"dataset": "digits", "labelled": "0", "epochs": "20"},
+    ),
+    (
+        "Wrong labels.",
+        "Three in ten of the spiral’s labels are wrong. Whom does the student believe: the labels or the teacher?",
+        {"dataset": "spirals", "labelled": "200", "wrong": "0.3"},
+    ),
+)
+
+DATASET = "moons"  # its suggested settings are the recipe
+_lock = threading.Lock()
+_begun: list[str] = []
+
+
+def newest(may_begin: bool) -> str | None:
+    """The id of the run to show. The first visitor of a server begins it, everybody else attaches to it."""
+    shared = runs.shared()
+    with _lock:
+        if _begun:
+            return _begun[0]
+        config = from_flat({"dataset": DATASET})
+        family = shared.store.siblings(family_of(config))
+        if not may_begin:
+            return next((run.id for run in family if run.seed == config.seed and run.test), None)
+        _begun.append(shared.start(config, pace=live.PACES["Watch"]))
+        known = {run.seed for run in family if run.state == runs.COMPLETED}
+        for seed in range(SEEDS):
+            if seed not in known | {config.seed}:
+                shared.start(config.with_flat(seed=seed))
+        return _begun[0]
+
+
+def verdict(row: Run) -> None:
+    """The sentence over all seeds once they are done; until then, what is being waited for."""
+    family = runs.shared().store.siblings(row.family)
+    active = [run for run in family if run.state in runs.ACTIVE]
+    if active or not row.test:
+        st.fragment(_wait, run_every=1.0, key="hero verdict")(row)
+    else:
+        verdicts.say(row)
+
+
+def _wait(row: Run) -> None:
+    family = runs.shared().store.siblings(row.family)
+    active = [run for run in family if run.state in runs.ACTIVE]
+    if not active:
+        st.rerun()
+    status = runs.shared().status(row.id)
+    with st.container(border=True, key="verdict"):
+        if status and status.is_active:
+            st.markdown(f"Training now, for real. The verdict follows after {SEEDS} seeds.")
+        else:
+            st.markdown(f"One seed is no proof. Asking others: {SEEDS - len(active)} of {SEEDS} seeds are done.")

@@ -1,0 +1,61 @@
+"""Stored runs: one in a line of words, how it ended, and the way back to earlier ones."""
+
+from __future__ import annotations
+
+import datetime
+
+import streamlit as st
+
+from kd_core import runs
+from kd_core.store import Run
+from pages.ui.reel import reel
+
+SHOWN = 12
+
+
+def in_a_line(row: Run) -> str:
+    """What a run is about: data, networks, method, seed."""
+    config = row.config
+    chosen = ", ".join(
+        f"{symbol} = {config.method.values()[name]:g}"
+        for name, symbol in (("temperature", "T"), ("alpha", "α"))
+        if name in config.method.values()
+    )
+    return (
+        f"{config.dataset.title} · teacher {config.teacher.label()} · student {config.student.label()} · "
+        f"{config.method.title}, {chosen} · seed {config.seed}"
+    )
+
+
+def outcome(row: Run) -> None:
+    """A sentence for every end but the usual one, and what can be done about it."""
+    shown = reel(row.id)
+    if row.state == runs.FAILED and shown.failed is not None:
+        st.error(f"Training stopped: {shown.failed.message} A smaller learning rate is the usual cure.")
+    elif row.state == runs.FAILED:
+        st.error("Training stopped because of an error in the engine. The details are in the server’s log.")
+    elif row.state in (runs.STOPPED, runs.INTERRUPTED):
+        said = (
+            "You stopped this run. What it had learned until then was judged and kept."
+            if row.state == runs.STOPPED
+            else "The app was closed in the middle of this run. Nothing is lost: it can go on where it was."
+        )
+        st.info(said)
+        if st.button("Go on with it", icon=":material/play_arrow:", key="proceed"):
+            runs.shared().proceed(row.id)
+            st.rerun()
+
+
+def earlier(current: Run | None) -> None:
+    """Links to the newest runs."""
+    rows = [row for row in runs.shared().store.runs(SHOWN) if current is None or row.id != current.id]
+    if not rows:
+        return
+    with st.expander(f"Earlier runs ({len(rows)})", icon=":material/history:"):
+        for row in rows:
+            when = datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M")
+            st.page_link(
+                "pages/distill.py",
+                label=f"{when} · {in_a_line(row)} · {row.state}",
+                query_params={**row.config.differences(), "run": row.id},
+            )

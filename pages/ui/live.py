@@ -1,0 +1,214 @@
+"""One run on the screen while it trains and afterwards: progress, controls, and the four browser components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from kd_core import pictures, runs
+from kd_core.config import RunConfig
+from kd_core.options import as_text
+from kd_core.runs import Status
+from pages.ui import controls, feed
+from pages.ui.reel import Reel, reel
+
+POLL_SECONDS = 1.0
+PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # seconds per epoch at least
+PLOTLY = "app/static/plotly.min.js"
+ROLES = ("teacher", "baseline", "student")
+SHOWN_POINTS = 250
+
+
+@dataclass(frozen=True)
+class _Screen:
+    """What every panel draws from."""
+
+    run: str
+    config: RunConfig
+    shown: Reel
+    is_active: bool
+
+
+def follow(run: str, config: RunConfig, *, panels: tuple[str, ...], has_controls: bool = True) -> None:
+    """Draws the run, again every second while it is active; ``panels`` of surfaces, curves, bars, in that order.
+
+    The rest of the page is drawn again once, when the run ends.
+    """
+    status = runs.shared().status(run)
+    assert status is not None
+    st.fragment(_draw, run_every=POLL_SECONDS if status.is_active else None, key=f"live {run}")(
+        run, config, panels, has_controls, status.is_active
+    )
+
+
+def _draw(run: str, config: RunConfig, panels: tuple[str, ...], has_controls: bool, was_active: bool) -> None:
+    status = runs.shared().status(run)
+    assert status is not None
+    if was_active and not status.is_active:
+        st.rerun()
+    shown = reel(run)
+    if has_controls:
+        progress(status, shown)
+        if status.is_active:
+            steer(run, config, status, shown)
+    if shown.prepared is None:
+        return
+    if shown.moments:
+        feed.mount("scrubber", run, shown.moments, live=status.is_active, autoplay=False)
+    draw = {"surfaces": _surfaces, "curves": _curves, "bars": _bars}
+    for panel in panels:
+        draw[panel](_Screen(run, config, shown, status.is_active))
+
+
+def progress(status: Status, shown: Reel) -> None:
+    """One line in words and a bar: steps, per cent, elapsed, remaining."""
+    if status.state == runs.QUEUED:
+        before = f"{status.ahead} before it in the queue" if status.ahead else "about to start"
+        st.progress(0.0, f"Waiting: {before}.")
+    elif status.is_active and shown.prepared is not None:
+        phase = shown.moments[-1]["label"] if shown.moments else "the first look"
+        share = status.done / max(1, status.total)
+        held = "Paused" if status.state == runs.PAUSED else "Training"
+        times = f"{_clock(status.seconds)} elapsed, about {_clock(status.remaining)} left"
+        st.progress(share, f"{held}: {phase} · step {status.done:,} of {status.total:,} · {share:.0%} · {times}")
+    elif status.is_active:
+        st.progress(0.0, "Preparing the data and the networks.")
+
+
+def steer(run: str, config: RunConfig, status: Status, shown: Reel) -> None:
+    """Pause, resume, one step, stop, the pace, and the options that may change while it trains."""
+    shared = runs.shared()
+    with st.container(horizontal=True, vertical_alignment="bottom", key=f"steer {run}"):
+        if status.state == runs.PAUSED:
+            st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=shared.resume, args=(run,))
+            st.button("One step", icon=":material/skip_next:", key="step", on_click=shared.step, args=(run,))
+        else:
+            st.button("Pause", icon=":material/pause:", key="pause", on_click=shared.pause, args=(run,))
+        st.button(
+            "Stop and keep", icon=":material/stop:", key="stop", on_click=shared.stop, args=(run,),
+            help="Ends the run here. What was learned is judged on the test split and kept.",
+        )  # fmt: skip
+        current = min(PACES, key=lambda name: abs(PACES[name] - status.pace))
+        st.segmented_control(
+            "Pace", list(PACES), key=f"pace of {run}", default=current, required=True, on_change=_set_pace, args=(run,),
+            help="How fast you watch. It changes no number.",
+        )  # fmt: skip
+    _live_options(run, config, shown)
+
+
+def _live_options(run: str, config: RunConfig, shown: Reel) -> None:
+    values = config.live_values() | {change.option: change.new for change in shown.adjusted}
+    wanted: dict[str, float] = st.session_state.setdefault(f"wanted {run}", {})
+    st.caption("Change these while it trains; each change is recorded and drawn as a marker.")
+    for column, (name, declared) in zip(st.columns(len(values)), config.live_options().items(), strict=True):
+        with column:
+            text = as_text(wanted.get(name, values[name]))
+            controls.option(name, name, declared, text, _adjust(run, wanted), place=f"live {run}")
+    if message := st.session_state.pop(f"refused {run}", ""):
+        st.error(message)
+
+
+def _adjust(run: str, wanted: dict[str, float]) -> controls.Changed:
+    def changed(name: str, text: str) -> None:
+        try:
+            runs.shared().adjust(run, **{name: text})
+            wanted[name] = float(text)
+        except ValueError as error:
+            st.session_state[f"refused {run}"] = str(error)
+
+    return changed
+
+
+def _set_pace(run: str) -> None:
+    runs.shared().set_pace(run, PACES[st.session_state[f"pace of {run}"]])
+
+
+def _surfaces(screen: _Screen) -> None:
+    run, shown = screen.run, screen.shown
+    if not shown.surfaces or shown.prepared is None:
+        return
+    saw = {network.role: network.saw for network in shown.prepared.networks}
+    feed.mount(
+        "surfaces", run, shown.surfaces,
+        classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
+        roles=[role for role in ROLES if role in saw],
+        titles={"teacher": "Teacher", "baseline": "Baseline student", "student": "Student (distilled)"},
+        captions={role: f"saw {clause}" + ("; and the teacher’s answers" if role == "student" else "")
+                  for role, clause in saw.items()},
+        points=_points(screen.config),
+    )  # fmt: skip
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
+def _points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
+    def plain(shown: list[pictures.Picture]) -> list[dict[str, Any]]:
+        return [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in shown]
+
+    student = plain(pictures.shown(config.dataset, config.labels, config.seed, SHOWN_POINTS))
+    seen = config.teacher_recipe
+    sees_all = seen.view == "full"
+    labels, seed = (type(config.labels)(), seen.seed) if sees_all else (config.labels, config.seed)
+    teacher = plain(pictures.shown(config.dataset, labels, seed, SHOWN_POINTS))
+    return {"teacher": teacher, "student": student, "baseline": student}
+
+
+def _curves(screen: _Screen) -> None:
+    run, shown = screen.run, screen.shown
+    assert shown.prepared is not None
+    longest = max(phase.epochs for phase in shown.prepared.phases)
+    feed.mount(
+        "curves", run, shown.curves,
+        plotly=PLOTLY, series=shown.series, xlabel="epoch", xmin=0, xmax=longest,
+        panels=[
+            {"key": "accuracy", "title": "Validation accuracy", "unit": "%", "log": False, "percent": True},
+            {"key": "loss", "title": "Student’s training loss", "unit": "nats", "log": True, "percent": False},
+        ],
+        log=st.query_params.get("log") == "1",
+        empty="The first point appears after the first epoch.",
+        on_log_change=_remember_log(f"curves of {run}"),
+    )  # fmt: skip
+
+
+def _remember_log(key: str) -> Any:
+    def callback() -> None:
+        if st.session_state[key].log:
+            st.query_params["log"] = "1"
+        else:
+            st.query_params.pop("log", None)
+
+    return callback
+
+
+def _bars(screen: _Screen) -> None:
+    run, config, shown = screen.run, screen.config, screen.shown
+    if shown.pinned is None or shown.prepared is None:
+        return
+    st.subheader("What each network answers, softened by T")
+    st.caption(
+        "Validation examples that the teacher gets right with the least certainty. Drag the temperature: "
+        "the logits stay what they are, only T changes."
+    )
+    temperature = {"temperature": 4.0} | config.live_values() | {c.option: c.new for c in shown.adjusted}
+    feed.mount(
+        "bars", run, shown.bars,
+        classes=shown.prepared.classes, temperatures=[0.5, 20.0], temperature=temperature["temperature"],
+        roles=["teacher", "student", *(["baseline"] if config.basics.control else [])], image=0,
+        images=_images(config, tuple(shown.pinned.indices)),
+        empty="The first soft targets appear when the student begins.",
+        on_temperature_change=lambda: None, on_image_change=lambda: None,
+    )  # fmt: skip
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
+def _images(config: RunConfig, indices: tuple[int, ...]) -> list[dict[str, Any]]:
+    return [
+        {"src": one.src, "x": one.x, "y": one.y, "label": one.label, "title": f"Validation example {index}"}
+        for index, one in zip(indices, pictures.of_validation(config.dataset, indices), strict=True)
+    ]
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

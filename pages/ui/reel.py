@@ -1,0 +1,145 @@
+"""A run's events as frames for the browser components. Every viewer of a run shares one reel; it only ever grows."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from kd_core import runs
+from kd_core.events import Adjusted, Event, Failed, Finished, Pinned, Prepared, Probed, Step, Surface, Validated
+
+Frame = dict[str, Any]
+
+POINTS = 1000  # per curve at most; a longer phase sends the mean of several steps
+LATEST = 8  # reels kept in memory
+SYMBOLS = {"temperature": "T", "alpha": "α", "learning_rate": "rate"}
+ROLE_OF_PART = {"CE": "labels"}  # every other part of a student's loss comes from the teacher
+
+
+class Reel:
+    """The frames of one run so far, one list per component, and the facts that a page wants to say."""
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+        self.moments: list[Frame] = []
+        self.surfaces: list[Frame] = []
+        self.bars: list[Frame] = []
+        self.curves: list[Frame] = []
+        self.series: list[Frame] = []
+        self.prepared: Prepared | None = None
+        self.pinned: Pinned | None = None
+        self.failed: Failed | None = None
+        self.finished: Finished | None = None
+        self.extent: list[float] = []
+        self.adjusted: list[Adjusted] = []
+        self.epoch: dict[str, int] = {}  # the last epoch of each phase that was looked at
+        self._read = 0
+        self._waiting: dict[str, list[tuple[float, float]]] = {}  # steps not yet averaged to a point
+        self._lock = threading.Lock()
+
+    def update(self) -> Reel:
+        """Reads what the run has said since the last call."""
+        with self._lock:
+            store = runs.shared().store
+            if store.count(self.run) < self._read:  # rewound, to go on from a checkpoint
+                fresh = Reel(self.run)
+                self.__dict__ |= {name: value for name, value in vars(fresh).items() if name != "_lock"}
+            chunks: dict[str, tuple[list[float], list[float]]] = {}
+            for number, event in store.events(self.run, after=self._read):
+                self._read = number
+                self._take(event, chunks)
+            self.curves += [{"series": key, "x": x, "y": y} for key, (x, y) in chunks.items()]
+        return self
+
+    def _take(self, event: Event, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
+        match event:
+            case Prepared():
+                self.prepared = event
+            case Step():
+                self._step(event, chunks)
+            case Validated():
+                self._validated(event, chunks)
+            case Pinned():
+                self.pinned = event
+            case Probed():
+                self.bars.append({"moment": len(self.moments) - 1, "logits": event.logits})
+            case Surface():
+                self.extent = event.extent
+                frame = {"moment": len(self.moments) - 1, "size": event.size, "probabilities": event.probabilities}
+                self.surfaces.append(frame)
+            case Adjusted():
+                self.adjusted.append(event)
+                text = f"{SYMBOLS.get(event.option, event.option)} {event.old:g} → {event.new:g}"
+                place = event.step / self._phase(event.phase).steps_per_epoch
+                self.curves.append({"marker": place, "text": text, "kind": "adjusted"})
+            case Failed():
+                self.failed = event
+            case Finished():
+                self.finished = event
+
+    def _phase(self, name: str) -> Any:
+        assert self.prepared is not None
+        return next(phase for phase in self.prepared.phases if phase.name == name)
+
+    def _step(self, event: Step, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
+        phase = self._phase(event.phase)
+        every = -(-phase.epochs * phase.steps_per_epoch // POINTS)
+        for role, parts in event.parts.items():
+            if role == "teacher":
+                continue
+            values = {f"{role} {name}": raw for name, (raw, _) in parts.items()} if len(parts) > 1 else {}
+            for key, value in {**values, f"{role} loss": event.loss[role]}.items():
+                waiting = self._waiting.setdefault(key, [])
+                waiting.append((event.step / phase.steps_per_epoch, value))
+                if len(waiting) >= every:
+                    mean = sum(value for _, value in waiting) / len(waiting)
+                    self._point(chunks, key, role, waiting[-1][0], mean)
+                    waiting.clear()
+
+    def _validated(self, event: Validated, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
+        phase = self._phase(event.phase)
+        self.epoch[event.phase] = event.epoch
+        label = f"{event.phase}, epoch {event.epoch} of {phase.epochs}"
+        self.moments.append(
+            {"x": float(event.epoch), "label": label, "phase": event.phase, "accuracy": event.accuracy}
+        )  # fmt: skip
+        for role, share in event.accuracy.items():
+            self._point(chunks, f"{role} accuracy", role, float(event.epoch), share)
+            if role == "teacher" and event.epoch == phase.epochs:
+                self.curves.append({"level": "teacher accuracy", "y": share, "text": f"teacher {share:.1%}"})
+
+    def _point(
+        self, chunks: dict[str, tuple[list[float], list[float]]], key: str, role: str, x: float, y: float
+    ) -> None:
+        if key not in {known["key"] for known in self.series}:
+            self.series.append(_series(key, role))
+        xs, ys = chunks.setdefault(key, ([], []))
+        xs.append(round(x, 4))
+        ys.append(float(f"{y:.5g}"))
+
+
+def _series(key: str, role: str) -> Frame:
+    """How one curve is drawn: roles by colour and dash, the student's loss parts by where they come from."""
+    what = key.removeprefix(role + " ")
+    if what == "accuracy":
+        names = {"teacher": "Teacher", "student": "Student", "baseline": "Baseline"}
+        return {"key": key, "panel": "accuracy", "name": names.get(role, role), "role": role}
+    if what == "loss":
+        name = "Weighted sum" if role == "student" else "Baseline’s CE"
+        return {"key": key, "panel": "loss", "name": name, "role": role}
+    return {"key": key, "panel": "loss", "name": what, "role": ROLE_OF_PART.get(what, "teacher"), "style": "thin"}
+
+
+_reels: OrderedDict[str, Reel] = OrderedDict()
+_lock = threading.Lock()
+
+
+def reel(run: str) -> Reel:
+    """The up-to-date reel of a run."""
+    with _lock:
+        found = _reels.pop(run, None) or Reel(run)
+        _reels[run] = found
+        while len(_reels) > LATEST:
+            _reels.popitem(last=False)
+    return found.update()

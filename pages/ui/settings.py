@@ -1,0 +1,73 @@
+"""The chosen settings: one flat dictionary of text per session, written to the URL, from which every widget is drawn.
+
+Widgets come and go with pages and with the families they belong to; this dictionary stays. It holds what was typed,
+right or wrong, so that a refused value can be shown, named and mended.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kd_core.catalogue import find
+from kd_core.config import MEMBERS, RunConfig, read_flat
+from kd_core.options import options_of
+
+# Parameters of the URL that are no setting of a run.
+RESERVED = ("run", "autoplay", "log", "embed", "embed_options")
+
+
+def chosen() -> tuple[RunConfig, list[str]]:
+    """The configuration as chosen so far, and a sentence for each setting that cannot be used."""
+    if _link() != st.session_state.get("written_link"):  # a link was opened, or the address edited
+        _, refused = read_flat(_link())
+        st.session_state["refused_link"] = refused
+        st.session_state["settings"] = {
+            name: text for name, text in _link().items() if not any(line.startswith(f"{name} ") for line in refused)
+        }
+        known, _ = read_flat(st.session_state["settings"])
+        st.session_state["settings"] = known.flat()
+        st.session_state["written_link"] = _link()
+    return read_flat(st.session_state["settings"])
+
+
+def refused_link() -> list[str]:
+    """What the link asked for and could not get, until something else is chosen."""
+    refused: list[str] = st.session_state.get("refused_link", [])
+    return refused
+
+
+def choose(name: str, text: str) -> None:
+    """Changes one setting. A new data set brings what it suggests; a new family forgets the options of the old one."""
+    settings: dict[str, str] = st.session_state["settings"]
+    st.session_state["refused_link"] = []
+    if name == "dataset":
+        st.session_state["settings"] = read_flat({"dataset": text, "seed": settings["seed"]})[0].flat()
+        return
+    for member, group, prefix in MEMBERS:
+        if name == member:
+            for option in options_of(find(group, settings[name])):
+                settings.pop(prefix + option, None)
+            kept = {**settings, name: text}
+            config, refused = read_flat(kept)
+            st.session_state["settings"] = kept if refused else config.flat()
+            return
+    settings[name] = text
+
+
+def adopt(config: RunConfig) -> None:
+    """Takes over all settings of a stored run."""
+    st.session_state["settings"] = config.flat()
+    st.session_state["refused_link"] = []
+
+
+def write_link(config: RunConfig, run: str | None) -> None:
+    """Puts the settings, and the run that is shown, into the address."""
+    reserved = {name: text for name, text in st.query_params.items() if name in RESERVED and name != "run"}
+    wanted = config.differences() | reserved | ({"run": run} if run else {})
+    if dict(st.query_params.items()) != wanted:
+        st.query_params.from_dict(wanted)
+    st.session_state["written_link"] = _link()
+
+
+def _link() -> dict[str, str]:
+    return {name: text for name, text in st.query_params.items() if name not in RESERVED}

@@ -1,0 +1,97 @@
+"""The verdict on the screen: the sentence, the numbers behind it, what each network saw, and more seeds on request."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from kd_core import runs
+from kd_core.store import Run
+from kd_core.verdict import SEEDS, Verdict, verdict
+from pages.ui.browser.palette import ROLES
+from pages.ui.reel import Reel
+
+ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
+
+
+def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
+    """The verdict over all finished seeds of a run's family, and the family itself, unfinished ones included."""
+    family = runs.shared().store.siblings(row.family)
+    if row.id not in {run.id for run in family} and row.test:  # changed by hand: it stands for itself alone
+        return verdict([row.test]), []
+    finished = [run.test for run in family if run.test and run.state == runs.COMPLETED]
+    if not finished:
+        return (verdict([row.test]) if row.test else None), family
+    return verdict(finished), family
+
+
+def say(row: Run) -> None:
+    """The sentence, in a frame whose icon goes up or down with the student; never red or green."""
+    found, _ = of_family(row)
+    if found is not None:
+        with st.container(border=True, key="verdict"):
+            st.markdown(f"{ICONS.get(found.outcome, ':material/balance:')} **{found.sentence}**")
+
+
+def is_it_luck(row: Run) -> None:
+    """A button that runs more seeds, or how far they are."""
+    found, family = of_family(row)
+    if not family:
+        st.caption("This run was changed by hand while it trained, so other seeds cannot be compared with it.")
+        return
+    active = [run for run in family if run.state in runs.ACTIVE]
+    if active:
+        st.fragment(_wait, run_every=1.0, key=f"luck {row.family}")(row, len(active))
+    elif found and found.outcome != "alone":
+        missing = missing_seeds(row, family)
+        label = "Is it luck?" if len(family) < SEEDS else "Is it luck? Ask five more seeds"
+        if st.button(label, icon=":material/casino:", key="luck", help=_help(len(missing))):
+            for seed in missing:
+                runs.shared().start(row.config.with_flat(seed=seed))
+            st.rerun()
+
+
+def missing_seeds(row: Run, family: list[Run]) -> list[int]:
+    """The seeds to run so that the family has :data:`SEEDS`, or that many more if it has."""
+    known = {run.seed for run in family if run.state == runs.COMPLETED}
+    count = SEEDS - len(known) if len(known) < SEEDS else SEEDS
+    fresh = (seed for seed in range(len(known) + count + row.seed + 1) if seed not in known)
+    return [next(fresh) for _ in range(count)]
+
+
+def _help(count: int) -> str:
+    return (
+        f"Runs {count} more seeds at full speed: other labelled examples, other wrong labels, other initial weights, "
+        "another order. The teacher stays the same."
+    )
+
+
+def _wait(row: Run, before: int) -> None:
+    active = [run for run in runs.shared().store.siblings(row.family) if run.state in runs.ACTIVE]
+    if len(active) < before:
+        st.rerun()
+    st.progress((SEEDS - min(SEEDS, len(active))) / SEEDS, f"Asking other seeds: {len(active)} still to come.")
+
+
+def table(row: Run, shown: Reel) -> None:
+    """Every network with what it saw, what it costs and what the test split says of it."""
+    if row.test is None or shown.prepared is None:
+        return
+    rows = []
+    for network in shown.prepared.networks:
+        test = row.test.get(network.role)
+        if test:
+            rows.append(
+                {
+                    "": f"{ROLES[network.role]['glyph']} {ROLES[network.role]['name']}",
+                    "network": network.model,
+                    "parameters": network.parameters,
+                    "size": f"{network.size / 1000:,.1f} kB",
+                    "test accuracy": f"{test['accuracy']:.1%}",
+                    "agrees with teacher": f"{test['agreement']:.1%}" if "agreement" in test else "–",
+                    "loss (nats)": f"{test['loss']:.3f}",
+                    "calibration error": f"{test['calibration_error']:.1%}",
+                    "saw": network.saw,
+                }
+            )
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Test results of every network of this run.")
