@@ -11,18 +11,19 @@ st.title("Distill")
 from kd_core import runs  # noqa: E402
 from pages.ui import history, live, settings, setup, verdicts  # noqa: E402
 from pages.ui.reel import reel  # noqa: E402
+from pages.ui.words import plain  # noqa: E402
 
 shared = runs.shared()
 wanted = st.query_params.get("run")
 row = shared.store.run(wanted) if wanted else None
 if wanted and row is None:
-    st.error(f"There is no run called “{wanted}” here. It may belong to another machine, or have been deleted.")
+    st.error(f"There is no run called “{plain(wanted)}” here. It may belong to another machine, or have been deleted.")
     if st.button("Show the lab without it", icon=":material/arrow_back:"):
         del st.query_params["run"]
         st.rerun()
     st.stop()
 
-config, refused = settings.chosen()
+config, refused = settings.chosen(row.config if row else None)
 is_active = row is not None and row.state in runs.ACTIVE
 
 with st.expander("Set up another run", icon=":material/tune:") if is_active else st.container():

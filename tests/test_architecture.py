@@ -15,7 +15,7 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 LAYERS = [
     ["options", "events", "seeds", "control", "checkpoint"],
     ["catalogue", "metrics"],
-    ["datasets", "models", "methods", "views", "config", "footprint", "verdict"],
+    ["datasets", "models", "methods", "views", "config", "footprint", "pictures", "verdict"],
     ["schemes"],
     ["learning", "preparation", "probes", "kept"],
     ["training", "store"],

@@ -13,6 +13,7 @@ from kd_core.options import as_text
 from kd_core.runs import Status
 from pages.ui import controls, feed
 from pages.ui.reel import Reel, reel
+from pages.ui.words import plain
 
 POLL_SECONDS = 1.0
 PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # seconds per epoch at least
@@ -107,7 +108,7 @@ def _live_options(run: str, config: RunConfig, shown: Reel) -> None:
             text = as_text(wanted.get(name, values[name]))
             controls.option(name, name, declared, text, _adjust(run, wanted), place=f"live {run}")
     if message := st.session_state.pop(f"refused {run}", ""):
-        st.error(message)
+        st.error(plain(message))
 
 
 def _adjust(run: str, wanted: dict[str, float]) -> controls.Changed:

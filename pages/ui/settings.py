@@ -16,8 +16,13 @@ from kd_core.options import options_of
 RESERVED = ("run", "autoplay", "log", "embed", "embed_options")
 
 
-def chosen() -> tuple[RunConfig, list[str]]:
-    """The configuration as chosen so far, and a sentence for each setting that cannot be used."""
+def chosen(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
+    """The configuration as chosen so far, and a sentence for each setting that cannot be used.
+
+    A link to a run that names no settings brings those of the run that is ``shown``.
+    """
+    if not _link() and shown is not None:
+        st.session_state["settings"], st.session_state["written_link"] = shown.flat(), {}
     if _link() != st.session_state.get("written_link"):  # a link was opened, or the address edited
         _, refused = read_flat(_link())
         st.session_state["refused_link"] = refused
@@ -52,12 +57,6 @@ def choose(name: str, text: str) -> None:
             st.session_state["settings"] = kept if refused else config.flat()
             return
     settings[name] = text
-
-
-def adopt(config: RunConfig) -> None:
-    """Takes over all settings of a stored run."""
-    st.session_state["settings"] = config.flat()
-    st.session_state["refused_link"] = []
 
 
 def write_link(config: RunConfig, run: str | None) -> None:

@@ -11,6 +11,7 @@ from kd_core.datasets import load
 from kd_core.models import Model
 from kd_core.views import Labels
 from pages.ui import controls, live, settings
+from pages.ui.words import plain
 
 SAMPLES = 12
 
@@ -20,7 +21,7 @@ def form(config: RunConfig) -> tuple[RunConfig, list[str]]:
     data = load(config.dataset)
     refusals = {name: cls().refusal(data.shape) for name, cls in members("models").items()}  # type: ignore[attr-defined]
     for line in settings.refused_link():
-        st.error(f"The link asks for something that does not exist: {line} The usual value is shown instead.")
+        st.error(f"The link asks for something that does not exist: {plain(line)} The usual value is shown instead.")
     about, teacher, student = st.columns(3, gap="medium", border=True)
     with about:
         controls.member("dataset", "datasets", "Data")
@@ -59,7 +60,7 @@ def form(config: RunConfig) -> tuple[RunConfig, list[str]]:
 def start(config: RunConfig, refused: list[str]) -> str | None:
     """The loss with the chosen numbers, and the button; returns the id of a run that was started."""
     for line in refused:
-        st.error(line)
+        st.error(plain(line))
     st.latex(config.method.in_numbers())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pressed = st.button(

@@ -1,0 +1,133 @@
+"""A real server on a folder of its own, and a real browser."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from kd_core.store import Store
+from tests.browser.chromium import FLAGS, obtain
+
+ROOT = Path(__file__).parents[2]
+# Pictures for people; the README's come from here too (make readme).
+SHOTS = ROOT / os.environ.get("SHOTS", ".shots")
+
+
+class Server:
+    """The app as ``make run`` starts it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"server-{self.port}.log"
+        with self.log.open("w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
+                cwd=ROOT,
+                env={**os.environ, "DISTILLERY_DATA": str(folder)},
+                stdout=log,
+                stderr=log,
+            )
+        end = time.monotonic() + 60
+        while not self.is_healthy():
+            assert time.monotonic() < end, "the server did not start"
+            assert self.process.poll() is None, self.said()
+            time.sleep(0.05)
+
+    def is_healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def store(self) -> Store:
+        return Store(self.folder / "distillery.sqlite")
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[[], Server]]:
+    started: list[Server] = []
+
+    def start() -> Server:
+        started.append(Server(tmp_path))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.end()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("data"))
+    yield server
+    server.end()
+    assert "Traceback" not in server.said()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = obtain()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """A page in a context of its own, as another visitor; an error in its scripts fails the test."""
+    contexts, errors = [], []
+
+    def new(width: int = 1280, height: int = 900, **options: object) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def whole_picture(page: Page, path: Path) -> None:
+    """The whole page in one picture: Streamlit scrolls inside an element, so the window grows first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    size = page.viewport_size
+    page.set_viewport_size({"width": size["width"], "height": min(height, 4000)})
+    page.wait_for_timeout(700)
+    page.screenshot(path=path)
+    page.set_viewport_size(size)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)

@@ -1,0 +1,80 @@
+"""A newcomer opens the app for the first time, on a server that has just started."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SHOTS, Server, whole_picture
+
+New = Callable[..., Page]
+
+# The share of pixels of the student's decision surface that are not background: 0 until something is drawn.
+PAINTED = """
+() => {
+  const roots = [document, ...[...document.querySelectorAll('*')].map((node) => node.shadowRoot).filter(Boolean)];
+  const canvas = roots.flatMap((root) => [...root.querySelectorAll('canvas')]).at(-1);
+  if (!canvas || !canvas.width) return 0;
+  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  const first = pixels.slice(0, 3).join();
+  let other = 0;
+  for (let at = 0; at < pixels.length; at += 4) other += pixels.slice(at, at + 3).join() !== first;
+  return other / (pixels.length / 4);
+}
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_within_ten_seconds_a_real_student_learns_and_then_there_is_a_verdict(
+    start_server: Callable[[], Server], new_page: New, theme: str
+) -> None:
+    server, page = start_server(), new_page(color_scheme=theme)
+    begun = time.monotonic()
+    page.goto(server.url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Teach a small network with a big one")
+    page.wait_for_function(f"() => ({PAINTED})() > 0.02")
+    assert time.monotonic() - begun < 10
+    expect(page.get_by_text("students, epoch").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("over 5 seeds")).to_be_visible(timeout=60_000)
+    runs = server.store().runs()
+    assert sorted(run.seed for run in runs) == [0, 1, 2, 3, 4]
+    assert {run.state for run in runs} == {"completed"}
+    expect(page.get_by_text("students, epoch 100 of 100").first).to_be_visible(timeout=15_000)
+    whole_picture(page, SHOTS / f"start-{theme}.png")
+
+    page.get_by_role("button", name="Try it yourself").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Distill")
+    expect(page.get_by_text("over 5 seeds")).to_be_visible()  # the same run, to change one thing
+    page.wait_for_timeout(1500)
+    whole_picture(page, SHOTS / f"distill-{theme}.png")
+
+
+def test_both_pages_fit_a_phone(server: Server, new_page: New) -> None:
+    page = new_page(width=390, height=844, has_touch=True, is_mobile=True)
+    for path, name, button in (("/", "start", "Try it yourself"), ("/distill", "distill", "Start training")):
+        page.goto(server.url + path)
+        expect(page.get_by_role("button", name=button)).to_be_visible()
+        if name == "start":
+            expect(page.get_by_text("over 5 seeds")).to_be_visible(timeout=60_000)
+        page.wait_for_timeout(500)
+        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+        box = page.get_by_role("button", name=button).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        whole_picture(page, SHOTS / f"{name}-phone.png")
+
+
+def test_whoever_wants_no_motion_sees_the_end_at_once(server: Server, new_page: New) -> None:
+    page = new_page(reduced_motion="reduce")
+    page.goto(server.url)
+    expect(page.get_by_text("over 5 seeds")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("students, epoch 100 of 100").first).to_be_visible()
+
+
+def test_autoplay_0_starts_nothing(start_server: Callable[[], Server], new_page: New) -> None:
+    server, page = start_server(), new_page()
+    page.goto(server.url + "/?autoplay=0")
+    expect(page.get_by_role("button", name="Watch it learn")).to_be_visible()
+    page.wait_for_timeout(1000)
+    assert server.store().runs() == []

@@ -1,0 +1,169 @@
+"""The lab in a real browser: a run survives reloads, the chart keeps its zoom, changes by hand become markers."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from kd_core.config import from_flat
+from kd_core.events import Adjusted
+from kd_core.training import Training
+from tests.browser.conftest import Server, wait_until
+
+New = Callable[..., Page]
+LONG = "/distill?dataset=moons&epochs=400&autoplay=0"
+PLOT = "document.querySelectorAll('.dst-plot')[0]"
+
+
+def start(page: Page, server: Server, path: str = LONG) -> str:
+    page.goto(server.url + path)
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.wait_for_function("() => location.search.includes('run=')")
+    return run_of(page)
+
+
+def run_of(page: Page) -> str:
+    return re.search(r"run=(\w+)", page.url).group(1)
+
+
+def points(page: Page) -> int:
+    return page.evaluate(f"{PLOT}?.data?.reduce((sum, trace) => sum + trace.x.length, 0) ?? 0")
+
+
+def stop(page: Page) -> None:
+    page.get_by_role("button", name="Stop and keep").click()
+    expect(page.get_by_text("You stopped this run.")).to_be_visible()
+
+
+def test_a_run_goes_on_through_a_reload_and_in_a_second_tab(server: Server, new_page: New) -> None:
+    page = new_page()
+    run = start(page, server)
+    page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
+    page.reload()
+    page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
+    assert run_of(page) == run
+    before = points(page)
+    wait_until(lambda: points(page) > before)
+    second = new_page()
+    second.goto(f"{server.url}/distill?run={run}")
+    expect(second.get_by_role("button", name="Pause")).to_be_visible()
+    wait_until(lambda: points(second) > before)
+    stop(page)
+    expect(second.get_by_text("You stopped this run.")).to_be_visible()  # the other tab hears of it
+
+
+def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(server: Server, new_page: New) -> None:
+    page = new_page(height=1600)
+    run = start(page, server)
+    page.wait_for_function(f"() => {PLOT}?.data?.length > 2 && {PLOT}.querySelector('.nsewdrag')")
+    page.wait_for_timeout(1500)
+    page.locator(".dst-plot").first.scroll_into_view_if_needed()
+    box = page.locator(".dst-plot .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 0.05 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 60, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(400)
+    zoom = f"{PLOT}._fullLayout.xaxis.range.map((edge) => +edge.toFixed(4))"
+    zoomed, before = page.evaluate(zoom), points(page)
+    assert zoomed[1] < 300  # of 400 epochs
+    page.evaluate(f"window.kept = {PLOT}")
+    wait_until(lambda: points(page) > before + 30)
+    assert page.evaluate(zoom) == zoomed
+    assert page.evaluate(f"window.kept === {PLOT}")  # the very same node
+
+    page.get_by_role("slider", name="Temperature T").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    store = server.store()
+    wait_until(lambda: len(store.events(run, kinds=["adjusted"])) > 0)
+    change = store.events(run, kinds=["adjusted"])[0][1]
+    assert isinstance(change, Adjusted)
+    assert change.option == "temperature"
+    page.get_by_role("button", name="Reset zoom").first.click()
+    expect(page.locator(".dst-curves").get_by_text(re.compile("T 4 → 4")).first).to_be_attached()
+    stop(page)
+
+
+def test_clicks_in_other_tabs_change_no_number(server: Server, new_page: New) -> None:
+    first, other = new_page(), new_page()
+    run = start(first, server, "/distill?dataset=moons&epochs=60&seed=11")
+    other.goto(server.url + "/distill?dataset=digits&autoplay=0")
+    for _ in range(6):
+        other.locator(".st-key-set-seed").get_by_test_id("stNumberInputStepUp").click()
+        other.wait_for_timeout(150)
+    store = server.store()
+    wait_until(lambda: store.run(run).state == "completed", 60)
+    expected = list(Training(from_flat({"dataset": "moons", "epochs": "60", "seed": "11"})))
+    assert [event for _, event in store.events(run)] == expected
+
+
+def test_the_temperature_moves_in_the_browser_without_the_server(server: Server, new_page: New) -> None:
+    page = new_page(height=2400)
+    sent = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    run = start(page, server, "/distill?dataset=digits&epochs=4&teacher_epochs=2")
+    wait_until(lambda: server.store().run(run).state == "completed")
+    handle = page.locator(".dst-bars input[type=range]")
+    handle.wait_for()
+    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    page.wait_for_timeout(1000)
+    quiet = len(sent)
+    redraws = page.evaluate("window.__distillery.redraws")
+    handle.evaluate(
+        """async (slider) => {
+          for (let step = 0; step < 60; step += 1) {
+            slider.value = Number(slider.value) + (step % 2 ? 3 : -2);
+            slider.dispatchEvent(new Event('input', {bubbles: true}));
+            await new Promise((next) => requestAnimationFrame(next));
+          }
+        }"""
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.__distillery.redraws") - redraws >= 55
+    assert len(sent) == quiet
+    assert "top class" in handle.get_attribute("aria-valuetext")
+
+
+def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server, new_page: New) -> None:
+    page = new_page(height=2400)
+    run = start(page, server, "/distill?dataset=moons&epochs=20&teacher_epochs=4")
+    wait_until(lambda: server.store().run(run).state == "completed")
+    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    expect(page.locator(".dst-scrubber output")).to_have_text("students, epoch 20 of 20")
+    page.wait_for_timeout(1000)
+    last = page.locator(".dst-readouts").inner_text()
+    page.locator(".dst-scrubber input[type=range]").focus()
+    for _ in range(15):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator(".dst-scrubber output")).to_have_text("students, epoch 5 of 20")
+    expect(page.locator(".dst-when").last).to_contain_text("students, epoch 5 of 20")
+    expect(page.locator(".dst-readouts")).not_to_have_text(last)
+    expect(page.locator(".dst-cursor").first).to_have_attribute("visibility", "visible")
+
+
+def test_the_lab_can_be_used_by_keyboard_alone(server: Server, new_page: New) -> None:
+    page = new_page()
+    page.goto(server.url + LONG)
+    expect(page.get_by_role("button", name="Start training")).to_be_visible()
+    page.wait_for_timeout(800)
+
+    def reach(name: str, key: str) -> None:
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            focused = page.evaluate("document.activeElement?.innerText ?? ''")
+            if name in focused and page.evaluate("document.activeElement.tagName") == "BUTTON":
+                page.keyboard.press(key)
+                return
+        raise AssertionError(f"{name} cannot be reached with the Tab key")
+
+    reach("Start training", "Enter")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    reach("Pause", "Space")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    reach("One step", "Enter")
+    reach("Resume", "Enter")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    reach("Stop and keep", "Enter")
+    expect(page.get_by_text("You stopped this run.")).to_be_visible()

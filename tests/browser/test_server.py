@@ -1,0 +1,64 @@
+"""The process itself: links on a fresh server, and a clean end in the middle of a run."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Server
+from tests.browser.test_lab import LONG, start
+
+New = Callable[..., Page]
+Start = Callable[[], Server]
+
+
+def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start, new_page: New) -> None:
+    first, page = start_server(), new_page()
+    start(page, first, "/distill?dataset=moons&epochs=3&teacher_epochs=1&temperature=7")
+    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    link = page.url.removeprefix(first.url)
+    verdict = page.get_by_text("One seed cannot tell").inner_text()
+    first.end()
+    again, visitor = start_server(), new_page()
+    visitor.goto(again.url + link)  # the very first request this server gets
+    expect(visitor.get_by_text(verdict)).to_be_visible()
+    expect(visitor).to_have_title("Distill · Distillery")  # through app.py and its frame
+    expect(visitor.get_by_role("slider", name="Temperature T")).to_have_value("7")
+    for name in ("Start", "Distill"):
+        expect(visitor.get_by_role("link", name=name).first).to_be_visible()
+    assert visitor.url.removeprefix(again.url) == link
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_the_process_ends_cleanly_in_the_middle_of_a_run_which_can_go_on(
+    start_server: Start, new_page: New, how: signal.Signals
+) -> None:
+    server, page = start_server(), new_page()
+    run = start(page, server, LONG)
+    page.wait_for_timeout(1500)
+    begun = time.monotonic()
+    assert server.end(how) in (0, -how, 128 + how)
+    assert time.monotonic() - begun < 10
+    assert "Traceback" not in server.said()
+    assert server.store().run(run).state == "interrupted"
+    again, visitor = start_server(), new_page()
+    visitor.goto(f"{again.url}/distill?run={run}")
+    expect(visitor.get_by_text("The app was closed in the middle of this run.")).to_be_visible()
+    visitor.get_by_role("button", name="Go on with it").click()
+    expect(visitor.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> None:
+    page = new_page()
+    for path in (
+        "/distill?temperature=NaN&alpha=-1&epochs=1e9&dataset=%3Cscript%3E",
+        "/distill?run=../../etc",
+        "/nowhere",
+    ):
+        page.goto(server.url + path)
+        page.get_by_role("heading", level=1).first.wait_for()
+        page.wait_for_timeout(500)
+        assert page.get_by_text("Traceback").count() == 0
+        assert page.locator("[data-testid=stException]").count() == 0

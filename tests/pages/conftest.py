@@ -1,0 +1,38 @@
+"""The app without a browser, on an empty data folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kd_core import runs
+from pages.ui import hero
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[runs.Runs]:
+    own = runs.Runs(tmp_path)
+    monkeypatch.setattr(runs, "_shared", own)
+    monkeypatch.setattr(hero, "_begun", [])
+    yield own
+    own.close()
+
+
+@pytest.fixture
+def open_page(shared: runs.Runs) -> Callable[..., AppTest]:
+    def visit(page: str, **link: str) -> AppTest:
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        for name, value in link.items():
+            app.query_params[name] = value
+        app.run()
+        if page != "start":
+            app.switch_page(f"pages/{page}.py").run()
+        assert not app.exception
+        return app
+
+    return visit

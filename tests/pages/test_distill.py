@@ -1,0 +1,146 @@
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kd_core.config import from_flat
+from kd_core.runs import Runs
+
+Open = Callable[..., AppTest]
+QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1"}
+
+
+def button(app: AppTest, label: str):
+    return next(found for found in app.button if found.label == label)
+
+
+def texts(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.error, app.info, app.latex, app.header)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def finish(shared: Runs, count: int) -> None:
+    end = time.monotonic() + 60
+    while len(shared.store.in_state("completed")) < count:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_start_trains_what_the_form_shows_and_the_link_leads_back_to_it(open_page: Open, shared: Runs) -> None:
+    app = open_page("distill", autoplay="0", **QUICK, temperature="2")
+    button(app, "Start training").click().run()
+    run = app.query_params["run"]
+    assert shared.store.run(run).config == from_flat({**QUICK, "temperature": "2"})
+    finish(shared, 1)
+    app.run()
+    assert "One seed cannot tell skill from luck." in texts(app)
+    again = open_page("distill", autoplay="0", run=run)
+    assert "One seed cannot tell skill from luck." in texts(again)
+    assert again.query_params["temperature"] == "2"  # the run's settings are in the form
+
+
+def test_is_it_luck_asks_five_seeds_and_the_verdict_names_them(open_page: Open, shared: Runs) -> None:
+    app = open_page("distill", autoplay="0", **QUICK)
+    button(app, "Start training").click().run()
+    finish(shared, 1)
+    app.run()
+    button(app, "Is it luck?").click().run()
+    finish(shared, 5)
+    app.run()
+    assert "over 5 seeds" in texts(app)
+    assert sorted(run.seed for run in shared.store.runs()) == [0, 1, 2, 3, 4]
+
+
+def test_the_formula_shows_the_chosen_numbers(open_page: Open) -> None:
+    app = open_page("distill", autoplay="0", alpha="0.25", temperature="8")
+    formula = app.latex[0].value
+    assert r"0.75 \cdot \mathrm{CE}" in formula
+    assert r"0.25 \cdot 8^2" in formula
+
+
+def test_each_network_is_shown_with_its_cost_and_what_it_will_see(open_page: Open) -> None:
+    shown = texts(open_page("distill", autoplay="0"))
+    assert "**4,810** parameters · 9.5 kFLOPs · 19.2 kB" in shown
+    assert "1,000 labelled images, all that there are, every label right" in shown
+    assert "50 labelled images, every label right" in shown
+
+
+def test_another_data_set_brings_its_own_suggestions_and_models_that_fit(open_page: Open) -> None:
+    app = open_page("distill", autoplay="0")
+    app.selectbox(key="set dataset").select("moons").run()
+    assert app.selectbox(key="set teacher").options == ["MLP"]
+    assert app.number_input(key="set labelled").value == 60
+    assert not app.error
+
+
+def test_a_number_out_of_range_is_answered_and_nothing_can_start(open_page: Open, shared: Runs) -> None:
+    app = open_page("distill", autoplay="0")
+    app.number_input(key="set epochs").set_value(0).run()
+    assert "epochs" in app.error[0].value
+    assert "from 1 to 10000" in app.error[0].value.replace("\\", "")
+    assert button(app, "Start training").disabled
+    assert app.number_input(key="set epochs").value == 0  # what was typed is still there to be mended
+    app.number_input(key="set epochs").set_value(3).run()
+    assert not app.error
+    assert shared.store.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("link", "sentence"),
+    [
+        ({"temperature": "900"}, 'temperature = "900": choose a number from 0.5 to 20.'),
+        ({"dataset": "<b>x</b>"}, 'dataset = "<b>x</b>": choose one of'),
+        ({"labelled": "5000"}, "labelled = 5000: the training split has 1,000 images"),
+        ({"colour": "red"}, "colour: there is no such setting."),
+        ({"dataset": "moons", "teacher": "cnn"}, "teacher = cnn: a CNN needs images"),
+    ],
+)
+def test_a_bad_link_is_answered_with_name_value_and_range_and_starts_nothing(
+    open_page: Open, shared: Runs, link: dict[str, str], sentence: str
+) -> None:
+    app = open_page("distill", autoplay="0", **link)
+    assert sentence in app.error[0].value.replace("\\", "")
+    assert shared.store.runs() == []
+    assert app.latex  # the lab stands, with usual values
+
+
+def test_an_unknown_run_gives_a_sentence_and_a_way_back(open_page: Open) -> None:
+    app = open_page("distill", autoplay="0", run="nothing")
+    assert "There is no run called “nothing” here" in app.error[0].value
+    button(app, "Show the lab without it").click().run()
+    assert not app.error
+    assert button(app, "Start training")
+
+
+def test_a_stopped_run_says_so_and_can_go_on(open_page: Open, shared: Runs) -> None:
+    run = shared.start(from_flat(QUICK), pace=0.3)
+    time.sleep(0.3)
+    shared.stop(run)
+    while shared.status(run).is_active:
+        time.sleep(0.05)
+    app = open_page("distill", autoplay="0", run=run)
+    assert "You stopped this run." in app.info[0].value
+    button(app, "Go on with it").click().run()
+    shared.set_pace(run, 0)
+    finish(shared, 1)
+
+
+def test_a_failed_run_names_the_part_and_says_what_was_kept(
+    open_page: Open, shared: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = from_flat({**QUICK, "learning_rate": "1", "optimiser": "sgd"})
+    honest = type(config.method).parts
+
+    def broken(self: object, signals: object) -> list:
+        label, soft = honest(self, signals)
+        return [replace(label, value=label.value * float("nan")), soft]
+
+    monkeypatch.setattr(type(config.method), "parts", broken)
+    run = shared.start(config)
+    while shared.status(run).is_active:
+        time.sleep(0.05)
+    app = open_page("distill", autoplay="0", run=run)
+    assert "CE of the student is not finite at step 1" in app.error[0].value
+    assert "kept" in app.error[0].value

@@ -1,0 +1,93 @@
+"""What the browser components are sent is what the run said."""
+
+import base64
+
+import pytest
+
+from kd_core import runs
+from kd_core.config import RunConfig
+from kd_core.events import Adjusted, Event, Probed, Step, Surface, Validated
+from kd_core.training import Training
+from pages.ui.reel import POINTS, Reel
+
+
+@pytest.fixture
+def stored(shared: runs.Runs, small: RunConfig) -> list[Event]:
+    said = list(Training(small, adjustments=[Adjusted("students", 2, "temperature", 4.0, 2.0)]))
+    shared.store.add("a", small, "completed")
+    shared.store.append("a", 1, [(0.0, event) for event in said])
+    return said
+
+
+def of(kind: type, said: list[Event]) -> list:
+    return [event for event in said if isinstance(event, kind)]
+
+
+def points(frames: list[dict], key: str) -> list[tuple[float, float]]:
+    return [pair for f in frames if f.get("series") == key for pair in zip(f["x"], f["y"], strict=True)]
+
+
+def test_there_is_a_moment_for_every_look_and_each_frame_names_its_own(stored: list[Event]) -> None:
+    reel = Reel("a").update()
+    looks = of(Validated, stored)
+    assert [moment["accuracy"] for moment in reel.moments] == [look.accuracy for look in looks]
+    assert reel.moments[-1]["label"] == "students, epoch 6 of 6"
+    assert [frame["probabilities"] for frame in reel.surfaces] == [s.probabilities for s in of(Surface, stored)]
+    assert [frame["logits"] for frame in reel.bars] == [probed.logits for probed in of(Probed, stored)]
+    for frame, event in zip(reel.surfaces, of(Surface, stored), strict=True):
+        assert reel.moments[frame["moment"]]["label"].startswith(f"{event.phase}, epoch {event.epoch} ")
+
+
+def test_curves_hold_every_step_in_epochs_with_raw_parts_and_their_weighted_sum(stored: list[Event]) -> None:
+    reel = Reel("a").update()
+    steps = [event for event in of(Step, stored) if event.phase == "students"]
+    sums = points(reel.curves, "student loss")
+    assert [y for _, y in sums] == pytest.approx([step.loss["student"] for step in steps], rel=1e-4)
+    soft = points(reel.curves, "student T²·KL")
+    assert [y for _, y in soft] == pytest.approx([step.parts["student"]["T²·KL"][0] for step in steps], rel=1e-4)
+    assert sums[-1][0] == 6.0
+
+
+def test_a_change_by_hand_is_a_marker_where_it_happened(stored: list[Event]) -> None:
+    reel = Reel("a").update()
+    (marker,) = [frame for frame in reel.curves if "marker" in frame]
+    assert marker["text"] == "T 4 → 2"
+    assert 0 < marker["marker"] < 6
+
+
+def test_frames_arrive_in_the_same_order_however_often_one_asks(
+    shared: runs.Runs, small: RunConfig, stored: list[Event]
+) -> None:
+    whole = Reel("a").update()
+    shared.store.add("b", small, "training")
+    gradual = Reel("b")
+    for number, event in enumerate(stored, start=1):
+        shared.store.append("b", number, [(0.0, event)])
+        gradual.update()
+    assert (gradual.moments, gradual.surfaces, gradual.bars) == (whole.moments, whole.surfaces, whole.bars)
+    for series in whole.series:
+        assert points(gradual.curves, series["key"]) == points(whole.curves, series["key"])
+
+
+def test_a_long_run_sends_a_limited_number_of_points(shared: runs.Runs, small_with) -> None:
+    config = small_with(epochs="2500", labelled="8", batch_size="8")
+    said = [event for event in Training(config) if not isinstance(event, Surface)]
+    shared.store.add("long", config, "completed")
+    shared.store.append("long", 1, [(0.0, event) for event in said])
+    reel = Reel("long").update()
+    count = len(points(reel.curves, "student loss"))
+    assert POINTS / 2 < count <= POINTS
+
+
+def test_a_rewound_run_starts_its_reel_anew(shared: runs.Runs, stored: list[Event]) -> None:
+    reel = Reel("a").update()
+    before = len(reel.moments)
+    shared.store.rewind("a", 3)
+    assert len(reel.update().moments) < before
+
+
+def test_a_surface_is_bytes_of_size_squared_times_classes(stored: list[Event]) -> None:
+    reel = Reel("a").update()
+    frame = reel.surfaces[-1]
+    for encoded in frame["probabilities"].values():
+        assert len(base64.b64decode(encoded)) == frame["size"] ** 2 * 2

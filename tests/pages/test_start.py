@@ -1,0 +1,44 @@
+import time
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
+from kd_core.runs import Runs
+
+Open = Callable[..., AppTest]
+
+
+def test_the_first_visitor_begins_a_real_run_and_the_second_one_attaches_to_it(open_page: Open, shared: Runs) -> None:
+    open_page("start")
+    begun = len(shared.store.runs())
+    open_page("start")
+    assert begun == len(shared.store.runs()) == 5  # five seeds
+
+
+def test_the_verdict_comes_from_the_runs_with_its_seeds(open_page: Open, shared: Runs) -> None:
+    app = open_page("start")
+    for run in shared.store.runs():
+        shared.set_pace(run.id, 0)
+    end = time.monotonic() + 90
+    while len(shared.store.in_state("completed")) < 5:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    app.run()
+    said = next(element.value for element in app.markdown if "over 5 seeds" in element.value)
+    tests = [run.test for run in shared.store.runs()]
+    for role in ("baseline", "student"):
+        mean = sum(test[role]["accuracy"] for test in tests) / 5
+        assert f"{100 * mean:.1f} %" in said
+
+
+def test_autoplay_0_starts_nothing_until_asked(open_page: Open, shared: Runs) -> None:
+    app = open_page("start", autoplay="0")
+    assert shared.store.runs() == []
+    next(button for button in app.button if button.label == "Watch it learn").click().run()
+    assert len(shared.store.runs()) == 5
+
+
+def test_there_is_one_primary_button_and_it_leads_to_the_same_run_in_the_lab(open_page: Open, shared: Runs) -> None:
+    app = open_page("start")
+    (button,) = app.button
+    assert button.label == "Try it yourself"
