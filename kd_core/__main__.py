@@ -1,4 +1,4 @@
-"""The engine from a terminal: ``python -m kd_core train --temperature 4`` and ``python -m kd_core list``."""
+"""The engine from a terminal: ``python -m kd_core train --temperature 4``, ``... luck`` and ``... list``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from kd_core.catalogue import GROUPS, members
-from kd_core.config import MEMBERS, from_flat, settings
+from kd_core.config import MEMBERS, RunConfig, from_flat, settings
 from kd_core.events import Event, Failed, Finished, Validated, to_json
 from kd_core.options import Option, as_text, options_of
-from kd_core.training import Training
-from kd_core.verdict import verdict
+from kd_core.training import Kept, Training
+from kd_core.verdict import SEEDS, verdict
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,15 +22,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train a teacher, a student and its baseline")
     train.add_argument("--json", action="store_true", help="print every event as one line of JSON")
-    for name in [name for name, *_ in MEMBERS]:
-        train.add_argument(f"--{name}", help=f"which {name}; see the list command")
-    for name, (owners, option) in _merged_settings().items():
-        train.add_argument(f"--{name.replace('_', '-')}", dest=name, help=f"{owners}: {_escaped(option)}")
+    luck = commands.add_parser("luck", help="the same over several seeds, with the verdict")
+    luck.add_argument("--json", action="store_true", help="as one JSON object")
+    for command in (train, luck):
+        for name in [name for name, *_ in MEMBERS]:
+            command.add_argument(f"--{name}", help=f"which {name}; see the list command")
+        for name, (owners, option) in _merged_settings().items():
+            command.add_argument(f"--{name.replace('_', '-')}", dest=name, help=f"{owners}: {_escaped(option)}")
     listing = commands.add_parser("list", help="what there is to choose from")
     listing.add_argument("--json", action="store_true", help="as one JSON object")
     given = vars(parser.parse_args(arguments))
-    is_json, command = given.pop("json"), given.pop("command")
-    if command == "list":
+    is_json, chosen = given.pop("json"), given.pop("command")
+    if chosen == "list":
         print(json.dumps(catalogue(), indent=2, ensure_ascii=False) if is_json else _as_text(catalogue()))
         return 0
     try:
@@ -38,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    return _luck(config, is_json) if chosen == "luck" else _train(config, is_json)
+
+
+def _train(config: RunConfig, is_json: bool) -> int:
     failed = False
     for event in Training(config):
         failed |= isinstance(event, Failed)
@@ -46,6 +53,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif line := _in_words(event):
             print(line, flush=True)
     return int(failed)
+
+
+def _luck(config: RunConfig, is_json: bool) -> int:
+    """The seeds from the chosen one on; the teacher is trained once."""
+    kept: Kept = {}
+    tests = {}
+    for seed in range(config.seed, config.seed + SEEDS):
+        *_, finished = Training(config.with_flat(seed=seed), kept=kept)
+        assert isinstance(finished, Finished)
+        if finished.outcome != "completed":
+            print(f"seed {seed}: the run {finished.outcome}; see the train command for the reason.", file=sys.stderr)
+            return 1
+        tests[seed] = finished.test
+        if not is_json:
+            shares = ", ".join(f"{role} {share:.1%}" for role, share in finished.test_accuracy.items())
+            print(f"seed {seed}: test accuracy {shares}", flush=True)
+    found = verdict(list(tests.values()))
+    print(json.dumps({"verdict": vars(found), "tests": tests}, ensure_ascii=False) if is_json else found.sentence)
+    return 0
 
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:

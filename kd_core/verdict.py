@@ -50,7 +50,7 @@ def verdict(tests: Sequence[Test]) -> Verdict:
         return _single(tests[0], compared, gain)
     interval = confidence_interval(gains)
     found = f"{compared}, over {len(tests)} seeds: {_points(gain)}"
-    spread = f"95 % interval {interval[0]:+.1f} to {interval[1]:+.1f}"
+    spread = f"95 % interval {_signed(interval[0])} to {_signed(interval[1])}"
     if interval[0] > 0:
         return Verdict("gain", f"{found} ({spread}). That is more than chance explains.", gain, interval, len(tests))
     if interval[1] < 0:
@@ -81,4 +81,8 @@ def _mean(accuracies: Sequence[float]) -> str:
 
 
 def _points(gain: float) -> str:
-    return f"{gain:+.1f} points".replace("-", "−")
+    return f"{_signed(gain)} points"
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.1f}".replace("-", "−")

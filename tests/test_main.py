@@ -56,3 +56,13 @@ def test_list_in_words_names_every_choice(capsys: pytest.CaptureFixture[str]) ->
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for group in GROUPS for name in members(group))
+
+
+def test_luck_asks_five_seeds_with_one_teacher_and_gives_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["luck", "--dataset", "moons", *QUICK, "--seed", "3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["tests"]) == ["3", "4", "5", "6", "7"]
+    assert len({test["teacher"]["accuracy"] for test in found["tests"].values()}) == 1
+    gains = [100 * (test["student"]["accuracy"] - test["baseline"]["accuracy"]) for test in found["tests"].values()]
+    assert found["verdict"]["gain"] == pytest.approx(sum(gains) / 5)
+    assert "over 5 seeds" in found["verdict"]["sentence"]

@@ -1,0 +1,1 @@
+"""Shared by the pages: controls, live view, verdicts and the browser components."""

@@ -8,8 +8,9 @@ from typing import Any
 import streamlit as st
 
 from kd_core import pictures, runs
+from kd_core.catalogue import find
 from kd_core.config import RunConfig
-from kd_core.options import as_text
+from kd_core.options import as_text, options_of
 from kd_core.runs import Status
 from pages.ui import controls, feed
 from pages.ui.reel import Reel, reel
@@ -20,6 +21,7 @@ PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # seconds per ep
 PLOTLY = "app/static/plotly.min.js"
 ROLES = ("teacher", "baseline", "student")
 SHOWN_POINTS = 250
+AS_TRAINED = 1.0  # the temperature of a method that has none
 
 
 @dataclass(frozen=True)
@@ -191,10 +193,11 @@ def _bars(screen: _Screen) -> None:
         "Validation examples that the teacher gets right with the least certainty. Drag the temperature: "
         "the logits stay what they are, only T changes."
     )
-    temperature = {"temperature": 4.0} | config.live_values() | {c.option: c.new for c in shown.adjusted}
+    handle = options_of(find("methods", "soft_targets"))["temperature"]
+    temperature = {"temperature": AS_TRAINED} | config.live_values() | {c.option: c.new for c in shown.adjusted}
     feed.mount(
         "bars", run, shown.bars,
-        classes=shown.prepared.classes, temperatures=[0.5, 20.0], temperature=temperature["temperature"],
+        classes=shown.prepared.classes, temperatures=[handle.low, handle.high], temperature=temperature["temperature"],
         roles=["teacher", "student", *(["baseline"] if config.basics.control else [])], image=0,
         images=_images(config, tuple(shown.pinned.indices)),
         empty="The first soft targets appear when the student begins.",

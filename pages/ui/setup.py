@@ -50,6 +50,9 @@ def form(config: RunConfig) -> tuple[RunConfig, list[str]]:
     with labels:
         controls.options(Labels, classes=data.classes)
     with method:
+        for name, group in (("method", "methods"), ("scheme", "schemes")):
+            if len(members(group)) > 1:
+                controls.member(name, group, name.capitalize())
         controls.options(type(config.method))
     with training:
         controls.options(Basics, only=("seed",))

@@ -1,0 +1,144 @@
+"""A server of the app in a folder of its own, and what can be seen of it from outside: its steps and its CPU time."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+
+class Server:
+    """``with Server() as server``: the app on a free port of 127.0.0.1, with an empty data folder that goes with it."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="distillery-bench-")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.begun = time.time()
+        self._log = (Path(self._folder.name) / "server.log").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            cwd=ROOT,
+            env=os.environ | {"DISTILLERY_DATA": self._folder.name, "STREAMLIT_SERVER_ADDRESS": "127.0.0.1"},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Server:
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
+                    return self
+            except OSError:
+                time.sleep(0.02)
+        log = (Path(self._folder.name) / "server.log").read_text(errors="replace")
+        self._close()
+        raise RuntimeError(f"The server did not start within {START_SECONDS:.0f} s.\n{log[-2000:]}")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._close()
+
+    def last_step(self, run: str) -> tuple[int, float]:
+        """The newest step of the students that is written down, and when it happened (seconds since 1970)."""
+        path = Path(self._folder.name) / "distillery.sqlite"
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+        try:
+            rows = db.execute("SELECT at, kind, body FROM events WHERE run = ? ORDER BY n DESC LIMIT 20", (run,))
+            for at, kind, body in rows:
+                said = json.loads(body)
+                if kind == "step" and "student" in said["parts"]:
+                    return said["step"], at
+        finally:
+            db.close()
+        return 0, 0.0
+
+    def _close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+        self._folder.cleanup()
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of a process so far. All are 0 where there is no /proc.
+
+    ``total`` on a core, by all its threads, those that ended too; of its busiest thread: ``busiest`` on a core, and
+    ``delayed`` while it could have run but every core was taken.
+    """
+
+    total: float = 0.0
+    busiest: float = 0.0
+    delayed: float = 0.0
+
+    def __sub__(self, before: Spent) -> Spent:
+        return Spent(self.total - before.total, self.busiest - before.busiest, self.delayed - before.delayed)
+
+
+def spent(pid: int) -> Spent:
+    """The CPU time of a process so far."""
+    ticks = os.sysconf("SC_CLK_TCK") if Path("/proc/self/stat").exists() else 1
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total = (int(fields[11]) + int(fields[12])) / ticks
+        tasks = [text.split() for path in _tasks(pid) if (text := _read(path / "schedstat"))]
+    except OSError:  # no /proc, or the process has just ended
+        return Spent()
+    busiest, delayed = max(((int(run) / 1e9, int(wait) / 1e9) for run, wait, _ in tasks), default=(0.0, 0.0))
+    return Spent(total, busiest, delayed)
+
+
+def children(of: int) -> set[int]:
+    """The processes below a process; empty where there is no /proc."""
+    parent = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it has just ended
+            continue
+    found, fresh = set(), {of}
+    while fresh:
+        fresh = {pid for pid, above in parent.items() if above in fresh} - found
+        found |= fresh
+    return found
+
+
+def keep_to(pids: set[int], cores: set[int]) -> None:
+    """Lets every thread of these processes run on ``cores`` alone."""
+    for task in [task for pid in pids for task in _tasks(pid)]:
+        try:
+            os.sched_setaffinity(int(task.name), cores)
+        except OSError:  # it has just ended
+            continue
+
+
+def _tasks(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/task").glob("[0-9]*"))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it has just ended
+        return ""

@@ -1,0 +1,35 @@
+"""What the README claims about distillation, measured again."""
+
+from kd_core.config import from_flat
+from kd_core.training import Training
+from kd_core.verdict import Verdict, verdict
+
+
+def over_five_seeds(**flat: str) -> Verdict:
+    kept: dict = {}
+    tests = []
+    for seed in range(5):
+        *_, finished = Training(from_flat({**flat, "seed": str(seed)}), kept=kept)
+        tests.append(finished.test)
+    return verdict(tests)
+
+
+def test_with_50_labels_the_student_beats_its_baseline_by_at_least_3_points() -> None:
+    found = over_five_seeds(
+        dataset="digits", labelled="50", teacher="cnn", student="mlp", student_widths="64", temperature="4", alpha="0.9"
+    )
+    assert found.gain >= 3
+    assert found.outcome == "gain"
+
+
+def test_with_all_labels_the_gain_is_within_noise_and_the_verdict_says_so() -> None:
+    found = over_five_seeds(dataset="digits", labelled="0", epochs="20")
+    assert abs(found.gain) < 1.5
+    assert found.outcome == "open"
+    assert "this may be luck" in found.sentence
+
+
+def test_wrong_labels_are_where_a_teacher_helps_most() -> None:
+    found = over_five_seeds(dataset="moons")
+    assert found.gain >= 3
+    assert found.outcome == "gain"

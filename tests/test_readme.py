@@ -1,0 +1,60 @@
+"""The README is executed: its tables come from the code, its example is a method, its links lead somewhere."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import readme
+
+TEXT = readme.README.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("part", "content"), [("methods", readme.methods_table()), ("tree", readme.tree())])
+def test_the_generated_parts_are_up_to_date(part: str, content: str) -> None:
+    assert readme.put(TEXT, part, content) == TEXT, "run: make readme"
+
+
+def test_every_result_stands_beside_the_command_that_gave_it() -> None:
+    for command in readme.RESULTS:
+        assert f"| `python -m kd_core {command}` | Baseline " in TEXT
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", TEXT):
+        assert (readme.ROOT / target).exists(), target
+
+
+def test_a_method_in_one_new_file_appears_everywhere_and_trains(tmp_path: Path) -> None:
+    """On a copy of the project: the example of the README, dropped into the folder, with no other edit."""
+    for name in ("kd_core", "pages", "tests"):
+        shutil.copytree(readme.ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(readme.ROOT / "app.py", tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "kd_core" / "methods" / "logit_regression.py").write_text(example, encoding="utf-8")
+    script = """
+import sys
+from kd_core.__main__ import catalogue, main
+assert "logit_regression" in [choice["name"] for choice in catalogue()["methods"]]
+from tests.readme import methods_table
+assert "`logit_regression`" in methods_table()
+from tests.test_contract import METHODS
+assert "logit_regression" in METHODS
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file("app.py", default_timeout=60)
+app.query_params["autoplay"] = "0"
+app.run()
+app.switch_page("pages/distill.py").run()
+app.selectbox(key="set method").select("logit_regression").run()
+assert "0.5 \\\\cdot \\\\mathrm{MSE}" in app.latex[0].value and app.query_params["method"] == "logit_regression"
+chosen = "--dataset moons --method logit_regression --alpha 0.3 --epochs 2 --teacher-epochs 1 --json"
+sys.exit(main(["train", *chosen.split()]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"MSE":[' in done.stdout
