@@ -73,7 +73,8 @@ def cold_start(browser: Browser) -> list[Row]:
                     seen.append(time.time() - since)
             found.append(seen)
     return [
-        Row(f"Cold start, {name}", "s", list(values)) for name, values in zip(names, zip(*found, strict=True), strict=True)
+        Row(f"Cold start, {name}", "s", list(values))
+        for name, values in zip(names, zip(*found, strict=True), strict=True)
     ]
 
 
@@ -213,7 +214,9 @@ def _window(page: Page, server: Server, run: str) -> dict[str, float]:
     page.wait_for_timeout(WINDOW * 1000)
     (last, ended), wall = server.last_step(run), time.monotonic() - clock
     if last == first:
-        raise RuntimeError("The run ended before the windows did: the machine is faster than this benchmark allows for.")
+        raise RuntimeError(
+            "The run ended before the windows did: the machine is faster than this benchmark allows for."
+        )
     own = spent(server.pid) - before
     return {
         "steps/s": (last - first) / (ended - begun),

@@ -52,7 +52,9 @@ class Server:
         self._close()
         raise RuntimeError(f"The server did not start within {START_SECONDS:.0f} s.\n{log[-2000:]}")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._close()
 
     def last_step(self, run: str) -> tuple[int, float]:

@@ -34,8 +34,12 @@ ARM = """([read, patience]) => {
   });
 }"""
 FORMULA = "document.querySelector('.katex')?.textContent"
-LEARNS_FROM = "[...document.querySelectorAll('p')].map((p) => p.textContent).filter((t) => /^Learns from/.test(t)).join()"
-STEERING = "[...document.querySelectorAll('button')].map((b) => b.textContent).filter((t) => /Pause|Resume/.test(t)).join()"
+LEARNS_FROM = (
+    "[...document.querySelectorAll('p')].map((p) => p.textContent).filter((t) => /^Learns from/.test(t)).join()"
+)
+STEERING = (
+    "[...document.querySelectorAll('button')].map((b) => b.textContent).filter((t) => /Pause|Resume/.test(t)).join()"
+)
 
 
 @contextmanager
