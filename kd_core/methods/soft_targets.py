@@ -25,7 +25,7 @@ def soft_targets(student_logits: Tensor, teacher_logits: Tensor, temperature: fl
     log_q = F.log_softmax(student_logits / temperature, dim=1)
     p, q = log_p.exp(), log_q.exp()
     # p and q both sum to 1, so the second term is 0. It takes the rounding of the logarithms with it, which T² would
-    # magnify: in float32 at T = 20 the value is fifteen times as precise, and 0 is 0.
+    # magnify: in float32 at T = 20 the error is a tenth of the usual one, and 0 is 0.
     divergence = p * (log_p - log_q) + (q - p)
     return divergence.sum() / len(student_logits) * temperature**2
 
