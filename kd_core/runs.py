@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kd_core import devices
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.control import Control
@@ -246,7 +247,7 @@ def shared() -> Runs:
     with _lock:
         if _shared is None:
             folder = os.environ.get("DISTILLERY_DATA") or Path(__file__).parent.parent / "data"
-            _shared = Runs(Path(folder))
+            _shared = Runs(Path(folder), (devices.best(),))
             atexit.register(_close)
         return _shared
 

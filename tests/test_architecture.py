@@ -13,7 +13,7 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
-    ["options", "events", "seeds", "control", "checkpoint"],
+    ["options", "events", "seeds", "control", "checkpoint", "devices"],
     ["catalogue", "metrics"],
     ["datasets", "models", "methods", "views", "config", "footprint", "pictures", "verdict"],
     ["schemes"],

@@ -9,7 +9,7 @@ from kd_core import runs
 from kd_core.store import Run
 from kd_core.verdict import SEEDS, Verdict, verdict
 from pages.ui.browser.palette import ROLES
-from pages.ui.reel import Reel
+from pages.ui.reel import Reel, reel
 
 ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
 
@@ -26,11 +26,20 @@ def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
 
 
 def say(row: Run) -> None:
-    """The sentence, in a frame whose icon goes up or down with the student; never red or green."""
+    """The sentence, with what each network saw. Its icon goes up or down with the student, never red or green."""
     found, _ = of_family(row)
     if found is not None:
         with st.container(border=True, key="verdict"):
             st.markdown(f"{ICONS.get(found.outcome, ':material/balance:')} **{found.sentence}**")
+            st.caption(what_they_saw(row))
+
+
+def what_they_saw(row: Run) -> str:
+    """What every comparison must be read with."""
+    prepared = reel(row.id).prepared
+    saw = {network.role: network.saw for network in prepared.networks} if prepared else {}
+    both = "Student and baseline" if "baseline" in saw else "The student"
+    return f"The teacher saw {saw.get('teacher', 'nothing yet')}. {both} saw {saw.get('student', 'nothing yet')}."
 
 
 def is_it_luck(row: Run) -> None:

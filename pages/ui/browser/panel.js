@@ -26,7 +26,7 @@ class Panel {
   constructor(spec, curves) {
     this.spec = spec;
     this.curves = curves;
-    this.heading = html("h4", {}, spec.title);
+    this.heading = html("h3", {}, spec.title);
     if (spec.unit && !spec.percent) this.heading.append(html("span", { class: "dst-unit" }, spec.unit));
     this.reset = html("button", { class: "dst-reset", type: "button", hidden: true, onclick: () => curves.zoomTo(null) }, "Reset zoom");
     this.scale = ["linear", "log"].map((name) =>

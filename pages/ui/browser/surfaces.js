@@ -113,7 +113,7 @@ class Surfaces {
       plate.node = html(
         "figure",
         {},
-        html("div", { class: "dst-plate-head" }, html("h4", {}, html("i", { style: `color: ${colour}` }, glyph), this.spec.titles[role] ?? name), plate.accuracy),
+        html("div", { class: "dst-plate-head" }, html("h3", {}, html("i", { style: `color: ${colour}` }, glyph), this.spec.titles[role] ?? name), plate.accuracy),
         plate.canvas,
         html("figcaption", {}, html("span", {}, this.spec.captions[role] ?? ""), plate.when),
       );
