@@ -4,5 +4,5 @@ import streamlit as st
 
 from pages.ui import frame
 
-st.set_page_config(page_icon="⚗️", layout="wide", initial_sidebar_state="auto")
+st.set_page_config(layout="wide", initial_sidebar_state="auto")
 frame.run(frame.navigation())

@@ -12,6 +12,8 @@ from PIL import Image
 from kd_core.datasets import Data, Dataset, Split, load
 from kd_core.views import Labels
 
+SHARP = 64  # pixels across at least
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -62,6 +64,8 @@ def _png(pixels: object) -> str:
     """Ink on paper: grey images are shown dark on light, as they were written."""
     array = pixels.numpy()  # type: ignore[attr-defined]
     image = Image.fromarray(255 - array[:, :, 0]) if array.shape[2] == 1 else Image.fromarray(array)
+    zoom = max(1, SHARP // image.width)  # so that a browser which smooths what it enlarges cannot blur the pixels
+    image = image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

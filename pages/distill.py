@@ -23,12 +23,11 @@ if wanted and row is None:
         st.rerun()
     st.stop()
 
-config, refused = settings.chosen(row.config if row else None)
+config = settings.chosen(row.config if row else None)
 is_active = row is not None and row.state in runs.ACTIVE
 
 with st.expander("Set up another run", icon=":material/tune:") if is_active else st.container():
-    config, refused = setup.form(config)
-    started = setup.start(config, refused)
+    config, started = setup.form(config)
 if started:
     settings.write_link(config, started)
     st.rerun()

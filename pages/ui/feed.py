@@ -12,11 +12,11 @@ from pages.ui.browser import component
 HEAVY = ("points", "images")  # the component keeps them; they travel with the first frames alone
 
 
-def mount(name: str, run: str, frames: list[dict[str, Any]], **options: Any) -> Any:
+def mount(name: str, run: str, frames: list[dict[str, Any]], key: str = "", **options: Any) -> Any:
     """Shows ``frames`` of ``run``; ``on_..._change`` callbacks go to the component, every other option to its data."""
     callbacks = {key: value for key, value in options.items() if key.startswith("on_")}
     static = {key: value for key, value in options.items() if not key.startswith("on_")}
-    key = f"{name} of {run}"
+    key = key or f"{name} of {run}"
     sent: dict[str, int] = st.session_state.setdefault("sent", {})
     start = min(sent.get(key, 0), len(frames))
     if start:

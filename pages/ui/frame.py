@@ -12,27 +12,27 @@ from streamlit.navigation.page import Page
 from pages.ui import browser
 
 ROOT = Path(__file__).parents[2]
-PAGES = (
-    ("start", "Start", ":material/play_circle:"),
-    ("distill", "Distill", ":material/science:"),
-)
+# Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
+PAGES = (("start", "Start"), ("distill", "Distill"))
 # Streamlit leaves a hand's breadth above every page and has no setting for it. On a projector that hides the result.
 LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"
+
+ICON = "⚗️"
 
 
 def navigation() -> Page:
     """The menu, and the page that was asked for."""
     prepare_server()
     pages = [
-        st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=icon, url_path=name, default=not number)
-        for number, (name, title, icon) in enumerate(PAGES)
+        st.Page(ROOT / "pages" / f"{name}.py", title=title, url_path=name, default=not number)
+        for number, (name, title) in enumerate(PAGES)
     ]
     return st.navigation(pages, position="top")
 
 
 def run(page: Page) -> None:
     """Runs a page inside the frame. An error becomes a sentence; its traceback goes to the log."""
-    st.set_page_config(page_title=f"{page.title} · Distillery")
+    st.set_page_config(page_title=f"{page.title} · Distillery", page_icon=ICON)
     st.html(LESS_AIR)
     st.session_state["is_framed"] = True
     try:
@@ -62,7 +62,12 @@ def prepare_server() -> bool:
 
 def _import_engine() -> None:
     """Takes seconds, so the first page is drawn meanwhile. What is loaded is left out of garbage collection."""
-    import kd_core.runs  # noqa: F401
+    from kd_core import footprint, runs
+    from kd_core.config import from_flat
 
+    runs.shared()
+    # The first use of these loads more of torch and scikit-learn, a second or two each.
+    footprint.measure(from_flat({"dataset": "moons"}).student, (2,), 2)
+    from_flat({"dataset": "digits"})
     gc.collect()
     gc.freeze()

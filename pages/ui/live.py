@@ -140,12 +140,14 @@ def _surfaces(screen: _Screen) -> None:
         titles={"teacher": "Teacher", "baseline": "Baseline student", "student": "Student (distilled)"},
         captions={role: f"saw {clause}" + ("; and the teacher’s answers" if role == "student" else "")
                   for role, clause in saw.items()},
-        points=_points(screen.config),
+        points=points(screen.config),
     )  # fmt: skip
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
-def _points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
+def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
+    """For 2-D data: the first points that each network is shown, with their true and their given label."""
+
     def plain(shown: list[pictures.Picture]) -> list[dict[str, Any]]:
         return [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in shown]
 

@@ -16,8 +16,8 @@ from kd_core.options import options_of
 RESERVED = ("run", "autoplay", "log", "embed", "embed_options")
 
 
-def chosen(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
-    """The configuration as chosen so far, and a sentence for each setting that cannot be used.
+def chosen(shown: RunConfig | None) -> RunConfig:
+    """The configuration as chosen so far; a setting that cannot be used is replaced by the usual one.
 
     A link to a run that names no settings brings those of the run that is ``shown``.
     """
@@ -32,7 +32,7 @@ def chosen(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
         known, _ = read_flat(st.session_state["settings"])
         st.session_state["settings"] = known.flat()
         st.session_state["written_link"] = _link()
-    return read_flat(st.session_state["settings"])
+    return read_flat(st.session_state["settings"])[0]
 
 
 def refused_link() -> list[str]:

@@ -7,60 +7,78 @@ import streamlit as st
 from kd_core import footprint, pictures, runs
 from kd_core.catalogue import members
 from kd_core.config import Basics, Recipe, RunConfig, TeacherRecipe, read_flat
-from kd_core.datasets import load
+from kd_core.datasets import Data, load
 from kd_core.models import Model
+from kd_core.probes import extent
 from kd_core.views import Labels
-from pages.ui import controls, live, settings
+from pages.ui import controls, feed, live, settings
 from pages.ui.words import plain
 
 SAMPLES = 12
 
 
-def form(config: RunConfig) -> tuple[RunConfig, list[str]]:
-    """Draws all widgets; returns the configuration that they now show, and what cannot be used."""
+def form(config: RunConfig) -> tuple[RunConfig, str | None]:
+    """Draws all widgets; returns the configuration that they now show, and the id of a run that was started."""
     data = load(config.dataset)
     refusals = {name: cls().refusal(data.shape) for name, cls in members("models").items()}  # type: ignore[attr-defined]
     for line in settings.refused_link():
         st.error(f"The link asks for something that does not exist: {plain(line)} The usual value is shown instead.")
-    about, teacher, student = st.columns(3, gap="medium", border=True)
-    with about:
-        controls.member("dataset", "datasets", "Data")
-        st.caption(config.dataset.idea)
-        _samples(config)
-        with st.expander("Options"):
-            controls.options(type(config.dataset), "dataset_")
-            st.caption(f"{len(data.train):,} train, {len(data.validation):,} validation, {len(data.test):,} test. "
-                       f"Source: {config.dataset.source}.")  # fmt: skip
-    with teacher:
-        controls.member("teacher", "models", "Teacher", refusals)
-        _cost("teacher", config)
-        st.caption(f"Learns from {_teacher_view(config)}. Trained once, then kept for other runs.")
-        with st.expander("Options"):
-            controls.options(type(config.teacher), "teacher_")
-            controls.options(TeacherRecipe, "teacher_")
-    with student:
-        controls.member("student", "models", "Student", refusals)
-        _cost("student", config)
-        st.caption(f"Learns from {config.labels.in_words(data)}, and from the teacher.")
-        with st.expander("Options"):
-            controls.options(type(config.student), "student_")
-            controls.options(Recipe, only=("batch_size", "learning_rate", "optimiser"))
-            controls.options(Basics, only=("control",))
-    labels, method, training = st.columns(3, gap="medium")
-    with labels:
-        controls.options(Labels, classes=data.classes)
-    with method:
-        for name, group in (("method", "methods"), ("scheme", "schemes")):
-            if len(members(group)) > 1:
-                controls.member(name, group, name.capitalize())
-        controls.options(type(config.method))
-    with training:
-        controls.options(Basics, only=("seed",))
-        controls.options(Recipe, only=("epochs",))
-    return read_flat(st.session_state["settings"])
+    about, networks = st.columns([1, 2], gap="medium")
+    with about, st.container(border=True):
+        _data(config, data)
+    with networks:
+        teacher, student = st.columns(2, gap="medium", border=True)
+        with teacher:
+            _teacher(config, refusals)
+        with student:
+            _student(config, refusals)
+        method, training = st.columns(2, gap="medium")
+        with method:
+            for name, group in (("method", "methods"), ("scheme", "schemes")):
+                if len(members(group)) > 1:
+                    controls.member(name, group, name.capitalize())
+            controls.options(type(config.method))
+        with training:
+            controls.options(Basics, only=("seed",))
+            controls.options(Recipe, only=("epochs",))
+        config, refused = read_flat(st.session_state["settings"])
+        return config, _start(config, refused)
 
 
-def start(config: RunConfig, refused: list[str]) -> str | None:
+def _data(config: RunConfig, data: Data) -> None:
+    controls.member("dataset", "datasets", "Data")
+    st.caption(config.dataset.idea)
+    _samples(config)
+    controls.options(Labels, classes=data.classes)
+    with st.expander("Options and source"):
+        controls.options(type(config.dataset), "dataset_")
+        st.caption(
+            f"{len(data.train):,} train, {len(data.validation):,} validation, {len(data.test):,} test. "
+            f"Source: {config.dataset.source}."
+        )
+
+
+def _teacher(config: RunConfig, refusals: dict[str, str]) -> None:
+    controls.member("teacher", "models", "Teacher", refusals)
+    _cost("teacher", config)
+    view = Labels() if config.teacher_recipe.view == "full" else config.labels
+    st.caption(f"Learns from {view.in_words(load(config.dataset))}. Trained once, then kept for other runs.")
+    with st.expander("Options"):
+        controls.options(type(config.teacher), "teacher_")
+        controls.options(TeacherRecipe, "teacher_")
+
+
+def _student(config: RunConfig, refusals: dict[str, str]) -> None:
+    controls.member("student", "models", "Student", refusals)
+    _cost("student", config)
+    st.caption(f"Learns from {config.labels.in_words(load(config.dataset))}, and from the teacher.")
+    with st.expander("Options"):
+        controls.options(type(config.student), "student_")
+        controls.options(Recipe, only=("batch_size", "learning_rate", "optimiser"))
+        controls.options(Basics, only=("control",))
+
+
+def _start(config: RunConfig, refused: list[str]) -> str | None:
     """The loss with the chosen numbers, and the button; returns the id of a run that was started."""
     for line in refused:
         st.error(plain(line))
@@ -78,11 +96,6 @@ def start(config: RunConfig, refused: list[str]) -> str | None:
             help="How fast you watch. It changes no number.",
         )  # fmt: skip
     return runs.shared().start(config, live.PACES[str(pace)]) if pressed else None
-
-
-def _teacher_view(config: RunConfig) -> str:
-    view = Labels() if config.teacher_recipe.view == "full" else config.labels
-    return view.in_words(load(config.dataset))
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
@@ -110,8 +123,16 @@ def _sources(config: RunConfig) -> list[str]:
 
 
 def _samples(config: RunConfig) -> None:
-    sources = _sources(config)
-    if sources:
-        with st.container(horizontal=True, gap="small"):
-            for source in sources:
-                st.image(source, width=28)
+    """A few images as they are written; points as the student is shown them, wrong labels marked."""
+    data = load(config.dataset)
+    if data.is_planar:
+        with st.container(width=260):
+            feed.mount(
+            "surfaces", f"preview {config.to_json()}", [], key="preview",
+            classes=list(data.classes), extent=extent(data), roles=["student"], live=False,
+            titles={"student": "What the student is shown"}, captions={}, points=live.points(config),
+        )  # fmt: skip
+        return
+    with st.container(horizontal=True, gap="small"):
+        for source in _sources(config):
+            st.image(source, width=28)

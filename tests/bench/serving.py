@@ -13,7 +13,6 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
@@ -52,9 +51,7 @@ class Server:
         self._close()
         raise RuntimeError(f"The server did not start within {START_SECONDS:.0f} s.\n{log[-2000:]}")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         self._close()
 
     def last_step(self, run: str) -> tuple[int, float]:
@@ -109,6 +106,15 @@ def spent(pid: int) -> Spent:
         return Spent()
     busiest, delayed = max(((int(run) / 1e9, int(wait) / 1e9) for run, wait, _ in tasks), default=(0.0, 0.0))
     return Spent(total, busiest, delayed)
+
+
+def busy_seconds() -> float:
+    """CPU seconds of the whole machine so far, by anybody, those taken by other guests of its host included."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return 0.0
+    user, nice, system, _idle, _waiting, *interrupts = map(int, stat.read_text().split("\n", 1)[0].split()[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def children(of: int) -> set[int]:

@@ -34,12 +34,9 @@ ARM = """([read, patience]) => {
   });
 }"""
 FORMULA = "document.querySelector('.katex')?.textContent"
-LEARNS_FROM = (
-    "[...document.querySelectorAll('p')].map((p) => p.textContent).filter((t) => /^Learns from/.test(t)).join()"
-)
-STEERING = (
-    "[...document.querySelectorAll('button')].map((b) => b.textContent).filter((t) => /Pause|Resume/.test(t)).join()"
-)
+TEXTS = "[...document.querySelectorAll('%s')].map((node) => node.textContent).filter((text) => %s.test(text)).join()"
+LEARNS_FROM = TEXTS % ("p", "/^Learns from/")
+STEERING = TEXTS % ("button", "/Pause|Resume/")
 
 
 @contextmanager

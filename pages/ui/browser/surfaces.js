@@ -100,7 +100,7 @@ class Surfaces {
   #build(theme) {
     const { roles, titles, captions, classes, points } = this.spec;
     const wrong = Object.values(points).some((list) => list.some(({ label, given = label }) => given !== label));
-    const shape = JSON.stringify([roles, titles, captions, classes, wrong, theme.dark]);
+    const shape = JSON.stringify([roles, titles, captions, classes, wrong, theme.dark, this.#frames.length > 0]);
     if (shape === this.#shape) return;
     this.#shape = shape;
     this.plates = this.spec.roles.map((role) => {
@@ -129,7 +129,7 @@ class Surfaces {
     this.key.replaceChildren(
       ...this.spec.classes.map((name, k) => html("span", {}, html("i", { style: `color: ${theme.classColour(k)}` }, glyph(k)), name)),
       ...(wrong ? [html("span", {}, html("i", {}, "✕"), "wrong label")] : []),
-      html("span", {}, html("i", { class: "dst-line" }), "decision boundary"),
+      ...(this.#frames.length ? [html("span", {}, html("i", { class: "dst-line" }), "decision boundary")] : []),
     );
   }
 
@@ -203,7 +203,7 @@ class Surfaces {
   // The network's own last moment, not the run's: a teacher that has finished keeps its last epoch.
   #caption(plate, role, frame) {
     const { label, accuracy } = frame ? this.moments.at(frame.moment) : {};
-    write(plate.when, frame ? (label ?? "") : "not trained yet");
+    write(plate.when, frame ? (label ?? "") : this.spec.live ? "not trained yet" : "");
     write(plate.accuracy, accuracy?.[role] === undefined ? "" : percent(accuracy[role]));
     const title = this.spec.titles[role] ?? PALETTE.roles[role]?.name ?? role;
     const numbers = [label, accuracy?.[role] === undefined ? null : `accuracy ${percent(accuracy[role])}`].filter(Boolean);
