@@ -8,14 +8,15 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, TimeoutError
 
 from tests.bench.rows import Row
 from tests.bench.serving import Server, busy_seconds, children, keep_to, spent
 from tests.bench.visiting import visit
 
 ROUNDS = 5
-WINDOW, SETTLE = 6.0, 3.0  # seconds of one count of steps, and before it
+WINDOW, SETTLE = 6.0, 2.5  # seconds of one count of steps, and before it
+UPDATED = "(before) => document.querySelector('[data-testid=stProgress]')?.innerText !== before"
 SHARES = (
     "training computes", "training waits for a core", "training waits for the interpreter or the disk",
     "rest of the server", "browser", "anybody else",
@@ -39,8 +40,7 @@ def slowdown(browser: Browser, server: Server, run: str) -> list[Row]:
         for name in [*conditions * ROUNDS, "0"]:
             if "one core" in name:
                 keep_to(children(os.getpid()) - {server.pid}, {max(cores)})
-            for number, tab in enumerate(tabs):
-                _go(tab, f"{server.url}/distill?run={run}" if number < int(name[0]) else "about:blank")
+            _follow(tabs, int(name[0]), f"{server.url}/distill?run={run}")
             tabs[0].wait_for_timeout(SETTLE * 1000)
             counted.append((name, _window(tabs[0], server, run)))
             if "one core" in name:
@@ -49,12 +49,28 @@ def slowdown(browser: Browser, server: Server, run: str) -> list[Row]:
     return _slowdown_rows(conditions, counted)
 
 
-def _go(tab: Page, url: str) -> None:
-    if tab.url == url:
-        return
-    tab.goto(url, wait_until="commit")
-    if url != "about:blank":
-        tab.locator(".dst-curves").first.wait_for()
+def _follow(tabs: Sequence[Page], count: int, url: str) -> None:
+    """The first ``count`` tabs show the run, and receive updates; the others show nothing."""
+    fresh = [tab for tab in tabs[:count] if "run=" not in tab.url]  # the page writes the settings into its address, too
+    for tab in tabs[count:]:
+        tab.goto("about:blank")
+    for tab in fresh:
+        tab.goto(url, wait_until="commit")
+    for tab in fresh:
+        if not _is_updated(tab):
+            print("  A tab opened on the run received no update within 10 s; it is opened again.", flush=True)
+            tab.goto(url, wait_until="commit")
+            assert _is_updated(tab), "This tab stands still."
+
+
+def _is_updated(tab: Page) -> bool:
+    told = tab.get_by_test_id("stProgress")
+    told.wait_for()
+    try:
+        tab.wait_for_function(UPDATED, arg=told.inner_text(), timeout=10_000)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _window(page: Page, server: Server, run: str) -> dict[str, float]:

@@ -14,7 +14,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tests.bench.serving import Server
 
 PATIENCE = 30_000.0  # milliseconds until something must have appeared
-PAUSE = 170.0  # milliseconds between two interactions, varied so that they fall anywhere between two live updates
+PAUSE = 120.0  # milliseconds between two interactions, varied so that they fall anywhere between two live updates
 
 # From the first press of a key or button until what ``read`` sees has changed, both by the page's own clock.
 ARM = """([read, patience]) => {

@@ -98,7 +98,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """A page in a context of its own, as another visitor; an error in its scripts fails the test."""
+    """A page in a context of its own, as another visitor.
+
+    An error in its scripts fails the test, and so does a request to anywhere but this machine.
+    """
     contexts, errors = [], []
 
     def new(width: int = 1280, height: int = 900, **options: object) -> Page:
@@ -107,12 +110,17 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: None if is_local(request.url) else errors.append(request.url))
         return page
 
     yield new
     for context in contexts:
         context.close()
     assert errors == []
+
+
+def is_local(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
 
 
 def whole_picture(page: Page, path: Path) -> None:
