@@ -1,6 +1,6 @@
 # make run    the app on http://127.0.0.1:8501 (PORT=... for another port)
 # make test   everything: lint, types, unit, page and browser tests
-# make bench  the benchmarks of the screen and the engine (minutes, not part of the tests)
+# make bench  the benchmarks of the screen beside the training (minutes, not part of the tests)
 # make readme the generated parts of README.md and its screenshots
 
 PYTHON ?= python3

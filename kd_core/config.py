@@ -96,8 +96,8 @@ class RunConfig:
         data = load(self.dataset)
         self.labels.fit(data)
         for role, model in (("teacher", self.teacher), ("student", self.student)):
-            if refusal := model.refusal(data.shape):
-                raise ValueError(f"{role} = {model.name}: a {model.title} {refusal}.")
+            if refusal := _refusal(role, model, data.shape):
+                raise ValueError(refusal)
 
     @property
     def seed(self) -> int:
@@ -122,10 +122,13 @@ class RunConfig:
     @classmethod
     def from_json(cls, text: str) -> RunConfig:
         """Raises ValueError for a text that :meth:`to_json` would not write; options it lacks get their defaults."""
-        body = json.loads(text)
-        parts: dict[str, Any] = {name: make(group, body[name]) for name, group, _ in MEMBERS}
-        groups: dict[str, Any] = {name: kind(**body.get(name, {})) for name, kind, _ in OPTION_GROUPS}
-        return cls(**parts, **groups)
+        try:
+            body = json.loads(text)
+            parts: dict[str, Any] = {name: make(group, body[name]) for name, group, _ in MEMBERS}
+            groups: dict[str, Any] = {name: kind(**body.get(name, {})) for name, kind, _ in OPTION_GROUPS}
+            return cls(**parts, **groups)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"This configuration lacks or does not know {error}.") from error
 
     def flat(self) -> dict[str, str]:
         """Every setting as text under its flat name."""
@@ -177,7 +180,7 @@ def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
             cls = find(group, suggested.get(name, DEFAULTS[name]))
         names = {prefix + option for option in options_of(cls)}
         known |= {name} | names
-        suggestion = suggested if suggested.get(name, DEFAULTS[name]) == wanted else {}
+        suggestion = suggested if find(group, suggested.get(name, DEFAULTS[name])) is cls else {}
         parts[name] = _construct(cls, suggestion, texts, prefix, errors)
     for name, kind, prefix in OPTION_GROUPS:
         known |= {prefix + option for option in options_of(kind)}
@@ -209,17 +212,24 @@ def _construct(
 
 def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[str]) -> RunConfig:
     """The configuration of these parts; those that do not fit together give way to the suggested ones."""
-    while True:
-        try:
-            return RunConfig(**parts)
-        except ValueError as error:
-            errors.append(str(error))
-            name = str(error).split(" ", 1)[0]
-            if name in ("teacher", "student"):
-                cls = find("models", suggested.get(name, DEFAULTS[name]))
-                parts[name] = _construct(cls, suggested, {}, name + "_", [])
-            else:
-                parts["labels"] = _construct(Labels, suggested, {}, "", [])
+    shape = load(parts["dataset"]).shape
+    for role in ("teacher", "student"):
+        if refusal := _refusal(role, parts[role], shape):
+            errors.append(refusal)
+            fallback = suggested.get(role, DEFAULTS[role])
+            families = (find("models", fallback), *members("models").values())
+            candidates = (_construct(cls, suggested, {}, role + "_", []) for cls in families)
+            parts[role] = next(model for model in candidates if not model.refusal(shape))
+    try:
+        return RunConfig(**parts)
+    except ValueError as error:
+        errors.append(str(error))
+        return RunConfig(**parts | {"labels": _construct(Labels, suggested, {}, "", [])})
+
+
+def _refusal(role: str, model: Model, shape: tuple[int, ...]) -> str:
+    refusal = model.refusal(shape)
+    return f"{role} = {model.name}: a {model.title} {refusal}." if refusal else ""
 
 
 def settings() -> Iterator[tuple[str, str, Option]]:

@@ -20,11 +20,13 @@ class KeptPhases(MutableMapping[str, tuple[Checkpoint, list[Event]]]):
     def __getitem__(self, key: str) -> tuple[Checkpoint, list[Event]]:
         try:
             state = Checkpoint.read(self._path(key))
-        except (OSError, ValueError):  # a damaged file costs the time to train again, nothing else
+            said = [from_json(text) for text in state.values["events"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            # A damaged file, or one of another version, costs the time to train again, and nothing else.
             raise KeyError(key) from None
         if state.values["key"] != key:
             raise KeyError(key)
-        return state, [from_json(text) for text in state.values["events"]]
+        return state, said
 
     def __setitem__(self, key: str, value: tuple[Checkpoint, list[Event]]) -> None:
         state, said = value
@@ -33,9 +35,6 @@ class KeptPhases(MutableMapping[str, tuple[Checkpoint, list[Event]]]):
 
     def __delitem__(self, key: str) -> None:
         self._path(key).unlink()
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self._path(key).exists()
 
     def __iter__(self) -> Iterator[str]:
         for path in sorted(self.folder.glob("*.safetensors")):

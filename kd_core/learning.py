@@ -90,10 +90,16 @@ class Learning:
             raise NotFiniteError(self.role, "the sum of the parts")
         return {p.name: [v, v * p.weight] for p, v in zip(parts, values, strict=False)}, values[-1]
 
-    def update(self, parts: list[Part]) -> None:
-        """One optimiser step down the gradient of the sum of the parts."""
+    def differentiate(self, parts: list[Part]) -> None:
+        """The gradient of the sum of the parts. Raises NotFiniteError; no weight is touched."""
         self.optimiser.zero_grad(set_to_none=True)
         total(parts).backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        if not nn.utils.get_total_norm(gradients).isfinite():
+            raise NotFiniteError(self.role, "the gradient")
+
+    def update(self) -> None:
+        """One optimiser step down the gradient."""
         self.optimiser.step()
 
     def apply(self, live: Mapping[str, float]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+LARGEST = 1e30
+
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
     """Share of examples whose top class is the label."""
@@ -45,7 +47,8 @@ def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
 
 
 def judge(logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None) -> dict[str, float]:
-    """All measures of one network on one split; the agreement where there is a teacher."""
+    """All measures of one network on one split; the agreement where there is a teacher. Always finite."""
+    logits = logits.nan_to_num(0.0, LARGEST, -LARGEST)  # of a network that overflowed: hopeless, not unprintable
     measures = {
         "accuracy": accuracy(logits, labels),
         "loss": loss(logits, labels),

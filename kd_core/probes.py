@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kd_core.datasets import Data
 from kd_core.events import Event, Pinned, Probed, Surface, Validated
-from kd_core.learning import answers
+from kd_core.learning import NotFiniteError, answers
 from kd_core.metrics import accuracy, agreement, loss
 from kd_core.schemes import TEACHER
 
@@ -31,9 +31,15 @@ class Watch:
         self.grid = grid(self.extent).to(device) if data.is_planar else None
 
     def look(self, step: int, epoch: int, networks: Mapping[str, nn.Module]) -> list[Event]:
-        """The validation split, the pinned examples and the plane, as the ``networks`` by role see them now."""
+        """The validation split, the pinned examples and the plane, as the ``networks`` by role see them now.
+
+        Raises NotFiniteError.
+        """
         place = (self.phase, step, epoch)
         logits = {role: answers(network, self.inputs).cpu() for role, network in networks.items()}
+        for role, own in logits.items():
+            if not own.isfinite().all():
+                raise NotFiniteError(role, "an answer on the validation split")
         teacher = self.teacher_logits
         said: list[Event] = [
             Validated(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import queue
 import secrets
+import sqlite3
 import sys
 import threading
 import time
@@ -22,10 +24,12 @@ from kd_core import devices
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.control import Control
-from kd_core.events import Event, Finished
+from kd_core.events import Adjusted, Event, Finished
 from kd_core.kept import KeptPhases
 from kd_core.store import Store
 from kd_core.training import Training
+
+log = logging.getLogger(__name__)
 
 QUEUED, TRAINING, PAUSED = "queued", "training", "paused"
 COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "interrupted"
@@ -59,11 +63,13 @@ class Runs:
 
     def __init__(self, folder: Path, devices: Sequence[str] = ("cpu",)) -> None:
         self.folder = folder
+        self._claim = _claim(folder)
         self.store = Store(folder / "distillery.sqlite")
         self.kept = KeptPhases(folder / "teachers")
         self._controls: dict[str, Control] = {}
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._order: list[str] = []  # queued and running, first come first served
+        self._ordering = threading.Lock()
         self._is_closing = False
         for run in self.store.in_state(*ACTIVE):
             self.store.set_state(run.id, INTERRUPTED)
@@ -88,10 +94,8 @@ class Runs:
 
         Raises ValueError for a run in any other state.
         """
-        row = self.store.run(run)
-        if row is None or row.state not in (INTERRUPTED, STOPPED):
+        if not self.store.move(run, (INTERRUPTED, STOPPED), QUEUED):
             raise ValueError("Only an interrupted or stopped run can go on. Start it again with the same settings.")
-        self.store.set_state(run, QUEUED)
         self._queue(run, 0.0)
 
     def pause(self, run: str) -> None:
@@ -130,8 +134,9 @@ class Runs:
             return None
         if control is None:
             return Status(row.state, seconds=row.seconds)
-        with control.changed:
+        with self._ordering:
             ahead = self._order.index(run) if run in self._order else 0
+        with control.changed:
             state = QUEUED if row.state == QUEUED else PAUSED if control.is_paused else TRAINING
             remaining = (control.total - control.done) * control.rate
             return Status(state, control.done, control.total, control.seconds, remaining, ahead, control.pace)
@@ -145,12 +150,14 @@ class Runs:
             self._waiting.put(None)
         for thread in self._threads:
             thread.join(patience)
+        self._claim.close()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _queue(self, run: str, pace: float) -> None:
         self._controls[run] = Control(pace)
-        self._order.append(run)
+        with self._ordering:
+            self._order.append(run)
         self._waiting.put(run)
 
     def _control(self, run: str) -> Control:
@@ -163,21 +170,26 @@ class Runs:
             sys.setswitchinterval(SWITCH_SECONDS)
             try:
                 self._drive(run, device)
-            except Exception as error:  # the thread must outlive any run; the reader gets a sentence
-                self.store.set_state(run, FAILED)
-                print(f"run {run} failed: {type(error).__name__}: {error}", file=sys.stderr)
+            except Exception:  # the thread must outlive any run; the reader gets a sentence
+                log.exception("run %s failed", run)
+                with contextlib.suppress(Exception):  # a full disk, say: the next start finds the run interrupted
+                    self.store.set_state(run, FAILED)
             finally:
                 sys.setswitchinterval(interval)
                 self._controls.pop(run, None)
-                self._order.remove(run)
+                with self._ordering:
+                    self._order.remove(run)
 
     def _drive(self, run: str, device: str) -> None:
         row, control = self.store.run(run), self._controls[run]
         assert row is not None
         path = self.folder / "runs" / run / "checkpoint.safetensors"
         resume = Checkpoint.read(path) if path.exists() else None
-        training = Training(row.config, device=device, kept=self.kept, resume=resume)
-        journal = _Journal(self.store, run, path, resume.values["events"] if resume else 0)
+        written = resume.values["events"] if resume else 0
+        # What was changed by hand after the last checkpoint is about to be forgotten with the rest; it is done again.
+        changes = [event for _, event in self.store.events(run, written, ["adjusted"]) if isinstance(event, Adjusted)]
+        training = Training(row.config, device=device, kept=self.kept, adjustments=changes, resume=resume)
+        journal = _Journal(self.store, run, path, written)
         control.seconds = row.seconds if resume else 0.0
         self.store.set_state(run, TRAINING)
         outcome, last = INTERRUPTED, time.monotonic()
@@ -222,6 +234,8 @@ class _Journal:
 
     def flush(self) -> None:
         """Writes what waits, in one transaction."""
+        if not self._said:
+            return
         self.store.append(self.run, self.written + 1, self._said)
         self.written += len(self._said)
         self.flushed = time.monotonic()
@@ -235,6 +249,24 @@ class _Journal:
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         state.write(self.checkpoint)
         self.saved = time.monotonic()
+
+
+def _claim(folder: Path) -> sqlite3.Connection:
+    """Locks a data folder for this process, for as long as the connection is open or the process lives.
+
+    Raises ValueError where another process has it: two of them would take each other's runs for interrupted ones.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    claim = sqlite3.connect(folder / "in-use.sqlite", timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        claim.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        claim.close()
+        raise ValueError(
+            f"Another Distillery is using the folder {folder.name}. Close it, or name another folder for this one with "
+            "the environment variable DISTILLERY_DATA."
+        ) from None
+    return claim
 
 
 _lock = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
 import threading
@@ -25,6 +26,7 @@ MIGRATIONS = (
         seed INTEGER NOT NULL,
         state TEXT NOT NULL,
         seconds REAL NOT NULL DEFAULT 0,  -- spent training, pauses left out
+        rewinds INTEGER NOT NULL DEFAULT 0,  -- how often the end was forgotten, to be said again
         test TEXT                   -- Finished.test, once there is one
     );
     CREATE INDEX runs_by_family ON runs (family, seed);
@@ -36,6 +38,7 @@ MIGRATIONS = (
         body TEXT NOT NULL,         -- events.to_json()
         PRIMARY KEY (run, n)
     ) WITHOUT ROWID;
+    CREATE INDEX changes_by_hand ON events (run) WHERE kind = 'adjusted';
     """,
 )
 
@@ -46,12 +49,25 @@ class Run:
 
     id: str
     created: float
-    config: RunConfig
+    text: str  # RunConfig.to_json()
     family: str
     seed: int
     state: str
     seconds: float
     test: dict[str, dict[str, float]] | None
+
+    @functools.cached_property
+    def config(self) -> RunConfig:
+        """Raises ValueError where it names something that this installation does not have."""
+        return RunConfig.from_json(self.text)
+
+    @property
+    def is_readable(self) -> bool:
+        """Everything that the configuration names is there."""
+        try:
+            return bool(self.config)
+        except ValueError:
+            return False
 
 
 def family_of(config: RunConfig) -> str:
@@ -108,11 +124,19 @@ class Store:
         with self._transaction() as db:
             db.execute("UPDATE runs SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?", (state, seconds, run))
 
+    def move(self, run: str, before: Iterable[str], after: str) -> bool:
+        """Changes the state if it is one of ``before``; False if it is not. Of two at once, one succeeds."""
+        states = tuple(before)
+        marks = ", ".join("?" * len(states))
+        with self._transaction() as db:
+            found = db.execute(f"UPDATE runs SET state = ? WHERE id = ? AND state IN ({marks})", (after, run, *states))
+            return found.rowcount == 1
+
     def rewind(self, run: str, keep: int) -> None:
         """Forgets every event after number ``keep``: a resumed run says them again, the same ones."""
         with self._transaction() as db:
             db.execute("DELETE FROM events WHERE run = ? AND n > ?", (run, keep))
-            db.execute("UPDATE runs SET test = NULL WHERE id = ?", (run,))
+            db.execute("UPDATE runs SET test = NULL, rewinds = rewinds + 1 WHERE id = ?", (run,))
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -126,10 +150,19 @@ class Store:
         return list(self._runs("ORDER BY created DESC LIMIT ?", (limit,)))
 
     def siblings(self, family: str) -> list[Run]:
-        """The newest untouched run of each seed of one family, by seed. A run changed by hand is no one's sibling."""
+        """One run of each seed of a family, by seed: the newest that was completed, else the newest.
+
+        A run that was changed by hand is no one's sibling.
+        """
         untouched = "NOT EXISTS (SELECT 1 FROM events WHERE run = id AND kind = 'adjusted')"
-        found = self._runs(f"WHERE family = ? AND {untouched} ORDER BY seed, created", (family,))
+        order = "ORDER BY seed, state = 'completed', created"
+        found = self._runs(f"WHERE family = ? AND {untouched} {order}", (family,))
         return list({run.seed: run for run in found}.values())
+
+    def rewinds(self, run: str) -> int:
+        """How often the end of a run was forgotten: what was read before such a time may no longer be true."""
+        found = self._db().execute("SELECT rewinds FROM runs WHERE id = ?", (run,)).fetchone()
+        return int(found[0]) if found else 0
 
     def in_state(self, *states: str) -> list[Run]:
         """All runs in one of these states, oldest first."""
@@ -152,8 +185,7 @@ class Store:
     def _runs(self, clause: str, values: Sequence[object]) -> Iterator[Run]:
         columns = "id, created, config, family, seed, state, seconds, test"
         for row in self._db().execute(f"SELECT {columns} FROM runs {clause}", values):
-            config, test = RunConfig.from_json(row[2]), row[7] and json.loads(row[7])
-            yield Run(row[0], row[1], config, row[3], row[4], row[5], row[6], test)
+            yield Run(*[*row[:7], row[7] and json.loads(row[7])])
 
     def _db(self) -> sqlite3.Connection:
         if not hasattr(self._local, "db"):

@@ -18,16 +18,14 @@ from torch import nn
 from kd_core import events
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
-from kd_core.datasets import Split, load
-from kd_core.events import Adjusted, Event, Failed, Finished, Step
-from kd_core.learning import Learning, NotFiniteError, answers, freeze, one_thread
+from kd_core.datasets import load
+from kd_core.events import Adjusted, Event, Failed, Finished
+from kd_core.learning import NotFiniteError, answers, freeze, one_thread
+from kd_core.lesson import Lesson
 from kd_core.metrics import judge
 from kd_core.preparation import prepared, steps_per_epoch
-from kd_core.probes import Watch
 from kd_core.schemes import TEACHER, Phase, Scheme, what_determines
-from kd_core.seeds import generator
-
-LOOKS = 200  # evaluations of a phase at most: a longer one is looked at every few epochs, and at its end
+from kd_core.seeds import initialising
 
 Kept = MutableMapping[str, tuple[Checkpoint, list[Event]]]
 
@@ -61,9 +59,7 @@ class Training:
         self._wanted: dict[str, float] = {}
         self._is_stopping = False
         self._is_over = False
-        self._learning: list[Learning] = []
-        self._watch: Watch
-        self._order: tuple[int, torch.Tensor] = (-1, torch.empty(0))  # of the epoch with that number
+        self._lesson: Lesson | None = None  # the phase at hand, once it has begun
         self._per_epoch = {phase.name: steps_per_epoch(phase, self.data) for phase in self.phases}
         self._said: list[Event] | None = None  # of a phase worth keeping, from its first event on
         self._phase, self._step = 0, 0
@@ -94,15 +90,17 @@ class Training:
                 "config": self.config.to_json(),
                 "phase": self._phase,
                 "step": self._step,
-                "is_within": bool(self._learning),
+                "is_within": self._lesson is not None,
                 "live": self.live,
+                "wanted": self._wanted,
+                "said": None if self._said is None else [events.to_json(event) for event in self._said],
                 "pending": [events.to_json(event) for event in self._pending],
             }
         )
         for role, network in self.networks.items():
             state.put(f"network/{role}", network.state_dict())
-        for learning in self._learning:
-            state.put(f"optimiser/{learning.role}", learning.optimiser_tensors())
+        if self._lesson is not None:
+            self._lesson.put(state)
         return state
 
     @property
@@ -142,86 +140,47 @@ class Training:
         if self._is_stopping or self._phase == len(self.phases):
             return [self._finish("stopped" if self._phase < len(self.phases) else "completed")]
         phase = self.phases[self._phase]
-        if not self._learning:
+        if self._lesson is None:
             said = self._repeat_kept(phase) or self._begin(phase)
-        elif self._step < self.steps(phase):
-            said = self._one_step(phase)
+        elif self._step < self._lesson.steps:
+            said = self._one_step(self._lesson)
         else:
-            return self._end(phase)
+            return self._end(self._lesson)
         if self._said is not None:
             self._said += said
         return said
 
     def _begin(self, phase: Phase) -> list[Event]:
-        self._enter(phase)
         self._said = [] if phase.is_kept else None
-        return self._look()
+        return self._enter(phase).look(0)
 
-    def _enter(self, phase: Phase) -> None:
-        """Builds what a phase needs. Every learner is shown the same examples."""
-        view = phase.view.apply(self.data, phase.view_seed)
-        shown = Split(view.inputs.to(self.device), view.labels.to(self.device))
-        teachers = [self.networks.get(learner.teacher) for learner in phase.learners]
-        self._learning = [
-            Learning(learner, phase.recipe, self.data, shown, teacher)
-            for learner, teacher in zip(phase.learners, teachers, strict=True)
-        ]
-        if not phase.is_kept:
-            for learning in self._learning:
-                learning.apply(self.live)
-        self._watch = Watch(phase.name, self.data, self.device, next(filter(None, teachers), None))
-        self.networks |= {learning.role: learning.network for learning in self._learning}
-        self._order = (-1, torch.empty(0))
+    def _enter(self, phase: Phase) -> Lesson:
+        self._lesson = Lesson(phase, self.data, self.device, self.networks, self.live)
+        self.networks |= self._lesson.networks
+        return self._lesson
 
-    def _one_step(self, phase: Phase) -> list[Event]:
-        adjusted = self._adjust(phase)
-        per_epoch, size = self._per_epoch[phase.name], phase.recipe.batch_size
-        epoch, batch = divmod(self._step, per_epoch)
-        if self._order[0] != epoch:
-            count, chance = len(self._learning[0].labels), generator(phase.order_seed, "order", epoch)
-            self._order = (epoch, torch.randperm(count, generator=chance).to(self.device))
-        rows = self._order[1][batch * size : (batch + 1) * size]
+    def _one_step(self, lesson: Lesson) -> list[Event]:
+        said = self._adjust(lesson)
+        at = self._step + 1
         try:
-            parts = [learning.parts(rows) for learning in self._learning]
-            numbers = [learning.numbers(own) for learning, own in zip(self._learning, parts, strict=True)]
+            said.append(lesson.step(self._step))
+            self._step = at
+            if lesson.is_look_due(at):
+                said += lesson.look(at)
         except NotFiniteError as failure:
-            message = f"{failure} at step {self._step + 1} of the phase “{phase.name}”; the weights before it are kept."
-            failed = Failed(phase.name, self._step + 1, failure.role, failure.part, message)
-            return [*adjusted, failed, self._finish("failed")]
-        for learning, own in zip(self._learning, parts, strict=True):
-            learning.update(own)
-        self._step += 1
-        roles = [learning.role for learning in self._learning]
-        said: list[Event] = [
-            *adjusted,
-            Step(
-                phase.name,
-                self._step,
-                epoch + 1,
-                {role: own for role, (own, _) in zip(roles, numbers, strict=True)},
-                {role: value for role, (_, value) in zip(roles, numbers, strict=True)},
-                self._learning[0].optimiser.param_groups[0]["lr"],
-            ),
-        ]
-        every = -(-phase.recipe.epochs // LOOKS)
-        is_last = self._step == self.steps(phase)
-        if is_last or (batch + 1 == per_epoch and (epoch + 1) % every == 0):
-            said += self._look()
+            message = f"{failure} at step {at} of the phase “{lesson.phase.name}”; {lesson.rescue()}."
+            said.append(Failed(lesson.phase.name, at, failure.role, failure.part, message))
+            said.append(self._finish("failed"))
         return said
 
-    def _look(self) -> list[Event]:
-        epoch = self._step // self._per_epoch[self._watch.phase]
-        return self._watch.look(self._step, epoch, {own.role: own.network for own in self._learning})
-
-    def _end(self, phase: Phase) -> list[Event]:
-        for learning in self._learning:
-            freeze(learning.network)
+    def _end(self, lesson: Lesson) -> list[Event]:
+        lesson.end()
         if self._said is not None:
             state = Checkpoint()
-            for learning in self._learning:
-                state.put(f"network/{learning.role}", learning.network.state_dict())
-            self._kept[what_determines(self.config.dataset, phase)] = (state, self._said)
-        self._learning, self._said = [], None
+            for role, network in lesson.networks.items():
+                state.put(f"network/{role}", network.state_dict())
+            self._kept[self._key(lesson.phase)] = (state, self._said)
+        self._lesson, self._said = None, None
         self._phase, self._step = self._phase + 1, 0
         return []
 
@@ -240,48 +199,51 @@ class Training:
 
     # -- parts of it -------------------------------------------------------------------------------------------------
 
-    def _adjust(self, phase: Phase) -> list[Event]:
+    def _adjust(self, lesson: Lesson) -> list[Event]:
         """Puts what was asked for into force. A kept phase must depend on nothing but itself, so there it waits."""
-        if phase.is_kept:
+        if lesson.phase.is_kept:
             return []
-        while self._repeat and (self._repeat[0].phase, self._repeat[0].step) == (phase.name, self._step):
+        name = lesson.phase.name
+        while self._repeat and (self._repeat[0].phase, self._repeat[0].step) == (name, self._step):
             change = self._repeat.popleft()
             self._wanted[change.option] = change.new
-        changed = {name: value for name, value in self._wanted.items() if value != self.live[name]}
+        changed = {option: value for option, value in self._wanted.items() if value != self.live[option]}
         said: list[Event] = [
-            Adjusted(phase.name, self._step, name, self.live[name], value) for name, value in changed.items()
+            Adjusted(name, self._step, option, self.live[option], value) for option, value in changed.items()
         ]
         self._wanted = {}
         self.live = self.live | changed
         if changed:
-            for learning in self._learning:
-                learning.apply(self.live)
+            lesson.apply(self.live)
         return said
 
     def _repeat_kept(self, phase: Phase) -> list[Event]:
         """The events of a phase that was trained before, its networks loaded; empty if there is none."""
-        key = what_determines(self.config.dataset, phase)
-        if not phase.is_kept or key not in self._kept:
+        found = self._kept.get(self._key(phase)) if phase.is_kept else None
+        if found is None:
             return []
-        state, said = self._kept[key]
+        state, said = found
         self._load_finished(phase, state)
         self._phase += 1
         return said
 
+    def _key(self, phase: Phase) -> str:
+        return what_determines(self.config.dataset, phase, self.device.type)
+
     def _load_finished(self, phase: Phase, state: Checkpoint) -> None:
         for learner in phase.learners:
-            network = learner.model.build(self.data.shape, len(self.data.classes))
+            with initialising(learner.seed, "weights"):
+                network = learner.model.build(self.data.shape, len(self.data.classes))
             network.load_state_dict(state.take(f"network/{learner.role}"))
             self.networks[learner.role] = freeze(network.to(self.device))
 
     def _restore(self, state: Checkpoint) -> None:
         values = state.values
         self._phase, self._step, self.live = values["phase"], values["step"], dict(values["live"])
+        self._wanted = dict(values["wanted"])
+        self._said = None if values["said"] is None else [events.from_json(text) for text in values["said"]]
         self._pending.extend(events.from_json(text) for text in values["pending"])
         for phase in self.phases[: self._phase]:
             self._load_finished(phase, state)
         if values["is_within"]:
-            self._enter(self.phases[self._phase])
-            for learning in self._learning:
-                learning.network.load_state_dict(state.take(f"network/{learning.role}"))
-                learning.load_optimiser_tensors(state.take(f"optimiser/{learning.role}"))
+            self._enter(self.phases[self._phase]).take(state)

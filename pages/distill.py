@@ -23,6 +23,11 @@ if wanted and row is None:
         st.rerun()
     st.stop()
 
+if row and not row.is_readable:
+    st.error("This run needs a method, a network or data that this installation does not have, so it cannot be shown.")
+    st.page_link("pages/distill.py", label="Show the lab without it", icon=":material/arrow_back:")
+    st.stop()
+
 config = settings.chosen(row.config if row else None)
 is_active = row is not None and row.state in runs.ACTIVE
 
@@ -42,7 +47,7 @@ else:
         history.outcome(row)
         verdicts.say(row)
         verdicts.is_it_luck(row)
-    live.follow(row.id, row.config, panels=("surfaces", "curves", "bars"))
+    live.follow(row, is_active, panels=("surfaces", "curves", "bars"))
     if not is_active:
         st.subheader("What each network saw, costs and can do")
         verdicts.table(row, reel(row.id))

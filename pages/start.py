@@ -24,14 +24,16 @@ if run is None:
         st.rerun()
     st.stop()
 
-row = runs.shared().store.run(run)
+row, status = runs.shared().store.run(run), runs.shared().status(run)
 assert row is not None
+assert status is not None
+is_active = status.is_active
 with button:
     if st.button("Try it yourself", type="primary", icon=":material/science:", width="stretch"):
         st.switch_page("pages/distill.py", query_params={**row.config.differences(), "run": run})
 with verdict:
-    hero.verdict(row)
-live.follow(run, row.config, panels=("surfaces",), has_controls=False)
+    hero.verdict(row, is_active)
+live.follow(row, is_active, panels=("surfaces",), has_controls=False)
 
 st.subheader("Where a teacher helps, and where not")
 for column, (title, story, flat) in zip(st.columns(3, gap="medium", border=True), hero.RECIPES, strict=True):
@@ -39,6 +41,6 @@ for column, (title, story, flat) in zip(st.columns(3, gap="medium", border=True)
         st.markdown(f"**{title}** {story}")
         st.page_link("pages/distill.py", label="Open in the lab", icon=":material/arrow_forward:", query_params=flat)
 st.caption(
-    "Nothing here is recorded or drawn by formula: the networks train in this app, on this machine, as you watch. "
-    "Nothing you press can break anything, and nothing leaves this machine."
+    "Nothing here is drawn by a formula: every picture is an epoch of networks that were trained by this app, on this "
+    "machine. Nothing leaves it."
 )

@@ -18,6 +18,7 @@ LAYERS = [
     ["datasets", "models", "methods", "views", "config", "footprint", "pictures", "verdict"],
     ["schemes"],
     ["learning", "preparation", "probes", "kept"],
+    ["lesson"],
     ["training", "store"],
     ["runs", "__main__"],
 ]

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from kd_core.catalogue import find
 from kd_core.config import RunConfig, from_flat, read_flat
 
 
@@ -59,3 +60,16 @@ def test_a_refused_setting_is_named_and_the_rest_is_kept(flat: dict[str, str], s
 def test_every_refused_setting_is_reported_at_once() -> None:
     _, errors = read_flat({"temperature": "x", "alpha": "2", "epochs": "0"})
     assert len(errors) == 3
+
+
+def test_a_data_set_without_suggestions_gets_networks_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    moons = find("datasets", "moons")
+    monkeypatch.setattr(moons, "suggests", {})
+    config, errors = read_flat({"dataset": "moons"})
+    assert config.teacher.name == "mlp"
+    assert len(errors) == 1  # the default teacher needs images, and that is said
+
+
+def test_a_refused_family_gives_way_to_the_suggested_one_with_its_options() -> None:
+    config, _ = read_flat({"dataset": "moons", "teacher": "foo"})
+    assert config.teacher.values()["widths"] == [64, 64]

@@ -22,7 +22,7 @@ def test_with_50_labels_the_student_beats_its_baseline_by_at_least_3_points() ->
     assert found.outcome == "gain"
 
 
-def test_with_all_labels_the_gain_is_within_noise_and_the_verdict_says_so() -> None:
+def test_with_all_labels_and_20_epochs_the_gain_is_within_noise_and_the_verdict_says_so() -> None:
     found = over_five_seeds(dataset="digits", labelled="0", epochs="20")
     assert abs(found.gain) < 1.5
     assert found.outcome == "open"

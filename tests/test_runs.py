@@ -1,3 +1,5 @@
+import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -128,13 +130,13 @@ def test_a_change_out_of_range_or_after_the_end_is_answered(runs: Runs, small: R
 
 
 def test_a_run_that_cannot_be_trained_fails_alone(
-    runs: Runs, small: RunConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    runs: Runs, small: RunConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(type(small.method), "parts", lambda *_: 1 / 0)
         run = runs.start(small)
         assert wait_for_end(runs, run) == "failed"
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert "ZeroDivisionError" in caplog.text
     assert wait_for_end(runs, runs.start(small)) == "completed"
 
 
@@ -179,3 +181,48 @@ def test_the_end_of_the_process_in_the_middle_of_a_run_is_clean(tmp_path: Path) 
     runs = Runs(tmp_path)
     assert runs.status(ended.stdout.strip()).state == "interrupted"
     runs.close()
+
+
+def test_what_was_changed_by_hand_after_the_last_checkpoint_is_done_again(tmp_path: Path, small: RunConfig) -> None:
+    runs = Runs(tmp_path / "first")
+    run = runs.start(small, pace=SLOW)
+    wait(lambda: any(isinstance(event, Step) and event.phase == "students" for event in said(runs, run)))
+    runs.adjust(run, temperature=2)
+    wait(lambda: any(isinstance(event, Adjusted) for event in said(runs, run)))
+    runs.pause(run)
+    time.sleep(0.3)
+    shutil.copytree(tmp_path / "first", tmp_path / "killed")  # the folder as a power cut leaves it: no checkpoint yet
+    runs.close()
+    again = Runs(tmp_path / "killed")
+    again.proceed(run)
+    assert wait_for_end(again, run) == "completed"
+    changes = [event for event in said(again, run) if isinstance(event, Adjusted)]
+    assert [change.new for change in changes] == [2.0]
+    assert said(again, run) == list(Training(small, adjustments=changes))
+    again.close()
+
+
+def test_a_second_process_on_the_same_folder_is_refused_and_harms_nothing(tmp_path: Path, small: RunConfig) -> None:
+    runs = Runs(tmp_path)
+    run = runs.start(small, pace=SLOW)
+    with pytest.raises(ValueError, match=r"Another Distillery is using the folder .* DISTILLERY_DATA"):
+        Runs(tmp_path)
+    assert runs.status(run).is_active
+    runs.close()
+    Runs(tmp_path).close()
+
+
+def test_a_stored_run_that_needs_what_is_no_longer_there_does_not_keep_the_others_away(
+    tmp_path: Path, small: RunConfig
+) -> None:
+    runs = Runs(tmp_path)
+    runs.store.add("old", small, "training")
+    with sqlite3.connect(tmp_path / "distillery.sqlite") as db:
+        db.execute("UPDATE runs SET config = replace(config, 'soft_targets', 'forgotten')")
+    db.close()
+    runs.close()
+    again = Runs(tmp_path)
+    assert again.status("old").state == "interrupted"
+    assert not again.store.run("old").is_readable
+    assert wait_for_end(again, again.start(small)) == "completed"
+    again.close()

@@ -82,7 +82,7 @@ def test_the_student_learns_from_what_the_teacher_says_of_the_very_same_batch(sm
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
             break
-    learning = training._learning[0]
+    learning = training._lesson.learning[0]
     rows = torch.tensor([3, 1, 2])
     torch.testing.assert_close(
         learning.teacher_logits[rows], answers(training.networks["teacher"], learning.inputs[rows])
@@ -149,7 +149,7 @@ def test_a_kept_teacher_is_not_trained_again_and_says_the_same(
     first = list(Training(small, kept=kept))
     trained = []
     update = Learning.update
-    monkeypatch.setattr(Learning, "update", lambda self, parts: (trained.append(self.role), update(self, parts)))
+    monkeypatch.setattr(Learning, "update", lambda self: (trained.append(self.role), update(self)))
     assert list(Training(small, kept=kept)) == first
     assert "teacher" not in trained
     assert "student" in trained
@@ -278,3 +278,48 @@ def test_dropout_sees_no_difference_between_eval_and_answers() -> None:
     assert network.training  # as it was before
     assert torch.equal(first, answers(network, inputs))
     assert not first.requires_grad
+
+
+def test_a_run_that_really_diverges_ends_with_finite_numbers_and_the_last_good_weights() -> None:
+    config = from_flat(
+        {"optimiser": "sgd", "learning_rate": "1", "student_widths": "512-512-512-512", "teacher_epochs": "1",
+         "student_activation": "leaky_relu", "labelled": "200", "epochs": "40"}
+    )  # fmt: skip
+    training = Training(config)
+    said = list(training)
+    failed, finished = said[-2:]
+    assert isinstance(failed, Failed)
+    assert finished.outcome == "failed"
+    assert [to_json(event) for event in said]  # strict JSON: no NaN anywhere
+    for network in training.networks.values():
+        assert answers(network, training.data.validation.inputs).isfinite().all()
+
+
+def test_a_wish_made_while_the_teacher_learns_survives_an_interruption(small: RunConfig) -> None:
+    def until(training: Training, phase: str, step: int) -> list[Event]:
+        said = []
+        for event in training:
+            said.append(event)
+            if isinstance(event, Step) and (event.phase, event.step) == (phase, step):
+                break
+        return said
+
+    whole = Training(small)
+    said = until(whole, "teacher", 1)
+    whole.adjust(temperature=9.0)
+    state = whole.checkpoint()
+    said += list(whole)
+    again = list(Training(small, resume=state))
+    assert said[-len(again) :] == again
+    assert [change.new for change in of(Adjusted, again)] == [9.0]
+
+
+def test_a_teacher_resumed_in_its_own_phase_is_kept_with_all_it_said(small: RunConfig) -> None:
+    whole = list(Training(small))
+    training = Training(small)
+    stream = iter(training)
+    said = [next(stream) for _ in range(9)]
+    state, kept = training.checkpoint(), {}
+    stream.close()
+    assert said + list(Training(small, resume=state, kept=kept)) == whole
+    assert list(Training(small, kept=kept)) == whole

@@ -52,7 +52,7 @@ class SoftTargets(Method):
         "Divides the logits of both networks before softmax: higher shows more of what the teacher finds similar.",
         step=0.1,
         label="Temperature T",
-        ends=("as trained", "almost uniform"),
+        ends=("sharper than trained", "almost uniform"),
         live=True,
         log=True,
     )

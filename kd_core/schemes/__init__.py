@@ -43,8 +43,6 @@ class Phase:
 class Scheme(Member):
     """Base of all arrangements."""
 
-    drawing: str  # who is frozen, who learns, where the signal flows: one line of text
-
     def phases(self, config: RunConfig) -> tuple[Phase, ...]:
         """The plan for a configuration. Raises ValueError for a combination that makes no sense."""
         raise NotImplementedError
@@ -65,8 +63,8 @@ def teacher_phase(config: RunConfig) -> Phase:
     )
 
 
-def what_determines(dataset: Dataset, phase: Phase) -> str:
+def what_determines(dataset: Dataset, phase: Phase, device: str) -> str:
     """Everything that the result of a kept phase depends on, as text: the key under which it is kept."""
     learners = [(own.role, own.model.to_dict(), own.seed) for own in phase.learners]
     shown = (phase.view.values(), phase.view_seed, phase.order_seed)
-    return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, torch.__version__))
+    return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, device, torch.__version__))

@@ -14,7 +14,6 @@ class Offline(Scheme):
     title: ClassVar[str] = "Offline"
     idea: ClassVar[str] = "A trained, frozen teacher teaches one student."
     family: ClassVar[str] = "offline"
-    drawing = "labels → teacher (then frozen) → student ← labels"
 
     def phases(self, config: RunConfig) -> tuple[Phase, ...]:
         student = Learner(STUDENT, config.student, config.seed, config.method, TEACHER)

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.catalogue import Member, members
+from kd_core.catalogue import members
 from kd_core.options import Option, as_text, in_words, options_of
 from pages.ui import settings
 
@@ -114,8 +114,3 @@ def _apply(flat: str, key: str, changed: Changed) -> None:
     value = st.session_state[key]
     if value is not None:
         changed(flat, as_text(value))
-
-
-def describe(cls: type[Member]) -> None:
-    """One sentence about a choice, under its select box."""
-    st.caption(cls.idea)

@@ -17,11 +17,12 @@ def mount(name: str, run: str, frames: list[dict[str, Any]], key: str = "", **op
     callbacks = {key: value for key, value in options.items() if key.startswith("on_")}
     static = {key: value for key, value in options.items() if not key.startswith("on_")}
     key = key or f"{name} of {run}"
-    sent: dict[str, int] = st.session_state.setdefault("sent", {})
-    start = min(sent.get(key, 0), len(frames))
+    sent: dict[str, tuple[str, int]] = st.session_state.setdefault("sent", {})
+    before, count = sent.get(key, (run, 0))
+    start = min(count, len(frames)) if before == run else 0
     if start:
         static = {name: value for name, value in static.items() if name not in HEAVY}
-    sent[key] = len(frames)
+    sent[key] = (run, len(frames))
     data = {"run": run, "from": start, "frames": frames[start:], **static}
     return component(name)(key=key, data=data, on_resync_change=_resync(key), **callbacks)
 
@@ -30,6 +31,6 @@ def _resync(key: str) -> Callable[[], None]:
     def callback() -> None:
         has = getattr(st.session_state.get(key), "resync", None)
         if has is not None:  # an update was lost, or the page is new: go on from what the browser says it has
-            st.session_state["sent"][key] = has
+            st.session_state["sent"][key] = (st.session_state["sent"][key][0], has)
 
     return callback

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import logging
+import secrets
 import threading
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from pages.ui import browser
+from pages.ui.words import plain
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[2]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
@@ -37,6 +42,12 @@ def run(page: Page) -> None:
     st.session_state["is_framed"] = True
     try:
         page.run()
+    except ValueError as error:
+        st.error(plain(str(error)))
+    except Exception:
+        number = secrets.token_hex(4)
+        log.exception("error %s on the page %s", number, page.title)
+        st.error(f"Something went wrong, and nothing of yours is lost. The server’s log says more under {number}.")
     finally:
         st.session_state["is_framed"] = False
 
@@ -62,10 +73,10 @@ def prepare_server() -> bool:
 
 def _import_engine() -> None:
     """Takes seconds, so the first page is drawn meanwhile. What is loaded is left out of garbage collection."""
-    from kd_core import footprint, runs
+    import kd_core.runs  # noqa: F401
+    from kd_core import footprint
     from kd_core.config import from_flat
 
-    runs.shared()
     # The first use of these loads more of torch and scikit-learn, a second or two each.
     footprint.measure(from_flat({"dataset": "moons"}).student, (2,), 2)
     from_flat({"dataset": "digits"})

@@ -41,37 +41,43 @@ def newest(may_begin: bool) -> str | None:
     shared = runs.shared()
     with _lock:
         if _begun:
-            return _begun[0]
+            status = shared.status(_begun[0])
+            # Somebody may have stopped it; then the next visitor gets a new one.
+            if status and (status.is_active or status.state == runs.COMPLETED):
+                return _begun[0]
+            _begun.clear()
         config = from_flat({"dataset": DATASET})
         family = shared.store.siblings(family_of(config))
         if not may_begin:
-            return next((run.id for run in family if run.seed == config.seed and run.test), None)
+            return next((run.id for run in family if run.seed == config.seed and run.state == runs.COMPLETED), None)
         _begun.append(shared.start(config, pace=live.PACES["Watch"]))
-        known = {run.seed for run in family if run.state == runs.COMPLETED}
+        known = {run.seed for run in family if run.state in (runs.COMPLETED, *runs.ACTIVE)}
         for seed in range(SEEDS):
             if seed not in known | {config.seed}:
                 shared.start(config.with_flat(seed=seed))
         return _begun[0]
 
 
-def verdict(row: Run) -> None:
+def verdict(row: Run, is_active: bool) -> None:
     """The sentence over all seeds once they are done; until then, what is being waited for."""
-    family = runs.shared().store.siblings(row.family)
-    active = [run for run in family if run.state in runs.ACTIVE]
-    if active or not row.test:
-        st.fragment(_wait, run_every=1.0, key="hero verdict")(row)
+    if is_active or _waiting(row):
+        st.fragment(_wait, run_every=1.0, key="hero verdict")(row, is_active)
     else:
         verdicts.say(row)
 
 
-def _wait(row: Run) -> None:
-    family = runs.shared().store.siblings(row.family)
-    active = [run for run in family if run.state in runs.ACTIVE]
-    if not active:
+def _waiting(row: Run) -> int:
+    """Seeds that are still to come."""
+    return sum(run.state in runs.ACTIVE for run in runs.shared().store.siblings(row.family) if run.id != row.id)
+
+
+def _wait(row: Run, was_active: bool) -> None:
+    status, waiting = runs.shared().status(row.id), _waiting(row)
+    is_active = status is not None and status.is_active
+    if is_active != was_active or not (is_active or waiting):
         st.rerun()
-    status = runs.shared().status(row.id)
     with st.container(border=True, key="verdict"):
-        if status and status.is_active:
+        if is_active:
             st.markdown(f"Training now, for real. The verdict follows after {SEEDS} seeds.")
         else:
-            st.markdown(f"One seed is no proof. Asking others: {SEEDS - len(active)} of {SEEDS} seeds are done.")
+            st.markdown(f"One seed is no proof. Asking others: {waiting} still to come.")

@@ -48,7 +48,8 @@ def outcome(row: Run) -> None:
 
 def earlier(current: Run | None) -> None:
     """Links to the newest runs."""
-    rows = [row for row in runs.shared().store.runs(SHOWN) if current is None or row.id != current.id]
+    newest = runs.shared().store.runs(SHOWN)
+    rows = [row for row in newest if row.is_readable and (current is None or row.id != current.id)]
     if not rows:
         return
     with st.expander(f"Earlier runs ({len(rows)})", icon=":material/history:"):

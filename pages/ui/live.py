@@ -12,6 +12,7 @@ from kd_core.catalogue import find
 from kd_core.config import RunConfig
 from kd_core.options import as_text, options_of
 from kd_core.runs import Status
+from kd_core.store import Run
 from pages.ui import controls, feed
 from pages.ui.reel import Reel, reel
 from pages.ui.words import plain
@@ -34,22 +35,19 @@ class _Screen:
     is_active: bool
 
 
-def follow(run: str, config: RunConfig, *, panels: tuple[str, ...], has_controls: bool = True) -> None:
-    """Draws the run, again every second while it is active; ``panels`` of surfaces, curves, bars, in that order.
+def follow(row: Run, is_active: bool, *, panels: tuple[str, ...], has_controls: bool = True) -> None:
+    """Draws a run, again every second while it ``is_active``; ``panels`` of surfaces, curves, bars, in that order.
 
-    The rest of the page is drawn again once, when the run ends.
+    The rest of the page, which was drawn for ``is_active``, is drawn again as soon as that is no longer so.
     """
-    status = runs.shared().status(run)
-    assert status is not None
-    st.fragment(_draw, run_every=POLL_SECONDS if status.is_active else None, key=f"live {run}")(
-        run, config, panels, has_controls, status.is_active
+    st.fragment(_draw, run_every=POLL_SECONDS if is_active else None, key=f"live {row.id}")(
+        row.id, row.config, panels, has_controls, is_active
     )
 
 
 def _draw(run: str, config: RunConfig, panels: tuple[str, ...], has_controls: bool, was_active: bool) -> None:
     status = runs.shared().status(run)
-    assert status is not None
-    if was_active and not status.is_active:
+    if status is None or status.is_active != was_active:
         st.rerun()
     shown = reel(run)
     if has_controls:
@@ -59,7 +57,8 @@ def _draw(run: str, config: RunConfig, panels: tuple[str, ...], has_controls: bo
     if shown.prepared is None:
         return
     if shown.moments:
-        feed.mount("scrubber", run, shown.moments, live=status.is_active, autoplay=False)
+        scrubber = {"live": status.is_active, "autoplay": False}
+        feed.mount("scrubber", shown.name, shown.moments, key=f"scrubber of {run}", **scrubber)
     draw = {"surfaces": _surfaces, "curves": _curves, "bars": _bars}
     for panel in panels:
         draw[panel](_Screen(run, config, shown, status.is_active))
@@ -103,21 +102,25 @@ def steer(run: str, config: RunConfig, status: Status, shown: Reel) -> None:
 
 def _live_options(run: str, config: RunConfig, shown: Reel) -> None:
     values = config.live_values() | {change.option: change.new for change in shown.adjusted}
-    wanted: dict[str, float] = st.session_state.setdefault(f"wanted {run}", {})
+    # A wish is shown until the run says what became of it; then the run is right, whoever asked last.
+    wishes: dict[str, tuple[str, int]] = st.session_state.setdefault(f"wishes {run}", {})
     st.caption("Change these while it trains; each change is recorded and drawn as a marker.")
     for column, (name, declared) in zip(st.columns(len(values)), config.live_options().items(), strict=True):
+        wish, heard = wishes.get(name, ("", 0))
+        is_answered = any(change.option == name for change in shown.adjusted[heard:])
+        text = wish if wish and not is_answered else as_text(values[name])
         with column:
-            text = as_text(wanted.get(name, values[name]))
-            controls.option(name, name, declared, text, _adjust(run, wanted), place=f"live {run}")
+            changed = _adjust(run, wishes, len(shown.adjusted))
+            controls.option(name, name, declared, text, changed, place=f"live {run}")
     if message := st.session_state.pop(f"refused {run}", ""):
         st.error(plain(message))
 
 
-def _adjust(run: str, wanted: dict[str, float]) -> controls.Changed:
+def _adjust(run: str, wishes: dict[str, tuple[str, int]], heard: int) -> controls.Changed:
     def changed(name: str, text: str) -> None:
         try:
             runs.shared().adjust(run, **{name: text})
-            wanted[name] = float(text)
+            wishes[name] = (text, heard)
         except ValueError as error:
             st.session_state[f"refused {run}"] = str(error)
 
@@ -134,7 +137,7 @@ def _surfaces(screen: _Screen) -> None:
         return
     saw = {network.role: network.saw for network in shown.prepared.networks}
     feed.mount(
-        "surfaces", run, shown.surfaces,
+        "surfaces", shown.name, shown.surfaces, key=f"surfaces of {run}",
         classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
         roles=[role for role in ROLES if role in saw],
         titles={"teacher": "Teacher", "baseline": "Baseline student", "student": "Student (distilled)"},
@@ -164,7 +167,7 @@ def _curves(screen: _Screen) -> None:
     assert shown.prepared is not None
     longest = max(phase.epochs for phase in shown.prepared.phases)
     feed.mount(
-        "curves", run, shown.curves,
+        "curves", shown.name, shown.curves, key=f"curves of {run}",
         plotly=PLOTLY, series=shown.series, xlabel="epoch", xmin=0, xmax=longest,
         panels=[
             {"key": "accuracy", "title": "Validation accuracy", "unit": "%", "log": False, "percent": True},
@@ -198,7 +201,7 @@ def _bars(screen: _Screen) -> None:
     handle = options_of(find("methods", "soft_targets"))["temperature"]
     temperature = {"temperature": AS_TRAINED} | config.live_values() | {c.option: c.new for c in shown.adjusted}
     feed.mount(
-        "bars", run, shown.bars,
+        "bars", shown.name, shown.bars, key=f"bars of {run}",
         classes=shown.prepared.classes, temperatures=[handle.low, handle.high], temperature=temperature["temperature"],
         roles=["teacher", "student", *(["baseline"] if config.basics.control else [])], image=0,
         images=_images(config, tuple(shown.pinned.indices)),

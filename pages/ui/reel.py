@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import OrderedDict
 from typing import Any
 
 from kd_core import runs
-from kd_core.events import Adjusted, Event, Failed, Finished, Pinned, Prepared, Probed, Step, Surface, Validated
+from kd_core.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Validated
 
 Frame = dict[str, Any]
 
@@ -20,8 +21,11 @@ ROLE_OF_PART = {"CE": "labels"}  # every other part of a student's loss comes fr
 class Reel:
     """The frames of one run so far, one list per component, and the facts that a page wants to say."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, rewinds: int) -> None:
         self.run = run
+        # Frame 7 of one reel need not be frame 7 of another of the same run. The browser clears itself for a new name.
+        self.name = f"{run} {secrets.token_hex(3)}"
+        self.rewinds = rewinds
         self.moments: list[Frame] = []
         self.surfaces: list[Frame] = []
         self.bars: list[Frame] = []
@@ -30,10 +34,8 @@ class Reel:
         self.prepared: Prepared | None = None
         self.pinned: Pinned | None = None
         self.failed: Failed | None = None
-        self.finished: Finished | None = None
         self.extent: list[float] = []
         self.adjusted: list[Adjusted] = []
-        self.epoch: dict[str, int] = {}  # the last epoch of each phase that was looked at
         self._read = 0
         self._waiting: dict[str, list[tuple[float, float]]] = {}  # steps not yet averaged to a point
         self._lock = threading.Lock()
@@ -42,9 +44,6 @@ class Reel:
         """Reads what the run has said since the last call."""
         with self._lock:
             store = runs.shared().store
-            if store.count(self.run) < self._read:  # rewound, to go on from a checkpoint
-                fresh = Reel(self.run)
-                self.__dict__ |= {name: value for name, value in vars(fresh).items() if name != "_lock"}
             chunks: dict[str, tuple[list[float], list[float]]] = {}
             for number, event in store.events(self.run, after=self._read):
                 self._read = number
@@ -75,8 +74,6 @@ class Reel:
                 self.curves.append({"marker": place, "text": text, "kind": "adjusted"})
             case Failed():
                 self.failed = event
-            case Finished():
-                self.finished = event
 
     def _phase(self, name: str) -> Any:
         assert self.prepared is not None
@@ -99,7 +96,6 @@ class Reel:
 
     def _validated(self, event: Validated, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
         phase = self._phase(event.phase)
-        self.epoch[event.phase] = event.epoch
         label = f"{event.phase}, epoch {event.epoch} of {phase.epochs}"
         self.moments.append(
             {"x": float(event.epoch), "label": label, "phase": event.phase, "accuracy": event.accuracy}
@@ -138,7 +134,10 @@ _lock = threading.Lock()
 def reel(run: str) -> Reel:
     """The up-to-date reel of a run."""
     with _lock:
-        found = _reels.pop(run, None) or Reel(run)
+        rewinds = runs.shared().store.rewinds(run)
+        found = _reels.pop(run, None)
+        if found is None or found.rewinds != rewinds:  # it goes on from a checkpoint: its end is said again
+            found = Reel(run, rewinds)
         _reels[run] = found
         while len(_reels) > LATEST:
             _reels.popitem(last=False)

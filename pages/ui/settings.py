@@ -23,6 +23,8 @@ def chosen(shown: RunConfig | None) -> RunConfig:
     """
     if not _link() and shown is not None:
         st.session_state["settings"], st.session_state["written_link"] = shown.flat(), {}
+    if not _link() and "settings" in st.session_state:  # back from another page by the menu
+        st.session_state["written_link"] = {}
     if _link() != st.session_state.get("written_link"):  # a link was opened, or the address edited
         _, refused = read_flat(_link())
         st.session_state["refused_link"] = refused

@@ -7,7 +7,7 @@ import streamlit as st
 from kd_core import footprint, pictures, runs
 from kd_core.catalogue import members
 from kd_core.config import Basics, Recipe, RunConfig, TeacherRecipe, read_flat
-from kd_core.datasets import Data, load
+from kd_core.datasets import Data, Dataset, load
 from kd_core.models import Model
 from kd_core.probes import extent
 from kd_core.views import Labels
@@ -60,7 +60,7 @@ def _data(config: RunConfig, data: Data) -> None:
 
 def _teacher(config: RunConfig, refusals: dict[str, str]) -> None:
     controls.member("teacher", "models", "Teacher", refusals)
-    _cost("teacher", config)
+    _cost(config.teacher, config.dataset)
     view = Labels() if config.teacher_recipe.view == "full" else config.labels
     st.caption(f"Learns from {view.in_words(load(config.dataset))}. Trained once, then kept for other runs.")
     with st.expander("Options"):
@@ -70,7 +70,7 @@ def _teacher(config: RunConfig, refusals: dict[str, str]) -> None:
 
 def _student(config: RunConfig, refusals: dict[str, str]) -> None:
     controls.member("student", "models", "Student", refusals)
-    _cost("student", config)
+    _cost(config.student, config.dataset)
     st.caption(f"Learns from {config.labels.in_words(load(config.dataset))}, and from the teacher.")
     with st.expander("Options"):
         controls.options(type(config.student), "student_")
@@ -98,28 +98,24 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
     return runs.shared().start(config, live.PACES[str(pace)]) if pressed else None
 
 
-@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
-def _numbers(role: str, config: RunConfig) -> tuple[footprint.Footprint, float]:
-    model: Model = getattr(config, role)
-    data = load(config.dataset)
-    return (
-        footprint.measure(model, data.shape, len(data.classes)),
-        footprint.latency(model, data.shape, len(data.classes)),
-    )
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={Model: repr, Dataset: repr})
+def _numbers(model: Model, dataset: Dataset) -> tuple[footprint.Footprint, float]:
+    shape, classes = load(dataset).shape, len(load(dataset).classes)
+    return footprint.measure(model, shape, classes), footprint.latency(model, shape, classes)
 
 
-def _cost(role: str, config: RunConfig) -> None:
+def _cost(model: Model, dataset: Dataset) -> None:
     """Parameters, FLOPs, size and measured latency, before anything is trained."""
-    cost, seconds = _numbers(role, config)
+    cost, seconds = _numbers(model, dataset)
     st.markdown(
         f"**{cost.parameters:,}** parameters · {cost.flops / 1000:,.1f} kFLOPs · {cost.size / 1000:,.1f} kB · "
         f"{seconds * 1000:.2f} ms here"
     )
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
-def _sources(config: RunConfig) -> list[str]:
-    return [one.src for one in pictures.of_validation(config.dataset, range(SAMPLES)) if one.src]
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Dataset: repr})
+def _sources(dataset: Dataset) -> list[str]:
+    return [one.src for one in pictures.of_validation(dataset, range(SAMPLES)) if one.src]
 
 
 def _samples(config: RunConfig) -> None:
@@ -134,5 +130,5 @@ def _samples(config: RunConfig) -> None:
         )  # fmt: skip
         return
     with st.container(horizontal=True, gap="small"):
-        for source in _sources(config):
+        for source in _sources(config.dataset):
             st.image(source, width=28)

@@ -15,14 +15,19 @@ ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
 
 
 def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
-    """The verdict over all finished seeds of a run's family, and the family itself, unfinished ones included."""
+    """The verdict over all finished seeds of a run's family, and the family itself, unfinished ones included.
+
+    A run that was stopped, failed or changed by hand stands for itself alone.
+    """
+    if row.state != runs.COMPLETED or was_changed(row):
+        return (verdict([row.test]) if row.test else None), []
     family = runs.shared().store.siblings(row.family)
-    if row.id not in {run.id for run in family} and row.test:  # changed by hand: it stands for itself alone
-        return verdict([row.test]), []
-    finished = [run.test for run in family if run.test and run.state == runs.COMPLETED]
-    if not finished:
-        return (verdict([row.test]) if row.test else None), family
-    return verdict(finished), family
+    return verdict([run.test for run in family if run.test and run.state == runs.COMPLETED]), family
+
+
+def was_changed(row: Run) -> bool:
+    """Somebody turned a live option while it trained."""
+    return bool(runs.shared().store.events(row.id, kinds=["adjusted"]))
 
 
 def say(row: Run) -> None:
@@ -45,15 +50,14 @@ def what_they_saw(row: Run) -> str:
 def is_it_luck(row: Run) -> None:
     """A button that runs more seeds, or how far they are."""
     found, family = of_family(row)
-    if not family:
+    if was_changed(row):
         st.caption("This run was changed by hand while it trained, so other seeds cannot be compared with it.")
-        return
     active = [run for run in family if run.state in runs.ACTIVE]
     if active:
         st.fragment(_wait, run_every=1.0, key=f"luck {row.family}")(row, len(active))
-    elif found and found.outcome != "alone":
+    elif family and found and found.outcome != "alone":
         missing = missing_seeds(row, family)
-        label = "Is it luck?" if len(family) < SEEDS else "Is it luck? Ask five more seeds"
+        label = "Is it luck?" if len(missing) < SEEDS else f"Is it luck? Ask {len(missing)} more seeds"
         if st.button(label, icon=":material/casino:", key="luck", help=_help(len(missing))):
             for seed in missing:
                 runs.shared().start(row.config.with_flat(seed=seed))

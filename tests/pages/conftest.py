@@ -33,6 +33,7 @@ def open_page(shared: runs.Runs) -> Callable[..., AppTest]:
         if page != "start":
             app.switch_page(f"pages/{page}.py").run()
         assert not app.exception
+        assert not any("Something went wrong" in error.value for error in app.error)
         return app
 
     return visit

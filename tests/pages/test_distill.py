@@ -1,3 +1,4 @@
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,7 +37,7 @@ def test_start_trains_what_the_form_shows_and_the_link_leads_back_to_it(open_pag
     finish(shared, 1)
     app.run()
     assert "One seed cannot tell skill from luck." in texts(app)
-    again = open_page("distill", autoplay="0", run=run)
+    again = open_page("distill", run=run)
     assert "One seed cannot tell skill from luck." in texts(again)
     assert again.query_params["temperature"] == "2"  # the run's settings are in the form
 
@@ -144,3 +145,49 @@ def test_a_failed_run_names_the_part_and_says_what_was_kept(
     app = open_page("distill", autoplay="0", run=run)
     assert "CE of the student is not finite at step 1" in app.error[0].value
     assert "kept" in app.error[0].value
+
+
+def run_to_end(shared: Runs, **flat: str) -> str:
+    run = shared.start(from_flat({**QUICK, **flat}))
+    while shared.status(run).is_active:
+        time.sleep(0.02)
+    return run
+
+
+def test_an_older_run_of_the_same_configuration_is_not_called_changed(open_page: Open, shared: Runs) -> None:
+    first, _ = run_to_end(shared), run_to_end(shared)
+    shown = open_page("distill", run=first)
+    assert "changed by hand" not in texts(shown)
+    assert button(shown, "Is it luck?")
+
+
+def test_a_stopped_run_shows_its_own_numbers_and_not_those_of_its_family(open_page: Open, shared: Runs) -> None:
+    for seed in "012":
+        run_to_end(shared, seed=seed)
+    run = shared.start(from_flat(QUICK), pace=0.5)
+    time.sleep(0.6)
+    shared.stop(run)
+    while shared.status(run).is_active:
+        time.sleep(0.02)
+    shown = texts(open_page("distill", run=run))
+    assert "over 3 seeds" not in shown
+    assert "You stopped this run." in shown
+
+
+def test_the_settings_are_still_there_after_a_look_at_another_page(open_page: Open) -> None:
+    app = open_page("distill", autoplay="0")
+    app.selectbox(key="set dataset").select("blobs").run()
+    app.query_params.clear()  # as a browser does when the menu is used
+    app.query_params["autoplay"] = "0"
+    app.switch_page("pages/start.py").run()
+    app.switch_page("pages/distill.py").run()
+    assert app.selectbox(key="set dataset").value == "blobs"
+
+
+def test_a_run_whose_method_is_gone_is_explained_and_the_lab_stands(open_page: Open, shared: Runs) -> None:
+    run = run_to_end(shared)
+    with sqlite3.connect(shared.folder / "distillery.sqlite") as db:
+        db.execute("UPDATE runs SET config = replace(config, 'soft_targets', 'forgotten')")
+    db.close()
+    assert "this installation does not have" in open_page("distill", run=run).error[0].value
+    assert button(open_page("distill", autoplay="0"), "Start training")

@@ -8,7 +8,7 @@ from kd_core import runs
 from kd_core.config import RunConfig
 from kd_core.events import Adjusted, Event, Probed, Step, Surface, Validated
 from kd_core.training import Training
-from pages.ui.reel import POINTS, Reel
+from pages.ui.reel import POINTS, Reel, reel
 
 
 @pytest.fixture
@@ -28,29 +28,29 @@ def points(frames: list[dict], key: str) -> list[tuple[float, float]]:
 
 
 def test_there_is_a_moment_for_every_look_and_each_frame_names_its_own(stored: list[Event]) -> None:
-    reel = Reel("a").update()
+    film = Reel("a", 0).update()
     looks = of(Validated, stored)
-    assert [moment["accuracy"] for moment in reel.moments] == [look.accuracy for look in looks]
-    assert reel.moments[-1]["label"] == "students, epoch 6 of 6"
-    assert [frame["probabilities"] for frame in reel.surfaces] == [s.probabilities for s in of(Surface, stored)]
-    assert [frame["logits"] for frame in reel.bars] == [probed.logits for probed in of(Probed, stored)]
-    for frame, event in zip(reel.surfaces, of(Surface, stored), strict=True):
-        assert reel.moments[frame["moment"]]["label"].startswith(f"{event.phase}, epoch {event.epoch} ")
+    assert [moment["accuracy"] for moment in film.moments] == [look.accuracy for look in looks]
+    assert film.moments[-1]["label"] == "students, epoch 6 of 6"
+    assert [frame["probabilities"] for frame in film.surfaces] == [s.probabilities for s in of(Surface, stored)]
+    assert [frame["logits"] for frame in film.bars] == [probed.logits for probed in of(Probed, stored)]
+    for frame, event in zip(film.surfaces, of(Surface, stored), strict=True):
+        assert film.moments[frame["moment"]]["label"].startswith(f"{event.phase}, epoch {event.epoch} ")
 
 
 def test_curves_hold_every_step_in_epochs_with_raw_parts_and_their_weighted_sum(stored: list[Event]) -> None:
-    reel = Reel("a").update()
+    film = Reel("a", 0).update()
     steps = [event for event in of(Step, stored) if event.phase == "students"]
-    sums = points(reel.curves, "student loss")
+    sums = points(film.curves, "student loss")
     assert [y for _, y in sums] == pytest.approx([step.loss["student"] for step in steps], rel=1e-4)
-    soft = points(reel.curves, "student T²·KL")
+    soft = points(film.curves, "student T²·KL")
     assert [y for _, y in soft] == pytest.approx([step.parts["student"]["T²·KL"][0] for step in steps], rel=1e-4)
     assert sums[-1][0] == 6.0
 
 
 def test_a_change_by_hand_is_a_marker_where_it_happened(stored: list[Event]) -> None:
-    reel = Reel("a").update()
-    (marker,) = [frame for frame in reel.curves if "marker" in frame]
+    film = Reel("a", 0).update()
+    (marker,) = [frame for frame in film.curves if "marker" in frame]
     assert marker["text"] == "T 4 → 2"
     assert 0 < marker["marker"] < 6
 
@@ -58,9 +58,9 @@ def test_a_change_by_hand_is_a_marker_where_it_happened(stored: list[Event]) -> 
 def test_frames_arrive_in_the_same_order_however_often_one_asks(
     shared: runs.Runs, small: RunConfig, stored: list[Event]
 ) -> None:
-    whole = Reel("a").update()
+    whole = Reel("a", 0).update()
     shared.store.add("b", small, "training")
-    gradual = Reel("b")
+    gradual = Reel("b", 0)
     for number, event in enumerate(stored, start=1):
         shared.store.append("b", number, [(0.0, event)])
         gradual.update()
@@ -74,20 +74,24 @@ def test_a_long_run_sends_a_limited_number_of_points(shared: runs.Runs, small_wi
     said = [event for event in Training(config) if not isinstance(event, Surface)]
     shared.store.add("long", config, "completed")
     shared.store.append("long", 1, [(0.0, event) for event in said])
-    reel = Reel("long").update()
-    count = len(points(reel.curves, "student loss"))
+    film = Reel("long", 0).update()
+    count = len(points(film.curves, "student loss"))
     assert POINTS / 2 < count <= POINTS
 
 
-def test_a_rewound_run_starts_its_reel_anew(shared: runs.Runs, stored: list[Event]) -> None:
-    reel = Reel("a").update()
-    before = len(reel.moments)
+def test_a_rewound_run_gets_a_reel_of_another_name_so_that_the_browser_clears_itself(
+    shared: runs.Runs, stored: list[Event]
+) -> None:
+    before = reel("a")
+    assert reel("a") is before
     shared.store.rewind("a", 3)
-    assert len(reel.update().moments) < before
+    after = reel("a")
+    assert after.name != before.name
+    assert len(after.moments) < len(before.moments)
 
 
 def test_a_surface_is_bytes_of_size_squared_times_classes(stored: list[Event]) -> None:
-    reel = Reel("a").update()
-    frame = reel.surfaces[-1]
+    film = Reel("a", 0).update()
+    frame = film.surfaces[-1]
     for encoded in frame["probabilities"].values():
         assert len(base64.b64decode(encoded)) == frame["size"] ** 2 * 2

@@ -38,7 +38,21 @@ def test_autoplay_0_starts_nothing_until_asked(open_page: Open, shared: Runs) ->
     assert len(shared.store.runs()) == 5
 
 
-def test_there_is_one_primary_button_and_it_leads_to_the_same_run_in_the_lab(open_page: Open, shared: Runs) -> None:
+def test_there_is_one_button(open_page: Open, shared: Runs) -> None:
     app = open_page("start")
     (button,) = app.button
     assert button.label == "Try it yourself"
+
+
+def test_a_demonstration_that_somebody_stopped_is_begun_anew_for_the_next_visitor(
+    open_page: Open, shared: Runs
+) -> None:
+    open_page("start")
+    for run in shared.store.runs():
+        shared.stop(run.id)
+    end = time.monotonic() + 30
+    while shared.store.in_state("queued", "training"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    open_page("start")
+    assert shared.store.in_state("queued", "training")

@@ -108,12 +108,13 @@ class Surfaces {
       const plate = {
         canvas: html("canvas", { role: "img" }),
         accuracy: html("span", { class: "dst-accuracy" }),
+        split: html("small", { class: "dst-split" }, "validation"),
         when: html("span", { class: "dst-when" }),
       };
       plate.node = html(
         "figure",
         {},
-        html("div", { class: "dst-plate-head" }, html("h3", {}, html("i", { style: `color: ${colour}` }, glyph), this.spec.titles[role] ?? name), plate.accuracy),
+        html("div", { class: "dst-plate-head" }, html("h3", {}, html("i", { style: `color: ${colour}` }, glyph), this.spec.titles[role] ?? name), plate.accuracy, plate.split),
         plate.canvas,
         html("figcaption", {}, html("span", {}, this.spec.captions[role] ?? ""), plate.when),
       );
@@ -205,6 +206,7 @@ class Surfaces {
     const { label, accuracy } = frame ? this.moments.at(frame.moment) : {};
     write(plate.when, frame ? (label ?? "") : this.spec.live ? "not trained yet" : "");
     write(plate.accuracy, accuracy?.[role] === undefined ? "" : percent(accuracy[role]));
+    plate.split.hidden = !plate.accuracy.textContent;
     const title = this.spec.titles[role] ?? PALETTE.roles[role]?.name ?? role;
     const numbers = [label, accuracy?.[role] === undefined ? null : `accuracy ${percent(accuracy[role])}`].filter(Boolean);
     attributes(plate.canvas, { "aria-label": `${title}: decision surface over the plane. ${numbers.join(", ") || "Not trained yet"}.` });
