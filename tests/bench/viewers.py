@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from playwright.sync_api import Browser, Page, TimeoutError
+from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.bench.rows import Row
 from tests.bench.serving import Server, busy_seconds, children, keep_to, spent
@@ -68,7 +69,7 @@ def _is_updated(tab: Page) -> bool:
     told.wait_for()
     try:
         tab.wait_for_function(UPDATED, arg=told.inner_text(), timeout=10_000)
-    except TimeoutError:
+    except PlaywrightTimeoutError:
         return False
     return True
 

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from kd_core.store import Store
 from tests.browser.chromium import FLAGS, obtain
 
 ROOT = Path(__file__).parents[2]
-# Pictures for people; the README's come from here too (make readme).
-SHOTS = ROOT / os.environ.get("SHOTS", ".shots")
+SHOTS = ROOT / ".shots"  # pictures for people; the README's come from here too (make readme)
+
+expect.set_options(timeout=20_000)  # a fresh server loads the engine first, and machines are noisy
 
 
 class Server:

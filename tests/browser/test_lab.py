@@ -100,8 +100,12 @@ def test_clicks_in_other_tabs_change_no_number(server: Server, new_page: New) ->
 
 def test_the_temperature_moves_in_the_browser_without_the_server(server: Server, new_page: New) -> None:
     page = new_page(height=2400)
-    sent = []
-    page.on("websocket", lambda socket: socket.on("framesent", sent.append))
+    sent: list = []
+
+    def count(frame: object) -> None:
+        sent.append(frame)
+
+    page.on("websocket", lambda socket: socket.on("framesent", count))
     run = start(page, server, "/distill?dataset=digits&epochs=4&teacher_epochs=2")
     wait_until(lambda: server.store().run(run).state == "completed")
     handle = page.locator(".dst-bars input[type=range]")
