@@ -9,7 +9,7 @@ frame.guard()
 st.title("Distill")
 
 from kd_core import runs  # noqa: E402
-from pages.ui import history, live, settings, setup, verdicts  # noqa: E402
+from pages.ui import history, live, setup, verdicts  # noqa: E402
 from pages.ui.reel import reel  # noqa: E402
 from pages.ui.words import plain  # noqa: E402
 
@@ -28,15 +28,10 @@ if row and not row.is_readable:
     st.page_link("pages/distill.py", label="Show the lab without it", icon=":material/arrow_back:")
     st.stop()
 
-config = settings.chosen(row.config if row else None)
 is_active = row is not None and row.state in runs.ACTIVE
 
 with st.expander("Set up another run", icon=":material/tune:") if is_active else st.container():
-    config, started = setup.form(config)
-if started:
-    settings.write_link(config, started)
-    st.rerun()
-settings.write_link(config, wanted)
+    setup.form(row)
 
 if row is None:
     st.caption("Press start: teacher, student and baseline appear here as they learn.")

@@ -10,6 +10,7 @@ from kd_core.config import Basics, Recipe, RunConfig, TeacherRecipe, read_flat
 from kd_core.datasets import Data, Dataset, load
 from kd_core.models import Model
 from kd_core.probes import extent
+from kd_core.store import Run
 from kd_core.views import Labels
 from pages.ui import controls, feed, live, settings
 from pages.ui.words import plain
@@ -17,8 +18,13 @@ from pages.ui.words import plain
 SAMPLES = 12
 
 
-def form(config: RunConfig) -> tuple[RunConfig, str | None]:
-    """Draws all widgets; returns the configuration that they now show, and the id of a run that was started."""
+@st.fragment
+def form(row: Run | None) -> None:
+    """Draws all widgets, writes what they show into the address, and starts a run when asked to.
+
+    A fragment: a turn of a widget draws the form again and leaves the rest of the page, and ``row``'s run on it, alone.
+    """
+    config = settings.chosen(row.config if row else None)
     data = load(config.dataset)
     refusals = {name: cls().refusal(data.shape) for name, cls in members("models").items()}  # type: ignore[attr-defined]
     for line in settings.refused_link():
@@ -42,7 +48,10 @@ def form(config: RunConfig) -> tuple[RunConfig, str | None]:
             controls.options(Basics, only=("seed",))
             controls.options(Recipe, only=("epochs",))
         config, refused = read_flat(st.session_state["settings"])
-        return config, _start(config, refused)
+        started = _start(config, refused)
+    settings.write_link(config, started or (row.id if row else None))
+    if started:
+        st.rerun()
 
 
 def _data(config: RunConfig, data: Data) -> None:

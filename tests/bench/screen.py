@@ -68,7 +68,7 @@ def busy_interaction(browser: Browser, server: Server, run: str) -> list[Row]:
     with visit(browser, f"{server.url}/{LONG}") as page:
         page.locator(".katex").first.wait_for()
         page.wait_for_timeout(2000)
-        rows.append(_clicks("form, alpha → formula, training elsewhere", turn_alpha(page, INTERACTIONS)))
+        rows.append(_clicks("form, alpha → formula, training elsewhere", turn_alpha(page, INTERACTIONS), 100))
     with visit(browser, f"{server.url}/{LONG}&run={run}") as page:
         page.get_by_text("Set up another run").click()
         page.locator(".katex").first.wait_for()

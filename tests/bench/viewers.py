@@ -16,7 +16,7 @@ from tests.bench.serving import Server, busy_seconds, children, keep_to, spent
 from tests.bench.visiting import visit
 
 ROUNDS = 5
-WINDOW, SETTLE = 6.0, 2.5  # seconds of one count of steps, and before it
+WINDOW, SETTLE = 6.0, 2.0  # seconds of one count of steps, and before it
 UPDATED = "(before) => document.querySelector('[data-testid=stProgress]')?.innerText !== before"
 SHARES = (
     "training computes", "training waits for a core", "training waits for the interpreter or the disk",

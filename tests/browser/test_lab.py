@@ -148,7 +148,7 @@ def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server
 
 def test_the_lab_can_be_used_by_keyboard_alone(server: Server, new_page: New) -> None:
     page = new_page()
-    page.goto(server.url + LONG)
+    page.goto(server.url + "/distill?autoplay=0")
     expect(page.get_by_role("button", name="Start training")).to_be_visible()
     page.wait_for_timeout(800)
 
@@ -161,6 +161,25 @@ def test_the_lab_can_be_used_by_keyboard_alone(server: Server, new_page: New) ->
                 return
         raise AssertionError(f"{name} cannot be reached with the Tab key")
 
+    def focus(label: str) -> None:
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement?.getAttribute('aria-label') ?? ''") == label:
+                return
+        raise AssertionError(f"{label} cannot be reached with the Tab key")
+
+    focus("Data")
+    page.keyboard.type("blobs")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => location.search.includes('dataset=blobs')")
+    focus("Temperature T")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => location.search.includes('temperature=4.1')")
+    focus("Epochs")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("400")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => location.search.includes('epochs=400')")
     reach("Start training", "Enter")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     reach("Pause", "Space")
