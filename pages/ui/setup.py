@@ -138,6 +138,4 @@ def _samples(config: RunConfig) -> None:
             titles={"student": "What the student is shown"}, captions={}, points=live.points(config),
         )  # fmt: skip
         return
-    with st.container(horizontal=True, gap="small"):
-        for source in _sources(config.dataset):
-            st.image(source, width=28)
+    st.image(_sources(config.dataset), width=28)

@@ -20,10 +20,11 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.bench.rows import Row, table
-from tests.bench.serving import ROOT, Server
+from tests.bench.serving import Server
 from tests.bench.viewers import slowdown
 from tests.bench.visiting import Wire, press_pause, set_pace, start_run, turn_alpha, turn_labels, visit, wait_for_step
 from tests.browser import chromium
+from tests.browser.server import ROOT
 
 INTERACTIONS = 30
 WIRE = 6.0  # seconds of one count of bytes

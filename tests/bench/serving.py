@@ -4,59 +4,34 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 60.0
-STOP_SECONDS = 15.0
+from tests.browser import server
 
 
-class Server:
-    """``with Server() as server``: the app on a free port of 127.0.0.1, with an empty data folder that goes with it."""
+class Server(server.Server):
+    """``with Server() as server``: its data folder goes with it."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="distillery-bench-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        self._temporary = tempfile.TemporaryDirectory(prefix="distillery-bench-")
         self.begun = time.time()
-        self._log = (Path(self._folder.name) / "server.log").open("wb")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=ROOT,
-            env=os.environ | {"DISTILLERY_DATA": self._folder.name, "STREAMLIT_SERVER_ADDRESS": "127.0.0.1"},
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )
-        self.pid = self._process.pid
+        super().__init__(Path(self._temporary.name))
+        self.pid = self.process.pid
 
     def __enter__(self) -> Server:
-        until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
-                    return self
-            except OSError:
-                time.sleep(0.02)
-        log = (Path(self._folder.name) / "server.log").read_text(errors="replace")
-        self._close()
-        raise RuntimeError(f"The server did not start within {START_SECONDS:.0f} s.\n{log[-2000:]}")
+        return self
 
     def __exit__(self, *failure: object) -> None:
-        self._close()
+        self.end()
+        self._temporary.cleanup()
 
     def last_step(self, run: str) -> tuple[int, float]:
         """The newest step of the students that is written down, and when it happened (seconds since 1970)."""
-        path = Path(self._folder.name) / "distillery.sqlite"
+        path = self.folder / "distillery.sqlite"
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
         try:
             rows = db.execute("SELECT at, kind, body FROM events WHERE run = ? ORDER BY n DESC LIMIT 20", (run,))
@@ -67,16 +42,6 @@ class Server:
         finally:
             db.close()
         return 0, 0.0
-
-    def _close(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
-        self._folder.cleanup()
 
 
 @dataclass(frozen=True)

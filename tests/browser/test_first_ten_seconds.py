@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SHOTS, Server, whole_picture
+from tests.browser.conftest import SHOTS, whole_picture
+from tests.browser.server import Server
 
 New = Callable[..., Page]
 

@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 from kd_core.config import from_flat
 from kd_core.events import Adjusted
 from kd_core.training import Training
-from tests.browser.conftest import Server, wait_until
+from tests.browser.conftest import wait_until
+from tests.browser.server import Server
 
 New = Callable[..., Page]
 LONG = "/distill?dataset=moons&epochs=400&autoplay=0"
