@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import secrets
@@ -23,6 +24,7 @@ PAGES = (("start", "Start"), ("distill", "Distill"))
 LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"
 
 ICON = "⚗️"
+PATIENCE = 15.0  # seconds
 
 
 def navigation() -> Page:
@@ -67,18 +69,25 @@ def guard() -> None:
 def prepare_server() -> bool:
     """Once per server: the browser components' files, and the engine's imports in a thread of their own."""
     browser.publish(ROOT / "static")
-    threading.Thread(target=_import_engine, name="importing the engine", daemon=True).start()
+    loading = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
+    loading.start()
+    # Torch aborts the process if the interpreter goes away while it is being loaded.
+    atexit.register(loading.join, PATIENCE)
     return True
 
 
 def _import_engine() -> None:
     """Takes seconds, so the first page is drawn meanwhile. What is loaded is left out of garbage collection."""
-    import kd_core.runs  # noqa: F401
-    from kd_core import footprint
-    from kd_core.config import from_flat
+    try:
+        import kd_core.runs  # noqa: F401
+        from kd_core import footprint
+        from kd_core.config import from_flat
 
-    # The first use of these loads more of torch and scikit-learn, a second or two each.
-    footprint.measure(from_flat({"dataset": "moons"}).student, (2,), 2)
-    from_flat({"dataset": "digits"})
+        # The first use of these loads more of torch and scikit-learn, a second or two each.
+        footprint.measure(from_flat({"dataset": "moons"}).student, (2,), 2)
+        from_flat({"dataset": "digits"})
+    except Exception:
+        # Usually the process is ending while this loads. Whatever else it is, the page that needs it says so.
+        log.debug("the engine could not be loaded ahead of its use", exc_info=True)
     gc.collect()
     gc.freeze()

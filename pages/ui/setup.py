@@ -15,7 +15,7 @@ from kd_core.views import Labels
 from pages.ui import controls, feed, live, settings
 from pages.ui.words import plain
 
-SAMPLES = 12
+SAMPLES = 10
 
 
 @st.fragment

@@ -33,8 +33,9 @@ def start_server(tmp_path: Path) -> Iterator[Callable[[], Server]]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("data"))
     yield server
+    said = server.said()
     server.end()
-    assert "Traceback" not in server.said()
+    assert "Traceback" not in said
 
 
 @pytest.fixture(scope="session")
