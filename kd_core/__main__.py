@@ -67,8 +67,7 @@ def _luck(config: RunConfig, is_json: bool) -> int:
             return 1
         tests[seed] = finished.test
         if not is_json:
-            shares = ", ".join(f"{role} {share:.1%}" for role, share in finished.test_accuracy.items())
-            print(f"seed {seed}: test accuracy {shares}", flush=True)
+            print(f"seed {seed}: test accuracy {_shares(finished.test_accuracy)}", flush=True)
     found = verdict(list(tests.values()))
     print(json.dumps({"verdict": vars(found), "tests": tests}, ensure_ascii=False) if is_json else found.sentence)
     return 0
@@ -125,14 +124,16 @@ def _as_text(groups: dict[str, list[dict[str, Any]]]) -> str:
 
 def _in_words(event: Event) -> str:
     if isinstance(event, Validated):
-        shares = ", ".join(f"{role} {share:.1%}" for role, share in event.accuracy.items())
-        return f"{event.phase}, epoch {event.epoch}: validation accuracy {shares}"
+        return f"{event.phase}, epoch {event.epoch}: validation accuracy {_shares(event.accuracy)}"
     if isinstance(event, Failed):
         return event.message
     if isinstance(event, Finished):
-        shares = ", ".join(f"{role} {share:.1%}" for role, share in event.test_accuracy.items())
-        return f"Test accuracy: {shares}.\n{verdict([event.test]).sentence}"
+        return f"Test accuracy: {_shares(event.test_accuracy)}.\n{verdict([event.test]).sentence}"
     return ""
+
+
+def _shares(accuracy: dict[str, float]) -> str:
+    return ", ".join(f"{role} {share:.1%}" for role, share in accuracy.items())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from kd_core.datasets import Dataset, load
 from kd_core.methods import Method
 from kd_core.models import Model
 from kd_core.options import Option, Options, as_text, choice, number, options_of, read, switch, whole
-from kd_core.views import Labels
+from kd_core.views import FULL, Labels
 
 OPTIMISERS = ("adam", "sgd")
 
@@ -102,6 +102,12 @@ class RunConfig:
     @property
     def seed(self) -> int:
         return self.basics.seed
+
+    @property
+    def teacher_view(self) -> tuple[Labels, int]:
+        """What the teacher is shown, and the seed that picks it."""
+        sees_all = self.teacher_recipe.view == "full"
+        return (FULL, self.teacher_recipe.seed) if sees_all else (self.labels, self.seed)
 
     def live_options(self) -> dict[str, Option]:
         """The options that may be changed while a run trains."""

@@ -11,7 +11,7 @@ from kd_core.config import Recipe, RunConfig, TeacherRecipe
 from kd_core.datasets import Dataset
 from kd_core.methods import Method
 from kd_core.models import Model
-from kd_core.views import FULL, Labels
+from kd_core.views import Labels
 
 TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"
 
@@ -51,13 +51,13 @@ class Scheme(Member):
 def teacher_phase(config: RunConfig) -> Phase:
     """The teacher on the full and clean training split, unless told to see what the student sees."""
     recipe = config.teacher_recipe
-    sees_all = recipe.view == "full"
+    view, view_seed = config.teacher_view
     return Phase(
         "teacher",
         (Learner(TEACHER, config.teacher, recipe.seed),),
         recipe,
-        FULL if sees_all else config.labels,
-        recipe.seed if sees_all else config.seed,
+        view,
+        view_seed,
         recipe.seed,
         is_kept=True,
     )

@@ -151,14 +151,11 @@ def _surfaces(screen: _Screen) -> None:
 def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
     """For 2-D data: the first points that each network is shown, with their true and their given label."""
 
-    def plain(shown: list[pictures.Picture]) -> list[dict[str, Any]]:
+    def listed(shown: list[pictures.Picture]) -> list[dict[str, Any]]:
         return [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in shown]
 
-    student = plain(pictures.shown(config.dataset, config.labels, config.seed, SHOWN_POINTS))
-    seen = config.teacher_recipe
-    sees_all = seen.view == "full"
-    labels, seed = (type(config.labels)(), seen.seed) if sees_all else (config.labels, config.seed)
-    teacher = plain(pictures.shown(config.dataset, labels, seed, SHOWN_POINTS))
+    student = listed(pictures.shown(config.dataset, config.labels, config.seed, SHOWN_POINTS))
+    teacher = listed(pictures.shown(config.dataset, *config.teacher_view, SHOWN_POINTS))
     return {"teacher": teacher, "student": student, "baseline": student}
 
 

@@ -70,7 +70,7 @@ def _data(config: RunConfig, data: Data) -> None:
 def _teacher(config: RunConfig, refusals: dict[str, str]) -> None:
     controls.member("teacher", "models", "Teacher", refusals)
     _cost(config.teacher, config.dataset)
-    view = Labels() if config.teacher_recipe.view == "full" else config.labels
+    view, _ = config.teacher_view
     st.caption(f"Learns from {view.in_words(load(config.dataset))}. Trained once, then kept for other runs.")
     with st.expander("Options"):
         controls.options(type(config.teacher), "teacher_")
