@@ -11,12 +11,10 @@ from kd_core.checkpoint import Checkpoint
 from kd_core.datasets import Data, Split
 from kd_core.events import Event, Step
 from kd_core.learning import Learning, answers, freeze
-from kd_core.preparation import steps_per_epoch
+from kd_core.preparation import epochs_per_look, steps_per_epoch
 from kd_core.probes import Watch
 from kd_core.schemes import Phase
 from kd_core.seeds import generator
-
-LOOKS = 200  # evaluations of a phase at most: a longer one is looked at every few epochs, and at its end
 
 
 class Lesson:
@@ -76,7 +74,7 @@ class Lesson:
 
     def is_look_due(self, done: int) -> bool:
         """At the end, and after every epoch, or every few of a long phase."""
-        every = self.per_epoch * -(-self.phase.recipe.epochs // LOOKS)
+        every = self.per_epoch * epochs_per_look(self.phase)
         return done == self.steps or done % every == 0
 
     def look(self, done: int) -> list[Event]:

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LARGEST = 1e30
+BINS = 15  # of confidence
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
@@ -29,7 +30,26 @@ def entropy(logits: Tensor, temperature: float = 1.0) -> float:
     return -(log_p.exp() * log_p).sum(1).mean().item()
 
 
-def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
+def best_temperature(logits: Tensor, labels: Tensor, low: float, high: float) -> float:
+    """The temperature in [low, high] that gives the labels the greatest likelihood: temperature scaling.
+
+    Guo et al., "On Calibration of Modern Neural Networks" (2017), section 4.2. The loss is convex in 1/T, so the sign
+    of its slope there, E[z] - z_label averaged over the examples, is all that a bisection needs.
+    """
+    exact = logits.double()
+    right = exact.gather(1, labels[:, None]).mean()
+
+    def slope(inverse: float) -> float:
+        return (((exact * inverse).softmax(1) * exact).sum(1).mean() - right).item()
+
+    least, most = 1 / high, 1 / low
+    for _ in range(60):
+        middle = (least + most) / 2
+        least, most = (least, middle) if slope(middle) > 0 else (middle, most)
+    return 2 / (least + most)
+
+
+def calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float:
     """Expected calibration error: how far confidence is from accuracy, averaged over equally wide bins of confidence.
 
     Guo et al., "On Calibration of Modern Neural Networks" (2017), section 2, equation 3.

@@ -22,7 +22,7 @@ Chosen = TypeVar("Chosen", bound="Options")
 class Option:
     """What a form, a parser or a page of documentation needs to know about one field."""
 
-    kind: str  # "number", "whole", "widths", "choice", "switch" or "class"
+    kind: str  # "number", "whole", "widths", "choice", "switch", "class", "text" or "logits"
     help: str
     low: float = -math.inf
     high: float = math.inf
@@ -41,6 +41,10 @@ class Option:
             return "choose true or false"
         if self.kind == "class":
             return 'choose the name of a class, or "none"'
+        if self.kind == "text":
+            return f"choose at most {self.high:,.0f} characters"
+        if self.kind == "logits":
+            return f"choose {self.low:g} to {self.high:,.0f} finite numbers, with commas or spaces between them"
         noun = {"number": "a number", "whole": "a whole number", "widths": "whole numbers joined by '-', each"}[
             self.kind
         ]
@@ -51,7 +55,7 @@ class Option:
         try:
             return _CHECKS[self.kind](self, value)
         except (TypeError, ValueError, OverflowError):
-            shown = f'"{value}"' if isinstance(value, str) else f"{value}"
+            shown = f'"{shorten(value)}"' if isinstance(value, str) else f"{value}"
             raise ValueError(f"{name} = {shown}: {self.allowed()}.") from None
 
 
@@ -93,6 +97,20 @@ def _class(_: Option, value: Any) -> str:
     return str(value)
 
 
+def _text(option: Option, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > option.high:
+        raise ValueError
+    return value
+
+
+def _logits(option: Option, value: Any) -> tuple[float, ...]:
+    items = value.replace(",", " ").split() if isinstance(value, str) else list(value)
+    numbers = tuple(float(item) for item in items)
+    if not option.low <= len(numbers) <= option.high or not all(map(math.isfinite, numbers)):
+        raise ValueError
+    return numbers
+
+
 def _inside(option: Option, number: float) -> float:
     if not option.low <= number <= option.high or not math.isfinite(number):
         raise ValueError
@@ -106,6 +124,8 @@ _CHECKS: dict[str, Callable[[Option, Any], Any]] = {
     "choice": _choice,
     "switch": _switch,
     "class": _class,
+    "text": _text,
+    "logits": _logits,
 }
 
 
@@ -143,6 +163,16 @@ def class_name(default: str, help: str, **more: Any) -> Any:
     return _field(default, Option("class", help, **more))
 
 
+def text(default: str, longest: int, help: str, **more: Any) -> Any:
+    """Any text of at most ``longest`` characters."""
+    return _field(default, Option("text", help, 0, longest, **more))
+
+
+def logits(default: tuple[float, ...], fewest: int, most: int, help: str, **more: Any) -> Any:
+    """Real numbers without bounds, as text joined by commas or spaces: "5.1, -2"."""
+    return _field(default, Option("logits", help, fewest, most, **more))
+
+
 class Options:
     """Base of frozen dataclasses made of option fields. Creating one checks every value (ValueError)."""
 
@@ -174,11 +204,18 @@ def in_words(name: str, option: Option) -> str:
 
 def as_text(value: Any) -> str:
     """The short text form used in the URL and on the command line; :meth:`Option.check` reads it back."""
+    if isinstance(value, list | tuple) and any(isinstance(item, float) for item in value):
+        return ", ".join(f"{item:.10g}" for item in value)
     if isinstance(value, list | tuple):
         return "-".join(str(item) for item in value)
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """A text that somebody typed, fit for a sentence."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def read(cls: type[Chosen], texts: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:

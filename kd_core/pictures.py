@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
 
 from kd_core.datasets import Data, Dataset, Split, load
 from kd_core.views import Labels
 
 SHARP = 64  # pixels across at least
+THUMB = 32  # pixels of an image's longer side on a sheet
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,38 @@ def shown(dataset: Dataset, labels: Labels, seed: int, limit: int) -> list[Pictu
     ]
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """Many small images in one PNG, row by row, ``columns`` side by side, each ``width`` by ``height`` pixels."""
+
+    src: str
+    columns: int
+    width: int
+    height: int
+    count: int
+
+
+def sheet(data: Data, inputs: Tensor) -> Sheet:
+    """All of these images (N, C, H, W) on one sheet, an image larger than :data:`THUMB` pixels made smaller."""
+    pixels = data.pixels(inputs)
+    count, _, height, width = pixels.shape
+    columns = math.ceil(math.sqrt(count))
+    if (shrink := max(height, width) / THUMB) > 1:
+        height, width = round(height / shrink), round(width / shrink)
+        small = F.interpolate(pixels.float(), (height, width), mode="bilinear", antialias=True)
+        pixels = small.round().clamp(0, 255).to(torch.uint8)
+    rows = -(-count // columns)
+    filled = torch.cat([pixels, pixels.new_zeros(rows * columns - count, *pixels.shape[1:])])
+    tiles = filled.reshape(rows, columns, -1, height, width)
+    page = tiles.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, -1)
+    return Sheet(_png(page, zoom=1), columns, width, height, count)
+
+
+def of_input(data: Data, inputs: Tensor) -> str:
+    """One input (1, C, H, W) as a data URI."""
+    return _png(data.pixels(inputs)[0].permute(1, 2, 0))
+
+
 def _pictures(data: Data, split: Split, rows: list[int]) -> list[Picture]:
     labels = split.labels[rows].tolist()
     if data.is_planar:
@@ -60,11 +97,12 @@ def _pictures(data: Data, split: Split, rows: list[int]) -> list[Picture]:
     ]
 
 
-def _png(pixels: object) -> str:
-    """Ink on paper: grey images are shown dark on light, as they were written."""
-    array = pixels.numpy()  # type: ignore[attr-defined]
+def _png(pixels: Tensor, zoom: int = 0) -> str:
+    """Ink on paper: grey images (H, W, C) are shown dark on light, as they were written. ``zoom`` 0 chooses one."""
+    array = pixels.numpy()
     image = Image.fromarray(255 - array[:, :, 0]) if array.shape[2] == 1 else Image.fromarray(array)
-    zoom = max(1, SHARP // image.width)  # so that a browser which smooths what it enlarges cannot blur the pixels
+    # A browser that smooths what it enlarges cannot blur pixels that are large already.
+    zoom = zoom or max(1, SHARP // image.width)
     image = image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

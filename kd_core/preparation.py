@@ -9,10 +9,17 @@ from kd_core.datasets import Data
 from kd_core.footprint import measure
 from kd_core.schemes import Phase
 
+LOOKS = 200  # evaluations of a phase at most, besides the one before it begins
+
 
 def steps_per_epoch(phase: Phase, data: Data) -> int:
     """Optimiser steps of one pass over what the phase is shown; the last batch may be smaller."""
     return -(-phase.view.count(data) // phase.recipe.batch_size)
+
+
+def epochs_per_look(phase: Phase) -> int:
+    """Epochs between two evaluations: 1, or as many as keep a long phase at :data:`LOOKS` of them."""
+    return -(-phase.recipe.epochs // LOOKS)
 
 
 def prepared(data: Data, phases: Sequence[Phase]) -> events.Prepared:

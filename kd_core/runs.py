@@ -20,11 +20,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_core import devices
+from kd_core import devices, snapshots
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.control import Control
-from kd_core.events import Adjusted, Event, Finished
+from kd_core.events import Adjusted, Finished
+from kd_core.journal import Journal
 from kd_core.kept import KeptPhases
 from kd_core.store import Store
 from kd_core.training import Training
@@ -35,7 +36,6 @@ QUEUED, TRAINING, PAUSED = "queued", "training", "paused"
 COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "interrupted"
 ACTIVE = (QUEUED, TRAINING, PAUSED)
 
-FLUSH_SECONDS = 0.25  # events wait that long to be written in one transaction
 CHECKPOINT_SECONDS = 10.0
 # Python lets a busy thread keep the interpreter for 5 ms; at 0.5 ms the screen answers while small networks train.
 SWITCH_SECONDS = 0.0005
@@ -189,12 +189,12 @@ class Runs:
         # What was changed by hand after the last checkpoint is about to be forgotten with the rest; it is done again.
         changes = [event for _, event in self.store.events(run, written, ["adjusted"]) if isinstance(event, Adjusted)]
         training = Training(row.config, device=device, kept=self.kept, adjustments=changes, resume=resume)
-        journal = _Journal(self.store, run, path, written)
+        journal = Journal(self.store, run, path, written)
         control.seconds = row.seconds if resume else 0.0
         self.store.set_state(run, TRAINING)
         outcome, last = INTERRUPTED, time.monotonic()
         for event in training:
-            journal.add(event)
+            journal.add(event, snapshots.taken_with(event, training.phases, training.networks))
             if isinstance(event, Finished):
                 outcome = event.outcome
             if training.is_talking:
@@ -202,53 +202,19 @@ class Runs:
             now = time.monotonic()
             control.progress(training.position, now - last)
             if now - journal.saved > CHECKPOINT_SECONDS:
-                journal.save(training)
+                journal.save(training.checkpoint())
             # What was said is written before a pause: the screen shows the last step, however long it lasts.
             training.adjust(**control.hold(training.pace, journal.flush))
             last = time.monotonic() if control.was_paused else now
             if control.is_closing:
                 break
             if control.is_stopping and outcome == INTERRUPTED:
-                journal.save(training)  # before the end is said: a stopped run can be gone on with
+                journal.save(training.checkpoint())  # before the end is said: a stopped run can be gone on with
                 training.stop()
         if outcome != STOPPED:
-            journal.save(training)
+            journal.save(training.checkpoint())
         journal.flush()
         self.store.set_state(run, outcome, control.seconds)
-
-
-class _Journal:
-    """The events of one run on their way to the store, and its checkpoint."""
-
-    def __init__(self, store: Store, run: str, checkpoint: Path, written: int) -> None:
-        self.store, self.run, self.checkpoint, self.written = store, run, checkpoint, written
-        self.flushed = self.saved = time.monotonic()
-        self._said: list[tuple[float, Event]] = []
-        store.rewind(run, written)
-
-    def add(self, event: Event) -> None:
-        """Notes an event; writes all that wait when the oldest has waited long enough."""
-        self._said.append((time.time(), event))
-        if time.monotonic() - self.flushed > FLUSH_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Writes what waits, in one transaction."""
-        if not self._said:
-            return
-        self.store.append(self.run, self.written + 1, self._said)
-        self.written += len(self._said)
-        self.flushed = time.monotonic()
-        self._said.clear()
-
-    def save(self, training: Training) -> None:
-        """The state of the training and of the journal, as of this moment."""
-        self.flush()
-        state = training.checkpoint()
-        state.values["events"] = self.written
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        state.write(self.checkpoint)
-        self.saved = time.monotonic()
 
 
 def _claim(folder: Path) -> sqlite3.Connection:

@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,14 @@ MIGRATIONS = (
         PRIMARY KEY (run, n)
     ) WITHOUT ROWID;
     CREATE INDEX changes_by_hand ON events (run) WHERE kind = 'adjusted';
+    """,
+    """
+    CREATE TABLE snapshots (
+        run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        n INTEGER NOT NULL,         -- of the event "validated" that was said with these weights
+        weights BLOB NOT NULL,      -- snapshots.pack(): safetensors
+        PRIMARY KEY (run, n)
+    );
     """,
 )
 
@@ -108,12 +116,21 @@ class Store:
                 (run, time.time(), config.to_json(), family_of(config), config.seed, state),
             )
 
-    def append(self, run: str, first: int, said: Sequence[tuple[float, Event]]) -> None:
-        """Events number ``first``, ``first + 1``, ... of a run with their times, in one transaction."""
+    def append(
+        self, run: str, first: int, said: Sequence[tuple[float, Event]], weights: Mapping[int, bytes] | None = None
+    ) -> None:
+        """Events number ``first``, ``first + 1``, ... of a run with their times, in one transaction.
+
+        ``weights`` are those kept with some of these events, by number.
+        """
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO events (run, n, at, kind, body) VALUES (?, ?, ?, ?, ?)",
                 [(run, n, at, event.kind, to_json(event)) for n, (at, event) in enumerate(said, start=first)],
+            )
+            db.executemany(
+                "INSERT INTO snapshots (run, n, weights) VALUES (?, ?, ?)",
+                [(run, n, kept) for n, kept in (weights or {}).items()],
             )
             for _, event in said:
                 if isinstance(event, Finished):
@@ -135,7 +152,8 @@ class Store:
     def rewind(self, run: str, keep: int) -> None:
         """Forgets every event after number ``keep``: a resumed run says them again, the same ones."""
         with self._transaction() as db:
-            db.execute("DELETE FROM events WHERE run = ? AND n > ?", (run, keep))
+            for table in ("events", "snapshots"):
+                db.execute(f"DELETE FROM {table} WHERE run = ? AND n > ?", (run, keep))
             db.execute("UPDATE runs SET test = NULL, rewinds = rewinds + 1 WHERE id = ?", (run,))
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -177,6 +195,18 @@ class Store:
             f"SELECT n, body FROM events WHERE run = ? AND n > ? {wanted} ORDER BY n", (run, after, *chosen)
         )
         return [(n, from_json(body)) for n, body in rows]
+
+    def snapshots(self, run: str) -> list[tuple[int, Event]]:
+        """(number, event) of every look of a run whose weights were kept, in order."""
+        rows = self._db().execute(
+            "SELECT n, body FROM snapshots JOIN events USING (run, n) WHERE run = ? ORDER BY n", (run,)
+        )
+        return [(n, from_json(body)) for n, body in rows]
+
+    def weights(self, run: str, n: int) -> bytes | None:
+        """The weights kept with event number ``n``, or None if there are none."""
+        found = self._db().execute("SELECT weights FROM snapshots WHERE run = ? AND n = ?", (run, n)).fetchone()
+        return bytes(found[0]) if found else None
 
     def count(self, run: str) -> int:
         """The number of the last event of a run; 0 if it has said nothing."""

@@ -14,12 +14,13 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
     ["options", "events", "seeds", "control", "checkpoint", "devices"],
-    ["catalogue", "metrics"],
-    ["datasets", "models", "methods", "views", "config", "footprint", "pictures", "verdict"],
+    ["catalogue", "metrics", "lens"],
+    ["datasets", "models", "methods", "views", "config", "footprint", "pictures", "verdict", "drawing"],
     ["schemes"],
-    ["learning", "preparation", "probes", "kept"],
+    ["learning", "preparation", "probes", "kept", "snapshots"],
     ["lesson"],
     ["training", "store"],
+    ["journal", "recall"],
     ["runs", "__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -42,6 +42,23 @@ def test_calibration_error_of_known_cases() -> None:
     assert metrics.calibration_error(torch.tensor([[50.0, 0.0]]), torch.tensor([0])) == pytest.approx(0, abs=1e-9)
 
 
+def test_the_best_temperature_has_the_least_loss_of_all(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    guesses = torch.where(torch.rand(200, generator=torch.Generator().manual_seed(6)) < 0.6, logits.argmax(1), labels)
+    best = metrics.best_temperature(logits, guesses, 0.1, 50)
+    grid = [0.1 * 1.01**n for n in range(620)]
+    losses = [metrics.loss(logits / temperature, guesses) for temperature in grid]
+    assert best == pytest.approx(grid[losses.index(min(losses))], rel=0.011)
+    assert metrics.loss(logits / best, guesses) <= min(losses)
+    # Logits three times as large need three times the temperature.
+    assert metrics.best_temperature(3 * logits, guesses, 0.1, 50) == pytest.approx(3 * best, rel=1e-6)
+
+
+def test_a_network_that_is_always_right_wants_the_lowest_temperature_and_a_wrong_one_the_highest() -> None:
+    logits, labels = torch.eye(3), torch.arange(3)
+    assert metrics.best_temperature(logits, labels, 0.25, 64) == pytest.approx(0.25)
+    assert metrics.best_temperature(-logits, labels, 0.25, 64) == pytest.approx(64)
+
+
 def test_judge_has_the_agreement_only_where_there_is_a_teacher(logits: torch.Tensor, labels: torch.Tensor) -> None:
     assert "agreement" not in metrics.judge(logits, labels)
     assert metrics.judge(logits, labels, logits)["agreement"] == 1.0

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from kd_core.config import RunConfig
-from kd_core.events import Adjusted, from_json, to_json
+from kd_core.events import Adjusted, Validated, from_json, to_json
 from kd_core.store import MIGRATIONS, Store, family_of
 from kd_core.training import Training
 
@@ -59,6 +59,37 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path)
     with pytest.raises(ValueError, match="newer version of Distillery"):
         Store(path)
     assert path.read_bytes() == before
+
+
+def test_a_database_of_an_earlier_schema_opens_with_everything_in_it(tmp_path: Path, small: RunConfig) -> None:
+    path = tmp_path / "earlier.sqlite"
+    said = list(Training(small))[:5]
+    with sqlite3.connect(path) as db:
+        for statement in MIGRATIONS[0].split(";"):
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 1")
+        db.execute(
+            "INSERT INTO runs (id, created, config, family, seed, state) VALUES ('old', 1, ?, 'f', 0, 'completed')",
+            (small.to_json(),),
+        )
+        rows = [("old", n, 1.0, event.kind, to_json(event)) for n, event in enumerate(said, start=1)]
+        db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+    db.close()
+    store = Store(path)
+    assert store.run("old").config == small
+    assert store.events("old") == list(enumerate(said, start=1))
+    assert store.snapshots("old") == []
+
+
+def test_weights_belong_to_an_event_and_are_forgotten_with_it(store: Store, small: RunConfig) -> None:
+    store.add("a", small, "training")
+    looks = [Validated("students", n, n, {"student": 0.5}, {"student": 1.0}, {}) for n in range(4)]
+    store.append("a", 1, [(0.0, look) for look in looks], {2: b"two", 4: b"four"})
+    assert store.snapshots("a") == [(2, looks[1]), (4, looks[3])]
+    assert store.weights("a", 2) == b"two"
+    assert store.weights("a", 3) is None
+    store.rewind("a", 3)
+    assert [n for n, _ in store.snapshots("a")] == [2]
 
 
 def test_a_failed_transaction_leaves_nothing_behind(store: Store, small: RunConfig) -> None:

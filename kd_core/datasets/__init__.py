@@ -38,6 +38,7 @@ class Data:
     classes: tuple[str, ...]
     mean: float = 0.0  # of the pixels in [0, 1] that the inputs were made from: pixel = input * std + mean
     std: float = 1.0
+    fill: float = 1.0  # share of an image's longer side that a written character takes
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,10 +18,12 @@ class Blobs(Points):
     idea: ClassVar[str] = "Round clouds on a circle that overlap: between them, no label is certain."
 
     noise: float = number(0.45, 0.0, 1.0, "Standard deviation of each cloud.", step=0.01)
-    clouds: int = whole(4, 2, 8, "Number of clouds, one class each.")
+    clouds: int = whole(4, 2, 100, "Number of clouds, one class each.")
 
     def names(self) -> tuple[str, ...]:
-        return tuple("ABCDEFGH"[: self.clouds])
+        return tuple(
+            string.ascii_uppercase[: self.clouds] if self.clouds <= 26 else map(str, range(1, self.clouds + 1))
+        )
 
     def sample(self, count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         classes = chance.integers(0, self.clouds, count)

@@ -1,0 +1,62 @@
+"""How one looks at a run's answers: every setting of the Temperature page, as the address holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kd_core.options import Options, choice, class_name, logits, number, switch, text, whole
+
+IMAGE, DRAWING, LOGITS = "image", "drawing", "logits"  # where the input comes from
+FEWEST, MOST = 2, 1000  # classes of logits typed by hand
+
+
+@dataclass(frozen=True)
+class Lens(Options):
+    """Nothing here changes a network: the logits stay what they are."""
+
+    temperature: float = number(4.0, 0.25, 64.0, "Divides the logits of every network before softmax.")
+    epoch: int = whole(-1, -1, 1_000_000, "An epoch whose weights were kept, or the last one before it; -1 is the end.")
+    source: str = choice(
+        IMAGE, (IMAGE, DRAWING, LOGITS), "Where the input comes from: an example, a drawing, or logits typed by hand."
+    )
+    image: int = whole(0, 0, 1_000_000, "Position of the example.")
+    show: str = choice("all", ("all", "unsure", "student_wrong", "disagree"), "Which examples are offered.")
+    of_class: str = class_name("none", "Examples of this class alone are offered.")
+    drawing: str = text("", 1500, "Strokes on a grid of 64 × 64, two characters per point; x,y for points.")
+    teacher_logits: tuple[float, ...] = logits((6.0, 3.0, -1.0), FEWEST, MOST, "One number per class.")
+    student_logits: tuple[float, ...] = logits((2.0, 1.5, 0.5), FEWEST, MOST, "One number per class.")
+    first: str = class_name("none", "The ratio's first class; the teacher's most likely one if none is named.")
+    second: str = class_name("none", "The ratio's second class; the teacher's second choice if none is named.")
+    log: bool = switch(False, "Probabilities on a logarithmic axis.")
+    alpha: float = number(0.9, 0.0, 1.0, "The teacher's weight in the loss.", step=0.01)
+    diagonal: bool = switch(True, "Show how much of each class the map gives to the class itself.")
+    true_class: str = class_name("none", "Row of the chosen cell of the map.")
+    answered: str = class_name("none", "Column of the chosen cell of the map.")
+    smoothing: float = number(
+        0.1, 0.0, 1.0, "Probability that label smoothing spreads evenly over all classes.",
+        step=0.01, label="Label smoothing ε",
+    )  # fmt: skip
+    correct_probability: float = number(
+        0.99, 0.5, 1.0, "Probability that the virtual teacher gives to the label before softening.",
+        step=0.01, label="Virtual teacher’s certainty",
+    )  # fmt: skip
+
+    def fit(self, classes: Sequence[str]) -> list[str]:
+        """One sentence per class that is named here and does not exist."""
+        named = {name: getattr(self, name) for name in ("of_class", "first", "second", "true_class", "answered")}
+        return [
+            f"{name} = {value}: choose one of {', '.join(classes[:20])}, or none."
+            for name, value in named.items()
+            if value != "none" and value not in classes
+        ]
+
+    def typed(self) -> dict[str, list[float]]:
+        """The logits typed by hand, by role. Raises ValueError where they do not fit together."""
+        teacher, student = list(self.teacher_logits), list(self.student_logits)
+        if len(teacher) != len(student):
+            raise ValueError(
+                f"teacher_logits has {len(teacher)} numbers and student_logits {len(student)}: "
+                "give both networks the same number, one per class."
+            )
+        return {"teacher": teacher, "student": student}

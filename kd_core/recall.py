@@ -1,0 +1,148 @@
+"""What a run's networks answered: its snapshots asked again, about any example of the data and about new inputs."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kd_core import snapshots
+from kd_core.datasets import Split, load
+from kd_core.drawing import network_input
+from kd_core.events import Validated
+from kd_core.learning import answers, freeze, one_thread
+from kd_core.metrics import best_temperature, loss
+from kd_core.schemes import Scheme
+from kd_core.store import Run, Store
+
+MOST_EXAMPLES = 2000  # of a split, spread evenly over it
+MOST_LOGITS = 100_000  # of a network on a split: fewer examples where there are many classes
+TEST, VALIDATION, TAUGHT = "test", "validation", "taught"  # "taught": what the student was shown, labels as given
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A look whose weights were kept. ``number`` is that of its event."""
+
+    number: int
+    phase: str
+    epoch: int
+    roles: tuple[str, ...]
+
+
+class Recall:
+    """One run, as far as it has come. Raises ValueError for a run that this installation cannot read."""
+
+    def __init__(self, store: Store, run: Run) -> None:
+        self.store, self.run, self.config = store, run, run.config
+        self.data = load(self.config.dataset)
+        self.rewinds = store.rewinds(run.id)
+        self._all = [
+            Moment(number, event.phase, event.epoch, tuple(event.accuracy))
+            for number, event in store.snapshots(run.id)
+            if isinstance(event, Validated)
+        ]
+
+    @property
+    def moments(self) -> list[Moment]:
+        """Those of the latest phase; the networks of earlier phases stay what they were at their end."""
+        return [moment for moment in self._all if moment.phase == self._all[-1].phase]
+
+    def at(self, epoch: int) -> Moment:
+        """The last moment at or before an epoch, or the first of all; -1 is the end. Raises ValueError without any."""
+        moments = self.moments
+        if not moments:
+            raise ValueError("This run kept no weights, so its networks cannot be asked any more. Train it again.")
+        before = [moment for moment in moments if epoch < 0 or moment.epoch <= epoch]
+        return (before or moments[:1])[-1]
+
+    @property
+    def shown(self) -> str:
+        """The split whose examples may be looked at: the test split once the run is over, till then validation."""
+        return VALIDATION if self.run.test is None else TEST
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Examples by split; a large split is thinned out. See :data:`MOST_EXAMPLES`."""
+        found = {
+            VALIDATION: self._thinned(self.data.validation),
+            TAUGHT: self._thinned(self.config.labels.apply(self.data, self.config.seed)),
+        }
+        return found if self.shown == VALIDATION else {TEST: self._thinned(self.data.test), **found}
+
+    def rows(self, split: str) -> list[int]:
+        """Positions of :attr:`splits` in the whole split."""
+        full = {VALIDATION: self.data.validation, TEST: self.data.test}[split]
+        return _rows(len(full), len(self.data.classes))
+
+    def frame(self, moment: Moment, is_first: bool) -> dict[str, Any]:
+        """For the browser: ``logits[role][split]`` (examples, classes) as base64 of float32, and all ``roles``.
+
+        The logits of networks of earlier phases, which no longer change, are left out unless it ``is_first``.
+        """
+        logits = self.logits(moment)
+        sent = {
+            role: {split: _as_text(rows) for split, rows in by_split.items()}
+            for role, by_split in logits.items()
+            if is_first or role in moment.roles
+        }
+        return {"moment": moment.number, "roles": list(logits), "logits": sent}
+
+    def logits(self, moment: Moment) -> dict[str, dict[str, Tensor]]:
+        """Logits (examples, classes) by role and split."""
+        with one_thread():
+            return {
+                role: {name: answers(network, split.inputs) for name, split in self.splits.items()}
+                for role, network in self.networks(moment).items()
+            }
+
+    def answer(self, moment: Moment, drawing: str) -> dict[str, list[float]]:
+        """Every network's logits (classes) for a drawing (see :mod:`kd_core.drawing`). Raises ValueError."""
+        inputs = network_input(self.data, drawing)
+        with one_thread():
+            return {role: answers(network, inputs)[0].tolist() for role, network in self.networks(moment).items()}
+
+    def best(self, moment: Moment, low: float, high: float) -> dict[str, dict[str, float]]:
+        """The temperature within [low, high] with the least loss on validation data, and that loss, by role."""
+        labels = self.splits[VALIDATION].labels
+        found = {}
+        for role, by_split in self.logits(moment).items():
+            temperature = best_temperature(by_split[VALIDATION], labels, low, high)
+            found[role] = {"temperature": temperature, "loss": loss(by_split[VALIDATION] / temperature, labels)}
+        return found
+
+    def networks(self, moment: Moment) -> dict[str, nn.Module]:
+        """The networks by role as they were at that moment, frozen."""
+        latest = {role: past.number for past in self._all if past.number <= moment.number for role in past.roles}
+        return {role: _network(self.store, self.run.id, self.rewinds, number, role) for role, number in latest.items()}
+
+    def _thinned(self, split: Split) -> Split:
+        rows = _rows(len(split), len(self.data.classes))
+        return Split(split.inputs[rows], split.labels[rows])
+
+
+def _rows(count: int, classes: int) -> list[int]:
+    most = min(count, MOST_EXAMPLES, max(1, MOST_LOGITS // classes))
+    return torch.linspace(0, count - 1, most).round().long().tolist() if most < count else list(range(count))
+
+
+def _as_text(logits: Tensor) -> str:
+    return base64.b64encode(logits.contiguous().numpy().tobytes()).decode()
+
+
+@functools.lru_cache(maxsize=64)
+def _network(store: Store, run: str, rewinds: int, number: int, role: str) -> nn.Module:  # noqa: ARG001
+    """``rewinds`` is part of the key: what is said again has the same numbers, and not always the same weights."""
+    row, weights = store.run(run), store.weights(run, number)
+    if row is None or weights is None:
+        raise ValueError("The weights of this moment are no longer stored. Choose another epoch.")
+    config, data = row.config, load(row.config.dataset)
+    assert isinstance(config.scheme, Scheme)
+    learner = next(own for phase in config.scheme.phases(config) for own in phase.learners if own.role == role)
+    network = learner.model.build(data.shape, len(data.classes))
+    network.load_state_dict(snapshots.unpack(weights)[role])
+    return freeze(network)

@@ -1,0 +1,62 @@
+"""Weights of networks while they learn: kept at some looks of a run, so that what they knew then can be asked again."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from kd_core.events import Event, Validated
+from kd_core.preparation import epochs_per_look
+from kd_core.schemes import Phase
+
+LIMIT = 64_000_000  # bytes per phase
+DENSITIES = (8, 4, 2, 1)  # looks kept per doubling of their number: most changes early
+
+
+def taken_with(event: Event, phases: Sequence[Phase], networks: Mapping[str, nn.Module]) -> bytes | None:
+    """The weights of the phase's networks, if they are worth keeping together with this event; else None.
+
+    A phase that other runs may take over (a teacher) is kept at its end alone, since those do not see it learn.
+    """
+    if not isinstance(event, Validated):
+        return None
+    phase = next(phase for phase in phases if phase.name == event.phase)
+    own = {learner.role: networks[learner.role] for learner in phase.learners}
+    epochs, every = phase.recipe.epochs, epochs_per_look(phase)
+    look, last = -(-event.epoch // every), -(-epochs // every)
+    size = sum(value.nbytes for network in own.values() for value in network.state_dict().values())
+    return pack(own) if look == last or (not phase.is_kept and look in kept_looks(last, size)) else None
+
+
+@functools.lru_cache(maxsize=64)
+def kept_looks(last: int, size: int) -> frozenset[int]:
+    """Which of the looks 0 to ``last`` are kept if each takes ``size`` bytes: the first, the last, and between them as
+    many as fit into :data:`LIMIT`, equally many per doubling."""
+    for density in DENSITIES:
+        chosen = {look for look in range(1, last) if look % max(1, 2 ** (look.bit_length() - 1) // density) == 0}
+        if size * (len(chosen) + 2) <= LIMIT:
+            return frozenset(chosen | {0, last})
+    return frozenset({0, last})
+
+
+def pack(networks: Mapping[str, nn.Module]) -> bytes:
+    """All weights and buffers in safetensors format, under "role/name"."""
+    return save(
+        {
+            f"{role}/{name}": value.detach().cpu().contiguous()
+            for role, network in networks.items()
+            for name, value in network.state_dict().items()
+        }
+    )
+
+
+def unpack(weights: bytes) -> dict[str, dict[str, Tensor]]:
+    """The state of every role in what :func:`pack` gave."""
+    states: dict[str, dict[str, Tensor]] = {}
+    for flat, value in load(weights).items():
+        role, name = flat.split("/", 1)
+        states.setdefault(role, {})[name] = value
+    return states

@@ -1,0 +1,152 @@
+"""Networks asked again from their snapshots answer as they did while they learned."""
+
+import base64
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kd_core import metrics, snapshots
+from kd_core.config import RunConfig, from_flat
+from kd_core.events import Pinned, Probed, Validated
+from kd_core.probes import rounded
+from kd_core.recall import TAUGHT, TEST, VALIDATION, Recall
+from kd_core.runs import Runs
+
+With = Callable[..., RunConfig]
+
+
+def finished(runs: Runs, config: RunConfig) -> Recall:
+    run = runs.start(config)
+    end = time.monotonic() + 60
+    while runs.status(run).is_active:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return Recall(runs.store, runs.store.run(run))
+
+
+def kept(recall: Recall) -> dict[int, bytes]:
+    numbers = [number for number, _ in recall.store.snapshots(recall.run.id)]
+    return {number: recall.store.weights(recall.run.id, number) for number in numbers}
+
+
+def test_every_stored_epoch_gives_the_accuracy_and_the_logits_that_the_run_reported_then(
+    runs: Runs, small: RunConfig
+) -> None:
+    recall = finished(runs, small)
+    said = dict(recall.store.events(recall.run.id))
+    pinned = next(event for event in said.values() if isinstance(event, Pinned)).indices
+    probed = {event.epoch: event for event in said.values() if isinstance(event, Probed)}
+    assert [moment.epoch for moment in recall.moments] == list(range(7))
+    for moment in recall.moments:
+        reported = said[moment.number]
+        assert isinstance(reported, Validated)
+        logits = recall.logits(moment)
+        assert set(logits) == {"teacher", "student", "baseline"}
+        for role in ("student", "baseline"):
+            assert metrics.accuracy(logits[role][VALIDATION], recall.data.validation.labels) == reported.accuracy[role]
+            assert rounded(logits[role][VALIDATION][pinned]) == probed[moment.epoch].logits[role]
+        assert rounded(logits["teacher"][VALIDATION][pinned]) == probed[0].logits["teacher"]
+
+
+def test_the_last_epoch_gives_the_test_accuracy_of_the_verdict(runs: Runs, small: RunConfig) -> None:
+    recall = finished(runs, small)
+    logits = recall.logits(recall.at(-1))
+    for role, test in recall.run.test.items():
+        assert metrics.accuracy(logits[role][TEST], recall.splits[TEST].labels) == test["accuracy"]
+
+
+def test_a_run_that_found_its_teacher_knows_it_as_well_as_one_that_trained_it(runs: Runs, small: RunConfig) -> None:
+    assert kept(finished(runs, small)) == kept(finished(runs, small))
+
+
+def test_a_run_that_was_interrupted_keeps_the_same_weights(tmp_path: Path, small: RunConfig) -> None:
+    runs = Runs(tmp_path / "one")
+    whole = kept(finished(runs, small))
+    runs.close()
+    broken = Runs(tmp_path / "two")
+    run = broken.start(small, pace=0.2)
+    while len(broken.store.snapshots(run)) < 3:
+        time.sleep(0.01)
+    broken.close()
+    again = Runs(tmp_path / "two")
+    again.proceed(run)
+    while again.status(run).is_active:
+        time.sleep(0.01)
+    assert kept(Recall(again.store, again.store.run(run))) == whole
+    again.close()
+
+
+def test_the_test_split_stays_shut_until_the_run_is_over(runs: Runs, small: RunConfig) -> None:
+    run = runs.start(small, pace=0.3)
+    while len(runs.store.snapshots(run)) < 2:
+        time.sleep(0.01)
+    recall = Recall(runs.store, runs.store.run(run))
+    assert recall.shown == VALIDATION
+    assert set(recall.splits) == {VALIDATION, TAUGHT}
+    runs.stop(run)
+
+
+def test_what_the_student_was_taught_has_its_labels_wrong_ones_included(runs: Runs, small_with: With) -> None:
+    recall = finished(runs, small_with(wrong="0.4"))
+    view = recall.config.labels.apply(recall.data, recall.config.seed)
+    assert recall.splits[TAUGHT].labels.tolist() == view.labels.tolist()
+
+
+def test_the_browser_is_sent_the_very_floats(runs: Runs, small: RunConfig) -> None:
+    recall = finished(runs, small)
+    moment = recall.at(3)
+    frame = recall.frame(moment, is_first=False)
+    assert frame["roles"] == ["teacher", "student", "baseline"]
+    assert set(frame["logits"]) == {"student", "baseline"}  # the teacher was sent before
+    sent = np.frombuffer(base64.b64decode(frame["logits"]["student"][TEST]), dtype=np.float32)
+    assert sent.tolist() == recall.logits(moment)["student"][TEST].flatten().tolist()
+    assert "teacher" in recall.frame(moment, is_first=True)["logits"]
+
+
+def test_an_epoch_that_was_not_kept_means_the_last_one_before_it(runs: Runs, small_with: With) -> None:
+    recall = finished(runs, small_with(epochs="40"))
+    epochs = [moment.epoch for moment in recall.moments]
+    assert epochs == [*range(17), 18, 20, 22, 24, 26, 28, 30, 32, 36, 40]
+    assert recall.at(35).epoch == 32
+    assert recall.at(-1).epoch == 40
+
+
+def test_a_run_without_weights_says_so(runs: Runs, small: RunConfig) -> None:
+    runs.store.add("old", small, "completed")
+    recall = Recall(runs.store, runs.store.run("old"))
+    assert recall.moments == []
+    with pytest.raises(ValueError, match="kept no weights"):
+        recall.at(-1)
+
+
+def test_a_point_of_the_plane_is_answered_like_the_example_at_that_place(runs: Runs, small: RunConfig) -> None:
+    recall = finished(runs, small)
+    x, y = recall.splits[TEST].inputs[5].tolist()
+    answer = recall.answer(recall.at(-1), f"{x},{y}")
+    assert answer["teacher"] == pytest.approx(recall.logits(recall.at(-1))["teacher"][TEST][5].tolist(), abs=1e-5)
+
+
+def test_a_large_split_is_thinned_out_evenly(runs: Runs) -> None:
+    recall = finished(runs, from_flat({"dataset": "blobs", "dataset_clouds": "100", "epochs": "1"}))
+    assert len(recall.splits[TEST]) == 1000
+    rows = recall.rows(TEST)
+    assert rows[0] == 0
+    assert rows[-1] == 1999
+    assert max(np.diff(rows)) <= 3
+
+
+@pytest.mark.parametrize(("last", "size"), [(1, 10), (6, 10), (200, 19_240), (200, 5_000_000), (200, 90_000_000)])
+def test_the_first_and_the_last_look_are_kept_and_the_others_as_far_as_there_is_room(last: int, size: int) -> None:
+    looks = snapshots.kept_looks(last, size)
+    assert {0, last} <= looks
+    assert max(looks) == last
+    assert len(looks) * size <= snapshots.LIMIT or looks == {0, last}
+
+
+def test_small_networks_are_kept_eight_times_per_doubling() -> None:
+    looks = sorted(snapshots.kept_looks(200, 1000))
+    for start in (8, 16, 32, 64):
+        assert len([look for look in looks if start <= look < 2 * start]) == 8
