@@ -1,6 +1,6 @@
 # make run    the app on http://127.0.0.1:8501 (PORT=... for another port)
 # make test   everything: lint, types, unit, page and browser tests
-# make bench  the benchmarks of the screen beside the training (minutes, not part of the tests)
+# make bench  the benchmarks of the screen: beside the training, and under the temperature handle (some ten minutes)
 # make readme the generated parts of README.md and its screenshots
 
 PYTHON ?= python3
@@ -27,11 +27,13 @@ browser: .venv/installed-browser
 
 bench: .venv/installed-browser
 	$(BIN)/python -m tests.bench.screen
+	$(BIN)/python -m tests.bench.temperature
 
 readme: .venv/installed-browser
 	$(BIN)/python -m tests.readme
-	$(BIN)/pytest tests/browser/test_first_ten_seconds.py
+	$(BIN)/pytest tests/browser/test_first_ten_seconds.py tests/browser/test_temperature.py -k "seconds or screen"
 	mkdir -p docs && cp .shots/start-light.png .shots/distill-dark.png docs/
+	cp .shots/temperature-light-1280-top.png docs/temperature-light.png
 
 # The marker files make a second call install nothing.
 .venv/bin/python:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kd_core.options import Options, choice, class_name, logits, number, switch, text, whole
 
 IMAGE, DRAWING, LOGITS = "image", "drawing", "logits"  # where the input comes from
+DIFFERENCES = ("student-teacher", "baseline-teacher", "student-baseline")
 FEWEST, MOST = 2, 1000  # classes of logits typed by hand
 
 
@@ -20,7 +21,7 @@ class Lens(Options):
     source: str = choice(
         IMAGE, (IMAGE, DRAWING, LOGITS), "Where the input comes from: an example, a drawing, or logits typed by hand."
     )
-    image: int = whole(0, 0, 1_000_000, "Position of the example.")
+    image: int = whole(-1, -1, 1_000_000, "Position of the example; -1 is the one with most to say.")
     show: str = choice("all", ("all", "unsure", "student_wrong", "disagree"), "Which examples are offered.")
     of_class: str = class_name("none", "Examples of this class alone are offered.")
     drawing: str = text("", 1500, "Strokes on a grid of 64 × 64, two characters per point; x,y for points.")
@@ -31,8 +32,11 @@ class Lens(Options):
     log: bool = switch(False, "Probabilities on a logarithmic axis.")
     alpha: float = number(0.9, 0.0, 1.0, "The teacher's weight in the loss.", step=0.01)
     diagonal: bool = switch(True, "Show how much of each class the map gives to the class itself.")
+    map_log: bool = switch(False, "The map's colours on a logarithmic scale.")
+    difference: str = choice(DIFFERENCES[0], DIFFERENCES, "Which difference the map shows.")
     true_class: str = class_name("none", "Row of the chosen cell of the map.")
     answered: str = class_name("none", "Column of the chosen cell of the map.")
+    targets_log: bool = switch(True, "The sources of soft targets on a logarithmic axis.")
     smoothing: float = number(
         0.1, 0.0, 1.0, "Probability that label smoothing spreads evenly over all classes.",
         step=0.01, label="Label smoothing ε",

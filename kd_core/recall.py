@@ -16,11 +16,12 @@ from kd_core.drawing import network_input
 from kd_core.events import Validated
 from kd_core.learning import answers, freeze, one_thread
 from kd_core.metrics import best_temperature, loss
-from kd_core.schemes import Scheme
+from kd_core.schemes import TEACHER, Scheme
 from kd_core.store import Run, Store
 
 MOST_EXAMPLES = 2000  # of a split, spread evenly over it
-MOST_LOGITS = 100_000  # of a network on a split: fewer examples where there are many classes
+MOST_LOGITS = 50_000  # of a network on a split: fewer examples where there are many classes
+TELLING = 0.9
 TEST, VALIDATION, TAUGHT = "test", "validation", "taught"  # "taught": what the student was shown, labels as given
 
 
@@ -105,6 +106,15 @@ class Recall:
         inputs = network_input(self.data, drawing)
         with one_thread():
             return {role: answers(network, inputs)[0].tolist() for role, network in self.networks(moment).items()}
+
+    def telling(self, moment: Moment) -> int:
+        """The example of the shown split that temperature has most to show on: the teacher (or the first network, if
+        there is none) gets it right and is about :data:`TELLING` sure. Less, and T has nothing to soften."""
+        labels, logits = self.splits[self.shown].labels, self.logits(moment)
+        shares = (logits.get(TEACHER) or next(iter(logits.values())))[self.shown].softmax(1)
+        certainty, answer = shares.max(1)
+        distance = (certainty - TELLING).abs() + (answer != labels)  # a wrong answer is at least 1 away
+        return int(distance.argmin())
 
     def best(self, moment: Moment, low: float, high: float) -> dict[str, dict[str, float]]:
         """The temperature within [low, high] with the least loss on validation data, and that loss, by role."""

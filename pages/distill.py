@@ -42,6 +42,10 @@ else:
         history.outcome(row)
         verdicts.say(row)
         verdicts.is_it_luck(row)
+        st.page_link(
+            "pages/temperature.py", label="Turn the temperature of what these networks answer",
+            icon=":material/thermostat:", query_params={"run": row.id},
+        )  # fmt: skip
     live.follow(row, is_active, panels=("surfaces", "curves", "bars"))
     if not is_active:
         st.subheader("What each network saw, costs and can do")

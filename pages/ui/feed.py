@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui.browser import component
 
-HEAVY = ("points", "images")  # the component keeps them; they travel with the first frames alone
+HEAVY = ("points", "images", "sheet", "splits")  # the component keeps them; they travel with the first frames alone
 
 
 def mount(name: str, run: str, frames: list[dict[str, Any]], key: str = "", **options: Any) -> Any:

@@ -1,10 +1,20 @@
-"""The numbers of one measurement, and the table of them all."""
+"""The numbers of one measurement, the table of them all, and the command that prints and writes it."""
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import platform
+import signal
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.browser.server import ROOT
 
 
 @dataclass
@@ -36,6 +46,21 @@ def table(rows: Sequence[Row]) -> str:
         verdict = "" if row.met is None else f"  {row.aim}: {'met' if row.met else 'MISSED'}"
         lines.append(f"{row.name:{width}}  {numbers} {len(row.numbers):>3}  {row.unit}{verdict}")
     return "\n".join(lines)
+
+
+def report(name: str, description: str | None, measure: Callable[[], list[Row]]) -> None:
+    """The command ``python -m tests.bench.<name>``: measures, prints the table, writes data/bench/<name>.json."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.bench.{name}", description=description)
+    parser.add_argument("--out", type=Path, default=ROOT / "data" / "bench" / f"{name}.json")
+    out: Path = parser.parse_args().out
+    begun = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))  # and the server with it
+    rows = measure()
+    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    body = {"machine": machine, "rows": [asdict(row) | row.summary() for row in rows]}
+    out.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"\n{table(rows)}\n\n{machine}, {time.monotonic() - begun:.0f} s in all, written to {out}")
 
 
 def _short(value: float) -> str:

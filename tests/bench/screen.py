@@ -6,25 +6,16 @@ seven minutes and wants a quiet machine: server, training and every visitor's br
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import signal
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.bench.rows import Row, table
+from tests.bench.rows import Row, report
 from tests.bench.serving import Server
 from tests.bench.viewers import slowdown
 from tests.bench.visiting import Wire, press_pause, set_pace, start_run, turn_alpha, turn_labels, visit, wait_for_step
 from tests.browser import chromium
-from tests.browser.server import ROOT
 
 INTERACTIONS = 30
 WIRE = 6.0  # seconds of one count of bytes
@@ -179,20 +170,5 @@ def measure() -> list[Row]:
     return rows
 
 
-def main() -> None:
-    """Measures, prints, writes."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.screen", description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "data" / "bench" / "screen.json")
-    out: Path = parser.parse_args().out
-    begun = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))  # and the server with it
-    rows = measure()
-    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    body = {"machine": machine, "rows": [asdict(row) | row.summary() for row in rows]}
-    out.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"\n{table(rows)}\n\n{machine}, {time.monotonic() - begun:.0f} s in all, written to {out}")
-
-
 if __name__ == "__main__":
-    main()
+    report("screen", __doc__, measure)

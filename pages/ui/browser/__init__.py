@@ -42,11 +42,22 @@ from pages.ui.browser import palette
 
 _FOLDER: Final = Path(__file__).parent
 _PRELUDE: Final = ("common", "feed", "moments")
+_MIRROR: Final = ("names", "readouts", "mirror")
+_BENCH: Final = ("echo", "bench/bench", "bench/instrument", "bench/figure", "bench/plot")
+# Every component is made of these scripts, in this order, and of the style sheets of the same names.
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "curves": ("plotly", "series", "overlay", "panel", "curves"),
-    "bars": ("temperature", "examples", "names", "bars"),
-    "surfaces": ("field", "surfaces"),
+    "bars": ("echo", "temperature", "examples", *_MIRROR, "bars"),
+    "surfaces": ("markers", "field", "surfaces"),
     "scrubber": ("scrubber",),
+    "dock": ("echo", "temperature", "readouts", "bench/bench", "bench/dock"),
+    "softened": (*_MIRROR, *_BENCH, "bench/softened"),
+    "gallery": (*_BENCH, "markers", "bench/selection", "bench/scatter", "bench/gallery"),
+    "pad": (*_BENCH, "markers", "bench/strokes", "bench/teller", "bench/spot", "bench/pad"),
+    "gradients": (*_BENCH, "bench/ends", "bench/lengths", "bench/gradients"),
+    "knowledge": (*_BENCH, "bench/means", "bench/heat", "bench/confused", "bench/knowledge"),
+    "calibration": (*_BENCH, "bench/calibration"),
+    "sources": ("names", "mirror", *_BENCH, "bench/ends", "bench/option", "bench/lanes", "bench/sources"),
 }
 # Plotly writes its styles into the head of the document and reads event targets there: it does not work in a shadow
 # root. Every class of ours begins with "dst", so the curves can do without one.
@@ -86,8 +97,9 @@ def component(name: str) -> ComponentRenderer:
 
 def _script(name: str) -> str:
     """One component as a single ES module: palette, styles, prelude and its own parts."""
-    styles = "\n".join(_compact(f"{part}.css") for part in ("common", name))
-    parts = (_compact(f"{part}.js") for part in (*_PRELUDE, *_PARTS[name]))
+    names = (*_PRELUDE, *_PARTS[name])
+    styles = "\n".join(_compact(f"{part}.css") for part in names if (_FOLDER / f"{part}.css").exists())
+    parts = (_compact(f"{part}.js") for part in names)
     return "\n".join((f"const PALETTE = {palette.as_json()};", f"const STYLES = {json.dumps(styles)};", *parts))
 
 

@@ -2,7 +2,7 @@
 // PALETTE and STYLES (consts) stand before this file: __init__.py writes them from palette.py and the .css files.
 
 // One object per browser page: counters for tests, Plotly's promise, and the moment buses of moments.js.
-const distillery = (window.__distillery ??= { redraws: 0, buses: new Map(), plotly: null });
+const distillery = (window.__distillery ??= { redraws: 0, drawn: {}, buses: new Map(), plotly: null });
 
 // --- elements -------------------------------------------------------------------------------------------------------
 
@@ -102,6 +102,17 @@ const divergence = (logp, logq) => logp.reduce((sum, value, i) => sum + Math.exp
 
 // --- mounting -------------------------------------------------------------------------------------------------------
 
+// An error becomes a sentence on the screen and its traceback stays in the browser's console.
+function spared(root, act) {
+  try {
+    return act();
+  } catch (error) {
+    console.error(error);
+    root.append(html("p", { class: "dst-empty", role: "alert" }, "This figure could not be drawn. Reload the page to try again; nothing of yours is lost."));
+    return null;
+  }
+}
+
 // Streamlit calls the default export at every update with the same parentElement. A view is built once per element.
 // The clean-up of an update that a newer one overtook arrives although the element is still mounted: it is ignored.
 function mounting(View) {
@@ -112,11 +123,13 @@ function mounting(View) {
       const root = html("div", { class: "dst" });
       const style = html("style", {}, STYLES);
       parentElement.append(style, root);
-      entry = { root, style, serial: 0, view: new View(root) };
+      const view = spared(root, () => new View(root));
+      if (!view) return undefined;
+      entry = { root, style, serial: 0, view };
       views.set(parentElement, entry);
     }
     const serial = ++entry.serial;
-    entry.view.update(data ?? {}, { setStateValue, setTriggerValue });
+    spared(entry.root, () => entry.view.update(data ?? {}, { setStateValue, setTriggerValue }));
     return () =>
       setTimeout(() => {
         if (views.get(parentElement) !== entry) return;
@@ -129,13 +142,14 @@ function mounting(View) {
   };
 }
 
-// Calls draw at most once per frame of the screen, however often it is asked.
-function redrawing(draw) {
+// Calls draw at most once per frame of the screen, however often it is asked; counts for the tests, by name if there is one.
+function redrawing(draw, name = "") {
   let pending = 0;
   const ask = () => {
     pending ||= requestAnimationFrame(() => {
       pending = 0;
       distillery.redraws += 1;
+      distillery.drawn[name] = (distillery.drawn[name] ?? 0) + 1;
       draw();
     });
   };

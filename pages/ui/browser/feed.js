@@ -30,6 +30,6 @@ class Feed {
   // A heavy field that Python sends with the first payload only.
   keep(data, name, otherwise) {
     if (data[name] !== undefined) this.#kept[name] = data[name];
-    return this.#kept[name] ?? otherwise;
+    return name in this.#kept ? this.#kept[name] : otherwise;
   }
 }

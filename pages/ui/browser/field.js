@@ -94,16 +94,3 @@ function softened(values, size) {
     });
   return along(along(values, 1, (i) => i % size), size, (i) => Math.floor(i / size));
 }
-
-// The outline of a class's marker around a point; the caller fills and strokes it.
-function markerPath(context, kind, x, y, radius) {
-  const polygon = (...corners) => {
-    corners.forEach(([dx, dy], i) => context[i ? "lineTo" : "moveTo"](x + dx * radius, y + dy * radius));
-    context.closePath();
-  };
-  context.beginPath();
-  if (kind === "circle") context.arc(x, y, radius, 0, 2 * Math.PI);
-  if (kind === "triangle") polygon([0, -1.2], [1.1, 0.8], [-1.1, 0.8]);
-  if (kind === "square") polygon([-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]);
-  if (kind === "diamond") polygon([0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]);
-}

@@ -185,10 +185,10 @@ class Surfaces {
     for (const { x, y, label, given = label } of list) {
       const px = ((x - x0) / (x1 - x0)) * width;
       const py = height - ((y - y0) / (y1 - y0)) * height;
-      markerPath(context, PALETTE.classMarkers[given % PALETTE.classMarkers.length], px, py, radius);
+      const shape = new Path2D(`M${px},${py}${marker(given, radius)}`);
       Object.assign(context, { fillStyle: theme.classColour(given), strokeStyle: theme.ink, lineWidth: radius < 2.6 ? 0.35 : 0.8 });
-      context.fill();
-      context.stroke();
+      context.fill(shape);
+      context.stroke(shape);
       if (given === label) continue;
       const arm = radius * 1.7;
       context.beginPath();

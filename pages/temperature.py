@@ -1,0 +1,79 @@
+"""Temperature: turn it, and see what the teacher knows."""
+
+import streamlit as st
+
+from pages.ui import frame
+
+frame.guard()
+
+st.title("Temperature")
+st.markdown(
+    "Dividing the logits by T before softmax changes no network. It changes how much of what the network knows gets "
+    "through. Turn the handle at the foot of the window: every figure on this page follows."
+)
+
+from kd_core import runs  # noqa: E402
+from kd_core.recall import Recall  # noqa: E402
+from pages.ui import lens, specimen  # noqa: E402
+from pages.ui.bench import Bench  # noqa: E402
+from pages.ui.closeup import closeup  # noqa: E402
+
+lens.restore()
+row = specimen.chosen()
+if row is None:
+    st.stop()
+is_active = row.state in runs.ACTIVE
+
+
+def instruments(run: str) -> None:
+    """All of the page that depends on the run. While it trains, drawn again every second."""
+    now = runs.shared().store.run(run)
+    if now is None or (now.state in runs.ACTIVE) != is_active:
+        st.rerun()
+    assert now is not None
+    recall = Recall(runs.shared().store, now)
+    usual = {"alpha": recall.config.method.values().get("alpha", 0.9)}
+    view = lens.current(recall.data.classes, usual)
+    moment = recall.at(view.epoch)
+    bench = Bench(recall, moment, view)
+    which, when = st.columns([3, 2], gap="large")
+    with which:
+        specimen.choice(now)
+    with when:
+        specimen.epoch(recall, moment, is_active)
+
+    closeup(bench)
+    bench.dock()
+
+    st.subheader("Why the loss carries a T²")
+    st.markdown(
+        "The gradient that the teacher sends to the student’s logits is $(q - p)/T$. At high T the difference $q - p$ "
+        "shrinks like 1/T too, so the teacher’s say would fade as 1/T². The factor T² gives it back. These are the "
+        "gradients of this run’s own student, on the examples it learned from."
+    )
+    bench.gradients()
+
+    st.subheader("What the teacher finds alike")
+    st.markdown(
+        "Each row is a true class, each column what its examples get on average. Hide the diagonal to see the rest: "
+        "which wrong answers are less wrong is what a label cannot say."
+    )
+    bench.knowledge()
+
+    st.subheader("As sure as it is right?")
+    st.markdown(
+        "A network that says 80 % should be right in 80 of 100 cases. Temperature is also the usual cure where it is "
+        "not: the best T is chosen on validation data and judged on test data."
+    )
+    bench.calibration()
+
+    st.subheader("Where soft targets can come from")
+    st.markdown(
+        "A teacher is one source. Label smoothing and a virtual teacher are others, and know nothing about the image. "
+        "Turn T up and watch the real teacher become one of them."
+    )
+    bench.sources()
+
+
+st.fragment(instruments, run_every=1.0 if is_active else None, key=f"instruments {row.id}")(row.id)
+st.html("<style>.stMainBlockContainer { padding-bottom: 9rem }</style>")  # room for the dock

@@ -1,0 +1,142 @@
+"""Which run the Temperature page looks at: the linked one, the one seen last, the newest with images, or a new one."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+
+import streamlit as st
+
+from kd_core import runs
+from kd_core.config import from_flat
+from kd_core.datasets import load
+from kd_core.recall import Moment, Recall
+from kd_core.store import Run
+from pages.ui import history, live
+from pages.ui.lens import look
+from pages.ui.reel import reel
+from pages.ui.words import plain
+
+DATASET = "digits"  # its suggested settings are the run of a newcomer
+SHOWN = 30
+_lock = threading.Lock()
+_begun: list[str] = []
+
+
+def chosen() -> Run | None:
+    """A run whose weights were kept, or None while the page says why there is none."""
+    shared = runs.shared()
+    wanted = st.query_params.get("run")
+    row = shared.store.run(wanted) if wanted else _usual()
+    if wanted and row is None:
+        st.error(f"There is no run called “{plain(wanted)}” here. Choose another one below.")
+    elif row and not row.is_readable:
+        st.error("This run needs a method, a network or data that this installation does not have. Choose another one.")
+    elif row and not shared.store.snapshots(row.id):
+        _without_weights(row)
+    elif row:
+        st.session_state["seen"] = row.id
+        return row
+    else:
+        _nothing_yet()
+        return None
+    choice(None)
+    return None
+
+
+def choice(row: Run | None) -> None:
+    """A select box of the newest runs."""
+    store = runs.shared().store
+    rows = [one for one in store.runs(SHOWN) if one.is_readable and store.snapshots(one.id)]
+    if row and row.id not in {one.id for one in rows}:
+        rows.append(row)
+    if not rows:
+        return
+    names = {one.id: f"{_when(one)} · {history.in_a_line(one)}" for one in rows}
+    current: str | None = row.id if row else None
+    if st.session_state.get("specimen") != current:
+        st.session_state["specimen"] = current
+    st.selectbox(
+        "Run", list(names), key="specimen", format_func=lambda run: names[str(run)], on_change=_choose,
+        placeholder="Choose a run",
+    )  # fmt: skip
+
+
+def _choose() -> None:
+    st.query_params.from_dict({"run": st.session_state["specimen"]})
+
+
+def epoch(recall: Recall, moment: Moment, is_active: bool) -> None:
+    """The epochs whose weights were kept."""
+    moments = recall.moments
+    if len(moments) < 2:
+        return
+    if st.session_state.get("epoch") != moment.epoch:
+        st.session_state["epoch"] = moment.epoch
+    st.select_slider(
+        "Epoch" + (", still training" if is_active else ""), [one.epoch for one in moments], key="epoch",
+        on_change=_choose_epoch, args=(moments[-1].epoch,),
+    )  # fmt: skip
+
+
+def _choose_epoch(last: int) -> None:
+    look(epoch=-1 if st.session_state["epoch"] == last else st.session_state["epoch"])
+
+
+def _usual() -> Run | None:
+    store = runs.shared().store
+    seen = store.run(st.session_state.get("seen", ""))
+    if seen:
+        return seen
+    rows = [row for row in store.runs(SHOWN) if row.is_readable and row.state in (runs.COMPLETED, *runs.ACTIVE)]
+    # Ten classes have more to say about each other than two, so pictures go first.
+    rows.sort(key=lambda row: load(row.config.dataset).is_planar)
+    with_weights = [row for row in rows if store.snapshots(row.id)]
+    if with_weights and not load(with_weights[0].config.dataset).is_planar:
+        return with_weights[0]
+    return _first() or (with_weights[0] if with_weights and not _may_begin() else None)
+
+
+def _may_begin() -> bool:
+    return st.query_params.get("autoplay") != "0"
+
+
+def _first() -> Run | None:
+    """The run of a newcomer: begun by the first visitor of a server, all others attach to it."""
+    shared = runs.shared()
+    with _lock:
+        if not _begun and _may_begin():
+            _begun.append(shared.start(from_flat({"dataset": DATASET})))
+    return shared.store.run(_begun[0]) if _begun else None
+
+
+def _nothing_yet() -> None:
+    st.info("No run has been trained here yet. Training one on handwritten digits takes a few seconds.")
+    if st.button("Train one", type="primary", icon=":material/play_arrow:"):
+        st.query_params.pop("autoplay", None)
+        st.rerun()
+
+
+def _without_weights(row: Run) -> None:
+    """A run that has just begun, or one from before weights were kept."""
+    status = runs.shared().status(row.id)
+    if status and status.is_active:
+        st.fragment(_wait, run_every=0.5, key=f"waiting for {row.id}")(row.id)
+        return
+    st.warning(
+        "This run kept no weights, so its networks cannot be asked any more. The same settings give the same run again."
+    )
+    if st.button("Train it again", type="primary", icon=":material/replay:"):
+        st.query_params.from_dict({"run": runs.shared().start(row.config)})
+        st.rerun()
+
+
+def _wait(run: str) -> None:
+    status = runs.shared().status(run)
+    if status is None or not status.is_active or runs.shared().store.snapshots(run):
+        st.rerun()
+    live.progress(status, reel(run))
+
+
+def _when(row: Run) -> str:
+    return datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M")

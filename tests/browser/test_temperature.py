@@ -1,0 +1,321 @@
+"""The Temperature page in a real browser: everything follows the handle, and the server is not asked."""
+
+import csv
+import io
+import math
+import re
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from kd_core import metrics
+from kd_core.methods.soft_targets import soft_targets
+from kd_core.recall import TAUGHT, TEST, Recall
+from tests.browser.conftest import SHOTS, wait_until, whole_picture
+from tests.browser.server import Server
+
+New = Callable[..., Page]
+DIGITS = "dataset=digits"  # with the settings that it suggests
+
+# Sixty moves of the handle, one per frame; gives back how often the bars were drawn and the time between frames.
+DRAG = """
+async (slider) => {
+  const before = window.__distillery.drawn.softened;
+  const times = [];
+  for (let move = 0; move < 60; move += 1) {
+    const [low, high] = [Number(slider.min), Number(slider.max)];
+    slider.value = low + ((move * 37) % 60) / 60 * (high - low);
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    times.push(await new Promise((next) => requestAnimationFrame(next)));
+  }
+  await new Promise((next) => requestAnimationFrame(next));
+  const gaps = times.slice(1).map((time, i) => time - times[i]);
+  return {drawn: window.__distillery.drawn.softened - before, gaps};
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(server: Server, browser: object) -> str:
+    return train(server, browser, DIGITS)
+
+
+def train(server: Server, browser: object, settings: str) -> str:
+    """A run started as a visitor starts it."""
+    page = browser.new_page()  # type: ignore[attr-defined]
+    page.goto(f"{server.url}/distill?autoplay=0&{settings}")
+    page.get_by_text("Full speed").click()
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_function("() => location.search.includes('run=')")
+    run = re.search(r"run=(\w+)", page.url).group(1)
+    page.close()
+    wait_until(lambda: server.store().run(run).state == "completed", 90)
+    return run
+
+
+def visit(page: Page, server: Server, run: str, **lens: object) -> Recall:
+    page.goto(f"{server.url}/temperature?run={run}" + "".join(f"&{name}={value}" for name, value in lens.items()))
+    expect(page.locator(".dst-softened svg").first).to_be_visible()
+    page.wait_for_timeout(800)
+    store = server.store()
+    return Recall(store, store.run(run))
+
+
+def handle(page: Page):
+    return page.locator(".dst-dock input[type=range]")
+
+
+def numbers(page: Page, instrument: str, tmp_path: Path, which: int = 0) -> list[dict[str, str]]:
+    """The CSV of a figure, as somebody who presses the button gets it."""
+    button = page.locator(f".dst-{instrument}").get_by_role("button", name="Save the numbers as CSV").nth(which)
+    button.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    with page.expect_download() as download:
+        button.click()
+    path = tmp_path / f"{instrument}-{which}.csv"
+    download.value.save_as(path)
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def soften(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    return (logits.double() / temperature).softmax(-1)
+
+
+def test_sixty_moves_of_the_handle_are_sixty_redraws_and_no_word_to_the_server(
+    server: Server, new_page: New, run: str
+) -> None:
+    page = new_page()
+    sent: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))  # noqa: PLW0108
+    visit(page, server, run)
+    quiet = len(sent)
+    assert handle(page).evaluate(DRAG)["drawn"] == 60
+    assert len(sent) == quiet
+    spoken = handle(page).get_attribute("aria-valuetext")
+    assert re.match(r"Temperature [\d.]+, teacher's top class \d, \d+ percent; student's", spoken)
+    handle(page).dispatch_event("change")  # let go: told once, and from then on in the address
+    page.wait_for_function("() => location.search.includes('temperature=')")
+    shown = page.get_by_label("Temperature, as a number").input_value()
+    assert float(re.search(r"temperature=([\d.]+)", page.url).group(1)) == pytest.approx(float(shown), abs=0.006)
+
+
+def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: New, run: str, tmp_path: Path) -> None:
+    page = new_page(height=1000)
+    recall = visit(page, server, run, temperature="2.5", image="17", alpha="0.7", epoch="12")
+    moment, temperature = recall.at(12), 2.5
+    logits, labels = recall.logits(moment), recall.splits[TEST].labels
+    roles = ("teacher", "student", "baseline")
+    near = lambda value: pytest.approx(value, rel=1e-6, abs=1e-6)  # noqa: E731
+
+    rows = numbers(page, "softened", tmp_path)
+    for role in roles:
+        expected = soften(logits[role][TEST][17], temperature).tolist()
+        assert [float(row[f"{role} p"]) for row in rows] == near(expected)
+    assert [float(row["label"]) for row in rows].index(1) == labels[17]
+
+    rows = numbers(page, "knowledge", tmp_path)
+    for role in roles:
+        soft = soften(logits[role][TEST], temperature)
+        means = torch.stack([soft[labels == label].mean(0) for label in range(10)])
+        assert [float(row[role]) for row in rows] == near(means.flatten().tolist())
+
+    rows = numbers(page, "calibration", tmp_path)
+    for role in roles:
+        said = next(row for row in rows if row["network"] == role and row["bin from"] == "all")
+        assert float(said["calibration error"]) == near(
+            metrics.calibration_error(logits[role][TEST] / temperature, labels)
+        )
+    rows = numbers(page, "calibration", tmp_path, 1)
+    validation = recall.splits["validation"].labels
+    for row in rows:
+        for role in roles:
+            loss = metrics.loss(logits[role]["validation"].double() / float(row["temperature"]), validation)
+            assert float(row[role]) == near(loss)
+
+    taught = recall.splits[TAUGHT].labels
+    row = numbers(page, "gradients", tmp_path)[0]
+    student, teacher = logits["student"][TAUGHT].double(), logits["teacher"][TAUGHT].double()
+    with_factor = length_of_gradient(lambda s, t: soft_targets(s, t, temperature), student, teacher)
+    assert float(row["gradient from teacher with T²"]) == near(with_factor)
+    assert float(row["gradient from teacher without T²"]) == near(with_factor / temperature**2)
+    of_labels = length_of_gradient(torch.nn.functional.cross_entropy, student, taught)
+    assert float(row["gradient from labels"]) == near(of_labels)
+    row = numbers(page, "gradients", tmp_path, 1)[0]
+    share = 0.7 * with_factor / (0.7 * with_factor + 0.3 * of_labels)
+    assert float(row["teacher's share with T²"]) == near(share)
+
+    rows = numbers(page, "sources", tmp_path)
+    expected = soften(logits["teacher"][TEST][17], temperature).tolist()
+    assert sorted(float(row["teacher"]) for row in rows) == near(sorted(expected))
+    smoothed = sorted(float(row["label smoothing"]) for row in rows)
+    assert smoothed == near([0.01] * 9 + [0.91])
+
+
+def length_of_gradient(loss: Callable, student: torch.Tensor, other: torch.Tensor) -> float:
+    """Mean over the examples of the length of one example's gradient with respect to the student's logits."""
+    lengths = []
+    for own, target in zip(student.split(1), other.split(1), strict=True):
+        own = own.clone().requires_grad_()  # noqa: PLW2901
+        loss(own, target).backward()
+        lengths.append(own.grad.norm().item())
+    return statistics.fmean(lengths)
+
+
+def test_the_readouts_say_what_the_formulas_say(server: Server, new_page: New, run: str) -> None:
+    page = new_page()
+    recall = visit(page, server, run, temperature="4", image="3", first="4", second="9")
+    logits = {role: rows[TEST][3] for role, rows in recall.logits(recall.at(-1)).items()}
+    said = page.locator(".dst-softened .dst-readouts").inner_text()
+    teacher, student = (soften(logits[role], 4) for role in ("teacher", "student"))
+    kl = (teacher * (teacher.log() - student.log())).sum().item()
+    assert shortened(kl) in said
+    assert shortened(metrics.entropy(logits["teacher"][None], 4)) in said
+    assert shortened(1 - teacher.max().item()) in said
+    ratio = math.exp((logits["teacher"][4] - logits["teacher"][9]).item() / 4)
+    assert shortened(ratio) in page.locator(".dst-ratio").inner_text()
+
+
+def shortened(value: float) -> str:
+    """Three significant digits, as the page writes numbers from a thousandth to a thousand."""
+    return f"{value:#.3g}"
+
+
+@pytest.mark.parametrize("typed", ["0", "-3", "1e9", "100", ""])
+def test_a_typed_temperature_that_is_none_gets_a_sentence_and_changes_nothing(
+    server: Server, new_page: New, run: str, typed: str
+) -> None:
+    page = new_page()
+    visit(page, server, run, temperature="8")
+    box = page.get_by_label("Temperature, as a number")
+    box.fill(typed)
+    box.press("Enter")
+    expect(page.locator(".dst-dock .dst-refusal")).to_contain_text("choose a number from 0.25 to 64. It stays 8.0.")
+    assert box.input_value() == "8.0"
+    box.fill("3")
+    box.press("Enter")
+    expect(page.locator(".dst-dock .dst-refusal")).to_be_hidden()
+    page.wait_for_function("() => location.search.includes('temperature=3')")
+
+
+def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
+    server: Server, new_page: New, run: str, tmp_path: Path
+) -> None:
+    page = new_page()
+    recall = visit(page, server, run, source="drawing")
+    expect(page.locator(".dst-softened .dst-title")).to_have_text("Nothing drawn yet")
+    pad = page.locator(".dst-pad canvas").bounding_box()
+    page.mouse.move(pad["x"] + pad["width"] / 2, pad["y"] + 0.15 * pad["height"])
+    page.mouse.down()
+    page.mouse.move(pad["x"] + 0.52 * pad["width"], pad["y"] + 0.85 * pad["height"], steps=12)
+    page.mouse.up()
+    expect(page.locator(".dst-softened .dst-title")).to_have_text("Your drawing")
+    page.wait_for_function("() => location.search.includes('drawing=')")
+    page.wait_for_timeout(500)
+    drawing = re.search(r"drawing=([\w.-]+)", page.url).group(1)
+    answer = recall.answer(recall.at(-1), drawing)
+    rows = numbers(page, "softened", tmp_path)
+    for role, expected in answer.items():
+        assert [float(row[f"{role} logit"]) for row in rows] == pytest.approx(expected, abs=1e-6)
+    assert rows[1]["class"] == "1"
+    assert max(range(10), key=lambda k: float(rows[k]["teacher p"])) == 1
+
+    again = new_page()  # the link holds the drawing
+    again.goto(page.url)
+    expect(again.locator(".dst-softened .dst-title")).to_have_text("Your drawing")
+
+
+def test_examples_can_be_filtered_and_the_counts_are_right(server: Server, new_page: New, run: str) -> None:
+    page = new_page()
+    recall = visit(page, server, run)
+    logits, labels = recall.logits(recall.at(-1)), recall.splits[TEST].labels
+    wrong = (logits["student"][TEST].argmax(1) != labels).sum().item()
+    disagree = (logits["student"][TEST].argmax(1) != logits["teacher"][TEST].argmax(1)).sum().item()
+    expect(page.get_by_role("button", name=re.compile(rf"disagree.*\({disagree}\)", re.IGNORECASE))).to_be_visible()
+    page.get_by_role("button", name=re.compile(rf"student wrong.*\({wrong}\)", re.IGNORECASE)).click()
+    page.wait_for_function("() => location.search.includes('show=student_wrong')")
+    before = page.locator(".dst-softened .dst-title").inner_text()
+    page.get_by_role("button", name="Surprise me").click()
+    expect(page.locator(".dst-softened .dst-title")).not_to_have_text(before)
+    page.wait_for_function("() => location.search.includes('image=')")
+    image = int(re.search(r"image=(\d+)", page.url).group(1))
+    assert logits["student"][TEST][image].argmax() != labels[image]
+
+
+def test_the_page_can_be_used_by_keyboard_alone(server: Server, new_page: New, run: str) -> None:
+    page = new_page()
+    visit(page, server, run)
+
+    def reach(selector: str) -> None:
+        for _ in range(200):
+            page.keyboard.press("Tab")
+            if page.evaluate(
+                """(selector) => {
+                  let node = document.activeElement;
+                  while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+                  return Boolean(node?.matches(selector));
+                }""",
+                selector,
+            ):
+                return
+        raise AssertionError(f"{selector} cannot be reached with the Tab key")
+
+    title = page.locator(".dst-softened .dst-title")
+    before = title.inner_text()
+    reach(".dst-gallery [role=radio]")
+    page.keyboard.press("ArrowRight")
+    expect(title).not_to_have_text(before)
+    reach(".dst-softened .dst-toggle button[aria-pressed=false]")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => location.search.includes('log=true')")
+    reach(".dst-dock input[type=range]")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => location.search.includes('temperature=')")
+    turned = page.get_by_label("Temperature, as a number").input_value()
+    page.keyboard.press("]")  # from wherever one is
+    expect(page.get_by_label("Temperature, as a number")).not_to_have_value(turned)
+    reach(".dst-gradients input[type=range]")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => location.search.includes('alpha=0.89')")
+
+
+def test_figures_can_be_taken_home_as_svg_and_png(server: Server, new_page: New, run: str, tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    from PIL import Image
+
+    page = new_page(height=1000)
+    visit(page, server, run)
+    for instrument in ("softened", "gradients", "knowledge", "calibration", "sources"):
+        frame = page.locator(f".dst-{instrument} figure").first
+        frame.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        for kind in ("SVG", "PNG"):
+            with page.expect_download() as download:
+                frame.get_by_role("button", name=f"Save the figure as {kind}").click()
+            download.value.save_as(tmp_path / f"{instrument}.{kind}")
+        drawing = ElementTree.parse(tmp_path / f"{instrument}.SVG").getroot()
+        assert drawing.find("{http://www.w3.org/2000/svg}title").text.strip()  # its text alternative goes with it
+        assert "http://" not in re.sub(r"http://www\.w3\.org/\S+", "", (tmp_path / f"{instrument}.SVG").read_text())
+        with Image.open(tmp_path / f"{instrument}.PNG") as picture:
+            assert picture.width == 2 * int(float(drawing.get("width")))
+            assert len(picture.convert("RGB").getcolors(1 << 24)) > 8  # something is on it
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_the_screen_in_both_themes(
+    server: Server, new_page: New, run: str, theme: str, width: int
+) -> None:
+    page = new_page(width=width, height=844, color_scheme=theme, reduced_motion="reduce")
+    visit(page, server, run, temperature="4", diagonal="false")
+    handle(page).evaluate(DRAG)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
+    assert page.evaluate("document.getAnimations().filter((one) => one.playState === 'running').length") == 0
+    handle(page).fill("128")  # T = 4 again
+    page.screenshot(path=SHOTS / f"temperature-{theme}-{width}-top.png")
+    whole_picture(page, SHOTS / f"temperature-{theme}-{width}.png")

@@ -1,0 +1,130 @@
+import time
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kd_core.config import RunConfig, from_flat
+from kd_core.runs import Runs
+from pages.ui import specimen
+
+Open = Callable[..., AppTest]
+QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(specimen, "_begun", [])
+
+
+def trained(shared: Runs, config: RunConfig) -> str:
+    run = shared.start(config)
+    end = time.monotonic() + 60
+    while shared.status(run).is_active:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return run
+
+
+def texts(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.error, app.info, app.warning, app.subheader)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_the_first_visitor_of_a_fresh_server_sees_a_run_of_digits_being_trained(open_page: Open, shared: Runs) -> None:
+    open_page("temperature")
+    open_page("temperature")
+    configs = [run.config for run in shared.store.runs()]  # the start page begins runs of its own
+    assert configs.count(from_flat({"dataset": "digits"})) == 1  # the second visitor attaches to it
+
+
+def test_with_autoplay_0_nothing_is_trained_until_somebody_asks(open_page: Open, shared: Runs) -> None:
+    app = open_page("temperature", autoplay="0")
+    assert "No run has been trained here yet." in texts(app)
+    assert shared.store.runs() == []
+    next(button for button in app.button if button.label == "Train one").click().run()
+    assert len(shared.store.runs()) == 1
+
+
+def test_a_finished_run_is_shown_with_all_its_figures(open_page: Open, shared: Runs) -> None:
+    run = trained(shared, from_flat(QUICK))
+    app = open_page("temperature", run=run)
+    assert [heading.value for heading in app.subheader] == [
+        "Why the loss carries a T²",
+        "What the teacher finds alike",
+        "As sure as it is right?",
+        "Where soft targets can come from",
+    ]
+    assert list(app.select_slider(key="epoch").options) == ["0", "1", "2", "3", "4"]
+    assert app.select_slider(key="epoch").value == 4
+    assert not app.error
+
+
+def test_an_epoch_is_in_the_address_unless_it_is_the_last(open_page: Open, shared: Runs) -> None:
+    app = open_page("temperature", run=trained(shared, from_flat(QUICK)))
+    app.select_slider(key="epoch").set_value(2).run()
+    assert app.query_params["epoch"] == ["2"] or app.query_params["epoch"] == "2"
+    app.select_slider(key="epoch").set_value(4).run()
+    assert "epoch" not in app.query_params
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1e9", "nan", "warm"])
+def test_a_temperature_that_is_none_is_answered_with_a_sentence(open_page: Open, shared: Runs, value: str) -> None:
+    app = open_page("temperature", run=trained(shared, from_flat(QUICK)), temperature=value)
+    (error,) = app.error
+    assert "choose a number from 0\\.25 to 64" in error.value
+    assert len(app.subheader) == 4  # the page is there all the same
+
+
+def test_settings_that_do_not_exist_are_named(open_page: Open, shared: Runs) -> None:
+    app = open_page("temperature", run=trained(shared, from_flat(QUICK)), heat="4", of_class="cat")
+    assert "heat" in app.error[0].value
+    assert "choose one of A, B" in app.error[1].value
+
+
+def test_a_run_that_does_not_exist_is_named_and_others_are_offered(open_page: Open, shared: Runs) -> None:
+    trained(shared, from_flat(QUICK))
+    app = open_page("temperature", run="<b>gone</b>")
+    assert "There is no run called" in app.error[0].value
+    assert len(app.selectbox(key="specimen").options) == 1
+
+
+def test_a_run_without_weights_says_so_and_can_be_trained_again(open_page: Open, shared: Runs) -> None:
+    shared.store.add("old", from_flat(QUICK), "completed")
+    app = open_page("temperature", run="old", autoplay="0")
+    assert "This run kept no weights" in app.warning[0].value
+    next(button for button in app.button if button.label == "Train it again").click().run()
+    assert sorted(run.config.to_json() for run in shared.store.runs()) == [from_flat(QUICK).to_json()] * 2
+
+
+@pytest.mark.parametrize(
+    ("teacher", "student", "said"),
+    [
+        ("1, cat", "1, 2", "choose 2 to 1,000 finite numbers"),
+        ("1, inf", "1, 2", "choose 2 to 1,000 finite numbers"),
+        ("1, 2, 3", "1, 2", "has 3 numbers and student_logits 2"),
+    ],
+)
+def test_logits_that_cannot_be_used_are_answered_and_nothing_typed_is_lost(
+    open_page: Open, shared: Runs, teacher: str, student: str, said: str
+) -> None:
+    run = trained(shared, from_flat(QUICK))
+    app = open_page("temperature", run=run, source="logits", teacher_logits="5, 1", student_logits="1, 1")
+    app.text_input(key="typed student_logits").set_value(student).run()
+    app.text_input(key="typed teacher_logits").set_value(teacher).run()
+    assert said in app.error[0].value.replace("\\", "")
+    assert app.text_input(key="typed teacher_logits").value == teacher
+    app.text_input(key="typed teacher_logits").set_value("3, 4").run()
+    assert not app.error
+    assert app.query_params["teacher_logits"] in ("3, 4", ["3, 4"])
+
+
+def test_typed_logits_of_unequal_length_in_a_link_are_answered(open_page: Open, shared: Runs) -> None:
+    app = open_page("temperature", run=trained(shared, from_flat(QUICK)), source="logits", teacher_logits="5, 1")
+    assert "has 2 numbers and student_logits 3" in app.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize("drawn", ["1,2,3", "AABB", "<script>"])
+def test_a_drawing_that_is_none_is_no_traceback(open_page: Open, shared: Runs, drawn: str) -> None:
+    app = open_page("temperature", run=trained(shared, from_flat(QUICK)), source="drawing", drawing=drawn)
+    assert len(app.subheader) == 4
