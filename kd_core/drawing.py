@@ -31,10 +31,16 @@ def network_input(data: Data, drawing: str) -> Tensor:
     """``drawing`` as one input (1, *shape), prepared like the data's own. Raises ValueError for what is no drawing."""
     if data.is_planar:
         return torch.tensor([point(drawing)])
-    if data.shape[0] != 1:
-        raise ValueError("These networks see colours: choose one of their images, a drawing is grey.")
+    if said := refusal(data):
+        raise ValueError(said)
     ink = fitted(raster(strokes(drawing)), data.shape[1:], data.fill)
     return ((ink - data.mean) / data.std)[None, None]
+
+
+def refusal(data: Data) -> str:
+    """Why these networks cannot be shown a drawing; empty if they can."""
+    coloured = not data.is_planar and data.shape[0] != 1
+    return "These networks see colours: choose one of their images, a drawing is grey." if coloured else ""
 
 
 def strokes(drawing: str) -> list[Stroke]:

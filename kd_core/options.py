@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
+LARGEST_LOGIT = 1e6  # divided by a low temperature it is still far from overflowing
+
 Chosen = TypeVar("Chosen", bound="Options")
 
 
@@ -44,7 +46,8 @@ class Option:
         if self.kind == "text":
             return f"choose at most {self.high:,.0f} characters"
         if self.kind == "logits":
-            return f"choose {self.low:g} to {self.high:,.0f} finite numbers, with commas or spaces between them"
+            count = f"{self.low:g} to {self.high:,.0f}"
+            return f"choose {count} numbers up to a million in size, with commas or spaces between them"
         noun = {"number": "a number", "whole": "a whole number", "widths": "whole numbers joined by '-', each"}[
             self.kind
         ]
@@ -104,9 +107,14 @@ def _text(option: Option, value: Any) -> str:
 
 
 def _logits(option: Option, value: Any) -> tuple[float, ...]:
-    items = value.replace(",", " ").split() if isinstance(value, str) else list(value)
+    if isinstance(value, str):
+        words = value.replace("−", "-").split()
+        if len(words) > 1 and any("," in word.strip(",") for word in words):  # 1,5 2,5: a comma for the decimal point?
+            raise ValueError
+        value = " ".join(words).replace(",", " ").split()
+    items = list(value)
     numbers = tuple(float(item) for item in items)
-    if not option.low <= len(numbers) <= option.high or not all(map(math.isfinite, numbers)):
+    if not option.low <= len(numbers) <= option.high or not all(abs(number) <= LARGEST_LOGIT for number in numbers):
         raise ValueError
     return numbers
 

@@ -13,15 +13,17 @@ from torch import Tensor, nn
 from kd_core import snapshots
 from kd_core.datasets import Split, load
 from kd_core.drawing import network_input
-from kd_core.events import Validated
+from kd_core.events import Event, Finished, Validated
 from kd_core.learning import answers, freeze, one_thread
-from kd_core.metrics import best_temperature, loss
+from kd_core.metrics import best_temperature
+from kd_core.preparation import steps_per_epoch
 from kd_core.schemes import TEACHER, Scheme
 from kd_core.store import Run, Store
 
 MOST_EXAMPLES = 2000  # of a split, spread evenly over it
 MOST_LOGITS = 50_000  # of a network on a split: fewer examples where there are many classes
 TELLING = 0.9
+GONE = "The weights of this moment are no longer stored. Choose another epoch."
 TEST, VALIDATION, TAUGHT = "test", "validation", "taught"  # "taught": what the student was shown, labels as given
 
 
@@ -42,16 +44,20 @@ class Recall:
         self.store, self.run, self.config = store, run, run.config
         self.data = load(self.config.dataset)
         self.rewinds = store.rewinds(run.id)
-        self._all = [
-            Moment(number, event.phase, event.epoch, tuple(event.accuracy))
-            for number, event in store.snapshots(run.id)
-            if isinstance(event, Validated)
-        ]
+        self._all = [self._moment(number, event) for number, event in store.snapshots(run.id)]
 
     @property
     def moments(self) -> list[Moment]:
-        """Those of the latest phase; the networks of earlier phases stay what they were at their end."""
-        return [moment for moment in self._all if moment.phase == self._all[-1].phase]
+        """Those of the latest phase, one per epoch; the networks of earlier phases stay what they were at their end."""
+        latest = {moment.epoch: moment for moment in self._all if moment.phase == self._all[-1].phase}
+        return list(latest.values())
+
+    def moment(self, number: int) -> Moment:
+        """The moment of that number, in whatever phase. Raises ValueError if it is no longer stored."""
+        found = next((moment for moment in self._all if moment.number == number), None)
+        if found is None:
+            raise ValueError(GONE)
+        return found
 
     def at(self, epoch: int) -> Moment:
         """The last moment at or before an epoch, or the first of all; -1 is the end. Raises ValueError without any."""
@@ -116,19 +122,28 @@ class Recall:
         distance = (certainty - TELLING).abs() + (answer != labels)  # a wrong answer is at least 1 away
         return int(distance.argmin())
 
-    def best(self, moment: Moment, low: float, high: float) -> dict[str, dict[str, float]]:
-        """The temperature within [low, high] with the least loss on validation data, and that loss, by role."""
+    def best(self, moment: Moment, low: float, high: float) -> dict[str, float]:
+        """The temperature within [low, high] with the least loss on validation data, by role."""
         labels = self.splits[VALIDATION].labels
-        found = {}
-        for role, by_split in self.logits(moment).items():
-            temperature = best_temperature(by_split[VALIDATION], labels, low, high)
-            found[role] = {"temperature": temperature, "loss": loss(by_split[VALIDATION] / temperature, labels)}
-        return found
+        return {
+            role: best_temperature(by_split[VALIDATION], labels, low, high)
+            for role, by_split in self.logits(moment).items()
+        }
 
     def networks(self, moment: Moment) -> dict[str, nn.Module]:
         """The networks by role as they were at that moment, frozen."""
         latest = {role: past.number for past in self._all if past.number <= moment.number for role in past.roles}
-        return {role: _network(self.store, self.run.id, self.rewinds, number, role) for role, number in latest.items()}
+        return {role: _networks(self.store, self.run.id, self.rewinds, number)[role] for role, number in latest.items()}
+
+    def _moment(self, number: int, event: Event) -> Moment:
+        """From what was said with the weights: a look, or the end of a run that was stopped or failed."""
+        if isinstance(event, Finished):
+            assert isinstance(self.config.scheme, Scheme)
+            phase = next(phase for phase in self.config.scheme.phases(self.config) if phase.name == event.phase)
+            epoch = event.step // steps_per_epoch(phase, self.data)
+            return Moment(number, event.phase, epoch, tuple(event.test_accuracy))
+        assert isinstance(event, Validated)
+        return Moment(number, event.phase, event.epoch, tuple(event.accuracy))
 
     def _thinned(self, split: Split) -> Split:
         rows = _rows(len(split), len(self.data.classes))
@@ -144,15 +159,19 @@ def _as_text(logits: Tensor) -> str:
     return base64.b64encode(logits.contiguous().numpy().tobytes()).decode()
 
 
-@functools.lru_cache(maxsize=64)
-def _network(store: Store, run: str, rewinds: int, number: int, role: str) -> nn.Module:  # noqa: ARG001
+@functools.lru_cache(maxsize=16)
+def _networks(store: Store, run: str, rewinds: int, number: int) -> dict[str, nn.Module]:  # noqa: ARG001
     """``rewinds`` is part of the key: what is said again has the same numbers, and not always the same weights."""
     row, weights = store.run(run), store.weights(run, number)
     if row is None or weights is None:
-        raise ValueError("The weights of this moment are no longer stored. Choose another epoch.")
+        raise ValueError(GONE)
     config, data = row.config, load(row.config.dataset)
     assert isinstance(config.scheme, Scheme)
-    learner = next(own for phase in config.scheme.phases(config) for own in phase.learners if own.role == role)
-    network = learner.model.build(data.shape, len(data.classes))
-    network.load_state_dict(snapshots.unpack(weights)[role])
-    return freeze(network)
+    models = {own.role: own.model for phase in config.scheme.phases(config) for own in phase.learners}
+    networks = {}
+    for role, state in snapshots.unpack(weights).items():
+        with torch.device("meta"):  # no number is drawn: a run that begins now has torch's generator to itself
+            network = models[role].build(data.shape, len(data.classes))
+        network.load_state_dict(state, assign=True)
+        networks[role] = freeze(network)
+    return networks

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from kd_core.events import Event, Validated
+from kd_core.events import Event, Finished, Validated
 from kd_core.preparation import epochs_per_look
 from kd_core.schemes import Phase
 
@@ -19,27 +19,35 @@ DENSITIES = (8, 4, 2, 1)  # looks kept per doubling of their number: most change
 def taken_with(event: Event, phases: Sequence[Phase], networks: Mapping[str, nn.Module]) -> bytes | None:
     """The weights of the phase's networks, if they are worth keeping together with this event; else None.
 
-    A phase that other runs may take over (a teacher) is kept at its end alone, since those do not see it learn.
+    A phase that other runs may take over (a teacher) is kept at its end alone, since those do not see it learn. A run
+    that was stopped or failed is kept as it was judged.
     """
+    if isinstance(event, Finished) and event.outcome != "completed":
+        return pack(networks) if networks and _size(networks) <= LIMIT else None
     if not isinstance(event, Validated):
         return None
     phase = next(phase for phase in phases if phase.name == event.phase)
     own = {learner.role: networks[learner.role] for learner in phase.learners}
     epochs, every = phase.recipe.epochs, epochs_per_look(phase)
     look, last = -(-event.epoch // every), -(-epochs // every)
-    size = sum(value.nbytes for network in own.values() for value in network.state_dict().values())
-    return pack(own) if look == last or (not phase.is_kept and look in kept_looks(last, size)) else None
+    looks = kept_looks(last, _size(own))
+    return pack(own) if look in looks and (look == last or not phase.is_kept) else None
+
+
+def _size(networks: Mapping[str, nn.Module]) -> int:
+    """Bytes of all weights and buffers."""
+    return sum(value.nbytes for network in networks.values() for value in network.state_dict().values())
 
 
 @functools.lru_cache(maxsize=64)
 def kept_looks(last: int, size: int) -> frozenset[int]:
-    """Which of the looks 0 to ``last`` are kept if each takes ``size`` bytes: the first, the last, and between them as
-    many as fit into :data:`LIMIT`, equally many per doubling."""
+    """Which of the looks 0 to ``last`` are kept if each takes ``size`` bytes and all of them at most :data:`LIMIT`: the
+    last, the first, and between them equally many per doubling."""
     for density in DENSITIES:
         chosen = {look for look in range(1, last) if look % max(1, 2 ** (look.bit_length() - 1) // density) == 0}
         if size * (len(chosen) + 2) <= LIMIT:
             return frozenset(chosen | {0, last})
-    return frozenset({0, last})
+    return frozenset({last} if size <= LIMIT else ())
 
 
 def pack(networks: Mapping[str, nn.Module]) -> bytes:

@@ -43,7 +43,7 @@ MIGRATIONS = (
     """
     CREATE TABLE snapshots (
         run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-        n INTEGER NOT NULL,         -- of the event "validated" that was said with these weights
+        n INTEGER NOT NULL,         -- of the event that was said with these weights
         weights BLOB NOT NULL,      -- snapshots.pack(): safetensors
         PRIMARY KEY (run, n)
     );
@@ -197,11 +197,15 @@ class Store:
         return [(n, from_json(body)) for n, body in rows]
 
     def snapshots(self, run: str) -> list[tuple[int, Event]]:
-        """(number, event) of every look of a run whose weights were kept, in order."""
+        """(number, event) of everything a run said together with weights, in order."""
         rows = self._db().execute(
             "SELECT n, body FROM snapshots JOIN events USING (run, n) WHERE run = ? ORDER BY n", (run,)
         )
         return [(n, from_json(body)) for n, body in rows]
+
+    def with_weights(self) -> set[str]:
+        """The ids of all runs that weights were kept of."""
+        return {run for (run,) in self._db().execute("SELECT DISTINCT run FROM snapshots")}
 
     def weights(self, run: str, n: int) -> bytes | None:
         """The weights kept with event number ``n``, or None if there are none."""

@@ -14,11 +14,12 @@ st.markdown(
 
 from kd_core import runs  # noqa: E402
 from kd_core.recall import Recall  # noqa: E402
-from pages.ui import lens, specimen  # noqa: E402
+from pages.ui import address, specimen  # noqa: E402
 from pages.ui.bench import Bench  # noqa: E402
 from pages.ui.closeup import closeup  # noqa: E402
+from pages.ui.errors import spared  # noqa: E402
 
-lens.restore()
+address.follow()
 row = specimen.chosen()
 if row is None:
     st.stop()
@@ -27,13 +28,16 @@ is_active = row.state in runs.ACTIVE
 
 def instruments(run: str) -> None:
     """All of the page that depends on the run. While it trains, drawn again every second."""
+    address.follow()
     now = runs.shared().store.run(run)
+    if st.query_params.get("run", run) != run:  # another one was chosen
+        st.rerun()
     if now is None or (now.state in runs.ACTIVE) != is_active:
         st.rerun()
     assert now is not None
     recall = Recall(runs.shared().store, now)
     usual = {"alpha": recall.config.method.values().get("alpha", 0.9)}
-    view = lens.current(recall.data.classes, usual)
+    view = address.current(recall.data.classes, len(recall.splits[recall.shown]), usual)
     moment = recall.at(view.epoch)
     bench = Bench(recall, moment, view)
     which, when = st.columns([3, 2], gap="large")
@@ -75,5 +79,9 @@ def instruments(run: str) -> None:
     bench.sources()
 
 
-st.fragment(instruments, run_every=1.0 if is_active else None, key=f"instruments {row.id}")(row.id)
-st.html("<style>.stMainBlockContainer { padding-bottom: 9rem }</style>")  # room for the dock
+st.fragment(spared(instruments), run_every=1.0 if is_active else None, key=f"instruments {row.id}")(row.id)
+# Room for the dock, and what has the focus is never behind it.
+st.html(
+    "<style>.stMainBlockContainer { padding-bottom: 9rem } "
+    "[data-testid=stMain] { scroll-padding-bottom: 10rem }</style>"
+)

@@ -14,7 +14,7 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
     ["options", "events", "seeds", "control", "checkpoint", "devices"],
-    ["catalogue", "metrics", "lens"],
+    ["catalogue", "metrics"],
     ["datasets", "models", "methods", "views", "config", "footprint", "pictures", "verdict", "drawing"],
     ["schemes"],
     ["learning", "preparation", "probes", "kept", "snapshots"],

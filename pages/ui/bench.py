@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import streamlit as st
 
 from kd_core import pictures
-from kd_core.lens import IMAGE, Lens
 from kd_core.metrics import BINS
 from kd_core.options import in_words, options_of
 from kd_core.recall import TAUGHT, Moment, Recall
 from pages.ui import feed
+from pages.ui.address import look
 from pages.ui.browser import component
-from pages.ui.lens import look
+from pages.ui.lens import IMAGE, Lens
 
 HANDLE = options_of(Lens)["temperature"]
 
@@ -51,7 +51,7 @@ class Bench:
         sent: list[int] = st.session_state.setdefault("moments sent", {}).setdefault(self.name, [])
         if self.moment.number not in sent:
             sent.append(self.moment.number)
-        frames = [_frame(self.name, self.recall, number, not place) for place, number in enumerate(sent)]
+        frames = _Frames(self.name, self.recall, sent)
         key = f"dock of {self.recall.run.id}"
         feed.mount(
             "dock", self.name, frames, key=key, bench=self.name, **_heavy(self.name, self.recall),
@@ -107,7 +107,9 @@ class Bench:
 
     def calibration(self) -> None:
         """How sure, how right, and the temperature that would make both the same."""
-        self.mount("calibration", bins=BINS, best=_best(self.name, self.recall, self.moment.number))
+        found = _best(self.name, self.recall, self.moment.number)
+        best = {role: {"temperature": temperature} for role, temperature in found.items()}
+        self.mount("calibration", bins=BINS, best=best)
 
     def sources(self) -> None:
         """Soft targets without a teacher, beside the teacher's."""
@@ -119,6 +121,22 @@ class Bench:
         ]  # fmt: skip
         says = {name: _setting(name) for name in names} | {"log": lambda value: look(targets_log=bool(value))}
         self.mount("sources", says, options=options, log=self.lens.targets_log)
+
+
+class _Frames(Sequence[dict[str, Any]]):
+    """The frames of these moments, each made when it is asked for: most have been sent before."""
+
+    def __init__(self, bench: str, recall: Recall, numbers: list[int]) -> None:
+        self.bench, self.recall, self.numbers = bench, recall, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: Any) -> Any:
+        places = range(len(self))[place]
+        if isinstance(places, int):
+            return _frame(self.bench, self.recall, self.numbers[places], not places)
+        return [self[one] for one in places]
 
 
 def _setting(name: str) -> Callable[[Any], None]:
@@ -141,21 +159,17 @@ def _heard(key: str, state: str, act: Callable[[Any], None]) -> Callable[[], Non
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _frame(bench: str, _recall: Recall, number: int, is_first: bool) -> dict[str, Any]:  # noqa: ARG001
-    return _recall.frame(_moment(_recall, number), is_first)
+    return _recall.frame(_recall.moment(number), is_first)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _best(bench: str, _recall: Recall, number: int) -> dict[str, dict[str, float]]:  # noqa: ARG001
-    return _recall.best(_moment(_recall, number), HANDLE.low, HANDLE.high)
+def _best(bench: str, _recall: Recall, number: int) -> dict[str, float]:  # noqa: ARG001
+    return _recall.best(_recall.moment(number), HANDLE.low, HANDLE.high)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _telling(bench: str, _recall: Recall, number: int) -> int:  # noqa: ARG001
-    return _recall.telling(_moment(_recall, number))
-
-
-def _moment(recall: Recall, number: int) -> Moment:
-    return next(moment for moment in recall.moments if moment.number == number)
+    return _recall.telling(_recall.moment(number))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

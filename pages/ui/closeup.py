@@ -7,15 +7,13 @@ from typing import Any
 import streamlit as st
 
 from kd_core import pictures
-from kd_core.drawing import network_input
-from kd_core.lens import DRAWING, IMAGE, LOGITS, Lens
+from kd_core.drawing import network_input, point, refusal
 from kd_core.options import as_text, options_of
 from kd_core.probes import extent
+from pages.ui.address import TYPED, look
 from pages.ui.bench import Bench
-from pages.ui.lens import look
+from pages.ui.lens import DRAWING, IMAGE, LOGITS, Lens
 from pages.ui.words import plain
-
-TYPED = ("teacher_logits", "student_logits")
 
 
 def closeup(bench: Bench) -> None:
@@ -46,16 +44,13 @@ def _example(bench: Bench) -> None:
 
 def _drawn(bench: Bench) -> dict[str, Any] | None:
     recall, drawing = bench.recall, bench.lens.drawing
-    data, given, refused = recall.data, None, ""
-    seen = None
+    data, given, seen, refused = recall.data, None, None, refusal(recall.data)
     try:
         if drawing:
             inputs = network_input(data, drawing)
             seen = None if data.is_planar else pictures.of_input(data, inputs)
-            title = f"The point ({drawing.replace(',', ', ')})" if data.is_planar else "Your drawing"
+            title = "The point ({:.4g}, {:.4g})".format(*point(drawing)) if data.is_planar else "Your drawing"
             given = _given(recall.answer(bench.moment, drawing), bench.classes, title)
-        elif not data.is_planar and data.shape[0] != 1:
-            refused = "These networks see colours: choose one of their images, a drawing is grey."
     except ValueError as error:
         refused = str(error)
     bench.mount(
@@ -64,7 +59,7 @@ def _drawn(bench: Bench) -> dict[str, Any] | None:
         extent=extent(data) if data.is_planar else None,
         pixels="" if data.is_planar else " × ".join(map(str, data.shape[:0:-1])) + " pixels",
     )  # fmt: skip
-    return given or _given({}, bench.classes, "Nothing drawn yet")
+    return given or _given({}, bench.classes, "No point placed yet" if data.is_planar else "Nothing drawn yet")
 
 
 def _typed(bench: Bench) -> dict[str, Any]:
@@ -75,10 +70,12 @@ def _typed(bench: Bench) -> dict[str, Any]:
         st.error(plain(str(error)))
         logits = Lens().typed()
     for name in TYPED:
-        st.session_state.setdefault(f"typed {name}", as_text(getattr(lens, name)))
+        _follow(f"typed {name}", as_text(getattr(lens, name)))
         st.text_input(f"{name.split('_')[0].capitalize()}’s logits", key=f"typed {name}", on_change=_type)
-    if refused := st.session_state.get("refused logits"):
-        st.error(f"{plain(refused)} The bars still show the last logits that could be used.")
+    try:
+        _as_typed()
+    except ValueError as error:
+        st.error(f"{plain(str(error))} The bars still show the last logits that could be used.")
     st.caption("One number per class, with commas or spaces between them; as many for the student as for the teacher.")
     classes = [f"class {number + 1}" for number in range(len(logits["teacher"]))]
     return _given(logits, classes, "Your logits")
@@ -88,14 +85,21 @@ def _given(logits: dict[str, list[float]], classes: list[str], title: str) -> di
     return {"logits": logits, "classes": classes, "label": None, "title": title}
 
 
+def _follow(key: str, text: str) -> None:
+    """The box shows what the address says whenever that changes; till then, what was typed, right or wrong."""
+    if key not in st.session_state or st.session_state.get(f"address of {key}") != text:
+        st.session_state[key] = st.session_state[f"address of {key}"] = text
+
+
+def _as_typed() -> dict[str, Any]:
+    """Both boxes count together: whoever adds a class has to change both, one after the other. Raises ValueError."""
+    values = {name: options_of(Lens)[name].check(name, st.session_state[f"typed {name}"]) for name in TYPED}
+    Lens(**values).typed()
+    return values
+
+
 def _type() -> None:
-    """Both boxes count together: whoever adds a class has to change both, one after the other."""
-    texts = {name: st.session_state[f"typed {name}"] for name in TYPED}
     try:
-        values = {name: options_of(Lens)[name].check(name, text) for name, text in texts.items()}
-        Lens(**values).typed()
-    except ValueError as error:
-        st.session_state["refused logits"] = str(error)
-        return
-    st.session_state["refused logits"] = ""
-    look(**values)
+        look(**_as_typed())
+    except ValueError:
+        return  # the page says so, beside the boxes

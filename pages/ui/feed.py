@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -12,7 +12,7 @@ from pages.ui.browser import component
 HEAVY = ("points", "images", "sheet", "splits")  # the component keeps them; they travel with the first frames alone
 
 
-def mount(name: str, run: str, frames: list[dict[str, Any]], key: str = "", **options: Any) -> Any:
+def mount(name: str, run: str, frames: Sequence[dict[str, Any]], key: str = "", **options: Any) -> Any:
     """Shows ``frames`` of ``run``; ``on_..._change`` callbacks go to the component, every other option to its data."""
     callbacks = {key: value for key, value in options.items() if key.startswith("on_")}
     static = {key: value for key, value in options.items() if not key.startswith("on_")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
-import secrets
 import threading
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from pages.ui import browser
-from pages.ui.words import plain
+from pages.ui.errors import spared
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +42,7 @@ def run(page: Page) -> None:
     st.html(LESS_AIR)
     st.session_state["is_framed"] = True
     try:
-        page.run()
-    except ValueError as error:
-        st.error(plain(str(error)))
-    except Exception:
-        number = secrets.token_hex(4)
-        log.exception("error %s on the page %s", number, page.title)
-        st.error(f"Something went wrong, and nothing of yours is lost. The server’s log says more under {number}.")
+        spared(page.run)()
     finally:
         st.session_state["is_framed"] = False
 

@@ -11,6 +11,7 @@ from kd_core.config import from_flat
 from kd_core.store import Run, family_of
 from kd_core.verdict import SEEDS
 from pages.ui import live, verdicts
+from pages.ui.errors import spared
 
 # Questions, not promises: the lab answers them with a run, a control and other seeds.
 RECIPES = (
@@ -61,7 +62,7 @@ def newest(may_begin: bool) -> str | None:
 def verdict(row: Run, is_active: bool) -> None:
     """The sentence over all seeds once they are done; until then, what is being waited for."""
     if is_active or _waiting(row):
-        st.fragment(_wait, run_every=1.0, key="hero verdict")(row, is_active)
+        st.fragment(spared(_wait), run_every=1.0, key="hero verdict")(row, is_active)
     else:
         verdicts.say(row)
 

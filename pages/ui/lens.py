@@ -1,49 +1,79 @@
-"""The settings of the Temperature page, kept in the address alone: read from it, written to it, refused in words."""
+"""How one looks at a run's answers: every setting of the Temperature page."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import streamlit as st
+from kd_core.options import Options, choice, class_name, logits, number, shorten, switch, text, whole
 
-from kd_core.lens import Lens
-from kd_core.options import as_text, options_of, read
-from pages.ui.words import plain
-
-_SETTINGS = tuple(options_of(Lens))
-RESERVED = ("run", "autoplay", "embed", "embed_options")  # parameters that are no setting
+IMAGE, DRAWING, LOGITS = "image", "drawing", "logits"  # where the input comes from
+DIFFERENCES = ("student-teacher", "baseline-teacher", "student-baseline")
+FEWEST, MOST = 2, 1000  # classes of logits typed by hand
 
 
-def restore() -> None:
-    """Back from another page by the menu: the address is what it was. Call before anything reads it."""
-    if not st.query_params and st.session_state.get("lens"):
-        st.query_params.from_dict(st.session_state["lens"])
-    _remember()
+@dataclass(frozen=True)
+class Lens(Options):
+    """Nothing here changes a network: the logits stay what they are."""
 
+    temperature: float = number(4.0, 0.25, 64.0, "Divides the logits of every network before softmax.")
+    epoch: int = whole(-1, -1, 1_000_000, "An epoch whose weights were kept, or the last one before it; -1 is the end.")
+    source: str = choice(
+        IMAGE, (IMAGE, DRAWING, LOGITS), "Where the input comes from: an example, a drawing, or logits typed by hand."
+    )
+    image: int = whole(-1, -1, 1_000_000, "Position of the example; -1 is the one that T has most to show on.")
+    show: str = choice("all", ("all", "unsure", "student_wrong", "disagree"), "Which examples are offered.")
+    of_class: str = class_name("none", "Examples of this class alone are offered.")
+    drawing: str = text("", 1500, "Strokes on a grid of 64 × 64, two characters per point; x,y for points.")
+    teacher_logits: tuple[float, ...] = logits((6.0, 3.0, -1.0), FEWEST, MOST, "One number per class.")
+    student_logits: tuple[float, ...] = logits((2.0, 1.5, 0.5), FEWEST, MOST, "One number per class.")
+    first: str = class_name("none", "First class of the ratio; it counts together with the second one.")
+    second: str = class_name("none", "Second class of the ratio; without both, the teacher's two likeliest.")
+    log: bool = switch(False, "Probabilities on a logarithmic axis.")
+    alpha: float = number(0.9, 0.0, 1.0, "The teacher's weight in the loss.", step=0.01)
+    diagonal: bool = switch(True, "Show how much of each class the map gives to the class itself.")
+    map_log: bool = switch(False, "The map's colours on a logarithmic scale.")
+    difference: str = choice(DIFFERENCES[0], DIFFERENCES, "Which difference the map shows.")
+    true_class: str = class_name("none", "Row of the chosen cell of the map; it counts together with its column.")
+    answered: str = class_name("none", "Column of the chosen cell of the map; it counts together with its row.")
+    targets_log: bool = switch(True, "The sources of soft targets on a logarithmic axis.")
+    smoothing: float = number(
+        0.1, 0.0, 1.0, "Probability that label smoothing spreads evenly over all classes.",
+        step=0.01, label="Label smoothing ε",
+    )  # fmt: skip
+    correct_probability: float = number(
+        0.99, 0.5, 1.0, "Probability that the virtual teacher gives to the label before softening.",
+        step=0.01, label="Virtual teacher’s certainty",
+    )  # fmt: skip
 
-def current(classes: tuple[str, ...], usual: dict[str, Any]) -> Lens:
-    """What the address asks for; a setting that cannot be used is named on the screen and replaced by the usual one."""
-    given = {name: text for name, text in st.query_params.items() if name not in RESERVED}
-    values, refused = read(Lens, given)
-    refused += [f"{name}: there is no such setting." for name in given if name not in options_of(Lens)]
-    lens = Lens(**(usual | values))
-    if unknown := lens.fit(classes):
-        refused += unknown
-        lens = lens.with_values(**{line.split(" ", 1)[0]: "none" for line in unknown})
-    for line in refused:
-        st.error(f"The link asks for something that does not exist: {plain(line)} The usual value is shown instead.")
-    return lens
+    def fit(self, classes: Sequence[str], examples: int) -> dict[str, str]:
+        """One sentence for every setting, by name, that the data do not have."""
+        refused = {}
+        for name in ("of_class", "first", "second", "true_class", "answered"):
+            known = self.classes(classes) if name in ("first", "second") else classes
+            if getattr(self, name) not in ("none", *known):
+                shown = shorten(getattr(self, name))
+                refused[name] = f"{name} = {shown}: choose one of {', '.join(known[:20])}, or none."
+        for pair in (("first", "second"), ("true_class", "answered")):
+            alone = [name for name in pair if getattr(self, name) != "none" and name not in refused]
+            if len(alone) == 1 and not refused.keys() & set(pair):
+                refused[alone[0]] = f"{alone[0]}: {pair[0]} and {pair[1]} count together; name both."
+        if self.image >= examples:
+            refused["image"] = f"image = {self.image}: choose a whole number from 0 to {examples - 1}."
+        return refused
 
+    def classes(self, of_data: Sequence[str]) -> Sequence[str]:
+        """The classes of the input that is looked at: those of the data, or of the logits typed by hand."""
+        if self.source != LOGITS:
+            return of_data
+        return [f"class {number + 1}" for number in range(len(self.teacher_logits))]
 
-def look(**changes: Any) -> None:
-    """Writes settings into the address; a usual value needs no word there."""
-    for name, value in changes.items():
-        if value == Lens.__dataclass_fields__[name].default and name != "alpha":
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = as_text(value)
-    _remember()
-
-
-def _remember() -> None:
-    st.session_state["lens"] = {name: text for name, text in st.query_params.items() if name in ("run", *_SETTINGS)}
+    def typed(self) -> dict[str, list[float]]:
+        """The logits typed by hand, by role. Raises ValueError where they do not fit together."""
+        teacher, student = list(self.teacher_logits), list(self.student_logits)
+        if len(teacher) != len(student):
+            raise ValueError(
+                f"teacher_logits has {len(teacher)} numbers and student_logits {len(student)}: "
+                "give both networks the same number, one per class."
+            )
+        return {"teacher": teacher, "student": student}

@@ -14,6 +14,7 @@ from kd_core.options import as_text, options_of
 from kd_core.runs import Status
 from kd_core.store import Run
 from pages.ui import controls, feed
+from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
 from pages.ui.words import plain
 
@@ -40,7 +41,7 @@ def follow(row: Run, is_active: bool, *, panels: tuple[str, ...], has_controls: 
 
     The rest of the page, which was drawn for ``is_active``, is drawn again as soon as that is no longer so.
     """
-    st.fragment(_draw, run_every=POLL_SECONDS if is_active else None, key=f"live {row.id}")(
+    st.fragment(spared(_draw), run_every=POLL_SECONDS if is_active else None, key=f"live {row.id}")(
         row.id, row.config, panels, has_controls, is_active
     )
 

@@ -13,12 +13,14 @@ from kd_core.probes import extent
 from kd_core.store import Run
 from kd_core.views import Labels
 from pages.ui import controls, feed, live, settings
+from pages.ui.errors import spared
 from pages.ui.words import plain
 
 SAMPLES = 10
 
 
 @st.fragment
+@spared
 def form(row: Run | None) -> None:
     """Draws all widgets, writes what they show into the address, and starts a run when asked to.
 

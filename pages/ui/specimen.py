@@ -10,10 +10,12 @@ import streamlit as st
 from kd_core import runs
 from kd_core.config import from_flat
 from kd_core.datasets import load
+from kd_core.options import as_text
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
 from pages.ui import history, live
-from pages.ui.lens import look
+from pages.ui.address import look
+from pages.ui.errors import spared
 from pages.ui.reel import reel
 from pages.ui.words import plain
 
@@ -32,7 +34,7 @@ def chosen() -> Run | None:
         st.error(f"There is no run called “{plain(wanted)}” here. Choose another one below.")
     elif row and not row.is_readable:
         st.error("This run needs a method, a network or data that this installation does not have. Choose another one.")
-    elif row and not shared.store.snapshots(row.id):
+    elif row and row.id not in shared.store.with_weights():
         _without_weights(row)
     elif row:
         st.session_state["seen"] = row.id
@@ -47,14 +49,15 @@ def chosen() -> Run | None:
 def choice(row: Run | None) -> None:
     """A select box of the newest runs."""
     store = runs.shared().store
-    rows = [one for one in store.runs(SHOWN) if one.is_readable and store.snapshots(one.id)]
+    kept = store.with_weights()
+    rows = [one for one in store.runs(SHOWN) if one.id in kept and one.is_readable]
     if row and row.id not in {one.id for one in rows}:
         rows.append(row)
     if not rows:
         return
-    names = {one.id: f"{_when(one)} · {history.in_a_line(one)}" for one in rows}
+    names = _names(rows)
     current: str | None = row.id if row else None
-    if st.session_state.get("specimen") != current:
+    if "specimen" not in st.session_state or st.session_state["specimen"] != current:
         st.session_state["specimen"] = current
     st.selectbox(
         "Run", list(names), key="specimen", format_func=lambda run: names[str(run)], on_change=_choose,
@@ -62,8 +65,25 @@ def choice(row: Run | None) -> None:
     )  # fmt: skip
 
 
+def _names(rows: list[Run]) -> dict[str, str]:
+    """What tells runs apart first; two of the same name cannot both be chosen, so they get their id."""
+    names = {}
+    for row in rows:
+        config = row.config
+        what = f"{config.dataset.title}, {config.teacher.label()} → {config.student.label()}, seed {config.seed}"
+        names[row.id] = f"{what} · {_when(row)} · {_options(row)}"
+    taken = list(names.values())
+    return {run: name if taken.count(name) == 1 else f"{name} · {run[:4]}" for run, name in names.items()}
+
+
+def _options(row: Run) -> str:
+    method = row.config.method
+    return f"{method.title}, " + ", ".join(f"{name} {as_text(value)}" for name, value in method.values().items())
+
+
 def _choose() -> None:
-    st.query_params.from_dict({"run": st.session_state["specimen"]})
+    if st.session_state["specimen"] != st.query_params.get("run"):
+        st.query_params.from_dict({"run": st.session_state["specimen"]})
 
 
 def epoch(recall: Recall, moment: Moment, is_active: bool) -> None:
@@ -88,13 +108,11 @@ def _usual() -> Run | None:
     seen = store.run(st.session_state.get("seen", ""))
     if seen:
         return seen
-    rows = [row for row in store.runs(SHOWN) if row.is_readable and row.state in (runs.COMPLETED, *runs.ACTIVE)]
+    kept = store.with_weights()
+    rows = [row for row in store.runs(SHOWN) if row.id in kept and row.is_readable]
     # Ten classes have more to say about each other than two, so pictures go first.
-    rows.sort(key=lambda row: load(row.config.dataset).is_planar)
-    with_weights = [row for row in rows if store.snapshots(row.id)]
-    if with_weights and not load(with_weights[0].config.dataset).is_planar:
-        return with_weights[0]
-    return _first() or (with_weights[0] if with_weights and not _may_begin() else None)
+    pictures = [row for row in rows if not load(row.config.dataset).is_planar]
+    return next(iter(pictures), None) or _first() or next(iter(rows), None)
 
 
 def _may_begin() -> bool:
@@ -107,7 +125,7 @@ def _first() -> Run | None:
     with _lock:
         if not _begun and _may_begin():
             _begun.append(shared.start(from_flat({"dataset": DATASET})))
-    return shared.store.run(_begun[0]) if _begun else None
+    return shared.store.run(_begun[0]) if _begun and _may_begin() else None
 
 
 def _nothing_yet() -> None:
@@ -121,10 +139,14 @@ def _without_weights(row: Run) -> None:
     """A run that has just begun, or one from before weights were kept."""
     status = runs.shared().status(row.id)
     if status and status.is_active:
-        st.fragment(_wait, run_every=0.5, key=f"waiting for {row.id}")(row.id)
+        st.fragment(spared(_wait), run_every=0.5, key=f"waiting for {row.id}")(row.id)
+        return
+    if row.state in (runs.INTERRUPTED, runs.STOPPED):
+        history.outcome(row)
         return
     st.warning(
-        "This run kept no weights, so its networks cannot be asked any more. The same settings give the same run again."
+        "No weights of this run were kept, so its networks cannot be asked any more: it is older than this page, or "
+        "its networks are too large. Trained again with the same settings it gives the same numbers."
     )
     if st.button("Train it again", type="primary", icon=":material/replay:"):
         st.query_params.from_dict({"run": runs.shared().start(row.config)})
@@ -133,10 +155,10 @@ def _without_weights(row: Run) -> None:
 
 def _wait(run: str) -> None:
     status = runs.shared().status(run)
-    if status is None or not status.is_active or runs.shared().store.snapshots(run):
+    if status is None or not status.is_active or run in runs.shared().store.with_weights():
         st.rerun()
     live.progress(status, reel(run))
 
 
 def _when(row: Run) -> str:
-    return datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M")
+    return datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M:%S")

@@ -9,6 +9,7 @@ from kd_core import runs
 from kd_core.store import Run
 from kd_core.verdict import SEEDS, Verdict, verdict
 from pages.ui.browser.palette import ROLES
+from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
 
 ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
@@ -54,7 +55,7 @@ def is_it_luck(row: Run) -> None:
         st.caption("This run was changed by hand while it trained, so other seeds cannot be compared with it.")
     active = [run for run in family if run.state in runs.ACTIVE]
     if active:
-        st.fragment(_wait, run_every=1.0, key=f"luck {row.family}")(row, len(active))
+        st.fragment(spared(_wait), run_every=1.0, key=f"luck {row.family}")(row, len(active))
     elif family and found and found.outcome != "alone":
         missing = missing_seeds(row, family)
         label = "Is it luck?" if len(missing) < SEEDS else f"Is it luck? Ask {len(missing)} more seeds"

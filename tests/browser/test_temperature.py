@@ -12,6 +12,7 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from kd_core import drawing as drawing_module
 from kd_core import metrics
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.recall import TAUGHT, TEST, Recall
@@ -39,6 +40,17 @@ async (slider) => {
 """
 
 
+# Is there ink in the middle of each of the 64 x 64 cells of the pad?
+INK = """
+(canvas) => {
+  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  const at = (place, size) => Math.floor(((place + 0.5) / 64) * size);
+  return Array.from({length: 64}, (_, y) => Array.from({length: 64}, (_, x) =>
+    pixels[4 * (at(y, canvas.height) * canvas.width + at(x, canvas.width)) + 3] > 127));
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def run(server: Server, browser: object) -> str:
     return train(server, browser, DIGITS)
@@ -60,7 +72,7 @@ def train(server: Server, browser: object, settings: str) -> str:
 
 def visit(page: Page, server: Server, run: str, **lens: object) -> Recall:
     page.goto(f"{server.url}/temperature?run={run}" + "".join(f"&{name}={value}" for name, value in lens.items()))
-    expect(page.locator(".dst-softened svg").first).to_be_visible()
+    expect(page.locator(".dst-softened .dst-title")).not_to_be_empty()
     page.wait_for_timeout(800)
     store = server.store()
     return Recall(store, store.run(run))
@@ -79,7 +91,7 @@ def numbers(page: Page, instrument: str, tmp_path: Path, which: int = 0) -> list
         button.click()
     path = tmp_path / f"{instrument}-{which}.csv"
     download.value.save_as(path)
-    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
 
 
 def soften(logits: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -136,6 +148,9 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
         for role in roles:
             loss = metrics.loss(logits[role]["validation"].double() / float(row["temperature"]), validation)
             assert float(row[role]) == near(loss)
+    for role in roles:
+        best = next(row for row in rows if row["what"] == f"best of the {role}")
+        assert float(best[role]) <= min(float(row[role]) for row in rows) + 1e-9
 
     taught = recall.splits[TAUGHT].labels
     row = numbers(page, "gradients", tmp_path)[0]
@@ -149,11 +164,25 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
     share = 0.7 * with_factor / (0.7 * with_factor + 0.3 * of_labels)
     assert float(row["teacher's share with T²"]) == near(share)
 
-    rows = numbers(page, "sources", tmp_path)
-    expected = soften(logits["teacher"][TEST][17], temperature).tolist()
-    assert sorted(float(row["teacher"]) for row in rows) == near(sorted(expected))
-    smoothed = sorted(float(row["label smoothing"]) for row in rows)
-    assert smoothed == near([0.01] * 9 + [0.91])
+    rows = {int(row["class"]): row for row in numbers(page, "sources", tmp_path)}
+    targets = sources(logits["teacher"][TEST][17], int(labels[17]), temperature)
+    for name, expected in targets.items():
+        assert [float(rows[k][name]) for k in range(10)] == near(expected.tolist())
+    row = numbers(page, "sources", tmp_path, 1)[0]
+    for name, expected in targets.items():  # ln K - H: how far from the uniform distribution
+        assert float(row[name]) == near(math.log(10) - torch.special.entr(expected).sum().item())
+
+
+def sources(teacher: torch.Tensor, label: int, temperature: float) -> dict[str, torch.Tensor]:
+    """The four distributions at the usual smoothing (0.1, torch's convention) and certainty (0.99)."""
+    one_hot = torch.nn.functional.one_hot(torch.tensor(label), 10).double()
+    made_up = torch.where(one_hot == 1, 0.99, 0.01 / 9)
+    return {
+        "one-hot": one_hot,
+        "label smoothing": 0.9 * one_hot + 0.01,
+        "virtual teacher": (made_up / temperature).softmax(0),  # probabilities softened like logits, as in the paper
+        "teacher": soften(teacher, temperature),
+    }
 
 
 def length_of_gradient(loss: Callable, student: torch.Tensor, other: torch.Tensor) -> float:
@@ -224,9 +253,48 @@ def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
     assert rows[1]["class"] == "1"
     assert max(range(10), key=lambda k: float(rows[k]["teacher p"])) == 1
 
+    paper = page.locator(".dst-pad canvas").evaluate(INK)
+    raster = drawing_module.raster(drawing_module.strokes(drawing)) > 0.5
+    same = (torch.tensor(paper) == raster[2::4, 2::4]).double().mean().item()
+    assert same > 0.98  # the pad shows the ink that the networks are given
+
     again = new_page()  # the link holds the drawing
     again.goto(page.url)
     expect(again.locator(".dst-softened .dst-title")).to_have_text("Your drawing")
+
+
+def test_another_run_can_be_chosen_and_the_address_says_which_one_is_shown(
+    server: Server, browser: object, new_page: New, run: str
+) -> None:
+    other = train(server, browser, "dataset=moons&epochs=3&teacher_epochs=2")
+    page = new_page()
+    visit(page, server, run, temperature="6")
+    page.get_by_role("combobox", name="Run").click()
+    page.get_by_role("option").filter(has_text="Two moons").first.click()
+    expect(page.locator(".dst-softened .dst-class").first).to_have_text(re.compile("A"))
+    assert f"run={other}" in page.url
+    page.go_back()
+    expect(page.locator(".dst-softened .dst-class").first).to_have_text(re.compile("0"))
+
+
+def test_what_is_looked_at_stays_when_the_run_ends(server: Server, new_page: New) -> None:
+    page = new_page()
+    page.goto(f"{server.url}/distill?autoplay=0&dataset=digits&epochs=2000&seed=3")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_function("() => location.search.includes('run=')")
+    live = re.search(r"run=(\w+)", page.url).group(1)
+    wait_until(lambda: len(server.store().snapshots(live)) > 3, 60)
+    other = new_page()
+    other.goto(f"{server.url}/temperature?run={live}&source=logits&teacher_logits=1,2&student_logits=2,1")
+    title = other.locator(".dst-softened .dst-title")
+    expect(title).to_have_text("Your logits")
+    handle(other).focus()
+    other.keyboard.press("ArrowRight")
+    other.wait_for_function("() => location.search.includes('temperature=')")
+    page.get_by_role("button", name="Stop and keep").click()
+    expect(other.get_by_text("Test images")).to_be_visible()  # the test split is open now
+    expect(title).to_have_text("Your logits")
+    assert "temperature=4.3" in other.url
 
 
 def test_examples_can_be_filtered_and_the_counts_are_right(server: Server, new_page: New, run: str) -> None:

@@ -78,8 +78,9 @@ def test_a_temperature_that_is_none_is_answered_with_a_sentence(open_page: Open,
 
 def test_settings_that_do_not_exist_are_named(open_page: Open, shared: Runs) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), heat="4", of_class="cat")
-    assert "heat" in app.error[0].value
-    assert "choose one of A, B" in app.error[1].value
+    (error,) = app.error
+    assert "There is no setting called heat" in error.value
+    assert "choose one of A, B" in error.value
 
 
 def test_a_run_that_does_not_exist_is_named_and_others_are_offered(open_page: Open, shared: Runs) -> None:
@@ -92,7 +93,7 @@ def test_a_run_that_does_not_exist_is_named_and_others_are_offered(open_page: Op
 def test_a_run_without_weights_says_so_and_can_be_trained_again(open_page: Open, shared: Runs) -> None:
     shared.store.add("old", from_flat(QUICK), "completed")
     app = open_page("temperature", run="old", autoplay="0")
-    assert "This run kept no weights" in app.warning[0].value
+    assert "No weights of this run were kept" in app.warning[0].value
     next(button for button in app.button if button.label == "Train it again").click().run()
     assert sorted(run.config.to_json() for run in shared.store.runs()) == [from_flat(QUICK).to_json()] * 2
 
@@ -100,8 +101,8 @@ def test_a_run_without_weights_says_so_and_can_be_trained_again(open_page: Open,
 @pytest.mark.parametrize(
     ("teacher", "student", "said"),
     [
-        ("1, cat", "1, 2", "choose 2 to 1,000 finite numbers"),
-        ("1, inf", "1, 2", "choose 2 to 1,000 finite numbers"),
+        ("1, cat", "1, 2", "numbers up to a million in size"),
+        ("1, inf", "1, 2", "numbers up to a million in size"),
         ("1, 2, 3", "1, 2", "has 3 numbers and student_logits 2"),
     ],
 )
@@ -124,7 +125,47 @@ def test_typed_logits_of_unequal_length_in_a_link_are_answered(open_page: Open, 
     assert "has 2 numbers and student_logits 3" in app.error[0].value.replace("\\", "")
 
 
+def test_of_two_typed_logits_one_refused_takes_the_other_with_it(open_page: Open, shared: Runs) -> None:
+    run = trained(shared, from_flat(QUICK))
+    app = open_page("temperature", run=run, source="logits", teacher_logits="1, inf", student_logits="1, 2")
+    (error,) = app.error
+    assert "teacher_logits" in error.value.replace("\\", "")
+
+
+def test_twins_can_be_told_apart(open_page: Open, shared: Runs) -> None:
+    first, second = (trained(shared, from_flat(QUICK)) for _ in range(2))
+    app = open_page("temperature", run=first)
+    assert len(set(app.selectbox(key="specimen").options)) == 2
+    app.select_slider(key="epoch").set_value(2).run()
+    assert app.query_params["run"] in (first, [first])
+    app.selectbox(key="specimen").set_value(second).run()
+    assert app.query_params["run"] in (second, [second])
+
+
 @pytest.mark.parametrize("drawn", ["1,2,3", "AABB", "<script>"])
 def test_a_drawing_that_is_none_is_no_traceback(open_page: Open, shared: Runs, drawn: str) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), source="drawing", drawing=drawn)
     assert len(app.subheader) == 4
+
+
+def test_a_run_stopped_before_anything_was_kept_can_go_on(open_page: Open, shared: Runs) -> None:
+    shared.store.add("half", from_flat(QUICK), "interrupted")
+    app = open_page("temperature", run="half", autoplay="0")
+    assert any(button.label == "Go on with it" for button in app.button)
+
+
+def test_a_refusal_goes_with_the_text_that_it_is_about(open_page: Open, shared: Runs) -> None:
+    app = open_page("temperature", run=trained(shared, from_flat(QUICK)), source="logits")
+    app.text_input(key="typed teacher_logits").set_value("1, cat").run()
+    assert app.error
+    app.query_params["source"] = "image"
+    app.run()
+    app.query_params["source"] = "logits"
+    app.run()
+    assert not app.error
+    assert app.text_input(key="typed teacher_logits").value == "6, 3, -1"
+
+
+def test_an_address_in_a_link_does_not_become_a_link(open_page: Open, shared: Runs) -> None:
+    app = open_page("temperature", run="https://evil.example/x", autoplay="0")
+    assert "://" not in app.error[0].value

@@ -1,7 +1,8 @@
 """Browser components: live curves, soft-target bars, decision surfaces and the scrubber that moves them together.
 
-``component(name)`` gives the mounting command of ``curves``, ``bars``, ``surfaces`` or ``scrubber``. Give every mounted
-component a ``key``: without one it is built anew at each change of its data.
+``component(name)`` gives the mounting command of one of :data:`_PARTS`: those of a run's live view, which share its
+moments, and those of the Temperature page, which share a bench (``bench/bench.js``). Give every mounted component a
+``key``: without one it is built anew at each change of its data.
 
 **The feed.** Every payload is ``{"run": str, "from": int, "frames": [...], ...}``. Frames are append-only; ``from`` is
 the position of the first one sent. A new ``run`` clears the component. Where frames are missing (a dropped update, a
@@ -12,7 +13,7 @@ page opened anew) the component sets the trigger ``resync`` to the number of fra
 
     component("curves")(key="curves", data=payload, on_resync_change=resync)
 
-Sending frames twice is harmless: the overlap is dropped. The heavy fields ``points`` and ``images`` may be left out of
+Sending frames twice is harmless: the overlap is dropped. Heavy fields (``feed.HEAVY``) may be left out of
 payloads whose ``from`` is above 0: the component keeps them for the run.
 
 **Moments.** A run has a list of moments (say, one per epoch and phase); a moment is an index into it. Components of a

@@ -85,7 +85,7 @@ function digits(value) {
   const [mantissa, exponent] = value.toExponential(1).split("e");
   return `${mantissa}×10${raise(Number(exponent))}`;
 }
-const percent = (share) => (share >= 0.9995 ? "100 %" : `${(100 * share).toFixed(1)} %`);
+const percent = (share) => (share === 1 ? "100 %" : share >= 0.9995 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
 
 // --- distributions (float64; logits in, probabilities and nats out) -------------------------------------------------
 

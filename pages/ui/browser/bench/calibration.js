@@ -1,6 +1,6 @@
 // Is a network as often right as it is sure? Reliability at the temperature, and the temperature that fits best.
 //
-// Payload: bench, bins, best ({role: {temperature, loss}}: the optimum on validation data). Sets no states.
+// Payload: bench, bins, best ({role: {temperature}}: the optimum on validation data). Sets no states.
 
 const LOSS_TICKS = [1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000];
 const BUDGET = 4; // milliseconds of a frame that may go into curves

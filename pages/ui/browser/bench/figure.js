@@ -51,10 +51,10 @@ class Figure {
     const field = (value) => {
       const text = String(value ?? "");
       // A name that a spreadsheet would run as a formula is kept from it.
-      const safe = typeof value === "string" && /^[=+\-@]/.test(text) ? `'${text}` : text;
-      return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+      const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+      return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
     };
-    this.#save(new Blob([[columns, ...rows].map((row) => row.map(field).join(",")).join("\n") + "\n"], { type: "text/csv" }), "csv");
+    this.#save(new Blob(["\ufeff", [columns, ...rows].map((row) => row.map(field).join(",")).join("\n") + "\n"], { type: "text/csv" }), "csv");
   }
   // The drawing by itself: own background, own styles. `prepare` may draw what is out of sight, `finish` may add to the
   // copy what is not SVG on the page.

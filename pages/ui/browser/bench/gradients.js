@@ -234,10 +234,10 @@ class Gradients extends Instrument {
       const why = this.alpha === 0 ? fits : this.alpha === 1 ? agrees : `${fits} and ${agrees}`;
       return `${place} there is no gradient at all: the student ${why}.`;
     }
-    const first = `${place}, ${portion(parts.with)} of the gradient comes from the teacher and ${portion(1 - parts.with)} from the labels.`;
+    const first = `${place} the teacher’s gradient is ${portion(parts.with)} of the two lengths together, that of the labels ${portion(1 - parts.with)}.`;
     if (parts.with === 0 || parts.with === 1) return `${first} The factor T² changes nothing about that.`;
     if (T === 1) return `${first} Without the factor T² it is the same: T² is 1.`;
-    return `${first} Without the factor T² the teacher’s part would be ${portion(parts.without)}.`;
+    return `${first} Without the factor T² the teacher’s would be ${portion(parts.without)}.`;
   }
   #shareNumbers() {
     const columns = ["temperature", "alpha", "teacher's share with T²", "teacher's share without T²"];

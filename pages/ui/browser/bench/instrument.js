@@ -34,6 +34,7 @@ class Instrument {
     if (this.bench?.name !== data.bench) {
       this.bench?.leave(this.changed);
       this.bench = Bench.join(data.bench, this.changed);
+      this.#echoes = {}; // a new bench knows nothing of what was said about the old one
     }
     this.configure(data);
     this.draw();

@@ -61,7 +61,7 @@ class Knowledge extends Instrument {
     const { bench } = this;
     const [{ p }, labels] = [bench.softened(role), bench.labels];
     const kept = this.#means.get(role);
-    if (kept?.p !== p || kept.labels !== labels) this.#means.set(role, { p, labels, ...confusion(p, labels, bench.classes.length) });
+    if (kept?.p !== p || kept.labels !== labels) this.#means.set(role, { p, labels, ...meanAnswers(p, labels, bench.classes.length) });
     return this.#means.get(role);
   }
   #numbers() {

@@ -1,7 +1,7 @@
 // Sums over matrices (classes × classes), row by row: true classes downwards, answered classes to the right.
 
 // Row c: the mean answer to the examples with label c. A class without examples has no means (NaN).
-function confusion(p, labels, count) {
+function meanAnswers(p, labels, count) {
   const means = new Float64Array(count * count);
   const counts = new Array(count).fill(0);
   labels.forEach((label, i) => {

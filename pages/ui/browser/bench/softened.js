@@ -45,7 +45,7 @@ class Softened extends Instrument {
     const spoken = inOneBreath(now, classes);
     this.figure.describe(`Probabilities at temperature ${digits(this.bench.temperature)} for ${title}${label === null ? "" : `, labelled ${classes[label]}`}: ${spoken}.`);
     this.#say(now, classes, theme);
-    this.pair.hidden = roles.length === 0;
+    for (const node of [this.figure.node, this.scale.node, this.readouts, this.pair]) node.hidden = roles.length === 0;
     if (roles.length === 0) return;
     this.#layPair(classes, logits);
     this.#sayRatio(now, logits, classes);

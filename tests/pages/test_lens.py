@@ -1,7 +1,7 @@
 import pytest
 
-from kd_core.lens import Lens
 from kd_core.options import as_text, options_of, read
+from pages.ui.lens import Lens
 
 
 @pytest.mark.parametrize("text", ["0", "-4", "1e9", "nan", "inf", "warm", ""])
@@ -11,16 +11,18 @@ def test_a_temperature_that_is_none_is_refused_with_the_range(text: str) -> None
     assert refused == [f'temperature = "{text}": choose a number from 0.25 to 64.']
 
 
-@pytest.mark.parametrize("text", ["2, cat, 1", "1, inf", "nan 2", "5", "", "1;2", ",".join(["1"] * 1001)])
+@pytest.mark.parametrize(
+    "text", ["2, cat, 1", "1, inf", "1e7, 0", "nan 2", "5", "", "1;2", "1,5 2,5", ",".join(["1"] * 1001)]
+)
 def test_logits_that_are_none_are_refused(text: str) -> None:
     _, refused = read(Lens, {"student_logits": text})
     assert len(refused) == 1
-    assert refused[0].endswith("choose 2 to 1,000 finite numbers, with commas or spaces between them.")
+    assert refused[0].endswith("numbers up to a million in size, with commas or spaces between them.")
     assert len(refused[0]) < 200  # however long the text was
 
 
 def test_logits_may_be_written_with_commas_or_spaces() -> None:
-    lens = Lens(teacher_logits="1, -2.5 3e-1", student_logits="0 0 1")
+    lens = Lens(teacher_logits="1, −2.5, 3e-1", student_logits="0 0 1")
     assert lens.typed() == {"teacher": [1.0, -2.5, 0.3], "student": [0.0, 0.0, 1.0]}
 
 
@@ -30,9 +32,26 @@ def test_logits_of_unequal_length_are_refused_with_both_lengths() -> None:
 
 
 def test_a_class_that_does_not_exist_is_named() -> None:
-    assert Lens(of_class="7", first="cat").fit("0123456789") == [
-        "first = cat: choose one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, or none."
-    ]
+    assert Lens(of_class="7", first="cat", second="3").fit("0123456789", 500) == {
+        "first": "first = cat: choose one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, or none."
+    }
+
+
+def test_the_classes_of_typed_logits_are_their_own() -> None:
+    lens = Lens(
+        source="logits", teacher_logits="1 2", student_logits="2 1", first="class 2", second="class 1", of_class="7"
+    )
+    assert lens.fit("0123456789", 500) == {}
+    assert set(lens.with_values(first="7").fit("0123456789", 500)) == {"first"}
+
+
+def test_half_a_pair_is_named() -> None:
+    assert set(Lens(first="7").fit("0123456789", 500)) == {"first"}
+    assert set(Lens(answered="7").fit("0123456789", 500)) == {"answered"}
+
+
+def test_an_example_that_does_not_exist_is_named() -> None:
+    assert Lens(image=500).fit("01", 500) == {"image": "image = 500: choose a whole number from 0 to 499."}
 
 
 def test_every_setting_survives_the_address() -> None:

@@ -1,0 +1,36 @@
+"""What a page says when something fails: a sentence, never a traceback."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.words import plain
+
+log = logging.getLogger(__name__)
+
+
+def spared(act: Callable[..., Any]) -> Callable[..., Any]:
+    """``act``, with a sentence on the screen for every error; the traceback goes to the log.
+
+    A fragment is run again without the page around it, so each needs this of its own.
+    """
+
+    @functools.wraps(act)
+    def run(*given: Any, **named: Any) -> Any:
+        try:
+            return act(*given, **named)
+        except ValueError as error:
+            st.error(plain(str(error)))
+        except Exception:
+            number = secrets.token_hex(4)
+            log.exception("error %s in %s", number, getattr(act, "__qualname__", act))
+            st.error(f"Something went wrong, and nothing of yours is lost. The server’s log says more under {number}.")
+        return None
+
+    return run
