@@ -21,7 +21,7 @@ from kd_core.schemes import TEACHER, Scheme
 from kd_core.store import Run, Store
 
 MOST_EXAMPLES = 2000  # of a split, spread evenly over it
-MOST_LOGITS = 50_000  # of a network on a split: fewer examples where there are many classes
+MOST_LOGITS = 30_000  # of a network on a split: fewer examples where there are many classes
 TELLING = 0.9
 GONE = "The weights of this moment are no longer stored. Choose another epoch."
 TEST, VALIDATION, TAUGHT = "test", "validation", "taught"  # "taught": what the student was shown, labels as given
