@@ -44,6 +44,7 @@ class Recall:
         self.store, self.run, self.config = store, run, run.config
         self.data = load(self.config.dataset)
         self.rewinds = store.rewinds(run.id)
+        self._answered: dict[Moment, dict[str, dict[str, Tensor]]] = {}
         self._all = [self._moment(number, event) for number, event in store.snapshots(run.id)]
 
     @property
@@ -72,7 +73,7 @@ class Recall:
         """The split whose examples may be looked at: the test split once the run is over, till then validation."""
         return VALIDATION if self.run.test is None else TEST
 
-    @property
+    @functools.cached_property
     def splits(self) -> dict[str, Split]:
         """Examples by split; a large split is thinned out. See :data:`MOST_EXAMPLES`."""
         found = {
@@ -101,11 +102,13 @@ class Recall:
 
     def logits(self, moment: Moment) -> dict[str, dict[str, Tensor]]:
         """Logits (examples, classes) by role and split."""
-        with one_thread():
-            return {
-                role: {name: answers(network, split.inputs) for name, split in self.splits.items()}
-                for role, network in self.networks(moment).items()
-            }
+        if moment not in self._answered:
+            with one_thread():
+                self._answered[moment] = {
+                    role: {name: answers(network, split.inputs) for name, split in self.splits.items()}
+                    for role, network in self.networks(moment).items()
+                }
+        return self._answered[moment]
 
     def answer(self, moment: Moment, drawing: str) -> dict[str, list[float]]:
         """Every network's logits (classes) for a drawing (see :mod:`kd_core.drawing`). Raises ValueError."""

@@ -37,7 +37,7 @@ def instruments(run: str) -> None:
     assert now is not None
     recall = Recall(runs.shared().store, now)
     usual = {"alpha": recall.config.method.values().get("alpha", 0.9)}
-    view = address.current(recall.data.classes, len(recall.splits[recall.shown]), usual)
+    view = address.current(recall.data.classes, len(recall.rows(recall.shown)), usual)
     moment = recall.at(view.epoch)
     bench = Bench(recall, moment, view)
     which, when = st.columns([3, 2], gap="large")

@@ -1,7 +1,6 @@
 """Networks asked again from their snapshots answer as they did while they learned."""
 
 import base64
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,16 +15,14 @@ from kd_core.events import Pinned, Probed, Validated
 from kd_core.probes import rounded
 from kd_core.recall import TAUGHT, TEST, VALIDATION, Recall
 from kd_core.runs import Runs
+from tests.waiting import wait, wait_for_end
 
 With = Callable[..., RunConfig]
 
 
 def finished(runs: Runs, config: RunConfig) -> Recall:
     run = runs.start(config)
-    end = time.monotonic() + 60
-    while runs.status(run).is_active:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_for_end(runs, run, 60)
     return Recall(runs.store, runs.store.run(run))
 
 
@@ -70,21 +67,18 @@ def test_a_run_that_was_interrupted_keeps_the_same_weights(tmp_path: Path, small
     runs.close()
     broken = Runs(tmp_path / "two")
     run = broken.start(small, pace=0.2)
-    while len(broken.store.snapshots(run)) < 3:
-        time.sleep(0.01)
+    wait(lambda: len(broken.store.snapshots(run)) >= 3)
     broken.close()
     again = Runs(tmp_path / "two")
     again.proceed(run)
-    while again.status(run).is_active:
-        time.sleep(0.01)
+    wait_for_end(again, run)
     assert kept(Recall(again.store, again.store.run(run))) == whole
     again.close()
 
 
 def test_the_test_split_stays_shut_until_the_run_is_over(runs: Runs, small: RunConfig) -> None:
     run = runs.start(small, pace=0.3)
-    while len(runs.store.snapshots(run)) < 2:
-        time.sleep(0.01)
+    wait(lambda: len(runs.store.snapshots(run)) >= 2)
     recall = Recall(runs.store, runs.store.run(run))
     assert recall.shown == VALIDATION
     assert set(recall.splits) == {VALIDATION, TAUGHT}
@@ -169,11 +163,9 @@ def test_the_most_telling_example_is_one_that_the_teacher_gets_right_and_is_near
 
 def test_a_stopped_run_is_shown_as_it_was_judged(runs: Runs, small_with: With) -> None:
     run = runs.start(small_with(epochs="1000"), pace=0.02)
-    while len(runs.store.snapshots(run)) < 8:
-        time.sleep(0.01)
+    wait(lambda: len(runs.store.snapshots(run)) >= 8)
     runs.stop(run)
-    while runs.status(run).is_active:
-        time.sleep(0.01)
+    wait_for_end(runs, run)
     recall = Recall(runs.store, runs.store.run(run))
     logits = recall.logits(recall.at(-1))
     for role, test in recall.run.test.items():
@@ -182,11 +174,9 @@ def test_a_stopped_run_is_shown_as_it_was_judged(runs: Runs, small_with: With) -
 
 def test_a_run_stopped_before_its_student_began_still_shows_the_teacher(runs: Runs, small_with: With) -> None:
     run = runs.start(small_with(teacher_epochs="500"), pace=0.05)
-    while runs.store.count(run) < 5:
-        time.sleep(0.01)
+    wait(lambda: runs.store.count(run) >= 5)
     runs.stop(run)
-    while runs.status(run).is_active:
-        time.sleep(0.01)
+    wait_for_end(runs, run)
     recall = Recall(runs.store, runs.store.run(run))
     assert set(recall.logits(recall.at(-1))) == {"teacher"}
 

@@ -13,21 +13,10 @@ from kd_core.config import RunConfig
 from kd_core.events import Adjusted, Finished, Step
 from kd_core.runs import Runs
 from kd_core.training import Training
+from tests.waiting import wait, wait_for_end
 
 With = Callable[..., RunConfig]
 SLOW = 0.2  # seconds per epoch: long enough to interfere, short enough to wait for
-
-
-def wait(condition: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
-
-
-def wait_for_end(runs: Runs, run: str) -> str:
-    wait(lambda: not runs.status(run).is_active)
-    return runs.status(run).state
 
 
 def steps(runs: Runs, run: str) -> int:

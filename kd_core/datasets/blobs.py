@@ -21,9 +21,8 @@ class Blobs(Points):
     clouds: int = whole(4, 2, 100, "Number of clouds, one class each.")
 
     def names(self) -> tuple[str, ...]:
-        return tuple(
-            string.ascii_uppercase[: self.clouds] if self.clouds <= 26 else map(str, range(1, self.clouds + 1))
-        )
+        letters = string.ascii_uppercase
+        return tuple(letters[: self.clouds] if self.clouds <= len(letters) else map(str, range(1, self.clouds + 1)))
 
     def sample(self, count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         classes = chance.integers(0, self.clouds, count)

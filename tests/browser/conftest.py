@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -83,10 +82,3 @@ def whole_picture(page: Page, path: Path) -> None:
     page.wait_for_timeout(700)
     page.screenshot(path=path)
     page.set_viewport_size(size)
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from kd_core.config import from_flat
 from kd_core.events import Adjusted
 from kd_core.training import Training
-from tests.browser.conftest import wait_until
 from tests.browser.server import Server
+from tests.waiting import wait
 
 New = Callable[..., Page]
 LONG = "/distill?dataset=moons&epochs=400&autoplay=0"
@@ -44,11 +44,11 @@ def test_a_run_goes_on_through_a_reload_and_in_a_second_tab(server: Server, new_
     page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
     assert run_of(page) == run
     before = points(page)
-    wait_until(lambda: points(page) > before)
+    wait(lambda: points(page) > before)
     second = new_page()
     second.goto(f"{server.url}/distill?run={run}")
     expect(second.get_by_role("button", name="Pause")).to_be_visible()
-    wait_until(lambda: points(second) > before)
+    wait(lambda: points(second) > before)
     stop(page)
     expect(second.get_by_text("You stopped this run.")).to_be_visible()  # the other tab hears of it
 
@@ -69,7 +69,7 @@ def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(ser
     zoomed, before = page.evaluate(zoom), points(page)
     assert zoomed[1] < 300  # of 400 epochs
     page.evaluate(f"window.kept = {PLOT}")
-    wait_until(lambda: points(page) > before + 30)
+    wait(lambda: points(page) > before + 30)
     assert page.evaluate(zoom) == zoomed
     assert page.evaluate(f"window.kept === {PLOT}")  # the very same node
 
@@ -77,7 +77,7 @@ def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(ser
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     store = server.store()
-    wait_until(lambda: len(store.events(run, kinds=["adjusted"])) > 0)
+    wait(lambda: len(store.events(run, kinds=["adjusted"])) > 0)
     change = store.events(run, kinds=["adjusted"])[0][1]
     assert isinstance(change, Adjusted)
     assert change.option == "temperature"
@@ -94,7 +94,7 @@ def test_clicks_in_other_tabs_change_no_number(server: Server, new_page: New) ->
         other.locator(".st-key-set-seed").get_by_test_id("stNumberInputStepUp").click()
         other.wait_for_timeout(150)
     store = server.store()
-    wait_until(lambda: store.run(run).state == "completed", 60)
+    wait(lambda: store.run(run).state == "completed", 60)
     expected = list(Training(from_flat({"dataset": "moons", "epochs": "60", "seed": "11"})))
     assert [event for _, event in store.events(run)] == expected
 
@@ -108,7 +108,7 @@ def test_the_temperature_moves_in_the_browser_without_the_server(server: Server,
 
     page.on("websocket", lambda socket: socket.on("framesent", count))
     run = start(page, server, "/distill?dataset=digits&epochs=4&teacher_epochs=2")
-    wait_until(lambda: server.store().run(run).state == "completed")
+    wait(lambda: server.store().run(run).state == "completed")
     handle = page.locator(".dst-bars input[type=range]")
     handle.wait_for()
     expect(page.get_by_text("One seed cannot tell")).to_be_visible()
@@ -133,7 +133,7 @@ def test_the_temperature_moves_in_the_browser_without_the_server(server: Server,
 def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server, new_page: New) -> None:
     page = new_page(height=2400)
     run = start(page, server, "/distill?dataset=moons&epochs=20&teacher_epochs=4")
-    wait_until(lambda: server.store().run(run).state == "completed")
+    wait(lambda: server.store().run(run).state == "completed")
     expect(page.get_by_text("One seed cannot tell")).to_be_visible()
     expect(page.locator(".dst-scrubber output")).to_have_text("students, epoch 20 of 20")
     page.wait_for_timeout(1000)

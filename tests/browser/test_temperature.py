@@ -16,8 +16,9 @@ from kd_core import drawing as drawing_module
 from kd_core import metrics
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.recall import TAUGHT, TEST, Recall
-from tests.browser.conftest import SHOTS, wait_until, whole_picture
+from tests.browser.conftest import SHOTS, whole_picture
 from tests.browser.server import Server
+from tests.waiting import wait
 
 New = Callable[..., Page]
 DIGITS = "dataset=digits"  # with the settings that it suggests
@@ -66,7 +67,7 @@ def train(server: Server, browser: object, settings: str) -> str:
     page.wait_for_function("() => location.search.includes('run=')")
     run = re.search(r"run=(\w+)", page.url).group(1)
     page.close()
-    wait_until(lambda: server.store().run(run).state == "completed", 90)
+    wait(lambda: server.store().run(run).state == "completed", 90)
     return run
 
 
@@ -283,7 +284,7 @@ def test_what_is_looked_at_stays_when_the_run_ends(server: Server, new_page: New
     page.get_by_role("button", name="Start training").click()
     page.wait_for_function("() => location.search.includes('run=')")
     live = re.search(r"run=(\w+)", page.url).group(1)
-    wait_until(lambda: len(server.store().snapshots(live)) > 3, 60)
+    wait(lambda: len(server.store().snapshots(live)) > 3, 60)
     other = new_page()
     other.goto(f"{server.url}/temperature?run={live}&source=logits&teacher_logits=1,2&student_logits=2,1")
     title = other.locator(".dst-softened .dst-title")

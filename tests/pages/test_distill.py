@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.config import from_flat
 from kd_core.runs import Runs
+from tests.waiting import wait
 
 Open = Callable[..., AppTest]
 QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1"}
@@ -23,10 +24,7 @@ def texts(app: AppTest) -> str:
 
 
 def finish(shared: Runs, count: int) -> None:
-    end = time.monotonic() + 60
-    while len(shared.store.in_state("completed")) < count:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait(lambda: len(shared.store.in_state("completed")) >= count, 60)
 
 
 def test_start_trains_what_the_form_shows_and_the_link_leads_back_to_it(open_page: Open, shared: Runs) -> None:

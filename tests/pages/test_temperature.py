@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.config import RunConfig, from_flat
 from kd_core.runs import Runs
 from pages.ui import specimen
+from tests.waiting import wait_for_end
 
 Open = Callable[..., AppTest]
 QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1"}
@@ -19,10 +19,7 @@ def nothing_begun(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trained(shared: Runs, config: RunConfig) -> str:
     run = shared.start(config)
-    end = time.monotonic() + 60
-    while shared.status(run).is_active:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for_end(shared, run, 60)
     return run
 
 
