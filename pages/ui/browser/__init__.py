@@ -43,8 +43,8 @@ from pages.ui.browser import palette
 
 _FOLDER: Final = Path(__file__).parent
 _PRELUDE: Final = ("common", "feed", "moments")
-_MIRROR: Final = ("names", "readouts", "mirror")
-_BENCH: Final = ("echo", "bench/bench", "bench/instrument", "bench/figure", "bench/plot")
+_MIRROR: Final = ("names", "scale", "readouts", "mirror")
+_BENCH: Final = ("echo", "names", "scale", "bench/bench", "bench/instrument", "bench/figure", "bench/plot")
 # Every component is made of these scripts, in this order, and of the style sheets of the same names.
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "curves": ("plotly", "series", "overlay", "panel", "curves"),
@@ -52,13 +52,13 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "surfaces": ("markers", "field", "surfaces"),
     "scrubber": ("scrubber",),
     "dock": ("echo", "temperature", "readouts", "bench/bench", "bench/dock"),
-    "softened": (*_MIRROR, *_BENCH, "bench/softened"),
+    "softened": (*_BENCH, "readouts", "mirror", "bench/softened"),
     "gallery": (*_BENCH, "markers", "bench/selection", "bench/scatter", "bench/gallery"),
     "pad": (*_BENCH, "markers", "bench/strokes", "bench/teller", "bench/spot", "bench/pad"),
     "gradients": (*_BENCH, "bench/ends", "bench/lengths", "bench/gradients"),
     "knowledge": (*_BENCH, "bench/means", "bench/heat", "bench/confused", "bench/knowledge"),
     "calibration": (*_BENCH, "bench/calibration"),
-    "sources": ("names", "mirror", *_BENCH, "bench/ends", "bench/option", "bench/lanes", "bench/sources"),
+    "sources": (*_BENCH, "bench/ends", "bench/option", "bench/lanes", "bench/sources"),
 }
 # Plotly writes its styles into the head of the document and reads event targets there: it does not work in a shadow
 # root. Every class of ours begins with "dst", so the curves can do without one.

@@ -1,6 +1,5 @@
 // Mirrored bars: teacher to the left, student and, hatched below it, its baseline to the right, one row per class.
 
-const FLOOR = 1e-6;
 const VALUE_ROOM = 46;
 const SIDES = { teacher: -1, student: 1 };
 let serial = 0;
@@ -40,7 +39,7 @@ class Mirror {
 
   // Share of the half-width: 0 … 1.
   #length(p) {
-    return this.#log ? Math.max(0, 1 + Math.log10(Math.max(p, FLOOR)) / 6) : p;
+    return shareOf(p, this.#log);
   }
 
   #bar(parts, role, logp, ghost) {
@@ -150,23 +149,5 @@ class Mirror {
     parts.label = add(svg("text", { x: centre - widest / 2 - 13, y: middle, class: "dst-class", visibility: "hidden" }, "✕"));
     parts.is_labelled = false;
     return parts;
-  }
-}
-
-// The switch between the two scales of probability; chosen(isLog) when it is turned.
-class ScaleToggle {
-  log = false;
-
-  constructor(chosen) {
-    this.buttons = ["linear", "log"].map((name) => html("button", { type: "button", onclick: () => {
-      this.set(name === "log");
-      chosen(this.log);
-    } }, name));
-    this.node = html("div", { class: "dst-toggle", role: "group", "aria-label": "Scale of the probabilities" }, this.buttons);
-    this.set(false);
-  }
-  set(log) {
-    this.log = log;
-    this.buttons.forEach((button, i) => attributes(button, { "aria-pressed": String(log === (i === 1)) }));
   }
 }

@@ -3,8 +3,6 @@
 // Payload: bench, bins, best ({role: {temperature}}: the optimum on validation data). Sets no states.
 
 const LOSS_TICKS = [1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000];
-const BUDGET = 4; // milliseconds of a frame that may go into curves
-const short = (temperature) => String(Number(temperature.toFixed(2)));
 
 class Calibration extends Instrument {
   #curves = new Map();
@@ -66,7 +64,7 @@ class Calibration extends Instrument {
     const results = this.bench.roles.map((role) => [role, this.#judge(role)]);
     this.#lay(theme);
     results.forEach(([, result], i) => this.diagrams[i].draw(result));
-    const until = performance.now() + BUDGET;
+    const until = performance.now() + CURVES;
     const curves = this.bench.roles.map((role) => [role, this.#curve(role).advance(until), this.#curve(role).at(this.bench.temperature)]);
     this.#sayReliability(results);
     this.#paintLosses(theme, curves);
@@ -105,10 +103,10 @@ class Calibration extends Instrument {
       plot.mark(`${role} now`, temperature, now, glyph, colour);
       const { temperature: at, loss } = this.#best(role) ?? {};
       if (at) plot.mark(`${role} best`, at, loss, glyph, colour);
-      if (at) plot.text(`${role} label`, at, loss, `best T = ${short(at)}`, { ...this.#beside(at, loss, curves), colour });
+      if (at) plot.text(`${role} label`, at, loss, `best T = ${temperatureText(at)}`, { ...this.#beside(at, loss, curves), colour });
       return [svg("tspan", { fill: colour, dx: 8 }, glyph), svg("tspan", {}, ` ${isWide ? `${role} ` : ""}${digits(now)}`)];
     });
-    this.values.replaceChildren(svg("tspan", { x: 0, y: 18 }, `T = ${short(temperature)}:`), ...spans, " nats");
+    this.values.replaceChildren(svg("tspan", { x: 0, y: 18 }, `T = ${temperatureText(temperature)}:`), ...spans, " nats");
   }
   // Under its mark, or above where fewer curves cross the words, and inside the plot.
   #beside(temperature, loss, curves) {
@@ -123,7 +121,7 @@ class Calibration extends Instrument {
     const { labels, shown, temperature } = this.bench;
     const own = ([role, { total }]) => total.count
       ? `the ${role} is right in ${percent(total.accuracy)} and ${percent(total.confidence)} sure, ECE ${percent(total.error)}` : `the ${role} gives no finite answers`;
-    const all = `At T = ${short(temperature)}, on ${labels.length} ${shown === "test" ? "test" : "validation"} examples, ${results.map(own).join("; ")}.`;
+    const all = `At T = ${temperatureText(temperature)}, on ${labels.length} ${shown === "test" ? "test" : "validation"} examples, ${results.map(own).join("; ")}.`;
     const bin = ({ count, confidence, accuracy }) => `${percent(confidence)} sure, ${percent(accuracy)} right, ${count} examples`;
     const each = results.map(([role, { bins }]) => `${role}: ${bins.filter(({ count }) => count).map(bin).join("; ")}`).join(". ");
     this.reliability.describe(`Reliability diagrams. ${all} By bin, ${each}.`,
@@ -132,13 +130,13 @@ class Calibration extends Instrument {
   #sayLosses(curves) {
     const { temperature: T, shown } = this.bench;
     const bests = curves.map(([role]) => [role, this.#best(role)]).filter(([, best]) => best);
-    const optima = bests.map(([role, { temperature, loss }]) => `T = ${short(temperature)} for the ${role} (${digits(loss)} nats)`).join(", ");
+    const optima = bests.map(([role, { temperature, loss }]) => `T = ${temperatureText(temperature)} for the ${role} (${digits(loss)} nats)`).join(", ");
     const errors = bests.map(([role, { error }]) => `${role} ${percent(error)}`).join(", ");
     const honest = shown === "test" ? `T is chosen on validation data and judged on test data. ECE there, each at its best T: ${errors}.`
       : "Both figures show validation data: at a T chosen on the same data, the ECE looks better than it is.";
     const caption = bests.length ? `Validation labels are most likely at ${optima}. ${honest}` : "The best temperature is not known for this moment.";
     const now = curves.map(([role, , loss]) => `${role} ${digits(loss)}`).join(", ");
-    this.losses.describe(`Negative log-likelihood on validation data over the temperature, in nats. At T = ${short(T)}: ${now}. ${caption}`, caption);
+    this.losses.describe(`Negative log-likelihood on validation data over the temperature, in nats. At T = ${temperatureText(T)}: ${now}. ${caption}`, caption);
   }
 }
 

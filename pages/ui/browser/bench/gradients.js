@@ -9,7 +9,6 @@ const SIGNALS = [
   { id: "without", role: "teacher", glyph: "□", words: ["Teacher", "without T²"], look: { dash: "3px,3px", width: 1.25 } },
 ];
 const LOWEST = 1e-6; // the axis goes no lower: what is smaller lies at its foot
-const BUDGET = 4; // milliseconds of one frame for the curves, which sharpen over a few frames
 
 // The teacher's share of all the gradient there is; null where there is none at all.
 function share(alpha, signals, name) {
@@ -93,7 +92,7 @@ class Gradients extends Instrument {
     if (missing) return;
     const { lengths } = this;
     const now = lengths.at(this.bench.temperature);
-    lengths.sharpen(BUDGET);
+    lengths.sharpen(CURVES);
     if (lengths.waiting.length) this.draw();
     // Curves are written anew when they changed; a turn of the temperature moves the marks alone.
     const key = [lengths.waiting.length, this.width, theme.dark, theme.background];

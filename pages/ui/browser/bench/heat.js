@@ -129,12 +129,6 @@ class HeatLayout {
   }
 }
 
-function shortened(name, fits) {
-  let short = name;
-  while (short.length > 1 && !fits(short === name ? name : `${short}…`)) short = short.slice(0, -1);
-  return short === name ? name : `${short}…`;
-}
-
 // The drawing in a figure: all maps, their colour bars, and the frames around one cell in every map.
 class HeatMaps {
   // titles: of the maps, texts or nodes; bars: [{colours, title}], one or two

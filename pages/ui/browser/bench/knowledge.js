@@ -22,7 +22,7 @@ class Knowledge extends Instrument {
     this.id = `dst-knowledge-${++knowledgeMaps}`;
     this.figure = new Figure("dark-knowledge", () => this.#numbers());
     this.hider = html("button", { type: "button", onclick: () => this.#set("diagonal", !this.diagonal) }, "Hide the diagonal");
-    this.scales = ["linear", "log"].map((name, i) => html("button", { type: "button", onclick: () => this.#set("log", i === 1) }, name));
+    this.scale = new ScaleToggle((log) => this.#set("log", log), "colours");
     this.pair = html("select", { "aria-label": "Difference that is shown", onchange: () => this.#set("difference", this.pair.value) });
     this.readout = html("p", { class: "dst-knowledge-readout" });
     this.spoken = html("p", { class: "dst-hidden-text", "aria-live": "polite" });
@@ -37,7 +37,7 @@ class Knowledge extends Instrument {
     });
     const group = (name, nodes) => html("div", { class: "dst-toggle", role: "group", "aria-label": name }, nodes);
     const difference = html("label", {}, html("span", { class: "dst-soft" }, "Difference "), this.pair);
-    const head = html("div", { class: "dst-knowledge-head" }, group("Diagonal", this.hider), group("Scale of the colours", this.scales), difference);
+    const head = html("div", { class: "dst-knowledge-head" }, group("Diagonal", this.hider), this.scale.node, difference);
     this.root.append(head, this.readout, this.spoken, this.figure.node, this.images.node);
   }
 
@@ -79,7 +79,7 @@ class Knowledge extends Instrument {
     if (this.cell && !this.cell.every((at) => at >= 0 && at < count)) this.cell = null;
     if (this.cursor.cell?.some((at) => at >= count)) this.cursor.cell = null;
     attributes(this.hider, { "aria-pressed": String(!this.diagonal) });
-    this.scales.forEach((button, i) => attributes(button, { "aria-pressed": String(this.log === (i === 1)) }));
+    this.scale.set(this.log);
     this.#choices(roles);
     this.#lay(theme, classes, roles);
     const means = roles.map((role) => this.#of(role).means);
@@ -154,7 +154,7 @@ class Knowledge extends Instrument {
     const apart = roles.slice(1).map((role) => `${role} ${digits(100 * distance(leader, this.#of(role).means, count))} points`).join(", ");
     const rest = `${apart && ` Mean distance of a cell from the ${roles[0]}, off the diagonal: ${apart}.`}${missing}`;
     const hidden = this.diagonal ? "" : " The diagonal is hidden; the colours are fitted to the rest.";
-    const basis = `T = ${Number(this.bench.temperature.toFixed(2))}, ${this.bench.labels.length} ${split} examples.`;
+    const basis = `T = ${temperatureText(this.bench.temperature)}, ${this.bench.labels.length} ${split} examples.`;
     const spoken = `Mean probability of every answered class for every true class, ${count} by ${count}, from ${roles.join(", ")}. ${basis}`;
     this.figure.describe(
       `${spoken}${most(pairs.map(([c, k, p]) => `a true ${c} to ${k}, ${p}`).join("; "))}${rest}${hidden}`,

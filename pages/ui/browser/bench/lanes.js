@@ -39,7 +39,7 @@ class Lanes {
   }
   #x(p) {
     const { left, room } = this.geometry;
-    return left + room * (this.log ? Math.max(0, 1 + Math.log10(Math.max(p, FLOOR)) / 6) : p);
+    return left + room * shareOf(p, this.log);
   }
 
   // In an order that the temperature does not change. A row of several classes shows their mean.
@@ -59,7 +59,7 @@ class Lanes {
     this.#shape = shape;
     const narrow = width < 480;
     const most = narrow ? 84 : 150;
-    const fitting = names.map((name) => cut(name, most - 16, theme.font));
+    const fitting = names.map((name) => shortened(name, (text) => textWidth(text, theme.font) <= most - 16));
     const gutter = Math.min(most, 16 + Math.max(...fitting.map((name) => textWidth(name, theme.font)))) + 12;
     const [left, right] = [gutter, narrow ? 12 : 62];
     const top = narrow ? 82 : 62;
@@ -117,11 +117,4 @@ class Lanes {
       add(svg("text", { x: x + 33, y, "dominant-baseline": "central" }, title));
     });
   }
-}
-
-// A name on one line, shortened if it must be.
-function cut(name, room, font) {
-  let text = name;
-  while (text.length > 1 && textWidth(text === name ? text : `${text}…`, font) > room) text = text.slice(0, -1);
-  return text === name ? name : `${text}…`;
 }

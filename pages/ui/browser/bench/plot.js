@@ -83,6 +83,10 @@ class Plot {
   }
 }
 
+const CURVES = 4; // milliseconds of a frame that may go into curves, which are finished over a few frames
+
+const temperatureText = (temperature) => String(Number(temperature.toFixed(2)));
+
 // The axis of every chart over the temperature.
 const TEMPERATURE_TICKS = [0.5, 1, 2, 4, 8, 16, 32, 64];
 function temperatureAxis([low, high]) {

@@ -1,6 +1,6 @@
-// The points of a plane to choose from: the filtered ones strong, the others faint.
+// The points of a plane to choose from: the filtered ones strong, the others faint. What lies over the drawing takes
+// clicks and keys.
 
-// Points of the plane, the filtered ones strong. What lies over the drawing takes clicks and keys.
 class Scatter {
   constructor(pick, press, numbers) {
     this.figure = new Figure("examples", numbers);

@@ -37,7 +37,7 @@ class Softened extends Instrument {
 
   paint(theme) {
     const { classes, label, title, logits } = this.bench.subject;
-    const roles = NETWORKS.filter((role) => logits[role]);
+    const isAnswered = NETWORKS.some((role) => logits[role]);
     write(this.title, label === null ? title : `${title}, labelled ${classes[label]}`);
     const { scrollTop, clientHeight } = this.figure.stage;
     const now = this.#drawBars(theme, [scrollTop, scrollTop + Math.max(clientHeight, 600)]);
@@ -45,8 +45,8 @@ class Softened extends Instrument {
     const spoken = inOneBreath(now, classes);
     this.figure.describe(`Probabilities at temperature ${digits(this.bench.temperature)} for ${title}${label === null ? "" : `, labelled ${classes[label]}`}: ${spoken}.`);
     this.#say(now, classes, theme);
-    for (const node of [this.figure.node, this.scale.node, this.readouts, this.pair]) node.hidden = roles.length === 0;
-    if (roles.length === 0) return;
+    for (const node of [this.figure.node, this.scale.node, this.readouts, this.pair]) node.hidden = !isAnswered;
+    if (!isAnswered) return;
     this.#layPair(classes, logits);
     this.#sayRatio(now, logits, classes);
   }
@@ -96,7 +96,7 @@ class Softened extends Instrument {
   #sayRatio(now, logits, classes) {
     const [i, j] = this.shownPair;
     const [a, b] = [classes[i], classes[j]];
-    const T = Number(this.bench.temperature.toFixed(2));
+    const T = temperatureText(this.bench.temperature);
     const lines = Object.keys(now).map((role) => {
       const [zi, zj] = [logits[role][i], logits[role][j]];
       const { glyph } = PALETTE.roles[role];
