@@ -18,12 +18,14 @@ from kd_core.catalogue import Member
 class Signals:
     """One batch as both networks see it: all that a method may look at.
 
-    ``student_logits`` and ``teacher_logits`` (B, K), float32, the teacher's without gradient; ``labels`` (B,).
+    ``student_logits`` and ``teacher_logits`` (B, K), float32, the teacher's without gradient; ``labels`` (B,); ``epoch``:
+    passes over the data made before this one.
     """
 
     student_logits: Tensor
     labels: Tensor
     teacher_logits: Tensor
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Method(Member):
     def parts(self, signals: Signals) -> list[Part]:
         """The loss of one batch, term by term."""
         raise NotImplementedError
+
+
+def sum_of(*terms: tuple[float, str]) -> str:
+    """A loss in LaTeX with its numbers, from (weight, term) pairs."""
+    return r"\text{loss} = " + " + ".join(rf"{weight:.3g} \cdot {term}" for weight, term in terms)
 
 
 def label_part(student_logits: Tensor, labels: Tensor, weight: float = 1.0) -> Part:

@@ -12,7 +12,18 @@ from kd_core.methods import Method, Part, Signals, label_part
 from kd_core.options import number
 
 
-def soft_targets(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+KL, CE = "kl", "ce"
+BATCH, ELEMENT = "batch", "element"
+
+
+def soft_targets(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float,
+    form: str = KL,
+    mean: str = BATCH,
+    squared: bool = True,
+) -> Tensor:
     r"""T² · KL(teacher ‖ student) of the softened distributions, in nats, mean over the batch.
 
     .. math:: \frac{T^2}{B} \sum_n \sum_k p_{nk}\,(\log p_{nk} - \log q_{nk}),\quad
@@ -20,14 +31,19 @@ def soft_targets(student_logits: Tensor, teacher_logits: Tensor, temperature: fl
 
     Both logits have shape (B, K); no gradient reaches the teacher's. Hinton, Vinyals & Dean, "Distilling the Knowledge
     in a Neural Network" (2015), section 2: the gradient of the softened term shrinks as 1/T², the factor undoes that.
+
+    What other code calls by the same name can be chosen, to see what it does: the ``form`` "ce" is the cross-entropy with
+    the teacher's distribution (the teacher's entropy more, the same gradient), the ``mean`` "element" divides by the
+    classes, too (K times weaker), and without ``squared`` there is no T².
     """
     log_p = F.log_softmax(teacher_logits.detach() / temperature, dim=1)
     log_q = F.log_softmax(student_logits / temperature, dim=1)
     p, q = log_p.exp(), log_q.exp()
     # p and q both sum to 1, so the second term is 0. It takes the rounding of the logarithms with it, which T² would
     # magnify: in float32 at T = 20 the error is a tenth of the usual one, and 0 is 0.
-    divergence = p * (log_p - log_q) + (q - p)
-    return divergence.sum() / len(student_logits) * temperature**2
+    divergence = -p * log_q if form == CE else p * (log_p - log_q) + (q - p)
+    counted = student_logits.numel() if mean == ELEMENT else len(student_logits)
+    return divergence.sum() / counted * (temperature**2 if squared else 1.0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,104 @@
+"""Decoupled knowledge distillation: how sure the teacher is, and what it says of the wrong classes, weighted apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kd_core.methods import Method, Part, Signals, label_part, sum_of
+from kd_core.options import number, whole
+
+
+def dkd(
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float, alpha: float, beta: float
+) -> Tensor:
+    r"""T² (alpha · TCKD + beta · NCKD) in nats, mean over the batch.
+
+    TCKD is the KL divergence of the two-way distributions (label, everything else); NCKD that of the distributions over
+    the classes that are not the label. With logits of shape (B, K) and labels (B,); no gradient reaches the teacher's.
+    Zhao et al., "Decoupled Knowledge Distillation" (2022), equations 6 and 7. All in logarithms: the sum of the other
+    classes' probabilities may underflow, its logarithm does not.
+    """
+    return alpha * target_part(student_logits, teacher_logits, labels, temperature) + beta * other_part(
+        student_logits, teacher_logits, labels, temperature
+    )
+
+
+def target_part(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """TCKD times T²: teacher and student as distributions over (label, everything else)."""
+    log_q = _two_way(student_logits / temperature, labels)
+    log_p = _two_way(teacher_logits.detach() / temperature, labels)
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+def other_part(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """NCKD times T²: teacher and student as distributions over the classes that are not the label."""
+    log_q = F.log_softmax(_others(student_logits, labels) / temperature, dim=1)
+    log_p = F.log_softmax(_others(teacher_logits.detach(), labels) / temperature, dim=1)
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+def _others(logits: Tensor, labels: Tensor) -> Tensor:
+    """Logits (B, K - 1) without the labels' columns."""
+    kept = torch.ones_like(logits, dtype=torch.bool).scatter_(1, labels[:, None], False)
+    return logits[kept].view(len(logits), -1)
+
+
+def _two_way(scaled: Tensor, labels: Tensor) -> Tensor:
+    """Log-probabilities (B, 2) of the label and of everything else."""
+    target = scaled.gather(1, labels[:, None])
+    both = torch.cat([target, _others(scaled, labels).logsumexp(1, keepdim=True)], dim=1)
+    return F.log_softmax(both, dim=1)
+
+
+@dataclass(frozen=True)
+class Dkd(Method):
+    title: ClassVar[str] = "Decoupled distillation (DKD)"
+    idea: ClassVar[str] = (
+        "Weigh apart how sure the teacher is of the label and how it ranks the other classes, which soft targets silence "
+        "where the teacher is sure."
+    )
+    family: ClassVar[str] = "response"
+    paper: ClassVar[str] = "Zhao et al. 2022, section 3"
+    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + T^2\,(\alpha\,\mathrm{TCKD} + \beta\,\mathrm{NCKD})"
+    trap: ClassVar[str] = (
+        "The usual code takes logarithms of sums of probabilities and gives NaN for confident networks; here it cannot."
+    )
+
+    temperature: float = number(
+        4.0, 0.5, 20.0, "Divides the logits of both networks before softmax.", step=0.1, label="Temperature T",
+        ends=("sharper than trained", "almost uniform"), live=True, log=True,
+    )  # fmt: skip
+    alpha: float = number(
+        1.0, 0.0, 20.0, "Weight of TCKD: how sure of the label.", step=0.1, label="Weight α of TCKD", live=True
+    )  # fmt: skip
+    beta: float = number(
+        8.0, 0.0, 50.0, "Weight of NCKD: the other classes. The paper takes 2 to 8.", step=0.5,
+        label="Weight β of NCKD", live=True,
+    )  # fmt: skip
+    label_weight: float = number(1.0, 0.0, 10.0, "Weight of the cross-entropy with the labels.", step=0.1)
+    warm_up: int = whole(20, 0, 1000, "Epochs over which the teacher's part grows to its full weight.")
+
+    def refusal(self, classes: int) -> str:
+        return "needs three classes or more: with two there is one wrong class, and nothing to rank" if classes < 3 else ""
+
+    def in_numbers(self) -> str:
+        squared = rf"{self.temperature:g}^2 \cdot "
+        return sum_of(
+            (self.label_weight, r"\mathrm{CE}"),
+            (self.alpha, squared + r"\mathrm{TCKD}"),
+            (self.beta, squared + r"\mathrm{NCKD}"),
+        )
+
+    def parts(self, signals: Signals) -> list[Part]:
+        arguments = (signals.student_logits, signals.teacher_logits, signals.labels, self.temperature)
+        share = min((signals.epoch + 1) / self.warm_up, 1.0) if self.warm_up else 1.0
+        return [
+            label_part(signals.student_logits, signals.labels, self.label_weight),
+            Part("T²·TCKD", share * self.alpha, target_part(*arguments)),
+            Part("T²·NCKD", share * self.beta, other_part(*arguments)),
+        ]

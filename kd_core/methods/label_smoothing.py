@@ -1,0 +1,42 @@
+"""Label smoothing: no teacher; every label gives a little of its certainty to all classes alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from kd_core.methods import Method, Part, Signals, sum_of
+from kd_core.options import number
+
+
+def label_smoothing(student_logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy in nats of the logits (B, K) with 1 − ε + ε/K on the label and ε/K elsewhere, mean over the batch.
+
+    Szegedy et al., "Rethinking the Inception Architecture" (2016), section 7, in torch's convention: ε is spread over
+    all K classes. Code that spreads it over the other K − 1 means ε K/(K − 1) here.
+    """
+    return F.cross_entropy(student_logits, labels, label_smoothing=smoothing)
+
+
+@dataclass(frozen=True)
+class LabelSmoothing(Method):
+    title: ClassVar[str] = "Label smoothing"
+    idea: ClassVar[str] = "No teacher: spread a little of every label over all classes alike, and see whether that is enough."
+    family: ClassVar[str] = "teacher-free"
+    paper: ClassVar[str] = "Szegedy et al. 2016, section 7"
+    formula: ClassVar[str] = r"\mathrm{CE}\big((1-\varepsilon)\,\text{label} + \varepsilon/K\big)"
+    trap: ClassVar[str] = "A teacher trained with it teaches worse: it has been told not to rank the wrong classes."
+
+    smoothing: float = number(
+        0.1, 0.0, 0.9, "Probability that is spread evenly over all classes.", step=0.01, label="Smoothing ε", live=True
+    )  # fmt: skip
+
+    def in_numbers(self) -> str:
+        return sum_of((1.0, rf"\mathrm{{CE}}({1 - self.smoothing:.3g}\,\text{{label}} + {self.smoothing:g}/K)"))
+
+    def parts(self, signals: Signals) -> list[Part]:
+        smoothed = label_smoothing(signals.student_logits.float(), signals.labels, self.smoothing)
+        return [Part("CE(smoothed)", 1.0, smoothed)]
