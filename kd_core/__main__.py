@@ -82,7 +82,11 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                 "title": cls.title,
                 "family": cls.family,
                 "idea": cls.idea,
-                **{key: getattr(cls, key) for key in ("paper", "formula", "trap", "source") if hasattr(cls, key)},
+                **{
+                    key: getattr(cls, key)
+                    for key in ("paper", "formula", "needs", "origin", "trap", "source")
+                    if hasattr(cls, key)
+                },
                 "options": {
                     key: {
                         "default": as_text(cls.__dataclass_fields__[key].default),  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from kd_core.datasets import Dataset, load
 from kd_core.methods import Method
 from kd_core.models import Model
 from kd_core.options import Option, Options, as_text, choice, number, options_of, read, switch, whole
+from kd_core.pairs import Pair
 from kd_core.views import FULL, Labels
 
 OPTIMISERS = ("adam", "sgd")
@@ -98,6 +99,8 @@ class RunConfig:
         for role, model in (("teacher", self.teacher), ("student", self.student)):
             if refusal := _refusal(role, model, data.shape):
                 raise ValueError(refusal)
+        if refusal := _method_refusal(self.method, self.pair):
+            raise ValueError(refusal)
 
     @property
     def seed(self) -> int:
@@ -108,6 +111,12 @@ class RunConfig:
         """What the teacher is shown, and the seed that picks it."""
         sees_all = self.teacher_recipe.view == "full"
         return (FULL, self.teacher_recipe.seed) if sees_all else (self.labels, self.seed)
+
+    @property
+    def pair(self) -> Pair:
+        """Student and teacher, as the method sees them."""
+        data = load(self.dataset)
+        return Pair(self.student, self.teacher, data.shape, len(data.classes))
 
     def live_options(self) -> dict[str, Option]:
         """The options that may be changed while a run trains."""
@@ -218,7 +227,8 @@ def _construct(
 
 def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[str]) -> RunConfig:
     """The configuration of these parts; those that do not fit together give way to the suggested ones."""
-    shape = load(parts["dataset"]).shape
+    data = load(parts["dataset"])
+    shape = data.shape
     for role in ("teacher", "student"):
         if refusal := _refusal(role, parts[role], shape):
             errors.append(refusal)
@@ -226,6 +236,10 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
             families = (find("models", fallback), *members("models").values())
             candidates = (_construct(cls, suggested, {}, role + "_", []) for cls in families)
             parts[role] = next(model for model in candidates if not model.refusal(shape))
+    pair = Pair(parts["student"], parts["teacher"], shape, len(data.classes))
+    if refusal := _method_refusal(parts["method"], pair):
+        errors.append(refusal)
+        parts["method"] = _construct(find("methods", DEFAULTS["method"]), suggested, {}, "", [])
     try:
         return RunConfig(**parts)
     except ValueError as error:
@@ -236,6 +250,11 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
 def _refusal(role: str, model: Model, shape: tuple[int, ...]) -> str:
     refusal = model.refusal(shape)
     return f"{role} = {model.name}: a {model.title} {refusal}." if refusal else ""
+
+
+def _method_refusal(method: Method, pair: Pair) -> str:
+    refusal = method.refusal(pair)
+    return f"method = {method.name}: {method.title} {refusal}." if refusal else ""
 
 
 def settings() -> Iterator[tuple[str, str, Option]]:

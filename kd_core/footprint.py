@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kd_core.models import Model
 from kd_core.seeds import initialising
 
 
@@ -22,10 +23,10 @@ class Footprint:
     size: int
 
 
-def measure(model: Model, shape: tuple[int, ...], classes: int) -> Footprint:
+def measure(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> Footprint:
     """Counted on the meta device: nothing is allocated and no random number is drawn."""
     with torch.device("meta"):
-        network = model.build(shape, classes).eval()
+        network = build().eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(torch.empty(1, *shape))
     # Buffers such as running means are part of the file, though nothing learns them.
@@ -33,10 +34,10 @@ def measure(model: Model, shape: tuple[int, ...], classes: int) -> Footprint:
     return Footprint(sum(p.numel() for p in network.parameters()), counter.get_total_flops(), stored)
 
 
-def latency(model: Model, shape: tuple[int, ...], classes: int, batch: int = 1, repeats: int = 40) -> float:
+def latency(build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1, repeats: int = 40) -> float:
     """Median seconds of one forward pass of ``batch`` examples on this machine's CPU, one thread, after a warm-up."""
     with initialising(0, "latency"):
-        network = model.build(shape, classes).eval()
+        network = build().eval()
     inputs = torch.zeros(batch, *shape)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # for this thread alone

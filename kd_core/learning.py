@@ -1,9 +1,9 @@
-"""One network that learns: its weights, its optimiser, its method, and the prepared answers of its teacher."""
+"""One network that learns: its weights, its adaptors, its optimiser, its method, and its teacher at work."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from kd_core.config import Recipe, TeacherRecipe
 from kd_core.datasets import Data, Split
-from kd_core.methods import Part, Signals, label_part, total
+from kd_core.methods import Match, Part, Signals, label_part, total
 from kd_core.options import options_of
-from kd_core.schemes import Learner
-from kd_core.seeds import initialising
-
-CHUNK = 4096  # examples per forward pass where nothing is learned
+from kd_core.schemes import Learner, Phase, build, pair_of
+from kd_core.seeds import derive, initialising
+from kd_core.taps import only, tapped
+from kd_core.teaching import Teaching
 
 
 @contextmanager
@@ -38,47 +38,65 @@ class NotFiniteError(ArithmeticError):
         self.role, self.part = role, part
 
 
-def answers(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Logits (N, K) of a network in eval mode, float32, without gradient. Its mode is as before afterwards."""
-    was_training = network.training
-    network.eval()
-    with torch.no_grad():
-        logits = torch.cat([network(chunk).float() for chunk in torch.split(inputs, CHUNK)])
-    network.train(was_training)
-    return logits
-
-
-def freeze(network: nn.Module) -> nn.Module:
-    """The one place where a network becomes a teacher: eval mode, no gradients."""
-    return network.eval().requires_grad_(False)
-
-
 class Learning:
-    """A learner at work on the examples it is shown (``shown``, on the device)."""
+    """A learner at work on the examples ``shown`` to it, on the device, with a trained ``teacher`` or without."""
 
     def __init__(
-        self, learner: Learner, recipe: Recipe | TeacherRecipe, data: Data, shown: Split, teacher: nn.Module | None
+        self,
+        learner: Learner,
+        recipe: Recipe | TeacherRecipe,
+        shown: Split,
+        *,
+        phases: Sequence[Phase],
+        data: Data,
+        teacher: nn.Module | None,
     ) -> None:
         self.role, self.learner, self.method = learner.role, learner, learner.method
         self.inputs, self.labels = shown.inputs, shown.labels
         with initialising(learner.seed, "weights"):
-            network = learner.model.build(data.shape, len(data.classes))
+            network = build(learner, phases, data)
+        self.adaptors = nn.ModuleDict()
+        self.teaching: Teaching | None = None
+        self.matches: tuple[Match, ...] = ()
+        self.paths: dict[str, str] = {}
+        pair = pair_of(learner, phases, data)
+        if self.method is not None and pair is not None and teacher is not None:
+            self.method.begin(pair, network, teacher)
+            self.matches = self.method.matches(pair)
+            self.paths = only(self.method.taps(pair), [match.student for match in self.matches])
+            with initialising(learner.seed, "adaptors"):
+                self.adaptors = self.method.adaptors(pair, shown.labels.cpu())
+            paths = only(pair.teacher.taps(), [match.teacher for match in self.matches])
+            self.teaching = Teaching(teacher, self.inputs, paths)
         self.network = network.to(self.inputs.device).train()
-        parameters = self.network.parameters()
+        self.adaptors.to(self.inputs.device).train()
         self.optimiser: torch.optim.Optimizer = (
-            torch.optim.Adam(parameters, recipe.learning_rate, fused=True)
+            torch.optim.Adam(self._learned(), recipe.learning_rate, fused=True)
             if recipe.optimiser == "adam"
-            else torch.optim.SGD(parameters, recipe.learning_rate, momentum=0.9, fused=True)
+            else torch.optim.SGD(self._learned(), recipe.learning_rate, momentum=0.9, fused=True)
         )
-        # The views are fixed, so the teacher answers once for the whole phase. It sees exactly what the student sees.
-        self.teacher_logits = answers(teacher, self.inputs) if teacher else None
 
-    def parts(self, rows: Tensor) -> list[Part]:
-        """The loss of the examples ``rows``, in float32 and with gradient."""
-        logits, labels = self.network(self.inputs[rows]).float(), self.labels[rows]
-        if self.method is None or self.teacher_logits is None:
+    def parts(self, rows: Tensor, step: int, epoch: int) -> list[Part]:
+        """The loss of the examples ``rows`` after that many steps and epochs, in float32 and with gradient."""
+        with tapped(self.network, self.paths) as seen:
+            logits, labels = self.network(self.inputs[rows]).float(), self.labels[rows]
+        if self.method is None or self.teaching is None:
             return [label_part(logits, labels)]
-        return self.method.parts(Signals(logits, labels, self.teacher_logits[rows]))
+        teacher_logits, teacher_features = self.teaching.of(rows)
+        return self.method.parts(
+            Signals(
+                logits,
+                labels,
+                teacher_logits,
+                epoch,
+                {tap: features.float() for tap, features in seen.items()},
+                teacher_features,
+                self.matches,
+                self.adaptors,
+                rows,
+                derive(self.learner.seed, "method", step),
+            )
+        )
 
     def numbers(self, parts: list[Part]) -> tuple[dict[str, list[float]], float]:
         """Raw and weighted value of each part, and their sum. Raises NotFiniteError."""
@@ -94,7 +112,7 @@ class Learning:
         """The gradient of the sum of the parts. Raises NotFiniteError; no weight is touched."""
         self.optimiser.zero_grad(set_to_none=True)
         total(parts).backward()  # type: ignore[no-untyped-call]
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self._learned() if p.grad is not None]
         if not nn.utils.get_total_norm(gradients).isfinite():
             raise NotFiniteError(self.role, "the gradient")
 
@@ -110,6 +128,10 @@ class Learning:
         if "learning_rate" in live:
             for group in self.optimiser.param_groups:
                 group["lr"] = live["learning_rate"]
+
+    def _learned(self) -> list[nn.Parameter]:
+        """What the optimiser changes: the student's weights, then those of the adaptors."""
+        return [p for module in (self.network, self.adaptors) for p in module.parameters() if p.requires_grad]
 
     def optimiser_tensors(self) -> dict[str, Tensor]:
         """The optimiser's state under flat names: "3/exp_avg" belongs to the fourth parameter."""

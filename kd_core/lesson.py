@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -10,11 +10,12 @@ from torch import nn
 from kd_core.checkpoint import Checkpoint
 from kd_core.datasets import Data, Split
 from kd_core.events import Event, Step
-from kd_core.learning import Learning, answers, freeze
+from kd_core.learning import Learning
 from kd_core.preparation import epochs_per_look, steps_per_epoch
 from kd_core.probes import Watch
 from kd_core.schemes import Phase
 from kd_core.seeds import generator
+from kd_core.teaching import answers, freeze
 
 
 class Lesson:
@@ -25,6 +26,8 @@ class Lesson:
         phase: Phase,
         data: Data,
         device: torch.device,
+        *,
+        phases: Sequence[Phase],
         networks: Mapping[str, nn.Module],
         live: Mapping[str, float],
     ) -> None:
@@ -35,7 +38,7 @@ class Lesson:
         shown = Split(view.inputs.to(device), view.labels.to(device))
         teachers = [networks.get(learner.teacher) for learner in phase.learners]
         self.learning = [
-            Learning(learner, phase.recipe, data, shown, teacher)
+            Learning(learner, phase.recipe, shown, phases=phases, data=data, teacher=teacher)
             for learner, teacher in zip(phase.learners, teachers, strict=True)
         ]
         if not phase.is_kept:  # a kept phase must depend on nothing but itself
@@ -57,7 +60,7 @@ class Lesson:
     def step(self, done: int) -> Step:
         """The step after ``done`` others, of every learner. Raises NotFiniteError, and then no weight has changed."""
         rows = self._rows(done)
-        parts = {own.role: own.parts(rows) for own in self.learning}
+        parts = {own.role: own.parts(rows, done, done // self.per_epoch) for own in self.learning}
         numbers = {own.role: own.numbers(parts[own.role]) for own in self.learning}
         for own in self.learning:
             own.differentiate(parts[own.role])
@@ -100,14 +103,16 @@ class Lesson:
             freeze(network)
 
     def put(self, state: Checkpoint) -> None:
-        """The optimisers' state; the weights are stored with all other networks."""
+        """The optimisers' state and the adaptors; the weights are stored with all other networks."""
         for own in self.learning:
             state.put(f"optimiser/{own.role}", own.optimiser_tensors())
+            state.put(f"adaptors/{own.role}", own.adaptors.state_dict())
 
     def take(self, state: Checkpoint) -> None:
         """Weights and optimisers as they were."""
         for own in self.learning:
             own.network.load_state_dict(state.take(f"network/{own.role}"))
+            own.adaptors.load_state_dict(state.take(f"adaptors/{own.role}"))
             own.load_optimiser_tensors(state.take(f"optimiser/{own.role}"))
         self._good = {role: network.state_dict() for role, network in self.networks.items()}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from kd_core import events
 from kd_core.datasets import Data
 from kd_core.footprint import measure
-from kd_core.schemes import Phase
+from kd_core.schemes import Phase, build
 
 LOOKS = 200  # evaluations of a phase at most, besides the one before it begins
 
@@ -28,7 +29,7 @@ def prepared(data: Data, phases: Sequence[Phase]) -> events.Prepared:
     for phase in phases:
         saw = phase.view.in_words(data)
         for learner in phase.learners:
-            cost = measure(learner.model, data.shape, len(data.classes))
+            cost = measure(functools.partial(build, learner, phases, data), data.shape)
             networks.append(
                 events.Network(learner.role, learner.model.label(), cost.parameters, cost.flops, cost.size, saw)
             )

@@ -14,11 +14,12 @@ from kd_core import snapshots
 from kd_core.datasets import Split, load
 from kd_core.drawing import network_input
 from kd_core.events import Event, Finished, Validated
-from kd_core.learning import answers, freeze, one_thread
+from kd_core.learning import one_thread
 from kd_core.metrics import best_temperature
 from kd_core.preparation import steps_per_epoch
-from kd_core.schemes import TEACHER, Scheme
+from kd_core.schemes import TEACHER, Scheme, build
 from kd_core.store import Run, Store
+from kd_core.teaching import answers, freeze
 
 MOST_EXAMPLES = 2000  # of a split, spread evenly over it
 MOST_LOGITS = 30_000  # of a network on a split: fewer examples where there are many classes
@@ -170,11 +171,12 @@ def _networks(store: Store, run: str, rewinds: int, number: int) -> dict[str, nn
         raise ValueError(GONE)
     config, data = row.config, load(row.config.dataset)
     assert isinstance(config.scheme, Scheme)
-    models = {own.role: own.model for phase in config.scheme.phases(config) for own in phase.learners}
+    phases = config.scheme.phases(config)
+    learners = {own.role: own for phase in phases for own in phase.learners}
     networks = {}
     for role, state in snapshots.unpack(weights).items():
         with torch.device("meta"):  # no number is drawn: a run that begins now has torch's generator to itself
-            network = models[role].build(data.shape, len(data.classes))
+            network = build(learners[role], phases, data)
         network.load_state_dict(state, assign=True)
         networks[role] = freeze(network)
     return networks

@@ -20,12 +20,13 @@ from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.events import Adjusted, Event, Failed, Finished
-from kd_core.learning import NotFiniteError, answers, freeze, one_thread
+from kd_core.learning import NotFiniteError, one_thread
 from kd_core.lesson import Lesson
 from kd_core.metrics import judge
 from kd_core.preparation import prepared, steps_per_epoch
-from kd_core.schemes import TEACHER, Phase, Scheme, what_determines
+from kd_core.schemes import TEACHER, Phase, Scheme, build, what_determines
 from kd_core.seeds import initialising
+from kd_core.teaching import answers, freeze
 
 Kept = MutableMapping[str, tuple[Checkpoint, list[Event]]]
 
@@ -155,7 +156,7 @@ class Training:
         return self._enter(phase).look(0)
 
     def _enter(self, phase: Phase) -> Lesson:
-        self._lesson = Lesson(phase, self.data, self.device, self.networks, self.live)
+        self._lesson = Lesson(phase, self.data, self.device, phases=self.phases, networks=self.networks, live=self.live)
         self.networks |= self._lesson.networks
         return self._lesson
 
@@ -233,7 +234,7 @@ class Training:
     def _load_finished(self, phase: Phase, state: Checkpoint) -> None:
         for learner in phase.learners:
             with initialising(learner.seed, "weights"):
-                network = learner.model.build(self.data.shape, len(self.data.classes))
+                network = build(learner, self.phases, self.data)
             network.load_state_dict(state.take(f"network/{learner.role}"))
             self.networks[learner.role] = freeze(network.to(self.device))
 

@@ -36,7 +36,8 @@ def instruments(run: str) -> None:
         st.rerun()
     assert now is not None
     recall = Recall(runs.shared().store, now)
-    usual = {"alpha": recall.config.method.values().get("alpha", 0.9)}
+    method = recall.config.method.values()
+    usual = {"alpha": method["alpha"]} if "alpha" in method and "label_weight" not in method else {}
     view = address.current(recall.data.classes, len(recall.rows(recall.shown)), usual)
     moment = recall.at(view.epoch)
     bench = Bench(recall, moment, view)

@@ -15,7 +15,10 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 LAYERS = [
     ["options", "events", "seeds", "control", "checkpoint", "devices"],
     ["catalogue", "metrics"],
-    ["datasets", "models", "methods", "views", "config", "footprint", "pictures", "verdict", "drawing"],
+    ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps"],
+    ["pairs", "adaptors", "teaching"],
+    ["methods"],
+    ["config", "matching"],
     ["schemes"],
     ["learning", "preparation", "probes", "kept", "snapshots"],
     ["lesson"],

@@ -10,8 +10,9 @@ from torch import nn
 from kd_core.config import RunConfig, from_flat
 from kd_core.datasets import load
 from kd_core.events import Adjusted, Event, Failed, Finished, Prepared, Probed, Step, Surface, Validated, to_json
-from kd_core.learning import Learning, answers
+from kd_core.learning import Learning
 from kd_core.methods import Part
+from kd_core.teaching import answers
 from kd_core.training import Training
 
 With = Callable[..., RunConfig]
@@ -84,9 +85,8 @@ def test_the_student_learns_from_what_the_teacher_says_of_the_very_same_batch(sm
             break
     learning = training._lesson.learning[0]
     rows = torch.tensor([3, 1, 2])
-    torch.testing.assert_close(
-        learning.teacher_logits[rows], answers(training.networks["teacher"], learning.inputs[rows])
-    )
+    said, _ = learning.teaching.of(rows)
+    torch.testing.assert_close(said, answers(training.networks["teacher"], learning.inputs[rows]))
 
 
 def test_the_parts_are_named_and_their_weighted_sum_is_the_loss(small_with: With) -> None:

@@ -74,4 +74,5 @@ class Dataset(Member):
 @functools.lru_cache(maxsize=8)
 def load(dataset: Dataset) -> Data:
     """:meth:`Dataset.load`, remembered. Callers must not write into the tensors."""
-    return dataset.load()
+    with torch.device("cpu"):  # somebody may ask for the first time while counting on the meta device
+        return dataset.load()

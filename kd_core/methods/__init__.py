@@ -5,27 +5,56 @@ In each file the pure function of the file's name comes first, its options secon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.catalogue import Member
+from kd_core.pairs import Match, Pair
+from kd_core.taps import LOGITS
+
+__all__ = [
+    "FAMILIES",
+    "LABELS",
+    "LOGITS",
+    "Match",
+    "Method",
+    "Pair",
+    "Part",
+    "Signals",
+    "label_part",
+    "sum_of",
+    "total",
+]
+
+LABELS = "labels"  # in a match, in the place of a teacher
+FAMILIES = ("response", "teacher-free", "feature", "relation")  # in the order of every list
 
 
 @dataclass(frozen=True)
 class Signals:
-    """One batch as both networks see it: all that a method may look at.
+    """One batch as both networks see it: all that a method may look at. The teacher's side has no gradient.
 
-    ``student_logits`` and ``teacher_logits`` (B, K), float32, the teacher's without gradient; ``labels`` (B,); ``epoch``:
-    passes over the data made before this one.
+    ``student_logits`` and ``teacher_logits`` (B, K), float32; ``labels`` (B,). ``student_features`` and
+    ``teacher_features`` by tap: maps (B, C, H, W) and vectors (B, D), those that the method's matches name.
+    ``adaptors`` are what :meth:`Method.adaptors` built. ``rows`` (B,): positions among the examples shown, ``epoch``:
+    passes over them made before this one. ``seed``: for chance, another one at every step.
     """
 
     student_logits: Tensor
     labels: Tensor
     teacher_logits: Tensor
     epoch: int = 0
+    student_features: Mapping[str, Tensor] = field(default_factory=dict)
+    teacher_features: Mapping[str, Tensor] = field(default_factory=dict)
+    matches: tuple[Match, ...] = ()
+    adaptors: nn.ModuleDict = field(default_factory=nn.ModuleDict)
+    rows: Tensor | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,9 +69,44 @@ class Part:
 class Method(Member):
     """Base of all losses. The training loss is the sum of the weighted parts, by construction."""
 
-    paper: ClassVar[str]  # authors, title, year, section
+    paper: ClassVar[str]  # authors, year, section
     formula: ClassVar[str]  # LaTeX, with the symbols of the options
+    needs: ClassVar[str]  # what of the networks it looks at, as a noun
+    origin: ClassVar[str]  # where the default options come from, one sentence
     trap: ClassVar[str]  # the known mistake
+    is_left_behind: ClassVar[bool] = True  # what lies between the networks goes when the student goes
+
+    def refusal(self, pair: Pair) -> str:  # noqa: ARG002
+        """Why it does not apply to these networks and data, as the end of a sentence; empty if it does."""
+        return ""
+
+    def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
+        """What is matched where."""
+        return (Match(LOGITS, LOGITS),)
+
+    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+        """What is trained beside the student and left behind when it goes, built from the shapes of ``pair``.
+
+        ``labels`` (N,) of the examples that the student is shown. The keys "student 0", "teacher 0" say which match and
+        which side of it an adaptor belongs to; other keys belong to the method as a whole. Initialised from torch's
+        global generator.
+        """
+        return nn.ModuleDict()
+
+    def between(self, pair: Pair) -> nn.ModuleDict:
+        """What lies between the matched places, to be shown before the run: the adaptors."""
+        return self.adaptors(pair, torch.empty(0, dtype=torch.long))
+
+    def build(self, pair: Pair) -> nn.Module:
+        """The student's network as it will be used, from torch's global generator: its own weights come first."""
+        return pair.student.build(pair.shape, pair.classes)
+
+    def taps(self, pair: Pair) -> Mapping[str, str]:
+        """Paths of the taps in what :meth:`build` gives."""
+        return pair.student.taps()
+
+    def begin(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
+        """Takes over into the new student whatever of the trained teacher belongs there."""
 
     def in_numbers(self) -> str:
         """The loss in LaTeX with the chosen numbers in place of the symbols."""
@@ -54,8 +118,9 @@ class Method(Member):
 
 
 def sum_of(*terms: tuple[float, str]) -> str:
-    """A loss in LaTeX with its numbers, from (weight, term) pairs."""
-    return r"\text{loss} = " + " + ".join(rf"{weight:.3g} \cdot {term}" for weight, term in terms)
+    """A loss in LaTeX with its numbers, from (weight, term) pairs; what has no weight is left out."""
+    counted = [rf"{weight:.5g} \cdot {term}" for weight, term in terms if weight]
+    return r"\text{loss} = " + (" + ".join(counted) or "0")
 
 
 def label_part(student_logits: Tensor, labels: Tensor, weight: float = 1.0) -> Part:
@@ -66,4 +131,5 @@ def label_part(student_logits: Tensor, labels: Tensor, weight: float = 1.0) -> P
 def total(parts: list[Part]) -> Tensor:
     """The training loss. A part of weight 0 is left out, so that it cannot change a single bit (0 * inf is NaN)."""
     weighted = [part.value * part.weight for part in parts if part.weight]
-    return sum(weighted[1:], weighted[0])
+    # With every weight at 0 nothing is learned, and nothing fails.
+    return sum(weighted[1:], weighted[0]) if weighted else torch.zeros_like(parts[0].value, requires_grad=True)

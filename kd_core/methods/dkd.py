@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Method, Part, Signals, label_part, sum_of
+from kd_core.methods import Pair, Part, Signals
+from kd_core.methods._weighted import Weighted, softened_by, weighs
 from kd_core.options import number, whole
 
 
-def dkd(
+def dkd(  # noqa: PLR0917
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float, alpha: float, beta: float
 ) -> Tensor:
     r"""T² (alpha · TCKD + beta · NCKD) in nats, mean over the batch.
@@ -56,49 +57,49 @@ def _two_way(scaled: Tensor, labels: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Dkd(Method):
+class Dkd(Weighted):
     title: ClassVar[str] = "Decoupled distillation (DKD)"
     idea: ClassVar[str] = (
-        "Weigh apart how sure the teacher is of the label and how it ranks the other classes, which soft targets silence "
+        "Weigh apart how sure the teacher is of the label and how it ranks the other classes, which soft targets "
+        "silence "
         "where the teacher is sure."
     )
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Zhao et al. 2022, section 3"
-    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + T^2\,(\alpha\,\mathrm{TCKD} + \beta\,\mathrm{NCKD})"
+    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,T^2\,(\alpha\,\mathrm{TCKD} + \beta\,\mathrm{NCKD})"
+    needs: ClassVar[str] = "logits of both, labels, three classes or more"
+    origin: ClassVar[str] = "The authors' code for CIFAR-100: T 4, α 1, β 8 (2 to 8 by networks), labels 1, warm-up 20."
     trap: ClassVar[str] = (
         "The usual code takes logarithms of sums of probabilities and gives NaN for confident networks; here it cannot."
     )
 
-    temperature: float = number(
-        4.0, 0.5, 20.0, "Divides the logits of both networks before softmax.", step=0.1, label="Temperature T",
-        ends=("sharper than trained", "almost uniform"), live=True, log=True,
-    )  # fmt: skip
+    temperature: float = softened_by(4.0, "Divides the logits of both networks before softmax.")
+    weight: float = weighs(1.0, "both parts together")
     alpha: float = number(
         1.0, 0.0, 20.0, "Weight of TCKD: how sure of the label.", step=0.1, label="Weight α of TCKD", live=True
     )  # fmt: skip
     beta: float = number(
-        8.0, 0.0, 50.0, "Weight of NCKD: the other classes. The paper takes 2 to 8.", step=0.5,
+        8.0, 0.0, 50.0, "Weight of NCKD: how the other classes are ranked.", step=0.5,
         label="Weight β of NCKD", live=True,
     )  # fmt: skip
-    label_weight: float = number(1.0, 0.0, 10.0, "Weight of the cross-entropy with the labels.", step=0.1)
     warm_up: int = whole(20, 0, 1000, "Epochs over which the teacher's part grows to its full weight.")
 
-    def refusal(self, classes: int) -> str:
-        return "needs three classes or more: with two there is one wrong class, and nothing to rank" if classes < 3 else ""
+    def term(self) -> str:
+        inner = rf"({self.alpha:g}\,\mathrm{{TCKD}} + {self.beta:g}\,\mathrm{{NCKD}})"
+        return rf"{self.temperature:g}^2 \cdot {inner}"
 
-    def in_numbers(self) -> str:
-        squared = rf"{self.temperature:g}^2 \cdot "
-        return sum_of(
-            (self.label_weight, r"\mathrm{CE}"),
-            (self.alpha, squared + r"\mathrm{TCKD}"),
-            (self.beta, squared + r"\mathrm{NCKD}"),
+    def refusal(self, pair: Pair) -> str:
+        if pair.classes > 2:
+            return ""
+        return (
+            f"needs three classes or more, and these data have {pair.classes}: there is no order among one wrong class"
         )
 
     def parts(self, signals: Signals) -> list[Part]:
         arguments = (signals.student_logits, signals.teacher_logits, signals.labels, self.temperature)
-        share = min((signals.epoch + 1) / self.warm_up, 1.0) if self.warm_up else 1.0
+        weight = self.weight * (min((signals.epoch + 1) / self.warm_up, 1.0) if self.warm_up else 1.0)
         return [
-            label_part(signals.student_logits, signals.labels, self.label_weight),
-            Part("T²·TCKD", share * self.alpha, target_part(*arguments)),
-            Part("T²·NCKD", share * self.beta, other_part(*arguments)),
+            *self.common_parts(signals),
+            Part("T²·TCKD", weight * self.alpha, target_part(*arguments)),
+            Part("T²·NCKD", weight * self.beta, other_part(*arguments)),
         ]

@@ -8,8 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Method, Part, Signals, label_part, sum_of
-from kd_core.options import number
+from kd_core.methods import Signals
+from kd_core.methods._weighted import Weighted, labels_weigh, weighs
 
 
 def hard_labels(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
@@ -22,27 +22,20 @@ def hard_labels(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class HardLabels(Method):
+class HardLabels(Weighted):
     title: ClassVar[str] = "Hard labels"
     idea: ClassVar[str] = "Learn the teacher's top class as if it were a label: no logits of the teacher are needed."
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Touvron et al. 2021 (DeiT), section 4"
-    formula: ClassVar[str] = r"(1-\alpha)\,\mathrm{CE}(\text{labels}) + \alpha\,\mathrm{CE}(\arg\max \text{teacher})"
+    formula: ClassVar[str] = r"\lambda\,\mathrm{CE}(\text{labels}) + w\,\mathrm{CE}(\arg\max \text{teacher})"
+    needs: ClassVar[str] = "the teacher's top class"
+    origin: ClassVar[str] = "Half and half, as in the paper (equation 3)."
     trap: ClassVar[str] = "What the teacher finds similar is gone: nothing here depends on a temperature."
+    part: ClassVar[str] = "CE(teacher)"
+    symbol: ClassVar[str] = r"\mathrm{CE}(\text{teacher’s top class})"
 
-    alpha: float = number(
-        0.5, 0.0, 1.0, "The teacher's weight in the loss; the labels get the rest.",
-        step=0.01, label="Teacher weight α", ends=("labels only", "teacher only"), live=True,
-    )  # fmt: skip
+    label_weight: float = labels_weigh(0.5)
+    weight: float = weighs(0.5, "the teacher’s top class")
 
-    def in_numbers(self) -> str:
-        return sum_of(
-            (1 - self.alpha, r"\mathrm{CE}(\text{labels})"), (self.alpha, r"\mathrm{CE}(\text{teacher’s top class})")
-        )
-
-    def parts(self, signals: Signals) -> list[Part]:
-        matched = hard_labels(signals.student_logits, signals.teacher_logits)
-        return [
-            label_part(signals.student_logits, signals.labels, 1 - self.alpha),
-            Part("CE(teacher)", self.alpha, matched),
-        ]
+    def matched(self, signals: Signals) -> Tensor:
+        return hard_labels(signals.student_logits, signals.teacher_logits)

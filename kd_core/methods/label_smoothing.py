@@ -8,7 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Method, Part, Signals, sum_of
+from kd_core.methods import LABELS, LOGITS, Match, Pair, Signals
+from kd_core.methods._weighted import Weighted, labels_weigh, weighs
 from kd_core.options import number
 
 
@@ -22,21 +23,32 @@ def label_smoothing(student_logits: Tensor, labels: Tensor, smoothing: float) ->
 
 
 @dataclass(frozen=True)
-class LabelSmoothing(Method):
+class LabelSmoothing(Weighted):
     title: ClassVar[str] = "Label smoothing"
-    idea: ClassVar[str] = "No teacher: spread a little of every label over all classes alike, and see whether that is enough."
+    idea: ClassVar[str] = (
+        "No teacher: spread a little of every label over all classes alike, and see whether that is enough."
+    )
     family: ClassVar[str] = "teacher-free"
     paper: ClassVar[str] = "Szegedy et al. 2016, section 7"
-    formula: ClassVar[str] = r"\mathrm{CE}\big((1-\varepsilon)\,\text{label} + \varepsilon/K\big)"
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + w\,\mathrm{CE}\big((1-\varepsilon)\,\text{label} + \varepsilon/K\big)"
+    )
+    needs: ClassVar[str] = "labels alone"
+    origin: ClassVar[str] = "ε 0.1 and nothing beside it, as in the paper (section 7)."
     trap: ClassVar[str] = "A teacher trained with it teaches worse: it has been told not to rank the wrong classes."
+    part: ClassVar[str] = "CE(smoothed)"
 
+    label_weight: float = labels_weigh(0.0)
+    weight: float = weighs(1.0, "the smoothed labels")
     smoothing: float = number(
         0.1, 0.0, 0.9, "Probability that is spread evenly over all classes.", step=0.01, label="Smoothing ε", live=True
     )  # fmt: skip
 
-    def in_numbers(self) -> str:
-        return sum_of((1.0, rf"\mathrm{{CE}}({1 - self.smoothing:.3g}\,\text{{label}} + {self.smoothing:g}/K)"))
+    def term(self) -> str:
+        return rf"\mathrm{{CE}}({1 - self.smoothing:.3g}\,\text{{label}} + {self.smoothing:g}/K)"
 
-    def parts(self, signals: Signals) -> list[Part]:
-        smoothed = label_smoothing(signals.student_logits.float(), signals.labels, self.smoothing)
-        return [Part("CE(smoothed)", 1.0, smoothed)]
+    def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
+        return (Match(LOGITS, LABELS),)
+
+    def matched(self, signals: Signals) -> Tensor:
+        return label_smoothing(signals.student_logits, signals.labels, self.smoothing)

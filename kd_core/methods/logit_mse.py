@@ -8,8 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Method, Part, Signals, label_part, sum_of
-from kd_core.options import number, switch
+from kd_core.methods import Signals
+from kd_core.methods._weighted import Weighted, labels_weigh, weighs
+from kd_core.options import switch
 
 
 def logit_mse(student_logits: Tensor, teacher_logits: Tensor, centred: bool = False) -> Tensor:
@@ -28,26 +29,21 @@ def logit_mse(student_logits: Tensor, teacher_logits: Tensor, centred: bool = Fa
 
 
 @dataclass(frozen=True)
-class LogitMse(Method):
+class LogitMse(Weighted):
     title: ClassVar[str] = "Logit regression"
     idea: ClassVar[str] = "Match the teacher's logits themselves, without softmax and without a temperature."
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Ba & Caruana 2014, section 2.2"
-    formula: ClassVar[str] = r"(1-\alpha)\,\mathrm{CE} + \alpha\,\mathrm{MSE}(\text{student}, \text{teacher})"
+    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{MSE}(\text{student}, \text{teacher})"
+    needs: ClassVar[str] = "logits of both"
+    origin: ClassVar[str] = "The teacher alone, as in the paper."
     trap: ClassVar[str] = "It also matches the mean of the logits, which means nothing: centre them to leave it out."
+    part: ClassVar[str] = "MSE"
+    symbol: ClassVar[str] = r"\mathrm{MSE}(\text{student}, \text{teacher})"
 
-    alpha: float = number(
-        1.0, 0.0, 1.0, "The teacher's weight in the loss; the labels get the rest. The paper uses the teacher alone.",
-        step=0.01, label="Teacher weight α", ends=("labels only", "teacher only"), live=True,
-    )  # fmt: skip
+    label_weight: float = labels_weigh(0.0)
+    weight: float = weighs(1.0, "the teacher’s logits")
     centred: bool = switch(False, "Take the mean over the classes from the logits of both networks first.")
 
-    def in_numbers(self) -> str:
-        return sum_of((1 - self.alpha, r"\mathrm{CE}"), (self.alpha, r"\mathrm{MSE}"))
-
-    def parts(self, signals: Signals) -> list[Part]:
-        matched = logit_mse(signals.student_logits, signals.teacher_logits, self.centred)
-        return [
-            label_part(signals.student_logits, signals.labels, 1 - self.alpha),
-            Part("MSE", self.alpha, matched),
-        ]
+    def matched(self, signals: Signals) -> Tensor:
+        return logit_mse(signals.student_logits, signals.teacher_logits, self.centred)

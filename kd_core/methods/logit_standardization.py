@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from kd_core.methods import Method, Part, Signals, label_part, sum_of
+from kd_core.methods import Pair, Signals
+from kd_core.methods._weighted import Weighted, labels_weigh, softened_by, weighs
 from kd_core.methods.soft_targets import soft_targets
-from kd_core.options import number
 
 EPSILON = 1e-7
 
@@ -30,31 +30,34 @@ def _z_score(logits: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class LogitStandardization(Method):
+class LogitStandardization(Weighted):
     title: ClassVar[str] = "Standardised logits (LSKD)"
-    idea: ClassVar[str] = "Match the shape of the teacher's logits and leave their size free: a small student need not shout."
+    idea: ClassVar[str] = (
+        "Match the shape of the teacher's logits and leave their size free: a small student need not shout."
+    )
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Sun et al. 2024, section 4"
-    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,T^2\,\mathrm{KL}(z(\text{teacher}) \parallel z(\text{student}))"
-    trap: ClassVar[str] = "Temperature and weight are tied: the paper raises the weight from 9 to 12 with T from 2 to 4."
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + w\,T^2\,\mathrm{KL}(z(\text{teacher}) \parallel z(\text{student}))"
+    )
+    needs: ClassVar[str] = "logits of both, three classes or more"
+    origin: ClassVar[str] = "The authors' code for CIFAR-100: T 2, weight 9, labels 0.1."
+    trap: ClassVar[str] = "Temperature and weight are tied: the authors take 9 for T = 2 or 3 and 12 for T = 4."
+    part: ClassVar[str] = "T²·KL(z)"
 
-    temperature: float = number(
-        2.0, 0.5, 20.0, "Divides the z-scores of both networks before softmax.", step=0.1, label="Temperature T",
-        ends=("sharper than trained", "almost uniform"), live=True, log=True,
-    )  # fmt: skip
-    weight: float = number(9.0, 0.0, 50.0, "Weight of the teacher's part.", step=0.5, live=True)
-    label_weight: float = number(0.1, 0.0, 10.0, "Weight of the cross-entropy with the labels.", step=0.1)
+    label_weight: float = labels_weigh(0.1)
+    temperature: float = softened_by(2.0, "Divides the z-scores of both networks before softmax.")
+    weight: float = weighs(9.0, "the standardised logits")
 
-    def refusal(self, classes: int) -> str:
-        return "needs three classes or more: the z-scores of two logits are always the same two numbers" if classes < 3 else ""
+    def term(self) -> str:
+        return rf"{self.temperature:g}^2 \cdot \mathrm{{KL}}(z(\text{{teacher}}) \parallel z(\text{{student}}))"
 
-    def in_numbers(self) -> str:
-        matched = rf"{self.temperature:g}^2 \cdot \mathrm{{KL}}(z(\text{{teacher}}) \parallel z(\text{{student}}))"
-        return sum_of((self.label_weight, r"\mathrm{CE}"), (self.weight, matched))
+    def refusal(self, pair: Pair) -> str:
+        if pair.classes > 2:
+            return ""
+        return (
+            f"needs three classes or more, and these data have {pair.classes}: the z-scores of two logits never change"
+        )
 
-    def parts(self, signals: Signals) -> list[Part]:
-        matched = logit_standardization(signals.student_logits, signals.teacher_logits, self.temperature)
-        return [
-            label_part(signals.student_logits, signals.labels, self.label_weight),
-            Part("T²·KL(z)", self.weight, matched),
-        ]
+    def matched(self, signals: Signals) -> Tensor:
+        return logit_standardization(signals.student_logits, signals.teacher_logits, self.temperature)

@@ -8,9 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Method, Part, Signals, label_part
-from kd_core.options import number
-
+from kd_core.methods import Method, Part, Signals, label_part, sum_of
+from kd_core.options import choice, number, switch
 
 KL, CE = "kl", "ce"
 BATCH, ELEMENT = "batch", "element"
@@ -19,7 +18,8 @@ BATCH, ELEMENT = "batch", "element"
 def soft_targets(
     student_logits: Tensor,
     teacher_logits: Tensor,
-    temperature: float,
+    temperature: float | Tensor,
+    *,
     form: str = KL,
     mean: str = BATCH,
     squared: bool = True,
@@ -32,9 +32,9 @@ def soft_targets(
     Both logits have shape (B, K); no gradient reaches the teacher's. Hinton, Vinyals & Dean, "Distilling the Knowledge
     in a Neural Network" (2015), section 2: the gradient of the softened term shrinks as 1/T², the factor undoes that.
 
-    What other code calls by the same name can be chosen, to see what it does: the ``form`` "ce" is the cross-entropy with
-    the teacher's distribution (the teacher's entropy more, the same gradient), the ``mean`` "element" divides by the
-    classes, too (K times weaker), and without ``squared`` there is no T².
+    What other code calls by the same name can be chosen, to see what it does: the ``form`` "ce" is the cross-entropy
+    with the teacher's distribution (the teacher's entropy more, the same gradient), the ``mean`` "element" divides by
+    the classes, too (K times weaker), and without ``squared`` there is no T².
     """
     log_p = F.log_softmax(teacher_logits.detach() / temperature, dim=1)
     log_q = F.log_softmax(student_logits / temperature, dim=1)
@@ -57,6 +57,8 @@ class SoftTargets(Method):
     formula: ClassVar[str] = (
         r"(1-\alpha)\,\mathrm{CE} + \alpha\,T^2\,\mathrm{KL}(\text{teacher} \parallel \text{student})"
     )
+    needs: ClassVar[str] = "logits of both"
+    origin: ClassVar[str] = "T 4 and α 0.9 are those of the common benchmark code for CIFAR-100 (RepDistiller)."
     trap: ClassVar[str] = (
         "Without the factor T² the teacher's signal fades as 1/T²; averaged over classes too, it is K times too weak."
     )
@@ -82,18 +84,37 @@ class SoftTargets(Method):
         ends=("labels only", "teacher only"),
         live=True,
     )
+    form: str = choice(
+        KL,
+        (KL, CE),
+        "KL is 0 for a perfect match; the cross-entropy adds the teacher's entropy, with the same gradient.",
+    )
+    mean: str = choice(
+        BATCH, (BATCH, ELEMENT), "Mean over the batch, or over batch and classes, which is K times weaker.",
+        label="Mean over",
+    )  # fmt: skip
+    squared: bool = switch(
+        True, "Multiply by T², so that the gradient keeps its size at every temperature.", label="T²"
+    )
 
     def in_numbers(self) -> str:
-        alpha, temperature = f"{self.alpha:g}", f"{self.temperature:g}"
-        return (
-            rf"\text{{loss}} = {1 - self.alpha:.3g} \cdot \mathrm{{CE}}(\text{{labels}}) + "
-            rf"{alpha} \cdot {temperature}^2 \cdot \mathrm{{KL}}_{{T={temperature}}}"
-            r"(\text{teacher} \parallel \text{student})"
-        )
+        compared = r"\mathrm{KL}" if self.form == KL else r"\mathrm{CE}"
+        over = r"\tfrac{1}{K}\," if self.mean == ELEMENT else ""
+        factor = rf"{self.temperature:g}^2 \cdot " if self.squared else ""
+        matched = rf"{factor}{over}{compared}_{{T={self.temperature:g}}}(\text{{teacher}} \parallel \text{{student}})"
+        return sum_of((1 - self.alpha, r"\mathrm{CE}(\text{labels})"), (self.alpha, matched))
 
     def parts(self, signals: Signals) -> list[Part]:
-        matched = soft_targets(signals.student_logits, signals.teacher_logits, self.temperature)
+        matched = soft_targets(
+            signals.student_logits,
+            signals.teacher_logits,
+            self.temperature,
+            form=self.form,
+            mean=self.mean,
+            squared=self.squared,
+        )
+        name = ("T²·" if self.squared else "") + ("KL" if self.form == KL else "CE(teacher)")
         return [
             label_part(signals.student_logits, signals.labels, 1 - self.alpha),
-            Part("T²·KL", self.alpha, matched),
+            Part(name, self.alpha, matched),
         ]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Method, Part, Signals, label_part, sum_of
+from kd_core.methods import LABELS, LOGITS, Match, Pair, Signals
+from kd_core.methods._weighted import Weighted, labels_weigh, weighs
 from kd_core.options import choice, number
 
 REPOSITORY, PAPER = "repository", "paper"
@@ -38,38 +39,37 @@ def virtual_teacher(
 
 
 @dataclass(frozen=True)
-class VirtualTeacher(Method):
+class VirtualTeacher(Weighted):
     title: ClassVar[str] = "Virtual teacher (Tf-KD)"
     idea: ClassVar[str] = "No teacher: make up a sure one from the label, soften it, and learn from that."
     family: ClassVar[str] = "teacher-free"
     paper: ClassVar[str] = "Yuan et al. 2020, section 5"
-    formula: ClassVar[str] = r"(1-\alpha)\,\mathrm{CE} + \alpha\,m\,\mathrm{KL}(\mathrm{softmax}(u/T) \parallel \text{student})"
+    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{KL}(\mathrm{softmax}(u/T) \parallel \text{student})"
+    needs: ClassVar[str] = "labels alone"
+    origin: ClassVar[str] = "The authors' code for ResNet-18: T 20, labels 1 − α = 0.9, weight α · m = 0.1 · 100."
     trap: ClassVar[str] = (
-        "Probabilities softened like logits are almost uniform at T = 20: it is label smoothing, with m as its strength."
+        "Probabilities softened like logits are almost uniform at T = 20: it is label smoothing, with w as its "
+        "strength."
     )
+    part: ClassVar[str] = "KL(virtual)"
 
+    label_weight: float = labels_weigh(0.9)
     temperature: float = number(
         20.0, 0.5, 100.0, "Softens the made-up probabilities.", step=0.5, label="Temperature T", live=True, log=True
     )  # fmt: skip
-    alpha: float = number(
-        0.1, 0.0, 1.0, "The virtual teacher's weight in the loss; the labels get the rest.", step=0.01,
-        label="Virtual teacher’s weight α", ends=("labels only", "virtual teacher only"), live=True,
-    )  # fmt: skip
-    multiplier: float = number(100.0, 0.0, 1000.0, "Strength m: makes up for the mean over the classes.", step=1.0)
+    weight: float = weighs(10.0, "the virtual teacher")
     correct_probability: float = number(0.99, 0.5, 1.0, "Probability of the label before softening.", step=0.01)
     convention: str = choice(
         REPOSITORY, (REPOSITORY, PAPER), "The authors' code leaves the student as it is; their paper softens it, too."
     )
 
-    def in_numbers(self) -> str:
-        matched = rf"{self.multiplier:g} \cdot \mathrm{{KL}}(\mathrm{{softmax}}(u/{self.temperature:g}) \parallel \text{{student}})"
-        return sum_of((1 - self.alpha, r"\mathrm{CE}"), (self.alpha, matched))
+    def term(self) -> str:
+        return rf"\mathrm{{KL}}(\mathrm{{softmax}}(u/{self.temperature:g}) \parallel \text{{student}})"
 
-    def parts(self, signals: Signals) -> list[Part]:
-        made_up = virtual_teacher(
+    def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
+        return (Match(LOGITS, LABELS),)
+
+    def matched(self, signals: Signals) -> Tensor:
+        return virtual_teacher(
             signals.student_logits, signals.labels, self.correct_probability, self.temperature, self.convention
         )
-        return [
-            label_part(signals.student_logits, signals.labels, 1 - self.alpha),
-            Part("KL(virtual)", self.alpha * self.multiplier, made_up),
-        ]

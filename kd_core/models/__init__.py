@@ -14,6 +14,20 @@ class Model(Member):
         """A network from inputs (B, *shape) to logits (B, classes), initialised from torch's global generator."""
         raise NotImplementedError
 
+    def taps(self) -> dict[str, str]:
+        """Places inside the network by name, from the input to the end, and the paths of the modules that give them.
+
+        Feature maps (B, C, H, W) after each stage, and last the "embedding" (B, D) if a linear layer turns it into
+        logits. A family without taps can be taught by answers alone.
+        """
+        return {}
+
+    def split(self, network: nn.Module, tap: str) -> tuple[nn.Sequential, nn.Sequential]:
+        """The layers of a network of this family up to a tap, and those after it."""
+        assert isinstance(network, nn.Sequential), "a family of another kind says itself where it is split"
+        end = int(self.taps()[tap]) + 1
+        return network[:end], network[end:]
+
     def refusal(self, shape: tuple[int, ...]) -> str:  # noqa: ARG002
         """Why this family cannot take such inputs, as the end of a sentence; empty if it can."""
         return ""

@@ -55,6 +55,11 @@ class Cnn(Model):
         head = nn.Linear(channels * SUMMARY**2, classes)
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(SUMMARY), nn.Flatten(), head)
 
+    def taps(self) -> dict[str, str]:
+        # A block is six layers, and a pooling before each but the first.
+        ends = {f"stage {block + 1}": str(7 * block + 5) for block in range(self.depth)}
+        return ends | {"embedding": str(7 * self.depth)}
+
     def _normalise(self, width: int) -> nn.Module:
         if self.normalisation == "batch":
             return nn.BatchNorm2d(width)

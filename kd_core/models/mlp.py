@@ -39,5 +39,10 @@ class Mlp(Model):
             width = following
         return nn.Sequential(*layers, nn.Linear(width, classes))
 
+    def taps(self) -> dict[str, str]:
+        ends = [str(2 * layer + 2) for layer in range(len(self.widths))]
+        hidden = {f"hidden {number}": end for number, end in enumerate(ends[:-1], start=1)}
+        return hidden | {"embedding": ends[-1]}
+
     def label(self) -> str:
         return "MLP " + "-".join(map(str, self.widths))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from kd_core.catalogue import Member
 from kd_core.config import Recipe, RunConfig, TeacherRecipe
-from kd_core.datasets import Dataset
+from kd_core.datasets import Data, Dataset
 from kd_core.methods import Method
 from kd_core.models import Model
+from kd_core.pairs import Pair
 from kd_core.views import Labels
 
 TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"
@@ -38,6 +41,22 @@ class Phase:
     view_seed: int  # which examples are shown
     order_seed: int  # in which order
     is_kept: bool = False  # its result depends on nothing but itself: train once, keep for other runs
+
+
+def pair_of(learner: Learner, phases: Sequence[Phase], data: Data) -> Pair | None:
+    """The learner and its teacher as its method sees them; None if it has neither."""
+    if learner.method is None:
+        return None
+    models = {own.role: own.model for phase in phases for own in phase.learners}
+    return Pair(learner.model, models[learner.teacher], data.shape, len(data.classes))
+
+
+def build(learner: Learner, phases: Sequence[Phase], data: Data) -> nn.Module:
+    """The learner's network as it is trained, used and stored, initialised from torch's global generator."""
+    pair = pair_of(learner, phases, data)
+    if learner.method is None or pair is None:
+        return learner.model.build(data.shape, len(data.classes))
+    return learner.method.build(pair)
 
 
 class Scheme(Member):

@@ -13,18 +13,30 @@ from kd_core.options import Option, as_text, in_words, options_of
 from pages.ui import settings
 
 Changed = Callable[[str, str], None]  # (flat name, new text)
+IDLE = "Nothing in the loss depends on it now."
 
 
-def member(name: str, group: str, label: str, refusals: Mapping[str, str] | None = None) -> None:
-    """A select box for one choice of ``group``; a choice with a refusal is not offered."""
-    choices = {key: cls for key, cls in members(group).items() if not (refusals or {}).get(key)}
+def member(
+    name: str,
+    group: str,
+    label: str,
+    refusals: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> None:
+    """A select box for one choice of ``group``, in the order of ``titles`` if they are given.
+
+    A choice with a refusal is not offered, but stays in the box while the settings name it.
+    """
+    refused = {key for key, refusal in (refusals or {}).items() if refusal}
+    known = dict(titles or {key: cls.title for key, cls in members(group).items()})
     current = st.session_state["settings"][name]
-    _put(f"set {name}", current if current in choices else next(iter(choices)))
+    offered = [key for key in known if key == current or key not in refused]
+    _put(f"set {name}", current if current in offered else offered[0])
     st.selectbox(
         label,
-        list(choices),
+        offered,
         key=f"set {name}",
-        format_func=lambda key: choices[key].title,
+        format_func=lambda key: known[key],
         on_change=_apply,
         args=(name, f"set {name}", settings.choose),
     )
@@ -39,6 +51,11 @@ def options(cls: type[Any], prefix: str = "", only: tuple[str, ...] = (), classe
             option(prefix + name, name, declared, texts.get(prefix + name, default), settings.choose, classes=classes)
 
 
+def is_slider(declared: Option) -> bool:
+    """Whether one turns it rather than types it; it wants more room than a box."""
+    return declared.ends != ("", "")
+
+
 def option(
     flat: str,
     name: str,
@@ -48,10 +65,16 @@ def option(
     *,
     classes: tuple[str, ...] = (),
     place: str = "set",
+    matters: bool = True,
 ) -> None:
-    """The widget of one option, showing ``text``; calls ``changed(flat, new text)``."""
+    """The widget of one option, showing ``text``; calls ``changed(flat, new text)``.
+
+    One that does not matter now, because nothing depends on it, cannot be moved and says so.
+    """
     key, label = f"{place} {flat}", in_words(name, declared)
-    common: dict[str, Any] = {"key": key, "on_change": _apply, "args": (flat, key, changed), "help": declared.help}
+    note = "" if matters else f"{IDLE} "
+    common: dict[str, Any] = {"key": key, "on_change": _apply, "args": (flat, key, changed)}
+    common |= {"help": note + declared.help, "disabled": not matters}
     try:
         value = declared.check(name, text)
     except ValueError:
@@ -69,7 +92,7 @@ def option(
     elif declared.kind == "widths":
         _put(key, text)
         st.text_input(label, **common)
-    elif declared.ends != ("", ""):
+    elif is_slider(declared):
         _slider(key, label, declared, value, common)
     else:
         _number(key, label, declared, text, common)
@@ -79,6 +102,9 @@ def _slider(key: str, label: str, declared: Option, value: float | None, common:
     """For what one turns rather than types; the meaning of both ends stands under it."""
     _put(key, declared.low if value is None else value)
     st.slider(label, declared.low, declared.high, step=declared.step, **common)
+    if common["disabled"]:
+        st.caption(IDLE)
+        return
     left, right = declared.ends
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.caption(f"{declared.low:g} · {left}")

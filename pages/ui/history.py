@@ -8,6 +8,7 @@ import streamlit as st
 
 from kd_core import runs
 from kd_core.store import Run
+from pages.ui.brief import in_short
 from pages.ui.reel import reel
 
 SHOWN = 12
@@ -16,14 +17,9 @@ SHOWN = 12
 def in_a_line(row: Run) -> str:
     """What a run is about: data, networks, method, seed."""
     config = row.config
-    chosen = ", ".join(
-        f"{symbol} = {config.method.values()[name]:g}"
-        for name, symbol in (("temperature", "T"), ("alpha", "α"))
-        if name in config.method.values()
-    )
     return (
         f"{config.dataset.title} · teacher {config.teacher.label()} · student {config.student.label()} · "
-        f"{config.method.title}, {chosen} · seed {config.seed}"
+        f"{in_short(config.method)} · seed {config.seed}"
     )
 
 

@@ -14,6 +14,7 @@ from kd_core.options import as_text, options_of
 from kd_core.runs import Status
 from kd_core.store import Run
 from pages.ui import controls, feed
+from pages.ui.brief import matters
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
 from pages.ui.words import plain
@@ -23,6 +24,7 @@ PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # seconds per ep
 PLOTLY = "app/static/plotly.min.js"
 ROLES = ("teacher", "baseline", "student")
 SHOWN_POINTS = 250
+IN_A_ROW = 3  # live options: the ends of a slider want words
 AS_TRAINED = 1.0  # the temperature of a method that has none
 
 
@@ -106,13 +108,22 @@ def _live_options(run: str, config: RunConfig, shown: Reel) -> None:
     # A wish is shown until the run says what became of it; then the run is right, whoever asked last.
     wishes: dict[str, tuple[str, int]] = st.session_state.setdefault(f"wishes {run}", {})
     st.caption("Change these while it trains; each change is recorded and drawn as a marker.")
-    for column, (name, declared) in zip(st.columns(len(values)), config.live_options().items(), strict=True):
+    texts = {}
+    for name, value in values.items():
         wish, heard = wishes.get(name, ("", 0))
         is_answered = any(change.option == name for change in shown.adjusted[heard:])
-        text = wish if wish and not is_answered else as_text(values[name])
-        with column:
-            changed = _adjust(run, wishes, len(shown.adjusted))
-            controls.option(name, name, declared, text, changed, place=f"live {run}")
+        texts[name] = wish if wish and not is_answered else as_text(value)
+    now = config.method.with_values(
+        **{name: values[name] for name in options_of(type(config.method)) if name in values}
+    )
+    declared, changed = list(config.live_options().items()), _adjust(run, wishes, len(shown.adjusted))
+    rows = -(-len(declared) // IN_A_ROW)
+    each = -(-len(declared) // rows)
+    for first in range(0, len(declared), each):
+        for column, (name, option) in zip(st.columns(each), declared[first : first + each], strict=False):
+            with column:
+                is_used = matters(now, name, option)
+                controls.option(name, name, option, texts[name], changed, place=f"live {run}", matters=is_used)
     if message := st.session_state.pop(f"refused {run}", ""):
         st.error(plain(message))
 
@@ -164,13 +175,15 @@ def _curves(screen: _Screen) -> None:
     run, shown = screen.run, screen.shown
     assert shown.prepared is not None
     longest = max(phase.epochs for phase in shown.prepared.phases)
+    panels = [
+        {"key": "accuracy", "title": "Validation accuracy", "unit": "%", "log": False, "percent": True},
+        {"key": "loss", "title": "Student’s training loss", "unit": "nats", "log": True, "percent": False},
+        {"key": "learned", "title": "Learned beside the weights", "unit": "", "log": False, "percent": False},
+    ]
     feed.mount(
         "curves", shown.name, shown.curves, key=f"curves of {run}",
         plotly=PLOTLY, series=shown.series, xlabel="epoch", xmin=0, xmax=longest,
-        panels=[
-            {"key": "accuracy", "title": "Validation accuracy", "unit": "%", "log": False, "percent": True},
-            {"key": "loss", "title": "Student’s training loss", "unit": "nats", "log": True, "percent": False},
-        ],
+        panels=[panel for panel in panels if panel["key"] in {"accuracy", "loss", *(s["panel"] for s in shown.series)}],
         log=st.query_params.get("log") == "1",
         empty="The first point appears after the first epoch.",
         on_log_change=_remember_log(f"curves of {run}"),
@@ -200,7 +213,8 @@ def _bars(screen: _Screen) -> None:
     temperature = {"temperature": AS_TRAINED} | config.live_values() | {c.option: c.new for c in shown.adjusted}
     feed.mount(
         "bars", shown.name, shown.bars, key=f"bars of {run}",
-        classes=shown.prepared.classes, temperatures=[handle.low, handle.high], temperature=temperature["temperature"],
+        classes=shown.prepared.classes, temperatures=[handle.low, handle.high],
+        temperature=min(max(temperature["temperature"], handle.low), handle.high),
         roles=["teacher", "student", *(["baseline"] if config.basics.control else [])], image=0,
         images=_images(config, tuple(shown.pinned.indices)),
         empty="The first soft targets appear when the student begins.",

@@ -9,13 +9,15 @@ from typing import Any
 
 from kd_core import runs
 from kd_core.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Validated
+from pages.ui.brief import SYMBOLS, symbol
 
 Frame = dict[str, Any]
 
 POINTS = 1000  # per curve at most; a longer phase sends the mean of several steps
 LATEST = 8  # reels kept in memory
-SYMBOLS = {"temperature": "T", "alpha": "α", "learning_rate": "rate"}
 ROLE_OF_PART = {"CE": "labels"}  # every other part of a student's loss comes from the teacher
+WEIGHTED = ", weighted"  # end of a curve's key
+DASHES = ("9px,5px", "3px,3px", "14px,4px,3px,4px", "2px,6px")  # parts from the teacher, told apart without colour
 
 
 class Reel:
@@ -69,7 +71,7 @@ class Reel:
                 self.surfaces.append(frame)
             case Adjusted():
                 self.adjusted.append(event)
-                text = f"{SYMBOLS.get(event.option, event.option)} {event.old:g} → {event.new:g}"
+                text = f"{symbol(event.option)} {event.old:g} → {event.new:g}"
                 place = event.step / self._phase(event.phase).steps_per_epoch
                 self.curves.append({"marker": place, "text": text, "kind": "adjusted"})
             case Failed():
@@ -85,14 +87,22 @@ class Reel:
         for role, parts in event.parts.items():
             if role == "teacher":
                 continue
-            values = {f"{role} {name}": raw for name, (raw, _) in parts.items()} if len(parts) > 1 else {}
-            for key, value in {**values, f"{role} loss": event.loss[role]}.items():
+            for key, value in {**self._parts(role, parts), f"{role} loss": event.loss[role]}.items():
                 waiting = self._waiting.setdefault(key, [])
                 waiting.append((event.step / phase.steps_per_epoch, value))
                 if len(waiting) >= every:
                     mean = sum(value for _, value in waiting) / len(waiting)
                     self._point(chunks, key, role, waiting[-1][0], mean)
                     waiting.clear()
+
+    def _parts(self, role: str, parts: dict[str, list[float]]) -> dict[str, float]:
+        """Raw and weighted values by curve; a part has no weighted curve until it has a weight."""
+        if len(parts) < 2:
+            return {}
+        raw = {f"{role} {name}": value for name, (value, _) in parts.items()}
+        weighted = {f"{role} {name}{WEIGHTED}": value for name, (_, value) in parts.items()}
+        known = dict.fromkeys((key for key in self._waiting if key.startswith(role) and key.endswith(WEIGHTED)), 0.0)
+        return raw | known | {key: value for key, value in weighted.items() if value or key in known}
 
     def _validated(self, event: Validated, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
         phase = self._phase(event.phase)
@@ -109,14 +119,18 @@ class Reel:
         self, chunks: dict[str, tuple[list[float], list[float]]], key: str, role: str, x: float, y: float
     ) -> None:
         if key not in {known["key"] for known in self.series}:
-            self.series.append(_series(key, role))
+            names = [one["name"] for one in self.series if one["panel"] == "loss" and one["role"] == "teacher"]
+            self.series.append(_series(key, role, names))
         xs, ys = chunks.setdefault(key, ([], []))
         xs.append(round(x, 4))
         ys.append(float(f"{y:.5g}"))
 
 
-def _series(key: str, role: str) -> Frame:
-    """How one curve is drawn: roles by colour and dash, the student's loss parts by where they come from."""
+def _series(key: str, role: str, from_teacher: list[str]) -> Frame:
+    """How one curve is drawn: roles by colour and dash, the student's loss parts by where they come from.
+
+    ``from_teacher``: names of the teacher's parts that are drawn already. Raw and weighted share a dash.
+    """
     what = key.removeprefix(role + " ")
     if what == "accuracy":
         names = {"teacher": "Teacher", "student": "Student", "baseline": "Baseline"}
@@ -124,7 +138,15 @@ def _series(key: str, role: str) -> Frame:
     if what == "loss":
         name = "Weighted sum" if role == "student" else "Baseline’s CE"
         return {"key": key, "panel": "loss", "name": name, "role": role}
-    return {"key": key, "panel": "loss", "name": what, "role": ROLE_OF_PART.get(what, "teacher"), "style": "thin"}
+    name = what.removesuffix(WEIGHTED)
+    if name in SYMBOLS.values():  # an option that this method learns, and no part of the sum
+        return {"key": key, "panel": "learned", "name": name, "role": role}
+    look = {"role": ROLE_OF_PART.get(name, "teacher"), "style": "thin"}
+    look["measure"] = "raw" if name == what else "weighted"
+    if look["role"] == "teacher":
+        earlier = list(dict.fromkeys([*from_teacher, name]))
+        look["dash"] = DASHES[earlier.index(name) % len(DASHES)]
+    return {"key": key, "panel": "loss", "name": name, **look}
 
 
 _reels: OrderedDict[str, Reel] = OrderedDict()

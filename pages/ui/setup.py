@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+
 import streamlit as st
 
 from kd_core import footprint, pictures, runs
-from kd_core.catalogue import members
+from kd_core.catalogue import Member, find, members
 from kd_core.config import Basics, Recipe, RunConfig, TeacherRecipe, read_flat
 from kd_core.datasets import Data, Dataset, load
+from kd_core.methods import Method, Pair
 from kd_core.models import Model
 from kd_core.probes import extent
 from kd_core.store import Run
 from kd_core.views import Labels
-from pages.ui import controls, feed, live, settings
+from pages.ui import controls, feed, live, matching, method, settings
 from pages.ui.errors import spared
 from pages.ui.words import plain
 
@@ -30,7 +33,7 @@ def form(row: Run | None) -> None:
     data = load(config.dataset)
     refusals = {name: cls().refusal(data.shape) for name, cls in members("models").items()}  # type: ignore[attr-defined]
     for line in settings.refused_link():
-        st.error(f"The link asks for something that does not exist: {plain(line)} The usual value is shown instead.")
+        st.error(f"The link asks for what cannot be had: {plain(line)} The usual is shown instead.")
     about, networks = st.columns([1, 2], gap="medium")
     with about, st.container(border=True):
         _data(config, data)
@@ -40,17 +43,15 @@ def form(row: Run | None) -> None:
             _teacher(config, refusals)
         with student:
             _student(config, refusals)
-        method, training = st.columns(2, gap="medium")
-        with method:
-            for name, group in (("method", "methods"), ("scheme", "schemes")):
-                if len(members(group)) > 1:
-                    controls.member(name, group, name.capitalize())
-            controls.options(type(config.method))
-        with training:
-            controls.options(Basics, only=("seed",))
-            controls.options(Recipe, only=("epochs",))
-        config, refused = read_flat(st.session_state["settings"])
-        started = _start(config, refused)
+        with st.container(border=True):
+            if len(members("schemes")) > 1:
+                controls.member("scheme", "schemes", "Scheme")
+            method.choose(config)
+    config, refused = read_flat(st.session_state["settings"])
+    started = _start(config, refused)
+    method.about(type(method.named()))
+    if config.method == method.named():
+        matching.show(config, is_open=row is None)
     settings.write_link(config, started or (row.id if row else None))
     if started:
         st.rerun()
@@ -75,26 +76,37 @@ def _teacher(config: RunConfig, refusals: dict[str, str]) -> None:
     view, _ = config.teacher_view
     st.caption(f"Learns from {view.in_words(load(config.dataset))}. Trained once, then kept for other runs.")
     with st.expander("Options"):
-        controls.options(type(config.teacher), "teacher_")
+        controls.options(_family("teacher"), "teacher_")
         controls.options(TeacherRecipe, "teacher_")
 
 
 def _student(config: RunConfig, refusals: dict[str, str]) -> None:
     controls.member("student", "models", "Student", refusals)
-    _cost(config.student, config.dataset)
+    _cost(config.student, config.dataset, None if config.method.is_left_behind else (config.method, config.pair))
     st.caption(f"Learns from {config.labels.in_words(load(config.dataset))}, and from the teacher.")
     with st.expander("Options"):
-        controls.options(type(config.student), "student_")
+        controls.options(_family("student"), "student_")
         controls.options(Recipe, only=("batch_size", "learning_rate", "optimiser"))
         controls.options(Basics, only=("control",))
+
+
+def _family(role: str) -> type[Member]:
+    """What the settings name, also while it does not fit the data."""
+    return find("models", st.session_state["settings"][role])
 
 
 def _start(config: RunConfig, refused: list[str]) -> str | None:
     """The loss with the chosen numbers, and the button; returns the id of a run that was started."""
     for line in refused:
-        st.error(plain(line))
-    st.latex(config.method.in_numbers())
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if not line.startswith("method ="):  # said beside the method
+            st.error(plain(line))
+    st.latex(method.named().in_numbers())
+    epochs, seed, press = st.columns([1, 1, 4], gap="medium", vertical_alignment="bottom")
+    with epochs:
+        controls.options(Recipe, only=("epochs",))
+    with seed:
+        controls.options(Basics, only=("seed",))
+    with press, st.container(horizontal=True, vertical_alignment="bottom"):
         pressed = st.button(
             "Start training",
             type="primary",
@@ -109,15 +121,19 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
     return runs.shared().start(config, live.PACES[str(pace)]) if pressed else None
 
 
-@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={Model: repr, Dataset: repr})
-def _numbers(model: Model, dataset: Dataset) -> tuple[footprint.Footprint, float]:
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={Model: repr, Dataset: repr, Method: repr, Pair: repr})
+def _numbers(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None) -> tuple[footprint.Footprint, float]:
     shape, classes = load(dataset).shape, len(load(dataset).classes)
-    return footprint.measure(model, shape, classes), footprint.latency(model, shape, classes)
+    build = functools.partial(taught[0].build, taught[1]) if taught else functools.partial(model.build, shape, classes)
+    return footprint.measure(build, shape), footprint.latency(build, shape)
 
 
-def _cost(model: Model, dataset: Dataset) -> None:
-    """Parameters, FLOPs, size and measured latency, before anything is trained."""
-    cost, seconds = _numbers(model, dataset)
+def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = None) -> None:
+    """Parameters, FLOPs, size and measured latency, before anything is trained.
+
+    ``taught``: some methods make another network of the student, with layers of the teacher's.
+    """
+    cost, seconds = _numbers(model, dataset, taught)
     st.markdown(
         f"**{cost.parameters:,}** parameters · {cost.flops / 1000:,.1f} kFLOPs · {cost.size / 1000:,.1f} kB · "
         f"{seconds * 1000:.2f} ms here"

@@ -10,11 +10,11 @@ import streamlit as st
 from kd_core import runs
 from kd_core.config import from_flat
 from kd_core.datasets import load
-from kd_core.options import as_text
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
 from pages.ui import history, live
 from pages.ui.address import look
+from pages.ui.brief import in_short
 from pages.ui.errors import spared
 from pages.ui.reel import reel
 from pages.ui.words import plain
@@ -71,14 +71,9 @@ def _names(rows: list[Run]) -> dict[str, str]:
     for row in rows:
         config = row.config
         what = f"{config.dataset.title}, {config.teacher.label()} → {config.student.label()}, seed {config.seed}"
-        names[row.id] = f"{what} · {_when(row)} · {_options(row)}"
+        names[row.id] = f"{what} · {_when(row)} · {in_short(config.method)}"
     taken = list(names.values())
     return {run: name if taken.count(name) == 1 else f"{name} · {run[:4]}" for run, name in names.items()}
-
-
-def _options(row: Run) -> str:
-    method = row.config.method
-    return f"{method.title}, " + ", ".join(f"{name} {as_text(value)}" for name, value in method.values().items())
 
 
 def _choose() -> None:

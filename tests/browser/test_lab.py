@@ -36,6 +36,17 @@ def stop(page: Page) -> None:
     expect(page.get_by_text("You stopped this run.")).to_be_visible()
 
 
+def sent_by(page: Page) -> list:
+    """What the browser will have told the server; ask before the page is opened."""
+    sent: list = []
+
+    def count(frame: object) -> None:
+        sent.append(frame)
+
+    page.on("websocket", lambda socket: socket.on("framesent", count))
+    return sent
+
+
 def test_a_run_goes_on_through_a_reload_and_in_a_second_tab(server: Server, new_page: New) -> None:
     page = new_page()
     run = start(page, server)
@@ -86,6 +97,48 @@ def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(ser
     stop(page)
 
 
+def test_another_method_changes_formula_and_drawing_in_place(server: Server, new_page: New) -> None:
+    page = new_page()
+    page.goto(server.url + "/distill?student=cnn&student_width=8&teacher_depth=3&autoplay=0")
+    drawing = page.locator(".dst-matching svg")
+    expect(drawing).to_have_attribute("aria-label", re.compile("Soft targets. Matched are: logits"))
+    expect(page.locator(".dst-adaptor")).to_have_count(0)
+    before = drawing.element_handle()
+    page.get_by_label("Method", exact=True).click()
+    page.keyboard.type("hints")
+    page.keyboard.press("Enter")
+    expect(page.locator(".dst-adaptor title")).to_contain_text("3 × 3 convolution, stride 2 8 → 32")
+    expect(drawing).to_have_attribute("aria-label", re.compile(r"stage 1 \(8 × 8 × 8\) of the student with stage 2"))
+    expect(page.locator(".katex-mathml annotation").first).to_contain_text(r"100 \cdot \mathrm{MSE}")
+    assert page.evaluate("([one, other]) => one === other", [before, drawing.element_handle()])  # the very same node
+    expect(page.locator(".dst-link-soft")).to_have_count(0)
+    page.get_by_role("spinbutton", name="Weight of soft targets").fill("0.5")
+    page.keyboard.press("Enter")
+    expect(page.locator(".dst-link-soft")).to_have_count(1)
+    page.set_viewport_size({"width": 390, "height": 900})
+    wait(lambda: drawing.evaluate("(node) => node.clientWidth") < 380)
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate("(node) => node.scrollWidth <= node.clientWidth")  # nothing sticks out
+
+
+def test_parts_of_the_loss_are_drawn_weighted_or_raw_without_the_server(server: Server, new_page: New) -> None:
+    page = new_page(height=1600)
+    sent = sent_by(page)
+    run = start(page, server, "/distill?dataset=moons&epochs=4&teacher_epochs=2&method=hints")
+    wait(lambda: server.store().run(run).state == "completed")
+    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    hints = page.locator(".dst-legend button", has_text="hints").locator("b")
+    hints.wait_for()
+    page.wait_for_timeout(1000)
+    quiet, weighted = len(sent), float(hints.inner_text())
+    page.get_by_role("button", name="raw", exact=True).click()
+    expect(page.get_by_role("button", name="raw", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(hints).not_to_have_text(str(weighted))
+    page.wait_for_timeout(300)
+    assert abs(weighted / float(hints.inner_text()) - 100) < 2  # the weight of hints
+    assert len(sent) == quiet
+
+
 def test_clicks_in_other_tabs_change_no_number(server: Server, new_page: New) -> None:
     first, other = new_page(), new_page()
     run = start(first, server, "/distill?dataset=moons&epochs=60&seed=11")
@@ -101,12 +154,7 @@ def test_clicks_in_other_tabs_change_no_number(server: Server, new_page: New) ->
 
 def test_the_temperature_moves_in_the_browser_without_the_server(server: Server, new_page: New) -> None:
     page = new_page(height=2400)
-    sent: list = []
-
-    def count(frame: object) -> None:
-        sent.append(frame)
-
-    page.on("websocket", lambda socket: socket.on("framesent", count))
+    sent = sent_by(page)
     run = start(page, server, "/distill?dataset=digits&epochs=4&teacher_epochs=2")
     wait(lambda: server.store().run(run).state == "completed")
     handle = page.locator(".dst-bars input[type=range]")

@@ -22,7 +22,20 @@ class Golden:
     def inputs(self, draw: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
         """The inputs of a draw; whatever may have a gradient has one."""
         start = f"{draw}__in__"
-        found = {name.removeprefix(start): torch.from_numpy(self.values[name]) for name in self.values if name.startswith(start)}
+        found = {
+            name.removeprefix(start): torch.from_numpy(self.values[name])
+            for name in self.values
+            if name.startswith(start)
+        }
+        return {name: value.to(dtype) if value.is_floating_point() else value for name, value in found.items()}
+
+    def tensors(self, dtype: torch.dtype, start: str = "") -> dict[str, torch.Tensor]:
+        """Every array whose name begins with ``start``, under the rest of it: weights of trained parts."""
+        found = {
+            name.removeprefix(start): torch.tensor(self.values[name])
+            for name in self.values
+            if name.startswith(start) and name != "meta_json"
+        }
         return {name: value.to(dtype) if value.is_floating_point() else value for name, value in found.items()}
 
     def draws(self, variant: str) -> list[str]:

@@ -61,9 +61,7 @@ REFERENCES: dict[tuple[str, str], Loss] = {
     ("lskd", "off_T4"): lambda inputs: soft_targets(**both(inputs), temperature=4),
     ("kd_softce_and_logit_mse", "logit_mse"): lambda inputs: logit_mse(**both(inputs)),
     ("kd_softce_and_logit_mse", "softce_T1"): lambda inputs: soft_targets(**both(inputs), temperature=1, form="ce"),
-    ("kd_softce_and_logit_mse", "byot_kd_T3_T2"): lambda inputs: soft_targets(
-        **both(inputs), temperature=3, form="ce"
-    ),
+    ("kd_softce_and_logit_mse", "byot_kd_T3_T2"): lambda inputs: soft_targets(**both(inputs), temperature=3, form="ce"),
     ("kd_softce_and_logit_mse", "softce_T4_noT2"): lambda inputs: soft_targets(
         **both(inputs), temperature=4, form="ce", squared=False
     ),
@@ -98,3 +96,46 @@ def test_value_and_gradient_equal_the_reference(file: str, variant: str, draw: s
 @pytest.mark.parametrize("key", REFERENCES, ids=" ".join)
 def test_every_reference_was_compared_on_some_draw(key: tuple[str, str]) -> None:
     assert Golden(key[0]).draws(key[1])
+
+
+def random_logits(seed: int) -> tuple[Tensor, Tensor]:
+    student, teacher = 3 * torch.randn(2, 7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return student, teacher
+
+
+def test_binary_soft_targets_are_torchs_cross_entropy_less_the_teachers_own() -> None:
+    student, teacher = random_logits(1)
+    target = (teacher / 3).sigmoid()
+    between, own = (
+        F.binary_cross_entropy_with_logits(logits / 3, target, reduction="sum") for logits in (student, teacher)
+    )
+    torch.testing.assert_close(binary(student, teacher, temperature=3), 9 * (between - own) / 7)
+    assert binary(teacher, teacher, temperature=3).item() == pytest.approx(0, abs=1e-15)
+
+
+def test_centred_logits_do_not_care_for_what_softmax_does_not_see() -> None:
+    student, teacher = random_logits(2)
+    shifted = student + torch.arange(7.0)[:, None]
+    torch.testing.assert_close(logit_mse(shifted, teacher, centred=True), logit_mse(student, teacher, centred=True))
+    assert logit_mse(shifted, teacher) != logit_mse(student, teacher)
+
+
+def test_the_virtual_teacher_of_the_paper_softens_the_student_as_well() -> None:
+    student, _ = random_logits(3)
+    labels = torch.arange(7) % 5
+    made_up = torch.full((7, 5), 0.2 / 4, dtype=torch.float64)
+    made_up[range(7), labels] = 0.8
+    p, q = (made_up / 6).softmax(1), (student / 6).softmax(1)
+    expected = (p * (p / q).log()).mean()
+    torch.testing.assert_close(virtual_teacher(student, labels, 0.8, 6, "paper"), expected)
+
+
+def test_every_corner_of_the_mixed_loss_is_the_loss_it_is_named_for() -> None:
+    student, teacher = random_logits(4)
+    labels = torch.arange(7) % 5
+    corners = (F.cross_entropy(student, labels), soft_targets(student, teacher, 4), logit_mse(student, teacher))
+    for place, corner in enumerate(corners):
+        weights = [float(place == other) for other in range(3)]
+        names = ("label_weight", "soft_weight", "logit_weight")
+        found = mixed(student, teacher, labels, temperature=4, **dict(zip(names, weights, strict=True)))
+        torch.testing.assert_close(found, corner)

@@ -7,7 +7,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core.config import from_flat
+from kd_core.events import Adjusted
 from kd_core.runs import Runs
+from kd_core.training import Training
+from pages.ui.reel import reel
 from tests.waiting import wait
 
 Open = Callable[..., AppTest]
@@ -189,3 +192,55 @@ def test_a_run_whose_method_is_gone_is_explained_and_the_lab_stands(open_page: O
     db.close()
     assert "this installation does not have" in open_page("distill", run=run).error[0].value
     assert button(open_page("distill", autoplay="0"), "Start training")
+
+
+def points_of(shared: Runs, run: str, key: str) -> list[float]:
+    return [y for frame in reel(run).curves if frame.get("series") == key for y in frame["y"]]
+
+
+def test_raw_and_weighted_parts_are_curves_and_the_weighted_ones_add_up(shared: Runs) -> None:
+    run = run_to_end(shared, method="hints", soft_weight="0.5")
+    series = {one["key"]: one for one in reel(run).series if one["panel"] == "loss"}
+    raw = [key for key, one in series.items() if one.get("measure") == "raw"]
+    weighted = [points_of(shared, run, key) for key, one in series.items() if one.get("measure") == "weighted"]
+    assert raw == ["student CE", "student T²·KL", "student hints"]
+    summed = [sum(values) for values in zip(*weighted, strict=True)]
+    assert summed == pytest.approx(points_of(shared, run, "student loss"), rel=1e-3)
+    assert points_of(shared, run, "student hints, weighted") == pytest.approx(
+        [100 * value for value in points_of(shared, run, "student hints")], rel=1e-3
+    )
+    assert series["student hints"]["dash"] == series["student hints, weighted"]["dash"]
+    assert series["student hints"]["dash"] != series["student T²·KL"]["dash"]
+
+
+def test_a_part_without_weight_has_no_weighted_curve_until_it_has_one(shared: Runs) -> None:
+    config = from_flat({**QUICK, "method": "label_smoothing"})
+    changes = [Adjusted("students", 2, "label_weight", 0.0, 1.0), Adjusted("students", 3, "label_weight", 1.0, 0.0)]
+    shared.store.add("a", config, "completed")
+    shared.store.append("a", 1, [(0.0, event) for event in Training(config, adjustments=changes)])
+    every = points_of(shared, "a", "student loss")
+    counted = points_of(shared, "a", "student CE, weighted")
+    assert len(points_of(shared, "a", "student CE")) == len(every)
+    assert 0 < len(counted) == len(every) - 2
+    assert counted[0] > 0
+    assert set(counted[1:]) == {0.0}
+
+
+def test_a_learned_temperature_is_no_part_of_the_loss_panel(open_page: Open, shared: Runs) -> None:
+    run = run_to_end(shared, method="curriculum_temperature")
+    (learned,) = [one for one in reel(run).series if one["panel"] == "learned"]
+    assert learned["name"] == "T"
+    assert "student T, weighted" not in {one["key"] for one in reel(run).series}
+    assert "Curriculum temperature (CTKD), weight 0.9" in texts(open_page("distill", run=run))
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"method": "dkd", "alpha": "5"}, {"method": "virtual_teacher", "temperature": "90"}]
+)
+def test_the_temperature_page_works_for_methods_that_mean_something_else_by_a_name(
+    open_page: Open, shared: Runs, chosen: dict[str, str]
+) -> None:
+    run = run_to_end(shared, **chosen, dataset="blobs")
+    for page in ("temperature", "distill"):
+        app = open_page(page, run=run)
+        assert not app.error

@@ -1,6 +1,7 @@
 // Live curves: panels that share their x axis, drawn by Plotly in place, so that zoom and hidden series survive.
 //
-// Payload: plotly (address), panels [{key, title, unit, log, percent}], series [{key, panel, name, role, style}], xlabel,
+// Payload: plotly (address), panels [{key, title, unit, log, percent}], series [{key, panel, name, role, style, dash,
+// measure}] (with the measure "raw" or "weighted" it is drawn while that is chosen), xlabel,
 // xmin, xmax (a fixed axis for a run of known length), log, empty. Values of a percent panel are shares, 0 to 1.
 // Frames: {series, x: [], y: []} appends; {marker: x, text, kind} draws an upright line; {level: series, y, text} a
 // reference level in that series' panel. Sets the state log.
@@ -9,6 +10,7 @@ class Curves {
   hidden = new Set();
   zoom = null;
   log = null;
+  measure = "weighted"; // the parts of a sum, so that they add up
   reading = null;
   levels = [];
   markers = [];
@@ -124,6 +126,11 @@ class Curves {
     this.draw();
     this.setStateValue("log", log);
   }
+  // Of this browser alone: the server need not know.
+  chooseMeasure(measure) {
+    this.measure = measure;
+    this.draw();
+  }
   toggle(key) {
     if (!this.hidden.delete(key)) this.hidden.add(key);
     this.draw();
@@ -153,7 +160,7 @@ class Curves {
     const xs = this.grid;
     const rows = [...new Set(Array.from({ length: 12 }, (_, i) => Math.round((i * (xs.length - 1)) / 11)))].map((i) => xs[i]);
     this.table.replaceChildren(
-      html("thead", {}, html("tr", {}, [this.spec.xlabel ?? "x", ...shown.map((series) => `${series.name}, ${panel(series).title ?? ""}`)].map((text) => html("th", { scope: "col" }, text)))),
+      html("thead", {}, html("tr", {}, [this.spec.xlabel ?? "x", ...shown.map((series) => [series.name, series.measure, panel(series).title].filter(Boolean).join(", "))].map((text) => html("th", { scope: "col" }, text)))),
       html("tbody", {}, rows.map((x) => html("tr", {}, html("th", { scope: "row" }, digits(x)), shown.map((series) => {
         const points = this.points(series.key);
         return html("td", {}, x > points.last.x || x < points.x[0] ? "" : cell(series, points.y[points.nearest(x)]));

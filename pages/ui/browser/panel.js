@@ -1,10 +1,12 @@
 // One panel of the curves: heading, plot, labels that are switches, readings under the pointer.
 
 const NARROW = 520;
+const DIRECT = 6; // labels beside the lines; more would push each other away from them
+const MEASURES = ["weighted", "raw"];
 const HEIGHT = 264;
 
 // A short sample of the series' line with its marker: recognisable without its colour.
-// Beside the end of the line itself the marker is enough.
+// Beside the end of the line itself the marker is enough, if it has one.
 function sample(look, style, short = false) {
   const box = short ? "8 0 10 12" : "0 0 26 12";
   const node = svg("svg", { class: "dst-sample", viewBox: box, width: short ? 10 : 26, height: 12, "aria-hidden": "true" });
@@ -15,6 +17,7 @@ function sample(look, style, short = false) {
   };
   if (!short || look.glyph === "✕") node.append(svg("line", line));
   const paint = { fill: open ? "var(--paper)" : look.colour, stroke: look.colour, "stroke-width": 1.5 };
+  if (style === "thin") return node; // such lines bear no marker
   if (look.glyph === "■") node.append(svg("rect", { x: 9.5, y: 2.5, width: 7, height: 7, ...paint }));
   else if (look.glyph !== "✕") node.append(svg("circle", { cx: 13, cy: 6, r: 3.5, ...paint }));
   return node;
@@ -34,21 +37,29 @@ class Panel {
     );
     const toggle = html("div", { class: "dst-toggle", role: "group", "aria-label": `${spec.title}: scale` }, this.scale);
     toggle.hidden = !spec.log;
+    this.measures = MEASURES.map((name) => html("button", { type: "button", onclick: () => curves.chooseMeasure(name) }, name));
+    this.measured = html("div", { class: "dst-toggle", role: "group", "aria-label": `${spec.title}: parts of the sum` }, this.measures);
     this.plot = html("div", { class: "dst-plot", role: "img", tabindex: "0" });
     this.overlay = new Overlay();
     this.empty = html("p", { class: "dst-empty" }, "Not measured yet.");
     this.reading = html("div", { class: "dst-reading", hidden: true });
     this.legend = html("div", { class: "dst-legend", role: "group", "aria-label": `${spec.title}: series shown` });
     this.stage = html("div", { class: "dst-stage" }, this.plot, this.overlay.node, this.reading);
-    this.node = html("section", { class: "dst-panel" }, html("header", {}, this.heading, this.reset, toggle), this.legend, this.empty, this.stage);
+    this.node = html("section", { class: "dst-panel" }, html("header", {}, this.heading, this.reset, this.measured, toggle), this.legend, this.empty, this.stage);
     this.plot.addEventListener("pointermove", (event) => this.#point(event));
     this.plot.addEventListener("pointerdown", (event) => event.pointerType !== "mouse" && this.#point(event));
     this.plot.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && curves.readAt(null));
     this.plot.addEventListener("keydown", (event) => this.#key(event));
   }
 
+  // Parts of a sum are drawn as they are, or with the weight that they count with.
   get mine() {
-    return this.curves.spec.series.filter((series) => series.panel === this.spec.key);
+    const { spec, measure } = this.curves;
+    return spec.series.filter((series) => series.panel === this.spec.key && (!series.measure || series.measure === measure));
+  }
+  #look(series) {
+    const look = this.curves.theme.role(series.role);
+    return series.dash ? { ...look, dash: series.dash } : look;
   }
   // A raw line belongs to the smoothed line of its role: it has no label of its own and is hidden with it.
   hides({ key, role, style }) {
@@ -76,7 +87,8 @@ class Panel {
     this.empty.hidden = !blank;
     this.stage.hidden = this.legend.hidden = blank;
     if (blank) return;
-    const direct = !narrow && named.length <= 4;
+    const direct = !narrow && named.length <= DIRECT;
+    this.measured.hidden = !this.curves.spec.series.some((series) => series.panel === this.spec.key && series.measure);
     this.#labels(named, theme, direct);
     const visible = all.filter((series) => !this.hides(series));
     const levels = this.curves.levels.filter((level) => this.mine.some(({ key }) => key === level.level));
@@ -103,7 +115,7 @@ class Panel {
       },
     };
     const first = !this.plot.classList.contains("js-plotly-plot");
-    Plotly.react(this.plot, all.map((series) => this.#trace(series, theme)), layout, { displayModeBar: false, doubleClick: false });
+    Plotly.react(this.plot, all.map((series) => this.#trace(series)), layout, { displayModeBar: false, doubleClick: false });
     if (first) {
       this.plot.on("plotly_relayout", (change) => this.#zoomed(change));
       this.plot.on("plotly_doubleclick", () => this.curves.zoomTo(null));
@@ -111,10 +123,10 @@ class Panel {
     this.#over(theme, levels, direct, named);
   }
 
-  #trace(series, theme) {
-    const { key, name, role, style } = series;
+  #trace(series) {
+    const { key, name, style } = series;
     const { x, y } = this.curves.points(key);
-    const look = theme.role(role);
+    const look = this.#look(series);
     const quiet = style === "thin" || style === "raw";
     // Only the newest point bears the marker: on every point it would hide the line.
     const size = new Array(x.length).fill(0);
@@ -138,11 +150,11 @@ class Panel {
     if (names !== this.names) {
       this.names = names;
       this.legend.replaceChildren(
-        ...named.map(({ key, name, role, style }) =>
+        ...named.map(({ key, name, role, style, dash }) =>
           html(
             "button",
             { type: "button", "data-series": key, onclick: () => this.curves.toggle(key), ondblclick: () => this.curves.solo(key, this.spec.key) },
-            sample(theme.role(role), style, direct), html("span", {}, name), html("b"),
+            sample(this.#look({ role, dash }), style, direct && style !== "thin"), html("span", {}, name), html("b"),
           ),
         ),
       );
@@ -176,6 +188,7 @@ class Panel {
     }
     this.legend.style.left = direct ? `${frame.right + 14}px` : "";
     this.reset.hidden = this.curves.zoom === null;
+    this.measures.forEach((button, i) => attributes(button, { "aria-pressed": String(this.curves.measure === MEASURES[i]) }));
     this.scale.forEach((button, i) => attributes(button, { "aria-pressed": String(Boolean(this.log) === (i === 1)) }));
     attributes(this.plot, { "aria-label": this.#sentence(named) });
     this.momentAt(this.curves.momentX);
@@ -243,7 +256,7 @@ class Panel {
     this.reading.replaceChildren(
       html("div", { class: "dst-soft" }, `${this.curves.spec.xlabel ?? "x"} ${digits(x)}`),
       ...rows.map(({ series, points, i }) =>
-        html("div", {}, sample(this.curves.theme.role(series.role), series.style), html("span", {}, series.name), html("b", {}, this.value(points.y[i]))),
+        html("div", {}, sample(this.#look(series), series.style), html("span", {}, series.name), html("b", {}, this.value(points.y[i]))),
       ),
     );
     const width = this.reading.offsetWidth;

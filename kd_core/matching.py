@@ -1,0 +1,50 @@
+"""What a method matches where, before anything is trained: one row for every pair of places, with what lies between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from kd_core.adaptors import describe, parameters
+from kd_core.methods import LABELS, Method
+from kd_core.pairs import Pair
+from kd_core.taps import Shape
+
+
+@dataclass(frozen=True)
+class Row:
+    """Places by name and shape (of one example); ``teacher_shape`` is empty for labels.
+
+    The adaptors are in words, and empty where features are compared as they are; ``learned`` counts their parameters.
+    """
+
+    student: str
+    student_shape: Shape
+    teacher: str
+    teacher_shape: Shape
+    student_adaptor: str
+    teacher_adaptor: str
+    learned: int
+
+
+def plan(method: Method, pair: Pair) -> list[Row]:
+    """Built on the meta device: nothing is allocated and no random number is drawn."""
+    with torch.device("meta"):
+        between = method.between(pair)
+    rows = []
+    for place, match in enumerate(method.matches(pair)):
+        own = {side: between[key] for side in ("student", "teacher") if (key := f"{side} {place}") in between}
+        words = {side: describe(adaptor) for side, adaptor in own.items()}
+        rows.append(
+            Row(
+                match.student,
+                pair.student_taps[match.student],
+                match.teacher,
+                () if match.teacher == LABELS else pair.teacher_taps[match.teacher],
+                words.get("student", ""),
+                words.get("teacher", ""),
+                sum(map(parameters, own.values())),
+            )
+        )
+    return rows

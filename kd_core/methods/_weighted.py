@@ -1,0 +1,85 @@
+"""The frame of most methods: labels, soft targets and the method's own term, each with a weight of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from kd_core.methods import Method, Part, Signals, label_part, sum_of
+from kd_core.methods.soft_targets import soft_targets
+from kd_core.options import number
+
+
+def labels_weigh(default: float) -> Any:
+    """The option ``label_weight``."""
+    return number(
+        default, 0.0, 100.0, "Weight of the cross-entropy with the labels.", step=0.1, label="Weight of the labels",
+        live=True,
+    )  # fmt: skip
+
+
+def soft_targets_weigh(default: float) -> Any:
+    """The option ``soft_weight``."""
+    return number(
+        default, 0.0, 100.0, "Weight of the soft targets beside it, with T²; 0 leaves them out.", step=0.1,
+        label="Weight of soft targets", live=True,
+    )  # fmt: skip
+
+
+def softened_by(default: float, help: str = "Softens the soft targets; nothing else depends on it.") -> Any:
+    """The option ``temperature``."""
+    return number(
+        default, 0.5, 20.0, help, step=0.1, label="Temperature T", ends=("sharper than trained", "almost uniform"),
+        live=True, log=True,
+    )  # fmt: skip
+
+
+def weighs(default: float, what: str, high: float = 1000.0) -> Any:
+    """The option ``weight``, of the method's own term."""
+    return number(
+        default, 0.0, high, f"Weight of {what}.", step=max(0.1, default / 20), label=f"Weight of {what}", live=True
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Weighted(Method):
+    """loss = label_weight · CE + soft_weight · T² KL + weight · the method's own term."""
+
+    part: ClassVar[str]  # name of the own term among the parts
+    symbol: ClassVar[str] = ""  # the own term in LaTeX
+
+    label_weight: float = labels_weigh(1.0)
+    soft_weight: float = soft_targets_weigh(0.0)
+    temperature: float = softened_by(4.0)
+    weight: float = weighs(1.0, "what is matched")
+
+    def matched(self, signals: Signals) -> Tensor:
+        """The own term, unweighted."""
+        raise NotImplementedError
+
+    def parts(self, signals: Signals) -> list[Part]:
+        return [*self.common_parts(signals), Part(self.part, self.weight, self.matched(signals))]
+
+    def common_parts(self, signals: Signals) -> list[Part]:
+        """Labels, and soft targets where they count."""
+        parts = [label_part(signals.student_logits, signals.labels, self.label_weight)]
+        if self.soft_weight:
+            soft = soft_targets(signals.student_logits, signals.teacher_logits, self.temperature)
+            parts.append(Part("T²·KL", self.soft_weight, soft))
+        return parts
+
+    def term(self) -> str:
+        """The own term in LaTeX with the chosen numbers, unweighted."""
+        return self.symbol
+
+    def in_numbers(self) -> str:
+        return sum_of(*self.common_terms(), (self.weight, self.term()))
+
+    def common_terms(self) -> list[tuple[float, str]]:
+        """As :meth:`common_parts`, in LaTeX."""
+        return [
+            (self.label_weight, r"\mathrm{CE}"),
+            (self.soft_weight, rf"{self.temperature:g}^2 \cdot \mathrm{{KL}}_{{T={self.temperature:g}}}"),
+        ]

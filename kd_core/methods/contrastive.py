@@ -1,0 +1,135 @@
+"""Contrastive representation distillation: every example finds itself in the teacher's space, among many others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kd_core.methods import Pair, Signals
+from kd_core.methods._layers import Embeddings
+from kd_core.methods._weighted import weighs
+from kd_core.options import number, whole
+from kd_core.taps import EMBEDDING
+
+EPSILON = 1e-7
+
+
+def contrastive(student_scores: Tensor, teacher_scores: Tensor, examples: int) -> Tensor:
+    r"""Noise-contrastive loss in nats of both directions, mean over the batch.
+
+    .. math:: -\frac{1}{B} \sum \Big[\log \frac{o_+}{o_+ + K/N} + \sum_- \log \frac{K/N}{o_- + K/N}\Big]
+
+    Scores o (B, 1 + K) > 0: how alike an example is to itself (first) and to K others, the ``student_scores`` of its
+    student embedding with the teacher's memory, the ``teacher_scores`` the other way round; N = ``examples``. Tian et
+    al., "Contrastive Representation Distillation" (2020), equations 10 to 18.
+    """
+    return _one_way(student_scores, examples) + _one_way(teacher_scores, examples)
+
+
+def _one_way(scores: Tensor, examples: int) -> Tensor:
+    noise = (scores.shape[1] - 1) / examples
+    alike, others = scores[:, 0], scores[:, 1:]
+    found = (alike / (alike + noise + EPSILON)).log().sum()
+    return -(found + (noise / (others + noise + EPSILON)).log().sum()) / len(scores)
+
+
+class Memory(nn.Module):
+    """Linear maps of both embeddings to one space, and what every example last looked like there.
+
+    ``labels`` (N,): others are drawn from the other classes. The normalisation of the scores is that of the first
+    batch.
+    """
+
+    def __init__(self, student: int, teacher: int, dimensions: int, labels: Tensor, negatives: int) -> None:
+        super().__init__()
+        self.student, self.teacher = nn.Linear(student, dimensions), nn.Linear(teacher, dimensions)
+        self.negatives = negatives
+        self.labels: Tensor
+        self.constants: Tensor
+        self.student_memory: Tensor
+        self.teacher_memory: Tensor
+        self.register_buffer("labels", labels)
+        self.register_buffer("constants", torch.zeros(2))
+        for side in ("student_memory", "teacher_memory"):
+            self.register_buffer(side, F.normalize(torch.randn(len(labels), dimensions)))
+
+    def candidates(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        """(B, 1 + K): each example itself, then others of other classes; of all others where there is one class."""
+        sorted_labels, order = self.labels.sort(stable=True)
+        first = torch.searchsorted(sorted_labels, self.labels[rows])
+        own = torch.searchsorted(sorted_labels, self.labels[rows], right=True) - first
+        own = own * (own < len(order))
+        drawn = torch.rand(len(rows), self.negatives, generator=chance, dtype=torch.float64).to(rows.device)
+        place = (drawn * (len(order) - own)[:, None]).long()
+        place += own[:, None] * (place >= first[:, None])  # over the block of its own class
+        return torch.cat([rows[:, None], order[place]], 1)
+
+    def scores(self, embedding: Tensor, memory: Tensor, side: int, candidates: Tensor, temperature: float) -> Tensor:
+        """(B, 1 + K) of one network's embedding with the other one's memory."""
+        alike = torch.einsum("bd,bkd->bk", embedding, memory[candidates])
+        raw = (alike / temperature).exp()
+        if not self.constants[side]:
+            self.constants[side] = raw.detach().mean() * len(memory)
+        return raw / self.constants[side].clone()  # the other side is yet to be written
+
+    def remember(self, rows: Tensor, student: Tensor, teacher: Tensor, momentum: float) -> None:
+        """Moves the memory of these examples towards what they look like now."""
+        for name, now in (("student_memory", student), ("teacher_memory", teacher)):
+            memory: Tensor = getattr(self, name)
+            memory[rows] = F.normalize(momentum * memory[rows] + (1 - momentum) * now.detach())
+
+
+@dataclass(frozen=True)
+class Contrastive(Embeddings):
+    title: ClassVar[str] = "Contrastive (CRD)"
+    idea: ClassVar[str] = (
+        "An image shall look to the student as it does to the teacher, and unlike thousands of other images."
+    )
+    family: ClassVar[str] = "relation"
+    paper: ClassVar[str] = "Tian et al. 2020, section 3"
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + w\,\mathrm{NCE}(\text{student}, \text{memory of the teacher}) + \text{and back}"
+    )
+    needs: ClassVar[str] = "embeddings of both networks, which example is which, labels to draw the others"
+    origin: ClassVar[str] = (
+        "Weight 0.8, 128 dimensions, T 0.07, momentum 0.5: the authors' code; a quarter of the examples at most "
+        "as negatives."
+    )
+    trap: ClassVar[str] = "Its memory is part of the training: a run resumed without it is another run."
+    part: ClassVar[str] = "contrast"
+    symbol: ClassVar[str] = r"\mathrm{NCE}(\text{student}, \text{teacher})"
+
+    weight: float = weighs(0.8, "the contrast")
+    dimensions: int = whole(128, 2, 2048, "Size of the common space that both embeddings are mapped into.")
+    negatives: int = whole(16384, 1, 100_000, "Other examples at most that each one is compared with.")
+    sharpness: float = number(0.07, 0.01, 1.0, "Temperature of the scores.", step=0.01, label="Contrast temperature")
+    momentum: float = number(0.5, 0.0, 1.0, "Share of the memory that stays when an example is seen again.", step=0.05)
+
+    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:
+        sizes = pair.student_taps[EMBEDDING][0], pair.teacher_taps[EMBEDDING][0]
+        negatives = max(1, min(self.negatives, len(labels) // 4))
+        return nn.ModuleDict({"memory": Memory(*sizes, self.dimensions, labels, negatives)})
+
+    def between(self, pair: Pair) -> nn.ModuleDict:
+        memory = super().between(pair)["memory"]
+        assert isinstance(memory, Memory)
+        return nn.ModuleDict({"student 0": memory.student, "teacher 0": memory.teacher})
+
+    def matched(self, signals: Signals) -> Tensor:
+        memory = signals.adaptors["memory"]
+        assert isinstance(memory, Memory)
+        assert signals.rows is not None
+        student = F.normalize(memory.student(signals.student_features[EMBEDDING]))
+        teacher = F.normalize(memory.teacher(signals.teacher_features[EMBEDDING].detach()))
+        candidates = memory.candidates(signals.rows, torch.Generator().manual_seed(signals.seed))
+        loss = contrastive(
+            memory.scores(student, memory.teacher_memory, 0, candidates, self.sharpness),
+            memory.scores(teacher, memory.student_memory, 1, candidates, self.sharpness),
+            len(memory.labels),
+        )
+        memory.remember(signals.rows, student, teacher, self.momentum)
+        return loss

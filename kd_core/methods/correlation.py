@@ -1,0 +1,57 @@
+"""Correlation congruence: neighbouring examples of a batch differ from the teacher in unrelated ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from kd_core.methods import Pair, Signals
+from kd_core.methods._layers import Embeddings
+from kd_core.methods._weighted import weighs
+from kd_core.options import whole
+from kd_core.taps import EMBEDDING
+
+
+def correlation(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
+    r"""Products of the absolute differences of adjacent examples, summed over D, mean over the batch, without a unit.
+
+    .. math:: \frac{1}{B - 1} \sum_n \sum_d |s - t|_{nd}\,|s - t|_{n+1,d}
+
+    Embeddings (B, D) of the same size, after the adaptors; it depends on the order of the batch, and a batch of one
+    example has no neighbours (0). Peng et al., "Correlation Congruence for Knowledge Distillation" (2019), section 3,
+    in the form of the common code.
+    """
+    difference = (student_embedding - teacher_embedding).abs()
+    return (difference[:-1] * difference[1:]).sum() / max(1, len(difference) - 1)
+
+
+@dataclass(frozen=True)
+class Correlation(Embeddings):
+    title: ClassVar[str] = "Correlation congruence (CC)"
+    idea: ClassVar[str] = "Where two examples of the batch both differ from the teacher, pull them back together."
+    family: ClassVar[str] = "relation"
+    paper: ClassVar[str] = "Peng et al. 2019, section 3"
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + w\,\mathrm{mean}_n \textstyle\sum_d \lvert s-t \rvert_{nd}\,\lvert s-t \rvert_{n+1,d}"
+    )
+    needs: ClassVar[str] = "embeddings of both networks, each through a linear adaptor"
+    origin: ClassVar[str] = "Weight 0.02, 128 dimensions: the common benchmark code for CIFAR-100 (RepDistiller)."
+    trap: ClassVar[str] = "Both adaptors are learned, so both may shrink to nothing; the weight must stay small."
+    part: ClassVar[str] = "correlation"
+    symbol: ClassVar[str] = r"\mathrm{mean}_n \textstyle\sum_d \lvert s-t \rvert_{nd}\,\lvert s-t \rvert_{n+1,d}"
+
+    weight: float = weighs(0.02, "the correlation")
+    dimensions: int = whole(128, 2, 2048, "Size of the common space that both embeddings are mapped into.")
+
+    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+        student, teacher = pair.student_taps[EMBEDDING][0], pair.teacher_taps[EMBEDDING][0]
+        return nn.ModuleDict(
+            {"student 0": nn.Linear(student, self.dimensions), "teacher 0": nn.Linear(teacher, self.dimensions)}
+        )
+
+    def matched(self, signals: Signals) -> Tensor:
+        student = signals.adaptors["student 0"](signals.student_features[EMBEDDING])
+        teacher = signals.adaptors["teacher 0"](signals.teacher_features[EMBEDDING].detach())
+        return correlation(student, teacher)

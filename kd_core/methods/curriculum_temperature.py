@@ -1,0 +1,82 @@
+"""Curriculum temperature: the temperature is learned too, against the student, so that its lessons grow harder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from kd_core.methods import Pair, Part, Signals
+from kd_core.methods._weighted import Weighted, labels_weigh, weighs
+from kd_core.methods.soft_targets import soft_targets
+from kd_core.options import number, whole
+
+
+def curriculum_temperature(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: Tensor, strength: float = 1.0
+) -> Tensor:
+    """T² · KL(teacher ‖ student) in nats, mean over the batch, with a ``temperature`` (a tensor of one number) that
+    climbs.
+
+    The value and the gradient of the student's logits (B, K) are those of soft targets. The temperature gets its
+    gradient times −``strength``: a step that makes the loss smaller for the student makes it larger by the
+    temperature. Li et al., "Curriculum Temperature for Knowledge Distillation" (2023), section 3.2.
+    """
+    still = temperature.detach()
+    return soft_targets(student_logits, teacher_logits, still - strength * (temperature - still))
+
+
+class LearnedTemperature(nn.Module):
+    """T = low + range · sigmoid(θ), θ = 1 at the start."""
+
+    def __init__(self, low: float, range: float) -> None:
+        super().__init__()
+        self.low, self.range = low, range
+        self.theta = nn.Parameter(torch.ones(()))
+
+    def forward(self) -> Tensor:
+        return self.low + self.range * self.theta.sigmoid()
+
+
+@dataclass(frozen=True)
+class CurriculumTemperature(Weighted):
+    title: ClassVar[str] = "Curriculum temperature (CTKD)"
+    idea: ClassVar[str] = (
+        "Let the temperature be learned against the student: it seeks the T at which the student is still worst."
+    )
+    family: ClassVar[str] = "response"
+    paper: ClassVar[str] = "Li et al. 2023, section 3.2 (global temperature)"
+    formula: ClassVar[str] = (
+        r"\min_\text{student} \max_\theta \; \lambda\,\mathrm{CE} + w\,T_\theta^2\,\mathrm{KL}(\text{teacher} "
+        r"\parallel \text{student})"
+    )
+    needs: ClassVar[str] = "logits of both"
+    origin: ClassVar[str] = (
+        "The authors' code: T from 1 to 21, 15.6 at the start, 10 epochs of warm-up, weights 0.1 and 0.9."
+    )
+    trap: ClassVar[str] = (
+        "Without the reversed gradient the temperature finds the easy way out: it makes the loss small."
+    )
+    part: ClassVar[str] = "T²·KL(T learned)"
+
+    label_weight: float = labels_weigh(0.1)
+    weight: float = weighs(0.9, "the soft targets at the learned T")
+    low: float = number(1.0, 0.5, 10.0, "The lowest temperature that can be learned.", step=0.5, label="Lowest T")
+    range: float = number(20.0, 0.5, 50.0, "The highest one, less the lowest.", step=0.5, label="Range of T")
+    warm_up: int = whole(10, 0, 1000, "Epochs over which the temperature's steps grow to full length.")
+
+    def term(self) -> str:
+        return r"T_\theta^2 \cdot \mathrm{KL}_{T=T_\theta}"
+
+    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+        return nn.ModuleDict({"temperature": LearnedTemperature(self.low, self.range)})
+
+    def parts(self, signals: Signals) -> list[Part]:
+        temperature = signals.adaptors["temperature"]()
+        share = min(signals.epoch / self.warm_up, 1.0) if self.warm_up else 1.0
+        strength = (1 - math.cos(math.pi * share)) / 2
+        matched = curriculum_temperature(signals.student_logits, signals.teacher_logits, temperature, strength)
+        return [*self.common_parts(signals), Part(self.part, self.weight, matched), Part("T", 0.0, temperature)]

@@ -1,0 +1,81 @@
+"""Flow of the solution procedure: how the features of one layer turn into those of the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kd_core.adaptors import same_size
+from kd_core.methods import Pair, Signals
+from kd_core.methods._layers import Layers
+from kd_core.methods._weighted import weighs
+from kd_core.taps import Shape, in_words
+
+Maps = tuple[Tensor, Tensor]
+
+
+def flow(student_pair: Maps, teacher_pair: Maps) -> Tensor:
+    """Squared difference of the flow matrices, mean over batch and entries, without a unit.
+
+    Each pair holds the maps (B, C1, H, W) and (B, C2, H', W') of two layers of one network; C1 and C2 are the same in
+    both networks. No gradient reaches the teacher's. Yim et al., "A Gift from Knowledge Distillation" (2017),
+    equations 1 and 2.
+    """
+    lower, upper = (features.detach() for features in teacher_pair)
+    return F.mse_loss(flow_matrix(*student_pair), flow_matrix(lower, upper))
+
+
+def flow_matrix(lower: Tensor, upper: Tensor) -> Tensor:
+    """(B, C1, C2): inner products over the places of all pairs of channels, mean over the places."""
+    lower, upper = (features.flatten(2) for features in same_size(lower, upper))
+    return lower @ upper.transpose(1, 2) / lower.shape[2]
+
+
+@dataclass(frozen=True)
+class Flow(Layers):
+    title: ClassVar[str] = "Flow between layers (FSP)"
+    idea: ClassVar[str] = (
+        "Match how one layer's features turn into the next one's: the way to the answer, not its stations."
+    )
+    family: ClassVar[str] = "relation"
+    paper: ClassVar[str] = "Yim et al. 2017, section 3"
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + w \textstyle\sum_l \mathrm{MSE}(G^l_\text{student}, G^l_\text{teacher}),\;"
+        r" G^l = \tfrac{1}{HW} F^l (F^{l+1})^\top"
+    )
+    needs: ClassVar[str] = "two or more feature maps of both networks; where their channels differ, an adaptor"
+    origin: ClassVar[str] = (
+        "Weight 50: the common benchmark code for CIFAR-100 (RepDistiller), which uses it before training."
+    )
+    trap: ClassVar[str] = "The paper pairs networks of equal widths only; the adaptor for other widths is ours."
+    part: ClassVar[str] = "flow"
+    symbol: ClassVar[str] = r"\textstyle\sum_l \mathrm{MSE}(G^l_\text{student}, G^l_\text{teacher})"
+
+    weight: float = weighs(50.0, "the flow", 5000.0)
+
+    def refusal(self, pair: Pair) -> str:
+        if pair.lacking_maps or len(pair.stages) > 1:
+            return pair.lacking_maps
+        ((student, teacher),) = pair.stages
+        return (
+            "needs two feature maps of each network, and here only one of each can be paired: "
+            f"{in_words(pair.student_taps[student])} of the student, {in_words(pair.teacher_taps[teacher])} of "
+            f"the teacher"
+        )
+
+    def adaptor(self, student: Shape, teacher: Shape) -> nn.Module | None:
+        return None if student[0] == teacher[0] else nn.Conv2d(student[0], teacher[0], 1)
+
+    def matched(self, signals: Signals) -> Tensor:
+        student, teacher = [], []
+        for place, match in enumerate(signals.matches):
+            features = signals.student_features[match.student]
+            name = f"student {place}"
+            student.append(signals.adaptors[name](features) if name in signals.adaptors else features)
+            teacher.append(signals.teacher_features[match.teacher])
+        terms = [flow(*both) for both in zip(pairwise(student), pairwise(teacher), strict=True)]
+        return sum(terms[1:], terms[0])

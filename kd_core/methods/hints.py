@@ -1,0 +1,56 @@
+"""Hints: the student's features in the middle become the teacher's, through an adaptor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kd_core.adaptors import Regressor, vector
+from kd_core.methods import Match, Pair
+from kd_core.methods._layers import Layers
+from kd_core.methods._weighted import weighs
+from kd_core.taps import LOGITS, Shape
+
+
+def hints(student_features: Tensor, teacher_features: Tensor) -> Tensor:
+    """Squared difference of features of the same shape, mean over all of their elements.
+
+    Maps (B, C, H, W) or vectors (B, D), the student's after the adaptor; no gradient reaches the teacher's. Romero et
+    al., "FitNets: Hints for Thin Deep Nets" (2015), equation 3, with the mean in place of half the sum.
+    """
+    return F.mse_loss(student_features, teacher_features.detach())
+
+
+@dataclass(frozen=True)
+class Hints(Layers):
+    title: ClassVar[str] = "Hints (FitNets)"
+    idea: ClassVar[str] = "Make the student see in the middle what the teacher sees there, through a small adaptor."
+    family: ClassVar[str] = "feature"
+    paper: ClassVar[str] = "Romero et al. 2015, section 2.2"
+    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{MSE}(r(F_\text{student}), F_\text{teacher})"
+    needs: ClassVar[str] = "one layer of each network; the adaptor r makes their shapes equal"
+    origin: ClassVar[str] = "Weight 100 on one middle layer: the common benchmark code for CIFAR-100 (RepDistiller)."
+    trap: ClassVar[str] = "The adaptor must be trained with the student, and must not leave with it."
+    part: ClassVar[str] = "hints"
+    symbol: ClassVar[str] = r"\mathrm{MSE}(r(F_\text{student}), F_\text{teacher})"
+
+    weight: float = weighs(100.0, "the hints", 10_000.0)
+
+    def matches(self, pair: Pair) -> tuple[Match, ...]:
+        """The middle stage; networks without common stages meet in their middle layer, as vectors."""
+        if pair.stages:
+            return (Match(*pair.stages[(len(pair.stages) - 1) // 2]),)
+        student, teacher = ([tap for tap in taps if tap != LOGITS] for taps in (pair.student_taps, pair.teacher_taps))
+        return (Match(student[(len(student) - 1) // 2], teacher[(len(teacher) - 1) // 2]),)
+
+    def refusal(self, pair: Pair) -> str:
+        return pair.lacking_taps
+
+    def adaptor(self, student: Shape, teacher: Shape) -> nn.Module:
+        return Regressor(student, teacher)
+
+    def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
+        return hints(student_features, vector(teacher_features) if student_features.dim() == 2 else teacher_features)

@@ -1,0 +1,53 @@
+"""Probabilistic knowledge transfer: the same neighbours with the same probability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from kd_core.methods._layers import Embeddings
+from kd_core.methods._weighted import weighs
+
+EPSILON = 1e-7
+
+
+def probability_transfer(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
+    r"""Divergence of the teacher's neighbourhood probabilities from the student's in nats, mean over the B² pairs.
+
+    .. math:: \mathrm{mean}_{ij}\; p_{ij} \log \frac{p_{ij} + 10^{-7}}{q_{ij} + 10^{-7}},\quad
+        p_{ij} = K_{ij} / \textstyle\sum_j K_{ij},\; K_{ij} = (\cos(e_i, e_j) + 1) / 2
+
+    Embeddings (B, D) and (B, D'); no gradient reaches the teacher's. Passalis & Tefas, "Learning Deep Representations
+    with Probabilistic Knowledge Transfer" (2018), section 3, cosine kernel.
+    """
+    p, q = _neighbours(teacher_embedding.detach()), _neighbours(student_embedding)
+    return (p * ((p + EPSILON) / (q + EPSILON)).log()).mean()
+
+
+def _neighbours(embedding: Tensor) -> Tensor:
+    """(B, B), rows that sum to 1: how likely each example is the neighbour of each, itself included."""
+    length: Tensor = embedding.norm(dim=1, keepdim=True)
+    rows = embedding / (length + EPSILON)
+    kernel = (rows @ rows.T + 1) / 2
+    return kernel / kernel.sum(1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class ProbabilityTransfer(Embeddings):
+    title: ClassVar[str] = "Neighbour probabilities (PKT)"
+    idea: ClassVar[str] = "Keep how likely each example is another one's neighbour in the teacher's space."
+    family: ClassVar[str] = "relation"
+    paper: ClassVar[str] = "Passalis & Tefas 2018, section 3"
+    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{mean}_{ij}\; p_{ij} \log (p_{ij} / q_{ij})"
+    needs: ClassVar[str] = "embeddings of both networks, a whole batch at once"
+    origin: ClassVar[str] = "Weight 30000: the common benchmark code for CIFAR-100 (RepDistiller)."
+    trap: ClassVar[str] = "The mean over all pairs makes it tiny: without a weight of this size nothing happens."
+    part: ClassVar[str] = "neighbours"
+    symbol: ClassVar[str] = r"\mathrm{mean}_{ij}\; p_{ij} \log (p_{ij} / q_{ij})"
+
+    weight: float = weighs(30_000.0, "the neighbour probabilities", 1_000_000.0)
+
+    def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
+        return probability_transfer(student_features, teacher_features)

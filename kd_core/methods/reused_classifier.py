@@ -1,0 +1,111 @@
+"""The teacher's classifier, reused: the student only learns to feed it, through a projector that stays."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kd_core.adaptors import same_size
+from kd_core.methods import Match, Pair
+from kd_core.methods._layers import Layers
+from kd_core.methods._weighted import labels_weigh, weighs
+from kd_core.options import whole
+from kd_core.taps import EMBEDDING, Shape
+
+
+def reused_classifier(student_features: Tensor, teacher_features: Tensor) -> Tensor:
+    """Squared difference of the projected student's features and the teacher's, mean over all elements.
+
+    Maps (B, C, H, W) of the same number of channels, the larger one averaged down first, or embeddings (B, D). No
+    gradient reaches the teacher's. Chen et al., "Knowledge Distillation with the Reused Teacher Classifier" (2022),
+    equation 3.
+    """
+    student, teacher = student_features, teacher_features.detach()
+    if student.dim() == 4:
+        student, teacher = same_size(student, teacher)
+    return F.mse_loss(student, teacher)
+
+
+def projector(student: Shape, teacher: Shape, factor: int) -> nn.Sequential:
+    """1 × 1, 3 × 3 and 1 × 1 convolutions with batch norm and ReLU, after averaging down to the teacher's size; between
+    embeddings three linear layers. Narrower than the teacher by ``factor``."""
+    middle = max(1, teacher[0] // factor)
+    if len(teacher) == 1:
+        ends = nn.Linear(student[0], middle), nn.Linear(middle, teacher[0])
+        return nn.Sequential(ends[0], nn.ReLU(), nn.Linear(middle, middle), nn.ReLU(), ends[1])
+    layers: list[nn.Module] = []
+    if student[1] > teacher[1]:
+        layers.append(nn.AdaptiveAvgPool2d((teacher[1], teacher[2])))
+    for channels, width, size in ((student[0], middle, 1), (middle, middle, 3), (middle, teacher[0], 1)):
+        layers += [nn.Conv2d(channels, width, size, padding=size // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class Frozen(nn.Sequential):
+    """Layers of the teacher within the student: never trained, always in eval mode."""
+
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
+        return super().train(False)
+
+
+@dataclass(frozen=True)
+class ReusedClassifier(Layers):
+    title: ClassVar[str] = "Reused classifier (SimKD)"
+    idea: ClassVar[str] = "Keep the teacher's last layers, frozen, and let the student learn nothing but to feed them."
+    family: ClassVar[str] = "feature"
+    paper: ClassVar[str] = "Chen et al. 2022, section 3"
+    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{MSE}(P(F_\text{student}), F_\text{teacher})"
+    needs: ClassVar[str] = "a teacher that ends in a linear layer, and the last features of both networks"
+    origin: ClassVar[str] = "Weight 1, labels 0, projector narrower by 2: the authors' code."
+    trap: ClassVar[str] = (
+        "The projector and the teacher's classifier leave with the student: count them, do not forget them."
+    )
+    part: ClassVar[str] = "features"
+    is_left_behind: ClassVar[bool] = False
+    symbol: ClassVar[str] = r"\mathrm{MSE}(P(F_\text{student}), F_\text{teacher})"
+
+    label_weight: float = labels_weigh(0.0)
+    weight: float = weighs(1.0, "the features")
+    factor: int = whole(2, 1, 16, "How many times narrower the projector is than the teacher's features.")
+
+    def refusal(self, pair: Pair) -> str:
+        return pair.lacking_embedding
+
+    def matches(self, pair: Pair) -> tuple[Match, ...]:
+        return (Match(*self._ends(pair)),)
+
+    def between(self, pair: Pair) -> nn.ModuleDict:
+        student, teacher = self._ends(pair)
+        joined = projector(pair.student_taps[student], pair.teacher_taps[teacher], self.factor)
+        return nn.ModuleDict({"student 0": joined})
+
+    def build(self, pair: Pair) -> nn.Module:
+        """The student's layers up to its last features, the projector, the teacher's layers from there on."""
+        student, teacher = self._ends(pair)
+        body, _ = pair.student.split(super().build(pair), student)
+        _, head = pair.teacher.split(pair.teacher.build(pair.shape, pair.classes), teacher)
+        frozen = Frozen(*head).eval().requires_grad_(False)
+        return nn.Sequential(OrderedDict(body=body, projector=self.between(pair)["student 0"], classifier=frozen))
+
+    def taps(self, pair: Pair) -> Mapping[str, str]:
+        """The student's last features, as the projector gives them."""
+        return {self._ends(pair)[0]: "projector"}
+
+    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+        return nn.ModuleDict()  # the projector is no adaptor: it stays
+
+    def begin(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
+        _, head = pair.teacher.split(teacher, self._ends(pair)[1])
+        network.get_submodule("classifier").load_state_dict(Frozen(*head).state_dict())
+
+    def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
+        return reused_classifier(student_features, teacher_features)
+
+    def _ends(self, pair: Pair) -> tuple[str, str]:
+        """The taps that the projector joins."""
+        return pair.stages[-1] if pair.stages else (EMBEDDING, EMBEDDING)

@@ -1,0 +1,111 @@
+"""Knowledge review: late layers of the student help its early ones to match the teacher's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kd_core.adaptors import describe, shrunk
+from kd_core.methods import Pair, Part, Signals
+from kd_core.methods._layers import Layers
+from kd_core.methods._weighted import weighs
+from kd_core.options import whole
+
+LEVELS = (4, 2, 1)  # sizes of the pyramid
+WIDEST = 512  # channels at which features are fused
+
+
+def review(student_features: Tensor, teacher_features: Tensor) -> Tensor:
+    """Hierarchical context loss: squared differences at several sizes, weighted mean, without a unit.
+
+    Maps (B, C, H, W) of the same shape, compared as they are (weight 1) and averaged to 4 × 4, 2 × 2 and 1 × 1 (weights
+    1/2, 1/4, 1/8), as far as that is smaller. No gradient reaches the teacher's. Chen et al., "Distilling Knowledge via
+    Knowledge Review" (2021), section 3.3.
+    """
+    teacher = teacher_features.detach()
+    loss, weights = F.mse_loss(student_features, teacher), 1.0
+    smaller = [level for level in LEVELS if level < student_features.shape[2]]
+    for power, level in enumerate(smaller, start=1):
+        loss = loss + 2.0**-power * F.mse_loss(
+            shrunk(student_features, (level, level)), shrunk(teacher, (level, level))
+        )
+        weights += 2.0**-power
+    return loss / weights
+
+
+class Fusion(nn.Module):
+    """One stage of the student and what came down from later stages, weighed place by place (section 3.3, ABF)."""
+
+    def __init__(self, student: int, middle: int, teacher: int, is_first: bool) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(nn.Conv2d(student, middle, 1, bias=False), nn.BatchNorm2d(middle))
+        self.leave = nn.Sequential(nn.Conv2d(middle, teacher, 3, padding=1, bias=False), nn.BatchNorm2d(teacher))
+        self.weigh = None if is_first else nn.Conv2d(2 * middle, 2, 1)
+
+    def forward(self, features: Tensor, later: Tensor | None, size: torch.Size) -> tuple[Tensor, Tensor]:
+        """What is compared with the teacher's maps of that ``size``, and what goes down to the stage before."""
+        own = self.enter(features)
+        if self.weigh is not None and later is not None:
+            later = F.interpolate(later, own.shape[2:], mode="nearest")
+            shares = self.weigh(torch.cat([own, later], 1)).sigmoid()
+            own = own * shares[:, :1] + later * shares[:, 1:]
+        return self.leave(F.interpolate(own, size, mode="nearest")), own
+
+    def in_words(self) -> str:
+        fused = "" if self.weigh is None else "fused with what came from the later stage, "
+        return f"{describe(self.enter)}, {fused}{describe(self.leave)}"
+
+
+@dataclass(frozen=True)
+class Review(Layers):
+    title: ClassVar[str] = "Knowledge review (ReviewKD)"
+    idea: ClassVar[str] = (
+        "Later stages of the student are fused into its earlier ones before each is matched with the teacher."
+    )
+    family: ClassVar[str] = "feature"
+    paper: ClassVar[str] = "Chen et al. 2021, section 3"
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + w \textstyle\sum_l \mathrm{HCL}(\mathrm{ABF}(F^l_\text{student}, "
+        r"F^{l+1}_\text{student}, \dots),"
+        r" F^l_\text{teacher})"
+    )
+    needs: ClassVar[str] = "feature maps of both networks; fusing adaptors are learned"
+    origin: ClassVar[str] = "Weight 1 (0.6 to 8 by networks), warm-up of 20 epochs: the authors' scripts for CIFAR-100."
+    trap: ClassVar[str] = "Without the warm-up the untrained adaptors pull the student the wrong way at first."
+    part: ClassVar[str] = "review"
+    symbol: ClassVar[str] = r"\textstyle\sum_l \mathrm{HCL}(\mathrm{ABF}^l_\text{student}, F^l_\text{teacher})"
+
+    weight: float = weighs(1.0, "the review")
+    warm_up: int = whole(20, 0, 1000, "Epochs over which it grows to its full weight.")
+
+    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+        matches = self.matches(pair)
+        middle = min(WIDEST, pair.student_taps[matches[-1].student][0])
+        return nn.ModuleDict(
+            {
+                f"student {place}": Fusion(
+                    pair.student_taps[match.student][0],
+                    middle,
+                    pair.teacher_taps[match.teacher][0],
+                    is_first=place == len(matches) - 1,
+                )
+                for place, match in enumerate(matches)
+            }
+        )
+
+    def matched(self, signals: Signals) -> Tensor:
+        later, terms = None, []
+        for place in reversed(range(len(signals.matches))):
+            match = signals.matches[place]
+            student, teacher = signals.student_features[match.student], signals.teacher_features[match.teacher]
+            fused, later = signals.adaptors[f"student {place}"](student, later, teacher.shape[2:])
+            terms.append(review(fused, teacher))
+        return sum(terms[1:], terms[0])
+
+    def parts(self, signals: Signals) -> list[Part]:
+        weight = self.weight * (min((signals.epoch + 1) / self.warm_up, 1.0) if self.warm_up else 1.0)
+        return [*self.common_parts(signals), Part(self.part, weight, self.matched(signals))]

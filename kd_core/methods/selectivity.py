@@ -1,0 +1,55 @@
+"""Neuron selectivity transfer: the student's filters answer to the same patterns of places as the teacher's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from kd_core.adaptors import same_size
+from kd_core.methods._layers import Layers
+from kd_core.methods._weighted import weighs
+
+
+def selectivity(student_features: Tensor, teacher_features: Tensor) -> Tensor:
+    r"""Squared maximum mean discrepancy of the filters' normalised maps, mean over the batch, without a unit.
+
+    .. math:: \mathrm{mean}\,k(t, t') + \mathrm{mean}\,k(s, s') - 2\,\mathrm{mean}\,k(s, t),\quad k(a, b) = (a^\top b)^2
+
+    Every channel of the maps (B, C, H, W) is one sample, a vector of length 1 over the places; the larger map is
+    averaged down first, the numbers of channels may differ. No gradient reaches the teacher's. Huang & Wang, "Like
+    What You Like: Knowledge Distill via Neuron Selectivity Transfer" (2017), section 4, polynomial kernel.
+    """
+    student, teacher = same_size(student_features, teacher_features.detach())
+    s, t = (F.normalize(features.flatten(2), dim=2) for features in (student, teacher))
+    return _kernel(t, t) + _kernel(s, s) - 2 * _kernel(s, t)
+
+
+def _kernel(some: Tensor, others: Tensor) -> Tensor:
+    """Mean over batch and pairs of channels of the squared inner product."""
+    return (some @ others.transpose(1, 2)).pow(2).mean()
+
+
+@dataclass(frozen=True)
+class Selectivity(Layers):
+    title: ClassVar[str] = "Neuron selectivity (NST)"
+    idea: ClassVar[str] = (
+        "Match the patterns of places that the filters answer to, as a cloud: no filter has a partner."
+    )
+    family: ClassVar[str] = "feature"
+    paper: ClassVar[str] = "Huang & Wang 2017, section 4"
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + w \textstyle\sum_l \mathrm{MMD}^2(F^l_\text{student}, F^l_\text{teacher})"
+    )
+    needs: ClassVar[str] = "feature maps of both networks, any number of channels"
+    origin: ClassVar[str] = "Weight 50: the common benchmark code for CIFAR-100 (RepDistiller)."
+    trap: ClassVar[str] = "All pairs of channels are compared: memory grows with their product."
+    part: ClassVar[str] = "selectivity"
+    symbol: ClassVar[str] = r"\textstyle\sum_l \mathrm{MMD}^2(F^l_\text{student}, F^l_\text{teacher})"
+
+    weight: float = weighs(50.0, "the filters’ patterns", 5000.0)
+
+    def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
+        return selectivity(student_features, teacher_features)

@@ -1,0 +1,63 @@
+"""Similarity preservation: what is alike for the teacher is alike for the student."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from kd_core.methods import Match, Pair
+from kd_core.methods._layers import Layers
+from kd_core.methods._weighted import weighs
+from kd_core.taps import LOGITS
+
+
+def similarity(student_features: Tensor, teacher_features: Tensor) -> Tensor:
+    r"""Squared difference of the batch's normalised similarity matrices, mean over the B² pairs, without a unit.
+
+    .. math:: \|G_s - G_t\|_F^2 / B^2,\quad G = X X^\top \text{ with rows of length 1}
+
+    Features (B, ...) of any shapes, flattened to X. No gradient reaches the teacher's. Tung & Mori,
+    "Similarity-Preserving Knowledge Distillation" (2019), equations 1 to 4.
+    """
+    return F.mse_loss(_similarities(student_features), _similarities(teacher_features.detach()))
+
+
+def _similarities(features: Tensor) -> Tensor:
+    rows = features.flatten(1)
+    return F.normalize(rows @ rows.T)
+
+
+@dataclass(frozen=True)
+class Similarity(Layers):
+    title: ClassVar[str] = "Similarity of examples (SP)"
+    idea: ClassVar[str] = "Two images that excite the teacher alike shall excite the student alike, in whatever shape."
+    family: ClassVar[str] = "relation"
+    paper: ClassVar[str] = "Tung & Mori 2019, section 3.1"
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + \tfrac{w}{B^2}\,\lVert G_\text{student} - G_\text{teacher} \rVert_F^2"
+    )
+    needs: ClassVar[str] = "one layer of each network, whatever the shapes, and a whole batch at once"
+    origin: ClassVar[str] = "The last feature map, weight 3000: the paper and the common benchmark code (RepDistiller)."
+    trap: ClassVar[str] = "A popular library divides the rows by their sum instead of their length: six times smaller."
+    part: ClassVar[str] = "similarity"
+    symbol: ClassVar[str] = r"\tfrac{1}{B^2}\lVert G_\text{student} - G_\text{teacher} \rVert_F^2"
+
+    weight: float = weighs(3000.0, "the similarities", 100_000.0)
+
+    def matches(self, pair: Pair) -> tuple[Match, ...]:
+        """The last feature maps; in networks without common stages the last taps before the logits."""
+        if pair.stages:
+            return (Match(*pair.stages[-1]),)
+        student, teacher = (
+            [tap for tap in taps if tap != LOGITS][-1] for taps in (pair.student_taps, pair.teacher_taps)
+        )
+        return (Match(student, teacher),)
+
+    def refusal(self, pair: Pair) -> str:
+        return pair.lacking_taps
+
+    def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
+        return similarity(student_features, teacher_features)

@@ -1,0 +1,93 @@
+"""Variational information distillation: the student's features must say as much as possible about the teacher's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kd_core.adaptors import describe, same_size
+from kd_core.methods import Signals
+from kd_core.methods._layers import Layers
+from kd_core.methods._weighted import weighs
+from kd_core.taps import Shape
+
+EPSILON = 1e-5
+START = 5.0  # variance
+
+
+def variational_information(student_features: Tensor, teacher_features: Tensor, variance: Tensor) -> Tensor:
+    r"""Negative log-likelihood in nats of the teacher's maps under Gaussians, less the constant, mean over all
+    elements.
+
+    .. math:: \tfrac{1}{2} \mathrm{mean}\big((t - \mu)^2 / \sigma_c^2 + \log \sigma_c^2\big)
+
+    The means μ are the student's features after the adaptor, (B, C, H, W) like the teacher's; ``variance`` (C) is
+    learned, one for each channel. It can be negative. No gradient reaches the teacher's. Ahn et al., "Variational
+    Information Distillation for Knowledge Transfer" (2019), equation 5.
+    """
+    spread = variance.view(1, -1, 1, 1)
+    return 0.5 * ((student_features - teacher_features.detach()) ** 2 / spread + spread.log()).mean()
+
+
+class Estimate(nn.Module):
+    """The means, by three 1 × 1 convolutions without bias, and the variance of every channel of the teacher's."""
+
+    def __init__(self, student: int, teacher: int) -> None:
+        super().__init__()
+        self.means = nn.Sequential(
+            nn.Conv2d(student, teacher, 1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(teacher, teacher, 1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(teacher, teacher, 1, bias=False),
+        )
+        self.scale = nn.Parameter(torch.full((teacher,), math.log(math.expm1(START - EPSILON))))
+
+    @property
+    def variance(self) -> Tensor:
+        return F.softplus(self.scale) + EPSILON
+
+    def in_words(self) -> str:
+        return f"{describe(self.means)}; {len(self.scale)} variances"
+
+
+@dataclass(frozen=True)
+class VariationalInformation(Layers):
+    title: ClassVar[str] = "Variational information (VID)"
+    idea: ClassVar[str] = (
+        "Let the student's features predict the teacher's, with a learned doubt for every channel: what cannot be "
+        "predicted counts less."
+    )
+    family: ClassVar[str] = "feature"
+    paper: ClassVar[str] = "Ahn et al. 2019, section 2"
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + w \textstyle\sum_l \tfrac{1}{2}\,\mathrm{mean}\big((F^l_\text{teacher} - "
+        r"\mu(F^l_\text{student}))^2"
+        r" / \sigma_c^2 + \log \sigma_c^2\big)"
+    )
+    needs: ClassVar[str] = "feature maps of both networks; adaptors μ and variances are learned"
+    origin: ClassVar[str] = "Weight 1, variance 5 at the start: the common benchmark code for CIFAR-100 (RepDistiller)."
+    trap: ClassVar[str] = "Variances that the optimiser does not know of are never learned: a bug of a popular library."
+    part: ClassVar[str] = "information"
+    symbol: ClassVar[str] = r"\textstyle\sum_l -\log q(F^l_\text{teacher} \mid F^l_\text{student})"
+
+    weight: float = weighs(1.0, "the information")
+
+    def adaptor(self, student: Shape, teacher: Shape) -> nn.Module:
+        return Estimate(student[0], teacher[0])
+
+    def matched(self, signals: Signals) -> Tensor:
+        terms = []
+        for place, match in enumerate(signals.matches):
+            adaptor = signals.adaptors[f"student {place}"]
+            assert isinstance(adaptor, Estimate)
+            student, teacher = same_size(
+                signals.student_features[match.student], signals.teacher_features[match.teacher]
+            )
+            terms.append(variational_information(adaptor.means(student), teacher, adaptor.variance))
+        return sum(terms[1:], terms[0])

@@ -1,0 +1,80 @@
+"""A student and the teacher it learns from, as a method sees them before anything is learned: their taps and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kd_core.models import Model
+from kd_core.taps import EMBEDDING, Shape, in_words, shapes
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two families of networks on the same data: inputs of ``shape``, logits for ``classes``."""
+
+    student: Model
+    teacher: Model
+    shape: Shape
+    classes: int
+
+    @property
+    def student_taps(self) -> Mapping[str, Shape]:
+        return shapes(self.student, self.shape, self.classes)
+
+    @property
+    def teacher_taps(self) -> Mapping[str, Shape]:
+        return shapes(self.teacher, self.shape, self.classes)
+
+    @property
+    def stages(self) -> list[tuple[str, str]]:
+        """Pairs of taps with feature maps, from the input to the end: the last with the last, and the same relative
+        depth before it where one network has more of them. Empty if one has none."""
+        student, teacher = maps(self.student_taps), maps(self.teacher_taps)
+        count = min(len(student), len(teacher))
+        return [
+            (student[-(-place * len(student) // count) - 1], teacher[-(-place * len(teacher) // count) - 1])
+            for place in range(1, count + 1)
+        ]
+
+    @property
+    def lacking_maps(self) -> str:
+        """Why nothing can be matched place by place, as the end of a sentence with the shapes; empty if it can."""
+        if self.stages:
+            return ""
+        return f"needs feature maps of both networks, and {self._listed}"
+
+    @property
+    def lacking_taps(self) -> str:
+        """Why there is nothing to match before the logits; empty if both networks show something."""
+        if len(self.student_taps) > 1 and len(self.teacher_taps) > 1:
+            return ""
+        return f"needs networks that show what is inside them, and {self._listed}"
+
+    @property
+    def lacking_embedding(self) -> str:
+        """Why there is no vector to match before the last layer; empty if both networks have one."""
+        if EMBEDDING in self.student_taps and EMBEDDING in self.teacher_taps:
+            return ""
+        return f"needs networks that end in a linear layer on an embedding, and {self._listed}"
+
+    @property
+    def _listed(self) -> str:
+        student, teacher = (
+            ", ".join(f"{tap} ({in_words(shape)})" for tap, shape in taps.items())
+            for taps in (self.student_taps, self.teacher_taps)
+        )
+        return f"the student has {student}, the teacher {teacher}"
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two places that a method compares: taps, or "logits", or "labels" in place of a teacher."""
+
+    student: str
+    teacher: str
+
+
+def maps(taps: Mapping[str, Shape]) -> list[str]:
+    """Taps with more than one place: maps (C, H, W), not vectors and not single pixels."""
+    return [tap for tap, shape in taps.items() if len(shape) == 3 and shape[1] * shape[2] > 1]

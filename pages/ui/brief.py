@@ -1,0 +1,41 @@
+"""A method in a few words, the symbols of options, and whether an option matters now."""
+
+from __future__ import annotations
+
+from kd_core.methods import Method
+from kd_core.options import Option, as_text, options_of
+
+SYMBOLS = {"temperature": "T", "alpha": "α", "learning_rate": "rate"}
+ALWAYS = ("temperature", "alpha", "weight")  # what one asks of a method first
+
+
+def symbol(option: str) -> str:
+    """What an option is called where there is little room."""
+    return SYMBOLS.get(option, option.replace("_", " "))
+
+
+def in_short(method: Method) -> str:
+    """A method with its temperature and weight, and whatever else is not as usual: "Soft targets, T 4, α 0.9"."""
+    said, usual = [method.title], type(method)()
+    for name, declared in options_of(type(method)).items():
+        value = getattr(method, name)
+        if value != getattr(usual, name) or (name in ALWAYS and matters(method, name, declared)):
+            said.append(f"{symbol(name)} {as_text(value)}")
+    return ", ".join(said)
+
+
+def matters(method: Method, name: str, declared: Option) -> bool:
+    """Whether the loss depends on a live option now: its formula with numbers changes with it."""
+    if not declared.live or name not in options_of(type(method)):
+        return True
+    other = declared.low if getattr(method, name) != declared.low else declared.high
+    return method.with_values(**{name: other}).in_numbers() != method.in_numbers()
+
+
+def weights(method: Method) -> dict[str, float]:
+    """What the labels, the soft targets beside it and the method's own term weigh."""
+    values = method.values()
+    if "label_weight" in values:
+        return {"labels": values["label_weight"], "soft": values.get("soft_weight", 0.0), "own": values["weight"]}
+    share = values.get("alpha", 1.0)  # the labels get the rest
+    return {"labels": 1.0 - share, "soft": 0.0, "own": share}

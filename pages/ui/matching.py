@@ -1,0 +1,119 @@
+"""What is matched where, before anything is trained: a drawing of both networks, and the same as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from kd_core.config import RunConfig
+from kd_core.matching import Row, plan
+from kd_core.methods import LABELS, LOGITS
+from kd_core.taps import Shape, in_words
+from pages.ui.brief import weights
+from pages.ui.browser import component
+
+LEFT, STAYS = "left behind when the student goes", "staying with the student"
+
+
+def show(config: RunConfig, *, is_open: bool) -> None:
+    """The drawing, and below it the table; both can be folded away."""
+    rows = plan(config.method, config.pair)
+    with st.expander("What is matched where", expanded=is_open):
+        component("matching")(key="matching", data=facts(config, rows))
+        with st.expander("Table of taps and adaptors"):
+            st.table(table(rows), border="horizontal", hide_index=True)
+
+
+def table(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """One row for every pair of places."""
+    return [
+        {
+            "student": _place(row.student, row.student_shape),
+            "adaptor": _adaptors(row) or "compared as they are",
+            "parameters learned": f"{row.learned:,}" if row.learned else "–",
+            "teacher": _place(row.teacher, row.teacher_shape),
+        }
+        for row in rows
+    ]
+
+
+def facts(config: RunConfig, rows: Sequence[Row]) -> dict[str, Any]:
+    """What the drawing shows, as plain data."""
+    pair, weigh = config.pair, weights(config.method)
+    level = levels(list(pair.student_taps), list(pair.teacher_taps), [(row.student, row.teacher) for row in rows])
+    adaptors = [{"student_adaptor": row.student_adaptor, "teacher_adaptor": row.teacher_adaptor} for row in rows]
+    kind = "matched" if weigh["own"] else "idle"
+    links = [
+        {"student": r.student, "teacher": r.teacher, "kind": kind} | a for r, a in zip(rows, adaptors, strict=True)
+    ]
+    if weigh["soft"]:
+        links.append({"student": LOGITS, "teacher": LOGITS, "kind": "soft"})
+    if weigh["labels"]:
+        links.append({"student": LOGITS, "teacher": LABELS, "kind": "labels"})
+    is_asked = any(link["teacher"] != LABELS and link["kind"] != "idle" for link in links)
+    learned = sum(row.learned for row in rows)
+    goes, note = LEFT if config.method.is_left_behind else STAYS, "learns"
+    student, teacher = _taps(pair.student_taps, level[0]), _taps(pair.teacher_taps, level[1])
+    if not config.method.is_left_behind:  # what comes after the adaptors is the teacher's, in the student too
+        note, last = f"learns up to {rows[-1].student}", level[0][rows[-1].student]
+        student = [tap for tap in student if tap["level"] <= last]
+        student += [tap | {"of": "teacher"} for tap in teacher if tap["level"] > level[1][rows[-1].teacher]]
+    return {
+        "input": in_words(pair.shape),
+        "student": {"name": config.student.label(), "note": note, "taps": student},
+        "teacher": {"name": config.teacher.label(), "note": "frozen" if is_asked else "not asked", "taps": teacher},
+        "between": f"Adaptors with {learned:,} parameters, {goes}" if learned else "",
+        "links": links,
+        "sentence": _sentence(config, rows, links, goes),
+    }
+
+
+def levels(
+    student: Sequence[str], teacher: Sequence[str], joined: Sequence[tuple[str, str]]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """On which level each tap is drawn, from 0: joined taps beside each other as far as the order of layers allows,
+    then taps of the same name; the others as late as they can be."""
+    same = [(tap, tap) for tap in student if tap in teacher]
+    anchors: list[tuple[int, int]] = []
+    for mine, its in [(LOGITS, LOGITS), *joined, *same]:
+        if mine in student and its in teacher:
+            place = (student.index(mine), teacher.index(its))
+            if all((place[0] - a) * (place[1] - b) > 0 for a, b in anchors):
+                anchors.append(place)
+    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    level, done = 0, (0, 0)
+    for place in sorted(anchors):
+        level += max(place[0] - done[0], place[1] - done[1])
+        for taps, at, start, known in zip((student, teacher), place, done, found, strict=True):
+            known.update({taps[tap]: level - at + tap for tap in range(start, at + 1)})
+        level, done = level + 1, (place[0] + 1, place[1] + 1)
+    return found
+
+
+def _taps(taps: Mapping[str, Shape], level: Mapping[str, int]) -> list[dict[str, Any]]:
+    sizes = {tap: {"shape": in_words(shape), "values": math.prod(shape)} for tap, shape in taps.items()}
+    return [{"name": tap, "level": level[tap]} | size for tap, size in sizes.items()]
+
+
+def _place(tap: str, shape: Shape) -> str:
+    return f"{tap} ({in_words(shape)})" if shape else tap
+
+
+def _adaptors(row: Row) -> str:
+    both = [f"{side}: {words}" for side, words in (("student", row.student_adaptor), ("teacher", row.teacher_adaptor))]
+    return row.student_adaptor if not row.teacher_adaptor else "; ".join(both)
+
+
+def _sentence(config: RunConfig, rows: Sequence[Row], links: Sequence[dict[str, Any]], goes: str) -> str:
+    joined = [
+        f"{_place(row.student, row.student_shape)} of the student with {_place(row.teacher, row.teacher_shape)}"
+        + (" of the teacher" if row.teacher != LABELS else "")
+        + (f" through {_adaptors(row)}, {goes}" if _adaptors(row) else "")
+        for row in rows
+    ]
+    joined += ["the logits of both, softened"] * any(link["kind"] == "soft" for link in links)
+    joined += ["the student’s logits with the labels"] * any(link["kind"] == "labels" for link in links)
+    return f"{config.method.title}. Matched are: " + "; ".join(joined) + "."

@@ -1,0 +1,176 @@
+"""Losses of features and of relations between examples, against their references."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kd_core.adaptors import Regressor, same_size
+from kd_core.methods.attention import attention
+from kd_core.methods.contrastive import Memory, contrastive
+from kd_core.methods.correlation import correlation
+from kd_core.methods.curriculum_temperature import LearnedTemperature, curriculum_temperature
+from kd_core.methods.flow import flow
+from kd_core.methods.hints import hints
+from kd_core.methods.probability_transfer import probability_transfer
+from kd_core.methods.relational import relational, relational_angle, relational_distance
+from kd_core.methods.reused_classifier import projector, reused_classifier
+from kd_core.methods.review import review
+from kd_core.methods.selectivity import selectivity
+from kd_core.methods.similarity import similarity
+from kd_core.methods.variational_information import Estimate, variational_information
+from tests.methods.golden import Golden, Loss
+
+Inputs = Mapping[str, Tensor]
+
+
+def embeddings(inputs: Inputs) -> dict[str, Tensor]:
+    return {"student_embedding": inputs["student_emb"], "teacher_embedding": inputs["teacher_emb"]}
+
+
+def maps(inputs: Inputs, student: str, teacher: str) -> dict[str, Tensor]:
+    return {"student_features": inputs[student], "teacher_features": inputs[teacher]}
+
+
+def of_maps(loss: Loss, *pairs: tuple[str, str]) -> Loss:
+    return lambda inputs: sum(loss(**maps(inputs, *pair)) for pair in pairs)
+
+
+def of_information(inputs: Inputs, teacher: str) -> Tensor:
+    weights = Golden("vid_weights").tensors(inputs["fm_s0"].dtype)
+    estimate = Estimate(4, 6).to(inputs["fm_s0"].dtype)
+    estimate.scale.data = weights.pop("log_scale")
+    for name, weight in weights.items():
+        estimate.means[int(name.split("_")[1])].weight.data = weight
+    student, target = same_size(inputs["fm_s0"], inputs[teacher])
+    return variational_information(estimate.means(student), target, estimate.variance)
+
+
+def of_regressor(inputs: Inputs, number: int, teacher: str) -> Tensor:
+    weights = Golden("fitnet_convreg_weights").tensors(inputs["fm_s0"].dtype, f"reg{number}_")
+    regressor = Regressor(inputs["fm_s0"].shape[1:], inputs[teacher].shape[1:]).to(inputs["fm_s0"].dtype)
+    convolution, normalisation, _ = regressor.layers
+    convolution.load_state_dict({name: weights[f"conv_{name}"] for name in ("weight", "bias")})
+    normalisation.load_state_dict({name: weights[f"bn_{name}"] for name in normalisation.state_dict()})
+    return hints(regressor(inputs["fm_s0"]), inputs[teacher])
+
+
+def of_correlation(inputs: Inputs) -> Tensor:
+    student, teacher = inputs["student_emb"], inputs["teacher_emb"]
+    return correlation(student, teacher[:, : student.shape[1]])
+
+
+REFERENCES: dict[tuple[str, str], Loss] = {
+    ("at", "p2_list"): of_maps(attention, ("fm_s0", "fm_t0"), ("fm_s1", "fm_t1")),
+    ("at", "p2_one"): of_maps(attention, ("fm_s0", "fm_t0")),
+    ("at", "p2_spatial_mismatch"): of_maps(attention, ("fm_s0", "fm_t_small")),
+    ("fitnet_mse", "hint"): of_maps(hints, ("fsp_s0", "fsp_t0")),
+    ("fitnet_mse", "hint_1"): of_maps(hints, ("fsp_s1", "fsp_t1")),
+    ("fitnet_convreg", "1x1"): lambda inputs: of_regressor(inputs, 0, "fm_t0"),
+    ("fitnet_convreg", "3x3s2"): lambda inputs: of_regressor(inputs, 1, "fm_t_small"),
+    ("vid", "same_hw"): lambda inputs: of_information(inputs, "fm_t0"),
+    ("vid", "pool"): lambda inputs: of_information(inputs, "fm_t_small"),
+    ("nst", "repdistiller"): of_maps(selectivity, ("fm_s0", "fm_t0")),
+    ("reviewkd_hcl", "mdistiller"): of_maps(review, ("fsp_s0", "fsp_t0"), ("fsp_s1", "fsp_t1")),
+    ("sp", "repdistiller"): of_maps(similarity, ("fm_s0", "fm_t0")),
+    ("sp", "repdistiller_fm1"): of_maps(similarity, ("fm_s1", "fm_t1")),
+    ("fsp", "repdistiller"): lambda inputs: flow(
+        student_pair=(inputs["fsp_s0"], inputs["fsp_s1"]), teacher_pair=(inputs["fsp_t0"], inputs["fsp_t1"])
+    ),
+    ("rkd_distance", "lenscloth"): lambda inputs: relational_distance(**embeddings(inputs)),
+    ("rkd_angle", "lenscloth"): lambda inputs: relational_angle(**embeddings(inputs)),
+    ("rkd_da", "d25_a50"): lambda inputs: relational(**embeddings(inputs)),
+    ("rkd_da", "d1_a2"): lambda inputs: relational(**embeddings(inputs), distance=1, angle=2),
+    ("pkt", "repdistiller"): lambda inputs: probability_transfer(**embeddings(inputs)),
+    ("cc", "repdistiller"): of_correlation,
+    ("ctkd", "T4"): lambda inputs: curriculum_temperature(
+        inputs["student_logits"], inputs["teacher_logits"], torch.tensor(4.0, dtype=inputs["student_logits"].dtype)
+    ),
+}
+CASES = [(*key, draw) for key in REFERENCES for draw in Golden(key[0]).draws(key[1])]
+
+
+@pytest.mark.parametrize(("file", "variant", "draw"), CASES)
+def test_value_and_gradient_equal_the_reference(file: str, variant: str, draw: str) -> None:
+    Golden(file).check(draw, variant, REFERENCES[file, variant])
+
+
+@pytest.mark.parametrize("key", REFERENCES, ids=" ".join)
+def test_every_reference_was_compared_on_some_draw(key: tuple[str, str]) -> None:
+    assert Golden(key[0]).draws(key[1])
+
+
+@pytest.mark.parametrize("strength", ["-1", "-0.5"])
+def test_the_temperature_climbs_with_the_reversed_gradient_of_the_reference(strength: str) -> None:
+    golden = Golden("ctkd_grad_T")
+    learned = LearnedTemperature(1.0, 20.0).double()
+    inputs = golden.inputs("normal", torch.float64)
+    loss = curriculum_temperature(
+        inputs["student_logits"], inputs["teacher_logits"], learned(), strength=-float(strength)
+    )
+    loss.backward()
+    for name, value in (("temp", learned()), ("loss", loss), ("grad_param", learned.theta.grad)):
+        expected = golden.values[f"normal__lam{strength}__{name}"].item()
+        assert value.item() == pytest.approx(expected, rel=1e-6), name  # the reference computed in float32
+
+
+def test_the_projector_and_the_reused_classifier_equal_the_reference() -> None:
+    golden = Golden("simkd")
+    inputs = golden.inputs("normal", torch.float64)
+    student = inputs["fm_s0"].requires_grad_()
+    joined = projector((4, 8, 8), (6, 8, 8), 2).double()
+    weights = golden.tensors(torch.float64, "proj_transfer_")
+    joined.load_state_dict({name: weights[name.replace(".", "_", 1)] for name in joined.state_dict()})
+    projected = joined(student)
+    loss = reused_classifier(student_features=projected, teacher_features=inputs["fm_t0"])
+    loss.backward()
+    head = golden.tensors(torch.float64, "cls_")
+    logits = projected.mean((2, 3)) @ head["weight"].T + head["bias"]
+    np.testing.assert_allclose(loss.item(), golden.values["normal__loss"], rtol=1e-9)
+    np.testing.assert_allclose(student.grad, golden.values["normal__grad__fm_s0"], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(logits.detach(), golden.values["normal__pred_logits"], rtol=1e-9)
+
+
+def test_two_steps_of_contrast_and_the_memory_after_them_equal_the_reference() -> None:
+    golden = Golden("crd")
+    inputs = golden.inputs("normal", torch.float64)
+    student, teacher = inputs["student_emb"].requires_grad_(), inputs["teacher_emb"]
+    memory = Memory(16, 32, 8, torch.arange(64), negatives=16).double()
+    for side, of in (("s", memory.student), ("t", memory.teacher)):
+        of.load_state_dict(golden.tensors(torch.float64, f"w_embed_{side}_linear_"))
+    memory.student_memory = golden.tensors(torch.float64)["w_contrast_memory_v1"]
+    memory.teacher_memory = golden.tensors(torch.float64)["w_contrast_memory_v2"]
+    rows, candidates = (torch.from_numpy(golden.values[name]) for name in ("idx", "contrast_idx"))
+    for step in (1, 2):
+        s, t = (nn.functional.normalize(own) for own in (memory.student(student), memory.teacher(teacher)))
+        loss = contrastive(
+            memory.scores(s, memory.teacher_memory, 0, candidates, 0.07),
+            memory.scores(t, memory.student_memory, 1, candidates, 0.07),
+            64,
+        )
+        memory.remember(rows, s, t, 0.5)
+        np.testing.assert_allclose(loss.item(), golden.values[f"normal__loss_step{step}"].item(), rtol=1e-9)
+        if step == 1:
+            loss.backward()
+            expected = golden.values["normal__grad__student_emb"]
+            np.testing.assert_allclose(student.grad, expected, rtol=1e-9, atol=1e-12)
+    for name, ours in (("mem1_after", memory.student_memory), ("mem2_after", memory.teacher_memory)):
+        np.testing.assert_allclose(ours, golden.values[f"normal__{name}"], rtol=1e-9)
+
+
+def test_the_others_of_a_contrast_are_of_other_classes_and_all_of_them_are_drawn() -> None:
+    labels = torch.tensor([2, 0, 1, 0, 2, 1, 1])
+    memory = Memory(2, 2, 2, labels, negatives=400)
+    rows = torch.arange(7)
+    candidates = memory.candidates(rows, torch.Generator().manual_seed(0))
+    assert torch.equal(candidates[:, 0], rows)
+    for row, others in zip(rows, candidates[:, 1:], strict=True):
+        assert set(others.tolist()) == set((labels != labels[row]).nonzero().flatten().tolist())
+
+
+def test_with_a_single_class_every_example_is_another_one() -> None:
+    memory = Memory(2, 2, 2, torch.zeros(5, dtype=torch.long), negatives=200)
+    candidates = memory.candidates(torch.tensor([3]), torch.Generator().manual_seed(0))
+    assert set(candidates[0, 1:].tolist()) == set(range(5))

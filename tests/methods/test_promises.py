@@ -1,0 +1,229 @@
+"""What every loss promises, whatever it matches. A new file is held to it without an edit here."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kd_core.catalogue import find, members
+from kd_core.checkpoint import Checkpoint
+from kd_core.config import RunConfig, from_flat, read_flat
+from kd_core.events import Event, Finished, Step
+from kd_core.matching import plan
+from kd_core.methods import FAMILIES, LABELS, Method, Signals, total
+from kd_core.models.cnn import Cnn
+from kd_core.models.mlp import Mlp
+from kd_core.pairs import Pair
+from kd_core.taps import LOGITS
+from kd_core.training import Kept, Training
+
+METHODS = list(members("methods"))
+LABEL_FREE = [name for name, cls in members("methods").items() if "label" not in cls.needs]
+LEFT_BEHIND = [name for name, cls in members("methods").items() if cls.is_left_behind]
+WEIGHTED = [name for name, cls in members("methods").items() if "label_weight" in cls.__dataclass_fields__]
+IMAGE_PAIR = Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10)
+QUICK = {"dataset": "digits", "student": "cnn", "student_width": "8", "labelled": "70", "epochs": "3"}
+KEPT: Kept = {}  # one teacher for all of these runs
+
+
+def quick(**flat: str) -> RunConfig:
+    return from_flat({**QUICK, "teacher_epochs": "1", **flat})
+
+
+def run(config: RunConfig, **more: Any) -> list[Event]:
+    return list(Training(config, kept=KEPT, **more))
+
+
+def losses(said: list[Event], role: str) -> list[float]:
+    return [event.loss[role] for event in said if isinstance(event, Step) and role in event.loss]
+
+
+def made(name: str, **options: Any) -> Method:
+    method = find("methods", name)(**options)
+    assert isinstance(method, Method)
+    return method
+
+
+def batch(method: Method, student_logits: Tensor, teacher_logits: Tensor, seed: int = 0) -> Signals:
+    """Random features of the right shapes around the given answers; those of the teacher ask for a gradient, too."""
+    chance = torch.Generator().manual_seed(seed)
+    size = len(student_logits)
+    labels = torch.arange(size) % student_logits.shape[1]
+    matches = method.matches(IMAGE_PAIR)
+    sides: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
+    for match in matches:
+        for features, taps, tap in zip(
+            sides, (IMAGE_PAIR.student_taps, IMAGE_PAIR.teacher_taps), (match.student, match.teacher), strict=True
+        ):
+            if tap not in {LOGITS, LABELS}:
+                features[tap] = torch.randn(size, *taps[tap], generator=chance).relu().requires_grad_()
+    if not method.is_left_behind:  # its network hands out what has been projected already
+        student, teacher = matches[0].student, matches[0].teacher
+        sides[0][student] = torch.randn(size, *IMAGE_PAIR.teacher_taps[teacher], generator=chance).requires_grad_()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        adaptors = method.adaptors(IMAGE_PAIR, labels)
+    return Signals(student_logits, labels, teacher_logits, 30, *sides, matches, adaptors, torch.arange(size), 1)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_says_all_that_the_screen_and_the_readme_ask_of_it(name: str) -> None:
+    method = made(name)
+    assert method.family in FAMILIES
+    for says in (method.idea, method.origin, method.trap):
+        assert says.endswith(".")
+    assert any(mark in method.paper for mark in ("section", "Section"))
+    assert method.needs
+    assert "|" not in method.formula, "it would end the cell of the README's table"
+    assert method.in_numbers().startswith(r"\text{loss} = ")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_gradient_reaches_the_teacher(name: str) -> None:
+    method = made(name)
+    student, teacher = torch.randn(2, 12, 10, generator=torch.Generator().manual_seed(1)).unbind()
+    student, teacher = student.clone().requires_grad_(), teacher.clone().requires_grad_()
+    signals = batch(method, student, teacher)
+    total(method.parts(signals)).backward()
+    learned = [*signals.student_features.values(), student]
+    assert any(part.grad is not None and part.grad.abs().sum() > 0 for part in learned)
+    assert teacher.grad is None
+    for features in signals.teacher_features.values():
+        assert features.grad is None
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("scale", [300.0, 0.0])
+def test_confident_and_constant_networks_give_finite_losses_and_gradients(name: str, scale: float) -> None:
+    method = made(name, **({"soft_weight": 1.0} if name in WEIGHTED else {}))
+    signs = torch.randn(2, 12, 10, generator=torch.Generator().manual_seed(2)).sign() * scale
+    student = signs[0].clone().requires_grad_()
+    signals = batch(method, student, signs[1])
+    loss = total(method.parts(signals))
+    loss.backward()
+    assert loss.isfinite()
+    for leaf in (student, *signals.student_features.values(), *signals.adaptors.parameters()):
+        assert leaf.grad is None or leaf.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_dead_features_give_finite_losses_and_gradients(name: str) -> None:
+    method = made(name)
+    student = torch.zeros(6, 10).requires_grad_()
+    signals = batch(method, student, torch.zeros(6, 10))
+    dead = {tap: torch.zeros_like(features).requires_grad_() for tap, features in signals.student_features.items()}
+    still = {tap: torch.zeros_like(features) for tap, features in signals.teacher_features.items()}
+    signals = dataclasses.replace(signals, student_features=dead, teacher_features=still)
+    loss = total(method.parts(signals))
+    loss.backward()
+    assert loss.isfinite()
+    for leaf in (*dead.values(), *signals.adaptors.parameters()):
+        assert leaf.grad is None or leaf.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_one_example_is_a_batch(name: str) -> None:
+    method = made(name)
+    student = torch.randn(1, 10, requires_grad=True)
+    loss = total(method.parts(batch(method, student, torch.randn(1, 10))))
+    loss.backward()
+    assert loss.isfinite()
+
+
+@pytest.mark.parametrize("name", [name for name in WEIGHTED if name in LEFT_BEHIND])
+def test_with_the_labels_alone_it_is_plain_training_to_the_bit(name: str) -> None:
+    said = run(quick(method=name, label_weight="1", soft_weight="0", weight="0"))
+    assert losses(said, "student") == losses(said, "baseline")
+    finished = said[-1]
+    assert isinstance(finished, Finished)
+    assert finished.test["student"] == finished.test["baseline"] | {
+        key: value for key, value in finished.test["student"].items() if key not in finished.test["baseline"]
+    }
+
+
+@pytest.mark.parametrize("name", LABEL_FREE)
+def test_without_their_weight_the_labels_are_ignored_to_the_bit(name: str) -> None:
+    none = {"label_weight": "0"} if name in WEIGHTED else {"alpha": "1"}
+    right, wrong = (run(quick(method=name, wrong=share, **none)) for share in ("0", "0.5"))
+    assert losses(right, "student") == losses(wrong, "student")
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_soft_targets_can_be_mixed_into_any_method(name: str) -> None:
+    plain, mixed = (run(quick(method=name, soft_weight=weight, epochs="2")) for weight in ("0", "0.7"))
+    assert losses(plain, "student") != losses(mixed, "student")
+    step = next(event for event in mixed if isinstance(event, Step) and "student" in event.parts)
+    raw, weighted = step.parts["student"]["T²·KL"]
+    assert weighted == pytest.approx(0.7 * raw)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_that_is_interrupted_goes_on_with_the_same_numbers(name: str) -> None:
+    config = quick(method=name)
+    whole = run(config)
+    training, first = Training(config, kept=KEPT), []
+    for event in training:
+        first.append(event)
+        if isinstance(event, Step) and event.phase == "students" and event.step == 3:
+            break
+    state = training.checkpoint()
+    assert first + list(Training(config, resume=Checkpoint(state.tensors, state.values))) == whole
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_leaves_with_the_student_is_the_student(name: str) -> None:
+    training = Training(quick(method=name, epochs="1"), kept=KEPT)
+    for _ in training:
+        pass
+    usual = Cnn(8, 2).build((1, 8, 8), 10)
+    student = training.networks["student"]
+    if made(name).is_left_behind:
+        assert student.state_dict().keys() == usual.state_dict().keys()
+    else:  # the classifier of the teacher is part of it, unchanged
+        teacher = training.networks["teacher"]
+        own, original = (list(network.modules())[-1] for network in (student, teacher))
+        assert isinstance(own, nn.Linear)
+        assert isinstance(original, nn.Linear)
+        assert torch.equal(own.weight, original.weight)
+    assert not any(module._forward_hooks for module in student.modules())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_plan_of_a_method_names_taps_that_exist(name: str) -> None:
+    method = made(name)
+    assert not method.refusal(IMAGE_PAIR)
+    rows = plan(method, IMAGE_PAIR)
+    assert rows
+    for row in rows:
+        assert row.student in IMAGE_PAIR.student_taps
+        assert row.teacher == LABELS or row.teacher_shape == IMAGE_PAIR.teacher_taps[row.teacher]
+        assert bool(row.learned) == bool(row.student_adaptor or row.teacher_adaptor)
+
+
+def test_a_method_that_does_not_fit_is_replaced_and_both_shapes_are_named() -> None:
+    config, errors = read_flat({"dataset": "digits", "student": "mlp", "method": "attention"})
+    assert config.method.name == "soft_targets"
+    assert errors == [
+        "method = attention: Attention transfer needs feature maps of both networks, and the student has "
+        "embedding (64), logits (10), the teacher stage 1 (16 × 8 × 8), stage 2 (32 × 4 × 4), embedding (512), "
+        "logits (10)."
+    ]
+
+
+@pytest.mark.parametrize("name", ["dkd", "logit_standardization"])
+def test_two_classes_are_too_few_for_an_order_among_the_wrong_ones(name: str) -> None:
+    pair = Pair(Mlp(), Mlp(), (2,), 2)
+    assert "three classes" in made(name).refusal(pair)
+    assert not made(name).refusal(dataclasses.replace(pair, classes=3))
+
+
+def test_a_classifier_can_be_reused_only_if_it_is_linear_on_an_embedding() -> None:
+    class Opaque(Mlp):
+        def taps(self) -> dict[str, str]:
+            return {}
+
+    refusal = made("reused_classifier").refusal(Pair(Mlp(), Opaque(), (2,), 2))
+    assert "linear layer on an embedding" in refusal
+    assert "embedding (64)" in refusal
