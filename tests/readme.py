@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kd_core.__main__ import main as kd_core
 from kd_core.catalogue import members
+from kd_core.methods import FAMILIES, Method
 from kd_core.options import as_text, options_of
 
 ROOT = Path(__file__).parents[1]
@@ -24,14 +25,24 @@ RESULTS = (
 
 
 def methods_table() -> str:
-    """One row per method, from the code."""
-    lines = ["| name | idea | family | source | defaults | known trap |", "|---|---|---|---|---|---|"]
-    for name, cls in members("methods").items():
-        defaults = ", ".join(
-            f"{key} {as_text(cls.__dataclass_fields__[key].default)}" for key in options_of(cls)
-        )  # fmt: skip
-        lines.append(f"| `{name}` | {cls.idea} | {cls.family} | {cls.paper} | {defaults} | {cls.trap} |")
-    return "\n".join(lines)
+    """One table per family, one row per method, from the code."""
+    lines = []
+    for family in FAMILIES:
+        lines += [f"**{family.capitalize()}**", ""]
+        lines += ["| name | idea and formula | source | needs | defaults | known trap |", "|---|---|---|---|---|---|"]
+        for name, cls in members("methods").items():
+            if cls.family == family:
+                assert issubclass(cls, Method)
+                # Backticks keep Markdown from reading the backslashes.
+                says = f"{cls.idea} $`{cls.formula}`$ | {cls.paper} | {cls.needs} | {_defaults(cls)} | {cls.trap}"
+                lines.append(f"| `{name}` | {says} |")
+        lines.append("")
+    return "\n".join(lines[:-1])
+
+
+def _defaults(cls: type[Method]) -> str:
+    listed = ", ".join(f"{key} {as_text(cls.__dataclass_fields__[key].default)}" for key in options_of(cls))
+    return f"{listed}. {cls.origin}"
 
 
 def tree() -> str:

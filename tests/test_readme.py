@@ -34,27 +34,33 @@ def test_a_method_in_one_new_file_appears_everywhere_and_trains(tmp_path: Path) 
         shutil.copytree(readme.ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(readme.ROOT / "app.py", tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    (tmp_path / "kd_core" / "methods" / "logit_regression.py").write_text(example, encoding="utf-8")
+    (tmp_path / "kd_core" / "methods" / "directions.py").write_text(example, encoding="utf-8")
     script = """
 import sys
 from kd_core.__main__ import catalogue, main
-assert "logit_regression" in [choice["name"] for choice in catalogue()["methods"]]
+assert "directions" in [choice["name"] for choice in catalogue()["methods"]]
 from tests.readme import methods_table
-assert "`logit_regression`" in methods_table()
-from tests.test_contract import METHODS
-assert "logit_regression" in METHODS
+assert "`directions`" in methods_table()
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60)
 app.query_params["autoplay"] = "0"
 app.run()
 app.switch_page("pages/distill.py").run()
-app.selectbox(key="set method").select("logit_regression").run()
-assert "0.5 \\\\cdot \\\\mathrm{MSE}" in app.latex[0].value and app.query_params["method"] == "logit_regression"
-chosen = "--dataset moons --method logit_regression --alpha 0.3 --epochs 2 --teacher-epochs 1 --json"
+app.selectbox(key="set method").select("directions").run()
+assert r"2 \\cdot (1 - \\cos)" in app.latex[0].value and app.query_params["method"] == "directions"
+assert "Weight of the directions" in [box.label for box in app.number_input]
+chosen = "--dataset moons --method directions --weight 0.3 --epochs 2 --teacher-epochs 1 --json"
 sys.exit(main(["train", *chosen.split()]))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert '"MSE":[' in done.stdout
+    assert '"directions":[' in done.stdout
+    where = ("tests/methods/test_promises.py", "tests/test_contract.py")
+    tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "directions", *where)
+    shutil.copy(readme.ROOT / "pyproject.toml", tmp_path)
+    done = subprocess.run(
+        [sys.executable, *tests], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,80 @@
+"""Every method against its baseline: ``python -m tests.bench.methods``, half an hour on two cores.
+
+Digits, the default teacher (a CNN 16×2 that saw all 1,000 labels) and a CNN 8×2 as student, since not every method can
+teach a fully connected one. Two settings: 50 labels, where a teacher has something to give, and all of them with 40
+epochs, where it has little. Seeds 0 to 4, every option at its default. Prints the table and puts it into the README.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from concurrent.futures import ProcessPoolExecutor
+
+from kd_core.catalogue import members
+from kd_core.config import from_flat
+from kd_core.events import Finished
+from kd_core.methods import FAMILIES
+from kd_core.training import Kept, Training
+from kd_core.verdict import SEEDS, Test, verdict
+from tests.readme import README, put
+
+SETTINGS = {"50 labels": {"labelled": "50"}, "all labels": {"labelled": "0", "epochs": "40"}}
+COMMON = {"dataset": "digits", "student": "cnn", "student_width": "8"}
+_kept: Kept = {}  # one teacher for all runs of a process
+
+
+def run(method: str, setting: str, seed: int) -> Test:
+    """The judgement on the test split."""
+    config = from_flat({**COMMON, **SETTINGS[setting], "method": method, "seed": str(seed)})
+    *_, finished = Training(config, kept=_kept)
+    assert isinstance(finished, Finished)
+    assert finished.outcome == "completed", f"{method}, {setting}, seed {seed}: {finished.outcome}"
+    return finished.test
+
+
+def cell(tests: list[Test]) -> str:
+    """Mean and standard deviation of the student's accuracy, and the gain with its 95 % interval."""
+    students = [100 * test["student"]["accuracy"] for test in tests]
+    found = verdict(tests)
+    assert found.gain is not None
+    assert found.interval is not None
+    low, high = found.interval
+    mark = {"gain": "**", "loss": "_"}.get(found.outcome, "")
+    gain = f"{mark}{found.gain:+.1f}{mark} ({low:+.1f} to {high:+.1f})".replace("-", "−")
+    return f"{statistics.mean(students):.1f} ± {statistics.stdev(students):.1f} | {gain}"
+
+
+def baseline(tests: list[Test]) -> str:
+    """Mean and standard deviation of the baseline's accuracy."""
+    accuracies = [100 * test["baseline"]["accuracy"] for test in tests]
+    return f"{statistics.mean(accuracies):.1f} ± {statistics.stdev(accuracies):.1f} | "
+
+
+def main() -> None:
+    """Measures, prints, and writes into the README."""
+    names = sorted(members("methods"), key=lambda name: (FAMILIES.index(members("methods")[name].family), name))
+    lines = [
+        "| method | family | " + " | ".join(f"{setting} | gain" for setting in SETTINGS) + " |",
+        "|---|---|" + "---:|---|" * len(SETTINGS),
+    ]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        asked = {
+            (name, setting, seed): pool.submit(run, name, setting, seed)
+            for name in names
+            for setting in SETTINGS
+            for seed in range(SEEDS)
+        }
+        for number, name in enumerate(names):
+            tests = {setting: [asked[name, setting, seed].result() for seed in range(SEEDS)] for setting in SETTINGS}
+            if not number:
+                lines.append("| no teacher | baseline | " + " | ".join(map(baseline, tests.values())) + "|")
+                print("\n".join(lines), flush=True)
+            cells = " | ".join(map(cell, tests.values()))
+            lines.append(f"| `{name}` | {members('methods')[name].family} | {cells} |")
+            print(lines[-1], flush=True)
+    README.write_text(put(README.read_text(encoding="utf-8"), "table", "\n".join(lines)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
