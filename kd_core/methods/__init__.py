@@ -74,6 +74,7 @@ class Method(Member):
     needs: ClassVar[str]  # what of the networks it looks at, as a noun
     origin: ClassVar[str]  # where the default options come from, one sentence
     trap: ClassVar[str]  # the known mistake
+    from_labels: ClassVar[tuple[str, ...]] = ("CE",)  # parts that no teacher is asked for
     is_left_behind: ClassVar[bool] = True  # what lies between the networks goes when the student goes
 
     def refusal(self, pair: Pair) -> str:  # noqa: ARG002
@@ -92,6 +93,11 @@ class Method(Member):
         global generator.
         """
         return nn.ModuleDict()
+
+    @property
+    def asks_teacher(self) -> bool:
+        """Whether the loss depends on a teacher, as the options stand."""
+        return True
 
     def between(self, pair: Pair) -> nn.ModuleDict:
         """What lies between the matched places, to be shown before the run: the adaptors."""

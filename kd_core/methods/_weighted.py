@@ -47,13 +47,17 @@ def weighs(default: float, what: str, high: float = 1000.0) -> Any:
 class Weighted(Method):
     """loss = label_weight · CE + soft_weight · T² KL + weight · the method's own term."""
 
-    part: ClassVar[str]  # name of the own term among the parts
+    part: ClassVar[str] = ""  # name of the own term among the parts
     symbol: ClassVar[str] = ""  # the own term in LaTeX
 
     label_weight: float = labels_weigh(1.0)
     soft_weight: float = soft_targets_weigh(0.0)
     temperature: float = softened_by(4.0)
     weight: float = weighs(1.0, "what is matched")
+
+    @property
+    def asks_teacher(self) -> bool:
+        return bool(self.soft_weight or (self.weight and self.part not in self.from_labels))
 
     def matched(self, signals: Signals) -> Tensor:
         """The own term, unweighted."""

@@ -45,7 +45,7 @@ class Binary(Weighted):
     part: ClassVar[str] = "T²·ΣKL"
 
     label_weight: float = labels_weigh(0.1)
-    temperature: float = softened_by(4.0, "Divides the logits of both networks before the sigmoid.")
+    temperature: float = softened_by(4.0, "Divides the logits of both networks before the sigmoid or softmax.")
     weight: float = weighs(0.9, "the teacher’s answers")
 
     def term(self) -> str:

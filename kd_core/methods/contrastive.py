@@ -58,15 +58,16 @@ class Memory(nn.Module):
             self.register_buffer(side, F.normalize(torch.randn(len(labels), dimensions)))
 
     def candidates(self, rows: Tensor, chance: torch.Generator) -> Tensor:
-        """(B, 1 + K): each example itself, then others of other classes; of all others where there is one class."""
-        sorted_labels, order = self.labels.sort(stable=True)
-        first = torch.searchsorted(sorted_labels, self.labels[rows])
-        own = torch.searchsorted(sorted_labels, self.labels[rows], right=True) - first
+        """(B, 1 + K): each example itself, then others of other classes; of all examples where there is one class."""
+        labels, here = self.labels.cpu(), rows.cpu()  # not every device counts in float64
+        sorted_labels, order = labels.sort(stable=True)
+        first = torch.searchsorted(sorted_labels, labels[here])
+        own = torch.searchsorted(sorted_labels, labels[here], right=True) - first
         own = own * (own < len(order))
-        drawn = torch.rand(len(rows), self.negatives, generator=chance, dtype=torch.float64).to(rows.device)
+        drawn = torch.rand(len(rows), self.negatives, generator=chance, dtype=torch.float64)
         place = (drawn * (len(order) - own)[:, None]).long()
         place += own[:, None] * (place >= first[:, None])  # over the block of its own class
-        return torch.cat([rows[:, None], order[place]], 1)
+        return torch.cat([rows[:, None], order[place].to(rows.device)], 1)
 
     def scores(self, embedding: Tensor, memory: Tensor, side: int, candidates: Tensor, temperature: float) -> Tensor:
         """(B, 1 + K) of one network's embedding with the other one's memory."""

@@ -20,8 +20,9 @@ def correlation(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
     .. math:: \frac{1}{B - 1} \sum_n \sum_d |s - t|_{nd}\,|s - t|_{n+1,d}
 
     Embeddings (B, D) of the same size, after the adaptors; it depends on the order of the batch, and a batch of one
-    example has no neighbours (0). Peng et al., "Correlation Congruence for Knowledge Distillation" (2019), section 3,
-    in the form of the common code.
+    example has no neighbours (0). A gradient reaches both, since both adaptors are learned: what comes from the frozen
+    teacher must be cut off before its adaptor. Peng et al., "Correlation Congruence for Knowledge Distillation" (2019),
+    section 3, in the form of the common code.
     """
     difference = (student_embedding - teacher_embedding).abs()
     return (difference[:-1] * difference[1:]).sum() / max(1, len(difference) - 1)

@@ -18,12 +18,11 @@ from kd_core.options import number, whole
 def curriculum_temperature(
     student_logits: Tensor, teacher_logits: Tensor, temperature: Tensor, strength: float = 1.0
 ) -> Tensor:
-    """T² · KL(teacher ‖ student) in nats, mean over the batch, with a ``temperature`` (a tensor of one number) that
-    climbs.
+    """T² · KL(teacher ‖ student) in nats, mean over the batch, at a ``temperature`` that works against the student.
 
-    The value and the gradient of the student's logits (B, K) are those of soft targets. The temperature gets its
-    gradient times −``strength``: a step that makes the loss smaller for the student makes it larger by the
-    temperature. Li et al., "Curriculum Temperature for Knowledge Distillation" (2023), section 3.2.
+    It is a tensor of one number. The value and the gradient of the student's logits (B, K) are those of soft targets.
+    The temperature gets its gradient times −``strength``: a step that makes the loss smaller for the student makes it
+    larger by the temperature. Li et al., "Curriculum Temperature for Knowledge Distillation" (2023), section 3.2.
     """
     still = temperature.detach()
     return soft_targets(student_logits, teacher_logits, still - strength * (temperature - still))
@@ -66,7 +65,10 @@ class CurriculumTemperature(Weighted):
     weight: float = weighs(0.9, "the soft targets at the learned T")
     low: float = number(1.0, 0.5, 10.0, "The lowest temperature that can be learned.", step=0.5, label="Lowest T")
     range: float = number(20.0, 0.5, 50.0, "The highest one, less the lowest.", step=0.5, label="Range of T")
-    warm_up: int = whole(10, 0, 1000, "Epochs over which the temperature's steps grow to full length.")
+    warm_up: int = whole(
+        10, 0, 1000, "Epochs over which the gradient of T grows to full strength. With SGD its steps grow with it; "
+        "Adam makes up for most of it.",
+    )  # fmt: skip
 
     def term(self) -> str:
         return r"T_\theta^2 \cdot \mathrm{KL}_{T=T_\theta}"
@@ -76,7 +78,7 @@ class CurriculumTemperature(Weighted):
 
     def parts(self, signals: Signals) -> list[Part]:
         temperature = signals.adaptors["temperature"]()
-        share = min(signals.epoch / self.warm_up, 1.0) if self.warm_up else 1.0
+        share = min((signals.epoch + 1) / self.warm_up, 1.0) if self.warm_up else 1.0
         strength = (1 - math.cos(math.pi * share)) / 2
         matched = curriculum_temperature(signals.student_logits, signals.teacher_logits, temperature, strength)
         return [*self.common_parts(signals), Part(self.part, self.weight, matched), Part("T", 0.0, temperature)]

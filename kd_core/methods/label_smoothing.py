@@ -37,6 +37,7 @@ class LabelSmoothing(Weighted):
     origin: ClassVar[str] = "ε 0.1 and nothing beside it, as in the paper (section 7)."
     trap: ClassVar[str] = "A teacher trained with it teaches worse: it has been told not to rank the wrong classes."
     part: ClassVar[str] = "CE(smoothed)"
+    from_labels: ClassVar[tuple[str, ...]] = ("CE", "CE(smoothed)")
 
     label_weight: float = labels_weigh(0.0)
     weight: float = weighs(1.0, "the smoothed labels")

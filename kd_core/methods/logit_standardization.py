@@ -46,7 +46,9 @@ class LogitStandardization(Weighted):
     part: ClassVar[str] = "T²·KL(z)"
 
     label_weight: float = labels_weigh(0.1)
-    temperature: float = softened_by(2.0, "Divides the z-scores of both networks before softmax.")
+    temperature: float = softened_by(
+        2.0, "Divides the z-scores of both networks before softmax, and the logits of soft targets beside them."
+    )
     weight: float = weighs(9.0, "the standardised logits")
 
     def term(self) -> str:

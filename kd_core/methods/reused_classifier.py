@@ -15,7 +15,7 @@ from kd_core.methods import Match, Pair
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import labels_weigh, weighs
 from kd_core.options import whole
-from kd_core.taps import EMBEDDING, Shape
+from kd_core.taps import EMBEDDING, LOGITS, Shape
 
 
 def reused_classifier(student_features: Tensor, teacher_features: Tensor) -> Tensor:
@@ -32,12 +32,11 @@ def reused_classifier(student_features: Tensor, teacher_features: Tensor) -> Ten
 
 
 def projector(student: Shape, teacher: Shape, factor: int) -> nn.Sequential:
-    """1 × 1, 3 × 3 and 1 × 1 convolutions with batch norm and ReLU, after averaging down to the teacher's size; between
-    embeddings three linear layers. Narrower than the teacher by ``factor``."""
-    middle = max(1, teacher[0] // factor)
+    """1 × 1, 3 × 3 and 1 × 1 convolutions with batch norm and ReLU, narrower than the teacher by ``factor``, after
+    averaging down to its size; between embeddings, which the paper does not have, one linear layer."""
     if len(teacher) == 1:
-        ends = nn.Linear(student[0], middle), nn.Linear(middle, teacher[0])
-        return nn.Sequential(ends[0], nn.ReLU(), nn.Linear(middle, middle), nn.ReLU(), ends[1])
+        return nn.Sequential(nn.Linear(student[0], teacher[0]))
+    middle = max(1, teacher[0] // factor)
     layers: list[nn.Module] = []
     if student[1] > teacher[1]:
         layers.append(nn.AdaptiveAvgPool2d((teacher[1], teacher[2])))
@@ -71,7 +70,9 @@ class ReusedClassifier(Layers):
 
     label_weight: float = labels_weigh(0.0)
     weight: float = weighs(1.0, "the features")
-    factor: int = whole(2, 1, 16, "How many times narrower the projector is than the teacher's features.")
+    factor: int = whole(
+        2, 1, 16, "How many times narrower the projector is than the teacher's maps; without effect between embeddings."
+    )
 
     def refusal(self, pair: Pair) -> str:
         return pair.lacking_embedding
@@ -107,5 +108,15 @@ class ReusedClassifier(Layers):
         return reused_classifier(student_features, teacher_features)
 
     def _ends(self, pair: Pair) -> tuple[str, str]:
-        """The taps that the projector joins."""
-        return pair.stages[-1] if pair.stages else (EMBEDDING, EMBEDDING)
+        """The taps that the projector joins: the last maps, or the embeddings.
+
+        The teacher's head sees places, so maps that are smaller than the teacher's cannot feed it; and what the student
+        does after its last map must not be lost.
+        """
+        if pair.stages:
+            student, teacher = pair.stages[-1]
+            own, wanted = pair.student_taps[student], pair.teacher_taps[teacher]
+            before = [tap for tap in pair.student_taps if tap not in {EMBEDDING, LOGITS}]
+            if student == before[-1] and own[1] >= wanted[1] and own[2] >= wanted[2]:
+                return student, teacher
+        return EMBEDDING, EMBEDDING

@@ -28,7 +28,7 @@ def virtual_teacher(
     The made-up teacher gives ``correct_probability`` to the label and the rest evenly to the other classes; these
     probabilities are then softened like logits, softmax(u / T). In the authors' ``repository`` the student is not
     softened; in the ``paper`` (equation 9) it is. Logits (B, K), labels (B,). Yuan et al., "Revisiting Knowledge
-    Distillation via Label Smoothing Regularization" (2020), section 5.
+    Distillation via Label Smoothing Regularization" (2020), section 4.
     """
     classes = student_logits.shape[1]
     made_up = torch.full_like(student_logits, (1 - correct_probability) / (classes - 1))
@@ -43,8 +43,10 @@ class VirtualTeacher(Weighted):
     title: ClassVar[str] = "Virtual teacher (Tf-KD)"
     idea: ClassVar[str] = "No teacher: make up a sure one from the label, soften it, and learn from that."
     family: ClassVar[str] = "teacher-free"
-    paper: ClassVar[str] = "Yuan et al. 2020, section 5"
-    formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{KL}(\mathrm{softmax}(u/T) \parallel \text{student})"
+    paper: ClassVar[str] = "Yuan et al. 2020, section 4"
+    formula: ClassVar[str] = (
+        r"\lambda\,\mathrm{CE} + \tfrac{w}{K}\,\mathrm{KL}(\mathrm{softmax}(u/T) \parallel \text{student})"
+    )
     needs: ClassVar[str] = "labels alone"
     origin: ClassVar[str] = "The authors' code for ResNet-18: T 20, labels 1 − α = 0.9, weight α · m = 0.1 · 100."
     trap: ClassVar[str] = (
@@ -52,10 +54,12 @@ class VirtualTeacher(Weighted):
         "strength."
     )
     part: ClassVar[str] = "KL(virtual)"
+    from_labels: ClassVar[tuple[str, ...]] = ("CE", "KL(virtual)")
 
     label_weight: float = labels_weigh(0.9)
     temperature: float = number(
-        20.0, 0.5, 100.0, "Softens the made-up probabilities.", step=0.5, label="Temperature T", live=True, log=True
+        20.0, 0.5, 100.0, "Softens the made-up probabilities, and soft targets beside them.", step=0.5,
+        label="Temperature T", live=True, log=True,
     )  # fmt: skip
     weight: float = weighs(10.0, "the virtual teacher")
     correct_probability: float = number(0.99, 0.5, 1.0, "Probability of the label before softening.", step=0.01)
@@ -64,7 +68,9 @@ class VirtualTeacher(Weighted):
     )
 
     def term(self) -> str:
-        return rf"\mathrm{{KL}}(\mathrm{{softmax}}(u/{self.temperature:g}) \parallel \text{{student}})"
+        softened = rf"_{{T={self.temperature:g}}}" if self.convention == PAPER else ""
+        made_up = rf"\mathrm{{softmax}}(u/{self.temperature:g})"
+        return rf"\tfrac{{1}}{{K}}\,\mathrm{{KL}}({made_up} \parallel \text{{student}}{softened})"
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
         return (Match(LOGITS, LABELS),)

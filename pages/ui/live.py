@@ -148,12 +148,13 @@ def _surfaces(screen: _Screen) -> None:
     if not shown.surfaces or shown.prepared is None:
         return
     saw = {network.role: network.saw for network in shown.prepared.networks}
+    asking = {"student"} if screen.config.method.asks_teacher else set()
     feed.mount(
         "surfaces", shown.name, shown.surfaces, key=f"surfaces of {run}",
         classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
         roles=[role for role in ROLES if role in saw],
         titles={"teacher": "Teacher", "baseline": "Baseline student", "student": "Student (distilled)"},
-        captions={role: f"saw {clause}" + ("; and the teacher’s answers" if role == "student" else "")
+        captions={role: f"saw {clause}" + ("; and the teacher’s answers" if role in asking else "")
                   for role, clause in saw.items()},
         points=points(screen.config),
     )  # fmt: skip

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import threading
 from collections import OrderedDict
 from typing import Any
 
 from kd_core import runs
+from kd_core.catalogue import members
 from kd_core.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Validated
+from kd_core.methods import Method
 from pages.ui.brief import SYMBOLS, symbol
 
 Frame = dict[str, Any]
 
 POINTS = 1000  # per curve at most; a longer phase sends the mean of several steps
 LATEST = 8  # reels kept in memory
-ROLE_OF_PART = {"CE": "labels"}  # every other part of a student's loss comes from the teacher
 WEIGHTED = ", weighted"  # end of a curve's key
 DASHES = ("9px,5px", "3px,3px", "14px,4px,3px,4px", "2px,6px")  # parts from the teacher, told apart without colour
 
@@ -141,12 +143,19 @@ def _series(key: str, role: str, from_teacher: list[str]) -> Frame:
     name = what.removesuffix(WEIGHTED)
     if name in SYMBOLS.values():  # an option that this method learns, and no part of the sum
         return {"key": key, "panel": "learned", "name": name, "role": role}
-    look = {"role": ROLE_OF_PART.get(name, "teacher"), "style": "thin"}
+    look = {"role": "labels" if name in _from_labels() else "teacher", "style": "thin"}
     look["measure"] = "raw" if name == what else "weighted"
     if look["role"] == "teacher":
         earlier = list(dict.fromkeys([*from_teacher, name]))
         look["dash"] = DASHES[earlier.index(name) % len(DASHES)]
     return {"key": key, "panel": "loss", "name": name, **look}
+
+
+@functools.cache
+def _from_labels() -> frozenset[str]:
+    """Parts of a loss that come from the labels; every other one comes from the teacher."""
+    classes = (cls for cls in members("methods").values() if issubclass(cls, Method))
+    return frozenset(part for cls in classes for part in cls.from_labels)
 
 
 _reels: OrderedDict[str, Reel] = OrderedDict()

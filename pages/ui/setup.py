@@ -83,7 +83,8 @@ def _teacher(config: RunConfig, refusals: dict[str, str]) -> None:
 def _student(config: RunConfig, refusals: dict[str, str]) -> None:
     controls.member("student", "models", "Student", refusals)
     _cost(config.student, config.dataset, None if config.method.is_left_behind else (config.method, config.pair))
-    st.caption(f"Learns from {config.labels.in_words(load(config.dataset))}, and from the teacher.")
+    also = ", and from the teacher" if config.method.asks_teacher else ""
+    st.caption(f"Learns from {config.labels.in_words(load(config.dataset))}{also}.")
     with st.expander("Options"):
         controls.options(_family("student"), "student_")
         controls.options(Recipe, only=("batch_size", "learning_rate", "optimiser"))

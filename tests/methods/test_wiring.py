@@ -1,0 +1,228 @@
+"""What methods do with their pure functions: which places, which adaptors, which weights at which epoch."""
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kd_core.adaptors import same_size
+from kd_core.catalogue import find, members
+from kd_core.config import from_flat
+from kd_core.events import Finished, Step
+from kd_core.methods import Method, Part, Signals
+from kd_core.methods.contrastive import Memory, contrastive
+from kd_core.methods.flow import flow
+from kd_core.methods.hints import hints
+from kd_core.methods.relational import relational_angle, relational_distance
+from kd_core.methods.review import review
+from kd_core.methods.variational_information import variational_information
+from kd_core.models.cnn import Cnn
+from kd_core.models.mlp import Mlp
+from kd_core.pairs import Pair
+from kd_core.training import Kept, Training
+from tests.methods.test_promises import batch, made
+
+PAIR = Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10)  # the one that batch() makes features for
+KEPT: Kept = {}
+
+
+def signals(name: str, epoch: int = 30, **options: Any) -> tuple[Method, Signals]:
+    method = made(name, **options)
+    student, teacher = torch.randn(2, 12, 10, generator=torch.Generator().manual_seed(3)).unbind()
+    return method, dataclasses.replace(batch(method, student.clone().requires_grad_(), teacher), epoch=epoch)
+
+
+def own(method: Method, given: Signals) -> dict[str, Part]:
+    return {part.name: part for part in method.parts(given) if part.name != "CE"}
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "expected"),
+    [
+        (2, 4, [(1, 2), (2, 4)]),
+        (3, 2, [(2, 1), (3, 2)]),
+        (4, 2, [(2, 1), (4, 2)]),
+        (3, 3, [(1, 1), (2, 2), (3, 3)]),
+        (1, 3, [(1, 3)]),
+    ],
+)
+def test_stages_are_paired_from_the_end_at_the_same_relative_depth(
+    student: int, teacher: int, expected: list[tuple[int, int]]
+) -> None:
+    pair = Pair(Cnn(4, student), Cnn(8, teacher), (1, 16, 16), 10)
+    assert pair.stages == [(f"stage {mine}", f"stage {its}") for mine, its in expected]
+
+
+@pytest.mark.parametrize("name", list(members("methods")))
+def test_everything_that_is_to_be_learned_moves(name: str) -> None:
+    flat = {"dataset": "digits", "student": "cnn", "student_width": "8", "labelled": "70", "epochs": "4"}
+    training = Training(from_flat({**flat, "method": name, "teacher_epochs": "1"}), kept=KEPT)
+    before: dict[str, Tensor] = {}
+    for event in training:
+        if isinstance(event, Step) and event.phase == "students":
+            learning = training._lesson.learning[0]
+            modules = nn.ModuleDict({"student": learning.network, "adaptors": learning.adaptors})
+            now = {key: value.detach().clone() for key, value in modules.named_parameters() if value.requires_grad}
+            before = before or now
+    assert before
+    still = [key for key, value in now.items() if torch.equal(value, before[key])]
+    # What lies before batch norm in a dead channel may rest; a whole layer may not.
+    assert len(still) <= len(now) // 10, still
+    if learning.adaptors:
+        assert any(key.startswith("adaptors") and key not in still for key in now)
+
+
+def test_the_temperature_is_learned_beside_the_student() -> None:
+    flat = {"dataset": "digits", "method": "curriculum_temperature", "epochs": "30", "teacher_epochs": "2"}
+    said = [event for event in Training(from_flat(flat), kept=KEPT) if isinstance(event, Step)]
+    learned = [event.parts["student"]["T"][0] for event in said if "student" in event.parts]
+    assert learned[0] == pytest.approx(1 + 20 / (1 + math.exp(-1)), rel=1e-5)
+    assert abs(learned[-1] - learned[0]) > 0.1
+
+
+@pytest.mark.parametrize(("epoch", "share"), [(0, 1 / 20), (4, 5 / 20), (19, 1.0), (30, 1.0)])
+def test_decoupled_distillation_and_review_grow_over_twenty_epochs(epoch: int, share: float) -> None:
+    parts = own(*signals("dkd", epoch))
+    assert [parts["T²·TCKD"].weight, parts["T²·NCKD"].weight] == pytest.approx([share, 8 * share])
+    assert own(*signals("review", epoch))["review"].weight == pytest.approx(share)
+
+
+def test_hints_meet_in_the_middle_through_their_adaptor() -> None:
+    method, given = signals("hints")
+    assert [(match.student, match.teacher) for match in given.matches] == [("stage 1", "stage 2")]
+    adapted = given.adaptors["student 0"](given.student_features["stage 1"])
+    expected = hints(adapted, given.teacher_features["stage 2"])
+    torch.testing.assert_close(own(method, given)["hints"].value, expected)
+
+
+def test_information_is_summed_over_all_places() -> None:
+    method, given = signals("variational_information")
+    expected = torch.zeros(())
+    for place, (mine, its) in enumerate(PAIR.stages):
+        student, teacher = same_size(given.student_features[mine], given.teacher_features[its])
+        adaptor = given.adaptors[f"student {place}"]
+        expected = expected + variational_information(adaptor.means(student), teacher, adaptor.variance)
+    torch.testing.assert_close(own(method, given)["information"].value, expected)
+
+
+def test_flow_is_that_of_adjacent_places() -> None:
+    method, given = signals("flow")
+    student = [
+        given.adaptors[f"student {place}"](given.student_features[mine]) for place, (mine, _) in enumerate(PAIR.stages)
+    ]
+    teacher = [given.teacher_features[its] for _, its in PAIR.stages]
+    expected = flow((student[0], student[1]), (teacher[0], teacher[1]))
+    assert expected > 0
+    torch.testing.assert_close(own(method, given)["flow"].value, expected)
+
+
+def test_review_brings_the_later_stages_to_the_earlier_ones() -> None:
+    method, given = signals("review")
+    (early, late), _ = zip(*PAIR.stages, strict=True), None
+    with torch.no_grad():
+        fused, mixed = given.adaptors["student 1"](
+            given.student_features[early[1]], None, given.teacher_features[late[1]].shape[2:]
+        )
+        first, _ = given.adaptors["student 0"](
+            given.student_features[early[0]], mixed, given.teacher_features[late[0]].shape[2:]
+        )
+        alone, _ = given.adaptors["student 0"](
+            given.student_features[early[0]], 0 * mixed, given.teacher_features[late[0]].shape[2:]
+        )
+    assert not torch.allclose(first, alone)
+    expected = review(fused, given.teacher_features[late[1]]) + review(first, given.teacher_features[late[0]])
+    torch.testing.assert_close(own(method, given)["review"].value.detach(), expected)
+
+
+def test_relations_have_a_weight_each() -> None:
+    method, given = signals("relational")
+    parts = own(method, given)
+    both = given.student_features["embedding"], given.teacher_features["embedding"]
+    assert (parts["distances"].weight, parts["angles"].weight) == (25, 50)
+    torch.testing.assert_close(parts["distances"].value, relational_distance(*both))
+    torch.testing.assert_close(parts["angles"].value, relational_angle(*both))
+
+
+def test_angles_in_pieces_are_the_same_angles(monkeypatch: pytest.MonkeyPatch) -> None:
+    student, teacher = torch.randn(2, 11, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    results = []
+    for most in (10**9, 3 * 11**2):
+        monkeypatch.setattr("kd_core.methods.relational.AT_ONCE", most)
+        leaf = student.clone().requires_grad_()
+        loss = relational_angle(leaf, teacher)
+        loss.backward()
+        results.append((loss.detach(), leaf.grad))
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_two_equal_examples_do_not_blow_up_the_gradient_of_the_angles() -> None:
+    student, teacher = torch.randn(2, 8, 6, generator=torch.Generator().manual_seed(1))
+    student[1] = student[0]
+    leaf = student.clone().requires_grad_()
+    relational_angle(leaf, teacher).backward()
+    assert leaf.grad.abs().max() < 10
+
+
+def test_contrast_scores_each_side_with_the_memory_of_the_other_and_then_remembers() -> None:
+    method, given = signals("contrastive")
+    memory = given.adaptors["memory"]
+    assert isinstance(memory, Memory)
+    before = memory.student_memory.clone(), memory.teacher_memory.clone()
+    student = F.normalize(memory.student(given.student_features["embedding"]))
+    teacher = F.normalize(memory.teacher(given.teacher_features["embedding"]))
+    candidates = memory.candidates(given.rows, torch.Generator().manual_seed(given.seed))
+    scores = [
+        (torch.einsum("bd,bkd->bk", side, other[candidates]) / 0.07).exp()
+        for side, other in zip((student, teacher), before[::-1], strict=True)
+    ]
+    scores = [own / (own.detach().mean() * len(memory.labels)) for own in scores]
+    expected = contrastive(*scores, len(memory.labels))
+    torch.testing.assert_close(own(method, given)["contrast"].value, expected)
+    torch.testing.assert_close(memory.student_memory[given.rows], F.normalize(0.5 * before[0] + 0.5 * student.detach()))
+    other = memory.candidates(given.rows, torch.Generator().manual_seed(given.seed + 1))
+    assert not torch.equal(candidates, other)
+
+
+def test_the_reused_classifier_stays_what_it_was_whatever_the_student_learns() -> None:
+    flat = {"dataset": "digits", "method": "reused_classifier", "student": "cnn", "student_width": "8", "epochs": "4"}
+    training = Training(from_flat({**flat, "label_weight": "1", "teacher_epochs": "1", "labelled": "70"}), kept=KEPT)
+    for _ in training:
+        pass
+    student, teacher = training.networks["student"], training.networks["teacher"]
+    _, head = training.config.teacher.split(teacher, "stage 2")
+    theirs = list(head.state_dict().values())
+    for mine, its in zip(student.get_submodule("classifier").state_dict().values(), theirs, strict=True):
+        assert torch.equal(mine, its)
+
+
+def test_the_frozen_classifier_stays_in_eval_mode_and_asks_for_no_gradient() -> None:
+    pair = Pair(Mlp((32,)), Cnn(16, 2, "batch"), (1, 8, 8), 10)
+    network = made("reused_classifier").build(pair).train()
+    classifier = network.get_submodule("classifier")
+    assert network.training
+    assert not any(module.training for module in classifier.modules())
+    assert not any(parameter.requires_grad for parameter in classifier.parameters())
+
+
+@pytest.mark.parametrize("depth", ["2", "3", "4"])
+def test_a_student_of_any_depth_can_feed_the_reused_classifier(depth: str) -> None:
+    """Maps smaller than the teacher's cannot: then its embedding is fed. All of the student's layers stay in use."""
+    flat = {"dataset": "digits", "method": "reused_classifier", "student": "cnn", "student_width": "8", "labelled": "0"}
+    config = from_flat({**flat, "student_depth": depth, "epochs": "15", "teacher_epochs": "5"})
+    place = "stage 2" if depth == "2" else "embedding"
+    assert [match.student for match in config.method.matches(config.pair)] == [place]
+    *_, finished = Training(config, kept=KEPT)
+    assert isinstance(finished, Finished)
+    assert finished.test_accuracy["student"] > 0.9
+
+
+def test_a_teacher_that_is_not_asked_is_known() -> None:
+    assert not find("methods", "label_smoothing")().asks_teacher
+    assert not find("methods", "virtual_teacher")().asks_teacher
+    assert find("methods", "virtual_teacher")(soft_weight=0.5).asks_teacher
+    assert not find("methods", "hints")(weight=0.0).asks_teacher
+    assert find("methods", "soft_targets")().asks_teacher
