@@ -13,7 +13,7 @@ from kd_core.config import MEMBERS, RunConfig, from_flat, settings
 from kd_core.events import Event, Failed, Finished, Validated, to_json
 from kd_core.options import Option, as_text, options_of
 from kd_core.training import Kept, Training
-from kd_core.verdict import SEEDS, verdict
+from kd_core.verdict import SEEDS, Comparison, verdict
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def _train(config: RunConfig, is_json: bool) -> int:
         failed |= isinstance(event, Failed)
         if is_json:
             print(to_json(event), flush=True)
-        elif line := _in_words(event):
+        elif line := _in_words(event, config.scheme.compares):
             print(line, flush=True)
     return int(failed)
 
@@ -68,7 +68,7 @@ def _luck(config: RunConfig, is_json: bool) -> int:
         tests[seed] = finished.test
         if not is_json:
             print(f"seed {seed}: test accuracy {_shares(finished.test_accuracy)}", flush=True)
-    found = verdict(list(tests.values()))
+    found = verdict(list(tests.values()), config.scheme.compares)
     print(json.dumps({"verdict": vars(found), "tests": tests}, ensure_ascii=False) if is_json else found.sentence)
     return 0
 
@@ -126,13 +126,13 @@ def _as_text(groups: dict[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def _in_words(event: Event) -> str:
+def _in_words(event: Event, compares: Comparison) -> str:
     if isinstance(event, Validated):
         return f"{event.phase}, epoch {event.epoch}: validation accuracy {_shares(event.accuracy)}"
     if isinstance(event, Failed):
         return event.message
     if isinstance(event, Finished):
-        return f"Test accuracy: {_shares(event.test_accuracy)}.\n{verdict([event.test]).sentence}"
+        return f"Test accuracy: {_shares(event.test_accuracy)}.\n{verdict([event.test], compares).sentence}"
     return ""
 
 

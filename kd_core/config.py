@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from kd_core.catalogue import Member, find, make, members
-from kd_core.datasets import Dataset, load
+from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
 from kd_core.models import Model
 from kd_core.options import Option, Options, as_text, choice, number, options_of, read, switch, whole
 from kd_core.pairs import Pair
-from kd_core.views import FULL, Labels
+from kd_core.verdict import Comparison
+from kd_core.views import FULL, Labels, View
 
 OPTIMISERS = ("adam", "sgd")
 
@@ -79,6 +80,21 @@ OPTION_GROUPS: tuple[tuple[str, type[Options], str], ...] = (
 DEFAULTS = {"dataset": "digits", "teacher": "cnn", "student": "mlp", "method": "soft_targets", "scheme": "offline"}
 
 
+class Arrangement(Member):
+    """What a configuration asks of its scheme. Schemes know the configuration, not the other way round."""
+
+    compares: ClassVar[Comparison] = Comparison()  # of which networks the verdict speaks
+
+    @classmethod
+    def suggests(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
+        """Flat settings under which it is worth watching."""
+        return {}
+
+    def refusal(self, config: RunConfig) -> str:
+        """Why this configuration makes no sense under this scheme, as sentences for the screen; empty if it does."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """A whole run. Raises ValueError when its parts do not fit together."""
@@ -87,7 +103,7 @@ class RunConfig:
     teacher: Model
     student: Model
     method: Method
-    scheme: Member  # a kd_core.schemes.Scheme: schemes know this class, not the other way round
+    scheme: Arrangement
     labels: Labels = field(default_factory=Labels)
     recipe: Recipe = field(default_factory=Recipe)
     teacher_recipe: TeacherRecipe = field(default_factory=TeacherRecipe)
@@ -99,7 +115,7 @@ class RunConfig:
         for role, model in (("teacher", self.teacher), ("student", self.student)):
             if refusal := _refusal(role, model, data.shape):
                 raise ValueError(refusal)
-        if refusal := _method_refusal(self.method, self.pair):
+        if refusal := self.scheme.refusal(self):
             raise ValueError(refusal)
 
     @property
@@ -107,8 +123,13 @@ class RunConfig:
         return self.basics.seed
 
     @property
+    def view(self) -> View:
+        """What student and baseline are shown."""
+        return View(self.labels, self.seed)
+
+    @property
     def teacher_view(self) -> tuple[Labels, int]:
-        """What the teacher is shown, and the seed that picks it."""
+        """What the teacher is shown and the seed that picks it: all and clean, or exactly what the student sees."""
         sees_all = self.teacher_recipe.view == "full"
         return (FULL, self.teacher_recipe.seed) if sees_all else (self.labels, self.seed)
 
@@ -157,14 +178,17 @@ class RunConfig:
         return texts
 
     def differences(self) -> dict[str, str]:
-        """The settings that differ from what the data set suggests: enough to write a short link."""
-        usual = read_flat({"dataset": self.dataset.name})[0].flat()
+        """The settings that differ from what data set and scheme suggest: enough to write a short link."""
+        named = {"dataset": self.dataset.name}
+        if self.scheme.name != DEFAULTS["scheme"]:
+            named["scheme"] = self.scheme.name
+        usual = read_flat(named)[0].flat()
         chosen = self.flat()
         for name, _, prefix in MEMBERS:  # options of another family have no counterpart to differ from
             if chosen[name] != usual[name]:
                 for option in options_of(type(getattr(self, name))):
                     usual.pop(prefix + option, None)
-        return {"dataset": chosen["dataset"]} | {k: v for k, v in chosen.items() if usual.get(k) != v}
+        return named | {k: v for k, v in chosen.items() if usual.get(k) != v}
 
     def with_flat(self, **changes: Any) -> RunConfig:
         """The same run with some flat settings changed. Raises ValueError."""
@@ -174,7 +198,7 @@ class RunConfig:
 def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
     """A valid configuration from flat settings, and one sentence for each setting that had to be refused.
 
-    What is not given is what the data set suggests, else the default. A refused setting is replaced the same way.
+    What is not given is what scheme or data set suggest, else the default. A refused setting is replaced the same way.
     """
     errors: list[str] = []
     texts = dict(given)
@@ -185,6 +209,9 @@ def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         dataset = find("datasets", DEFAULTS["dataset"])
         texts["dataset"] = DEFAULTS["dataset"]
     suggested = dict(getattr(dataset, "suggests", {}))
+    if (scheme := members("schemes").get(str(texts.get("scheme", "")))) is not None:
+        assert issubclass(scheme, Arrangement)
+        suggested |= scheme.suggests(load(dataset()))
     parts, known = {}, set()
     for name, group, prefix in MEMBERS:
         wanted = str(texts.get(name, suggested.get(name, DEFAULTS[name])))
@@ -227,8 +254,7 @@ def _construct(
 
 def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[str]) -> RunConfig:
     """The configuration of these parts; those that do not fit together give way to the suggested ones."""
-    data = load(parts["dataset"])
-    shape = data.shape
+    shape = load(parts["dataset"]).shape
     for role in ("teacher", "student"):
         if refusal := _refusal(role, parts[role], shape):
             errors.append(refusal)
@@ -236,25 +262,28 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
             families = (find("models", fallback), *members("models").values())
             candidates = (_construct(cls, suggested, {}, role + "_", []) for cls in families)
             parts[role] = next(model for model in candidates if not model.refusal(shape))
-    pair = Pair(parts["student"], parts["teacher"], shape, len(data.classes))
-    if refusal := _method_refusal(parts["method"], pair):
-        errors.append(refusal)
-        parts["method"] = _construct(find("methods", DEFAULTS["method"]), suggested, {}, "", [])
-    try:
-        return RunConfig(**parts)
-    except ValueError as error:
-        errors.append(str(error))
-        return RunConfig(**parts | {"labels": _construct(Labels, suggested, {}, "", [])})
+    usual = {name: _construct(find(name + "s", DEFAULTS[name]), suggested, {}, "", []) for name in ("method", "scheme")}
+    method = _construct(find("methods", suggested.get("method", DEFAULTS["method"])), suggested, {}, "", [])
+    labels = _construct(Labels, suggested, {}, "", [])
+    # What was asked for; without the odd choice of labels; without the odd method; as usual.
+    for changes in (
+        {},
+        {"labels": labels},
+        {"method": method},
+        {"method": usual["method"]},
+        {"labels": labels, **usual},
+    ):
+        try:
+            return RunConfig(**parts | changes)
+        except ValueError as error:
+            if not changes:
+                errors.append(str(error))
+    raise AssertionError("the usual settings fit every data set")
 
 
 def _refusal(role: str, model: Model, shape: tuple[int, ...]) -> str:
     refusal = model.refusal(shape)
     return f"{role} = {model.name}: a {model.title} {refusal}." if refusal else ""
-
-
-def _method_refusal(method: Method, pair: Pair) -> str:
-    refusal = method.refusal(pair)
-    return f"method = {method.name}: {method.title} {refusal}." if refusal else ""
 
 
 def settings() -> Iterator[tuple[str, str, Option]]:

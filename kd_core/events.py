@@ -34,6 +34,7 @@ class Network:
     flops: int  # forward pass of one example
     size: int  # bytes of the float32 weights
     saw: str  # one clause: "50 labelled images, 20 % of the labels wrong"
+    kind: str = ""  # "teacher", "student" or "baseline"; by its role where it is empty
 
 
 @dataclass(frozen=True)

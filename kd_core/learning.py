@@ -1,22 +1,22 @@
-"""One network that learns: its weights, its adaptors, its optimiser, its method, and its teacher at work."""
+"""One network that learns: its weights, its optimiser, what it is taught, and its answers of the step at hand."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from kd_core.config import Recipe, TeacherRecipe
-from kd_core.datasets import Data, Split
-from kd_core.methods import Match, Part, Signals, label_part, total
+from kd_core.datasets import Split
+from kd_core.instruction import Instruction
+from kd_core.methods import Part, label_part, total
 from kd_core.options import options_of
-from kd_core.schemes import Learner, Phase, build, pair_of
-from kd_core.seeds import derive, initialising
-from kd_core.taps import only, tapped
-from kd_core.teaching import Teaching
+from kd_core.plan import Learner
+from kd_core.seeds import derive, generator
+from kd_core.taps import tapped
 
 
 @contextmanager
@@ -39,64 +39,62 @@ class NotFiniteError(ArithmeticError):
 
 
 class Learning:
-    """A learner at work on the examples ``shown`` to it, on the device, with a trained ``teacher`` or without."""
+    """A learner at work on the examples ``shown`` to it, on the device; ``network`` is already there.
+
+    What ``others`` own of the network's weights is theirs to update.
+    """
 
     def __init__(
-        self,
-        learner: Learner,
-        recipe: Recipe | TeacherRecipe,
-        shown: Split,
-        *,
-        phases: Sequence[Phase],
-        data: Data,
-        teacher: nn.Module | None,
+        self, learner: Learner, network: nn.Module, recipe: Recipe | TeacherRecipe, shown: Split, others: set[Tensor]
     ) -> None:
         self.role, self.learner, self.method = learner.role, learner, learner.method
         self.inputs, self.labels = shown.inputs, shown.labels
-        with initialising(learner.seed, "weights"):
-            network = build(learner, phases, data)
-        self.adaptors = nn.ModuleDict()
-        self.teaching: Teaching | None = None
-        self.matches: tuple[Match, ...] = ()
-        self.paths: dict[str, str] = {}
-        pair = pair_of(learner, phases, data)
-        if self.method is not None and pair is not None and teacher is not None:
-            self.method.begin(pair, network, teacher)
-            self.matches = self.method.matches(pair)
-            self.paths = only(self.method.taps(pair), [match.student for match in self.matches])
-            with initialising(learner.seed, "adaptors"):
-                self.adaptors = self.method.adaptors(pair, shown.labels.cpu())
-            paths = only(pair.teacher.taps(), [match.teacher for match in self.matches])
-            self.teaching = Teaching(teacher, self.inputs, paths)
-        self.network = network.to(self.inputs.device).train()
-        self.adaptors.to(self.inputs.device).train()
+        self.network = network.train()
+        self.recipe, self._others = recipe, others
+        self.rate = recipe.learning_rate
+        self.instructions: list[Instruction] = []
+        self.paths: dict[str, str] = {}  # taps that are read at every step
+        self.logits = torch.empty(0)
+        self.features: dict[str, Tensor] = {}
+
+    def prepare(self, instructions: list[Instruction]) -> None:
+        """What it is taught, and the optimiser of all that it learns."""
+        self.instructions = instructions
+        for instruction in instructions:
+            self.paths |= instruction.paths
+            instruction.adaptors.to(self.inputs.device).train()
         self.optimiser: torch.optim.Optimizer = (
-            torch.optim.Adam(self._learned(), recipe.learning_rate, fused=True)
-            if recipe.optimiser == "adam"
-            else torch.optim.SGD(self._learned(), recipe.learning_rate, momentum=0.9, fused=True)
+            torch.optim.Adam(self.learned(), self.recipe.learning_rate, fused=True)
+            if self.recipe.optimiser == "adam"
+            else torch.optim.SGD(self.learned(), self.recipe.learning_rate, momentum=0.9, fused=True)
         )
 
-    def parts(self, rows: Tensor, step: int, epoch: int) -> list[Part]:
-        """The loss of the examples ``rows`` after that many steps and epochs, in float32 and with gradient."""
+    def forward(self, rows: Tensor, step: int) -> None:
+        """Answers to the examples ``rows``, with gradient."""
+        inputs = self.inputs[rows]
+        if self.learner.noise:
+            chance = generator(self.learner.seed, "noise", step)
+            inputs = inputs + self.learner.noise * torch.randn(inputs.shape, generator=chance).to(inputs.device)
         with tapped(self.network, self.paths) as seen:
-            logits, labels = self.network(self.inputs[rows]).float(), self.labels[rows]
-        if self.method is None or self.teaching is None:
-            return [label_part(logits, labels)]
-        teacher_logits, teacher_features = self.teaching.of(rows)
-        return self.method.parts(
-            Signals(
-                logits,
-                labels,
-                teacher_logits,
-                epoch,
-                {tap: features.float() for tap, features in seen.items()},
-                teacher_features,
-                self.matches,
-                self.adaptors,
-                rows,
-                derive(self.learner.seed, "method", step),
-            )
-        )
+            self.logits = self.network(inputs).float()
+        self.features = {tap: features.float() for tap, features in seen.items()}
+
+    def of(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
+        """What it teaches others at this step: its answers to the same rows, without gradient."""
+        return self.logits.detach(), {tap: features.detach() for tap, features in self.features.items()}
+
+    def parts(self, rows: Tensor, step: int, epoch: int) -> list[Part]:
+        """The loss after :meth:`forward`, in float32."""
+        labels = self.labels[rows]
+        if self.method is None or not self.instructions:
+            return [label_part(self.logits, labels)]
+        seed = derive(self.learner.seed, "method", step)
+        said = [
+            self.method.parts(own.signals(self.logits, self.features, labels, rows, epoch=epoch, seed=seed))
+            for own in self.instructions
+        ]
+        shares = [own.weight for own in self.instructions]
+        return [_mean(parts, shares) for parts in zip(*said, strict=True)] if len(said) > 1 else said[0]
 
     def numbers(self, parts: list[Part]) -> tuple[dict[str, list[float]], float]:
         """Raw and weighted value of each part, and their sum. Raises NotFiniteError."""
@@ -108,11 +106,14 @@ class Learning:
             raise NotFiniteError(self.role, "the sum of the parts")
         return {p.name: [v, v * p.weight] for p, v in zip(parts, values, strict=False)}, values[-1]
 
-    def differentiate(self, parts: list[Part]) -> None:
-        """The gradient of the sum of the parts. Raises NotFiniteError; no weight is touched."""
+    def forget(self) -> None:
+        """The gradients of the last step."""
         self.optimiser.zero_grad(set_to_none=True)
+
+    def differentiate(self, parts: list[Part]) -> None:
+        """Adds the gradient of the sum of the parts. Raises NotFiniteError; no weight is touched."""
         total(parts).backward()  # type: ignore[no-untyped-call]
-        gradients = [p.grad for p in self._learned() if p.grad is not None]
+        gradients = [p.grad for p in self.learned() if p.grad is not None]
         if not nn.utils.get_total_norm(gradients).isfinite():
             raise NotFiniteError(self.role, "the gradient")
 
@@ -125,13 +126,21 @@ class Learning:
         if self.method is not None:
             own = {name: value for name, value in live.items() if name in options_of(type(self.method))}
             self.method = self.method.with_values(**own)
+            for instruction in self.instructions:
+                instruction.method = self.method
         if "learning_rate" in live:
-            for group in self.optimiser.param_groups:
-                group["lr"] = live["learning_rate"]
+            self.rate = live["learning_rate"]
+            self.slow_down(1.0)
 
-    def _learned(self) -> list[nn.Parameter]:
+    def slow_down(self, share: float) -> None:
+        """Sets the learning rate to that share of the chosen one."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = share * self.rate
+
+    def learned(self) -> list[nn.Parameter]:
         """What the optimiser changes: the student's weights, then those of the adaptors."""
-        return [p for module in (self.network, self.adaptors) for p in module.parameters() if p.requires_grad]
+        modules = (self.network, *(own.adaptors for own in self.instructions))
+        return [p for module in modules for p in module.parameters() if p.requires_grad and p not in self._others]
 
     def optimiser_tensors(self) -> dict[str, Tensor]:
         """The optimiser's state under flat names: "3/exp_avg" belongs to the fourth parameter."""
@@ -146,3 +155,26 @@ class Learning:
             index, name = flat.split("/")
             state.setdefault(int(index), {})[name] = value
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+
+    def adaptor_tensors(self) -> dict[str, Tensor]:
+        """The adaptors' state; with several teachers under the number of each."""
+        if len(self.instructions) == 1:
+            return self.instructions[0].adaptors.state_dict()
+        return {
+            f"{number}/{name}": value
+            for number, own in enumerate(self.instructions)
+            for name, value in own.adaptors.state_dict().items()
+        }
+
+    def load_adaptor_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """What :meth:`adaptor_tensors` gave."""
+        for number, own in enumerate(self.instructions):
+            start = "" if len(self.instructions) == 1 else f"{number}/"
+            found = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+            own.adaptors.load_state_dict(found)
+
+
+def _mean(parts: tuple[Part, ...], shares: list[float]) -> Part:
+    """One part of several teachers, its value weighted by theirs."""
+    value = sum((part.value * share for part, share in zip(parts, shares, strict=True)), torch.zeros(()))
+    return Part(parts[0].name, parts[0].weight, value)

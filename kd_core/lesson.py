@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
 from kd_core.checkpoint import Checkpoint
+from kd_core.classroom import instructions, pool
 from kd_core.datasets import Data, Split
 from kd_core.events import Event, Step
 from kd_core.learning import Learning
-from kd_core.preparation import epochs_per_look, steps_per_epoch
+from kd_core.plan import TEACHER, Learner, Phase, build, pairs_of
+from kd_core.preparation import epochs_per_look, is_reached, steps_per_epoch
 from kd_core.probes import Watch
-from kd_core.schemes import Phase
-from kd_core.seeds import generator
+from kd_core.seeds import generator, initialising
 from kd_core.teaching import answers, freeze
 
 
 class Lesson:
-    """``networks`` are those of earlier phases, the teachers among them; ``live`` are the live options in force."""
+    """``networks`` are those of earlier phases, the teachers among them; ``live`` are the live options in force;
+    ``pinned`` the validation examples that an earlier phase has chosen to follow."""
 
     def __init__(
         self,
@@ -30,22 +33,52 @@ class Lesson:
         phases: Sequence[Phase],
         networks: Mapping[str, nn.Module],
         live: Mapping[str, float],
+        pinned: Sequence[int],
     ) -> None:
-        self.phase, self.device = phase, device
+        self.phase, self.data, self.device = phase, data, device
         self.per_epoch = steps_per_epoch(phase, data)
         self.steps = phase.recipe.epochs * self.per_epoch
-        view = phase.view.apply(data, phase.view_seed)
+        self.is_enough = False  # every learner is as good as the phase wants them
+        view = phase.view.apply(data)
         shown = Split(view.inputs.to(device), view.labels.to(device))
-        teachers = [networks.get(learner.teacher) for learner in phase.learners]
-        self.learning = [
-            Learning(learner, phase.recipe, shown, phases=phases, data=data, teacher=teacher)
-            for learner, teacher in zip(phase.learners, teachers, strict=True)
-        ]
+        self.learning: list[Learning] = []
+        for learner in phase.learners:
+            network = self._network(learner, phases, networks)
+            others: set[torch.Tensor] = {p for own in self.learning for p in own.network.parameters()}
+            self.learning.append(Learning(learner, network, phase.recipe, shown, others))
+        for own in self.learning:
+            own.prepare(instructions(own, phases, data, self._teachers(networks)))
+        self._pools = {own.role: pool(own) for own in self.learning}
         if not phase.is_kept:  # a kept phase must depend on nothing but itself
             self.apply(live)
-        self._watch = Watch(phase.name, data, device, next(filter(None, teachers), None))
+        taught = [own.teachers for own in phase.learners if own.teachers]
+        roles = [TEACHER if len(teachers) > 1 else teachers[0] for teachers in taught]
+        reference = next(((role, networks[role]) for role in roles if role in networks), None)
+        self._watch = Watch(phase.name, data, device, reference, pinned if taught or pinned else None)
         self._good: dict[str, dict[str, torch.Tensor]] = {}  # weights of the last look
-        self._order: tuple[int, torch.Tensor] = (-1, torch.empty(0))  # of the epoch with that number
+        self._orders: dict[str, tuple[int, torch.Tensor]] = {}  # of the epoch with that number, by what is seen
+
+    def _network(self, learner: Learner, phases: Sequence[Phase], networks: Mapping[str, nn.Module]) -> nn.Module:
+        with initialising(learner.seed, "weights"):
+            network = build(learner, phases, self.data)
+        if learner.begins_with:
+            network.load_state_dict(networks[learner.begins_with].state_dict())
+        if learner.method is not None and learner.teachers and learner.teachers[0] in networks:
+            learner.method.begin(pairs_of(learner, phases, self.data)[0], network, networks[learner.teachers[0]])
+        network = network.to(self.device)
+        if learner.trunk[0]:
+            role, tap = learner.trunk
+            owner = next(own for own in self.learning if own.role == role)
+            network.trunk, _ = owner.learner.model.split(owner.network, tap)
+        return network
+
+    def _teachers(self, networks: Mapping[str, nn.Module]) -> dict[str, nn.Module | Learning]:
+        return {**networks, **{own.role: own for own in self.learning}}
+
+    @property
+    def pinned(self) -> list[int]:
+        """The validation examples that are followed."""
+        return self._watch.pinned
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -59,9 +92,17 @@ class Lesson:
 
     def step(self, done: int) -> Step:
         """The step after ``done`` others, of every learner. Raises NotFiniteError, and then no weight has changed."""
-        rows = self._rows(done)
-        parts = {own.role: own.parts(rows, done, done // self.per_epoch) for own in self.learning}
+        epoch = done // self.per_epoch
+        rows = {own.role: self._rows(own, done) for own in self.learning}
+        if self.phase.is_cyclic:
+            for own in self.learning:
+                own.slow_down((1 + math.cos(math.pi * done / self.steps)) / 2)
+        for own in self.learning:
+            own.forward(rows[own.role], done)
+        parts = {own.role: own.parts(rows[own.role], done, epoch) for own in self.learning}
         numbers = {own.role: own.numbers(parts[own.role]) for own in self.learning}
+        for own in self.learning:
+            own.forget()
         for own in self.learning:
             own.differentiate(parts[own.role])
         for own in self.learning:
@@ -69,7 +110,7 @@ class Lesson:
         return Step(
             self.phase.name,
             done + 1,
-            done // self.per_epoch + 1,
+            epoch + 1,
             {role: values for role, (values, _) in numbers.items()},
             {role: total for role, (_, total) in numbers.items()},
             self.learning[0].optimiser.param_groups[0]["lr"],
@@ -77,12 +118,13 @@ class Lesson:
 
     def is_look_due(self, done: int) -> bool:
         """At the end, and after every epoch, or every few of a long phase."""
-        every = self.per_epoch * epochs_per_look(self.phase)
+        every = 1 if self.phase.until else self.per_epoch * epochs_per_look(self.phase)
         return done == self.steps or done % every == 0
 
     def look(self, done: int) -> list[Event]:
         """What the networks answer now. Raises NotFiniteError."""
         said = self._watch.look(done, done // self.per_epoch, self.networks)
+        self.is_enough = is_reached(self.phase, said[0])
         self._good = {
             role: {name: value.clone() for name, value in network.state_dict().items()}
             for role, network in self.networks.items()
@@ -106,21 +148,26 @@ class Lesson:
         """The optimisers' state and the adaptors; the weights are stored with all other networks."""
         for own in self.learning:
             state.put(f"optimiser/{own.role}", own.optimiser_tensors())
-            state.put(f"adaptors/{own.role}", own.adaptors.state_dict())
+            state.put(f"adaptors/{own.role}", own.adaptor_tensors())
 
-    def take(self, state: Checkpoint) -> None:
+    def take(self, state: Checkpoint, is_enough: bool) -> None:
         """Weights and optimisers as they were."""
         for own in self.learning:
             own.network.load_state_dict(state.take(f"network/{own.role}"))
-            own.adaptors.load_state_dict(state.take(f"adaptors/{own.role}"))
+            own.load_adaptor_tensors(state.take(f"adaptors/{own.role}"))
             own.load_optimiser_tensors(state.take(f"optimiser/{own.role}"))
+        self.is_enough = is_enough
         self._good = {role: network.state_dict() for role, network in self.networks.items()}
 
-    def _rows(self, done: int) -> torch.Tensor:
+    def _rows(self, own: Learning, done: int) -> torch.Tensor:
         """The examples of a step. Each epoch has an order of its own, drawn when it begins."""
         epoch, batch = divmod(done, self.per_epoch)
-        if self._order[0] != epoch:
+        pool, sees = self._pools[own.role], own.learner.sees
+        if self._orders.get(sees, (-1, pool))[0] != epoch:
             chance = generator(self.phase.order_seed, "order", epoch)
-            self._order = (epoch, torch.randperm(len(self.learning[0].labels), generator=chance).to(self.device))
+            order = torch.randperm(len(pool), generator=chance).to(self.device)
+            if len(pool) < len(own.labels):  # fewer examples, as many steps
+                order = order.repeat(-(-len(own.labels) // max(1, len(pool))))[: len(own.labels)]
+            self._orders[sees] = (epoch, pool[order])
         size = self.phase.recipe.batch_size
-        return self._order[1][batch * size : (batch + 1) * size]
+        return self._orders[sees][1][batch * size : (batch + 1) * size]

@@ -66,8 +66,11 @@ def calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float
     return error
 
 
-def judge(logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None) -> dict[str, float]:
-    """All measures of one network on one split; the agreement where there is a teacher. Always finite."""
+def judge(
+    logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None, omitted: int | None = None
+) -> dict[str, float]:
+    """All measures of one network on one split; the agreement where there is a teacher, and the recall of a class
+    that was ``omitted`` in training. Always finite."""
     logits = logits.nan_to_num(0.0, LARGEST, -LARGEST)  # of a network that overflowed: hopeless, not unprintable
     measures = {
         "accuracy": accuracy(logits, labels),
@@ -78,4 +81,6 @@ def judge(logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None) 
     }
     if teacher_logits is not None:
         measures["agreement"] = agreement(logits, teacher_logits)
+    if omitted is not None:
+        measures["omitted"] = accuracy(logits[labels == omitted], labels[labels == omitted])
     return measures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kd_core.models import Model
 from kd_core.taps import EMBEDDING, Shape, in_words, shapes
@@ -65,6 +66,21 @@ class Pair:
             for taps in (self.student_taps, self.teacher_taps)
         )
         return f"the student has {student}, the teacher {teacher}"
+
+
+@dataclass(frozen=True)
+class SelfPair(Pair):
+    """One network as its own teacher: each stage learns from the next one."""
+
+    @property
+    def stages(self) -> list[tuple[str, str]]:
+        return list(pairwise(maps(self.student_taps)))
+
+    @property
+    def lacking_maps(self) -> str:
+        if self.stages:
+            return ""
+        return f"needs a network with two feature maps, one to learn from the other, and {self._listed}"
 
 
 @dataclass(frozen=True)

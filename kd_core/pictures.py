@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.datasets import Data, Dataset, Split, load
-from kd_core.views import Labels
+from kd_core.views import View
 
 SHARP = 64  # pixels across at least
 THUMB = 32  # pixels of an image's longer side on a sheet
@@ -40,15 +40,16 @@ def of_validation(dataset: Dataset, indices: Sequence[int]) -> list[Picture]:
     return _pictures(data, data.validation, list(indices))
 
 
-def shown(dataset: Dataset, labels: Labels, seed: int, limit: int) -> list[Picture]:
-    """The first ``limit`` examples of what a network is shown, each with its true and its given label."""
+def shown(dataset: Dataset, view: View, limit: int) -> list[Picture]:
+    """The first ``limit`` labelled examples of what a network is shown, each with its true and its given label."""
     data = load(dataset)
-    view = labels.apply(data, seed)
-    true = labels.with_values(wrong=0.0).apply(data, seed).labels
-    rows = list(range(min(limit, len(view))))
+    rows, given = view.draw(data)
+    kept = (given >= 0).nonzero().flatten()[:limit]
+    split = Split(data.train.inputs[rows[kept]], given[kept])
+    true = data.train.labels[rows[kept]]
     return [
-        Picture(int(true[row]), picture.given, picture.src, picture.x, picture.y)
-        for row, picture in zip(rows, _pictures(data, view, rows), strict=True)
+        Picture(int(label), picture.given, picture.src, picture.x, picture.y)
+        for label, picture in zip(true, _pictures(data, split, list(range(len(kept)))), strict=True)
     ]
 
 

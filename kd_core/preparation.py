@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kd_core import events
 from kd_core.datasets import Data
 from kd_core.footprint import measure
-from kd_core.schemes import Phase, build
+from kd_core.plan import LABELLED, SURE, Learner, Phase, build
 
 LOOKS = 200  # evaluations of a phase at most, besides the one before it begins
 
@@ -23,15 +23,36 @@ def epochs_per_look(phase: Phase) -> int:
     return -(-phase.recipe.epochs // LOOKS)
 
 
+def _saw(learner: Learner, phase: Phase, data: Data) -> str:
+    """One clause: the examples that a learner sees."""
+    if learner.sees == LABELLED:
+        return phase.view.labels.in_words(data)
+    saw = phase.view.in_words(data)
+    return saw + (f", of those without labels the ones its teacher is {learner.confidence:.0%} sure of"
+                  if learner.sees == SURE else "")  # fmt: skip
+
+
+def is_reached(phase: Phase, look: events.Event) -> bool:
+    """Whether every learner is as good as the phase wants them, so that it ends before its last epoch."""
+    return bool(phase.until and isinstance(look, events.Validated) and min(look.accuracy.values()) >= phase.until)
+
+
 def prepared(data: Data, phases: Sequence[Phase]) -> events.Prepared:
     """The first event of every run."""
-    networks = []
+    networks: dict[str, events.Network] = {}
     for phase in phases:
-        saw = phase.view.in_words(data)
         for learner in phase.learners:
-            cost = measure(functools.partial(build, learner, phases, data), data.shape)
-            networks.append(
-                events.Network(learner.role, learner.model.label(), cost.parameters, cost.flops, cost.size, saw)
+            networks.setdefault(learner.role, _network(learner, phase, phases, data))
+        for derived in phase.derived:
+            members = [networks[role] for role in derived.of]
+            networks[derived.role] = events.Network(
+                derived.role,
+                derived.in_words(),
+                sum(own.parameters for own in members),
+                sum(own.flops for own in members),
+                sum(own.size for own in members),
+                "nothing itself",
+                derived.kind,
             )
     plan = [
         events.Phase(
@@ -40,4 +61,12 @@ def prepared(data: Data, phases: Sequence[Phase]) -> events.Prepared:
         for phase in phases
     ]
     splits = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
-    return events.Prepared(list(data.classes), splits, networks, plan)
+    return events.Prepared(list(data.classes), splits, list(networks.values()), plan)
+
+
+def _network(learner: Learner, phase: Phase, phases: Sequence[Phase], data: Data) -> events.Network:
+    cost = measure(functools.partial(build, learner, phases, data), data.shape)
+    saw = _saw(learner, phase, data)
+    kind = learner.kind or learner.role
+    label = learner.model.label()
+    return events.Network(learner.role, label, cost.parameters, cost.flops, cost.size, saw, kind)

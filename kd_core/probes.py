@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,6 @@ from kd_core.datasets import Data
 from kd_core.events import Event, Pinned, Probed, Surface, Validated
 from kd_core.learning import NotFiniteError
 from kd_core.metrics import accuracy, agreement, loss
-from kd_core.schemes import TEACHER
 from kd_core.teaching import answers
 
 PINNED = 10  # examples at most
@@ -21,13 +20,26 @@ MARGIN = 0.08  # of the data's extent, around it
 
 
 class Watch:
-    """Looks at the learning networks of one phase. What cannot change during it is computed once, here."""
+    """Looks at the learning networks of one phase. What cannot change during it is computed once, here.
 
-    def __init__(self, phase: str, data: Data, device: torch.device, teacher: nn.Module | None) -> None:
+    ``teacher``: role and network that they are compared with. ``pinned``: the examples followed since an earlier
+    phase; empty to choose them now; None if nobody is taught yet, and there are no soft targets to be seen.
+    """
+
+    def __init__(
+        self,
+        phase: str,
+        data: Data,
+        device: torch.device,
+        teacher: tuple[str, nn.Module] | None,
+        pinned: Sequence[int] | None,
+    ) -> None:
         self.phase, self.labels = phase, data.validation.labels
         self.inputs = data.validation.inputs.to(device)
-        self.teacher_logits = answers(teacher, self.inputs).cpu() if teacher else None
-        self.pinned = [] if self.teacher_logits is None else pin(self.teacher_logits, self.labels)
+        self.teacher, network = teacher or ("", None)
+        self.teacher_logits = None if network is None else answers(network, self.inputs).cpu()
+        self.is_first = pinned == []
+        self.pinned = pin(self.teacher_logits, self.labels) if self.is_first else list(pinned or ())
         self.extent = extent(data) if data.is_planar else []
         self.grid = grid(self.extent).to(device) if data.is_planar else None
 
@@ -50,10 +62,10 @@ class Watch:
                 {} if teacher is None else {role: agreement(own, teacher) for role, own in logits.items()},
             )
         ]
-        if teacher is not None:
+        if self.pinned:
             if step == 0:  # the teacher's answers stay what they are, so once is enough
-                said.append(Pinned(self.pinned, self.labels[self.pinned].tolist()))
-                logits = {TEACHER: teacher, **logits}
+                said += [Pinned(self.pinned, self.labels[self.pinned].tolist())] if self.is_first else []
+                logits = logits if teacher is None else {self.teacher: teacher, **logits}
             said.append(Probed(*place, {role: rounded(own[self.pinned]) for role, own in logits.items()}))
         if self.grid is not None:
             shares = {role: surface(network, self.grid) for role, network in networks.items()}
@@ -61,11 +73,14 @@ class Watch:
         return said
 
 
-def pin(teacher_logits: Tensor, labels: Tensor) -> list[int]:
+def pin(teacher_logits: Tensor | None, labels: Tensor) -> list[int]:
     """One validation example per class, up to :data:`PINNED`: the one that the teacher gets right with least certainty.
 
-    There the soft targets have most to say. A class that the teacher never gets right shows its first example.
+    There the soft targets have most to say. A class that the teacher never gets right shows its first example, and so
+    does every class without a trained teacher.
     """
+    if teacher_logits is None:
+        teacher_logits = torch.zeros(len(labels), int(labels.max()) + 1)
     confidence, answer = teacher_logits.softmax(1).max(1)
     chosen = []
     for label in range(min(teacher_logits.shape[1], PINNED)):

@@ -16,8 +16,9 @@ from kd_core.drawing import network_input
 from kd_core.events import Event, Finished, Validated
 from kd_core.learning import one_thread
 from kd_core.metrics import best_temperature
+from kd_core.plan import TEACHER, build
 from kd_core.preparation import steps_per_epoch
-from kd_core.schemes import TEACHER, Scheme, build
+from kd_core.schemes import Scheme
 from kd_core.store import Run, Store
 from kd_core.teaching import answers, freeze
 

@@ -9,8 +9,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from kd_core.events import Event, Finished, Validated
-from kd_core.preparation import epochs_per_look
-from kd_core.schemes import Phase
+from kd_core.plan import Phase
+from kd_core.preparation import epochs_per_look, is_reached
 
 LIMIT = 64_000_000  # bytes per phase
 DENSITIES = (8, 4, 2, 1)  # looks kept per doubling of their number: most changes early
@@ -23,7 +23,9 @@ def taken_with(event: Event, phases: Sequence[Phase], networks: Mapping[str, nn.
     that was stopped or failed is kept as it was judged.
     """
     if isinstance(event, Finished) and event.outcome != "completed":
-        return pack(networks) if networks and _size(networks) <= LIMIT else None
+        trained = {own.role for phase in phases for own in phase.learners}
+        own = {role: network for role, network in networks.items() if role in trained}
+        return pack(own) if own and _size(own) <= LIMIT else None
     if not isinstance(event, Validated):
         return None
     phase = next(phase for phase in phases if phase.name == event.phase)
@@ -31,7 +33,8 @@ def taken_with(event: Event, phases: Sequence[Phase], networks: Mapping[str, nn.
     epochs, every = phase.recipe.epochs, epochs_per_look(phase)
     look, last = -(-event.epoch // every), -(-epochs // every)
     looks = kept_looks(last, _size(own))
-    return pack(own) if look in looks and (look == last or not phase.is_kept) else None
+    is_last = look == last or is_reached(phase, event)
+    return pack(own) if (look in looks and not phase.is_kept) or is_last else None
 
 
 def _size(networks: Mapping[str, nn.Module]) -> int:
@@ -54,7 +57,7 @@ def pack(networks: Mapping[str, nn.Module]) -> bytes:
     """All weights and buffers in safetensors format, under "role/name"."""
     return save(
         {
-            f"{role}/{name}": value.detach().cpu().contiguous()
+            f"{role}/{name}": value.detach().cpu().clone()
             for role, network in networks.items()
             for name, value in network.state_dict().items()
         }

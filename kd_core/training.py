@@ -19,14 +19,17 @@ from kd_core import events
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.datasets import load
+from kd_core.derivation import derive
 from kd_core.events import Adjusted, Event, Failed, Finished
 from kd_core.learning import NotFiniteError, one_thread
 from kd_core.lesson import Lesson
 from kd_core.metrics import judge
+from kd_core.plan import TEACHER, Phase, build, what_determines
 from kd_core.preparation import prepared, steps_per_epoch
-from kd_core.schemes import TEACHER, Phase, Scheme, build, what_determines
+from kd_core.schemes import Scheme
 from kd_core.seeds import initialising
 from kd_core.teaching import answers, freeze
+from kd_core.views import NONE
 
 Kept = MutableMapping[str, tuple[Checkpoint, list[Event]]]
 
@@ -64,6 +67,7 @@ class Training:
         self._per_epoch = {phase.name: steps_per_epoch(phase, self.data) for phase in self.phases}
         self._said: list[Event] | None = None  # of a phase worth keeping, from its first event on
         self._phase, self._step = 0, 0
+        self._pinned: list[int] = []  # validation examples that are followed from the first taught phase on
         self._pending: deque[Event] = deque()
         if resume is None:
             self._pending.append(prepared(self.data, self.phases))
@@ -92,14 +96,18 @@ class Training:
                 "phase": self._phase,
                 "step": self._step,
                 "is_within": self._lesson is not None,
+                "is_enough": self._lesson is not None and self._lesson.is_enough,
+                "pinned": self._pinned,
                 "live": self.live,
                 "wanted": self._wanted,
                 "said": None if self._said is None else [events.to_json(event) for event in self._said],
                 "pending": [events.to_json(event) for event in self._pending],
             }
         )
+        made = {derived.role for phase in self.phases for derived in phase.derived}  # made again of the others
         for role, network in self.networks.items():
-            state.put(f"network/{role}", network.state_dict())
+            if role not in made:
+                state.put(f"network/{role}", network.state_dict())
         if self._lesson is not None:
             self._lesson.put(state)
         return state
@@ -143,7 +151,7 @@ class Training:
         phase = self.phases[self._phase]
         if self._lesson is None:
             said = self._repeat_kept(phase) or self._begin(phase)
-        elif self._step < self._lesson.steps:
+        elif self._step < self._lesson.steps and not self._lesson.is_enough:
             said = self._one_step(self._lesson)
         else:
             return self._end(self._lesson)
@@ -156,7 +164,15 @@ class Training:
         return self._enter(phase).look(0)
 
     def _enter(self, phase: Phase) -> Lesson:
-        self._lesson = Lesson(phase, self.data, self.device, phases=self.phases, networks=self.networks, live=self.live)
+        self._lesson = Lesson(
+            phase,
+            self.data,
+            self.device,
+            phases=self.phases,
+            networks=self.networks,
+            live=self.live,
+            pinned=self._pinned,
+        )
         self.networks |= self._lesson.networks
         return self._lesson
 
@@ -176,6 +192,8 @@ class Training:
 
     def _end(self, lesson: Lesson) -> list[Event]:
         lesson.end()
+        self._pinned = lesson.pinned
+        self._derive(lesson.phase)
         if self._said is not None:
             state = Checkpoint()
             for role, network in lesson.networks.items():
@@ -191,12 +209,18 @@ class Training:
         split = self.data.test
         logits = {role: answers(network, split.inputs.to(self.device)).cpu() for role, network in self.networks.items()}
         test = {
-            role: judge(own, split.labels, logits.get(TEACHER) if role != TEACHER else None)
+            role: judge(own, split.labels, logits.get(TEACHER) if role != TEACHER else None, self._omitted)
             for role, own in logits.items()
         }
         phase = self.phases[min(self._phase, len(self.phases) - 1)]
         step = self._step if self._phase < len(self.phases) else self.steps(phase)
         return Finished(outcome, phase.name, step, {role: own["accuracy"] for role, own in test.items()}, test)
+
+    @property
+    def _omitted(self) -> int | None:
+        """The class that the students never see."""
+        omitted = self.config.labels.omitted
+        return None if omitted == NONE else self.data.classes.index(omitted)
 
     # -- parts of it -------------------------------------------------------------------------------------------------
 
@@ -228,6 +252,10 @@ class Training:
         self._phase += 1
         return said
 
+    def _derive(self, phase: Phase) -> None:
+        for derived in phase.derived:
+            self.networks[derived.role] = derive(derived, self.networks, self.data, self.device)
+
     def _key(self, phase: Phase) -> str:
         return what_determines(self.config.dataset, phase, self.device.type)
 
@@ -237,14 +265,16 @@ class Training:
                 network = build(learner, self.phases, self.data)
             network.load_state_dict(state.take(f"network/{learner.role}"))
             self.networks[learner.role] = freeze(network.to(self.device))
+        self._derive(phase)
 
     def _restore(self, state: Checkpoint) -> None:
         values = state.values
         self._phase, self._step, self.live = values["phase"], values["step"], dict(values["live"])
         self._wanted = dict(values["wanted"])
+        self._pinned = list(values.get("pinned", []))
         self._said = None if values["said"] is None else [events.from_json(text) for text in values["said"]]
         self._pending.extend(events.from_json(text) for text in values["pending"])
         for phase in self.phases[: self._phase]:
             self._load_finished(phase, state)
         if values["is_within"]:
-            self._enter(self.phases[self._phase]).take(state)
+            self._enter(self.phases[self._phase]).take(state, values.get("is_enough", False))

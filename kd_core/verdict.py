@@ -28,26 +28,38 @@ class Verdict:
     seeds: int = 1
 
 
-def verdict(tests: Sequence[Test]) -> Verdict:
+@dataclass(frozen=True)
+class Comparison:
+    """What a verdict compares, by role; ``measure`` is one of those on the test split, a share in [0, 1]."""
+
+    role: str = "student"
+    control: str = "baseline"
+    measure: str = "accuracy"
+    name: str = "distilled"
+    control_name: str = "Baseline"
+    on: str = "on the test split"
+
+
+def verdict(tests: Sequence[Test], of: Comparison = Comparison()) -> Verdict:
     """On one finished run per seed, all of one configuration. Raises ValueError without any."""
     if not tests:
         raise ValueError("A verdict needs at least one finished run.")
-    if any("student" not in test for test in tests):
+    if any(of.role not in test for test in tests):
         return Verdict("alone", "The run ended before the student began.")
-    students = [100 * test["student"]["accuracy"] for test in tests]
-    if any("baseline" not in test for test in tests):
+    students = [100 * test[of.role][of.measure] for test in tests]
+    if any(of.control not in test for test in tests):
         return Verdict(
             "alone",
-            f"The distilled student reaches {_mean(students)} on the test split. It was trained without a baseline "
+            f"The {of.name} student reaches {_mean(students)} {of.on}. It was trained without a baseline "
             "beside it, so nobody knows what the teacher was good for.",
             seeds=len(tests),
         )
-    baselines = [100 * test["baseline"]["accuracy"] for test in tests]
-    gains = [student - baseline for student, baseline in zip(students, baselines, strict=True)]
+    controls = [100 * test[of.control][of.measure] for test in tests]
+    gains = [student - other for student, other in zip(students, controls, strict=True)]
     gain = statistics.fmean(gains)
-    compared = f"Baseline {_mean(baselines)}, distilled {_mean(students)} on the test split"
+    compared = f"{of.control_name} {_mean(controls)}, {of.name} {_mean(students)} {of.on}"
     if len(tests) == 1:
-        return _single(tests[0], compared, gain)
+        return _single(tests[0], of, compared, gain)
     interval = confidence_interval(gains)
     found = f"{compared}, over {len(tests)} seeds: {_points(gain)}"
     spread = f"95 % interval {_signed(interval[0])} to {_signed(interval[1])}"
@@ -67,8 +79,10 @@ def confidence_interval(gains: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def _single(test: Test, compared: str, gain: float) -> Verdict:
-    examples = int(test["student"]["examples"])
+def _single(test: Test, of: Comparison, compared: str, gain: float) -> Verdict:
+    examples = int(test[of.role]["examples"])
+    if of.measure != "accuracy":  # a share of fewer examples than were tested
+        return Verdict("single", f"{compared}: {_points(gain)}. One seed cannot tell skill from luck.", gain)
     if abs(gain) < 0.05:
         sentence = f"{compared}: no difference on {examples:,} examples."
     else:

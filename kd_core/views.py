@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from kd_core.datasets import Data, Split
 from kd_core.options import Options, class_name, number, whole
@@ -40,7 +41,12 @@ class Labels(Options):
 
     def apply(self, data: Data, seed: int) -> Split:
         """The training examples as shown, chosen by ``seed``: the same for every network that gets this view."""
-        inputs, labels = data.train.inputs, data.train.labels
+        rows, given = self.draw(data, seed)
+        return Split(data.train.inputs[rows], given)
+
+    def draw(self, data: Data, seed: int) -> tuple[Tensor, Tensor]:
+        """Their positions in the training split (n,) and their labels as given (n,)."""
+        labels = data.train.labels
         rows = torch.randperm(len(labels), generator=generator(seed, "labelled"))
         if self.omitted != NONE:
             rows = rows[labels[rows] != data.classes.index(self.omitted)]
@@ -53,7 +59,7 @@ class Labels(Options):
             damaged = torch.randperm(len(rows), generator=chance)[:count]
             shift = torch.randint(1, len(data.classes), (count,), generator=chance)
             given[damaged] = (given[damaged] + shift) % len(data.classes)
-        return Split(inputs[rows], given)
+        return rows, given
 
     def count(self, data: Data) -> int:
         """Examples shown."""
@@ -72,3 +78,55 @@ class Labels(Options):
 
 
 FULL = Labels()
+UNLABELLED = -1  # in the place of a label
+
+
+@dataclass(frozen=True)
+class View:
+    """What one phase shows of the training split: the labels chosen by ``seed``, and more that a scheme may ask for.
+
+    ``classes``: only examples of these classes (positions; empty: all). ``with_rest``: after the labelled examples all
+    others, without their labels. ``is_blind``: no example has its label.
+    """
+
+    labels: Labels = FULL
+    seed: int = 0
+    classes: tuple[int, ...] = ()
+    with_rest: bool = False
+    is_blind: bool = False
+
+    def apply(self, data: Data) -> Split:
+        """The examples shown; the label of one without is :data:`UNLABELLED`."""
+        rows, given = self.draw(data)
+        return Split(data.train.inputs[rows], given)
+
+    def draw(self, data: Data) -> tuple[Tensor, Tensor]:
+        """Their positions in the training split (n,) and their labels as given (n,)."""
+        rows, given = self.labels.draw(data, self.seed)
+        if self.classes:
+            allowed = torch.isin(data.train.labels[rows], torch.tensor(self.classes))
+            rows, given = rows[allowed], given[allowed]
+        if self.with_rest:
+            others = replace(self.labels, labelled=ALL, wrong=0.0).draw(data, self.seed)[0][len(rows) :]
+            rows, given = torch.cat([rows, others]), torch.cat([given, torch.full_like(others, UNLABELLED)])
+        if self.is_blind:
+            given = torch.full_like(given, UNLABELLED)
+        return rows, given
+
+    def count(self, data: Data) -> int:
+        """Examples shown."""
+        if self.with_rest:
+            return replace(self.labels, labelled=ALL).count(data)
+        return len(self.apply(data)) if self.classes else self.labels.count(data)
+
+    def in_words(self, data: Data) -> str:
+        """One clause for the screen."""
+        count = self.count(data)
+        of = ", ".join(data.classes[number] for number in self.classes)
+        if self.is_blind:
+            return f"{count:,} {data.noun} without labels" + (f", of {of} alone" if of else "")
+        if self.classes:
+            return f"{count:,} labelled {data.noun}, of {of} alone"
+        clause = self.labels.in_words(data)
+        rest = count - self.labels.count(data)
+        return clause + (f", and {rest:,} {data.noun} without labels" if self.with_rest else "")

@@ -12,6 +12,7 @@ from kd_core.__main__ import main as kd_core
 from kd_core.catalogue import members
 from kd_core.methods import FAMILIES, Method
 from kd_core.options import as_text, options_of
+from kd_core.schemes import Scheme
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -43,6 +44,15 @@ def methods_table() -> str:
 def _defaults(cls: type[Method]) -> str:
     listed = ", ".join(f"{key} {as_text(cls.__dataclass_fields__[key].default)}" for key in options_of(cls))
     return f"{listed}. {cls.origin}"
+
+
+def arrangements_table() -> str:
+    """One row per scheme, from the code."""
+    lines = ["| name | idea | family | source |", "|---|---|---|---|"]
+    for name, cls in members("schemes").items():
+        assert issubclass(cls, Scheme)
+        lines.append(f"| `{name}` | {cls.idea} | {cls.family} | {cls.paper} |")
+    return "\n".join(lines)
 
 
 def tree() -> str:
@@ -87,6 +97,11 @@ def put(text: str, part: str, content: str) -> str:
 
 if __name__ == "__main__":
     text = README.read_text(encoding="utf-8")
-    for part, content in (("methods", methods_table()), ("tree", tree()), ("results", results_table())):
+    for part, content in (
+        ("methods", methods_table()),
+        ("arrangements", arrangements_table()),
+        ("tree", tree()),
+        ("results", results_table()),
+    ):
         text = put(text, part, content)
     README.write_text(text, encoding="utf-8")

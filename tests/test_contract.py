@@ -99,11 +99,10 @@ def test_digits_can_be_learned_by_every_method(method: str) -> None:
     assert fitting(dataset="digits", method=method)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dataset", ["digits", "moons"])
-def test_a_method_trains_in_a_scheme_from_end_to_end_or_says_why_not(dataset: str, method: str, scheme: str) -> None:
-    config = fitting(dataset=dataset, method=method, scheme=scheme)
+def test_a_method_trains_from_end_to_end_or_says_why_not(dataset: str, method: str) -> None:
+    config = fitting(dataset=dataset, method=method)
     if config is None:
         with pytest.raises(ValueError, match=rf"method = {method}: .* needs .*, and .*\d"):
             from_flat({"dataset": dataset, "method": method})

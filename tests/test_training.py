@@ -85,7 +85,7 @@ def test_the_student_learns_from_what_the_teacher_says_of_the_very_same_batch(sm
             break
     learning = training._lesson.learning[0]
     rows = torch.tensor([3, 1, 2])
-    said, _ = learning.teaching.of(rows)
+    said, _ = learning.instructions[0].sources[0].of(rows)
     torch.testing.assert_close(said, answers(training.networks["teacher"], learning.inputs[rows]))
 
 

@@ -42,7 +42,8 @@ class Signals:
     ``student_logits`` and ``teacher_logits`` (B, K), float32; ``labels`` (B,). ``student_features`` and
     ``teacher_features`` by tap: maps (B, C, H, W) and vectors (B, D), those that the method's matches name.
     ``adaptors`` are what :meth:`Method.adaptors` built. ``rows`` (B,): positions among the examples shown, ``epoch``:
-    passes over them made before this one. ``seed``: for chance, another one at every step.
+    passes over them made before this one. ``seed``: for chance, another one at every step. ``is_labelled`` (B,):
+    whose label is one; elsewhere ``labels`` is the teacher's top class. None: all are.
     """
 
     student_logits: Tensor
@@ -55,6 +56,7 @@ class Signals:
     adaptors: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     rows: Tensor | None = None
     seed: int = 0
+    is_labelled: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,15 @@ def sum_of(*terms: tuple[float, str]) -> str:
     return r"\text{loss} = " + (" + ".join(counted) or "0")
 
 
-def label_part(student_logits: Tensor, labels: Tensor, weight: float = 1.0) -> Part:
-    """Cross-entropy with the labels as given, mean over the batch: all that a network without a teacher minimises."""
-    return Part("CE", weight, F.cross_entropy(student_logits.float(), labels))
+def label_part(student_logits: Tensor, labels: Tensor, weight: float = 1.0, is_labelled: Tensor | None = None) -> Part:
+    """Cross-entropy with the labels as given, mean over the labelled examples of the batch, 0 if there is none.
+
+    It is all that a network without a teacher minimises.
+    """
+    if is_labelled is None:
+        return Part("CE", weight, F.cross_entropy(student_logits.float(), labels))
+    each = F.cross_entropy(student_logits.float(), labels, reduction="none")
+    return Part("CE", weight, (each * is_labelled).sum() / is_labelled.sum().clamp(min=1))
 
 
 def total(parts: list[Part]) -> Tensor:

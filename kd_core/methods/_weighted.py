@@ -68,7 +68,7 @@ class Weighted(Method):
 
     def common_parts(self, signals: Signals) -> list[Part]:
         """Labels, and soft targets where they count."""
-        parts = [label_part(signals.student_logits, signals.labels, self.label_weight)]
+        parts = [label_part(signals.student_logits, signals.labels, self.label_weight, signals.is_labelled)]
         if self.soft_weight:
             soft = soft_targets(signals.student_logits, signals.teacher_logits, self.temperature)
             parts.append(Part("T²·KL", self.soft_weight, soft))

@@ -115,6 +115,6 @@ class SoftTargets(Method):
         )
         name = ("T²·" if self.squared else "") + ("KL" if self.form == KL else "CE(teacher)")
         return [
-            label_part(signals.student_logits, signals.labels, 1 - self.alpha),
+            label_part(signals.student_logits, signals.labels, 1 - self.alpha, signals.is_labelled),
             Part(name, self.alpha, matched),
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from torch import nn
 
 from kd_core.catalogue import Member
@@ -31,6 +33,10 @@ class Model(Member):
     def refusal(self, shape: tuple[int, ...]) -> str:  # noqa: ARG002
         """Why this family cannot take such inputs, as the end of a sentence; empty if it can."""
         return ""
+
+    def scaled(self, factor: float) -> Self:
+        """The same family with its widths times ``factor`` (at most 1), as far as it can."""
+        raise NotImplementedError
 
     def label(self) -> str:
         """The network in a word or two, with the options that matter: "MLP 64"."""

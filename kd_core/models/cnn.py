@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import nn
 
@@ -64,6 +64,9 @@ class Cnn(Model):
         if self.normalisation == "batch":
             return nn.BatchNorm2d(width)
         return nn.GroupNorm(GROUPS, width) if self.normalisation == "group" else nn.Identity()
+
+    def scaled(self, factor: float) -> Self:
+        return self.with_values(width=max(GROUPS, round(self.width * factor / GROUPS) * GROUPS))
 
     def label(self) -> str:
         return f"CNN {self.width}×{self.depth}"

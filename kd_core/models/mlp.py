@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import nn
 
@@ -43,6 +43,9 @@ class Mlp(Model):
         ends = [str(2 * layer + 2) for layer in range(len(self.widths))]
         hidden = {f"hidden {number}": end for number, end in enumerate(ends[:-1], start=1)}
         return hidden | {"embedding": ends[-1]}
+
+    def scaled(self, factor: float) -> Self:
+        return self.with_values(widths=tuple(max(1, round(width * factor)) for width in self.widths))
 
     def label(self) -> str:
         return "MLP " + "-".join(map(str, self.widths))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kd_core.config import RunConfig
-from kd_core.schemes import BASELINE, STUDENT, TEACHER, Learner, Phase, Scheme, teacher_phase
+from kd_core.options import whole
+from kd_core.plan import TEACHER, Learner, Phase
+from kd_core.schemes import Scheme, control, student, teacher_phase, together
+from kd_core.schemes._between import between
 
 
 @dataclass(frozen=True)
@@ -14,12 +17,36 @@ class Offline(Scheme):
     title: ClassVar[str] = "Offline"
     idea: ClassVar[str] = "A trained, frozen teacher teaches one student."
     family: ClassVar[str] = "offline"
+    paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 2; assistants: Mirzadeh et al. 2020, section 3"
+
+    teacher_stop: int = whole(
+        0, 0, 10_000, "Stop the teacher after that many epochs, since an early one can teach better; 0 lets it finish.",
+        label="Stop the teacher at epoch",
+    )  # fmt: skip
+    assistants: int = whole(
+        0, 0, 3, "Networks of sizes in between, each taught by the one before: teacher, assistants, student (TAKD).",
+        label="Teaching assistants",
+    )  # fmt: skip
+    fine_tune: int = whole(
+        0, 0, 1000, "Epochs on the labels alone after the teacher has gone; the baseline gets them, too.",
+        label="Epochs of fine-tuning afterwards",
+    )  # fmt: skip
 
     def phases(self, config: RunConfig) -> tuple[Phase, ...]:
-        student = Learner(STUDENT, config.student, config.seed, config.method, TEACHER)
-        # The control differs in nothing but the loss: same seed, so same weights at the start and same batches.
-        control = (Learner(BASELINE, config.student, config.seed),) if config.basics.control else ()
-        return (
-            teacher_phase(config),
-            Phase("students", (student, *control), config.recipe, config.labels, config.seed, config.seed),
-        )
+        first = teacher_phase(config)
+        if self.teacher_stop:
+            epochs = min(self.teacher_stop, first.recipe.epochs)
+            first = replace(first, recipe=first.recipe.with_values(epochs=epochs))
+        phases, teacher = [first], TEACHER
+        for number in range(1, self.assistants + 1):
+            model, role = between(config.pair, number / (self.assistants + 1)), f"assistant {number}"
+            assistant = Learner(role, model, config.seed, config.method, (teacher,), kind=TEACHER)
+            phases.append(together(config, role, assistant))
+            teacher = role
+        learners = (student(config, teacher), *control(config))
+        phases.append(together(config, "students", *learners))
+        if self.fine_tune:
+            alone = [replace(own, method=None, teachers=(), begins_with=own.role) for own in learners]
+            recipe = config.recipe.with_values(epochs=self.fine_tune)
+            phases.append(together(config, "fine-tuning", *alone, recipe=recipe))
+        return tuple(phases)

@@ -42,13 +42,26 @@ def member(
     )
 
 
-def options(cls: type[Any], prefix: str = "", only: tuple[str, ...] = (), classes: tuple[str, ...] = ()) -> None:
-    """A widget for every option of ``cls``, or for ``only`` some, in the order in which they are declared."""
+def options(
+    cls: type[Any], prefix: str = "", only: tuple[str, ...] = (), classes: tuple[str, ...] = (), columns: int = 1
+) -> None:
+    """A widget for every option of ``cls``, or for ``only`` some, in the order in which they are declared.
+
+    In several columns switches come last, on lines of their own: their labels stand beside them.
+    """
     texts = st.session_state["settings"]
-    for name, declared in options_of(cls).items():
-        if not only or name in only:
-            default = as_text(cls.__dataclass_fields__[name].default)
-            option(prefix + name, name, declared, texts.get(prefix + name, default), settings.choose, classes=classes)
+    wanted = [(name, declared) for name, declared in options_of(cls).items() if not only or name in only]
+    if columns > 1:
+        wanted.sort(key=lambda item: item[1].kind == "switch")
+    places = [st.container()]
+    for number, (name, declared) in enumerate(wanted):
+        if declared.kind == "switch":
+            places = [st.container()] * columns
+        elif columns > 1 and number % columns == 0:
+            places = st.columns(columns, gap="small", vertical_alignment="bottom")
+        text = texts.get(prefix + name, as_text(cls.__dataclass_fields__[name].default))
+        with places[number % columns]:
+            option(prefix + name, name, declared, text, settings.choose, classes=classes)
 
 
 def is_slider(declared: Option) -> bool:
@@ -89,7 +102,7 @@ def option(
         names = ("none", *classes)
         _put(key, value if value in names else "none")
         st.selectbox(label, names, **common)
-    elif declared.kind == "widths":
+    elif declared.kind in ("widths", "text"):
         _put(key, text)
         st.text_input(label, **common)
     elif is_slider(declared):

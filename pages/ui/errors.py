@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import streamlit as st
@@ -13,6 +13,13 @@ import streamlit as st
 from pages.ui.words import plain
 
 log = logging.getLogger(__name__)
+
+
+def beside(refused: list[str], names: Collection[str]) -> None:
+    """The refusals of these settings, where they can be mended: "labelled = 5000: the training split has …"."""
+    for line in refused:
+        if line.split(" ", 1)[0] in names:
+            st.error(plain(line))
 
 
 def spared(act: Callable[..., Any]) -> Callable[..., Any]:

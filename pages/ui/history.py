@@ -7,6 +7,7 @@ import datetime
 import streamlit as st
 
 from kd_core import runs
+from kd_core.config import DEFAULTS
 from kd_core.store import Run
 from pages.ui.brief import in_short
 from pages.ui.reel import reel
@@ -17,8 +18,9 @@ SHOWN = 12
 def in_a_line(row: Run) -> str:
     """What a run is about: data, networks, method, seed."""
     config = row.config
+    arranged = f"{config.scheme.title} · " if config.scheme.name != DEFAULTS["scheme"] else ""
     return (
-        f"{config.dataset.title} · teacher {config.teacher.label()} · student {config.student.label()} · "
+        f"{arranged}{config.dataset.title} · teacher {config.teacher.label()} · student {config.student.label()} · "
         f"{in_short(config.method)} · seed {config.seed}"
     )
 

@@ -11,9 +11,10 @@ from kd_core import pictures, runs
 from kd_core.catalogue import find
 from kd_core.config import RunConfig
 from kd_core.options import as_text, options_of
+from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
 from kd_core.runs import Status
 from kd_core.store import Run
-from pages.ui import controls, feed
+from pages.ui import controls, feed, roles
 from pages.ui.brief import matters
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
@@ -22,7 +23,7 @@ from pages.ui.words import plain
 POLL_SECONDS = 1.0
 PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # seconds per epoch at least
 PLOTLY = "app/static/plotly.min.js"
-ROLES = ("teacher", "baseline", "student")
+ORDER = (TEACHER, BASELINE, STUDENT)  # kinds, from left to right
 SHOWN_POINTS = 250
 IN_A_ROW = 3  # live options: the ends of a slider want words
 AS_TRAINED = 1.0  # the temperature of a method that has none
@@ -147,35 +148,44 @@ def _surfaces(screen: _Screen) -> None:
     run, shown = screen.run, screen.shown
     if not shown.surfaces or shown.prepared is None:
         return
-    saw = {network.role: network.saw for network in shown.prepared.networks}
-    asking = {"student"} if screen.config.method.asks_teacher else set()
+    networks = {network.role: network for network in shown.prepared.networks}
+    trained = [own for own in roles.learners(screen.config) if own.role in networks]
+    order = sorted(trained, key=lambda own: ORDER.index(roles.kind(networks[own.role])))
     feed.mount(
         "surfaces", shown.name, shown.surfaces, key=f"surfaces of {run}",
         classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
-        roles=[role for role in ROLES if role in saw],
-        titles={"teacher": "Teacher", "baseline": "Baseline student", "student": "Student (distilled)"},
-        captions={role: f"saw {clause}" + ("; and the teacher’s answers" if role in asking else "")
-                  for role, clause in saw.items()},
+        roles=[own.role for own in order], looks=roles.looks(shown.prepared.networks),
+        titles={own.role: roles.title(own.role) for own in order},
+        captions={own.role: _saw(own, networks[own.role].saw) for own in order},
         points=points(screen.config),
     )  # fmt: skip
 
 
+def _saw(learner: Learner, clause: str) -> str:
+    if not learner.teachers or (learner.method is not None and not learner.method.asks_teacher):
+        return f"saw {clause}"
+    if learner.is_self_taught:
+        return f"saw {clause}; and its own later layers"
+    whose = "the teacher’s answers" if learner.teachers == (TEACHER,) else f"answers of {', '.join(learner.teachers)}"
+    return f"saw {clause}; and {whose}"
+
+
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
 def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
-    """For 2-D data: the first points that each network is shown, with their true and their given label."""
-
-    def listed(shown: list[pictures.Picture]) -> list[dict[str, Any]]:
-        return [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in shown]
-
-    student = listed(pictures.shown(config.dataset, config.labels, config.seed, SHOWN_POINTS))
-    teacher = listed(pictures.shown(config.dataset, *config.teacher_view, SHOWN_POINTS))
-    return {"teacher": teacher, "student": student, "baseline": student}
+    """For 2-D data: the first labelled points that each network is shown, with their true and their given label."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for phase in config.scheme.phases(config):  # type: ignore[attr-defined]
+        seen = pictures.shown(config.dataset, phase.view, SHOWN_POINTS)
+        listed = [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in seen]
+        found |= {learner.role: listed for learner in phase.learners}
+    return found
 
 
 def _curves(screen: _Screen) -> None:
     run, shown = screen.run, screen.shown
     assert shown.prepared is not None
-    longest = max(phase.epochs for phase in shown.prepared.phases)
+    phases = shown.prepared.phases
+    longest = max(sum(p.epochs for p in phases if own.role in p.roles) for own in shown.prepared.networks)
     panels = [
         {"key": "accuracy", "title": "Validation accuracy", "unit": "%", "log": False, "percent": True},
         {"key": "loss", "title": "Student’s training loss", "unit": "nats", "log": True, "percent": False},
@@ -183,7 +193,8 @@ def _curves(screen: _Screen) -> None:
     ]
     feed.mount(
         "curves", shown.name, shown.curves, key=f"curves of {run}",
-        plotly=PLOTLY, series=shown.series, xlabel="epoch", xmin=0, xmax=longest,
+        plotly=PLOTLY, series=shown.series, looks=roles.looks(shown.prepared.networks),
+        xlabel="epoch", xmin=0, xmax=longest,
         panels=[panel for panel in panels if panel["key"] in {"accuracy", "loss", *(s["panel"] for s in shown.series)}],
         log=st.query_params.get("log") == "1",
         empty="The first point appears after the first epoch.",
@@ -206,17 +217,29 @@ def _bars(screen: _Screen) -> None:
     if shown.pinned is None or shown.prepared is None:
         return
     st.subheader("What each network answers, softened by T")
-    st.caption(
-        "Validation examples that the teacher gets right with the least certainty. Drag the temperature: "
-        "the logits stay what they are, only T changes."
+    which = (
+        "Validation examples that the teacher gets right with the least certainty."
+        if roles.is_led(config)
+        else "The first validation example of each class."
     )
+    st.caption(f"{which} Drag the temperature: the logits stay what they are, only T changes.")
+    said = {role for frame in shown.bars for role in frame["logits"]}
+    pupils = [own.role for own in roles.pupils(config) if own.role in said]
+    if not pupils:
+        return
+    pupil = pupils[0]
+    if len(pupils) > 1:
+        pupil = st.segmented_control(
+            "Answers of", pupils, default=pupils[0], required=True, key=f"pupil of {run}", format_func=roles.title
+        )  # fmt: skip
+    cast = roles.cast(config, pupil, sorted(said))
     handle = options_of(find("methods", "soft_targets"))["temperature"]
     temperature = {"temperature": AS_TRAINED} | config.live_values() | {c.option: c.new for c in shown.adjusted}
     feed.mount(
         "bars", shown.name, shown.bars, key=f"bars of {run}",
         classes=shown.prepared.classes, temperatures=[handle.low, handle.high],
         temperature=min(max(temperature["temperature"], handle.low), handle.high),
-        roles=["teacher", "student", *(["baseline"] if config.basics.control else [])], image=0,
+        roles=list(cast), cast=cast, names={part: roles.title(role) for part, role in cast.items()}, image=0,
         images=_images(config, tuple(shown.pinned.indices)),
         empty="The first soft targets appear when the student begins.",
         on_temperature_change=lambda: None, on_image_change=lambda: None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -11,20 +12,52 @@ import streamlit as st
 from kd_core.config import RunConfig
 from kd_core.matching import Row, plan
 from kd_core.methods import LABELS, LOGITS
+from kd_core.plan import STUDENT, TEACHER, Derived, Learner
 from kd_core.taps import Shape, in_words
+from pages.ui import planning
 from pages.ui.brief import weights
 from pages.ui.browser import component
 
 LEFT, STAYS = "left behind when the student goes", "staying with the student"
 
 
-def show(config: RunConfig, *, is_open: bool) -> None:
-    """The drawing, and below it the table; both can be folded away."""
-    rows = plan(config.method, config.pair)
-    with st.expander("What is matched where", expanded=is_open):
-        component("matching")(key="matching", data=facts(config, rows))
-        with st.expander("Table of taps and adaptors"):
-            st.table(table(rows), border="horizontal", hide_index=True)
+def show(config: RunConfig) -> None:
+    """The drawing, and below it the table, folded."""
+    pair = planning.pair(config)
+    rows = plan(config.method, pair)
+    component("matching")(key="matching", data=facts(config, rows))
+    with st.expander("Table of taps and adaptors"):
+        st.table(table(rows), border="horizontal", hide_index=True)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What is said above one network; of some only the answers can be compared, whatever they are made of."""
+
+    name: str
+    note: str
+    is_whole: bool = True
+
+
+def _sides(config: RunConfig) -> dict[str, _Side]:
+    own, (teacher, is_live) = planning.compared(config), planning.teacher_of(config)
+    name = _called(own, STUDENT)
+    student = _Side(name, "learns" if not own.trunk[0] else f"goes on after {own.trunk[1]}", not own.trunk[0])
+    if isinstance(teacher, Derived):
+        return {
+            "student": student,
+            "teacher": _Side(f"{teacher.how}: {planning.listed(teacher.of)}", "frozen", is_whole=False),
+        }
+    if own.is_self_taught:
+        return {"student": student, "teacher": _Side(own.model.label(), "the same network")}
+    note = "learns, too" if is_live else "frozen"
+    note += f", one of {len(own.teachers)}" if len(own.teachers) > 1 else ""
+    return {"student": student, "teacher": _Side(_called(teacher, TEACHER), note, not teacher.trunk[0])}
+
+
+def _called(own: Learner, usual: str) -> str:
+    label = own.model.label()
+    return label if own.role == usual else own.role if own.role.startswith(label) else f"{own.role}, {label}"
 
 
 def table(rows: Sequence[Row]) -> list[dict[str, str]]:
@@ -42,8 +75,10 @@ def table(rows: Sequence[Row]) -> list[dict[str, str]]:
 
 def facts(config: RunConfig, rows: Sequence[Row]) -> dict[str, Any]:
     """What the drawing shows, as plain data."""
-    pair, weigh = config.pair, weights(config.method)
-    level = levels(list(pair.student_taps), list(pair.teacher_taps), [(row.student, row.teacher) for row in rows])
+    pair, weigh, sides = planning.pair(config), weights(config.method), _sides(config)
+    mine, its = (taps if sides[side].is_whole else {LOGITS: taps[LOGITS]}
+                 for side, taps in (("student", pair.student_taps), ("teacher", pair.teacher_taps)))  # fmt: skip
+    level = levels(list(mine), list(its), [(row.student, row.teacher) for row in rows])
     adaptors = [{"student_adaptor": row.student_adaptor, "teacher_adaptor": row.teacher_adaptor} for row in rows]
     kind = "matched" if weigh["own"] else "idle"
     links = [
@@ -51,20 +86,24 @@ def facts(config: RunConfig, rows: Sequence[Row]) -> dict[str, Any]:
     ]
     if weigh["soft"]:
         links.append({"student": LOGITS, "teacher": LOGITS, "kind": "soft"})
-    if weigh["labels"]:
+    if weigh["labels"] and not planning.is_blind(config):
         links.append({"student": LOGITS, "teacher": LABELS, "kind": "labels"})
     is_asked = any(link["teacher"] != LABELS and link["kind"] != "idle" for link in links)
     learned = sum(row.learned for row in rows)
-    goes, note = LEFT if config.method.is_left_behind else STAYS, "learns"
-    student, teacher = _taps(pair.student_taps, level[0]), _taps(pair.teacher_taps, level[1])
+    goes, note = LEFT if config.method.is_left_behind else STAYS, sides["student"].note
+    student, teacher = _taps(mine, level[0]), _taps(its, level[1])
     if not config.method.is_left_behind:  # what comes after the adaptors is the teacher's, in the student too
         note, last = f"learns up to {rows[-1].student}", level[0][rows[-1].student]
         student = [tap for tap in student if tap["level"] <= last]
         student += [tap | {"of": "teacher"} for tap in teacher if tap["level"] > level[1][rows[-1].teacher]]
     return {
         "input": in_words(pair.shape),
-        "student": {"name": config.student.label(), "note": note, "taps": student},
-        "teacher": {"name": config.teacher.label(), "note": "frozen" if is_asked else "not asked", "taps": teacher},
+        "student": {"name": sides["student"].name, "note": note, "taps": student},
+        "teacher": {
+            "name": sides["teacher"].name,
+            "note": sides["teacher"].note if is_asked else "not asked",
+            "taps": teacher,
+        },
         "between": f"Adaptors with {learned:,} parameters, {goes}" if learned else "",
         "links": links,
         "sentence": _sentence(config, rows, links, goes),

@@ -1,32 +1,36 @@
-"""The method on the form: which there are for this pair of networks, its options, and what is known about it."""
+"""The method on the form: which there are for these networks and this scheme, its options, what is known about it."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import streamlit as st
 
 from kd_core.catalogue import find, members
-from kd_core.config import RunConfig
+from kd_core.config import RunConfig, read_flat
+from kd_core.datasets import load
 from kd_core.methods import FAMILIES, Method
-from kd_core.models import Model
 from kd_core.options import as_text, options_of, read
-from kd_core.pairs import Pair
 from pages.ui import controls, settings
 from pages.ui.brief import matters
 from pages.ui.words import plain
 
+REMEDIES = {
+    ("student",): "as student",
+    ("teacher",): "as teacher",
+    ("student", "teacher"): "as teacher and as student",
+}  # networks that may be others
 
-def choose(config: RunConfig) -> None:
+
+def choose(config: RunConfig, refused: list[str]) -> None:
     """The select box with the method's idea, the methods that are not offered, and the options beside it."""
-    method, refusals = named(), refused(config.pair)
+    method, unfit = named(), refusals()
     choice, numbers = st.columns(2, gap="medium")
     with choice:
-        controls.member("method", "methods", "Method", refusals, titles())
-        if refusals[method.name]:
-            st.error(plain(f"{method.title} {refusals[method.name]}."))
+        controls.member("method", "methods", "Method", unfit, titles())
+        for line in refused:
+            if line.startswith("method ="):
+                st.error(plain(_reason(line)))
         st.caption(method.idea)
-        _others(config.pair, {name: refusal for name, refusal in refusals.items() if refusal})
+        _others(config, {name: refusal for name, refusal in unfit.items() if refusal and name != method.name})
     with numbers:
         _options(method)
 
@@ -46,9 +50,31 @@ def titles() -> dict[str, str]:
     return {name: f"{cls.family.capitalize()} · {cls.title}" for name, cls in found}
 
 
-def refused(pair: Pair) -> dict[str, str]:
-    """For every method the end of a sentence that says why it does not apply to these networks; empty if it does."""
-    return {name: cls().refusal(pair) for name, cls in members("methods").items()}  # type: ignore[attr-defined]
+def refusals(**changed: str) -> dict[str, str]:
+    """For every method the sentence that says why it cannot be chosen under the other settings; empty if it can.
+
+    ``changed``: the networks, if they were others.
+    """
+    settings: dict[str, str] = st.session_state["settings"]
+    gone = {option for name in members("methods") for option in options_of(find("methods", name))} | {"method", "seed"}
+    for name in changed:
+        gone |= {f"{name}_{option}" for option in options_of(find("models", settings[name]))}
+    kept = {name: text for name, text in settings.items() if name not in gone} | changed
+    return _refusals(tuple(sorted(kept.items())), ("method =", *(f"{name} =" for name in changed)))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _refusals(kept: tuple[tuple[str, str], ...], about: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for name in members("methods"):
+        _, lines = read_flat({**dict(kept), "method": name})
+        found[name] = next((_reason(line) for line in lines if line.startswith(about)), "")
+    return found
+
+
+def _reason(line: str) -> str:
+    """A refusal without the setting at its head."""
+    return line.split(": ", 1)[1]
 
 
 def _options(method: Method) -> None:
@@ -85,37 +111,27 @@ def about(cls: type[Method]) -> None:
             st.markdown(f"**{fact}** · {plain(said)}")
 
 
-def _others(pair: Pair, refusals: dict[str, str]) -> None:
+def _others(config: RunConfig, unfit: dict[str, str]) -> None:
     """The methods that are not offered, each with the reason; those of the same reason together."""
-    if not refusals:
+    if not unfit:
         return
-    count = len(refusals)
-    with st.expander(f"{count} {'method needs' if count == 1 else 'methods need'} other networks or data"):
-        for refusal in dict.fromkeys(refusals.values()):
-            names = [name for name, other in refusals.items() if other == refusal]
+    count = len(unfit)
+    ends = {name: refusal.removeprefix(f"{find('methods', name).title} ") for name, refusal in unfit.items()}
+    with st.expander(f"{count} {'method does' if count == 1 else 'methods do'} not apply here"):
+        for end in dict.fromkeys(ends.values()):
+            names = [name for name, other in ends.items() if other == end]
             listed = ", ".join(find("methods", name).title for name in names)
             each = "" if len(names) == 1 else "each "
-            st.markdown(f"**{plain(listed)}**: {each}{plain(refusal)}. {_remedy(pair, names[0])}")
+            st.markdown(f"**{plain(listed)}**: {each}{plain(end)} {_remedy(config, names[0])}")
 
 
-def _remedy(pair: Pair, name: str) -> str:
-    """Which other networks of the catalogue the method would apply to, tried out."""
-    method = find("methods", name)()
-    models = [cls() for cls in members("models").values()]
-    fitting = [model for model in models if isinstance(model, Model) and not model.refusal(pair.shape)]
-
-    def applies(student: Model, teacher: Model) -> bool:
-        tried = Pair(student, teacher, pair.shape, pair.classes)
-        return not method.refusal(tried)  # type: ignore[attr-defined]
-
-    if found := _titles(model for model in fitting if applies(model, pair.teacher)):
-        return f"A {found} as student would do."
-    if found := _titles(model for model in fitting if applies(pair.student, model)):
-        return f"A {found} as teacher would do."
-    if found := _titles(model for model in fitting if applies(model, model)):
-        return f"A {found} as teacher and as student would do."
-    return "On these data no network here would do."
-
-
-def _titles(models: Iterable[Model]) -> str:
-    return " or ".join(model.title for model in models)
+def _remedy(config: RunConfig, method: str) -> str:
+    """Which other networks of the catalogue the method would apply to, tried out under the chosen scheme."""
+    shape = load(config.dataset).shape
+    models = [name for name, cls in members("models").items() if not cls().refusal(shape)]  # type: ignore[attr-defined]
+    for changed, said in REMEDIES.items():
+        fitting = [name for name in models if not refusals(**dict.fromkeys(changed, name))[method]]
+        if fitting:
+            titles = " or ".join(find("models", name).title for name in fitting)
+            return f"A {titles} {said} would do."
+    return ""

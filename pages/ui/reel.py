@@ -12,6 +12,8 @@ from kd_core import runs
 from kd_core.catalogue import members
 from kd_core.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Validated
 from kd_core.methods import Method
+from kd_core.plan import BASELINE, TEACHER
+from pages.ui import roles
 from pages.ui.brief import SYMBOLS, symbol
 
 Frame = dict[str, Any]
@@ -40,6 +42,9 @@ class Reel:
         self.failed: Failed | None = None
         self.extent: list[float] = []
         self.adjusted: list[Adjusted] = []
+        self._kinds: dict[str, str] = {}
+        self._main = ""
+        self._taught: float | None = None  # the teacher's accuracy so far
         self._read = 0
         self._waiting: dict[str, list[tuple[float, float]]] = {}  # steps not yet averaged to a point
         self._lock = threading.Lock()
@@ -59,6 +64,8 @@ class Reel:
         match event:
             case Prepared():
                 self.prepared = event
+                self._kinds = {network.role: roles.kind(network) for network in event.networks}
+                self._main = self._compared()
             case Step():
                 self._step(event, chunks)
             case Validated():
@@ -74,7 +81,9 @@ class Reel:
             case Adjusted():
                 self.adjusted.append(event)
                 text = f"{symbol(event.option)} {event.old:g} → {event.new:g}"
-                place = event.step / self._phase(event.phase).steps_per_epoch
+                phase = self._phase(event.phase)
+                start = max(self._start(role, phase) for role in phase.roles)
+                place = start + event.step / phase.steps_per_epoch
                 self.curves.append({"marker": place, "text": text, "kind": "adjusted"})
             case Failed():
                 self.failed = event
@@ -83,15 +92,29 @@ class Reel:
         assert self.prepared is not None
         return next(phase for phase in self.prepared.phases if phase.name == name)
 
+    def _start(self, role: str, phase: Any) -> int:
+        """Epochs that a network had learned before a phase in which it goes on."""
+        assert self.prepared is not None
+        earlier = self.prepared.phases[: self.prepared.phases.index(phase)]
+        return sum(one.epochs for one in earlier if role in one.roles)
+
+    def _compared(self) -> str:
+        """The pupil that the verdict speaks of: its loss is drawn part by part."""
+        row = runs.shared().store.run(self.run)
+        taught = roles.pupils(row.config) if row else []
+        return taught[0].role if taught else "student"
+
     def _step(self, event: Step, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
         phase = self._phase(event.phase)
         every = -(-phase.epochs * phase.steps_per_epoch // POINTS)
         for role, parts in event.parts.items():
-            if role == "teacher":
+            if self._kinds.get(role) == TEACHER:
                 continue
-            for key, value in {**self._parts(role, parts), f"{role} loss": event.loss[role]}.items():
+            start = self._start(role, phase)
+            inside = self._parts(role, parts) if role == self._main else {}
+            for key, value in {**inside, f"{role} loss": event.loss[role]}.items():
                 waiting = self._waiting.setdefault(key, [])
-                waiting.append((event.step / phase.steps_per_epoch, value))
+                waiting.append((start + event.step / phase.steps_per_epoch, value))
                 if len(waiting) >= every:
                     mean = sum(value for _, value in waiting) / len(waiting)
                     self._point(chunks, key, role, waiting[-1][0], mean)
@@ -109,36 +132,39 @@ class Reel:
     def _validated(self, event: Validated, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
         phase = self._phase(event.phase)
         label = f"{event.phase}, epoch {event.epoch} of {phase.epochs}"
-        self.moments.append(
-            {"x": float(event.epoch), "label": label, "phase": event.phase, "accuracy": event.accuracy}
-        )  # fmt: skip
+        if self._taught is not None and TEACHER not in event.accuracy:  # it has learned all that it will
+            self.curves.append({"level": "teacher accuracy", "y": self._taught, "text": f"teacher {self._taught:.1%}"})
+            self._taught = None
+        place = event.step / phase.steps_per_epoch
+        x = max(self._start(role, phase) for role in event.accuracy) + place
+        self.moments.append({"x": x, "label": label, "phase": event.phase, "accuracy": event.accuracy})
         for role, share in event.accuracy.items():
-            self._point(chunks, f"{role} accuracy", role, float(event.epoch), share)
-            if role == "teacher" and event.epoch == phase.epochs:
-                self.curves.append({"level": "teacher accuracy", "y": share, "text": f"teacher {share:.1%}"})
+            self._point(chunks, f"{role} accuracy", role, self._start(role, phase) + place, share)
+            if role == TEACHER:
+                self._taught = share
 
     def _point(
         self, chunks: dict[str, tuple[list[float], list[float]]], key: str, role: str, x: float, y: float
     ) -> None:
         if key not in {known["key"] for known in self.series}:
             names = [one["name"] for one in self.series if one["panel"] == "loss" and one["role"] == "teacher"]
-            self.series.append(_series(key, role, names))
+            self.series.append(_series(key, role, names, self._main))
         xs, ys = chunks.setdefault(key, ([], []))
         xs.append(round(x, 4))
         ys.append(float(f"{y:.5g}"))
 
 
-def _series(key: str, role: str, from_teacher: list[str]) -> Frame:
+def _series(key: str, role: str, from_teacher: list[str], main: str) -> Frame:
     """How one curve is drawn: roles by colour and dash, the student's loss parts by where they come from.
 
     ``from_teacher``: names of the teacher's parts that are drawn already. Raw and weighted share a dash.
     """
     what = key.removeprefix(role + " ")
     if what == "accuracy":
-        names = {"teacher": "Teacher", "student": "Student", "baseline": "Baseline"}
-        return {"key": key, "panel": "accuracy", "name": names.get(role, role), "role": role}
+        name = "Baseline" if role == BASELINE else roles.title(role)
+        return {"key": key, "panel": "accuracy", "name": name, "role": role}
     if what == "loss":
-        name = "Weighted sum" if role == "student" else "Baseline’s CE"
+        name = {main: "Weighted sum", BASELINE: "Baseline’s CE"}.get(role, f"{roles.title(role)}’s loss")
         return {"key": key, "panel": "loss", "name": name, "role": role}
     name = what.removesuffix(WEIGHTED)
     if name in SYMBOLS.values():  # an option that this method learns, and no part of the sum

@@ -10,6 +10,7 @@ import streamlit as st
 
 from kd_core.catalogue import find
 from kd_core.config import MEMBERS, RunConfig, read_flat
+from kd_core.datasets import load
 from kd_core.options import options_of
 
 # Parameters of the URL that are no setting of a run.
@@ -44,11 +45,17 @@ def refused_link() -> list[str]:
 
 
 def choose(name: str, text: str) -> None:
-    """Changes one setting. A new data set brings what it suggests; a new family forgets the options of the old one."""
+    """Changes one setting. A new data set or scheme brings what it suggests; a new family of networks or methods
+    forgets the options of the old one."""
     settings: dict[str, str] = st.session_state["settings"]
     st.session_state["refused_link"] = []
     if name == "dataset":
-        st.session_state["settings"] = read_flat({"dataset": text, "seed": settings["seed"]})[0].flat()
+        kept = {"dataset": text, "seed": settings["seed"]}
+        config, refused = read_flat({**kept, "scheme": settings["scheme"]})
+        st.session_state["settings"] = (read_flat(kept)[0] if refused else config).flat()
+        return
+    if name == "scheme":
+        st.session_state["settings"] = _rearranged(settings, text)
         return
     for member, group, prefix in MEMBERS:
         if name == member:
@@ -59,6 +66,22 @@ def choose(name: str, text: str) -> None:
             st.session_state["settings"] = kept if refused else config.flat()
             return
     settings[name] = text
+
+
+def _rearranged(settings: dict[str, str], scheme: str) -> dict[str, str]:
+    """The settings under another scheme: without what the old one had and suggested, with what the new one suggests.
+    What else was chosen stays."""
+    old, new = find("schemes", settings["scheme"]), find("schemes", scheme)
+    usual = read_flat({"dataset": settings["dataset"], "scheme": scheme})[0].flat()
+    data = load(find("datasets", settings["dataset"])())
+    gone = {option for cls in (old, new) for option in (*options_of(cls), *cls.suggests(data))}  # type: ignore[attr-defined]
+    for member, group, prefix in MEMBERS:
+        if member in gone and usual[member] != settings[member]:
+            for name in (settings[member], usual[member]):
+                gone |= {prefix + option for option in options_of(find(group, name))}
+    kept = {name: text for name, text in settings.items() if name not in gone} | {"scheme": scheme}
+    gone -= {option for option in options_of(old) if option not in options_of(new)}
+    return kept | {name: text for name, text in usual.items() if name in gone}
 
 
 def write_link(config: RunConfig, run: str | None) -> None:

@@ -8,15 +8,16 @@ import streamlit as st
 
 from kd_core import footprint, pictures, runs
 from kd_core.catalogue import Member, find, members
-from kd_core.config import Basics, Recipe, RunConfig, TeacherRecipe, read_flat
+from kd_core.config import MEMBERS, Basics, Recipe, RunConfig, TeacherRecipe, read_flat
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method, Pair
 from kd_core.models import Model
+from kd_core.options import Options, options_of
 from kd_core.probes import extent
 from kd_core.store import Run
 from kd_core.views import Labels
-from pages.ui import controls, feed, live, matching, method, settings
-from pages.ui.errors import spared
+from pages.ui import arrangement, controls, feed, live, matching, method, planning, scheme, settings
+from pages.ui.errors import beside, spared
 from pages.ui.words import plain
 
 SAMPLES = 10
@@ -29,38 +30,55 @@ def form(row: Run | None) -> None:
 
     A fragment: a turn of a widget draws the form again and leaves the rest of the page, and ``row``'s run on it, alone.
     """
-    config = settings.chosen(row.config if row else None)
+    settings.chosen(row.config if row else None)
+    config, refused = read_flat(st.session_state["settings"])
     data = load(config.dataset)
-    refusals = {name: cls().refusal(data.shape) for name, cls in members("models").items()}  # type: ignore[attr-defined]
+    unfit = {name: cls().refusal(data.shape) for name, cls in members("models").items()}  # type: ignore[attr-defined]
     for line in settings.refused_link():
         st.error(f"The link asks for what cannot be had: {plain(line)} The usual is shown instead.")
     about, networks = st.columns([1, 2], gap="medium")
     with about, st.container(border=True):
-        _data(config, data)
+        _data(config, data, refused)
     with networks:
         teacher, student = st.columns(2, gap="medium", border=True)
         with teacher:
-            _teacher(config, refusals)
+            _teacher(config, unfit, refused)
         with student:
-            _student(config, refusals)
+            _student(config, unfit, refused)
         with st.container(border=True):
-            if len(members("schemes")) > 1:
-                controls.member("scheme", "schemes", "Scheme")
-            method.choose(config)
-    config, refused = read_flat(st.session_state["settings"])
+            scheme.choose(refused)
+            method.choose(config, refused)
     started = _start(config, refused)
-    method.about(type(method.named()))
-    if config.method == method.named():
-        matching.show(config, is_open=row is None)
+    _plan(config, is_open=row is None)
     settings.write_link(config, started or (row.id if row else None))
     if started:
         st.rerun()
 
 
-def _data(config: RunConfig, data: Data) -> None:
+def _plan(config: RunConfig, *, is_open: bool) -> None:
+    """What is known about scheme and method, and drawings of both."""
+    arranged, matched = st.columns(2, gap="medium")
+    with arranged:
+        scheme.about(scheme.named())
+    with matched:
+        method.about(type(method.named()))
+    with st.expander("The plan", expanded=is_open):
+        if not isinstance(config.scheme, scheme.named()) or config.method != method.named():
+            st.caption("The plan is drawn here once these settings go together.")
+            return
+        whom, where = st.tabs(["Who teaches whom", "What is matched where"])
+        with whom:
+            arrangement.show(config)
+        with where:
+            matching.show(config)
+
+
+def _data(config: RunConfig, data: Data, refused: list[str]) -> None:
     controls.member("dataset", "datasets", "Data")
+    beside(refused, _names("dataset"))
     st.caption(config.dataset.idea)
     _samples(config)
+    beside(refused, set(options_of(Labels)))
     controls.options(Labels, classes=data.classes)
     with st.expander("Options and source"):
         controls.options(type(config.dataset), "dataset_")
@@ -70,36 +88,45 @@ def _data(config: RunConfig, data: Data) -> None:
         )
 
 
-def _teacher(config: RunConfig, refusals: dict[str, str]) -> None:
-    controls.member("teacher", "models", "Teacher", refusals)
+def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> None:
+    controls.member("teacher", "models", "Teacher", unfit)
+    beside(refused, _names("teacher", TeacherRecipe))
     _cost(config.teacher, config.dataset)
-    view, _ = config.teacher_view
-    st.caption(f"Learns from {view.in_words(load(config.dataset))}. Trained once, then kept for other runs.")
+    st.caption(planning.parts(config)["teacher"])
     with st.expander("Options"):
         controls.options(_family("teacher"), "teacher_")
         controls.options(TeacherRecipe, "teacher_")
 
 
-def _student(config: RunConfig, refusals: dict[str, str]) -> None:
-    controls.member("student", "models", "Student", refusals)
-    _cost(config.student, config.dataset, None if config.method.is_left_behind else (config.method, config.pair))
-    also = ", and from the teacher" if config.method.asks_teacher else ""
-    st.caption(f"Learns from {config.labels.in_words(load(config.dataset))}{also}.")
+def _student(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> None:
+    controls.member("student", "models", "Student", unfit)
+    beside(refused, _names("student"))
+    taught = None if config.method.is_left_behind else (config.method, planning.pair(config))
+    _cost(config.student, config.dataset, taught)
+    st.caption(planning.parts(config)["student"])
     with st.expander("Options"):
         controls.options(_family("student"), "student_")
         controls.options(Recipe, only=("batch_size", "learning_rate", "optimiser"))
         controls.options(Basics, only=("control",))
 
 
+def _names(card: str, *more: type[Options]) -> set[str]:
+    """The settings of a card, whose refusals are said there."""
+    return {card, *(f"{card}_{name}" for cls in (_family(card), *more) for name in options_of(cls))}
+
+
 def _family(role: str) -> type[Member]:
     """What the settings name, also while it does not fit the data."""
-    return find("models", st.session_state["settings"][role])
+    group = next(group for name, group, _ in MEMBERS if name == role)
+    return find(group, st.session_state["settings"][role])
 
 
 def _start(config: RunConfig, refused: list[str]) -> str | None:
     """The loss with the chosen numbers, and the button; returns the id of a run that was started."""
+    said = {"method", *_names("dataset"), *_names("teacher", TeacherRecipe), *_names("student"), *options_of(Labels)}
+    said |= {"scheme", *options_of(scheme.named())}
     for line in refused:
-        if not line.startswith("method ="):  # said beside the method
+        if line.split(" ", 1)[0] not in said:  # said elsewhere
             st.error(plain(line))
     st.latex(method.named().in_numbers())
     epochs, seed, press = st.columns([1, 1, 4], gap="medium", vertical_alignment="bottom")

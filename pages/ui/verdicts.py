@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core import runs
+from kd_core.plan import STUDENT
 from kd_core.store import Run
 from kd_core.verdict import SEEDS, Verdict, verdict
+from pages.ui import roles
 from pages.ui.browser.palette import ROLES
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
 
+NOTHING = "nothing itself"  # of networks made of others
 ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
 
 
@@ -21,9 +25,10 @@ def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
     A run that was stopped, failed or changed by hand stands for itself alone.
     """
     if row.state != runs.COMPLETED or was_changed(row):
-        return (verdict([row.test]) if row.test else None), []
+        return (verdict([row.test], row.config.scheme.compares) if row.test else None), []
     family = runs.shared().store.siblings(row.family)
-    return verdict([run.test for run in family if run.test and run.state == runs.COMPLETED]), family
+    tests = [run.test for run in family if run.test and run.state == runs.COMPLETED]
+    return verdict(tests, row.config.scheme.compares), family
 
 
 def was_changed(row: Run) -> bool:
@@ -43,9 +48,15 @@ def say(row: Run) -> None:
 def what_they_saw(row: Run) -> str:
     """What every comparison must be read with."""
     prepared = reel(row.id).prepared
-    saw = {network.role: network.saw for network in prepared.networks} if prepared else {}
-    both = "Student and baseline" if "baseline" in saw else "The student"
-    return f"The teacher saw {saw.get('teacher', 'nothing yet')}. {both} saw {saw.get('student', 'nothing yet')}."
+    clauses: dict[str, list[str]] = {}
+    for network in prepared.networks if prepared else []:
+        clauses.setdefault(network.saw, []).append(network.role)
+    return " ".join(f"{_listed(names)} saw {clause}." for clause, names in clauses.items() if clause != NOTHING)
+
+
+def _listed(names: list[str]) -> str:
+    said = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    return f"The {said}" if len(names) == 1 and said in roles.USUAL else said[:1].upper() + said[1:]
 
 
 def is_it_luck(row: Run) -> None:
@@ -97,11 +108,15 @@ def table(row: Run, shown: Reel) -> None:
         if test:
             rows.append(
                 {
-                    "": f"{ROLES[network.role]['glyph']} {ROLES[network.role]['name']}",
+                    "": f"{ROLES.get(roles.kind(network), ROLES['student'])['glyph']} {roles.title(network.role)}",
                     "network": network.model,
                     "parameters": network.parameters,
+                    "kFLOPs": f"{network.flops / 1000:,.1f}",
                     "size": f"{network.size / 1000:,.1f} kB",
                     "test accuracy": f"{test['accuracy']:.1%}",
+                    **(
+                        {f"of class {row.config.labels.omitted}": f"{test['omitted']:.1%}"} if "omitted" in test else {}
+                    ),
                     "agrees with teacher": f"{test['agreement']:.1%}" if "agreement" in test else "–",
                     "loss (nats)": f"{test['loss']:.3f}",
                     "calibration error": f"{test['calibration_error']:.1%}",
@@ -109,3 +124,37 @@ def table(row: Run, shown: Reel) -> None:
                 }
             )
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Test results of every network of this run.")
+    exits(row, shown)
+
+
+def exits(row: Run, shown: Reel) -> None:
+    """Where networks share their first layers: what each way out of them is worth, against what it costs."""
+    shared = {own.role for own in roles.learners(row.config) if own.trunk[0] and STUDENT in own.teachers}
+    if row.test is None or shown.prepared is None or not shared:
+        return
+    ways = [own for own in shown.prepared.networks if own.role in {*shared, STUDENT} and own.role in row.test]
+    ways.sort(key=lambda own: own.flops)
+    look = ROLES["student"]
+    figure = go.Figure(
+        go.Scatter(
+            x=[own.flops / 1000 for own in ways],
+            y=[100 * row.test[own.role]["accuracy"] for own in ways],
+            text=[roles.title(own.role) if own.role in shared else "Deepest exit" for own in ways],
+            mode="lines+markers+text",
+            textposition="top center",
+            line={"color": look["light"], "width": look["width"]},
+            marker={"size": 10, "symbol": look["symbol"]},
+            hovertemplate="%{text}: %{y:.1f} % for %{x:,.1f} kFLOPs<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        xaxis_title="kFLOPs for one example", yaxis_title="test accuracy, %", height=300, margin={"t": 24, "b": 0},
+        yaxis={"rangemode": "normal", "automargin": True},
+    )  # fmt: skip
+    st.subheader("Leave early, and pay less")
+    said = "; ".join(
+        f"{own.role} {row.test[own.role]['accuracy']:.1%} at {own.flops / 1000:,.1f} kFLOPs" for own in ways
+    )
+    st.plotly_chart(
+        figure, key="exits", config={"displayModeBar": False}, width="stretch", alt=f"Accuracy by cost: {said}."
+    )

@@ -100,6 +100,7 @@ def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(ser
 def test_another_method_changes_formula_and_drawing_in_place(server: Server, new_page: New) -> None:
     page = new_page()
     page.goto(server.url + "/distill?student=cnn&student_width=8&teacher_depth=3&autoplay=0")
+    page.get_by_role("tab", name="What is matched where").click()
     drawing = page.locator(".dst-matching svg")
     expect(drawing).to_have_attribute("aria-label", re.compile("Soft targets. Matched are: logits"))
     expect(page.locator(".dst-adaptor")).to_have_count(0)
@@ -238,3 +239,20 @@ def test_the_lab_can_be_used_by_keyboard_alone(server: Server, new_page: New) ->
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     reach("Stop and keep", "Enter")
     expect(page.get_by_text("You stopped this run.")).to_be_visible()
+
+
+def test_peers_are_drawn_in_the_plan_and_watched_one_colour_each(server: Server, new_page: New) -> None:
+    page = new_page(height=2400)
+    page.goto(server.url + "/distill?dataset=moons&epochs=60&autoplay=0")
+    expect(page.locator(".dst-arrangement svg")).to_have_attribute("aria-label", re.compile("Offline"))
+    page.get_by_role("combobox", name="Who teaches whom").click()
+    page.keyboard.type("Mutual")
+    page.keyboard.press("Enter")
+    expect(page.locator(".dst-arrangement svg")).to_have_attribute("aria-label", re.compile("peer 2"))
+    page.wait_for_function("() => location.search.includes('scheme=mutual')")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.locator(".dst-plate-head", has_text="Peer 2")).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-verdict")).to_contain_text("learned with peers", timeout=120_000)
+    expect(page.locator(".dst-plate-head", has_text="Peer 2")).to_be_visible()  # drawn again for the run's end
+    colours = page.locator(".dst-plate-head i").evaluate_all("marks => marks.map((mark) => mark.style.color)")
+    assert len(set(colours)) == 3

@@ -1,7 +1,7 @@
 // Soft targets of a few followed examples while a run trains: mirrored bars under a temperature handle.
 //
 // Payload: classes [name], temperature, temperatures [lowest, highest], images [{src, x, y, label, title}], image (the
-// one chosen at first), roles, empty. Frames: {moment, logits: {role: [[K numbers] for each image]}}.
+// one chosen at first), roles, cast {role: the network that plays it}, names {role}, empty. Frames: {moment, logits: {role: [[K numbers] for each image]}}.
 // Sets the states temperature and image.
 
 const ORDER = ["teacher", "student", "baseline"];
@@ -53,7 +53,7 @@ class Bars {
   }
 
   logits(role) {
-    return latestAt(this.#frames[role] ?? [], this.moments.shown)?.values[this.examples.chosen] ?? null;
+    return latestAt(this.#frames[this.spec.cast?.[role] ?? role] ?? [], this.moments.shown)?.values[this.examples.chosen] ?? null;
   }
 
   #draw() {
@@ -65,6 +65,9 @@ class Bars {
     write(this.empty, this.spec.empty ?? "No predictions yet.");
     if (blank || !this.#width) return;
     const theme = readTheme(this.root);
+    const { names = {} } = this.spec;
+    const usual = theme.role;
+    theme.role = (role) => ({ ...usual(role), name: names[role] ?? usual(role).name });
     const image = images[this.examples.chosen];
     write(this.title, image.title ?? "");
     const temperature = this.handle.value;
@@ -74,7 +77,7 @@ class Bars {
   }
 
   #say(now, theme, image) {
-    const { classes } = this.spec;
+    const { classes, names = {} } = this.spec;
     const spoken = inOneBreath(now, classes);
     this.handle.say(`Temperature ${this.handle.text}, ${spoken}`);
     attributes(this.chart, {
@@ -83,7 +86,7 @@ class Bars {
     const terms = Object.entries(now).map(([role, logp]) => term(theme.role(role).name, entropy(logp).toFixed(2), theme.role(role)));
     const distances = ["student", "baseline"]
       .filter((role) => now.teacher && now[role])
-      .map((role) => term(`teacher ‖ ${role}`, digits(divergence(now.teacher, now[role]))));
+      .map((role) => term([names.teacher ?? "teacher", names[role] ?? role].join(" ‖ "), digits(divergence(now.teacher, now[role]))));
     this.readouts.replaceChildren(...[readout("Entropy, nats", terms), readout("KL, nats", distances)].filter(Boolean));
   }
 

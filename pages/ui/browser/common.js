@@ -2,7 +2,7 @@
 // PALETTE and STYLES (consts) stand before this file: __init__.py writes them from palette.py and the .css files.
 
 // One object per browser page: counters for tests, Plotly's promise, and the moment buses of moments.js.
-const distillery = (window.__distillery ??= { redraws: 0, drawn: {}, buses: new Map(), plotly: null });
+const distillery = (window.__distillery ??= { redraws: 0, drawn: {}, buses: new Map(), zooms: new Map(), plotly: null });
 
 // --- elements -------------------------------------------------------------------------------------------------------
 
@@ -129,6 +129,7 @@ function mounting(View) {
       views.set(parentElement, entry);
     }
     const serial = ++entry.serial;
+    Object.assign(PALETTE.roles, data?.looks); // networks beyond the usual three bring their look
     spared(entry.root, () => entry.view.update(data ?? {}, { setStateValue, setTriggerValue }));
     return () =>
       setTimeout(() => {

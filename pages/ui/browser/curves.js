@@ -44,7 +44,8 @@ class Curves {
     const { cleared, fresh } = this.#feed.take(data, setTriggerValue);
     if (cleared) {
       this.#series.clear();
-      Object.assign(this, { levels: [], markers: [], zoom: null, reading: null });
+      // A connection that was lost and found again builds the page anew: the zoom is still what the reader chose.
+      Object.assign(this, { levels: [], markers: [], zoom: distillery.zooms.get(data.run) ?? null, reading: null });
     }
     this.moments.join(data.run);
     fresh.forEach((frame) => this.#add(frame));
@@ -118,6 +119,7 @@ class Curves {
 
   zoomTo(range) {
     this.zoom = range;
+    distillery.zooms.set(this.spec.run, range);
     this.draw();
   }
   chooseLog(log) {

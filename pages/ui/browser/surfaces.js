@@ -4,6 +4,7 @@
 // given}]}, live, autoplay, empty. Frames: {moment, size, probabilities: {role: base64}} and, without a scrubber on the
 // page, the moment's description.
 
+const MOST_ABREAST = 4;
 const BEAT = 50; // milliseconds per frame: at most twenty a second
 const PATIENCE = 40; // beats after which a playback has caught up, however much has arrived
 
@@ -121,7 +122,7 @@ class Surfaces {
       return plate;
     });
     this.figures.replaceChildren(...this.plates.map(({ node }) => node));
-    this.figures.style.setProperty("--count", this.plates.length);
+    this.figures.style.setProperty("--count", Math.min(this.plates.length, MOST_ABREAST));
     this.#legend(theme, wrong);
   }
 

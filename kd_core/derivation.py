@@ -1,0 +1,55 @@
+"""Networks that nobody trains, made of trained ones at the end of a phase; what they need is measured on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from kd_core.datasets import Data, Split
+from kd_core.metrics import best_temperature
+from kd_core.networks import UNKNOWN, Average, Corrected, Joined, found_as_often
+from kd_core.plan import AVERAGE, CORRECTED, RAW, Derived
+from kd_core.teaching import answers, freeze
+
+COLDEST, HOTTEST = 0.25, 20.0  # temperatures that calibrate a teacher
+
+
+def derive(derived: Derived, networks: Mapping[str, nn.Module], data: Data, device: torch.device) -> nn.Module:
+    """The network, frozen, on the device."""
+    members = [networks[role] for role in derived.of]
+    if derived.how == AVERAGE:
+        return freeze(Average(members, derived.weights))
+    logits = [answers(member, data.validation.inputs.to(device)).cpu() for member in members]
+    if derived.how == CORRECTED:
+        bias = torch.zeros(len(data.classes))
+        bias[derived.omitted] = found_as_often(logits[0], data.validation.labels, derived.omitted)
+        return freeze(Corrected(members[0], bias.to(device)))
+    if derived.how == RAW:
+        return freeze(Joined(members, [1.0] * len(members), [0.0] * len(members)))
+    return freeze(Joined(members, *calibrated(logits, data.validation)))
+
+
+def calibrated(logits: Sequence[Tensor], split: Split) -> tuple[list[float], list[float]]:
+    """Scales and shifts for networks that know different classes, from their ``logits`` (N, K) on a labelled split.
+
+    Each is divided by the temperature that makes it honest about its own classes (Guo et al. 2017, section 4.2), and
+    shifted so that it speaks equally loud, as the logarithm of its summed exponentials, of what it knows and of what it
+    does not: halfway between the two medians lies 0.
+    """
+    scales, shifts = [], []
+    for own in logits:
+        known = own[0] > UNKNOWN / 2
+        is_own = known[split.labels]
+        scale = best_temperature(own[is_own][:, known], _among(known, split.labels[is_own]), COLDEST, HOTTEST)
+        loudness = (own / scale).logsumexp(1)
+        middle = (loudness[is_own].median() + loudness[~is_own].median()) / 2 if (~is_own).any() else 0.0
+        scales.append(scale)
+        shifts.append(-float(middle))
+    return scales, shifts
+
+
+def _among(known: Tensor, labels: Tensor) -> Tensor:
+    """Labels as positions among the known classes."""
+    return (known.cumsum(0) - 1)[labels]

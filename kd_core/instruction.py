@@ -1,0 +1,72 @@
+"""What one learner is taught: a method, the pair it was built for, the adaptors between, and who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from kd_core.council import average_logits, average_probabilities
+from kd_core.methods import Method, Signals
+from kd_core.pairs import Pair
+from kd_core.plan import LOGITS, PROBABILITIES
+from kd_core.seeds import initialising
+from kd_core.taps import only
+
+
+class Source(Protocol):
+    """A teacher: frozen (``Teaching``), or learning beside its pupil (``Learning``)."""
+
+    def of(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (B, K) and features by tap for the examples ``rows``."""
+
+
+class Instruction:
+    """``weight`` is the share of this teacher among several whose losses are averaged."""
+
+    def __init__(self, method: Method, pair: Pair, labels: Tensor, *, seed: int, weight: float = 1.0) -> None:
+        self.method, self.weight = method, weight
+        self.matches = method.matches(pair)
+        self.paths = only(method.taps(pair), [match.student for match in self.matches])
+        self.teacher_paths = only(pair.teacher.taps(), [match.teacher for match in self.matches])
+        with initialising(seed, "adaptors"):
+            self.adaptors: nn.ModuleDict = method.adaptors(pair, labels.cpu())
+        self.sources: Sequence[Source] = ()
+        self.combine = PROBABILITIES
+        self.weights: tuple[float, ...] = ()
+        self._lacks_labels = bool((labels < 0).any())
+
+    def signals(
+        self, logits: Tensor, features: dict[str, Tensor], labels: Tensor, rows: Tensor, *, epoch: int, seed: int
+    ) -> Signals:
+        """One batch as the method sees it. An example without a label has the teacher's top class in its place."""
+        said = [source.of(rows) for source in self.sources]
+        teacher_logits = self._combined([own for own, _ in said])
+        teacher_features = said[0][1]
+        is_labelled = None
+        if self._lacks_labels:
+            is_labelled = labels >= 0
+            labels = torch.where(is_labelled, labels, teacher_logits.argmax(1))
+        return Signals(
+            logits,
+            labels,
+            teacher_logits,
+            epoch,
+            features,
+            teacher_features,
+            self.matches,
+            self.adaptors,
+            rows,
+            seed,
+            is_labelled,
+        )
+
+    def _combined(self, logits: list[Tensor]) -> Tensor:
+        if len(logits) == 1:
+            return logits[0]
+        if self.combine == LOGITS:
+            return average_logits(logits, self.weights)
+        temperature = self.method.values().get("temperature", 1.0)
+        return average_probabilities(logits, self.weights, temperature)

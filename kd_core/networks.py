@@ -1,0 +1,83 @@
+"""Networks made of networks: with a shared trunk, for some of the classes, averaged, joined, corrected."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from kd_core.council import average_probabilities, joined
+
+UNKNOWN = -1e4  # logit of a class that a network does not know: its probability is 0
+
+
+def grown(trunk: nn.Module, own: nn.Module) -> nn.Sequential:
+    """A network whose first layers may belong to another one, too."""
+    return nn.Sequential(OrderedDict(trunk=trunk, own=own))
+
+
+class Partial(nn.Module):
+    """A network for ``known`` classes (positions), seen as one for all of them: it is sure of none of the others."""
+
+    def __init__(self, network: nn.Module, known: Sequence[int], classes: int) -> None:
+        super().__init__()
+        self.network, self.known, self.classes = network, list(known), classes
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        own: Tensor = self.network(inputs)
+        logits = own.new_full((len(own), self.classes), UNKNOWN)
+        logits[:, self.known] = own
+        return logits
+
+
+class Average(nn.Module):
+    """Logits whose softmax is the average of the members' probabilities."""
+
+    def __init__(self, members: Sequence[nn.Module], weights: Sequence[float] = ()) -> None:
+        super().__init__()
+        self.members, self.weights = nn.ModuleList(members), tuple(weights)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return average_probabilities([member(inputs) for member in self.members], self.weights)
+
+
+class Joined(nn.Module):
+    """Networks that know different classes as one that knows all of theirs; ``scales`` are their temperatures and
+    ``shifts`` are added to what they say, so that the loudest does not win."""
+
+    def __init__(self, members: Sequence[nn.Module], scales: Sequence[float], shifts: Sequence[float]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.scales, self.shifts = tuple(scales), tuple(shifts)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return joined([member(inputs) for member in self.members], self.scales, self.shifts)
+
+
+class Corrected(nn.Module):
+    """A network with a constant added to each logit."""
+
+    def __init__(self, network: nn.Module, bias: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.bias: Tensor
+        self.register_buffer("bias", bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.network(inputs) + self.bias
+        return logits
+
+
+def found_as_often(logits: Tensor, labels: Tensor, label: int) -> float:
+    """What must be added to the logits (N, K) of class ``label`` so that it is answered as often as it occurs.
+
+    The correction of a class that was missing in training: Hinton, Vinyals & Dean 2015, section 3. Where it occurs
+    never, negative infinity would be right; the lowest of the margins is returned.
+    """
+    others = logits.clone()
+    others[:, label] = -torch.inf
+    margins = (others.max(1).values - logits[:, label]).sort().values
+    count = int((labels == label).sum())
+    return float(margins[count - 1] + margins[min(count, len(margins) - 1)]) / 2 if count else float(margins[0]) - 1

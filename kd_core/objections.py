@@ -1,0 +1,51 @@
+"""Why a plan makes no sense: networks that do not fit their inputs, methods that do not fit their networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kd_core.datasets import Data
+from kd_core.plan import LOSSES, Derived, Learner, Phase, first, model_of, pairs_of
+from kd_core.taps import in_words, shapes
+
+
+def to(learner: Learner, phases: Sequence[Phase], data: Data) -> str:
+    """Why a learner cannot be built or taught, as a sentence."""
+    shape = data.shape
+    if learner.trunk[0]:
+        owner = model_of(phases, learner.trunk[0])
+        taps = shapes(owner, shape, len(data.classes))
+        if learner.trunk[1] not in taps:
+            return f"student = {owner.name}: this scheme branches off inside the student, which shows no layers there."
+        shape = taps[learner.trunk[1]]
+    if refusal := learner.model.refusal(shape):
+        given = f", and it is given {in_words(shape)} by the student’s first layers" if learner.trunk[0] else ""
+        return f"{learner.role} = {learner.model.name}: a {learner.model.title} {refusal}{given}."
+    return _of_method(learner, phases, data) if learner.method is not None else ""
+
+
+def _of_method(learner: Learner, phases: Sequence[Phase], data: Data) -> str:
+    method = learner.method
+    assert method is not None
+    called = f"method = {method.name}: {method.title}"
+    pairs = pairs_of(learner, phases, data)
+    for pair in pairs:
+        if refusal := method.refusal(pair):
+            return f"{called} {refusal}."
+    reads = any(match.teacher in pairs[0].teacher.taps() for match in method.matches(pairs[0]))
+    if learner.is_self_taught and not reads:
+        return (
+            f"{called} compares answers, and a network's answers equal its own. Choose one that compares feature maps."
+        )
+    involved = [learner, *(first(phases, teacher) for teacher in learner.teachers)]
+    if reads and any(isinstance(own, Derived) or own.trunk[0] or own.classes for own in involved):
+        return f"{called} compares features, and under this scheme the networks have only answers in common."
+    if reads and len(learner.teachers) > 1 and learner.combine != LOSSES:
+        return f"{called} compares features, and those of several teachers have no average. Choose combine = losses."
+    if not method.is_left_behind:
+        alone = next(phase for phase in phases if learner in phase.learners)
+        pupils = [own for phase in phases for own in phase.learners if learner.role in own.teachers]
+        is_live = any(own.role in learner.teachers for own in alone.learners)
+        if is_live or pupils or len(learner.teachers) > 1 or learner.begins_with:
+            return f"{called} takes over the last layers of one trained teacher, which this scheme does not have."
+    return ""

@@ -1,0 +1,142 @@
+"""The plan of a run: phases, the learners in them, who teaches whom, and how their networks are built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from kd_core.config import Recipe, TeacherRecipe
+from kd_core.datasets import Data, Dataset
+from kd_core.methods import Method
+from kd_core.models import Model
+from kd_core.networks import Partial, grown
+from kd_core.pairs import Pair, SelfPair
+from kd_core.taps import shapes
+from kd_core.views import View
+
+TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"  # roles, and what kind of network a role is
+PROBABILITIES, LOGITS, LOSSES = "probabilities", "logits", "losses"  # what is averaged of several teachers
+AVERAGE, JOINED, RAW, CORRECTED = (
+    "average",
+    "joined",
+    "joined as they are",
+    "corrected",
+)  # how a network is made of others
+ALL, LABELLED, SURE = "all", "labelled", "sure"  # examples
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One network that learns during a phase. Without a method it learns from the labels alone.
+
+    Its ``teachers`` are roles: of an earlier phase, then they are frozen; of the same phase, then they answer as they
+    are at that step; its own role, then its later layers teach its earlier ones.
+    """
+
+    role: str
+    model: Model
+    seed: int  # of its initial weights
+    method: Method | None = None
+    teachers: tuple[str, ...] = ()
+    combine: str = PROBABILITIES  # how several teachers become one
+    weights: tuple[float, ...] = ()  # of the teachers; equal if empty
+    kind: str = ""  # teacher, student or baseline; of the role if empty
+    begins_with: str = ""  # role whose weights it takes over
+    trunk: tuple[str, str] = ("", "")  # (role, tap): it shares that network up to there, its model is what follows
+    classes: tuple[int, ...] = ()  # the only ones that it can tell; empty: all
+    sees: str = ALL  # which of the examples shown: all, the labelled ones, or those of which its teacher is sure
+    confidence: float = 0.0  # of the teacher, from which on it is sure
+    is_balanced: bool = False  # as many sure examples of every class
+    noise: float = 0.0  # standard deviation of what is added to its inputs
+
+    @property
+    def is_self_taught(self) -> bool:
+        return self.teachers == (self.role,)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A network that nobody trains: made of trained ones when its phase ends.
+
+    By the average of their probabilities; joined, where they know different classes; or corrected: the logit of the
+    ``omitted`` class is raised until it is answered as often as it occurs in the validation split.
+    """
+
+    role: str
+    of: tuple[str, ...]
+    how: str
+    weights: tuple[float, ...] = ()
+    kind: str = STUDENT
+    omitted: int = -1
+
+    def in_words(self) -> str:
+        """In the place of a family's name."""
+        return f"{self.how}: {', '.join(self.of)}"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Learners that train side by side: the same examples in the same order, one optimiser each."""
+
+    name: str
+    learners: tuple[Learner, ...]
+    recipe: Recipe | TeacherRecipe
+    view: View
+    order_seed: int
+    is_kept: bool = False  # its result depends on nothing but itself: train once, keep for other runs
+    until: float = 0.0  # it ends earlier when every learner is right on that share of the validation split
+    is_cyclic: bool = False  # the rate falls to nothing along a cosine
+    derived: tuple[Derived, ...] = ()
+
+
+def first(phases: Iterable[Phase], role: str) -> Learner | Derived:
+    """The first one of a role: later ones of the same role have the same network."""
+    every: list[Learner | Derived] = []
+    for phase in phases:
+        every += [*phase.learners, *phase.derived]
+    return next(own for own in every if own.role == role)
+
+
+def model_of(phases: Sequence[Phase], role: str) -> Model:
+    """The family of a role; of a derived network that of its first member."""
+    found = first(phases, role)
+    return found.model if isinstance(found, Learner) else model_of(phases, found.of[0])
+
+
+def pairs_of(learner: Learner, phases: Sequence[Phase], data: Data) -> tuple[Pair, ...]:
+    """The learner and each of its teachers as its method sees them."""
+    shape, classes = data.shape, len(data.classes)
+    if learner.is_self_taught:
+        return (SelfPair(learner.model, learner.model, shape, classes),)
+    return tuple(Pair(learner.model, model_of(phases, teacher), shape, classes) for teacher in learner.teachers)
+
+
+def build(learner: Learner, phases: Sequence[Phase], data: Data) -> nn.Module:
+    """The learner's network as it is trained, used and stored, initialised from torch's global generator."""
+    shape, classes = data.shape, len(data.classes)
+    if learner.trunk[0]:
+        role, tap = learner.trunk
+        owner = model_of(phases, role)
+        body, _ = owner.split(owner.build(shape, classes), tap)
+        return grown(body, learner.model.build(shapes(owner, shape, classes)[tap], classes))
+    if learner.classes:
+        return Partial(learner.model.build(shape, len(learner.classes)), learner.classes, classes)
+    if learner.method is None or learner.is_self_taught:
+        return learner.model.build(shape, classes)
+    return learner.method.build(pairs_of(learner, phases, data)[0])
+
+
+def what_determines(dataset: Dataset, phase: Phase, device: str) -> str:
+    """Everything that the result of a kept phase depends on, as text: the key under which it is kept."""
+    learners = [(own.role, own.model.to_dict(), own.seed) for own in phase.learners]
+    shown = (phase.view.labels.values(), phase.view.seed, phase.order_seed)
+    # What few schemes ask for joins the key only where they do: teachers kept before it existed stay known.
+    special = repr([(own.classes, own.begins_with, own.trunk) for own in phase.learners]) + repr(
+        (phase.view.classes, phase.until, phase.is_cyclic)
+    )
+    usual = repr([((), "", ("", ""))] * len(phase.learners)) + repr(((), 0.0, False))
+    extra = () if special == usual else (special,)
+    return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, device, torch.__version__, *extra))

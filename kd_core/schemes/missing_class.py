@@ -1,0 +1,46 @@
+"""A missing class: the student never sees an example of it, and learns it from what the teacher says of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kd_core.config import RunConfig
+from kd_core.datasets import Data, load
+from kd_core.plan import CORRECTED, STUDENT, TEACHER, Derived, Phase
+from kd_core.schemes import Scheme, control, student, teacher_phase, together
+from kd_core.verdict import Comparison
+from kd_core.views import NONE
+
+
+@dataclass(frozen=True)
+class MissingClass(Scheme):
+    title: ClassVar[str] = "A missing class"
+    idea: ClassVar[str] = (
+        "The student never sees one class, and knows it only from how much the teacher finds other examples "
+        "alike; then the "
+        "bias of that class is corrected on validation data."
+    )
+    family: ClassVar[str] = "fewer labels"
+    paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 3"
+    compares: ClassVar[Comparison] = Comparison(
+        "corrected", STUDENT, "omitted", "corrected", "Uncorrected", "of the class that it never saw, on the test split"
+    )
+
+    @classmethod
+    def suggests(cls, data: Data) -> Mapping[str, str]:
+        return {"omitted": data.classes[-2], "labelled": "0"}
+
+    def objection(self, config: RunConfig) -> str:
+        if config.labels.omitted != NONE:
+            return ""
+        classes = ", ".join(load(config.dataset).classes)
+        return f"omitted = none: choose the class that the student never sees: {classes}."
+
+    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+        names = load(config.dataset).classes
+        omitted = names.index(config.labels.omitted) if config.labels.omitted in names else 0
+        corrected = Derived("corrected", (STUDENT,), CORRECTED, omitted=omitted)
+        learners = (student(config, TEACHER), *control(config))
+        return teacher_phase(config), together(config, "students", *learners, derived=(corrected,))

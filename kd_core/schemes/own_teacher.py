@@ -1,0 +1,60 @@
+"""Be your own teacher: exits along one network, all trained at once; the deepest one teaches those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kd_core.config import RunConfig
+from kd_core.datasets import Data
+from kd_core.plan import BASELINE, STUDENT, Learner, Phase
+from kd_core.schemes import Scheme, together
+from kd_core.schemes._exit import Exit
+from kd_core.taps import EMBEDDING
+from kd_core.verdict import Comparison
+
+
+@dataclass(frozen=True)
+class OwnTeacher(Scheme):
+    title: ClassVar[str] = "Be your own teacher"
+    idea: ClassVar[str] = (
+        "One network with exits along the way: the deepest answer teaches the early ones, in one training."
+    )
+    family: ClassVar[str] = "self"
+    paper: ClassVar[str] = "Zhang et al. 2019, section 3"
+    compares: ClassVar[Comparison] = Comparison(name="deepest exit", control_name="Same network without exits")
+
+    @classmethod
+    def suggests(cls, data: Data) -> Mapping[str, str]:
+        return {
+            "student": "cnn" if len(data.shape) == 3 else "mlp",
+            "student_depth": "3",
+            "student_widths": "32-32-32",
+            "alpha": "0.1",
+            "temperature": "3",
+        }
+
+    def objection(self, config: RunConfig) -> str:
+        if self._exits(config):
+            return ""
+        return (
+            f"student = {config.student.name}: a {config.student.label()} has no layers to leave it early; "
+            f"choose a deeper one."
+        )
+
+    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+        deepest = Learner(STUDENT, config.student, config.seed, kind=STUDENT)
+        exits = [
+            Learner(
+                f"exit {number}", Exit(), config.seed, config.method, (STUDENT,), kind=STUDENT, trunk=(STUDENT, tap)
+            )
+            for number, tap in enumerate(self._exits(config), start=1)
+        ]
+        alone = (Learner(BASELINE, config.student, config.seed),) if config.basics.control else ()
+        return (together(config, "students", deepest, *exits, *alone),)
+
+    def _exits(self, config: RunConfig) -> list[str]:
+        """Every tap but the last stage, which the deepest answer comes from."""
+        taps = [tap for tap in config.student.taps() if tap != EMBEDDING]
+        return taps[:-1] if any(tap.startswith("stage") for tap in taps) else taps

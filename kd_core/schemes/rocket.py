@@ -1,0 +1,37 @@
+"""Rocket launching: a light network and a booster learn together on the same first layers; the light one flies on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kd_core.config import RunConfig
+from kd_core.datasets import Data
+from kd_core.plan import STUDENT, TEACHER, Learner, Phase
+from kd_core.schemes import Scheme, control, student, together
+from kd_core.verdict import Comparison
+
+BOOSTER = "booster"
+
+
+@dataclass(frozen=True)
+class Rocket(Scheme):
+    title: ClassVar[str] = "Rocket launching"
+    idea: ClassVar[str] = (
+        "Student and booster share their first layers and learn at the same time; only the booster's answers are "
+        "hints, "
+        "never the student's."
+    )
+    family: ClassVar[str] = "online"
+    paper: ClassVar[str] = "Zhou et al. 2018, section 3"
+    compares: ClassVar[Comparison] = Comparison(name="launched")
+
+    @classmethod
+    def suggests(cls, data: Data) -> Mapping[str, str]:
+        return {"student": "cnn", "student_width": "8"} if len(data.shape) == 3 else {}
+
+    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+        first = next(iter(config.student.taps()), "")
+        booster = Learner(BOOSTER, config.teacher, config.seed, kind=TEACHER, trunk=(STUDENT, first))
+        return (together(config, "students", student(config, BOOSTER), booster, *control(config)),)

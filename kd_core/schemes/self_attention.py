@@ -1,0 +1,33 @@
+"""Self-attention distillation: each stage of a network learns where the next one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kd_core.config import RunConfig
+from kd_core.datasets import Data
+from kd_core.plan import STUDENT, Phase
+from kd_core.schemes import Scheme, control, student, together
+from kd_core.verdict import Comparison
+
+
+@dataclass(frozen=True)
+class SelfAttention(Scheme):
+    title: ClassVar[str] = "Self-attention"
+    idea: ClassVar[str] = "No teacher at all: each stage of the network learns from the stage after it."
+    family: ClassVar[str] = "self"
+    paper: ClassVar[str] = "Hou et al. 2019, section 3"
+    compares: ClassVar[Comparison] = Comparison(name="taught by its later stages")
+
+    @classmethod
+    def suggests(cls, data: Data) -> Mapping[str, str]:
+        return (
+            {"student": "cnn", "student_width": "8", "student_depth": "3", "method": "attention"}
+            if len(data.shape) == 3
+            else {}
+        )
+
+    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+        return (together(config, "students", student(config, STUDENT), *control(config)),)

@@ -1,0 +1,51 @@
+"""Snapshot distillation: one training in cycles; the end of each cycle teaches the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kd_core.config import RunConfig
+from kd_core.options import whole
+from kd_core.plan import BASELINE, STUDENT, Phase
+from kd_core.schemes import Scheme, control, student, together
+from kd_core.verdict import Comparison
+
+
+@dataclass(frozen=True)
+class Snapshot(Scheme):
+    title: ClassVar[str] = "Snapshot distillation"
+    idea: ClassVar[str] = (
+        "One training in cycles of a falling learning rate: the network at the end of a cycle teaches the next."
+    )
+    family: ClassVar[str] = "self"
+    paper: ClassVar[str] = "Yang et al. 2019, section 3"
+    compares: ClassVar[Comparison] = Comparison(name="taught by its snapshots")
+
+    cycles: int = whole(3, 2, 8, "Cycles that the epochs are divided into.")
+
+    def objection(self, config: RunConfig) -> str:
+        if config.recipe.epochs >= self.cycles:
+            return ""
+        return (
+            f"cycles = {self.cycles}: {config.recipe.epochs} epochs cannot be divided into them; choose fewer cycles."
+        )
+
+    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+        epochs = max(1, config.recipe.epochs // self.cycles)
+        recipe = config.recipe.with_values(epochs=epochs)
+        phases, before = [], ("", "")
+        for number in range(1, self.cycles + 1):
+            is_last = number == self.cycles
+            roles = (STUDENT, BASELINE) if is_last else (f"cycle {number}", f"baseline {number}")
+            teachers = (before[0],) if before[0] else ()
+            pupil = student(config, *teachers, role=roles[0], kind=STUDENT, begins_with=before[0])
+            alone = control(config, role=roles[1], kind=BASELINE, begins_with=before[1])
+            name = f"cycle {number}"
+            phases.append(
+                together(
+                    config, name, pupil, *alone, recipe=recipe, is_cyclic=True, order_seed=config.seed + number - 1
+                )
+            )
+            before = roles
+        return tuple(phases)
