@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from kd_core import snapshots
 from kd_core.datasets import Split, load
+from kd_core.derivation import derive
 from kd_core.drawing import network_input
 from kd_core.events import Event, Finished, Validated
 from kd_core.learning import one_thread
 from kd_core.metrics import best_temperature
-from kd_core.plan import TEACHER, build
+from kd_core.plan import TEACHER, Derived, build
 from kd_core.preparation import steps_per_epoch
 from kd_core.schemes import Scheme
 from kd_core.store import Run, Store
@@ -95,10 +96,11 @@ class Recall:
         The logits of networks of earlier phases, which no longer change, are left out unless it ``is_first``.
         """
         logits = self.logits(moment)
+        changing = {*moment.roles, *(made.role for made in self._derived if set(made.of) & set(moment.roles))}
         sent = {
             role: {split: _as_text(rows) for split, rows in by_split.items()}
             for role, by_split in logits.items()
-            if is_first or role in moment.roles
+            if is_first or role in changing
         }
         return {"moment": moment.number, "roles": list(logits), "logits": sent}
 
@@ -138,7 +140,18 @@ class Recall:
     def networks(self, moment: Moment) -> dict[str, nn.Module]:
         """The networks by role as they were at that moment, frozen."""
         latest = {role: past.number for past in self._all if past.number <= moment.number for role in past.roles}
-        return {role: _networks(self.store, self.run.id, self.rewinds, number)[role] for role, number in latest.items()}
+        found = {
+            role: _networks(self.store, self.run.id, self.rewinds, number)[role] for role, number in latest.items()
+        }
+        for derived in self._derived:
+            if set(derived.of) <= set(found):
+                found[derived.role] = derive(derived, found, self.data, torch.device("cpu"))
+        return found
+
+    @functools.cached_property
+    def _derived(self) -> list[Derived]:
+        assert isinstance(self.config.scheme, Scheme)
+        return [derived for phase in self.config.scheme.phases(self.config) for derived in phase.derived]
 
     def _moment(self, number: int, event: Event) -> Moment:
         """From what was said with the weights: a look, or the end of a run that was stopped or failed."""

@@ -10,7 +10,8 @@ import torch
 
 from kd_core import metrics, snapshots
 from kd_core import recall as recall_module
-from kd_core.config import RunConfig, from_flat
+from kd_core.catalogue import members
+from kd_core.config import RunConfig, from_flat, read_flat
 from kd_core.events import Pinned, Probed, Validated
 from kd_core.probes import rounded
 from kd_core.recall import TAUGHT, TEST, VALIDATION, Recall
@@ -55,6 +56,17 @@ def test_the_last_epoch_gives_the_test_accuracy_of_the_verdict(runs: Runs, small
     logits = recall.logits(recall.at(-1))
     for role, test in recall.run.test.items():
         assert metrics.accuracy(logits[role][TEST], recall.splits[TEST].labels) == test["accuracy"]
+
+
+@pytest.mark.parametrize("scheme", list(members("schemes")))
+def test_every_network_of_every_scheme_can_be_asked_again(runs: Runs, scheme: str) -> None:
+    config, errors = read_flat({"dataset": "digits", "scheme": scheme, "epochs": "4", "teacher_epochs": "1"})
+    assert not errors
+    recall = finished(runs, config)
+    logits = recall.logits(recall.at(-1))
+    assert set(logits) == set(recall.run.test)
+    for role, test in recall.run.test.items():
+        assert metrics.accuracy(logits[role][TEST], recall.splits[TEST].labels) == test["accuracy"], role
 
 
 def test_a_run_that_found_its_teacher_knows_it_as_well_as_one_that_trained_it(runs: Runs, small: RunConfig) -> None:
