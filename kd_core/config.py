@@ -211,7 +211,7 @@ def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
     suggested = dict(getattr(dataset, "suggests", {}))
     if (scheme := members("schemes").get(str(texts.get("scheme", "")))) is not None:
         assert issubclass(scheme, Arrangement)
-        suggested |= scheme.suggests(load(dataset()))
+        suggested |= scheme.suggests(load(_construct(dataset, suggested, texts, "dataset_", [])))
     parts, known = {}, set()
     for name, group, prefix in MEMBERS:
         wanted = str(texts.get(name, suggested.get(name, DEFAULTS[name])))
@@ -271,7 +271,7 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
         {"labels": labels},
         {"method": method},
         {"method": usual["method"]},
-        {"labels": labels, **usual},
+        {"labels": Labels(), **usual},
     ):
         try:
             return RunConfig(**parts | changes)

@@ -117,6 +117,19 @@ def test_features_and_adaptors_work_beyond_the_offline_scheme(scheme: str, metho
     assert finished(said).outcome == "completed"
 
 
+def test_what_a_scheme_suggests_fits_the_data_as_they_are_chosen() -> None:
+    config, errors = read_flat({"dataset": "blobs", "dataset_clouds": "2", "scheme": "missing_class"})
+    assert errors == []
+    assert config.labels.omitted == "A"
+
+
+def test_a_scheme_without_what_it_needs_is_refused_and_the_usual_one_shown() -> None:
+    chosen = {"dataset": "blobs", "dataset_clouds": "2", "scheme": "missing_class", "omitted": "E"}
+    config, errors = read_flat(chosen)
+    assert errors == ['omitted = "E": choose none, A, B.']
+    assert config.dataset.name == "blobs"
+
+
 # -- offline and its variations --------------------------------------------------------------------------------------
 
 
