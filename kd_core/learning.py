@@ -123,7 +123,7 @@ class Learning:
 
     def apply(self, live: Mapping[str, float]) -> None:
         """Puts live options into force: those of the method, and the learning rate."""
-        if self.method is not None:
+        if self.method is not None and not self.learner.is_fixed:
             own = {name: value for name, value in live.items() if name in options_of(type(self.method))}
             self.method = self.method.with_values(**own)
             for instruction in self.instructions:

@@ -50,6 +50,7 @@ class Learner:
     sees: str = ALL  # which of the examples shown: all, the labelled ones, or those of which its teacher is sure
     confidence: float = 0.0  # of the teacher, from which on it is sure
     is_balanced: bool = False  # as many sure examples of every class
+    is_fixed: bool = False  # its method is part of the scheme and keeps its options, whatever is changed by hand
     noise: float = 0.0  # standard deviation of what is added to its inputs
 
     @property

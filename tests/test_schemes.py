@@ -130,6 +130,22 @@ def test_a_scheme_without_what_it_needs_is_refused_and_the_usual_one_shown() -> 
     assert config.dataset.name == "blobs"
 
 
+def test_a_network_that_would_see_nothing_is_refused() -> None:
+    _, errors = read_flat({"dataset": "digits", "scheme": "merge", "labelled": "1", "teacher_view": "student"})
+    assert len(errors) == 1
+    assert "would see no example; choose more." in errors[0]
+
+
+def test_the_virtual_teacher_beside_a_real_one_keeps_its_own_numbers() -> None:
+    training = Training(config_of("teacher_free", temperature="3"), kept=KEPT)
+    for event in training:
+        if isinstance(event, Step) and event.phase == "students":
+            break
+    methods = {own.role: own.method for own in training._lesson.learning}
+    assert methods["student"].temperature == 3
+    assert (methods["virtual"].temperature, methods["virtual"].weight) == (20, 10)
+
+
 # -- offline and its variations --------------------------------------------------------------------------------------
 
 

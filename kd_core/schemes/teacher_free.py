@@ -23,7 +23,7 @@ class TeacherFree(Scheme):
 
     def phases(self, config: RunConfig) -> tuple[Phase, ...]:
         taught = student(config, TEACHER)
-        virtual = student(config, TEACHER, role="virtual", method=VirtualTeacher(), kind=STUDENT)
-        smoothed = student(config, TEACHER, role="smoothed", method=LabelSmoothing(), kind=STUDENT)
+        virtual = student(config, TEACHER, role="virtual", method=VirtualTeacher(), kind=STUDENT, is_fixed=True)
+        smoothed = student(config, TEACHER, role="smoothed", method=LabelSmoothing(), kind=STUDENT, is_fixed=True)
         assert taught.role == STUDENT
         return teacher_phase(config), together(config, "students", taught, virtual, smoothed, *control(config))
