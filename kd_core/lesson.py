@@ -157,7 +157,10 @@ class Lesson:
             own.load_adaptor_tensors(state.take(f"adaptors/{own.role}"))
             own.load_optimiser_tensors(state.take(f"optimiser/{own.role}"))
         self.is_enough = is_enough
-        self._good = {role: network.state_dict() for role, network in self.networks.items()}
+        self._good = {
+            role: {name: value.clone() for name, value in network.state_dict().items()}
+            for role, network in self.networks.items()
+        }
 
     def _rows(self, own: Learning, done: int) -> torch.Tensor:
         """The examples of a step. Each epoch has an order of its own, drawn when it begins."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kd_core.datasets import Data
-from kd_core.plan import LOSSES, Derived, Learner, Phase, first, model_of, pairs_of
+from kd_core.methods.binary import Binary
+from kd_core.plan import LOSSES, PROBABILITIES, Derived, Learner, Phase, first, model_of, pairs_of
 from kd_core.taps import in_words, shapes
 
 
@@ -24,7 +25,7 @@ def to(learner: Learner, phases: Sequence[Phase], data: Data) -> str:
     return _of_method(learner, phases, data) if learner.method is not None else ""
 
 
-def _of_method(learner: Learner, phases: Sequence[Phase], data: Data) -> str:
+def _of_method(learner: Learner, phases: Sequence[Phase], data: Data) -> str:  # noqa: PLR0911
     method = learner.method
     assert method is not None
     called = f"method = {method.name}: {method.title}"
@@ -42,6 +43,14 @@ def _of_method(learner: Learner, phases: Sequence[Phase], data: Data) -> str:
         return f"{called} compares features, and under this scheme the networks have only answers in common."
     if reads and len(learner.teachers) > 1 and learner.combine != LOSSES:
         return f"{called} compares features, and those of several teachers have no average. Choose combine = losses."
+    if not method.is_left_behind and any(
+        own.begins_with == learner.role and own.method != method for phase in phases for own in phase.learners
+    ):
+        return f"{called} makes another network of the student, which cannot go on without it. Choose fine_tune = 0."
+    if isinstance(method, Binary) and len(learner.teachers) > 1 and learner.combine == PROBABILITIES:
+        return (
+            f"{called} asks for a yes or no to each class, and averages of softmax have none. Choose combine = logits."
+        )
     if not method.is_left_behind:
         alone = next(phase for phase in phases if learner in phase.learners)
         pupils = [own for phase in phases for own in phase.learners if learner.role in own.teachers]

@@ -29,7 +29,7 @@ def _saw(learner: Learner, phase: Phase, data: Data) -> str:
         return phase.view.labels.in_words(data)
     saw = phase.view.in_words(data)
     return saw + (f", of those without labels the ones its teacher is {learner.confidence:.0%} sure of"
-                  if learner.sees == SURE else "")  # fmt: skip
+                  if learner.sees == SURE and learner.confidence else "")  # fmt: skip
 
 
 def is_reached(phase: Phase, look: events.Event) -> bool:

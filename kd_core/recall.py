@@ -159,7 +159,8 @@ class Recall:
             assert isinstance(self.config.scheme, Scheme)
             phase = next(phase for phase in self.config.scheme.phases(self.config) if phase.name == event.phase)
             epoch = event.step // steps_per_epoch(phase, self.data)
-            return Moment(number, event.phase, epoch, tuple(event.test_accuracy))
+            made = {derived.role for derived in self._derived}
+            return Moment(number, event.phase, epoch, tuple(role for role in event.test_accuracy if role not in made))
         assert isinstance(event, Validated)
         return Moment(number, event.phase, event.epoch, tuple(event.accuracy))
 

@@ -45,7 +45,7 @@ def verdict(tests: Sequence[Test], of: Comparison = Comparison()) -> Verdict:
     if not tests:
         raise ValueError("A verdict needs at least one finished run.")
     if any(of.role not in test for test in tests):
-        return Verdict("alone", "The run ended before the student began.")
+        return Verdict("alone", "The run ended before there was anything to compare.")
     students = [100 * test[of.role][of.measure] for test in tests]
     if any(of.control not in test for test in tests):
         return Verdict(
@@ -66,7 +66,7 @@ def verdict(tests: Sequence[Test], of: Comparison = Comparison()) -> Verdict:
     if interval[0] > 0:
         return Verdict("gain", f"{found} ({spread}). That is more than chance explains.", gain, interval, len(tests))
     if interval[1] < 0:
-        text = f"{found} ({spread}). Here the teacher did harm, by more than chance explains."
+        text = f"{found} ({spread}). That is a loss, by more than chance explains."
         return Verdict("loss", text, gain, interval, len(tests))
     text = f"{found}, but the {spread} includes zero: this may be luck."
     return Verdict("open", text, gain, interval, len(tests))

@@ -23,7 +23,7 @@ def test_a_clear_loss_is_said_as_plainly() -> None:
     found = verdict(finished([0.80, 0.80, 0.79], [0.85, 0.86, 0.84]))
     assert found.outcome == "loss"
     assert "−5.3 points" in found.sentence
-    assert "harm" in found.sentence
+    assert "That is a loss" in found.sentence
 
 
 def test_what_may_be_luck_is_called_luck() -> None:

@@ -33,10 +33,6 @@ class Scheme(Arrangement):
             return objection
         data, phases = load(config.dataset), self.phases(config)
         for phase in phases:
-            if not phase.view.count(data):
-                return (
-                    f"labelled = {config.labels.labelled}: {phase.learners[0].role} would see no example; choose more."
-                )
             for learner in phase.learners:
                 if refusal := objections.to(learner, phases, data):
                     return refusal

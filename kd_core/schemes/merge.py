@@ -22,7 +22,7 @@ class Merge(Scheme):
     )
     family: ClassVar[str] = "several teachers"
     paper: ClassVar[str] = "Shen et al. 2019 (amalgamation), section 3; calibration: Guo et al. 2017, section 4.2"
-    compares: ClassVar[Comparison] = Comparison(name="merged without labels", control_name="Baseline with all labels")
+    compares: ClassVar[Comparison] = Comparison(name="merged without labels", control_name="Baseline with the labels")
 
     calibrated: bool = switch(True, "Bring both teachers to one scale first, so that the louder one does not win.")
 
@@ -31,6 +31,10 @@ class Merge(Scheme):
         return {"labelled": "0"}
 
     def objection(self, config: RunConfig) -> str:
+        if config.teacher_recipe.view == "student":
+            return (
+                "teacher_view = student: the student has no labels here, so the teachers need their own; choose full."
+            )
         classes = len(load(config.dataset).classes)
         return (
             ""

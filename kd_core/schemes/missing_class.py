@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kd_core.config import RunConfig
 from kd_core.datasets import Data, load
-from kd_core.plan import CORRECTED, STUDENT, TEACHER, Derived, Phase
+from kd_core.plan import CORRECTED, TEACHER, Derived, Phase
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 from kd_core.verdict import Comparison
 from kd_core.views import NONE
@@ -25,7 +25,12 @@ class MissingClass(Scheme):
     family: ClassVar[str] = "fewer labels"
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 3"
     compares: ClassVar[Comparison] = Comparison(
-        "corrected", STUDENT, "omitted", "corrected", "Uncorrected", "of the class that it never saw, on the test split"
+        "corrected student",
+        "corrected baseline",
+        "omitted",
+        "taught and corrected",
+        "Baseline, corrected too,",
+        "of the class that neither ever saw, on the test split",
     )
 
     @classmethod
@@ -33,6 +38,8 @@ class MissingClass(Scheme):
         return {"omitted": data.classes[-2], "labelled": "0"}
 
     def objection(self, config: RunConfig) -> str:
+        if config.labels.omitted != NONE and config.teacher_recipe.view == "student":
+            return "teacher_view = student: then the teacher never saw the class either, and cannot tell of it."
         if config.labels.omitted != NONE:
             return ""
         classes = ", ".join(load(config.dataset).classes)
@@ -41,6 +48,9 @@ class MissingClass(Scheme):
     def phases(self, config: RunConfig) -> tuple[Phase, ...]:
         names = load(config.dataset).classes
         omitted = names.index(config.labels.omitted) if config.labels.omitted in names else 0
-        corrected = Derived("corrected", (STUDENT,), CORRECTED, omitted=omitted)
         learners = (student(config, TEACHER), *control(config))
-        return teacher_phase(config), together(config, "students", *learners, derived=(corrected,))
+        corrected = [
+            Derived(f"corrected {own.role}", (own.role,), CORRECTED, kind=own.kind or own.role, omitted=omitted)
+            for own in learners
+        ]
+        return teacher_phase(config), together(config, "students", *learners, derived=tuple(corrected))

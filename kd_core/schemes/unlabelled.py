@@ -60,7 +60,7 @@ class Unlabelled(Scheme):
                 config, teacher, role=role, kind=STUDENT, seed=config.seed + 1000 * (self.rounds - turn), sees=SURE,
                 confidence=self.confidence, is_balanced=self.balanced, noise=self.noise,
             )  # fmt: skip
-            alone = control(config, sees=LABELLED) if is_last else ()
+            alone = control(config, sees=LABELLED, noise=self.noise) if is_last else ()
             phases.append(together(config, "students" if is_last else role, pupil, *alone, view=everything))
             teacher = role
         return tuple(phases)

@@ -15,6 +15,10 @@ from pages.ui.browser.palette import ROLES
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
 
+UNEQUAL = (
+    "What is compared here is not trained side by side, so a run that was stopped or changed by hand compares unequal "
+    "trainings. Let it run to its end."
+)
 NOTHING = "nothing itself"  # of networks made of others
 ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
 
@@ -25,6 +29,8 @@ def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
     A run that was stopped, failed or changed by hand stands for itself alone.
     """
     if row.state != runs.COMPLETED or was_changed(row):
+        if row.test and not roles.is_side_by_side(row.config):
+            return Verdict("alone", UNEQUAL), []
         return (verdict([row.test], row.config.scheme.compares) if row.test else None), []
     family = runs.shared().store.siblings(row.family)
     tests = [run.test for run in family if run.test and run.state == runs.COMPLETED]

@@ -1,4 +1,4 @@
-"""Every method against its baseline: ``python -m tests.bench.methods``, half an hour; or some: ``... methods dkd hints``.
+"""Every method against its baseline: ``python -m tests.bench.methods``, half an hour; some: ``... methods dkd dist``.
 
 Digits, the default teacher (a CNN 16×2 that saw all 1,000 labels) and a CNN 8×2 as student, since not every method can
 teach a fully connected one. Two settings: 50 labels, where a teacher has something to give, and all of them with 40
