@@ -76,7 +76,7 @@ def is_it_luck(row: Run) -> None:
     elif family and found and found.outcome != "alone":
         missing = missing_seeds(row, family)
         label = "Is it luck?" if len(missing) < SEEDS else f"Is it luck? Ask {len(missing)} more seeds"
-        if st.button(label, icon=":material/casino:", key="luck", help=_help(len(missing))):
+        if st.button(label, icon=":material/casino:", key="luck", help=_help(row, len(missing))):
             for seed in missing:
                 runs.shared().start(row.config.with_flat(seed=seed))
             st.rerun()
@@ -90,10 +90,11 @@ def missing_seeds(row: Run, family: list[Run]) -> list[int]:
     return [next(fresh) for _ in range(count)]
 
 
-def _help(count: int) -> str:
+def _help(row: Run, count: int) -> str:
+    is_kept = any(phase.is_kept for phase in roles.plan(row.config)) and row.config.teacher_recipe.view == "full"
     return (
         f"Runs {count} more seeds at full speed: other labelled examples, other wrong labels, other initial weights, "
-        "another order. The teacher stays the same."
+        "another order." + (" The teacher stays the same." if is_kept else "")
     )
 
 
