@@ -125,11 +125,14 @@ class Lesson:
         """What the networks answer now. Raises NotFiniteError."""
         said = self._watch.look(done, done // self.per_epoch, self.networks)
         self.is_enough = is_reached(self.phase, said[0])
+        self._keep_weights()
+        return said
+
+    def _keep_weights(self) -> None:
         self._good = {
             role: {name: value.clone() for name, value in network.state_dict().items()}
             for role, network in self.networks.items()
         }
-        return said
 
     def rescue(self) -> str:
         """After a NotFiniteError: goes back to the last weights whose answers are finite, and says which."""
@@ -157,10 +160,7 @@ class Lesson:
             own.load_adaptor_tensors(state.take(f"adaptors/{own.role}"))
             own.load_optimiser_tensors(state.take(f"optimiser/{own.role}"))
         self.is_enough = is_enough
-        self._good = {
-            role: {name: value.clone() for name, value in network.state_dict().items()}
-            for role, network in self.networks.items()
-        }
+        self._keep_weights()
 
     def _rows(self, own: Learning, done: int) -> torch.Tensor:
         """The examples of a step. Each epoch has an order of its own, drawn when it begins."""

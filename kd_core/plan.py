@@ -93,6 +93,20 @@ class Phase:
     derived: tuple[Derived, ...] = ()
 
 
+def kind_of(own: Learner | Derived) -> str:
+    """Teacher, student or baseline: as the scheme says, else by its role."""
+    return own.kind or (own.role if own.role in (TEACHER, STUDENT, BASELINE) else STUDENT)
+
+
+def saw(phase: Phase, learner: Learner, data: Data) -> str:
+    """What a learner is shown, as a clause."""
+    clause = phase.view.labels.in_words(data) if learner.sees == LABELLED else phase.view.in_words(data)
+    if learner.sees == SURE and learner.confidence:
+        clause += f" of which its teacher is at least {100 * learner.confidence:.0f} % sure"
+    clause += ", as many of every class" if learner.is_balanced else ""
+    return clause + (f", with noise of {learner.noise:g}" if learner.noise else "")
+
+
 def first(phases: Iterable[Phase], role: str) -> Learner | Derived:
     """The first one of a role: later ones of the same role have the same network."""
     every: list[Learner | Derived] = []

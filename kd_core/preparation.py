@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kd_core import events
 from kd_core.datasets import Data
 from kd_core.footprint import measure
-from kd_core.plan import LABELLED, SURE, Learner, Phase, build
+from kd_core.plan import Learner, Phase, build, kind_of, saw
 
 LOOKS = 200  # evaluations of a phase at most, besides the one before it begins
 
@@ -21,15 +21,6 @@ def steps_per_epoch(phase: Phase, data: Data) -> int:
 def epochs_per_look(phase: Phase) -> int:
     """Epochs between two evaluations: 1, or as many as keep a long phase at :data:`LOOKS` of them."""
     return -(-phase.recipe.epochs // LOOKS)
-
-
-def _saw(learner: Learner, phase: Phase, data: Data) -> str:
-    """One clause: the examples that a learner sees."""
-    if learner.sees == LABELLED:
-        return phase.view.labels.in_words(data)
-    saw = phase.view.in_words(data)
-    return saw + (f", of those without labels the ones its teacher is {learner.confidence:.0%} sure of"
-                  if learner.sees == SURE and learner.confidence else "")  # fmt: skip
 
 
 def is_reached(phase: Phase, look: events.Event) -> bool:
@@ -66,7 +57,5 @@ def prepared(data: Data, phases: Sequence[Phase]) -> events.Prepared:
 
 def _network(learner: Learner, phase: Phase, phases: Sequence[Phase], data: Data) -> events.Network:
     cost = measure(functools.partial(build, learner, phases, data), data.shape)
-    saw = _saw(learner, phase, data)
-    kind = learner.kind or learner.role
-    label = learner.model.label()
-    return events.Network(learner.role, label, cost.parameters, cost.flops, cost.size, saw, kind)
+    label, seen = learner.model.label(), saw(phase, learner, data)
+    return events.Network(learner.role, label, cost.parameters, cost.flops, cost.size, seen, kind_of(learner))

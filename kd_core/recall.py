@@ -19,7 +19,7 @@ from kd_core.learning import one_thread
 from kd_core.metrics import best_temperature
 from kd_core.plan import TEACHER, Derived, build
 from kd_core.preparation import steps_per_epoch
-from kd_core.schemes import Scheme
+from kd_core.schemes import plan_of
 from kd_core.store import Run, Store
 from kd_core.teaching import answers, freeze
 
@@ -150,14 +150,12 @@ class Recall:
 
     @functools.cached_property
     def _derived(self) -> list[Derived]:
-        assert isinstance(self.config.scheme, Scheme)
-        return [derived for phase in self.config.scheme.phases(self.config) for derived in phase.derived]
+        return [derived for phase in plan_of(self.config) for derived in phase.derived]
 
     def _moment(self, number: int, event: Event) -> Moment:
         """From what was said with the weights: a look, or the end of a run that was stopped or failed."""
         if isinstance(event, Finished):
-            assert isinstance(self.config.scheme, Scheme)
-            phase = next(phase for phase in self.config.scheme.phases(self.config) if phase.name == event.phase)
+            phase = next(phase for phase in plan_of(self.config) if phase.name == event.phase)
             epoch = event.step // steps_per_epoch(phase, self.data)
             made = {derived.role for derived in self._derived}
             return Moment(number, event.phase, epoch, tuple(role for role in event.test_accuracy if role not in made))
@@ -185,8 +183,7 @@ def _networks(store: Store, run: str, rewinds: int, number: int) -> dict[str, nn
     if row is None or weights is None:
         raise ValueError(GONE)
     config, data = row.config, load(row.config.dataset)
-    assert isinstance(config.scheme, Scheme)
-    phases = config.scheme.phases(config)
+    phases = plan_of(config)
     learners = {own.role: own for phase in phases for own in phase.learners}
     networks = {}
     for role, state in snapshots.unpack(weights).items():

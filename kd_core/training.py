@@ -26,7 +26,7 @@ from kd_core.lesson import Lesson
 from kd_core.metrics import judge
 from kd_core.plan import TEACHER, Phase, build, what_determines
 from kd_core.preparation import prepared, steps_per_epoch
-from kd_core.schemes import Scheme
+from kd_core.schemes import plan_of
 from kd_core.seeds import initialising
 from kd_core.teaching import answers, freeze
 from kd_core.views import NONE
@@ -51,11 +51,10 @@ class Training:
         adjustments: Sequence[Adjusted] = (),
         resume: Checkpoint | None = None,
     ) -> None:
-        assert isinstance(config.scheme, Scheme)
         self.config = config
         self.device = torch.device(device)
         self.data = load(config.dataset)
-        self.phases = config.scheme.phases(config)
+        self.phases = plan_of(config)
         self.networks: dict[str, nn.Module] = {}
         self.live = config.live_values()
         self._kept: Kept = {} if kept is None else kept

@@ -5,7 +5,7 @@ In each file the pure function of the file's name comes first, its options secon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -57,6 +57,10 @@ class Signals:
     rows: Tensor | None = None
     seed: int = 0
     is_labelled: Tensor | None = None
+
+    def share_of(self, warm_up: int) -> float:
+        """How much of a warm-up of so many epochs is done at the end of this one, from 0 to 1; 1 if there is none."""
+        return min((self.epoch + 1) / warm_up, 1.0) if warm_up else 1.0
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,11 @@ def sum_of(*terms: tuple[float, str]) -> str:
     return r"\text{loss} = " + (" + ".join(counted) or "0")
 
 
+def added(terms: Sequence[Tensor]) -> Tensor:
+    """Their sum, without a zero in front: it would change the bits of a single one."""
+    return sum(terms[1:], terms[0])
+
+
 def label_part(student_logits: Tensor, labels: Tensor, weight: float = 1.0, is_labelled: Tensor | None = None) -> Part:
     """Cross-entropy with the labels as given, mean over the labelled examples of the batch, 0 if there is none.
 
@@ -146,4 +155,4 @@ def total(parts: list[Part]) -> Tensor:
     """The training loss. A part of weight 0 is left out, so that it cannot change a single bit (0 * inf is NaN)."""
     weighted = [part.value * part.weight for part in parts if part.weight]
     # With every weight at 0 nothing is learned, and nothing fails.
-    return sum(weighted[1:], weighted[0]) if weighted else torch.zeros_like(parts[0].value, requires_grad=True)
+    return added(weighted) if weighted else torch.zeros_like(parts[0].value, requires_grad=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from kd_core.methods import Match, Pair, Signals
+from kd_core.methods import Match, Pair, Signals, added
 from kd_core.methods._weighted import Weighted
 from kd_core.taps import EMBEDDING, Shape
 
@@ -38,13 +38,17 @@ class Layers(Weighted):
         return found
 
     def matched(self, signals: Signals) -> Tensor:
-        terms = []
+        return added([self.compare(*both) for both in self.places(signals)])
+
+    def places(self, signals: Signals) -> list[tuple[Tensor, Tensor]]:
+        """The features of every match, the student's after its adaptor."""
+        found = []
         for place, match in enumerate(signals.matches):
             student = signals.student_features[match.student]
             if f"student {place}" in signals.adaptors:
                 student = signals.adaptors[f"student {place}"](student)
-            terms.append(self.compare(student, signals.teacher_features[match.teacher]))
-        return sum(terms[1:], terms[0])
+            found.append((student, signals.teacher_features[match.teacher]))
+        return found
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class Memory(nn.Module):
         super().__init__()
         self.student, self.teacher = nn.Linear(student, dimensions), nn.Linear(teacher, dimensions)
         self.negatives = negatives
+        self._sorted, self._order = labels.sort(stable=True)  # on the CPU: not every device counts in float64
         self.labels: Tensor
         self.constants: Tensor
         self.student_memory: Tensor
@@ -59,10 +60,9 @@ class Memory(nn.Module):
 
     def candidates(self, rows: Tensor, chance: torch.Generator) -> Tensor:
         """(B, 1 + K): each example itself, then others of other classes; of all examples where there is one class."""
-        labels, here = self.labels.cpu(), rows.cpu()  # not every device counts in float64
-        sorted_labels, order = labels.sort(stable=True)
-        first = torch.searchsorted(sorted_labels, labels[here])
-        own = torch.searchsorted(sorted_labels, labels[here], right=True) - first
+        own_labels, order = self.labels[rows].cpu(), self._order
+        first = torch.searchsorted(self._sorted, own_labels)
+        own = torch.searchsorted(self._sorted, own_labels, right=True) - first
         own = own * (own < len(order))
         drawn = torch.rand(len(rows), self.negatives, generator=chance, dtype=torch.float64)
         place = (drawn * (len(order) - own)[:, None]).long()

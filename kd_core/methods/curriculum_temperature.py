@@ -78,7 +78,6 @@ class CurriculumTemperature(Weighted):
 
     def parts(self, signals: Signals) -> list[Part]:
         temperature = signals.adaptors["temperature"]()
-        share = min((signals.epoch + 1) / self.warm_up, 1.0) if self.warm_up else 1.0
-        strength = (1 - math.cos(math.pi * share)) / 2
+        strength = (1 - math.cos(math.pi * signals.share_of(self.warm_up))) / 2
         matched = curriculum_temperature(signals.student_logits, signals.teacher_logits, temperature, strength)
         return [*self.common_parts(signals), Part(self.part, self.weight, matched), Part("T", 0.0, temperature)]

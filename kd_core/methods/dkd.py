@@ -97,7 +97,7 @@ class Dkd(Weighted):
 
     def parts(self, signals: Signals) -> list[Part]:
         arguments = (signals.student_logits, signals.teacher_logits, signals.labels, self.temperature)
-        weight = self.weight * (min((signals.epoch + 1) / self.warm_up, 1.0) if self.warm_up else 1.0)
+        weight = self.weight * signals.share_of(self.warm_up)
         return [
             *self.common_parts(signals),
             Part("T²·TCKD", weight * self.alpha, target_part(*arguments)),

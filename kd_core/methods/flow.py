@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.adaptors import same_size
-from kd_core.methods import Pair, Signals
+from kd_core.methods import Pair, Signals, added
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import weighs
 from kd_core.taps import Shape, in_words
@@ -71,11 +71,6 @@ class Flow(Layers):
         return None if student[0] == teacher[0] else nn.Conv2d(student[0], teacher[0], 1)
 
     def matched(self, signals: Signals) -> Tensor:
-        student, teacher = [], []
-        for place, match in enumerate(signals.matches):
-            features = signals.student_features[match.student]
-            name = f"student {place}"
-            student.append(signals.adaptors[name](features) if name in signals.adaptors else features)
-            teacher.append(signals.teacher_features[match.teacher])
+        student, teacher = zip(*self.places(signals), strict=True)
         terms = [flow(*both) for both in zip(pairwise(student), pairwise(teacher), strict=True)]
-        return sum(terms[1:], terms[0])
+        return added(terms)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.adaptors import describe, shrunk
-from kd_core.methods import Pair, Part, Signals
+from kd_core.methods import Pair, Part, Signals, added
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import weighs
 from kd_core.options import whole
@@ -104,8 +104,8 @@ class Review(Layers):
             student, teacher = signals.student_features[match.student], signals.teacher_features[match.teacher]
             fused, later = signals.adaptors[f"student {place}"](student, later, teacher.shape[2:])
             terms.append(review(fused, teacher))
-        return sum(terms[1:], terms[0])
+        return added(terms)
 
     def parts(self, signals: Signals) -> list[Part]:
-        weight = self.weight * (min((signals.epoch + 1) / self.warm_up, 1.0) if self.warm_up else 1.0)
+        weight = self.weight * signals.share_of(self.warm_up)
         return [*self.common_parts(signals), Part(self.part, weight, self.matched(signals))]

@@ -97,6 +97,10 @@ class SoftTargets(Method):
         True, "Multiply by T², so that the gradient keeps its size at every temperature.", label="T²"
     )
 
+    @property
+    def asks_teacher(self) -> bool:
+        return bool(self.alpha)
+
     def in_numbers(self) -> str:
         compared = r"\mathrm{KL}" if self.form == KL else r"\mathrm{CE}"
         over = r"\tfrac{1}{K}\," if self.mean == ELEMENT else ""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.adaptors import describe, same_size
-from kd_core.methods import Signals
+from kd_core.methods import Signals, added
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import weighs
 from kd_core.taps import Shape
@@ -90,4 +90,4 @@ class VariationalInformation(Layers):
                 signals.student_features[match.student], signals.teacher_features[match.teacher]
             )
             terms.append(variational_information(adaptor.means(student), teacher, adaptor.variance))
-        return sum(terms[1:], terms[0])
+        return added(terms)

@@ -39,6 +39,12 @@ class Scheme(Arrangement):
         return ""
 
 
+def plan_of(config: RunConfig) -> tuple[Phase, ...]:
+    """The phases of a configuration. It knows its scheme only as an :class:`Arrangement`."""
+    assert isinstance(config.scheme, Scheme)
+    return config.scheme.phases(config)
+
+
 def teacher_phase(config: RunConfig, role: str = TEACHER, **more: Any) -> Phase:
     """The teacher on the full and clean training split, unless told to see what the student sees."""
     recipe = config.teacher_recipe

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kd_core.config import RunConfig
 from kd_core.datasets import Data, load
-from kd_core.plan import CORRECTED, TEACHER, Derived, Phase
+from kd_core.plan import CORRECTED, TEACHER, Derived, Phase, kind_of
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 from kd_core.verdict import Comparison
 from kd_core.views import NONE
@@ -50,7 +50,7 @@ class MissingClass(Scheme):
         omitted = names.index(config.labels.omitted) if config.labels.omitted in names else 0
         learners = (student(config, TEACHER), *control(config))
         corrected = [
-            Derived(f"corrected {own.role}", (own.role,), CORRECTED, kind=own.kind or own.role, omitted=omitted)
+            Derived(f"corrected {own.role}", (own.role,), CORRECTED, kind=kind_of(own), omitted=omitted)
             for own in learners
         ]
         return teacher_phase(config), together(config, "students", *learners, derived=tuple(corrected))

@@ -9,9 +9,11 @@ import streamlit as st
 
 from kd_core.config import RunConfig
 from kd_core.datasets import load
+from kd_core.plan import saw
+from kd_core.schemes import plan_of
 from pages.ui.blueprint import Blueprint
 from pages.ui.browser import component
-from pages.ui.planning import is_frozen, listed, needs_labels, plan, sees, taught
+from pages.ui.planning import is_frozen, listed, needs_labels, taught
 
 
 def show(config: RunConfig) -> None:
@@ -24,15 +26,15 @@ def show(config: RunConfig) -> None:
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
 def table(config: RunConfig) -> list[dict[str, str]]:
     """One row for every network of every phase."""
-    data, phases = load(config.dataset), plan(config)
+    data, phases = load(config.dataset), plan_of(config)
     rows = []
     for number, phase in enumerate(phases, start=1):
         named = f"{number} · {phase.name}"
         for own in phase.learners:
             model = f"{own.model.label()} after {own.trunk[1]} of {own.trunk[0]}" if own.trunk[0] else own.model.label()
             goes_on = f"; goes on from {own.begins_with}" if own.begins_with else ""
-            by = taught(own, phases, data) or "the labels alone"
-            rows.append((named, own.role, model, by + goes_on, sees(phase, own, data)))
+            by = taught(own) or "the labels alone"
+            rows.append((named, own.role, model, by + goes_on, saw(phase, own, data)))
         rows += [(named, own.role, f"{own.how}: {listed(own.of)}", "–", "nothing itself") for own in phase.derived]
     return [dict(zip(("phase", "network", "what it is", "learns from", "sees"), row, strict=True)) for row in rows]
 
@@ -47,12 +49,12 @@ def facts(config: RunConfig) -> dict[str, Any]:
 
 def sentence(config: RunConfig) -> str:
     """The whole plan, for who cannot see the drawing."""
-    data, phases = load(config.dataset), plan(config)
+    data, phases = load(config.dataset), plan_of(config)
     said = [f"{config.scheme.title}."]
     for number, phase in enumerate(phases, start=1):
         clauses = []
         for own in phase.learners:
-            by = taught(own, phases, data)
+            by = taught(own)
             uses_labels = needs_labels(own, phases, data) and not phase.view.is_blind
             whom = (f"labels and {by}" if uses_labels else f"{by}, without labels") if by else "labels alone"
             frozen = ", then is frozen" if is_frozen(own.role, phases, number) else ""

@@ -11,10 +11,11 @@ from typing import Any
 
 from kd_core.config import RunConfig
 from kd_core.datasets import load
-from kd_core.plan import BASELINE, LABELLED, STUDENT, Derived, Learner, Phase
+from kd_core.plan import BASELINE, LABELLED, STUDENT, Derived, Learner, Phase, kind_of
+from kd_core.schemes import plan_of
 from pages.ui import planning, roles
 from pages.ui.browser import palette
-from pages.ui.planning import MOST, asks, is_frozen, kind, listed, plan, taught
+from pages.ui.planning import MOST, is_frozen, listed, taught
 
 MOST_COLUMNS = 5  # a longer chain is a stack in the middle
 BASE, MAIN, MADE, LAST = "base", "main", "made", "baseline"  # where in its column a network stands
@@ -49,7 +50,7 @@ class Blueprint:
     """Columns of networks and the lines between them; what would be too much to draw is stacked."""
 
     def __init__(self, config: RunConfig) -> None:
-        self.data, self.phases = load(config.dataset), plan(config)
+        self.data, self.phases = load(config.dataset), plan_of(config)
         self.edges: list[dict[str, Any]] = []
         self.latest: dict[str, str] = {}  # node of a role
         self.columns: list[Column] = []
@@ -61,7 +62,7 @@ class Blueprint:
         phases = [self.phases[number] for number in group]
         column = Column(_numbered(group), _note(phases))
         learners = [(phase, own) for phase in phases for own in phase.learners]
-        learners.sort(key=lambda item: (kind(item[1]) == BASELINE, not item[1].trunk[0]))
+        learners.sort(key=lambda item: (kind_of(item[1]) == BASELINE, not item[1].trunk[0]))
         earlier = dict(self.latest)
         for number, (_, own) in enumerate(learners):
             self.latest[own.role] = f"{group[0]}.{number} {own.role}"
@@ -71,7 +72,7 @@ class Blueprint:
         for _, own in learners:
             if own.begins_with:
                 self._edge("goes on", [earlier[own.begins_with]], own.role, "goes on")
-            if own.method is not None and asks(own, self.phases, self.data):
+            if own.method is not None and own.method.asks_teacher:
                 self._edge("teaches", [self.latest[role] for role in own.teachers], own.role, _title(own))
         self._derive([own for phase in phases for own in phase.derived], column)
 
@@ -79,7 +80,7 @@ class Blueprint:
         beside = Column("", "")
         for own in every:
             self.latest[own.role] = f"{column.title} {own.role}"
-            node = Node(self.latest[own.role], roles.title(own.role), kind(own), f"{own.how}: {listed(own.of)}")
+            node = Node(self.latest[own.role], roles.title(own.role), kind_of(own), f"{own.how}: {listed(own.of)}")
             is_asked = is_frozen(own.role, self.phases)
             node.state, node.lane = ("frozen", MAIN) if is_asked else ("made, not trained", MADE)
             (beside if is_asked else column).nodes.append(node)
@@ -90,11 +91,11 @@ class Blueprint:
     def _node(self, phase: Phase, own: Learner) -> Node:
         is_asked = is_frozen(own.role, self.phases, self.phases.index(phase) + 1)
         return Node(
-            self.latest[own.role], roles.title(own.role), kind(own), own.model.label(),
+            self.latest[own.role], roles.title(own.role), kind_of(own), own.model.label(),
             "learns, then frozen" if is_asked else "learns",
-            self._shown(phase, own), taught(own, self.phases, self.data),
-            LAST if kind(own) == BASELINE and not is_asked else MAIN,
-            own.method is not None and not asks(own, self.phases, self.data),
+            self._shown(phase, own), taught(own),
+            LAST if kind_of(own) == BASELINE and not is_asked else MAIN,
+            own.method is not None and not own.method.asks_teacher,
         )  # fmt: skip
 
     def _base(self, learners: Sequence[Learner]) -> list[Node]:

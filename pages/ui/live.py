@@ -13,6 +13,7 @@ from kd_core.config import RunConfig
 from kd_core.options import as_text, options_of
 from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
 from kd_core.runs import Status
+from kd_core.schemes import plan_of
 from kd_core.store import Run
 from pages.ui import controls, feed, roles
 from pages.ui.brief import matters
@@ -174,7 +175,7 @@ def _saw(learner: Learner, clause: str) -> str:
 def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
     """For 2-D data: the first labelled points that each network is shown, with their true and their given label."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for phase in config.scheme.phases(config):  # type: ignore[attr-defined]
+    for phase in plan_of(config):
         seen = pictures.shown(config.dataset, phase.view, SHOWN_POINTS)
         listed = [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in seen]
         found |= {learner.role: listed for learner in phase.learners}

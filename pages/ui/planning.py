@@ -12,31 +12,11 @@ from kd_core.datasets import Data, load
 from kd_core.methods import LABELS
 from kd_core.models import Model
 from kd_core.pairs import Pair
-from kd_core.plan import BASELINE, LABELLED, STUDENT, SURE, TEACHER, Derived, Learner, Phase, first, pairs_of
-from kd_core.schemes import Scheme
+from kd_core.plan import BASELINE, STUDENT, TEACHER, Derived, Learner, Phase, first, pairs_of, saw
+from kd_core.schemes import plan_of
 from pages.ui.brief import weights
 
 MOST = 4  # names in a list
-
-
-def plan(config: RunConfig) -> tuple[Phase, ...]:
-    """Its phases."""
-    assert isinstance(config.scheme, Scheme)
-    return config.scheme.phases(config)
-
-
-def kind(own: Learner | Derived) -> str:
-    """Teacher, student or baseline."""
-    return own.kind or (own.role if own.role in (TEACHER, STUDENT, BASELINE) else STUDENT)
-
-
-def asks(learner: Learner, phases: Sequence[Phase], data: Data) -> bool:
-    """Whether the loss of a taught learner looks at its teachers at all."""
-    assert learner.method is not None
-    pair = pairs_of(learner, phases, data)[0]
-    weigh = weights(learner.method)
-    matches = any(match.teacher != LABELS for match in learner.method.matches(pair))
-    return bool(weigh["soft"] or (weigh["own"] and matches))
 
 
 def needs_labels(learner: Learner, phases: Sequence[Phase], data: Data) -> bool:
@@ -55,21 +35,12 @@ def is_frozen(role: str, phases: Sequence[Phase], start: int = 0) -> bool:
     return is_asked or any(is_frozen(own.role, phases, start) for own in made)
 
 
-def sees(phase: Phase, learner: Learner, data: Data) -> str:
-    """What a learner is shown, as a clause."""
-    clause = phase.view.labels.in_words(data) if learner.sees == LABELLED else phase.view.in_words(data)
-    if learner.sees == SURE and learner.confidence:
-        clause += f" of which its teacher is at least {100 * learner.confidence:.0f} % sure"
-    clause += ", as many of every class" if learner.is_balanced else ""
-    return clause + (f", with noise of {learner.noise:g}" if learner.noise else "")
-
-
-def taught(learner: Learner, phases: Sequence[Phase], data: Data) -> str:
+def taught(learner: Learner) -> str:
     """By whom and through which method, as the end of a sentence; empty if by the labels alone."""
     if learner.method is None:
         return ""
     through = f"through {learner.method.title}"
-    if not asks(learner, phases, data):
+    if not learner.method.asks_teacher:
         return f"nobody else, {through}"
     return f"{'its own later layers' if learner.is_self_taught else listed(learner.teachers)}, {through}"
 
@@ -86,24 +57,24 @@ def listed(names: Sequence[str]) -> str:
 
 def compared(config: RunConfig) -> Learner:
     """The one whose lessons stand for the chosen method: the verdict's, or else the first that is taught by it."""
-    taught = [own for phase in plan(config) for own in phase.learners if own.method is not None]
+    taught = [own for phase in plan_of(config) for own in phase.learners if own.method is not None]
     return min(taught, key=lambda own: (own.method != config.method, own.role != config.scheme.compares.role))
 
 
 def pair(config: RunConfig) -> Pair:
     """Whose places the chosen method matches."""
-    return pairs_of(compared(config), plan(config), load(config.dataset))[0]
+    return pairs_of(compared(config), plan_of(config), load(config.dataset))[0]
 
 
 def is_blind(config: RunConfig) -> bool:
     """Whether that one is shown no label at all."""
     own = compared(config)
-    return any(phase.view.is_blind for phase in plan(config) if own in phase.learners)
+    return any(phase.view.is_blind for phase in plan_of(config) if own in phase.learners)
 
 
 def teacher_of(config: RunConfig) -> tuple[Learner | Derived, bool]:
     """The first teacher of that one, and whether it learns at the same time."""
-    own, phases = compared(config), plan(config)
+    own, phases = compared(config), plan_of(config)
     together = next(phase for phase in phases if own in phase.learners)
     role = own.teachers[0]
     return first(phases, role), any(other.role == role for other in together.learners)
@@ -120,7 +91,7 @@ def parts(config: RunConfig) -> dict[str, str]:
 
 
 def _part(config: RunConfig, card: str, model: Model, data: Data) -> str:
-    places = [(phase, own) for phase in plan(config) for own in phase.learners if own.model is model]
+    places = [(phase, own) for phase in plan_of(config) for own in phase.learners if own.model is model]
     if not places:
         return "Plays no part in this arrangement."
     names = list(dict.fromkeys(own.role for _, own in places))
@@ -132,6 +103,6 @@ def _part(config: RunConfig, card: str, model: Model, data: Data) -> str:
         else ""
     )
     by = f", and from {others}" if others else ", and from its own later layers" if own.is_self_taught else ""
-    return f"{here}Learns from {sees(phase, own, data)}{by}." + (
+    return f"{here}Learns from {saw(phase, own, data)}{by}." + (
         " Trained once, then kept for other runs." if phase.is_kept else ""
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 from kd_core import events
 from kd_core.config import RunConfig
-from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner, Phase
+from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
+from kd_core.schemes import plan_of
 from pages.ui.browser import palette
 
 USUAL = (TEACHER, STUDENT, BASELINE)
@@ -37,7 +38,7 @@ def looks(networks: Sequence[events.Network]) -> dict[str, dict[str, Any]]:
 def learners(config: RunConfig) -> list[Learner]:
     """Every network that learns, once, in the order in which they begin."""
     found: dict[str, Learner] = {}
-    for phase in plan(config):
+    for phase in plan_of(config):
         for learner in phase.learners:
             found.setdefault(learner.role, learner)
     return list(found.values())
@@ -52,7 +53,7 @@ def pupils(config: RunConfig) -> list[Learner]:
 def is_led(config: RunConfig) -> bool:
     """Whether the first who is taught has a teacher that was trained before."""
     before: set[str] = set()
-    for phase in plan(config):
+    for phase in plan_of(config):
         taught = [learner for learner in phase.learners if learner.teachers]
         if taught:
             return taught[0].teachers[0] in before
@@ -63,15 +64,9 @@ def is_led(config: RunConfig) -> bool:
 def is_side_by_side(config: RunConfig) -> bool:
     """Whether the two that the verdict speaks of learn in the same phase, and so end and change together."""
     of = config.scheme.compares
-    made = {derived.role: derived.of for phase in plan(config) for derived in phase.derived}
+    made = {derived.role: derived.of for phase in plan_of(config) for derived in phase.derived}
     wanted = {*made.get(of.role, (of.role,)), *made.get(of.control, (of.control,))}
-    return any(wanted <= {own.role for own in phase.learners} for phase in plan(config))
-
-
-def plan(config: RunConfig) -> tuple[Phase, ...]:
-    """The phases of a configuration."""
-    phases: tuple[Phase, ...] = config.scheme.phases(config)  # type: ignore[attr-defined]
-    return phases
+    return any(wanted <= {own.role for own in phase.learners} for phase in plan_of(config))
 
 
 def cast(config: RunConfig, role: str, said: Sequence[str]) -> dict[str, str]:

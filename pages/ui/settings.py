@@ -17,8 +17,8 @@ from kd_core.options import options_of
 RESERVED = ("run", "autoplay", "log", "embed", "embed_options")
 
 
-def chosen(shown: RunConfig | None) -> RunConfig:
-    """The configuration as chosen so far; a setting that cannot be used is replaced by the usual one.
+def chosen(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
+    """The configuration as chosen so far; a setting that cannot be used is replaced by the usual one, with a sentence.
 
     A link to a run that names no settings brings those of the run that is ``shown``.
     """
@@ -35,7 +35,7 @@ def chosen(shown: RunConfig | None) -> RunConfig:
         known, _ = read_flat(st.session_state["settings"])
         st.session_state["settings"] = known.flat()
         st.session_state["written_link"] = _link()
-    return read_flat(st.session_state["settings"])[0]
+    return read_flat(st.session_state["settings"])
 
 
 def refused_link() -> list[str]:
@@ -72,8 +72,9 @@ def _rearranged(settings: dict[str, str], scheme: str) -> dict[str, str]:
     """The settings under another scheme: without what the old one had and suggested, with what the new one suggests.
     What else was chosen stays."""
     old, new = find("schemes", settings["scheme"]), find("schemes", scheme)
-    usual = read_flat({"dataset": settings["dataset"], "scheme": scheme})[0].flat()
-    data = load(find("datasets", settings["dataset"])())
+    data_alone = {name: text for name, text in settings.items() if name.startswith("dataset")}
+    arranged = read_flat({**data_alone, "scheme": scheme})[0]
+    usual, data = arranged.flat(), load(arranged.dataset)
     gone = {option for cls in (old, new) for option in (*options_of(cls), *cls.suggests(data))}  # type: ignore[attr-defined]
     for member, group, prefix in MEMBERS:
         if member in gone and usual[member] != settings[member]:

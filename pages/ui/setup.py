@@ -8,7 +8,7 @@ import streamlit as st
 
 from kd_core import footprint, pictures, runs
 from kd_core.catalogue import Member, find, members
-from kd_core.config import MEMBERS, Basics, Recipe, RunConfig, TeacherRecipe, read_flat
+from kd_core.config import MEMBERS, Basics, Recipe, RunConfig, TeacherRecipe
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method, Pair
 from kd_core.models import Model
@@ -30,8 +30,7 @@ def form(row: Run | None) -> None:
 
     A fragment: a turn of a widget draws the form again and leaves the rest of the page, and ``row``'s run on it, alone.
     """
-    settings.chosen(row.config if row else None)
-    config, refused = read_flat(st.session_state["settings"])
+    config, refused = settings.chosen(row.config if row else None)
     data = load(config.dataset)
     unfit = {name: cls().refusal(data.shape) for name, cls in members("models").items()}  # type: ignore[attr-defined]
     for line in settings.refused_link():

@@ -8,6 +8,7 @@ import streamlit as st
 
 from kd_core import runs
 from kd_core.plan import STUDENT
+from kd_core.schemes import plan_of
 from kd_core.store import Run
 from kd_core.verdict import SEEDS, Verdict, verdict
 from pages.ui import roles
@@ -91,7 +92,7 @@ def missing_seeds(row: Run, family: list[Run]) -> list[int]:
 
 
 def _help(row: Run, count: int) -> str:
-    is_kept = any(phase.is_kept for phase in roles.plan(row.config)) and row.config.teacher_recipe.view == "full"
+    is_kept = any(phase.is_kept for phase in plan_of(row.config)) and row.config.teacher_recipe.view == "full"
     return (
         f"Runs {count} more seeds at full speed: other labelled examples, other wrong labels, other initial weights, "
         "another order." + (" The teacher stays the same." if is_kept else "")

@@ -8,6 +8,7 @@ from kd_core.config import RunConfig, from_flat, read_flat
 from kd_core.matching import plan
 from kd_core.options import in_words, options_of
 from kd_core.runs import Runs
+from kd_core.schemes import plan_of
 from pages.ui import arrangement, matching, planning, scheme
 from tests.pages.test_distill import Open, button, finish, texts
 from tests.pages.test_matching import select
@@ -204,7 +205,7 @@ def test_the_drawing_and_the_table_have_every_network_of_the_plan(name: str) -> 
     for edge in facts["edges"]:
         assert {*edge["from"], edge["to"]} <= set(known)
     rows = arrangement.table(config)
-    for phase in planning.plan(config):
+    for phase in plan_of(config):
         for own in (*phase.learners, *phase.derived):
             assert own.role in facts["sentence"]
             assert any(row["network"] == own.role for row in rows)
