@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from kd_core.datasets import Data, Split
 from kd_core.metrics import best_temperature
 from kd_core.networks import UNKNOWN, Average, Corrected, Joined, found_as_often
-from kd_core.plan import AVERAGE, CORRECTED, RAW, Derived
+from kd_core.plan import AVERAGE, CORRECTED, MEAN_LOGITS, RAW, Derived
 from kd_core.teaching import answers, freeze
 
 COLDEST, HOTTEST = 0.25, 20.0  # temperatures that calibrate a teacher
@@ -19,8 +19,8 @@ COLDEST, HOTTEST = 0.25, 20.0  # temperatures that calibrate a teacher
 def derive(derived: Derived, networks: Mapping[str, nn.Module], data: Data, device: torch.device) -> nn.Module:
     """The network, frozen, on the device."""
     members = [networks[role] for role in derived.of]
-    if derived.how == AVERAGE:
-        return freeze(Average(members, derived.weights))
+    if derived.how in {AVERAGE, MEAN_LOGITS}:
+        return freeze(Average(members, derived.weights, of_logits=derived.how == MEAN_LOGITS))
     logits = [answers(member, data.validation.inputs.to(device)).cpu() for member in members]
     if derived.how == CORRECTED:
         bias = torch.zeros(len(data.classes))

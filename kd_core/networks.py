@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from kd_core.council import average_probabilities, joined
+from kd_core.council import average_logits, average_probabilities, joined
 
 UNKNOWN = -1e4  # logit of a class that a network does not know: its probability is 0
 
@@ -33,14 +33,15 @@ class Partial(nn.Module):
 
 
 class Average(nn.Module):
-    """Logits whose softmax is the average of the members' probabilities."""
+    """Logits whose softmax is the average of the members' probabilities; or the average of their logits."""
 
-    def __init__(self, members: Sequence[nn.Module], weights: Sequence[float] = ()) -> None:
+    def __init__(self, members: Sequence[nn.Module], weights: Sequence[float] = (), *, of_logits: bool = False) -> None:
         super().__init__()
         self.members, self.weights = nn.ModuleList(members), tuple(weights)
+        self.average = average_logits if of_logits else average_probabilities
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return average_probabilities([member(inputs) for member in self.members], self.weights)
+        return self.average([member(inputs) for member in self.members], self.weights)
 
 
 class Joined(nn.Module):

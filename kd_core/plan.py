@@ -19,12 +19,8 @@ from kd_core.views import View
 
 TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"  # roles, and what kind of network a role is
 PROBABILITIES, LOGITS, LOSSES = "probabilities", "logits", "losses"  # what is averaged of several teachers
-AVERAGE, JOINED, RAW, CORRECTED = (
-    "average",
-    "joined",
-    "joined as they are",
-    "corrected",
-)  # how a network is made of others
+# How a network is made of others.
+AVERAGE, MEAN_LOGITS, JOINED, RAW, CORRECTED = "average", "mean of logits", "joined", "joined as they are", "corrected"
 ALL, LABELLED, SURE = "all", "labelled", "sure"  # examples
 
 
@@ -62,8 +58,8 @@ class Learner:
 class Derived:
     """A network that nobody trains: made of trained ones when its phase ends.
 
-    By the average of their probabilities; joined, where they know different classes; or corrected: the logit of the
-    ``omitted`` class is raised until it is answered as often as it occurs in the validation split.
+    By the average of their probabilities or logits; joined, where they know different classes; or corrected: the
+    logit of the ``omitted`` class is raised until it is answered as often as it occurs in the validation split.
     """
 
     role: str
@@ -92,6 +88,11 @@ class Phase:
     is_cyclic: bool = False  # the rate falls to nothing along a cosine
     derived: tuple[Derived, ...] = ()
 
+    @property
+    def everyone(self) -> tuple[Learner | Derived, ...]:
+        """Who learns, then what is made of them."""
+        return (*self.learners, *self.derived)
+
 
 def kind_of(own: Learner | Derived) -> str:
     """Teacher, student or baseline: as the scheme says, else by its role."""
@@ -109,10 +110,20 @@ def saw(phase: Phase, learner: Learner, data: Data) -> str:
 
 def first(phases: Iterable[Phase], role: str) -> Learner | Derived:
     """The first one of a role: later ones of the same role have the same network."""
-    every: list[Learner | Derived] = []
-    for phase in phases:
-        every += [*phase.learners, *phase.derived]
-    return next(own for own in every if own.role == role)
+    return next(own for phase in phases for own in phase.everyone if own.role == role)
+
+
+def behind(phases: Sequence[Phase], role: str) -> set[str]:
+    """Every role that had to be trained for it, itself included: its teachers, what it goes on from or is made of."""
+    own = first(phases, role)
+    found = {role} if isinstance(own, Learner) else set()
+    waiting = [*own.of] if isinstance(own, Derived) else [role]
+    while waiting:
+        now = first(phases, waiting.pop())
+        more = now.of if isinstance(now, Derived) else {now.role, *now.teachers, now.begins_with, now.trunk[0]} - {""}
+        waiting += [each for each in more if each not in found]
+        found |= {each for each in more if isinstance(first(phases, each), Learner)}
+    return found
 
 
 def model_of(phases: Sequence[Phase], role: str) -> Model:

@@ -16,6 +16,8 @@ from kd_core.methods.soft_targets import soft_targets
 from kd_core.models.mlp import Mlp
 from kd_core.networks import UNKNOWN, found_as_often
 from kd_core.pairs import Pair
+from kd_core.plan import behind
+from kd_core.schemes import plan_of
 from kd_core.schemes._between import between
 from kd_core.teaching import answers
 from kd_core.training import Kept, Training
@@ -219,9 +221,12 @@ def test_peers_learn_from_each_other_as_in_the_paper() -> None:
 
 
 def test_students_and_teachers_networks_can_be_peers() -> None:
-    said = run(config_of("mutual", peers="3", networks="student and teacher in turn"))
-    models = {network.role: network.model for network in said[0].networks}
-    assert models["student"] == models["peer 3"] != models["peer 2"]
+    config = config_of("mutual", peers="5", networks="teacher-mlp-student", student="cnn", student_width="8")
+    models = {network.role: network.model for network in run(config)[0].networks}
+    expected = [config.student, config.teacher, Mlp(), config.student, config.teacher]
+    assert [models[role] for role in ("student", *(f"peer {n}" for n in range(2, 6)))] == [m.label() for m in expected]
+    _, errors = read_flat({"dataset": "digits", "scheme": "mutual", "networks": "teacher-nobody"})
+    assert errors == ['networks = "teacher-nobody": join names by dashes, each of them student, teacher, cnn, mlp.']
 
 
 def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_flow_back() -> None:
@@ -315,9 +320,24 @@ def test_a_weight_of_one_teacher_alone_is_that_teacher() -> None:
 
 
 @pytest.mark.parametrize("combine", ["probabilities", "logits", "losses"])
-def test_several_teachers_teach_through_each_rule(combine: str) -> None:
-    said = run(config_of("ensemble", combine=combine, count="2", shares="2-1"))
-    assert {"teacher 1", "teacher 2", "teacher", "student", "student’s student"} <= set(finished(said).test)
+def test_several_teachers_teach_through_each_rule_and_are_judged_by_it(combine: str) -> None:
+    training = Training(config_of("ensemble", combine=combine, count="2", shares="2-1"), kept=KEPT)
+    assert {"teacher 1", "teacher 2", "teacher", "student", "student’s student"} <= set(finished([*training]).test)
+    images = load(training.config.dataset).test.inputs
+    logits = [answers(training.networks[role], images) for role in ("teacher 1", "teacher 2")]
+    average = average_logits if combine == "logits" else average_probabilities
+    assert torch.equal(answers(training.networks["teacher"], images), average(logits, (2, 1)))
+
+
+def test_everybody_who_was_trained_for_an_answer_is_known() -> None:
+    def trained(scheme: str, role: str) -> set[str]:
+        return behind(plan_of(config_of(scheme)), role)
+
+    assert trained("offline", "student") == {"student", "teacher"}
+    assert trained("offline", "baseline") == {"baseline"}
+    assert trained("mutual", "average") == {"student", "peer 2"}
+    assert trained("born_again", "student") == {"baseline", "generation 2", "student"}  # the first generation
+    assert trained("ensemble", "student") == {"student", "teacher 1", "teacher 2", "teacher 3"}
 
 
 def test_weights_that_do_not_fit_the_teachers_are_refused() -> None:

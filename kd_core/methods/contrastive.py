@@ -40,14 +40,15 @@ def _one_way(scores: Tensor, examples: int) -> Tensor:
 class Memory(nn.Module):
     """Linear maps of both embeddings to one space, and what every example last looked like there.
 
-    ``labels`` (N,): others are drawn from the other classes. The normalisation of the scores is that of the first
-    batch.
+    ``labels`` (N,): others are drawn from the other classes; an example without a label (below 0) is a class of its
+    own. The normalisation of the scores is that of the first batch.
     """
 
     def __init__(self, student: int, teacher: int, dimensions: int, labels: Tensor, negatives: int) -> None:
         super().__init__()
         self.student, self.teacher = nn.Linear(student, dimensions), nn.Linear(teacher, dimensions)
         self.negatives = negatives
+        labels = torch.where(labels < 0, -1 - torch.arange(len(labels)).to(labels), labels)
         self._sorted, self._order = labels.sort(stable=True)  # on the CPU: not every device counts in float64
         self.labels: Tensor
         self.constants: Tensor

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from kd_core.config import RunConfig
 from kd_core.options import choice, switch, text, whole
-from kd_core.plan import AVERAGE, LOGITS, LOSSES, PROBABILITIES, STUDENT, TEACHER, Derived, Learner, Phase
+from kd_core.plan import AVERAGE, LOGITS, LOSSES, MEAN_LOGITS, PROBABILITIES, STUDENT, TEACHER, Derived, Learner, Phase
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 from kd_core.verdict import Comparison
 
@@ -56,7 +56,9 @@ class Ensemble(Scheme):
             teacher_phase(config, role=role, seed=config.teacher_recipe.seed + 1000 * number)
             for number, role in enumerate(roles)
         ]
-        together_they = Derived(TEACHER, roles, AVERAGE, self._weights(), TEACHER)
+        # The mean of the losses with each pulls where the loss with their average probability does.
+        how = MEAN_LOGITS if self.combine == LOGITS else AVERAGE
+        together_they = Derived(TEACHER, roles, how, self._weights(), TEACHER)
         phases[-1] = replace(phases[-1], derived=(together_they,))
         taught = student(config, *roles, combine=self.combine, weights=self._weights())
         phases.append(together(config, "students", taught, *control(config)))

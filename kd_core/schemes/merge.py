@@ -24,7 +24,11 @@ class Merge(Scheme):
     paper: ClassVar[str] = "Shen et al. 2019 (amalgamation), section 3; calibration: Guo et al. 2017, section 4.2"
     compares: ClassVar[Comparison] = Comparison(name="merged without labels", control_name="Baseline with the labels")
 
-    calibrated: bool = switch(True, "Bring both teachers to one scale first, so that the louder one does not win.")
+    calibrated: bool = switch(
+        True,
+        "Bring both teachers to one scale first, so that the louder one does not win: how loud each is, is measured on "
+        "the validation split and its labels.",
+    )  # fmt: skip
 
     @classmethod
     def suggests(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kd_core.catalogue import make, members
 from kd_core.config import RunConfig
 from kd_core.datasets import Data
-from kd_core.options import choice, whole
-from kd_core.plan import AVERAGE, LOSSES, STUDENT, Derived, Learner, Phase
+from kd_core.models import Model
+from kd_core.options import text, whole
+from kd_core.plan import AVERAGE, LOSSES, STUDENT, TEACHER, Derived, Learner, Phase
 from kd_core.schemes import Scheme, control, together
 from kd_core.verdict import Comparison
-
-SAME, MIXED = "all like the student", "student and teacher in turn"
 
 
 @dataclass(frozen=True)
@@ -25,25 +25,44 @@ class Mutual(Scheme):
     compares: ClassVar[Comparison] = Comparison(name="learned with peers")
 
     peers: int = whole(2, 2, 6, "Networks that learn together, the student among them.", label="Networks together")
-    networks: str = choice(SAME, (SAME, MIXED), "What the others are: the student's family, or the teacher's, too.")
+    networks: str = text(
+        STUDENT, 80,
+        "What the others are, one after the other, joined by dashes: student or teacher as chosen above, or a family "
+        "with its usual options, as teacher-cnn.",
+        label="The others are",
+    )  # fmt: skip
 
     @classmethod
     def suggests(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
         return {"temperature": "1", "alpha": "0.5"}  # the paper's
+
+    def objection(self, config: RunConfig) -> str:
+        try:
+            self._others(config)
+        except ValueError:
+            families = ", ".join(members("models"))
+            return f'networks = "{self.networks}": join names by dashes, each of them student, teacher, {families}.'
+        return ""
+
+    def _others(self, config: RunConfig) -> tuple[Model, ...]:
+        """The peers beside the student; the list begins again where it is too short. Raises ValueError."""
+        named = {STUDENT: config.student, TEACHER: config.teacher}
+        listed = [named.get(name) or make("models", {"name": name}) for name in self.networks.split("-")]
+        return tuple(listed[number % len(listed)] for number in range(self.peers - 1))
 
     def phases(self, config: RunConfig) -> tuple[Phase, ...]:
         roles = [STUDENT, *(f"peer {number}" for number in range(2, self.peers + 1))]
         learners = [
             Learner(
                 role,
-                config.teacher if self.networks == MIXED and number % 2 else config.student,
+                model,
                 config.seed + 1000 * number,  # a network of its own
                 config.method,
                 tuple(other for other in roles if other != role),
                 LOSSES,  # the mean over the peers of what each of them asks (equation 7)
                 kind=STUDENT,
             )
-            for number, role in enumerate(roles)
+            for number, (role, model) in enumerate(zip(roles, (config.student, *self._others(config)), strict=True))
         ]
         everyone = Derived("average", tuple(roles), AVERAGE)
         return (together(config, "students", *learners, *control(config), derived=(everyone,)),)

@@ -11,6 +11,7 @@ from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.plan import saw
 from kd_core.schemes import plan_of
+from pages.ui import roles
 from pages.ui.blueprint import Blueprint
 from pages.ui.browser import component
 from pages.ui.planning import is_frozen, listed, needs_labels, taught
@@ -44,7 +45,7 @@ def facts(config: RunConfig) -> dict[str, Any]:
     """What the drawing shows, as plain data."""
     drawn = Blueprint(config)
     columns = [dataclasses.asdict(column) for column in drawn.columns]
-    return {"columns": columns, "edges": drawn.edges, "sentence": sentence(config)}
+    return {"columns": columns, "edges": drawn.edges, "sentence": sentence(config), "looks": roles.looks(config)}
 
 
 def sentence(config: RunConfig) -> str:

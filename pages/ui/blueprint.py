@@ -28,6 +28,7 @@ class Node:
     id: str
     role: str
     kind: str
+    look: str  # the role whose colour it has
     network: str = ""
     state: str = ""
     sees: str = ""
@@ -80,7 +81,9 @@ class Blueprint:
         beside = Column("", "")
         for own in every:
             self.latest[own.role] = f"{column.title} {own.role}"
-            node = Node(self.latest[own.role], roles.title(own.role), kind_of(own), f"{own.how}: {listed(own.of)}")
+            node = Node(
+                self.latest[own.role], roles.title(own.role), kind_of(own), own.role, f"{own.how}: {listed(own.of)}"
+            )
             is_asked = is_frozen(own.role, self.phases)
             node.state, node.lane = ("frozen", MAIN) if is_asked else ("made, not trained", MADE)
             (beside if is_asked else column).nodes.append(node)
@@ -91,7 +94,7 @@ class Blueprint:
     def _node(self, phase: Phase, own: Learner) -> Node:
         is_asked = is_frozen(own.role, self.phases, self.phases.index(phase) + 1)
         return Node(
-            self.latest[own.role], roles.title(own.role), kind_of(own), own.model.label(),
+            self.latest[own.role], roles.title(own.role), kind_of(own), own.role, own.model.label(),
             "learns, then frozen" if is_asked else "learns",
             self._shown(phase, own), taught(own),
             LAST if kind_of(own) == BASELINE and not is_asked else MAIN,
@@ -105,7 +108,7 @@ class Blueprint:
             return []
         owner = branches[0].trunk[0]
         taps = list(dict.fromkeys(own.trunk[1] for own in branches))
-        nodes = [Node(f"{owner} {tap}", tap, STUDENT, f"of {owner}", lane=BASE) for tap in taps]
+        nodes = [Node(f"{owner} {tap}", tap, STUDENT, owner, f"of {owner}", lane=BASE) for tap in taps]
         for own in branches:
             self._edge("shares", [f"{owner} {own.trunk[1]}"], own.role, "")
         for one, other in itertools.pairwise(nodes):

@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui import settings
 from pages.ui.words import plain
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ def beside(refused: list[str], names: Collection[str]) -> None:
     """The refusals of these settings, where they can be mended: "labelled = 5000: the training split has …"."""
     for line in refused:
         if line.split(" ", 1)[0] in names:
-            st.error(plain(line))
+            st.error(plain(settings.in_labels(line)))
 
 
 def spared(act: Callable[..., Any]) -> Callable[..., Any]:

@@ -155,7 +155,7 @@ def _surfaces(screen: _Screen) -> None:
     feed.mount(
         "surfaces", shown.name, shown.surfaces, key=f"surfaces of {run}",
         classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
-        roles=[own.role for own in order], looks=roles.looks(shown.prepared.networks),
+        roles=[own.role for own in order], looks=roles.looks(screen.config),
         titles={own.role: roles.title(own.role) for own in order},
         captions={own.role: _saw(own, networks[own.role].saw) for own in order},
         points=points(screen.config),
@@ -189,12 +189,12 @@ def _curves(screen: _Screen) -> None:
     longest = max(sum(p.epochs for p in phases if own.role in p.roles) for own in shown.prepared.networks)
     panels = [
         {"key": "accuracy", "title": "Validation accuracy", "unit": "%", "log": False, "percent": True},
-        {"key": "loss", "title": "Student’s training loss", "unit": "nats", "log": True, "percent": False},
+        {"key": "loss", "title": "Student’s training loss", "unit": "", "log": True, "percent": False},
         {"key": "learned", "title": "Learned beside the weights", "unit": "", "log": False, "percent": False},
     ]
     feed.mount(
         "curves", shown.name, shown.curves, key=f"curves of {run}",
-        plotly=PLOTLY, series=shown.series, looks=roles.looks(shown.prepared.networks),
+        plotly=PLOTLY, series=shown.series, looks=roles.looks(screen.config),
         xlabel="epoch", xmin=0, xmax=longest,
         panels=[panel for panel in panels if panel["key"] in {"accuracy", "loss", *(s["panel"] for s in shown.series)}],
         log=st.query_params.get("log") == "1",

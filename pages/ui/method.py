@@ -28,7 +28,7 @@ def choose(config: RunConfig, refused: list[str]) -> None:
         controls.member("method", "methods", "Method", unfit, titles())
         for line in refused:
             if line.startswith("method ="):
-                st.error(plain(_reason(line)))
+                st.error(plain(settings.in_labels(_reason(line))))
         st.caption(method.idea)
         _others(config, {name: refusal for name, refusal in unfit.items() if refusal and name != method.name})
     with numbers:
@@ -122,7 +122,7 @@ def _others(config: RunConfig, unfit: dict[str, str]) -> None:
             names = [name for name, other in ends.items() if other == end]
             listed = ", ".join(find("methods", name).title for name in names)
             each = "" if len(names) == 1 else "each "
-            st.markdown(f"**{plain(listed)}**: {each}{plain(end)} {_remedy(config, names[0])}")
+            st.markdown(f"**{plain(listed)}**: {each}{plain(settings.in_labels(end))} {_remedy(config, names[0])}")
 
 
 def _remedy(config: RunConfig, method: str) -> str:

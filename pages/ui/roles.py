@@ -7,7 +7,7 @@ from typing import Any
 
 from kd_core import events
 from kd_core.config import RunConfig
-from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
+from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner, kind_of
 from kd_core.schemes import plan_of
 from pages.ui.browser import palette
 
@@ -24,14 +24,14 @@ def title(role: str) -> str:
     return palette.ROLES[role]["name"] if role in palette.ROLES else role[:1].upper() + role[1:]
 
 
-def looks(networks: Sequence[events.Network]) -> dict[str, dict[str, Any]]:
+def looks(config: RunConfig) -> dict[str, dict[str, Any]]:
     """How each role is drawn, for the browser; those with a look of their own already are left out."""
     found: dict[str, dict[str, Any]] = {}
-    for network in networks:
-        if network.role not in palette.ROLES:
-            colours = {theme: palette.MORE[theme][len(found) % len(palette.MORE[theme])] for theme in ("light", "dark")}
-            usual = palette.ROLES.get(kind(network), palette.ROLES[STUDENT])
-            found[network.role] = {**usual, **colours, "name": title(network.role)}
+    for phase in plan_of(config):
+        for own in phase.everyone:
+            if own.role not in palette.ROLES and own.role not in found:
+                look: dict[str, Any] = {**palette.ROLES[kind_of(own)], "name": title(own.role)}
+                found[own.role] = look | {theme: of[len(found) % len(of)] for theme, of in palette.MORE.items()}
     return found
 
 

@@ -6,13 +6,23 @@ right or wrong, so that a refused value can be shown, named and mended.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+
 import streamlit as st
 
-from kd_core.catalogue import find
-from kd_core.config import MEMBERS, RunConfig, read_flat
+from kd_core.catalogue import find, members
+from kd_core.config import MEMBERS, OPTION_GROUPS, RunConfig, read_flat
 from kd_core.datasets import load
-from kd_core.options import options_of
+from kd_core.options import in_words, options_of
 
+CARDS = {
+    "dataset": "Data",
+    "teacher": "Teacher",
+    "student": "Student",
+    "scheme": "Who teaches whom",
+    "method": "Method",
+}
 # Parameters of the URL that are no setting of a run.
 RESERVED = ("run", "autoplay", "log", "embed", "embed_options")
 
@@ -85,10 +95,32 @@ def _rearranged(settings: dict[str, str], scheme: str) -> dict[str, str]:
     return kept | {name: text for name, text in usual.items() if name in gone}
 
 
-def write_link(config: RunConfig, run: str | None) -> None:
-    """Puts the settings, and the run that is shown, into the address."""
+def labels() -> dict[str, str]:
+    """What the settings are called on the screen, by name; those of the chosen families come first."""
+    settings: dict[str, str] = st.session_state["settings"]
+    found = dict(CARDS)
+    for member, group, prefix in MEMBERS:
+        families = sorted(members(group).items(), key=lambda item: item[0] != settings[member])
+        for _, cls in families:
+            for name, option in options_of(cls).items():
+                found.setdefault(prefix + name, in_words(name, option))
+    for _, kind, prefix in OPTION_GROUPS:
+        found |= {prefix + name: in_words(name, option) for name, option in options_of(kind).items()}
+    return found
+
+
+def in_labels(line: str) -> str:
+    """A refusal with the settings called as on the screen: “Combine” = losses instead of combine = losses."""
+    called = labels()
+    return re.sub(r"\b(\w+)(?= =)", lambda found: f"“{called[found[1]]}”" if found[1] in called else found[1], line)
+
+
+def write_link(config: RunConfig, run: str | None, refused: Collection[str] = ()) -> None:
+    """Puts the settings, and the run that is shown, into the address; what is ``refused`` as it was chosen."""
     reserved = {name: text for name, text in st.query_params.items() if name in RESERVED and name != "run"}
-    wanted = config.differences() | reserved | ({"run": run} if run else {})
+    names = {line.split(" ", 1)[0] for line in refused}
+    kept = {name: text for name, text in st.session_state["settings"].items() if name in names}
+    wanted = config.differences() | kept | reserved | ({"run": run} if run else {})
     if dict(st.query_params.items()) != wanted:
         st.query_params.from_dict(wanted)
     st.session_state["written_link"] = _link()

@@ -49,7 +49,7 @@ def form(row: Run | None) -> None:
             method.choose(config, refused)
     started = _start(config, refused)
     _plan(config, is_open=row is None)
-    settings.write_link(config, started or (row.id if row else None))
+    settings.write_link(config, started or (row.id if row else None), refused)
     if started:
         st.rerun()
 
@@ -126,7 +126,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
     said |= {"scheme", *options_of(scheme.named())}
     for line in refused:
         if line.split(" ", 1)[0] not in said:  # said elsewhere
-            st.error(plain(line))
+            st.error(plain(settings.in_labels(line)))
     st.latex(method.named().in_numbers())
     epochs, seed, press = st.columns([1, 1, 4], gap="medium", vertical_alignment="bottom")
     with epochs:

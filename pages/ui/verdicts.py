@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core import runs
-from kd_core.plan import STUDENT
+from kd_core.config import RunConfig
+from kd_core.plan import STUDENT, TEACHER, behind, kind_of
 from kd_core.schemes import plan_of
 from kd_core.store import Run
 from kd_core.verdict import SEEDS, Verdict, verdict
@@ -49,7 +50,7 @@ def say(row: Run) -> None:
     if found is not None:
         with st.container(border=True, key="verdict"):
             st.markdown(f"{ICONS.get(found.outcome, ':material/balance:')} **{found.sentence}**")
-            st.caption(what_they_saw(row))
+            st.caption(f"{what_they_saw(row)} {what_it_took(row.config)}")
 
 
 def what_they_saw(row: Run) -> str:
@@ -59,6 +60,17 @@ def what_they_saw(row: Run) -> str:
     for network in prepared.networks if prepared else []:
         clauses.setdefault(network.saw, []).append(network.role)
     return " ".join(f"{_listed(names)} saw {clause}." for clause, names in clauses.items() if clause != NOTHING)
+
+
+def what_it_took(config: RunConfig) -> str:
+    """Where more networks than one had to be trained for the answer: how many, and for the other side."""
+    of, phases = config.scheme.compares, plan_of(config)
+    trained = {own.role for phase in phases for own in phase.learners if not own.trunk[0] and kind_of(own) != TEACHER}
+    known = {own.role for phase in phases for own in phase.everyone}
+    count, other = (len(behind(phases, role) & trained) if role in known else 0 for role in (of.role, of.control))
+    if not 0 < other < count:
+        return ""
+    return f"It took {count} networks to train the {of.role}, and {other} for the {of.control}, without teachers."
 
 
 def _listed(names: list[str]) -> str:

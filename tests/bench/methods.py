@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import statistics
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
@@ -18,7 +17,8 @@ from kd_core.config import from_flat
 from kd_core.events import Finished
 from kd_core.methods import FAMILIES
 from kd_core.training import Kept, Training
-from kd_core.verdict import SEEDS, Test, verdict
+from kd_core.verdict import SEEDS, Test
+from tests.bench.cells import gain, spread
 from tests.readme import README, put
 
 SETTINGS = {"50 labels": {"labelled": "50"}, "all labels": {"labelled": "0", "epochs": "40"}}
@@ -36,21 +36,13 @@ def run(method: str, setting: str, seed: int) -> Test:
 
 
 def cell(tests: list[Test]) -> str:
-    """Mean and standard deviation of the student's accuracy, and the gain with its 95 % interval."""
-    students = [100 * test["student"]["accuracy"] for test in tests]
-    found = verdict(tests)
-    assert found.gain is not None
-    assert found.interval is not None
-    low, high = found.interval
-    mark = {"gain": "**", "loss": "_"}.get(found.outcome, "")
-    gain = f"{mark}{found.gain:+.1f}{mark} ({low:+.1f} to {high:+.1f})".replace("-", "−")
-    return f"{statistics.mean(students):.1f} ± {statistics.stdev(students):.1f} | {gain}"
+    """The student's accuracy over the seeds, and its gain."""
+    return f"{spread([test['student']['accuracy'] for test in tests])} | {gain(tests)}"
 
 
 def baseline(tests: list[Test]) -> str:
-    """Mean and standard deviation of the baseline's accuracy."""
-    accuracies = [100 * test["baseline"]["accuracy"] for test in tests]
-    return f"{statistics.mean(accuracies):.1f} ± {statistics.stdev(accuracies):.1f} | "
+    """The baseline's accuracy over the seeds."""
+    return f"{spread([test['baseline']['accuracy'] for test in tests])} | "
 
 
 def main() -> None:

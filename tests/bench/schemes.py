@@ -8,15 +8,20 @@ answer, a second control has one network alone with all their steps. Prints the 
 from __future__ import annotations
 
 import os
-import statistics
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from kd_core.catalogue import find
 from kd_core.config import from_flat
+from kd_core.datasets import load
 from kd_core.events import Finished
+from kd_core.options import as_text
+from kd_core.plan import behind
+from kd_core.preparation import steps_per_epoch
+from kd_core.schemes import plan_of
 from kd_core.training import Kept, Training
-from kd_core.verdict import SEEDS, Comparison, Test, verdict
+from kd_core.verdict import SEEDS, Comparison, Test
+from tests.bench.cells import gain, spread
 from tests.readme import README, put
 
 _kept: Kept = {}  # teachers of all runs of a process
@@ -24,13 +29,13 @@ _kept: Kept = {}  # teachers of all runs of a process
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison; ``budget``: how many trainings the answer took, if more than one."""
+    """One comparison; ``is_costly``: several trainings were behind the answer."""
 
     scheme: str
     asked: str
     flat: dict[str, str] = field(default_factory=dict)
     of: Comparison | None = None  # else the scheme's own
-    budget: int = 1
+    is_costly: bool = False
 
 
 ALL = {"labelled": "0"}
@@ -56,12 +61,12 @@ ROWS = (
     Row("defective", "teacher stopped at 50 %, all labels", {**ALL}),
     Row("reversed", "MLP 64 teaches CNN 16×2"),
     Row("reversed", "MLP 64 teaches CNN 16×2, all labels", {**ALL, "epochs": "30"}),
-    Row("mutual", "two MLP 64", budget=2),
-    Row("mutual", "their average", {}, Comparison("average", "baseline"), 2),
+    Row("mutual", "two MLP 64", is_costly=True),
+    Row("mutual", "their average", {}, Comparison("average", "baseline"), True),
     Row("rocket", "CNN 8×2 under a CNN 16×2"),
-    Row("self_taught", "MLP 64 teaches MLP 64", budget=2),
-    Row("born_again", "third generation", budget=3),
-    Row("born_again", "average of three", {}, Comparison("ensemble", "baseline"), 3),
+    Row("self_taught", "MLP 64 teaches MLP 64", is_costly=True),
+    Row("born_again", "third generation", is_costly=True),
+    Row("born_again", "average of three", {}, Comparison("ensemble", "baseline"), True),
     Row("snapshot", "three cycles"),
     Row("own_teacher", "CNN 16×3, deepest exit"),
     Row("own_teacher", "CNN 16×3, first exit", {}, Comparison("exit 1", "baseline")),
@@ -69,8 +74,8 @@ ROWS = (
     Row("teacher_free", "virtual teacher"),
     Row("teacher_free", "smoothed labels", {}, Comparison("smoothed", "baseline")),
     Row("teacher_free", "a real teacher", {}, Comparison("student", "baseline")),
-    Row("ensemble", "student of three teachers"),
-    Row("ensemble", "the student’s student", {}, Comparison("student’s student", "baseline")),
+    Row("ensemble", "student of three teachers", is_costly=True),
+    Row("ensemble", "the student’s student", {}, Comparison("student’s student", "baseline"), True),
 )
 
 
@@ -82,25 +87,24 @@ def run(scheme: str, flat: tuple[tuple[str, str], ...], seed: int) -> Test:
     return finished.test
 
 
+def compared(row: Row) -> Comparison:
+    """What the row compares: its own choice, or the scheme's."""
+    return row.of or find("schemes", row.scheme).compares  # type: ignore[attr-defined]
+
+
 def longer(row: Row) -> tuple[tuple[str, str], ...]:
-    """The settings of one network alone that gets all steps of the row."""
-    epochs = from_flat({"dataset": "digits", "scheme": row.scheme, **row.flat}).recipe.epochs
-    return (*row.flat.items(), ("epochs", str(row.budget * epochs)), ("method", "label_smoothing"), ("smoothing", "0"))
-
-
-def spread(shares: list[float]) -> str:
-    """Mean and standard deviation in per cent."""
-    return f"{100 * statistics.mean(shares):.1f} ± {100 * statistics.stdev(shares):.1f}"
-
-
-def gain(tests: list[Test], of: Comparison) -> str:
-    """In points, with its 95 % interval; bold for a gain and slanted for a loss beyond chance."""
-    found = verdict(tests, of)
-    assert found.gain is not None
-    assert found.interval is not None
-    mark = {"gain": "**", "loss": "_"}.get(found.outcome, "")
-    low, high = found.interval
-    return f"{mark}{found.gain:+.1f}{mark} ({low:+.1f} to {high:+.1f})".replace("-", "−")
+    """The settings of one network alone that gets all steps that went into the answer of the row."""
+    config = from_flat({"dataset": "digits", "scheme": row.scheme, **row.flat})
+    phases, data, of = plan_of(config), load(config.dataset), compared(row)
+    steps = {of.role: 0, of.control: 0}
+    for role in steps:
+        roles = behind(phases, role)
+        for phase in phases:
+            count = sum(own.role in roles for own in phase.learners)
+            steps[role] += count * phase.recipe.epochs * steps_per_epoch(phase, data)
+    epochs = round(config.recipe.epochs * steps[of.role] / steps[of.control])
+    labels = ((name, as_text(value)) for name, value in config.labels.values().items())
+    return (*labels, ("epochs", str(epochs)), ("method", "label_smoothing"), ("smoothing", "0"))
 
 
 def main() -> None:
@@ -115,15 +119,14 @@ def main() -> None:
             for seed in range(SEEDS):
                 key = (row.scheme, tuple(row.flat.items()), seed)
                 runs.setdefault(key, pool.submit(run, *key))
-                if row.budget > 1:
+                if row.is_costly:
                     runs.setdefault(("offline", longer(row), seed), pool.submit(run, "offline", longer(row), seed))
         for row in ROWS:
             tests = [runs[row.scheme, tuple(row.flat.items()), seed].result() for seed in range(SEEDS)]
-            scheme = find("schemes", row.scheme)
-            of = row.of or scheme.compares  # type: ignore[attr-defined]
+            of = compared(row)
             sides = [spread([test[role][of.measure] for test in tests]) for role in (of.role, of.control)]
             long = ""
-            if row.budget > 1:
+            if row.is_costly:
                 alone = [runs["offline", longer(row), seed].result()["baseline"] for seed in range(SEEDS)]
                 both = [{of.role: test[of.role], "alone": other} for test, other in zip(tests, alone, strict=True)]
                 long = f"{spread([own['accuracy'] for own in alone])}: {gain(both, Comparison(of.role, 'alone'))}"

@@ -32,9 +32,9 @@ def start_server(tmp_path: Path) -> Iterator[Callable[[], Server]]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("data"))
     yield server
-    said = server.said()
+    assert server.process.poll() is None, f"the server died: {server.said()}"
     server.end()
-    assert "Traceback" not in said
+    assert "Traceback" not in server.said()
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
                 cwd=ROOT,
-                env={**os.environ, "DISTILLERY_DATA": str(folder)},
+                env={**os.environ, "DISTILLERY_DATA": str(folder), "PYTHONFAULTHANDLER": "1"},
                 stdout=log,
                 stderr=log,
             )

@@ -170,6 +170,13 @@ def test_the_others_of_a_contrast_are_of_other_classes_and_all_of_them_are_drawn
         assert set(others.tolist()) == set((labels != labels[row]).nonzero().flatten().tolist())
 
 
+def test_in_a_contrast_an_example_without_a_label_is_like_itself_alone() -> None:
+    labels = torch.tensor([0, -1, 0, -1, -1])
+    candidates = Memory(2, 2, 2, labels, negatives=400).candidates(torch.arange(5), torch.Generator().manual_seed(0))
+    assert set(candidates[1, 1:].tolist()) == {0, 2, 3, 4}
+    assert set(candidates[0, 1:].tolist()) == {1, 3, 4}
+
+
 def test_with_a_single_class_every_example_is_another_one() -> None:
     memory = Memory(2, 2, 2, torch.zeros(5, dtype=torch.long), negatives=200)
     candidates = memory.candidates(torch.tensor([3]), torch.Generator().manual_seed(0))

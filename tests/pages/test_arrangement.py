@@ -150,7 +150,7 @@ def test_the_methods_offered_are_those_of_the_chosen_scheme(open_page: Open) -> 
     offered = app.selectbox(key="set method").options
     assert "Response · Soft targets" in offered
     assert "Feature · Hints (FitNets)" not in offered
-    assert "Choose combine = losses." in texts(app).replace("\\", "")
+    assert "Choose “Average the teachers’” = losses." in texts(app).replace("\\", "")
     select(app, "combine", "losses")
     assert "Feature · Hints (FitNets)" in app.selectbox(key="set method").options
     select(app, "scheme", "self_attention")
@@ -206,7 +206,7 @@ def test_the_drawing_and_the_table_have_every_network_of_the_plan(name: str) -> 
         assert {*edge["from"], edge["to"]} <= set(known)
     rows = arrangement.table(config)
     for phase in plan_of(config):
-        for own in (*phase.learners, *phase.derived):
+        for own in phase.everyone:
             assert own.role in facts["sentence"]
             assert any(row["network"] == own.role for row in rows)
     assert all(all(row.values()) for row in rows)

@@ -80,7 +80,7 @@ def test_another_data_set_brings_its_own_suggestions_and_models_that_fit(open_pa
 def test_a_number_out_of_range_is_answered_and_nothing_can_start(open_page: Open, shared: Runs) -> None:
     app = open_page("distill", autoplay="0")
     app.number_input(key="set epochs").set_value(0).run()
-    assert "epochs" in app.error[0].value
+    assert "Epochs" in app.error[0].value
     assert "from 1 to 10000" in app.error[0].value.replace("\\", "")
     assert button(app, "Start training").disabled
     assert app.number_input(key="set epochs").value == 0  # what was typed is still there to be mended

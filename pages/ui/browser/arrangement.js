@@ -1,6 +1,6 @@
 // Who teaches whom: the networks of a run, phase by phase, and the lines along which they learn from each other.
 //
-// Payload: sentence (for readers of the screen), columns [{title, note, nodes [{id, role, kind, network, state, sees,
+// Payload: sentence (for readers of the screen), columns [{title, note, nodes [{id, role, kind, look, network, state, sees,
 // taught, lane ("base", "main", "made" or "baseline"), own, stack}]}], edges [{kind ("teaches", "goes on", "made of" or
 // "shares"), from [ids], to, said}].
 
@@ -37,8 +37,8 @@ class Arrangement {
     this.theme = theme;
     const look = {
       font: (size, weight = 400) => `${weight} ${size}px ${theme.font}`,
-      glyph: (node) => (node.lane === "base" ? "" : theme.role(node.kind).glyph),
-      colour: (node) => theme.role(node.kind).colour,
+      glyph: (node) => (node.lane === "base" ? "" : theme.role(node.look).glyph),
+      colour: (node) => theme.role(node.look).colour,
     };
     const { width, height, headings, boxes, lines, labels } = inColumns(this.facts, this.#width, look) ?? inList(this.facts, this.#width, look);
     attributes(this.picture, { width, height, viewBox: `0 0 ${width} ${height}`, "aria-label": this.facts.sentence });
@@ -75,7 +75,7 @@ class Arrangement {
   }
 
   #box({ node, x, y, width, height, title, rest, anchor = "middle" }) {
-    const look = this.theme.role(node.kind);
+    const look = this.theme.role(node.look);
     const isBase = node.lane === "base";
     const isFrozen = node.state.includes("frozen");
     const dash = node.kind === "baseline" ? "1.5 4" : isFrozen ? "7 5" : "none";
