@@ -84,7 +84,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                 "idea": cls.idea,
                 **{
                     key: getattr(cls, key)
-                    for key in ("paper", "formula", "needs", "origin", "trap", "source")
+                    for key in ("paper", "formula", "needs", "origin", "trap", "source", "licence")
                     if hasattr(cls, key)
                 },
                 "options": {

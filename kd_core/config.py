@@ -11,57 +11,11 @@ from kd_core.catalogue import Member, find, make, members
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
 from kd_core.models import Model
-from kd_core.options import Option, Options, as_text, choice, number, options_of, read, switch, whole
+from kd_core.options import Option, Options, as_text, options_of, read
 from kd_core.pairs import Pair
+from kd_core.recipes import Basics, Recipe, TeacherRecipe
 from kd_core.verdict import Comparison
 from kd_core.views import FULL, Labels, View
-
-OPTIMISERS = ("adam", "sgd")
-
-
-@dataclass(frozen=True)
-class Recipe(Options):
-    """How student and baseline are trained: the same steps for both."""
-
-    epochs: int = whole(40, 1, 10_000, "Passes over the student's training examples.")
-    batch_size: int = whole(64, 1, 4096, "Examples per optimiser step.")
-    learning_rate: float = number(
-        0.003, 1e-6, 1.0, "Length of each step.", step=0.0005, live=True, log=True
-    )  # fmt: skip
-    optimiser: str = choice("adam", OPTIMISERS, "Adam (betas 0.9, 0.999) or SGD (momentum 0.9).")
-
-
-@dataclass(frozen=True)
-class TeacherRecipe(Options):
-    """How the teacher is trained, on the full and clean training split. Done once, then kept."""
-
-    epochs: int = whole(20, 1, 10_000, "Passes over the full training split.", label="Teacher's epochs")
-    batch_size: int = whole(64, 1, 4096, "Examples per optimiser step.", label="Teacher's batch size")
-    learning_rate: float = number(
-        0.003, 1e-6, 1.0, "Length of each step.", step=0.0005, log=True, label="Teacher's learning rate"
-    )  # fmt: skip
-    optimiser: str = choice("adam", OPTIMISERS, "Adam or SGD with momentum 0.9.", label="Teacher's optimiser")
-    seed: int = whole(0, 0, 2**31 - 1, "Initial weights and data order of the teacher.", label="Teacher's seed")
-    view: str = choice(
-        "full", ("full", "student"), "The full, clean training split, or exactly what the student is shown.",
-        label="Teacher sees",
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Basics(Options):
-    """What belongs to no part in particular."""
-
-    seed: int = whole(
-        0, 0, 2**31 - 1,
-        "Picks the labelled examples, the wrong labels, the initial weights and the order of the batches. "
-        "The teacher keeps its own seed.",
-    )  # fmt: skip
-    control: bool = switch(
-        True, "Train the same student without a teacher beside it: same weights at the start, same data, same steps.",
-        label="Baseline student beside it",
-    )  # fmt: skip
-
 
 # Flat names, as in the URL and on the command line: (attribute, folder of its choices or its class, prefix).
 MEMBERS = (
@@ -208,6 +162,10 @@ def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         errors.append(str(error))
         dataset = find("datasets", DEFAULTS["dataset"])
         texts["dataset"] = DEFAULTS["dataset"]
+    if refusal := _unloadable(_construct(dataset, {}, texts, "dataset_", [])):
+        errors.append(refusal)
+        texts = {name: text for name, text in texts.items() if not name.startswith("dataset")}
+        dataset = find("datasets", DEFAULTS["dataset"])
     suggested = dict(getattr(dataset, "suggests", {}))
     if (scheme := members("schemes").get(str(texts.get("scheme", "")))) is not None:
         assert issubclass(scheme, Arrangement)
@@ -279,6 +237,15 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
             if not changes:
                 errors.append(str(error))
     raise AssertionError("the usual settings fit every data set")
+
+
+def _unloadable(dataset: Dataset) -> str:
+    """Why there are no data, as a sentence; empty if there are."""
+    try:
+        load(dataset)
+    except ValueError as error:
+        return f"dataset = {dataset.name}: {error}"
+    return ""
 
 
 def _refusal(role: str, model: Model, shape: tuple[int, ...]) -> str:

@@ -34,7 +34,7 @@ def network_input(data: Data, drawing: str) -> Tensor:
     if said := refusal(data):
         raise ValueError(said)
     ink = fitted(raster(strokes(drawing)), data.shape[1:], data.fill)
-    return ((ink - data.mean) / data.std)[None, None]
+    return ((ink - data.mean[0]) / data.std[0])[None, None]
 
 
 def refusal(data: Data) -> str:

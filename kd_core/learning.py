@@ -9,12 +9,12 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from kd_core.config import Recipe, TeacherRecipe
 from kd_core.datasets import Split
 from kd_core.instruction import Instruction
 from kd_core.methods import Part, label_part, total
 from kd_core.options import options_of
 from kd_core.plan import Learner
+from kd_core.recipes import Recipe, TeacherRecipe
 from kd_core.seeds import derive, generator
 from kd_core.taps import tapped
 

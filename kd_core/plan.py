@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from kd_core.config import Recipe, TeacherRecipe
 from kd_core.datasets import Data, Dataset
 from kd_core.methods import Method
 from kd_core.models import Model
 from kd_core.networks import Partial, grown
 from kd_core.pairs import Pair, SelfPair
+from kd_core.recipes import Recipe, TeacherRecipe
 from kd_core.taps import shapes
 from kd_core.views import View
 

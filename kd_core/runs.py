@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import os
 import queue
 import secrets
 import sqlite3
@@ -20,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_core import devices, snapshots
+from kd_core import devices, folders, snapshots
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.control import Control
@@ -240,12 +239,11 @@ _shared: Runs | None = None
 
 
 def shared() -> Runs:
-    """The runs of this process, in the folder named by DISTILLERY_DATA (by default ``data`` beside the code)."""
+    """The runs of this process, in :func:`folders.home`."""
     global _shared
     with _lock:
         if _shared is None:
-            folder = os.environ.get("DISTILLERY_DATA") or Path(__file__).parent.parent / "data"
-            _shared = Runs(Path(folder), (devices.best(),))
+            _shared = Runs(folders.home(), (devices.best(),))
             atexit.register(_close)
         return _shared
 

@@ -13,9 +13,9 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
-    ["options", "events", "seeds", "control", "checkpoint", "devices"],
+    ["options", "events", "seeds", "control", "checkpoint", "devices", "folders"],
     ["catalogue", "metrics"],
-    ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps"],
+    ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes"],
     ["pairs", "adaptors", "teaching"],
     ["methods"],
     ["config", "matching", "council", "networks"],

@@ -7,7 +7,7 @@ labels, a missing class) is decided in :mod:`kd_core.views`, for every data set 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,8 +36,9 @@ class Data:
     validation: Split
     test: Split
     classes: tuple[str, ...]
-    mean: float = 0.0  # of the pixels in [0, 1] that the inputs were made from: pixel = input * std + mean
-    std: float = 1.0
+    # Of the pixels in [0, 1] that the inputs were made from, channel by channel: pixel = input * std + mean.
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
     fill: float = 1.0  # share of an image's longer side that a written character takes
 
     @property
@@ -57,18 +58,46 @@ class Data:
 
     def pixels(self, inputs: Tensor) -> Tensor:
         """Standardised images (N, C, H, W) as bytes, 0 black and 255 white."""
-        return ((inputs * self.std + self.mean) * 255).round().clamp(0, 255).to(torch.uint8)
+        mean, std = (torch.tensor(of).to(inputs).reshape(-1, 1, 1) for of in (self.mean, self.std))
+        return ((inputs * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def standardised(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Images (N, C, H, W) of bytes as inputs: float32, of these ``mean`` and ``std`` by channel. See Data.pixels."""
+    inputs = pixels.float().div_(255)
+    return inputs.sub_(torch.tensor(mean).reshape(-1, 1, 1)).div_(torch.tensor(std).reshape(-1, 1, 1))
+
+
+class NotHereError(ValueError):
+    """The files of a data set are not on this machine; the message says how they get there."""
 
 
 class Dataset(Member):
     """Base of all data sets."""
 
-    source: ClassVar[str]  # where the data come from, and their licence
+    source: ClassVar[str]  # where the data come from
+    licence: ClassVar[str]  # under what terms, in a few words
     suggests: ClassVar[Mapping[str, str]] = {}  # flat settings under which distillation is worth watching
 
     def load(self) -> Data:
-        """The three splits; the same ones at every call."""
+        """The three splits; the same ones at every call. Raises NotHereError, and ValueError for what is no data."""
         raise NotImplementedError
+
+    @property
+    def size(self) -> int:
+        """Bytes to be fetched from the network before the first use; 0 if none are."""
+        return 0
+
+    def is_here(self) -> bool:
+        """Whether :meth:`load` finds all that it needs on this machine."""
+        return True
+
+    def fetch(self, report: Report) -> None:
+        """Fetches what is missing, and says how far it is. Raises ValueError with a sentence where it cannot; what was
+        fetched so far stays, and is not fetched again."""
+
+
+Report = Callable[[str, int, int], None]  # what is being fetched, bytes so far, bytes in all
 
 
 @functools.lru_cache(maxsize=8)

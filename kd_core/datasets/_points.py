@@ -19,6 +19,7 @@ TRAIN, VALIDATION, TEST = 1000, 500, 2000
 class Points(Dataset):
     family: ClassVar[str] = "points"
     source: ClassVar[str] = "drawn from a formula, in the app"
+    licence: ClassVar[str] = "none needed"
     suggests: ClassVar[Mapping[str, str]] = {
         "teacher": "mlp",
         "teacher_widths": "64-64",

@@ -20,7 +20,8 @@ class Digits(Dataset):
     title: ClassVar[str] = "Handwritten digits"
     idea: ClassVar[str] = "1,797 real digits written by 43 people, 8 × 8 grey pixels each."
     family: ClassVar[str] = "images"
-    source: ClassVar[str] = "scikit-learn's copy of the UCI test set (Alpaydin & Kaynak, 1998), CC BY 4.0"
+    source: ClassVar[str] = "scikit-learn's copy of the UCI test set (Alpaydin & Kaynak, 1998)"
+    licence: ClassVar[str] = "CC BY 4.0"
     suggests: ClassVar[Mapping[str, str]] = {"labelled": "50", "epochs": "120"}
 
     def load(self) -> Data:
@@ -39,4 +40,4 @@ class Digits(Dataset):
             images = torch.from_numpy((pixels[rows] / 16 - MEAN) / STD).float().reshape(-1, 1, 8, 8)
             return Split(images, torch.from_numpy(labels[rows]).long())
 
-        return Data(split(train), split(validation), split(test), tuple("0123456789"), MEAN, STD)
+        return Data(split(train), split(validation), split(test), tuple("0123456789"), (MEAN,), (STD,))

@@ -8,12 +8,13 @@ import streamlit as st
 
 from kd_core import footprint, pictures, runs
 from kd_core.catalogue import Member, find, members
-from kd_core.config import MEMBERS, Basics, Recipe, RunConfig, TeacherRecipe
+from kd_core.config import MEMBERS, RunConfig
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method, Pair
 from kd_core.models import Model
 from kd_core.options import Options, options_of
 from kd_core.probes import extent
+from kd_core.recipes import Basics, Recipe, TeacherRecipe
 from kd_core.store import Run
 from kd_core.views import Labels
 from pages.ui import arrangement, controls, feed, live, matching, method, planning, scheme, settings
@@ -83,7 +84,7 @@ def _data(config: RunConfig, data: Data, refused: list[str]) -> None:
         controls.options(type(config.dataset), "dataset_")
         st.caption(
             f"{len(data.train):,} train, {len(data.validation):,} validation, {len(data.test):,} test. "
-            f"Source: {config.dataset.source}."
+            f"Source: {config.dataset.source}. Licence: {config.dataset.licence}."
         )
 
 

@@ -1,13 +1,18 @@
 // Append-only data: each payload says from which position on its frames continue what this browser already has.
 
+const AGAIN = 1500; // milliseconds after which an unanswered report of a gap is repeated
+const PATIENCE = 20; // times
+
 class Feed {
   run = undefined;
   have = 0;
   #gap = null;
   #kept = {};
+  #waiting = 0;
 
   // Returns the frames that are new here, whether everything before them is void, and their first position.
-  // A gap (a dropped update, a fresh mount) is reported to Python once per payload that shows it.
+  // A gap (a dropped update, a fresh mount) is reported to Python once per payload that shows it, and again as long as
+  // nothing comes: a report that reaches the server while it draws the whole page anew is lost.
   take(data, setTriggerValue) {
     const cleared = data.run !== this.run;
     if (cleared) {
@@ -18,13 +23,24 @@ class Feed {
     const from = data.from ?? 0;
     const start = this.have;
     if (from > start) {
-      if (this.#gap !== data) setTriggerValue("resync", start);
+      if (this.#gap !== data) this.#report(setTriggerValue);
       this.#gap = data;
       return { cleared, start, fresh: [] };
     }
+    clearInterval(this.#waiting);
     const fresh = (data.frames ?? []).slice(start - from);
     this.have += fresh.length;
     return { cleared, start, fresh };
+  }
+
+  #report(setTriggerValue) {
+    clearInterval(this.#waiting);
+    setTriggerValue("resync", this.have);
+    let left = PATIENCE;
+    this.#waiting = setInterval(() => {
+      if (left-- > 0) setTriggerValue("resync", this.have);
+      else clearInterval(this.#waiting);
+    }, AGAIN);
   }
 
   // A heavy field that Python sends with the first payload only.
