@@ -1,7 +1,7 @@
 // Append-only data: each payload says from which position on its frames continue what this browser already has.
 
-const AGAIN = 1500; // milliseconds after which an unanswered report of a gap is repeated
-const PATIENCE = 20; // times
+const AGAIN_AFTER = 1500; // milliseconds after which an unanswered report of a gap is repeated
+const REPEATS = 20;
 
 class Feed {
   run = undefined;
@@ -36,11 +36,11 @@ class Feed {
   #report(setTriggerValue) {
     clearInterval(this.#waiting);
     setTriggerValue("resync", this.have);
-    let left = PATIENCE;
+    let left = REPEATS;
     this.#waiting = setInterval(() => {
       if (left-- > 0) setTriggerValue("resync", this.have);
       else clearInterval(this.#waiting);
-    }, AGAIN);
+    }, AGAIN_AFTER);
   }
 
   // A heavy field that Python sends with the first payload only.
