@@ -39,7 +39,7 @@ def _source(teacher: nn.Module | Learning, own: Learning, paths: dict[str, str])
     if isinstance(teacher, Learning):
         teacher.paths |= paths
         return teacher
-    return Teaching(teacher, own.inputs, paths)
+    return Teaching(teacher, own.examples, paths, own.compute)
 
 
 def pool(own: Learning) -> Tensor:
@@ -58,9 +58,9 @@ def sure(own: Learning, confidence: float, is_balanced: bool) -> Tensor:
     """(N,) whether the teacher is that sure of an example; ``is_balanced``: of every class only the surest ones, as
     many as a class has on average. Xie et al., "Self-training with Noisy Student improves ImageNet classification"
     (2020), section 2."""
-    everything = torch.arange(len(own.labels), device=own.labels.device)
-    signals = own.instructions[0].sources[0].of(everything)
-    certainty, answer = signals[0].softmax(1).max(1)
+    teacher = own.instructions[0].sources[0]
+    assert isinstance(teacher, Teaching), "only a trained teacher can be sure before the first step"
+    certainty, answer = teacher.clean().softmax(1).max(1)
     kept = certainty >= confidence
     found = set(answer[kept].tolist())
     if is_balanced and found:

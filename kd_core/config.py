@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from kd_core.augmentation import Augmentation
 from kd_core.catalogue import Member, find, make, members
+from kd_core.compute import Compute
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
 from kd_core.models import Model
@@ -30,6 +32,8 @@ OPTION_GROUPS: tuple[tuple[str, type[Options], str], ...] = (
     ("recipe", Recipe, ""),
     ("teacher_recipe", TeacherRecipe, "teacher_"),
     ("basics", Basics, ""),
+    ("augmentation", Augmentation, ""),
+    ("compute", Compute, ""),
 )
 DEFAULTS = {"dataset": "digits", "teacher": "cnn", "student": "mlp", "method": "soft_targets", "scheme": "offline"}
 
@@ -62,10 +66,13 @@ class RunConfig:
     recipe: Recipe = field(default_factory=Recipe)
     teacher_recipe: TeacherRecipe = field(default_factory=TeacherRecipe)
     basics: Basics = field(default_factory=Basics)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    compute: Compute = field(default_factory=Compute)
 
     def __post_init__(self) -> None:
         data = load(self.dataset)
         self.labels.fit(data)
+        self.augmentation.fit(data)
         for role, model in (("teacher", self.teacher), ("student", self.student)):
             if refusal := _refusal(role, model, data.shape):
                 raise ValueError(refusal)
@@ -212,7 +219,13 @@ def _construct(
 
 def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[str]) -> RunConfig:
     """The configuration of these parts; those that do not fit together give way to the suggested ones."""
-    shape = load(parts["dataset"]).shape
+    data = load(parts["dataset"])
+    shape = data.shape
+    try:
+        parts["augmentation"].fit(data)
+    except ValueError as error:
+        errors.append(str(error))
+        parts["augmentation"] = Augmentation()
     for role in ("teacher", "student"):
         if refusal := _refusal(role, parts[role], shape):
             errors.append(refusal)

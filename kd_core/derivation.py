@@ -21,7 +21,7 @@ def derive(derived: Derived, networks: Mapping[str, nn.Module], data: Data, devi
     members = [networks[role] for role in derived.of]
     if derived.how in {AVERAGE, MEAN_LOGITS}:
         return freeze(Average(members, derived.weights, of_logits=derived.how == MEAN_LOGITS))
-    logits = [answers(member, data.validation.inputs.to(device)).cpu() for member in members]
+    logits = [answers(member, data.validation.inputs).cpu() for member in members]
     if derived.how == CORRECTED:
         bias = torch.zeros(len(data.classes))
         bias[derived.omitted] = found_as_often(logits[0], data.validation.labels, derived.omitted)

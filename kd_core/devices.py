@@ -1,28 +1,91 @@
-"""Where to train: the graphics card if torch can use one, else the processor."""
+"""Where to train: the graphics cards that torch can use, else the processor."""
 
 from __future__ import annotations
 
 import os
+import platform
+from dataclasses import dataclass
 
 import torch
 
+CPU = "cpu"
+AUTO = "auto"
 
-def best() -> str:
-    """Torch's name of the device for new runs; DISTILLERY_DEVICE in the environment overrules the choice.
+
+@dataclass(frozen=True)
+class Device:
+    """One that torch can use here. ``free`` and ``memory`` in bytes, 0 where nobody says."""
+
+    name: str  # as torch writes it: "cuda:0"
+    title: str
+    free: int = 0
+    memory: int = 0
+
+    def in_words(self) -> str:
+        """For a list of choices: "cuda:0 · NVIDIA H200, 130.1 of 139.8 GiB free"."""
+        sizes = f", {self.free / 2**30:.1f} of {self.memory / 2**30:.1f} GiB free" if self.memory else ""
+        return f"{self.name} · {self.title}{sizes}"
+
+
+def listed() -> list[Device]:
+    """Every device, the fastest kind first."""
+    found = []
+    if torch.cuda.is_available():
+        for number in range(torch.cuda.device_count()):
+            free, memory = torch.cuda.mem_get_info(number)
+            found.append(Device(f"cuda:{number}", torch.cuda.get_device_name(number), free, memory))
+    if torch.mps.is_available():
+        memory = int(torch.mps.recommended_max_memory())
+        found.append(Device("mps", "Apple GPU", memory - int(torch.mps.driver_allocated_memory()), memory))
+    return [*found, _processor()]
+
+
+def names() -> list[str]:
+    """Of the devices that a run may be given."""
+    cards = [f"cuda:{number}" for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
+    return [*cards, *(["mps"] if torch.mps.is_available() else []), CPU]
+
+
+def refusal(name: str) -> str:
+    """Why no run can be trained there, as a sentence; empty if one can."""
+    return "" if name in (AUTO, *names()) else f"device = {name}: this machine offers {', '.join((AUTO, *names()))}."
+
+
+def preferred() -> list[str]:
+    """The devices that take runs which leave the choice open; DISTILLERY_DEVICE in the environment overrules it.
 
     Raises ValueError for a device that this machine or this torch does not have.
     """
     wanted = os.environ.get("DISTILLERY_DEVICE", "").strip()
-    if not wanted:
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    wanted = "cuda:0" if wanted == "cuda" else wanted
+    if wanted and wanted not in names():
+        raise ValueError(f"DISTILLERY_DEVICE = {wanted}: this machine offers {', '.join(names())}.")
+    if wanted:
+        return [wanted]
+    return [name for name in names() if name != CPU] or [CPU]
+
+
+def resolve(name: str) -> str:
+    """A device for a run that asks for ``name``. Raises ValueError."""
+    if name == AUTO:
+        return preferred()[0]
+    if said := refusal(name):
+        raise ValueError(said)
+    return name
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that are free there; infinite for the processor, where the data are in any case."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        return float(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return float("inf")
+
+
+def _processor() -> Device:
     try:
-        torch.empty(1, device=wanted)
-    except (RuntimeError, AssertionError):
-        raise ValueError(f"DISTILLERY_DEVICE = {wanted}: this machine offers {', '.join(offered())}.") from None
-    return wanted
-
-
-def offered() -> list[str]:
-    """Every kind of device that torch can use here."""
-    found = [name for name, module in (("cuda", torch.cuda), ("mps", torch.mps)) if module.is_available()]
-    return [*found, "cpu"]
+        page, free, all_pages = (os.sysconf(key) for key in ("SC_PAGE_SIZE", "SC_AVPHYS_PAGES", "SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        page = free = all_pages = 0  # not every system says
+    return Device(CPU, f"processor, {platform.machine()}", page * free, page * all_pages)

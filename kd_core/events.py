@@ -127,14 +127,24 @@ class Adjusted(Event):
 
 
 @dataclass(frozen=True)
+class Restored(Event):
+    """At the end of a phase these roles went back to the weights of their best ``epochs``; a look at them follows."""
+
+    phase: str
+    step: int
+    epochs: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Failed(Event):
-    """A loss stopped being finite. The weights are those before this step; they are kept."""
+    """A loss stopped being finite, or the device had too little memory. The weights before this step are kept."""
 
     phase: str
     step: int
     role: str
     part: str
     message: str
+    batch_size: int = 0  # that would have fitted, where the device was too small; else 0
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,7 @@ class Finished(Event):
 
 KINDS: dict[str, type[Event]] = {
     kind.__name__.lower(): kind
-    for kind in (Prepared, Step, Validated, Pinned, Probed, Surface, Adjusted, Failed, Finished)
+    for kind in (Prepared, Step, Validated, Pinned, Probed, Surface, Adjusted, Restored, Failed, Finished)
 }
 
 

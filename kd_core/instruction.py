@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from kd_core.batches import Batch
 from kd_core.council import average_logits, average_probabilities
 from kd_core.methods import Method, Signals
 from kd_core.pairs import Pair
@@ -19,8 +21,8 @@ from kd_core.taps import only
 class Source(Protocol):
     """A teacher: frozen (``Teaching``), or learning beside its pupil (``Learning``)."""
 
-    def of(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (B, K) and features by tap for the examples ``rows``."""
+    def of(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (B, K) and features by tap for a batch."""
 
 
 class Instruction:
@@ -38,17 +40,19 @@ class Instruction:
         self.weights: tuple[float, ...] = ()
         self._lacks_labels = bool((labels < 0).any())
 
-    def signals(
-        self, logits: Tensor, features: dict[str, Tensor], labels: Tensor, rows: Tensor, *, epoch: int, seed: int
-    ) -> Signals:
+    def signals(self, logits: Tensor, features: dict[str, Tensor], batch: Batch, *, epoch: int, seed: int) -> Signals:
         """One batch as the method sees it. An example without a label has the teacher's top class in its place."""
-        said = [source.of(rows) for source in self.sources]
+        said = [source.of(batch) for source in self.sources]
+        labels, mixed = batch.labels, batch.mixed
         teacher_logits = self._combined([own for own, _ in said])
         teacher_features = said[0][1]
         is_labelled = None
         if self._lacks_labels:
             is_labelled = labels >= 0
-            labels = torch.where(is_labelled, labels, teacher_logits.argmax(1))
+            if mixed is not None:  # a blend has labels only if both of its parts have one
+                is_labelled &= mixed.labels >= 0
+                mixed = replace(mixed, labels=mixed.labels.clamp(min=0))
+            labels = torch.where(labels >= 0, labels, teacher_logits.argmax(1))
         return Signals(
             logits,
             labels,
@@ -58,9 +62,10 @@ class Instruction:
             teacher_features,
             self.matches,
             self.adaptors,
-            rows,
+            batch.rows,
             seed,
             is_labelled,
+            mixed,
         )
 
     def _combined(self, logits: list[Tensor]) -> Tensor:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from kd_core.datasets import Split
+from kd_core.batches import Batch, Examples
+from kd_core.compute import Compute
 from kd_core.instruction import Instruction
 from kd_core.methods import Part, label_part, total
 from kd_core.options import options_of
@@ -17,6 +20,8 @@ from kd_core.plan import Learner
 from kd_core.recipes import Recipe, TeacherRecipe
 from kd_core.seeds import derive, generator
 from kd_core.taps import tapped
+
+MOMENTUM = 0.9  # of SGD
 
 
 @contextmanager
@@ -39,19 +44,28 @@ class NotFiniteError(ArithmeticError):
 
 
 class Learning:
-    """A learner at work on the examples ``shown`` to it, on the device; ``network`` is already there.
+    """A learner at work on the ``examples`` shown to it; ``network`` is already on their device.
 
     What ``others`` own of the network's weights is theirs to update.
     """
 
     def __init__(
-        self, learner: Learner, network: nn.Module, recipe: Recipe | TeacherRecipe, shown: Split, others: set[Tensor]
+        self,
+        learner: Learner,
+        network: nn.Module,
+        recipe: Recipe | TeacherRecipe,
+        examples: Examples,
+        *,
+        others: set[Tensor],
+        compute: Compute,
     ) -> None:
         self.role, self.learner, self.method = learner.role, learner, learner.method
-        self.inputs, self.labels = shown.inputs, shown.labels
+        self.examples, self.labels, self.compute = examples, examples.labels, compute
         self.network = network.train()
         self.recipe, self._others = recipe, others
         self.rate = recipe.learning_rate
+        self.scaler = compute.scaler(examples.device)
+        self.average = _average(network, recipe.ema)
         self.instructions: list[Instruction] = []
         self.paths: dict[str, str] = {}  # taps that are read at every step
         self.logits = torch.empty(0)
@@ -62,35 +76,39 @@ class Learning:
         self.instructions = instructions
         for instruction in instructions:
             self.paths |= instruction.paths
-            instruction.adaptors.to(self.inputs.device).train()
-        self.optimiser: torch.optim.Optimizer = (
-            torch.optim.Adam(self.learned(), self.recipe.learning_rate, fused=True)
-            if self.recipe.optimiser == "adam"
-            else torch.optim.SGD(self.learned(), self.recipe.learning_rate, momentum=0.9, fused=True)
-        )
+            instruction.adaptors.to(self.examples.device).train()
+        common: dict[str, Any] = {"lr": self.rate, "weight_decay": self.recipe.weight_decay, "fused": True}
+        kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+        if self.recipe.optimiser == "sgd":
+            common["momentum"] = MOMENTUM
+        self.optimiser: torch.optim.Optimizer = kinds[self.recipe.optimiser](self.learned(), **common)
 
-    def forward(self, rows: Tensor, step: int) -> None:
-        """Answers to the examples ``rows``, with gradient."""
-        inputs = self.inputs[rows]
+    @property
+    def shown(self) -> nn.Module:
+        """The network that is tested and kept: the one that learns, or the moving average of its weights."""
+        return self.network if self.average is None else self.average.module
+
+    def forward(self, batch: Batch, step: int) -> None:
+        """Answers to a batch, with gradient."""
+        inputs = batch.inputs
         if self.learner.noise:
             chance = generator(self.learner.seed, "noise", step)
             inputs = inputs + self.learner.noise * torch.randn(inputs.shape, generator=chance).to(inputs.device)
-        with tapped(self.network, self.paths) as seen:
+        with tapped(self.network, self.paths) as seen, self.compute.autocast(self.examples.device):
             self.logits = self.network(inputs).float()
         self.features = {tap: features.float() for tap, features in seen.items()}
 
-    def of(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
-        """What it teaches others at this step: its answers to the same rows, without gradient."""
+    def of(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
+        """What it teaches others at this step: its answers to the same batch, without gradient."""
         return self.logits.detach(), {tap: features.detach() for tap, features in self.features.items()}
 
-    def parts(self, rows: Tensor, step: int, epoch: int) -> list[Part]:
+    def parts(self, batch: Batch, step: int, epoch: int) -> list[Part]:
         """The loss after :meth:`forward`, in float32."""
-        labels = self.labels[rows]
         if self.method is None or not self.instructions:
-            return [label_part(self.logits, labels)]
+            return [label_part(self.logits, batch.labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)]
         seed = derive(self.learner.seed, "method", step)
         said = [
-            self.method.parts(own.signals(self.logits, self.features, labels, rows, epoch=epoch, seed=seed))
+            self.method.parts(own.signals(self.logits, self.features, batch, epoch=epoch, seed=seed))
             for own in self.instructions
         ]
         shares = [own.weight for own in self.instructions]
@@ -112,14 +130,21 @@ class Learning:
 
     def differentiate(self, parts: list[Part]) -> None:
         """Adds the gradient of the sum of the parts. Raises NotFiniteError; no weight is touched."""
-        total(parts).backward()  # type: ignore[no-untyped-call]
-        gradients = [p.grad for p in self.learned() if p.grad is not None]
-        if not nn.utils.get_total_norm(gradients).isfinite():
+        self.scaler.scale(total(parts)).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimiser)
+        learned = self.learned()
+        norm = nn.utils.get_total_norm([p.grad for p in learned if p.grad is not None])
+        if not norm.isfinite() and not self.scaler.is_enabled():  # with a scaler the step is skipped
             raise NotFiniteError(self.role, "the gradient")
+        if self.recipe.clip:
+            nn.utils.clip_grads_with_norm_(learned, self.recipe.clip, norm)
 
     def update(self) -> None:
         """One optimiser step down the gradient."""
-        self.optimiser.step()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def apply(self, live: Mapping[str, float]) -> None:
         """Puts live options into force: those of the method, and the learning rate."""
@@ -130,9 +155,9 @@ class Learning:
                 instruction.method = self.method
         if "learning_rate" in live:
             self.rate = live["learning_rate"]
-            self.slow_down(1.0)
+            self.set_rate(1.0)
 
-    def slow_down(self, share: float) -> None:
+    def set_rate(self, share: float) -> None:
         """Sets the learning rate to that share of the chosen one."""
         for group in self.optimiser.param_groups:
             group["lr"] = share * self.rate
@@ -141,6 +166,19 @@ class Learning:
         """What the optimiser changes: the student's weights, then those of the adaptors."""
         modules = (self.network, *(own.adaptors for own in self.instructions))
         return [p for module in modules for p in module.parameters() if p.requires_grad and p not in self._others]
+
+    def average_tensors(self) -> dict[str, Tensor]:
+        """Beside the network that is shown: the weights that learn, and how often they were averaged."""
+        if self.average is None:
+            return {}
+        return {"count": self.average.n_averaged, **{f"own/{k}": v for k, v in self.network.state_dict().items()}}
+
+    def load_average_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """What :meth:`average_tensors` gave."""
+        if self.average is not None:
+            self.average.n_averaged.copy_(tensors["count"])
+            own = {name.removeprefix("own/"): value for name, value in tensors.items() if name != "count"}
+            self.network.load_state_dict(own)
 
     def optimiser_tensors(self) -> dict[str, Tensor]:
         """The optimiser's state under flat names: "3/exp_avg" belongs to the fourth parameter."""
@@ -172,6 +210,13 @@ class Learning:
             start = "" if len(self.instructions) == 1 else f"{number}/"
             found = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
             own.adaptors.load_state_dict(found)
+
+
+def _average(network: nn.Module, decay: float) -> AveragedModel | None:
+    if not decay:
+        return None
+    how = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=how, use_buffers=True).requires_grad_(False)
 
 
 def _mean(parts: tuple[Part, ...], shares: list[float]) -> Part:

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
+from kd_core.augmentation import Augmentation
+from kd_core.batches import Batch, Examples
 from kd_core.checkpoint import Checkpoint
 from kd_core.classroom import instructions, pool
-from kd_core.datasets import Data, Split
-from kd_core.events import Event, Step
+from kd_core.compute import Compute
+from kd_core.datasets import Data
+from kd_core.events import Event, Restored, Step, Validated
 from kd_core.learning import Learning
 from kd_core.plan import TEACHER, Learner, Phase, build, pairs_of
 from kd_core.preparation import epochs_per_look, is_reached, steps_per_epoch
 from kd_core.probes import Watch
-from kd_core.seeds import generator, initialising
+from kd_core.recipes import BEST
+from kd_core.schedules import share
+from kd_core.seeds import derive, generator, initialising
 from kd_core.teaching import answers, freeze
+
+
+@dataclass
+class Best:
+    """The best weights of a network so far, by its accuracy on the validation split."""
+
+    accuracy: float = -1.0
+    epoch: int = 0
+    waited: int = 0  # looks since then
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def compare(self, accuracy: float, epoch: int, network: nn.Module) -> None:
+        """With the network as it is now."""
+        self.waited += 1
+        if accuracy > self.accuracy:
+            weights = {name: value.clone() for name, value in network.state_dict().items()}
+            self.accuracy, self.epoch, self.waited, self.weights = accuracy, epoch, 0, weights
 
 
 class Lesson:
@@ -34,18 +56,23 @@ class Lesson:
         networks: Mapping[str, nn.Module],
         live: Mapping[str, float],
         pinned: Sequence[int],
+        augmentation: Augmentation,
+        compute: Compute,
     ) -> None:
-        self.phase, self.data, self.device = phase, data, device
+        self.phase, self.data, self.device, self.compute = phase, data, device, compute
         self.per_epoch = steps_per_epoch(phase, data)
         self.steps = phase.recipe.epochs * self.per_epoch
         self.is_enough = False  # every learner is as good as the phase wants them
-        view = phase.view.apply(data)
-        shown = Split(view.inputs.to(device), view.labels.to(device))
+        self.examples = Examples(
+            phase.view.apply(data), data, device, augmentation, is_channels_last=compute.channels_last
+        )
         self.learning: list[Learning] = []
         for learner in phase.learners:
             network = self._network(learner, phases, networks)
             others: set[torch.Tensor] = {p for own in self.learning for p in own.network.parameters()}
-            self.learning.append(Learning(learner, network, phase.recipe, shown, others))
+            self.learning.append(
+                Learning(learner, network, phase.recipe, self.examples, others=others, compute=compute)
+            )
         for own in self.learning:
             own.prepare(instructions(own, phases, data, self._teachers(networks)))
         self._pools = {own.role: pool(own) for own in self.learning}
@@ -56,6 +83,7 @@ class Lesson:
         reference = next(((role, networks[role]) for role in roles if role in networks), None)
         self._watch = Watch(phase.name, data, device, reference, pinned if taught or pinned else None)
         self._good: dict[str, dict[str, torch.Tensor]] = {}  # weights of the last look
+        self.best = {own.role: Best() for own in self.learning}
         self._orders: dict[str, tuple[int, torch.Tensor]] = {}  # of the epoch with that number, by what is seen
 
     def _network(self, learner: Learner, phases: Sequence[Phase], networks: Mapping[str, nn.Module]) -> nn.Module:
@@ -65,7 +93,7 @@ class Lesson:
             network.load_state_dict(networks[learner.begins_with].state_dict())
         if learner.method is not None and learner.teachers and learner.teachers[0] in networks:
             learner.method.begin(pairs_of(learner, phases, self.data)[0], network, networks[learner.teachers[0]])
-        network = network.to(self.device)
+        network = self.compute.placed(network, self.device)
         if learner.trunk[0]:
             role, tap = learner.trunk
             owner = next(own for own in self.learning if own.role == role)
@@ -82,8 +110,8 @@ class Lesson:
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """The learning networks by role."""
-        return {learning.role: learning.network for learning in self.learning}
+        """The learning networks by role, as they are tested and kept."""
+        return {learning.role: learning.shown for learning in self.learning}
 
     def apply(self, live: Mapping[str, float]) -> None:
         """Puts live options into force."""
@@ -93,13 +121,11 @@ class Lesson:
     def step(self, done: int) -> Step:
         """The step after ``done`` others, of every learner. Raises NotFiniteError, and then no weight has changed."""
         epoch = done // self.per_epoch
-        rows = {own.role: self._rows(own, done) for own in self.learning}
-        if self.phase.is_cyclic:
-            for own in self.learning:
-                own.slow_down((1 + math.cos(math.pi * done / self.steps)) / 2)
+        batches = self._batches(done)
         for own in self.learning:
-            own.forward(rows[own.role], done)
-        parts = {own.role: own.parts(rows[own.role], done, epoch) for own in self.learning}
+            own.set_rate(share(self.phase.recipe, done, self.steps))
+            own.forward(batches[own.role], done)
+        parts = {own.role: own.parts(batches[own.role], done, epoch) for own in self.learning}
         numbers = {own.role: own.numbers(parts[own.role]) for own in self.learning}
         for own in self.learning:
             own.forget()
@@ -124,7 +150,13 @@ class Lesson:
     def look(self, done: int) -> list[Event]:
         """What the networks answer now. Raises NotFiniteError."""
         said = self._watch.look(done, done // self.per_epoch, self.networks)
-        self.is_enough = is_reached(self.phase, said[0])
+        assert isinstance(said[0], Validated)
+        recipe = self.phase.recipe
+        if done and (recipe.patience or recipe.keep == BEST):
+            for own in self.learning:
+                self.best[own.role].compare(said[0].accuracy[own.role], done // self.per_epoch, own.shown)
+        is_over = bool(recipe.patience) and all(best.waited >= recipe.patience for best in self.best.values())
+        self.is_enough = is_over or is_reached(self.phase, said[0])
         self._keep_weights()
         return said
 
@@ -142,25 +174,71 @@ class Lesson:
             network.load_state_dict(self._good[role])
         return "the weights of the last look before it are kept"
 
-    def end(self) -> None:
-        """The networks are trained: from here on they can only teach."""
+    def fitting_size(self) -> int:
+        """After the device ran out of memory: the largest batch of half, a quarter, … of the size that fits; 0 if none
+        does. No weight changes."""
+        size = self.phase.recipe.batch_size // 2
+        while size:
+            try:
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                for own in self.learning:
+                    own.forget()
+                batch = self.examples.batch(self._rows(self.learning[0], 0)[:size], 0)
+                for own in self.learning:
+                    own.forward(batch, 0)
+                for own in self.learning:
+                    own.differentiate(own.parts(batch, 0, 0))
+            except torch.OutOfMemoryError:
+                size //= 2
+            else:
+                return size
+        return 0
+
+    def end(self, done: int) -> list[Event]:
+        """The networks are trained, after ``done`` steps: from here on they can only teach. Where the best weights are
+        to be kept and are not the last ones, what was gone back to."""
+        epoch, said = -(-done // self.per_epoch), []
+        back = {role: best.epoch for role, best in self.best.items() if best.weights and best.epoch != epoch}
+        if self.phase.recipe.keep == BEST and back:
+            for role in back:
+                self.networks[role].load_state_dict(self.best[role].weights)
+            said = [Restored(self.phase.name, done, back), *self._watch.look(done, epoch, self.networks)]
         for network in self.networks.values():
             freeze(network)
+        return said
 
     def put(self, state: Checkpoint) -> None:
         """The optimisers' state and the adaptors; the weights are stored with all other networks."""
         for own in self.learning:
             state.put(f"optimiser/{own.role}", own.optimiser_tensors())
             state.put(f"adaptors/{own.role}", own.adaptor_tensors())
+            state.put(f"average/{own.role}", own.average_tensors())
+            state.put(f"best/{own.role}", self.best[own.role].weights)
+        state.values["best"] = {role: [best.accuracy, best.epoch, best.waited] for role, best in self.best.items()}
+        state.values["scalers"] = {own.role: own.scaler.state_dict() for own in self.learning}
 
     def take(self, state: Checkpoint, is_enough: bool) -> None:
         """Weights and optimisers as they were."""
         for own in self.learning:
-            own.network.load_state_dict(state.take(f"network/{own.role}"))
+            own.shown.load_state_dict(state.take(f"network/{own.role}"))
+            own.load_average_tensors(state.take(f"average/{own.role}"))
             own.load_adaptor_tensors(state.take(f"adaptors/{own.role}"))
             own.load_optimiser_tensors(state.take(f"optimiser/{own.role}"))
+            accuracy, epoch, waited = state.values.get("best", {}).get(own.role, (-1.0, 0, 0))
+            self.best[own.role] = Best(accuracy, epoch, waited, state.take(f"best/{own.role}"))
+            own.scaler.load_state_dict(state.values.get("scalers", {}).get(own.role, {}))
         self.is_enough = is_enough
         self._keep_weights()
+
+    def _batches(self, done: int) -> dict[str, Batch]:
+        """What each learner is shown at a step; those who see the same examples see them alike."""
+        seed = derive(self.phase.order_seed, "augmentation", done)
+        by_pool: dict[str, Batch] = {}
+        for own in self.learning:
+            if own.learner.sees not in by_pool:
+                by_pool[own.learner.sees] = self.examples.batch(self._rows(own, done), seed)
+        return {own.role: by_pool[own.learner.sees] for own in self.learning}
 
     def _rows(self, own: Learning, done: int) -> torch.Tensor:
         """The examples of a step. Each epoch has an order of its own, drawn when it begins."""

@@ -85,7 +85,6 @@ class Phase:
     order_seed: int
     is_kept: bool = False  # its result depends on nothing but itself: train once, keep for other runs
     until: float = 0.0  # it ends earlier when every learner is right on that share of the validation split
-    is_cyclic: bool = False  # the rate falls to nothing along a cosine
     derived: tuple[Derived, ...] = ()
 
     @property
@@ -155,14 +154,11 @@ def build(learner: Learner, phases: Sequence[Phase], data: Data) -> nn.Module:
     return learner.method.build(pairs_of(learner, phases, data)[0])
 
 
-def what_determines(dataset: Dataset, phase: Phase, device: str) -> str:
-    """Everything that the result of a kept phase depends on, as text: the key under which it is kept."""
-    learners = [(own.role, own.model.to_dict(), own.seed) for own in phase.learners]
-    shown = (phase.view.labels.values(), phase.view.seed, phase.order_seed)
-    # What few schemes ask for joins the key only where they do: teachers kept before it existed stay known.
-    special = repr([(own.classes, own.begins_with, own.trunk) for own in phase.learners]) + repr(
-        (phase.view.classes, phase.until, phase.is_cyclic)
-    )
-    usual = repr([((), "", ("", ""))] * len(phase.learners)) + repr(((), 0.0, False))
-    extra = () if special == usual else (special,)
-    return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, device, torch.__version__, *extra))
+def what_determines(dataset: Dataset, phase: Phase, ways: str) -> str:
+    """Everything that the result of a kept phase depends on, as text: the key under which it is kept.
+    ``ways``: how it is shown and computed."""
+    learners = [
+        (own.role, own.model.to_dict(), own.seed, own.classes, own.begins_with, own.trunk) for own in phase.learners
+    ]
+    shown = (phase.view.labels.values(), phase.view.seed, phase.view.classes, phase.order_seed, phase.until)
+    return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, ways, torch.__version__))

@@ -4,34 +4,89 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kd_core.options import Options, choice, number, switch, whole
+from kd_core.options import Options, choice, number, switch, text, whole
 
-OPTIMISERS = ("adam", "sgd")
+OPTIMISERS = ("adam", "adamw", "sgd")
+CONSTANT, COSINE, STEPS, ONE_CYCLE = "constant", "cosine", "steps", "one-cycle"
+LAST, BEST = "last", "best"
 
 
 @dataclass(frozen=True)
-class Recipe(Options):
+class Course(Options):
+    """What every network's training has; see :mod:`kd_core.schedules` for the rate."""
+
+    epochs: int = whole(40, 1, 10_000, "Passes over the training examples.")
+    batch_size: int = whole(64, 1, 65_536, "Examples per optimiser step.")
+    learning_rate: float = number(0.003, 1e-6, 1.0, "Length of each step.", step=0.0005, live=True, log=True)
+    optimiser: str = choice(
+        "adam", OPTIMISERS, "Adam (betas 0.9, 0.999), AdamW (its decay apart from the gradient) or SGD (momentum 0.9)."
+    )
+    weight_decay: float = number(
+        0.0, 0.0, 1.0, "Pull of every weight towards zero; 5e-4 is usual with SGD.", step=0.0001, log=True
+    )
+    schedule: str = choice(
+        CONSTANT, (CONSTANT, COSINE, STEPS, ONE_CYCLE),
+        "How the learning rate goes on: the same throughout; down to 0 along a cosine; smaller at the milestones; or "
+        "up and down again.",
+    )  # fmt: skip
+    rate_warm_up: float = number(
+        0.0, 0.0, 0.5, "Share of the steps in which the rate first rises to its full size.", step=0.05, label="Warm-up"
+    )
+    milestones: str = text(
+        "62.5-75-87.5", 40, "Where the schedule “steps” lowers the rate: per cent of the training, joined by dashes."
+    )
+    lowered_to: float = number(0.1, 0.001, 1.0, "What is left of the rate after each milestone.", step=0.05)
+    clip: float = number(0.0, 0.0, 1000.0, "Longest gradient allowed; 0 allows any.", step=0.5, label="Clip gradients")
+    ema: float = number(
+        0.0, 0.0, 0.9999,
+        "Moving average of the weights, which is then what is tested and kept: the share that stays at each step. "
+        "0 for none.",
+        step=0.01, label="Average of the weights",
+    )  # fmt: skip
+    patience: int = whole(
+        0, 0, 10_000, "Evaluations without a better validation accuracy after which the training ends early; 0: never.",
+        label="Stop early after",
+    )  # fmt: skip
+    keep: str = choice(
+        LAST, (LAST, BEST), "Which weights are kept at the end: the last ones, or the best on the validation split."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shares = self.shares
+        if self.schedule == STEPS and not (shares and all(0 < share < 1 for share in shares)):
+            raise ValueError(
+                f'milestones = "{self.milestones}": choose numbers between 0 and 100, joined by dashes, as 50-75.'
+            )
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The milestones as shares of the training; empty if they are no numbers."""
+        try:
+            return tuple(sorted(float(part) / 100 for part in self.milestones.split("-")))
+        except ValueError:
+            return ()
+
+
+@dataclass(frozen=True)
+class Recipe(Course):
     """How student and baseline are trained: the same steps for both."""
 
-    epochs: int = whole(40, 1, 10_000, "Passes over the student's training examples.")
-    batch_size: int = whole(64, 1, 4096, "Examples per optimiser step.")
-    learning_rate: float = number(
-        0.003, 1e-6, 1.0, "Length of each step.", step=0.0005, live=True, log=True
-    )  # fmt: skip
-    optimiser: str = choice("adam", OPTIMISERS, "Adam (betas 0.9, 0.999) or SGD (momentum 0.9).")
+    smoothing = 0.0  # a student's labels are smoothed by a method of that name, in sight
 
 
 @dataclass(frozen=True)
-class TeacherRecipe(Options):
+class TeacherRecipe(Course):
     """How the teacher is trained, on the full and clean training split. Done once, then kept."""
 
-    epochs: int = whole(20, 1, 10_000, "Passes over the full training split.", label="Teacher's epochs")
-    batch_size: int = whole(64, 1, 4096, "Examples per optimiser step.", label="Teacher's batch size")
-    learning_rate: float = number(
-        0.003, 1e-6, 1.0, "Length of each step.", step=0.0005, log=True, label="Teacher's learning rate"
+    epochs: int = whole(20, 1, 10_000, "Passes over the full training split.")
+    smoothing: float = number(
+        0.0, 0.0, 0.9,
+        "Share of each label that is spread over all classes. A teacher trained so tells its student less about the "
+        "wrong classes (Müller et al. 2019).",
+        step=0.05, label="Label smoothing",
     )  # fmt: skip
-    optimiser: str = choice("adam", OPTIMISERS, "Adam or SGD with momentum 0.9.", label="Teacher's optimiser")
-    seed: int = whole(0, 0, 2**31 - 1, "Initial weights and data order of the teacher.", label="Teacher's seed")
+    seed: int = whole(0, 0, 2**31 - 1, "Initial weights and data order of the teacher.")
     view: str = choice(
         "full", ("full", "student"), "The full, clean training split, or exactly what the student is shown.",
         label="Teacher sees",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import queue
 import secrets
 import sqlite3
 import sys
@@ -23,9 +22,10 @@ from kd_core import devices, folders, snapshots
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.control import Control
-from kd_core.events import Adjusted, Finished
+from kd_core.events import Adjusted, Event, Finished
 from kd_core.journal import Journal
 from kd_core.kept import KeptPhases
+from kd_core.line import Line
 from kd_core.store import Store
 from kd_core.training import Training
 
@@ -60,15 +60,14 @@ class Status:
 class Runs:
     """All runs of one data folder. Nothing is started by creating it except the threads that wait for work."""
 
-    def __init__(self, folder: Path, devices: Sequence[str] = ("cpu",)) -> None:
+    def __init__(self, folder: Path, devices: Sequence[str] = ("cpu",), preferred: Sequence[str] = ()) -> None:
+        """``devices``: one run at a time on each; ``preferred`` ones take runs that leave the choice open."""
         self.folder = folder
         self._claim = _claim(folder)
         self.store = Store(folder / "distillery.sqlite")
         self.kept = KeptPhases(folder / "teachers")
         self._controls: dict[str, Control] = {}
-        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._order: list[str] = []  # queued and running, first come first served
-        self._ordering = threading.Lock()
+        self._line = Line(devices, preferred or devices)
         self._is_closing = False
         for run in self.store.in_state(*ACTIVE):
             self.store.set_state(run.id, INTERRUPTED)
@@ -82,20 +81,27 @@ class Runs:
     # -- what the screen may ask -------------------------------------------------------------------------------------
 
     def start(self, config: RunConfig, pace: float = 0.0) -> str:
-        """Queues a run and returns its id. ``pace``: seconds per epoch at least, to watch it; changes no number."""
+        """Queues a run and returns its id. ``pace``: seconds per epoch at least, to watch it; changes no number.
+
+        Raises ValueError for a device that is not here.
+        """
+        self._line.check(config.compute.device)
         run = secrets.token_hex(5)
         self.store.add(run, config, QUEUED)
-        self._queue(run, pace)
+        self._queue(run, config, pace)
         return run
 
     def proceed(self, run: str) -> None:
         """Goes on with an interrupted or stopped run from its last checkpoint, or from the start if it has none.
 
-        Raises ValueError for a run in any other state.
+        Raises ValueError for a run in any other state, or of a device that is not here.
         """
-        if not self.store.move(run, (INTERRUPTED, STOPPED), QUEUED):
+        row = self.store.run(run)
+        if row is not None:
+            self._line.check(row.config.compute.device)
+        if row is None or not self.store.move(run, (INTERRUPTED, STOPPED), QUEUED):
             raise ValueError("Only an interrupted or stopped run can go on. Start it again with the same settings.")
-        self._queue(run, 0.0)
+        self._queue(run, row.config, 0.0)
 
     def pause(self, run: str) -> None:
         """Holds the run before its next step."""
@@ -133,8 +139,7 @@ class Runs:
             return None
         if control is None:
             return Status(row.state, seconds=row.seconds)
-        with self._ordering:
-            ahead = self._order.index(run) if run in self._order else 0
+        ahead = self._line.ahead(run)
         with control.changed:
             state = QUEUED if row.state == QUEUED else PAUSED if control.is_paused else TRAINING
             remaining = (control.total - control.done) * control.rate
@@ -145,26 +150,23 @@ class Runs:
         self._is_closing = True
         for control in list(self._controls.values()):
             control.ask(is_closing=True)
-        for _ in self._threads:
-            self._waiting.put(None)
+        self._line.close()
         for thread in self._threads:
             thread.join(patience)
         self._claim.close()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
-    def _queue(self, run: str, pace: float) -> None:
+    def _queue(self, run: str, config: RunConfig, pace: float) -> None:
         self._controls[run] = Control(pace)
-        with self._ordering:
-            self._order.append(run)
-        self._waiting.put(run)
+        self._line.join(run, config.compute.device)
 
     def _control(self, run: str) -> Control:
         # A run that ended in the meantime has nobody left to listen: the wish goes nowhere.
         return self._controls.get(run, Control())
 
     def _work(self, device: str) -> None:
-        while (run := self._waiting.get()) is not None and not self._is_closing:
+        while (run := self._line.next(device)) is not None:
             interval = sys.getswitchinterval()
             sys.setswitchinterval(SWITCH_SECONDS)
             try:
@@ -176,8 +178,12 @@ class Runs:
             finally:
                 sys.setswitchinterval(interval)
                 self._controls.pop(run, None)
-                with self._ordering:
-                    self._order.remove(run)
+                self._line.leave(run)
+
+    @staticmethod
+    def _weights(training: Training, event: Event) -> bytes | None:
+        is_last = training.is_last_look(event)
+        return snapshots.taken_with(event, training.phases, training.networks, is_last=is_last)
 
     def _drive(self, run: str, device: str) -> None:
         row, control = self.store.run(run), self._controls[run]
@@ -193,7 +199,7 @@ class Runs:
         self.store.set_state(run, TRAINING)
         outcome, last = INTERRUPTED, time.monotonic()
         for event in training:
-            journal.add(event, snapshots.taken_with(event, training.phases, training.networks))
+            journal.add(event, self._weights(training, event))
             if isinstance(event, Finished):
                 outcome = event.outcome
             if training.is_talking:
@@ -243,7 +249,7 @@ def shared() -> Runs:
     global _shared
     with _lock:
         if _shared is None:
-            _shared = Runs(folders.home(), (devices.best(),))
+            _shared = Runs(folders.home(), devices.names(), devices.preferred())
             atexit.register(_close)
         return _shared
 

@@ -10,14 +10,18 @@ from torch import Tensor, nn
 
 from kd_core.events import Event, Finished, Validated
 from kd_core.plan import Phase
-from kd_core.preparation import epochs_per_look, is_reached
+from kd_core.preparation import epochs_per_look
 
 LIMIT = 64_000_000  # bytes per phase
 DENSITIES = (8, 4, 2, 1)  # looks kept per doubling of their number: most changes early
 
 
-def taken_with(event: Event, phases: Sequence[Phase], networks: Mapping[str, nn.Module]) -> bytes | None:
+def taken_with(
+    event: Event, phases: Sequence[Phase], networks: Mapping[str, nn.Module], *, is_last: bool
+) -> bytes | None:
     """The weights of the phase's networks, if they are worth keeping together with this event; else None.
+
+    ``is_last``: it is the last look of its phase.
 
     A phase that other runs may take over (a teacher) is kept at its end alone, since those do not see it learn. A run
     that was stopped or failed is kept as it was judged.
@@ -33,7 +37,6 @@ def taken_with(event: Event, phases: Sequence[Phase], networks: Mapping[str, nn.
     epochs, every = phase.recipe.epochs, epochs_per_look(phase)
     look, last = -(-event.epoch // every), -(-epochs // every)
     looks = kept_looks(last, _size(own))
-    is_last = look == last or is_reached(phase, event)
     return pack(own) if (look in looks and not phase.is_kept) or is_last else None
 
 

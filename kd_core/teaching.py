@@ -8,14 +8,20 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from kd_core.batches import Batch, Examples
+from kd_core.compute import Compute
 from kd_core.taps import tapped
 
 CHUNK = 4096  # examples per forward pass where nothing is learned
+PIECE = 32_000_000  # bytes of inputs per forward pass: what a network makes of them is many times that
 FITS = 512_000_000  # bytes of features that are kept
 
 
 def answers(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Logits (N, K) of a network in eval mode, float32, without gradient. Its mode is as before afterwards."""
+    """Logits (N, K) of a network in eval mode, float32, without gradient, on the network's device.
+
+    Its mode is as before afterwards; inputs (N, ...) from elsewhere come piece by piece.
+    """
     return asked(network, inputs, {})[0]
 
 
@@ -23,10 +29,11 @@ def asked(network: nn.Module, inputs: Tensor, paths: Mapping[str, str]) -> tuple
     """Logits (N, K) and the features (N, ...) at some taps, otherwise like :func:`answers`."""
     was_training = network.training
     network.eval()
+    device = next((p.device for p in network.parameters()), inputs.device)
     logits, features = [], []
     with torch.no_grad(), tapped(network, paths) as seen:
-        for chunk in torch.split(inputs, CHUNK):
-            logits.append(network(chunk).float())
+        for chunk in torch.split(inputs, max(1, min(CHUNK, PIECE // max(1, inputs[:1].nbytes)))):
+            logits.append(network(chunk.to(device)).float())
             features.append({tap: seen[tap].float() for tap in paths})
     network.train(was_training)
     return torch.cat(logits), {tap: torch.cat([some[tap] for some in features]) for tap in paths}
@@ -38,21 +45,31 @@ def freeze(network: nn.Module) -> nn.Module:
 
 
 class Teaching:
-    """What a teacher says of ``inputs``, which it sees exactly as the student does.
+    """What a teacher says of the ``examples`` of a phase, which it sees exactly as the student does.
 
-    The views are fixed, so it answers once; features that do not fit into :data:`FITS` bytes are asked for at every
-    batch.
+    Where their views are fixed, it answers once. Features that do not fit into :data:`FITS` bytes, and views that
+    change, are asked for at every batch.
     """
 
-    def __init__(self, teacher: nn.Module, inputs: Tensor, paths: Mapping[str, str]) -> None:
-        self.teacher, self.inputs, self.paths = teacher, inputs, paths
-        _, first = asked(teacher, inputs[:1], paths)
-        size = 4 * len(inputs) * sum(math.prod(features.shape) for features in first.values())
-        self.is_kept = size <= FITS
-        self.logits, self.features = asked(teacher, inputs, paths if self.is_kept else {})
+    def __init__(self, teacher: nn.Module, examples: Examples, paths: Mapping[str, str], compute: Compute) -> None:
+        self.teacher, self.examples, self.paths, self.compute = teacher, examples, paths, compute
+        _, first = self._asked(examples.inputs[:1], paths)
+        size = 4 * len(examples) * sum(math.prod(features.shape) for features in first.values())
+        self.is_kept = examples.is_fixed and size <= FITS
+        if examples.is_fixed:
+            self.logits, self.features = self._asked(examples.inputs, paths if self.is_kept else {})
 
-    def of(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits and features by tap of the examples ``rows``."""
+    def of(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits and features by tap of a batch."""
         if self.is_kept:
-            return self.logits[rows], {tap: features[rows] for tap, features in self.features.items()}
-        return self.logits[rows], asked(self.teacher, self.inputs[rows], self.paths)[1]
+            return self.logits[batch.rows], {tap: features[batch.rows] for tap, features in self.features.items()}
+        logits, features = self._asked(batch.inputs, self.paths)
+        return self.logits[batch.rows] if self.examples.is_fixed else logits, features
+
+    def clean(self) -> Tensor:
+        """Logits (N, K) of all examples as they are without augmentation."""
+        return self.logits if self.examples.is_fixed else self._asked(self.examples.inputs, {})[0]
+
+    def _asked(self, inputs: Tensor, paths: Mapping[str, str]) -> tuple[Tensor, dict[str, Tensor]]:
+        with self.compute.autocast(self.examples.device):
+            return asked(self.teacher, inputs, paths)

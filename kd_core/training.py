@@ -15,21 +15,20 @@ from collections.abc import Iterator, MutableMapping, Sequence
 import torch
 from torch import nn
 
-from kd_core import events
+from kd_core import devices, events
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.derivation import derive
-from kd_core.events import Adjusted, Event, Failed, Finished
+from kd_core.events import Adjusted, Event, Failed, Finished, Validated
+from kd_core.judgement import judged
 from kd_core.learning import NotFiniteError, one_thread
 from kd_core.lesson import Lesson
-from kd_core.metrics import judge
-from kd_core.plan import TEACHER, Phase, build, what_determines
+from kd_core.plan import Phase, build, what_determines
 from kd_core.preparation import prepared, steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.seeds import initialising
-from kd_core.teaching import answers, freeze
-from kd_core.views import NONE
+from kd_core.teaching import freeze
 
 Kept = MutableMapping[str, tuple[Checkpoint, list[Event]]]
 
@@ -46,13 +45,13 @@ class Training:
         self,
         config: RunConfig,
         *,
-        device: str = "cpu",
+        device: str | None = None,
         kept: Kept | None = None,
         adjustments: Sequence[Adjusted] = (),
         resume: Checkpoint | None = None,
     ) -> None:
         self.config = config
-        self.device = torch.device(device)
+        self.device = torch.device(device or devices.resolve(config.compute.device))
         self.data = load(config.dataset)
         self.phases = plan_of(config)
         self.networks: dict[str, nn.Module] = {}
@@ -68,6 +67,7 @@ class Training:
         self._phase, self._step = 0, 0
         self._pinned: list[int] = []  # validation examples that are followed from the first taught phase on
         self._pending: deque[Event] = deque()
+        self._last_look: Event | None = None  # of the phase that ended last
         if resume is None:
             self._pending.append(prepared(self.data, self.phases))
         else:
@@ -122,6 +122,10 @@ class Training:
         """More events are ready to be said: nothing will be computed to give the next one."""
         return bool(self._pending)
 
+    def is_last_look(self, event: Event) -> bool:
+        """Whether it is the last look of its phase, at the weights that are kept."""
+        return event is self._last_look
+
     @property
     def pace(self) -> int:
         """Optimiser steps per epoch of the phase at hand."""
@@ -148,12 +152,15 @@ class Training:
         if self._is_stopping or self._phase == len(self.phases):
             return [self._finish("stopped" if self._phase < len(self.phases) else "completed")]
         phase = self.phases[self._phase]
-        if self._lesson is None:
-            said = self._repeat_kept(phase) or self._begin(phase)
-        elif self._step < self._lesson.steps and not self._lesson.is_enough:
-            said = self._one_step(self._lesson)
-        else:
-            return self._end(self._lesson)
+        try:
+            if self._lesson is None:
+                said = self._repeat_kept(phase) or self._begin(phase)
+            elif self._step < self._lesson.steps and not self._lesson.is_enough:
+                said = self._one_step(self._lesson)
+            else:
+                return self._end(self._lesson)
+        except torch.OutOfMemoryError:
+            return self._give_up(phase)
         if self._said is not None:
             self._said += said
         return said
@@ -171,6 +178,8 @@ class Training:
             networks=self.networks,
             live=self.live,
             pinned=self._pinned,
+            augmentation=self.config.augmentation,
+            compute=self.config.compute,
         )
         self.networks |= self._lesson.networks
         return self._lesson
@@ -183,15 +192,27 @@ class Training:
             self._step = at
             if lesson.is_look_due(at):
                 said += lesson.look(at)
+                self._note(said, lesson.is_enough or at == lesson.steps)
         except NotFiniteError as failure:
             message = f"{failure} at step {at} of the phase “{lesson.phase.name}”; {lesson.rescue()}."
             said.append(Failed(lesson.phase.name, at, failure.role, failure.part, message))
             said.append(self._finish("failed"))
         return said
 
+    def _give_up(self, phase: Phase) -> list[Event]:
+        """The device has too little memory."""
+        size = self._lesson.fitting_size() if self._lesson else 0
+        advice = f"batches of {size} fit" if size else "choose smaller networks, or another device"
+        message = f"{self.device} has too little memory for batches of {phase.recipe.batch_size}: {advice}."
+        failure = Failed(phase.name, self._step, "", "memory", message, size)
+        return [failure, self._finish("failed")]
+
     def _end(self, lesson: Lesson) -> list[Event]:
-        lesson.end()
+        said = lesson.end(self._step)
+        self._note(said, is_over=True)
         self._pinned = lesson.pinned
+        if self._said is not None:
+            self._said += said
         self._derive(lesson.phase)
         if self._said is not None:
             state = Checkpoint()
@@ -200,26 +221,15 @@ class Training:
             self._kept[self._key(lesson.phase)] = (state, self._said)
         self._lesson, self._said = None, None
         self._phase, self._step = self._phase + 1, 0
-        return []
+        return said
 
     def _finish(self, outcome: str) -> Finished:
         """The only place where the test split is touched."""
         self._is_over = True
-        split = self.data.test
-        logits = {role: answers(network, split.inputs.to(self.device)).cpu() for role, network in self.networks.items()}
-        test = {
-            role: judge(own, split.labels, logits.get(TEACHER) if role != TEACHER else None, self._omitted)
-            for role, own in logits.items()
-        }
+        test = judged(self.networks, self.data, self.config.labels.omitted)
         phase = self.phases[min(self._phase, len(self.phases) - 1)]
         step = self._step if self._phase < len(self.phases) else self.steps(phase)
         return Finished(outcome, phase.name, step, {role: own["accuracy"] for role, own in test.items()}, test)
-
-    @property
-    def _omitted(self) -> int | None:
-        """The class that the students never see."""
-        omitted = self.config.labels.omitted
-        return None if omitted == NONE else self.data.classes.index(omitted)
 
     # -- parts of it -------------------------------------------------------------------------------------------------
 
@@ -248,22 +258,29 @@ class Training:
             return []
         state, said = found
         self._load_finished(phase, state)
+        self._note(said, is_over=True)
         self._phase += 1
         return said
+
+    def _note(self, said: Sequence[Event], is_over: bool) -> None:
+        looks = [event for event in said if isinstance(event, Validated)]
+        if is_over and looks:
+            self._last_look = looks[-1]
 
     def _derive(self, phase: Phase) -> None:
         for derived in phase.derived:
             self.networks[derived.role] = derive(derived, self.networks, self.data, self.device)
 
     def _key(self, phase: Phase) -> str:
-        return what_determines(self.config.dataset, phase, self.device.type)
+        ways = {**self.config.augmentation.values(), **self.config.compute.values(), "device": self.device.type}
+        return what_determines(self.config.dataset, phase, repr(sorted(ways.items())))
 
     def _load_finished(self, phase: Phase, state: Checkpoint) -> None:
         for learner in phase.learners:
             with initialising(learner.seed, "weights"):
                 network = build(learner, self.phases, self.data)
             network.load_state_dict(state.take(f"network/{learner.role}"))
-            self.networks[learner.role] = freeze(network.to(self.device))
+            self.networks[learner.role] = freeze(self.config.compute.placed(network, self.device))
         self._derive(phase)
 
     def _restore(self, state: Checkpoint) -> None:
@@ -276,4 +293,8 @@ class Training:
         for phase in self.phases[: self._phase]:
             self._load_finished(phase, state)
         if values["is_within"]:
-            self._enter(self.phases[self._phase]).take(state, values.get("is_enough", False))
+            lesson = self._enter(self.phases[self._phase])
+            lesson.take(state, values.get("is_enough", False))
+            self._note(list(self._pending), lesson.is_enough or self._step == lesson.steps)
+        else:
+            self._note(list(self._pending), is_over=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kd_core.catalogue import GROUPS, Member, find, make, members
-from kd_core.config import RunConfig, from_flat, read_flat, settings
+from kd_core.config import OPTION_GROUPS, RunConfig, from_flat, read_flat, settings
 from kd_core.datasets import load
 from kd_core.events import Failed, Finished, Step
 from kd_core.footprint import measure
@@ -44,7 +44,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(group: str) -> None:
 
 def test_no_two_settings_share_a_flat_name_and_differ_in_meaning() -> None:
     owners: dict[str, set[str]] = {}
-    groups = {"labels", "recipe", "teacher_recipe", "basics"}
+    groups = {name for name, *_ in OPTION_GROUPS}
     for name, owner, _ in settings():
         owners.setdefault(name, set()).add(owner if owner in groups else "choice")
     assert {name: found for name, found in owners.items() if len(found) > 1} == {}

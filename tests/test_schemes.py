@@ -212,7 +212,7 @@ def test_peers_learn_from_each_other_as_in_the_paper() -> None:
     lesson = training._lesson
     assert lesson is not None
     rows = lesson._rows(lesson.learning[0], 0)
-    logits = {own.role: answers(own.network, own.inputs[rows]) for own in lesson.learning}
+    logits = {own.role: answers(own.network, own.examples.inputs[rows]) for own in lesson.learning}
     step = next(event for event in training_events if isinstance(event, Step))
     for role in ("student", "peer 2", "peer 3"):
         others = [other for other in ("student", "peer 2", "peer 3") if other != role]
@@ -240,11 +240,11 @@ def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_
     assert all(any(p is q for q in light.parameters()) for p in shared)
     learning = {own.role: own for own in training._lesson.learning}
     assert not any(any(p is q for q in learning["booster"].learned()) for p in shared)  # one optimiser each
-    rows = torch.arange(4)
+    batch = training._lesson.examples.batch(torch.arange(4), 0)
     learning["student"].forget(), learning["booster"].forget()
     for own in learning.values():
-        own.forward(rows, 0)
-    learning["student"].differentiate(learning["student"].parts(rows, 0, 0))
+        own.forward(batch, 0)
+    learning["student"].differentiate(learning["student"].parts(batch, 0, 0))
     assert all(p.grad is None for p in booster.own.parameters())
 
 
@@ -412,7 +412,7 @@ def test_only_what_the_teacher_is_sure_of_is_used_and_evenly_if_asked() -> None:
         lesson = training._lesson
         assert lesson is not None
         own = lesson.learning[0]
-        said = answers(training.networks["teacher"], own.inputs).softmax(1)
+        said = answers(training.networks["teacher"], own.examples.inputs).softmax(1)
         chosen = lesson._pools["student"]
         return said[chosen[own.labels[chosen] < 0]], said[own.labels < 0]
 

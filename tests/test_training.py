@@ -84,9 +84,9 @@ def test_the_student_learns_from_what_the_teacher_says_of_the_very_same_batch(sm
         if isinstance(event, Step) and event.phase == "students":
             break
     learning = training._lesson.learning[0]
-    rows = torch.tensor([3, 1, 2])
-    said, _ = learning.instructions[0].sources[0].of(rows)
-    torch.testing.assert_close(said, answers(training.networks["teacher"], learning.inputs[rows]))
+    batch = learning.examples.batch(torch.tensor([3, 1, 2]), 0)
+    said, _ = learning.instructions[0].sources[0].of(batch)
+    torch.testing.assert_close(said, answers(training.networks["teacher"], batch.inputs))
 
 
 def test_the_parts_are_named_and_their_weighted_sum_is_the_loss(small_with: With) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "LOGITS",
     "Match",
     "Method",
+    "Mixed",
     "Pair",
     "Part",
     "Signals",
@@ -36,6 +37,14 @@ FAMILIES = ("response", "teacher-free", "feature", "relation")  # in the order o
 
 
 @dataclass(frozen=True)
+class Mixed:
+    """Every example of a batch is a blend of two: ``share`` of itself, the rest of one labelled ``labels`` (B,)."""
+
+    labels: Tensor
+    share: float
+
+
+@dataclass(frozen=True)
 class Signals:
     """One batch as both networks see it: all that a method may look at. The teacher's side has no gradient.
 
@@ -43,7 +52,8 @@ class Signals:
     ``teacher_features`` by tap: maps (B, C, H, W) and vectors (B, D), those that the method's matches name.
     ``adaptors`` are what :meth:`Method.adaptors` built. ``rows`` (B,): positions among the examples shown, ``epoch``:
     passes over them made before this one. ``seed``: for chance, another one at every step. ``is_labelled`` (B,):
-    whose label is one; elsewhere ``labels`` is the teacher's top class. None: all are.
+    whose label is one; elsewhere ``labels`` is the teacher's top class. None: all are. ``mixed``: what was mixed into
+    the examples; ``labels`` is the class of the larger part.
     """
 
     student_logits: Tensor
@@ -57,6 +67,11 @@ class Signals:
     rows: Tensor | None = None
     seed: int = 0
     is_labelled: Tensor | None = None
+    mixed: Mixed | None = None
+
+    def label_part(self, weight: float) -> Part:
+        """The cross-entropy with the labels; see :func:`label_part`."""
+        return label_part(self.student_logits, self.labels, weight, self.is_labelled, mixed=self.mixed)
 
     def share_of(self, warm_up: int) -> float:
         """How much of a warm-up of so many epochs is done at the end of this one, from 0 to 1; 1 if there is none."""
@@ -140,14 +155,29 @@ def added(terms: Sequence[Tensor]) -> Tensor:
     return sum(terms[1:], terms[0])
 
 
-def label_part(student_logits: Tensor, labels: Tensor, weight: float = 1.0, is_labelled: Tensor | None = None) -> Part:
+def label_part(
+    student_logits: Tensor,
+    labels: Tensor,
+    weight: float = 1.0,
+    is_labelled: Tensor | None = None,
+    *,
+    mixed: Mixed | None = None,
+    smoothing: float = 0.0,
+) -> Part:
     """Cross-entropy with the labels as given, mean over the labelled examples of the batch, 0 if there is none.
 
-    It is all that a network without a teacher minimises.
+    It is all that a network without a teacher minimises. A blend of two examples has both labels, each by its share
+    (Zhang et al. 2018, "mixup", section 2).
     """
+    if mixed is not None:
+        one, other = (
+            label_part(student_logits, of, weight, is_labelled, smoothing=smoothing).value
+            for of in (labels, mixed.labels)
+        )
+        return Part("CE", weight, mixed.share * one + (1 - mixed.share) * other)
     if is_labelled is None:
-        return Part("CE", weight, F.cross_entropy(student_logits.float(), labels))
-    each = F.cross_entropy(student_logits.float(), labels, reduction="none")
+        return Part("CE", weight, F.cross_entropy(student_logits.float(), labels, label_smoothing=smoothing))
+    each = F.cross_entropy(student_logits.float(), labels, reduction="none", label_smoothing=smoothing)
     return Part("CE", weight, (each * is_labelled).sum() / is_labelled.sum().clamp(min=1))
 
 

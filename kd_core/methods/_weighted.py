@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from kd_core.methods import Method, Part, Signals, label_part, sum_of
+from kd_core.methods import Method, Part, Signals, sum_of
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.options import number
 
@@ -68,7 +68,7 @@ class Weighted(Method):
 
     def common_parts(self, signals: Signals) -> list[Part]:
         """Labels, and soft targets where they count."""
-        parts = [label_part(signals.student_logits, signals.labels, self.label_weight, signals.is_labelled)]
+        parts = [signals.label_part(self.label_weight)]
         if self.soft_weight:
             soft = soft_targets(signals.student_logits, signals.teacher_logits, self.temperature)
             parts.append(Part("T²·KL", self.soft_weight, soft))

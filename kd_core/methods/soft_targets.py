@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Method, Part, Signals, label_part, sum_of
+from kd_core.methods import Method, Part, Signals, sum_of
 from kd_core.options import choice, number, switch
 
 KL, CE = "kl", "ce"
@@ -119,6 +119,6 @@ class SoftTargets(Method):
         )
         name = ("T²·" if self.squared else "") + ("KL" if self.form == KL else "CE(teacher)")
         return [
-            label_part(signals.student_logits, signals.labels, 1 - self.alpha, signals.is_labelled),
+            signals.label_part(1 - self.alpha),
             Part(name, self.alpha, matched),
         ]

@@ -8,6 +8,7 @@ from typing import ClassVar
 from kd_core.config import RunConfig
 from kd_core.options import whole
 from kd_core.plan import BASELINE, STUDENT, Phase
+from kd_core.recipes import COSINE
 from kd_core.schemes import Scheme, control, student, together
 from kd_core.verdict import Comparison
 
@@ -33,7 +34,7 @@ class Snapshot(Scheme):
 
     def phases(self, config: RunConfig) -> tuple[Phase, ...]:
         epochs = max(1, config.recipe.epochs // self.cycles)
-        recipe = config.recipe.with_values(epochs=epochs)
+        recipe = config.recipe.with_values(epochs=epochs, schedule=COSINE)
         phases, before = [], ("", "")
         for number in range(1, self.cycles + 1):
             is_last = number == self.cycles
@@ -42,10 +43,6 @@ class Snapshot(Scheme):
             pupil = student(config, *teachers, role=roles[0], kind=STUDENT, begins_with=before[0])
             alone = control(config, role=roles[1], kind=BASELINE, begins_with=before[1])
             name = f"cycle {number}"
-            phases.append(
-                together(
-                    config, name, pupil, *alone, recipe=recipe, is_cyclic=True, order_seed=config.seed + number - 1
-                )
-            )
+            phases.append(together(config, name, pupil, *alone, recipe=recipe, order_seed=config.seed + number - 1))
             before = roles
         return tuple(phases)

@@ -12,6 +12,7 @@ from typing import Any
 from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.plan import BASELINE, LABELLED, STUDENT, Derived, Learner, Phase, kind_of
+from kd_core.recipes import COSINE
 from kd_core.schemes import plan_of
 from pages.ui import planning, roles
 from pages.ui.browser import palette
@@ -193,7 +194,7 @@ def _note(phases: Sequence[Phase]) -> str:
     first = phases[0]
     epochs = f"{first.recipe.epochs} epoch{'s' * (first.recipe.epochs != 1)}" + " each" * (len(phases) > 2)
     epochs += f" at most, until {100 * first.until:.0f} % are right" if first.until else ""
-    epochs += ", the rate falling to 0" if first.is_cyclic else ""
+    epochs += ", the rate falling to 0" if first.recipe.schedule == COSINE else ""
     return f"{listed([phase.name for phase in phases])} · {epochs}{', then kept' if first.is_kept else ''}"
 
 

@@ -47,6 +47,22 @@ def sent_by(page: Page) -> list:
     return sent
 
 
+def settled(page: Page, sent: list) -> int:
+    """How many messages were sent, once nothing has been for longer than a report of a gap waits to be repeated."""
+    before = -1
+    while before != len(sent):
+        before = len(sent)
+        page.wait_for_timeout(2000)
+    return before
+
+
+def ended(page: Page, server: Server, run: str) -> None:
+    """The run is over and the page, drawn anew for its end, stands still."""
+    wait(lambda: server.store().run(run).state == "completed", 60)
+    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    expect(page.locator(".dst-scrubber")).to_have_count(1)
+
+
 def test_a_run_goes_on_through_a_reload_and_in_a_second_tab(server: Server, new_page: New) -> None:
     page = new_page()
     run = start(page, server)
@@ -69,7 +85,7 @@ def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(ser
     run = start(page, server, LONG.replace("epochs=400", "epochs=1200"))  # it must not end before we do
     page.wait_for_function(f"() => {PLOT}?.data?.length > 2 && {PLOT}.querySelector('.nsewdrag')")
     page.wait_for_timeout(1500)
-    page.locator(".dst-plot").first.scroll_into_view_if_needed()
+    page.evaluate(f"{PLOT}.scrollIntoView({{block: 'center'}})")
     box = page.locator(".dst-plot .nsewdrag").first.bounding_box()
     page.mouse.move(box["x"] + 0.05 * box["width"], box["y"] + 40)
     page.mouse.down()
@@ -126,12 +142,10 @@ def test_parts_of_the_loss_are_drawn_weighted_or_raw_without_the_server(server: 
     page = new_page(height=1600)
     sent = sent_by(page)
     run = start(page, server, "/distill?dataset=moons&epochs=4&teacher_epochs=2&method=hints")
-    wait(lambda: server.store().run(run).state == "completed")
-    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    ended(page, server, run)
     hints = page.locator(".dst-legend button", has_text="hints").locator("b")
     hints.wait_for()
-    page.wait_for_timeout(1000)
-    quiet, weighted = len(sent), float(hints.inner_text())
+    quiet, weighted = settled(page, sent), float(hints.inner_text())
     page.get_by_role("button", name="raw", exact=True).click()
     expect(page.get_by_role("button", name="raw", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(hints).not_to_have_text(str(weighted))
@@ -157,12 +171,10 @@ def test_the_temperature_moves_in_the_browser_without_the_server(server: Server,
     page = new_page(height=2400)
     sent = sent_by(page)
     run = start(page, server, "/distill?dataset=digits&epochs=4&teacher_epochs=2")
-    wait(lambda: server.store().run(run).state == "completed")
+    ended(page, server, run)
     handle = page.locator(".dst-bars input[type=range]")
     handle.wait_for()
-    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
-    page.wait_for_timeout(1000)
-    quiet = len(sent)
+    quiet = settled(page, sent)
     redraws = page.evaluate("window.__distillery.redraws")
     handle.evaluate(
         """async (slider) => {
@@ -182,8 +194,7 @@ def test_the_temperature_moves_in_the_browser_without_the_server(server: Server,
 def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server, new_page: New) -> None:
     page = new_page(height=2400)
     run = start(page, server, "/distill?dataset=moons&epochs=20&teacher_epochs=4")
-    wait(lambda: server.store().run(run).state == "completed")
-    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    ended(page, server, run)
     expect(page.locator(".dst-scrubber output")).to_have_text("students, epoch 20 of 20")
     page.wait_for_timeout(1000)
     last = page.locator(".dst-readouts").inner_text()

@@ -1,0 +1,45 @@
+"""Where and how exactly the numbers are computed: the device, the precision, the layout of images in memory."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from kd_core.options import Options, choice, switch, text
+
+AUTO = "auto"
+EXACT, BRAIN, HALF = "float32", "bfloat16", "float16"
+
+
+@dataclass(frozen=True)
+class Compute(Options):
+    """Another device or precision gives other last digits, so they belong to the configuration of a run."""
+
+    device: str = text(AUTO, 20, "Where the run is trained: auto takes the best device that is free here.")
+    precision: str = choice(
+        EXACT, (EXACT, BRAIN, HALF),
+        "Of the products inside the networks. Losses are computed in float32 always; 16 bits are faster where the "
+        "hardware knows them.",
+    )  # fmt: skip
+    channels_last: bool = switch(
+        False, "Images in memory pixel by pixel rather than colour by colour: faster convolutions on most devices.",
+        label="Channels last",
+    )  # fmt: skip
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[None]:
+        """While open, networks multiply in the chosen precision."""
+        if self.precision == EXACT:
+            return nullcontext()
+        return torch.autocast(device.type, torch.bfloat16 if self.precision == BRAIN else torch.float16)
+
+    def scaler(self, device: torch.device) -> torch.amp.GradScaler:
+        """Keeps gradients of 16 bits with five bits of exponent from vanishing; does nothing in other precisions."""
+        return torch.amp.GradScaler(device.type, enabled=self.precision == HALF)
+
+    def placed(self, network: nn.Module, device: torch.device) -> nn.Module:
+        """The network on the device, in the chosen layout."""
+        network = network.to(device)
+        return network.to(memory_format=torch.channels_last) if self.channels_last else network

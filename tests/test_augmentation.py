@@ -1,0 +1,116 @@
+"""What happens to every training image before the networks see it."""
+
+import pytest
+import torch
+
+from kd_core.augmentation import Augmentation
+from kd_core.batches import Examples
+from kd_core.config import from_flat, read_flat
+from kd_core.datasets import Data, Split, load
+from kd_core.datasets.digits import Digits
+from kd_core.events import Step
+from kd_core.methods import label_part
+from kd_core.teaching import answers
+from kd_core.training import Training
+
+
+@pytest.fixture
+def data() -> Data:
+    return load(Digits())
+
+
+def pixels_of(data: Data, augmentation: Augmentation, seed: int) -> torch.Tensor:
+    return data.pixels(augmentation.view(data.train.inputs[:64], data, seed))[:, 0].int()
+
+
+def test_a_crop_is_a_piece_of_the_image_with_a_black_margin_and_each_image_has_its_own(data: Data) -> None:
+    before, after = data.pixels(data.train.inputs[:64])[:, 0].int(), pixels_of(data, Augmentation(crop=2), 1)
+    places = set()
+    for image, piece in zip(before, after, strict=True):
+        padded = torch.zeros(12, 12, dtype=torch.int)
+        padded[2:10, 2:10] = image
+        found = [(y, x) for y in range(5) for x in range(5) if torch.equal(padded[y : y + 8, x : x + 8], piece)]
+        assert found
+        places.add(found[0])
+    assert len(places) > 15
+
+
+def test_about_half_of_the_images_are_mirrored(data: Data) -> None:
+    before, after = data.pixels(data.train.inputs[:64])[:, 0].int(), pixels_of(data, Augmentation(flip=True), 1)
+    is_mirrored = [torch.equal(image.flip(-1), other) for image, other in zip(before, after, strict=True)]
+    is_same = [torch.equal(image, other) for image, other in zip(before, after, strict=True)]
+    assert all(one or other for one, other in zip(is_mirrored, is_same, strict=True))
+    assert 16 < sum(is_mirrored) < 48
+
+
+@pytest.mark.parametrize(
+    "augmentation", [Augmentation(crop=2), Augmentation(flip=True), Augmentation(randaugment=9)], ids=str
+)
+def test_a_step_has_its_view_whatever_else_draws_numbers(data: Data, augmentation: Augmentation) -> None:
+    one = pixels_of(data, augmentation, 5)
+    before = torch.get_rng_state()
+    torch.manual_seed(99)
+    assert torch.equal(one, pixels_of(data, augmentation, 5))
+    torch.set_rng_state(before)
+    assert not torch.equal(one, pixels_of(data, augmentation, 6))
+    assert not torch.equal(one, data.pixels(data.train.inputs[:64])[:, 0].int())
+
+
+def test_a_blend_is_the_sum_of_two_images_and_keeps_both_labels(data: Data) -> None:
+    examples = Examples(data.train, data, torch.device("cpu"), Augmentation(mixup=1.0))
+    batch = examples.batch(torch.arange(32), 3)
+    partners, share = Augmentation(mixup=1.0).blend(32, 3)
+    assert batch.mixed is not None
+    assert 0.5 <= share <= 1
+    own = data.train.inputs[:32]
+    torch.testing.assert_close(batch.inputs, share * own + (1 - share) * own[partners])
+    assert torch.equal(batch.mixed.labels, data.train.labels[:32][partners])
+    logits = torch.randn(32, 10)
+    both = torch.zeros(32, 10)
+    both[torch.arange(32), batch.labels] += share
+    both[torch.arange(32), batch.mixed.labels] += 1 - share
+    expected = -(both * logits.log_softmax(1)).sum(1).mean()  # cross-entropy with the blended distribution
+    torch.testing.assert_close(label_part(logits, batch.labels, mixed=batch.mixed).value, expected)
+
+
+def test_the_teacher_is_asked_about_the_very_view_that_the_student_sees() -> None:
+    config = from_flat({"dataset": "digits", "epochs": "1", "teacher_epochs": "1", "crop": "2", "mixup": "1"})
+    training = Training(config)
+    for event in training:
+        if isinstance(event, Step) and event.phase == "students":
+            break
+    lesson = training._lesson
+    assert lesson is not None
+    source = lesson.learning[0].instructions[0].sources[0]
+    seen = []
+    for seed in (1, 2):
+        batch = lesson.examples.batch(torch.arange(5), seed)
+        said, _ = source.of(batch)
+        torch.testing.assert_close(said, answers(training.networks["teacher"], batch.inputs))
+        seen.append(said)
+    assert not torch.equal(*seen)
+
+
+def test_student_and_baseline_see_the_same_view() -> None:
+    config = from_flat({"dataset": "digits", "epochs": "2", "teacher_epochs": "1", "crop": "2", "alpha": "0"})
+    for event in Training(config):
+        if isinstance(event, Step) and event.phase == "students":
+            assert event.loss["student"] == event.loss["baseline"]  # with the labels alone they are the same
+
+
+def test_points_have_no_sides_to_be_flipped() -> None:
+    _, errors = read_flat({"dataset": "moons", "flip": "true"})
+    assert errors == ["flip = true: these data are points; only images have sides."]
+    _, errors = read_flat({"dataset": "digits", "crop": "9"})
+    assert errors == ["crop = 9: the images have 8 × 8 pixels; choose less."]
+    assert read_flat({"dataset": "moons", "mixup": "0.4"})[1] == []
+
+
+def test_examples_that_do_not_fit_on_the_device_come_batch_by_batch_and_change_no_number(
+    monkeypatch: pytest.MonkeyPatch, data: Data
+) -> None:
+    config = from_flat({"dataset": "digits", "epochs": "2", "teacher_epochs": "2"})
+    resident = list(Training(config))
+    monkeypatch.setattr("kd_core.batches.free_memory", lambda _: 1000.0)
+    assert not Examples(Split(data.train.inputs, data.train.labels), data, torch.device("cpu")).is_resident
+    assert list(Training(config)) == resident

@@ -1,0 +1,189 @@
+"""The field's recipes at work in the one training loop; the oracle is torch's own optimisers on the same batches."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from kd_core.config import RunConfig, from_flat
+from kd_core.datasets import load
+from kd_core.events import Event, Failed, Finished, Restored, Step, Validated
+from kd_core.learning import Learning
+from kd_core.metrics import accuracy
+from kd_core.teaching import answers
+from kd_core.training import Training
+
+With = Callable[..., RunConfig]
+
+
+def of(kind: type[Event], said: list[Event]) -> list[Event]:
+    return [event for event in said if isinstance(event, kind)]
+
+
+def begun(config: RunConfig) -> Training:
+    """Up to the first step of the students."""
+    training = Training(config)
+    for event in training:
+        if isinstance(event, Validated) and event.phase == "students":
+            return training
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("options", "make"),
+    [
+        ({"optimiser": "adam", "weight_decay": "0.01"}, lambda p: torch.optim.Adam(p, 0.003, weight_decay=0.01)),
+        ({"optimiser": "adamw", "weight_decay": "0.01"}, lambda p: torch.optim.AdamW(p, 0.003, weight_decay=0.01)),
+        (
+            {"optimiser": "sgd", "weight_decay": "0.0005", "clip": "0.1"},
+            lambda p: torch.optim.SGD(p, 0.003, momentum=0.9, weight_decay=5e-4),
+        ),
+    ],
+)
+def test_the_baseline_is_trained_as_torch_would(small_with: With, options: dict[str, str], make: Callable) -> None:
+    config = small_with(**options, epochs="3")
+    training = begun(config)
+    lesson = training._lesson
+    assert lesson is not None
+    own = next(own for own in lesson.learning if own.role == "baseline")
+    with torch.random.fork_rng():
+        network = config.student.build(training.data.shape, 2)
+    network.load_state_dict(own.network.state_dict())
+    optimiser = make(list(network.parameters()))
+    for done in range(lesson.steps):
+        batch = lesson.examples.batch(lesson._rows(own, done), 0)
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(network(batch.inputs), batch.labels).backward()
+        if "clip" in options:
+            nn.utils.clip_grad_norm_(network.parameters(), 0.1)
+        optimiser.step()
+    list(training)
+    for ours, theirs in zip(training.networks["baseline"].parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_the_schedule_sets_the_rate_of_every_step_and_a_change_by_hand_scales_it(small_with: With) -> None:
+    training = Training(small_with(schedule="cosine", learning_rate="0.01"))
+    rates = []
+    for event in training:
+        if isinstance(event, Step) and event.phase == "students":
+            rates.append(event.learning_rate)
+            if len(rates) == 9:
+                training.adjust(learning_rate=0.02)
+    assert rates[0] == pytest.approx(0.01)
+    assert rates == sorted(rates[:9], reverse=True) + sorted(rates[9:], reverse=True)
+    assert rates[9] == pytest.approx(0.02 * 0.5)  # half of the 18 steps are done
+    assert rates[-1] < 0.001
+
+
+def test_the_average_of_the_weights_is_what_is_tested_and_kept(small_with: With) -> None:
+    training = begun(small_with(ema="0.5", control="false"))
+    lesson = training._lesson
+    assert lesson is not None
+    own: Learning = lesson.learning[0]
+    seen = []
+    for event in training:
+        if isinstance(event, Step):
+            seen.append([p.detach().clone() for p in own.network.parameters()])
+    expected = seen[0]
+    for weights in seen[1:]:
+        expected = [0.5 * old + 0.5 * new for old, new in zip(expected, weights, strict=True)]
+    for ours, average in zip(training.networks["student"].parameters(), expected, strict=True):
+        torch.testing.assert_close(ours, average)
+        assert not ours.requires_grad
+
+
+def test_a_run_without_progress_ends_early_and_goes_back_to_its_best_weights() -> None:
+    config = from_flat(
+        {"dataset": "moons", "epochs": "200", "teacher_epochs": "2", "patience": "4", "keep": "best",
+         "learning_rate": "0.05", "labelled": "20"}
+    )  # fmt: skip
+    training = Training(config)
+    said = list(training)
+    looks = [event for event in of(Validated, said) if event.phase == "students" and event.step]
+    assert looks[-1].epoch < 200
+    best = {role: max(event.accuracy[role] for event in looks) for role in ("student", "baseline")}
+    (restored,) = of(Restored, said)
+    first = {role: next(e.epoch for e in looks if e.accuracy[role] == best[role]) for role in restored.epochs}
+    assert restored.epochs == first
+    split = load(config.dataset).validation
+    for role, network in training.networks.items():
+        if role != "teacher":
+            assert accuracy(answers(network, split.inputs), split.labels) == best[role]
+    assert training.is_last_look(looks[-1])
+    assert looks[-1].accuracy == best
+
+
+def test_smoothed_labels_change_the_teacher_alone(small_with: With) -> None:
+    plain, smooth = (list(Training(small_with(teacher_smoothing=share))) for share in ("0", "0.2"))
+    first = [next(event for event in said if isinstance(event, Step)) for said in (plain, smooth)]
+    assert first[0].loss["teacher"] != first[1].loss["teacher"]
+    begin = [next(e for e in of(Step, said) if e.phase == "students") for said in (plain, smooth)]
+    assert begin[0].loss["baseline"] == begin[1].loss["baseline"]
+
+
+EVERYTHING = {
+    "ema": "0.9", "patience": "50", "keep": "best", "schedule": "one-cycle", "rate_warm_up": "0.1", "clip": "1",
+    "optimiser": "adamw", "weight_decay": "0.01",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("flat", [EVERYTHING, {"precision": "bfloat16"}, {"precision": "float16"}], ids=str)
+def test_an_interrupted_run_goes_on_with_the_same_numbers(flat: dict[str, str]) -> None:
+    config = from_flat({"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "40", **flat})
+    whole = list(Training(config))
+    for stop in (5, len(whole) // 2, len(whole) - 3):
+        training, said = Training(config), []
+        for event in training:
+            said.append(event)
+            if len(said) >= stop and not training.is_talking:
+                break
+        assert said + list(Training(config, resume=training.checkpoint())) == whole
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_sixteen_bits_train_nearly_as_well_and_losses_stay_exact(precision: str) -> None:
+    flat = {"dataset": "digits", "epochs": "10", "teacher_epochs": "3", "labelled": "200"}
+    exact, short = ([*Training(from_flat({**flat, "precision": name}))][-1] for name in ("float32", precision))
+    assert isinstance(exact, Finished)
+    assert isinstance(short, Finished)
+    assert short.outcome == "completed"
+    assert short.test != exact.test
+    assert short.test_accuracy["student"] == pytest.approx(exact.test_accuracy["student"], abs=0.05)
+
+
+def test_channels_last_changes_the_layout_and_hardly_a_number() -> None:
+    flat = {"dataset": "digits", "student": "cnn", "student_width": "8", "epochs": "2", "teacher_epochs": "1"}
+    training = Training(from_flat({**flat, "channels_last": "true"}))
+    last = [*training][-1]
+    convolution = next(
+        m for m in training.networks["student"].modules() if isinstance(m, nn.Conv2d) and m.in_channels > 1
+    )
+    assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
+    plain = [*Training(from_flat(flat))][-1]
+    assert isinstance(last, Finished)
+    assert isinstance(plain, Finished)
+    assert last.test_accuracy["student"] == pytest.approx(plain.test_accuracy["student"], abs=0.02)
+
+
+def test_too_little_memory_is_answered_with_the_batch_size_that_fits(
+    monkeypatch: pytest.MonkeyPatch, small_with: With
+) -> None:
+    forward = Learning.forward
+
+    def cramped(self: Learning, batch: object, step: int) -> None:
+        if self.role == "student" and len(batch.rows) > 5:
+            raise torch.OutOfMemoryError
+        forward(self, batch, step)
+
+    monkeypatch.setattr(Learning, "forward", cramped)
+    training = Training(small_with(batch_size="16"))
+    *_, failed, finished = training
+    assert isinstance(failed, Failed)
+    assert isinstance(finished, Finished)
+    assert failed.batch_size == 4
+    assert failed.message == "cpu has too little memory for batches of 16: batches of 4 fit."
+    assert finished.outcome == "failed"
+    again = list(Training(small_with(batch_size=str(failed.batch_size))))
+    assert again[-1].outcome == "completed"
