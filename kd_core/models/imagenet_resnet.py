@@ -38,7 +38,7 @@ class ImagenetResnet(Model):
     the stride of a bottleneck is in its 3 × 3 convolution.
     """
 
-    title: ClassVar[str] = "ResNet for ImageNet, on small images"
+    title: ClassVar[str] = "ResNet (ImageNet)"
     idea: ClassVar[str] = "Four stages of up to 2,048 maps: large teachers, which see small images at full size first."
     family: ClassVar[str] = "residual"
 
