@@ -226,7 +226,8 @@ def test_students_and_teachers_networks_can_be_peers() -> None:
     expected = [config.student, config.teacher, Mlp(), config.student, config.teacher]
     assert [models[role] for role in ("student", *(f"peer {n}" for n in range(2, 6)))] == [m.label() for m in expected]
     _, errors = read_flat({"dataset": "digits", "scheme": "mutual", "networks": "teacher-nobody"})
-    assert errors == ['networks = "teacher-nobody": join names by dashes, each of them student, teacher, cnn, mlp.']
+    known = ", ".join(["student", "teacher", *members("models")])
+    assert errors == [f'networks = "teacher-nobody": join names by dashes, each of them {known}.']
 
 
 def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_flow_back() -> None:

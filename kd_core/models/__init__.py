@@ -27,7 +27,7 @@ class Model(Member):
     def split(self, network: nn.Module, tap: str) -> tuple[nn.Sequential, nn.Sequential]:
         """The layers of a network of this family up to a tap, and those after it."""
         assert isinstance(network, nn.Sequential), "a family of another kind says itself where it is split"
-        end = int(self.taps()[tap]) + 1
+        end = [name for name, _ in network.named_children()].index(self.taps()[tap]) + 1
         return network[:end], network[end:]
 
     def refusal(self, shape: tuple[int, ...]) -> str:  # noqa: ARG002

@@ -1,0 +1,188 @@
+"""torchvision's networks as stages in a row, for any number of channels and classes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kd_core.models._layers import Frozen
+
+Stages = dict[str, Sequence[nn.Module]]  # by name, from the input to the end: the last are "embedding" and "head"
+
+
+def _resnet(network: Any) -> Stages:
+    stem = [network.conv1, network.bn1, network.relu, network.maxpool]
+    stages = {f"stage{number}": list(network.get_submodule(f"layer{number}")) for number in range(1, 5)}
+    return {"stem": stem, **stages, "embedding": [network.avgpool, nn.Flatten()], "head": [network.fc]}
+
+
+def _vgg(network: Any) -> Stages:
+    """A pooling belongs to what follows it: the taps are the maps before, as they are everywhere else."""
+    stages: dict[str, list[nn.Module]] = {"stage1": []}
+    for layer in network.features:
+        if isinstance(layer, nn.MaxPool2d):
+            stages[f"stage{len(stages) + 1}"] = []
+        list(stages.values())[-1].append(layer)
+    (_, pooling) = stages.popitem()
+    *hidden, dropout, last = network.classifier
+    return {**stages, "embedding": [*pooling, network.avgpool, nn.Flatten(), *hidden], "head": [dropout, last]}
+
+
+def _cut(*ends: int) -> Callable[[Any], Stages]:
+    """Of a network with a list of features: where the stem ends, and every stage; the rest is the last layer."""
+
+    def stages(network: Any) -> Stages:
+        features, starts = list(network.features), (0, *ends)
+        named = ["stem", *(f"stage{number}" for number in range(1, len(ends)))]
+        found: Stages = {name: features[a:b] for name, a, b in zip(named, starts, ends, strict=False)}
+        if features[ends[-1] :]:
+            found["last"] = features[ends[-1] :]
+        # MobileNetV2 averages without a layer that says so.
+        pool = getattr(network, "avgpool", None) or nn.AdaptiveAvgPool2d(1)
+        hidden = list(network.classifier)
+        head = [hidden.pop()]
+        if hidden and isinstance(hidden[-1], nn.Dropout):  # what is dropped is no feature of the image
+            head.insert(0, hidden.pop())
+        if not any(isinstance(layer, nn.Flatten) for layer in hidden):
+            hidden.insert(0, nn.Flatten())
+        return {**found, "embedding": [pool, *hidden], "head": head}
+
+    return stages
+
+
+def _shufflenet(network: Any) -> Stages:
+    stages = {f"stage{number}": list(network.get_submodule(f"stage{number + 1}")) for number in range(1, 4)}
+    stem, last = [network.conv1, network.maxpool], [network.conv5]
+    ends = {"embedding": [nn.AdaptiveAvgPool2d(1), nn.Flatten()], "head": [network.fc]}
+    return {"stem": stem, **stages, "last": last, **ends}
+
+
+class Patches(nn.Module):
+    """Images (B, C, H, W) to tokens (B, 1 + N, D): a learned one for the class, then one per patch, with positions."""
+
+    def __init__(self, projection: nn.Module, token: nn.Parameter, positions: nn.Parameter) -> None:
+        super().__init__()
+        self.projection, self.token, self.positions = projection, token, positions
+
+    def forward(self, images: Tensor) -> Tensor:
+        patches: Tensor = self.projection(images).flatten(2).transpose(1, 2)
+        return torch.cat([self.token.expand(len(patches), -1, -1), patches], 1) + self.positions
+
+
+class ClassToken(nn.Module):
+    """The first of the tokens (B, 1 + N, D)."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens[:, 0]
+
+
+def _vit(network: Any) -> Stages:
+    encoder = network.encoder
+    stem = [Patches(network.conv_proj, network.class_token, encoder.pos_embedding), encoder.dropout]
+    layers = list(encoder.layers)
+    stages = {f"stage{place + 1}": layers[3 * place : 3 * place + 3] for place in range(4)}
+    return {"stem": stem, **stages, "embedding": [encoder.ln, ClassToken()], "head": [network.heads.head]}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of torchvision's networks: its name on screen, the side of the smallest image (pixels), its parameters for
+    ImageNet (millions), how it is taken apart, and the names of its stages; ``has_maps`` if those give maps."""
+
+    title: str
+    least: int
+    millions: float
+    stages: Callable[[Any], Stages]
+    names: tuple[str, ...] = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
+    has_maps: bool = True
+
+
+# Of images below ``least`` nothing would be left to halve: 17 pixels where halving rounds up, 32 where it rounds down.
+SOURCES = {
+    "resnet18": Source("ResNet-18", 17, 11.7, _resnet),
+    "resnet34": Source("ResNet-34", 17, 21.8, _resnet),
+    "resnet50": Source("ResNet-50", 17, 25.6, _resnet),
+    "vgg11_bn": Source("VGG-11-BN", 32, 132.9, _vgg, tuple(f"stage {number}" for number in range(1, 6))),
+    "vgg16_bn": Source("VGG-16-BN", 32, 138.4, _vgg, tuple(f"stage {number}" for number in range(1, 6))),
+    "mobilenet_v2": Source("MobileNetV2", 17, 3.5, _cut(2, 4, 7, 14, 18)),
+    "mobilenet_v3_small": Source("MobileNetV3 small", 17, 2.5, _cut(1, 2, 4, 9, 12)),
+    "mobilenet_v3_large": Source("MobileNetV3 large", 17, 5.5, _cut(2, 4, 7, 13, 16)),
+    "shufflenet_v2_x1_0": Source("ShuffleNetV2", 17, 2.3, _shufflenet, ("stem", "stage 1", "stage 2", "stage 3")),
+    "efficientnet_b0": Source("EfficientNet-B0", 17, 5.3, _cut(2, 3, 4, 6, 8)),
+    "convnext_tiny": Source("ConvNeXt-Tiny", 32, 28.6, _cut(1, 2, 4, 6, 8)),
+    "vit_b_16": Source("ViT-B/16", 224, 86.6, _vit, has_maps=False),
+}
+
+
+def taken_apart(name: str, channels: int, classes: int, *, is_pretrained: bool) -> Stages:
+    """The stages of a network, its first convolution for ``channels`` and its last layer for ``classes``.
+
+    ``is_pretrained`` loads torchvision's default weights, all but a last layer for other classes. On the meta device
+    there are only shapes, and nothing is loaded. Raises ValueError where the weights cannot be had.
+    """
+    import torchvision  # type: ignore[import-untyped]  # here: it takes seconds, and only these networks need it
+
+    network: Any = torchvision.models.get_model(name, weights=None, num_classes=classes)
+    loads = is_pretrained and torch.get_default_device().type != "meta"
+    if loads:
+        own, given = network.state_dict(), _weights(name)
+        fitting = {key: value for key, value in given.items() if own[key].shape == value.shape}
+        network.load_state_dict(own | fitting)
+    if channels != 3:
+        place, first = next((key, module) for key, module in network.named_modules() if isinstance(module, nn.Conv2d))
+        network.set_submodule(place, _for_channels(first, channels, loads))
+    for module in network.modules():
+        if hasattr(module, "inplace"):  # a tapped feature must not be overwritten by what follows
+            module.inplace = False
+    return SOURCES[name].stages(network)
+
+
+def _for_channels(old: nn.Conv2d, channels: int, keeps_weights: bool) -> nn.Conv2d:
+    """The first convolution for another number of channels, drawn anew, or with the weights it has.
+
+    These are repeated over the channels, and scaled so that grey images give what they would as equal red, green, blue.
+    """
+    size, stride, padding = old.kernel_size, old.stride, old.padding
+    new = nn.Conv2d(channels, old.out_channels, size, stride, padding, bias=old.bias is not None)  # type: ignore[arg-type]
+    if keeps_weights:
+        with torch.no_grad():
+            repeated = old.weight.mean(1, keepdim=True).expand_as(new.weight)
+            new.weight.copy_(repeated * 3 / channels)
+            if old.bias is not None and new.bias is not None:
+                new.bias.copy_(old.bias)
+    else:
+        nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+        if new.bias is not None:
+            nn.init.zeros_(new.bias)
+    return new
+
+
+def _weights(name: str) -> dict[str, Tensor]:
+    """torchvision's default weights, from torch hub's cache or from the internet. Raises ValueError if from neither."""
+    import torchvision  # as above
+
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    try:
+        state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:  # no network; a broken file
+        file = weights.url.rsplit("/", 1)[-1]
+        raise ValueError(
+            f"The pretrained weights of {SOURCES[name].title} are neither in torch hub's cache nor to be had from the "
+            f"internet ({error}): connect this machine once, put {file} into {torch.hub.get_dir()}/checkpoints, or "
+            f"switch pretrained off."
+        ) from error
+    return state
+
+
+def in_a_row(stages: Stages, frozen: int) -> nn.Sequential:
+    """The stages as one network, each under its name; the first ``frozen`` of them stay as they are."""
+    parts = (
+        (name, (Frozen if place < frozen else nn.Sequential)(*layers))
+        for place, (name, layers) in enumerate(stages.items())
+    )
+    return nn.Sequential(OrderedDict(parts))

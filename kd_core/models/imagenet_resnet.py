@@ -1,0 +1,70 @@
+"""The residual networks of ImageNet, with a first layer for small images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import nn
+
+from kd_core.models import Model
+from kd_core.models._layers import Sum, nearest, normalised, refused, stacked, staged
+from kd_core.models.resnet import block
+from kd_core.options import choice
+
+BLOCKS = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3), "101": (3, 4, 23, 3)}
+FILTERS = (64, 128, 256, 512)
+EXPANSION = 4  # of a bottleneck: how many times wider it ends than it is in the middle
+BOTTLENECKS = ("50", "101")
+
+
+def bottleneck(before: int, after: int, stride: int) -> list[nn.Module]:
+    """1 × 1, 3 × 3 and 1 × 1 convolutions, narrow in the middle, beside a shortcut."""
+    middle = after // EXPANSION
+    body = [
+        *(*normalised(before, middle), nn.ReLU()),
+        *(*normalised(middle, middle, 3, stride), nn.ReLU()),
+        *normalised(middle, after),
+    ]
+    shortcut = normalised(before, after, 1, stride) if before != after or stride != 1 else []
+    return [Sum(nn.Sequential(*body), nn.Sequential(*shortcut)), nn.ReLU()]
+
+
+@dataclass(frozen=True)
+class ImagenetResnet(Model):
+    """He et al., "Deep Residual Learning for Image Recognition" (2016), table 1; a 3 × 3 stem that halves nothing.
+
+    The ResNet-50 of the usual CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020), where
+    the stride of a bottleneck is in its 3 × 3 convolution.
+    """
+
+    title: ClassVar[str] = "ResNet (ImageNet)"
+    idea: ClassVar[str] = "Four stages of up to 2,048 maps: large teachers, which see small images at full size first."
+    family: ClassVar[str] = "residual"
+
+    depth: str = choice("18", tuple(BLOCKS), "Layers with weights; from 50 on the blocks are bottlenecks.")
+
+    def refusal(self, shape: tuple[int, ...]) -> str:
+        return refused(shape, 5)
+
+    def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        channels = FILTERS[0]
+        stages = {"stem": [*normalised(shape[0], channels, 3), nn.ReLU()]}
+        is_narrow = self.depth in BOTTLENECKS
+        for number, (filters, count) in enumerate(zip(FILTERS, BLOCKS[self.depth], strict=True), start=1):
+            stages[f"stage{number}"], after = [], filters * (EXPANSION if is_narrow else 1)
+            for place in range(count):
+                stride = 2 if number > 1 and place == 0 else 1
+                stages[f"stage{number}"] += (bottleneck if is_narrow else block)(channels, after, stride)
+                channels = after
+        return stacked(stages, channels, classes)
+
+    def taps(self) -> dict[str, str]:
+        return staged(len(FILTERS))
+
+    def scaled(self, factor: float) -> Self:
+        """Fewer layers: these networks have one width."""
+        return self.with_values(depth=nearest(int(self.depth) * factor, tuple(BLOCKS)))
+
+    def label(self) -> str:
+        return f"ResNet-{self.depth}"

@@ -1,0 +1,79 @@
+"""MobileNetV2 for small images: blocks that are wide inside and thin outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import nn
+
+from kd_core.models import Model
+from kd_core.models._layers import Sum, normalised, refused, stacked, staged
+from kd_core.options import number, whole
+
+STEM, LAST = 32, 1280
+# Stage by stage: filters, blocks, stride of the first block. The first block of all expands nothing.
+STAGES = (
+    ((16, 1, 1), (24, 2, 1)),
+    ((32, 3, 2),),
+    ((64, 4, 2), (96, 3, 1)),
+    ((160, 3, 2), (320, 1, 1)),
+)
+
+
+def inverted(before: int, after: int, stride: int, expansion: int) -> nn.Module:
+    """1 × 1 to many maps, 3 × 3 on each of them alone, 1 × 1 to few; the input is added where the shape allows it."""
+    middle = before * expansion
+    body = nn.Sequential(
+        *(*normalised(before, middle), nn.ReLU()),
+        *(*normalised(middle, middle, 3, stride, groups=middle), nn.ReLU()),
+        *normalised(middle, after),
+    )
+    return Sum(body) if before == after and stride == 1 else body
+
+
+@dataclass(frozen=True)
+class Mobilenet(Model):
+    """Sandler et al., "MobileNetV2" (2018), table 2, in the form of the usual CIFAR-100 benchmark.
+
+    That is width 0.5 and expansion 6 (Tian et al., "Contrastive Representation Distillation", 2020): the stride of the
+    stage of 24 filters is 1, the first block keeps its 1 × 1 convolution, ReLU is not cut at 6.
+    """
+
+    title: ClassVar[str] = "MobileNetV2"
+    idea: ClassVar[str] = "Each 3 × 3 filter sees one map alone, and 1 × 1 convolutions mix them: made for telephones."
+    family: ClassVar[str] = "mobile"
+
+    multiplier: float = number(0.5, 0.25, 2, "Width multiplier: 1 is 32 filters first and 320 last.", step=0.05)
+    expansion: int = whole(6, 1, 10, "How many times wider a block is inside than outside.")
+
+    def refusal(self, shape: tuple[int, ...]) -> str:
+        return refused(shape, 9)
+
+    def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        channels = self._width(STEM)
+        stages = {"stem": [*normalised(shape[0], channels, 3, 2), nn.ReLU()]}
+        for place, parts in enumerate(STAGES, start=1):
+            stages[f"stage{place}"] = []
+            for filters, count, stride in parts:
+                for block in range(count):
+                    expansion = 1 if filters == STAGES[0][0][0] else self.expansion
+                    stages[f"stage{place}"].append(
+                        inverted(channels, self._width(filters), stride if block == 0 else 1, expansion)
+                    )
+                    channels = self._width(filters)
+        last = round(LAST * max(1.0, self.multiplier))  # the paper, section 6.1: never narrower
+        stages["last"] = [*normalised(channels, last), nn.ReLU()]
+        return stacked(stages, last, classes)
+
+    def _width(self, filters: int) -> int:
+        return int(filters * self.multiplier)
+
+    def taps(self) -> dict[str, str]:
+        return staged(len(STAGES))
+
+    def scaled(self, factor: float) -> Self:
+        return self.with_values(multiplier=max(0.25, self.multiplier * factor))
+
+    def label(self) -> str:
+        return f"MobileNetV2 {self.multiplier:.3g}" + (f"×{self.expansion}" if self.expansion != 6 else "")

@@ -1,0 +1,62 @@
+"""Residual networks for small images: three stages of equally many blocks, thinner or wider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import nn
+
+from kd_core.models import Model
+from kd_core.models._layers import Sum, normalised, refused, stacked, staged, thinner
+from kd_core.options import choice, whole
+
+DEPTHS = ("8", "14", "20", "32", "44", "56", "110")
+FILTERS = (16, 32, 64)
+
+
+def block(before: int, after: int, stride: int) -> list[nn.Module]:
+    """Two 3 × 3 convolutions beside a shortcut, which is a 1 × 1 convolution where the shape changes."""
+    body = [*normalised(before, after, 3, stride), nn.ReLU(), *normalised(after, after, 3)]
+    shortcut = normalised(before, after, 1, stride) if before != after or stride != 1 else []
+    return [Sum(nn.Sequential(*body), nn.Sequential(*shortcut)), nn.ReLU()]
+
+
+@dataclass(frozen=True)
+class Resnet(Model):
+    """He et al., "Deep Residual Learning for Image Recognition" (2016), section 4.2, with shortcuts of kind B.
+
+    The variants of the usual CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020):
+    8×4 and 32×4 have four times as many filters, and twice as many in the stem.
+    """
+
+    title: ClassVar[str] = "ResNet"
+    idea: ClassVar[str] = "Blocks that only learn what to add to their input, so that very deep networks still learn."
+    family: ClassVar[str] = "residual"
+
+    depth: str = choice("8", DEPTHS, "Layers with weights: two in every block, and the first and the last.")
+    widening: int = whole(1, 1, 8, "How many times as many filters as 16, 32 and 64; 4 makes ResNet 8×4 and 32×4.")
+
+    def refusal(self, shape: tuple[int, ...]) -> str:
+        return refused(shape, 3)
+
+    def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        channels = FILTERS[0] * min(self.widening, 2)
+        stages = {"stem": [*normalised(shape[0], channels, 3), nn.ReLU()]}
+        for number, filters in enumerate(FILTERS, start=1):
+            stages[f"stage{number}"] = []
+            for place in range((int(self.depth) - 2) // 6):
+                stride = 2 if number > 1 and place == 0 else 1
+                stages[f"stage{number}"] += block(channels, filters * self.widening, stride)
+                channels = filters * self.widening
+        return stacked(stages, channels, classes)
+
+    def taps(self) -> dict[str, str]:
+        return staged(len(FILTERS))
+
+    def scaled(self, factor: float) -> Self:
+        depth, widening = thinner(self.depth, self.widening, factor, DEPTHS)
+        return self.with_values(depth=depth, widening=widening)
+
+    def label(self) -> str:
+        return f"ResNet-{self.depth}" if self.widening == 1 else f"ResNet {self.depth}×{self.widening}"

@@ -1,0 +1,66 @@
+"""ShuffleNet: 1 × 1 convolutions in groups, whose maps are shuffled so that the groups hear of each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import nn
+
+from kd_core.models import Model
+from kd_core.models._layers import Beside, Sum, nearest, normalised, refused, stacked, staged
+from kd_core.options import choice
+
+STEM, GROUPS = 24, 3
+STAGES = ((240, 4), (480, 8), (960, 4))  # filters for three groups, blocks
+MULTIPLIERS = ("0.25", "0.5", "1", "1.5", "2")
+
+
+def block(before: int, after: int, stride: int) -> list[nn.Module]:
+    """A thin middle that is shuffled; halving, the average of the input stands beside what is new."""
+    new = after - before if stride == 2 else after
+    groups = 1 if before == STEM else GROUPS  # the paper, section 3.2: too few maps for groups yet
+    middle = new // 4
+    body = nn.Sequential(
+        *(*normalised(before, middle, groups=groups), nn.ReLU(), nn.ChannelShuffle(groups)),
+        *(*normalised(middle, middle, 3, stride, groups=middle), nn.ReLU()),
+        *normalised(middle, new, groups=GROUPS),
+    )
+    return [Beside(body, nn.AvgPool2d(3, 2, 1)) if stride == 2 else Sum(body), nn.ReLU()]
+
+
+@dataclass(frozen=True)
+class ShufflenetV1(Model):
+    """Zhang et al., "ShuffleNet" (2018), table 1, three groups, with a 1 × 1 stem that halves nothing.
+
+    As in the usual CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020).
+    """
+
+    title: ClassVar[str] = "ShuffleNetV1"
+    idea: ClassVar[str] = "Convolutions in groups cost a third; shuffling the maps between them lets the groups talk."
+    family: ClassVar[str] = "mobile"
+
+    multiplier: str = choice("1", MULTIPLIERS, "Width multiplier: 1 is 240 filters in the first stage and 960 at last.")
+
+    def refusal(self, shape: tuple[int, ...]) -> str:
+        return refused(shape, 5)
+
+    def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        channels = STEM
+        stages = {"stem": [*normalised(shape[0], STEM), nn.ReLU()]}
+        for number, (filters, count) in enumerate(STAGES, start=1):
+            after = round(filters * float(self.multiplier))
+            stages[f"stage{number}"] = []
+            for place in range(count):
+                stages[f"stage{number}"] += block(channels, after, 2 if place == 0 else 1)
+                channels = after
+        return stacked(stages, channels, classes)
+
+    def taps(self) -> dict[str, str]:
+        return staged(len(STAGES))
+
+    def scaled(self, factor: float) -> Self:
+        return self.with_values(multiplier=nearest(float(self.multiplier) * factor, MULTIPLIERS))
+
+    def label(self) -> str:
+        return "ShuffleNetV1" + (f" {self.multiplier}" if self.multiplier != "1" else "")

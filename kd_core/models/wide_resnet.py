@@ -1,0 +1,65 @@
+"""Wide residual networks: fewer layers, more filters, normalised before each convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import nn
+
+from kd_core.models import Model
+from kd_core.models._layers import Sum, convolution, refused, stacked, staged, thinner
+from kd_core.options import choice, whole
+
+DEPTHS = ("10", "16", "22", "28", "40")
+FILTERS = (16, 32, 64)
+
+
+def block(before: int, after: int, stride: int) -> nn.Module:
+    """Batch norm and ReLU come first; they are shared with the shortcut where that is a convolution."""
+    first = [nn.BatchNorm2d(before), nn.ReLU()]
+    rest = [convolution(before, after, 3, stride), nn.BatchNorm2d(after), nn.ReLU(), convolution(after, after, 3)]
+    if before == after and stride == 1:
+        return Sum(nn.Sequential(*first, *rest))
+    return nn.Sequential(*first, Sum(nn.Sequential(*rest), convolution(before, after, 1, stride)))
+
+
+@dataclass(frozen=True)
+class WideResnet(Model):
+    """Zagoruyko & Komodakis, "Wide Residual Networks" (2016), table 1, without dropout.
+
+    Taps are the sums that the stages end in, as in the usual CIFAR-100 benchmark; the last of them is normalised after
+    its tap.
+    """
+
+    title: ClassVar[str] = "Wide ResNet"
+    idea: ClassVar[str] = "A residual network that grows in filters rather than in layers, and trains faster for it."
+    family: ClassVar[str] = "residual"
+
+    depth: str = choice("16", DEPTHS, "Layers with weights: two in every block, and four more.")
+    widening: int = whole(1, 1, 10, "How many times as many filters as 16, 32 and 64: the second number of WRN-16-2.")
+
+    def refusal(self, shape: tuple[int, ...]) -> str:
+        return refused(shape, 3)
+
+    def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        channels = FILTERS[0]
+        stages: dict[str, list[nn.Module]] = {"stem": [convolution(shape[0], channels, 3)]}
+        for number, filters in enumerate(FILTERS, start=1):
+            stages[f"stage{number}"] = []
+            for place in range((int(self.depth) - 4) // 6):
+                stride = 2 if number > 1 and place == 0 else 1
+                stages[f"stage{number}"].append(block(channels, filters * self.widening, stride))
+                channels = filters * self.widening
+        stages["last"] = [nn.BatchNorm2d(channels), nn.ReLU()]
+        return stacked(stages, channels, classes)
+
+    def taps(self) -> dict[str, str]:
+        return staged(len(FILTERS))
+
+    def scaled(self, factor: float) -> Self:
+        depth, widening = thinner(self.depth, self.widening, factor, DEPTHS)
+        return self.with_values(depth=depth, widening=widening)
+
+    def label(self) -> str:
+        return f"WRN-{self.depth}-{self.widening}"

@@ -1,0 +1,87 @@
+"""torchvision's networks, new or with the weights they learned on ImageNet."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import nn
+
+from kd_core.models import Model
+from kd_core.models._layers import refused
+from kd_core.models._torchvision import SOURCES, in_a_row, taken_apart
+from kd_core.options import choice, switch, whole
+
+NOTHING, BODY = "nothing", "all but the head"
+STAGES = ("stem", *(f"stage {number}" for number in range(1, 6)))
+# From large to small: what a smaller network of the same kind is.
+LINES = (("resnet50", "resnet34", "resnet18"), ("vgg16_bn", "vgg11_bn"), ("mobilenet_v3_large", "mobilenet_v3_small"))
+
+
+@dataclass(frozen=True)
+class Zoo(Model):
+    """Taps are the maps of the stages and what the last linear layer reads; of a ViT, whose stages give tokens and no
+    maps, the latter alone. Embeddings are read before any dropout that precedes the last layer."""
+
+    title: ClassVar[str] = "torchvision network"
+    idea: ClassVar[str] = "The well-known networks for photographs, untrained or with what they learned on ImageNet."
+    family: ClassVar[str] = "torchvision"
+
+    network: str = choice("resnet18", tuple(SOURCES), "Which of them, by torchvision's name.")
+    pretrained: bool = switch(False, "Start from torchvision's default ImageNet weights; fetched once, then kept.")
+    frozen: str = choice(
+        NOTHING, (NOTHING, *STAGES, BODY), "The part that stays as it is, from the input up to and including this one."
+    )
+    image_size: int = whole(
+        0, 0, 512, "Images are enlarged to this many pixels each way before the first layer; 0: as they are."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = SOURCES[self.network].names
+        if self.frozen in STAGES and self.frozen not in names:
+            title = SOURCES[self.network].title
+            raise ValueError(f"frozen = {self.frozen}: {title} has {', '.join(names)}; choose one of these.")
+
+    def refusal(self, shape: tuple[int, ...]) -> str:
+        least = SOURCES[self.network].least
+        seen = (shape[0], self.image_size, self.image_size) if len(shape) == 3 and self.image_size else shape
+        if not SOURCES[self.network].has_maps and len(shape) == 3 and seen[1:] != (least, least):
+            return f"cuts images of exactly {least} × {least} pixels into patches: choose an image size of {least}"
+        reason = refused(seen, least)
+        return f"{reason}: choose an image size of {least} or more" if reason and len(shape) == 3 else reason
+
+    def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """Raises ValueError where pretrained weights are wanted and cannot be had."""
+        stages = taken_apart(self.network, shape[0], classes, is_pretrained=self.pretrained)
+        frozen, size = self._frozen(list(stages)), (self.image_size, self.image_size)
+        if self.image_size and shape[1:] != size:
+            stages, frozen = {"resize": [nn.Upsample(size=size, mode="bilinear")], **stages}, frozen + 1
+        return in_a_row(stages, frozen)
+
+    def _frozen(self, names: list[str]) -> int:
+        """How many of the stages stay as they are."""
+        if self.frozen in STAGES:
+            return names.index(self._path(self.frozen)) + 1
+        return len(names) - 1 if self.frozen == BODY else 0
+
+    @staticmethod
+    def _path(stage: str) -> str:
+        return stage.replace(" ", "")
+
+    def taps(self) -> dict[str, str]:
+        source = SOURCES[self.network]
+        maps = {name: self._path(name) for name in source.names} if source.has_maps else {}
+        return maps | {"embedding": "embedding"}
+
+    def scaled(self, factor: float) -> Self:
+        """The network of the same line whose parameters are nearest: they grow with the square of the widths."""
+        line = next((line for line in LINES if self.network in line), (self.network,))
+        wanted = math.log(SOURCES[self.network].millions * factor**2)
+        smaller = line[line.index(self.network) :]
+        return self.with_values(network=min(smaller, key=lambda name: abs(math.log(SOURCES[name].millions) - wanted)))
+
+    def label(self) -> str:
+        size = f" at {self.image_size}" if self.image_size else ""
+        return f"{SOURCES[self.network].title}{size}, {'pretrained' if self.pretrained else 'torchvision'}"
