@@ -57,8 +57,10 @@ def _drawn(character: str, size: int) -> np.ndarray:
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else ink[:0, :0]
 
 
+@functools.lru_cache(maxsize=8)
 def fields(characters: str) -> Tensor:
-    """Distance fields (K, 1, 48, 48), each character in the middle with its longer side over two thirds."""
+    """Distance fields (K, 1, 48, 48), each character in the middle with its longer side over two thirds. Not to be
+    written into."""
     # Imported here because it takes a while, and only this data set needs it.
     from scipy.ndimage import distance_transform_edt
 

@@ -1,4 +1,8 @@
-"""Characters of a font, turned, bent and grained: as many as you ask for, drawn here in a moment."""
+"""Characters of a font, turned, bent and grained: as many as you ask for, drawn here in a moment.
+
+How much, is set so that networks differ: of the test images an MLP of 64 units gets 86 % right after 10 epochs of all
+6,000 training images, a CNN 8×2 gets 97 % after 6.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,15 @@ class Glyphs(Dataset):
     family: ClassVar[str] = "images"
     source: ClassVar[str] = "drawn in the app from Aileron Regular (Sora Sagano), the font that comes with Pillow"
     licence: ClassVar[str] = "none needed; the font says “No Rights Reserved”"
-    suggests: ClassVar[Mapping[str, str]] = {}
+    # Seeds 0 to 4: baseline 50.5 %, student +17.8 points (17.2 to 18.5), nearly all of it because the teacher knows
+    # better than the wrong labels. With every label right it is +0.6, with all 6,000 of them as well 0.0 ± 1.3.
+    suggests: ClassVar[Mapping[str, str]] = {
+        "teacher_width": "8",
+        "teacher_epochs": "6",
+        "labelled": "720",
+        "wrong": "0.2",
+        "epochs": "40",
+    }
 
     classes: str = text(
         string.digits + string.ascii_uppercase, 100, "The characters to be told apart, each a class, without spaces."
@@ -43,7 +55,11 @@ class Glyphs(Dataset):
         0.4, 0.0, 1.0, "How far characters are turned, slanted, stretched, shifted and bent.", step=0.05
     )
     noise: float = number(
-        0.25, 0.0, 1.0, "Grain on every image; at 1 its standard deviation is half of black.", step=0.05
+        0.25,
+        0.0,
+        1.0,
+        "Grain on every image; at 1 its standard deviation is half the step from paper to ink.",
+        step=0.05,
     )
     draw: int = whole(
         0, 0, 9999, "Which random draw of the images; another number, other images.", label="Draw of images"
