@@ -14,9 +14,9 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
     ["options", "events", "seeds", "control", "checkpoint", "devices", "folders"],
-    ["catalogue", "metrics"],
+    ["catalogue", "metrics", "uploads"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes"],
-    ["pairs", "adaptors", "teaching"],
+    ["pairs", "adaptors", "teaching", "weights"],
     ["methods"],
     ["config", "matching", "council", "networks"],
     ["plan"],
