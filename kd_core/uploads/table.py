@@ -110,8 +110,8 @@ def _rows(lines: Iterator[str], delimiter: str) -> Iterator[Row]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            hint = "close every quotation mark, end lines as usual, and keep cells short"
-            raise RefusedError(f"line {reader.line_num:,} cannot be read as CSV ({error}): {hint}.") from error
+            hint = "close every quotation mark, end lines with a line feed, and keep cells short"
+            raise RefusedError(f"line {reader.line_num:,} cannot be read as CSV: {hint}.") from error
         if row is None:
             return
         if any(cell.strip() for cell in row):
