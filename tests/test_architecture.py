@@ -14,10 +14,10 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
     ["options", "events", "seeds", "control", "checkpoint", "devices", "folders"],
-    ["catalogue", "metrics", "line"],
+    ["catalogue", "metrics", "line", "uploads"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes", "compute"],
     ["augmentation", "schedules"],
-    ["pairs", "adaptors"],
+    ["pairs", "adaptors", "weights"],
     ["methods"],
     ["batches"],
     ["teaching"],

@@ -1,4 +1,4 @@
-"""Which devices there are, which one a run gets, and who waits for it. No card is needed: torch's answers are made up."""
+"""Which devices there are, which one a run gets, and who waits for it. torch's answers are made up."""
 
 import threading
 

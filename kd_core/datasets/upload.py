@@ -1,0 +1,89 @@
+"""Data that were uploaded on this machine: see :mod:`kd_core.uploads`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from kd_core import uploads
+from kd_core.datasets import Data, Dataset, NotHereError, Report, Split, standardised
+from kd_core.options import text
+from kd_core.seeds import generator
+from kd_core.uploads.copies import first_copies
+
+SHARE = 0.15  # of each class, for validation and again for test; at least one example
+
+
+@dataclass(frozen=True)
+class Uploaded(Dataset):
+    title: ClassVar[str] = "Your own data"
+    idea: ClassVar[str] = "Images in class folders, or a table of points or pixels, kept on this machine alone."
+    family: ClassVar[str] = "your own"
+    source: ClassVar[str] = "a file that you uploaded"
+    licence: ClassVar[str] = "whatever you may do with it"
+    suggests: ClassVar[Mapping[str, str]] = {"teacher": "mlp", "teacher_widths": "256-128", "student": "mlp"}
+
+    id: str = text("", 32, "Which upload: the id that it was given.", label="Upload")
+
+    def load(self) -> Data:
+        """70 % train, 15 % validation, 15 % test of each class, chosen once and for all; copies of one example stay
+        together. Images standardised by channel, points by coordinate, with what the training split says."""
+        upload = uploads.find(self.id)
+        if upload is None:
+            raise NotHereError(_ABSENT)
+        try:
+            inputs, labels = uploads.read(self.id)
+        except ValueError as error:  # removed meanwhile
+            raise NotHereError(_ABSENT) from error
+        parts = _parts(first_copies(inputs, labels), labels)
+        if upload.kind == "points":
+            std, mean = torch.std_mean(inputs[parts[0]].double(), 0, correction=0)
+            std[std == 0] = 1.0
+            points = ((inputs.double() - mean) / std).float()
+            train, validation, test = (Split(points[rows], labels[rows]) for rows in parts)
+            return Data(train, validation, test, upload.classes)
+        means, stds = zip(*(_moments(inputs[parts[0], channel]) for channel in range(inputs.shape[1])), strict=True)
+        train, validation, test = (Split(standardised(inputs[rows], means, stds), labels[rows]) for rows in parts)
+        return Data(train, validation, test, upload.classes, means, stds)
+
+    def is_here(self) -> bool:
+        return uploads.find(self.id) is not None
+
+    def fetch(self, report: Report) -> None:  # noqa: ARG002
+        if not self.is_here():
+            raise NotHereError(_ABSENT)
+
+
+_ABSENT = (
+    "Nothing was uploaded under that name on this machine: upload a ZIP of class folders, or a CSV file of points or "
+    "pixels, beside the choice of data."
+)
+
+
+def _parts(first: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows of train, validation and test, each shuffled; ``first`` is what :func:`first_copies` gave."""
+    chance = generator(0, "upload")
+    part = torch.zeros(len(labels), dtype=torch.int64)
+    is_first = first == torch.arange(len(first))
+    for number in range(int(labels.max()) + 1):
+        own = (is_first & (labels == number)).nonzero().flatten()
+        own = own[torch.randperm(len(own), generator=chance)]
+        few = max(1, round(SHARE * len(own)))
+        part[own[:few]], part[own[few : 2 * few]] = 2, 1
+    part = part[first]
+    order = torch.randperm(len(labels), generator=chance)
+    train, validation, test = (order[part[order] == number] for number in range(3))
+    return train, validation, test
+
+
+def _moments(pixels: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation of pixels in [0, 1], from how often each byte occurs; no deviation counts as 1."""
+    share = torch.bincount(pixels.flatten(), minlength=256).double() / pixels.numel()
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = (share * values).sum()
+    std = (share * (values - mean) ** 2).sum().sqrt()
+    return float(mean), float(std) if std > 1e-6 else 1.0
