@@ -125,7 +125,7 @@ def taken_apart(name: str, channels: int, classes: int, *, is_pretrained: bool) 
     ``is_pretrained`` loads torchvision's default weights, all but a last layer for other classes. On the meta device
     there are only shapes, and nothing is loaded. Raises ValueError where the weights cannot be had.
     """
-    import torchvision  # type: ignore[import-untyped]  # here: it takes seconds, and only these networks need it
+    import torchvision  # here: it takes seconds, and only these networks need it
 
     network: Any = torchvision.models.get_model(name, weights=None, num_classes=classes)
     loads = is_pretrained and torch.get_default_device().type != "meta"
