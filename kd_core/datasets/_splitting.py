@@ -19,16 +19,21 @@ LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container, on Linux
 Part = tuple[Tensor, Tensor]  # pixels (N, C, H, W) uint8, labels (N,) int64
 
 
-def held_out(labels: Tensor, count: int, stream: str = "validation") -> tuple[Tensor, Tensor]:
-    """Positions that stay and positions that are held out, at most ``count`` of them, of each class its share.
+def held_out(
+    labels: Tensor, share: float, most: int | None = None, stream: str = "validation"
+) -> tuple[Tensor, Tensor]:
+    """Positions that stay and positions that are held out, a ``share`` of each class and at most ``most`` in all.
 
-    However few they are, one of every class is held out and one stays; the choice is the same at every call.
+    However few there are, one of every class is held out and one stays; the choice is the same at every call.
     """
     chance = generator(0, stream)
     is_out = torch.zeros(len(labels), dtype=torch.bool)
     for label in torch.unique(labels).tolist():
         rows = (labels == label).nonzero().flatten()
-        taken = min(max(1, count * len(rows) // len(labels)), len(rows) - 1)
+        taken = round(share * len(rows))
+        if most is not None:
+            taken = min(taken, most * len(rows) // len(labels))
+        taken = min(max(1, taken), len(rows) - 1)
         is_out[rows[torch.randperm(len(rows), generator=chance)[:taken]]] = True
     return (~is_out).nonzero().flatten(), is_out.nonzero().flatten()
 
@@ -36,7 +41,7 @@ def held_out(labels: Tensor, count: int, stream: str = "validation") -> tuple[Te
 def with_validation(classes: tuple[str, ...], train: Part, test: Part, *, remedy: str = "", fill: float = 1.0) -> Data:
     """Data whose validation split is a fixed, stratified tenth of the official training split, at most 5,000."""
     pixels, labels = train
-    rest, held = held_out(labels, min(MOST_HELD_OUT, round(HELD_OUT * len(labels))))
+    rest, held = held_out(labels, HELD_OUT, MOST_HELD_OUT)
     out = (pixels[held], labels[held])
     return assemble(classes, (pixels[rest], labels[rest]), out, test, remedy=remedy, fill=fill)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kd_core.datasets import Data, Dataset, NotHereError, Report
 from kd_core.datasets._images import LARGEST, REMEDY, SMALLEST, class_folders, read_classes
-from kd_core.datasets._splitting import assemble, held_out, with_validation
+from kd_core.datasets._splitting import HELD_OUT, assemble, held_out, with_validation
 from kd_core.options import choice, shorten, text, whole
 
 VARIABLE = "DISTILLERY_FOLDERS"
@@ -116,8 +116,8 @@ class Folder(Dataset):
                 f"the class folder {shorten(few)} holds {int(counts.min())} of the {FEWEST} pictures that it needs: "
                 "one to learn, one to validate, one to test."
             )
-        rest, test = held_out(labels, len(labels) // 10, "test")
-        rows, validation = held_out(labels[rest], len(labels) // 10)
+        rest, test = held_out(labels, HELD_OUT, stream="test")
+        rows, validation = held_out(labels[rest], HELD_OUT / (1 - HELD_OUT))
         cuts = (rest[rows], rest[validation], test)
         train, held, last = ((pixels[cut], labels[cut]) for cut in cuts)
         return assemble(classes, train, held, last, remedy=REMEDY)
