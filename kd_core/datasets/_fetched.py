@@ -6,7 +6,6 @@ import importlib
 import pickle
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from kd_core import fetching
 from kd_core.datasets import Data, Dataset, NotHereError, Report
 from kd_core.fetching import Remote
 from kd_core.folders import home
-from kd_core.unpacking import amount, unpack
+from kd_core.unpacking import amount, unpack, writing
 
 
 def published() -> Any:
@@ -80,7 +79,9 @@ class Fetched(Dataset):
                 shutil.rmtree(left, ignore_errors=True)
             for piece in self.pieces():
                 if not (self.folder / piece.place).exists():
-                    self._settle(piece, fetching.fetch(piece.remote, self.folder, report), report)
+                    archive = fetching.fetch(piece.remote, self.folder, report)
+                    with writing(self.folder, archive.name):
+                        self._settle(piece, archive, report)
 
     def _settle(self, piece: Piece, archive: Path, report: Report) -> None:
         target = self.folder / piece.place
@@ -103,10 +104,7 @@ class Fetched(Dataset):
     def reading(self) -> Iterator[None]:
         """Turns what torchvision says of files that are not as published into one sentence."""
         try:
-            with warnings.catch_warnings():
-                # Files pickled by Python 2 describe their arrays in a way that numpy 2.4 and later warn about.
-                warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
-                yield
+            yield
         except (RuntimeError, AssertionError, ValueError, TypeError, LookupError, OSError, EOFError,
                 pickle.UnpicklingError) as error:  # fmt: skip
             raise ValueError(

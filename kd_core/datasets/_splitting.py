@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,12 +67,12 @@ def assemble(
 def moments(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation by channel of bytes (N, C, H, W), as of numbers in [0, 1]; exact, by counting."""
     means, stds = [], []
-    values = torch.arange(256, dtype=torch.float64) / 255
+    values = np.arange(256) / 255
     for channel in range(pixels.shape[1]):
-        counts = torch.zeros(256, dtype=torch.int64)
+        counts = np.zeros(256, np.int64)
         for some in torch.split(pixels[:, channel], 512):  # bincount makes int64 of the bytes
-            counts += torch.bincount(some.flatten(), minlength=256)
-        share = counts.double() / counts.sum()
+            counts += np.bincount(some.numpy().ravel(), minlength=256)
+        share = counts / counts.sum()
         mean = float(share @ values)
         means.append(mean)
         # One grey level alone has no spread; 1 leaves it at zero.

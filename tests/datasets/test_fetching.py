@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import shutil
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kd_core import fetching
-from kd_core.__main__ import main
+from kd_core.__main__ import _Line, main
 from kd_core.catalogue import find
 from kd_core.fetching import Remote, alone, fetch
 from tests.datasets.server import Host
@@ -274,3 +276,25 @@ def _svhn() -> type:
     from torchvision.datasets import SVHN  # takes seconds to import, and few tests here need it
 
     return SVHN
+
+
+def test_the_list_says_what_is_to_be_fetched_and_under_which_terms(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--json"]) == 0
+    listed = {choice["name"]: choice for choice in json.loads(capsys.readouterr().out)["datasets"]}
+    assert listed["digits"]["size"] == 0
+    assert listed["cifar10"]["size"] == 170_498_071
+    assert listed["svhn"]["licence"] == "non-commercial use only"
+    assert main(["list"]) == 0
+    assert "170 MB to fetch. Source: Krizhevsky, Nair & Hinton, 2009;" in capsys.readouterr().out
+
+
+def test_a_terminal_shows_one_line_that_moves(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    line = _Line()
+    for done in (0, 4_000_000, 4_000_001, 8_000_000):
+        line.show("data.bin", done, 8_000_000)
+    line.end()
+    shown = ["data.bin: 0% of 8 MB", "data.bin: 50% of 8 MB", "data.bin: 100% of 8 MB"]
+    assert [part.rstrip() for part in capsys.readouterr().out.split("\r")] == ["", *shown]
