@@ -1,4 +1,4 @@
-"""The engine from a terminal: ``python -m kd_core train --temperature 4``, ``... luck`` and ``... list``."""
+"""The engine from a terminal: ``python -m kd_core train --temperature 4``, ``luck``, ``list`` and ``fetch``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from kd_core.catalogue import GROUPS, members
+from kd_core.catalogue import GROUPS, find, members
 from kd_core.config import MEMBERS, RunConfig, from_flat, settings
+from kd_core.datasets import Dataset
 from kd_core.events import Event, Failed, Finished, Validated, to_json
 from kd_core.options import Option, as_text, options_of
 from kd_core.training import Kept, Training
+from kd_core.unpacking import amount
 from kd_core.verdict import SEEDS, Comparison, verdict
 
 
@@ -31,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument(f"--{name.replace('_', '-')}", dest=name, help=f"{owners}: {_escaped(option)}")
     listing = commands.add_parser("list", help="what there is to choose from")
     listing.add_argument("--json", action="store_true", help="as one JSON object")
+    getting = commands.add_parser("fetch", help="fetch data sets from the network, once")
+    getting.add_argument("names", nargs="+", metavar="name", help="which data set; see the list command")
     given = vars(parser.parse_args(arguments))
+    if given["command"] == "fetch":
+        return _fetch(given["names"])
     is_json, chosen = given.pop("json"), given.pop("command")
     if chosen == "list":
         print(json.dumps(catalogue(), indent=2, ensure_ascii=False) if is_json else _as_text(catalogue()))
@@ -53,6 +59,52 @@ def _train(config: RunConfig, is_json: bool) -> int:
         elif line := _in_words(event, config.scheme.compares):
             print(line, flush=True)
     return int(failed)
+
+
+def _fetch(names: Sequence[str]) -> int:
+    """Several data sets one after the other; none is begun if a name is wrong."""
+    try:
+        wanted = [find("datasets", name, "fetch")() for name in names]
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for dataset in wanted:
+        assert isinstance(dataset, Dataset)
+        if dataset.is_here():
+            print(f"{dataset.title} is on this machine already.")
+            continue
+        line = _Line()
+        try:
+            dataset.fetch(line.show)
+        except ValueError as error:
+            line.end()
+            print(f"{dataset.name}: {error}", file=sys.stderr)
+            return 1
+        line.end()
+        print(f"{dataset.title} is on this machine now. Licence: {dataset.licence}.")
+    return 0
+
+
+class _Line:
+    """A line that is written over while something is fetched; one line per file where there is no terminal."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    def show(self, what: str, done: int, total: int) -> None:
+        share = f"{done / total:.0%} of {amount(total)}" if total else amount(done)
+        text = f"{what}: {share}"
+        if text == self.shown:
+            return
+        if sys.stdout.isatty():
+            print(f"\r{text:<{len(self.shown)}}", end="", flush=True)
+        elif done >= total > 0:
+            print(text, flush=True)
+        self.shown = text
+
+    def end(self) -> None:
+        if self.shown and sys.stdout.isatty():
+            print()
 
 
 def _luck(config: RunConfig, is_json: bool) -> int:
@@ -87,6 +139,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                     for key in ("paper", "formula", "needs", "origin", "trap", "source", "licence")
                     if hasattr(cls, key)
                 },
+                **({"size": cls().size} if issubclass(cls, Dataset) else {}),
                 "options": {
                     key: {
                         "default": as_text(cls.__dataclass_fields__[key].default),  # type: ignore[attr-defined]
@@ -122,6 +175,10 @@ def _as_text(groups: dict[str, list[dict[str, Any]]]) -> str:
         lines.append(group)
         for choice in choices:
             lines.append(f"  {choice['name']:<16} {choice['idea']}")
+            if choice.get("size"):
+                lines.append(
+                    f"    {amount(choice['size'])} to fetch. Source: {choice['source']}. Licence: {choice['licence']}."
+                )
             lines += [f"    {key:<14} {o['default']:>8}  {o['help']}" for key, o in choice["options"].items()]
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ from torch import nn
 from kd_core import devices, events
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
-from kd_core.datasets import load
+from kd_core.datasets import NotHereError, load
 from kd_core.derivation import derive
 from kd_core.events import Adjusted, Event, Failed, Finished, Validated
 from kd_core.judgement import judged
@@ -159,8 +159,8 @@ class Training:
                 said = self._one_step(self._lesson)
             else:
                 return self._end(self._lesson)
-        except torch.OutOfMemoryError:
-            return self._give_up(phase)
+        except (torch.OutOfMemoryError, NotHereError) as error:  # the latter: weights that cannot be had
+            return [self._failure(phase, error), self._finish("failed")]
         if self._said is not None:
             self._said += said
         return said
@@ -199,13 +199,13 @@ class Training:
             said.append(self._finish("failed"))
         return said
 
-    def _give_up(self, phase: Phase) -> list[Event]:
-        """The device has too little memory."""
+    def _failure(self, phase: Phase, error: Exception) -> Failed:
+        if isinstance(error, NotHereError):
+            return Failed(phase.name, self._step, "", "network", str(error))
         size = self._lesson.fitting_size() if self._lesson else 0
         advice = f"batches of {size} fit" if size else "choose smaller networks, or another device"
         message = f"{self.device} has too little memory for batches of {phase.recipe.batch_size}: {advice}."
-        failure = Failed(phase.name, self._step, "", "memory", message, size)
-        return [failure, self._finish("failed")]
+        return Failed(phase.name, self._step, "", "memory", message, size)
 
     def _end(self, lesson: Lesson) -> list[Event]:
         said = lesson.end(self._step)
@@ -272,7 +272,7 @@ class Training:
             self.networks[derived.role] = derive(derived, self.networks, self.data, self.device)
 
     def _key(self, phase: Phase) -> str:
-        ways = {**self.config.augmentation.values(), **self.config.compute.values(), "device": self.device.type}
+        ways = self.config.augmentation.values() | self.config.compute.values() | {"device": self.device.type}
         return what_determines(self.config.dataset, phase, repr(sorted(ways.items())))
 
     def _load_finished(self, phase: Phase, state: Checkpoint) -> None:

@@ -7,25 +7,16 @@ import torch
 
 from kd_core.catalogue import GROUPS, Member, find, make, members
 from kd_core.config import OPTION_GROUPS, RunConfig, from_flat, read_flat, settings
-from kd_core.datasets import Dataset, NotHereError, load
+from kd_core.datasets import Data, Dataset, NotHereError, load
 from kd_core.events import Failed, Finished, Step
 from kd_core.footprint import measure
 from kd_core.options import as_text, options_of
 from kd_core.training import Training
 
+pytestmark = pytest.mark.usefixtures("tiny")  # data sets that are fetched are here, and small
+
 EVERY = [(group, name, cls) for group in GROUPS for name, cls in members(group).items()]
 DATASETS, MODELS, METHODS, SCHEMES = (list(members(group)) for group in GROUPS)
-
-
-def here(name: str) -> Dataset:
-    """The data set with its defaults; the test is skipped if this machine does not have it."""
-    dataset = find("datasets", name)()
-    assert isinstance(dataset, Dataset)
-    if not dataset.is_here():
-        with pytest.raises(NotHereError, match=r"\.$"):
-            dataset.load()
-        pytest.skip("not on this machine")
-    return dataset
 
 
 @pytest.mark.parametrize(("group", "name", "cls"), EVERY, ids=[f"{g}/{n}" for g, n, _ in EVERY])
@@ -61,10 +52,33 @@ def test_no_two_settings_share_a_flat_name_and_differ_in_meaning() -> None:
     assert {name: found for name, found in owners.items() if len(found) > 1} == {}
 
 
+def here(name: str) -> Data | None:
+    """The data as they are by default; None where there are none before somebody chose some, and it says what to do."""
+    dataset = find("datasets", name)()
+    assert isinstance(dataset, Dataset)
+    if dataset.is_here():
+        return load(dataset)
+    with pytest.raises(NotHereError, match=r"^[A-Za-z].*(set the|name|choose|upload|with:) .*\.$"):
+        load(dataset)
+    return None
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_data_set_says_where_it_comes_from_and_under_what_terms(name: str) -> None:
+    dataset = find("datasets", name)()
+    assert isinstance(dataset, Dataset)
+    assert dataset.source
+    assert dataset.licence
+    assert not (dataset.source + dataset.licence).endswith(".")
+    assert dataset.size >= 0
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_data_set_has_three_disjoint_splits_with_every_class_and_never_changes(name: str) -> None:
-    dataset = here(name)
-    data, again = dataset.load(), dataset.load()
+    data = here(name)
+    if data is None:
+        return
+    again = find("datasets", name)().load()  # type: ignore[attr-defined]
     for part in ("train", "validation", "test"):
         split, same = getattr(data, part), getattr(again, part)
         assert torch.equal(split.inputs, same.inputs)
@@ -80,7 +94,9 @@ def test_a_data_set_has_three_disjoint_splits_with_every_class_and_never_changes
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_gives_finite_logits_for_every_data_set_or_says_why_not(dataset: str, model: str) -> None:
-    data, family = load(here(dataset)), find("models", model)()
+    data, family = here(dataset), find("models", model)()
+    if data is None:
+        return
     if refusal := family.refusal(data.shape):
         with pytest.raises(ValueError, match=model):
             from_flat({"dataset": dataset, "student": model})
@@ -131,5 +147,8 @@ def test_a_method_trains_from_end_to_end_or_says_why_not(dataset: str, method: s
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_what_a_data_set_suggests_is_valid_and_known(dataset: str) -> None:
-    _, errors = read_flat({"dataset": dataset, **here(dataset).suggests})
+    _, errors = read_flat({"dataset": dataset, **find("datasets", dataset).suggests})  # type: ignore[attr-defined]
+    if here(dataset) is None:
+        assert [error for error in errors if not error.startswith(f"dataset = {dataset}: ")] == []
+        return
     assert errors == []

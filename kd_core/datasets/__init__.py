@@ -6,7 +6,8 @@ labels, a missing class) is decided in :mod:`kd_core.views`, for every data set 
 
 from __future__ import annotations
 
-import functools
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,6 +16,9 @@ import torch
 from torch import Tensor
 
 from kd_core.catalogue import Member
+from kd_core.folders import NotHereError
+
+__all__ = ["Data", "Dataset", "NotHereError", "Report", "Split", "forget", "load", "standardised"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Data:
         return tuple(self.train.inputs.shape[1:])
 
     @property
+    def nbytes(self) -> int:
+        """What the inputs take in memory."""
+        return sum(split.inputs.nbytes for split in (self.train, self.validation, self.test))
+
+    @property
     def is_planar(self) -> bool:
         """Two numbers per example: decision surfaces can be drawn."""
         return self.shape == (2,)
@@ -66,10 +75,6 @@ def standardised(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) ->
     """Images (N, C, H, W) of bytes as inputs: float32, of these ``mean`` and ``std`` by channel. See Data.pixels."""
     inputs = pixels.float().div_(255)
     return inputs.sub_(torch.tensor(mean).reshape(-1, 1, 1)).div_(torch.tensor(std).reshape(-1, 1, 1))
-
-
-class NotHereError(ValueError):
-    """The files of a data set are not on this machine; the message says how they get there."""
 
 
 class Dataset(Member):
@@ -100,8 +105,29 @@ class Dataset(Member):
 Report = Callable[[str, int, int], None]  # what is being fetched, bytes so far, bytes in all
 
 
-@functools.lru_cache(maxsize=8)
+REMEMBERED = 2_000_000_000  # bytes of data sets
+_remembered: OrderedDict[Dataset, Data] = OrderedDict()  # the one asked for last at the end
+_loading, _remembering = threading.Lock(), threading.Lock()
+
+
 def load(dataset: Dataset) -> Data:
-    """:meth:`Dataset.load`, remembered. Callers must not write into the tensors."""
-    with torch.device("cpu"):  # somebody may ask for the first time while counting on the meta device
-        return dataset.load()
+    """:meth:`Dataset.load`, remembered as far as :data:`REMEMBERED` goes. Callers must not write into the tensors."""
+    with _remembering:
+        found = _remembered.get(dataset)
+    if found is None:
+        with _loading, torch.device("cpu"):  # somebody may ask first while counting on the meta device
+            with _remembering:
+                found = _remembered.get(dataset)  # loaded by another thread meanwhile
+            found = found or dataset.load()
+    with _remembering:
+        _remembered[dataset] = found
+        _remembered.move_to_end(dataset)
+        while len(_remembered) > 1 and sum(data.nbytes for data in _remembered.values()) > REMEMBERED:
+            _remembered.popitem(last=False)
+    return found
+
+
+def forget(dataset: Dataset) -> None:
+    """Its files have changed: the next :func:`load` reads them again."""
+    with _remembering:
+        _remembered.pop(dataset, None)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kd_core.folders import NotHereError
 from kd_core.models._layers import Frozen
 
 Stages = dict[str, Sequence[nn.Module]]  # by name, from the input to the end: the last are "embedding" and "head"
@@ -171,7 +172,7 @@ def _weights(name: str) -> dict[str, Tensor]:
         state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:  # no network; a broken file
         file = weights.url.rsplit("/", 1)[-1]
-        raise ValueError(
+        raise NotHereError(
             f"The pretrained weights of {SOURCES[name].title} are neither in torch hub's cache nor to be had from the "
             f"internet ({error}): connect this machine once, put {file} into {torch.hub.get_dir()}/checkpoints, or "
             f"switch pretrained off."

@@ -27,7 +27,7 @@ SEEDS = range(10, 20)
 def replaced(owner: Any, **values: Any) -> Iterator[None]:
     """Sets attributes for a while."""
     before = {name: getattr(owner, name) for name in values}
-    datasets.load.cache_clear()
+    datasets.forget(digits.Digits())
     try:
         for name, value in values.items():
             setattr(owner, name, value)
@@ -35,7 +35,7 @@ def replaced(owner: Any, **values: Any) -> Iterator[None]:
     finally:
         for name, value in before.items():
             setattr(owner, name, value)
-        datasets.load.cache_clear()
+        datasets.forget(digits.Digits())
 
 
 def evenly(self: views.Labels, data: Data, seed: int) -> Split:

@@ -1,0 +1,37 @@
+"""What the two CIFAR data sets share: 32 × 32 pixels in three colours, pickled, in one archive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from kd_core.datasets import Data
+from kd_core.datasets._fetched import Fetched, Piece, published
+from kd_core.datasets._splitting import with_validation
+from kd_core.fetching import Remote
+
+
+class Cifar(Fetched):
+    """``kind`` is the name of torchvision's class, which checks each file before it is unpickled."""
+
+    kind: ClassVar[str]
+    licence: ClassVar[str] = "not stated by the authors"
+
+    @property
+    def reader(self) -> Any:
+        """torchvision's class."""
+        return getattr(published(), self.kind)
+
+    def pieces(self) -> Sequence[Piece]:
+        known = self.reader
+        return [Piece(known.base_folder, Remote(known.filename, (known.url,), known.tgz_md5))]
+
+    def read(self, folder: Path) -> Data:
+        with self.reading():
+            splits = [self.reader(folder, train=is_train) for is_train in (True, False)]
+        parts = [(torch.from_numpy(split.data).permute(0, 3, 1, 2), torch.tensor(split.targets)) for split in splits]
+        classes = tuple(name.replace("_", " ") for name in splits[0].classes)
+        return with_validation(classes, *parts)

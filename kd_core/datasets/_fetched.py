@@ -1,0 +1,113 @@
+"""What all data sets share whose files are fetched once and then read with torchvision's own classes."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from kd_core import fetching
+from kd_core.datasets import Data, Dataset, NotHereError, Report
+from kd_core.fetching import Remote
+from kd_core.folders import home
+from kd_core.unpacking import amount, unpack, writing
+
+
+def published() -> Any:
+    """torchvision.datasets. Imported late: it takes seconds, and only these data sets need it. It has no types."""
+    return importlib.import_module("torchvision.datasets")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file on the network, and what becomes of it: ``place``, a file or a folder below the data set's own.
+
+    An archive is unpacked, those members that ``keep`` wants, and ``inside`` it (by default what is called like the
+    place) goes to the place as a whole, or not at all.
+    """
+
+    place: str
+    remote: Remote
+    inside: str = ""
+    keep: Callable[[str], bool] = lambda _: True
+
+
+class Fetched(Dataset):
+    """Base of the data sets that are fetched. Each says where its files go, where they come from, and reads them."""
+
+    family: ClassVar[str] = "images"
+    to_fetch: ClassVar[int]  # bytes, as the hosts state them
+    places: ClassVar[tuple[str, ...]]  # what must be there, below the data set's folder
+
+    def pieces(self) -> Sequence[Piece]:
+        """One for each of the places."""
+        raise NotImplementedError
+
+    def read(self, folder: Path) -> Data:
+        """The three splits, from files that are there."""
+        raise NotImplementedError
+
+    @property
+    def folder(self) -> Path:
+        """Of this data set alone."""
+        return home() / "datasets" / self.name
+
+    @property
+    def size(self) -> int:
+        return self.to_fetch
+
+    def is_here(self) -> bool:
+        return all((self.folder / place).exists() for place in self.places)
+
+    def load(self) -> Data:
+        if not self.is_here():
+            raise NotHereError(
+                f"{self.title} is not on this machine yet ({amount(self.size)}). "
+                f"Fetch it beside the choice of data, or with: python -m kd_core fetch {self.name}."
+            )
+        return self.read(self.folder)
+
+    def fetch(self, report: Report) -> None:
+        with fetching.alone(self.folder):
+            for left in self.folder.glob(".unpacking-*"):  # of a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            for piece in self.pieces():
+                if not (self.folder / piece.place).exists():
+                    archive = fetching.fetch(piece.remote, self.folder, report)
+                    with writing(self.folder, archive.name):
+                        self._settle(piece, archive, report)
+
+    def _settle(self, piece: Piece, archive: Path, report: Report) -> None:
+        target = self.folder / piece.place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if archive.suffix not in (".gz", ".tgz", ".zip"):
+            archive.replace(target)
+            return
+        scratch = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=self.folder))
+        try:
+            unpack(archive, scratch, report, piece.keep)
+            unpacked = scratch / (piece.inside or target.name)
+            if not unpacked.exists():
+                raise ValueError(f"{archive.name} does not hold {unpacked.name}: it is not what was expected.")
+            unpacked.rename(target)  # on the same disk: there at once or not at all
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        archive.unlink()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turns what torchvision says of files that are not as published into one sentence."""
+        try:
+            yield
+        except (RuntimeError, AssertionError, ValueError, TypeError, LookupError, OSError, EOFError,
+                pickle.UnpicklingError) as error:  # fmt: skip
+            raise ValueError(
+                f"the files of {self.title} are damaged or not all there. Delete the folder datasets/{self.name} in "
+                f"the data folder and fetch them again with: python -m kd_core fetch {self.name}."
+            ) from error

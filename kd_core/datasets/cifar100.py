@@ -1,0 +1,35 @@
+"""Small colour photographs of a hundred things: the benchmark of most distillation papers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kd_core.datasets._cifar import Cifar
+
+
+@dataclass(frozen=True)
+class Cifar100(Cifar):
+    title: ClassVar[str] = "CIFAR-100"
+    idea: ClassVar[str] = (
+        "60,000 small photographs of a hundred things, 32 × 32 pixels in colour: the field's benchmark."
+    )
+    source: ClassVar[str] = "Krizhevsky, Nair & Hinton, 2009; the University of Toronto"
+    suggests: ClassVar[Mapping[str, str]] = {
+        "teacher": "cnn",
+        "teacher_width": "32",
+        "teacher_depth": "3",
+        "teacher_epochs": "10",
+        "teacher_batch_size": "128",
+        "student": "cnn",
+        "student_width": "16",
+        "student_depth": "3",
+        "labelled": "0",
+        "epochs": "5",
+        "batch_size": "128",
+    }
+
+    kind: ClassVar[str] = "CIFAR100"
+    to_fetch: ClassVar[int] = 169_001_437
+    places: ClassVar[tuple[str, ...]] = ("cifar-100-python",)

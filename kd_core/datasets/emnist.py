@@ -1,0 +1,59 @@
+"""Handwritten letters and digits, prepared like MNIST from the whole of the scans that it was taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from kd_core.datasets import Data
+from kd_core.datasets._fetched import Fetched, Piece, published
+from kd_core.datasets._splitting import with_validation
+from kd_core.fetching import Remote
+from kd_core.options import choice
+
+SPLITS = ("balanced", "letters", "digits", "mnist", "bymerge", "byclass")
+MIRROR = "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/gzip.zip"  # of the same office
+
+
+@dataclass(frozen=True)
+class Emnist(Fetched):
+    title: ClassVar[str] = "EMNIST"
+    idea: ClassVar[str] = (
+        "Handwritten letters and digits, up to 814,255 of them in 62 classes, 28 × 28 grey pixels each."
+    )
+    source: ClassVar[str] = "Cohen, Afshar, Tapson & van Schaik, 2017, from NIST Special Database 19; NIST"
+    licence: ClassVar[str] = "public, from NIST; no licence stated"
+    suggests: ClassVar[Mapping[str, str]] = {
+        "labelled": "1000",
+        "epochs": "40",
+        "teacher_epochs": "2",
+        "teacher_batch_size": "128",
+    }
+
+    to_fetch: ClassVar[int] = 561_753_746
+    places: ClassVar[tuple[str, ...]] = ("EMNIST/raw",)
+
+    split: str = choice(
+        "balanced", SPLITS,
+        "Balanced: 47 classes, 131,600 images. Letters: 26, upper and lower case together, 145,600. Digits: 280,000. "
+        "Mnist: 70,000 digits. Bymerge and byclass: all 814,255 in 47 and in 62 classes, of very different sizes.",
+        label="Part of EMNIST",
+    )  # fmt: skip
+
+    def pieces(self) -> Sequence[Piece]:
+        known = published().EMNIST
+        remote = Remote("emnist-gzip.zip", (known.url, MIRROR), known.md5)
+        is_format = lambda name: name.endswith("-ubyte.gz")  # noqa: E731
+        return [Piece("EMNIST/raw", remote, inside="gzip", keep=is_format)]
+
+    def read(self, folder: Path) -> Data:
+        with self.reading():
+            splits = [published().EMNIST(folder, split=self.split, train=is_train) for is_train in (True, False)]
+        # NIST's columns are the files' rows: the images lie on their side. Letters are counted from 1.
+        first = int(self.split == "letters")
+        parts = [(split.data.mT.unsqueeze(1), split.targets - first) for split in splits]
+        # The authors fitted each character into 28 × 28 pixels with a border of 2.
+        classes = tuple(splits[0].classes[first:])
+        return with_validation(classes, *parts, remedy="choose a smaller part, such as balanced", fill=24 / 28)

@@ -1,0 +1,65 @@
+"""Photographs of flowers, many classes that are alike and ten examples of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from kd_core.datasets import Data
+from kd_core.datasets._fetched import Fetched, Piece, published
+from kd_core.datasets._images import LARGEST, REMEDY, SMALLEST, read_images
+from kd_core.datasets._splitting import assemble, check_room
+from kd_core.fetching import Remote
+from kd_core.options import whole
+
+FOLDER = "flowers-102"
+PLACES = {"image": "jpg", "label": "imagelabels.mat", "setid": "setid.mat"}
+
+
+@dataclass(frozen=True)
+class Flowers102(Fetched):
+    title: ClassVar[str] = "Flowers-102"
+    idea: ClassVar[str] = (
+        "8,189 photographs of 102 kinds of flowers, ten of each to learn from: fine differences, few examples."
+    )
+    source: ClassVar[str] = "Nilsback & Zisserman, 2008; the University of Oxford"
+    licence: ClassVar[str] = "not stated by the authors"
+    suggests: ClassVar[Mapping[str, str]] = {
+        "teacher": "cnn",
+        "teacher_width": "32",
+        "teacher_depth": "4",
+        "teacher_epochs": "40",
+        "student": "cnn",
+        "student_width": "8",
+        "student_depth": "4",
+        "labelled": "0",
+        "epochs": "40",
+    }
+
+    to_fetch: ClassVar[int] = 344_878_000
+    places: ClassVar[tuple[str, ...]] = tuple(f"{FOLDER}/{name}" for name in PLACES.values())
+
+    pixels: int = whole(
+        64, SMALLEST, LARGEST, "Side of the square that is cut out of the middle of each image.", step=8
+    )
+
+    def pieces(self) -> Sequence[Piece]:
+        known = published().Flowers102
+        return [
+            Piece(f"{FOLDER}/{PLACES[key]}", Remote(name, (known._download_url_prefix + name,), md5))
+            for key, (name, md5) in known._file_dict.items()
+        ]
+
+    def read(self, folder: Path) -> Data:
+        """The official splits: 1,020 train, 1,020 validation, 6,149 test."""
+        with self.reading():
+            splits = [published().Flowers102(folder, split=split) for split in ("train", "val", "test")]
+            for path in (path for split in splits for path in split._image_files):
+                path.stat()  # one that is not there is not the fault of a picture
+        check_room(sum(len(split) for split in splits), (3, self.pixels, self.pixels), REMEDY)
+        parts = [(read_images(split._image_files, self.pixels), torch.tensor(split._labels)) for split in splits]
+        return assemble(tuple(published().Flowers102.classes), *parts, remedy=REMEDY)

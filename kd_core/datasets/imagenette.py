@@ -1,0 +1,63 @@
+"""Ten classes of ImageNet that are easy to tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from kd_core.datasets import Data
+from kd_core.datasets._fetched import Fetched, Piece, published
+from kd_core.datasets._images import REMEDY, SMALLEST, read_images
+from kd_core.datasets._splitting import check_room, with_validation
+from kd_core.fetching import Remote
+from kd_core.options import whole
+
+SIDE = 160  # pixels of the short side, of the smallest of the three versions
+
+
+@dataclass(frozen=True)
+class Imagenette(Fetched):
+    title: ClassVar[str] = "Imagenette"
+    idea: ClassVar[str] = "13,394 photographs of ten easy classes of ImageNet: a church, a tench, a golf ball."
+    source: ClassVar[str] = (
+        "Howard, 2019 (second version), from ImageNet; fast.ai's store on Amazon, the version of 160 pixels"
+    )
+    licence: ClassVar[str] = "ImageNet's terms for the images (research and teaching); the repository is Apache-2.0"
+    suggests: ClassVar[Mapping[str, str]] = {
+        "teacher": "cnn",
+        "teacher_width": "32",
+        "teacher_depth": "4",
+        "teacher_epochs": "5",
+        "student": "cnn",
+        "student_width": "8",
+        "student_depth": "4",
+        "labelled": "200",
+        "epochs": "40",
+    }
+
+    to_fetch: ClassVar[int] = 98_948_031
+    places: ClassVar[tuple[str, ...]] = ("imagenette2-160",)
+
+    pixels: int = whole(64, SMALLEST, SIDE, "Side of the square that is cut out of the middle of each image.", step=8)
+
+    def pieces(self) -> Sequence[Piece]:
+        url, md5 = published().Imagenette._ARCHIVES["160px"]
+        return [Piece("imagenette2-160", Remote("imagenette2-160.tgz", (url,), md5))]
+
+    def read(self, folder: Path) -> Data:
+        """The official training split without a tenth, that tenth, and the official validation split as test split."""
+        with self.reading():
+            splits = [published().Imagenette(folder, split=split, size="160px") for split in ("train", "val")]
+        check_room(sum(len(split) for split in splits), (3, self.pixels, self.pixels), REMEDY)
+        parts = [
+            (
+                read_images([Path(path) for path, _ in split._samples], self.pixels),
+                torch.tensor([label for _, label in split._samples]),
+            )
+            for split in splits
+        ]
+        return with_validation(tuple(names[0] for names in splits[0].classes), *parts, remedy=REMEDY)

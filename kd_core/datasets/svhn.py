@@ -1,0 +1,50 @@
+"""House numbers photographed from the street, one digit in the middle of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from kd_core.datasets import Data
+from kd_core.datasets._fetched import Fetched, Piece, published
+from kd_core.datasets._splitting import with_validation
+from kd_core.fetching import Remote
+
+
+@dataclass(frozen=True)
+class Svhn(Fetched):
+    title: ClassVar[str] = "SVHN"
+    idea: ClassVar[str] = (
+        "99,289 digits from photographs of house numbers, 32 × 32 pixels in colour, neighbours visible."
+    )
+    source: ClassVar[str] = "Netzer et al., 2011, from Google Street View; Stanford University"
+    licence: ClassVar[str] = "non-commercial use only"
+    suggests: ClassVar[Mapping[str, str]] = {
+        "teacher": "cnn",
+        "teacher_width": "16",
+        "teacher_depth": "3",
+        "teacher_epochs": "3",
+        "teacher_batch_size": "128",
+        "student": "cnn",
+        "student_width": "8",
+        "student_depth": "3",
+        "labelled": "1000",
+        "epochs": "40",
+    }
+
+    to_fetch: ClassVar[int] = 246_316_178
+    places: ClassVar[tuple[str, ...]] = ("train_32x32.mat", "test_32x32.mat")
+
+    def pieces(self) -> Sequence[Piece]:
+        listed = (published().SVHN.split_list[split] for split in ("train", "test"))
+        return [Piece(name, Remote(name, (url,), md5)) for url, name, md5 in listed]
+
+    def read(self, folder: Path) -> Data:
+        with self.reading():
+            splits = [published().SVHN(folder, split=split) for split in ("train", "test")]
+        parts = [(torch.from_numpy(split.data), torch.from_numpy(split.labels)) for split in splits]
+        return with_validation(tuple("0123456789"), *parts)

@@ -1,0 +1,125 @@
+"""A folder of the machine as data: who may name it, and how it is split."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from kd_core.catalogue import find
+from kd_core.config import read_flat
+from kd_core.datasets import Data, NotHereError
+
+
+def folder(path: str | Path, **options: Any) -> Any:
+    return find("datasets", "folder")(path=str(path), **options)
+
+
+def fill(root: Path, seed: int = 0, **counts: int) -> Path:
+    """Pictures of noise, so that no two are alike."""
+    chance = np.random.default_rng(seed)
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = chance.integers(0, 256, (9, 9, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{number:03d}.png")
+    return root
+
+
+@pytest.fixture
+def allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "allowed"
+    root.mkdir()
+    monkeypatch.setenv("DISTILLERY_FOLDERS", os.pathsep.join(["/nowhere at all", str(root)]))
+    return root
+
+
+def counts(data: Data) -> list[list[int]]:
+    return [torch.bincount(part.labels).tolist() for part in (data.train, data.validation, data.test)]
+
+
+def test_a_folder_is_split_eighty_ten_ten_class_by_class_and_always_alike(allowed: Path) -> None:
+    fill(allowed / "pets", cat=40, dog=20, owl=3)
+    data, again = folder("pets", pixels=8).load(), folder(allowed / "pets", pixels=8).load()
+    assert data.classes == ("cat", "dog", "owl")
+    assert counts(data) == [[32, 16, 1], [4, 2, 1], [4, 2, 1]]
+    assert torch.equal(data.train.inputs, again.train.inputs)
+    everything = torch.cat([part.inputs.flatten(1) for part in (data.train, data.validation, data.test)])
+    assert len(everything.unique(dim=0)) == 63
+    assert data.shape == (3, 8, 8)
+    assert folder("pets", pixels=8, colours="grey").load().shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "Valid", "Testing")])
+def test_splits_that_are_there_are_kept(names: tuple[str, str, str], allowed: Path) -> None:
+    for seed, (name, count) in enumerate(zip(names, (4, 2, 3), strict=True)):
+        fill(allowed / "pets" / name, seed, cat=count, dog=count)
+    assert counts(folder("pets").load()) == [[4, 4], [2, 2], [3, 3]]
+
+
+@pytest.mark.parametrize("other", ["val", "test"])
+def test_the_only_other_split_is_for_testing_and_a_tenth_is_held_out(other: str, allowed: Path) -> None:
+    fill(allowed / "pets" / "train", 0, cat=20, dog=20)
+    fill(allowed / "pets" / other, 1, cat=3, dog=3)
+    assert counts(folder("pets").load()) == [[18, 18], [2, 2], [3, 3]]
+
+
+def test_a_class_may_be_called_train(allowed: Path) -> None:
+    fill(allowed / "traffic", bus=10, train=10)
+    assert folder("traffic").load().classes == ("bus", "train")
+
+
+def test_splits_must_have_the_same_classes(allowed: Path) -> None:
+    fill(allowed / "pets" / "train", cat=4, dog=4)
+    fill(allowed / "pets" / "test", cat=4, owl=4)
+    with pytest.raises(ValueError, match=r"the class folder (dog|owl) is not in every split"):
+        folder("pets").load()
+
+
+def test_a_class_needs_a_picture_for_each_split(allowed: Path) -> None:
+    fill(allowed / "pets", cat=10, owl=2)
+    with pytest.raises(ValueError, match="the class folder owl holds 2 of the 3 pictures"):
+        folder("pets").load()
+
+
+def test_nothing_is_read_where_nobody_allowed_it(tmp_path: Path) -> None:
+    path = fill(tmp_path / "pets", cat=5, dog=5)
+    assert not folder(path).is_here()
+    with pytest.raises(NotHereError, match=r"only where .* set the environment variable DISTILLERY_FOLDERS"):
+        folder(path).load()
+
+
+def test_no_folder_chosen_yet_says_what_to_do(allowed: Path) -> None:
+    with pytest.raises(NotHereError, match="no folder is chosen yet: name one below"):
+        folder("  ").load()
+    _, errors = read_flat({"dataset": "folder"})
+    assert [line.split(":")[0] for line in errors] == ["dataset = folder"]
+
+
+def test_outside_of_what_is_allowed_nothing_is_said_about_what_exists(allowed: Path, tmp_path: Path) -> None:
+    secret = fill(tmp_path / "secret", cat=5, dog=5)
+    (allowed / "linked").symlink_to(secret, target_is_directory=True)
+    said = set()
+    for path in (secret, "../secret", "linked", tmp_path / "not there", "/etc", "a\0b", "x" * 400):
+        with pytest.raises(NotHereError) as error:
+            folder(path).load()
+        said.add(str(error.value).replace(str(folder(path).path)[:59], "…").split("”")[1])
+        assert not folder(path).is_here()
+    assert len(said) == 1
+    assert str(allowed) not in said.pop()
+
+
+def test_several_folders_may_be_allowed_and_their_own_contents_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fill(tmp_path / "one", cat=5, dog=5)
+    fill(tmp_path / "two" / "inner", owl=5, jay=5)
+    monkeypatch.setenv("DISTILLERY_FOLDERS", os.pathsep.join([str(first), str(tmp_path / "two")]))
+    assert folder(first).load().classes == ("cat", "dog")
+    assert folder("inner").load().classes == ("jay", "owl")
+    assert folder("inner").is_here()
