@@ -171,9 +171,9 @@ def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         texts["dataset"] = DEFAULTS["dataset"]
     if refusal := _unloadable(_construct(dataset, {}, texts, "dataset_", [])):
         errors.append(refusal)
-        texts = {name: text for name, text in texts.items() if not name.startswith("dataset")}
+        texts = {"seed": texts["seed"]} if "seed" in texts else {}  # nothing else can be judged without the data
         dataset = find("datasets", DEFAULTS["dataset"])
-    suggested = dict(getattr(dataset, "suggests", {}))
+    suggested = dict(_construct(dataset, {}, texts, "dataset_", []).suggested())
     if (scheme := members("schemes").get(str(texts.get("scheme", "")))) is not None:
         assert issubclass(scheme, Arrangement)
         suggested |= scheme.suggests(load(_construct(dataset, suggested, texts, "dataset_", [])))

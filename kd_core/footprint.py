@@ -13,6 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kd_core.seeds import initialising
 
+WARM_UP, FEWEST = 5, 3  # passes that do not count, and passes at least
+PATIENCE = 0.3  # seconds
+
 
 @dataclass(frozen=True)
 class Footprint:
@@ -35,7 +38,10 @@ def measure(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> Footprint
 
 
 def latency(build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1, repeats: int = 40) -> float:
-    """Median seconds of one forward pass of ``batch`` examples on this machine's CPU, one thread, after a warm-up."""
+    """Median seconds of one forward pass of ``batch`` examples on this machine's CPU, one thread, after a warm-up.
+
+    Of ``repeats`` passes, or of as many as :data:`PATIENCE` allows.
+    """
     with initialising(0, "latency"):
         network = build().eval()
     inputs = torch.zeros(batch, *shape)
@@ -43,11 +49,11 @@ def latency(build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int =
     torch.set_num_threads(1)  # for this thread alone
     try:
         with torch.inference_mode():
-            times = []
-            for _ in range(repeats + 5):
+            times: list[float] = []
+            while len(times) < WARM_UP + repeats and (len(times) < FEWEST or sum(times) < PATIENCE):
                 start = time.perf_counter()
                 network(inputs)
                 times.append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)
-    return statistics.median(times[5:])
+    return statistics.median(times[min(WARM_UP, len(times) - 1) :])

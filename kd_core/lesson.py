@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from kd_core import weights
 from kd_core.augmentation import Augmentation
 from kd_core.batches import Batch, Examples
 from kd_core.checkpoint import Checkpoint
@@ -89,6 +90,8 @@ class Lesson:
     def _network(self, learner: Learner, phases: Sequence[Phase], networks: Mapping[str, nn.Module]) -> nn.Module:
         with initialising(learner.seed, "weights"):
             network = build(learner, phases, self.data)
+        if learner.uploaded:
+            network.load_state_dict(weights.load(learner.uploaded))
         if learner.begins_with:
             network.load_state_dict(networks[learner.begins_with].state_dict())
         if learner.method is not None and learner.teachers and learner.teachers[0] in networks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kd_core import weights
 from kd_core.datasets import Data
 from kd_core.methods.binary import Binary
 from kd_core.plan import LOSSES, PROBABILITIES, Derived, Learner, Phase, first, model_of, pairs_of
@@ -22,7 +23,18 @@ def to(learner: Learner, phases: Sequence[Phase], data: Data) -> str:
     if refusal := learner.model.refusal(shape):
         given = f", and it is given {in_words(shape)} by the student’s first layers" if learner.trunk[0] else ""
         return f"{learner.role} = {learner.model.name}: a {learner.model.title} {refusal}{given}."
+    if learner.uploaded and learner.uploaded not in _fitting(learner, data):
+        return (
+            f"teacher_weights = {learner.uploaded}: no such weights of a {learner.model.label()} for these data were "
+            f"uploaded here. Upload them again, or leave the choice empty."
+        )
     return _of_method(learner, phases, data) if learner.method is not None else ""
+
+
+def _fitting(learner: Learner, data: Data) -> list[str]:
+    if learner.classes:  # of a network that knows some of the classes only
+        return []
+    return [found.id for found in weights.fitting(learner.model, data.shape, len(data.classes))]
 
 
 def _of_method(learner: Learner, phases: Sequence[Phase], data: Data) -> str:  # noqa: PLR0911

@@ -205,9 +205,11 @@ def options_of(cls: type[Any]) -> dict[str, Option]:
     return {f.name: f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
 
 
-def in_words(name: str, option: Option) -> str:
-    """The option's name as a reader sees it."""
-    return option.label or name.replace("_", " ").capitalize()
+def in_words(name: str, option: Option, called: str = "") -> str:
+    """The option's name as a reader sees it; ``called`` says whose it is, where several have one of that name."""
+    label = option.label or name.replace("_", " ").capitalize()
+    is_told = not called or label.startswith(called[:4])
+    return label if is_told else f"{called} {label[0].lower()}{label[1:]}"
 
 
 def as_text(value: Any) -> str:

@@ -41,6 +41,7 @@ class Learner:
     weights: tuple[float, ...] = ()  # of the teachers; equal if empty
     kind: str = ""  # teacher, student or baseline; of the role if empty
     begins_with: str = ""  # role whose weights it takes over
+    uploaded: str = ""  # weights that it starts from; see kd_core.weights
     trunk: tuple[str, str] = ("", "")  # (role, tap): it shares that network up to there, its model is what follows
     classes: tuple[int, ...] = ()  # the only ones that it can tell; empty: all
     sees: str = ALL  # which of the examples shown: all, the labelled ones, or those of which its teacher is sure
@@ -158,7 +159,8 @@ def what_determines(dataset: Dataset, phase: Phase, ways: str) -> str:
     """Everything that the result of a kept phase depends on, as text: the key under which it is kept.
     ``ways``: how it is shown and computed."""
     learners = [
-        (own.role, own.model.to_dict(), own.seed, own.classes, own.begins_with, own.trunk) for own in phase.learners
+        (own.role, own.model.to_dict(), own.seed, own.classes, own.begins_with, own.uploaded, own.trunk)
+        for own in phase.learners
     ]
     shown = (phase.view.labels.values(), phase.view.seed, phase.view.classes, phase.order_seed, phase.until)
     return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, ways, torch.__version__))

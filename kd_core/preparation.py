@@ -20,7 +20,7 @@ def steps_per_epoch(phase: Phase, data: Data) -> int:
 
 def epochs_per_look(phase: Phase) -> int:
     """Epochs between two evaluations: 1, or as many as keep a long phase at :data:`LOOKS` of them."""
-    return -(-phase.recipe.epochs // LOOKS)
+    return max(1, -(-phase.recipe.epochs // LOOKS))
 
 
 def is_reached(phase: Phase, look: events.Event) -> bool:

@@ -79,7 +79,7 @@ class Recipe(Course):
 class TeacherRecipe(Course):
     """How the teacher is trained, on the full and clean training split. Done once, then kept."""
 
-    epochs: int = whole(20, 1, 10_000, "Passes over the full training split.")
+    epochs: int = whole(20, 0, 10_000, "Passes over the full training split; 0 takes the weights as they are.")
     smoothing: float = number(
         0.0, 0.0, 0.9,
         "Share of each label that is spread over all classes. A teacher trained so tells its student less about the "
@@ -91,6 +91,9 @@ class TeacherRecipe(Course):
         "full", ("full", "student"), "The full, clean training split, or exactly what the student is shown.",
         label="Teacher sees",
     )  # fmt: skip
+    weights: str = text(
+        "", 32, "Uploaded weights that the teacher starts from; empty: new ones.", label="Uploaded weights"
+    )
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,11 @@ class Runs:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def preferred(self) -> tuple[str, ...]:
+        """The devices that take runs which leave the choice open."""
+        return self._line.preferred
+
     # -- what the screen may ask -------------------------------------------------------------------------------------
 
     def start(self, config: RunConfig, pace: float = 0.0) -> str:

@@ -21,7 +21,7 @@ LAYERS = [
     ["methods"],
     ["batches"],
     ["teaching"],
-    ["config", "matching", "council", "networks"],
+    ["config", "matching", "council", "networks", "errands"],
     ["plan"],
     ["objections"],
     ["schemes"],

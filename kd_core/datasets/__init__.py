@@ -84,6 +84,10 @@ class Dataset(Member):
     licence: ClassVar[str]  # under what terms, in a few words
     suggests: ClassVar[Mapping[str, str]] = {}  # flat settings under which distillation is worth watching
 
+    def suggested(self) -> Mapping[str, str]:
+        """:attr:`suggests`, unless the options change it."""
+        return self.suggests
+
     def load(self) -> Data:
         """The three splits; the same ones at every call. Raises NotHereError, and ValueError for what is no data."""
         raise NotImplementedError

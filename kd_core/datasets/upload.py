@@ -18,6 +18,12 @@ from kd_core.uploads.copies import first_copies
 SHARE = 0.15  # of each class, for validation and again for test; at least one example
 
 
+IMAGES = {
+    "teacher": "cnn", "teacher_depth": "3", "student": "cnn", "student_width": "8", "student_depth": "3",
+    "batch_size": "32",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Uploaded(Dataset):
     title: ClassVar[str] = "Your own data"
@@ -28,6 +34,12 @@ class Uploaded(Dataset):
     suggests: ClassVar[Mapping[str, str]] = {"teacher": "mlp", "teacher_widths": "256-128", "student": "mlp"}
 
     id: str = text("", 32, "Which upload: the id that it was given.", label="Upload")
+
+    def suggested(self) -> Mapping[str, str]:
+        upload = uploads.find(self.id)
+        return (
+            IMAGES if upload is not None and upload.kind == "images" and min(upload.shape[1:]) >= 16 else self.suggests
+        )
 
     def load(self) -> Data:
         """70 % train, 15 % validation, 15 % test of each class, chosen once and for all; copies of one example stay

@@ -48,7 +48,7 @@ def plan_of(config: RunConfig) -> tuple[Phase, ...]:
 def teacher_phase(config: RunConfig, role: str = TEACHER, **more: Any) -> Phase:
     """The teacher on the full and clean training split, unless told to see what the student sees."""
     recipe = config.teacher_recipe
-    teacher = replace(Learner(role, config.teacher, recipe.seed, kind=TEACHER), **more)
+    teacher = replace(Learner(role, config.teacher, recipe.seed, kind=TEACHER, uploaded=recipe.weights), **more)
     return Phase(role, (teacher,), recipe, View(*config.teacher_view), teacher.seed, is_kept=True)
 
 

@@ -43,14 +43,21 @@ def member(
 
 
 def options(
-    cls: type[Any], prefix: str = "", only: tuple[str, ...] = (), classes: tuple[str, ...] = (), columns: int = 1
+    cls: type[Any],
+    prefix: str = "",
+    only: tuple[str, ...] = (),
+    classes: tuple[str, ...] = (),
+    *,
+    columns: int = 1,
+    called: str = "",
 ) -> None:
-    """A widget for every option of ``cls``, or for ``only`` some, in the order in which they are declared.
+    """A widget for every option of ``cls``, or for ``only`` some, in that order; ``called`` says whose they are.
 
     In several columns switches come last, on lines of their own: their labels stand beside them.
     """
     texts = st.session_state["settings"]
-    wanted = [(name, declared) for name, declared in options_of(cls).items() if not only or name in only]
+    declared_all = options_of(cls)
+    wanted = [(name, declared_all[name]) for name in only or declared_all]
     if columns > 1:
         wanted.sort(key=lambda item: item[1].kind == "switch")
     places = [st.container()]
@@ -61,7 +68,7 @@ def options(
             places = st.columns(columns, gap="small", vertical_alignment="bottom")
         text = texts.get(prefix + name, as_text(cls.__dataclass_fields__[name].default))
         with places[number % columns]:
-            option(prefix + name, name, declared, text, settings.choose, classes=classes)
+            option(prefix + name, name, declared, text, settings.choose, classes=classes, called=called)
 
 
 def is_slider(declared: Option) -> bool:
@@ -79,12 +86,13 @@ def option(
     classes: tuple[str, ...] = (),
     place: str = "set",
     matters: bool = True,
+    called: str = "",
 ) -> None:
     """The widget of one option, showing ``text``; calls ``changed(flat, new text)``.
 
     One that does not matter now, because nothing depends on it, cannot be moved and says so.
     """
-    key, label = f"{place} {flat}", in_words(name, declared)
+    key, label = f"{place} {flat}", in_words(name, declared, called)
     note = "" if matters else f"{IDLE} "
     common: dict[str, Any] = {"key": key, "on_change": _apply, "args": (flat, key, changed)}
     common |= {"help": note + declared.help, "disabled": not matters}

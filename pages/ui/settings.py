@@ -7,7 +7,7 @@ right or wrong, so that a refused value can be shown, named and mended.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import streamlit as st
 
@@ -23,6 +23,8 @@ CARDS = {
     "scheme": "Who teaches whom",
     "method": "Method",
 }
+TEACHERS = "Teacher’s"
+UNKNOWN = ": there is no such setting."
 # Parameters of the URL that are no setting of a run.
 RESERVED = ("run", "autoplay", "log", "embed", "embed_options")
 
@@ -37,15 +39,22 @@ def chosen(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
     if not _link() and "settings" in st.session_state:  # back from another page by the menu
         st.session_state["written_link"] = {}
     if _link() != st.session_state.get("written_link"):  # a link was opened, or the address edited
-        _, refused = read_flat(_link())
-        st.session_state["refused_link"] = refused
-        st.session_state["settings"] = {
-            name: text for name, text in _link().items() if not any(line.startswith(f"{name} ") for line in refused)
-        }
-        known, _ = read_flat(st.session_state["settings"])
-        st.session_state["settings"] = known.flat()
+        st.session_state["settings"], st.session_state["refused_link"] = _asked(_link())
         st.session_state["written_link"] = _link()
     return read_flat(st.session_state["settings"])
+
+
+def _asked(link: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """What a link says, right or wrong, with the usual for the rest; and a sentence for each name that nothing has."""
+    named = {}
+    for member, group, _ in MEMBERS:
+        if member in link and link[member] in members(group):
+            named[member] = link[member]
+    strange = [line for line in read_flat(link)[1] if any(line.startswith(f'{name} = "') for name in CARDS)]
+    wanted = _usual(link, named) | {name: text for name, text in link.items() if name not in CARDS} | named
+    lost = [line.split(":")[0] for line in read_flat(wanted)[1] if line.endswith(UNKNOWN)]
+    kept = {name: text for name, text in wanted.items() if name not in lost}
+    return kept, [*strange, *(f"{name}{UNKNOWN}" for name in lost)]
 
 
 def refused_link() -> list[str]:
@@ -60,9 +69,7 @@ def choose(name: str, text: str) -> None:
     settings: dict[str, str] = st.session_state["settings"]
     st.session_state["refused_link"] = []
     if name == "dataset":
-        kept = {"dataset": text, "seed": settings["seed"]}
-        config, refused = read_flat({**kept, "scheme": settings["scheme"]})
-        st.session_state["settings"] = (read_flat(kept)[0] if refused else config).flat()
+        choose_data(text)
         return
     if name == "scheme":
         st.session_state["settings"] = _rearranged(settings, text)
@@ -76,6 +83,21 @@ def choose(name: str, text: str) -> None:
             st.session_state["settings"] = kept if refused else config.flat()
             return
     settings[name] = text
+
+
+def choose_data(dataset: str, **options: str) -> None:
+    """Another data set, with ``options``, and what it suggests; one that is not here stays named."""
+    settings: dict[str, str] = st.session_state["settings"]
+    st.session_state["refused_link"] = []
+    given = {f"dataset_{name}": text for name, text in options.items() if text}
+    kept = {"dataset": dataset, "seed": settings["seed"], **given}
+    config, refused = read_flat({**kept, "scheme": settings["scheme"]})
+    if refused:
+        config, refused = read_flat(kept)
+    named = {} if config.dataset.name == dataset else kept
+    st.session_state["settings"] = {
+        k: v for k, v in config.flat().items() if not named or not k.startswith("dataset")
+    } | named
 
 
 def _rearranged(settings: dict[str, str], scheme: str) -> dict[str, str]:
@@ -105,7 +127,8 @@ def labels() -> dict[str, str]:
             for name, option in options_of(cls).items():
                 found.setdefault(prefix + name, in_words(name, option))
     for _, kind, prefix in OPTION_GROUPS:
-        found |= {prefix + name: in_words(name, option) for name, option in options_of(kind).items()}
+        called = TEACHERS if prefix == "teacher_" else ""
+        found |= {prefix + name: in_words(name, option, called) for name, option in options_of(kind).items()}
     return found
 
 
@@ -118,12 +141,30 @@ def in_labels(line: str) -> str:
 def write_link(config: RunConfig, run: str | None, refused: Collection[str] = ()) -> None:
     """Puts the settings, and the run that is shown, into the address; what is ``refused`` as it was chosen."""
     reserved = {name: text for name, text in st.query_params.items() if name in RESERVED and name != "run"}
-    names = {line.split(" ", 1)[0] for line in refused}
-    kept = {name: text for name, text in st.session_state["settings"].items() if name in names}
-    wanted = config.differences() | kept | reserved | ({"run": run} if run else {})
+    chosen = _short(st.session_state["settings"]) if refused else config.differences()
+    wanted = chosen | reserved | ({"run": run} if run else {})
     if dict(st.query_params.items()) != wanted:
         st.query_params.from_dict(wanted)
     st.session_state["written_link"] = _link()
+
+
+def _short(texts: dict[str, str]) -> dict[str, str]:
+    """Of settings, right or wrong, those that are not as usual."""
+    named = {name: texts[name] for name in CARDS}
+    usual = _usual(texts, named)
+    always = {name: text for name, text in named.items() if name in ("dataset", "scheme")}
+    return always | {name: text for name, text in texts.items() if usual.get(name) != text}
+
+
+def _usual(texts: Mapping[str, str], named: Mapping[str, str]) -> dict[str, str]:
+    """What data set and scheme of those ``named`` suggest, without the options of families that are not named."""
+    data = {name: text for name, text in texts.items() if name.startswith("dataset")}
+    usual = read_flat(data | {name: named[name] for name in ("dataset", "scheme") if name in named})[0].flat()
+    for member, group, prefix in MEMBERS:
+        if named.get(member, usual[member]) != usual[member]:
+            for option in options_of(find(group, usual[member])):
+                usual.pop(prefix + option, None)
+    return usual
 
 
 def _link() -> dict[str, str]:

@@ -6,22 +6,21 @@ import functools
 
 import streamlit as st
 
-from kd_core import footprint, pictures, runs
+from kd_core import devices, footprint, runs
+from kd_core.augmentation import Augmentation
 from kd_core.catalogue import Member, find, members
+from kd_core.compute import Compute
 from kd_core.config import MEMBERS, RunConfig
-from kd_core.datasets import Data, Dataset, load
+from kd_core.datasets import Dataset, load
 from kd_core.methods import Method, Pair
 from kd_core.models import Model
 from kd_core.options import Options, options_of
-from kd_core.probes import extent
 from kd_core.recipes import Basics, Recipe, TeacherRecipe
 from kd_core.store import Run
 from kd_core.views import Labels
-from pages.ui import arrangement, controls, feed, live, matching, method, planning, scheme, settings
+from pages.ui import arrangement, controls, datacard, live, matching, method, planning, scheme, settings, training_card
 from pages.ui.errors import beside, spared
 from pages.ui.words import plain
-
-SAMPLES = 10
 
 
 @st.fragment
@@ -38,7 +37,7 @@ def form(row: Run | None) -> None:
         st.error(f"The link asks for what cannot be had: {plain(line)} The usual is shown instead.")
     about, networks = st.columns([1, 2], gap="medium")
     with about, st.container(border=True):
-        _data(config, data, refused)
+        datacard.show(config, data, refused)
     with networks:
         teacher, student = st.columns(2, gap="medium", border=True)
         with teacher:
@@ -49,6 +48,7 @@ def form(row: Run | None) -> None:
             scheme.choose(refused)
             method.choose(config, refused)
     started = _start(config, refused)
+    training_card.computing(refused)
     _plan(config, is_open=row is None)
     settings.write_link(config, started or (row.id if row else None), refused)
     if started:
@@ -73,21 +73,6 @@ def _plan(config: RunConfig, *, is_open: bool) -> None:
             matching.show(config)
 
 
-def _data(config: RunConfig, data: Data, refused: list[str]) -> None:
-    controls.member("dataset", "datasets", "Data")
-    beside(refused, _names("dataset"))
-    st.caption(config.dataset.idea)
-    _samples(config)
-    beside(refused, set(options_of(Labels)))
-    controls.options(Labels, classes=data.classes)
-    with st.expander("Options and source"):
-        controls.options(type(config.dataset), "dataset_")
-        st.caption(
-            f"{len(data.train):,} train, {len(data.validation):,} validation, {len(data.test):,} test. "
-            f"Source: {config.dataset.source}. Licence: {config.dataset.licence}."
-        )
-
-
 def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> None:
     controls.member("teacher", "models", "Teacher", unfit)
     beside(refused, _names("teacher", TeacherRecipe))
@@ -95,7 +80,12 @@ def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> No
     st.caption(planning.parts(config)["teacher"])
     with st.expander("Options"):
         controls.options(_family("teacher"), "teacher_")
-        controls.options(TeacherRecipe, "teacher_")
+        controls.options(
+            TeacherRecipe, "teacher_", only=("epochs", *training_card.AT_HAND, "seed", "view"),
+            called=settings.TEACHERS,
+        )  # fmt: skip
+    training_card.recipe(TeacherRecipe, "teacher_", settings.TEACHERS)
+    training_card.own_weights(config)
 
 
 def _student(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> None:
@@ -106,8 +96,9 @@ def _student(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> No
     st.caption(planning.parts(config)["student"])
     with st.expander("Options"):
         controls.options(_family("student"), "student_")
-        controls.options(Recipe, only=("batch_size", "learning_rate", "optimiser"))
+        controls.options(Recipe, only=training_card.AT_HAND)
         controls.options(Basics, only=("control",))
+    training_card.recipe(Recipe, called="Students’")
 
 
 def _names(card: str, *more: type[Options]) -> set[str]:
@@ -124,7 +115,7 @@ def _family(role: str) -> type[Member]:
 def _start(config: RunConfig, refused: list[str]) -> str | None:
     """The loss with the chosen numbers, and the button; returns the id of a run that was started."""
     said = {"method", *_names("dataset"), *_names("teacher", TeacherRecipe), *_names("student"), *options_of(Labels)}
-    said |= {"scheme", *options_of(scheme.named())}
+    said |= {"scheme", *options_of(scheme.named()), *options_of(Augmentation), *options_of(Compute)}
     for line in refused:
         if line.split(" ", 1)[0] not in said:  # said elsewhere
             st.error(plain(settings.in_labels(line)))
@@ -139,7 +130,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
             "Start training",
             type="primary",
             icon=":material/play_arrow:",
-            disabled=bool(refused),
+            disabled=bool(refused or devices.refusal(config.compute.device)),
             shortcut="Ctrl+Enter",
         )
         pace = st.segmented_control(
@@ -166,22 +157,3 @@ def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = N
         f"**{cost.parameters:,}** parameters · {cost.flops / 1000:,.1f} kFLOPs · {cost.size / 1000:,.1f} kB · "
         f"{seconds * 1000:.2f} ms here"
     )
-
-
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Dataset: repr})
-def _sources(dataset: Dataset) -> list[str]:
-    return [one.src for one in pictures.of_validation(dataset, range(SAMPLES)) if one.src]
-
-
-def _samples(config: RunConfig) -> None:
-    """A few images as they are written; points as the student is shown them, wrong labels marked."""
-    data = load(config.dataset)
-    if data.is_planar:
-        with st.container(width=260):
-            feed.mount(
-            "surfaces", f"preview {config.to_json()}", [], key="preview",
-            classes=list(data.classes), extent=extent(data), roles=["student"], live=False,
-            titles={"student": "What the student is shown"}, captions={}, points=live.points(config),
-        )  # fmt: skip
-        return
-    st.image(_sources(config.dataset), width=28)

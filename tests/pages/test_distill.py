@@ -92,11 +92,11 @@ def test_a_number_out_of_range_is_answered_and_nothing_can_start(open_page: Open
 @pytest.mark.parametrize(
     ("link", "sentence"),
     [
-        ({"temperature": "900"}, 'temperature = "900": choose a number from 0.5 to 20.'),
+        ({"temperature": "900"}, '“Temperature T” = "900": choose a number from 0.5 to 20.'),
         ({"dataset": "<b>x</b>"}, 'dataset = "<b>x</b>": choose one of'),
-        ({"labelled": "5000"}, "labelled = 5000: the training split has 1,000 images"),
+        ({"labelled": "5000"}, "“Labelled training examples” = 5000: the training split has 1,000 images"),
         ({"colour": "red"}, "colour: there is no such setting."),
-        ({"dataset": "moons", "teacher": "cnn"}, "teacher = cnn: a CNN needs images"),
+        ({"dataset": "moons", "teacher": "cnn"}, "“Teacher” = cnn: a CNN needs images"),
     ],
 )
 def test_a_bad_link_is_answered_with_name_value_and_range_and_starts_nothing(
@@ -105,7 +105,18 @@ def test_a_bad_link_is_answered_with_name_value_and_range_and_starts_nothing(
     app = open_page("distill", autoplay="0", **link)
     assert sentence in app.error[0].value.replace("\\", "")
     assert shared.store.runs() == []
-    assert app.latex  # the lab stands, with usual values
+    assert app.latex  # the lab stands
+
+
+def test_a_link_that_is_refused_keeps_what_was_asked_for_through_a_reload(open_page: Open) -> None:
+    link = {"dataset": "digits", "scheme": "mutual", "networks": "nobody", "temperature": "2"}
+    for _ in range(2):
+        app = open_page("distill", autoplay="0", **link)
+        assert '“The others are” = "nobody": join names by dashes' in app.error[0].value.replace("\\", "")
+        assert button(app, "Start training").disabled
+        assert app.selectbox(key="set scheme").value == "mutual"
+        link = {name: "".join(text) for name, text in app.query_params.items() if name != "autoplay"}
+        assert link == {"dataset": "digits", "scheme": "mutual", "networks": "nobody", "temperature": "2"}
 
 
 def test_an_unknown_run_gives_a_sentence_and_a_way_back(open_page: Open) -> None:

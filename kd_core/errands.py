@@ -1,0 +1,68 @@
+"""Fetching in the background: one thread for each data set that somebody asked for, and how far it is."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from kd_core.datasets import Dataset, forget
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Errand:
+    """``done`` and ``total`` are bytes of the file at hand; ``refusal`` is a sentence where it failed."""
+
+    what: str = ""
+    done: int = 0
+    total: int = 0
+    refusal: str = ""
+    is_over: bool = False
+    is_wanted: bool = True
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """For :meth:`Dataset.fetch`."""
+        if not self.is_wanted:
+            raise ValueError("Stopped. What was fetched so far is kept, and the rest follows when you go on.")
+        self.what, self.done, self.total = what, done, total
+
+
+_errands: dict[str, Errand] = {}
+_starting = threading.Lock()
+
+
+def begin(dataset: Dataset) -> Errand:
+    """Fetches what is missing; a second call while it does joins the first one."""
+    with _starting:
+        known = _errands.get(dataset.name)
+        if known is not None and not known.is_over:
+            return known
+        errand = _errands[dataset.name] = Errand()
+    threading.Thread(target=_run, args=(dataset, errand), name=f"fetching {dataset.name}", daemon=True).start()
+    return errand
+
+
+def of(dataset: Dataset) -> Errand | None:
+    """The latest errand for a data set, if there was one."""
+    return _errands.get(dataset.name)
+
+
+def stop(dataset: Dataset) -> None:
+    """Lets it go; what is there stays."""
+    if errand := _errands.get(dataset.name):
+        errand.is_wanted = False
+
+
+def _run(dataset: Dataset, errand: Errand) -> None:
+    try:
+        dataset.fetch(errand.report)
+        forget(dataset)
+    except ValueError as error:
+        errand.refusal = str(error)
+    except Exception:
+        log.exception("fetching %s", dataset.name)
+        errand.refusal = "Something went wrong while fetching; the server's log says more. Try again."
+    finally:
+        errand.is_over = True

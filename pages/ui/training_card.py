@@ -1,0 +1,89 @@
+"""How networks are trained, on the form: the recipe of the teacher and of the students, and what computes it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kd_core import devices, runs, weights
+from kd_core.compute import Compute
+from kd_core.config import RunConfig
+from kd_core.datasets import load
+from kd_core.options import options_of
+from kd_core.recipes import STEPS, Course, TeacherRecipe
+from pages.ui import controls, settings
+from pages.ui.errors import beside
+from pages.ui.words import plain
+
+AT_HAND = ("batch_size", "learning_rate", "optimiser")
+SMOOTHED = (
+    "A teacher trained on smoothed labels is often better itself and teaches worse: what it knew about the wrong "
+    "classes is what was smoothed away (Müller, Kornblith & Hinton 2019, section 4)."
+)
+
+
+def recipe(cls: type[Course], prefix: str = "", called: str = "") -> None:
+    """What one changes less often; only what counts under the chosen schedule."""
+    names = ["schedule", "rate_warm_up", "weight_decay", "clip", "ema", "patience", "keep"]
+    if st.session_state["settings"].get(f"{prefix}schedule") == STEPS:
+        names[1:1] = ["milestones", "lowered_to"]
+    if cls is TeacherRecipe:
+        names.append("smoothing")
+    with st.expander(f"{called} recipe".strip().capitalize()):
+        controls.options(cls, prefix, only=tuple(names), called=called)
+        if cls is TeacherRecipe and st.session_state["settings"].get("teacher_smoothing", "0") not in ("0", "0.0"):
+            st.warning(SMOOTHED)
+
+
+def own_weights(config: RunConfig) -> None:
+    """A teacher that was trained elsewhere: its weights, for the family that is chosen."""
+    data = load(config.dataset)
+    fitting = {found.id: found for found in weights.fitting(config.teacher, data.shape, len(data.classes))}
+    current = st.session_state["settings"].get("teacher_weights", "")
+    with st.expander("A teacher of your own"):
+        st.caption(
+            f"Weights of a {config.teacher.label()} for these data, as safetensors. With 0 epochs it teaches as it is."
+        )
+        if fitting or current:
+            names = ["", *fitting, *([current] if current and current not in fitting else [])]
+            st.selectbox(
+                "Teacher’s weights", names, index=names.index(current), key=f"weights {names}",
+                format_func=lambda key: fitting[key].name if key in fitting else key or "new ones",
+                on_change=_choose_weights, args=(f"weights {names}",),
+            )  # fmt: skip
+        file = st.file_uploader("Weights", type=["safetensors"], key="weights file")
+        if file is not None and st.button("Check and keep them", key="keep weights"):
+            try:
+                key = weights.add(file.name, file.getvalue(), config.teacher, data.shape, len(data.classes))
+            except ValueError as error:
+                st.error(plain(str(error)))
+                return
+            settings.choose("teacher_weights", key)
+            st.rerun()
+
+
+def _choose_weights(key: str) -> None:
+    settings.choose("teacher_weights", st.session_state[key])
+
+
+def computing(refused: list[str]) -> None:
+    """The device with what it is called and what is free there, and how exactly it computes."""
+    texts = st.session_state["settings"]
+    offered = {device.name: device.in_words() for device in devices.listed()}
+    current = texts.get("device", devices.AUTO)
+    first = runs.shared().preferred[0]
+    names = [devices.AUTO, *offered, *([current] if current not in (devices.AUTO, *offered) else [])]
+    with st.expander("Device and precision"):
+        beside(refused, set(options_of(Compute)))
+        if said := devices.refusal(current):
+            st.error(plain(said))
+        st.selectbox(
+            "Device", names, index=names.index(current), key=f"device {names}",
+            format_func=lambda name: f"auto: {offered.get(first, first)}" if name == devices.AUTO
+            else offered.get(name, f"{name}: not on this machine"),
+            on_change=_choose_device, args=(f"device {names}",),
+        )  # fmt: skip
+        controls.options(Compute, only=("precision", "channels_last"))
+
+
+def _choose_device(key: str) -> None:
+    settings.choose("device", st.session_state[key])
