@@ -236,13 +236,15 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
     usual = {name: _construct(find(name + "s", DEFAULTS[name]), suggested, {}, "", []) for name in ("method", "scheme")}
     method = _construct(find("methods", suggested.get("method", DEFAULTS["method"])), suggested, {}, "", [])
     labels = _construct(Labels, suggested, {}, "", [])
-    # What was asked for; without the odd choice of labels; without the odd method; as usual.
+    untaught = {"teacher_recipe": parts["teacher_recipe"].with_values(weights="")}
+    # What was asked for; without the odd weights, labels or method; as usual.
     for changes in (
         {},
-        {"labels": labels},
-        {"method": method},
-        {"method": usual["method"]},
-        {"labels": Labels(), **usual},
+        untaught,
+        untaught | {"labels": labels},
+        untaught | {"method": method},
+        untaught | {"method": usual["method"]},
+        untaught | {"labels": Labels(), **usual},
     ):
         try:
             return RunConfig(**parts | changes)

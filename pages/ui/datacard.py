@@ -140,7 +140,7 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
         )
         pixels = st.number_input("Pixels per side, for images in a ZIP", 8, 224, uploads.PIXELS, step=8)
         colour = st.selectbox("Colours", uploads.COLOURS, help="auto: grey if all images are grey.")
-        file = st.file_uploader("File", type=["zip", "csv", "tsv", "txt"], key="upload", label_visibility="collapsed")
+        file = st.file_uploader("File", key="upload", label_visibility="collapsed")
         if file is not None and st.button("Check and keep it", type="primary", key="keep upload"):
             with st.spinner("Checking every example …"):
                 try:
@@ -170,7 +170,7 @@ def _choose_upload(key: str) -> None:
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Dataset: repr})
 def _sources(dataset: Dataset) -> list[str]:
-    return [one.src for one in pictures.of_validation(dataset, range(SAMPLES)) if one.src]
+    return [one.src for one in pictures.of_validation(dataset, range(min(SAMPLES, len(load(dataset).validation)))) if one.src]
 
 
 def _samples(config: RunConfig, data: Data) -> None:

@@ -8,9 +8,12 @@ import streamlit as st
 
 from kd_core import runs
 from kd_core.config import DEFAULTS
+from kd_core.recipes import TeacherRecipe
+from kd_core.schemes import plan_of
 from kd_core.store import Run
 from pages.ui.brief import in_short
 from pages.ui.reel import reel
+from pages.ui.words import plain
 
 SHOWN = 12
 
@@ -29,7 +32,11 @@ def outcome(row: Run) -> None:
     """A sentence for every end but the usual one, and what can be done about it."""
     shown = reel(row.id)
     if row.state == runs.FAILED and shown.failed is not None:
-        st.error(f"Training stopped: {shown.failed.message} A smaller learning rate is the usual cure.")
+        failed = shown.failed
+        cure = "" if failed.part in ("memory", "network") else " A smaller learning rate is the usual cure."
+        st.error(f"Training stopped: {plain(failed.message)}{cure}")
+        if failed.batch_size:
+            retry(row, failed.batch_size, failed.phase)
     elif row.state == runs.FAILED:
         st.error("Training stopped because of an error in the engine. The details are in the server’s log.")
     elif row.state in (runs.STOPPED, runs.INTERRUPTED):
@@ -42,6 +49,16 @@ def outcome(row: Run) -> None:
         if st.button("Go on with it", icon=":material/play_arrow:", key="proceed"):
             runs.shared().proceed(row.id)
             st.rerun()
+
+
+def retry(row: Run, size: int, phase: str) -> None:
+    """One click for who ran out of memory: the same run with batches that fit."""
+    recipe = next(own.recipe for own in plan_of(row.config) if own.name == phase)
+    setting = "teacher_batch_size" if isinstance(recipe, TeacherRecipe) else "batch_size"
+    if st.button(f"Train again with batches of {size}", icon=":material/memory:", type="primary", key="retry"):
+        run = runs.shared().start(row.config.with_flat(**{setting: size}))
+        st.query_params["run"] = run
+        st.rerun()
 
 
 def earlier(current: Run | None) -> None:

@@ -38,6 +38,10 @@ def form(row: Run | None) -> None:
     about, networks = st.columns([1, 2], gap="medium")
     with about, st.container(border=True):
         datacard.show(config, data, refused)
+    if config.dataset != datacard.named():
+        networks.caption("Networks, method and plan appear here once there are data.")
+        settings.write_link(config, row.id if row else None, refused)
+        return
     with networks:
         teacher, student = st.columns(2, gap="medium", border=True)
         with teacher:

@@ -50,7 +50,7 @@ def own_weights(config: RunConfig) -> None:
                 format_func=lambda key: fitting[key].name if key in fitting else key or "new ones",
                 on_change=_choose_weights, args=(f"weights {names}",),
             )  # fmt: skip
-        file = st.file_uploader("Weights", type=["safetensors"], key="weights file")
+        file = st.file_uploader("Weights", key="weights file")
         if file is not None and st.button("Check and keep them", key="keep weights"):
             try:
                 key = weights.add(file.name, file.getvalue(), config.teacher, data.shape, len(data.classes))
