@@ -33,7 +33,7 @@ def network_input(data: Data, drawing: str) -> Tensor:
         return torch.tensor([point(drawing)])
     if said := refusal(data):
         raise ValueError(said)
-    ink = fitted(raster(strokes(drawing)), data.shape[1:], data.fill)
+    ink = fitted(raster(strokes(drawing)), data.shape[1:], data.fill or 1.0)
     return ((ink - data.mean[0]) / data.std[0])[None, None]
 
 

@@ -77,12 +77,12 @@ def sheet(data: Data, inputs: Tensor) -> Sheet:
     filled = torch.cat([pixels, pixels.new_zeros(rows * columns - count, *pixels.shape[1:])])
     tiles = filled.reshape(rows, columns, -1, height, width)
     page = tiles.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, -1)
-    return Sheet(_png(page, zoom=1), columns, width, height, count)
+    return Sheet(_png(page, zoom=1, is_written=data.fill > 0), columns, width, height, count)
 
 
 def of_input(data: Data, inputs: Tensor) -> str:
     """One input (1, C, H, W) as a data URI."""
-    return _png(data.pixels(inputs)[0].permute(1, 2, 0))
+    return _png(data.pixels(inputs)[0].permute(1, 2, 0), is_written=data.fill > 0)
 
 
 def _pictures(data: Data, split: Split, rows: list[int]) -> list[Picture]:
@@ -94,14 +94,15 @@ def _pictures(data: Data, split: Split, rows: list[int]) -> list[Picture]:
         ]
     pixels = data.pixels(split.inputs[rows])
     return [
-        Picture(label, label, src=_png(image)) for label, image in zip(labels, pixels.permute(0, 2, 3, 1), strict=True)
+        Picture(label, label, src=_png(image, is_written=data.fill > 0))
+        for label, image in zip(labels, pixels.permute(0, 2, 3, 1), strict=True)
     ]
 
 
-def _png(pixels: Tensor, zoom: int = 0) -> str:
-    """Ink on paper: grey images (H, W, C) are shown dark on light, as they were written. ``zoom`` 0 chooses one."""
-    array = pixels.numpy()
-    image = Image.fromarray(255 - array[:, :, 0]) if array.shape[2] == 1 else Image.fromarray(array)
+def _png(pixels: Tensor, zoom: int = 0, *, is_written: bool) -> str:
+    """Ink on paper: images (H, W, C) of what was written are shown dark on light. ``zoom`` 0 chooses one."""
+    array = 255 - pixels.numpy() if is_written else pixels.numpy()
+    image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
     # A browser that smooths what it enlarges cannot blur pixels that are large already.
     zoom = zoom or max(1, SHARP // image.width)
     image = image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)

@@ -43,7 +43,7 @@ class Data:
     # Of the pixels in [0, 1] that the inputs were made from, channel by channel: pixel = input * std + mean.
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    fill: float = 1.0  # share of an image's longer side that a written character takes
+    fill: float = 0.0  # share of an image's longer side that a written character takes; 0 where nothing is written
 
     @property
     def shape(self) -> tuple[int, ...]:

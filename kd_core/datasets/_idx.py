@@ -20,7 +20,7 @@ class Idx(Fetched):
     kind: ClassVar[str]
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
     mirrors: ClassVar[tuple[str, ...]] = ()  # besides those that torchvision knows
-    fill: ClassVar[float] = 1.0
+    fill: ClassVar[float] = 1.0  # of what is written; 0 for pictures of things
 
     def pieces(self) -> Sequence[Piece]:
         known = self.reader

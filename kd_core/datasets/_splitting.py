@@ -39,7 +39,7 @@ def held_out(
     return (~is_out).nonzero().flatten(), is_out.nonzero().flatten()
 
 
-def with_validation(classes: tuple[str, ...], train: Part, test: Part, *, remedy: str = "", fill: float = 1.0) -> Data:
+def with_validation(classes: tuple[str, ...], train: Part, test: Part, *, remedy: str = "", fill: float = 0.0) -> Data:
     """Data whose validation split is a fixed, stratified tenth of the official training split, at most 5,000."""
     pixels, labels = train
     rest, held = held_out(labels, HELD_OUT, MOST_HELD_OUT)
@@ -48,7 +48,7 @@ def with_validation(classes: tuple[str, ...], train: Part, test: Part, *, remedy
 
 
 def assemble(
-    classes: tuple[str, ...], train: Part, validation: Part, test: Part, *, remedy: str = "", fill: float = 1.0
+    classes: tuple[str, ...], train: Part, validation: Part, test: Part, *, remedy: str = "", fill: float = 0.0
 ) -> Data:
     """Data with mean and standard deviation taken from the pixels of the training split, channel by channel.
 

@@ -40,4 +40,4 @@ class Digits(Dataset):
             images = torch.from_numpy((pixels[rows] / 16 - MEAN) / STD).float().reshape(-1, 1, 8, 8)
             return Split(images, torch.from_numpy(labels[rows]).long())
 
-        return Data(split(train), split(validation), split(test), tuple("0123456789"), (MEAN,), (STD,))
+        return Data(split(train), split(validation), split(test), tuple("0123456789"), (MEAN,), (STD,), 1.0)

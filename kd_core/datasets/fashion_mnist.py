@@ -25,6 +25,7 @@ class FashionMnist(Idx):
     }
 
     kind: ClassVar[str] = "FashionMNIST"
+    fill: ClassVar[float] = 0.0
     to_fetch: ClassVar[int] = 30_878_645
     places: ClassVar[tuple[str, ...]] = four_files("FashionMNIST")
     mirrors: ClassVar[tuple[str, ...]] = (  # the authors' own repository

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kd_core import uploads
 from kd_core.datasets import Data, Dataset, NotHereError, Report, Split, standardised
+from kd_core.datasets._splitting import moments
 from kd_core.options import text
 from kd_core.seeds import generator
 from kd_core.uploads.copies import first_copies
@@ -58,7 +59,7 @@ class Uploaded(Dataset):
             points = ((inputs.double() - mean) / std).float()
             train, validation, test = (Split(points[rows], labels[rows]) for rows in parts)
             return Data(train, validation, test, upload.classes)
-        means, stds = zip(*(_moments(inputs[parts[0], channel]) for channel in range(inputs.shape[1])), strict=True)
+        means, stds = moments(inputs[parts[0]])
         train, validation, test = (Split(standardised(inputs[rows], means, stds), labels[rows]) for rows in parts)
         return Data(train, validation, test, upload.classes, means, stds)
 
@@ -90,12 +91,3 @@ def _parts(first: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     order = torch.randperm(len(labels), generator=chance)
     train, validation, test = (order[part[order] == number] for number in range(3))
     return train, validation, test
-
-
-def _moments(pixels: Tensor) -> tuple[float, float]:
-    """Mean and standard deviation of pixels in [0, 1], from how often each byte occurs; no deviation counts as 1."""
-    share = torch.bincount(pixels.flatten(), minlength=256).double() / pixels.numel()
-    values = torch.arange(256, dtype=torch.float64) / 255
-    mean = (share * values).sum()
-    std = (share * (values - mean) ** 2).sum().sqrt()
-    return float(mean), float(std) if std > 1e-6 else 1.0

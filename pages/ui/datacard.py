@@ -170,7 +170,8 @@ def _choose_upload(key: str) -> None:
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Dataset: repr})
 def _sources(dataset: Dataset) -> list[str]:
-    return [one.src for one in pictures.of_validation(dataset, range(min(SAMPLES, len(load(dataset).validation)))) if one.src]
+    count = min(SAMPLES, len(load(dataset).validation))
+    return [one.src for one in pictures.of_validation(dataset, range(count)) if one.src]
 
 
 def _samples(config: RunConfig, data: Data) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from kd_core import errands, uploads, weights
 from kd_core.catalogue import find
 from kd_core.config import from_flat
-from kd_core.datasets import load
+from kd_core.datasets import forget, load
 from kd_core.datasets.mnist import Mnist
 from kd_core.learning import Learning
 from kd_core.runs import Runs
@@ -26,6 +26,8 @@ from tests.waiting import wait
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home of its own."""
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
+    for name in ("mnist", "kmnist"):
+        forget(find("datasets", name)())  # what other tests fetched elsewhere
     return tmp_path
 
 
