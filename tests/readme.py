@@ -10,9 +10,11 @@ from pathlib import Path
 
 from kd_core.__main__ import main as kd_core
 from kd_core.catalogue import members
+from kd_core.datasets import Dataset
 from kd_core.methods import FAMILIES, Method
 from kd_core.options import as_text, options_of
 from kd_core.schemes import Scheme
+from kd_core.unpacking import amount
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -52,6 +54,26 @@ def arrangements_table() -> str:
     for name, cls in members("schemes").items():
         assert issubclass(cls, Scheme)
         lines.append(f"| `{name}` | {cls.idea} | {cls.family} | {cls.paper} |")
+    return "\n".join(lines)
+
+
+def data_table() -> str:
+    """One row per data set, from the code."""
+    lines = ["| name | what it is | to fetch | source | licence |", "|---|---|---:|---|---|"]
+    for name, cls in members("datasets").items():
+        dataset = cls()
+        assert isinstance(dataset, Dataset)
+        size = amount(dataset.size) if dataset.size else "nothing"
+        lines.append(f"| `{name}` | {cls.idea} | {size} | {dataset.source} | {dataset.licence} |")
+    return "\n".join(lines)
+
+
+def networks_table() -> str:
+    """One row per family of networks, from the code."""
+    lines = ["| name | idea | options |", "|---|---|---|"]
+    for name, cls in members("models").items():
+        listed = ", ".join(f"{key} {as_text(cls.__dataclass_fields__[key].default)}" for key in options_of(cls))
+        lines.append(f"| `{name}` | {cls.idea} | {listed} |")
     return "\n".join(lines)
 
 
@@ -100,6 +122,8 @@ if __name__ == "__main__":
     for part, content in (
         ("methods", methods_table()),
         ("arrangements", arrangements_table()),
+        ("data", data_table()),
+        ("networks", networks_table()),
         ("tree", tree()),
         ("results", results_table()),
     ):
