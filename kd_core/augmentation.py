@@ -23,7 +23,11 @@ class Augmentation(Options):
     )
     flip: bool = switch(False, "Half of the images mirrored, left to right. Not for characters.")
     randaugment: int = whole(
-        0, 0, 30, "Strength of two random changes to each image (turned, sheared, brighter, …); 0 for none, 9 is usual."
+        0,
+        0,
+        30,
+        "Strength of two random changes to each image (turned, sheared, brighter, …); 0 for none, 9 is usual.",
+        label="RandAugment",
     )
     mixup: float = number(
         0.0, 0.0, 10.0, "Two images laid over each other: α of the Beta distribution of their shares; 0 for none.",

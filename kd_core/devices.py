@@ -21,10 +21,9 @@ class Device:
     free: int = 0
     memory: int = 0
 
-    def in_words(self) -> str:
-        """For a list of choices: "cuda:0 · NVIDIA H200, 130.1 of 139.8 GiB free"."""
-        sizes = f", {self.free / 2**30:.1f} of {self.memory / 2**30:.1f} GiB free" if self.memory else ""
-        return f"{self.name} · {self.title}{sizes}"
+    def memory_in_words(self) -> str:
+        """As "130.1 of 139.8 GiB free"."""
+        return f"{self.free / 2**30:.1f} of {self.memory / 2**30:.1f} GiB free"
 
 
 def listed() -> list[Device]:

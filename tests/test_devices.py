@@ -27,7 +27,7 @@ def test_graphics_cards_are_taken_where_there_are_some_and_the_processor_stays_a
     assert devices.names() == ["cuda:0", "cuda:1", "cpu"]
     assert devices.resolve("auto") == "cuda:0"
     assert devices.resolve("cpu") == "cpu"
-    assert devices.listed()[1].in_words() == "cuda:1 · Card 1, 6.0 of 8.0 GiB free"
+    assert (devices.listed()[1].title, devices.listed()[1].memory_in_words()) == ("Card 1", "6.0 of 8.0 GiB free")
 
 
 def test_without_a_card_the_processor_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

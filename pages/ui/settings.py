@@ -14,7 +14,7 @@ import streamlit as st
 from kd_core.catalogue import find, members
 from kd_core.config import MEMBERS, OPTION_GROUPS, RunConfig, read_flat
 from kd_core.datasets import load
-from kd_core.options import in_words, options_of
+from kd_core.options import as_text, in_words, options_of
 
 CARDS = {
     "dataset": "Data",
@@ -151,7 +151,9 @@ def write_link(config: RunConfig, run: str | None, refused: Collection[str] = ()
 def _short(texts: dict[str, str]) -> dict[str, str]:
     """Of settings, right or wrong, those that are not as usual."""
     named = {name: texts[name] for name in CARDS}
-    usual = _usual(texts, named)
+    cls = find("datasets", named["dataset"])
+    plain = {f"dataset_{name}": as_text(getattr(cls(), name)) for name in options_of(cls)}
+    usual = _usual(texts, named) | plain
     always = {name: text for name, text in named.items() if name in ("dataset", "scheme")}
     return always | {name: text for name, text in texts.items() if usual.get(name) != text}
 

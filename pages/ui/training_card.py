@@ -68,7 +68,8 @@ def _choose_weights(key: str) -> None:
 def computing(refused: list[str]) -> None:
     """The device with what it is called and what is free there, and how exactly it computes."""
     texts = st.session_state["settings"]
-    offered = {device.name: device.in_words() for device in devices.listed()}
+    found = devices.listed()
+    offered = {device.name: f"{device.name} · {device.title}" for device in found}
     current = texts.get("device", devices.AUTO)
     first = runs.shared().preferred[0]
     names = [devices.AUTO, *offered, *([current] if current not in (devices.AUTO, *offered) else [])]
@@ -82,6 +83,8 @@ def computing(refused: list[str]) -> None:
             else offered.get(name, f"{name}: not on this machine"),
             on_change=_choose_device, args=(f"device {names}",),
         )  # fmt: skip
+        # Beside the choice, not in it: an option whose words change is another option to Streamlit.
+        st.caption("; ".join(f"{device.name}: {device.memory_in_words()}" for device in found if device.memory))
         controls.options(Compute, only=("precision", "channels_last"))
 
 

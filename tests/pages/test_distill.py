@@ -119,6 +119,11 @@ def test_a_link_that_is_refused_keeps_what_was_asked_for_through_a_reload(open_p
         assert link == {"dataset": "digits", "scheme": "mutual", "networks": "nobody", "temperature": "2"}
 
 
+def test_a_refused_setting_takes_no_option_of_the_data_out_of_the_address(open_page: Open) -> None:
+    app = open_page("distill", autoplay="0", dataset="moons", dataset_noise="0.3", temperature="900")
+    assert {"".join(app.query_params[name]) for name in ("dataset_noise", "temperature")} == {"0.3", "900"}
+
+
 def test_an_unknown_run_gives_a_sentence_and_a_way_back(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", run="nothing")
     assert "There is no run called “nothing” here" in app.error[0].value
