@@ -151,12 +151,13 @@ def _surfaces(screen: _Screen) -> None:
         return
     networks = {network.role: network for network in shown.prepared.networks}
     trained = [own for own in roles.learners(screen.config) if own.role in networks]
+    names = roles.titles(screen.config)
     order = sorted(trained, key=lambda own: ORDER.index(roles.kind(networks[own.role])))
     feed.mount(
         "surfaces", shown.name, shown.surfaces, key=f"surfaces of {run}",
         classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
         roles=[own.role for own in order], looks=roles.looks(screen.config),
-        titles={own.role: roles.title(own.role) for own in order},
+        titles={own.role: names[own.role] for own in order},
         captions={own.role: _saw(own, networks[own.role].saw) for own in order},
         points=points(screen.config),
     )  # fmt: skip
@@ -189,7 +190,7 @@ def _curves(screen: _Screen) -> None:
     longest = max(sum(p.epochs for p in phases if own.role in p.roles) for own in shown.prepared.networks)
     panels = [
         {"key": "accuracy", "title": "Validation accuracy", "unit": "%", "log": False, "percent": True},
-        {"key": "loss", "title": "Student’s training loss", "unit": "", "log": True, "percent": False},
+        {"key": "loss", "title": f"{shown.main}’s training loss", "unit": "", "log": True, "percent": False},
         {"key": "learned", "title": "Learned beside the weights", "unit": "", "log": False, "percent": False},
     ]
     feed.mount(
@@ -218,9 +219,11 @@ def _bars(screen: _Screen) -> None:
     if shown.pinned is None or shown.prepared is None:
         return
     st.subheader("What each network answers, softened by T")
+    names, leader = roles.titles(config), roles.leader(config)
+    guide = "the teacher" if leader == TEACHER else roles.called(leader, names)
     which = (
-        "Validation examples that the teacher gets right with the least certainty."
-        if roles.is_led(config)
+        f"Validation examples that {guide} gets right with the least certainty."
+        if leader
         else "The first validation example of each class."
     )
     st.caption(f"{which} Drag the temperature: the logits stay what they are, only T changes.")
@@ -231,7 +234,7 @@ def _bars(screen: _Screen) -> None:
     pupil = pupils[0]
     if len(pupils) > 1:
         pupil = st.segmented_control(
-            "Answers of", pupils, default=pupils[0], required=True, key=f"pupil of {run}", format_func=roles.title
+            "Answers of", pupils, default=pupils[0], required=True, key=f"pupil of {run}", format_func=names.__getitem__
         )  # fmt: skip
     cast = roles.cast(config, pupil, sorted(said))
     handle = options_of(find("methods", "soft_targets"))["temperature"]
@@ -240,8 +243,8 @@ def _bars(screen: _Screen) -> None:
         "bars", shown.name, shown.bars, key=f"bars of {run}",
         classes=shown.prepared.classes, temperatures=[handle.low, handle.high],
         temperature=min(max(temperature["temperature"], handle.low), handle.high),
-        roles=list(cast), cast=cast, names={part: roles.title(role) for part, role in cast.items()}, image=0,
-        images=_images(config, tuple(shown.pinned.indices)),
+        roles=list(cast), cast=cast, names={part: names[role] for part, role in cast.items()},
+        looks=roles.looks(config), image=0, images=_images(config, tuple(shown.pinned.indices)),
         empty="The first soft targets appear when the student begins.",
         on_temperature_change=lambda: None, on_image_change=lambda: None,
     )  # fmt: skip
