@@ -15,7 +15,7 @@ from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
 from kd_core.runs import Status
 from kd_core.schemes import plan_of
 from kd_core.store import Run
-from pages.ui import controls, feed, roles
+from pages.ui import controls, feed, planning, roles
 from pages.ui.brief import matters
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
@@ -158,18 +158,19 @@ def _surfaces(screen: _Screen) -> None:
         classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
         roles=[own.role for own in order], looks=roles.looks(screen.config),
         titles={own.role: names[own.role] for own in order},
-        captions={own.role: _saw(own, networks[own.role].saw) for own in order},
+        captions={own.role: _saw(own, networks[own.role].saw, names) for own in order},
         points=points(screen.config),
     )  # fmt: skip
 
 
-def _saw(learner: Learner, clause: str) -> str:
+def _saw(learner: Learner, clause: str, names: dict[str, str]) -> str:
     if not learner.teachers or (learner.method is not None and not learner.method.asks_teacher):
         return f"saw {clause}"
     if learner.is_self_taught:
         return f"saw {clause}; and its own later layers"
-    whose = "the teacher’s answers" if learner.teachers == (TEACHER,) else f"answers of {', '.join(learner.teachers)}"
-    return f"saw {clause}; and {whose}"
+    if learner.teachers == (TEACHER,):
+        return f"saw {clause}; and the teacher’s answers"
+    return f"saw {clause}; and answers of {planning.listed([roles.called(role, names) for role in learner.teachers])}"
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
