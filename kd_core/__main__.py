@@ -13,6 +13,7 @@ from kd_core.config import MEMBERS, RunConfig, from_flat, settings
 from kd_core.datasets import Dataset
 from kd_core.events import Event, Failed, Finished, Validated, to_json
 from kd_core.options import Option, as_text, options_of
+from kd_core.schemes import comparison_of
 from kd_core.training import Kept, Training
 from kd_core.unpacking import amount
 from kd_core.verdict import SEEDS, Comparison, verdict
@@ -56,7 +57,7 @@ def _train(config: RunConfig, is_json: bool) -> int:
         failed |= isinstance(event, Failed)
         if is_json:
             print(to_json(event), flush=True)
-        elif line := _in_words(event, config.scheme.compares):
+        elif line := _in_words(event, comparison_of(config)):
             print(line, flush=True)
     return int(failed)
 
@@ -120,7 +121,7 @@ def _luck(config: RunConfig, is_json: bool) -> int:
         tests[seed] = finished.test
         if not is_json:
             print(f"seed {seed}: test accuracy {_shares(finished.test_accuracy)}", flush=True)
-    found = verdict(list(tests.values()), config.scheme.compares)
+    found = verdict(list(tests.values()), comparison_of(config))
     print(json.dumps({"verdict": vars(found), "tests": tests}, ensure_ascii=False) if is_json else found.sentence)
     return 0
 

@@ -12,7 +12,7 @@ from kd_core.catalogue import Member, find, make, members
 from kd_core.compute import Compute
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
-from kd_core.models import Model
+from kd_core.models import Model, with_article
 from kd_core.options import Option, Options, as_text, options_of, read
 from kd_core.pairs import Pair
 from kd_core.recipes import Basics, Recipe, TeacherRecipe
@@ -265,7 +265,7 @@ def _unloadable(dataset: Dataset) -> str:
 
 def _refusal(role: str, model: Model, shape: tuple[int, ...]) -> str:
     refusal = model.refusal(shape)
-    return f"{role} = {model.name}: a {model.title} {refusal}." if refusal else ""
+    return f"{role} = {model.name}: {with_article(model.title)} {refusal}." if refusal else ""
 
 
 def settings() -> Iterator[tuple[str, str, Option]]:

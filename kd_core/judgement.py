@@ -8,17 +8,24 @@ from torch import nn
 
 from kd_core.datasets import Data
 from kd_core.metrics import judge
+from kd_core.networks import within
 from kd_core.plan import TEACHER
 from kd_core.teaching import answers
 from kd_core.views import NONE
 
 
 def judged(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, float]]:
-    """What the test split says of each network, by role; ``omitted`` is the class that the students never saw."""
+    """What the test split says of each network, by role; ``omitted`` is the class that the students never saw.
+
+    A network for some of the classes is judged by their examples alone: of the others it cannot say anything.
+    """
     split = data.test
     logits = {role: answers(network, split.inputs).cpu() for role, network in networks.items()}
     missing = None if omitted == NONE else data.classes.index(omitted)
-    return {
-        role: judge(own, split.labels, logits.get(TEACHER) if role != TEACHER else None, missing)
-        for role, own in logits.items()
-    }
+    found = {}
+    for role, network in networks.items():
+        rows = within(network, split.labels)
+        teacher = logits[TEACHER][rows] if TEACHER in logits and role != TEACHER else None
+        is_asked = missing is not None and bool((split.labels[rows] == missing).any())
+        found[role] = judge(logits[role][rows], split.labels[rows], teacher, missing if is_asked else None)
+    return found

@@ -32,6 +32,13 @@ class Partial(nn.Module):
         return logits
 
 
+def within(network: nn.Module, labels: Tensor) -> Tensor:
+    """Which examples (N,) a network can be judged by: those of the classes that it knows, out of ``labels`` (N,)."""
+    if not isinstance(network, Partial):
+        return torch.ones_like(labels, dtype=torch.bool)
+    return torch.isin(labels, torch.tensor(network.known, device=labels.device))
+
+
 class Average(nn.Module):
     """Logits whose softmax is the average of the members' probabilities; or the average of their logits."""
 

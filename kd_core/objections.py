@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kd_core import weights
 from kd_core.datasets import Data
 from kd_core.methods.binary import Binary
+from kd_core.models import with_article
 from kd_core.plan import LOSSES, PROBABILITIES, Derived, Learner, Phase, first, model_of, pairs_of
 from kd_core.taps import in_words, shapes
 
@@ -22,10 +23,10 @@ def to(learner: Learner, phases: Sequence[Phase], data: Data) -> str:
         shape = taps[learner.trunk[1]]
     if refusal := learner.model.refusal(shape):
         given = f", and it is given {in_words(shape)} by the student’s first layers" if learner.trunk[0] else ""
-        return f"{learner.role} = {learner.model.name}: a {learner.model.title} {refusal}{given}."
+        return f"{learner.role} = {learner.model.name}: {with_article(learner.model.title)} {refusal}{given}."
     if learner.uploaded and learner.uploaded not in _fitting(learner, data):
         return (
-            f"teacher_weights = {learner.uploaded}: no such weights of a {learner.model.label()} for these data were "
+            f"teacher_weights = {learner.uploaded}: no such weights of {with_article(learner.model.label())} for these data were "
             f"uploaded here. Upload them again, or leave the choice empty."
         )
     return _of_method(learner, phases, data) if learner.method is not None else ""

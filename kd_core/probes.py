@@ -12,6 +12,7 @@ from kd_core.datasets import Data
 from kd_core.events import Event, Pinned, Probed, Surface, Validated
 from kd_core.learning import NotFiniteError
 from kd_core.metrics import accuracy, agreement, loss
+from kd_core.networks import within
 from kd_core.teaching import answers
 
 PINNED = 10  # examples at most
@@ -54,11 +55,13 @@ class Watch:
             if not own.isfinite().all():
                 raise NotFiniteError(role, "an answer on the validation split")
         teacher = self.teacher_logits
+        # A network for some of the classes is judged by their examples alone.
+        rows = {role: within(network, self.labels) for role, network in networks.items()}
         said: list[Event] = [
             Validated(
                 *place,
-                {role: accuracy(own, self.labels) for role, own in logits.items()},
-                {role: loss(own, self.labels) for role, own in logits.items()},
+                {role: accuracy(own[rows[role]], self.labels[rows[role]]) for role, own in logits.items()},
+                {role: loss(own[rows[role]], self.labels[rows[role]]) for role, own in logits.items()},
                 {} if teacher is None else {role: agreement(own, teacher) for role, own in logits.items()},
             )
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scipy.special import stdtrit
 
@@ -30,7 +30,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a verdict compares, by role; ``measure`` is one of those on the test split, a share in [0, 1]."""
+    """What a verdict compares, by role; ``measure`` is one of those on the test split, a share in [0, 1].
+
+    ``among``: of which examples the measure is a share, where it is not the accuracy; ``{omitted}`` stands for the
+    class that was left out.
+    """
 
     role: str = "student"
     control: str = "baseline"
@@ -38,6 +42,11 @@ class Comparison:
     name: str = "distilled"
     control_name: str = "Baseline"
     on: str = "on the test split"
+    among: str = ""
+
+    def filled(self, omitted: str) -> Comparison:
+        """The same with the name of the class that was left out."""
+        return replace(self, among=self.among.format(omitted=f"class {omitted}"))
 
 
 def verdict(tests: Sequence[Test], of: Comparison = Comparison()) -> Verdict:
@@ -58,6 +67,8 @@ def verdict(tests: Sequence[Test], of: Comparison = Comparison()) -> Verdict:
     gains = [student - other for student, other in zip(students, controls, strict=True)]
     gain = statistics.fmean(gains)
     compared = f"{of.control_name} {_mean(controls)}, {of.name} {_mean(students)} {of.on}"
+    if of.among:
+        compared = f"Of {of.among}, the {of.role} recognises {_mean(students)}, the {of.control} {_mean(controls)}"
     if len(tests) == 1:
         return _single(tests[0], of, compared, gain)
     interval = confidence_interval(gains)

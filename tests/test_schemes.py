@@ -359,6 +359,22 @@ def test_a_teacher_of_half_the_classes_never_names_another_one() -> None:
     assert set(together.argmax(1).tolist()) == set(range(10))
 
 
+def test_a_network_for_some_classes_is_judged_by_their_examples_alone() -> None:
+    training, said = Training(config_of("merge", teacher_epochs="3"), kept=KEPT), []
+    for event in training:
+        said.append(event)
+    split = training.data.test
+    known = split.labels < 5
+    own = training.networks["teacher 1"].network(split.inputs[known])  # its five answers
+    test = finished(said).test["teacher 1"]
+    assert test["examples"] == known.sum()
+    assert test["accuracy"] == pytest.approx((own.argmax(1) == split.labels[known]).double().mean().item())
+    assert test["loss"] == pytest.approx(F.cross_entropy(own, split.labels[known]).item(), rel=1e-4)
+    assert finished(said).test["student"]["examples"] == len(split)
+    last = [event for event in said if isinstance(event, Validated) and event.phase == "teacher 1"][-1]
+    assert last.loss["teacher 1"] < 10
+
+
 def test_a_loud_teacher_does_not_win_by_its_scale() -> None:
     """The same answers ten times as loud, calibrated, give the same network."""
     from kd_core.datasets import Split

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kd_core.verdict import confidence_interval, verdict
+from kd_core.verdict import Comparison, confidence_interval, verdict
 
 
 def finished(students: list[float], baselines: list[float]) -> list[dict]:
@@ -36,6 +36,32 @@ def test_one_seed_is_never_enough() -> None:
     found = verdict(finished([0.90], [0.80]))
     assert found.outcome == "single"
     assert "+10.0 points, or 50 of 500 examples. One seed cannot tell skill from luck." in found.sentence
+
+
+MISSING = Comparison("student", "baseline", "omitted", among="{omitted}, which neither saw")
+
+
+def recognised(students: list[float], baselines: list[float]) -> list[dict]:
+    return [
+        {"student": {"omitted": s, "examples": 500.0}, "baseline": {"omitted": b, "examples": 500.0}}
+        for s, b in zip(students, baselines, strict=True)
+    ]
+
+
+def test_a_share_of_some_examples_says_of_which_and_who_recognises_how_many() -> None:
+    found = verdict(recognised([0.729], [0.396]), MISSING.filled("8"))
+    assert found.sentence.startswith(
+        "Of class 8, which neither saw, the student recognises 72.9 %, the baseline 39.6 %: +33.3 points."
+    )
+    assert "One seed" in found.sentence
+
+
+def test_a_share_of_some_examples_has_seeds_and_an_interval_too() -> None:
+    found = verdict(recognised([0.70, 0.72, 0.74], [0.40, 0.41, 0.42]), MISSING.filled("8"))
+    assert found.outcome == "gain"
+    assert "the student recognises 72.0 %, the baseline 41.0 %, over 3 seeds: +31.0 points (95 % interval" in (
+        found.sentence
+    )
 
 
 def test_without_a_baseline_nobody_knows() -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from torch import nn
 
 from kd_core.catalogue import Member
+
+
+def with_article(name: str) -> str:
+    """As it is spoken: "an MLP 64", "a CNN", "an exit"."""
+    spelled = re.match(r"[A-Z]{2,}", name)
+    return f"{'an' if name[:1] in ('AEFHILMNORSX' if spelled else 'AEIOUaeio') else 'a'} {name}"
 
 
 class Model(Member):

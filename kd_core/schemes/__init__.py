@@ -9,6 +9,7 @@ from kd_core import objections
 from kd_core.config import Arrangement, RunConfig
 from kd_core.datasets import load
 from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner, Phase
+from kd_core.verdict import Comparison
 from kd_core.views import View
 
 # In the order of every list.
@@ -43,6 +44,11 @@ def plan_of(config: RunConfig) -> tuple[Phase, ...]:
     """The phases of a configuration. It knows its scheme only as an :class:`Arrangement`."""
     assert isinstance(config.scheme, Scheme)
     return config.scheme.phases(config)
+
+
+def comparison_of(config: RunConfig) -> Comparison:
+    """What the verdict on a configuration compares."""
+    return config.scheme.compares.filled(config.labels.omitted)
 
 
 def teacher_phase(config: RunConfig, role: str = TEACHER, **more: Any) -> Phase:

@@ -29,8 +29,8 @@ class MissingClass(Scheme):
         "corrected baseline",
         "omitted",
         "taught and corrected",
-        "Baseline, corrected too,",
-        "of the class that neither ever saw, on the test split",
+        "Baseline, corrected too",
+        among="{omitted} in the test split, which neither ever saw",
     )
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from kd_core.config import RunConfig
 from kd_core.datasets import Data
+from kd_core.models import with_article
 from kd_core.plan import BASELINE, STUDENT, Learner, Phase
 from kd_core.schemes import Scheme, together
 from kd_core.schemes._exit import Exit
@@ -39,7 +40,7 @@ class OwnTeacher(Scheme):
         if self._exits(config):
             return ""
         return (
-            f"student = {config.student.name}: a {config.student.label()} has no layers to leave it early; "
+            f"student = {config.student.name}: {with_article(config.student.label())} has no layers to leave it early; "
             f"choose a deeper one."
         )
 

@@ -15,7 +15,6 @@ from kd_core.plan import BASELINE, LABELLED, STUDENT, Derived, Learner, Phase, k
 from kd_core.recipes import COSINE
 from kd_core.schemes import plan_of
 from pages.ui import planning, roles
-from pages.ui.browser import palette
 from pages.ui.planning import MOST, is_frozen, listed, taught
 
 MOST_COLUMNS = 5  # a longer chain is a stack in the middle
@@ -52,7 +51,7 @@ class Blueprint:
     """Columns of networks and the lines between them; what would be too much to draw is stacked."""
 
     def __init__(self, config: RunConfig) -> None:
-        self.data, self.phases = load(config.dataset), plan_of(config)
+        self.data, self.phases, self.names = load(config.dataset), plan_of(config), roles.titles(config)
         self.edges: list[dict[str, Any]] = []
         self.latest: dict[str, str] = {}  # node of a role
         self.columns: list[Column] = []
@@ -82,9 +81,9 @@ class Blueprint:
         beside = Column("", "")
         for own in every:
             self.latest[own.role] = f"{column.title} {own.role}"
-            node = Node(
-                self.latest[own.role], roles.title(own.role), kind_of(own), own.role, f"{own.how}: {listed(own.of)}"
-            )
+            of = listed([roles.called(role, self.names) for role in own.of])
+            what = f"{own.how}: {of}{planning.weighed(own.weights)}"
+            node = Node(self.latest[own.role], self.names[own.role], kind_of(own), own.role, what)
             is_asked = is_frozen(own.role, self.phases)
             node.state, node.lane = ("frozen", MAIN) if is_asked else ("made, not trained", MADE)
             (beside if is_asked else column).nodes.append(node)
@@ -95,12 +94,17 @@ class Blueprint:
     def _node(self, phase: Phase, own: Learner) -> Node:
         is_asked = is_frozen(own.role, self.phases, self.phases.index(phase) + 1)
         return Node(
-            self.latest[own.role], roles.title(own.role), kind_of(own), own.role, own.model.label(),
+            self.latest[own.role], self.names[own.role], kind_of(own), own.role, own.model.label(),
             "learns, then frozen" if is_asked else "learns",
-            self._shown(phase, own), taught(own),
+            self._shown(phase, own), taught(self._named(own)),
             LAST if kind_of(own) == BASELINE and not is_asked else MAIN,
             own.method is not None and not own.method.asks_teacher,
         )  # fmt: skip
+
+    def _named(self, own: Learner) -> Learner:
+        """With its teachers as they are called here."""
+        teachers = tuple(role if role == own.role else roles.called(role, self.names) for role in own.teachers)
+        return dataclasses.replace(own, teachers=teachers)
 
     def _base(self, learners: Sequence[Learner]) -> list[Node]:
         """The layers that several learners share, from the input to the end, and the lines to who goes on from them."""
@@ -128,7 +132,7 @@ class Blueprint:
             return f"{count:,} {data.noun}, no labels"
         if not planning.needs_labels(own, self.phases, data):
             return f"{count:,} {data.noun}, labels weigh 0"
-        said = f"{palette.ROLES['labels']['glyph']} {labelled:,} labels"
+        said = f"{labelled:,} labels"
         wrong = round(view.labels.wrong * labelled)
         said += f", {wrong:,} wrong" if wrong else ""
         if view.classes:
@@ -167,7 +171,10 @@ class Blueprint:
 
 
 def _title(own: Learner) -> str:
+    """What is written on the line to it: the method, and how several teachers speak as one."""
     assert own.method is not None
+    if len(own.teachers) > 1:
+        return f"{own.method.title}, {planning.combined(own)}"
     return own.method.title + ", from its own later layers" * own.is_self_taught
 
 

@@ -11,6 +11,7 @@ from kd_core.config import DEFAULTS
 from kd_core.recipes import TeacherRecipe
 from kd_core.schemes import plan_of
 from kd_core.store import Run
+from pages.ui import planning
 from pages.ui.brief import in_short
 from pages.ui.reel import reel
 from pages.ui.words import plain
@@ -19,12 +20,12 @@ SHOWN = 12
 
 
 def in_a_line(row: Run) -> str:
-    """What a run is about: data, networks, method, seed."""
+    """What a run is about: data, the networks that take part, method, seed."""
     config = row.config
     arranged = f"{config.scheme.title} · " if config.scheme.name != DEFAULTS["scheme"] else ""
     return (
-        f"{arranged}{config.dataset.title} · teacher {config.teacher.label()} · student {config.student.label()} · "
-        f"{in_short(config.method)} · seed {config.seed}"
+        f"{arranged}{config.dataset.title} · {planning.networks(config)} · {in_short(config.method)} · "
+        f"seed {config.seed}"
     )
 
 

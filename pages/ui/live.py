@@ -15,7 +15,7 @@ from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
 from kd_core.runs import Status
 from kd_core.schemes import plan_of
 from kd_core.store import Run
-from pages.ui import controls, feed, roles
+from pages.ui import controls, feed, planning, roles
 from pages.ui.brief import matters
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
@@ -151,24 +151,26 @@ def _surfaces(screen: _Screen) -> None:
         return
     networks = {network.role: network for network in shown.prepared.networks}
     trained = [own for own in roles.learners(screen.config) if own.role in networks]
+    names = roles.titles(screen.config)
     order = sorted(trained, key=lambda own: ORDER.index(roles.kind(networks[own.role])))
     feed.mount(
         "surfaces", shown.name, shown.surfaces, key=f"surfaces of {run}",
         classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
         roles=[own.role for own in order], looks=roles.looks(screen.config),
-        titles={own.role: roles.title(own.role) for own in order},
-        captions={own.role: _saw(own, networks[own.role].saw) for own in order},
+        titles={own.role: names[own.role] for own in order},
+        captions={own.role: _saw(own, networks[own.role].saw, names) for own in order},
         points=points(screen.config),
     )  # fmt: skip
 
 
-def _saw(learner: Learner, clause: str) -> str:
+def _saw(learner: Learner, clause: str, names: dict[str, str]) -> str:
     if not learner.teachers or (learner.method is not None and not learner.method.asks_teacher):
         return f"saw {clause}"
     if learner.is_self_taught:
         return f"saw {clause}; and its own later layers"
-    whose = "the teacher’s answers" if learner.teachers == (TEACHER,) else f"answers of {', '.join(learner.teachers)}"
-    return f"saw {clause}; and {whose}"
+    if learner.teachers == (TEACHER,):
+        return f"saw {clause}; and the teacher’s answers"
+    return f"saw {clause}; and answers of {planning.listed([roles.called(role, names) for role in learner.teachers])}"
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
@@ -189,7 +191,7 @@ def _curves(screen: _Screen) -> None:
     longest = max(sum(p.epochs for p in phases if own.role in p.roles) for own in shown.prepared.networks)
     panels = [
         {"key": "accuracy", "title": "Validation accuracy", "unit": "%", "log": False, "percent": True},
-        {"key": "loss", "title": "Student’s training loss", "unit": "", "log": True, "percent": False},
+        {"key": "loss", "title": f"{shown.main}’s training loss", "unit": "", "log": True, "percent": False},
         {"key": "learned", "title": "Learned beside the weights", "unit": "", "log": False, "percent": False},
     ]
     feed.mount(
@@ -218,9 +220,11 @@ def _bars(screen: _Screen) -> None:
     if shown.pinned is None or shown.prepared is None:
         return
     st.subheader("What each network answers, softened by T")
+    names, leader = roles.titles(config), roles.leader(config)
+    guide = "the teacher" if leader == TEACHER else roles.called(leader, names)
     which = (
-        "Validation examples that the teacher gets right with the least certainty."
-        if roles.is_led(config)
+        f"Validation examples that {guide} gets right with the least certainty."
+        if leader
         else "The first validation example of each class."
     )
     st.caption(f"{which} Drag the temperature: the logits stay what they are, only T changes.")
@@ -231,7 +235,7 @@ def _bars(screen: _Screen) -> None:
     pupil = pupils[0]
     if len(pupils) > 1:
         pupil = st.segmented_control(
-            "Answers of", pupils, default=pupils[0], required=True, key=f"pupil of {run}", format_func=roles.title
+            "Answers of", pupils, default=pupils[0], required=True, key=f"pupil of {run}", format_func=names.__getitem__
         )  # fmt: skip
     cast = roles.cast(config, pupil, sorted(said))
     handle = options_of(find("methods", "soft_targets"))["temperature"]
@@ -240,8 +244,8 @@ def _bars(screen: _Screen) -> None:
         "bars", shown.name, shown.bars, key=f"bars of {run}",
         classes=shown.prepared.classes, temperatures=[handle.low, handle.high],
         temperature=min(max(temperature["temperature"], handle.low), handle.high),
-        roles=list(cast), cast=cast, names={part: roles.title(role) for part, role in cast.items()}, image=0,
-        images=_images(config, tuple(shown.pinned.indices)),
+        roles=list(cast), cast=cast, names={part: names[role] for part, role in cast.items()},
+        looks=roles.looks(config), image=0, images=_images(config, tuple(shown.pinned.indices)),
         empty="The first soft targets appear when the student begins.",
         on_temperature_change=lambda: None, on_image_change=lambda: None,
     )  # fmt: skip

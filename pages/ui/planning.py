@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -9,14 +10,16 @@ import streamlit as st
 
 from kd_core.config import RunConfig
 from kd_core.datasets import Data, load
-from kd_core.methods import LABELS
+from kd_core.methods import LABELS, Method
 from kd_core.models import Model
 from kd_core.pairs import Pair
-from kd_core.plan import BASELINE, STUDENT, TEACHER, Derived, Learner, Phase, first, pairs_of, saw
+from kd_core.plan import BASELINE, LOSSES, STUDENT, TEACHER, Derived, Learner, Phase, first, kind_of, pairs_of, saw
 from kd_core.schemes import plan_of
+from pages.ui import roles
 from pages.ui.brief import weights
 
 MOST = 4  # names in a list
+LABEL_TERM = re.compile(r"^\S+ \\cdot \\mathrm\{CE\}(\(\\text\{labels\}\))?( \+ |$)")  # comes first in every loss
 
 
 def needs_labels(learner: Learner, phases: Sequence[Phase], data: Data) -> bool:
@@ -42,7 +45,19 @@ def taught(learner: Learner) -> str:
     through = f"through {learner.method.title}"
     if not learner.method.asks_teacher:
         return f"nobody else, {through}"
+    through += f", {combined(learner)}" if len(learner.teachers) > 1 else ""
     return f"{'its own later layers' if learner.is_self_taught else listed(learner.teachers)}, {through}"
+
+
+def combined(learner: Learner) -> str:
+    """How several teachers become one: "mean of probabilities, weights 2 : 1 : 1"."""
+    return f"mean of {learner.combine}{weighed(learner.weights)}"
+
+
+def weighed(shares: Sequence[float]) -> str:
+    """Weights of teachers where they are not equal, as an addition."""
+    said = "\u00a0:\u00a0".join(f"{share:g}" for share in shares)  # on one line
+    return f", weights {said}" if len(set(shares)) > 1 else ""
 
 
 def listed(names: Sequence[str]) -> str:
@@ -70,6 +85,52 @@ def is_blind(config: RunConfig) -> bool:
     """Whether that one is shown no label at all."""
     own = compared(config)
     return any(phase.view.is_blind for phase in plan_of(config) if own in phase.learners)
+
+
+def formula(config: RunConfig, method: Method) -> str:
+    """The loss of that one in LaTeX with its numbers: who teaches whom by their names, and no term for labels that
+    nobody gives it. ``method`` may be one that is being chosen, and need not go with the rest."""
+    own, said = compared(config), method.in_numbers()
+    if is_blind(config):
+        start, _, terms = said.partition(" = ")
+        said = f"{start} = {LABEL_TERM.sub('', terms) or '0'}"
+    teacher = "later layers"
+    if not own.is_self_taught:
+        teacher = listed(own.teachers)
+        if len(own.teachers) > 1:
+            teacher = f"{'each of' if own.combine == LOSSES else 'mean of'} {teacher}"
+    alike = {each.role for phase in plan_of(config) for each in phase.learners if _alike(each) == _alike(own)}
+    pupil = own.role if len(alike) == 1 else _stem(own.role)  # "exit", where every exit has such a loss
+    names = {TEACHER: teacher, STUDENT: pupil}
+    return re.sub(r"(?<=\\text\{)(teacher|student)\b", lambda found: names[found[0]], said)
+
+
+def networks(config: RunConfig) -> str:
+    """Who takes part, and as what: "teacher CNN 16×2 · student MLP 64"; baselines only where they teach."""
+    phases, names = plan_of(config), roles.titles(config)
+    shown: dict[str, list[str]] = {}
+    everyone = {own.role: own for phase in phases for own in phase.learners}
+    for own in sorted(everyone.values(), key=lambda own: kind_of(own) != TEACHER):
+        if kind_of(own) == BASELINE and not is_frozen(own.role, phases):
+            continue
+        label = own.model.label()
+        shown.setdefault("" if own.role.startswith(label) else label, []).append(roles.called(own.role, names))
+    return " · ".join(f"{together(who)} {label}".strip() for label, who in shown.items())
+
+
+def together(names: Sequence[str]) -> str:
+    """Roles of several kinds in a few words: "teacher 1 … 3, student and student’s student"."""
+    groups = [list(group) for _, group in itertools.groupby(names, _stem)]
+    return listed([name for group in groups for name in ([listed(group)] if len(group) > 2 else group)])
+
+
+def _stem(role: str) -> str:
+    return re.sub(r" ?\d+$", "", role)
+
+
+def _alike(own: Learner) -> tuple[Method | None, tuple[str, ...], str]:
+    """What learners have in common whose losses differ in nothing but whom they are of."""
+    return own.method, own.teachers, _stem(own.role)
 
 
 def teacher_of(config: RunConfig) -> tuple[Learner | Derived, bool]:

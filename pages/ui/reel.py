@@ -12,7 +12,7 @@ from kd_core import runs
 from kd_core.catalogue import members
 from kd_core.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Validated
 from kd_core.methods import Method
-from kd_core.plan import BASELINE, TEACHER
+from kd_core.plan import BASELINE, STUDENT, TEACHER
 from pages.ui import roles
 from pages.ui.brief import SYMBOLS, symbol
 
@@ -44,6 +44,10 @@ class Reel:
         self.adjusted: list[Adjusted] = []
         self._kinds: dict[str, str] = {}
         self._main = ""
+        self._names: dict[str, str] = {}
+        self._scopes: dict[str, str] = {}  # of whom the accuracy is one of some classes alone
+        self._source = TEACHER
+        self.is_alone = True  # it alone is taught, so nobody needs to be told whose the parts are
         self._taught: float | None = None  # the teacher's accuracy so far
         self._read = 0
         self._waiting: dict[str, list[tuple[float, float]]] = {}  # steps not yet averaged to a point
@@ -65,7 +69,7 @@ class Reel:
             case Prepared():
                 self.prepared = event
                 self._kinds = {network.role: roles.kind(network) for network in event.networks}
-                self._main = self._compared()
+                self._compare()
             case Step():
                 self._step(event, chunks)
             case Validated():
@@ -98,11 +102,25 @@ class Reel:
         earlier = self.prepared.phases[: self.prepared.phases.index(phase)]
         return sum(one.epochs for one in earlier if role in one.roles)
 
-    def _compared(self) -> str:
-        """The pupil that the verdict speaks of: its loss is drawn part by part."""
+    def _compare(self) -> None:
+        """The pupil that the verdict speaks of, whose loss is drawn part by part, and what everybody is called."""
         row = runs.shared().store.run(self.run)
         taught = roles.pupils(row.config) if row else []
-        return taught[0].role if taught else "student"
+        self._main = taught[0].role if taught else STUDENT
+        if row:
+            self._names = roles.titles(row.config)
+            own_classes = [own for own in roles.learners(row.config) if own.classes]
+            self._scopes = {own.role: f", {len(own.classes)} classes" for own in own_classes}
+            self._source = roles.source(row.config, self._main) if taught else TEACHER
+        self.is_alone = len(taught) < 2 and self._main == STUDENT
+
+    @property
+    def main(self) -> str:
+        """As a heading, whose loss is drawn part by part."""
+        return self._named(self._main or STUDENT)
+
+    def _named(self, role: str) -> str:
+        return self._names.get(role) or roles.title(role)
 
     def _step(self, event: Step, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
         phase = self._phase(event.phase)
@@ -147,34 +165,37 @@ class Reel:
         self, chunks: dict[str, tuple[list[float], list[float]]], key: str, role: str, x: float, y: float
     ) -> None:
         if key not in {known["key"] for known in self.series}:
-            names = [one["name"] for one in self.series if one["panel"] == "loss" and one["role"] == "teacher"]
-            self.series.append(_series(key, role, names, self._main))
+            self.series.append(self._series(key, role))
         xs, ys = chunks.setdefault(key, ([], []))
         xs.append(round(x, 4))
         ys.append(float(f"{y:.5g}"))
 
+    def _series(self, key: str, role: str) -> Frame:
+        """How one curve is drawn: roles by colour and dash, the loss parts by where they come from.
 
-def _series(key: str, role: str, from_teacher: list[str], main: str) -> Frame:
-    """How one curve is drawn: roles by colour and dash, the student's loss parts by where they come from.
-
-    ``from_teacher``: names of the teacher's parts that are drawn already. Raw and weighted share a dash.
-    """
-    what = key.removeprefix(role + " ")
-    if what == "accuracy":
-        name = "Baseline" if role == BASELINE else roles.title(role)
-        return {"key": key, "panel": "accuracy", "name": name, "role": role}
-    if what == "loss":
-        name = {main: "Weighted sum", BASELINE: "Baseline’s CE"}.get(role, f"{roles.title(role)}’s loss")
-        return {"key": key, "panel": "loss", "name": name, "role": role}
-    name = what.removesuffix(WEIGHTED)
-    if name in SYMBOLS.values():  # an option that this method learns, and no part of the sum
-        return {"key": key, "panel": "learned", "name": name, "role": role}
-    look = {"role": "labels" if name in _from_labels() else "teacher", "style": "thin"}
-    look["measure"] = "raw" if name == what else "weighted"
-    if look["role"] == "teacher":
-        earlier = list(dict.fromkeys([*from_teacher, name]))
-        look["dash"] = DASHES[earlier.index(name) % len(DASHES)]
-    return {"key": key, "panel": "loss", "name": name, **look}
+        Parts say whose they are wherever others are taught, too. Raw and weighted share a dash.
+        """
+        what = key.removeprefix(role + " ")
+        name = "Baseline" if self._named(role) == roles.title(BASELINE) else self._named(role)
+        if what == "accuracy":
+            return {"key": key, "panel": "accuracy", "name": name + self._scopes.get(role, ""), "role": role}
+        whose = f"{name.split(' (')[0]}’s "
+        if what == "loss":
+            said = whose + ("CE" if role == BASELINE else "loss")
+            if role == self._main:
+                said = "Weighted sum" if self.is_alone else f"{whose}weighted sum"
+            return {"key": key, "panel": "loss", "name": said, "role": role}
+        part = what.removesuffix(WEIGHTED)
+        said = part if self.is_alone else whose + part
+        if part in SYMBOLS.values():  # an option that this method learns, and no part of the sum
+            return {"key": key, "panel": "learned", "name": said, "role": role}
+        look = {"role": "labels" if part in _from_labels() else self._source, "style": "thin"}
+        look["measure"] = "raw" if part == what else "weighted"
+        if look["role"] != "labels":
+            drawn = [one["name"] for one in self.series if "dash" in one]
+            earlier = list(dict.fromkeys([*drawn, said]))
+            look["dash"] = DASHES[earlier.index(said) % len(DASHES)]
+        return {"key": key, "panel": "loss", "name": said, **look}
 
 
 @functools.cache

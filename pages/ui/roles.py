@@ -24,15 +24,47 @@ def title(role: str) -> str:
     return palette.ROLES[role]["name"] if role in palette.ROLES else role[:1].upper() + role[1:]
 
 
+def titles(config: RunConfig) -> dict[str, str]:
+    """Every role of a run as a heading. A baseline that goes on to teach is called by its phase, too."""
+    phases = plan_of(config)
+    asked = {role for phase in phases for own in phase.learners for role in own.teachers}
+    return {
+        own.role: f"{title(phase.name)} (baseline)" if own.role == BASELINE and BASELINE in asked else title(own.role)
+        for phase in phases
+        for own in phase.everyone
+    }
+
+
+def called(role: str, names: dict[str, str]) -> str:
+    """A role within a sentence, where :func:`titles` gives it another name than its own."""
+    name = names.get(role, role)
+    return role if name == title(role) else name[:1].lower() + name[1:]
+
+
 def looks(config: RunConfig) -> dict[str, dict[str, Any]]:
-    """How each role is drawn, for the browser; those with a look of their own already are left out."""
+    """How each role of a run is drawn, for the browser: the usual three as ever, the others by colours of their own.
+
+    Students choose their colours first, so that no teacher has the same one, however many teachers there are.
+    """
+    kinds = {own.role: kind_of(own) for phase in plan_of(config) for own in phase.everyone}
+    more = [role for role in kinds if role not in palette.ROLES]
+    more.sort(key=lambda role: (STUDENT, TEACHER, BASELINE).index(kinds[role]))
+    students = sum(kinds[role] == STUDENT for role in more)
     found: dict[str, dict[str, Any]] = {}
-    for phase in plan_of(config):
-        for own in phase.everyone:
-            if own.role not in palette.ROLES and own.role not in found:
-                look: dict[str, Any] = {**palette.ROLES[kind_of(own)], "name": title(own.role)}
-                found[own.role] = look | {theme: of[len(found) % len(of)] for theme, of in palette.MORE.items()}
+    for role, name in titles(config).items():
+        found[role] = {**palette.ROLES[role if role in palette.ROLES else kinds[role]], "name": name}
+        if role in more:
+            found[role] |= {
+                theme: of[_place(more.index(role), students, len(of))] for theme, of in palette.MORE.items()
+            }
     return found
+
+
+def _place(number: int, reserved: int, count: int) -> int:
+    """Which of ``count`` colours; the first ones are ``reserved`` and given out once, as long as there are others."""
+    if number < count or reserved >= count:
+        return number % count
+    return reserved + (number - reserved) % (count - reserved)
 
 
 def learners(config: RunConfig) -> list[Learner]:
@@ -50,15 +82,22 @@ def pupils(config: RunConfig) -> list[Learner]:
     return sorted(taught, key=lambda learner: learner.role != config.scheme.compares.role)
 
 
-def is_led(config: RunConfig) -> bool:
-    """Whether the first who is taught has a teacher that was trained before."""
+def leader(config: RunConfig) -> str:
+    """The teacher of the first who is taught, if it was trained before: the followed examples are chosen by it."""
     before: set[str] = set()
     for phase in plan_of(config):
         taught = [learner for learner in phase.learners if learner.teachers]
         if taught:
-            return taught[0].teachers[0] in before
-        before |= {own.role for own in phase.learners} | {own.role for own in phase.derived}
-    return False
+            found = TEACHER if len(taught[0].teachers) > 1 else taught[0].teachers[0]
+            return found if found in before else ""
+        before |= {own.role for own in phase.everyone}
+    return ""
+
+
+def source(config: RunConfig, role: str) -> str:
+    """Whose look the parts of a loss have that do not come from the labels: the one teacher's, or that of them all."""
+    learner = next(own for own in learners(config) if own.role == role)
+    return learner.teachers[0] if len(learner.teachers) == 1 else TEACHER
 
 
 def is_side_by_side(config: RunConfig) -> bool:

@@ -55,7 +55,10 @@ def about(cls: type[Scheme]) -> None:
     with st.expander("About this arrangement"):
         st.markdown(f"**From** · {plain(cls.paper)}")
         of = cls.compares
+        among = of.among.format(omitted="the class left out")
+        what = f"the share recognised of {among}, by" if among else f"the {of.measure} of"
+        on = "" if among else f", {of.on}"
         st.markdown(
-            f"**The verdict** · compares the {plain(of.measure)} of “{plain(of.role)}” ({plain(of.name)}) with that of "
-            f"“{plain(of.control)}” ({plain(of.control_name)}), {plain(of.on)}."
+            f"**The verdict** · compares {plain(what)} “{plain(of.role)}” ({plain(of.name)}) with that "
+            f"{'by' if among else 'of'} “{plain(of.control)}” ({plain(of.control_name)}){plain(on)}."
         )

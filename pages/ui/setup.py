@@ -123,7 +123,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
     for line in refused:
         if line.split(" ", 1)[0] not in said:  # said elsewhere
             st.error(plain(settings.in_labels(line)))
-    st.latex(method.named().in_numbers())
+    st.latex(planning.formula(config, method.named()))
     epochs, seed, press = st.columns([1, 1, 4], gap="medium", vertical_alignment="bottom")
     with epochs:
         controls.options(Recipe, only=("epochs",))

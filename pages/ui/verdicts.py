@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core import runs
 from kd_core.config import RunConfig
-from kd_core.plan import STUDENT, TEACHER, behind, kind_of
-from kd_core.schemes import plan_of
+from kd_core.plan import STUDENT, TEACHER, behind
+from kd_core.schemes import comparison_of, plan_of
 from kd_core.store import Run
 from kd_core.verdict import SEEDS, Verdict, verdict
-from pages.ui import roles
-from pages.ui.browser.palette import ROLES
+from pages.ui import planning, roles
+from pages.ui.browser.palette import ROLES, Theme
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
+from pages.ui.words import plain
 
 UNEQUAL = (
     "What is compared here is not trained side by side, so a run that was stopped or changed by hand compares unequal "
@@ -33,10 +36,10 @@ def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
     if row.state != runs.COMPLETED or was_changed(row):
         if row.test and not roles.is_side_by_side(row.config):
             return Verdict("alone", UNEQUAL), []
-        return (verdict([row.test], row.config.scheme.compares) if row.test else None), []
+        return (verdict([row.test], comparison_of(row.config)) if row.test else None), []
     family = runs.shared().store.siblings(row.family)
     tests = [run.test for run in family if run.test and run.state == runs.COMPLETED]
-    return verdict(tests, row.config.scheme.compares), family
+    return verdict(tests, comparison_of(row.config)), family
 
 
 def was_changed(row: Run) -> bool:
@@ -55,26 +58,34 @@ def say(row: Run) -> None:
 
 def what_they_saw(row: Run) -> str:
     """What every comparison must be read with."""
-    prepared = reel(row.id).prepared
+    prepared, names = reel(row.id).prepared, roles.titles(row.config)
     clauses: dict[str, list[str]] = {}
     for network in prepared.networks if prepared else []:
-        clauses.setdefault(network.saw, []).append(network.role)
+        clauses.setdefault(network.saw, []).append(roles.called(network.role, names))
     return " ".join(f"{_listed(names)} saw {clause}." for clause, names in clauses.items() if clause != NOTHING)
 
 
 def what_it_took(config: RunConfig) -> str:
-    """Where more networks than one had to be trained for the answer: how many, and for the other side."""
-    of, phases = config.scheme.compares, plan_of(config)
-    trained = {own.role for phase in phases for own in phase.learners if not own.trunk[0] and kind_of(own) != TEACHER}
-    known = {own.role for phase in phases for own in phase.everyone}
-    count, other = (len(behind(phases, role) & trained) if role in known else 0 for role in (of.role, of.control))
-    if not 0 < other < count:
+    """Where more was trained than one teacher and one student: which networks, and how many for the other side."""
+    of, phases, names = config.scheme.compares, plan_of(config), roles.titles(config)
+    trained = [own.role for phase in phases for own in phase.learners if not own.trunk[0]]
+    if not {of.role, of.control} <= {own.role for phase in phases for own in phase.everyone}:
         return ""
-    return f"It took {count} networks to train the {of.role}, and {other} for the {of.control}, without teachers."
+    mine, other = behind(phases, of.role), behind(phases, of.control) & set(trained)
+    counted = [role for role in dict.fromkeys(trained) if role in mine or role not in other]
+    if len(set(counted) - {TEACHER}) <= len(other):
+        return ""
+    said = planning.together([roles.called(role, names) for role in counted])
+    return f"{len(counted)} trainings in all: {said}; {_the(of.control, names)} alone took {len(other)}."
+
+
+def _the(role: str, names: dict[str, str]) -> str:
+    said = roles.called(role, names)
+    return f"the {said}" if said == role else said
 
 
 def _listed(names: list[str]) -> str:
-    said = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    said = planning.together(names)
     return f"The {said}" if len(names) == 1 and said in roles.USUAL else said[:1].upper() + said[1:]
 
 
@@ -122,13 +133,17 @@ def table(row: Run, shown: Reel) -> None:
     """Every network with what it saw, what it costs and what the test split says of it."""
     if row.test is None or shown.prepared is None:
         return
-    rows = []
+    rows, names = [], roles.titles(row.config)
+    partial = {own.role: own.classes for own in roles.learners(row.config) if own.classes}
+    classes = shown.prepared.classes
+    is_made = any(network.saw == NOTHING for network in shown.prepared.networks)  # what it is made of is a long name
     for network in shown.prepared.networks:
         test = row.test.get(network.role)
         if test:
             rows.append(
                 {
-                    "": f"{ROLES.get(roles.kind(network), ROLES['student'])['glyph']} {roles.title(network.role)}",
+                    "": f"{ROLES.get(roles.kind(network), ROLES['student'])['glyph']} {names[network.role]}"
+                    + " *" * (network.role in partial),
                     "network": network.model,
                     "parameters": network.parameters,
                     "kFLOPs": f"{network.flops / 1000:,.1f}",
@@ -140,11 +155,29 @@ def table(row: Run, shown: Reel) -> None:
                     "agrees with teacher": f"{test['agreement']:.1%}" if "agreement" in test else "–",
                     "loss (nats)": f"{test['loss']:.3f}",
                     "calibration error": f"{test['calibration_error']:.1%}",
-                    "saw": network.saw,
                 }
             )
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Test results of every network of this run.")
+    shown_columns = [
+        name
+        for name in dict.fromkeys(name for one in rows for name in one)
+        if any(one.get(name, "–") != "–" for one in rows)
+    ]
+    st.dataframe(
+        pd.DataFrame(rows, columns=shown_columns), hide_index=True, alt="Test results of every network of this run.",
+        column_config={"network": st.column_config.TextColumn(width="medium" if is_made else None)},
+    )  # fmt: skip
+    if partial:
+        known = [f"{planning.listed([classes[at] for at in own])} for {role}" for role, own in partial.items()]
+        st.caption(f"\\* Tested on the classes that it can tell alone: {plain(planning.listed(known))}.")
+    st.caption(what_they_saw(row))
     exits(row, shown)
+
+
+def beside_the_line(heights: Sequence[float]) -> list[str]:
+    """Where the labels of the points of a line stand so that it does not cross them: away from their neighbours."""
+    neighbours = [[*heights[max(0, at - 1) : at], *heights[at + 1 : at + 2]] or [own] for at, own in enumerate(heights)]
+    is_below = [own < sum(others) / len(others) for own, others in zip(heights, neighbours, strict=True)]
+    return ["bottom center" if below else "top center" for below in is_below]
 
 
 def exits(row: Run, shown: Reel) -> None:
@@ -154,22 +187,27 @@ def exits(row: Run, shown: Reel) -> None:
         return
     ways = [own for own in shown.prepared.networks if own.role in {*shared, STUDENT} and own.role in row.test]
     ways.sort(key=lambda own: own.flops)
-    look = ROLES["student"]
+    theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
+    looks = [roles.looks(row.config)[own.role] for own in ways]
+    heights = [100 * row.test[own.role]["accuracy"] for own in ways]
     figure = go.Figure(
         go.Scatter(
             x=[own.flops / 1000 for own in ways],
-            y=[100 * row.test[own.role]["accuracy"] for own in ways],
+            y=heights,
             text=[roles.title(own.role) if own.role in shared else "Deepest exit" for own in ways],
             mode="lines+markers+text",
-            textposition="top center",
-            line={"color": look["light"], "width": look["width"]},
-            marker={"size": 10, "symbol": look["symbol"]},
+            textposition=beside_the_line(heights),
+            cliponaxis=False,
+            line={"color": ROLES["baseline"][theme], "width": 1.25},  # of no network: it only leads the eye
+            marker={"size": 10, "symbol": [look["symbol"] for look in looks], "color": [look[theme] for look in looks]},
             hovertemplate="%{text}: %{y:.1f} % for %{x:,.1f} kFLOPs<extra></extra>",
         )
     )
+    low, high = min(heights), max(heights)
+    room = 0.2 * (high - low) + 1  # for the labels
     figure.update_layout(
-        xaxis_title="kFLOPs for one example", yaxis_title="test accuracy, %", height=300, margin={"t": 24, "b": 0},
-        yaxis={"rangemode": "normal", "automargin": True},
+        xaxis_title="kFLOPs for one example", yaxis_title="test accuracy, %", height=320, margin={"t": 24, "b": 0},
+        yaxis={"range": [low - room, high + room], "automargin": True},
     )  # fmt: skip
     st.subheader("Leave early, and pay less")
     said = "; ".join(

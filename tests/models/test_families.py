@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from kd_core.catalogue import find, members
-from kd_core.models import Model
+from kd_core.config import from_flat
+from kd_core.models import Model, with_article
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.pairs import Pair
@@ -175,3 +176,17 @@ def test_smaller_versions_are_the_nearest_ones_there_are(before: Model, factor: 
 def test_a_teaching_assistant_between_two_residual_networks_is_a_third_one() -> None:
     pair = Pair(model("resnet", depth="20"), model("resnet", depth="110"), (3, 32, 32), 10)
     assert between(pair, 0.5).label() == "ResNet-44"  # 272, 661 and 1,731 thousand parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("MLP 64", "an MLP 64"), ("CNN 8×2", "a CNN 8×2"), ("ResNet 20", "a ResNet 20"), ("VGG 8", "a VGG 8"),
+     ("exit", "an exit"), ("MobileNetV2", "a MobileNetV2")],
+)  # fmt: skip
+def test_a_family_has_the_article_with_which_it_is_spoken(name: str, said: str) -> None:
+    assert with_article(name) == said
+
+
+def test_a_network_without_layers_to_leave_early_is_refused_with_its_article() -> None:
+    with pytest.raises(ValueError, match="an MLP 64 has no layers"):
+        from_flat({"scheme": "own_teacher", "student": "mlp", "student_widths": "64"})

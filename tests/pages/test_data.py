@@ -134,7 +134,7 @@ def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, 
     assert run.config.teacher_recipe.weights == kept.id
     assert run.test is not None
     other = open_page("distill", autoplay="0", dataset="moons", teacher_widths="8", teacher_weights=kept.id)
-    assert "no such weights of a MLP 8" in other.error[0].value.replace("\\", "")
+    assert "no such weights of an MLP 8" in other.error[0].value.replace("\\", "")
 
 
 def test_too_little_memory_is_answered_with_one_click(

@@ -6,6 +6,9 @@
 
 const LINES = { teaches: 2, "goes on": 1.25, "made of": 1.25, shares: 5 };
 
+// A stack is of networks that have a colour each, so it has none.
+const colourOf = (node, theme) => (node.stack ? theme.soft : theme.role(node.look).colour);
+
 class Arrangement {
   #width = 0;
   #drawn = "";
@@ -38,7 +41,8 @@ class Arrangement {
     const look = {
       font: (size, weight = 400) => `${weight} ${size}px ${theme.font}`,
       glyph: (node) => (node.lane === "base" ? "" : theme.role(node.look).glyph),
-      colour: (node) => theme.role(node.look).colour,
+      colour: (node) => colourOf(node, theme),
+      neutral: theme.soft, // of what several share
     };
     const { width, height, headings, boxes, lines, labels } = inColumns(this.facts, this.#width, look) ?? inList(this.facts, this.#width, look);
     attributes(this.picture, { width, height, viewBox: `0 0 ${width} ${height}`, "aria-label": this.facts.sentence });
@@ -81,7 +85,7 @@ class Arrangement {
     const dash = node.kind === "baseline" ? "1.5 4" : isFrozen ? "7 5" : "none";
     const round = node.kind === "teacher" ? 3 : 12; // squares and circles, as their markers
     const place = { x, y, width, height, rx: isBase ? 4 : round };
-    const stroke = isBase ? "var(--faint)" : look.colour;
+    const stroke = isBase ? "var(--faint)" : colourOf(node, this.theme);
     const paint = { stroke, "stroke-width": node.lane === "made" || isBase ? 1.25 : 2, "stroke-dasharray": dash, "stroke-linecap": node.kind === "baseline" ? "round" : "butt" };
     const textX = anchor === "middle" ? x + width / 2 : x + 12;
     const line = (text, i, kind, mark) => svg("text", { class: kind, x: textX, y: y + 7 + ROW * (i + 0.78), "text-anchor": anchor }, mark, text);
@@ -92,7 +96,7 @@ class Arrangement {
         "g", { class: `dst-node dst-node-${node.lane}`, "data-role": node.role },
         svg("rect", { ...place, fill: "var(--paper)" }),
         svg("rect", { ...place, fill: stroke, "fill-opacity": node.lane === "baseline" || node.lane === "made" || isBase ? 0 : 0.07, ...paint }),
-        ...title.map((text, i) => line(i ? text : text.slice(glyph.length), i, "dst-net", i || !glyph ? null : svg("tspan", { fill: look.colour }, glyph))),
+        ...title.map((text, i) => line(i ? text : text.slice(glyph.length), i, "dst-net", i || !glyph ? null : svg("tspan", { fill: stroke }, glyph))),
         ...rest.map((text, i) => line(text, title.length + i, "dst-quiet", null)),
       ),
     ];

@@ -112,17 +112,30 @@ function between({ edges }, boxes, look, gaps) {
       const others = edges.filter((other) => other !== edge && other.to === edge.to && ["teaches", "goes on"].includes(other.kind));
       const shift = others.some(({ from: [id] }) => boxes.get(id).column !== to.column) ? (edge.kind === "teaches" ? -12 : 14) : 0;
       const gap = to.x - Math.max(...from.map(rightOf));
-      const colour = edge.kind === "teaches" ? look.colour(from[0].node) : "";
+      const isShared = edge.kind === "teaches" && from.length > 1; // a trunk of no colour, with a branch from each
+      const turning = to.x - gap + Math.min(20, gap / 4);
       let isStraight = true;
+      if (isShared) {
+        const y = middle(to) + shift;
+        const ys = [y, ...from.map((box) => middle(box) + shift)];
+        lines.push({ kind: edge.kind, d: `M${turning} ${Math.min(...ys) + 8}V${Math.max(...ys) - 8}`, colour: look.neutral, ends: [] });
+        lines.push({ kind: edge.kind, d: `M${turning} ${y}H${to.x - 2}`, colour: look.neutral, ends: [{ x: to.x - 2, y, back: false }] });
+      }
       for (const box of from) {
         const start = [rightOf(box), middle(box) + shift];
         const end = [to.x - 2, middle(to) + shift];
         isStraight &&= Math.abs(start[1] - end[1]) < 1;
-        const turn = end[0] - gap + Math.min(20, gap / 4);
-        const points = Math.abs(start[1] - end[1]) < 1 ? [start, end] : [start, [turn, start[1]], [turn, end[1]], end];
-        lines.push({ kind: edge.kind, d: course(points), colour, ends: [endOf(points)] });
+        const isLevel = Math.abs(start[1] - end[1]) < 1;
+        const colour = edge.kind === "teaches" ? look.colour(box.node) : "";
+        if (isShared) {
+          const points = [start, [turning, start[1]], ...(isLevel ? [] : [[turning, start[1] + 10 * Math.sign(end[1] - start[1])]])];
+          lines.push({ kind: edge.kind, d: course(points), colour, ends: [] });
+        } else {
+          const points = isLevel ? [start, end] : [start, [turning, start[1]], [turning, end[1]], end];
+          lines.push({ kind: edge.kind, d: course(points), colour, ends: [endOf(points)] });
+        }
       }
-      const first = isStraight && from.length === 1 ? to.x - gap : to.x - gap + Math.min(20, gap / 4);
+      const first = isStraight && from.length === 1 ? to.x - gap : turning;
       const said = wrapped(edge.said, look.font(12), to.x - first - 14, 4);
       const y = middle(to) + shift + (edge.kind === "teaches" ? -7 - 14 * (said.length - 1) : 16);
       labels.push({ x: (first + to.x - 6) / 2, y, anchor: "middle", lines: said });
@@ -138,12 +151,14 @@ function between({ edges }, boxes, look, gaps) {
       const points = [[right, ys[1]], [x, ys[1]], [x, ys[0]], [right + 2, ys[0]]];
       lines.push({ kind: "teaches", d: course(points), colour: bus.colour, ends: [endOf(points)] });
     } else {
+      const isShared = bus.from.size > 1;
+      lines.push({ kind: "teaches", d: `M${x} ${ys[0] + 12}V${ys.at(-1) - 12}`, colour: isShared ? look.neutral : bus.colour, ends: [] });
       both.forEach((box, i) => {
-        const other = ys[i === 0 ? 1 : i - 1];
-        const points = [[x, (ys[i] + other) / 2], [x, ys[i]], [rightOf(box) + 2, ys[i]]];
-        lines.push({ kind: "teaches", d: course(points), colour: bus.colour, ends: bus.to.has(box) ? [endOf(points)] : [] });
+        const toward = i === 0 ? 12 : -12;
+        const points = [[x, ys[i] + toward], [x, ys[i]], [rightOf(box) + 2, ys[i]]];
+        const colour = !isShared ? bus.colour : bus.from.has(box) ? look.colour(box.node) : look.neutral;
+        lines.push({ kind: "teaches", d: course(points), colour, ends: bus.to.has(box) ? [endOf(points)] : [] });
       });
-      lines.push({ kind: "teaches", d: `M${x} ${ys[0] + 12}V${ys.at(-1) - 12}`, colour: bus.colour, ends: [] });
     }
     const said = wrapped(bus.said, look.font(12), SAID, 4);
     labels.push({ x: x + 9, y: (ys[0] + ys.at(-1)) / 2 + 4 - (14 * (said.length - 1)) / 2, anchor: "start", lines: said });
@@ -200,25 +215,28 @@ function inList(facts, room, look) {
     y += 8;
   }
   const lines = [];
-  const draw = (lane, isRight, edge, ids, heads) => {
+  const draw = ({ lane, edge, ids, heads, from }, isRight) => {
     const edgeOf = (id) => (isRight ? boxes.get(id).x + boxes.get(id).width : boxes.get(id).x);
     const x = isRight ? edgeOf(ids[0]) + 12 + 13 * lane : edgeOf(ids[0]) - 10 - 12 * lane;
     const shift = 5 * lane;
     const ys = ids.map((id) => middle(boxes.get(id)) + (isRight ? shift : 10 - shift));
-    const colour = edge.kind === "teaches" ? look.colour(boxes.get(edge.from[0]).node) : "";
+    const teaches = edge.kind === "teaches";
+    const isShared = teaches && from.size > 1;
+    const colour = isShared ? look.neutral : teaches ? look.colour(boxes.get(edge.from[0]).node) : "";
     if (ids.length === 1) {
       const points = [[edgeOf(ids[0]), ys[0] + 12], [x, ys[0] + 12], [x, ys[0] - 12], [edgeOf(ids[0]) + 2, ys[0] - 12]];
       lines.push({ kind: edge.kind, d: course(points, 6), colour, ends: [endOf(points)] });
       return;
     }
-    ids.forEach((id, i) => {
-      const points = [[x, (ys[i] + ys[i === 0 ? 1 : i - 1]) / 2], [x, ys[i]], [edgeOf(id) + (isRight ? 2 : -2), ys[i]]];
-      lines.push({ kind: edge.kind, d: course(points, 6), colour, ends: heads.has(id) && edge.kind !== "shares" ? [endOf(points)] : [] });
-    });
     lines.push({ kind: edge.kind, d: `M${x} ${Math.min(...ys) + 8}V${Math.max(...ys) - 8}`, colour, ends: [] });
+    ids.forEach((id, i) => {
+      const points = [[x, ys[i] + (i === 0 ? 9 : -9)], [x, ys[i]], [edgeOf(id) + (isRight ? 2 : -2), ys[i]]];
+      const own = isShared && from.has(id) ? look.colour(boxes.get(id).node) : colour;
+      lines.push({ kind: edge.kind, d: course(points, 6), colour: own, ends: heads.has(id) && edge.kind !== "shares" ? [endOf(points)] : [] });
+    });
   };
-  for (const { lane, edge, ids, heads } of taught.lines) draw(lane, true, edge, ids, heads);
-  for (const { lane, edge, ids, heads } of others.lines) draw(lane, false, edge, ids, heads);
+  for (const line of taught.lines) draw(line, true);
+  for (const line of others.lines) draw(line, false);
   return { width, height: y, headings, boxes: [...boxes.values()], lines, labels: [] };
 }
 
@@ -231,8 +249,9 @@ function lanesOf(edges, place) {
     const same = lines.find(isPeer);
     if (same) {
       same.heads.add(edge.to);
+      edge.from.forEach((id) => same.from.add(id));
       same.ids = [...new Set([...same.ids, ...ids])].sort((one, other) => place.get(one) - place.get(other));
-    } else lines.push({ edge, ids, heads: new Set([edge.to]) });
+    } else lines.push({ edge, ids, heads: new Set([edge.to]), from: new Set(edge.from) });
   }
   const busy = []; // the last place of each lane
   for (const line of lines.sort((one, other) => place.get(one.ids[0]) - place.get(other.ids[0]))) {

@@ -65,9 +65,9 @@ class Bars {
     write(this.empty, this.spec.empty ?? "No predictions yet.");
     if (blank || !this.#width) return;
     const theme = readTheme(this.root);
-    const { names = {} } = this.spec;
-    const usual = theme.role;
-    theme.role = (role) => ({ ...usual(role), name: names[role] ?? usual(role).name });
+    const { names = {}, cast = {} } = this.spec;
+    const usual = theme.role; // whoever plays a part keeps the look that it has everywhere
+    theme.role = (part) => ({ ...usual(cast[part] ?? part), name: names[part] ?? usual(part).name });
     const image = images[this.examples.chosen];
     write(this.title, image.title ?? "");
     const temperature = this.handle.value;

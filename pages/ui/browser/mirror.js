@@ -64,7 +64,7 @@ class Mirror {
   // Nodes are made when the shape of the chart changes; afterwards only their lengths move.
   #layout(theme, width, { classes, roles, log }) {
     const baseline = roles.includes("baseline");
-    const shape = JSON.stringify([classes, roles.map((role) => theme.role(role).name), width, theme.dark, log]);
+    const shape = JSON.stringify([classes, roles.map((role) => [theme.role(role).name, theme.role(role).colour]), width, theme.dark, log]);
     if (shape === this.#shape) return;
     this.#shape = shape;
     const narrow = width < 480;
