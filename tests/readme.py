@@ -8,6 +8,7 @@ import re
 import shlex
 from pathlib import Path
 
+from kd_core import presets
 from kd_core.__main__ import main as kd_core
 from kd_core.catalogue import members
 from kd_core.methods import FAMILIES, Method
@@ -52,6 +53,23 @@ def arrangements_table() -> str:
     for name, cls in members("schemes").items():
         assert issubclass(cls, Scheme)
         lines.append(f"| `{name}` | {cls.idea} | {cls.family} | {cls.paper} |")
+    return "\n".join(lines)
+
+
+def presets_table() -> str:
+    """One row per published experiment and variant, from the code; what was measured here, where it is noted."""
+    noted = presets.measured()
+    lines = ["| preset | source | published | measured here |", "|---|---|---|---|"]
+    for preset in presets.listed():
+        cited = f"{preset.source.authors} {preset.source.year}"
+        for variant in preset.variants or (preset.variant(),):
+            name = f"{preset.name} {variant.name}".strip()
+            entry, claims = noted.get(name, {}), presets.claims(preset, variant.name)
+            found = entry.get("values", {})
+            said = "; ".join(f"{claim.what} {claim.value}" for claim in claims)
+            here = "; ".join(f"{claim.what} {found[claim.what]}" for claim in claims if claim.what in found)
+            here += f" (`{entry['command']}`, {entry['date']})" if here else presets.NOT_RUN
+            lines.append(f"| `{name}` | {cited} | {said} | {here} |")
     return "\n".join(lines)
 
 
@@ -100,6 +118,7 @@ if __name__ == "__main__":
     for part, content in (
         ("methods", methods_table()),
         ("arrangements", arrangements_table()),
+        ("presets", presets_table()),
         ("tree", tree()),
         ("results", results_table()),
     ):

@@ -15,7 +15,12 @@ TEXT = readme.README.read_text(encoding="utf-8")
 
 @pytest.mark.parametrize(
     ("part", "content"),
-    [("methods", readme.methods_table()), ("arrangements", readme.arrangements_table()), ("tree", readme.tree())],
+    [
+        ("methods", readme.methods_table()),
+        ("arrangements", readme.arrangements_table()),
+        ("presets", readme.presets_table()),
+        ("tree", readme.tree()),
+    ],
 )
 def test_the_generated_parts_are_up_to_date(part: str, content: str) -> None:
     assert readme.put(TEXT, part, content) == TEXT, "run: make readme"
