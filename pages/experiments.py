@@ -9,7 +9,7 @@ frame.guard()
 st.title("Experiments")
 st.markdown(
     "Well-known results as settings: what was published, what the runs on this machine gave with exactly these "
-    "settings, and in what ours differ. Open one in Distill and start it, or change something first."
+    "settings, and where ours differ. Open one in Distill and start it, or change something first."
 )
 st.markdown(
     "**Most of them are long.** 240 epochs of CIFAR-100 take hours to days on a processor. Without a graphics card, "

@@ -85,6 +85,7 @@ class Preset:
 
     name: str
     title: str
+    short: str  # its headline numbers, a few characters
     idea: str  # what it shows, one sentence
     source: Source
     settings: Settings
@@ -189,10 +190,12 @@ def in_words(preset: Preset, variant: str = "") -> list[str]:
 def needs(preset: Preset) -> str:
     """The data and the weights that it needs, and whether they are on this machine, as a sentence."""
     dataset: Any = find_member("datasets", preset.settings["dataset"])()
-    there = "on this machine" if dataset.is_here() else f"to be fetched, {amount(dataset.size)}"
+    there = "on this machine"
+    if not dataset.is_here():
+        there = f"{amount(dataset.size)}, to be fetched first: `python -m kd_core fetch {dataset.name}`"
     weights = ""
     if preset.settings.get("teacher_pretrained") == "true":
-        weights = "; the teacher’s weights from ImageNet, fetched by torchvision where they are not on this machine yet"
+        weights = ". The teacher’s weights from ImageNet, which torchvision fetches once"
     return f"{dataset.title}, {there}{weights}."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.presets import Claim, Preset, Source, Variant, network
+from kd_core.presets import Claim, Preset, Settings, Source, Variant, network
 
 SOURCE = Source(
     "Distilling Knowledge in Neural Networks",
@@ -15,17 +15,18 @@ SOURCE = Source(
 SOFT = {"method": "soft_targets", "temperature": "5", "alpha": "0.9", "form": "ce", "squared": "false"}
 
 
-def claim(value: str) -> tuple[Claim, ...]:
-    """Validation accuracy of the student."""
-    return (Claim("Student, on validation images", value),)
+def variant(name: str, title: str, changes: Settings, value: str) -> Variant:
+    """With the student's validation accuracy."""
+    return Variant(name, title, changes, (Claim(title, value),))
 
 
 PRESETS = (
     Preset(
         "flowers",
         "Flowers: MobileNetV2 teaches a shallow CNN",
-        "How a small network learns from a large pretrained one depends more on the loss and the augmentation than on "
-        "anything else.",
+        "56 to 84 %",
+        "The same small network gets 56 to 84 % of the validation images right, depending on the loss and on "
+        "augmentation.",
         SOURCE,
         {
             "dataset": "flowers102",
@@ -60,20 +61,20 @@ PRESETS = (
             "What is compared here is the accuracy on the test split, 6,149 images.",
         ),
         (
-            Variant("soft", "Soft targets", SOFT, claim("74 %")),
-            Variant(
+            variant("soft", "Soft targets", SOFT, "74 %"),
+            variant(
                 "weighted",
                 "Weighted",
                 {"method": "mixed", "label_weight": "0.1", "soft_weight": "0.9", "weight": "0", "temperature": "5"},
-                claim("71 %"),
+                "71 %",
             ),
-            Variant(
+            variant(
                 "logits",
                 "Logit regression",
                 {"method": "logit_mse", "label_weight": "0", "weight": "1"},
-                claim("56 %"),
+                "56 %",
             ),
-            Variant("augmented", "Soft targets, augmented", {**SOFT, "flip": "true", "crop": "3"}, claim("84 %")),
+            variant("augmented", "Soft targets, augmented", {**SOFT, "flip": "true", "crop": "3"}, "84 %"),
         ),
         is_comparable=False,
     ),

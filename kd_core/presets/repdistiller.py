@@ -94,6 +94,7 @@ def pair(line: str) -> Preset:
     return Preset(
         f"{teacher}_{student}",
         f"{teacher_title} teaches {student_title}",
+        f"{alone} → {max(distilled, key=float)} % ({best})",
         f"The best method, {best}, adds {gains[best]:.1f} points to the student alone, KD {gains['KD']:.1f}. {said}",
         SOURCE,
         {**COMMON, **_network("teacher", teacher), **_network("student", student), **slower},

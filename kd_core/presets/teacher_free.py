@@ -65,6 +65,7 @@ def reversed_by(small: str, large: str, value: str) -> Preset:
     return Preset(
         f"reversed_{large}_{small}",
         f"Reversed: {teacher} teaches {taught}",
+        _gain(large, value),
         f"{taught} gains from {teacher}, a teacher that knows less than it does.",
         SOURCE,
         {**COMMON, "scheme": "reversed", **placed("teacher", large), **placed("student", small), **softened(0.6, 20)},
@@ -84,7 +85,8 @@ def defective(teacher: str, student: str, stop: int, knew: str, value: str) -> P
     return Preset(
         f"defective_{teacher}_{student}",
         f"Defective: {NETWORKS[teacher][0]} after {after} teaches {NETWORKS[student][0]}",
-        f"A teacher that is right in {knew} % of cases still helps a student that is better without it.",
+        _gain(student, value),
+        f"A teacher that is right in {knew} % of cases still helps a student that is right more often alone.",
         SOURCE,
         {
             **COMMON,
@@ -119,6 +121,7 @@ def self_taught(name: str, alpha: float, temperature: int, multiplier: int, valu
     return Preset(
         f"self_taught_{name}",
         f"Self-taught: {title} teaches {title}",
+        _gain(name, value),
         "A network that was trained before is teacher enough for a new one of its own kind.",
         SOURCE,
         {**COMMON, "scheme": "self_taught", **placed("teacher", name), **placed("student", name), **weights},
@@ -133,6 +136,7 @@ def virtual(name: str, alpha: float, temperature: int, multiplier: int, values: 
     return Preset(
         f"virtual_{name}",
         f"Virtual teacher: {NETWORKS[name][0]}",
+        _gain(name, value),
         "A teacher that is made up from the labels comes close to a real one.",
         SOURCE,
         {
@@ -162,6 +166,10 @@ def virtual(name: str, alpha: float, temperature: int, multiplier: int, values: 
             "Label smoothing is another method: choose it in Distill with these settings.",
         ),
     )
+
+
+def _gain(name: str, value: str) -> str:
+    return f"{NETWORKS[name][3]} → {value.split(maxsplit=1)[0]} %"
 
 
 PRESETS = (

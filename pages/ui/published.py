@@ -11,6 +11,8 @@ from kd_core import presets, runs
 from kd_core.presets import Claim, Preset
 from kd_core.verdict import Test
 
+UNBROKEN = "\N{NO-BREAK SPACE}"
+
 
 @functools.cache
 def _family(preset: str, variant: str) -> str:
@@ -26,19 +28,24 @@ def finished(preset: Preset, variant: str) -> list[Test]:
 
 def card(preset: Preset, *, is_open: bool) -> None:
     """Closed it is one line, so that the page is a list."""
-    with st.expander(f"**{preset.title}**", expanded=is_open):
+    with st.expander(f"**{preset.title}** · {preset.short}", expanded=is_open):
         st.markdown(preset.idea)
-        st.markdown(table(preset))
-        if not preset.is_comparable:
-            st.markdown("**Not comparable:** the data here are others than in the source.")
-        st.caption("What differs from the source:\n" + "\n".join(f"- {note}" for note in preset.notes))
-        st.caption(f"Needs: {presets.needs(preset)}")
+        numbers, words = st.columns([5, 6], gap="large")
+        with numbers:
+            st.markdown(table(preset))
+        with words:
+            if not preset.is_comparable:
+                st.markdown("**Not comparable:** the data here are others than in the source.")
+            st.markdown("**What differs from the source**\n" + "\n".join(f"- {note}" for note in preset.notes))
+            st.markdown(f"**Needs** {presets.needs(preset)}")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if preset.variants:
+                st.markdown("**Open in Distill:**", width="content")
             for variant in preset.variants or (preset.variant(),):
                 st.page_link(
                     "pages/distill.py",
                     label=variant.title or "Open in Distill",
-                    icon=":material/science:",
+                    icon=":material/arrow_forward:",
                     help=f"Open in Distill: {preset.title}" + (f", {variant.title}" if variant.title else ""),
                     query_params=presets.config(preset, variant.name),
                 )
@@ -57,7 +64,7 @@ def table(preset: Preset) -> str:
         [
             "| | Published | Measured here |",
             "|:--|--:|--:|",
-            *(f"| {what} | {value} | {found} |" for what, value, found in rows),
+            *(f"| {what} | {value.replace(' ', UNBROKEN)} | {found} |" for what, value, found in rows),
         ]
     )
 

@@ -1,6 +1,7 @@
 """The page of published experiments, on an empty data folder and on one with runs."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -18,6 +19,7 @@ SOURCE = Source("A paper", "Somebody", 2001, "table 1", "Two moons.")
 QUICK = Preset(
     "quick",
     "Two moons",
+    "",
     "A teacher helps.",
     SOURCE,
     {"dataset": "moons", "labelled": "30", "epochs": "2", "teacher_epochs": "1"},
@@ -40,7 +42,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[Preset]:
 
 def rows(app: AppTest) -> dict[str, list[str]]:
     """The tables of the page: what was claimed, to the other cells."""
-    lines = [line for text in app.markdown for line in text.value.splitlines() if line.startswith("| ")]
+    shown = "\n".join(text.value for text in app.markdown).replace(published.UNBROKEN, " ")
+    lines = [line for line in shown.splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {first: rest for first, *rest in cells}
 
@@ -49,8 +52,8 @@ def test_every_experiment_is_there_under_its_source_with_its_numbers(open_page: 
     app = open_page("experiments")
     assert [heading.value for heading in app.header] == [source.title for source, _ in presets.sources()]
     titles = [expander.label for expander in app.expander]
-    assert titles == [f"**{preset.title}**" for preset in presets.listed()]
-    shown = "\n".join(text.value for text in app.markdown)
+    assert titles == [f"**{preset.title}** · {preset.short}" for preset in presets.listed()]
+    shown = "\n".join(text.value for text in app.markdown).replace(published.UNBROKEN, " ")
     for preset in presets.listed():
         for variant in preset.variants or (preset.variant(),):
             for claim in presets.claims(preset, variant.name):
@@ -59,11 +62,14 @@ def test_every_experiment_is_there_under_its_source_with_its_numbers(open_page: 
     assert not app.error
 
 
-def test_what_is_missing_on_this_machine_is_named_with_its_size(open_page: Open) -> None:
+def test_what_is_missing_on_this_machine_is_named_with_its_size(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "empty"))
     app = open_page("experiments")
-    said = [caption.value for caption in app.caption]
-    assert "Needs: CIFAR-100, to be fetched, 169 MB." in said
-    (flowers,) = [line for line in said if line.startswith("Needs: Flowers-102")]
+    said = [text.value for text in app.markdown]
+    assert "**Needs** CIFAR-100, 169 MB, to be fetched first: `python -m kd_core fetch cifar100`." in said
+    (flowers,) = [line for line in said if line.startswith("**Needs** Flowers-102")]
     assert "345 MB" in flowers
     assert "weights from ImageNet" in flowers
 
@@ -89,7 +95,7 @@ def test_runs_with_exactly_these_settings_are_averaged_and_others_are_not(
 def test_a_link_opens_the_experiment_that_it_names(open_page: Open) -> None:
     app = open_page("experiments", preset="mnist_missing_digit")
     is_open = {expander.label: expander.proto.expanded for expander in app.expander}
-    assert [label for label, value in is_open.items() if value] == ["**MNIST without a single 3**"]
+    assert [label for label, value in is_open.items() if value] == ["**MNIST without a single 3** · 206 → 109 errors"]
 
 
 def test_a_link_to_an_experiment_that_does_not_exist_is_answered_with_a_sentence(open_page: Open) -> None:
