@@ -1,4 +1,4 @@
-"""The engine from a terminal: ``python -m kd_core train --temperature 4``, ``luck``, ``list`` and ``fetch``."""
+"""The engine from a terminal: ``python -m kd_core train --temperature 4``, ``luck``, ``list``, ``fetch`` and more."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from kd_core import presets
 from kd_core.catalogue import GROUPS, find, members
 from kd_core.config import MEMBERS, RunConfig, from_flat, settings
 from kd_core.datasets import Dataset
@@ -36,9 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     listing.add_argument("--json", action="store_true", help="as one JSON object")
     getting = commands.add_parser("fetch", help="fetch data sets from the network, once")
     getting.add_argument("names", nargs="+", metavar="name", help="which data set; see the list command")
+    published = commands.add_parser("preset", help="published experiments: their settings, what was found, and here")
+    published.add_argument("name", nargs="?", help="which experiment; without one, all are listed")
+    published.add_argument("--variant", default="", help="which of its variants; the first by default")
+    published.add_argument("--train", action="store_true", help="train it; most take hours without a graphics card")
+    published.add_argument("--small", action="store_true", help="a trial of seconds, too short to show anything")
+    published.add_argument("--seed", default="0", help="seed of the students")
+    published.add_argument("--json", action="store_true", help="training, print every event as one line of JSON")
     given = vars(parser.parse_args(arguments))
     if given["command"] == "fetch":
         return _fetch(given["names"])
+    if given["command"] == "preset":
+        return _preset(given)
     is_json, chosen = given.pop("json"), given.pop("command")
     if chosen == "list":
         print(json.dumps(catalogue(), indent=2, ensure_ascii=False) if is_json else _as_text(catalogue()))
@@ -60,6 +70,26 @@ def _train(config: RunConfig, is_json: bool) -> int:
         elif line := _in_words(event, comparison_of(config)):
             print(line, flush=True)
     return int(failed)
+
+
+def _preset(given: dict[str, Any]) -> int:
+    if given["name"] is None:
+        for source, found in presets.sources():
+            print(f"{source.authors} {source.year}, {source.where}")
+            print("\n".join(f"  {preset.name:<32} {preset.title}" for preset in found))
+        return 0
+    try:
+        preset = presets.find(given["name"])
+        flat = presets.config(preset, given["variant"], small=given["small"]) | {"seed": given["seed"]}
+        config = from_flat(flat) if given["train"] else None
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if config is not None:
+        return _train(config, given["json"])
+    print("\n".join(presets.in_words(preset, given["variant"])))
+    print("Settings: " + " ".join(f"{name}={text}" for name, text in flat.items()))
+    return 0
 
 
 def _fetch(names: Sequence[str]) -> int:

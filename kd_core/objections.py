@@ -26,8 +26,8 @@ def to(learner: Learner, phases: Sequence[Phase], data: Data) -> str:
         return f"{learner.role} = {learner.model.name}: {with_article(learner.model.title)} {refusal}{given}."
     if learner.uploaded and learner.uploaded not in _fitting(learner, data):
         return (
-            f"teacher_weights = {learner.uploaded}: no such weights of {with_article(learner.model.label())} for these data were "
-            f"uploaded here. Upload them again, or leave the choice empty."
+            f"teacher_weights = {learner.uploaded}: no such weights of {with_article(learner.model.label())} for these "
+            "data were uploaded here. Upload them again, or leave the choice empty."
         )
     return _of_method(learner, phases, data) if learner.method is not None else ""
 

@@ -8,6 +8,7 @@ import re
 import shlex
 from pathlib import Path
 
+from kd_core import presets
 from kd_core.__main__ import main as kd_core
 from kd_core.catalogue import members
 from kd_core.datasets import Dataset
@@ -77,6 +78,23 @@ def networks_table() -> str:
     return "\n".join(lines)
 
 
+def presets_table() -> str:
+    """One row per published experiment and variant, from the code; what was measured here, where it is noted."""
+    noted = presets.measured()
+    lines = ["| preset | source | published | measured here |", "|---|---|---|---|"]
+    for preset in presets.listed():
+        cited = f"{preset.source.authors} {preset.source.year}"
+        for variant in preset.variants or (preset.variant(),):
+            name = f"{preset.name} {variant.name}".strip()
+            entry, claims = noted.get(name, {}), presets.claims(preset, variant.name)
+            found = entry.get("values", {})
+            said = "; ".join(f"{claim.what} {claim.value}" for claim in claims)
+            here = "; ".join(f"{claim.what} {found[claim.what]}" for claim in claims if claim.what in found)
+            here += f" (`{entry['command']}`, {entry['date']})" if here else presets.NOT_RUN
+            lines.append(f"| `{name}` | {cited} | {said} | {here} |")
+    return "\n".join(lines)
+
+
 def tree() -> str:
     """Every file and folder of the top and of the packages, each with the first sentence it says of itself."""
     lines = []
@@ -124,6 +142,7 @@ if __name__ == "__main__":
         ("arrangements", arrangements_table()),
         ("data", data_table()),
         ("networks", networks_table()),
+        ("presets", presets_table()),
         ("tree", tree()),
         ("results", results_table()),
     ):

@@ -24,7 +24,7 @@ LAYERS = [
     ["config", "matching", "council", "networks", "errands"],
     ["plan"],
     ["objections"],
-    ["schemes"],
+    ["schemes", "presets"],
     ["instruction", "derivation"],
     ["learning", "classroom", "preparation", "probes", "kept", "snapshots"],
     ["lesson", "judgement"],

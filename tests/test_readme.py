@@ -20,6 +20,7 @@ TEXT = readme.README.read_text(encoding="utf-8")
         ("arrangements", readme.arrangements_table()),
         ("data", readme.data_table()),
         ("networks", readme.networks_table()),
+        ("presets", readme.presets_table()),
         ("tree", readme.tree()),
     ],
 )

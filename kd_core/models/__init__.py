@@ -41,6 +41,10 @@ class Model(Member):
         """Why this family cannot take such inputs, as the end of a sentence; empty if it can."""
         return ""
 
+    def untaught(self) -> Self:
+        """The same network without weights from elsewhere: nothing must be fetched to build it."""
+        return self
+
     def scaled(self, factor: float) -> Self:
         """The same family with its widths times ``factor`` (at most 1), as far as it can."""
         raise NotImplementedError

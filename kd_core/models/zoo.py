@@ -75,6 +75,9 @@ class Zoo(Model):
         maps = {name: self._path(name) for name in source.names} if source.has_maps else {}
         return maps | {"embedding": "embedding"}
 
+    def untaught(self) -> Self:
+        return self.with_values(pretrained=False)
+
     def scaled(self, factor: float) -> Self:
         """The network of the same line whose parameters are nearest: they grow with the square of the widths."""
         line = next((line for line in LINES if self.network in line), (self.network,))

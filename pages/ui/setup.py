@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import streamlit as st
 
@@ -147,7 +148,12 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={Model: repr, Dataset: repr, Method: repr, Pair: repr})
 def _numbers(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None) -> tuple[footprint.Footprint, float]:
     shape, classes = load(dataset).shape, len(load(dataset).classes)
-    build = functools.partial(taught[0].build, taught[1]) if taught else functools.partial(model.build, shape, classes)
+    # Nothing is fetched to say what it would cost.
+    build = (
+        functools.partial(taught[0].build, replace(taught[1], student=model.untaught()))
+        if taught
+        else functools.partial(model.untaught().build, shape, classes)
+    )
     return footprint.measure(build, shape), footprint.latency(build, shape)
 
 

@@ -1,0 +1,119 @@
+"""The page of published experiments, on an empty data folder and on one with runs."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kd_core import presets
+from kd_core.config import from_flat
+from kd_core.presets import Claim, Preset, Source
+from kd_core.runs import Runs
+from pages.ui import published
+from tests.waiting import wait_for_end
+
+Open = Callable[..., AppTest]
+
+SOURCE = Source("A paper", "Somebody", 2001, "table 1", "Two moons.")
+QUICK = Preset(
+    "quick",
+    "Two moons",
+    "",
+    "A teacher helps.",
+    SOURCE,
+    {"dataset": "moons", "labelled": "30", "epochs": "2", "teacher_epochs": "1"},
+    (Claim("Teacher", "99 %", "teacher"), Claim("Their other network", "50 %", "")),
+    ("Nothing differs.",),
+    (
+        presets.Variant("warm", "Warm", {"temperature": "4"}, (Claim("Warm", "90 %"),)),
+        presets.Variant("hot", "Hot", {"temperature": "8"}, (Claim("Hot", "91 %"),)),
+    ),
+)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[Preset]:
+    monkeypatch.setattr(presets, "sources", lambda: ((SOURCE, (QUICK,)),))
+    published._family.cache_clear()
+    yield QUICK
+    published._family.cache_clear()
+
+
+def rows(app: AppTest) -> dict[str, list[str]]:
+    """The tables of the page: what was claimed, to the other cells."""
+    shown = "\n".join(text.value for text in app.markdown).replace(published.UNBROKEN, " ")
+    lines = [line for line in shown.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {first: rest for first, *rest in cells}
+
+
+def test_every_experiment_is_there_under_its_source_with_its_numbers(open_page: Open) -> None:
+    app = open_page("experiments")
+    assert [heading.value for heading in app.header] == [source.title for source, _ in presets.sources()]
+    titles = [expander.label for expander in app.expander]
+    assert titles == [f"**{preset.title}** · {preset.short}" for preset in presets.listed()]
+    shown = "\n".join(text.value for text in app.markdown).replace(published.UNBROKEN, " ")
+    for preset in presets.listed():
+        for variant in preset.variants or (preset.variant(),):
+            for claim in presets.claims(preset, variant.name):
+                assert f"| {claim.value} | {presets.NOT_RUN if claim.role else 'no network of ours'} |" in shown
+    assert "hours to days on a processor" in shown
+    assert not app.error
+
+
+def test_what_is_missing_on_this_machine_is_named_with_its_size(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "empty"))
+    app = open_page("experiments")
+    said = [text.value for text in app.markdown]
+    assert "**Needs** CIFAR-100, 169 MB, to be fetched first: `python -m kd_core fetch cifar100`." in said
+    (flowers,) = [line for line in said if line.startswith("**Needs** Flowers-102")]
+    assert "345 MB" in flowers
+    assert "weights from ImageNet" in flowers
+
+
+def test_runs_with_exactly_these_settings_are_averaged_and_others_are_not(
+    open_page: Open, shared: Runs, quick: Preset
+) -> None:
+    flat = presets.config(quick, "hot")
+    made = [shared.start(from_flat(flat | {"seed": seed})) for seed in ("0", "1", "2")]
+    other = shared.start(from_flat(flat | {"alpha": "0.5"}))
+    for run in (*made, other):
+        assert wait_for_end(shared, run, 60) == "completed"
+    accuracies = [100 * shared.store.run(run).test["student"]["accuracy"] for run in made]
+    mean = sum(accuracies) / 3
+    spread = (sum((accuracy - mean) ** 2 for accuracy in accuracies) / 2) ** 0.5
+    found = rows(open_page("experiments"))
+    assert found["Hot"] == ["91 %", f"**{mean:.2f} ± {spread:.2f} %**, 3 seeds"]
+    assert found["Warm"] == ["90 %", "not run here"]
+    assert found["Teacher"][1].endswith("3 seeds")
+    assert found["Their other network"] == ["50 %", "no network of ours"]
+
+
+def test_a_link_opens_the_experiment_that_it_names(open_page: Open) -> None:
+    app = open_page("experiments", preset="mnist_missing_digit")
+    is_open = {expander.label: expander.proto.expanded for expander in app.expander}
+    assert [label for label, value in is_open.items() if value] == ["**MNIST without a single 3** · 206 → 109 errors"]
+
+
+def test_a_link_to_an_experiment_that_does_not_exist_is_answered_with_a_sentence(open_page: Open) -> None:
+    app = open_page("experiments", preset="<b>odd</b>")
+    (error,) = app.error
+    assert "There is no experiment called" in error.value
+    assert len(app.expander) == len(presets.listed())
+
+
+def test_every_experiment_has_a_way_to_the_lab_with_its_settings(open_page: Open) -> None:
+    app = open_page("experiments")
+    links = [element.proto for element in app.get("page_link")]
+    wanted = [
+        presets.config(preset, variant.name)
+        for preset in presets.listed()
+        for variant in preset.variants or (preset.variant(),)
+    ]
+    assert len(links) == len(wanted)
+    for link, flat in zip(links, wanted, strict=True):
+        assert link.page == "distill"
+        assert all(f"{name}=" in link.query_string for name in flat)
