@@ -22,17 +22,22 @@ from kd_core.seeds import derive, generator
 from kd_core.taps import tapped
 
 MOMENTUM = 0.9  # of SGD
+WORTH = 200e6  # operations from which on a second thread saves time
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Networks this small train fastest on one thread, and do not collapse beside a busy neighbour."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # holds for the calling thread alone
+def threads(work: float = 0.0) -> Iterator[None]:
+    """As many threads as ``work``, in floating-point operations of one forward pass, is worth.
+
+    Small networks train fastest on one thread, and do not collapse beside a busy neighbour.
+    """
+    before = torch.get_num_threads()
+    if work < WORTH:
+        torch.set_num_threads(1)  # holds for the calling thread alone
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 class NotFiniteError(ArithmeticError):

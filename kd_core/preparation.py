@@ -55,6 +55,16 @@ def prepared(data: Data, phases: Sequence[Phase]) -> events.Prepared:
     return events.Prepared(list(data.classes), splits, list(networks.values()), plan)
 
 
+def heaviest_step(data: Data, phases: Sequence[Phase]) -> float:
+    """Floating-point operations of the largest forward pass of a training step."""
+    steps = (
+        phase.recipe.batch_size * measure(functools.partial(build, learner, phases, data), data.shape).flops
+        for phase in phases
+        for learner in phase.learners
+    )
+    return float(max(steps))
+
+
 def _network(learner: Learner, phase: Phase, phases: Sequence[Phase], data: Data) -> events.Network:
     cost = measure(functools.partial(build, learner, phases, data), data.shape)
     label, seen = learner.model.label(), saw(phase, learner, data)

@@ -15,7 +15,7 @@ from kd_core.datasets import Split, load
 from kd_core.derivation import derive
 from kd_core.drawing import network_input
 from kd_core.events import Event, Finished, Validated
-from kd_core.learning import one_thread
+from kd_core.learning import threads
 from kd_core.metrics import best_temperature
 from kd_core.plan import TEACHER, Derived, build
 from kd_core.preparation import steps_per_epoch
@@ -107,7 +107,7 @@ class Recall:
     def logits(self, moment: Moment) -> dict[str, dict[str, Tensor]]:
         """Logits (examples, classes) by role and split."""
         if moment not in self._answered:
-            with one_thread():
+            with threads():
                 self._answered[moment] = {
                     role: {name: answers(network, split.inputs) for name, split in self.splits.items()}
                     for role, network in self.networks(moment).items()
@@ -117,7 +117,7 @@ class Recall:
     def answer(self, moment: Moment, drawing: str) -> dict[str, list[float]]:
         """Every network's logits (classes) for a drawing (see :mod:`kd_core.drawing`). Raises ValueError."""
         inputs = network_input(self.data, drawing)
-        with one_thread():
+        with threads():
             return {role: answers(network, inputs)[0].tolist() for role, network in self.networks(moment).items()}
 
     def telling(self, moment: Moment) -> int:

@@ -22,10 +22,10 @@ from kd_core.datasets import NotHereError, load
 from kd_core.derivation import derive
 from kd_core.events import Adjusted, Event, Failed, Finished, Validated
 from kd_core.judgement import judged
-from kd_core.learning import NotFiniteError, one_thread
+from kd_core.learning import NotFiniteError, threads
 from kd_core.lesson import Lesson
 from kd_core.plan import Phase, build, what_determines
-from kd_core.preparation import prepared, steps_per_epoch
+from kd_core.preparation import heaviest_step, prepared, steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.seeds import initialising
 from kd_core.teaching import freeze
@@ -138,7 +138,7 @@ class Training:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Event]:
-        with one_thread():
+        with threads(heaviest_step(self.data, self.phases)):
             while True:
                 # Emptied first: what was computed but not yet said belongs to the state of this moment.
                 while self._pending:

@@ -37,6 +37,16 @@ def test_training_leaves_the_global_generator_and_the_thread_count_alone(small: 
     assert torch.get_num_threads() == threads
 
 
+def test_large_networks_get_all_threads_and_small_ones_one() -> None:
+    all_of_them = torch.get_num_threads()
+    for flat, expected in (({"epochs": "1"}, 1), ({"epochs": "1", "student": "cnn", "batch_size": "512"}, all_of_them)):
+        training = iter(Training(from_flat({"dataset": "digits", "teacher_epochs": "1", **flat})))
+        next(training)
+        assert torch.get_num_threads() == expected
+        training.close()
+        assert torch.get_num_threads() == all_of_them
+
+
 def test_another_seed_gives_another_run(small_with: With) -> None:
     assert list(Training(small_with(seed="0"))) != list(Training(small_with(seed="1")))
 

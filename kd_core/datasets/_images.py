@@ -7,84 +7,30 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from kd_core.datasets._splitting import check_room
 from kd_core.options import shorten
+from kd_core.uploads import pictures
 
-# What is opened, whatever the file is called: formats that hold pixels, and no programs or links to other files.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 READ = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".raw", ".dng", ".cr2", ".nef")
-MOST_PIXELS = 50_000_000  # of one file
-SMALLEST, LARGEST = 8, 224  # pixels of a side, as they may be chosen
 REMEDY = "choose fewer pixels, or fewer images"
 BESIDE = ("__MACOSX",)  # what a Mac packs beside the folders
 
 
 def read_image(path: Path, pixels: int, grey: bool = False, name: str = "") -> Tensor:
-    """One picture as bytes (3, pixels, pixels), or (1, pixels, pixels) in ``grey``.
+    """One picture as bytes (3, pixels, pixels), or (1, pixels, pixels) in ``grey``; see :func:`pictures.decode`.
 
-    Turned as the camera was held; the largest square in the middle, made smaller (or larger) with antialiasing, as if
-    the short side were resized and the middle cut out. 16 bits become 8, CMYK becomes RGB, and what is transparent
-    lies on white. Raises ValueError with the file's ``name`` for what is no picture, half a picture, larger than 50
-    million pixels, or moves.
+    Raises ValueError with the file's ``name`` for what is no picture, half a picture, too large, or moves.
     """
-    name = name or path.name
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            if refusal := _refusal(image):
-                raise _UnfitError(refusal)
-            image.draft(None, (2 * pixels, 2 * pixels))  # a JPEG can be decoded at a half, a quarter or an eighth
-            turned = ImageOps.exif_transpose(image)
-            plain = _eight_bits(turned)
-            side = min(plain.size)
-            left, top = (plain.width - side) / 2, (plain.height - side) / 2
-            square = plain.resize((pixels, pixels), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
-            array = np.array(square.convert("L" if grey else "RGB"))
-    except _UnfitError as error:
-        raise ValueError(f"{shorten(name, 80)} {error}.") from None
-    except UnidentifiedImageError:
-        raise ValueError(f"{shorten(name, 80)} is no picture that can be read: save it as PNG or JPEG.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ValueError(f"{shorten(name, 80)} {_HUGE}.") from None
-    except Exception as error:  # a decoder may raise anything over a damaged file
-        raise ValueError(f"{shorten(name, 80)} cannot be read, it is damaged or cut short: remove it.") from error
-    return torch.from_numpy(array).reshape(pixels, pixels, -1).permute(2, 0, 1)
-
-
-class _UnfitError(Exception):
-    """Why a picture is not taken, as the end of a sentence."""
-
-
-_HUGE = f"has more than {MOST_PIXELS // 1_000_000} million pixels: make it smaller"
-
-
-def _refusal(image: Image.Image) -> str:
-    if image.width * image.height > MOST_PIXELS:
-        return _HUGE
-    # A phone's JPEG may hold a second picture for depth; its format is then called MPO, and nothing moves.
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        return "holds more than one picture: save the one that counts"
-    if image.mode == "F":
-        return "holds fractions instead of grey levels: save it with 8 or 16 bits"
-    return ""
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """RGB or L, of the same picture."""
-    if image.mode.startswith("I"):
-        levels = np.asarray(image).astype(np.int64)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise _UnfitError("has grey levels beyond 16 bits: save it with 8 or 16 bits")
-        return Image.fromarray(((levels + 128) // 257).astype(np.uint8))  # 65535 is 255 times 257
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        over = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{shorten(name or path.name, 80)} cannot be read: remove it.") from error
+    square, _ = pictures.decode(content, name or path.name, pixels)
+    return torch.from_numpy(pictures.stacked([square], "grey" if grey else "colour")[0])
 
 
 def read_images(paths: Sequence[Path], pixels: int, grey: bool = False, root: Path | None = None) -> Tensor:
