@@ -23,7 +23,9 @@ class Checkpoint:
 
     def put(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
         """Adds copies of ``tensors`` under ``prefix/name``: training goes on while the file is written."""
-        self.tensors |= {f"{prefix}/{name}": tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+        self.tensors |= {
+            f"{prefix}/{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()
+        }
 
     def take(self, prefix: str) -> dict[str, Tensor]:
         """What :meth:`put` stored under ``prefix``."""

@@ -22,6 +22,7 @@ from kd_core.seeds import derive, generator
 from kd_core.taps import tapped
 
 MOMENTUM = 0.9  # of SGD
+SMALLEST_SCALE = 1.0  # of gradients of 16 bits: below it they are not finite by themselves
 WORTH = 200e6  # operations from which on a second thread saves time
 
 
@@ -63,13 +64,14 @@ class Learning:
         *,
         others: set[Tensor],
         compute: Compute,
+        scaler: torch.amp.GradScaler,
     ) -> None:
         self.role, self.learner, self.method = learner.role, learner, learner.method
         self.examples, self.labels, self.compute = examples, examples.labels, compute
         self.network = network.train()
         self.recipe, self._others = recipe, others
         self.rate = recipe.learning_rate
-        self.scaler = compute.scaler(examples.device)
+        self.scaler = scaler  # of the whole phase: networks may share layers, and then gradients
         self.average = _average(network, recipe.ema)
         self.instructions: list[Instruction] = []
         self.paths: dict[str, str] = {}  # taps that are read at every step
@@ -134,12 +136,17 @@ class Learning:
         self.optimiser.zero_grad(set_to_none=True)
 
     def differentiate(self, parts: list[Part]) -> None:
-        """Adds the gradient of the sum of the parts. Raises NotFiniteError; no weight is touched."""
+        """Adds the gradient of the sum of the parts."""
         self.scaler.scale(total(parts)).backward()  # type: ignore[no-untyped-call]
+
+    def limit(self) -> None:
+        """Checks and clips the gradient, once everybody who adds to it has. Raises NotFiniteError; no weight is
+        touched."""
         self.scaler.unscale_(self.optimiser)
         learned = self.learned()
         norm = nn.utils.get_total_norm([p.grad for p in learned if p.grad is not None])
-        if not norm.isfinite() and not self.scaler.is_enabled():  # with a scaler the step is skipped
+        # A scaler skips such a step and tries a smaller scale; at the smallest there is nothing left to try.
+        if not norm.isfinite() and (not self.scaler.is_enabled() or self.scaler.get_scale() < SMALLEST_SCALE):
             raise NotFiniteError(self.role, "the gradient")
         if self.recipe.clip:
             nn.utils.clip_grads_with_norm_(learned, self.recipe.clip, norm)
@@ -147,7 +154,6 @@ class Learning:
     def update(self) -> None:
         """One optimiser step down the gradient."""
         self.scaler.step(self.optimiser)
-        self.scaler.update()
         if self.average is not None:
             self.average.update_parameters(self.network)
 
@@ -194,9 +200,13 @@ class Learning:
     def load_optimiser_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """What :meth:`optimiser_tensors` gave."""
         state: dict[int, dict[str, Tensor]] = {}
+        learned = self.learned()
         for flat, value in tensors.items():
             index, name = flat.split("/")
-            state.setdefault(int(index), {})[name] = value
+            weight = learned[int(index)]
+            # In the layout of its weight: a fused optimiser walks through both alike.
+            laid = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
+            state.setdefault(int(index), {})[name] = laid
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
 
     def adaptor_tensors(self) -> dict[str, Tensor]:

@@ -31,16 +31,17 @@ class Best:
     """The best weights of a network so far, by its accuracy on the validation split."""
 
     accuracy: float = -1.0
+    step: int = 0
     epoch: int = 0
     waited: int = 0  # looks since then
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
-    def compare(self, accuracy: float, epoch: int, network: nn.Module) -> None:
+    def compare(self, accuracy: float, step: int, epoch: int, network: nn.Module) -> None:
         """With the network as it is now."""
         self.waited += 1
         if accuracy > self.accuracy:
             weights = {name: value.clone() for name, value in network.state_dict().items()}
-            self.accuracy, self.epoch, self.waited, self.weights = accuracy, epoch, 0, weights
+            self.accuracy, self.step, self.epoch, self.waited, self.weights = accuracy, step, epoch, 0, weights
 
 
 class Lesson:
@@ -67,12 +68,15 @@ class Lesson:
         self.examples = Examples(
             phase.view.apply(data), data, device, augmentation, is_channels_last=compute.channels_last
         )
+        self.scaler = compute.scaler(device)
         self.learning: list[Learning] = []
         for learner in phase.learners:
             network = self._network(learner, phases, networks)
             others: set[torch.Tensor] = {p for own in self.learning for p in own.network.parameters()}
             self.learning.append(
-                Learning(learner, network, phase.recipe, self.examples, others=others, compute=compute)
+                Learning(
+                    learner, network, phase.recipe, self.examples, others=others, compute=compute, scaler=self.scaler
+                )
             )
         for own in self.learning:
             own.prepare(instructions(own, phases, data, self._teachers(networks)))
@@ -135,7 +139,10 @@ class Lesson:
         for own in self.learning:
             own.differentiate(parts[own.role])
         for own in self.learning:
+            own.limit()
+        for own in self.learning:
             own.update()
+        self.scaler.update()
         return Step(
             self.phase.name,
             done + 1,
@@ -157,7 +164,9 @@ class Lesson:
         recipe = self.phase.recipe
         if done and (recipe.patience or recipe.keep == BEST):
             for own in self.learning:
-                self.best[own.role].compare(said[0].accuracy[own.role], done // self.per_epoch, own.shown)
+                # Networks that share layers go back together: the owner of the layers decides.
+                judge = own.learner.trunk[0] or own.role
+                self.best[own.role].compare(said[0].accuracy[judge], done, -(-done // self.per_epoch), own.shown)
         is_over = bool(recipe.patience) and all(best.waited >= recipe.patience for best in self.best.values())
         self.is_enough = is_over or is_reached(self.phase, said[0])
         self._keep_weights()
@@ -180,6 +189,7 @@ class Lesson:
     def fitting_size(self) -> int:
         """After the device ran out of memory: the largest batch of half, a quarter, … of the size that fits; 0 if none
         does. No weight changes."""
+        buffers = [(value, value.clone()) for own in self.learning for value in own.network.buffers()]
         size = self.phase.recipe.batch_size // 2
         while size:
             try:
@@ -195,14 +205,16 @@ class Lesson:
             except torch.OutOfMemoryError:
                 size //= 2
             else:
-                return size
-        return 0
+                break
+        for value, before in buffers:
+            value.copy_(before)
+        return size
 
     def end(self, done: int) -> list[Event]:
         """The networks are trained, after ``done`` steps: from here on they can only teach. Where the best weights are
         to be kept and are not the last ones, what was gone back to."""
         epoch, said = -(-done // self.per_epoch), []
-        back = {role: best.epoch for role, best in self.best.items() if best.weights and best.epoch != epoch}
+        back = {role: best.epoch for role, best in self.best.items() if best.weights and best.step != done}
         if self.phase.recipe.keep == BEST and back:
             for role in back:
                 self.networks[role].load_state_dict(self.best[role].weights)
@@ -218,8 +230,10 @@ class Lesson:
             state.put(f"adaptors/{own.role}", own.adaptor_tensors())
             state.put(f"average/{own.role}", own.average_tensors())
             state.put(f"best/{own.role}", self.best[own.role].weights)
-        state.values["best"] = {role: [best.accuracy, best.epoch, best.waited] for role, best in self.best.items()}
-        state.values["scalers"] = {own.role: own.scaler.state_dict() for own in self.learning}
+        state.values["best"] = {
+            role: [best.accuracy, best.step, best.epoch, best.waited] for role, best in self.best.items()
+        }
+        state.values["scaler"] = self.scaler.state_dict()
 
     def take(self, state: Checkpoint, is_enough: bool) -> None:
         """Weights and optimisers as they were."""
@@ -228,9 +242,10 @@ class Lesson:
             own.load_average_tensors(state.take(f"average/{own.role}"))
             own.load_adaptor_tensors(state.take(f"adaptors/{own.role}"))
             own.load_optimiser_tensors(state.take(f"optimiser/{own.role}"))
-            accuracy, epoch, waited = state.values.get("best", {}).get(own.role, (-1.0, 0, 0))
-            self.best[own.role] = Best(accuracy, epoch, waited, state.take(f"best/{own.role}"))
-            own.scaler.load_state_dict(state.values.get("scalers", {}).get(own.role, {}))
+            accuracy, step, epoch, waited = state.values.get("best", {}).get(own.role, (-1.0, 0, 0, 0))
+            self.best[own.role] = Best(accuracy, step, epoch, waited, state.take(f"best/{own.role}"))
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(state.values["scaler"])
         self.is_enough = is_enough
         self._keep_weights()
 

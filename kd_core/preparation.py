@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
+import torch
+
 from kd_core import events
 from kd_core.datasets import Data
 from kd_core.footprint import measure
@@ -53,6 +55,12 @@ def prepared(data: Data, phases: Sequence[Phase]) -> events.Prepared:
     ]
     splits = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
     return events.Prepared(list(data.classes), splits, list(networks.values()), plan)
+
+
+def too_little(phase: Phase, device: torch.device, size: int) -> str:
+    """What is said where a device runs out of memory; ``size`` is that of the batches that fit, 0 if none do."""
+    advice = f"batches of {size} fit" if size else "choose smaller networks, or another device"
+    return f"{device} has too little memory for batches of {phase.recipe.batch_size}: {advice}."
 
 
 def heaviest_step(data: Data, phases: Sequence[Phase]) -> float:

@@ -44,7 +44,8 @@ class Course(Options):
         step=0.01, label="Average of the weights",
     )  # fmt: skip
     patience: int = whole(
-        0, 0, 10_000, "Evaluations without a better validation accuracy after which the training ends early; 0: never.",
+        0, 0, 10_000, "Evaluations without a better validation accuracy after which the training ends early, once "
+        "every network of the phase has waited so long; 0: never.",
         label="Stop early after",
     )  # fmt: skip
     keep: str = choice(

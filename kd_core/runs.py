@@ -22,7 +22,7 @@ from kd_core import devices, folders, snapshots
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.control import Control
-from kd_core.events import Adjusted, Event, Finished
+from kd_core.events import Adjusted, Event, Failed, Finished
 from kd_core.journal import Journal
 from kd_core.kept import KeptPhases
 from kd_core.line import Line
@@ -174,23 +174,25 @@ class Runs:
         while (run := self._line.next(device)) is not None:
             interval = sys.getswitchinterval()
             sys.setswitchinterval(SWITCH_SECONDS)
+            outcome, seconds = FAILED, 0.0
             try:
-                self._drive(run, device)
+                outcome, seconds = self._drive(run, device)
             except Exception:  # the thread must outlive any run; the reader gets a sentence
                 log.exception("run %s failed", run)
-                with contextlib.suppress(Exception):  # a full disk, say: the next start finds the run interrupted
-                    self.store.set_state(run, FAILED)
-            finally:
-                sys.setswitchinterval(interval)
-                self._controls.pop(run, None)
-                self._line.leave(run)
+            # Nothing of it may be left when its state says that it is over: it may be gone on with at once.
+            sys.setswitchinterval(interval)
+            self._controls.pop(run, None)
+            self._line.leave(run)
+            with contextlib.suppress(Exception):  # a full disk, say: the next start finds the run interrupted
+                self.store.set_state(run, outcome, seconds)
 
     @staticmethod
     def _weights(training: Training, event: Event) -> bytes | None:
         is_last = training.is_last_look(event)
         return snapshots.taken_with(event, training.phases, training.networks, is_last=is_last)
 
-    def _drive(self, run: str, device: str) -> None:
+    def _drive(self, run: str, device: str) -> tuple[str, float]:
+        """Trains a run; how it ended, and after how many seconds."""
         row, control = self.store.run(run), self._controls[run]
         assert row is not None
         path = self.folder / "runs" / run / "checkpoint.safetensors"
@@ -198,8 +200,13 @@ class Runs:
         written = resume.values["events"] if resume else 0
         # What was changed by hand after the last checkpoint is about to be forgotten with the rest; it is done again.
         changes = [event for _, event in self.store.events(run, written, ["adjusted"]) if isinstance(event, Adjusted)]
-        training = Training(row.config, device=device, kept=self.kept, adjustments=changes, resume=resume)
         journal = Journal(self.store, run, path, written)
+        try:
+            training = Training(row.config, device=device, kept=self.kept, adjustments=changes, resume=resume)
+        except ValueError as error:  # data or weights that have gone since it was queued
+            journal.add(Failed("", 0, "", "network", str(error)))
+            journal.flush()
+            return FAILED, 0.0
         control.seconds = row.seconds if resume else 0.0
         self.store.set_state(run, TRAINING)
         outcome, last = INTERRUPTED, time.monotonic()
@@ -224,7 +231,7 @@ class Runs:
         if outcome != STOPPED:
             journal.save(training.checkpoint())
         journal.flush()
-        self.store.set_state(run, outcome, control.seconds)
+        return outcome, control.seconds
 
 
 def _claim(folder: Path) -> sqlite3.Connection:

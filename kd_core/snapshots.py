@@ -60,7 +60,7 @@ def pack(networks: Mapping[str, nn.Module]) -> bytes:
     """All weights and buffers in safetensors format, under "role/name"."""
     return save(
         {
-            f"{role}/{name}": value.detach().cpu().clone()
+            f"{role}/{name}": value.detach().cpu().contiguous().clone()
             for role, network in networks.items()
             for name, value in network.state_dict().items()
         }

@@ -25,7 +25,7 @@ from kd_core.judgement import judged
 from kd_core.learning import NotFiniteError, threads
 from kd_core.lesson import Lesson
 from kd_core.plan import Phase, build, what_determines
-from kd_core.preparation import heaviest_step, prepared, steps_per_epoch
+from kd_core.preparation import heaviest_step, prepared, steps_per_epoch, too_little
 from kd_core.schemes import plan_of
 from kd_core.seeds import initialising
 from kd_core.teaching import freeze
@@ -64,7 +64,7 @@ class Training:
         self._lesson: Lesson | None = None  # the phase at hand, once it has begun
         self._per_epoch = {phase.name: steps_per_epoch(phase, self.data) for phase in self.phases}
         self._said: list[Event] | None = None  # of a phase worth keeping, from its first event on
-        self._phase, self._step = 0, 0
+        self._phase, self._step, self._steps_done = 0, 0, 0  # the last: of the phase before
         self._pinned: list[int] = []  # validation examples that are followed from the first taught phase on
         self._pending: deque[Event] = deque()
         self._last_look: Event | None = None  # of the phase that ended last
@@ -94,6 +94,7 @@ class Training:
                 "config": self.config.to_json(),
                 "phase": self._phase,
                 "step": self._step,
+                "steps_done": self._steps_done,
                 "is_within": self._lesson is not None,
                 "is_enough": self._lesson is not None and self._lesson.is_enough,
                 "pinned": self._pinned,
@@ -150,7 +151,8 @@ class Training:
     def _advance(self) -> list[Event]:
         """One unit of work: begin a phase, one step of it, end it, or end the run."""
         if self._is_stopping or self._phase == len(self.phases):
-            return [self._finish("stopped" if self._phase < len(self.phases) else "completed")]
+            said = self._lesson.end(self._step) if self._lesson is not None else []
+            return [*said, self._finish("stopped" if self._phase < len(self.phases) else "completed")]
         phase = self.phases[self._phase]
         try:
             if self._lesson is None:
@@ -167,7 +169,9 @@ class Training:
 
     def _begin(self, phase: Phase) -> list[Event]:
         self._said = [] if phase.is_kept else None
-        return self._enter(phase).look(0)
+        said = self._enter(phase).look(0)
+        self._note(said, is_over=not self.steps(phase))
+        return said
 
     def _enter(self, phase: Phase) -> Lesson:
         self._lesson = Lesson(
@@ -203,9 +207,7 @@ class Training:
         if isinstance(error, NotHereError):
             return Failed(phase.name, self._step, "", "network", str(error))
         size = self._lesson.fitting_size() if self._lesson else 0
-        advice = f"batches of {size} fit" if size else "choose smaller networks, or another device"
-        message = f"{self.device} has too little memory for batches of {phase.recipe.batch_size}: {advice}."
-        return Failed(phase.name, self._step, "", "memory", message, size)
+        return Failed(phase.name, self._step, "", "memory", too_little(phase, self.device, size), size)
 
     def _end(self, lesson: Lesson) -> list[Event]:
         said = lesson.end(self._step)
@@ -220,7 +222,7 @@ class Training:
                 state.put(f"network/{role}", network.state_dict())
             self._kept[self._key(lesson.phase)] = (state, self._said)
         self._lesson, self._said = None, None
-        self._phase, self._step = self._phase + 1, 0
+        self._phase, self._step, self._steps_done = self._phase + 1, 0, self._step
         return said
 
     def _finish(self, outcome: str) -> Finished:
@@ -228,10 +230,8 @@ class Training:
         self._is_over = True
         test = judged(self.networks, self.data, self.config.labels.omitted)
         phase = self.phases[min(self._phase, len(self.phases) - 1)]
-        step = self._step if self._phase < len(self.phases) else self.steps(phase)
+        step = self._step if self._phase < len(self.phases) else self._steps_done
         return Finished(outcome, phase.name, step, {role: own["accuracy"] for role, own in test.items()}, test)
-
-    # -- parts of it -------------------------------------------------------------------------------------------------
 
     def _adjust(self, lesson: Lesson) -> list[Event]:
         """Puts what was asked for into force. A kept phase must depend on nothing but itself, so there it waits."""
@@ -259,13 +259,13 @@ class Training:
         state, said = found
         self._load_finished(phase, state)
         self._note(said, is_over=True)
-        self._phase += 1
+        self._phase, self._steps_done = self._phase + 1, self.steps(phase)
         return said
 
     def _note(self, said: Sequence[Event], is_over: bool) -> None:
-        looks = [event for event in said if isinstance(event, Validated)]
-        if is_over and looks:
-            self._last_look = looks[-1]
+        if is_over:
+            looks = (event for event in reversed(said) if isinstance(event, Validated))
+            self._last_look = next(looks, self._last_look)
 
     def _derive(self, phase: Phase) -> None:
         for derived in phase.derived:
@@ -286,7 +286,7 @@ class Training:
     def _restore(self, state: Checkpoint) -> None:
         values = state.values
         self._phase, self._step, self.live = values["phase"], values["step"], dict(values["live"])
-        self._wanted = dict(values["wanted"])
+        self._wanted, self._steps_done = dict(values["wanted"]), values.get("steps_done", 0)
         self._pinned = list(values.get("pinned", []))
         self._said = None if values["said"] is None else [events.from_json(text) for text in values["said"]]
         self._pending.extend(events.from_json(text) for text in values["pending"])

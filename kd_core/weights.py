@@ -104,7 +104,9 @@ def remove(key: str) -> None:
 
 def export(network: nn.Module) -> bytes:
     """The state of a network as :func:`add` takes it."""
-    return safetensors.torch.save({key: value.detach().cpu().clone() for key, value in network.state_dict().items()})
+    return safetensors.torch.save(
+        {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
+    )
 
 
 def _described(model: Model) -> str:

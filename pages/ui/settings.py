@@ -46,11 +46,14 @@ def chosen(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
 
 def _asked(link: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     """What a link says, right or wrong, with the usual for the rest; and a sentence for each name that nothing has."""
+    config, refused = read_flat(link)
+    if not refused:
+        return config.flat(), []
     named = {}
     for member, group, _ in MEMBERS:
         if member in link and link[member] in members(group):
             named[member] = link[member]
-    strange = [line for line in read_flat(link)[1] if any(line.startswith(f'{name} = "') for name in CARDS)]
+    strange = [line for line in refused if any(line.startswith(f'{name} = "') for name in CARDS)]
     wanted = _usual(link, named) | {name: text for name, text in link.items() if name not in CARDS} | named
     lost = [line.split(":")[0] for line in read_flat(wanted)[1] if line.endswith(UNKNOWN)]
     kept = {name: text for name, text in wanted.items() if name not in lost}

@@ -179,3 +179,10 @@ def test_a_device_that_is_not_here_is_named_and_nothing_starts(open_page: Open) 
     app = open_page("distill", autoplay="0", device="cuda:7")
     assert "device = cuda:7: this machine offers auto" in app.error[0].value.replace("\\", "")
     assert button(app, "Start training").disabled
+
+
+def test_a_link_is_the_run_that_it_names(open_page: Open) -> None:
+    link = {"dataset": "glyphs", "dataset_count": "106", "labelled": "3"}
+    app = open_page("distill", autoplay="0", **link)
+    assert not app.error
+    assert app.slider(key="set wrong").value == from_flat(link).labels.wrong
