@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from kd_core.devices import AUTO
 from kd_core.options import Options, choice, switch, text
 
-AUTO = "auto"
 EXACT, BRAIN, HALF = "float32", "bfloat16", "float16"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,9 +46,10 @@ def names() -> list[str]:
     return [*cards, *(["mps"] if torch.mps.is_available() else []), CPU]
 
 
-def refusal(name: str) -> str:
-    """Why no run can be trained there, as a sentence; empty if one can."""
-    return "" if name in (AUTO, *names()) else f"device = {name}: this machine offers {', '.join((AUTO, *names()))}."
+def refusal(name: str, offered: Sequence[str] | None = None) -> str:
+    """Why no run can be trained there, as a sentence; empty if one can. ``offered``: by default all :func:`names`."""
+    allowed = (AUTO, *(names() if offered is None else offered))
+    return "" if name in allowed else f"device = {name}: this machine offers {', '.join(allowed)}."
 
 
 def preferred() -> list[str]:

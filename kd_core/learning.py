@@ -165,8 +165,7 @@ class Learning:
             for instruction in self.instructions:
                 instruction.method = self.method
         if "learning_rate" in live:
-            self.rate = live["learning_rate"]
-            self.set_rate(1.0)
+            self.rate = live["learning_rate"]  # the next step sets it
 
     def set_rate(self, share: float) -> None:
         """Sets the learning rate to that share of the chosen one."""

@@ -26,6 +26,11 @@ from kd_core.seeds import derive, generator, initialising
 from kd_core.teaching import answers, freeze
 
 
+def _copy(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Its weights and buffers as they are now."""
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
 @dataclass
 class Best:
     """The best weights of a network so far, by its accuracy on the validation split."""
@@ -40,8 +45,7 @@ class Best:
         """With the network as it is now."""
         self.waited += 1
         if accuracy > self.accuracy:
-            weights = {name: value.clone() for name, value in network.state_dict().items()}
-            self.accuracy, self.step, self.epoch, self.waited, self.weights = accuracy, step, epoch, 0, weights
+            self.accuracy, self.step, self.epoch, self.waited, self.weights = accuracy, step, epoch, 0, _copy(network)
 
 
 class Lesson:
@@ -173,10 +177,7 @@ class Lesson:
         return said
 
     def _keep_weights(self) -> None:
-        self._good = {
-            role: {name: value.clone() for name, value in network.state_dict().items()}
-            for role, network in self.networks.items()
-        }
+        self._good = {role: _copy(network) for role, network in self.networks.items()}
 
     def rescue(self) -> str:
         """After a NotFiniteError: goes back to the last weights whose answers are finite, and says which."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from kd_core.devices import AUTO
+from kd_core.devices import AUTO, refusal
 
 
 class Line:
@@ -20,8 +20,8 @@ class Line:
 
     def check(self, wanted: str) -> None:
         """Raises ValueError for a device that takes no runs."""
-        if wanted not in (AUTO, *self.devices):
-            raise ValueError(f"device = {wanted}: this machine offers {', '.join((AUTO, *self.devices))}.")
+        if said := refusal(wanted, self.devices):
+            raise ValueError(said)
 
     def join(self, run: str, wanted: str) -> None:
         """Puts a run at the end."""

@@ -63,14 +63,10 @@ def too_little(phase: Phase, device: torch.device, size: int) -> str:
     return f"{device} has too little memory for batches of {phase.recipe.batch_size}: {advice}."
 
 
-def heaviest_step(data: Data, phases: Sequence[Phase]) -> float:
+def heaviest_step(phases: Sequence[Phase], networks: Sequence[events.Network]) -> float:
     """Floating-point operations of the largest forward pass of a training step."""
-    steps = (
-        phase.recipe.batch_size * measure(functools.partial(build, learner, phases, data), data.shape).flops
-        for phase in phases
-        for learner in phase.learners
-    )
-    return float(max(steps))
+    flops = {network.role: network.flops for network in networks}
+    return float(max(phase.recipe.batch_size * flops[own.role] for phase in phases for own in phase.learners))
 
 
 def _network(learner: Learner, phase: Phase, phases: Sequence[Phase], data: Data) -> events.Network:

@@ -68,8 +68,10 @@ class Training:
         self._pinned: list[int] = []  # validation examples that are followed from the first taught phase on
         self._pending: deque[Event] = deque()
         self._last_look: Event | None = None  # of the phase that ended last
+        ready = prepared(self.data, self.phases)
+        self._work = heaviest_step(self.phases, ready.networks)
         if resume is None:
-            self._pending.append(prepared(self.data, self.phases))
+            self._pending.append(ready)
         else:
             self._restore(resume)
 
@@ -139,7 +141,7 @@ class Training:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Event]:
-        with threads(heaviest_step(self.data, self.phases)):
+        with threads(self._work):
             while True:
                 # Emptied first: what was computed but not yet said belongs to the state of this moment.
                 while self._pending:
@@ -175,16 +177,10 @@ class Training:
 
     def _enter(self, phase: Phase) -> Lesson:
         self._lesson = Lesson(
-            phase,
-            self.data,
-            self.device,
-            phases=self.phases,
-            networks=self.networks,
-            live=self.live,
-            pinned=self._pinned,
-            augmentation=self.config.augmentation,
-            compute=self.config.compute,
-        )
+            phase, self.data, self.device,
+            phases=self.phases, networks=self.networks, live=self.live, pinned=self._pinned,
+            augmentation=self.config.augmentation, compute=self.config.compute,
+        )  # fmt: skip
         self.networks |= self._lesson.networks
         return self._lesson
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,6 +14,7 @@ from kd_core.adaptors import same_size
 from kd_core.methods import Match, Pair
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import labels_weigh, weighs
+from kd_core.models import Frozen
 from kd_core.options import whole
 from kd_core.taps import EMBEDDING, LOGITS, Shape
 
@@ -43,13 +44,6 @@ def projector(student: Shape, teacher: Shape, factor: int) -> nn.Sequential:
     for channels, width, size in ((student[0], middle, 1), (middle, middle, 3), (middle, teacher[0], 1)):
         layers += [nn.Conv2d(channels, width, size, padding=size // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
     return nn.Sequential(*layers)
-
-
-class Frozen(nn.Sequential):
-    """Layers of the teacher within the student: never trained, always in eval mode."""
-
-    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
-        return super().train(False)
 
 
 @dataclass(frozen=True)
@@ -90,7 +84,7 @@ class ReusedClassifier(Layers):
         student, teacher = self._ends(pair)
         body, _ = pair.student.split(super().build(pair), student)
         _, head = pair.teacher.split(pair.teacher.build(pair.shape, pair.classes), teacher)
-        frozen = Frozen(*head).eval().requires_grad_(False)
+        frozen = Frozen(*head)
         return nn.Sequential(OrderedDict(body=body, projector=self.between(pair)["student 0"], classifier=frozen))
 
     def taps(self, pair: Pair) -> Mapping[str, str]:
@@ -102,7 +96,7 @@ class ReusedClassifier(Layers):
 
     def begin(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
         _, head = pair.teacher.split(teacher, self._ends(pair)[1])
-        network.get_submodule("classifier").load_state_dict(Frozen(*head).state_dict())
+        network.get_submodule("classifier").load_state_dict(nn.Sequential(*head).state_dict())
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
         return reused_classifier(student_features, teacher_features)

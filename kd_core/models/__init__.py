@@ -16,6 +16,17 @@ def with_article(name: str) -> str:
     return f"{'an' if name[:1] in ('AEFHILMNORSX' if spelled else 'AEIOUaeio') else 'a'} {name}"
 
 
+class Frozen(nn.Sequential):
+    """Layers that stay as they are: no gradient, and eval mode whatever the network around them is in."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(*layers)
+        self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
+        return super().train(False)
+
+
 class Model(Member):
     """Base of all families: the options of a network, and how to build it."""
 

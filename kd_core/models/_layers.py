@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -50,17 +49,6 @@ class Beside(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return torch.cat([self.left(features), self.right(features)], 1)
-
-
-class Frozen(nn.Sequential):
-    """Layers that stay as they are: no gradient, and eval mode whatever the network around them is in."""
-
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__(*layers)
-        self.eval().requires_grad_(False)
-
-    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
-        return super().train(False)
 
 
 def stacked(stages: Mapping[str, Sequence[nn.Module]], width: int, classes: int) -> nn.Sequential:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.folders import NotHereError
-from kd_core.models._layers import Frozen
+from kd_core.models import Frozen
 
 Stages = dict[str, Sequence[nn.Module]]  # by name, from the input to the end: the last are "embedding" and "head"
 

@@ -37,7 +37,7 @@ def member(
         offered,
         key=f"set {name}",
         format_func=lambda key: known[key],
-        on_change=_apply,
+        on_change=apply,
         args=(name, f"set {name}", settings.choose),
     )
 
@@ -94,7 +94,7 @@ def option(
     """
     key, label = f"{place} {flat}", in_words(name, declared, called)
     note = "" if matters else f"{IDLE} "
-    common: dict[str, Any] = {"key": key, "on_change": _apply, "args": (flat, key, changed)}
+    common: dict[str, Any] = {"key": key, "on_change": apply, "args": (flat, key, changed)}
     common |= {"help": note + declared.help, "disabled": not matters}
     try:
         value = declared.check(name, text)
@@ -157,7 +157,8 @@ def _put(key: str, value: Any) -> None:
         st.session_state[key] = value
 
 
-def _apply(flat: str, key: str, changed: Changed) -> None:
+def apply(flat: str, key: str, changed: Changed) -> None:
+    """For ``on_change``: tells ``changed`` what the widget ``key`` shows now."""
     value = st.session_state[key]
     if value is not None:
         changed(flat, as_text(value))

@@ -48,7 +48,7 @@ def own_weights(config: RunConfig) -> None:
             st.selectbox(
                 "Teacher’s weights", names, index=names.index(current), key=f"weights {names}",
                 format_func=lambda key: fitting[key].name if key in fitting else key or "new ones",
-                on_change=_choose_weights, args=(f"weights {names}",),
+                on_change=controls.apply, args=("teacher_weights", f"weights {names}", settings.choose),
             )  # fmt: skip
         file = st.file_uploader("Weights", key="weights file")
         if file is not None and st.button("Check and keep them", key="keep weights"):
@@ -59,10 +59,6 @@ def own_weights(config: RunConfig) -> None:
                 return
             settings.choose("teacher_weights", key)
             st.rerun()
-
-
-def _choose_weights(key: str) -> None:
-    settings.choose("teacher_weights", st.session_state[key])
 
 
 def computing(refused: list[str]) -> None:
@@ -81,12 +77,8 @@ def computing(refused: list[str]) -> None:
             "Device", names, index=names.index(current), key=f"device {names}",
             format_func=lambda name: f"auto: {offered.get(first, first)}" if name == devices.AUTO
             else offered.get(name, f"{name}: not on this machine"),
-            on_change=_choose_device, args=(f"device {names}",),
+            on_change=controls.apply, args=("device", f"device {names}", settings.choose),
         )  # fmt: skip
         # Beside the choice, not in it: an option whose words change is another option to Streamlit.
         st.caption("; ".join(f"{device.name}: {device.memory_in_words()}" for device in found if device.memory))
         controls.options(Compute, only=("precision", "channels_last"))
-
-
-def _choose_device(key: str) -> None:
-    settings.choose("device", st.session_state[key])
