@@ -13,16 +13,16 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
-    ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking"],
-    ["catalogue", "metrics", "line", "uploads", "fetching"],
+    ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking", "chain", "best"],
+    ["catalogue", "metrics", "line", "uploads", "fetching", "packing"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes", "compute"],
-    ["augmentation", "schedules"],
+    ["augmentation", "schedules", "optimisers"],
     ["pairs", "adaptors", "weights"],
     ["methods"],
     ["batches"],
-    ["teaching"],
+    ["teaching", "order"],
     ["config", "matching", "council", "networks", "errands"],
-    ["plan"],
+    ["plan", "live"],
     ["objections"],
     ["schemes", "presets"],
     ["instruction", "derivation"],
