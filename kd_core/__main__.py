@@ -11,8 +11,10 @@ from typing import Any
 from kd_core import presets
 from kd_core.catalogue import GROUPS, find, members
 from kd_core.config import MEMBERS, RunConfig, from_flat, settings
+from kd_core.control import AT_ONCE
 from kd_core.datasets import Dataset
 from kd_core.events import Event, Failed, Finished, Validated, to_json
+from kd_core.memory import keep_freed_memory
 from kd_core.options import Option, as_text, options_of
 from kd_core.schemes import comparison_of
 from kd_core.training import Kept, Training
@@ -45,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     published.add_argument("--seed", default="0", help="seed of the students")
     published.add_argument("--json", action="store_true", help="training, print every event as one line of JSON")
     given = vars(parser.parse_args(arguments))
+    keep_freed_memory()
     if given["command"] == "fetch":
         return _fetch(given["names"])
     if given["command"] == "preset":
@@ -62,8 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(config: RunConfig, is_json: bool) -> int:
-    failed = False
-    for event in Training(config):
+    failed, training = False, Training(config)
+    training.at_once = AT_ONCE
+    for event in training:
         failed |= isinstance(event, Failed)
         if is_json:
             print(to_json(event), flush=True)

@@ -25,7 +25,7 @@ class Compute(Options):
         "hardware knows them.",
     )  # fmt: skip
     channels_last: bool = switch(
-        False, "Images in memory pixel by pixel rather than colour by colour: faster convolutions on most devices.",
+        True, "Images in memory pixel by pixel rather than colour by colour: faster convolutions on most devices.",
         label="Channels last",
     )  # fmt: skip
 

@@ -155,8 +155,8 @@ class Learning:
 
     def _label_loss(self, batch: Batch) -> Loss:
         if batch.mixed is None and not self.recipe.smoothing:
-            part, slope = label_slope(self.logits, batch.labels)
-            return Loss([part], slope.t())
+            value, slope = label_slope(self.logits.t().contiguous(), batch.labels)
+            return Loss([Part("CE", 1.0, value)], slope.t())
         with torch.enable_grad():
             return Loss([label_part(self.logits, batch.labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)])
 

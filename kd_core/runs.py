@@ -26,6 +26,7 @@ from kd_core.events import Adjusted, Event, Failed, Finished
 from kd_core.journal import Journal
 from kd_core.kept import KeptPhases
 from kd_core.line import Line
+from kd_core.memory import keep_freed_memory
 from kd_core.store import Store
 from kd_core.training import Training
 
@@ -262,6 +263,7 @@ def shared() -> Runs:
     global _shared
     with _lock:
         if _shared is None:
+            keep_freed_memory()
             _shared = Runs(folders.home(), devices.names(), devices.preferred())
             atexit.register(_close)
         return _shared

@@ -13,7 +13,19 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
-    ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking", "chain", "best"],
+    [
+        "options",
+        "events",
+        "seeds",
+        "control",
+        "checkpoint",
+        "devices",
+        "folders",
+        "unpacking",
+        "chain",
+        "best",
+        "memory",
+    ],
     ["catalogue", "metrics", "line", "uploads", "fetching", "packing"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes", "compute"],
     ["augmentation", "schedules", "optimisers"],

@@ -190,16 +190,15 @@ def label_part(
     return Part("CE", weight, (each * is_labelled).sum() / is_labelled.sum().clamp(min=1))
 
 
-def label_slope(student_logits: Tensor, labels: Tensor) -> tuple[Part, Tensor]:
-    """:func:`label_part` of plain labels, and its gradient in closed form: softmax minus the label, over B.
+def label_slope(student_logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of logits (K, B) with labels (B,), and its gradient (K, B) in closed form: softmax minus the label.
 
-    The gradient has the shape (K, B), and so has what is computed on the way: the softmax of a few classes is several
-    times faster along the first dimension than along the last.
+    The classes come first: the softmax of a few of them is several times faster along the first dimension.
     """
-    log_q = student_logits.t().contiguous().log_softmax(0)
-    part = Part("CE", 1.0, F.nll_loss(log_q.t(), labels))
-    right = torch.full_like(labels, -1, dtype=log_q.dtype)
-    return part, log_q.exp_().scatter_add_(0, labels[None], right[None]).div_(len(labels))
+    log_q = student_logits.log_softmax(0)
+    loss = F.nll_loss(log_q.t(), labels)
+    one = torch.full_like(labels, -1, dtype=log_q.dtype)
+    return loss, log_q.exp_().scatter_add_(0, labels[None], one[None]).div_(len(labels))
 
 
 class _LabelLoss(torch.autograd.Function):
@@ -209,8 +208,7 @@ class _LabelLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(student_logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        part, slope = label_slope(student_logits, labels)
-        return part.value, slope
+        return label_slope(student_logits.t().contiguous(), labels)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ARG004

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -48,13 +48,14 @@ def soft_targets(
 
 
 def soft_slope(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    r"""The usual form of :func:`soft_targets`, and its gradient (K, B) in closed form: T (q - p) / B."""
-    log_p = (teacher_logits.t().contiguous() / temperature).log_softmax(0)
-    log_q = (student_logits.t().contiguous() / temperature).log_softmax(0)
-    p, excess = log_p.exp(), log_q.exp()
-    excess -= p
+    r"""The usual form of :func:`soft_targets`, and its gradient in closed form: T (q - p) / B. All are (K, B)."""
+    log_p = (teacher_logits / temperature).log_softmax(0)
+    log_q = (student_logits / temperature).log_softmax(0)
+    count = student_logits.shape[1]
+    p = log_p.exp()
+    excess = log_q.exp().sub_(p)
     divergence = torch.addcmul(excess, p, log_p.sub_(log_q)).sum()
-    return divergence * (temperature**2 / len(student_logits)), excess.mul_(temperature / len(student_logits))
+    return divergence.mul_(temperature**2 / count), excess.mul_(temperature / count)
 
 
 @dataclass(frozen=True)
@@ -138,11 +139,12 @@ class SoftTargets(Method):
         """As published: KL, mean over the batch, T². The gradient is Hinton, Vinyals & Dean 2015, equation 2."""
         if not self.is_as_published or signals.is_labelled is not None or signals.mixed is not None:
             return None
-        labelled, slope = label_slope(signals.student_logits, signals.labels)
-        matched, towards = soft_slope(signals.student_logits, signals.teacher_logits, self.temperature)
+        logits = signals.student_logits.t().contiguous()
+        labelled, slope = label_slope(logits, signals.labels)
+        matched, towards = soft_slope(logits, signals.teacher_logits.t().contiguous(), self.temperature)
         # What has no weight is left out, as in the sum of the parts.
         slope = slope.mul_(1 - self.alpha).add_(towards, alpha=self.alpha) if self.alpha else slope
-        return [replace(labelled, weight=1 - self.alpha), Part("T²·KL", self.alpha, matched)], slope.t()
+        return [Part("CE", 1 - self.alpha, labelled), Part("T²·KL", self.alpha, matched)], slope.t()
 
     @property
     def is_as_published(self) -> bool:
