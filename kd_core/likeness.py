@@ -13,7 +13,7 @@ from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.methods import Method
 from kd_core.options import options_of
-from kd_core.plan import ALL, LABELLED, Learner, Phase, build
+from kd_core.plan import ALL, LABELLED, SURE, Learner, Phase, build
 from kd_core.recipes import BEST
 from kd_core.schemes import plan_of
 
@@ -105,14 +105,19 @@ def _phase(configs: Sequence[RunConfig], plans: Sequence[tuple[Phase, ...]], num
 
 def _learner(own: Learner, known: set[str]) -> str:
     """``known``: roles that are trained once for all."""
-    if own.trunk[0] or own.classes or own.noise or own.uploaded or own.is_balanced or own.sees not in {ALL, LABELLED}:
+    if own.trunk[0] or own.classes or own.noise or own.uploaded or own.is_balanced or not _sees_usual(own):
         return "is not built or shown examples in the usual way"
     if own.begins_with and own.begins_with != own.role:
         return "goes on from another network"
     if len(own.teachers) > 1 or not set(own.teachers) <= known:
-        return "has several teachers, or one that learns itself"
+        return "has several teachers, or one that is not trained once for all"
     if own.method is not None and (
         type(own.method).build is not Method.build or type(own.method).begin is not Method.begin
     ):
         return "takes over a part of its teacher"
     return ""
+
+
+def _sees_usual(own: Learner) -> bool:
+    """All of the examples shown, as does whoever wants no confidence of its teacher, or the labelled ones."""
+    return own.sees in {ALL, LABELLED} or (own.sees == SURE and not own.confidence)

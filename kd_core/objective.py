@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -28,15 +29,17 @@ class Losses(NamedTuple):
     labels: Tensor
 
 
-@dataclass(frozen=True)
-class _Watched(Signals):
-    """Notes what a method looks at beside the logits and the labels."""
+class _BeyondError(Exception):
+    """A method looks at more than the logits and the labels."""
 
-    seen: set[str] = field(default_factory=set)
+
+@dataclass(frozen=True)
+class _Guarded(Signals):
+    """Logits and labels, and nothing else to be looked at."""
 
     def __getattribute__(self, name: str) -> Any:
         if name in BEYOND:
-            object.__getattribute__(self, "seen").add(name)
+            raise _BeyondError(name)
         return super().__getattribute__(name)
 
 
@@ -63,16 +66,18 @@ def refusal(methods: Sequence[Method], classes: int) -> str:
     if not methods or (isinstance(methods[0], SoftTargets) and not set(differing) - {"temperature", "alpha"}):
         return ""
     signals = [torch.linspace(-1, 1, 4 * classes).view(4, classes).roll(number) for number in range(2)]
-    watched = _Watched(signals[0], torch.arange(4) % classes, signals[1])
-    methods[0].parts(watched)
-    if watched.seen:
-        return f"{methods[0].title} looks at more than the logits"
+    labels = torch.arange(4) % classes
     try:
+        methods[0].parts(_Guarded(signals[0], labels, signals[1]))
         objective = Objective(methods, 0)
         count = len(methods)
         both = [each.T.expand(count, -1, -1).clone() for each in signals]
-        objective(both[0], watched.labels.expand(count, -1), both[1].transpose(1, 2))
-    except RuntimeError:  # a shape or a branch that depends on the numbers
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # an operation that torch would call once for every student
+            objective(both[0], labels.expand(count, -1), both[1].transpose(1, 2))
+    except _BeyondError:
+        return f"{methods[0].title} looks at more than the logits"
+    except (RuntimeError, UserWarning):  # a shape or a branch that depends on the numbers
         return f"{methods[0].title} cannot be computed for several students at once"
     return ""
 

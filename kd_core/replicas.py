@@ -78,7 +78,8 @@ class Replicas:
 
         def back(slopes: Tensor) -> dict[str, Tensor]:
             found = torch.autograd.grad(logits, list(leaves.values()), slopes.transpose(1, 2))
-            return dict(zip(leaves, found, strict=True))
+            # In the layout of the weights: a fused optimiser walks through both alike.
+            return {name: slope.contiguous() for name, slope in zip(leaves, found, strict=True)}
 
         return logits.detach().transpose(1, 2), back
 

@@ -47,7 +47,9 @@ class Shown:
         places = self.courses[:, None] * examples + own
         labels = self.labels.flatten().index_select(0, places.flatten()).view(count, size)
         asked = (self.taught[:, None] * examples + own[: len(self.taught)]).flatten()
-        answers = self.teachers.flatten(0, 1).index_select(0, asked).view(len(self.taught), size, -1)
+        answers = (
+            self.teachers.flatten(0, 1).index_select(0, asked).view(len(self.taught), size, self.teachers.shape[2])
+        )
         return inputs, labels, answers
 
 
