@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import torch
 
@@ -14,7 +13,7 @@ from kd_core.datasets import load
 from kd_core.methods import Method
 from kd_core.options import options_of
 from kd_core.plan import ALL, LABELLED, SURE, Learner, Phase, build
-from kd_core.recipes import BEST
+from kd_core.recipes import BEST, Basics, Recipe
 from kd_core.schemes import plan_of
 
 PARTS = (
@@ -37,13 +36,19 @@ def in_force(learner: Learner, config: RunConfig) -> Method | None:
     return learner.method.with_values(**{k: v for k, v in config.live_values().items() if k in known})
 
 
+def _fixed(config: RunConfig, name: str) -> object:
+    """A part of a configuration without what may differ within a stack."""
+    part: object = getattr(config, name)
+    if isinstance(part, Basics | Recipe):
+        free = {"seed", "learning_rate"}
+        return tuple((option, value) for option, value in part.values().items() if option not in free)
+    return part
+
+
 def alike(config: RunConfig) -> str:
     """A text that is the same for runs that differ only in what may differ within a stack."""
-    numbers = {name: 0.0 for name, value in config.method.values().items() if isinstance(value, float)}
-    same = replace(config.basics, seed=0), replace(config.recipe, learning_rate=1.0)
-    words = sorted((name, repr(value)) for name, value in config.method.values().items() if name not in numbers)
-    others = [getattr(config, name) for name in PARTS if name not in {"basics", "recipe"}]
-    return repr((type(config.method).__name__, words, *same, *others))
+    words = [(name, value) for name, value in config.method.values().items() if not isinstance(value, float)]
+    return repr((config.method.name, words, *(_fixed(config, name) for name in PARTS)))
 
 
 def refusal(configs: Sequence[RunConfig]) -> str:
@@ -57,15 +62,9 @@ def _clauses(configs: Sequence[RunConfig]) -> Iterator[str]:
         yield "there is no run"
         return
     first = configs[0]
-    for config in configs[1:]:
-        level = replace(
-            config,
-            basics=replace(config.basics, seed=first.seed),
-            recipe=replace(config.recipe, learning_rate=first.recipe.learning_rate),
-        )
-        for name in PARTS:
-            if getattr(level, name) != getattr(first, name):
-                yield f"their {name.replace('_', ' ')} differs"
+    for name in PARTS:
+        if any(_fixed(config, name) != _fixed(first, name) for config in configs[1:]):
+            yield f"their {name.replace('_', ' ')} differs"
     if first.augmentation.is_on:
         yield "the examples look different at every step"
     if first.compute.precision != EXACT:

@@ -17,14 +17,15 @@ from kd_core.teaching import answers
 from kd_core.views import NONE
 
 
-def accuracies(logits: Tensor, labels: Tensor) -> list[float]:
-    """Of each replica: the share of examples whose top class is the label; logits (R, K, N), labels (N,)."""
-    found: list[float] = (logits.argmax(1) == labels).double().mean(1).tolist()
+def shares(top: Tensor, classes: Tensor) -> list[float]:
+    """Of each replica: the share of examples whose top class (R, N) is the given one (N,)."""
+    found: list[float] = (top == classes).double().mean(1).tolist()
     return found
 
 
 def losses(logits: Tensor, labels: Tensor) -> list[float]:
-    """Of each replica: the negative log-likelihood of the labels (N,) in nats, mean over the examples."""
+    """Of each replica: the negative log-likelihood of the labels (N,) in nats, mean over the examples; logits
+    (R, K, N)."""
     every = labels.expand(len(logits), -1)
     found: list[float] = F.cross_entropy(logits.double(), every, reduction="none").mean(1).tolist()
     return found
@@ -54,9 +55,9 @@ class Looks:
         cohort = self.cohort
         logits = cohort.step.answers(self.inputs).cpu()
         finite = logits.flatten(1).isfinite().all(1).tolist()
-        right, lost = accuracies(logits, self.labels), losses(logits, self.labels)
-        top = logits.argmax(1)
-        agreed = [(top == teacher.argmax(1)).double().mean(1).tolist() for teacher in self.teachers]
+        top, lost = logits.argmax(1), losses(logits, self.labels)
+        right = shares(top, self.labels)
+        agreed = [shares(top, teacher.argmax(1)) for teacher in self.teachers]
         place = (cohort.phase.name, cohort.done, cohort.done // cohort.per_epoch)
         said: dict[int, list[Event]] = {}
         planes: dict[int, str] = {}

@@ -13,6 +13,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from kd_core.teaching import CHUNK, PIECE
 
 TOGETHER = 4 * CHUNK  # examples of all replicas together per forward pass where nothing is learned
+FIT = 2_000_000  # bytes of what linear layers give at once: as much as stays near the processor
 CHANCE = (nn.modules.dropout._DropoutNd, nn.RReLU)
 Back = Callable[[Tensor], dict[str, Tensor]]  # the slopes of the logits (R, K, B) to those of the weights (R, ...)
 
@@ -89,7 +90,7 @@ class Replicas:
         count, device = len(self), next(iter(weights.values())).device
         size = max(1, min(CHUNK, TOGETHER // count, PIECE // max(1, count * inputs[:1].nbytes)))
         if self.layers:
-            size = max(size, PIECE // (4 * count * max(weights[f"{name}.weight"].shape[1] for name in self.layers)))
+            size = max(32, FIT // (4 * count * max(weights[f"{name}.weight"].shape[1] for name in self.layers)))
         return torch.cat(
             [self._answers(weights, buffers, piece.to(device)) for piece in torch.split(inputs, size)], dim=2
         )
