@@ -142,7 +142,7 @@ class Stacked:
     @property
     def _work(self) -> float:
         """Floating-point operations of a forward pass of one replica: a stack gets the threads of a single run. With
-        more it is faster on an idle machine, and forty times slower beside a busy neighbour."""
+        more it is faster on an idle machine, and several times slower beside a busy neighbour."""
         if not self._cohorts:
             return 0.0
         cohort = self._cohorts[-1]

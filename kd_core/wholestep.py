@@ -125,6 +125,11 @@ class WholeStep:
         for compiled in self._compiled.values():
             compiled.is_used = compiled.ready is not None
 
+    def wait(self) -> None:
+        """Until all that is being compiled is ready."""
+        for compiled in self._compiled.values():
+            compiled.wait()
+
     @property
     def seconds(self) -> float:
         """Spent compiling so far."""

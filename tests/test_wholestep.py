@@ -3,7 +3,9 @@
 import copy
 import itertools
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from kd_core import objective
+from kd_core import objective, wholestep
 from kd_core.catalogue import find
 from kd_core.compiling import pays
 from kd_core.learning import threads
@@ -218,6 +220,28 @@ def test_without_a_compiler_the_step_stays_eager(monkeypatch: pytest.MonkeyPatch
     eager, attempted = (stack(MLP, SOFT, recipe, compiling) for compiling in ("never", "always"))
     for batch in rows():
         assert torch.equal(eager(batch).totals, attempted(batch).totals)
+
+
+def test_what_pays_is_compiled_in_the_background_and_used_from_the_next_swap_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def compiled(function: Callable[..., Any], **_: object) -> Callable[..., Any]:
+        return lambda *arguments: (calls.append(threading.current_thread().name), function(*arguments))[1]
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setattr(wholestep, "pays", lambda *_: True)
+    eager, other = (stack(MLP, SOFT, Recipe(), compiling) for compiling in ("never", "when it pays"))
+    other.plan(rows(), 1, 1.0)
+    for number, batch in enumerate(rows()):
+        torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
+        if number == 1:
+            other.wait()
+            assert calls == ["compiling a step"]  # on copies, and nowhere else yet
+            other.swap()
+    assert calls[1:] == [threading.current_thread().name] * 2
+    torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
 
 
 def test_compiling_pays_only_where_much_is_left() -> None:
