@@ -39,8 +39,11 @@ LAYERS = [
     ["schemes", "presets"],
     ["instruction", "derivation"],
     ["learning", "classroom", "preparation", "probes", "kept", "snapshots"],
+    ["replicas", "objective", "updates", "compiling", "likeness"],
+    ["wholestep", "cohort", "looks"],
     ["lesson", "judgement"],
     ["training", "store"],
+    ["faculty", "stack", "together"],
     ["journal", "recall"],
     ["runs", "__main__"],
 ]

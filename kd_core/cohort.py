@@ -1,0 +1,162 @@
+"""One phase of many runs at work: their learners as one stack, each on its own examples in its own order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from kd_core.config import RunConfig
+from kd_core.datasets import Data
+from kd_core.likeness import in_force
+from kd_core.methods import Method
+from kd_core.objective import Objective
+from kd_core.plan import LABELLED, Learner, Phase, build
+from kd_core.preparation import epochs_per_look, steps_per_epoch
+from kd_core.replicas import Replicas
+from kd_core.schedules import share
+from kd_core.seeds import generator, initialising
+from kd_core.teaching import answers
+from kd_core.views import UNLABELLED, View
+from kd_core.wholestep import Shown, WholeStep
+
+
+@dataclass(frozen=True)
+class Member:
+    """What determines one replica: two learners of different runs with the same one are the same network."""
+
+    seed: int
+    method: Method | None
+    teacher: int  # its number; -1 for none
+    view: View
+    order_seed: int
+    sees: str
+    rate: float
+    after: int  # the row of the phase before whose weights it goes on from; -1 for new ones
+
+
+class Cohort:
+    """``teachers[i]`` are the trained networks of run i by role; ``before`` is the cohort of an earlier phase, if any;
+    ``phases`` is one phase per run, matched by its name, out of ``plans``."""
+
+    def __init__(
+        self,
+        configs: Sequence[RunConfig],
+        plans: Sequence[tuple[Phase, ...]],
+        number: int,
+        data: Data,
+        device: torch.device,
+        *,
+        teachers: Sequence[Mapping[str, nn.Module]],
+        before: Cohort | None,
+        compiling: str,
+    ) -> None:
+        self.phase = plans[0][number]
+        self.data, self.device = data, device
+        self.per_epoch = steps_per_epoch(self.phase, data)
+        self.steps = self.phase.recipe.epochs * self.per_epoch
+        self.teachers: list[nn.Module] = []  # the different ones
+        self.reference: dict[int, tuple[str, int]] = {}  # of each run: the role and the number of its teacher
+        found: dict[tuple[int, str], Member] = {}
+        learners: dict[Member, tuple[Learner, tuple[Phase, ...]]] = {}
+        for index, (config, plan, known) in enumerate(zip(configs, plans, teachers, strict=True)):
+            phase = plan[number]
+            for own in phase.learners:
+                method = in_force(own, config)
+                teacher = self._number(known[own.teachers[0]]) if own.teachers else -1
+                after = before.rows[index, own.role] if own.begins_with and before is not None else -1
+                rate = config.recipe.learning_rate
+                member = Member(own.seed, method, teacher, phase.view, phase.order_seed, own.sees, rate, after)
+                found[index, own.role] = member
+                learners.setdefault(member, (own, plan))
+                if own.teachers:
+                    self.reference.setdefault(index, (own.teachers[0], teacher))
+        # Those who are taught come first, and equal rates stand together.
+        self.members = sorted(learners, key=lambda own: (own.method is None, own.rate))
+        row_of = {member: row for row, member in enumerate(self.members)}
+        self.rows: dict[tuple[int, str], int] = {place: row_of[member] for place, member in found.items()}
+        self.network = build_one(*learners[self.members[0]], data).to(device)  # a place for the weights of any row
+        self.step = self._step(learners, before, compiling)
+
+    def _number(self, teacher: nn.Module) -> int:
+        for number, known in enumerate(self.teachers):
+            if known is teacher:
+                return number
+        self.teachers.append(teacher)
+        return len(self.teachers) - 1
+
+    def _step(
+        self, learners: Mapping[Member, tuple[Learner, tuple[Phase, ...]]], before: Cohort | None, compiling: str
+    ) -> WholeStep:
+        new: dict[int, nn.Module] = {}
+        networks = []
+        for member in self.members:
+            if member.seed not in new:
+                new[member.seed] = build_one(*learners[member], self.data).to(self.device)
+            networks.append(new[member.seed])
+        replicas = Replicas(networks)
+        for row, member in enumerate(self.members):
+            if before is not None and member.after >= 0:
+                for name, value in before.step.state(member.after).items():
+                    (replicas.weights if name in replicas.weights else replicas.buffers)[name][row] = value
+        self.courses = list(dict.fromkeys((own.view, own.order_seed, own.sees) for own in self.members))
+        draws = {view: view.draw(self.data) for view, _, _ in self.courses}
+        union = torch.unique(torch.cat([rows for rows, _ in draws.values()]))
+        place = torch.full((len(self.data.train),), -1).scatter_(0, union, torch.arange(len(union)))
+        labels = torch.full((len(self.courses), len(union)), UNLABELLED)
+        self._pools, self._count = [], len(next(iter(draws.values()))[0])
+        for own, (view, _, sees) in zip(labels, self.courses, strict=True):
+            rows, given = draws[view]
+            own[place[rows]] = given
+            self._pools.append(place[rows[given >= 0] if sees == LABELLED else rows])
+        taught = [member for member in self.members if member.method is not None]
+        inputs = self.data.train.inputs[union].to(self.device)
+        logits = [answers(teacher, inputs) for teacher in self.teachers]
+        classes = len(self.data.classes)
+        shown = Shown(
+            inputs,
+            labels.to(self.device),
+            torch.stack(logits) if logits else torch.empty(0, len(union), classes, device=self.device),
+            torch.tensor([self.courses.index((m.view, m.order_seed, m.sees)) for m in self.members]).to(self.device),
+            torch.tensor([m.teacher for m in taught], dtype=torch.long).to(self.device),
+        )
+        objective = Objective(
+            [member.method for member in taught if member.method is not None],
+            len(self.members) - len(taught),
+            smoothing=self.phase.recipe.smoothing,
+            lacks_labels=any(bool((given < 0).any()) for _, given in draws.values()),
+            device=self.device,
+        )
+        rates = [member.rate for member in self.members]
+        return WholeStep(replicas, objective, self.phase.recipe, rates, shown, compiling=compiling)
+
+    @property
+    def done(self) -> int:
+        """Steps made."""
+        return self.step.done
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        """The rows (C, B) of every step of an epoch, drawn for each course as for a run of its own."""
+        drawn = []
+        for pool, (_, order_seed, _) in zip(self._pools, self.courses, strict=True):
+            order = torch.randperm(len(pool), generator=generator(order_seed, "order", epoch))
+            if len(pool) < self._count:  # fewer examples, as many steps
+                order = order.repeat(-(-self._count // max(1, len(pool))))[: self._count]
+            drawn.append(pool[order])
+        return list(torch.split(torch.stack(drawn).to(self.device), self.phase.recipe.batch_size, dim=1))
+
+    def rate_share(self) -> float:
+        """Of the full learning rates, at the next step."""
+        return share(self.phase.recipe, self.done, self.steps)
+
+    def is_look_due(self) -> bool:
+        """After every epoch, or every few of a long phase, and at the end."""
+        return self.done == self.steps or self.done % (self.per_epoch * epochs_per_look(self.phase)) == 0
+
+
+def build_one(learner: Learner, plan: Sequence[Phase], data: Data) -> nn.Module:
+    """A new network as its run begins with it."""
+    with initialising(learner.seed, "weights"):
+        return build(learner, plan, data)

@@ -1,0 +1,78 @@
+"""Compiling a function in the background, one at a time in the whole process; until it is done there is no hurry."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+log = logging.getLogger(__name__)
+
+NEVER, PAYS, ALWAYS = "never", "when it pays", "always"
+COST = 25.0  # seconds that compiling a training step takes, about
+SPEED = 40e9  # floating-point operations per second of one thread, about
+CALLS = 1e-3  # seconds that the operations of one step take to be called, about
+
+Step = Callable[[Sequence[Tensor]], tuple[Tensor, ...]]
+Made = Callable[..., tuple[Tensor, ...]]  # the same, with one argument for each tensor
+
+_one = threading.Lock()  # the compiler is not made for two threads
+_is_told = threading.Event()  # that it does not work here
+
+
+def pays(steps: int, operations: float) -> bool:
+    """Whether ``steps`` more steps of so many floating-point operations take long enough: a compiled one takes about
+    half the time. Depends on the sizes alone, not on the clock."""
+    return steps * (CALLS + operations / SPEED) / 2 > COST
+
+
+class Compiled:
+    """``function`` of tensors, compiled on a thread of its own; ``arguments`` are copied, only their shapes count.
+
+    The function may change its arguments in place. ``seconds``: how long it took, once it :attr:`is_over`.
+    """
+
+    def __init__(self, function: Step, arguments: Sequence[Tensor]) -> None:
+        self.ready: Made | None = None
+        self.is_used = False  # by whoever asked for it
+        self.seconds = 0.0
+        self._function = function
+        self._arguments = [argument.clone() for argument in arguments]
+        self._threads = torch.get_num_threads()
+        self._thread = threading.Thread(target=self._run, name="compiling a step", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is ready, or failed."""
+        return not self._thread.is_alive()
+
+    def wait(self) -> None:
+        """Until it is over."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        torch.set_num_threads(self._threads)  # of this thread; what is compiled is for so many
+        with _one, torch.no_grad():
+            begun = time.perf_counter()
+            try:
+                # Traced first: what is left are plain operations, whatever of torch.func or autograd the step uses.
+                traced = make_fx(lambda *each: self._function(each))(
+                    *[argument.clone() for argument in self._arguments]
+                )
+                mode = "reduce-overhead" if self._arguments[0].is_cuda else None
+                made = torch.compile(traced, fullgraph=True, dynamic=False, mode=mode)
+                made(*self._arguments)  # here it is compiled
+            except Exception as error:  # no C++ compiler, or one of the many that a compiler raises
+                if not _is_told.is_set():
+                    _is_told.set()
+                    log.warning("Training steps are not compiled here: %s", str(error).strip().partition("\n")[0])
+            else:
+                self.ready = made
+            self.seconds = time.perf_counter() - begun
+        self._arguments = []

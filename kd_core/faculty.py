@@ -1,0 +1,99 @@
+"""The teachers of many runs: each is trained once, by a run of its own, or found where it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import nn
+
+from kd_core.checkpoint import Checkpoint
+from kd_core.config import RunConfig
+from kd_core.datasets import load
+from kd_core.derivation import derive
+from kd_core.events import Event, Failed, Finished, Probed, Step, Surface, Validated
+from kd_core.likeness import apart
+from kd_core.plan import Phase, build
+from kd_core.seeds import initialising
+from kd_core.teaching import freeze
+from kd_core.training import Kept, Training
+
+
+def told(training: Training) -> Iterator[Event]:
+    """The events of a run as a stack tells them: no steps, and in full only the first and the last look of a phase."""
+    is_full = False
+    for event in training:
+        if isinstance(event, Validated):
+            is_full = event.step == 0 or training.is_last_look(event)
+        if isinstance(event, Step) or (isinstance(event, Probed | Surface) and not is_full):
+            continue
+        yield event
+
+
+class Faculty:
+    """``networks[i]`` are the trained networks of run i by role: empty until :meth:`train` is through, and shared."""
+
+    def __init__(
+        self, configs: Sequence[RunConfig], plans: Sequence[tuple[Phase, ...]], device: torch.device, kept: Kept
+    ) -> None:
+        self.configs, self.plans, self.device = configs, plans, device
+        before = [tuple(apart(plan)[0]) for plan in plans]
+        self.phases = before[0]
+        self.leaders = [before.index(own) for own in before]  # of each run: the first with the same teachers
+        self.networks: list[dict[str, nn.Module]] = [{} for _ in configs]
+        self._kept = kept
+        self._is_stopping = False
+        self._training: Training | None = None
+
+    def stop(self) -> None:
+        """Ends what is being trained, and what is yet to be."""
+        self._is_stopping = True
+        if self._training is not None:
+            self._training.stop()
+
+    def train(self) -> Iterator[tuple[list[int], Event]]:
+        """What each of them says, with the runs that it is said to: how the run begins, and all phases that come
+        before a student's; the end of the run where it fails or is stopped."""
+        names = {phase.name for phase in self.phases}
+        for leader in dict.fromkeys(self.leaders):
+            members = [number for number, other in enumerate(self.leaders) if other == leader]
+            training = self._training = Training(self.configs[leader], device=str(self.device), kept=self._kept)
+            if self._is_stopping:
+                training.stop()
+            for event in told(training):
+                phase = getattr(event, "phase", "")
+                if phase and phase not in names and not isinstance(event, Failed | Finished):
+                    break  # the student of that run has begun
+                yield members, event
+            for number in members:
+                roles = (own.role for phase in self.phases for own in phase.everyone)
+                self.networks[number] = {r: training.networks[r] for r in roles if r in training.networks}
+        self._training = None
+
+    def put(self, state: Checkpoint) -> None:
+        """The weights of all who were trained; what is made of them is made again."""
+        learned = [own.role for phase in self.phases for own in phase.learners]
+        for leader in set(self.leaders):
+            for role in learned:
+                if role in self.networks[leader]:
+                    state.put(f"teachers {leader}/{role}", self.networks[leader][role].state_dict())
+
+    def take(self, state: Checkpoint) -> None:
+        """What :meth:`put` stored."""
+        for run, leader in enumerate(self.leaders):
+            if run == leader:
+                self._load(run, state)
+            self.networks[run] = self.networks[leader]
+
+    def _load(self, leader: int, state: Checkpoint) -> None:
+        plan, data, found = self.plans[leader], load(self.configs[leader].dataset), self.networks[leader]
+        for phase in plan[: len(self.phases)]:
+            for own in phase.learners:
+                if weights := state.take(f"teachers {leader}/{own.role}"):
+                    with initialising(own.seed, "weights"):
+                        network = build(own, plan, data)
+                    network.load_state_dict(weights)
+                    found[own.role] = freeze(self.configs[leader].compute.placed(network, self.device))
+            for derived in phase.derived:
+                if set(derived.of) <= found.keys():
+                    found[derived.role] = derive(derived, found, data, self.device)

@@ -1,0 +1,122 @@
+"""Whether runs are alike enough to be trained as one: everything the same but seeds and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from kd_core import objective, replicas
+from kd_core.compute import EXACT
+from kd_core.config import RunConfig
+from kd_core.datasets import load
+from kd_core.methods import Method
+from kd_core.options import options_of
+from kd_core.plan import ALL, LABELLED, SURE, Learner, Phase, build
+from kd_core.recipes import BEST, Basics, Recipe
+from kd_core.schemes import plan_of
+
+PARTS = (
+    "dataset", "teacher", "student", "scheme", "labels", "recipe", "teacher_recipe", "basics", "augmentation",
+    "compute",
+)  # fmt: skip
+
+
+def apart(phases: Sequence[Phase]) -> tuple[list[Phase], list[Phase]]:
+    """The phases trained once for all who need them, and those that follow."""
+    count = next((number for number, phase in enumerate(phases) if not phase.is_kept), len(phases))
+    return list(phases[:count]), list(phases[count:])
+
+
+def in_force(learner: Learner, config: RunConfig) -> Method | None:
+    """A learner's method with the options of the run, as at its start."""
+    if learner.method is None or not learner.teachers or learner.is_fixed:
+        return learner.method if learner.teachers else None
+    known = options_of(type(learner.method))
+    return learner.method.with_values(**{k: v for k, v in config.live_values().items() if k in known})
+
+
+def _fixed(config: RunConfig, name: str) -> object:
+    """A part of a configuration without what may differ within a stack."""
+    part: object = getattr(config, name)
+    if isinstance(part, Basics | Recipe):
+        free = {"seed", "learning_rate"}
+        return tuple((option, value) for option, value in part.values().items() if option not in free)
+    return part
+
+
+def alike(config: RunConfig) -> str:
+    """A text that is the same for runs that differ only in what may differ within a stack."""
+    words = [(name, value) for name, value in config.method.values().items() if not isinstance(value, float)]
+    return repr((config.method.name, words, *(_fixed(config, name) for name in PARTS)))
+
+
+def refusal(configs: Sequence[RunConfig]) -> str:
+    """Why these runs cannot be trained as one stack, as a clause; empty if they can."""
+    return next(_clauses(configs), "")
+
+
+def _clauses(configs: Sequence[RunConfig]) -> Iterator[str]:
+    """Every reason against it, each found when it is asked for: the later ones rely on the earlier ones."""
+    if not configs:
+        yield "there is no run"
+        return
+    first = configs[0]
+    for name in PARTS:
+        if any(_fixed(config, name) != _fixed(first, name) for config in configs[1:]):
+            yield f"their {name.replace('_', ' ')} differs"
+    if first.augmentation.is_on:
+        yield "the examples look different at every step"
+    if first.compute.precision != EXACT:
+        yield f"they compute in {first.compute.precision}"
+    if first.recipe.patience or first.recipe.keep == BEST:
+        yield "each of them may end or go back on its own (patience, keep)"
+    plans = [plan_of(config) for config in configs]
+    for plan in plans:
+        if [phase.name for phase in plan] != [phase.name for phase in plans[0]]:
+            yield "their phases differ"
+    before, after = apart(plans[0])
+    if not after:
+        yield "there is nothing to train but a teacher"
+    if any(own.classes for phase in before for own in phase.learners):
+        yield "a teacher knows only some of the classes"
+    for number in range(len(before), len(plans[0])):
+        yield from _phase(configs, plans, number)
+
+
+def _phase(configs: Sequence[RunConfig], plans: Sequence[tuple[Phase, ...]], number: int) -> Iterator[str]:
+    phase, data = plans[0][number], load(configs[0].dataset)
+    known = {own.role for earlier in apart(plans[0])[0] for own in earlier.everyone}
+    if phase.is_kept or phase.derived or phase.until:
+        yield f"the phase “{phase.name}” makes networks of others, or ends when they are good enough"
+    if len({own.model for own in phase.learners}) > 1:
+        yield f"different networks learn in the phase “{phase.name}”"
+    yield from (f"the {own.role} {clause}" for own in phase.learners if (clause := _learner(own, known)))
+    with torch.device("meta"):
+        network = build(phase.learners[0], plans[0], data)
+    if clause := replicas.refusal(network):
+        yield clause
+    pairs = [(own, config) for config, plan in zip(configs, plans, strict=True) for own in plan[number].learners]
+    methods = [method for own, config in pairs if (method := in_force(own, config)) is not None]
+    if methods and (clause := objective.refusal(list(dict.fromkeys(methods)), len(data.classes))):
+        yield clause
+
+
+def _learner(own: Learner, known: set[str]) -> str:
+    """``known``: roles that are trained once for all."""
+    if own.trunk[0] or own.classes or own.noise or own.uploaded or own.is_balanced or not _sees_usual(own):
+        return "is not built or shown examples in the usual way"
+    if own.begins_with and own.begins_with != own.role:
+        return "goes on from another network"
+    if len(own.teachers) > 1 or not set(own.teachers) <= known:
+        return "has several teachers, or one that is not trained once for all"
+    if own.method is not None and (
+        type(own.method).build is not Method.build or type(own.method).begin is not Method.begin
+    ):
+        return "takes over a part of its teacher"
+    return ""
+
+
+def _sees_usual(own: Learner) -> bool:
+    """All of the examples shown, as does whoever wants no confidence of its teacher, or the labelled ones."""
+    return own.sees in {ALL, LABELLED} or (own.sees == SURE and not own.confidence)

@@ -1,0 +1,195 @@
+"""What R replicas minimise: the loss of each, term by term, and its slope with respect to the logits."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from kd_core.methods import Method, Part, Signals
+from kd_core.methods.soft_targets import BATCH, CE, ELEMENT, SoftTargets
+
+BEYOND = {"epoch", "student_features", "teacher_features", "matches", "adaptors", "rows", "seed"}  # the logits
+OWN = "the labels"  # in the place of a part's name, of replicas without a method
+
+
+class Losses(NamedTuple):
+    """``slopes`` (R, K, B) of the totals with respect to the logits, ``totals`` (R,), raw ``parts`` (P, S) of the S
+    taught replicas and cross-entropies ``labels`` (R - S,) of the others, all in nats."""
+
+    slopes: Tensor
+    totals: Tensor
+    parts: Tensor
+    labels: Tensor
+
+
+class _BeyondError(Exception):
+    """A method looks at more than the logits and the labels."""
+
+
+@dataclass(frozen=True)
+class _Guarded(Signals):
+    """Logits and labels, and nothing else to be looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in BEYOND:
+            raise _BeyondError(name)
+        return super().__getattribute__(name)
+
+
+def varying(methods: Sequence[Method]) -> dict[str, list[float]]:
+    """The options that are not the same in all methods. Raises ValueError, with a clause, unless those are numbers."""
+    found: dict[str, list[float]] = {}
+    if len({type(method) for method in methods}) > 1:
+        raise ValueError("their methods differ")
+    for name in methods[0].values() if methods else ():
+        values = [getattr(method, name) for method in methods]
+        if any(value != values[0] for value in values):
+            if not all(isinstance(value, float) for value in values):
+                raise ValueError(f"the method's option {name} differs and is not a number")
+            found[name] = values
+    return found
+
+
+def refusal(methods: Sequence[Method], classes: int) -> str:
+    """Why students taught by these methods cannot be trained as one, as a clause; empty if they can."""
+    try:
+        differing = varying(methods)
+    except ValueError as error:
+        return str(error)
+    if not methods or (isinstance(methods[0], SoftTargets) and not set(differing) - {"temperature", "alpha"}):
+        return ""
+    signals = [torch.linspace(-1, 1, 4 * classes).view(4, classes).roll(number) for number in range(2)]
+    labels = torch.arange(4) % classes
+    try:
+        methods[0].parts(_Guarded(signals[0], labels, signals[1]))
+        objective = Objective(methods, 0)
+        count = len(methods)
+        both = [each.T.expand(count, -1, -1).clone() for each in signals]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # an operation that torch would call once for every student
+            objective(both[0], labels.expand(count, -1), both[1].transpose(1, 2))
+    except _BeyondError:
+        return f"{methods[0].title} looks at more than the logits"
+    except (RuntimeError, UserWarning):  # a shape or a branch that depends on the numbers
+        return f"{methods[0].title} cannot be computed for several students at once"
+    return ""
+
+
+class Objective:
+    """Of the students taught by ``methods``, alike but for numbers, followed by as many ``untaught`` replicas.
+
+    ``smoothing`` is that of the labels of replicas without a method. ``lacks_labels``: some are -1; in the place of
+    such a label a method finds the teacher's top class.
+    """
+
+    def __init__(
+        self,
+        methods: Sequence[Method],
+        untaught: int,
+        *,
+        smoothing: float = 0.0,
+        lacks_labels: bool = False,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.taught, self.untaught, self.smoothing, self.lacks_labels = len(methods), untaught, smoothing, lacks_labels
+        self.method = methods[0] if methods else None
+        self.options = {
+            name: torch.tensor(values, dtype=torch.float32, device=device) for name, values in varying(methods).items()
+        }
+        self.is_closed = self.method is None or isinstance(self.method, SoftTargets)
+        if isinstance(self.method, SoftTargets):
+            soft = [method for method in methods if isinstance(method, SoftTargets)]
+            columns = [[m.temperature, 1 - m.alpha, m.alpha, m.temperature**2 if m.squared else 1.0] for m in soft]
+            made = torch.tensor(columns, dtype=torch.float32, device=device).T.contiguous()
+            self.numbers = made[:, :, None, None]  # temperature, weights of labels and teacher, factor: (4, S, 1, 1)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the method's parts."""
+        if self.method is None:
+            return ()
+        two = torch.zeros(2, 2)
+        return tuple(part.name for part in self.method.parts(Signals(two, torch.zeros(2, dtype=torch.long), two)))
+
+    def __call__(self, logits: Tensor, labels: Tensor, teachers: Tensor) -> Losses:
+        """For logits (R, K, B), labels (R, B), and the teachers' logits (S, B, K) of the taught replicas."""
+        count = self.taught
+        if not count:
+            slopes, own = self._labelled(logits, labels, self.smoothing)
+            return Losses(slopes, own, logits.new_empty(0, 0), own)
+        loss = self._soft if self.is_closed else self._any
+        slopes, totals, parts = loss(logits[:count], labels[:count], teachers)
+        if not self.untaught:
+            return Losses(slopes, totals, parts, totals[:0])
+        beside, own = self._labelled(logits[count:], labels[count:], self.smoothing)
+        return Losses(torch.cat([slopes, beside]), torch.cat([totals, own]), parts, own)
+
+    def _labelled(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Slopes and value (R,) of the cross-entropy, mean over the labelled examples: (q - target) / count."""
+        classes, size = logits.shape[1:]
+        log_q = logits.log_softmax(1)
+        right = labels.clamp(min=0)[:, None] if self.lacks_labels else labels[:, None]
+        each = -(1 - smoothing) * log_q.gather(1, right)
+        slopes = log_q.exp().scatter_add(1, right, torch.full_like(each, smoothing - 1))
+        if smoothing:
+            each = each - smoothing * log_q.mean(1, keepdim=True)
+            slopes = slopes - smoothing / classes
+        if not self.lacks_labels:
+            return slopes / size, each.sum((1, 2)) / size
+        is_labelled = (labels >= 0)[:, None]
+        count = is_labelled.sum(2, keepdim=True).clamp(min=1)
+        return slopes * is_labelled / count, (each * is_labelled).sum((1, 2)) / count[:, 0, 0]
+
+    def _soft(self, logits: Tensor, labels: Tensor, teachers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Hinton, Vinyals & Dean 2015, section 2, equation 2: the slope of KL is (q - p) / T."""
+        assert isinstance(self.method, SoftTargets)
+        temperature, of_labels, of_teacher, factor = self.numbers
+        slopes, hard = self._labelled(logits, labels)
+        log_p = (teachers.transpose(1, 2) / temperature).log_softmax(1)
+        log_q = (logits / temperature).log_softmax(1)
+        p, q = log_p.exp(), log_q.exp()
+        off = q - p
+        divergence = -p * log_q if self.method.form == CE else p * (log_p - log_q) + off
+        counted = logits[0].numel() if self.method.mean == ELEMENT else logits.shape[2]
+        assert self.method.mean in {BATCH, ELEMENT}
+        soft = divergence.sum((1, 2)) / counted * factor[:, 0, 0]
+        slopes = of_labels * slopes + (of_teacher * factor / (temperature * counted)) * off
+        return slopes, of_labels[:, 0, 0] * hard + of_teacher[:, 0, 0] * soft, torch.stack([hard, soft])
+
+    def _any(self, logits: Tensor, labels: Tensor, teachers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Any method that looks at logits alone, by its own :meth:`~kd_core.methods.Method.parts`."""
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            totals, parts = vmap(self._one)(self.options, leaf, labels, teachers)
+            (slopes,) = torch.autograd.grad(totals.sum(), leaf)
+        return slopes, totals.detach(), torch.stack([part.detach() for part in parts])
+
+    def _one(
+        self, options: Mapping[str, Tensor], logits: Tensor, labels: Tensor, teacher: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One replica's loss; its logits (K, B)."""
+        method = copy.copy(self.method)
+        assert method is not None
+        for name, value in options.items():
+            object.__setattr__(method, name, value)  # not checked again: each of them was when it was chosen
+        is_labelled = None
+        if self.lacks_labels:
+            is_labelled = labels >= 0
+            labels = torch.where(is_labelled, labels, teacher.argmax(1))
+        parts = method.parts(Signals(logits.T, labels, teacher, is_labelled=is_labelled))
+        return sum((_weighted(part) for part in parts), torch.zeros(())), [part.value for part in parts]
+
+
+def _weighted(part: Part) -> Tensor:
+    """As in :func:`kd_core.methods.total`, a part of weight 0 adds nothing, whatever its value."""
+    weight: float | Tensor = part.weight
+    if isinstance(weight, Tensor):
+        return torch.where(weight == 0, 0.0, part.value) * weight
+    return part.value * weight if weight else torch.zeros_like(part.value)

@@ -1,0 +1,134 @@
+"""R networks of one architecture as one network: their weights stacked, their answers computed together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from kd_core.teaching import CHUNK, PIECE
+
+TOGETHER = 4 * CHUNK  # examples of all replicas together per forward pass where nothing is learned
+FIT = 2_000_000  # bytes of what linear layers give at once: as much as stays near the processor
+CHANCE = (nn.modules.dropout._DropoutNd, nn.RReLU)
+Back = Callable[[Tensor], dict[str, Tensor]]  # the slopes of the logits (R, K, B) to those of the weights (R, ...)
+
+
+def refusal(network: nn.Module) -> str:
+    """Why copies of a network cannot be trained as one, as a clause; empty if they can."""
+    for module in network.modules():
+        if isinstance(module, CHANCE) or "StochasticDepth" in type(module).__name__:
+            return f"the network leaves something out by chance ({type(module).__name__})"
+    if not all(p.requires_grad for p in network.parameters()):
+        return "some weights of the network are frozen"
+    return ""
+
+
+def dense(network: nn.Module) -> list[str]:
+    """The names of the linear layers if the network is nothing but those with ReLUs between them; else empty."""
+    if not isinstance(network, nn.Sequential):
+        return []
+    inner = [(name, layer) for name, layer in network.named_children() if not isinstance(layer, nn.Flatten)]
+    kinds = [type(layer) for _, layer in inner]
+    is_alternating = kinds == [nn.Linear if number % 2 == 0 else nn.ReLU for number in range(len(inner))]
+    linear = [(name, layer) for name, layer in inner if isinstance(layer, nn.Linear)]
+    starts = isinstance(network[0], nn.Flatten | nn.Linear) and type(inner[-1][1]) is nn.Linear
+    return (
+        [name for name, _ in linear]
+        if starts and is_alternating and all(own.bias is not None for _, own in linear)
+        else []
+    )
+
+
+class Replicas:
+    """``weights`` and ``buffers`` by name, each (R, ...), of ``networks`` of one architecture on one device.
+
+    Logits have the classes before the examples, (R, K, B): a softmax over the last dimension of ten numbers takes
+    twenty times as long on a processor.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        with torch.no_grad():
+            weights, buffers = stack_module_state(list(networks))
+        self.weights: dict[str, Tensor] = {name: value.detach().contiguous() for name, value in weights.items()}
+        self.buffers: dict[str, Tensor] = {name: value.detach().contiguous() for name, value in buffers.items()}
+        self.layers = dense(networks[0])
+        self.learning = copy.deepcopy(networks[0]).to("meta").train()
+        self.judged = copy.deepcopy(self.learning).eval()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.weights.values())))
+
+    def forward(
+        self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor
+    ) -> tuple[Tensor, Back]:
+        """Logits (R, K, B) of inputs (R, B, ...) while learning, and the way back from them.
+
+        Running statistics among the ``buffers`` are brought up to date in place.
+        """
+        if self.layers:
+            return _dense(self.layers, weights, inputs.flatten(2))
+
+        leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
+        with torch.enable_grad():
+            logits = vmap(lambda w, b, x: functional_call(self.learning, (w, b), (x,)))(leaves, dict(buffers), inputs)
+
+        def back(slopes: Tensor) -> dict[str, Tensor]:
+            found = torch.autograd.grad(logits, list(leaves.values()), slopes.transpose(1, 2))
+            # In the layout of the weights: a fused optimiser walks through both alike.
+            return {name: slope.contiguous() for name, slope in zip(leaves, found, strict=True)}
+
+        return logits.detach().transpose(1, 2), back
+
+    @torch.no_grad()
+    def answers(self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        """Logits (R, K, N) of all replicas for the same inputs (N, ...), in eval mode."""
+        count, device = len(self), next(iter(weights.values())).device
+        size = max(1, min(CHUNK, TOGETHER // count, PIECE // max(1, count * inputs[:1].nbytes)))
+        if self.layers:
+            size = max(32, FIT // (4 * count * max(weights[f"{name}.weight"].shape[1] for name in self.layers)))
+        return torch.cat(
+            [self._answers(weights, buffers, piece.to(device)) for piece in torch.split(inputs, size)], dim=2
+        )
+
+    def _answers(self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        if not self.layers:
+            own = vmap(lambda w, b: functional_call(self.judged, (w, b), (inputs,)))
+            found: Tensor = own(dict(weights), dict(buffers))
+            return found.transpose(1, 2)
+        names, values = self.layers, inputs.flatten(1).T
+        first = weights[f"{names[0]}.weight"]
+        hidden = (first.flatten(0, 1) @ values).view(*first.shape[:2], -1) + weights[f"{names[0]}.bias"][..., None]
+        for name in names[1:]:
+            hidden = torch.baddbmm(weights[f"{name}.bias"][..., None], weights[f"{name}.weight"], hidden.relu_())
+        return hidden
+
+    def state(self, row: int, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One replica in the form of a network's ``state_dict``."""
+        kept = self.judged.state_dict().keys()
+        return {name: value[row].clone() for name, value in {**weights, **buffers}.items() if name in kept}
+
+
+def _dense(names: Sequence[str], weights: Mapping[str, Tensor], inputs: Tensor) -> tuple[Tensor, Back]:
+    """Linear layers with ReLUs between them; inputs (R, B, D), everything further on (R, units, B)."""
+    seen = [inputs.transpose(1, 2)]
+    for number, name in enumerate(names):
+        units = torch.baddbmm(weights[f"{name}.bias"][..., None], weights[f"{name}.weight"], seen[-1])
+        seen.append(units.relu_() if number < len(names) - 1 else units)
+
+    def back(slopes: Tensor) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for (before, after), name in zip(reversed(list(pairwise(seen))), reversed(names), strict=True):
+            if name != names[-1]:
+                slopes = torch.ops.aten.threshold_backward(slopes, after, 0)
+            found[f"{name}.weight"] = torch.bmm(slopes, before.transpose(1, 2))
+            found[f"{name}.bias"] = slopes.sum(2)
+            if name != names[0]:
+                slopes = torch.bmm(weights[f"{name}.weight"].transpose(1, 2), slopes)
+        return {name: found[name] for name in weights}
+
+    return seen[-1], back

@@ -1,0 +1,42 @@
+"""Any runs at all: in stacks as large as they go, and what cannot be stacked one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kd_core.compiling import PAYS
+from kd_core.config import RunConfig
+from kd_core.events import Event
+from kd_core.faculty import told
+from kd_core.likeness import alike, refusal
+from kd_core.stack import Stacked
+from kd_core.training import Kept, Training
+
+
+def groups(configs: Sequence[RunConfig]) -> list[list[int]]:
+    """Positions of runs that can be trained together; a run that cannot be stacked stands alone."""
+    found: dict[str, list[int]] = {}
+    for number, config in enumerate(configs):
+        found.setdefault(alike(config), []).append(number)
+    parted = []
+    for group in found.values():
+        is_refused = refusal([configs[number] for number in group])
+        parted += [[number] for number in group] if is_refused else [group]
+    return parted
+
+
+def train_all(
+    configs: Sequence[RunConfig], *, device: str | None = None, kept: Kept | None = None, compiling: str = PAYS
+) -> Iterator[tuple[int, Event]]:
+    """Every run: (position in ``configs``, event), told as by :class:`~kd_core.stack.Stacked`, stacked or not.
+
+    ``kept`` and ``compiling`` as there.
+    """
+    kept = {} if kept is None else kept
+    for group in groups(configs):
+        chosen = [configs[number] for number in group]
+        if refusal(chosen):
+            yield from ((group[0], event) for event in told(Training(chosen[0], device=device, kept=kept)))
+        else:
+            stacked = Stacked(chosen, device=device, kept=kept, compiling=compiling)
+            yield from ((group[number], event) for number, event in stacked)

@@ -1,0 +1,284 @@
+"""One step of many replicas is that step of each: the oracle is torch.optim on one network after the other."""
+
+import copy
+import itertools
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from kd_core import objective, wholestep
+from kd_core.catalogue import find
+from kd_core.compiling import pays
+from kd_core.learning import threads
+from kd_core.methods import Method, Signals
+from kd_core.methods.soft_targets import SoftTargets
+from kd_core.models.cnn import Cnn
+from kd_core.models.mlp import Mlp
+from kd_core.objective import Objective
+from kd_core.recipes import Recipe, TeacherRecipe
+from kd_core.replicas import Replicas, dense, refusal
+from kd_core.wholestep import Shown, WholeStep
+
+CLASSES, EXAMPLES, SIZE, STEPS = 5, 40, 16, 4
+RATES = [0.01, 0.01, 0.03, 0.02]  # the last replica has no teacher
+MLP, CONVOLUTIONS = Mlp(widths=(12, 8)), Cnn(width=4, depth=1, normalisation="batch")
+SOFT = [SoftTargets(temperature=t, alpha=a) for t, a in ((1.0, 0.0), (4.0, 0.9), (12.0, 1.0))]
+
+DIST: list[Method] = [find("methods", "dist")(temperature=t) for t in (1, 2, 4)]  # type: ignore[misc]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    with threads():
+        yield
+
+
+def some(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def networks(model: Mlp | Cnn, count: int = len(RATES)) -> list[nn.Module]:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return [model.build((1, 6, 6), CLASSES) for _ in range(count)]
+
+
+def shown(taught: int, *, missing: int = 0, count: int = len(RATES)) -> Shown:
+    labels = torch.arange(EXAMPLES).remainder(CLASSES).repeat(2, 1)
+    labels[1] = labels[1].flip(0)
+    labels[:, :missing] = -1
+    return Shown(
+        some(EXAMPLES, 1, 6, 6),
+        labels,
+        torch.stack([3 * some(EXAMPLES, CLASSES, seed=1), some(EXAMPLES, CLASSES, seed=2)]),
+        torch.arange(count) % 2,
+        torch.arange(taught) % 2,
+    )
+
+
+def rows() -> list[Tensor]:
+    chance = torch.Generator().manual_seed(7)
+    return [torch.stack([torch.randperm(EXAMPLES, generator=chance)[:SIZE] for _ in range(2)]) for _ in range(STEPS)]
+
+
+def stack(
+    model: Mlp | Cnn, methods: list[Method], recipe: Recipe | TeacherRecipe, compiling: str = "never"
+) -> WholeStep:
+    own = Objective(methods, len(RATES) - len(methods), smoothing=recipe.smoothing)
+    return WholeStep(Replicas(networks(model)), own, recipe, RATES, shown(len(methods)), compiling=compiling)
+
+
+def alone(
+    number: int, network: nn.Module, method: Method | None, recipe: Recipe | TeacherRecipe, see: Shown
+) -> tuple[nn.Module, list[float]]:
+    """One replica trained on its own, and its losses."""
+    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
+    more = {"momentum": 0.9} if recipe.optimiser == "sgd" else {}
+    optimiser = kind(network.parameters(), lr=RATES[number], weight_decay=recipe.weight_decay, **more)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+    losses = []
+    for batch in rows():
+        own = batch[see.courses[number]]
+        labels, logits = see.labels[see.courses[number]][own], network(see.inputs[own])
+        if method is None:
+            loss = F.cross_entropy(logits, labels, label_smoothing=recipe.smoothing)
+        else:
+            teacher, known = see.teachers[see.taught[number]][own], labels >= 0
+            filled = torch.where(known, labels, teacher.argmax(1))
+            parts = method.parts(Signals(logits, filled, teacher, is_labelled=None if known.all() else known))
+            loss = sum(part.weight * part.value for part in parts)
+        optimiser.zero_grad()
+        loss.backward()
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        optimiser.step()
+        average.update_parameters(network)
+        losses.append(loss.item())
+    return average.module if recipe.ema else network, losses
+
+
+def assert_same(step: WholeStep, methods: list[Method], recipe: Recipe | TeacherRecipe, model: Mlp | Cnn) -> None:
+    told = torch.stack([step(batch).totals for batch in rows()])
+    for number, network in enumerate(networks(model)):
+        method = methods[number] if number < len(methods) else None
+        trained, losses = alone(number, network.train(), method, recipe, step.shown)
+        torch.testing.assert_close(told[:, number], torch.tensor(losses), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(step.state(number), dict(trained.state_dict()), rtol=1e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "optimiser", "more"),
+    [
+        (MLP, "sgd", {}),
+        (MLP, "adam", {}),
+        (MLP, "adamw", {"weight_decay": 0.1}),
+        (MLP, "sgd", {"weight_decay": 0.01, "clip": 0.5}),
+        (MLP, "adam", {"weight_decay": 0.01, "ema": 0.7}),
+        (CONVOLUTIONS, "sgd", {"ema": 0.7}),
+        (CONVOLUTIONS, "adam", {"clip": 0.5}),
+        (Mlp(widths=(12,), activation="gelu"), "sgd", {}),
+    ],
+)
+def test_a_stacked_step_is_the_step_of_every_replica(model: Mlp | Cnn, optimiser: str, more: dict[str, float]) -> None:
+    recipe = Recipe(optimiser=optimiser, **more)  # type: ignore[arg-type]
+    assert_same(stack(model, SOFT, recipe), SOFT, recipe, model)
+
+
+def test_a_method_without_a_closed_form_goes_through_its_own_parts() -> None:
+    methods = [find("methods", "dist")(temperature=t, inter=i, intra=1.5) for t, i in ((1, 0.0), (4, 2.0), (4, 1.0))]
+    recipe = Recipe(optimiser="sgd")
+    step = stack(MLP, methods, recipe)
+    assert not step.objective.is_closed
+    assert_same(step, methods, recipe, MLP)
+
+
+@pytest.mark.parametrize(
+    ("form", "mean", "squared"), list(itertools.product(("kl", "ce"), ("batch", "element"), (True, False)))
+)
+def test_the_closed_form_is_the_gradient_of_every_variant(form: str, mean: str, squared: bool) -> None:
+    methods = [SoftTargets(t, a, form, mean, squared) for t, a in ((1.0, 0.3), (7.0, 0.8))]
+    closed, by_autograd = Objective(methods, 0), Objective(methods, 0)
+    by_autograd.is_closed = False
+    signals = some(2, CLASSES, 9), torch.arange(18).view(2, 9) % CLASSES, some(2, 9, CLASSES, seed=1)
+    torch.testing.assert_close(closed(*signals), by_autograd(*signals), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("methods", [SOFT, DIST], ids=["soft", "dist"])
+def test_an_example_without_a_label_has_the_teachers_answer_in_its_place(methods: list[Method]) -> None:
+    see = shown(3, missing=20, count=3)
+    step = WholeStep(
+        Replicas(networks(MLP)[:3]),
+        Objective(methods, 0, lacks_labels=True),
+        Recipe(),
+        RATES[:3],
+        see,
+        compiling="never",
+    )
+    told = torch.stack([step(batch).totals for batch in rows()])
+    for number, network in enumerate(networks(MLP)[:3]):
+        _, losses = alone(number, network, methods[number], Recipe(), see)
+        torch.testing.assert_close(told[:, number], torch.tensor(losses), rtol=1e-4, atol=1e-6)
+
+
+def test_smoothed_labels_and_no_method_at_all_train_a_teacher() -> None:
+    recipe = TeacherRecipe(smoothing=0.2)
+    assert_same(stack(MLP, [], recipe), [], recipe, MLP)
+
+
+def test_a_single_network_is_a_stack_of_one() -> None:
+    see = shown(1, count=1)
+    step = WholeStep(Replicas(networks(MLP)[:1]), Objective(SOFT[1:2], 0), Recipe(), [0.01], see, compiling="never")
+    losses = [step(batch).totals.item() for batch in rows()]
+    assert losses == pytest.approx(alone(0, networks(MLP)[0], SOFT[1], Recipe(), see)[1], rel=1e-4)
+
+
+def test_a_teacher_without_weight_changes_no_bit_of_what_is_learned() -> None:
+    """Beside a control with the same weights at the start, examples and rate."""
+    twins = [networks(MLP)[0], copy.deepcopy(networks(MLP)[0])]
+    see = Shown(some(EXAMPLES, 1, 6, 6), shown(1).labels, shown(1).teachers, torch.tensor([0, 0]), torch.tensor([0]))
+    own = Objective([SoftTargets(temperature=8.0, alpha=0.0)], 1)
+    step = WholeStep(Replicas(twins), own, Recipe(), [0.01, 0.01], see, compiling="never")
+    for batch in rows():
+        step(batch)
+    assert all(torch.equal(value, step.state(1)[name]) for name, value in step.state(0).items())
+
+
+def test_the_state_of_a_stack_goes_on_where_it_was_taken() -> None:
+    recipe = Recipe(optimiser="adam", ema=0.5)
+    one, other = stack(CONVOLUTIONS, SOFT, recipe), stack(CONVOLUTIONS, SOFT, recipe)
+    for batch in rows():
+        one(batch)
+    other.load({name: value.clone() for name, value in one.tensors().items()}, one.done)
+    for batch in rows():
+        assert torch.equal(one(batch).totals, other(batch).totals)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="there is no C++ compiler")
+@pytest.mark.filterwarnings("ignore")  # of the compiler, about this machine
+def test_a_compiled_step_agrees_with_an_eager_one() -> None:
+    recipe = Recipe(optimiser="adam", clip=0.5, ema=0.7, weight_decay=0.01)
+    eager, compiled = (stack(MLP, SOFT, recipe, compiling) for compiling in ("never", "always"))
+    for batch in rows():
+        torch.testing.assert_close(compiled(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
+    assert all(made.ready is not None for made in compiled._compiled.values())
+    torch.testing.assert_close(compiled.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
+
+
+def test_without_a_compiler_the_step_stays_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no C++ compiler was found")
+
+    monkeypatch.setattr(torch, "compile", fails)
+    recipe = Recipe()
+    eager, attempted = (stack(MLP, SOFT, recipe, compiling) for compiling in ("never", "always"))
+    for batch in rows():
+        assert torch.equal(eager(batch).totals, attempted(batch).totals)
+
+
+def test_what_pays_is_compiled_in_the_background_and_used_from_the_next_swap_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def compiled(function: Callable[..., Any], **_: object) -> Callable[..., Any]:
+        return lambda *arguments: (calls.append(threading.current_thread().name), function(*arguments))[1]
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setattr(wholestep, "pays", lambda *_: True)
+    eager, other = (stack(MLP, SOFT, Recipe(), compiling) for compiling in ("never", "when it pays"))
+    other.plan(rows(), 1, 1.0)
+    for number, batch in enumerate(rows()):
+        torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
+        if number == 1:
+            other.wait()
+            assert calls == ["compiling a step"]  # on copies, and nowhere else yet
+            other.swap()
+    assert calls[1:] == [threading.current_thread().name] * 2
+    torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("methods", [SOFT, DIST], ids=["soft", "dist"])
+def test_what_the_compiler_is_given_is_the_same_step_for_convolutions_too(
+    methods: list[Method], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Running statistics and weights change in place; everything of the compiler but the code it writes."""
+    usual = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function, **_: usual(function, backend="aot_eager", fullgraph=True))
+    recipe = Recipe(optimiser="sgd", clip=0.5)
+    eager, other = (stack(CONVOLUTIONS, methods, recipe, compiling) for compiling in ("never", "always"))
+    for batch in rows():
+        torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
+    assert all(made.ready is not None for made in other._compiled.values())
+    torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
+
+
+def test_compiling_pays_only_where_much_is_left() -> None:
+    assert not pays(1000, 1e6)
+    assert pays(1_000_000, 1e6)
+    assert pays(1000, 1e10)
+
+
+def test_only_linear_layers_with_relus_between_them_are_multiplied_by_hand() -> None:
+    assert dense(networks(MLP)[0]) == ["1", "3", "5"]
+    assert dense(networks(Mlp(activation="tanh"))[0]) == []
+    assert dense(networks(CONVOLUTIONS)[0]) == []
+
+
+def test_a_network_with_chance_in_it_is_refused() -> None:
+    assert "by chance" in refusal(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)))
+    assert not refusal(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
+
+
+def test_methods_are_refused_that_differ_in_more_than_numbers_or_look_further_than_the_logits() -> None:
+    dist, attention = find("methods", "dist"), find("methods", "attention")
+    assert not objective.refusal([dist(temperature=1), dist(temperature=2)], CLASSES)  # type: ignore[list-item]
+    assert "differ" in objective.refusal([dist(), SoftTargets()], CLASSES)  # type: ignore[list-item]
+    assert "form" in objective.refusal([SoftTargets(), SoftTargets(form="ce")], CLASSES)
+    assert "more than the logits" in objective.refusal([attention()], CLASSES)  # type: ignore[list-item]
