@@ -13,19 +13,8 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
-    [
-        "options",
-        "events",
-        "seeds",
-        "control",
-        "checkpoint",
-        "devices",
-        "folders",
-        "unpacking",
-        "chain",
-        "best",
-        "memory",
-    ],
+    ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking"],
+    ["chain", "best", "memory"],
     ["catalogue", "metrics", "line", "uploads", "fetching", "packing"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes", "compute"],
     ["augmentation", "schedules", "optimisers"],
@@ -39,11 +28,9 @@ LAYERS = [
     ["schemes", "presets"],
     ["instruction", "derivation"],
     ["learning", "classroom", "preparation", "probes", "kept", "snapshots"],
-    ["replicas", "objective", "updates", "compiling", "likeness"],
-    ["wholestep", "cohort", "looks"],
     ["lesson", "judgement"],
     ["training", "store"],
-    ["faculty", "stack", "together"],
+    ["stacking"],
     ["journal", "recall"],
     ["runs", "__main__"],
 ]

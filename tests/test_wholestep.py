@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from kd_core import objective, wholestep
 from kd_core.catalogue import find
-from kd_core.compiling import pays
 from kd_core.learning import threads
 from kd_core.methods import Method, Signals
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
-from kd_core.objective import Objective
 from kd_core.recipes import Recipe, TeacherRecipe
-from kd_core.replicas import Replicas, dense, refusal
-from kd_core.wholestep import Shown, WholeStep
+from kd_core.stacking import objective, wholestep
+from kd_core.stacking.compiling import pays
+from kd_core.stacking.objective import Objective
+from kd_core.stacking.replicas import Replicas, dense, refusal
+from kd_core.stacking.wholestep import Shown, WholeStep
 
 CLASSES, EXAMPLES, SIZE, STEPS = 5, 40, 16, 4
 RATES = [0.01, 0.01, 0.03, 0.02]  # the last replica has no teacher

@@ -11,10 +11,10 @@ import itertools
 import math
 import time
 
-from kd_core.compiling import ALWAYS, NEVER
 from kd_core.config import RunConfig, from_flat
 from kd_core.events import Event, Finished, Validated
-from kd_core.stack import Stacked
+from kd_core.stacking.compiling import ALWAYS, NEVER
+from kd_core.stacking.stack import Stacked
 from kd_core.training import Kept, Training
 from tests.bench.rows import Row, report
 

@@ -15,12 +15,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kd_core import updates
-from kd_core.compiling import ALWAYS, PAYS, Compiled, pays
-from kd_core.objective import Losses, Objective
 from kd_core.recipes import Recipe, TeacherRecipe
-from kd_core.replicas import Replicas
-from kd_core.updates import Moments
+from kd_core.stacking import updates
+from kd_core.stacking.compiling import ALWAYS, PAYS, Compiled, pays
+from kd_core.stacking.objective import Losses, Objective
+from kd_core.stacking.replicas import Replicas
+from kd_core.stacking.updates import Moments
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kd_core.learning import MOMENTUM
+from kd_core.optimisers import MOMENTUM
 from kd_core.recipes import Recipe, TeacherRecipe
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam and AdamW, torch's own

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from kd_core import objective, replicas
 from kd_core.compute import EXACT
 from kd_core.config import RunConfig
 from kd_core.datasets import load
@@ -15,6 +14,7 @@ from kd_core.options import options_of
 from kd_core.plan import ALL, LABELLED, SURE, Learner, Phase, build
 from kd_core.recipes import BEST, Basics, Recipe
 from kd_core.schemes import plan_of
+from kd_core.stacking import objective, replicas
 
 PARTS = (
     "dataset", "teacher", "student", "scheme", "labels", "recipe", "teacher_recipe", "basics", "augmentation",

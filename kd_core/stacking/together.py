@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kd_core.compiling import PAYS
 from kd_core.config import RunConfig
 from kd_core.events import Event
-from kd_core.faculty import told
-from kd_core.likeness import alike, refusal
-from kd_core.stack import Stacked
+from kd_core.stacking.compiling import PAYS
+from kd_core.stacking.faculty import told
+from kd_core.stacking.likeness import alike, refusal
+from kd_core.stacking.stack import Stacked
 from kd_core.training import Kept, Training
 
 
@@ -28,7 +28,7 @@ def groups(configs: Sequence[RunConfig]) -> list[list[int]]:
 def train_all(
     configs: Sequence[RunConfig], *, device: str | None = None, kept: Kept | None = None, compiling: str = PAYS
 ) -> Iterator[tuple[int, Event]]:
-    """Every run: (position in ``configs``, event), told as by :class:`~kd_core.stack.Stacked`, stacked or not.
+    """Every run: (position in ``configs``, event), told as by :class:`~kd_core.stacking.stack.Stacked`, stacked or not.
 
     ``kept`` and ``compiling`` as there.
     """

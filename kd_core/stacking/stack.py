@@ -19,17 +19,17 @@ from torch import nn
 
 from kd_core import devices, events
 from kd_core.checkpoint import Checkpoint
-from kd_core.cohort import Cohort
-from kd_core.compiling import PAYS
 from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.events import Event, Failed, Finished, Prepared
-from kd_core.faculty import Faculty
 from kd_core.learning import threads
-from kd_core.likeness import apart, refusal
-from kd_core.looks import Looks, Verdicts
 from kd_core.preparation import steps_per_epoch
 from kd_core.schemes import plan_of
+from kd_core.stacking.cohort import Cohort
+from kd_core.stacking.compiling import PAYS
+from kd_core.stacking.faculty import Faculty
+from kd_core.stacking.likeness import apart, refusal
+from kd_core.stacking.looks import Looks, Verdicts
 from kd_core.teaching import freeze
 from kd_core.training import Kept
 
@@ -38,10 +38,10 @@ __all__ = ["Stacked", "refusal"]
 
 class Stacked:
     """Trains ``configs`` as one and yields (position in ``configs``, event). Raises ValueError where they do not fit
-    together; see :func:`~kd_core.likeness.refusal`.
+    together; see :func:`~kd_core.stacking.likeness.refusal`.
 
     ``kept`` and ``resume`` are those of :class:`~kd_core.training.Training`; ``compiling`` those of
-    :class:`~kd_core.wholestep.WholeStep`. Where numbers overflow, that run ends as failed, and the others
+    :class:`~kd_core.stacking.wholestep.WholeStep`. Where numbers overflow, that run ends as failed, and the others
     go on.
     """
 
