@@ -9,6 +9,7 @@ import torch
 
 from tests.bench.peers import FORMULAS, Slice
 from tests.bench.peers.repdistiller import Divergence, top
+from tests.bench.recording import cost
 from tests.bench.rounds import Line, as_json, epochs_for, interleaved, table
 
 PLAIN = Line("plain loop", "1", [100.0, 50.0, 200.0])
@@ -75,3 +76,7 @@ def test_top_accuracy_counts_the_first_answers_in_per_cent() -> None:
     logits = torch.tensor([[5.0, 4.0, 3.0], [1.0, 2.0, 3.0], [0.0, 9.0, 8.0], [7.0, 1.0, 0.0]])
     first, second = top(logits, torch.tensor([1, 2, 0, 0]), (1, 2))
     assert (first.item(), second.item()) == (50.0, 75.0)
+
+
+def test_the_cost_of_recording_is_the_time_beyond_the_steps_alone() -> None:
+    assert cost([50.0, 100.0, 200.0], [100.0, 100.0, 100.0]) == [100.0, 0.0, -50.0]

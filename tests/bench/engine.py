@@ -32,6 +32,7 @@ from tests.bench.works import CHECKED_STEPS, EPOCHS, WORKS, Work, prepared
 from tests.browser.server import ROOT
 
 SHARE = 0.3  # of a slice's seconds, for each try of a number of threads
+HOPELESS = 0.5  # of the best rate so far, in the first epoch
 
 
 def check(entries: Mapping[str, Entry], workers: Mapping[str, Worker], work: Work) -> None:
@@ -64,10 +65,12 @@ def warmed(entry: Entry, worker: Worker, work: Work, seconds: float) -> tuple[st
         worker.prepare(work)
         found = worker.last(3, SHARE * seconds)
         return "own", epochs_for(found.steps / found.seconds, work.steps_per_epoch, seconds, EPOCHS)
-    rates = {}
+    rates: dict[int, float] = {}
     for threads in thread_counts():
         worker.prepare(work, threads)
-        worker.train(1)
+        first = worker.train(1)
+        if first.steps / first.seconds < HOPELESS * max(rates.values(), default=0.0):
+            continue  # beside a busy neighbour threads that wait for each other are many times slower
         found = worker.last(1, SHARE * seconds)
         rates[threads] = found.steps / found.seconds
     best = max(rates, key=lambda threads: rates[threads])
@@ -82,6 +85,7 @@ def measure(entries: Mapping[str, Entry], work: Work, rounds: int, seconds: floa
         workers = {key: stack.enter_context(Worker(entry)) for key, entry in entries.items()}
         check(entries, workers, work)
         ready = {key: warmed(entry, workers[key], work, seconds) for key, entry in entries.items()}
+        print(f"  threads: {', '.join(f'{entries[key].title} {own}' for key, (own, _) in ready.items())}", flush=True)
         slices = interleaved(workers, {key: epochs for key, (_, epochs) in ready.items()}, rounds, seconds)
     return {
         key: Line(
