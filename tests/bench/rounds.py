@@ -74,10 +74,16 @@ def epochs_for(rate: float, steps_per_epoch: int, seconds: float, most: int) -> 
 def interleaved(
     workers: Mapping[str, Trains], epochs: Mapping[str, int], rounds: int, seconds: float
 ) -> dict[str, list[Timed]]:
-    """The slices of every worker, one per round. One works at a time; the order is reversed in every other round."""
+    """The slices of every worker, one per round. One works at a time; the order is reversed in every other round.
+
+    Prints every round's ratios to the first worker.
+    """
     found: dict[str, list[Timed]] = {key: [] for key in workers}
     for number in range(rounds):
         for key in list(workers) if number % 2 == 0 else list(workers)[::-1]:
             found[key].append(workers[key].last(epochs[key], FULL * seconds))
-        print(f"  round {number + 1} of {rounds}", flush=True)
+        rates = {key: slices[-1].steps / slices[-1].seconds for key, slices in found.items()}
+        plain = next(iter(rates.values()))
+        told = ", ".join(f"{key} {rate / plain:.2f}" for key, rate in rates.items())
+        print(f"  round {number + 1} of {rounds}: {told} of {plain:,.1f} steps/s", flush=True)
     return found
