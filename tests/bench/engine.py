@@ -39,7 +39,9 @@ def check(entries: Mapping[str, Entry], workers: Mapping[str, Worker], work: Wor
     """Everybody reaches the loss of the plain loop, and makes the steps of an epoch. Raises ValueError."""
     expected = {}
     for formula in {entry.formula for entry in entries.values()}:
-        with Worker(ENTRIES[PLAIN], {"formula": formula}) as plain:
+        with ExitStack() as stack:
+            is_here = PLAIN in workers and formula == ENTRIES[PLAIN].formula
+            plain = workers[PLAIN] if is_here else stack.enter_context(Worker(ENTRIES[PLAIN], {"formula": formula}))
             plain.prepare(work.checked())
             expected[formula] = plain.train(CHECKED_STEPS).loss
     for key, entry in entries.items():

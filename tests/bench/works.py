@@ -36,8 +36,8 @@ WORKS: dict[str, dict[str, str]] = {
     },
     "W3": {
         "dataset": "glyphs", "dataset_count": "4096", "batch_size": "128",
-        "teacher": "cnn", "teacher_width": "36", "teacher_depth": "3",
-        "student": "cnn", "student_width": "16", "student_depth": "2", "student_normalisation": "batch",
+        "teacher": "cnn", "teacher_width": "16", "teacher_depth": "4",
+        "student": "cnn", "student_width": "8", "student_depth": "3", "student_normalisation": "batch",
     },
 }  # fmt: skip
 
