@@ -8,6 +8,7 @@ A ratio is steps per second over those of the plain loop in the same round. Befo
 trains the same few steps and must reach the loss that the plain loop reaches, with the formula that the contender has.
 Contenders that do not choose their number of threads are given the better of one and all. What our engine and
 Lightning do before their first steps (ours: its first epoch, too) is told beside the ratios and is not part of them.
+On a machine that is not quiet ``--processor`` counts what each process computes, and gives everybody one thread.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import torch
 
-from tests.bench.peers import ENTRIES, PLAIN, Entry, thread_counts
+from tests.bench.peers import CLOCK, ENTRIES, PLAIN, Entry, thread_counts
 from tests.bench.peers.worker import Worker
 from tests.bench.rounds import Line, as_json, epochs_for, interleaved, table
 from tests.bench.rows import machine, write
@@ -124,6 +125,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=ENTRIES, default=[], help="these beside the plain loop")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of every slice")
+    parser.add_argument("--processor", action="store_true", help="count seconds of processor time, one thread each")
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "bench" / "engine.json")
     given = parser.parse_args()
     if given.install:
@@ -132,8 +134,12 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DISTILLERY_DATA"] = folder  # the teachers of the works
+        if given.processor:  # threads that wait for each other spin, so there is one
+            os.environ |= {CLOCK: "processor", "OMP_NUM_THREADS": "1"}
+            torch.set_num_threads(1)
         works = [compare(name, given.only, given.rounds, given.seconds) for name in given.works]
-    body = {"machine": machine() | {"torch": torch.__version__}, "rounds": given.rounds, "works": works}
+    facts = machine() | {"torch": torch.__version__, "clock": "processor" if given.processor else "wall"}
+    body = {"machine": facts, "rounds": given.rounds, "works": works}
     write(given.out, body)
     print(f"\n{json.dumps(body['machine'])}, written to {given.out}")
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-import time
 from unittest.mock import MagicMock
 
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from tests.bench.peers import Slice
+from tests.bench.peers import Slice, clock
 from tests.bench.works import Work
 
 UNUSED = ("matplotlib", "matplotlib.pyplot", "torch.utils.tensorboard", "torchtext", "transformers")
@@ -47,10 +46,10 @@ class KdLib:
         )  # fmt: skip
 
     def train(self, epochs: int) -> Slice:
-        begun = time.perf_counter()
+        begun = clock()
         with contextlib.redirect_stdout(io.StringIO()):
             self.trainer.train_student(epochs, plot_losses=False, save_model=False)
-        return Slice(self.trainer.last.item(), epochs * self.steps_per_epoch, time.perf_counter() - begun)
+        return Slice(self.trainer.last.item(), epochs * self.steps_per_epoch, clock() - begun)
 
 
 def contender() -> KdLib:

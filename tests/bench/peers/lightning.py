@@ -6,13 +6,12 @@ Every call fits anew; what it does before the first step and after the last is n
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 
 import torch
 from torch import Tensor
 
-from tests.bench.peers import Slice, soft_targets
+from tests.bench.peers import Slice, clock, soft_targets
 from tests.bench.works import Work
 
 
@@ -42,10 +41,10 @@ class Lightning:
                 return self.work.optimiser(self.student)
 
             def on_train_start(self) -> None:
-                self.begun = time.perf_counter()
+                self.begun = clock()
 
             def on_train_end(self) -> None:
-                self.ended = time.perf_counter()
+                self.ended = clock()
 
         self.trainer, self.kind = lightning.Trainer, Distilled
 
@@ -53,7 +52,7 @@ class Lightning:
         self.module, self.loader = self.kind(work), work.loader()
 
     def train(self, epochs: int) -> Slice:
-        begun = time.perf_counter()
+        begun = clock()
         trainer = self.trainer(
             max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
             enable_model_summary=False,

@@ -15,7 +15,7 @@ from kd_core import preparation, runs
 from kd_core.config import RunConfig
 from kd_core.events import Event, Failed, Finished, Step
 from kd_core.training import Kept, Training
-from tests.bench.peers import Slice
+from tests.bench.peers import Slice, clock
 from tests.bench.works import EPOCHS, Work
 
 PHASE = "students"
@@ -31,7 +31,7 @@ class Timed(Training):
     def __iter__(self) -> Iterator[Event]:
         Timed.said = said = []
         for event in super().__iter__():
-            said.append((time.perf_counter(), event))
+            said.append((clock(), event))
             yield event
 
 
@@ -53,7 +53,7 @@ class Ours:
         self.config, self.steps_per_epoch = work.config.with_flat(**self.settings), work.steps_per_epoch
 
     def train(self, epochs: int) -> Slice:
-        config, begun = self.config.with_flat(epochs=min(EPOCHS, max(SHORTEST, epochs))), time.perf_counter()
+        config, begun = self.config.with_flat(epochs=min(EPOCHS, max(SHORTEST, epochs))), clock()
         self._run(config)
         steps = [(at, event) for at, event in Timed.said if isinstance(event, Step) and event.phase == PHASE]
         if len(steps) != config.recipe.epochs * self.steps_per_epoch:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 
-from tests.bench.peers import FORMULAS, Slice
+from tests.bench.peers import FORMULAS, Slice, clock
 from tests.bench.works import Work
 
 
@@ -23,7 +21,7 @@ class Plain:
         self.temperature, self.alpha = method.temperature, method.alpha
 
     def train(self, epochs: int) -> Slice:
-        begun, steps, loss = time.perf_counter(), 0, torch.zeros(())
+        begun, steps, loss = clock(), 0, torch.zeros(())
         for _ in range(epochs):
             for inputs, labels in self.loader:
                 with torch.no_grad():
@@ -33,7 +31,7 @@ class Plain:
                 loss.backward()
                 self.optimiser.step()
                 steps += 1
-        return Slice(loss.item(), steps, time.perf_counter() - begun)
+        return Slice(loss.item(), steps, clock() - begun)
 
 
 def contender(formula: str = "soft targets") -> Plain:

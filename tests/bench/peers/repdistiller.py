@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.bench.peers import Slice
+from tests.bench.peers import Slice, clock
 from tests.bench.works import Work
 
 EVERY = 100
@@ -59,7 +59,7 @@ class Style:
         self.labelled, self.taught = nn.CrossEntropyLoss(), Divergence(work.config.method.temperature)
 
     def train(self, epochs: int) -> Slice:
-        begun, text, steps = time.perf_counter(), io.StringIO(), 0
+        begun, text, steps = clock(), io.StringIO(), 0
         losses = Meter()
         for epoch in range(epochs):
             self.student.train()
@@ -86,7 +86,7 @@ class Style:
                     said_so_far = " ".join(f"{own.last:.4f} ({own.mean:.4f})" for own in numbers)
                     print(f"epoch {epoch}, {place} of {len(self.loader)}: {said_so_far}", file=text)
                 steps += 1
-        return Slice(losses.last, steps, time.perf_counter() - begun)
+        return Slice(losses.last, steps, clock() - begun)
 
 
 def contender() -> Style:

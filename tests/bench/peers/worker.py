@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import time
 import traceback
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
@@ -13,7 +12,7 @@ from typing import Any, Self
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from tests.bench.peers import Contender, Entry, Slice
+from tests.bench.peers import Contender, Entry, Slice, clock
 from tests.bench.works import Work
 
 PATIENCE = 900.0  # seconds for one answer: some compile
@@ -120,8 +119,8 @@ def _counted(contender: Contender, epochs: int) -> int:
 
 
 def _repeated(contender: Contender, epochs: int, seconds: float) -> Slice:
-    until, slices = time.perf_counter() + seconds, []
-    while not slices or time.perf_counter() < until:
+    until, slices = clock() + seconds, []
+    while not slices or clock() < until:
         slices.append(contender.train(epochs))
     return Slice(
         slices[-1].loss,
