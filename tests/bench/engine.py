@@ -90,6 +90,8 @@ def measure(entries: Mapping[str, Entry], work: Work, rounds: int, seconds: floa
         ready = {key: warmed(entry, workers[key], work, seconds) for key, entry in entries.items()}
         print(f"  threads: {', '.join(f'{entries[key].title} {own}' for key, (own, _) in ready.items())}", flush=True)
         slices = interleaved(workers, {key: epochs for key, (_, epochs) in ready.items()}, rounds, seconds)
+        for worker in workers.values():  # all of them at once: each takes a while
+            worker.end()
     return {
         key: Line(
             entries[key].title,

@@ -37,11 +37,15 @@ class Worker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ours.close()
+        self.end()
         self._process.join(5)
         if self._process.is_alive():
             self._process.terminate()
             self._process.join()
+
+    def end(self) -> None:
+        """Lets it end, without waiting for it."""
+        self._ours.close()
 
     def prepare(self, work: Work, threads: int = 0) -> None:
         """A new student; ``threads`` from here on, 0 for those that it has."""
