@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kd_core import preparation, runs
@@ -43,6 +45,7 @@ class Ours:
         self.kept: Kept = {}
         if not is_looking:
             preparation.LOOKS = 1
+        self._thread = ThreadPoolExecutor(1)  # as runs do: memory is not the same in the main thread
         self.runs: runs.Runs | None = None
         if is_recorded:
             runs.Training = Timed  # type: ignore[misc]
@@ -73,8 +76,7 @@ class Ours:
 
     def _run(self, config: RunConfig) -> None:
         if self.runs is None:
-            for _ in Timed(config, kept=self.kept):
-                pass
+            self._thread.submit(deque, Timed(config, kept=self.kept), 0).result()  # takes every event, keeps none
             return
         run = self.runs.start(config)
         while (status := self.runs.status(run)) is not None and status.is_active:
