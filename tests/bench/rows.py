@@ -56,11 +56,19 @@ def report(name: str, description: str | None, measure: Callable[[], list[Row]])
     begun = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))  # and the server with it
     rows = measure()
-    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    write(out, {"machine": machine(), "rows": [asdict(row) | row.summary() for row in rows]})
+    print(f"\n{table(rows)}\n\n{machine()}, {time.monotonic() - begun:.0f} s in all, written to {out}")
+
+
+def machine() -> dict[str, object]:
+    """What the numbers were measured on."""
+    return {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+
+
+def write(out: Path, body: object) -> None:
+    """As JSON; the folder is made."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    body = {"machine": machine, "rows": [asdict(row) | row.summary() for row in rows]}
     out.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"\n{table(rows)}\n\n{machine}, {time.monotonic() - begun:.0f} s in all, written to {out}")
 
 
 def _short(value: float) -> str:

@@ -1,0 +1,59 @@
+"""Data for the benchmark of the engine, as a data set that a configuration can name after :func:`register`."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+
+from kd_core.catalogue import Member, members
+from kd_core.datasets import Data, Dataset, Split
+from kd_core.options import choice, whole
+from kd_core.seeds import generator
+
+DIGITS, COLOUR = "digits", "colour"
+LOOKED_AT = {DIGITS: 180, COLOUR: 256}  # examples of the validation and of the test split
+
+
+@dataclass(frozen=True)
+class Examples(Dataset):
+    """The name of the data set is that of this file."""
+
+    title: ClassVar[str] = "Examples of the benchmark"
+    idea: ClassVar[str] = "Handwritten digits in other shares than the app's, or coloured noise."
+    family: ClassVar[str] = "images"
+    source: ClassVar[str] = "scikit-learn's digits; torch's random numbers"
+    licence: ClassVar[str] = "CC BY 4.0; none needed"
+
+    content: str = choice(DIGITS, (DIGITS, COLOUR), "8 × 8 digits, or noise of 32 × 32 pixels in three colours.")
+    count: int = whole(1437, 64, 50_000, "Training examples.")
+
+    def load(self) -> Data:
+        """``count`` training examples, and as many others as :data:`LOOKED_AT` says."""
+        inputs, labels = _digits() if self.content == DIGITS else _colour(self.count + 2 * LOOKED_AT[COLOUR])
+        rest = LOOKED_AT[self.content]
+        ends = [0, self.count, self.count + rest, self.count + 2 * rest]
+        parts = [Split(inputs[low:high], labels[low:high]) for low, high in itertools.pairwise(ends)]
+        channels = inputs.shape[1]
+        return Data(*parts, tuple("0123456789"), (0.0,) * channels, (1.0,) * channels)
+
+
+def _digits() -> tuple[torch.Tensor, torch.Tensor]:
+    from sklearn.datasets import load_digits  # a second, and only here
+
+    pixels, labels = load_digits(return_X_y=True)
+    order = torch.randperm(len(labels), generator=generator(0, "examples"))
+    images = torch.from_numpy(pixels / 16).float().reshape(-1, 1, 8, 8)[order]
+    return (images - images.mean()) / images.std(), torch.from_numpy(labels).long()[order]
+
+
+def _colour(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    chance = generator(0, "examples")
+    return torch.randn(count, 3, 32, 32, generator=chance), torch.randint(10, (count,), generator=chance)
+
+
+def register() -> None:
+    """Makes the data set known to this process."""
+    cast("dict[str, type[Member]]", members("datasets"))[__name__.rsplit(".", 1)[-1]] = Examples
