@@ -69,6 +69,15 @@ class Run:
         """Raises ValueError where it names something that this installation does not have."""
         return RunConfig.from_json(self.text)
 
+    @functools.cached_property
+    def listed(self) -> RunConfig | None:
+        """:attr:`config` for a list of many runs: see :meth:`RunConfig.recorded`. None where something is not here."""
+        try:
+            config = RunConfig.recorded(self.text)
+        except ValueError:
+            return None
+        return config if config.dataset.is_here() else None
+
     @property
     def is_readable(self) -> bool:
         """Everything that the configuration names is there."""
@@ -172,10 +181,16 @@ class Store:
 
         A run that was changed by hand is no one's sibling.
         """
-        untouched = "NOT EXISTS (SELECT 1 FROM events WHERE run = id AND kind = 'adjusted')"
-        order = "ORDER BY seed, state = 'completed', created"
-        found = self._runs(f"WHERE family = ? AND {untouched} {order}", (family,))
-        return list({run.seed: run for run in found}.values())
+        # Every start of the server adds one to the family of the start page: the database chooses among them, not we.
+        chosen = """id IN (
+            SELECT id FROM (
+                SELECT id, row_number() OVER (PARTITION BY seed ORDER BY state = 'completed' DESC, created DESC)
+                    AS place
+                FROM runs
+                WHERE family = ? AND NOT EXISTS (SELECT 1 FROM events WHERE run = id AND kind = 'adjusted')
+            ) WHERE place = 1
+        )"""
+        return list(self._runs(f"WHERE {chosen} ORDER BY seed", (family,)))
 
     def rewinds(self, run: str) -> int:
         """How often the end of a run was forgotten: what was read before such a time may no longer be true."""
@@ -203,9 +218,10 @@ class Store:
         )
         return [(n, from_json(body)) for n, body in rows]
 
-    def with_weights(self) -> set[str]:
-        """The ids of all runs that weights were kept of."""
-        return {run for (run,) in self._db().execute("SELECT DISTINCT run FROM snapshots")}
+    def with_weights(self, among: Iterable[str]) -> set[str]:
+        """The ids ``among`` these of runs that weights were kept of."""
+        one = "SELECT 1 FROM snapshots WHERE run = ? LIMIT 1"
+        return {run for run in among if self._db().execute(one, (run,)).fetchone()}
 
     def weights(self, run: str, n: int) -> bytes | None:
         """The weights kept with event number ``n``, or None if there are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,7 +174,7 @@ def _saw(learner: Learner, clause: str, names: dict[str, str]) -> str:
     return f"saw {clause}; and answers of {planning.listed([roles.called(role, names) for role in learner.teachers])}"
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
+@functools.lru_cache(maxsize=32)
 def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
     """For 2-D data: the first labelled points that each network is shown, with their true and their given label."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -251,7 +252,7 @@ def _bars(screen: _Screen) -> None:
     )  # fmt: skip
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
+@functools.lru_cache(maxsize=32)
 def _images(config: RunConfig, indices: tuple[int, ...]) -> list[dict[str, Any]]:
     return [
         {"src": one.src, "x": one.x, "y": one.y, "label": one.label, "title": f"Validation example {index}"}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core import runs
@@ -133,6 +131,8 @@ def table(row: Run, shown: Reel) -> None:
     """Every network with what it saw, what it costs and what the test split says of it."""
     if row.test is None or shown.prepared is None:
         return
+    import pandas as pd  # takes half a second to load, and the start page has no table
+
     rows, names = [], roles.titles(row.config)
     partial = {own.role: own.classes for own in roles.learners(row.config) if own.classes}
     classes = shown.prepared.classes
@@ -185,6 +185,8 @@ def exits(row: Run, shown: Reel) -> None:
     shared = {own.role for own in roles.learners(row.config) if own.trunk[0] and STUDENT in own.teachers}
     if row.test is None or shown.prepared is None or not shared:
         return
+    import plotly.graph_objects as go  # takes half a second to load, and few runs have exits
+
     ways = [own for own in shown.prepared.networks if own.role in {*shared, STUDENT} and own.role in row.test]
     ways.sort(key=lambda own: own.flops)
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
