@@ -204,12 +204,17 @@ class Store:
 
     def events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> list[tuple[int, Event]]:
         """(number, event) of a run after number ``after``, in order; of these ``kinds`` alone if any are given."""
+        return list(self.said(run, after, kinds))
+
+    def said(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Event]]:
+        """:meth:`events` one by one: a hundred thousand of them at once keep the garbage collector busy for seconds."""
         chosen = tuple(kinds)
         wanted = f"AND kind IN ({', '.join('?' * len(chosen))})" if chosen else ""
         rows = self._db().execute(
             f"SELECT n, body FROM events WHERE run = ? AND n > ? {wanted} ORDER BY n", (run, after, *chosen)
         )
-        return [(n, from_json(body)) for n, body in rows]
+        for n, body in rows:
+            yield n, from_json(body)
 
     def snapshots(self, run: str) -> list[tuple[int, Event]]:
         """(number, event) of everything a run said together with weights, in order."""
