@@ -13,7 +13,7 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
-    ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking"],
+    ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking", "interpreter"],
     ["catalogue", "metrics", "line", "uploads", "fetching"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes", "compute"],
     ["augmentation", "schedules"],

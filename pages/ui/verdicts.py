@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core import runs
@@ -185,8 +186,6 @@ def exits(row: Run, shown: Reel) -> None:
     shared = {own.role for own in roles.learners(row.config) if own.trunk[0] and STUDENT in own.teachers}
     if row.test is None or shown.prepared is None or not shared:
         return
-    import plotly.graph_objects as go  # takes half a second to load, and few runs have exits
-
     ways = [own for own in shown.prepared.networks if own.role in {*shared, STUDENT} and own.role in row.test]
     ways.sort(key=lambda own: own.flops)
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
