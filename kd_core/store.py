@@ -50,6 +50,9 @@ MIGRATIONS = (
     """,
 )
 
+# Left to itself SQLite walks through all the events of a run instead.
+BY_HAND = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -182,15 +185,19 @@ class Store:
         A run that was changed by hand is no one's sibling.
         """
         # Every start of the server adds one to the family of the start page: the database chooses among them, not we.
-        chosen = """id IN (
+        chosen = f"""id IN (
             SELECT id FROM (
                 SELECT id, row_number() OVER (PARTITION BY seed ORDER BY state = 'completed' DESC, created DESC)
                     AS place
                 FROM runs
-                WHERE family = ? AND NOT EXISTS (SELECT 1 FROM events WHERE run = id AND kind = 'adjusted')
+                WHERE family = ? AND NOT EXISTS (SELECT 1 {BY_HAND} AND run = id)
             ) WHERE place = 1
         )"""
         return list(self._runs(f"WHERE {chosen} ORDER BY seed", (family,)))
+
+    def was_changed(self, run: str) -> bool:
+        """Whether somebody changed a run by hand while it trained."""
+        return self._db().execute(f"SELECT 1 {BY_HAND} AND run = ? LIMIT 1", (run,)).fetchone() is not None
 
     def rewinds(self, run: str) -> int:
         """How often the end of a run was forgotten: what was read before such a time may no longer be true."""

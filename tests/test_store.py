@@ -61,6 +61,8 @@ def test_of_several_runs_of_a_seed_the_newest_completed_one_is_the_sibling(store
     for run in ("first try", "second try"):
         store.add(run, small.with_flat(seed=7), "stopped")
     assert [run.id for run in store.siblings(family_of(small))] == ["new", "second try"]
+    assert store.was_changed("changed")
+    assert not store.was_changed("new")
 
 
 def test_a_list_of_runs_loads_no_data_and_leaves_out_what_cannot_be_had(

@@ -43,7 +43,7 @@ def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
 
 def was_changed(row: Run) -> bool:
     """Somebody turned a live option while it trained."""
-    return bool(runs.shared().store.events(row.id, kinds=["adjusted"]))
+    return runs.shared().store.was_changed(row.id)
 
 
 def say(row: Run) -> None:
