@@ -47,14 +47,11 @@ class Examples:
         else:  # pinned memory is copied to the device while that computes
             self.inputs = inputs.pin_memory() if device.type == "cuda" else inputs
         self.labels = split.labels.to(device)
+        # Every example looks the same at every step: what a teacher says of it need be asked only once.
+        self.is_fixed = not augmentation.is_on
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    @property
-    def is_fixed(self) -> bool:
-        """Every example looks the same at every step: what a teacher says of it need be asked only once."""
-        return not self.augmentation.is_on
 
     def batch(self, rows: Tensor, seed: int) -> Batch:
         """The examples ``rows`` (B,) at one step; ``seed`` chooses how they look."""

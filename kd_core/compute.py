@@ -29,9 +29,14 @@ class Compute(Options):
         label="Channels last",
     )  # fmt: skip
 
+    @property
+    def is_exact(self) -> bool:
+        """Nothing is computed in 16 bits."""
+        return self.precision == EXACT
+
     def autocast(self, device: torch.device) -> AbstractContextManager[None]:
         """While open, networks multiply in the chosen precision."""
-        if self.precision == EXACT:
+        if self.is_exact:
             return nullcontext()
         return torch.autocast(device.type, torch.bfloat16 if self.precision == BRAIN else torch.float16)
 

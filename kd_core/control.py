@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+AT_ONCE = 0.03  # seconds: what is asked for by hand is done before anybody has noticed the wait
+
 
 @dataclass
 class Control:
@@ -51,6 +53,11 @@ class Control:
         return self.is_paused and not self.steps
 
     @property
+    def at_once(self) -> float:
+        """Seconds of steps that may be taken before asking again: none where each is watched."""
+        return 0.0 if self.is_paused or self.steps or self.pace else AT_ONCE
+
+    @property
     def is_ending(self) -> bool:
         """Stopped by hand, or by the end of the process."""
         return self.is_stopping or self.is_closing
@@ -60,9 +67,11 @@ class Control:
         with self.changed:
             if position[0] > self.done:  # a phase that begins or ends is no step
                 self.steps = max(0, self.steps - 1)
+            taken = max(1, position[0] - self.done)
             self.done, self.total = position
             self.seconds += seconds
-            self.rate = 0.95 * self.rate + 0.05 * seconds if self.rate else seconds
+            each = seconds / taken
+            self.rate = 0.95 * self.rate + 0.05 * each if self.rate else each
 
     def hold(self, steps_per_epoch: float, before_pause: Callable[[], None]) -> dict[str, float]:
         """Waits while paused and for the chosen pace; returns the live options asked for in the meantime.

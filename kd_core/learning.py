@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kd_core.batches import Batch, Examples
+from kd_core.chain import Chain
 from kd_core.compute import Compute
 from kd_core.instruction import Instruction
-from kd_core.methods import Part, label_part, total
+from kd_core.methods import Part, label_part, label_slope, total
+from kd_core.optimisers import Optimiser
 from kd_core.options import options_of
 from kd_core.plan import Learner
 from kd_core.recipes import Recipe, TeacherRecipe
 from kd_core.seeds import derive, generator
 from kd_core.taps import tapped
 
-MOMENTUM = 0.9  # of SGD
 SMALLEST_SCALE = 1.0  # of gradients of 16 bits: below it they are not finite by themselves
 WORTH = 200e6  # operations from which on a second thread saves time
 
@@ -49,9 +50,30 @@ class NotFiniteError(ArithmeticError):
         self.role, self.part = role, part
 
 
+@dataclass(frozen=True)
+class Loss:
+    """``slope`` (B, K): the gradient of the weighted sum of the parts by the logits, where a formula gives it."""
+
+    parts: list[Part]
+    slope: Tensor | None = None
+
+
+def in_numbers(role: str, parts: Sequence[Part], values: Sequence[float]) -> tuple[dict[str, list[float]], float]:
+    """Raw and weighted value of each part, and their sum. Raises NotFiniteError."""
+    for part, value in zip(parts, values, strict=True):
+        if not math.isfinite(value):
+            raise NotFiniteError(role, part.name)
+    said = {part.name: [value, value * part.weight] for part, value in zip(parts, values, strict=True)}
+    whole = sum(weighted for _, weighted in said.values())
+    if not math.isfinite(whole):
+        raise NotFiniteError(role, "the sum of the parts")
+    return said, whole
+
+
 class Learning:
     """A learner at work on the ``examples`` shown to it; ``network`` is already on their device.
 
+    A step of it is taken where no gradients are recorded; it records what it needs.
     What ``others`` own of the network's weights is theirs to update.
     """
 
@@ -77,18 +99,17 @@ class Learning:
         self.paths: dict[str, str] = {}  # taps that are read at every step
         self.logits = torch.empty(0)
         self.features: dict[str, Tensor] = {}
+        self.is_by_hand = False  # the gradient of the step at hand
 
-    def prepare(self, instructions: list[Instruction]) -> None:
-        """What it is taught, and the optimiser of all that it learns."""
+    def prepare(self, instructions: list[Instruction], *, shares: bool) -> None:
+        """What it is taught, and the optimiser of all that it learns; ``shares``: with others in its phase."""
         self.instructions = instructions
         for instruction in instructions:
             self.paths |= instruction.paths
             instruction.adaptors.to(self.examples.device).train()
-        common: dict[str, Any] = {"lr": self.rate, "weight_decay": self.recipe.weight_decay, "fused": True}
-        kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-        if self.recipe.optimiser == "sgd":
-            common["momentum"] = MOMENTUM
-        self.optimiser: torch.optim.Optimizer = kinds[self.recipe.optimiser](self.learned(), **common)
+        self.optimiser = Optimiser(self.recipe, self.learned(), self.rate)
+        is_exact = not self.scaler.is_enabled() and self.compute.is_exact
+        self.chain = Chain.of(self.network) if is_exact and not shares else None
 
     @property
     def shown(self) -> nn.Module:
@@ -101,61 +122,97 @@ class Learning:
         if self.learner.noise:
             chance = generator(self.learner.seed, "noise", step)
             inputs = inputs + self.learner.noise * torch.randn(inputs.shape, generator=chance).to(inputs.device)
-        with tapped(self.network, self.paths) as seen, self.compute.autocast(self.examples.device):
+        self.is_by_hand = self.chain is not None and not self.paths
+        if self.chain is not None and self.is_by_hand:
+            self.logits = self.chain.forward(inputs).requires_grad_()
+            return
+        with (
+            torch.enable_grad(),
+            tapped(self.network, self.paths) as seen,
+            self.compute.autocast(self.examples.device),
+        ):
             self.logits = self.network(inputs).float()
-        self.features = {tap: features.float() for tap, features in seen.items()}
+            self.features = {tap: features.float() for tap, features in seen.items()}
 
     def of(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
         """What it teaches others at this step: its answers to the same batch, without gradient."""
         return self.logits.detach(), {tap: features.detach() for tap, features in self.features.items()}
 
-    def parts(self, batch: Batch, step: int, epoch: int) -> list[Part]:
-        """The loss after :meth:`forward`, in float32."""
+    def loss(self, batch: Batch, step: int, epoch: int) -> Loss:
+        """After :meth:`forward`, in float32."""
         if self.method is None or not self.instructions:
-            return [label_part(self.logits, batch.labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)]
+            return self._label_loss(batch)
         seed = derive(self.learner.seed, "method", step)
-        said = [
-            self.method.parts(own.signals(self.logits, self.features, batch, epoch=epoch, seed=seed))
-            for own in self.instructions
-        ]
-        shares = [own.weight for own in self.instructions]
-        return [_mean(parts, shares) for parts in zip(*said, strict=True)] if len(said) > 1 else said[0]
+        given = [own.signals(self.logits, self.features, batch, epoch=epoch, seed=seed) for own in self.instructions]
+        if len(given) == 1 and (found := self.method.closed_form(given[0])):
+            return Loss(*found)
+        with torch.enable_grad():
+            said = [self.method.parts(signals) for signals in given]
+            if len(said) == 1:
+                return Loss(said[0])
+            shares = [own.weight for own in self.instructions]
+            return Loss([_mean(parts, shares) for parts in zip(*said, strict=True)])
 
-    def numbers(self, parts: list[Part]) -> tuple[dict[str, list[float]], float]:
-        """Raw and weighted value of each part, and their sum. Raises NotFiniteError."""
-        values = torch.stack([part.value.detach() for part in parts] + [total(parts).detach()]).tolist()
-        for part, value in zip(parts, values, strict=False):
-            if not math.isfinite(value):
-                raise NotFiniteError(self.role, part.name)
-        if not math.isfinite(values[-1]):
-            raise NotFiniteError(self.role, "the sum of the parts")
-        return {p.name: [v, v * p.weight] for p, v in zip(parts, values, strict=False)}, values[-1]
+    def _label_loss(self, batch: Batch) -> Loss:
+        if batch.mixed is None and not self.recipe.smoothing:
+            part, slope = label_slope(self.logits, batch.labels)
+            return Loss([part], slope.t())
+        with torch.enable_grad():
+            return Loss([label_part(self.logits, batch.labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)])
 
     def forget(self) -> None:
         """The gradients of the last step."""
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.forget()
 
-    def differentiate(self, parts: list[Part]) -> None:
-        """Adds the gradient of the sum of the parts."""
-        self.scaler.scale(total(parts)).backward()  # type: ignore[no-untyped-call]
+    def differentiate(self, loss: Loss) -> None:
+        """Adds the gradient of the loss."""
+        slope = loss.slope
+        if slope is None:
+            with torch.enable_grad():
+                whole = self.scaler.scale(total(loss.parts))
+            whole.backward()  # type: ignore[no-untyped-call]
+            if not self.is_by_hand:
+                return
+            slope = self.logits.grad
+        elif self.scaler.is_enabled():
+            slope = self.scaler.scale(slope)
+        if self.chain is not None and self.is_by_hand:
+            if slope is not None:  # with no weight on anything nothing is learned
+                self.chain.backward(slope)
+        else:
+            torch.autograd.backward(self.logits, slope)
 
-    def limit(self) -> None:
-        """Checks and clips the gradient, once everybody who adds to it has. Raises NotFiniteError; no weight is
-        touched."""
-        self.scaler.unscale_(self.optimiser)
-        learned = self.learned()
-        norm = nn.utils.get_total_norm([p.grad for p in learned if p.grad is not None])
+    def limit(self, *, is_checked: bool = True) -> None:
+        """Clips the gradient, once everybody who adds to it has; ``is_checked``: raises NotFiniteError, and then no
+        weight is touched."""
+        if not is_checked and not self.recipe.clip:
+            return
+        if self.scaler.is_enabled():
+            self.scaler.unscale_(self.optimiser.torch)
+        weights = self.optimiser.weights
+        norm = nn.utils.get_total_norm([p.grad for p in weights if p.grad is not None])
         # A scaler skips such a step and tries a smaller scale; at the smallest there is nothing left to try.
-        if not norm.isfinite() and (not self.scaler.is_enabled() or self.scaler.get_scale() < SMALLEST_SCALE):
+        can_skip = self.scaler.is_enabled() and self.scaler.get_scale() >= SMALLEST_SCALE
+        if is_checked and not can_skip and not norm.isfinite():
             raise NotFiniteError(self.role, "the gradient")
         if self.recipe.clip:
-            nn.utils.clip_grads_with_norm_(learned, self.recipe.clip, norm)
+            nn.utils.clip_grads_with_norm_(weights, self.recipe.clip, norm)
 
     def update(self) -> None:
         """One optimiser step down the gradient."""
-        self.scaler.step(self.optimiser)
+        if self.scaler.is_enabled():
+            self.scaler.step(self.optimiser.torch)
+        else:
+            self.optimiser.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
+
+    def state(self) -> list[Tensor]:
+        """Every tensor that a step may change: weights and buffers, their average, adaptors, the optimiser's own."""
+        modules = [self.network, *(own.adaptors for own in self.instructions)]
+        modules += [] if self.average is None else [self.average]
+        weights = [value for module in modules for value in (*module.parameters(), *module.buffers())]
+        return [value.detach() for value in (*weights, *self.optimiser.tensors().values())]
 
     def apply(self, live: Mapping[str, float]) -> None:
         """Puts live options into force: those of the method, and the learning rate."""
@@ -169,8 +226,7 @@ class Learning:
 
     def set_rate(self, share: float) -> None:
         """Sets the learning rate to that share of the chosen one."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = share * self.rate
+        self.optimiser.rate = share * self.rate
 
     def learned(self) -> list[nn.Parameter]:
         """What the optimiser changes: the student's weights, then those of the adaptors."""
@@ -189,24 +245,6 @@ class Learning:
             self.average.n_averaged.copy_(tensors["count"])
             own = {name.removeprefix("own/"): value for name, value in tensors.items() if name != "count"}
             self.network.load_state_dict(own)
-
-    def optimiser_tensors(self) -> dict[str, Tensor]:
-        """The optimiser's state under flat names: "3/exp_avg" belongs to the fourth parameter."""
-        state = self.optimiser.state_dict()["state"]
-        return {f"{i}/{name}": value for i, entries in state.items() for name, value in entries.items()
-                if isinstance(value, Tensor)}  # fmt: skip
-
-    def load_optimiser_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """What :meth:`optimiser_tensors` gave."""
-        state: dict[int, dict[str, Tensor]] = {}
-        learned = self.learned()
-        for flat, value in tensors.items():
-            index, name = flat.split("/")
-            weight = learned[int(index)]
-            # In the layout of its weight: a fused optimiser walks through both alike.
-            laid = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
-            state.setdefault(int(index), {})[name] = laid
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
 
     def adaptor_tensors(self) -> dict[str, Tensor]:
         """The adaptors' state; with several teachers under the number of each."""

@@ -3,49 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 from torch import nn
 
 from kd_core import weights
 from kd_core.augmentation import Augmentation
-from kd_core.batches import Batch, Examples
+from kd_core.batches import Examples
+from kd_core.best import Best, copy_of
 from kd_core.checkpoint import Checkpoint
 from kd_core.classroom import instructions, pool
 from kd_core.compute import Compute
 from kd_core.datasets import Data
 from kd_core.events import Event, Restored, Step, Validated
-from kd_core.learning import Learning
+from kd_core.learning import Learning, NotFiniteError, in_numbers
+from kd_core.methods import Part
+from kd_core.order import Order
 from kd_core.plan import TEACHER, Learner, Phase, build, pairs_of
 from kd_core.preparation import epochs_per_look, is_reached, steps_per_epoch
 from kd_core.probes import Watch
 from kd_core.recipes import BEST
 from kd_core.schedules import share
-from kd_core.seeds import derive, generator, initialising
+from kd_core.seeds import initialising
 from kd_core.teaching import answers, freeze
-
-
-def _copy(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Its weights and buffers as they are now."""
-    return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-@dataclass
-class Best:
-    """The best weights of a network so far, by its accuracy on the validation split."""
-
-    accuracy: float = -1.0
-    step: int = 0
-    epoch: int = 0
-    waited: int = 0  # looks since then
-    weights: dict[str, torch.Tensor] = field(default_factory=dict)
-
-    def compare(self, accuracy: float, step: int, epoch: int, network: nn.Module) -> None:
-        """With the network as it is now."""
-        self.waited += 1
-        if accuracy > self.accuracy:
-            self.accuracy, self.step, self.epoch, self.waited, self.weights = accuracy, step, epoch, 0, _copy(network)
 
 
 class Lesson:
@@ -82,9 +63,14 @@ class Lesson:
                     learner, network, phase.recipe, self.examples, others=others, compute=compute, scaler=self.scaler
                 )
             )
+        shares = any(own.learner.trunk[0] for own in self.learning)
         for own in self.learning:
-            own.prepare(instructions(own, phases, data, self._teachers(networks)))
-        self._pools = {own.role: pool(own) for own in self.learning}
+            own.prepare(instructions(own, phases, data, self._teachers(networks)), shares=shares)
+        pools: dict[str, torch.Tensor] = {}
+        for own in self.learning:
+            pools.setdefault(own.learner.sees, pool(own))
+        size = phase.recipe.batch_size
+        self.order = Order(self.examples, pools, seed=phase.order_seed, size=size, per_epoch=self.per_epoch)
         if not phase.is_kept:  # a kept phase must depend on nothing but itself
             self.apply(live)
         taught = [own.teachers for own in phase.learners if own.teachers]
@@ -93,7 +79,7 @@ class Lesson:
         self._watch = Watch(phase.name, data, device, reference, pinned if taught or pinned else None)
         self._good: dict[str, dict[str, torch.Tensor]] = {}  # weights of the last look
         self.best = {own.role: Best() for own in self.learning}
-        self._orders: dict[str, tuple[int, torch.Tensor]] = {}  # of the epoch with that number, by what is seen
+        self._one_by_one = 0  # steps up to there are taken one by one, since something among them is not finite
 
     def _network(self, learner: Learner, phases: Sequence[Phase], networks: Mapping[str, nn.Module]) -> nn.Module:
         with initialising(learner.seed, "weights"):
@@ -129,32 +115,76 @@ class Lesson:
         for learning in self.learning:
             learning.apply(live)
 
-    def step(self, done: int) -> Step:
-        """The step after ``done`` others, of every learner. Raises NotFiniteError, and then no weight has changed."""
+    def steps_from(self, done: int, most: int = 1) -> list[Step]:
+        """At most that many steps after ``done`` others, of every learner, all within one epoch.
+
+        Raises NotFiniteError, and then no weight has changed. Several steps are taken first and looked at together:
+        where something was not finite they are undone, and taken again one by one.
+        """
+        if most <= 1 or done < self._one_by_one or not done or self.scaler.is_enabled():
+            return self._said(done, [self._one_step(done, is_checked=True)])
+        before = self._state()
+        try:
+            said = self._said(done, [self._one_step(at, is_checked=False) for at in range(done, done + most)])
+            weights = [value for value in self._state_now() if value.is_floating_point()]
+            if not nn.utils.get_total_norm(weights).isfinite():
+                raise NotFiniteError(self.learning[0].role, "the gradient")
+        except (NotFiniteError, torch.OutOfMemoryError):
+            for value, kept in zip(self._state_now(), before, strict=True):
+                value.copy_(kept)
+            self._one_by_one = done + most
+            return self.steps_from(done)
+        return said
+
+    @torch.no_grad()
+    def _one_step(self, done: int, *, is_checked: bool) -> dict[str, tuple[list[Part], float]]:
+        """What each learner lost, and its learning rate."""
         epoch = done // self.per_epoch
-        batches = self._batches(done)
+        course = share(self.phase.recipe, done, self.steps)
+        batches = {own.role: self.order.batch(own.learner.sees, done) for own in self.learning}
         for own in self.learning:
-            own.set_rate(share(self.phase.recipe, done, self.steps))
+            own.set_rate(course)
             own.forward(batches[own.role], done)
-        parts = {own.role: own.parts(batches[own.role], done, epoch) for own in self.learning}
-        numbers = {own.role: own.numbers(parts[own.role]) for own in self.learning}
+        losses = {own.role: own.loss(batches[own.role], done, epoch) for own in self.learning}
+        if is_checked:
+            for role, loss in losses.items():
+                in_numbers(role, loss.parts, [part.value.item() for part in loss.parts])
         for own in self.learning:
             own.forget()
         for own in self.learning:
-            own.differentiate(parts[own.role])
+            own.differentiate(losses[own.role])
         for own in self.learning:
-            own.limit()
+            own.limit(is_checked=is_checked)
         for own in self.learning:
             own.update()
-        self.scaler.update()
-        return Step(
-            self.phase.name,
-            done + 1,
-            epoch + 1,
-            {role: values for role, (values, _) in numbers.items()},
-            {role: total for role, (_, total) in numbers.items()},
-            self.learning[0].optimiser.param_groups[0]["lr"],
-        )
+        if self.scaler.is_enabled():
+            self.scaler.update()
+        return {own.role: (losses[own.role].parts, own.optimiser.rate) for own in self.learning}
+
+    def _said(self, done: int, taken: list[dict[str, tuple[list[Part], float]]]) -> list[Step]:
+        """The steps as events; the numbers are read from the device in one go. Raises NotFiniteError."""
+        parts = [part.value.detach() for step in taken for own, _ in step.values() for part in own]
+        values = iter(torch.stack(parts).tolist())
+        said = []
+        for at, step in enumerate(taken, start=done):
+            numbers = {role: in_numbers(role, own, list(islice(values, len(own)))) for role, (own, _) in step.items()}
+            said.append(
+                Step(
+                    self.phase.name,
+                    at + 1,
+                    at // self.per_epoch + 1,
+                    {role: each for role, (each, _) in numbers.items()},
+                    {role: whole for role, (_, whole) in numbers.items()},
+                    next(iter(step.values()))[1],
+                )
+            )
+        return said
+
+    def _state_now(self) -> list[torch.Tensor]:
+        return [value for own in self.learning for value in own.state()]
+
+    def _state(self) -> list[torch.Tensor]:
+        return [value.clone() for value in self._state_now()]
 
     def is_look_due(self, done: int) -> bool:
         """At the end, and after every epoch, or every few of a long phase."""
@@ -177,7 +207,7 @@ class Lesson:
         return said
 
     def _keep_weights(self) -> None:
-        self._good = {role: _copy(network) for role, network in self.networks.items()}
+        self._good = {role: copy_of(network) for role, network in self.networks.items()}
 
     def rescue(self) -> str:
         """After a NotFiniteError: goes back to the last weights whose answers are finite, and says which."""
@@ -187,6 +217,7 @@ class Lesson:
             network.load_state_dict(self._good[role])
         return "the weights of the last look before it are kept"
 
+    @torch.no_grad()
     def fitting_size(self) -> int:
         """After the device ran out of memory: the largest batch of half, a quarter, … of the size that fits; 0 if none
         does. No weight changes."""
@@ -198,11 +229,11 @@ class Lesson:
                     torch.cuda.empty_cache()
                 for own in self.learning:
                     own.forget()
-                batch = self.examples.batch(self._rows(self.learning[0], 0)[:size], 0)
+                batch = self.examples.batch(self.order.rows(self.learning[0].learner.sees, 0)[:size], 0)
                 for own in self.learning:
                     own.forward(batch, 0)
                 for own in self.learning:
-                    own.differentiate(own.parts(batch, 0, 0))
+                    own.differentiate(own.loss(batch, 0, 0))
             except torch.OutOfMemoryError:
                 size //= 2
             else:
@@ -227,7 +258,7 @@ class Lesson:
     def put(self, state: Checkpoint) -> None:
         """The optimisers' state and the adaptors; the weights are stored with all other networks."""
         for own in self.learning:
-            state.put(f"optimiser/{own.role}", own.optimiser_tensors())
+            state.put(f"optimiser/{own.role}", own.optimiser.tensors())
             state.put(f"adaptors/{own.role}", own.adaptor_tensors())
             state.put(f"average/{own.role}", own.average_tensors())
             state.put(f"best/{own.role}", self.best[own.role].weights)
@@ -242,32 +273,10 @@ class Lesson:
             own.shown.load_state_dict(state.take(f"network/{own.role}"))
             own.load_average_tensors(state.take(f"average/{own.role}"))
             own.load_adaptor_tensors(state.take(f"adaptors/{own.role}"))
-            own.load_optimiser_tensors(state.take(f"optimiser/{own.role}"))
+            own.optimiser.load(state.take(f"optimiser/{own.role}"))
             accuracy, step, epoch, waited = state.values.get("best", {}).get(own.role, (-1.0, 0, 0, 0))
             self.best[own.role] = Best(accuracy, step, epoch, waited, state.take(f"best/{own.role}"))
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state.values["scaler"])
         self.is_enough = is_enough
         self._keep_weights()
-
-    def _batches(self, done: int) -> dict[str, Batch]:
-        """What each learner is shown at a step; those who see the same examples see them alike."""
-        seed = derive(self.phase.order_seed, "augmentation", done)
-        by_pool: dict[str, Batch] = {}
-        for own in self.learning:
-            if own.learner.sees not in by_pool:
-                by_pool[own.learner.sees] = self.examples.batch(self._rows(own, done), seed)
-        return {own.role: by_pool[own.learner.sees] for own in self.learning}
-
-    def _rows(self, own: Learning, done: int) -> torch.Tensor:
-        """The examples of a step. Each epoch has an order of its own, drawn when it begins."""
-        epoch, batch = divmod(done, self.per_epoch)
-        pool, sees = self._pools[own.role], own.learner.sees
-        if self._orders.get(sees, (-1, pool))[0] != epoch:
-            chance = generator(self.phase.order_seed, "order", epoch)
-            order = torch.randperm(len(pool), generator=chance).to(self.device)
-            if len(pool) < len(own.labels):  # fewer examples, as many steps
-                order = order.repeat(-(-len(own.labels) // max(1, len(pool))))[: len(own.labels)]
-            self._orders[sees] = (epoch, pool[order])
-        size = self.phase.recipe.batch_size
-        return self._orders[sees][1][batch * size : (batch + 1) * size]

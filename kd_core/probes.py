@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from kd_core.datasets import Data
 from kd_core.events import Event, Pinned, Probed, Surface, Validated
 from kd_core.learning import NotFiniteError
-from kd_core.metrics import accuracy, agreement, loss
+from kd_core.metrics import accuracy, loss, share
 from kd_core.networks import within
 from kd_core.teaching import answers
 
@@ -39,6 +40,7 @@ class Watch:
         self.inputs = data.validation.inputs.to(device)
         self.teacher, network = teacher or ("", None)
         self.teacher_logits = None if network is None else answers(network, self.inputs).cpu()
+        self._told = None if self.teacher_logits is None else self.teacher_logits.argmax(1)
         self.is_first = pinned == []
         self.pinned = pin(self.teacher_logits, self.labels) if self.is_first else list(pinned or ())
         self.extent = extent(data) if data.is_planar else []
@@ -52,19 +54,14 @@ class Watch:
         place = (self.phase, step, epoch)
         logits = {role: answers(network, self.inputs).cpu() for role, network in networks.items()}
         for role, own in logits.items():
-            if not own.isfinite().all():
+            if not math.isfinite(own.sum().item()):
                 raise NotFiniteError(role, "an answer on the validation split")
         teacher = self.teacher_logits
-        # A network for some of the classes is judged by their examples alone.
-        rows = {role: within(network, self.labels) for role, network in networks.items()}
-        said: list[Event] = [
-            Validated(
-                *place,
-                {role: accuracy(own[rows[role]], self.labels[rows[role]]) for role, own in logits.items()},
-                {role: loss(own[rows[role]], self.labels[rows[role]]) for role, own in logits.items()},
-                {} if teacher is None else {role: agreement(own, teacher) for role, own in logits.items()},
-            )
-        ]
+        judged = {role: self._judged(logits[role], network) for role, network in networks.items()}
+        told = self._told
+        agreed = {} if told is None else {role: share(own.argmax(1) == told) for role, own in logits.items()}
+        accuracies, losses = ({role: own[which] for role, own in judged.items()} for which in (0, 1))
+        said: list[Event] = [Validated(*place, accuracies, losses, agreed)]
         if self.pinned:
             if step == 0:  # the teacher's answers stay what they are, so once is enough
                 said += [Pinned(self.pinned, self.labels[self.pinned].tolist())] if self.is_first else []
@@ -74,6 +71,12 @@ class Watch:
             shares = {role: surface(network, self.grid) for role, network in networks.items()}
             said.append(Surface(*place, GRID, self.extent, shares))
         return said
+
+    def _judged(self, logits: Tensor, network: nn.Module) -> tuple[float, float]:
+        """Accuracy and loss; a network for some of the classes is judged by their examples alone."""
+        rows = within(network, self.labels)
+        own, labels = (logits, self.labels) if rows.all() else (logits[rows], self.labels[rows])
+        return accuracy(own, labels), loss(own, labels)
 
 
 def pin(teacher_logits: Tensor | None, labels: Tensor) -> list[int]:

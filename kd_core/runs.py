@@ -217,6 +217,7 @@ class Runs:
                 journal.save(training.checkpoint())
             # What was said is written before a pause: the screen shows the last step, however long it lasts.
             training.adjust(**control.hold(training.pace, journal.flush))
+            training.at_once = control.at_once
             last = time.monotonic() if control.was_paused else now
             if control.is_closing:
                 break

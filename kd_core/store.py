@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kd_core.config import RunConfig
-from kd_core.events import Event, Finished, from_json, to_json
+from kd_core.events import Event, Finished, Step, from_json, to_json
+from kd_core.packing import MOST, grouped, pack, unpack
 
 # A migration is never edited once released: a change of the schema is a new entry at the end.
 MIGRATIONS = (
@@ -48,6 +49,8 @@ MIGRATIONS = (
         PRIMARY KEY (run, n)
     );
     """,
+    # A row of kind "steps" holds the steps number n, n + 1, ...: packing.pack(). Before, each had a row of JSON.
+    "ALTER TABLE events ADD COLUMN count INTEGER NOT NULL DEFAULT 1",
 )
 
 # Left to itself SQLite walks through all the events of a run instead.
@@ -136,10 +139,7 @@ class Store:
         ``weights`` are those kept with some of these events, by number.
         """
         with self._transaction() as db:
-            db.executemany(
-                "INSERT INTO events (run, n, at, kind, body) VALUES (?, ?, ?, ?, ?)",
-                [(run, n, at, event.kind, to_json(event)) for n, (at, event) in enumerate(said, start=first)],
-            )
+            self._insert(db, run, first, said)
             db.executemany(
                 "INSERT INTO snapshots (run, n, weights) VALUES (?, ?, ?)",
                 [(run, n, kept) for n, kept in (weights or {}).items()],
@@ -164,6 +164,14 @@ class Store:
     def rewind(self, run: str, keep: int) -> None:
         """Forgets every event after number ``keep``: a resumed run says them again, the same ones."""
         with self._transaction() as db:
+            cut = db.execute(
+                "SELECT n, at, body FROM events WHERE run = ? AND n <= ? AND n + count - 1 > ? AND n > ? - ?",
+                (run, keep, keep, keep, MOST),
+            ).fetchone()
+            if cut:
+                n, at, body = cut
+                db.execute("DELETE FROM events WHERE run = ? AND n = ?", (run, n))
+                self._insert(db, run, n, [(at, step) for step in unpack(body)[: keep - n + 1]])
             for table in ("events", "snapshots"):
                 db.execute(f"DELETE FROM {table} WHERE run = ? AND n > ?", (run, keep))
             db.execute("UPDATE runs SET test = NULL, rewinds = rewinds + 1 WHERE id = ?", (run,))
@@ -216,12 +224,17 @@ class Store:
     def said(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Event]]:
         """:meth:`events` one by one: a hundred thousand of them at once keep the garbage collector busy for seconds."""
         chosen = tuple(kinds)
+        chosen += ("steps",) if "step" in chosen else ()
         wanted = f"AND kind IN ({', '.join('?' * len(chosen))})" if chosen else ""
         rows = self._db().execute(
-            f"SELECT n, body FROM events WHERE run = ? AND n > ? {wanted} ORDER BY n", (run, after, *chosen)
+            f"SELECT n, kind, body FROM events WHERE run = ? AND n > ? {wanted} ORDER BY n",
+            (run, after - MOST, *chosen),
         )
-        for n, body in rows:
-            yield n, from_json(body)
+        for n, kind, body in rows:
+            if kind == "steps":
+                yield from ((at, step) for at, step in enumerate(unpack(body), start=n) if at > after)
+            elif n > after:
+                yield n, from_json(body)
 
     def snapshots(self, run: str) -> list[tuple[int, Event]]:
         """(number, event) of everything a run said together with weights, in order."""
@@ -242,7 +255,23 @@ class Store:
 
     def count(self, run: str) -> int:
         """The number of the last event of a run; 0 if it has said nothing."""
-        return int(self._db().execute("SELECT coalesce(max(n), 0) FROM events WHERE run = ?", (run,)).fetchone()[0])
+        found = (
+            self._db()
+            .execute("SELECT n + count - 1 FROM events WHERE run = ? ORDER BY n DESC LIMIT 1", (run,))
+            .fetchone()
+        )
+        return int(found[0]) if found else 0
+
+    @staticmethod
+    def _insert(db: sqlite3.Connection, run: str, first: int, said: Sequence[tuple[float, Event]]) -> None:
+        rows: list[tuple[str, int, float, str, str | bytes, int]] = []
+        for group in grouped(said):
+            at, event = group[-1]
+            steps = [step for _, step in group if isinstance(step, Step)]
+            kind, body = ("steps", pack(steps)) if steps else (event.kind, to_json(event))
+            rows.append((run, first, at, kind, body, len(group)))
+            first += len(group)
+        db.executemany("INSERT INTO events (run, n, at, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _runs(self, clause: str, values: Sequence[object]) -> Iterator[Run]:
         columns = "id, created, config, family, seed, state, seconds, test"

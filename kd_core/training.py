@@ -9,6 +9,8 @@ Everything that happens is yielded as an event (:mod:`kd_core.events`). Between 
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Iterator, MutableMapping, Sequence
 
@@ -24,6 +26,7 @@ from kd_core.events import Adjusted, Event, Failed, Finished, Validated
 from kd_core.judgement import judged
 from kd_core.learning import NotFiniteError, threads
 from kd_core.lesson import Lesson
+from kd_core.live import Live
 from kd_core.plan import Phase, build, what_determines
 from kd_core.preparation import heaviest_step, prepared, steps_per_epoch, too_little
 from kd_core.schemes import plan_of
@@ -55,13 +58,13 @@ class Training:
         self.data = load(config.dataset)
         self.phases = plan_of(config)
         self.networks: dict[str, nn.Module] = {}
-        self.live = config.live_values()
+        self.live = Live(config, adjustments)
+        self.at_once = 0.0  # seconds of steps that are taken before the caller may intervene again; changes no number
         self._kept: Kept = {} if kept is None else kept
-        self._repeat = deque(adjustments)
-        self._wanted: dict[str, float] = {}
         self._is_stopping = False
         self._is_over = False
         self._lesson: Lesson | None = None  # the phase at hand, once it has begun
+        self._seconds = math.inf  # per step, lately
         self._per_epoch = {phase.name: steps_per_epoch(phase, self.data) for phase in self.phases}
         self._said: list[Event] | None = None  # of a phase worth keeping, from its first event on
         self._phase, self._step, self._steps_done = 0, 0, 0  # the last: of the phase before
@@ -79,11 +82,7 @@ class Training:
 
     def adjust(self, **changes: float) -> None:
         """Changes live options (temperature, alpha, learning_rate) before the next step. Raises ValueError."""
-        allowed = self.config.live_options()
-        for name, value in changes.items():
-            if name not in allowed:
-                raise ValueError(f"{name}: cannot be changed while a run trains; {', '.join(allowed)} can.")
-            self._wanted[name] = allowed[name].check(name, value)
+        self.live.ask(changes)
 
     def stop(self) -> None:
         """Ends the run before the next step. What was learned is judged and kept: a stopped run is a valid run."""
@@ -100,8 +99,8 @@ class Training:
                 "is_within": self._lesson is not None,
                 "is_enough": self._lesson is not None and self._lesson.is_enough,
                 "pinned": self._pinned,
-                "live": self.live,
-                "wanted": self._wanted,
+                "live": self.live.values,
+                "wanted": self.live.wanted,
                 "said": None if self._said is None else [events.to_json(event) for event in self._said],
                 "pending": [events.to_json(event) for event in self._pending],
             }
@@ -160,7 +159,7 @@ class Training:
             if self._lesson is None:
                 said = self._repeat_kept(phase) or self._begin(phase)
             elif self._step < self._lesson.steps and not self._lesson.is_enough:
-                said = self._one_step(self._lesson)
+                said = self._some_steps(self._lesson)
             else:
                 return self._end(self._lesson)
         except (torch.OutOfMemoryError, NotHereError) as error:  # the latter: weights that cannot be had
@@ -178,19 +177,22 @@ class Training:
     def _enter(self, phase: Phase) -> Lesson:
         self._lesson = Lesson(
             phase, self.data, self.device,
-            phases=self.phases, networks=self.networks, live=self.live, pinned=self._pinned,
+            phases=self.phases, networks=self.networks, live=self.live.values, pinned=self._pinned,
             augmentation=self.config.augmentation, compute=self.config.compute,
         )  # fmt: skip
         self.networks |= self._lesson.networks
         return self._lesson
 
-    def _one_step(self, lesson: Lesson) -> list[Event]:
+    def _some_steps(self, lesson: Lesson) -> list[Event]:
         said = self._adjust(lesson)
-        at = self._step + 1
+        at, begun = self._step + 1, time.perf_counter()
         try:
-            said.append(lesson.step(self._step))
-            self._step = at
-            if lesson.is_look_due(at):
+            taken = lesson.steps_from(self._step, self._most(lesson))
+            self._step += len(taken)
+            self._seconds = (time.perf_counter() - begun) / len(taken)
+            said += taken
+            if lesson.is_look_due(self._step):
+                at = self._step
                 said += lesson.look(at)
                 self._note(said, lesson.is_enough or at == lesson.steps)
         except NotFiniteError as failure:
@@ -198,6 +200,13 @@ class Training:
             said.append(Failed(lesson.phase.name, at, failure.role, failure.part, message))
             said.append(self._finish("failed"))
         return said
+
+    def _most(self, lesson: Lesson) -> int:
+        """How many steps are taken at once: within the seconds allowed, up to the next look and the next change."""
+        most = min(int(self.at_once / max(self._seconds, 1e-6)), self.pace - self._step % self.pace)
+        if lesson.phase.until:
+            most = 1
+        return max(1, self.live.steps_before_next(lesson.phase.name, self._step, most))
 
     def _failure(self, phase: Phase, error: Exception) -> Failed:
         if isinstance(error, NotHereError):
@@ -233,19 +242,10 @@ class Training:
         """Puts what was asked for into force. A kept phase must depend on nothing but itself, so there it waits."""
         if lesson.phase.is_kept:
             return []
-        name = lesson.phase.name
-        while self._repeat and (self._repeat[0].phase, self._repeat[0].step) == (name, self._step):
-            change = self._repeat.popleft()
-            self._wanted[change.option] = change.new
-        changed = {option: value for option, value in self._wanted.items() if value != self.live[option]}
-        said: list[Event] = [
-            Adjusted(name, self._step, option, self.live[option], value) for option, value in changed.items()
-        ]
-        self._wanted = {}
-        self.live = self.live | changed
-        if changed:
-            lesson.apply(self.live)
-        return said
+        said = self.live.change(lesson.phase.name, self._step)
+        if said:
+            lesson.apply(self.live.values)
+        return [*said]
 
     def _repeat_kept(self, phase: Phase) -> list[Event]:
         """The events of a phase that was trained before, its networks loaded; empty if there is none."""
@@ -281,8 +281,8 @@ class Training:
 
     def _restore(self, state: Checkpoint) -> None:
         values = state.values
-        self._phase, self._step, self.live = values["phase"], values["step"], dict(values["live"])
-        self._wanted, self._steps_done = dict(values["wanted"]), values.get("steps_done", 0)
+        self._phase, self._step, self._steps_done = values["phase"], values["step"], values.get("steps_done", 0)
+        self.live.values, self.live.wanted = dict(values["live"]), dict(values["wanted"])
         self._pinned = list(values.get("pinned", []))
         self._said = None if values["said"] is None else [events.from_json(text) for text in values["said"]]
         self._pending.extend(events.from_json(text) for text in values["pending"])

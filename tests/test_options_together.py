@@ -9,8 +9,9 @@ from torch import nn
 from kd_core.config import RunConfig, from_flat
 from kd_core.datasets import load
 from kd_core.events import Event, Failed, Finished, Restored, Step, Validated
-from kd_core.learning import Learning
-from kd_core.methods import Part
+from kd_core.learning import Learning, Loss
+from kd_core.methods import Part, Signals
+from kd_core.methods.soft_targets import SoftTargets
 from kd_core.metrics import accuracy
 from kd_core.recall import Recall
 from kd_core.runs import Runs
@@ -65,13 +66,14 @@ def test_networks_with_shared_layers_go_back_to_one_moment() -> None:
 
 
 def test_gradients_that_are_no_numbers_end_a_run_in_sixteen_bits_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = Learning.parts
+    parts = SoftTargets.parts
 
-    def broken(self: Learning, batch: object, step: int, epoch: int) -> list[Part]:
+    def broken(self: SoftTargets, signals: Signals) -> list[Part]:
         # The square root of 0 is 0, and its slope is infinite.
-        return [*parts(self, batch, step, epoch), Part("odd", 1.0, (self.logits.sum() * 0).sqrt() * 0)]
+        return [*parts(self, signals), Part("odd", 1.0, (signals.student_logits.sum() * 0).sqrt() * 0)]
 
-    monkeypatch.setattr(Learning, "parts", broken)
+    monkeypatch.setattr(SoftTargets, "parts", broken)
+    monkeypatch.setattr(SoftTargets, "closed_form", lambda *_: None)
     flat = {"dataset": "moons", "epochs": "30", "teacher_epochs": "1", "labelled": "40", "precision": "float16"}
     said = list(Training(from_flat(flat)))
     assert of(Failed, said)
@@ -81,10 +83,10 @@ def test_gradients_that_are_no_numbers_end_a_run_in_sixteen_bits_too(monkeypatch
 def test_too_little_memory_on_the_way_back_is_answered_too(monkeypatch: pytest.MonkeyPatch) -> None:
     differentiate = Learning.differentiate
 
-    def cramped(self: Learning, parts: list[Part]) -> None:
+    def cramped(self: Learning, loss: Loss) -> None:
         if self.role == "baseline" and len(self.logits) > 5:
             raise torch.OutOfMemoryError
-        differentiate(self, parts)
+        differentiate(self, loss)
 
     monkeypatch.setattr(Learning, "differentiate", cramped)
     flat = {"dataset": "moons", "epochs": "2", "teacher_epochs": "1", "batch_size": "16", "precision": "float16"}

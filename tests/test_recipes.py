@@ -52,7 +52,7 @@ def test_the_baseline_is_trained_as_torch_would(small_with: With, options: dict[
     network.load_state_dict(own.network.state_dict())
     optimiser = make(list(network.parameters()))
     for done in range(lesson.steps):
-        batch = lesson.examples.batch(lesson._rows(own, done), 0)
+        batch = lesson.order.batch(own.learner.sees, done)
         optimiser.zero_grad()
         nn.functional.cross_entropy(network(batch.inputs), batch.labels).backward()
         if "clip" in options:

@@ -122,7 +122,7 @@ def test_a_run_that_cannot_be_trained_fails_alone(
     runs: Runs, small: RunConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(type(small.method), "parts", lambda *_: 1 / 0)
+        broken.setattr(type(small.method), "closed_form", lambda *_: 1 / 0)
         run = runs.start(small)
         assert wait_for_end(runs, run) == "failed"
     assert "ZeroDivisionError" in caplog.text

@@ -211,7 +211,7 @@ def test_peers_learn_from_each_other_as_in_the_paper() -> None:
         pass
     lesson = training._lesson
     assert lesson is not None
-    rows = lesson._rows(lesson.learning[0], 0)
+    rows = lesson.order.rows(lesson.learning[0].learner.sees, 0)
     logits = {own.role: answers(own.network, own.examples.inputs[rows]) for own in lesson.learning}
     step = next(event for event in training_events if isinstance(event, Step))
     for role in ("student", "peer 2", "peer 3"):
@@ -243,9 +243,11 @@ def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_
     assert not any(any(p is q for q in learning["booster"].learned()) for p in shared)  # one optimiser each
     batch = training._lesson.examples.batch(torch.arange(4), 0)
     learning["student"].forget(), learning["booster"].forget()
-    for own in learning.values():
-        own.forward(batch, 0)
-    learning["student"].differentiate(learning["student"].parts(batch, 0, 0))
+    with torch.no_grad():
+        for own in learning.values():
+            own.forward(batch, 0)
+        loss = learning["student"].loss(batch, 0, 0)
+    learning["student"].differentiate(loss)
     assert all(p.grad is None for p in booster.own.parameters())
 
 
@@ -412,7 +414,7 @@ def test_the_baseline_sees_the_labelled_examples_alone_and_takes_as_many_steps()
             break
     lesson = training._lesson
     assert lesson is not None
-    pools = {own.role: lesson._pools[own.role] for own in lesson.learning}
+    pools = {own.role: lesson.order.pools[own.learner.sees] for own in lesson.learning}
     labels = lesson.learning[0].labels
     assert len(pools["student"]) == len(load(training.config.dataset).train)
     assert len(pools["baseline"]) == 30
@@ -430,7 +432,7 @@ def test_only_what_the_teacher_is_sure_of_is_used_and_evenly_if_asked() -> None:
         assert lesson is not None
         own = lesson.learning[0]
         said = answers(training.networks["teacher"], own.examples.inputs).softmax(1)
-        chosen = lesson._pools["student"]
+        chosen = lesson.order.pools[own.learner.sees]
         return said[chosen[own.labels[chosen] < 0]], said[own.labels < 0]
 
     used, all_of_them = kept(confidence="0.9")

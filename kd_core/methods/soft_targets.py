@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Method, Part, Signals, sum_of
+from kd_core.methods import Method, Part, Signals, label_slope, sum_of
 from kd_core.options import choice, number, switch
 
 KL, CE = "kl", "ce"
@@ -44,6 +45,16 @@ def soft_targets(
     divergence = -p * log_q if form == CE else p * (log_p - log_q) + (q - p)
     counted = student_logits.numel() if mean == ELEMENT else len(student_logits)
     return divergence.sum() / counted * (temperature**2 if squared else 1.0)
+
+
+def soft_slope(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    r"""The usual form of :func:`soft_targets`, and its gradient (K, B) in closed form: T (q - p) / B."""
+    log_p = (teacher_logits.t().contiguous() / temperature).log_softmax(0)
+    log_q = (student_logits.t().contiguous() / temperature).log_softmax(0)
+    p, excess = log_p.exp(), log_q.exp()
+    excess -= p
+    divergence = torch.addcmul(excess, p, log_p.sub_(log_q)).sum()
+    return divergence * (temperature**2 / len(student_logits)), excess.mul_(temperature / len(student_logits))
 
 
 @dataclass(frozen=True)
@@ -122,3 +133,18 @@ class SoftTargets(Method):
             signals.label_part(1 - self.alpha),
             Part(name, self.alpha, matched),
         ]
+
+    def closed_form(self, signals: Signals) -> tuple[list[Part], Tensor] | None:
+        """As published: KL, mean over the batch, T². The gradient is Hinton, Vinyals & Dean 2015, equation 2."""
+        if not self.is_as_published or signals.is_labelled is not None or signals.mixed is not None:
+            return None
+        labelled, slope = label_slope(signals.student_logits, signals.labels)
+        matched, towards = soft_slope(signals.student_logits, signals.teacher_logits, self.temperature)
+        # What has no weight is left out, as in the sum of the parts.
+        slope = slope.mul_(1 - self.alpha).add_(towards, alpha=self.alpha) if self.alpha else slope
+        return [replace(labelled, weight=1 - self.alpha), Part("T²·KL", self.alpha, matched)], slope.t()
+
+    @property
+    def is_as_published(self) -> bool:
+        """Whether no option makes it what other code calls by its name."""
+        return self.form == KL and self.mean == BATCH and self.squared

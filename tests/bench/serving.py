@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
@@ -11,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from kd_core.packing import unpack
 from tests.browser import server
 
 
@@ -39,9 +39,8 @@ class Server(server.Server):
         try:
             rows = db.execute("SELECT at, kind, body FROM events WHERE run = ? ORDER BY n DESC LIMIT 20", (run,))
             for at, kind, body in rows:
-                said = json.loads(body)
-                if kind == "step" and "student" in said["parts"]:
-                    return said["step"], at
+                if kind == "steps" and "student" in (last := unpack(body)[-1]).parts:
+                    return last.step, at
         finally:
             db.close()
         return 0, 0.0

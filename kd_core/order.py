@@ -1,0 +1,72 @@
+"""What each learner of a phase is shown at which step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from kd_core.batches import Batch, Examples
+from kd_core.seeds import derive, generator
+
+SHELF = 8_000_000  # bytes of inputs that are laid out at once
+
+
+@dataclass
+class _Row:
+    """The order of one epoch, and the batches laid out of it so far."""
+
+    epoch: int = -1
+    examples: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
+    first: int = 0  # number of the first batch laid out
+    batches: list[Batch] = field(default_factory=list)
+
+
+class Order:
+    """Batches of ``size`` in the order of ``seed``, another one in every epoch of ``per_epoch`` steps.
+
+    ``pools``: positions among the ``examples``, by the name of the pool. A smaller pool is passed through more often,
+    so that everybody takes as many steps.
+    """
+
+    def __init__(
+        self, examples: Examples, pools: Mapping[str, Tensor], *, seed: int, size: int, per_epoch: int
+    ) -> None:
+        self.examples, self.pools = examples, pools
+        self.seed, self.size, self.per_epoch = seed, size, per_epoch
+        self._rows = {name: _Row() for name in pools}
+
+    def batch(self, pool: str, done: int) -> Batch:
+        """The batch of the step after ``done`` others."""
+        number = done % self.per_epoch
+        if not (self.examples.is_fixed and self.examples.is_resident):
+            return self.examples.batch(self.rows(pool, done), derive(self.seed, "augmentation", done))
+        row = self._row(pool, done)
+        if not row.first <= number < row.first + len(row.batches):
+            row.first, row.batches = number, self._laid_out(row.examples, number)
+        return row.batches[number - row.first]
+
+    def rows(self, pool: str, done: int) -> Tensor:
+        """(B,) the examples of that step."""
+        start = done % self.per_epoch * self.size
+        return self._row(pool, done).examples[start : start + self.size]
+
+    def _row(self, pool: str, done: int) -> _Row:
+        epoch, row = done // self.per_epoch, self._rows[pool]
+        if row.epoch != epoch:
+            members, shown = self.pools[pool], len(self.examples)
+            order = torch.randperm(len(members), generator=generator(self.seed, "order", epoch)).to(members.device)
+            if len(members) < shown:
+                order = order.repeat(-(-shown // max(1, len(members))))[:shown]
+            row = self._rows[pool] = _Row(epoch, members[order])
+        return row
+
+    def _laid_out(self, order: Tensor, number: int) -> list[Batch]:
+        """Several batches from that number on, gathered in one go."""
+        each = self.size * max(1, self.examples.inputs[:1].nbytes)
+        rows = order[number * self.size : (number + max(1, SHELF // each)) * self.size]
+        together = (rows, self.examples.inputs[rows], self.examples.labels[rows])
+        apart = (torch.split(whole, self.size) for whole in together)
+        return [Batch(*parts) for parts in zip(*apart, strict=True)]

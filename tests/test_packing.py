@@ -1,0 +1,66 @@
+"""Steps in rows of the store."""
+
+from kd_core.config import RunConfig
+from kd_core.events import Adjusted, Event, Step, to_json
+from kd_core.packing import MOST, grouped, pack, unpack
+from kd_core.store import Store
+from kd_core.training import Training
+
+
+def steps(count: int, phase: str = "students", first: int = 1) -> list[tuple[float, Event]]:
+    return [
+        (float(n), Step(phase, n, n // 7, {"student": {"CE": [0.1 * n, 0.01 * n], "KL": [1 / n, 0.9 / n]}},
+                        {"student": 0.3 * n}, 1e-3 / n))
+        for n in range(first, first + count)
+    ]  # fmt: skip
+
+
+def test_a_packed_step_is_the_same_step_to_the_last_digit() -> None:
+    events = [event for _, event in steps(40)]
+    packed = pack(events)
+    assert unpack(packed) == events
+    assert [type(step.epoch) for step in unpack(packed)] == [int] * 40
+    assert len(packed) < sum(len(to_json(event)) for event in events) / 2
+
+
+def test_only_steps_that_follow_each_other_share_a_row() -> None:
+    other = (0.0, Adjusted("students", 3, "alpha", 0.9, 0.5))
+    said = [*steps(3), other, *steps(2, first=4), *steps(2, "more"), *steps(1, "more", 9)]
+    assert [len(group) for group in grouped(said)] == [3, 1, 2, 2, 1]
+    assert [each for group in grouped(said) for each in group] == said
+    assert max(len(group) for group in grouped(steps(2 * MOST + 5))) == MOST
+
+
+def test_a_store_reads_packed_steps_from_any_number_on(tmp_path, small: RunConfig) -> None:
+    store = Store(tmp_path / "runs.sqlite")
+    store.add("a", small, "training")
+    said = [*steps(700), (0.0, Adjusted("students", 700, "alpha", 0.9, 0.5)), *steps(30, first=701)]
+    store.append("a", 1, said)
+    whole = store.events("a")
+    assert [event for _, event in whole] == [event for _, event in said]
+    assert [n for n, _ in whole] == list(range(1, 732))
+    for after in (0, 1, 511, 512, 513, 699, 700, 701, 730, 731):
+        assert store.events("a", after=after) == whole[after:]
+    assert len(store.events("a", kinds=["step"])) == 730
+    assert store.count("a") == 731
+
+
+def test_a_rewind_into_the_middle_of_a_row_keeps_what_came_before(tmp_path, small: RunConfig) -> None:
+    store = Store(tmp_path / "runs.sqlite")
+    store.add("a", small, "training")
+    store.append("a", 1, steps(600))
+    whole = store.events("a")
+    for keep in (590, 512, 511, 100, 1, 0):
+        store.rewind("a", keep)
+        assert store.events("a") == whole[:keep]
+        assert store.count("a") == keep
+
+
+def test_rows_of_one_step_each_as_earlier_versions_wrote_them_are_read(tmp_path, small: RunConfig) -> None:
+    store = Store(tmp_path / "runs.sqlite")
+    store.add("old", small, "completed")
+    said = [event for event in Training(small) if isinstance(event, Step)][:5]
+    with store._transaction() as db:
+        rows = [("old", n, 0.0, "step", to_json(step)) for n, step in enumerate(said, start=1)]
+        db.executemany("INSERT INTO events (run, n, at, kind, body) VALUES (?, ?, ?, ?, ?)", rows)
+    assert [event for _, event in store.events("old", kinds=["step"])] == said
