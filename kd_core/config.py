@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -119,13 +120,17 @@ class RunConfig:
     @classmethod
     def from_json(cls, text: str) -> RunConfig:
         """Raises ValueError for a text that :meth:`to_json` would not write; options it lacks get their defaults."""
-        try:
-            body = json.loads(text)
-            parts: dict[str, Any] = {name: make(group, body[name]) for name, group, _ in MEMBERS}
-            groups: dict[str, Any] = {name: kind(**body.get(name, {})) for name, kind, _ in OPTION_GROUPS}
-            return cls(**parts, **groups)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"This configuration lacks or does not know {error}.") from error
+        return cls(**_parts(text))
+
+    @classmethod
+    @functools.lru_cache(maxsize=256)  # pages list the same runs at every draw; nothing but the text decides
+    def recorded(cls, text: str) -> RunConfig:
+        """As :meth:`from_json`, of a run that has been: whether its parts fit together was checked when it began, and
+        its data are not loaded to check it again. For lists of runs."""
+        found = cls.__new__(cls)
+        for name, part in _parts(text).items():
+            object.__setattr__(found, name, part)
+        return found
 
     def flat(self) -> dict[str, str]:
         """Every setting as text under its flat name."""
@@ -154,6 +159,16 @@ class RunConfig:
     def with_flat(self, **changes: Any) -> RunConfig:
         """The same run with some flat settings changed. Raises ValueError."""
         return from_flat(self.flat() | changes)
+
+
+def _parts(text: str) -> dict[str, Any]:
+    """What :meth:`RunConfig.to_json` wrote, by attribute. Raises ValueError."""
+    try:
+        body = json.loads(text)
+        parts: dict[str, Any] = {name: make(group, body[name]) for name, group, _ in MEMBERS}
+        return parts | {name: kind(**body.get(name, {})) for name, kind, _ in OPTION_GROUPS}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"This configuration lacks or does not know {error}.") from error
 
 
 def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:

@@ -163,6 +163,8 @@ KINDS: dict[str, type[Event]] = {
     for kind in (Prepared, Step, Validated, Pinned, Probed, Surface, Adjusted, Restored, Failed, Finished)
 }
 
+KNOWN = {name: frozenset(field.name for field in fields(kind)) for name, kind in KINDS.items()}
+
 
 def to_json(event: Event) -> str:
     """One line of strict JSON, the kind first. Raises ValueError for a number that is not finite."""
@@ -178,6 +180,6 @@ def from_json(text: str) -> Event:
     if kind == "prepared":
         body["networks"] = [Network(**network) for network in body["networks"]]
         body["phases"] = [Phase(**phase) for phase in body["phases"]]
-    known = {field.name for field in fields(KINDS[kind])}
+    known = KNOWN[kind]
     # A newer version may have said more than this one knows; the rest is still true.
     return KINDS[kind](**{name: value for name, value in body.items() if name in known})

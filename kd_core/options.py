@@ -200,9 +200,16 @@ class Options:
         }
 
 
+_declared: dict[type[Any], dict[str, Option]] = {}
+
+
 def options_of(cls: type[Any]) -> dict[str, Option]:
     """The declared options of a class, in order."""
-    return {f.name: f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
+    found = _declared.get(cls)  # a form asks six hundred times each time it is drawn
+    if found is None:
+        found = {f.name: f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
+        _declared[cls] = found
+    return dict(found)
 
 
 def in_words(name: str, option: Option, called: str = "") -> str:

@@ -11,14 +11,13 @@ import contextlib
 import logging
 import secrets
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_core import devices, folders, snapshots
+from kd_core import devices, folders, interpreter, snapshots
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.control import Control
@@ -37,8 +36,6 @@ COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "int
 ACTIVE = (QUEUED, TRAINING, PAUSED)
 
 CHECKPOINT_SECONDS = 10.0
-# Python lets a busy thread keep the interpreter for 5 ms; at 0.5 ms the screen answers while small networks train.
-SWITCH_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)
@@ -173,15 +170,13 @@ class Runs:
 
     def _work(self, device: str) -> None:
         while (run := self._line.next(device)) is not None:
-            interval = sys.getswitchinterval()
-            sys.setswitchinterval(SWITCH_SECONDS)
             outcome, seconds = FAILED, 0.0
             try:
-                outcome, seconds = self._drive(run, device)
+                with interpreter.shared():
+                    outcome, seconds = self._drive(run, device)
             except Exception:  # the thread must outlive any run; the reader gets a sentence
                 log.exception("run %s failed", run)
             # Nothing of it may be left when its state says that it is over: it may be gone on with at once.
-            sys.setswitchinterval(interval)
             self._controls.pop(run, None)
             self._line.leave(run)
             with contextlib.suppress(Exception):  # a full disk, say: the next start finds the run interrupted

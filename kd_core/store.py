@@ -53,6 +53,9 @@ MIGRATIONS = (
     "ALTER TABLE events ADD COLUMN count INTEGER NOT NULL DEFAULT 1",
 )
 
+# Left to itself SQLite walks through all the events of a run instead.
+BY_HAND = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -71,6 +74,15 @@ class Run:
     def config(self) -> RunConfig:
         """Raises ValueError where it names something that this installation does not have."""
         return RunConfig.from_json(self.text)
+
+    @functools.cached_property
+    def listed(self) -> RunConfig | None:
+        """:attr:`config` for a list of many runs: see :meth:`RunConfig.recorded`. None where something is not here."""
+        try:
+            config = RunConfig.recorded(self.text)
+        except ValueError:
+            return None
+        return config if config.dataset.is_here() else None
 
     @property
     def is_readable(self) -> bool:
@@ -180,10 +192,20 @@ class Store:
 
         A run that was changed by hand is no one's sibling.
         """
-        untouched = "NOT EXISTS (SELECT 1 FROM events WHERE run = id AND kind = 'adjusted')"
-        order = "ORDER BY seed, state = 'completed', created"
-        found = self._runs(f"WHERE family = ? AND {untouched} {order}", (family,))
-        return list({run.seed: run for run in found}.values())
+        # Every start of the server adds one to the family of the start page: the database chooses among them, not we.
+        chosen = f"""id IN (
+            SELECT id FROM (
+                SELECT id, row_number() OVER (PARTITION BY seed ORDER BY state = 'completed' DESC, created DESC)
+                    AS place
+                FROM runs
+                WHERE family = ? AND NOT EXISTS (SELECT 1 {BY_HAND} AND run = id)
+            ) WHERE place = 1
+        )"""
+        return list(self._runs(f"WHERE {chosen} ORDER BY seed", (family,)))
+
+    def was_changed(self, run: str) -> bool:
+        """Whether somebody changed a run by hand while it trained."""
+        return self._db().execute(f"SELECT 1 {BY_HAND} AND run = ? LIMIT 1", (run,)).fetchone() is not None
 
     def rewinds(self, run: str) -> int:
         """How often the end of a run was forgotten: what was read before such a time may no longer be true."""
@@ -197,6 +219,10 @@ class Store:
 
     def events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> list[tuple[int, Event]]:
         """(number, event) of a run after number ``after``, in order; of these ``kinds`` alone if any are given."""
+        return list(self.said(run, after, kinds))
+
+    def said(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Event]]:
+        """:meth:`events` one by one: a hundred thousand of them at once keep the garbage collector busy for seconds."""
         chosen = tuple(kinds)
         chosen += ("steps",) if "step" in chosen else ()
         wanted = f"AND kind IN ({', '.join('?' * len(chosen))})" if chosen else ""
@@ -204,13 +230,11 @@ class Store:
             f"SELECT n, kind, body FROM events WHERE run = ? AND n > ? {wanted} ORDER BY n",
             (run, after - MOST, *chosen),
         )
-        found: list[tuple[int, Event]] = []
         for n, kind, body in rows:
             if kind == "steps":
-                found += [(at, step) for at, step in enumerate(unpack(body), start=n) if at > after]
+                yield from ((at, step) for at, step in enumerate(unpack(body), start=n) if at > after)
             elif n > after:
-                found.append((n, from_json(body)))
-        return found
+                yield n, from_json(body)
 
     def snapshots(self, run: str) -> list[tuple[int, Event]]:
         """(number, event) of everything a run said together with weights, in order."""
@@ -219,9 +243,10 @@ class Store:
         )
         return [(n, from_json(body)) for n, body in rows]
 
-    def with_weights(self) -> set[str]:
-        """The ids of all runs that weights were kept of."""
-        return {run for (run,) in self._db().execute("SELECT DISTINCT run FROM snapshots")}
+    def with_weights(self, among: Iterable[str]) -> set[str]:
+        """The ids ``among`` these of runs that weights were kept of."""
+        one = "SELECT 1 FROM snapshots WHERE run = ? LIMIT 1"
+        return {run for run in among if self._db().execute(one, (run,)).fetchone()}
 
     def weights(self, run: str, n: int) -> bytes | None:
         """The weights kept with event number ``n``, or None if there are none."""

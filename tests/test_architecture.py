@@ -14,7 +14,7 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
     ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking"],
-    ["chain", "best", "memory"],
+    ["chain", "best", "memory", "interpreter"],
     ["catalogue", "metrics", "line", "uploads", "fetching", "packing"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes", "compute"],
     ["augmentation", "schedules", "optimisers"],

@@ -1,8 +1,11 @@
 import sqlite3
+from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kd_core import datasets
 from kd_core.config import RunConfig
 from kd_core.events import Adjusted, Validated, from_json, to_json
 from kd_core.store import MIGRATIONS, Store, family_of
@@ -49,6 +52,41 @@ def test_runs_that_differ_in_their_seed_alone_are_one_family(store: Store, small
         store.add(f"s{seed}", small.with_flat(seed=seed), "completed")
     store.add("other", small.with_flat(temperature=2), "completed")
     assert [run.id for run in store.siblings(family_of(small))] == ["s0", "s1", "s2"]
+
+
+def test_of_several_runs_of_a_seed_the_newest_completed_one_is_the_sibling(store: Store, small: RunConfig) -> None:
+    for run, state in (("old", "completed"), ("new", "completed"), ("changed", "completed"), ("stopped", "stopped")):
+        store.add(run, small, state)
+    store.append("changed", 1, [(0.0, Adjusted("students", 1, "alpha", 0.9, 0.1))])
+    for run in ("first try", "second try"):
+        store.add(run, small.with_flat(seed=7), "stopped")
+    assert [run.id for run in store.siblings(family_of(small))] == ["new", "second try"]
+    assert store.was_changed("changed")
+    assert not store.was_changed("new")
+
+
+def test_a_list_of_runs_loads_no_data_and_leaves_out_what_cannot_be_had(
+    store: Store, small: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(self: object) -> None:
+        raise AssertionError("a list of runs loads data")
+
+    monkeypatch.setattr(type(small.dataset), "load", load)
+    monkeypatch.setattr(datasets, "_remembered", OrderedDict())
+    store.add("a", small, "completed")
+    row = store.run("a")
+    assert row.listed == small
+    assert replace(row, text=row.text.replace('"name":"', '"name":"no such ')).listed is None
+    monkeypatch.setattr(type(small.dataset), "is_here", lambda _: False)
+    assert store.run("a").listed is None  # its data have been removed since
+
+
+def test_runs_with_weights_are_found_among_those_asked_for(store: Store, small: RunConfig) -> None:
+    said = [(0.0, Adjusted("students", 1, "alpha", 0.9, 0.1))]
+    for run, weights in (("with", {1: b"weights"}), ("without", {}), ("not asked", {1: b"weights"})):
+        store.add(run, small, "completed")
+        store.append(run, 1, said, weights)
+    assert store.with_weights(["with", "without", "nothing"]) == {"with"}
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import streamlit as st
@@ -24,7 +25,7 @@ def show(config: RunConfig) -> None:
         st.table(table(config), border="horizontal", hide_index=True)
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
+@functools.lru_cache(maxsize=64)
 def table(config: RunConfig) -> list[dict[str, str]]:
     """One row for every network of every phase."""
     data, phases = load(config.dataset), plan_of(config)
@@ -40,7 +41,7 @@ def table(config: RunConfig) -> list[dict[str, str]]:
     return [dict(zip(("phase", "network", "what it is", "learns from", "sees"), row, strict=True)) for row in rows]
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
+@functools.lru_cache(maxsize=64)
 def facts(config: RunConfig) -> dict[str, Any]:
     """What the drawing shows, as plain data."""
     drawn = Blueprint(config)

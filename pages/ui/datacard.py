@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import streamlit as st
 
 from kd_core import errands, pictures, uploads
@@ -168,7 +170,7 @@ def _choose_upload(key: str) -> None:
 # -- what is shown ------------------------------------------------------------------------------------------------
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Dataset: repr})
+@functools.lru_cache(maxsize=64)
 def _sources(dataset: Dataset) -> list[str]:
     count = min(SAMPLES, len(load(dataset).validation))
     return [one.src for one in pictures.of_validation(dataset, range(count)) if one.src]

@@ -10,7 +10,6 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import settings
 from pages.ui.words import plain
 
 log = logging.getLogger(__name__)
@@ -18,6 +17,8 @@ log = logging.getLogger(__name__)
 
 def beside(refused: list[str], names: Collection[str]) -> None:
     """The refusals of these settings, where they can be mended: "labelled = 5000: the training split has …"."""
+    from pages.ui import settings  # brings the engine, which takes seconds to load: the frame of a page does without
+
     for line in refused:
         if line.split(" ", 1)[0] in names:
             st.error(plain(settings.in_labels(line)))

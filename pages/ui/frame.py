@@ -80,6 +80,7 @@ def _import_engine() -> None:
         # The first use of these loads more of torch and scikit-learn, a second or two each.
         footprint.measure(functools.partial(from_flat({"dataset": "moons"}).student.build, (2,), 2), (2,))
         from_flat({"dataset": "digits"})
+        import pandas as pd  # noqa: F401  # for the tables of the lab
     except Exception:
         # Usually the process is ending while this loads. Whatever else it is, the page that needs it says so.
         log.debug("the engine could not be loaded ahead of its use", exc_info=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import functools
 
 import streamlit as st
 
 from kd_core import runs
-from kd_core.config import DEFAULTS
+from kd_core.config import DEFAULTS, RunConfig
 from kd_core.recipes import TeacherRecipe
 from kd_core.schemes import plan_of
 from kd_core.store import Run
@@ -21,7 +22,11 @@ SHOWN = 12
 
 def in_a_line(row: Run) -> str:
     """What a run is about: data, the networks that take part, method, seed."""
-    config = row.config
+    return _in_a_line(row.listed or row.config)
+
+
+@functools.lru_cache(maxsize=256)
+def _in_a_line(config: RunConfig) -> str:
     arranged = f"{config.scheme.title} · " if config.scheme.name != DEFAULTS["scheme"] else ""
     return (
         f"{arranged}{config.dataset.title} · {planning.networks(config)} · {in_short(config.method)} · "
@@ -65,7 +70,7 @@ def retry(row: Run, size: int, phase: str) -> None:
 def earlier(current: Run | None) -> None:
     """Links to the newest runs."""
     newest = runs.shared().store.runs(SHOWN)
-    rows = [row for row in newest if row.is_readable and (current is None or row.id != current.id)]
+    rows = [row for row in newest if row.listed and (current is None or row.id != current.id)]
     if not rows:
         return
     with st.expander(f"Earlier runs ({len(rows)})", icon=":material/history:"):
@@ -74,5 +79,5 @@ def earlier(current: Run | None) -> None:
             st.page_link(
                 "pages/distill.py",
                 label=f"{when} · {in_a_line(row)} · {row.state}",
-                query_params={**row.config.differences(), "run": row.id},
+                query_params={"run": row.id},  # which brings its settings along
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from kd_core import pictures, runs
 from kd_core.catalogue import find
@@ -22,6 +24,7 @@ from pages.ui.reel import Reel, reel
 from pages.ui.words import plain
 
 POLL_SECONDS = 1.0
+STEER_SECONDS = 5.0  # the controls follow one's own hand at once; that of another viewer may take so long to be seen
 PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # seconds per epoch at least
 PLOTLY = "app/static/plotly.min.js"
 ORDER = (TEACHER, BASELINE, STUDENT)  # kinds, from left to right
@@ -43,22 +46,36 @@ class _Screen:
 def follow(row: Run, is_active: bool, *, panels: tuple[str, ...], has_controls: bool = True) -> None:
     """Draws a run, again every second while it ``is_active``; ``panels`` of surfaces, curves, bars, in that order.
 
-    The rest of the page, which was drawn for ``is_active``, is drawn again as soon as that is no longer so.
+    The rest of the page, which was drawn for ``is_active``, is drawn again as soon as that is no longer so. The
+    controls are most of what there is to draw, and seldom change: they are a fragment of their own.
     """
+    line = st.empty() if has_controls else None
+    if has_controls and is_active:
+        st.fragment(spared(_steer), run_every=STEER_SECONDS, key=f"steered {row.id}")(row.id, row.config)
     st.fragment(spared(_draw), run_every=POLL_SECONDS if is_active else None, key=f"live {row.id}")(
-        row.id, row.config, panels, has_controls, is_active
+        row.id, row.config, panels, line, is_active
     )
 
 
-def _draw(run: str, config: RunConfig, panels: tuple[str, ...], has_controls: bool, was_active: bool) -> None:
+def _steer(run: str, config: RunConfig) -> None:
+    status = runs.shared().status(run)
+    if status is not None and status.is_active:
+        st.session_state[f"is paused {run}"] = status.state == runs.PAUSED
+        steer(run, config, status, reel(run))
+
+
+def _draw(run: str, config: RunConfig, panels: tuple[str, ...], line: DeltaGenerator | None, was_active: bool) -> None:
+    """``line``: where the progress goes, above the controls."""
     status = runs.shared().status(run)
     if status is None or status.is_active != was_active:
         st.rerun()
+    is_paused = status.state == runs.PAUSED
+    if line is not None and status.is_active and st.session_state.get(f"is paused {run}") != is_paused:
+        st.rerun()  # another viewer paused it, or let it go on: the controls offer something else now
     shown = reel(run)
-    if has_controls:
-        progress(status, shown)
-        if status.is_active:
-            steer(run, config, status, shown)
+    if line is not None:
+        with line:
+            progress(status, shown)
     if shown.prepared is None:
         return
     if shown.moments:
@@ -173,7 +190,7 @@ def _saw(learner: Learner, clause: str, names: dict[str, str]) -> str:
     return f"saw {clause}; and answers of {planning.listed([roles.called(role, names) for role in learner.teachers])}"
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
+@functools.lru_cache(maxsize=32)
 def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
     """For 2-D data: the first labelled points that each network is shown, with their true and their given label."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -251,7 +268,7 @@ def _bars(screen: _Screen) -> None:
     )  # fmt: skip
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
+@functools.lru_cache(maxsize=32)
 def _images(config: RunConfig, indices: tuple[int, ...]) -> list[dict[str, Any]]:
     return [
         {"src": one.src, "x": one.x, "y": one.y, "label": one.label, "title": f"Validation example {index}"}

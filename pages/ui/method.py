@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import streamlit as st
 
 from kd_core.catalogue import find, members
@@ -63,7 +65,7 @@ def refusals(**changed: str) -> dict[str, str]:
     return _refusals(tuple(sorted(kept.items())), ("method =", *(f"{name} =" for name in changed)))
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@functools.lru_cache(maxsize=256)
 def _refusals(kept: tuple[tuple[str, str], ...], about: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for name in members("methods"):

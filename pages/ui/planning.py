@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Sequence
-
-import streamlit as st
 
 from kd_core.config import RunConfig
 from kd_core.datasets import Data, load
@@ -141,7 +140,7 @@ def teacher_of(config: RunConfig) -> tuple[Learner | Derived, bool]:
     return first(phases, role), any(other.role == role for other in together.learners)
 
 
-@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={RunConfig: RunConfig.to_json})
+@functools.lru_cache(maxsize=256)
 def parts(config: RunConfig) -> dict[str, str]:
     """What becomes of the networks that were chosen as teacher and as student, as sentences."""
     data = load(config.dataset)

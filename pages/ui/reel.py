@@ -6,6 +6,7 @@ import functools
 import secrets
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 from kd_core import runs
@@ -22,6 +23,15 @@ POINTS = 1000  # per curve at most; a longer phase sends the mean of several ste
 LATEST = 8  # reels kept in memory
 WEIGHTED = ", weighted"  # end of a curve's key
 DASHES = ("9px,5px", "3px,3px", "14px,4px,3px,4px", "2px,6px")  # parts from the teacher, told apart without colour
+
+
+@dataclass(frozen=True)
+class _Course:
+    """A phase as its curves need it: steps per point, steps per epoch, and by role the epochs learned before it."""
+
+    every: int
+    steps_per_epoch: int
+    starts: dict[str, int]  # of those whose loss is drawn
 
 
 class Reel:
@@ -50,7 +60,9 @@ class Reel:
         self.is_alone = True  # it alone is taught, so nobody needs to be told whose the parts are
         self._taught: float | None = None  # the teacher's accuracy so far
         self._read = 0
-        self._waiting: dict[str, list[tuple[float, float]]] = {}  # steps not yet averaged to a point
+        self._waiting: dict[str, list[float]] = {}  # by curve, of the steps not yet a point: their sum and their number
+        self._weighted: dict[str, float] = {}  # 0 for every weighted curve so far
+        self._courses: dict[str, _Course] = {}
         self._lock = threading.Lock()
 
     def update(self) -> Reel:
@@ -58,7 +70,7 @@ class Reel:
         with self._lock:
             store = runs.shared().store
             chunks: dict[str, tuple[list[float], list[float]]] = {}
-            for number, event in store.events(self.run, after=self._read):
+            for number, event in store.said(self.run, after=self._read):
                 self._read = number
                 self._take(event, chunks)
             self.curves += [{"series": key, "x": x, "y": y} for key, (x, y) in chunks.items()]
@@ -123,29 +135,40 @@ class Reel:
         return self._names.get(role) or roles.title(role)
 
     def _step(self, event: Step, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
-        phase = self._phase(event.phase)
-        every = -(-phase.epochs * phase.steps_per_epoch // POINTS)
+        course = self._courses.get(event.phase) or self._course(event.phase)
         for role, parts in event.parts.items():
-            if self._kinds.get(role) == TEACHER:
+            if role not in course.starts:
                 continue
-            start = self._start(role, phase)
-            inside = self._parts(role, parts) if role == self._main else {}
-            for key, value in {**inside, f"{role} loss": event.loss[role]}.items():
-                waiting = self._waiting.setdefault(key, [])
-                waiting.append((start + event.step / phase.steps_per_epoch, value))
-                if len(waiting) >= every:
-                    mean = sum(value for _, value in waiting) / len(waiting)
-                    self._point(chunks, key, role, waiting[-1][0], mean)
-                    waiting.clear()
+            values = self._parts(role, parts) if role == self._main else {}
+            values[f"{role} loss"] = event.loss[role]
+            for key, value in values.items():
+                waiting = self._waiting.get(key) or self._waiting.setdefault(key, [0.0, 0])
+                waiting[0] += value
+                waiting[1] += 1
+                if waiting[1] >= course.every:
+                    x = course.starts[role] + event.step / course.steps_per_epoch
+                    self._point(chunks, key, role, x, waiting[0] / waiting[1])
+                    waiting[:] = [0.0, 0]
+
+    def _course(self, name: str) -> _Course:
+        """Found once for each phase: a long run is read step by step."""
+        phase = self._phase(name)
+        every = -(-phase.epochs * phase.steps_per_epoch // POINTS)
+        drawn = [role for role, kind in self._kinds.items() if kind != TEACHER]
+        starts = {role: self._start(role, phase) for role in drawn}
+        return self._courses.setdefault(name, _Course(every, phase.steps_per_epoch, starts))
 
     def _parts(self, role: str, parts: dict[str, list[float]]) -> dict[str, float]:
         """Raw and weighted values by curve; a part has no weighted curve until it has a weight."""
         if len(parts) < 2:
             return {}
-        raw = {f"{role} {name}": value for name, (value, _) in parts.items()}
-        weighted = {f"{role} {name}{WEIGHTED}": value for name, (_, value) in parts.items()}
-        known = dict.fromkeys((key for key in self._waiting if key.startswith(role) and key.endswith(WEIGHTED)), 0.0)
-        return raw | known | {key: value for key, value in weighted.items() if value or key in known}
+        found = {f"{role} {name}": value for name, (value, _) in parts.items()} | self._weighted
+        for name, (_, value) in parts.items():
+            key = f"{role} {name}{WEIGHTED}"
+            if value or key in self._weighted:
+                found[key] = value
+                self._weighted[key] = 0.0
+        return found
 
     def _validated(self, event: Validated, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
         phase = self._phase(event.phase)

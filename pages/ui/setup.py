@@ -37,22 +37,28 @@ def form(row: Run | None) -> None:
     for line in settings.refused_link():
         st.error(f"The link asks for what cannot be had: {plain(line)} The usual is shown instead.")
     about, networks = st.columns([1, 2], gap="medium")
-    with about, st.container(border=True):
-        datacard.show(config, data, refused)
+    card = about.container(border=True)
     if config.dataset != datacard.named():
+        with card:
+            datacard.show(config, data, refused)
         networks.caption("Networks, method and plan appear here once there are data.")
         settings.write_link(config, row.id if row else None, refused)
         return
     with networks:
         teacher, student = st.columns(2, gap="medium", border=True)
-        with teacher:
-            _teacher(config, unfit, refused)
-        with student:
-            _student(config, unfit, refused)
-        with st.container(border=True):
-            scheme.choose(refused)
-            method.choose(config, refused)
-    started = _start(config, refused)
+        taught = st.container(border=True)
+    # What is drawn first is on the screen first: the answers to a turn of a widget come before all the widgets.
+    with st.container():
+        started = _start(config, refused)
+    with student:
+        _student(config, unfit, refused)
+    with teacher:
+        _teacher(config, unfit, refused)
+    with taught:
+        scheme.choose(refused)
+        method.choose(config, refused)
+    with card:
+        datacard.show(config, data, refused)
     training_card.computing(refused)
     _plan(config, is_open=row is None)
     settings.write_link(config, started or (row.id if row else None), refused)
@@ -145,7 +151,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
     return runs.shared().start(config, live.PACES[str(pace)]) if pressed else None
 
 
-@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={Model: repr, Dataset: repr, Method: repr, Pair: repr})
+@functools.lru_cache(maxsize=256)
 def _numbers(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None) -> tuple[footprint.Footprint, float]:
     shape, classes = load(dataset).shape, len(load(dataset).classes)
     # Nothing is fetched to say what it would cost.

@@ -34,7 +34,7 @@ def chosen() -> Run | None:
         st.error(f"There is no run called “{plain(wanted)}” here. Choose another one below.")
     elif row and not row.is_readable:
         st.error("This run needs a method, a network or data that this installation does not have. Choose another one.")
-    elif row and row.id not in shared.store.with_weights():
+    elif row and not shared.store.with_weights([row.id]):
         _without_weights(row)
     elif row:
         st.session_state["seen"] = row.id
@@ -48,9 +48,7 @@ def chosen() -> Run | None:
 
 def choice(row: Run | None) -> None:
     """A select box of the newest runs."""
-    store = runs.shared().store
-    kept = store.with_weights()
-    rows = [one for one in store.runs(SHOWN) if one.id in kept and one.is_readable]
+    rows = _newest()
     if row and row.id not in {one.id for one in rows}:
         rows.append(row)
     if not rows:
@@ -69,7 +67,7 @@ def _names(rows: list[Run]) -> dict[str, str]:
     """What tells runs apart first; two of the same name cannot both be chosen, so they get their id."""
     names = {}
     for row in rows:
-        config = row.config
+        config = row.listed or row.config
         what = f"{config.dataset.title}, {config.teacher.label()} → {config.student.label()}, seed {config.seed}"
         names[row.id] = f"{what} · {_when(row)} · {in_short(config.method)}"
     taken = list(names.values())
@@ -103,11 +101,18 @@ def _usual() -> Run | None:
     seen = store.run(st.session_state.get("seen", ""))
     if seen:
         return seen
-    kept = store.with_weights()
-    rows = [row for row in store.runs(SHOWN) if row.id in kept and row.is_readable]
+    rows = _newest()
     # Ten classes have more to say about each other than two, so pictures go first.
-    pictures = [row for row in rows if not load(row.config.dataset).is_planar]
-    return next(iter(pictures), None) or _first() or next(iter(rows), None)
+    pictures = (row for row in rows if not load(row.config.dataset).is_planar)
+    return next(pictures, None) or _first() or next(iter(rows), None)
+
+
+def _newest() -> list[Run]:
+    """Of the newest runs those whose weights were kept, newest first."""
+    store = runs.shared().store
+    rows = store.runs(SHOWN)
+    kept = store.with_weights(row.id for row in rows)
+    return [row for row in rows if row.id in kept and row.listed]
 
 
 def _may_begin() -> bool:
@@ -150,7 +155,7 @@ def _without_weights(row: Run) -> None:
 
 def _wait(run: str) -> None:
     status = runs.shared().status(run)
-    if status is None or not status.is_active or run in runs.shared().store.with_weights():
+    if status is None or not status.is_active or runs.shared().store.with_weights([run]):
         st.rerun()
     live.progress(status, reel(run))
 

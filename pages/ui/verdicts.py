@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -44,7 +43,7 @@ def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
 
 def was_changed(row: Run) -> bool:
     """Somebody turned a live option while it trained."""
-    return bool(runs.shared().store.events(row.id, kinds=["adjusted"]))
+    return runs.shared().store.was_changed(row.id)
 
 
 def say(row: Run) -> None:
@@ -133,6 +132,8 @@ def table(row: Run, shown: Reel) -> None:
     """Every network with what it saw, what it costs and what the test split says of it."""
     if row.test is None or shown.prepared is None:
         return
+    import pandas as pd  # takes half a second to load, and the start page has no table
+
     rows, names = [], roles.titles(row.config)
     partial = {own.role: own.classes for own in roles.learners(row.config) if own.classes}
     classes = shown.prepared.classes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -14,10 +15,12 @@ from tests.browser import server
 
 
 class Server(server.Server):
-    """``with Server() as server``: its data folder goes with it."""
+    """``with Server() as server``: its data folder goes with it. It may begin as a copy of ``filled``."""
 
-    def __init__(self) -> None:
+    def __init__(self, filled: Path | None = None) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="distillery-bench-")
+        if filled is not None:
+            shutil.copytree(filled, self._temporary.name, dirs_exist_ok=True)
         self.begun = time.time()
         super().__init__(Path(self._temporary.name))
         self.pid = self.process.pid
@@ -70,6 +73,12 @@ def spent(pid: int) -> Spent:
         return Spent()
     busiest, delayed = max(((int(run) / 1e9, int(wait) / 1e9) for run, wait, _ in tasks), default=(0.0, 0.0))
     return Spent(total, busiest, delayed)
+
+
+def resident(pid: int) -> float:
+    """Megabytes of memory that a process takes now; 0 where there is no /proc."""
+    lines = _read(Path(f"/proc/{pid}/status")).splitlines()
+    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmRSS:")), 0.0)
 
 
 def busy_seconds() -> float:

@@ -80,6 +80,19 @@ def test_a_run_goes_on_through_a_reload_and_in_a_second_tab(server: Server, new_
     expect(second.get_by_text("You stopped this run.")).to_be_visible()  # the other tab hears of it
 
 
+def test_a_pause_in_one_tab_changes_the_buttons_of_the_other(server: Server, new_page: New) -> None:
+    page, other = new_page(), new_page()
+    run = start(page, server)
+    other.goto(f"{server.url}/distill?run={run}")
+    expect(other.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    for each in (page, other):
+        expect(each.get_by_role("button", name="Resume")).to_be_visible()
+    other.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    stop(page)
+
+
 def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(server: Server, new_page: New) -> None:
     page = new_page(height=1600)
     run = start(page, server, LONG.replace("epochs=400", "epochs=1200"))  # it must not end before we do

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from kd_core import interpreter
+
+
+def test_the_interpreter_is_shared_until_the_last_of_two_trainings_ends_in_whatever_order() -> None:
+    before = sys.getswitchinterval()
+    first, second = interpreter.shared(), interpreter.shared()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert sys.getswitchinterval() == pytest.approx(0.0005)
+    second.__exit__(None, None, None)
+    assert sys.getswitchinterval() == pytest.approx(before)
+
+
+def test_a_training_that_fails_gives_the_interpreter_back_as_it_was() -> None:
+    before = sys.getswitchinterval()
+    with pytest.raises(RuntimeError, match="no memory"), interpreter.shared():
+        raise RuntimeError("no memory")
+    assert sys.getswitchinterval() == pytest.approx(before)
