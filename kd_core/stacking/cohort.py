@@ -73,8 +73,8 @@ class Cohort:
                 learners.setdefault(member, (own, plan))
                 if own.teachers:
                     self.reference.setdefault(index, (own.teachers[0], teacher))
-        # Those who are taught come first, and equal rates stand together.
-        self.members = sorted(learners, key=lambda own: (own.method is None, own.rate))
+        # Those who are taught come first; equal rates stand together, and among them who sees the same examples.
+        self.members = sorted(learners, key=lambda own: (own.method is None, own.rate, own.order_seed))
         row_of = {member: row for row, member in enumerate(self.members)}
         self.rows: dict[tuple[int, str], int] = {place: row_of[member] for place, member in found.items()}
         self.network = build_one(*learners[self.members[0]], data).to(device)  # a place for the weights of any row
@@ -145,7 +145,8 @@ class Cohort:
             if len(pool) < self._count:  # fewer examples, as many steps
                 order = order.repeat(-(-self._count // max(1, len(pool))))[: self._count]
             drawn.append(pool[order])
-        return list(torch.split(torch.stack(drawn).to(self.device), self.phase.recipe.batch_size, dim=1))
+        batches = torch.split(torch.stack(drawn).to(self.device), self.phase.recipe.batch_size, dim=1)
+        return [rows.contiguous() for rows in batches]  # a compiled step is made for one layout
 
     def rate_share(self) -> float:
         """Of the full learning rates, at the next step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -64,14 +64,16 @@ class Replicas:
         return len(next(iter(self.weights.values())))
 
     def forward(
-        self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor
+        self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor, courses: Sequence[int]
     ) -> tuple[Tensor, Back]:
-        """Logits (R, K, B) of inputs (R, B, ...) while learning, and the way back from them.
+        """Logits (R, K, B) while learning, and the way back from them. Inputs are (C, B, ...), one batch for each of C
+        ``courses``, and those say which of them each replica sees.
 
         Running statistics among the ``buffers`` are brought up to date in place.
         """
         if self.layers:
-            return _dense(self.layers, weights, inputs.flatten(2))
+            return _dense(self.layers, weights, inputs.flatten(2), courses)
+        inputs = inputs[list(courses)]
 
         leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
         with torch.enable_grad():
@@ -113,11 +115,15 @@ class Replicas:
         return {name: value[row].clone() for name, value in {**weights, **buffers}.items() if name in kept}
 
 
-def _dense(names: Sequence[str], weights: Mapping[str, Tensor], inputs: Tensor) -> tuple[Tensor, Back]:
-    """Linear layers with ReLUs between them; inputs (R, B, D), everything further on (R, units, B)."""
-    seen = [inputs.transpose(1, 2)]
+def _dense(
+    names: Sequence[str], weights: Mapping[str, Tensor], inputs: Tensor, courses: Sequence[int]
+) -> tuple[Tensor, Back]:
+    """Linear layers with ReLUs between them; inputs (C, B, D), everything further on (R, units, B)."""
+    first = _Shared(inputs, courses)
+    seen = [torch.empty(0)]
     for number, name in enumerate(names):
-        units = torch.baddbmm(weights[f"{name}.bias"][..., None], weights[f"{name}.weight"], seen[-1])
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"][..., None]
+        units = torch.baddbmm(bias, weight, seen[-1]) if number else first.forward(weight) + bias
         seen.append(units.relu_() if number < len(names) - 1 else units)
 
     def back(slopes: Tensor) -> dict[str, Tensor]:
@@ -125,10 +131,38 @@ def _dense(names: Sequence[str], weights: Mapping[str, Tensor], inputs: Tensor) 
         for (before, after), name in zip(reversed(list(pairwise(seen))), reversed(names), strict=True):
             if name != names[-1]:
                 slopes = torch.ops.aten.threshold_backward(slopes, after, 0)
-            found[f"{name}.weight"] = torch.bmm(slopes, before.transpose(1, 2))
             found[f"{name}.bias"] = slopes.sum(2)
-            if name != names[0]:
+            if name == names[0]:
+                found[f"{name}.weight"] = first.back(slopes)
+            else:
+                found[f"{name}.weight"] = torch.bmm(slopes, before.transpose(1, 2))
                 slopes = torch.bmm(weights[f"{name}.weight"].transpose(1, 2), slopes)
         return {name: found[name] for name in weights}
 
     return seen[-1], back
+
+
+class _Shared:
+    """The first layer: replicas that stand together and see the same batch multiply it as one large matrix."""
+
+    def __init__(self, inputs: Tensor, courses: Sequence[int]) -> None:
+        self.inputs = inputs
+        self.runs = [(course, len(list(group))) for course, group in groupby(courses)]
+        self.is_large = 2 * len(self.runs) <= len(courses)
+        self.own = inputs if self.is_large else inputs[list(courses)]  # (R, B, D) where each has its own
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """(R, units, B) of weights (R, units, D)."""
+        if not self.is_large:
+            return torch.bmm(weight, self.own.transpose(1, 2))
+        parts = torch.split(weight.flatten(0, 1), [count * weight.shape[1] for _, count in self.runs])
+        made = [part @ self.inputs[course].T for part, (course, _) in zip(parts, self.runs, strict=True)]
+        return torch.cat(made).view(len(weight), weight.shape[1], -1)
+
+    def back(self, slopes: Tensor) -> Tensor:
+        """The slopes of the weights, given those of the units (R, units, B)."""
+        if not self.is_large:
+            return torch.bmm(slopes, self.own)
+        parts = torch.split(slopes.flatten(0, 1), [count * slopes.shape[1] for _, count in self.runs])
+        made = [part @ self.inputs[course] for part, (course, _) in zip(parts, self.runs, strict=True)]
+        return torch.cat(made).view(len(slopes), slopes.shape[1], -1)

@@ -39,10 +39,10 @@ class Shown:
     taught: Tensor
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs (R, B, ...), labels (R, B) and teachers' logits (S, B, K) of ``rows`` (C, B): positions in N."""
+        """Inputs (C, B, ...), labels (R, B) and teachers' logits (S, B, K) of ``rows`` (C, B): positions in N."""
         own = rows[self.courses]
         count, size = own.shape
-        inputs = self.inputs.index_select(0, own.flatten()).view(count, size, *self.inputs.shape[1:])
+        inputs = self.inputs.index_select(0, rows.flatten()).view(*rows.shape, *self.inputs.shape[1:])
         examples = self.labels.shape[1]
         places = self.courses[:, None] * examples + own
         labels = self.labels.flatten().index_select(0, places.flatten()).view(count, size)
@@ -82,6 +82,7 @@ class WholeStep:
         self.replicas, self.objective, self.recipe, self.shown = replicas, objective, recipe, shown
         self.compiling = compiling
         self.done = 0
+        self._courses: list[int] = shown.courses.tolist()
         self.moments = Moments.of(replicas.weights, recipe.optimiser)
         current = {**replicas.weights, **replicas.buffers}
         self.averages = {name: value.clone() for name, value in current.items()} if recipe.ema else {}
@@ -208,7 +209,7 @@ class WholeStep:
         self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], rows: Tensor
     ) -> tuple[Losses, dict[str, Tensor]]:
         inputs, labels, teachers = self.shown.batch(rows)
-        logits, back = self.replicas.forward(weights, buffers, inputs)
+        logits, back = self.replicas.forward(weights, buffers, inputs, self._courses)
         losses = self.objective(logits, labels, teachers)
         slopes = back(losses.slopes)
         if self.recipe.clip:

@@ -12,6 +12,7 @@ import math
 import time
 
 from kd_core.config import RunConfig, from_flat
+from kd_core.control import AT_ONCE
 from kd_core.events import Event, Finished, Validated
 from kd_core.stacking.compiling import ALWAYS, NEVER
 from kd_core.stacking.stack import Stacked
@@ -49,6 +50,7 @@ def single(config: RunConfig) -> tuple[float, int, float]:
     """Seconds, student's steps and last loss of a run of its own."""
     begun = time.perf_counter()
     training = Training(config, kept=_kept)
+    training.at_once = AT_ONCE
     said = list(training)
     return time.perf_counter() - begun, training.steps(training.phases[-1]), loss(said)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kd_core import preparation, runs
 from kd_core.config import RunConfig
+from kd_core.control import AT_ONCE
 from kd_core.events import Event, Failed, Finished, Step
 from kd_core.training import Kept, Training
 from tests.bench.peers import Slice, clock
@@ -76,7 +77,9 @@ class Ours:
 
     def _run(self, config: RunConfig) -> None:
         if self.runs is None:
-            self._thread.submit(deque, Timed(config, kept=self.kept), 0).result()  # takes every event, keeps none
+            training = Timed(config, kept=self.kept)
+        training.at_once = AT_ONCE
+        self._thread.submit(deque, training, 0).result()  # takes every event, keeps none
             return
         run = self.runs.start(config)
         while (status := self.runs.status(run)) is not None and status.is_active:
