@@ -17,7 +17,9 @@ from kd_core.events import Event, Failed, Finished, Validated, to_json
 from kd_core.memory import keep_freed_memory
 from kd_core.options import Option, as_text, options_of
 from kd_core.schemes import comparison_of
-from kd_core.training import Kept, Training
+from kd_core.stacking.together import train_all
+from kd_core.sweep import Sweep
+from kd_core.training import Training
 from kd_core.unpacking import amount
 from kd_core.verdict import SEEDS, Comparison, verdict
 
@@ -144,17 +146,17 @@ class _Line:
 
 def _luck(config: RunConfig, is_json: bool) -> int:
     """The seeds from the chosen one on; the teacher is trained once."""
-    kept: Kept = {}
-    tests = {}
-    for seed in range(config.seed, config.seed + SEEDS):
-        *_, finished = Training(config.with_flat(seed=seed), kept=kept)
-        assert isinstance(finished, Finished)
-        if finished.outcome != "completed":
-            print(f"seed {seed}: the run {finished.outcome}; see the train command for the reason.", file=sys.stderr)
+    sweep, tests = Sweep.over_seeds(config, range(config.seed, config.seed + SEEDS)), {}
+    for number, event in train_all(sweep.configs()):
+        if not isinstance(event, Finished):
+            continue
+        seed = sweep.seeds[number]
+        if event.outcome != "completed":
+            print(f"seed {seed}: the run {event.outcome}; see the train command for the reason.", file=sys.stderr)
             return 1
-        tests[seed] = finished.test
+        tests[seed] = event.test
         if not is_json:
-            print(f"seed {seed}: test accuracy {_shares(finished.test_accuracy)}", flush=True)
+            print(f"seed {seed}: test accuracy {_shares(event.test_accuracy)}", flush=True)
     found = verdict(list(tests.values()), comparison_of(config))
     print(json.dumps({"verdict": vars(found), "tests": tests}, ensure_ascii=False) if is_json else found.sentence)
     return 0

@@ -10,49 +10,33 @@ import atexit
 import contextlib
 import logging
 import secrets
-import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from kd_core import devices, folders, interpreter, snapshots
+from kd_core import devices, folders, interpreter, snapshots, sweeping
 from kd_core.checkpoint import Checkpoint
+from kd_core.claim import claim
 from kd_core.config import RunConfig
 from kd_core.control import Control
 from kd_core.events import Adjusted, Event, Failed, Finished
-from kd_core.journal import Journal
+from kd_core.journal import Journal, Minutes
 from kd_core.kept import KeptPhases
 from kd_core.line import Line
 from kd_core.memory import keep_freed_memory
-from kd_core.store import Store
+from kd_core.status import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
+from kd_core.store import Store, SweepRow
+from kd_core.sweep import Sweep
 from kd_core.training import Training
+
+__all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
+__all__ += ["Runs", "Status", "shared"]
 
 log = logging.getLogger(__name__)
 
-QUEUED, TRAINING, PAUSED = "queued", "training", "paused"
-COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "interrupted"
-ACTIVE = (QUEUED, TRAINING, PAUSED)
-
 CHECKPOINT_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far a run is. ``ahead`` counts the runs before it in the queue; seconds are 0 where nothing is known."""
-
-    state: str
-    done: int = 0
-    total: int = 0
-    seconds: float = 0.0
-    remaining: float = 0.0
-    ahead: int = 0
-    pace: float = 0.0
-
-    @property
-    def is_active(self) -> bool:
-        return self.state in ACTIVE
 
 
 class Runs:
@@ -61,7 +45,7 @@ class Runs:
     def __init__(self, folder: Path, devices: Sequence[str] = ("cpu",), preferred: Sequence[str] = ()) -> None:
         """``devices``: one run at a time on each; ``preferred`` ones take runs that leave the choice open."""
         self.folder = folder
-        self._claim = _claim(folder)
+        self._claim = claim(folder)
         self.store = Store(folder / "distillery.sqlite")
         self.kept = KeptPhases(folder / "teachers")
         self._controls: dict[str, Control] = {}
@@ -94,17 +78,29 @@ class Runs:
         self._queue(run, config, pace)
         return run
 
-    def proceed(self, run: str) -> None:
-        """Goes on with an interrupted or stopped run from its last checkpoint, or from the start if it has none.
+    def start_sweep(self, sweep: Sweep) -> str:
+        """Queues a sweep, which waits in the same line, and returns its id. Pause, resume, stop, proceed and status
+        take it like that of a run. Raises ValueError for a device that is not here."""
+        self._line.check(sweep.base.compute.device)
+        name = secrets.token_hex(5)
+        self.store.add_sweep(name, sweep, [secrets.token_hex(5) for _ in range(sweep.count)], QUEUED)
+        self._queue(name, sweep.base, 0.0)
+        return name
 
-        Raises ValueError for a run in any other state, or of a device that is not here.
+    def proceed(self, run: str) -> None:
+        """Goes on with an interrupted or stopped run or sweep from its last checkpoint, or from the start if it has
+        none.
+
+        Raises ValueError for one in any other state, or of a device that is not here.
         """
-        row = self.store.run(run)
-        if row is not None:
-            self._line.check(row.config.compute.device)
-        if row is None or not self.store.move(run, (INTERRUPTED, STOPPED), QUEUED):
+        row = self.store.run(run) or self.store.sweep(run)
+        config = None if row is None else row.config
+        if config is not None:
+            self._line.check(config.compute.device)
+        if config is None or not self.store.move(run, (INTERRUPTED, STOPPED), QUEUED):
             raise ValueError("Only an interrupted or stopped run can go on. Start it again with the same settings.")
-        self._queue(run, row.config, 0.0)
+        self.store.requeue(run, QUEUED)
+        self._queue(run, config, 0.0)
 
     def pause(self, run: str) -> None:
         """Holds the run before its next step."""
@@ -136,7 +132,7 @@ class Runs:
 
     def status(self, run: str) -> Status | None:
         """How far a run is; None for an unknown id."""
-        row = self.store.run(run)
+        row = self.store.run(run) or self.store.sweep(run)
         control = self._controls.get(run)
         if row is None:
             return None
@@ -190,7 +186,11 @@ class Runs:
     def _drive(self, run: str, device: str) -> tuple[str, float]:
         """Trains a run; how it ended, and after how many seconds."""
         row, control = self.store.run(run), self._controls[run]
-        assert row is not None
+        if row is None:
+            many = self.store.sweep(run)
+            assert many is not None
+            self.store.set_state(run, TRAINING)
+            return self._drive_sweep(many, device)
         path = self.folder / "runs" / run / "checkpoint.safetensors"
         resume = Checkpoint.read(path) if path.exists() else None
         written = resume.values["events"] if resume else 0
@@ -230,23 +230,41 @@ class Runs:
         journal.flush()
         return outcome, control.seconds
 
-
-def _claim(folder: Path) -> sqlite3.Connection:
-    """Locks a data folder for this process, for as long as the connection is open or the process lives.
-
-    Raises ValueError where another process has it: two of them would take each other's runs for interrupted ones.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    claim = sqlite3.connect(folder / "in-use.sqlite", timeout=0, isolation_level=None, check_same_thread=False)
-    try:
-        claim.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        claim.close()
-        raise ValueError(
-            f"Another Distillery is using the folder {folder.name}. Close it, or name another folder for this one with "
-            "the environment variable DISTILLERY_DATA."
-        ) from None
-    return claim
+    def _drive_sweep(self, row: SweepRow, device: str) -> tuple[str, float]:
+        """Trains the runs of a sweep, or what is left of them; how it ended, and after how many seconds."""
+        members, control = self.store.members(row.id), self._controls[row.id]
+        path = self.folder / "sweeps" / row.id / "checkpoint.safetensors"
+        resume = Checkpoint.read(path) if path.exists() else None
+        first, written = (resume.values["group"], resume.values["written"]) if resume else (0, {})
+        open_ = [member.id for member in members if member.state != COMPLETED]
+        minutes = Minutes(self.store, open_, path, written)
+        control.seconds, before, last = row.seconds if resume else 0.0, 0, time.monotonic()
+        for number, some in enumerate(sweeping.parted({member.id: member.config for member in members})):
+            if number < first or not set(some) & set(open_):
+                continue
+            group = sweeping.Group(some, device, self.kept, resume if number == first else None)
+            for _ in group:
+                minutes.take(group.said, group.weights)
+                now, (done, total) = time.monotonic(), group.position
+                control.progress((before + done, total * len(members) // len(some)), now - last)
+                if now - minutes.saved > CHECKPOINT_SECONDS:
+                    minutes.save(group.checkpoint(), number)
+                control.hold(1.0, minutes.flush)
+                last = time.monotonic() if control.was_paused else now
+                if control.is_ending:
+                    break
+            if control.is_ending:
+                minutes.save(group.checkpoint(), number)
+            if control.is_stopping:  # what was learned is judged; the checkpoint is from before that
+                group.stop()
+                deque(group, 0)
+            minutes.take(group.said, group.weights)
+            minutes.flush(control.seconds)
+            if control.is_ending:
+                self.store.requeue(row.id, STOPPED if control.is_stopping else INTERRUPTED)
+                return STOPPED if control.is_stopping else INTERRUPTED, control.seconds
+            before += group.position[1]
+        return COMPLETED, control.seconds
 
 
 _lock = threading.Lock()

@@ -2,102 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from kd_core.config import RunConfig
 from kd_core.events import Event, Finished, Step, from_json, to_json
 from kd_core.packing import MOST, grouped, pack, unpack
+from kd_core.rows import Entry, Run, SweepRow, family_of
+from kd_core.schema import MIGRATIONS
+from kd_core.sweep import Sweep
 
-# A migration is never edited once released: a change of the schema is a new entry at the end.
-MIGRATIONS = (
-    """
-    CREATE TABLE runs (
-        id TEXT PRIMARY KEY,
-        created REAL NOT NULL,      -- seconds since 1970
-        config TEXT NOT NULL,       -- RunConfig.to_json()
-        family TEXT NOT NULL,       -- the same without the seed: runs that differ by luck alone
-        seed INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        seconds REAL NOT NULL DEFAULT 0,  -- spent training, pauses left out
-        rewinds INTEGER NOT NULL DEFAULT 0,  -- how often the end was forgotten, to be said again
-        test TEXT                   -- Finished.test, once there is one
-    );
-    CREATE INDEX runs_by_family ON runs (family, seed);
-    CREATE TABLE events (
-        run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-        n INTEGER NOT NULL,
-        at REAL NOT NULL,           -- seconds since 1970
-        kind TEXT NOT NULL,
-        body TEXT NOT NULL,         -- events.to_json()
-        PRIMARY KEY (run, n)
-    ) WITHOUT ROWID;
-    CREATE INDEX changes_by_hand ON events (run) WHERE kind = 'adjusted';
-    """,
-    """
-    CREATE TABLE snapshots (
-        run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-        n INTEGER NOT NULL,         -- of the event that was said with these weights
-        weights BLOB NOT NULL,      -- snapshots.pack(): safetensors
-        PRIMARY KEY (run, n)
-    );
-    """,
-    # A row of kind "steps" holds the steps number n, n + 1, ...: packing.pack(). Before, each had a row of JSON.
-    "ALTER TABLE events ADD COLUMN count INTEGER NOT NULL DEFAULT 1",
-)
+__all__ = ["Entry", "Run", "Store", "SweepRow", "family_of"]
 
+TABLES = ("runs", "sweeps")  # of what is trained
 # Left to itself SQLite walks through all the events of a run instead.
 BY_HAND = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One row of the table of runs."""
-
-    id: str
-    created: float
-    text: str  # RunConfig.to_json()
-    family: str
-    seed: int
-    state: str
-    seconds: float
-    test: dict[str, dict[str, float]] | None
-
-    @functools.cached_property
-    def config(self) -> RunConfig:
-        """Raises ValueError where it names something that this installation does not have."""
-        return RunConfig.from_json(self.text)
-
-    @functools.cached_property
-    def listed(self) -> RunConfig | None:
-        """:attr:`config` for a list of many runs: see :meth:`RunConfig.recorded`. None where something is not here."""
-        try:
-            config = RunConfig.recorded(self.text)
-        except ValueError:
-            return None
-        return config if config.dataset.is_here() else None
-
-    @property
-    def is_readable(self) -> bool:
-        """Everything that the configuration names is there."""
-        try:
-            return bool(self.config)
-        except ValueError:
-            return False
-
-
-def family_of(config: RunConfig) -> str:
-    """What runs have in common that differ in their seed alone."""
-    body = json.loads(config.to_json())
-    body["basics"].pop("seed")
-    return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
 class Store:
@@ -131,35 +55,61 @@ class Store:
                 (run, time.time(), config.to_json(), family_of(config), config.seed, state),
             )
 
+    def add_sweep(self, sweep_id: str, sweep: Sweep, runs: Sequence[str], state: str) -> None:
+        """A new sweep and all of its ``runs``, in the order of :meth:`Sweep.configs`."""
+        now = time.time()
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO sweeps (id, created, sweep, state) VALUES (?, ?, ?, ?)",
+                (sweep_id, now, sweep.to_json(), state),
+            )
+            columns = "id, created, config, family, seed, state, sweep, place"
+            db.executemany(
+                f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (run, now, config.to_json(), family_of(config), config.seed, state, sweep_id, place)
+                    for place, (run, config) in enumerate(zip(runs, sweep.configs(), strict=True))
+                ],
+            )
+
     def append(
         self, run: str, first: int, said: Sequence[tuple[float, Event]], weights: Mapping[int, bytes] | None = None
     ) -> None:
-        """Events number ``first``, ``first + 1``, ... of a run with their times, in one transaction.
+        """One :class:`Entry`."""
+        self.append_all([Entry(run, first, said, weights or {})])
 
-        ``weights`` are those kept with some of these events, by number.
-        """
+    def append_all(self, entries: Iterable[Entry]) -> None:
+        """Everything in one transaction."""
         with self._transaction() as db:
-            self._insert(db, run, first, said)
-            db.executemany(
-                "INSERT INTO snapshots (run, n, weights) VALUES (?, ?, ?)",
-                [(run, n, kept) for n, kept in (weights or {}).items()],
-            )
-            for _, event in said:
-                if isinstance(event, Finished):
-                    db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), run))
+            for entry in entries:
+                self._insert(db, entry.run, entry.first, entry.said)
+                db.executemany(
+                    "INSERT INTO snapshots (run, n, weights) VALUES (?, ?, ?)",
+                    [(entry.run, n, kept) for n, kept in entry.weights.items()],
+                )
+                for _, event in entry.said:
+                    if isinstance(event, Finished):
+                        db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), entry.run))
 
     def set_state(self, run: str, state: str, seconds: float | None = None) -> None:
-        """The state of a run, and the seconds it has trained where they are known."""
+        """The state of a run or a sweep, and the seconds it has trained where they are known."""
         with self._transaction() as db:
-            db.execute("UPDATE runs SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?", (state, seconds, run))
+            for table in TABLES:
+                change = f"UPDATE {table} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
+                db.execute(change, (state, seconds, run))
+
+    def requeue(self, sweep_id: str, after: str) -> None:
+        """Changes the state of every run of a sweep that is not completed."""
+        with self._transaction() as db:
+            db.execute("UPDATE runs SET state = ? WHERE sweep = ? AND state != 'completed'", (after, sweep_id))
 
     def move(self, run: str, before: Iterable[str], after: str) -> bool:
         """Changes the state if it is one of ``before``; False if it is not. Of two at once, one succeeds."""
         states = tuple(before)
         marks = ", ".join("?" * len(states))
+        change = f"SET state = ? WHERE id = ? AND state IN ({marks})"
         with self._transaction() as db:
-            found = db.execute(f"UPDATE runs SET state = ? WHERE id = ? AND state IN ({marks})", (after, run, *states))
-            return found.rowcount == 1
+            return any(db.execute(f"UPDATE {table} {change}", (after, run, *states)).rowcount for table in TABLES)
 
     def rewind(self, run: str, keep: int) -> None:
         """Forgets every event after number ``keep``: a resumed run says them again, the same ones."""
@@ -184,8 +134,20 @@ class Store:
         return found[0] if found else None
 
     def runs(self, limit: int = 100) -> list[Run]:
-        """The newest runs, newest first."""
-        return list(self._runs("ORDER BY created DESC LIMIT ?", (limit,)))
+        """The newest runs that were started one by one, newest first."""
+        return list(self._runs("WHERE sweep IS NULL ORDER BY created DESC LIMIT ?", (limit,)))
+
+    def sweep(self, sweep_id: str) -> SweepRow | None:
+        """One sweep, or None if there is no such id."""
+        return next(self._sweeps("WHERE id = ?", (sweep_id,)), None)
+
+    def sweeps(self, limit: int = 100) -> list[SweepRow]:
+        """The newest sweeps, newest first."""
+        return list(self._sweeps("ORDER BY created DESC LIMIT ?", (limit,)))
+
+    def members(self, sweep_id: str) -> list[Run]:
+        """The runs of a sweep, in its order."""
+        return list(self._runs("WHERE sweep = ? ORDER BY place", (sweep_id,)))
 
     def siblings(self, family: str) -> list[Run]:
         """One run of each seed of a family, by seed: the newest that was completed, else the newest.
@@ -212,10 +174,10 @@ class Store:
         found = self._db().execute("SELECT rewinds FROM runs WHERE id = ?", (run,)).fetchone()
         return int(found[0]) if found else 0
 
-    def in_state(self, *states: str) -> list[Run]:
-        """All runs in one of these states, oldest first."""
-        marks = ", ".join("?" * len(states))
-        return list(self._runs(f"WHERE state IN ({marks}) ORDER BY created", states))
+    def in_state(self, *states: str) -> list[Run | SweepRow]:
+        """All sweeps and runs in one of these states, oldest first of each."""
+        chosen = f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY created"
+        return [*self._sweeps(chosen, states), *self._runs(chosen, states)]
 
     def events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> list[tuple[int, Event]]:
         """(number, event) of a run after number ``after``, in order; of these ``kinds`` alone if any are given."""
@@ -277,6 +239,10 @@ class Store:
         columns = "id, created, config, family, seed, state, seconds, test"
         for row in self._db().execute(f"SELECT {columns} FROM runs {clause}", values):
             yield Run(*[*row[:7], row[7] and json.loads(row[7])])
+
+    def _sweeps(self, clause: str, values: Sequence[object]) -> Iterator[SweepRow]:
+        for row in self._db().execute(f"SELECT id, created, sweep, state, seconds FROM sweeps {clause}", values):
+            yield SweepRow(*row)
 
     def _db(self) -> sqlite3.Connection:
         if not hasattr(self._local, "db"):

@@ -14,7 +14,7 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
     ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking"],
-    ["chain", "best", "memory", "interpreter"],
+    ["chain", "best", "memory", "interpreter", "claim", "status"],
     ["catalogue", "metrics", "line", "uploads", "fetching", "packing"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes", "compute"],
     ["augmentation", "schedules", "optimisers"],
@@ -25,12 +25,13 @@ LAYERS = [
     ["config", "matching", "council", "networks", "errands"],
     ["plan", "live"],
     ["objections"],
-    ["schemes", "presets"],
+    ["schemes", "presets", "sweep"],
     ["instruction", "derivation"],
     ["learning", "classroom", "preparation", "probes", "kept", "snapshots"],
     ["lesson", "judgement"],
-    ["training", "store"],
+    ["training", "store", "schema", "rows"],
     ["stacking"],
+    ["sweeping"],
     ["journal", "recall"],
     ["runs", "__main__"],
 ]

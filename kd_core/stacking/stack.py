@@ -91,6 +91,11 @@ class Stacked:
         return len(self.configs) * sum(cohort.done for cohort in self._cohorts), len(self.configs) * steps
 
     @property
+    def is_talking(self) -> bool:
+        """More events are ready to be said: nothing will be computed to give the next one."""
+        return bool(self._pending)
+
+    @property
     def seconds(self) -> float:
         """Spent compiling so far."""
         return sum(cohort.step.seconds for cohort in self._cohorts)

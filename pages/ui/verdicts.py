@@ -12,6 +12,7 @@ from kd_core.config import RunConfig
 from kd_core.plan import STUDENT, TEACHER, behind
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store import Run
+from kd_core.sweep import Sweep
 from kd_core.verdict import SEEDS, Verdict, verdict
 from pages.ui import planning, roles
 from pages.ui.browser.palette import ROLES, Theme
@@ -100,8 +101,7 @@ def is_it_luck(row: Run) -> None:
         missing = missing_seeds(row, family)
         label = "Is it luck?" if len(missing) < SEEDS else f"Is it luck? Ask {len(missing)} more seeds"
         if st.button(label, icon=":material/casino:", key="luck", help=_help(row, len(missing))):
-            for seed in missing:
-                runs.shared().start(row.config.with_flat(seed=seed))
+            runs.shared().start_sweep(Sweep.over_seeds(row.config, missing))
             st.rerun()
 
 

@@ -1,0 +1,87 @@
+"""The rows of the store's tables, as objects."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kd_core.config import RunConfig
+from kd_core.events import Event
+from kd_core.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of the table of runs."""
+
+    id: str
+    created: float
+    text: str  # RunConfig.to_json()
+    family: str
+    seed: int
+    state: str
+    seconds: float
+    test: dict[str, dict[str, float]] | None
+
+    @functools.cached_property
+    def config(self) -> RunConfig:
+        """Raises ValueError where it names something that this installation does not have."""
+        return RunConfig.from_json(self.text)
+
+    @functools.cached_property
+    def listed(self) -> RunConfig | None:
+        """:attr:`config` for a list of many runs: see :meth:`RunConfig.recorded`. None where something is not here."""
+        try:
+            config = RunConfig.recorded(self.text)
+        except ValueError:
+            return None
+        return config if config.dataset.is_here() else None
+
+    @property
+    def is_readable(self) -> bool:
+        """Everything that the configuration names is there."""
+        try:
+            return bool(self.config)
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """One row of the table of sweeps."""
+
+    id: str
+    created: float
+    text: str  # Sweep.to_json()
+    state: str
+    seconds: float
+
+    @functools.cached_property
+    def sweep(self) -> Sweep:
+        """Raises ValueError where it names something that this installation does not have."""
+        return Sweep.from_json(self.text)
+
+    @property
+    def config(self) -> RunConfig:
+        """What its runs have in common. Raises ValueError likewise."""
+        return self.sweep.base
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Events number ``first``, ``first + 1``, ... of a run with their times, and the ``weights`` kept with some of
+    them, by number."""
+
+    run: str
+    first: int
+    said: Sequence[tuple[float, Event]]
+    weights: Mapping[int, bytes]
+
+
+def family_of(config: RunConfig) -> str:
+    """What runs have in common that differ in their seed alone."""
+    body = json.loads(config.to_json())
+    body["basics"].pop("seed")
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))

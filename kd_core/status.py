@@ -1,0 +1,26 @@
+"""How far a run or a sweep is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+QUEUED, TRAINING, PAUSED = "queued", "training", "paused"
+COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "interrupted"
+ACTIVE = (QUEUED, TRAINING, PAUSED)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is. ``ahead`` counts the runs before it in the queue; seconds are 0 where nothing is known."""
+
+    state: str
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    remaining: float = 0.0
+    ahead: int = 0
+    pace: float = 0.0
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE
