@@ -24,6 +24,7 @@ class Run:
     state: str
     seconds: float
     test: dict[str, dict[str, float]] | None
+    sweep: str = ""  # the id of the sweep that it is one of
 
     @functools.cached_property
     def config(self) -> RunConfig:

@@ -236,9 +236,9 @@ class Store:
         db.executemany("INSERT INTO events (run, n, at, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _runs(self, clause: str, values: Sequence[object]) -> Iterator[Run]:
-        columns = "id, created, config, family, seed, state, seconds, test"
+        columns = "id, created, config, family, seed, state, seconds, test, coalesce(sweep, '')"
         for row in self._db().execute(f"SELECT {columns} FROM runs {clause}", values):
-            yield Run(*[*row[:7], row[7] and json.loads(row[7])])
+            yield Run(*[*row[:7], row[7] and json.loads(row[7]), row[8]])
 
     def _sweeps(self, clause: str, values: Sequence[object]) -> Iterator[SweepRow]:
         for row in self._db().execute(f"SELECT id, created, sweep, state, seconds FROM sweeps {clause}", values):

@@ -122,10 +122,14 @@ def _help(row: Run, count: int) -> str:
 
 
 def _wait(row: Run, before: int) -> None:
-    active = [run for run in runs.shared().store.siblings(row.family) if run.state in runs.ACTIVE]
+    shared = runs.shared()
+    active = [run for run in shared.store.siblings(row.family) if run.state in runs.ACTIVE]
     if len(active) < before:
         st.rerun()
-    st.progress((SEEDS - min(SEEDS, len(active))) / SEEDS, f"Asking other seeds: {len(active)} still to come.")
+    # Seeds that are trained together are one thing to wait for.
+    found = [shared.status(name) for name in {run.sweep or run.id for run in active}]
+    done, total = (sum(part) for part in zip(*((one.done, max(1, one.total)) for one in found if one), strict=True))
+    st.progress(min(1.0, done / total), f"Asking {len(active)} other seeds.")
 
 
 def table(row: Run, shown: Reel) -> None:
