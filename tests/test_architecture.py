@@ -22,6 +22,7 @@ LAYERS = [
     ["methods"],
     ["batches"],
     ["teaching", "order"],
+    ["wholestep"],
     ["config", "matching", "council", "networks", "errands"],
     ["plan", "live"],
     ["objections"],

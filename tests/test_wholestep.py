@@ -20,11 +20,12 @@ from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.recipes import Recipe, TeacherRecipe
-from kd_core.stacking import objective, wholestep
-from kd_core.stacking.compiling import pays
-from kd_core.stacking.objective import Objective
-from kd_core.stacking.replicas import Replicas, dense, refusal
-from kd_core.stacking.wholestep import Shown, WholeStep
+from kd_core.wholestep import objective
+from kd_core.wholestep import step as wholestep
+from kd_core.wholestep.compiling import pays
+from kd_core.wholestep.objective import Objective
+from kd_core.wholestep.replicas import Replicas, dense, refusal
+from kd_core.wholestep.step import Shown, WholeStep
 
 CLASSES, EXAMPLES, SIZE, STEPS = 5, 40, 16, 4
 RATES = [0.01, 0.01, 0.03, 0.02]  # the last replica has no teacher

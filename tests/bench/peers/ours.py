@@ -78,8 +78,8 @@ class Ours:
     def _run(self, config: RunConfig) -> None:
         if self.runs is None:
             training = Timed(config, kept=self.kept)
-        training.at_once = AT_ONCE
-        self._thread.submit(deque, training, 0).result()  # takes every event, keeps none
+            training.at_once = AT_ONCE
+            self._thread.submit(deque, training, 0).result()  # takes every event, keeps none
             return
         run = self.runs.start(config)
         while (status := self.runs.status(run)) is not None and status.is_active:

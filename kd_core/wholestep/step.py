@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from kd_core.recipes import Recipe, TeacherRecipe
-from kd_core.stacking import updates
-from kd_core.stacking.compiling import ALWAYS, PAYS, Compiled, pays
-from kd_core.stacking.objective import Losses, Objective
-from kd_core.stacking.replicas import Replicas
-from kd_core.stacking.updates import Moments
+from kd_core.wholestep import updates
+from kd_core.wholestep.compiling import ALWAYS, PAYS, Compiled, pays
+from kd_core.wholestep.objective import Losses, Objective
+from kd_core.wholestep.replicas import Replicas
+from kd_core.wholestep.updates import Moments
 
 
 @dataclass(frozen=True)
