@@ -29,6 +29,7 @@ LAYERS = [
     ["schemes", "presets"],
     ["instruction", "derivation"],
     ["learning", "classroom", "preparation", "probes", "kept", "snapshots"],
+    ["compiled", "fitting"],
     ["lesson", "judgement"],
     ["training", "store"],
     ["stacking"],

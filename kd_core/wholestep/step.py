@@ -86,13 +86,17 @@ class WholeStep:
         self.moments = Moments.of(replicas.weights, recipe.optimiser)
         current = {**replicas.weights, **replicas.buffers}
         self.averages = {name: value.clone() for name, value in current.items()} if recipe.ema else {}
-        self._rates = torch.tensor(list(rates), dtype=torch.float64, device=shown.inputs.device)
+        self.set_rates(rates)
+        self._sum = torch.zeros(len(replicas), device=shown.inputs.device)  # not finite once a loss was not
+        self._compiled: dict[int, Compiled] = {}  # by the size of the batch
+
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Other full learning rates (R,) from the next step on."""
+        self._rates = torch.tensor(list(rates), dtype=torch.float64, device=self.shown.inputs.device)
         self._stretches: list[tuple[slice, float]] = []
         for rate, group in groupby(enumerate(rates), key=lambda pair: pair[1]):
             numbers = [number for number, _ in group]
             self._stretches.append((slice(numbers[0], numbers[-1] + 1), rate))
-        self._sum = torch.zeros(len(replicas), device=shown.inputs.device)  # not finite once a loss was not
-        self._compiled: dict[int, Compiled] = {}  # by the size of the batch
 
     @torch.no_grad()
     def __call__(self, rows: Tensor, share: float = 1.0) -> Told:
@@ -125,6 +129,17 @@ class WholeStep:
         """Takes into use what has been compiled; between two epochs, so that an epoch is computed one way."""
         for compiled in self._compiled.values():
             compiled.is_used = compiled.ready is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is being compiled."""
+        return all(compiled.is_over for compiled in self._compiled.values())
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all that was to be compiled is there, and that is something."""
+        made = list(self._compiled.values())
+        return bool(made) and all(compiled.is_over and compiled.ready is not None for compiled in made)
 
     def wait(self) -> None:
         """Until all that is being compiled is ready."""
@@ -176,7 +191,8 @@ class WholeStep:
         }
 
     def _state(self) -> list[Tensor]:
-        return [value for group, own in self._groups().items() if group != "sum" for value in own.values()]
+        kept = [value for group, own in self._groups().items() if group != "sum" for value in own.values()]
+        return [*kept, *self.objective.numbers.values()]
 
     def _numbers(self, share: float) -> tuple[Tensor, Tensor]:
         """The rates (R,), and Adam's two corrections with the share by which the average moves (3,)."""
@@ -185,7 +201,7 @@ class WholeStep:
 
     def _eager(self, rows: Tensor, share: float) -> Told:
         weights, buffers = self.replicas.weights, self.replicas.buffers
-        losses, slopes = self._gradient(weights, buffers, rows)
+        losses, slopes = self._gradient(weights, buffers, rows, self.objective.numbers)
         rates = [(stretch, rate * share) for stretch, rate in self._stretches]
         updates.fused(self.recipe, weights, slopes, self.moments, done=self.done, rates=rates)
         if self.averages:
@@ -197,20 +213,25 @@ class WholeStep:
         """The same of tensors alone, in place: those of :meth:`_state`, then rows, rates and numbers."""
         left = iter(arguments)
         groups = {group: {name: next(left) for name in own} for group, own in self._groups().items() if group != "sum"}
+        options = {name: next(left) for name in self.objective.numbers}
         rows, rates, numbers = left
         weights, buffers = groups["weights"], groups["buffers"]
-        losses, slopes = self._gradient(weights, buffers, rows)
+        losses, slopes = self._gradient(weights, buffers, rows, options)
         moments = Moments(groups["first"], groups["second"])
         updates.plain(self.recipe, weights, slopes, moments, corrected=numbers[:2], rates=rates)
         updates.average(groups["averages"], {**weights, **buffers}, numbers[2])
         return losses.totals, losses.parts, losses.labels
 
     def _gradient(
-        self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], rows: Tensor
+        self,
+        weights: Mapping[str, Tensor],
+        buffers: Mapping[str, Tensor],
+        rows: Tensor,
+        options: Mapping[str, Tensor],
     ) -> tuple[Losses, dict[str, Tensor]]:
         inputs, labels, teachers = self.shown.batch(rows)
         logits, back = self.replicas.forward(weights, buffers, inputs, self._courses)
-        losses = self.objective(logits, labels, teachers)
+        losses = self.objective(logits, labels, teachers, options)
         slopes = back(losses.slopes)
         if self.recipe.clip:
             updates.clip(slopes, self.recipe.clip)
