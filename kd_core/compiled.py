@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from kd_core.events import Switched
+from kd_core.events import Event, Switched
 from kd_core.learning import Learning
 from kd_core.methods import Method, Part, Signals
 from kd_core.options import options_of
@@ -24,7 +24,12 @@ from kd_core.wholestep.step import Shown, WholeStep
 
 log = logging.getLogger(__name__)
 
-PATH = "compiled"  # in the event
+COMPILED, EAGER = "compiled", "eager"  # paths, in the event
+
+
+def recorded(changes: Sequence[Event]) -> dict[str, int] | None:
+    """After which step of each phase steps were compiled ones, according to a record; None if it says nothing."""
+    return {own.phase: own.step for own in changes if isinstance(own, Switched) and own.path == COMPILED} or None
 
 
 def refusal(phase: Phase, learning: Sequence[Learning], classes: int) -> str:
@@ -55,12 +60,17 @@ def _clauses(phase: Phase, learning: Sequence[Learning], classes: int) -> Iterat
     if clause := replicas.refusal(first.network):
         yield clause
     methods = [own.method for own in learning if own.instructions and own.method is not None]
-    if methods and (clause := objective.refusal(methods, classes, _live(methods))):
+    if methods and (clause := objective.refusal(methods, classes)):
         yield clause
 
 
-def _live(methods: Sequence[Method]) -> list[str]:
-    return [name for name, option in options_of(type(methods[0])).items() if option.live] if methods else []
+def changeable(methods: Sequence[Method], classes: int) -> list[str]:
+    """The live options that may be tensors: others decide which operations there are."""
+    found: list[str] = []
+    for name, option in options_of(type(methods[0])).items() if methods else ():
+        if option.live and not objective.refusal(methods, classes, [*found, name]):
+            found.append(name)
+    return found
 
 
 def _teacher(own: Learning) -> Tensor | None:
@@ -81,7 +91,7 @@ class CompiledSteps:
     def __init__(self, phase: Phase, learning: Sequence[Learning], order: Order, operations: float) -> None:
         """``operations``: floating-point operations of the forward pass of one example by one network."""
         self.phase, self.learning, self.order = phase, learning, order
-        self.is_on, self._is_hopeless = False, False
+        self.is_on, self.is_over = False, False
         self.rows = sorted(learning, key=lambda own: not own.instructions)  # who is taught comes first
         self.taught = [own for own in self.rows if own.instructions]
         examples, courses = order.examples, list(order.pools)
@@ -101,12 +111,13 @@ class CompiledSteps:
             len(self.rows) - len(self.taught),
             smoothing=phase.recipe.smoothing,
             lacks_labels=bool((examples.labels < 0).any()),
-            live=_live(self._methods),
+            live=changeable(self._methods, len(examples.data.classes)),
             device=examples.device,
         )
         self._rates = self._rates_now()
         stack = Replicas([each.network for each in self.rows])
         self.step = WholeStep(stack, own, phase.recipe, self._rates, shown, compiling=PAYS)
+        self._counters: list[Tensor] = []  # of steps, in the learners' own books
         self._epoch, self._batches = -1, [torch.empty(0)]
         self._parts, self._columns = self._layout()
         self.step.plan(self._batches_of(0), phase.recipe.epochs, operations)
@@ -115,21 +126,26 @@ class CompiledSteps:
         """Begins, if now is the time, ``done`` steps into the phase: at the start of an epoch, once all is ready.
 
         ``recorded``: the steps, by phase, after which it was done before and is to be done again, then and only then;
-        ``was_on``: it had been done already when a checkpoint was taken. Both wait for the compiler.
+        ``was_on``: it had been done already when a checkpoint was taken. Both wait for the compiler. Ends, where an
+        option was changed by hand that is a part of what was compiled.
         """
-        if self.is_on or self._is_hopeless:
+        if self.is_over or not self.step.objective.fits(self._methods_now()):
+            was_in_use, self.is_over = self.is_on, True
+            self.end()
+            return [Switched(self.phase.name, done, EAGER)] if was_in_use else []
+        if self.is_on:
             return []
         is_again = was_on or (recorded is not None and recorded.get(self.phase.name) == done)
         if is_again:
             self.step.wait()
             if not self.step.is_ready:
-                self._is_hopeless = True
+                self.is_over = True
                 log.warning("The steps of the phase “%s” cannot be compiled again as they were.", self.phase.name)
         is_time = recorded is None and done > 0 and done % self.order.per_epoch == 0
         if not self.step.is_ready or not (is_again or is_time):
             return []
         self.begin()
-        return [] if was_on else [Switched(self.phase.name, done, PATH)]
+        return [] if was_on else [Switched(self.phase.name, done, COMPILED)]
 
     @torch.no_grad()
     def begin(self) -> None:
@@ -144,8 +160,15 @@ class CompiledSteps:
                 moments = {"exp_avg": step.moments.first, "exp_avg_sq": step.moments.second}
             names = [name for name, _ in own.network.named_parameters()]
             own.optimiser.move({kind: [each[name][row] for name in names] for kind, each in moments.items()})
+            self._counters += own.optimiser.counters
+            self._counters += [] if own.average is None else [own.average.n_averaged]
         step.swap()
         self.is_on = True
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Everything that a step changes, once it has begun."""
+        return [*self.step.tensors().values(), *self._counters]
 
     def end(self) -> None:
         """Every network has memory of its own again."""
@@ -166,10 +189,8 @@ class CompiledSteps:
             losses = self.step(batches[at % self.order.per_epoch], course)
             told.append(torch.cat([losses.parts.flatten(), losses.labels]))
             taken.append((self._parts, course * self.learning[0].rate))
-        for own in self.rows:
-            own.optimiser.count(done + most)
-            if own.average is not None:
-                own.average.n_averaged.fill_(done + most)
+        for counter in self._counters:
+            counter.fill_(done + most)
         values: list[float] = torch.stack(told)[:, self._columns].flatten().tolist()
         return taken, values
 

@@ -128,7 +128,7 @@ class Adjusted(Event):
 
 @dataclass(frozen=True)
 class Switched(Event):
-    """From step ``step + 1`` of the phase on its steps are computed another way: ``path`` is "compiled"."""
+    """From step ``step + 1`` of the phase on steps are computed another way: "compiled", or "eager" again."""
 
     phase: str
     step: int

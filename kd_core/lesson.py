@@ -85,7 +85,7 @@ class Lesson:
         self.best = {own.role: Best() for own in self.learning}
         self._one_by_one = 0  # steps up to there are taken one by one, since something among them is not finite
         self.compiled: CompiledSteps | None = None
-        self._is_asked, self._was_compiled = False, False  # whether there are compiled steps; at the last checkpoint
+        self._is_asked, self._was_compiled = False, False  # about compiled steps; whether it had them before
 
     def _network(self, learner: Learner, phases: Sequence[Phase], networks: Mapping[str, nn.Module]) -> nn.Module:
         with initialising(learner.seed, "weights"):
@@ -210,6 +210,8 @@ class Lesson:
         return said
 
     def _state_now(self) -> list[torch.Tensor]:
+        if self.compiled is not None and self.compiled.is_on:
+            return self.compiled.tensors
         return [value for own in self.learning for value in own.state()]
 
     def _state(self) -> list[torch.Tensor]:
@@ -276,7 +278,7 @@ class Lesson:
             role: [best.accuracy, best.step, best.epoch, best.waited] for role, best in self.best.items()
         }
         state.values["scaler"] = self.scaler.state_dict()
-        state.values["is_compiled"] = self.is_compiled
+        state.values["compiled"] = [self.is_compiled, self.compiled is not None and self.compiled.is_over]
 
     def take(self, state: Checkpoint, is_enough: bool) -> None:
         """Weights and optimisers as they were."""
@@ -290,5 +292,5 @@ class Lesson:
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state.values["scaler"])
         self.is_enough = is_enough
-        self._was_compiled = state.values.get("is_compiled", False)
+        self._was_compiled, self._is_asked = state.values.get("compiled", (False, False))
         self._keep_weights()

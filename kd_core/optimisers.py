@@ -96,10 +96,10 @@ class Optimiser:
                 own.setdefault("step", torch.zeros((), device=weight.device))
         self._state = self._lists()
 
-    def count(self, steps: int) -> None:
-        """So many steps have been made; what the moments are is known to whoever made them."""
-        for value in self._state.get("step", []):
-            value.fill_(steps)
+    @property
+    def counters(self) -> list[Tensor]:
+        """() each: how many steps were made, as far as the optimiser wants to know."""
+        return self._state.get("step", [])
 
     def _lists(self) -> dict[str, list[Tensor]]:
         """The state by name, one tensor for each weight; empty as long as some weight has none."""

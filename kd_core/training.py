@@ -19,6 +19,7 @@ from torch import nn
 
 from kd_core import devices, events
 from kd_core.checkpoint import Checkpoint
+from kd_core.compiled import recorded
 from kd_core.config import RunConfig
 from kd_core.datasets import NotHereError, load
 from kd_core.derivation import derive
@@ -41,8 +42,7 @@ class Training:
 
     ``kept`` holds phases that were trained before, by what determines them. Their events are said again, so that a run
     gives the same events whether it finds its teacher there or trains it. ``adjustments`` repeats changes once made by
-    hand, and switches to compiled steps: where it names one there are no others. ``resume`` continues from a checkpoint
-    and says only what comes after it.
+    hand and, if it names any, exactly these switches to compiled steps. ``resume`` says only what follows a checkpoint.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Training:
         self.phases = plan_of(config)
         self.networks: dict[str, nn.Module] = {}
         self.live = Live(config, [change for change in adjustments if isinstance(change, Adjusted)])
-        self._switches = {change.phase: change.step for change in adjustments if isinstance(change, Switched)} or None
+        self._switches = recorded(adjustments)
         self.at_once = 0.0  # seconds of steps that are taken before the caller may intervene again; changes no number
         self._kept: Kept = {} if kept is None else kept
         self._is_stopping = False
@@ -187,7 +187,7 @@ class Training:
         return self._lesson
 
     def _some_steps(self, lesson: Lesson) -> list[Event]:
-        said = [*lesson.switch(self._step, self._switches, self._operations), *self._adjust(lesson)]
+        said = [*self._adjust(lesson), *lesson.switch(self._step, self._switches, self._operations)]
         at, begun = self._step + 1, time.perf_counter()
         try:
             taken = lesson.steps_from(self._step, self._most(lesson))

@@ -112,9 +112,14 @@ class Objective:
             self.numbers[""] = torch.empty(4, len(methods), 1, 1, device=device)
         self.put(methods)
 
+    def fits(self, methods: Sequence[Method]) -> bool:
+        """Whether these methods are like those at hand in all but what :meth:`put` can change."""
+        free = {"temperature", "alpha"} if "" in self.numbers else set(self.numbers)
+        return [_rest(method, free) for method in methods] == [_rest(method, free) for method in self.methods]
+
     def put(self, methods: Sequence[Method]) -> None:
         """Puts the numbers of these methods, otherwise like the first ones, in the place of theirs."""
-        self.method = methods[0] if methods else None
+        self.methods, self.method = list(methods), methods[0] if methods else None
         for name, numbers in self.numbers.items():
             values = [getattr(method, name) for method in methods] if name else _columns(methods)
             numbers.copy_(torch.tensor(values, dtype=torch.float32).view(numbers.shape))
@@ -193,6 +198,10 @@ class Objective:
             labels = torch.where(is_labelled, labels, teacher.argmax(1))
         parts = method.parts(Signals(logits.T, labels, teacher, is_labelled=is_labelled))
         return sum((_weighted(part) for part in parts), torch.zeros(())), [part.value for part in parts]
+
+
+def _rest(method: Method, free: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in method.values().items() if name not in free}
 
 
 def _columns(methods: Sequence[Method]) -> list[list[float]]:

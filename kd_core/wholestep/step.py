@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
@@ -23,8 +22,7 @@ from kd_core.wholestep.replicas import Replicas
 from kd_core.wholestep.updates import Moments
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """The examples that stay on the device, and who is shown what of them.
 
     ``inputs`` (N, ...); ``labels`` (C, N) as given in each of C courses, -1 for none; ``teachers`` (U, N, K), the
@@ -92,7 +90,7 @@ class WholeStep:
 
     def set_rates(self, rates: Sequence[float]) -> None:
         """Other full learning rates (R,) from the next step on."""
-        self._rates = torch.tensor(list(rates), dtype=torch.float64, device=self.shown.inputs.device)
+        self._rates = list(rates)
         self._stretches: list[tuple[slice, float]] = []
         for rate, group in groupby(enumerate(rates), key=lambda pair: pair[1]):
             numbers = [number for number, _ in group]
@@ -108,7 +106,7 @@ class WholeStep:
         compiled = self._compiled.get(size)
         is_swapped = compiled is not None and compiled.is_over and (compiled.is_used or self.compiling == ALWAYS)
         if compiled is not None and is_swapped and compiled.ready is not None:
-            told = Told(*compiled.ready(*self._state(), rows, *self._numbers(share)))
+            told = Told(*compiled.ready(*self._state(), rows, *self._numbers(share), *self.shown))
         else:
             told = self._eager(rows, share)
         self._sum += told.totals
@@ -197,11 +195,12 @@ class WholeStep:
     def _numbers(self, share: float) -> tuple[Tensor, Tensor]:
         """The rates (R,), and Adam's two corrections with the share by which the average moves (3,)."""
         numbers = (*updates.corrections(self.done), 1 - self.recipe.ema if self.done else 1.0)
-        return (self._rates * share).float(), torch.tensor(numbers).to(self._rates.device)
+        device = self._sum.device
+        return torch.tensor([rate * share for rate in self._rates], device=device), torch.tensor(numbers, device=device)
 
     def _eager(self, rows: Tensor, share: float) -> Told:
         weights, buffers = self.replicas.weights, self.replicas.buffers
-        losses, slopes = self._gradient(weights, buffers, rows, self.objective.numbers)
+        losses, slopes = self._gradient(weights, buffers, self.shown.batch(rows), self.objective.numbers)
         rates = [(stretch, rate * share) for stretch, rate in self._stretches]
         updates.fused(self.recipe, weights, slopes, self.moments, done=self.done, rates=rates)
         if self.averages:
@@ -210,13 +209,13 @@ class WholeStep:
         return Told(losses.totals, losses.parts, losses.labels)
 
     def _plain(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """The same of tensors alone, in place: those of :meth:`_state`, then rows, rates and numbers."""
+        """The same of tensors alone, in place: those of :meth:`_state`, rows, rates and numbers, what is shown."""
         left = iter(arguments)
         groups = {group: {name: next(left) for name in own} for group, own in self._groups().items() if group != "sum"}
         options = {name: next(left) for name in self.objective.numbers}
-        rows, rates, numbers = left
+        rows, rates, numbers, *shown = left
         weights, buffers = groups["weights"], groups["buffers"]
-        losses, slopes = self._gradient(weights, buffers, rows, options)
+        losses, slopes = self._gradient(weights, buffers, Shown(*shown).batch(rows), options)
         moments = Moments(groups["first"], groups["second"])
         updates.plain(self.recipe, weights, slopes, moments, corrected=numbers[:2], rates=rates)
         updates.average(groups["averages"], {**weights, **buffers}, numbers[2])
@@ -226,10 +225,10 @@ class WholeStep:
         self,
         weights: Mapping[str, Tensor],
         buffers: Mapping[str, Tensor],
-        rows: Tensor,
+        batch: tuple[Tensor, Tensor, Tensor],
         options: Mapping[str, Tensor],
     ) -> tuple[Losses, dict[str, Tensor]]:
-        inputs, labels, teachers = self.shown.batch(rows)
+        inputs, labels, teachers = batch
         logits, back = self.replicas.forward(weights, buffers, inputs, self._courses)
         losses = self.objective(logits, labels, teachers, options)
         slopes = back(losses.slopes)
@@ -239,4 +238,4 @@ class WholeStep:
 
     def _prepare(self, rows: Tensor) -> None:
         arguments = [*self._state(), rows, *self._numbers(1.0)]
-        self._compiled[rows.shape[1]] = Compiled(self._plain, arguments)
+        self._compiled[rows.shape[1]] = Compiled(self._plain, arguments, self.shown)
