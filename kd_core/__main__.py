@@ -13,7 +13,7 @@ from kd_core.catalogue import GROUPS, find, members
 from kd_core.config import MEMBERS, RunConfig, from_flat, settings
 from kd_core.control import AT_ONCE
 from kd_core.datasets import Dataset
-from kd_core.events import Event, Failed, Finished, Validated, to_json
+from kd_core.events import Event, Failed, Finished, Switched, Validated, to_json
 from kd_core.memory import keep_freed_memory
 from kd_core.options import Option, as_text, options_of
 from kd_core.schemes import comparison_of
@@ -223,6 +223,8 @@ def _as_text(groups: dict[str, list[dict[str, Any]]]) -> str:
 def _in_words(event: Event, compares: Comparison) -> str:
     if isinstance(event, Validated):
         return f"{event.phase}, epoch {event.epoch}: validation accuracy {_shares(event.accuracy)}"
+    if isinstance(event, Switched):
+        return f"{event.phase}: {event.path} steps from step {event.step + 1:,}"
     if isinstance(event, Failed):
         return event.message
     if isinstance(event, Finished):

@@ -28,11 +28,20 @@ class Compute(Options):
         True, "Images in memory pixel by pixel rather than colour by colour: faster convolutions on most devices.",
         label="Channels last",
     )  # fmt: skip
+    compiled: bool = switch(
+        False, "Takes every training step of small networks as one compiled function once that is ready: faster in "
+        "long runs, after some seconds of preparation in the background; last digits change.",
+        label="Compiled steps",
+    )  # fmt: skip
 
     @property
     def is_exact(self) -> bool:
         """Nothing is computed in 16 bits."""
         return self.precision == EXACT
+
+    def ways(self) -> dict[str, object]:
+        """What the numbers of a phase that is kept depend on: its steps are never compiled."""
+        return {name: value for name, value in self.values().items() if name != "compiled"}
 
     def autocast(self, device: torch.device) -> AbstractContextManager[None]:
         """While open, networks multiply in the chosen precision."""

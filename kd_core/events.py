@@ -127,6 +127,15 @@ class Adjusted(Event):
 
 
 @dataclass(frozen=True)
+class Switched(Event):
+    """From step ``step + 1`` of the phase on steps are computed another way: "compiled", or "eager" again."""
+
+    phase: str
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
 class Restored(Event):
     """At the end of a phase these roles went back to the weights of their best ``epochs``; a look at them follows."""
 
@@ -160,7 +169,7 @@ class Finished(Event):
 
 KINDS: dict[str, type[Event]] = {
     kind.__name__.lower(): kind
-    for kind in (Prepared, Step, Validated, Pinned, Probed, Surface, Adjusted, Restored, Failed, Finished)
+    for kind in (Prepared, Step, Validated, Pinned, Probed, Surface, Adjusted, Switched, Restored, Failed, Finished)
 }
 
 KNOWN = {name: frozenset(field.name for field in fields(kind)) for name, kind in KINDS.items()}

@@ -14,9 +14,11 @@ from kd_core.batches import Examples
 from kd_core.best import Best, copy_of
 from kd_core.checkpoint import Checkpoint
 from kd_core.classroom import instructions, pool
+from kd_core.compiled import CompiledSteps, refusal
 from kd_core.compute import Compute
 from kd_core.datasets import Data
-from kd_core.events import Event, Restored, Step, Validated
+from kd_core.events import Event, Restored, Step, Switched, Validated
+from kd_core.fitting import largest_batch
 from kd_core.learning import Learning, NotFiniteError, in_numbers
 from kd_core.methods import Part
 from kd_core.order import Order
@@ -27,6 +29,8 @@ from kd_core.recipes import BEST
 from kd_core.schedules import share
 from kd_core.seeds import initialising
 from kd_core.teaching import answers, freeze
+
+_Taken = tuple[dict[str, list[Part]], float]  # of a step: the parts by role, the learning rate
 
 
 class Lesson:
@@ -80,6 +84,8 @@ class Lesson:
         self._good: dict[str, dict[str, torch.Tensor]] = {}  # weights of the last look
         self.best = {own.role: Best() for own in self.learning}
         self._one_by_one = 0  # steps up to there are taken one by one, since something among them is not finite
+        self.compiled: CompiledSteps | None = None
+        self._is_asked, self._was_compiled = False, False  # about compiled steps; whether it had them before
 
     def _network(self, learner: Learner, phases: Sequence[Phase], networks: Mapping[str, nn.Module]) -> nn.Module:
         with initialising(learner.seed, "weights"):
@@ -115,30 +121,55 @@ class Lesson:
         for learning in self.learning:
             learning.apply(live)
 
+    def switch(self, done: int, recorded: Mapping[str, int] | None, operations: Mapping[str, float]) -> list[Switched]:
+        """Before the step after ``done`` others: whether it is a compiled one from here on; ``recorded`` as in
+        :meth:`CompiledSteps.switch`, ``operations`` of a forward pass of one example by role."""
+        if self.compute.compiled and not self._is_asked:
+            self._is_asked = True
+            if not refusal(self.phase, self.learning, len(self.data.classes)):
+                own = self.learning[0]
+                self.compiled = CompiledSteps(self.phase, self.learning, self.order, operations[own.role])
+        return self.compiled.switch(done, recorded, was_on=self._was_compiled) if self.compiled else []
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether steps are compiled ones."""
+        return self.compiled is not None and self.compiled.is_on
+
     def steps_from(self, done: int, most: int = 1) -> list[Step]:
         """At most that many steps after ``done`` others, of every learner, all within one epoch.
 
         Raises NotFiniteError, and then no weight has changed. Several steps are taken first and looked at together:
         where something was not finite they are undone, and taken again one by one.
         """
-        if most <= 1 or done < self._one_by_one or not done or self.scaler.is_enabled():
-            return self._said(done, [self._one_step(done, is_checked=True)])
+        most = 1 if done < self._one_by_one or not done or self.scaler.is_enabled() else most
+        if most <= 1 and not self.is_compiled:
+            return self._said(done, *self._steps(done, 1, is_checked=True))
         before = self._state()
         try:
-            said = self._said(done, [self._one_step(at, is_checked=False) for at in range(done, done + most)])
+            taken = self.compiled.take if self.compiled is not None and self.compiled.is_on else self._steps
+            said = self._said(done, *taken(done, most))
             weights = [value for value in self._state_now() if value.is_floating_point()]
             if not nn.utils.get_total_norm(weights).isfinite():
                 raise NotFiniteError(self.learning[0].role, "the gradient")
         except (NotFiniteError, torch.OutOfMemoryError):
             for value, kept in zip(self._state_now(), before, strict=True):
                 value.copy_(kept)
+            if most <= 1:  # a compiled one
+                return self._said(done, *self._steps(done, 1, is_checked=True))
             self._one_by_one = done + most
             return self.steps_from(done)
         return said
 
+    def _steps(self, done: int, most: int, *, is_checked: bool = False) -> tuple[list[_Taken], list[float]]:
+        """So many steps, and the values of all of their parts, read from the device in one go."""
+        taken = [self._one_step(at, is_checked=is_checked) for at in range(done, done + most)]
+        parts = [part.value.detach() for step, _ in taken for own in step.values() for part in own]
+        return taken, torch.stack(parts).tolist()
+
     @torch.no_grad()
-    def _one_step(self, done: int, *, is_checked: bool) -> dict[str, tuple[list[Part], float]]:
-        """What each learner lost, and its learning rate."""
+    def _one_step(self, done: int, *, is_checked: bool) -> _Taken:
+        """What each learner lost, and the learning rate of the first."""
         epoch = done // self.per_epoch
         course = share(self.phase.recipe, done, self.steps)
         batches = {own.role: self.order.batch(own.learner.sees, done) for own in self.learning}
@@ -159,15 +190,13 @@ class Lesson:
             own.update()
         if self.scaler.is_enabled():
             self.scaler.update()
-        return {own.role: (losses[own.role].parts, own.optimiser.rate) for own in self.learning}
+        return {role: loss.parts for role, loss in losses.items()}, self.learning[0].optimiser.rate
 
-    def _said(self, done: int, taken: list[dict[str, tuple[list[Part], float]]]) -> list[Step]:
-        """The steps as events; the numbers are read from the device in one go. Raises NotFiniteError."""
-        parts = [part.value.detach() for step in taken for own, _ in step.values() for part in own]
-        values = iter(torch.stack(parts).tolist())
-        said = []
-        for at, step in enumerate(taken, start=done):
-            numbers = {role: in_numbers(role, own, list(islice(values, len(own)))) for role, (own, _) in step.items()}
+    def _said(self, done: int, taken: list[_Taken], values: list[float]) -> list[Step]:
+        """The steps as events. Raises NotFiniteError."""
+        left, said = iter(values), []
+        for at, (step, rate) in enumerate(taken, start=done):
+            numbers = {role: in_numbers(role, own, list(islice(left, len(own)))) for role, own in step.items()}
             said.append(
                 Step(
                     self.phase.name,
@@ -175,12 +204,14 @@ class Lesson:
                     at // self.per_epoch + 1,
                     {role: each for role, (each, _) in numbers.items()},
                     {role: whole for role, (_, whole) in numbers.items()},
-                    next(iter(step.values()))[1],
+                    rate,
                 )
             )
         return said
 
     def _state_now(self) -> list[torch.Tensor]:
+        if self.compiled is not None and self.compiled.is_on:
+            return self.compiled.tensors
         return [value for own in self.learning for value in own.state()]
 
     def _state(self) -> list[torch.Tensor]:
@@ -217,30 +248,9 @@ class Lesson:
             network.load_state_dict(self._good[role])
         return "the weights of the last look before it are kept"
 
-    @torch.no_grad()
     def fitting_size(self) -> int:
-        """After the device ran out of memory: the largest batch of half, a quarter, … of the size that fits; 0 if none
-        does. No weight changes."""
-        buffers = [(value, value.clone()) for own in self.learning for value in own.network.buffers()]
-        size = self.phase.recipe.batch_size // 2
-        while size:
-            try:
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()
-                for own in self.learning:
-                    own.forget()
-                batch = self.examples.batch(self.order.rows(self.learning[0].learner.sees, 0)[:size], 0)
-                for own in self.learning:
-                    own.forward(batch, 0)
-                for own in self.learning:
-                    own.differentiate(own.loss(batch, 0, 0))
-            except torch.OutOfMemoryError:
-                size //= 2
-            else:
-                break
-        for value, before in buffers:
-            value.copy_(before)
-        return size
+        """After the device ran out of memory: see :func:`kd_core.fitting.largest_batch`."""
+        return largest_batch(self.learning, self.order, self.phase.recipe.batch_size // 2)
 
     def end(self, done: int) -> list[Event]:
         """The networks are trained, after ``done`` steps: from here on they can only teach. Where the best weights are
@@ -251,6 +261,8 @@ class Lesson:
             for role in back:
                 self.networks[role].load_state_dict(self.best[role].weights)
             said = [Restored(self.phase.name, done, back), *self._watch.look(done, epoch, self.networks)]
+        if self.compiled is not None:
+            self.compiled.end()
         for network in self.networks.values():
             freeze(network)
         return said
@@ -266,6 +278,7 @@ class Lesson:
             role: [best.accuracy, best.step, best.epoch, best.waited] for role, best in self.best.items()
         }
         state.values["scaler"] = self.scaler.state_dict()
+        state.values["compiled"] = [self.is_compiled, self.compiled is not None and self.compiled.is_over]
 
     def take(self, state: Checkpoint, is_enough: bool) -> None:
         """Weights and optimisers as they were."""
@@ -279,4 +292,5 @@ class Lesson:
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state.values["scaler"])
         self.is_enough = is_enough
+        self._was_compiled, self._is_asked = state.values.get("compiled", (False, False))
         self._keep_weights()

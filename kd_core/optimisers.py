@@ -86,6 +86,21 @@ class Optimiser:
         self.torch.load_state_dict({**self.torch.state_dict(), "state": state})
         self._state = self._lists()
 
+    def move(self, state: Mapping[str, Sequence[Tensor]]) -> None:
+        """Goes on with its state in these tensors, by name and one for each weight, which get what it is now."""
+        for number, weight in enumerate(self.weights):
+            own = self.torch.state[weight]
+            for name, places in state.items():
+                own[name] = places[number].copy_(own.get(name, torch.zeros(())))
+            if self.kind != "sgd":
+                own.setdefault("step", torch.zeros((), device=weight.device))
+        self._state = self._lists()
+
+    @property
+    def counters(self) -> list[Tensor]:
+        """() each: how many steps were made, as far as the optimiser wants to know."""
+        return self._state.get("step", [])
+
     def _lists(self) -> dict[str, list[Tensor]]:
         """The state by name, one tensor for each weight; empty as long as some weight has none."""
         each = [self.torch.state.get(weight, {}) for weight in self.weights]

@@ -21,7 +21,7 @@ from kd_core.checkpoint import Checkpoint
 from kd_core.claim import claim
 from kd_core.config import RunConfig
 from kd_core.control import Control
-from kd_core.events import Adjusted, Event, Failed, Finished
+from kd_core.events import Adjusted, Event, Failed, Finished, Switched
 from kd_core.journal import Journal, Minutes
 from kd_core.kept import KeptPhases
 from kd_core.line import Line
@@ -194,8 +194,9 @@ class Runs:
         path = self.folder / "runs" / run / "checkpoint.safetensors"
         resume = Checkpoint.read(path) if path.exists() else None
         written = resume.values["events"] if resume else 0
-        # What was changed by hand after the last checkpoint is about to be forgotten with the rest; it is done again.
-        changes = [event for _, event in self.store.events(run, written, ["adjusted"]) if isinstance(event, Adjusted)]
+        # What was changed after the last checkpoint is about to be forgotten with the rest; it is done again.
+        found = self.store.events(run, written, ["adjusted", "switched"])
+        changes = [event for _, event in found if isinstance(event, Adjusted | Switched)]
         journal = Journal(self.store, run, path, written)
         try:
             training = Training(row.config, device=device, kept=self.kept, adjustments=changes, resume=resume)

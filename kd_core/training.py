@@ -19,10 +19,11 @@ from torch import nn
 
 from kd_core import devices, events
 from kd_core.checkpoint import Checkpoint
+from kd_core.compiled import recorded
 from kd_core.config import RunConfig
 from kd_core.datasets import NotHereError, load
 from kd_core.derivation import derive
-from kd_core.events import Adjusted, Event, Failed, Finished, Validated
+from kd_core.events import Adjusted, Event, Failed, Finished, Switched, Validated
 from kd_core.judgement import judged
 from kd_core.learning import NotFiniteError, threads
 from kd_core.lesson import Lesson
@@ -41,7 +42,7 @@ class Training:
 
     ``kept`` holds phases that were trained before, by what determines them. Their events are said again, so that a run
     gives the same events whether it finds its teacher there or trains it. ``adjustments`` repeats changes once made by
-    hand. ``resume`` continues from a checkpoint and says only what comes after it.
+    hand and, if it names any, exactly these switches to compiled steps. ``resume`` says only what follows a checkpoint.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Training:
         *,
         device: str | None = None,
         kept: Kept | None = None,
-        adjustments: Sequence[Adjusted] = (),
+        adjustments: Sequence[Adjusted | Switched] = (),
         resume: Checkpoint | None = None,
     ) -> None:
         self.config = config
@@ -58,7 +59,8 @@ class Training:
         self.data = load(config.dataset)
         self.phases = plan_of(config)
         self.networks: dict[str, nn.Module] = {}
-        self.live = Live(config, adjustments)
+        self.live = Live(config, [change for change in adjustments if isinstance(change, Adjusted)])
+        self._switches = recorded(adjustments)
         self.at_once = 0.0  # seconds of steps that are taken before the caller may intervene again; changes no number
         self._kept: Kept = {} if kept is None else kept
         self._is_stopping = False
@@ -73,6 +75,7 @@ class Training:
         self._last_look: Event | None = None  # of the phase that ended last
         ready = prepared(self.data, self.phases)
         self._work = heaviest_step(self.phases, ready.networks)
+        self._operations = {network.role: float(network.flops) for network in ready.networks}
         if resume is None:
             self._pending.append(ready)
         else:
@@ -184,7 +187,7 @@ class Training:
         return self._lesson
 
     def _some_steps(self, lesson: Lesson) -> list[Event]:
-        said = self._adjust(lesson)
+        said = [*self._adjust(lesson), *lesson.switch(self._step, self._switches, self._operations)]
         at, begun = self._step + 1, time.perf_counter()
         try:
             taken = lesson.steps_from(self._step, self._most(lesson))
@@ -268,7 +271,7 @@ class Training:
             self.networks[derived.role] = derive(derived, self.networks, self.data, self.device)
 
     def _key(self, phase: Phase) -> str:
-        ways = self.config.augmentation.values() | self.config.compute.values() | {"device": self.device.type}
+        ways = self.config.augmentation.values() | self.config.compute.ways() | {"device": self.device.type}
         return what_determines(self.config.dataset, phase, repr(sorted(ways.items())))
 
     def _load_finished(self, phase: Phase, state: Checkpoint) -> None:

@@ -10,12 +10,12 @@ import torch
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig, from_flat
 from kd_core.events import Event, Failed, Finished, Pinned, Prepared, Probed, Step, Surface, Validated, to_json
-from kd_core.stacking import objective
 from kd_core.stacking.cohort import Cohort
-from kd_core.stacking.objective import Losses, Objective
 from kd_core.stacking.stack import Stacked, refusal
 from kd_core.stacking.together import groups, train_all
 from kd_core.training import Kept, Training
+from kd_core.wholestep import objective
+from kd_core.wholestep.objective import Losses, Objective
 
 DIGITS = {"dataset": "digits", "labelled": "50", "epochs": "6", "teacher_epochs": "2", "teacher_width": "4"}
 MOONS = {"dataset": "moons", "labelled": "40", "epochs": "4", "teacher_epochs": "1", "batch_size": "16"}

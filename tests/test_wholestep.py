@@ -20,11 +20,12 @@ from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.recipes import Recipe, TeacherRecipe
-from kd_core.stacking import objective, wholestep
-from kd_core.stacking.compiling import pays
-from kd_core.stacking.objective import Objective
-from kd_core.stacking.replicas import Replicas, dense, refusal
-from kd_core.stacking.wholestep import Shown, WholeStep
+from kd_core.wholestep import compiling, objective
+from kd_core.wholestep import step as wholestep
+from kd_core.wholestep.compiling import pays
+from kd_core.wholestep.objective import Objective
+from kd_core.wholestep.replicas import Replicas, dense, refusal
+from kd_core.wholestep.step import Shown, WholeStep
 
 CLASSES, EXAMPLES, SIZE, STEPS = 5, 40, 16, 4
 RATES = [0.01, 0.01, 0.03, 0.02]  # the last replica has no teacher
@@ -204,7 +205,7 @@ def test_the_state_of_a_stack_goes_on_where_it_was_taken() -> None:
 @pytest.mark.filterwarnings("ignore")  # of the compiler, about this machine
 def test_a_compiled_step_agrees_with_an_eager_one() -> None:
     recipe = Recipe(optimiser="adam", clip=0.5, ema=0.7, weight_decay=0.01)
-    eager, compiled = (stack(MLP, SOFT, recipe, compiling) for compiling in ("never", "always"))
+    eager, compiled = (stack(MLP, SOFT, recipe, how) for how in ("never", "always"))
     for batch in rows():
         torch.testing.assert_close(compiled(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
     assert all(made.ready is not None for made in compiled._compiled.values())
@@ -215,9 +216,9 @@ def test_without_a_compiler_the_step_stays_eager(monkeypatch: pytest.MonkeyPatch
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("no C++ compiler was found")
 
-    monkeypatch.setattr(torch, "compile", fails)
+    monkeypatch.setattr(compiling, "compile_graph", fails)
     recipe = Recipe()
-    eager, attempted = (stack(MLP, SOFT, recipe, compiling) for compiling in ("never", "always"))
+    eager, attempted = (stack(MLP, SOFT, recipe, how) for how in ("never", "always"))
     for batch in rows():
         assert torch.equal(eager(batch).totals, attempted(batch).totals)
 
@@ -227,12 +228,12 @@ def test_what_pays_is_compiled_in_the_background_and_used_from_the_next_swap_on(
 ) -> None:
     calls = []
 
-    def compiled(function: Callable[..., Any], **_: object) -> Callable[..., Any]:
+    def compiled(function: Callable[..., Any], _: object) -> Callable[..., Any]:
         return lambda *arguments: (calls.append(threading.current_thread().name), function(*arguments))[1]
 
-    monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setattr(compiling, "compile_graph", compiled)
     monkeypatch.setattr(wholestep, "pays", lambda *_: True)
-    eager, other = (stack(MLP, SOFT, Recipe(), compiling) for compiling in ("never", "when it pays"))
+    eager, other = (stack(MLP, SOFT, Recipe(), how) for how in ("never", "when it pays"))
     other.plan(rows(), 1, 1.0)
     for number, batch in enumerate(rows()):
         torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
@@ -249,10 +250,11 @@ def test_what_the_compiler_is_given_is_the_same_step_for_convolutions_too(
     methods: list[Method], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Running statistics and weights change in place; everything of the compiler but the code it writes."""
-    usual = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda function, **_: usual(function, backend="aot_eager", fullgraph=True))
+    monkeypatch.setattr(
+        compiling, "compile_graph", lambda traced, _: torch.compile(traced, backend="aot_eager", fullgraph=True)
+    )
     recipe = Recipe(optimiser="sgd", clip=0.5)
-    eager, other = (stack(CONVOLUTIONS, methods, recipe, compiling) for compiling in ("never", "always"))
+    eager, other = (stack(CONVOLUTIONS, methods, recipe, how) for how in ("never", "always"))
     for batch in rows():
         torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
     assert all(made.ready is not None for made in other._compiled.values())

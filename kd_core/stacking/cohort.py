@@ -16,11 +16,11 @@ from kd_core.preparation import epochs_per_look, steps_per_epoch
 from kd_core.schedules import share
 from kd_core.seeds import generator, initialising
 from kd_core.stacking.likeness import in_force
-from kd_core.stacking.objective import Objective
-from kd_core.stacking.replicas import Replicas
-from kd_core.stacking.wholestep import Shown, WholeStep
 from kd_core.teaching import answers
 from kd_core.views import UNLABELLED, View
+from kd_core.wholestep.objective import Objective
+from kd_core.wholestep.replicas import Replicas
+from kd_core.wholestep.step import Shown, WholeStep
 
 
 @dataclass(frozen=True)

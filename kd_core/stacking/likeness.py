@@ -14,7 +14,7 @@ from kd_core.options import options_of
 from kd_core.plan import ALL, LABELLED, SURE, Learner, Phase, build
 from kd_core.recipes import BEST, Basics, Recipe
 from kd_core.schemes import plan_of
-from kd_core.stacking import objective, replicas
+from kd_core.wholestep import objective, replicas
 
 PARTS = (
     "dataset", "teacher", "student", "scheme", "labels", "recipe", "teacher_recipe", "basics", "augmentation",

@@ -26,12 +26,12 @@ from kd_core.learning import threads
 from kd_core.preparation import steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.stacking.cohort import Cohort
-from kd_core.stacking.compiling import PAYS
 from kd_core.stacking.faculty import Faculty
 from kd_core.stacking.likeness import apart, refusal
 from kd_core.stacking.looks import Looks, Verdicts
 from kd_core.teaching import freeze
 from kd_core.training import Kept
+from kd_core.wholestep.compiling import PAYS
 
 __all__ = ["Stacked", "refusal"]
 
@@ -41,7 +41,7 @@ class Stacked:
     together; see :func:`~kd_core.stacking.likeness.refusal`.
 
     ``kept`` and ``resume`` are those of :class:`~kd_core.training.Training`; ``compiling`` those of
-    :class:`~kd_core.stacking.wholestep.WholeStep`. Where numbers overflow, that run ends as failed, and the others
+    :class:`~kd_core.wholestep.step.WholeStep`. Where numbers overflow, that run ends as failed, and the others
     go on.
     """
 

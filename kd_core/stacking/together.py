@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from kd_core.config import RunConfig
 from kd_core.events import Event
-from kd_core.stacking.compiling import PAYS
 from kd_core.stacking.faculty import told
 from kd_core.stacking.likeness import alike, refusal
 from kd_core.stacking.stack import Stacked
 from kd_core.training import Kept, Training
+from kd_core.wholestep.compiling import PAYS
 
 
 def groups(configs: Sequence[RunConfig]) -> list[list[int]]:

@@ -78,12 +78,26 @@ def _draw(run: str, config: RunConfig, panels: tuple[str, ...], line: DeltaGener
             progress(status, shown)
     if shown.prepared is None:
         return
+    note = st.empty()  # there from the beginning on: what follows stays in its place
+    if shown.switched:
+        note.caption(switches(shown))
     if shown.moments:
         scrubber = {"live": status.is_active, "autoplay": False}
         feed.mount("scrubber", shown.name, shown.moments, key=f"scrubber of {run}", **scrubber)
     draw = {"surfaces": _surfaces, "curves": _curves, "bars": _bars}
     for panel in panels:
         draw[panel](_Screen(run, config, shown, status.is_active))
+
+
+def switches(shown: Reel) -> str:
+    """From where on steps were computed another way."""
+    assert shown.prepared is not None
+    in_phases = len(shown.prepared.phases) > 2  # a teacher's, and more than one beside it
+    each = (
+        f"{own.path.capitalize()} steps from step {own.step + 1:,}" + (f" of {own.phase}" if in_phases else "")
+        for own in shown.switched
+    )
+    return "; ".join(each)
 
 
 def progress(status: Status, shown: Reel) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kd_core import runs
 from kd_core.catalogue import members
-from kd_core.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Validated
+from kd_core.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Switched, Validated
 from kd_core.methods import Method
 from kd_core.plan import BASELINE, STUDENT, TEACHER
 from pages.ui import roles
@@ -52,6 +52,7 @@ class Reel:
         self.failed: Failed | None = None
         self.extent: list[float] = []
         self.adjusted: list[Adjusted] = []
+        self.switched: list[Switched] = []
         self._kinds: dict[str, str] = {}
         self._main = ""
         self._names: dict[str, str] = {}
@@ -101,6 +102,8 @@ class Reel:
                 start = max(self._start(role, phase) for role in phase.roles)
                 place = start + event.step / phase.steps_per_epoch
                 self.curves.append({"marker": place, "text": text, "kind": "adjusted"})
+            case Switched():
+                self.switched.append(event)
             case Failed():
                 self.failed = event
 

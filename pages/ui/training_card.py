@@ -81,4 +81,4 @@ def computing(refused: list[str]) -> None:
         )  # fmt: skip
         # Beside the choice, not in it: an option whose words change is another option to Streamlit.
         st.caption("; ".join(f"{device.name}: {device.memory_in_words()}" for device in found if device.memory))
-        controls.options(Compute, only=("precision", "channels_last"))
+        controls.options(Compute, only=("precision", "channels_last", "compiled"))

@@ -108,6 +108,7 @@ ENTRIES: dict[str, Entry] = {
     "repdistiller": Entry("loop in RepDistiller's style", "repdistiller"),
     OURS: _ours("ours, everything on"),
     "ours-bare": _ours("ours, nothing recorded", is_recorded=False),
+    "ours-compiled": _ours("ours, compiled", works=("W1",), settings={"compiled": "true"}),
     "ours-last": _ours("ours, channels last", works=IMAGES, settings={"channels_last": "true"}),
     "ours-16": _ours(
         "ours, bfloat16, channels last", 0.03, IMAGES, settings={"precision": "bfloat16", "channels_last": "true"}

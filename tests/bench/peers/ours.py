@@ -18,6 +18,7 @@ from kd_core.config import RunConfig
 from kd_core.control import AT_ONCE
 from kd_core.events import Event, Failed, Finished, Step
 from kd_core.training import Kept, Training
+from kd_core.wholestep import step
 from tests.bench.peers import Slice, clock
 from tests.bench.works import EPOCHS, Work
 
@@ -30,11 +31,15 @@ class Timed(Training):
     """Notes when each event was said."""
 
     said: list[tuple[float, Event]]  # of the run that began last
+    is_waiting = False  # for the compiler, in the first epoch
 
     def __iter__(self) -> Iterator[Event]:
         Timed.said = said = []
         for event in super().__iter__():
             said.append((clock(), event))
+            is_first = isinstance(event, Step) and (event.phase, event.step) == (PHASE, 1)
+            if is_first and Timed.is_waiting and self._lesson is not None and self._lesson.compiled is not None:
+                self._lesson.compiled.step.wait()
             yield event
 
 
@@ -46,6 +51,8 @@ class Ours:
         self.kept: Kept = {}
         if not is_looking:
             preparation.LOOKS = 1
+        if settings.get("compiled") == "true":  # as long runs are, where it pays
+            Timed.is_waiting, step.pays = True, lambda *_: True
         self._thread = ThreadPoolExecutor(1)  # as runs do: memory is not the same in the main thread
         self.runs: runs.Runs | None = None
         if is_recorded:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +30,29 @@ def pays(steps: int, operations: float) -> bool:
     return steps * (CALLS + operations / SPEED) / 2 > COST
 
 
+def compile_graph(traced: torch.fx.GraphModule, arguments: Sequence[Tensor]) -> Made:
+    """Torch's compiler behind ``torch.compile``: what that finds out at every call, whether the arguments are still of
+    the same kind, takes a small network as long as half of its step, and here they always are."""
+    graphs = {"triton.cudagraphs": True} if arguments[0].is_cuda else {}
+    from torch import _inductor  # slow to import, and seldom needed
+
+    made: Made = _inductor.compile(traced, list(arguments), options=graphs)
+    return made
+
+
 class Compiled:
     """``function`` of tensors, compiled on a thread of its own; ``arguments`` are copied, only their shapes count.
 
-    The function may change its arguments in place. ``seconds``: how long it took, once it :attr:`is_over`.
+    The function may change its arguments in place, but not the ``constants`` that follow them.
+    ``seconds``: how long it took, once it :attr:`is_over`.
     """
 
-    def __init__(self, function: Step, arguments: Sequence[Tensor]) -> None:
+    def __init__(self, function: Step, arguments: Sequence[Tensor], constants: Sequence[Tensor] = ()) -> None:
         self.ready: Made | None = None
         self.is_used = False  # by whoever asked for it
         self.seconds = 0.0
         self._function = function
-        self._arguments = [argument.clone() for argument in arguments]
+        self._arguments, self._constants = [argument.clone() for argument in arguments], list(constants)
         self._threads = torch.get_num_threads()
         self._thread = threading.Thread(target=self._run, name="compiling a step", daemon=True)
         self._thread.start()
@@ -58,16 +68,17 @@ class Compiled:
 
     def _run(self) -> None:
         torch.set_num_threads(self._threads)  # of this thread; what is compiled is for so many
+        from torch.fx.experimental.proxy_tensor import make_fx  # slow to import, and seldom needed
+
         with _one, torch.no_grad():
             begun = time.perf_counter()
             try:
                 # Traced first: what is left are plain operations, whatever of torch.func or autograd the step uses.
                 traced = make_fx(lambda *each: self._function(each))(
-                    *[argument.clone() for argument in self._arguments]
+                    *[argument.clone() for argument in self._arguments], *self._constants
                 )
-                mode = "reduce-overhead" if self._arguments[0].is_cuda else None
-                made = torch.compile(traced, fullgraph=True, dynamic=False, mode=mode)
-                made(*self._arguments)  # here it is compiled
+                made = compile_graph(traced, [*self._arguments, *self._constants])
+                made(*self._arguments, *self._constants)
             except Exception as error:  # no C++ compiler, or one of the many that a compiler raises
                 if not _is_told.is_set():
                     _is_told.set()
@@ -75,4 +86,4 @@ class Compiled:
             else:
                 self.ready = made
             self.seconds = time.perf_counter() - begun
-        self._arguments = []
+        self._arguments, self._constants = [], []

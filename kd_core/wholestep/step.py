@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
@@ -16,15 +15,14 @@ import torch
 from torch import Tensor
 
 from kd_core.recipes import Recipe, TeacherRecipe
-from kd_core.stacking import updates
-from kd_core.stacking.compiling import ALWAYS, PAYS, Compiled, pays
-from kd_core.stacking.objective import Losses, Objective
-from kd_core.stacking.replicas import Replicas
-from kd_core.stacking.updates import Moments
+from kd_core.wholestep import updates
+from kd_core.wholestep.compiling import ALWAYS, PAYS, Compiled, pays
+from kd_core.wholestep.objective import Losses, Objective
+from kd_core.wholestep.replicas import Replicas
+from kd_core.wholestep.updates import Moments
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """The examples that stay on the device, and who is shown what of them.
 
     ``inputs`` (N, ...); ``labels`` (C, N) as given in each of C courses, -1 for none; ``teachers`` (U, N, K), the
@@ -86,13 +84,17 @@ class WholeStep:
         self.moments = Moments.of(replicas.weights, recipe.optimiser)
         current = {**replicas.weights, **replicas.buffers}
         self.averages = {name: value.clone() for name, value in current.items()} if recipe.ema else {}
-        self._rates = torch.tensor(list(rates), dtype=torch.float64, device=shown.inputs.device)
+        self.set_rates(rates)
+        self._sum = torch.zeros(len(replicas), device=shown.inputs.device)  # not finite once a loss was not
+        self._compiled: dict[int, Compiled] = {}  # by the size of the batch
+
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Other full learning rates (R,) from the next step on."""
+        self._rates = list(rates)
         self._stretches: list[tuple[slice, float]] = []
         for rate, group in groupby(enumerate(rates), key=lambda pair: pair[1]):
             numbers = [number for number, _ in group]
             self._stretches.append((slice(numbers[0], numbers[-1] + 1), rate))
-        self._sum = torch.zeros(len(replicas), device=shown.inputs.device)  # not finite once a loss was not
-        self._compiled: dict[int, Compiled] = {}  # by the size of the batch
 
     @torch.no_grad()
     def __call__(self, rows: Tensor, share: float = 1.0) -> Told:
@@ -104,7 +106,7 @@ class WholeStep:
         compiled = self._compiled.get(size)
         is_swapped = compiled is not None and compiled.is_over and (compiled.is_used or self.compiling == ALWAYS)
         if compiled is not None and is_swapped and compiled.ready is not None:
-            told = Told(*compiled.ready(*self._state(), rows, *self._numbers(share)))
+            told = Told(*compiled.ready(*self._state(), rows, *self._numbers(share), *self.shown))
         else:
             told = self._eager(rows, share)
         self._sum += told.totals
@@ -125,6 +127,17 @@ class WholeStep:
         """Takes into use what has been compiled; between two epochs, so that an epoch is computed one way."""
         for compiled in self._compiled.values():
             compiled.is_used = compiled.ready is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is being compiled."""
+        return all(compiled.is_over for compiled in self._compiled.values())
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all that was to be compiled is there, and that is something."""
+        made = list(self._compiled.values())
+        return bool(made) and all(compiled.is_over and compiled.ready is not None for compiled in made)
 
     def wait(self) -> None:
         """Until all that is being compiled is ready."""
@@ -176,16 +189,18 @@ class WholeStep:
         }
 
     def _state(self) -> list[Tensor]:
-        return [value for group, own in self._groups().items() if group != "sum" for value in own.values()]
+        kept = [value for group, own in self._groups().items() if group != "sum" for value in own.values()]
+        return [*kept, *self.objective.numbers.values()]
 
     def _numbers(self, share: float) -> tuple[Tensor, Tensor]:
         """The rates (R,), and Adam's two corrections with the share by which the average moves (3,)."""
         numbers = (*updates.corrections(self.done), 1 - self.recipe.ema if self.done else 1.0)
-        return (self._rates * share).float(), torch.tensor(numbers).to(self._rates.device)
+        device = self._sum.device
+        return torch.tensor([rate * share for rate in self._rates], device=device), torch.tensor(numbers, device=device)
 
     def _eager(self, rows: Tensor, share: float) -> Told:
         weights, buffers = self.replicas.weights, self.replicas.buffers
-        losses, slopes = self._gradient(weights, buffers, rows)
+        losses, slopes = self._gradient(weights, buffers, self.shown.batch(rows), self.objective.numbers)
         rates = [(stretch, rate * share) for stretch, rate in self._stretches]
         updates.fused(self.recipe, weights, slopes, self.moments, done=self.done, rates=rates)
         if self.averages:
@@ -194,23 +209,28 @@ class WholeStep:
         return Told(losses.totals, losses.parts, losses.labels)
 
     def _plain(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """The same of tensors alone, in place: those of :meth:`_state`, then rows, rates and numbers."""
+        """The same of tensors alone, in place: those of :meth:`_state`, rows, rates and numbers, what is shown."""
         left = iter(arguments)
         groups = {group: {name: next(left) for name in own} for group, own in self._groups().items() if group != "sum"}
-        rows, rates, numbers = left
+        options = {name: next(left) for name in self.objective.numbers}
+        rows, rates, numbers, *shown = left
         weights, buffers = groups["weights"], groups["buffers"]
-        losses, slopes = self._gradient(weights, buffers, rows)
+        losses, slopes = self._gradient(weights, buffers, Shown(*shown).batch(rows), options)
         moments = Moments(groups["first"], groups["second"])
         updates.plain(self.recipe, weights, slopes, moments, corrected=numbers[:2], rates=rates)
         updates.average(groups["averages"], {**weights, **buffers}, numbers[2])
         return losses.totals, losses.parts, losses.labels
 
     def _gradient(
-        self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], rows: Tensor
+        self,
+        weights: Mapping[str, Tensor],
+        buffers: Mapping[str, Tensor],
+        batch: tuple[Tensor, Tensor, Tensor],
+        options: Mapping[str, Tensor],
     ) -> tuple[Losses, dict[str, Tensor]]:
-        inputs, labels, teachers = self.shown.batch(rows)
+        inputs, labels, teachers = batch
         logits, back = self.replicas.forward(weights, buffers, inputs, self._courses)
-        losses = self.objective(logits, labels, teachers)
+        losses = self.objective(logits, labels, teachers, options)
         slopes = back(losses.slopes)
         if self.recipe.clip:
             updates.clip(slopes, self.recipe.clip)
@@ -218,4 +238,4 @@ class WholeStep:
 
     def _prepare(self, rows: Tensor) -> None:
         arguments = [*self._state(), rows, *self._numbers(1.0)]
-        self._compiled[rows.shape[1]] = Compiled(self._plain, arguments)
+        self._compiled[rows.shape[1]] = Compiled(self._plain, arguments, self.shown)

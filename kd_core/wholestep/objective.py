@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -57,8 +57,9 @@ def varying(methods: Sequence[Method]) -> dict[str, list[float]]:
     return found
 
 
-def refusal(methods: Sequence[Method], classes: int) -> str:
-    """Why students taught by these methods cannot be trained as one, as a clause; empty if they can."""
+def refusal(methods: Sequence[Method], classes: int, live: Collection[str] = ()) -> str:
+    """Why students taught by these methods cannot be trained as one, as a clause; empty if they can. ``live`` as in
+    :class:`Objective`."""
     try:
         differing = varying(methods)
     except ValueError as error:
@@ -69,7 +70,7 @@ def refusal(methods: Sequence[Method], classes: int) -> str:
     labels = torch.arange(4) % classes
     try:
         methods[0].parts(_Guarded(signals[0], labels, signals[1]))
-        objective = Objective(methods, 0)
+        objective = Objective(methods, 0, live=live)
         count = len(methods)
         both = [each.T.expand(count, -1, -1).clone() for each in signals]
         with warnings.catch_warnings():
@@ -86,7 +87,7 @@ class Objective:
     """Of the students taught by ``methods``, alike but for numbers, followed by as many ``untaught`` replicas.
 
     ``smoothing`` is that of the labels of replicas without a method. ``lacks_labels``: some are -1; in the place of
-    such a label a method finds the teacher's top class.
+    such a label a method finds the teacher's top class. ``live``: options that :meth:`put` may change later.
     """
 
     def __init__(
@@ -96,36 +97,43 @@ class Objective:
         *,
         smoothing: float = 0.0,
         lacks_labels: bool = False,
+        live: Collection[str] = (),
         device: torch.device | str = "cpu",
     ) -> None:
         self.taught, self.untaught, self.smoothing, self.lacks_labels = len(methods), untaught, smoothing, lacks_labels
         self.method = methods[0] if methods else None
-        self.options = {
-            name: torch.tensor(values, dtype=torch.float32, device=device) for name, values in varying(methods).items()
-        }
         self.is_closed = self.method is None or isinstance(self.method, SoftTargets)
-        if isinstance(self.method, SoftTargets):
-            soft = [method for method in methods if isinstance(method, SoftTargets)]
-            columns = [[m.temperature, 1 - m.alpha, m.alpha, m.temperature**2 if m.squared else 1.0] for m in soft]
-            made = torch.tensor(columns, dtype=torch.float32, device=device).T.contiguous()
-            self.numbers = made[:, :, None, None]  # temperature, weights of labels and teacher, factor: (4, S, 1, 1)
+        names = set(varying(methods))
+        if self.method is not None and not self.is_closed:
+            names |= {name for name in live if isinstance(getattr(self.method, name, None), float)}
+        # What the compiler takes for tensors, and not for a part of the program.
+        self.numbers = {name: torch.empty(len(methods), device=device) for name in sorted(names)}
+        if isinstance(self.method, SoftTargets):  # temperature, weights of labels and teacher, factor
+            self.numbers[""] = torch.empty(4, len(methods), 1, 1, device=device)
+        self.put(methods)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the method's parts."""
-        if self.method is None:
-            return ()
-        two = torch.zeros(2, 2)
-        return tuple(part.name for part in self.method.parts(Signals(two, torch.zeros(2, dtype=torch.long), two)))
+    def fits(self, methods: Sequence[Method]) -> bool:
+        """Whether these methods are like those at hand in all but what :meth:`put` can change."""
+        free = {"temperature", "alpha"} if "" in self.numbers else set(self.numbers)
+        return [_rest(method, free) for method in methods] == [_rest(method, free) for method in self.methods]
 
-    def __call__(self, logits: Tensor, labels: Tensor, teachers: Tensor) -> Losses:
+    def put(self, methods: Sequence[Method]) -> None:
+        """Puts the numbers of these methods, otherwise like the first ones, in the place of theirs."""
+        self.methods, self.method = list(methods), methods[0] if methods else None
+        for name, numbers in self.numbers.items():
+            values = [getattr(method, name) for method in methods] if name else _columns(methods)
+            numbers.copy_(torch.tensor(values, dtype=torch.float32).view(numbers.shape))
+
+    def __call__(
+        self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor] | None = None
+    ) -> Losses:
         """For logits (R, K, B), labels (R, B), and the teachers' logits (S, B, K) of the taught replicas."""
-        count = self.taught
+        count, numbers = self.taught, self.numbers if numbers is None else numbers
         if not count:
             slopes, own = self._labelled(logits, labels, self.smoothing)
             return Losses(slopes, own, logits.new_empty(0, 0), own)
         loss = self._soft if self.is_closed else self._any
-        slopes, totals, parts = loss(logits[:count], labels[:count], teachers)
+        slopes, totals, parts = loss(logits[:count], labels[:count], teachers, numbers)
         if not self.untaught:
             return Losses(slopes, totals, parts, totals[:0])
         beside, own = self._labelled(logits[count:], labels[count:], self.smoothing)
@@ -147,10 +155,12 @@ class Objective:
         count = is_labelled.sum(2, keepdim=True).clamp(min=1)
         return slopes * is_labelled / count, (each * is_labelled).sum((1, 2)) / count[:, 0, 0]
 
-    def _soft(self, logits: Tensor, labels: Tensor, teachers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _soft(
+        self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Hinton, Vinyals & Dean 2015, section 2, equation 2: the slope of KL is (q - p) / T."""
         assert isinstance(self.method, SoftTargets)
-        temperature, of_labels, of_teacher, factor = self.numbers
+        temperature, of_labels, of_teacher, factor = numbers[""]
         slopes, hard = self._labelled(logits, labels)
         log_p = (teachers.transpose(1, 2) / temperature).log_softmax(1)
         log_q = (logits / temperature).log_softmax(1)
@@ -163,11 +173,14 @@ class Objective:
         slopes = of_labels * slopes + (of_teacher * factor / (temperature * counted)) * off
         return slopes, of_labels[:, 0, 0] * hard + of_teacher[:, 0, 0] * soft, torch.stack([hard, soft])
 
-    def _any(self, logits: Tensor, labels: Tensor, teachers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _any(
+        self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Any method that looks at logits alone, by its own :meth:`~kd_core.methods.Method.parts`."""
+        options = {name: values for name, values in numbers.items() if name}
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
-            totals, parts = vmap(self._one)(self.options, leaf, labels, teachers)
+            totals, parts = vmap(self._one)(options, leaf, labels, teachers)
             (slopes,) = torch.autograd.grad(totals.sum(), leaf)
         return slopes, totals.detach(), torch.stack([part.detach() for part in parts])
 
@@ -185,6 +198,17 @@ class Objective:
             labels = torch.where(is_labelled, labels, teacher.argmax(1))
         parts = method.parts(Signals(logits.T, labels, teacher, is_labelled=is_labelled))
         return sum((_weighted(part) for part in parts), torch.zeros(())), [part.value for part in parts]
+
+
+def _rest(method: Method, free: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in method.values().items() if name not in free}
+
+
+def _columns(methods: Sequence[Method]) -> list[list[float]]:
+    """(4, S) what the closed form of soft targets counts with."""
+    soft = [method for method in methods if isinstance(method, SoftTargets)]
+    each = [[m.temperature, 1 - m.alpha, m.alpha, m.temperature**2 if m.squared else 1.0] for m in soft]
+    return [list(column) for column in zip(*each, strict=True)]
 
 
 def _weighted(part: Part) -> Tensor:

@@ -1,0 +1,24 @@
+"""Compiled steps on the screen."""
+
+from kd_core.config import from_flat
+from kd_core.events import Switched
+from kd_core.runs import Runs
+from kd_core.training import Training
+from tests.pages.test_distill import QUICK, Open, texts
+
+
+def test_a_run_says_from_where_on_its_steps_were_compiled_ones(open_page: Open, shared: Runs) -> None:
+    config = from_flat(QUICK)
+    said = list(Training(config))
+    place = next(number for number, event in enumerate(said) if getattr(event, "phase", "") == "students") + 2
+    said.insert(place, Switched("students", 1200, "compiled"))
+    shared.store.add("a", config, "completed")
+    shared.store.append("a", 1, [(0.0, event) for event in said])
+    assert "Compiled steps from step 1,201" in texts(open_page("distill", run="a"))
+
+
+def test_compiled_steps_are_chosen_beside_the_precision(open_page: Open) -> None:
+    app = open_page("distill", autoplay="0", compiled="true")
+    assert app.session_state["settings"]["compiled"] == "true"
+    (box,) = [box for box in app.checkbox if box.label == "Compiled steps"]
+    assert box.value
