@@ -25,7 +25,7 @@ def clean(shown: Symptoms) -> Finding | None:
     if control is None or shown.compares.measure != "accuracy" or shown.config.labels.wrong:
         return None
     best = shown.mean(shown.teacher) or 1.0
-    if count < MANY * len(data.classes) or best - control > ROOM:
+    if count < MANY * len(data.classes) or abs(best - control) > ROOM:
         return None
     if (control - shown.chance) / (1 - shown.chance) < SOUND:  # both are bad, which is another matter
         return None

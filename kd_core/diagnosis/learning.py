@@ -13,6 +13,7 @@ MODERATE = 0.4  # of the way from chance to every answer right: Landis & Koch (1
 UNMATCHED, LEFT = 0.1, 0.25
 # Of accuracy between the last two quarters of a training: settled curves of the bundled data move by less than that.
 RISE, STEEP = 0.01, 0.05
+ALONE = 2 * RISE  # where the control has settled: a taught student that wins is often a little slower, too
 # A stable training never loses half of its first loss again, nor reaches three times the first step's; measured on the
 # bundled data, where batches of four examples reach 2.3 by chance. STUCK is the KL left at the end of such a training.
 REBOUND, PEAK, STUCK = 0.5, 3.0, 0.5
@@ -41,16 +42,17 @@ def gap(shown: Symptoms) -> Finding | None:
 def few_steps(shown: Symptoms) -> Finding | None:
     """The curves still rise at the end: a clear sign where the control's does, too."""
     mine, other = shown.student.rise, shown.control.rise
-    if mine < RISE or large_steps(shown):
-        return None
-    strength = min(1.0, (mine - RISE) / (STEEP - RISE))
     both = other >= RISE
+    least = RISE if both else ALONE
+    if mine < least or large_steps(shown):
+        return None
+    strength = min(1.0, (mine - least) / (STEEP - least))
     too = f"the baseline’s by {points(other)}" if both else f"the baseline’s has settled ({signed(other)})"
     return finding(
         "too few steps",
         "Both were still learning when training ended." if both else "Your student was still learning; taught students "
         "often start slower and cross later.",
-        f"From the third to the last quarter your student’s validation accuracy rose by {points(mine)}, {too}",
+        f"From the third quarter to the last your student’s validation accuracy rose by {points(mine)}, {too}",
         strength if both else strength / 2, first_fitting(shown.config, remedies.longer(shown.config)),
     )  # fmt: skip
 
@@ -58,6 +60,8 @@ def few_steps(shown: Symptoms) -> Finding | None:
 def large_steps(shown: Symptoms) -> Finding | None:
     """The weight of the teacher's parts makes the effective learning rate too large, or it is too large for both."""
     student, control = shown.student, shown.control
+    if not shown.teacher:  # where both learn, a loss may rise because they part at first
+        return None
     stuck = shown.imitation.left if shown.imitation else student.left
     if max(student.rebound / REBOUND, student.peak / PEAK) < 1 or not stuck >= STUCK:
         return None
@@ -69,7 +73,7 @@ def large_steps(shown: Symptoms) -> Finding | None:
         said = "The teacher’s weighted part makes every step too large for your student, and not for the baseline."
         evidence = (
             f"{begun}; in the first epoch the teacher’s weighted part is {student.pull:.1f} nats, the baseline’s whole "
-            f"loss {control.loss[0]:.1f}, and in the end that is down to {percent(control.left)} of it"
+            f"loss {control.loss[0]:.1f}, which ends at {percent(control.left)} of that"
         )
     else:
         times, said = 10.0, "The learning rate is too large, with a teacher or without."

@@ -9,6 +9,7 @@ from kd_core.config import RunConfig, read_flat
 from kd_core.datasets import load
 from kd_core.options import as_text, options_of
 from kd_core.recipes import Recipe, TeacherRecipe
+from kd_core.schemes import plan_of
 
 LONGER = 3  # times as many epochs: a choice; twice as many often still rise
 EARLIER = (
@@ -27,10 +28,10 @@ class Remedy:
 
 
 def first_fitting(config: RunConfig, remedies: Iterable[Remedy]) -> Remedy:
-    """The first one that is a valid configuration and another one than this; an empty one if none is."""
+    """The first one that is a valid configuration and trains anything differently; an empty one if none does."""
     for remedy in remedies:
         try:
-            if config.with_flat(**remedy.changes) != config:
+            if plan_of(config.with_flat(**remedy.changes)) != plan_of(config):
                 return remedy
         except ValueError:  # not under this scheme, or for these data
             continue
