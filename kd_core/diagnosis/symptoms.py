@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,6 +14,7 @@ from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.diagnosis.curves import EVENTS, Curves, read
 from kd_core.events import Event
+from kd_core.learning import threads
 from kd_core.methods import Method
 from kd_core.plan import TEACHER, Learner, first
 from kd_core.recall import TAUGHT, Recall
@@ -183,7 +183,7 @@ def examined(store: Store, run: Run, siblings: Sequence[Run] = ()) -> Symptoms:
         wanted = {teacher_of(run.config), run.config.scheme.compares.role}
         networks, split = recall.networks(recall.at(-1)), recall.splits[TAUGHT]
         labels = split.labels
-        with torch.no_grad():
+        with threads():
             logits = {role: answers(network, split.inputs) for role, network in networks.items() if role in wanted}
     said = (event for _, event in store.said(run.id, kinds=EVENTS))
     return symptoms(run.config, said, tests, logits, labels)
