@@ -9,7 +9,7 @@ frame.guard()
 st.title("Distill")
 
 from kd_core import runs  # noqa: E402
-from pages.ui import history, live, setup, verdicts  # noqa: E402
+from pages.ui import diagnosis, history, live, setup, verdicts  # noqa: E402
 from pages.ui.reel import reel  # noqa: E402
 from pages.ui.words import plain  # noqa: E402
 
@@ -42,6 +42,7 @@ else:
         history.outcome(row)
         verdicts.say(row)
         verdicts.is_it_luck(row)
+        diagnosis.card(row)
         st.page_link(
             "pages/temperature.py", label="Turn the temperature of what these networks answer",
             icon=":material/thermostat:", query_params={"run": row.id},

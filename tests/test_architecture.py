@@ -35,6 +35,7 @@ LAYERS = [
     ["stacking"],
     ["sweeping"],
     ["journal", "recall"],
+    ["diagnosis"],
     ["runs", "__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

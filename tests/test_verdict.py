@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -85,10 +87,31 @@ def test_the_interval_equals_scipy() -> None:
     assert confidence_interval(gains) == pytest.approx(expected)
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    chance = np.random.default_rng(0)
-    covered = 0
-    for _ in range(2000):
-        low, high = confidence_interval(list(chance.normal(1.0, 2.0, 5)))
-        covered += low <= 1.0 <= high
-    assert 0.935 < covered / 2000 < 0.965  # 95 % give or take three standard errors
+def coverage(draw: Callable[[np.random.Generator, tuple[int, int]], np.ndarray], seeds: int) -> float:
+    """Share of 4,000 experiments, of so many seeds each, whose interval holds the true mean, 1 point."""
+    chance = np.random.default_rng(seeds)
+    intervals = [confidence_interval(gains.tolist()) for gains in draw(chance, (4000, seeds))]
+    return sum(low <= 1.0 <= high for low, high in intervals) / len(intervals)
+
+
+def normal(chance: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Student and baseline of a seed share half of their variance, as they share their batches."""
+    shared = chance.normal(80.0, 2.0, shape)
+    student, baseline = shared + chance.normal(1.0, 1.4, shape), shared + chance.normal(0.0, 1.4, shape)
+    return student - baseline
+
+
+def skewed(chance: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Most seeds gain a little, some a lot: exponential, of mean 1."""
+    return chance.exponential(1.0, shape)
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_the_interval_covers_the_truth_as_often_as_it_says(seeds: int) -> None:
+    assert 0.93 < coverage(normal, seeds) < 0.97  # five standard errors of 4,000 experiments are 0.017
+
+
+def test_skewed_gains_are_covered_less_often_than_the_interval_says() -> None:
+    # With few draws of a skewed distribution Student's t promises too much: 88, 87 and 90 % here. Many draws mend it.
+    assert all(0.85 < coverage(skewed, seeds) < 0.92 for seeds in (3, 5, 10))
+    assert 0.93 < coverage(skewed, 100) < 0.97

@@ -1,0 +1,189 @@
+"""What a finished run shows of itself: the numbers that a diagnosis is made from, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from kd_core import metrics
+from kd_core.config import RunConfig
+from kd_core.datasets import load
+from kd_core.diagnosis.curves import EVENTS, Curves, read
+from kd_core.events import Event
+from kd_core.learning import threads
+from kd_core.methods import Method
+from kd_core.plan import TEACHER, Learner, first
+from kd_core.recall import TAUGHT, Recall
+from kd_core.schemes import comparison_of, plan_of
+from kd_core.store import Run, Store
+from kd_core.teaching import answers
+from kd_core.verdict import Comparison, Test
+
+# Methods whose own term softens plain logits by softmax at their T; others do so where soft targets stand beside them.
+SOFTENING = ("soft_targets", "dkd", "dist")
+TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)  # to choose another one from
+HALFWAY = 0.5  # of the entropy that uniform soft targets have: as far from one-hot as from uniform
+
+
+@dataclass(frozen=True)
+class Softened:
+    """A teacher's soft targets (n, K) on the examples that the student was shown.
+
+    ``beside``: mean probability of all classes but the teacher's first. ``entropy``: mean, as a share of ln K.
+    ``better``: the temperature among :data:`TEMPERATURES` whose entropy is closest to :data:`HALFWAY`.
+    """
+
+    temperature: float
+    beside: float
+    entropy: float
+    better: float
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """The student on the examples that it was shown, at the end of training.
+
+    ``agreement``: share on which its top class is the teacher's; ``unmatched``: on which it is neither the teacher's
+    nor the label given. ``left``: KL from the teacher that is left, as a share of that of one answer to everything.
+    """
+
+    agreement: float
+    unmatched: float
+    left: float
+    examples: int
+
+
+@dataclass(frozen=True)
+class Symptoms:
+    """Everything that :func:`kd_core.diagnosis.diagnose` looks at.
+
+    ``tests`` are those of all finished seeds of the same configuration, ``seeds`` which they are. ``chance``: share of
+    the commonest class among the test examples. ``teacher``: its role, "" where there is none that was trained before.
+    """
+
+    config: RunConfig
+    tests: tuple[Test, ...]
+    seeds: tuple[int, ...]
+    chance: float
+    compares: Comparison = field(default_factory=Comparison)
+    teacher: str = ""
+    student: Curves = field(default_factory=Curves)
+    control: Curves = field(default_factory=Curves)
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    softened: Softened | None = None
+    imitation: Imitation | None = None
+
+    def mean(self, role: str, measure: str = "accuracy") -> float | None:
+        """Of all seeds; None for a role that some of them lack."""
+        found = [test[role][measure] for test in self.tests if measure in test.get(role, {})]
+        return sum(found) / len(found) if found and len(found) == len(self.tests) else None
+
+    @property
+    def gain(self) -> float | None:
+        """Of the student over its control, a share; None where there is nothing to compare."""
+        mine, other = (self.mean(role, self.compares.measure) for role in (self.compares.role, self.compares.control))
+        return None if mine is None or other is None else mine - other
+
+
+def symptoms(
+    config: RunConfig,
+    events: Iterable[Event],
+    tests: Mapping[int, Test],
+    logits: Mapping[str, Tensor] | None = None,
+    labels: Tensor | None = None,
+) -> Symptoms:
+    """From what a run said and what its networks answer to the examples that the student was shown.
+
+    ``tests`` by seed, this run's among them; ``logits`` (n, K) by role and ``labels`` (n,) as given, both of those
+    examples, or None where no weights were kept. Raises ValueError without any test.
+    """
+    if not tests:
+        raise ValueError("A diagnosis needs a finished run.")
+    of, source, pupil = comparison_of(config), teacher_of(config), taught(config)
+    method = pupil.method if pupil and pupil.method else config.method
+    course = read(events, (of.role, of.control), method.from_labels)
+    at = temperature_of(method) if pupil else None
+    if at is not None and pupil and not pupil.is_fixed:
+        at = course.changed.get("temperature", at)
+    softened = imitation = None
+    if logits and labels is not None and source in logits and of.role in logits:
+        if at is not None:
+            softened = soften(logits[source], at)
+        imitation = imitate(logits[of.role], logits[source], labels, at or 1.0)
+    counts = load(config.dataset).test.labels.bincount()
+    return Symptoms(
+        config, tuple(tests.values()), tuple(tests), int(counts.max()) / int(counts.sum()), of, source,
+        course.curves[of.role], course.curves[of.control], course.parameters, softened, imitation,
+    )  # fmt: skip
+
+
+def taught(config: RunConfig) -> Learner | None:
+    """The one that the verdict speaks of where a teacher was asked for it; None where it is made of others."""
+    phases, of = plan_of(config), config.scheme.compares
+    found = [own for phase in phases for own in phase.learners if own.role == of.role and own.method is not None]
+    return found[0] if found and found[0].method and found[0].method.asks_teacher else None
+
+
+def teacher_of(config: RunConfig) -> str:
+    """The role that taught it: a network of an earlier phase that tells all classes, or what such were made into."""
+    pupil, phases = taught(config), plan_of(config)
+    if pupil is None or not pupil.teachers:
+        return ""
+    role = pupil.teachers[0] if len(pupil.teachers) == 1 else TEACHER
+    known: set[str] = set()
+    for phase in phases:
+        if pupil in phase.learners:
+            break
+        known |= {own.role for own in phase.everyone}
+    if role not in known:
+        return ""
+    own = first(phases, role)
+    return "" if isinstance(own, Learner) and own.classes else role
+
+
+def temperature_of(method: Method) -> float | None:
+    """At which the method softens logits by softmax; None where it does not."""
+    values = method.values()
+    if method.asks_teacher and (method.name in SOFTENING or values.get("soft_weight")):
+        return float(values["temperature"]) if "temperature" in values else None
+    return None
+
+
+def soften(teacher_logits: Tensor, temperature: float) -> Softened:
+    """The soft targets that logits (n, K) give at a temperature."""
+    beside = 1 - (teacher_logits.double() / temperature).softmax(1).max(1).values.mean().item()
+    full = math.log(teacher_logits.shape[1])
+    shares = {at: metrics.entropy(teacher_logits, at) / full for at in TEMPERATURES}
+    better = min(shares, key=lambda at: abs(shares[at] - HALFWAY))
+    return Softened(temperature, beside, metrics.entropy(teacher_logits, temperature) / full, better)
+
+
+def imitate(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Imitation:
+    """How well logits (n, K) follow the teacher's on the same examples with ``labels`` (n,) as given."""
+    p = (teacher_logits.double() / temperature).softmax(1)
+    log_q = F.log_softmax(student_logits.double() / temperature, dim=1)
+    # Of all answers that are the same for every example, the mean of p is the closest to p.
+    most = F.kl_div(p.mean(0).log().expand_as(p), p, reduction="batchmean").item()
+    left = F.kl_div(log_q, p, reduction="batchmean").item()
+    mine, other = student_logits.argmax(1), teacher_logits.argmax(1)
+    neither = metrics.share((mine != other) & (mine != labels))
+    return Imitation(metrics.share(mine == other), neither, left / most if most > 0 else math.nan, len(labels))
+
+
+def examined(store: Store, run: Run, siblings: Sequence[Run] = ()) -> Symptoms:
+    """The symptoms of a stored run; ``siblings`` are finished runs of other seeds. Raises ValueError for one that has
+    not finished, or that this installation cannot read."""
+    tests = {own.seed: own.test for own in (*siblings, run) if own.test}
+    recall, logits, labels = Recall(store, run), None, None
+    if recall.moments:
+        wanted = {teacher_of(run.config), run.config.scheme.compares.role}
+        networks, split = recall.networks(recall.at(-1)), recall.splits[TAUGHT]
+        labels = split.labels
+        with threads():
+            logits = {role: answers(network, split.inputs) for role, network in networks.items() if role in wanted}
+    said = (event for _, event in store.said(run.id, kinds=EVENTS))
+    return symptoms(run.config, said, tests, logits, labels)

@@ -1,0 +1,125 @@
+"""The numbers of a diagnosis against values found by hand."""
+
+import math
+
+import pytest
+import torch
+
+from kd_core.config import from_flat
+from kd_core.diagnosis.curves import Curves, read
+from kd_core.diagnosis.symptoms import imitate, soften, symptoms, teacher_of, temperature_of
+from kd_core.events import Adjusted, Event, Network, Phase, Prepared, Step, Validated
+
+CONFIG = from_flat({"dataset": "moons"})
+TEST = {role: {"accuracy": 0.9, "examples": 2000.0} for role in ("teacher", "student", "baseline")}
+
+
+def step(number: int, epoch: int, *losses: float, phase: str = "students") -> Step:
+    labels, soft, control = losses
+    parts = {"student": {"CE": [labels, labels], "T²·KL": [2 * soft, soft]}, "baseline": {"CE": [control, control]}}
+    return Step(phase, number, epoch, parts, {"student": labels + soft, "baseline": control}, 0.01)
+
+
+def look(epoch: int, student: float, baseline: float, phase: str = "students") -> Validated:
+    return Validated(phase, epoch, epoch, {"student": student, "baseline": baseline}, {}, {})
+
+
+def test_curves_are_epoch_means_and_the_pull_is_what_the_teacher_weighs_in_the_first_epoch() -> None:
+    events: list[Event] = [
+        look(0, 0.5, 0.5), step(1, 1, 1.0, 4.0, 2.0), step(2, 1, 1.0, 8.0, 1.0), look(1, 0.6, 0.7),
+        step(3, 2, 0.5, 14.5, 1.0), look(2, 0.7, 0.7),
+    ]  # fmt: skip
+    curves = read(events, ("student", "baseline")).curves
+    assert curves["student"] == Curves((0.6, 0.7), (7.0, 15.0), 6.0, 3.0)
+    assert curves["baseline"] == Curves((0.7, 0.7), (1.5, 1.0), 0.0, 1.0)
+
+
+def test_a_later_phase_of_the_same_network_replaces_the_earlier_one() -> None:
+    events: list[Event] = [
+        step(1, 1, 1.0, 4.0, 2.0), look(1, 0.6, 0.7), look(0, 0.6, 0.7, "fine-tuning"),
+        step(1, 1, 0.5, 0.0, 0.4, phase="fine-tuning"), look(1, 0.9, 0.8, "fine-tuning"),
+    ]  # fmt: skip
+    assert read(events, ("student",)).curves["student"] == Curves((0.9,), (0.5,), 0.0, 1.0)
+
+
+def test_a_rise_is_that_of_the_last_quarter_over_the_one_before() -> None:
+    assert Curves((0.1, 0.1, 0.1, 0.1, 0.4, 0.6, 0.7, 0.9)).rise == pytest.approx(0.3)
+    assert Curves((0.1, 0.5, 0.9)).rise == 0  # too few looks to say
+    assert Curves((0.9,) * 20).rise == 0
+
+
+def test_a_rebound_is_the_furthest_way_up_again() -> None:
+    assert Curves(loss=(4.0, 2.0, 3.0, 1.0, 2.5)).rebound == pytest.approx(1.5 / 4)
+    assert Curves(loss=(4.0, 2.0, 1.0)).rebound == 0
+
+
+def test_soft_targets_of_two_classes_are_known_in_closed_form() -> None:
+    gap = 2.0  # of the two logits, for every example
+    found = soften(torch.tensor([[gap, 0.0], [0.0, gap]]), 4.0)
+    p = 1 / (1 + math.exp(-gap / 4))
+    assert found.beside == pytest.approx(1 - p)
+    assert found.entropy == pytest.approx(-(p * math.log(p) + (1 - p) * math.log(1 - p)) / math.log(2))
+    # At T = 1 the first class has 0.88 and the entropy is 0.53 of ln 2; at T = 1.5 it is already 0.74.
+    assert found.better == 1.0
+
+
+def test_a_student_that_answers_as_its_teacher_has_nothing_left_and_a_constant_one_everything() -> None:
+    teacher = torch.tensor([[3.0, 0.0], [0.0, 3.0], [3.0, 0.0], [0.0, 3.0]])
+    labels = torch.tensor([0, 1, 0, 1])
+    same, constant = imitate(teacher + 5, teacher, labels, 2.0), imitate(torch.zeros(4, 2), teacher, labels, 2.0)
+    assert (same.agreement, same.unmatched) == (1, 0)
+    assert same.left == pytest.approx(0, abs=1e-9)
+    assert constant.left == pytest.approx(1)
+    assert constant.agreement == 0.5
+
+
+def test_a_wrong_label_that_the_student_learned_is_a_match() -> None:
+    teacher = torch.tensor([[3.0, 0.0], [0.0, 3.0]])
+    found = imitate(torch.tensor([[0.0, 3.0], [3.0, 0.0]]), teacher, torch.tensor([1, 1]), 1.0)
+    assert found.agreement == 0
+    assert found.unmatched == 0.5
+
+
+def test_a_temperature_that_was_turned_by_hand_is_the_one_that_counts() -> None:
+    logits = {"teacher": torch.tensor([[2.0, 0.0]]), "student": torch.tensor([[1.0, 0.0]])}
+    changed: list[Event] = [
+        Adjusted("students", 3, "temperature", 4.0, 8.0),
+        Adjusted("students", 5, "alpha", 0.9, 0.5),
+    ]
+    labels = torch.tensor([0])
+    assert symptoms(CONFIG, [], {0: TEST}, logits, labels).softened.temperature == 4
+    assert symptoms(CONFIG, changed, {0: TEST}, logits, labels).softened.temperature == 8
+
+
+def test_parameters_are_those_that_the_run_reported() -> None:
+    networks = [Network("teacher", "MLP", 500, 0, 0, ""), Network("student", "MLP", 50, 0, 0, "")]
+    found = symptoms(CONFIG, [Prepared([], {}, networks, [Phase("students", [], 1, 1)])], {0: TEST})
+    assert found.parameters == {"teacher": 500, "student": 50}
+    assert found.softened is None
+
+
+@pytest.mark.parametrize(
+    ("flat", "role"),
+    [
+        ({}, "teacher"), ({"assistants": "2"}, "assistant 2"), ({"scheme": "ensemble"}, "teacher"),
+        ({"scheme": "mutual"}, ""), ({"scheme": "teacher_free"}, ""), ({"alpha": "0"}, ""),
+    ],
+)  # fmt: skip
+def test_the_teacher_is_a_network_that_was_there_before(flat: dict[str, str], role: str) -> None:
+    assert teacher_of(from_flat({"dataset": "moons", **flat})) == role
+
+
+@pytest.mark.parametrize(
+    ("flat", "temperature"),
+    [
+        ({"temperature": "6"}, 6.0), ({"alpha": "0"}, None), ({"method": "logit_mse"}, None),
+        ({"method": "logit_mse", "soft_weight": "0.5", "temperature": "3"}, 3.0), ({"method": "dist"}, 4.0),
+    ],
+)  # fmt: skip
+def test_a_temperature_counts_only_where_it_softens_something(flat: dict[str, str], temperature: float | None) -> None:
+    assert temperature_of(from_flat({"dataset": "digits", **flat}).method) == temperature
+
+
+def test_a_run_without_a_test_is_refused() -> None:
+    with pytest.raises(ValueError, match="finished run"):
+        symptoms(CONFIG, [], {})
