@@ -31,7 +31,8 @@ LAYERS = [
     ["lesson", "judgement"],
     ["training", "store"],
     ["stacking"],
-    ["journal", "recall"],
+    ["journal", "recall", "ledger", "stopwatch", "contrast"],
+    ["courses"],
     ["runs", "__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
