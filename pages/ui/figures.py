@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ def table(rows: Rows, *, alt: str, **columns: Any) -> None:
     """Rows as a table that can be sorted; ``columns`` as Streamlit's ``column_config``."""
     import pandas as pd  # takes half a second to load, and a page without runs has no table
 
-    st.dataframe(pd.DataFrame(list(rows)), hide_index=True, alt=alt, column_config=columns)
+    st.dataframe(pd.DataFrame(list(rows)), hide_index=True, alt=alt, column_config=columns, placeholder="–")
 
 
 def download(rows: Callable[[], Rows], name: str) -> None:
@@ -73,6 +74,18 @@ def as_csv(rows: Rows) -> bytes:
     import pandas as pd  # as above
 
     return str(pd.DataFrame(list(rows)).to_csv(index=False)).encode("utf-8-sig")
+
+
+def axis(title: str, values: Sequence[float], *, is_log: bool) -> dict[str, Any]:
+    """A Plotly axis. A logarithmic one is labelled at 1, 2 and 5 of every power of ten, or at the powers alone where
+    there are many."""
+    look: dict[str, Any] = {"title": title, "automargin": True, "type": "log" if is_log else "linear"}
+    if is_log:
+        low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+        ticks = (1, 2, 5) if high - low <= 3 else (1,)
+        places = [tick * 10.0**power for power in range(low - 1, high + 2) for tick in ticks]
+        look |= {"tickvals": places, "ticktext": [f"{place:,.10g}" for place in places]}
+    return look
 
 
 def apart(places: Sequence[float], pixels: float) -> list[float]:

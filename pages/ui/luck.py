@@ -46,7 +46,7 @@ def verdicts(rows: dict[str, Run], called: dict[str, str]) -> None:
 
 
 def _gains(found: Sequence[Group], names: Sequence[str]) -> None:
-    """Every seed as a point, the mean of them as a diamond with its interval."""
+    """Every seed as a ring, their mean as a dot with its interval."""
     figure, student = go.Figure(), ROLES["student"][theme()]
     for at, group in enumerate(found):
         if not group.gains:
@@ -69,9 +69,9 @@ def _gains(found: Sequence[Group], names: Sequence[str]) -> None:
             )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY[theme()], "width": 1.5, "dash": "dot"})
     figure.update_layout(
-        margin={"t": 20, "b": 50, "l": 10, "r": 20},
+        margin={"t": 64, "b": 50, "l": 10, "r": 20},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"title": "Student minus control of the same seed, points", "automargin": True},
+        xaxis={"title": "Gain over the control, points", "automargin": True},
         yaxis={"tickvals": list(range(len(names))), "ticktext": list(names), "range": [len(names) - 0.4, -0.6],
                "automargin": True, "zeroline": False},
     )  # fmt: skip
@@ -79,7 +79,7 @@ def _gains(found: Sequence[Group], names: Sequence[str]) -> None:
         f"{name} {contrast.mean(list(group.gains.values())).value:+.1f} points over {len(group.gains)} seeds"
         for name, group in zip(names, found, strict=True) if group.gains
     )  # fmt: skip
-    chart(figure, "gains", f"Paired differences: {said}.", height=130 + A_GROUP * len(names))
+    chart(figure, "gains", f"Paired differences: {said}.", height=170 + A_GROUP * len(names))
 
 
 def _letters(group: Group, rows: dict[str, Run], called: dict[str, str]) -> str:

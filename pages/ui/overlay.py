@@ -18,7 +18,7 @@ from kd_core.store import Run, Store
 from pages.ui import roles
 from pages.ui.browser.palette import MORE, ROLES
 from pages.ui.comparing import KINDS, Comparing, changed, put
-from pages.ui.figures import apart, chart, numbers, theme
+from pages.ui.figures import apart, axis, chart, numbers, theme
 
 CURVES = {
     ACCURACY: "Validation accuracy, %", LOSS: "Validation loss, nats", AGREEMENT: "Agreement with the teacher, %",
@@ -26,7 +26,7 @@ CURVES = {
 }  # fmt: skip
 OVER = {EPOCH: "Epochs", STEP: "Steps", SECONDS: "Seconds"}
 LABELLED = 10  # lines that have their names at their ends; of more there is a legend
-HEIGHT, TOP, FOOT = 440, 20, 50  # pixels: the chart, its margins
+HEIGHT, TOP, FOOT = 440, 44, 50  # pixels: the chart, its margins
 MOST_LINES = 24
 
 
@@ -189,8 +189,8 @@ def _draw(lines: Sequence[Line], title: str, view: Comparing) -> None:
     figure.update_layout(
         hovermode="x unified", margin={"t": TOP, "b": FOOT, "l": 50, "r": 12 + 7 * longest if is_labelled else 10},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"title": OVER[view.x], "type": "log" if view.log_x else "linear", "automargin": True},
-        yaxis={"title": title, "type": "log" if view.log_y else "linear", "range": [low, high], "automargin": True},
+        xaxis=axis(OVER[view.x], [place for line in lines for place in line.x], is_log=view.log_x),
+        yaxis=axis(title, [value for line in drawn for value in line], is_log=view.log_y) | {"range": [low, high]},
     )  # fmt: skip
     said = "; ".join(f"{line.name} from {line.y[0]:.3g} to {line.y[-1]:.3g}" for line in lines)
     chart(figure, "curves", f"{title} over {OVER[view.x].lower()}: {said}.", height=HEIGHT)

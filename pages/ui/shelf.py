@@ -12,9 +12,9 @@ import streamlit as st
 
 from kd_core import runs
 from kd_core.catalogue import members
+from kd_core.config import DEFAULTS
 from kd_core.ledger import NAMED, Ledger, Search
 from kd_core.store import Run
-from pages.ui import history
 from pages.ui.brief import in_short
 from pages.ui.comparing import MOST, USUAL, Comparing, changed, compare, look, put
 from pages.ui.figures import download
@@ -88,6 +88,7 @@ def table(ledger: Ledger, view: Comparing, chosen: list[str]) -> None:
         pd.DataFrame([_line(row, called.get(row.id, "")) for row in rows]),
         key=key, hide_index=True, row_height=36, on_select=lambda: _tick(key, ids, chosen), selection_mode="multi-row",
         selection_default={"selection": {"rows": [ids.index(each) for each in ticked]}},
+        placeholder="–",
         alt=f"Stored runs, {len(rows)} of {found}; {len(chosen)} are compared. The box below changes that, too.",
         column_config={**percent, "": st.column_config.TextColumn(width=36),
                        "seconds": st.column_config.NumberColumn(format="%.0f"),
@@ -119,8 +120,12 @@ def compared(ledger: Ledger, view: Comparing, chosen: dict[str, Run]) -> None:
 
 
 def name(row: Run) -> str:
-    """A run in a line of words."""
-    return history.in_a_line(row) if row.listed else f"{row.id} (cannot be read here)"
+    """A run in a few words."""
+    if row.listed is None:
+        return f"{row.id} (cannot be read here)"
+    config = row.listed
+    scheme = f" · {config.scheme.title}" if config.scheme.name != DEFAULTS["scheme"] else ""
+    return f"{config.dataset.title}{scheme} · {in_short(config.method)} · seed {config.seed}"
 
 
 def remarks(ids: Sequence[str], rows: dict[str, Run]) -> None:
@@ -169,7 +174,7 @@ def _line(row: Run, letter: str) -> dict[str, Any]:
         "state": row.state,
         "student %": None if student is None else 100 * student,
         "baseline %": None if baseline is None else 100 * baseline,
-        "gain": None if student is None or baseline is None else 100 * (student - baseline),
+        "gain": None if student is None or baseline is None else round(100 * (student - baseline), 1),
         "seconds": row.seconds,
         "run": row.id,
     }

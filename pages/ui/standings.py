@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core import contrast, runs, stopwatch
-from kd_core.config import settings
+from kd_core.config import MEMBERS, OPTION_GROUPS, RunConfig
 from kd_core.contrast import Standing
 from kd_core.ledger import Ledger
-from kd_core.options import in_words
+from kd_core.options import in_words, options_of
 from kd_core.store import Run
 from pages.ui import roles
 from pages.ui.browser.palette import ROLES
 from pages.ui.comparing import Comparing, changed, put
 from pages.ui.errors import spared
-from pages.ui.figures import GREY, chart, download, numbers, table, theme
+from pages.ui.figures import GREY, axis, chart, download, numbers, table, theme
+from pages.ui.shelf import LABELS
 
 COSTS = {
     "size": "File size, kB", "flops": "kFLOPs for one example", "parameters": "Parameters",
@@ -35,8 +37,12 @@ def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
     if not found:
         st.info("These runs have the same settings, their seed included. They should give the same numbers.")
         return
+    labels: dict[str, str] = {}
+    for config in configs.values():
+        labels = _labels(config) | labels
     lines = [
-        {"setting": _label(name), **{key: text or "–" for key, text in own.items()}} for name, own in found.items()
+        {"setting": labels.get(name, name), **{key: text or "–" for key, text in own.items()}}
+        for name, own in found.items()
     ]
     same = len(next(iter(configs.values())).flat()) - len(found)
     table(lines, alt=f"The {len(lines)} settings that differ.", setting=st.column_config.TextColumn(pinned=True))
@@ -44,13 +50,18 @@ def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
     download(lambda: [{"setting": name, **own} for name, own in found.items()], "differences")
 
 
-def _label(flat: str) -> str:
-    for name, owner, option in settings():
-        if name == flat:
-            role = next((each for each in ("teacher", "student", "dataset") if flat.startswith(each + "_")), "")
-            label = in_words(flat.removeprefix(role + "_") if role else flat, option)
-            return f"{role.capitalize()}: {label}" if role else f"{label} ({owner})" if owner[:1].isupper() else label
-    return flat.capitalize()
+def _labels(config: RunConfig) -> dict[str, str]:
+    """What the flat settings of a run are called on the screen."""
+    found = {}
+    for member, _, prefix in MEMBERS:
+        found[member] = LABELS.get(member, member.capitalize())
+        for name, option in options_of(type(getattr(config, member))).items():
+            found[prefix + name] = f"{found[member]}: {in_words(name, option)}" if prefix else in_words(name, option)
+    for _, kind, prefix in OPTION_GROUPS:
+        role = "Teacher: " if prefix else ""
+        for name, option in options_of(kind).items():
+            found[prefix + name] = f"{role}{in_words(name, option)}"
+    return found
 
 
 def of_all(ledger: Ledger, rows: dict[str, Run]) -> list[tuple[Run, Standing]]:
@@ -160,36 +171,38 @@ def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Compa
     if not points:
         st.info("Measure the latency of these networks first: the button is below the table above.")
         return
-    best = contrast.front([(cost, own.accuracy) for _, own, cost in points])
+    best = [at for group in _by_data(points) for at in _front(points, group)]
     figure = go.Figure()
-    steps = [points[at] for at in best]
-    figure.add_scatter(
-        x=[cost for *_, cost in steps], y=[100 * own.accuracy for _, own, _ in steps], mode="lines", hoverinfo="skip",
-        line={"color": GREY[theme()], "width": 1.25, "shape": "hv"}, name="Nothing is better and cheaper",
-    )  # fmt: skip
+    for group in _by_data(points):
+        steps = [points[at] for at in _front(points, group)]
+        figure.add_scatter(
+            x=[cost for *_, cost in steps], y=[100 * own.accuracy for _, own, _ in steps], mode="lines",
+            line={"color": GREY[theme()], "width": 1.25, "shape": "hv"}, hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
     for kind in ("teacher", "student", "baseline"):
-        own = [point for point in points if roles.kind(point[1].network) == kind]
+        own, look = _marks([point for point in points if roles.kind(point[1].network) == kind], called), ROLES[kind]
         if own:
-            look = ROLES[kind]
             figure.add_scatter(
-                x=[cost for *_, cost in own],
-                y=[100 * each.accuracy for _, each, _ in own],
-                text=[called[row.id] for row, *_ in own],
-                customdata=[f"{each.network.role}, {each.network.model}" for _, each, _ in own],
-                mode="markers+text", textposition="middle right", cliponaxis=False, name=f"{look['name']}",
+                x=[cost for cost, _ in own], y=[value for _, value in own], text=list(own.values()),
+                mode="markers+text", textposition="middle right", cliponaxis=False, name=look["name"],
                 marker={"symbol": look["symbol"], "size": 11, "color": look[theme()], "line": {"width": 2}},
-                hovertemplate="%{text} %{customdata}: %{y:.2f} % for %{x:.4g}<extra></extra>",
+                hovertemplate=f"%{{text}} {look['name'].lower()}: %{{y:.2f}} % for %{{x:.4g}}<extra></extra>",
             )  # fmt: skip
     figure.update_layout(
-        margin={"t": 20, "b": 50, "l": 50, "r": 30}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-        xaxis={"title": COSTS[view.cost], "type": "log", "automargin": True},
+        margin={"t": 64, "b": 50, "l": 50, "r": 60},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        xaxis=axis(COSTS[view.cost], [cost for *_, cost in points], is_log=True),
         yaxis={"title": "Test accuracy, %", "automargin": True},
-    )  # fmt: skip
+    )
+    steps = [points[at] for at in best]
     names = [f"{called[row.id]} {own.network.role}" for row, own, _ in steps]
     chart(
         figure, "trade", f"Test accuracy by {COSTS[view.cost].lower()}. Nothing beats {', '.join(names)}.", height=400
     )
-    st.caption(f"No other network here is at once more accurate and cheaper than {', '.join(names)}.")
+    st.caption(
+        f"On the line: {', '.join(names)}. No other network here on the same data is both as accurate and cheaper, or "
+        "as cheap and more accurate."
+    )
     numbers(
         [
             {"run": called[row.id], "network": own.network.role, "layers": own.network.model,
@@ -198,6 +211,30 @@ def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Compa
         ],
         f"accuracy by {view.cost}", alt="Accuracy and cost of every network.",
     )  # fmt: skip
+
+
+Point = tuple[Run, Standing, float]
+
+
+def _by_data(points: list[Point]) -> list[list[int]]:
+    """Positions of the points of each data set: what is accurate on one says nothing of another."""
+    found: dict[str, list[int]] = {}
+    for at, (row, *_) in enumerate(points):
+        found.setdefault(json.dumps(row.listed.dataset.to_dict()) if row.listed else "", []).append(at)
+    return list(found.values())
+
+
+def _front(points: list[Point], group: list[int]) -> list[int]:
+    best = contrast.front([(points[at][2], points[at][1].accuracy) for at in group])
+    return [group[at] for at in best]
+
+
+def _marks(points: list[Point], called: dict[str, str]) -> dict[tuple[float, float], str]:
+    """The letters at each place (cost, per cent): several runs of the same seed may share one."""
+    found: dict[tuple[float, float], list[str]] = {}
+    for row, own, cost in points:
+        found.setdefault((cost, 100 * own.accuracy), []).append(called[row.id])
+    return {place: ", ".join(dict.fromkeys(letters)) for place, letters in found.items()}
 
 
 def _cost(own: Standing, what: str, times: dict[str, list[stopwatch.Latency]]) -> float | None:
