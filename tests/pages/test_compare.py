@@ -183,3 +183,10 @@ def test_a_thousand_runs_are_listed_about_as_soon_as_ten(look: Look, ended: Ende
     for number in range(1000):
         shared.store.add(f"{number:010x}", config, "completed")
     assert seconds() < few + 1
+
+
+def test_the_finished_run_in_the_lab_leads_here(open_page: Open, ended: Ended) -> None:
+    run = ended()
+    app = open_page("distill", run=run, autoplay="0")
+    links = [element.proto for element in app.get("page_link")]
+    assert any(link.page.endswith("compare") and run in link.query_string for link in links)
