@@ -26,6 +26,7 @@ from kd_core.schemes import plan_of
 
 log = logging.getLogger(__name__)
 BATCHES = (1, 64)  # examples at once
+PASSES = 200  # at most: a 95th percentile wants more of them than a median
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def measured(config: RunConfig, role: str) -> list[Latency]:
     if not isinstance(own, Learner):
         raise ValueError("It is made of other networks, so it has no time of its own.")
     make = functools.partial(build, own, phases, data)
-    return [summary(footprint.passes(make, data.shape, batch), batch) for batch in BATCHES]
+    return [summary(footprint.passes(make, data.shape, batch, PASSES), batch) for batch in BATCHES]
 
 
 @functools.cache

@@ -140,11 +140,11 @@ def _lines(
             if points:
                 key = (row.family if view.together else each, network.role, kind)
                 gathered.setdefault(key, []).append((each, [x for x, _ in points], [y for _, y in points]))
-    lines = []
+    lines, sets = [], len({key for key, *_ in gathered})
     for (_, role, kind), members in gathered.items():
         who = ", ".join(called[each] for each, *_ in members)
         name = role if len(rows) == 1 else f"{who} {role}"
-        colour = _colour(called[members[0][0]], kind, len(rows))
+        colour = _colour(called[members[0][0]], kind, sets)
         if len(members) > 1:
             own = courses.band([(x, y) for _, x, y in members])
             if own.x:
@@ -155,7 +155,7 @@ def _lines(
 
 
 def _colour(letter: str, kind: str, count: int) -> str:
-    """Of one run by role, as everywhere; of several by run: then dash and marker tell the role."""
+    """Of one run or group by role, as everywhere; of several by run: then dash and marker tell the role."""
     if count == 1 and kind in ROLES:
         return ROLES[kind][theme()]
     colours = MORE[theme()]

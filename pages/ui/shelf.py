@@ -22,6 +22,7 @@ from pages.ui.words import plain
 
 ON_A_PAGE = 15
 MOST_ROWS = 10_000  # of a CSV
+BOX = 168  # pixels
 LETTERS = "ABCDEFGH"
 ORDERS = {
     "newest": "Newest first", "oldest": "Oldest first", "best": "Best student first", "gain": "Largest gain first",
@@ -48,19 +49,17 @@ def filters(ledger: Ledger, view: Comparing) -> None:
         placeholder="Words from data, networks, method, state; a seed; a run’s id",
     )  # fmt: skip
     choices = ledger.choices()
-    boxes = st.columns(5, gap="small", vertical_alignment="bottom")
-    for box, (facet, label) in zip(boxes, LABELS.items(), strict=False):
-        current: str = getattr(view, facet)
-        known = {"": 0, **choices[facet]} | ({current: choices[facet].get(current, 0)} if current else {})
-        with box:
+    with st.container(horizontal=True, gap="small"):  # on a small screen two beside each other
+        for facet, label in LABELS.items():
+            current: str = getattr(view, facet)
+            known = {"": 0, **choices[facet]} | ({current: choices[facet].get(current, 0)} if current else {})
             st.selectbox(
-                label, list(known), key=put(facet, current), on_change=changed, args=(facet,),
+                label, list(known), key=put(facet, current), on_change=changed, args=(facet,), width=BOX,
                 format_func=functools.partial(_option, facet, known=known),
             )  # fmt: skip
-    with boxes[-1]:
         st.selectbox(
             "Order", list(ORDERS), key=put("order", view.order), format_func=lambda order: ORDERS[order],
-            on_change=changed, args=("order",),
+            on_change=changed, args=("order",), width=BOX,
         )  # fmt: skip
 
 

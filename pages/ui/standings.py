@@ -185,7 +185,8 @@ def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Compa
             figure.add_scatter(
                 x=[cost for cost, _ in own], y=[value for _, value in own], text=list(own.values()),
                 mode="markers+text", textposition="middle right", cliponaxis=False, name=look["name"],
-                marker={"symbol": look["symbol"], "size": 11, "color": look[theme()], "line": {"width": 2}},
+                marker={"symbol": look["symbol"], "size": 11, "color": look[theme()],
+                        "line": {"width": 2 if look["symbol"].endswith("open") else 0}},
                 hovertemplate=f"%{{text}} {look['name'].lower()}: %{{y:.2f}} % for %{{x:.4g}}<extra></extra>",
             )  # fmt: skip
     figure.update_layout(
@@ -194,13 +195,12 @@ def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Compa
         xaxis=axis(COSTS[view.cost], [cost for *_, cost in points], is_log=True),
         yaxis={"title": "Test accuracy, %", "automargin": True},
     )
-    steps = [points[at] for at in best]
-    names = [f"{called[row.id]} {own.network.role}" for row, own, _ in steps]
+    names = _unbeaten([points[at] for at in best], called)
     chart(
-        figure, "trade", f"Test accuracy by {COSTS[view.cost].lower()}. Nothing beats {', '.join(names)}.", height=400
+        figure, "trade", f"Test accuracy by {COSTS[view.cost].lower()}. Nothing beats {'; '.join(names)}.", height=400
     )
     st.caption(
-        f"On the line: {', '.join(names)}. No other network here on the same data is both as accurate and cheaper, or "
+        f"On the line: {'; '.join(names)}. No other network here on the same data is both as accurate and cheaper, or "
         "as cheap and more accurate."
     )
     numbers(
@@ -235,6 +235,14 @@ def _marks(points: list[Point], called: dict[str, str]) -> dict[tuple[float, flo
     for row, own, cost in points:
         found.setdefault((cost, 100 * own.accuracy), []).append(called[row.id])
     return {place: ", ".join(dict.fromkeys(letters)) for place, letters in found.items()}
+
+
+def _unbeaten(points: list[Point], called: dict[str, str]) -> list[str]:
+    """Networks in few words: "A, B teacher" where two runs have the same one."""
+    found: dict[tuple[str, float, float], list[str]] = {}
+    for row, own, cost in points:
+        found.setdefault((own.network.role, cost, own.accuracy), []).append(called[row.id])
+    return [f"{', '.join(letters)} {role}" for (role, *_), letters in found.items()]
 
 
 def _cost(own: Standing, what: str, times: dict[str, list[stopwatch.Latency]]) -> float | None:
