@@ -148,7 +148,8 @@ def remarks(ids: Sequence[str], rows: dict[str, Run]) -> None:
                 "Reload the page to see more of it."
             )
         elif row.state != runs.COMPLETED:
-            st.info(f"Run {called[each]} was {row.state} before its end, so it learned less than its settings say.")
+            how = row.state if row.state == runs.FAILED else f"was {row.state}"
+            st.info(f"Run {called[each]} {how} before its end, so it learned less than its settings say.")
     data = dict.fromkeys(row.listed.dataset.title for row in rows.values() if row.listed)
     if len(data) > 1:
         st.info(
