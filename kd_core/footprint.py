@@ -38,9 +38,14 @@ def measure(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> Footprint
 
 
 def latency(build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1, repeats: int = 40) -> float:
-    """Median seconds of one forward pass of ``batch`` examples on this machine's CPU, one thread, after a warm-up.
+    """Median seconds of one forward pass of ``batch`` examples: see :func:`passes`."""
+    return statistics.median(passes(build, shape, batch, repeats))
 
-    Of ``repeats`` passes, or of as many as :data:`PATIENCE` allows.
+
+def passes(build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1, repeats: int = 40) -> list[float]:
+    """Seconds of each forward pass of ``batch`` examples on this machine's CPU, one thread, after a warm-up.
+
+    ``repeats`` passes, or as many as :data:`PATIENCE` allows.
     """
     with initialising(0, "latency"):
         network = build().eval()
@@ -56,4 +61,4 @@ def latency(build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int =
                 times.append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)
-    return statistics.median(times[min(WARM_UP, len(times) - 1) :])
+    return times[min(WARM_UP, len(times) - 1) :]

@@ -47,6 +47,10 @@ else:
             "pages/temperature.py", label="Turn the temperature of what these networks answer",
             icon=":material/thermostat:", query_params={"run": row.id},
         )  # fmt: skip
+        st.page_link(
+            "pages/compare.py", label="Compare this run with others", icon=":material/compare_arrows:",
+            query_params={"runs": row.id},
+        )  # fmt: skip
     live.follow(row, is_active, panels=("surfaces", "curves", "bars"))
     if not is_active:
         st.subheader("What each network saw, costs and can do")

@@ -34,8 +34,8 @@ LAYERS = [
     ["training", "store", "schema", "rows"],
     ["stacking"],
     ["sweeping"],
-    ["journal", "recall"],
-    ["diagnosis"],
+    ["journal", "recall", "ledger", "stopwatch", "contrast"],
+    ["diagnosis", "courses"],
     ["runs", "__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,135 @@
+"""Reading many stored runs at once: which there are, a page of them at a time, and what a comparison starts from.
+
+Everything is chosen and counted in SQL, from the text of the configurations: no data set is loaded, and of a thousand
+runs only those on the page become objects.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from kd_core.catalogue import members
+from kd_core.events import Prepared, from_json
+from kd_core.store import Run, Store
+
+FACETS = ("dataset", "method", "scheme", "state")  # what one may filter by
+NAMED = {"dataset": "datasets", "method": "methods", "scheme": "schemes", "teacher": "models", "student": "models"}
+GAIN = "json_extract(test, '$.student.accuracy') - json_extract(test, '$.baseline.accuracy')"
+ORDERS = {
+    "newest": "created DESC",
+    "oldest": "created",
+    "best": "json_extract(test, '$.student.accuracy') DESC, created DESC",
+    "gain": f"{GAIN} DESC, created DESC",
+    "longest": "seconds DESC, created DESC",
+    "data": "json_extract(config, '$.dataset.name'), created DESC",
+}
+COLUMNS = "id, created, config, family, seed, state, seconds, test"
+
+
+@dataclass(frozen=True)
+class Search:
+    """``words`` must all be found in a run; an empty facet takes every value. ``order``: one of :data:`ORDERS`."""
+
+    words: str = ""
+    facets: dict[str, str] = field(default_factory=dict)
+    order: str = "newest"
+
+
+class Ledger:
+    """A store, read only."""
+
+    def __init__(self, store: Store) -> None:
+        self.path = store.path
+
+    def count(self, search: Search = Search()) -> int:
+        """How many runs a search finds."""
+        where, values = _where(search)
+        return int(self._all(f"SELECT count(*) FROM runs {where}", values)[0][0])
+
+    def page(self, search: Search, first: int, most: int) -> list[Run]:
+        """``most`` runs of a search from position ``first`` on. Raises ValueError for an unknown order."""
+        if search.order not in ORDERS:
+            raise ValueError(f"order = {search.order}: choose one of {', '.join(ORDERS)}.")
+        where, values = _where(search)
+        clause = f"{where} ORDER BY {ORDERS[search.order]} LIMIT ? OFFSET ?"
+        return list(self._runs(clause, [*values, most, first]))
+
+    def named(self, ids: Sequence[str]) -> dict[str, Run]:
+        """The runs of these ids, in their order; those that are not stored are left out."""
+        found = {run.id: run for run in self._runs(f"WHERE id IN ({_marks(ids)})", ids)}
+        return {each: found[each] for each in ids if each in found}
+
+    def choices(self) -> dict[str, dict[str, int]]:
+        """For each facet the values that occur, and in how many runs, the most frequent first."""
+        found: dict[str, dict[str, int]] = {facet: {} for facet in FACETS}
+        columns = ", ".join(_column(facet) for facet in FACETS)
+        for *values, count in self._all(f"SELECT {columns}, count(*) FROM runs GROUP BY 1, 2, 3, 4", ()):
+            for facet, value in zip(FACETS, values, strict=True):
+                found[facet][value] = found[facet].get(value, 0) + count
+        return {facet: dict(sorted(own.items(), key=lambda item: -item[1])) for facet, own in found.items()}
+
+    def prepared(self, run: str) -> Prepared | None:
+        """The networks and phases of a run; None if it has not come so far."""
+        found = self._all("SELECT body FROM events WHERE run = ? AND kind = 'prepared' ORDER BY n LIMIT 1", (run,))
+        said = from_json(found[0][0]) if found else None
+        return said if isinstance(said, Prepared) else None
+
+    def rows(self, run: str, kinds: Sequence[str]) -> list[tuple[int, float, str, str | bytes, int]]:
+        """(number, seconds since 1970, kind, body, how many steps) of each row of these kinds, in order."""
+        clause = f"WHERE run = ? AND kind IN ({_marks(kinds)}) ORDER BY n"
+        return self._all(f"SELECT n, at, kind, body, count FROM events {clause}", (run, *kinds))
+
+    def version(self, run: str) -> tuple[str, int, int]:
+        """State, number of the last event and rewinds of a run: as long as they stay, so does what it has said."""
+        return self._all(
+            "SELECT state, (SELECT coalesce(max(n), 0) FROM events WHERE run = runs.id), rewinds FROM runs "
+            "WHERE id = ?", (run,)
+        )[0]  # fmt: skip
+
+    def _runs(self, clause: str, values: Iterable[object]) -> Iterator[Run]:
+        for row in self._all(f"SELECT {COLUMNS} FROM runs {clause}", values):
+            yield Run(*[*row[:7], row[7] and json.loads(row[7])])
+
+    def _all(self, query: str, values: Iterable[object]) -> list[tuple]:  # type: ignore[type-arg]
+        with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+            return db.execute(query, tuple(values)).fetchall()
+
+
+def _column(facet: str) -> str:
+    return "state" if facet == "state" else f"json_extract(config, '$.{facet}.name')"
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _where(search: Search) -> tuple[str, list[str]]:
+    clauses, values = ["1"], []
+    for facet, value in search.facets.items():
+        if value:
+            clauses.append(f"{_column(facet)} = ?")
+            values.append(value)
+    for word in search.words.lower().split()[:8]:
+        either, own = _about(word)
+        clauses.append(f"({either})")
+        values += own
+    return "WHERE " + " AND ".join(clauses), values
+
+
+def _about(word: str) -> tuple[str, list[str]]:
+    """The runs that a word is said of: in their id, state or seed, or in the name or title of one of their parts."""
+    escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    clauses, values = ["id LIKE ? ESCAPE '\\'", "state LIKE ? ESCAPE '\\'"], [f"{escaped}%", f"{escaped}%"]
+    if word.isdecimal():
+        clauses.append("seed = CAST(? AS INTEGER)")
+        values.append(word)
+    for part, group in NAMED.items():
+        names = [key for key, cls in members(group).items() if word in f"{key} {cls.title}".lower()]
+        if names:
+            clauses.append(f"{_column(part)} IN ({_marks(names)})")
+            values += names
+    return " OR ".join(clauses), values

@@ -1,0 +1,199 @@
+"""All stored runs as a table: search, filters, order, pages, and which of them are compared."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from kd_core import runs
+from kd_core.catalogue import members
+from kd_core.config import DEFAULTS
+from kd_core.ledger import NAMED, Ledger, Search
+from kd_core.store import Run
+from pages.ui.brief import in_short
+from pages.ui.comparing import MOST, USUAL, Comparing, changed, compare, look, put
+from pages.ui.figures import download
+from pages.ui.words import plain
+
+ON_A_PAGE = 15
+MOST_ROWS = 10_000  # of a CSV
+BOX = 168  # pixels
+LETTERS = "ABCDEFGH"
+ORDERS = {
+    "newest": "Newest first", "oldest": "Oldest first", "best": "Best student first", "gain": "Largest gain first",
+    "longest": "Longest first", "data": "By data",
+}  # fmt: skip
+LABELS = {"dataset": "Data", "method": "Method", "scheme": "Who teaches whom", "state": "State"}
+
+
+def letters(ids: Sequence[str]) -> dict[str, str]:
+    """What the compared runs are called in charts and tables."""
+    return dict(zip(ids, LETTERS, strict=False))
+
+
+def usual(ledger: Ledger, search: Search) -> list[str]:
+    """What is compared before anything is chosen: the newest completed runs."""
+    finished = Search(search.words, {**search.facets, "state": search.facets.get("state") or runs.COMPLETED})
+    return [row.id for row in ledger.page(finished, 0, USUAL)]
+
+
+def filters(ledger: Ledger, view: Comparing) -> None:
+    """Search, a box for every facet, and the order."""
+    st.text_input(
+        "Search", key=put("find", view.find), on_change=changed, args=("find",), icon=":material/search:",
+        placeholder="Words from data, networks, method, state; a seed; a run’s id",
+    )  # fmt: skip
+    choices = ledger.choices()
+    with st.container(horizontal=True, gap="small"):  # on a small screen two beside each other
+        for facet, label in LABELS.items():
+            current: str = getattr(view, facet)
+            known = {"": 0, **choices[facet]} | ({current: choices[facet].get(current, 0)} if current else {})
+            st.selectbox(
+                label, list(known), key=put(facet, current), on_change=changed, args=(facet,), width=BOX,
+                format_func=functools.partial(_option, facet, known=known),
+            )  # fmt: skip
+        st.selectbox(
+            "Order", list(ORDERS), key=put("order", view.order), format_func=lambda order: ORDERS[order],
+            on_change=changed, args=("order",), width=BOX,
+        )  # fmt: skip
+
+
+def table(ledger: Ledger, view: Comparing, chosen: list[str]) -> None:
+    """One page of the runs that were found, those compared ticked."""
+    found = ledger.count(view.search)
+    if not found:
+        st.info("No run fits. Use fewer words, or take a filter away.")
+        return
+    pages = -(-found // ON_A_PAGE)
+    page = min(view.page, pages)
+    rows = ledger.page(view.search, (page - 1) * ON_A_PAGE, ON_A_PAGE)
+    import pandas as pd  # takes half a second to load, and an empty store has no table
+
+    called = letters(chosen)
+    ids = [row.id for row in rows]
+    # Ticks that were set elsewhere are shown by a new widget; those set here leave it, and the focus, alone.
+    ticked = [each for each in ids if each in chosen]
+    if st.session_state.get("ticked") != (ids, ticked):
+        st.session_state["tables"] = st.session_state.get("tables", 0) + 1
+        st.session_state["ticked"] = (ids, ticked)
+    key = f"runs {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:8]} {st.session_state['tables']}"
+    percent = {name: st.column_config.NumberColumn(format="%.1f") for name in ("student %", "baseline %", "gain")}
+    st.dataframe(
+        pd.DataFrame([_line(row, called.get(row.id, "")) for row in rows]),
+        key=key, hide_index=True, row_height=36, on_select=lambda: _tick(key, ids, chosen), selection_mode="multi-row",
+        selection_default={"selection": {"rows": [ids.index(each) for each in ticked]}},
+        placeholder="–",
+        alt=f"Stored runs, {len(rows)} of {found}; {len(chosen)} are compared. The box below changes that, too.",
+        column_config={**percent, "": st.column_config.TextColumn(width=36),
+                       "seconds": st.column_config.NumberColumn(format="%.0f"),
+                       "gain": st.column_config.NumberColumn(format="%+.1f", help="Points above the baseline.")},
+    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"**{len(chosen)} of {ledger.count():,}** compared · {found:,} found · page {page} of {pages}")
+        if pages > 1:
+            st.button("Previous", icon=":material/chevron_left:", disabled=page == 1, on_click=_turn, args=(page - 1,))
+            st.button("Next", icon=":material/chevron_right:", disabled=page == pages, on_click=_turn, args=(page + 1,))
+        download(lambda: [_line(row, "") for row in ledger.page(view.search, 0, MOST_ROWS)], "runs")
+
+
+def compared(ledger: Ledger, view: Comparing, chosen: dict[str, Run]) -> None:
+    """The compared runs by name: by keyboard and on small screens, too."""
+    page = ledger.page(view.search, (max(1, view.page) - 1) * ON_A_PAGE, ON_A_PAGE)
+    rows = {**chosen, **{row.id: row for row in page if row.id not in chosen}}
+    called = letters(list(chosen))
+    st.multiselect(
+        f"Compared, {MOST} at most",
+        list(rows),
+        key=put("chosen", list(chosen)),
+        format_func=lambda run: f"{called[run]} · {name(rows[run])}" if run in called else name(rows[run]),
+        on_change=lambda: compare(st.session_state["compare chosen"]),
+        placeholder="Choose runs, or tick them in the table",
+    )
+    if st.session_state.pop("too many", False):
+        st.info(f"{MOST} runs are the most that can be told apart. Take one away to add another.")
+
+
+def name(row: Run) -> str:
+    """A run in a few words."""
+    if row.listed is None:
+        return f"{row.id} (cannot be read here)"
+    config = row.listed
+    scheme = f" · {config.scheme.title}" if config.scheme.name != DEFAULTS["scheme"] else ""
+    return f"{config.dataset.title}{scheme} · {in_short(config.method)} · seed {config.seed}"
+
+
+def remarks(ids: Sequence[str], rows: dict[str, Run]) -> None:
+    """A sentence for every run of a link that is not there, cannot be read, is not finished, or ended early."""
+    called = letters([each for each in ids if each in rows])
+    for each in ids:
+        row = rows.get(each)
+        if row is None:
+            st.warning(
+                f"There is no run called “{plain(each[:40])}” here. It may belong to another machine, or have been "
+                "deleted; the others are shown."
+            )
+        elif row.listed is None:
+            st.warning(
+                f"Run {called[each]} ({plain(each)}) needs a method, a network or data that this installation does "
+                "not have, so it is left out."
+            )
+        elif row.state in runs.ACTIVE:
+            st.info(
+                f"Run {called[each]} is {row.state}: its curves end where it is now, and it has no test results yet. "
+                "Reload the page to see more of it."
+            )
+        elif row.state != runs.COMPLETED:
+            how = row.state if row.state == runs.FAILED else f"was {row.state}"
+            st.info(f"Run {called[each]} {how} before its end, so it learned less than its settings say.")
+    data = dict.fromkeys(row.listed.dataset.title for row in rows.values() if row.listed)
+    if len(data) > 1:
+        st.info(
+            f"These runs learned from different data ({', '.join(data)}). An accuracy on one says nothing about an "
+            "accuracy on another: compare gains and shapes, not heights."
+        )
+
+
+def _line(row: Run, letter: str) -> dict[str, Any]:
+    """A run as one row, plain values."""
+    config, test = row.listed, row.test or {}
+    student, baseline = (test.get(role, {}).get("accuracy") for role in ("student", "baseline"))
+    return {
+        "": letter,
+        "when": datetime.datetime.fromtimestamp(row.created).strftime("%d %b %Y, %H:%M"),
+        "data": config.dataset.title if config else "?",
+        "who teaches whom": config.scheme.title if config else "?",
+        "method": in_short(config.method) if config else "?",
+        "student": config.student.label() if config else "?",
+        "teacher": config.teacher.label() if config else "?",
+        "seed": row.seed,
+        "state": row.state,
+        "student %": None if student is None else 100 * student,
+        "baseline %": None if baseline is None else 100 * baseline,
+        "gain": None if student is None or baseline is None else round(100 * (student - baseline), 1),
+        "seconds": row.seconds,
+        "run": row.id,
+    }
+
+
+def _option(facet: str, value: str, known: dict[str, int]) -> str:
+    if not value:
+        return "All"
+    cls = members(NAMED[facet]).get(value) if facet in NAMED else None
+    return f"{cls.title if cls else value} ({known.get(value, 0):,})"
+
+
+def _tick(key: str, ids: list[str], chosen: list[str]) -> None:
+    ticked = [ids[at] for at in st.session_state[key]["selection"]["rows"]]
+    kept = [each for each in chosen if each not in ids or each in ticked]
+    wanted = kept + [each for each in ticked if each not in kept]
+    st.session_state["ticked"] = (ids, [each for each in ids if each in wanted[:MOST]] if len(wanted) <= MOST else None)
+    compare(wanted)
+
+
+def _turn(page: int) -> None:
+    look(page=page)

@@ -1,0 +1,50 @@
+"""Compare in a real browser: a tick in the table is in the address, and the address opens the same view elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.bench import stored
+from tests.browser.conftest import SHOTS, whole_picture
+from tests.browser.server import Server
+
+LOADED = 60_000  # ms: a fresh server loads the engine while its first visitor waits, here beside other tests
+
+
+def labels(page: Page) -> list[str]:
+    """What stands at the ends of the curves."""
+    found = page.locator(".st-key-chart-curves .annotation-text")
+    return sorted(text.removeprefix("● ") for text in found.all_text_contents())
+
+
+def test_a_tick_in_the_table_is_in_the_link_which_opens_the_same_view_on_another_server(
+    start_server: Callable[[], Server], new_page: Callable[..., Page]
+) -> None:
+    server = start_server()
+    stored.fill(server.folder, 4)
+    page = new_page()
+    page.goto(f"{server.url}/compare?runs={2:010x},{1:010x}&curve=agreement&log_y=true")
+    expect(page.get_by_text("2 of 4 compared")).to_be_visible(timeout=LOADED)
+    expect(page.locator(".st-key-chart-curves .annotation-text")).to_have_count(2)
+    grid = page.get_by_test_id("stDataFrame").first.bounding_box()
+    page.mouse.click(grid["x"] + 16, grid["y"] + 36 * 1.5)  # the box of the newest run
+    expect(page.get_by_text("3 of 4 compared")).to_be_visible()
+    expect(page.locator(".st-key-chart-curves .annotation-text")).to_have_count(3)
+    assert page.evaluate("new URLSearchParams(location.search).get('runs')") == f"{2:010x},{1:010x},{3:010x}"
+    link = page.url.removeprefix(server.url)
+    whole_picture(page, SHOTS / "compare-light-1280.png")
+    server.end()
+
+    fresh = start_server()
+    small = new_page(width=390, height=844, color_scheme="dark")
+    small.goto(fresh.url + link)
+    expect(small.get_by_text("3 of 4 compared")).to_be_visible(timeout=LOADED)
+    expect(small.locator(".st-key-chart-curves .annotation-text")).to_have_count(3)
+    assert labels(small) == ["A student", "B student", "C student"]
+    expect(small.get_by_text("Agreement with the teacher, %").first).to_be_visible()
+    expect(small.get_by_role("checkbox", name="Log values")).to_be_checked()
+    expect(small.get_by_role("heading", name="Skill or luck?")).to_be_visible()
+    assert small.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
+    whole_picture(small, SHOTS / "compare-dark-390.png")
