@@ -32,6 +32,7 @@ LAYERS = [
     ["training", "store"],
     ["stacking"],
     ["journal", "recall"],
+    ["inspection"],
     ["runs", "__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
