@@ -46,6 +46,10 @@ else:
             "pages/temperature.py", label="Turn the temperature of what these networks answer",
             icon=":material/thermostat:", query_params={"run": row.id},
         )  # fmt: skip
+        st.page_link(
+            "pages/inspection.py", label="Inspect what the student gained and lost, example by example",
+            icon=":material/frame_inspect:", query_params={"run": row.id},
+        )  # fmt: skip
     live.follow(row, is_active, panels=("surfaces", "curves", "bars"))
     if not is_active:
         st.subheader("What each network saw, costs and can do")

@@ -19,7 +19,13 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[2]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
-PAGES = (("start", "Start"), ("temperature", "Temperature"), ("distill", "Distill"), ("experiments", "Experiments"))
+PAGES = (
+    ("start", "Start"),
+    ("temperature", "Temperature"),
+    ("distill", "Distill"),
+    ("inspection", "Inspect"),  # a file called inspect.py would hide the standard library's module of that name
+    ("experiments", "Experiments"),
+)
 # Streamlit leaves a hand's breadth above every page and has no setting for it. On a projector that hides the result.
 LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"
 
@@ -31,7 +37,7 @@ def navigation() -> Page:
     """The menu, and the page that was asked for."""
     prepare_server()
     pages = [
-        st.Page(ROOT / "pages" / f"{name}.py", title=title, url_path=name, default=not number)
+        st.Page(ROOT / "pages" / f"{name}.py", title=title, url_path=title.lower(), default=not number)
         for number, (name, title) in enumerate(PAGES)
     ]
     return st.navigation(pages, position="top")
