@@ -48,7 +48,8 @@ def luck(fixed: int, broke: int) -> float:
     two-sided binomial with probability 1/2. It speaks of these two networks on other examples, not of other seeds.
     """
     count, least = fixed + broke, min(fixed, broke)
-    return min(1.0, 2 * sum(math.comb(count, k) for k in range(least + 1)) / 2**count)
+    uneven: int = sum(math.comb(count, k) for k in range(least + 1))
+    return min(1.0, float(2 * uneven / (1 << count)))
 
 
 def losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -249,4 +250,5 @@ def _ordered(is_in: Tensor, by: Tensor) -> list[int]:
 
 
 def _entropy(shares: Tensor) -> Tensor:
-    return -torch.special.xlogy(shares, shares).sum(-1)
+    found: Tensor = -torch.special.xlogy(shares, shares).sum(-1)
+    return found

@@ -47,7 +47,7 @@ else:
             icon=":material/thermostat:", query_params={"run": row.id},
         )  # fmt: skip
         st.page_link(
-            "pages/inspection.py", label="Inspect what the student gained and lost, example by example",
+            "pages/inspect.py", label="Inspect what the student gained and lost, example by example",
             icon=":material/frame_inspect:", query_params={"run": row.id},
         )  # fmt: skip
     live.follow(row, is_active, panels=("surfaces", "curves", "bars"))

@@ -18,6 +18,7 @@ from kd_core.inspection import (
     FIXED,
     FIXED_TEACHER,
     HARDEST,
+    Inspection,
     luck,
 )
 from kd_core.options import options_of
@@ -32,6 +33,7 @@ from pages.ui.words import plain
 
 SHOWN = 24  # cards
 HANDLE = options_of(Focus)["temperature"]
+IN_SIGHT = 20  # classes whose bars are seen without scrolling
 SURE = 0.05  # what is rarer than that by luck is said to be no luck
 
 
@@ -49,19 +51,22 @@ def summary(subject: Subject) -> None:
 def against(subject: Subject, reference: str, fixed: int, broke: int) -> str:
     """The comparison with one network in words, with what chance alone would do."""
     seen = subject.seen
-    me, other = subject.title(STUDENT), subject.title(reference).lower()
-    glyphs = f"{subject.look(STUDENT)['glyph']} against {subject.look(reference)['glyph']}"
+    glyph, other = subject.look(reference)["glyph"], subject.title(reference).lower()
     lead = (
-        f"**{glyphs}  {me} fixed {fixed}, broke {broke}** of {len(seen.labels):,} answers of the {other}: "
-        f"{seen.accuracy(STUDENT):.1%} against {seen.accuracy(reference):.1%} right."
+        f"**{subject.look(STUDENT)['glyph']} {subject.title(STUDENT)} fixed {fixed}, broke {broke}** of the "
+        f"{len(seen.labels):,} answers of the {glyph} {other}: {seen.accuracy(STUDENT):.1%} against "
+        f"{seen.accuracy(reference):.1%} right."
     )
     if not fixed + broke:
         return f"{lead} Both get the same examples right."
     chance = luck(fixed, broke)
-    said = "less than one time in a thousand" if chance < 0.001 else f"in {chance:.0%} of cases"
-    if chance < SURE:
-        return f"{lead} Two equally good networks would differ as unevenly {said}."
-    return f"{lead} Two equally good networks would differ as unevenly {said}: these examples cannot tell them apart."
+    said = (
+        "in less than one case in a thousand"
+        if chance < 0.001
+        else f"in {chance:.{0 if chance >= 0.1 else 1}%} of cases"
+    )
+    lead += f" Two equally good networks would differ this unevenly {said}"
+    return f"{lead}." if chance < SURE else f"{lead}: these examples cannot tell them apart."
 
 
 def examples(subject: Subject, focus: Focus) -> None:
@@ -85,6 +90,7 @@ def examples(subject: Subject, focus: Focus) -> None:
     _cards(subject, shown, chosen)
     if shown:
         charts.table([_row(subject, at) for at in found], f"examples-{wanted}", "These examples as a table")
+        st.subheader("One of them close up")
         _closeup(subject, focus, chosen)
 
 
@@ -181,19 +187,30 @@ def _row(subject: Subject, at: int) -> dict[str, Any]:
 def _closeup(subject: Subject, focus: Focus, at: int) -> None:
     """Mirrored bars of one example under a temperature handle."""
     seen = subject.seen
-    st.markdown(f"**Close up: {seen.split} example {seen.rows[at]}, softened by T**")
     (picture,) = _pictures(subject, (at,))
     key = f"close up of {subject.row.id}"
-    frame = {"moment": 0, "logits": {part: [own] for part, own in seen.own_logits(at).items()}}
-    title = f"True class {seen.classes[picture.label]}"
+    order = _in_order(seen, at, picture.label)
+    frame = {"moment": 0, "logits": {part: [[own[k] for k in order]] for part, own in seen.own_logits(at).items()}}
+    title = f"{seen.split.capitalize()} example {seen.rows[at]}, true class {seen.classes[picture.label]}"
+    label = order.index(picture.label)
     feed.mount(
         "bars", f"inspected {subject.name} {at}", [frame], key=key,
-        classes=list(seen.classes), temperatures=[HANDLE.low, HANDLE.high], temperature=focus.temperature,
+        classes=[seen.classes[k] for k in order], temperatures=[HANDLE.low, HANDLE.high], temperature=focus.temperature,
         roles=seen.parts, names={part: subject.title(part) for part in seen.parts}, image=0,
-        images=[{"src": picture.src, "x": picture.x, "y": picture.y, "label": picture.label, "title": title}],
+        images=[{"src": picture.src, "x": picture.x, "y": picture.y, "label": label, "title": title}],
         on_temperature_change=_heard(key, "temperature", lambda value: look(temperature=float(value))),
         on_image_change=lambda: None,
     )  # fmt: skip
+
+
+def _in_order(seen: Inspection, at: int, label: int) -> list[int]:
+    """The classes as the data have them; of very many first the true one, then those that the networks find likeliest
+    at T = 1, whatever T is: else what matters would be scrolled out of sight."""
+    everyone = range(len(seen.classes))
+    if len(everyone) <= IN_SIGHT:
+        return list(everyone)
+    shares = list(seen.softened(at).values())
+    return sorted(everyone, key=lambda k: (k != label, -sum(own[k] for own in shares)))
 
 
 def _heard(key: str, state: str, act: Callable[[Any], None]) -> Callable[[], None]:

@@ -40,6 +40,12 @@ def figure(*traces: Any, height: int, **layout: Any) -> go.Figure:
     return found
 
 
+def heading(glyph: str, name: str, colour: str) -> None:
+    """Over one panel of a figure: whose it is, with the marker of the role in its colour."""
+    marked = f'<span style="color: {colour}">{glyph}</span>' if colour else glyph
+    st.html(f'<h4 style="margin: 0; padding: 0; font: inherit; font-weight: 600">{marked} {html.escape(name)}</h4>')
+
+
 def show(drawn: go.Figure, key: str, alt: str, **more: Any) -> Any:
     """Draws it; ``alt`` says in words what it shows."""
     return st.plotly_chart(drawn, key=key, config={"displayModeBar": False}, width="stretch", alt=alt, **more)

@@ -42,9 +42,12 @@ def matrices(subject: Subject, focus: Focus) -> None:
     shown = _shown(subject)
     offered = [*seen.parts, *([DIFFERENCE] if BASELINE in seen.parts else [])]
     for first in range(0, len(offered), 2):
-        for column, of in zip(st.columns(2, gap="large"), offered[first : first + 2], strict=False):
+        for column, of in zip(st.columns(2, gap="medium"), offered[first : first + 2], strict=False):
             with column:
-                st.markdown(f"**{name_of(subject, of)}**")
+                _heading(subject, of)
+                if not any(n for row in seen.counts(of) for n in row):
+                    st.caption("No difference: both give every class the same answers equally often.")
+                    continue
                 charts.show(
                     _matrix(subject, focus, of, shown), f"matrix {of} {subject.name}", _in_words(subject, of),
                     on_select=_clicked(subject, of), selection_mode="points",
@@ -61,6 +64,11 @@ def name_of(subject: Subject, of: str) -> str:
     if of == DIFFERENCE:
         return f"◐ {subject.title(STUDENT)} − {subject.title(BASELINE).lower()}"
     return f"{subject.look(of)['glyph']} {subject.title(of)}, {subject.seen.accuracy(of):.1%} right"
+
+
+def _heading(subject: Subject, of: str) -> None:
+    glyph, name = name_of(subject, of).split(" ", 1)
+    charts.heading(glyph, name, "" if of == DIFFERENCE else subject.look(of)[charts.theme()])
 
 
 def recall(subject: Subject) -> None:
@@ -93,7 +101,11 @@ def recall(subject: Subject) -> None:
     drawn = charts.figure(
         line, *dots, height=90 + 26 * len(classes), legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0}
     )
-    drawn.update_xaxes(range=[max(-0.02, math.floor(10 * lowest - 0.5) / 10), 1.02], tickformat=".0%", side="bottom")
+    drawn.update_xaxes(
+        range=[max(-0.02, math.floor(10 * lowest - 0.5) / 10), 1.02],
+        tickformat=".0%",
+        title="share of the class that is found",
+    )
     drawn.update_yaxes(autorange="reversed", type="category", showgrid=False, dtick=1)
     worst = min(classes, key=lambda k: recalls[STUDENT][k])
     alt = (
@@ -150,9 +162,11 @@ def _matrix(subject: Subject, focus: Focus, of: str, shown: list[int]) -> go.Fig
         heat, _handles(subject, of, shown, names), height=max(280, min(460, 90 + 34 * len(shown))), showlegend=False
     )
     drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
-    many = {"showticklabels": True, "tickfont": {"size": 9}} if len(shown) > 30 else {"dtick": 1}
-    drawn.update_xaxes(title="answer", type="category", showgrid=False, **many)
-    drawn.update_yaxes(title="true class", type="category", showgrid=False, autorange="reversed", **many)
+    # Left to itself Plotly leaves room around markers, and leaves out classes that nothing was counted of.
+    axis = {"type": "category", "showgrid": False, "categoryorder": "array", "categoryarray": names}
+    axis |= {"tickfont": {"size": 9}} if len(shown) > 30 else {"dtick": 1}
+    drawn.update_xaxes(title="answer", range=[-0.5, len(shown) - 0.5], **axis)
+    drawn.update_yaxes(title="true class", range=[len(shown) - 0.5, -0.5], **axis)
     cell = focus.cell(seen.classes)
     if cell and focus.of == of and set(cell) <= set(shown):
         row, column = shown.index(cell[0]), shown.index(cell[1])

@@ -28,6 +28,7 @@ class Focus(Options):
     true_class: str = class_name("none", "Row of the chosen cell; it counts together with its column.")
     answered: str = class_name("none", "Column of the chosen cell; it counts together with its row.")
     example: int = whole(-1, -1, 1_000_000, "Position of the example seen close up; -1 is the first one shown.")
+    moment: int = whole(-1, -1, 1_000_000, "Which of the run's surfaces is shown, counted from 0; -1 is the last one.")
     temperature: float = number(4.0, 0.25, 64.0, "Divides the logits of every network before softmax.")
 
     def fit(self, seen: Inspection) -> dict[str, str]:

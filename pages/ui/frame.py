@@ -23,7 +23,7 @@ PAGES = (
     ("start", "Start"),
     ("temperature", "Temperature"),
     ("distill", "Distill"),
-    ("inspection", "Inspect"),  # a file called inspect.py would hide the standard library's module of that name
+    ("inspect", "Inspect"),
     ("experiments", "Experiments"),
 )
 # Streamlit leaves a hand's breadth above every page and has no setting for it. On a projector that hides the result.
@@ -37,7 +37,7 @@ def navigation() -> Page:
     """The menu, and the page that was asked for."""
     prepare_server()
     pages = [
-        st.Page(ROOT / "pages" / f"{name}.py", title=title, url_path=title.lower(), default=not number)
+        st.Page(ROOT / "pages" / f"{name}.py", title=title, url_path=name, default=not number)
         for number, (name, title) in enumerate(PAGES)
     ]
     return st.navigation(pages, position="top")

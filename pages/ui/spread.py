@@ -20,14 +20,16 @@ NAMED = 20  # classes whose names have room in the picture
 
 def embeddings(subject: Subject, focus: Focus, ringed: list[int]) -> None:
     """One panel per network; ``ringed`` are the examples shown above."""
-    found = projections(subject)
+    known = projections(subject)
+    found = {part: known[part] for part in subject.seen.parts if part in known}
     if not found:
         st.caption("These networks have no embedding: they do not end in a linear layer, or are made of others.")
         return
     missing = [subject.title(part) for part in subject.seen.parts if part not in found]
     for column, (part, own) in zip(st.columns(len(found), gap="medium"), found.items(), strict=True):
         with column:
-            st.markdown(f"**{subject.look(part)['glyph']} {subject.title(part)}**")
+            look = subject.look(part)
+            charts.heading(look["glyph"], subject.title(part), look[charts.theme()])
             charts.show(_panel(subject, focus, part, own, ringed), f"embedding {part} {subject.name}",
                         _in_words(subject, part, own))  # fmt: skip
             st.caption(f"{own.width} dimensions; the two drawn keep {sum(own.kept):.0%} of the variance.")

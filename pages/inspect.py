@@ -13,7 +13,7 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from pages.ui import changes, confusions, focus, live, spread, subject  # noqa: E402
+from pages.ui import changes, confusions, focus, spread, subject, surfaces  # noqa: E402
 
 focus.follow()
 row = subject.chosen()
@@ -42,7 +42,7 @@ confusions.recall(shown)
 if shown.recall.data.is_planar:
     st.header("Where the classes end")
     st.markdown("The decision surfaces as they formed: press play, or move through the epochs.")
-    live.follow(row, False, panels=("surfaces",), has_controls=False)
+    surfaces.replay(row, wanted)
 
 st.header("How the networks see the examples")
 st.markdown(
