@@ -40,6 +40,12 @@ def of_validation(dataset: Dataset, indices: Sequence[int]) -> list[Picture]:
     return _pictures(data, data.validation, list(indices))
 
 
+def of_test(dataset: Dataset, indices: Sequence[int]) -> list[Picture]:
+    """These examples of the test split: to be looked at once a run is over."""
+    data = load(dataset)
+    return _pictures(data, data.test, list(indices))
+
+
 def shown(dataset: Dataset, view: View, limit: int) -> list[Picture]:
     """The first ``limit`` labelled examples of what a network is shown, each with its true and its given label."""
     data = load(dataset)

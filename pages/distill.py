@@ -51,6 +51,10 @@ else:
             "pages/compare.py", label="Compare this run with others", icon=":material/compare_arrows:",
             query_params={"runs": row.id},
         )  # fmt: skip
+        st.page_link(
+            "pages/inspect.py", label="Inspect what the student gained and lost, example by example",
+            icon=":material/frame_inspect:", query_params={"run": row.id},
+        )  # fmt: skip
     live.follow(row, is_active, panels=("surfaces", "curves", "bars"))
     if not is_active:
         st.subheader("What each network saw, costs and can do")

@@ -35,7 +35,7 @@ LAYERS = [
     ["stacking"],
     ["sweeping"],
     ["journal", "recall", "ledger", "stopwatch", "contrast"],
-    ["diagnosis", "courses"],
+    ["diagnosis", "courses", "inspection"],
     ["runs", "__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -43,8 +45,16 @@ class _Screen:
     is_active: bool
 
 
-def follow(row: Run, is_active: bool, *, panels: tuple[str, ...], has_controls: bool = True) -> None:
+def follow(
+    row: Run,
+    is_active: bool,
+    *,
+    panels: tuple[str, ...],
+    has_controls: bool = True,
+    scrubber: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Draws a run, again every second while it ``is_active``; ``panels`` of surfaces, curves, bars, in that order.
+    More for the ``scrubber``: the moment that it shows at first, and who hears of another one.
 
     The rest of the page, which was drawn for ``is_active``, is drawn again as soon as that is no longer so. The
     controls are most of what there is to draw, and seldom change: they are a fragment of their own.
@@ -53,7 +63,7 @@ def follow(row: Run, is_active: bool, *, panels: tuple[str, ...], has_controls: 
     if has_controls and is_active:
         st.fragment(spared(_steer), run_every=STEER_SECONDS, key=f"steered {row.id}")(row.id, row.config)
     st.fragment(spared(_draw), run_every=POLL_SECONDS if is_active else None, key=f"live {row.id}")(
-        row.id, row.config, panels, line, is_active
+        row.id, row.config, panels, line, is_active, more=scrubber
     )
 
 
@@ -64,7 +74,15 @@ def _steer(run: str, config: RunConfig) -> None:
         steer(run, config, status, reel(run))
 
 
-def _draw(run: str, config: RunConfig, panels: tuple[str, ...], line: DeltaGenerator | None, was_active: bool) -> None:
+def _draw(
+    run: str,
+    config: RunConfig,
+    panels: tuple[str, ...],
+    line: DeltaGenerator | None,
+    was_active: bool,
+    *,
+    more: Mapping[str, Any],
+) -> None:
     """``line``: where the progress goes, above the controls."""
     status = runs.shared().status(run)
     if status is None or status.is_active != was_active:
@@ -82,7 +100,7 @@ def _draw(run: str, config: RunConfig, panels: tuple[str, ...], line: DeltaGener
     if shown.switched:
         note.caption(switches(shown))
     if shown.moments:
-        scrubber = {"live": status.is_active, "autoplay": False}
+        scrubber = {"live": status.is_active, "autoplay": False, **more}
         feed.mount("scrubber", shown.name, shown.moments, key=f"scrubber of {run}", **scrubber)
     draw = {"surfaces": _surfaces, "curves": _curves, "bars": _bars}
     for panel in panels:

@@ -1,8 +1,8 @@
 """Browser components: live curves, soft-target bars, decision surfaces and the scrubber that moves them together.
 
 ``component(name)`` gives the mounting command of one of :data:`_PARTS`: those of a run's live view, which share its
-moments, those of the Temperature page, which share a bench (``bench/bench.js``), and ``matching`` and
-``arrangement``, which stand alone.
+moments, those of the Temperature page, which share a bench (``bench/bench.js``), and ``matching``,
+``arrangement`` and ``cards``, which stand alone.
 Give every mounted component a ``key``: without one it is built anew at each change of its data.
 
 **The feed.** Every payload is ``{"run": str, "from": int, "frames": [...], ...}``. Frames are append-only; ``from`` is
@@ -54,6 +54,7 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "scrubber": ("scrubber",),
     "matching": ("wrapping", "matching"),
     "arrangement": ("wrapping", "arranging", "arrangement"),
+    "cards": ("cards",),
     "dock": ("echo", "temperature", "readouts", "bench/bench", "bench/dock"),
     "softened": (*_BENCH, "readouts", "mirror", "bench/softened"),
     "gallery": (*_BENCH, "markers", "bench/selection", "bench/scatter", "bench/gallery"),

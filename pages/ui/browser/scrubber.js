@@ -1,6 +1,7 @@
 // The epoch slider: it registers the run's moments and chooses the one that every component of the page shows.
 //
-// Payload: live, autoplay, empty. Frames: the moments, {x, label, phase, accuracy: {role}}.
+// Payload: live, autoplay, empty, picked (the moment shown at first, -1 the latest; without it nothing is reported).
+// Frames: the moments, {x, label, phase, accuracy: {role}}. Sets the state picked when somebody has chosen a moment.
 
 const STEP = 100; // milliseconds between two moments of a replay
 const LONGEST = 12000; // a replay takes no longer than this
@@ -13,10 +14,10 @@ class Scrubber {
   constructor(root) {
     root.classList.add("dst-scrubber");
     this.draw = redrawing(() => this.#draw());
-    this.play = html("button", { type: "button", class: "dst-play", onclick: () => (this.#timer ? this.#pause() : this.#start()) });
+    this.play = html("button", { type: "button", class: "dst-play", onclick: () => (this.#timer ? this.#rest() : this.#start()) });
     this.icon = svg("path", {});
     this.play.append(svg("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, this.icon));
-    this.slider = html("input", { type: "range", min: 0, step: 1, "aria-label": "Moment of the run", oninput: () => this.#slide() });
+    this.slider = html("input", { type: "range", min: 0, step: 1, "aria-label": "Moment of the run", oninput: () => this.#slide(), onchange: () => this.#tell() });
     this.phases = html("div", { class: "dst-phases", "aria-hidden": "true" });
     this.label = html("output", { class: "dst-label" });
     this.latest = html("button", { type: "button", class: "dst-latest", onclick: () => this.#toLatest() });
@@ -26,8 +27,9 @@ class Scrubber {
     this.moments = new Moments(this.draw);
   }
 
-  update(data, { setTriggerValue }) {
+  update(data, { setStateValue, setTriggerValue }) {
     this.spec = data;
+    this.setStateValue = setStateValue;
     const { cleared, start, fresh } = this.#feed.take(data, setTriggerValue);
     if (cleared) {
       this.#pause();
@@ -35,6 +37,7 @@ class Scrubber {
     }
     this.moments.join(data.run);
     this.moments.describe(start, fresh);
+    if (cleared && data.picked >= 0) this.moments.pick(Math.min(data.picked, Math.max(0, this.#last)));
     if (data.autoplay && !this.#autoplayed && this.moments.list.length > 1 && !reducedMotion()) this.#start();
     this.#autoplayed ||= this.moments.list.length > 1;
     this.draw();
@@ -51,6 +54,14 @@ class Scrubber {
   #toLatest() {
     this.#pause();
     this.moments.pick(null);
+    this.#tell();
+  }
+  #rest() {
+    this.#pause();
+    this.#tell();
+  }
+  #tell() {
+    if (this.spec.picked !== undefined) this.setStateValue("picked", this.moments.picked ?? -1);
   }
 
   // A long run skips moments rather than outlasting the viewer's patience.
