@@ -11,7 +11,7 @@ from kd_core import runs
 from kd_core.diagnosis import Finding, diagnose, examined
 from kd_core.store import Run
 from kd_core.verdict import Verdict
-from pages.ui import live, settings, verdicts
+from pages.ui import settings, steering, verdicts
 from pages.ui.errors import spared
 
 NOTHING = "None of the usual reasons shows in this run’s numbers."
@@ -61,7 +61,7 @@ def _reason(row: Run, reason: Finding) -> None:
 
 def start(row: Run, reason: Finding) -> None:
     """Starts the changed run and shows it, with its settings in the form."""
-    pace = live.PACES[str(st.session_state.get("pace") or "Watch")]
+    pace = steering.PACES[str(st.session_state.get("pace") or "Watch")]
     run = runs.shared().start(row.config.with_flat(**reason.changes), pace)
     kept = {name: value for name, value in st.query_params.items() if name in settings.RESERVED}
     st.query_params.from_dict({**kept, "run": run})

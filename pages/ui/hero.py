@@ -10,7 +10,7 @@ from kd_core import runs
 from kd_core.config import from_flat
 from kd_core.store import Run, family_of
 from kd_core.verdict import SEEDS
-from pages.ui import live, verdicts
+from pages.ui import steering, verdicts
 from pages.ui.errors import spared
 
 # Questions, not promises: the lab answers them with a run, a control and other seeds.
@@ -51,7 +51,7 @@ def newest(may_begin: bool) -> str | None:
         family = shared.store.siblings(family_of(config))
         if not may_begin:
             return next((run.id for run in family if run.seed == config.seed and run.state == runs.COMPLETED), None)
-        _begun.append(shared.start(config, pace=live.PACES["Watch"]))
+        _begun.append(shared.start(config, pace=steering.PACES["Watch"]))
         known = {run.seed for run in family if run.state in (runs.COMPLETED, *runs.ACTIVE)}
         for seed in range(SEEDS):
             if seed not in known | {config.seed}:

@@ -14,24 +14,19 @@ from streamlit.delta_generator import DeltaGenerator
 from kd_core import pictures, runs
 from kd_core.catalogue import find
 from kd_core.config import RunConfig
-from kd_core.options import as_text, options_of
+from kd_core.options import options_of
 from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
 from kd_core.runs import Status
 from kd_core.schemes import plan_of
 from kd_core.store import Run
-from pages.ui import controls, feed, planning, roles
-from pages.ui.brief import matters
+from pages.ui import feed, planning, roles, steering
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
-from pages.ui.words import plain
 
 POLL_SECONDS = 1.0
-STEER_SECONDS = 5.0  # the controls follow one's own hand at once; that of another viewer may take so long to be seen
-PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # seconds per epoch at least
 PLOTLY = "app/static/plotly.min.js"
 ORDER = (TEACHER, BASELINE, STUDENT)  # kinds, from left to right
 SHOWN_POINTS = 250
-IN_A_ROW = 3  # live options: the ends of a slider want words
 AS_TRAINED = 1.0  # the temperature of a method that has none
 
 
@@ -61,17 +56,12 @@ def follow(
     """
     line = st.empty() if has_controls else None
     if has_controls and is_active:
-        st.fragment(spared(_steer), run_every=STEER_SECONDS, key=f"steered {row.id}")(row.id, row.config)
+        st.fragment(spared(steering.controls_of), run_every=steering.SECONDS, key=f"steered {row.id}")(
+            row.id, row.config
+        )
     st.fragment(spared(_draw), run_every=POLL_SECONDS if is_active else None, key=f"live {row.id}")(
         row.id, row.config, panels, line, is_active, more=scrubber
     )
-
-
-def _steer(run: str, config: RunConfig) -> None:
-    status = runs.shared().status(run)
-    if status is not None and status.is_active:
-        st.session_state[f"is paused {run}"] = status.state == runs.PAUSED
-        steer(run, config, status, reel(run))
 
 
 def _draw(
@@ -131,67 +121,6 @@ def progress(status: Status, shown: Reel) -> None:
         st.progress(share, f"{held}: {phase} · step {status.done:,} of {status.total:,} · {share:.0%} · {times}")
     elif status.is_active:
         st.progress(0.0, "Preparing the data and the networks.")
-
-
-def steer(run: str, config: RunConfig, status: Status, shown: Reel) -> None:
-    """Pause, resume, one step, stop, the pace, and the options that may change while it trains."""
-    shared = runs.shared()
-    with st.container(horizontal=True, vertical_alignment="bottom", key=f"steer {run}"):
-        if status.state == runs.PAUSED:
-            st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=shared.resume, args=(run,))
-            st.button("One step", icon=":material/skip_next:", key="step", on_click=shared.step, args=(run,))
-        else:
-            st.button("Pause", icon=":material/pause:", key="pause", on_click=shared.pause, args=(run,))
-        st.button(
-            "Stop and keep", icon=":material/stop:", key="stop", on_click=shared.stop, args=(run,),
-            help="Ends the run here. What was learned is judged on the test split and kept.",
-        )  # fmt: skip
-        current = min(PACES, key=lambda name: abs(PACES[name] - status.pace))
-        st.segmented_control(
-            "Pace", list(PACES), key=f"pace of {run}", default=current, required=True, on_change=_set_pace, args=(run,),
-            help="How fast you watch. It changes no number.",
-        )  # fmt: skip
-    _live_options(run, config, shown)
-
-
-def _live_options(run: str, config: RunConfig, shown: Reel) -> None:
-    values = config.live_values() | {change.option: change.new for change in shown.adjusted}
-    # A wish is shown until the run says what became of it; then the run is right, whoever asked last.
-    wishes: dict[str, tuple[str, int]] = st.session_state.setdefault(f"wishes {run}", {})
-    st.caption("Change these while it trains; each change is recorded and drawn as a marker.")
-    texts = {}
-    for name, value in values.items():
-        wish, heard = wishes.get(name, ("", 0))
-        is_answered = any(change.option == name for change in shown.adjusted[heard:])
-        texts[name] = wish if wish and not is_answered else as_text(value)
-    now = config.method.with_values(
-        **{name: values[name] for name in options_of(type(config.method)) if name in values}
-    )
-    declared, changed = list(config.live_options().items()), _adjust(run, wishes, len(shown.adjusted))
-    rows = -(-len(declared) // IN_A_ROW)
-    each = -(-len(declared) // rows)
-    for first in range(0, len(declared), each):
-        for column, (name, option) in zip(st.columns(each), declared[first : first + each], strict=False):
-            with column:
-                is_used = matters(now, name, option)
-                controls.option(name, name, option, texts[name], changed, place=f"live {run}", matters=is_used)
-    if message := st.session_state.pop(f"refused {run}", ""):
-        st.error(plain(message))
-
-
-def _adjust(run: str, wishes: dict[str, tuple[str, int]], heard: int) -> controls.Changed:
-    def changed(name: str, text: str) -> None:
-        try:
-            runs.shared().adjust(run, **{name: text})
-            wishes[name] = (text, heard)
-        except ValueError as error:
-            st.session_state[f"refused {run}"] = str(error)
-
-    return changed
-
-
-def _set_pace(run: str) -> None:
-    runs.shared().set_pace(run, PACES[st.session_state[f"pace of {run}"]])
 
 
 def _surfaces(screen: _Screen) -> None:

@@ -19,7 +19,18 @@ from kd_core.options import Options, options_of
 from kd_core.recipes import Basics, Recipe, TeacherRecipe
 from kd_core.store import Run
 from kd_core.views import Labels
-from pages.ui import arrangement, controls, datacard, live, matching, method, planning, scheme, settings, training_card
+from pages.ui import (
+    arrangement,
+    controls,
+    datacard,
+    matching,
+    method,
+    planning,
+    scheme,
+    settings,
+    steering,
+    training_card,
+)
 from pages.ui.errors import beside, spared
 from pages.ui.words import plain
 
@@ -145,10 +156,10 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
             shortcut="Ctrl+Enter",
         )
         pace = st.segmented_control(
-            "Pace", list(live.PACES), default="Watch", required=True, key="pace",
+            "Pace", list(steering.PACES), default="Watch", required=True, key="pace",
             help="How fast you watch. It changes no number.",
         )  # fmt: skip
-    return runs.shared().start(config, live.PACES[str(pace)]) if pressed else None
+    return runs.shared().start(config, steering.PACES[str(pace)]) if pressed else None
 
 
 @functools.lru_cache(maxsize=256)
