@@ -46,7 +46,8 @@ def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
     ]
     same = len(next(iter(configs.values())).flat()) - len(found)
     table(lines, alt=f"The {len(lines)} settings that differ.", setting=st.column_config.TextColumn(pinned=True))
-    st.caption(f"{len(lines)} settings differ, the other {max(0, same)} are the same.")
+    differ = "1 setting differs" if len(lines) == 1 else f"{len(lines)} settings differ"
+    st.caption(f"{differ}, the other {max(0, same)} are the same.")
     download(lambda: [{"setting": name, **own} for name, own in found.items()], "differences")
 
 
