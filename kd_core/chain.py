@@ -11,6 +11,20 @@ import torch
 from torch import Tensor, nn
 
 
+def linear_layers(network: nn.Module) -> list[str]:
+    """The names of the linear layers, if the network is nothing but those with ReLU between them; else empty."""
+    if type(network) is not nn.Sequential:
+        return []
+    modules = list(network.named_children())
+    if modules and type(modules[0][1]) is nn.Flatten:
+        modules = modules[1:]
+    kinds = [type(module) for _, module in modules]
+    if kinds != ([nn.Linear, nn.ReLU] * len(kinds))[: len(kinds)] or kinds[-1:] != [nn.Linear]:
+        return []
+    linear = [(name, module) for name, module in modules if isinstance(module, nn.Linear)]
+    return [name for name, _ in linear] if all(module.bias is not None for _, module in linear) else []
+
+
 class Chain:
     """A network of linear layers with ReLU between them, which shares its parameters."""
 
@@ -21,16 +35,11 @@ class Chain:
     @classmethod
     def of(cls, network: nn.Module) -> Self | None:
         """The network as a chain; None for any other kind, and where something listens to its layers or is frozen."""
-        if type(network) is not nn.Sequential or not all(p.requires_grad for p in network.parameters()):
+        names = linear_layers(network)
+        if not names or not all(p.requires_grad for p in network.parameters()):
             return None
-        modules = list(network)
-        if modules and type(modules[0]) is nn.Flatten:
-            modules = modules[1:]
-        kinds = [type(module) for module in modules]
-        if kinds != ([nn.Linear, nn.ReLU] * len(kinds))[: len(kinds)] or kinds[-1:] != [nn.Linear]:
-            return None
-        layers = [module for module in modules if isinstance(module, nn.Linear)]
-        return cls(layers) if all(layer.bias is not None for layer in layers) else None
+        found = (network.get_submodule(name) for name in names)
+        return cls([layer for layer in found if isinstance(layer, nn.Linear)])
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (B, K) of inputs (B, ...). To be called where no gradients are recorded."""

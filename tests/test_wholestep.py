@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kd_core.catalogue import find
+from kd_core.chain import linear_layers
 from kd_core.learning import threads
 from kd_core.methods import Method, Signals
 from kd_core.methods.soft_targets import SoftTargets
@@ -24,7 +25,7 @@ from kd_core.wholestep import compiling, objective
 from kd_core.wholestep import step as wholestep
 from kd_core.wholestep.compiling import pays
 from kd_core.wholestep.objective import Objective
-from kd_core.wholestep.replicas import Replicas, dense, refusal
+from kd_core.wholestep.replicas import Replicas, refusal
 from kd_core.wholestep.step import Shown, WholeStep
 
 CLASSES, EXAMPLES, SIZE, STEPS = 5, 40, 16, 4
@@ -268,9 +269,9 @@ def test_compiling_pays_only_where_much_is_left() -> None:
 
 
 def test_only_linear_layers_with_relus_between_them_are_multiplied_by_hand() -> None:
-    assert dense(networks(MLP)[0]) == ["1", "3", "5"]
-    assert dense(networks(Mlp(activation="tanh"))[0]) == []
-    assert dense(networks(CONVOLUTIONS)[0]) == []
+    assert linear_layers(networks(MLP)[0]) == ["1", "3", "5"]
+    assert linear_layers(networks(Mlp(activation="tanh"))[0]) == []
+    assert linear_layers(networks(CONVOLUTIONS)[0]) == []
 
 
 def test_a_network_with_chance_in_it_is_refused() -> None:

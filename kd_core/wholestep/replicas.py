@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from kd_core.chain import linear_layers
 from kd_core.teaching import CHUNK, PIECE
 
 TOGETHER = 4 * CHUNK  # examples of all replicas together per forward pass where nothing is learned
@@ -28,22 +29,6 @@ def refusal(network: nn.Module) -> str:
     return ""
 
 
-def dense(network: nn.Module) -> list[str]:
-    """The names of the linear layers if the network is nothing but those with ReLUs between them; else empty."""
-    if not isinstance(network, nn.Sequential):
-        return []
-    inner = [(name, layer) for name, layer in network.named_children() if not isinstance(layer, nn.Flatten)]
-    kinds = [type(layer) for _, layer in inner]
-    is_alternating = kinds == [nn.Linear if number % 2 == 0 else nn.ReLU for number in range(len(inner))]
-    linear = [(name, layer) for name, layer in inner if isinstance(layer, nn.Linear)]
-    starts = isinstance(network[0], nn.Flatten | nn.Linear) and type(inner[-1][1]) is nn.Linear
-    return (
-        [name for name, _ in linear]
-        if starts and is_alternating and all(own.bias is not None for _, own in linear)
-        else []
-    )
-
-
 class Replicas:
     """``weights`` and ``buffers`` by name, each (R, ...), of ``networks`` of one architecture on one device.
 
@@ -56,7 +41,7 @@ class Replicas:
             weights, buffers = stack_module_state(list(networks))
         self.weights: dict[str, Tensor] = {name: value.detach().contiguous() for name, value in weights.items()}
         self.buffers: dict[str, Tensor] = {name: value.detach().contiguous() for name, value in buffers.items()}
-        self.layers = dense(networks[0])
+        self.layers = linear_layers(networks[0])
         self.learning = copy.deepcopy(networks[0]).to("meta").train()
         self.judged = copy.deepcopy(self.learning).eval()
 
