@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.bench.works import Work
+from tests.bench.works import WORKS, Work
 
 CLOCK = "DISTILLERY_BENCH_CLOCK"  # in the environment: "processor" counts what a process computes
 FOLDER = Path(__file__).parents[3] / "data" / "bench" / "peers"
@@ -61,7 +61,7 @@ class Entry:
     formula: str = "soft targets"
     tolerance: float = 1e-3  # of the loss, relative
     chooses_threads: bool = False
-    works: tuple[str, ...] = ("W1", "W2", "W3")
+    works: tuple[str, ...] = tuple(WORKS)
 
     @property
     def folder(self) -> Path:
@@ -90,12 +90,12 @@ class Entry:
         return made
 
 
-def _ours(title: str, tolerance: float = 1e-3, works: tuple[str, ...] = ("W1", "W2", "W3"), **more: object) -> Entry:
-    return Entry(title, "ours", tuple(more.items()), tolerance=tolerance, chooses_threads=True, works=works)
+def _ours(title: str, tolerance: float = 1e-3, works: Sequence[str] = tuple(WORKS), **more: object) -> Entry:
+    return Entry(title, "ours", tuple(more.items()), tolerance=tolerance, chooses_threads=True, works=tuple(works))
 
 
 PLAIN, OURS, STEPS_ALONE = "plain", "ours", "steps-alone"
-IMAGES = ("W2", "W3")  # works whose student has convolutions
+IMAGES = tuple(name for name in WORKS if name != "W1")  # works whose student has convolutions
 ENTRIES: dict[str, Entry] = {
     PLAIN: Entry("plain loop", "plain"),
     "torchdistill": Entry("torchdistill 1.1.5", "torchdistill", needs=("torchdistill==1.1.5", "pyyaml==6.0.3")),

@@ -61,7 +61,11 @@ class Ours:
             self.runs = runs.Runs(Path(self._folder.name))
 
     def prepare(self, work: Work) -> None:
-        self.config, self.steps_per_epoch = work.config.with_flat(**self.settings), work.steps_per_epoch
+        # In a thread that ends, as the app's do: helpers of torch that stay would make those of the training
+        # sleep between any two operations.
+        with ThreadPoolExecutor(1) as passing:
+            self.steps_per_epoch = passing.submit(lambda: work.steps_per_epoch).result()
+        self.config = work.config.with_flat(**self.settings)
 
     def train(self, epochs: int) -> Slice:
         config, begun = self.config.with_flat(epochs=min(EPOCHS, max(SHORTEST, epochs))), clock()
