@@ -15,7 +15,7 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 LAYERS = [
     ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking"],
     ["chain", "best", "memory", "interpreter", "claim", "status"],
-    ["catalogue", "metrics", "line", "uploads", "fetching", "packing"],
+    ["catalogue", "metrics", "line", "limits", "uploads", "fetching", "packing"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes", "compute"],
     ["augmentation", "schedules", "optimisers"],
     ["pairs", "adaptors", "weights"],
