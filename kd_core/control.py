@@ -48,6 +48,11 @@ class Control:
             self.changed.notify_all()
 
     @property
+    def remaining(self) -> float:
+        """Seconds that the steps still to take need at the recent rate; 0 before the first one."""
+        return (self.total - self.done) * self.rate
+
+    @property
     def is_held(self) -> bool:
         """Nothing happens until somebody asks for something."""
         return self.is_paused and not self.steps

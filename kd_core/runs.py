@@ -67,27 +67,28 @@ class Runs:
 
     # -- what the screen may ask -------------------------------------------------------------------------------------
 
-    def start(self, config: RunConfig, pace: float = 0.0) -> str:
+    def start(self, config: RunConfig, pace: float = 0.0, owner: str = "") -> str:
         """Queues a run and returns its id. ``pace``: seconds per epoch at least, to watch it; changes no number.
+        ``owner``: whoever asks; owners take turns.
 
         Raises ValueError for a device that is not here.
         """
         self._line.check(config.compute.device)
         run = secrets.token_hex(5)
         self.store.add(run, config, QUEUED)
-        self._queue(run, config, pace)
+        self._queue(run, config, pace, owner)
         return run
 
-    def start_sweep(self, sweep: Sweep) -> str:
+    def start_sweep(self, sweep: Sweep, owner: str = "") -> str:
         """Queues a sweep, which waits in the same line, and returns its id. Pause, resume, stop, proceed and status
         take it like that of a run. Raises ValueError for a device that is not here."""
         self._line.check(sweep.base.compute.device)
         name = secrets.token_hex(5)
         self.store.add_sweep(name, sweep, [secrets.token_hex(5) for _ in range(sweep.count)], QUEUED)
-        self._queue(name, sweep.base, 0.0)
+        self._queue(name, sweep.base, 0.0, owner)
         return name
 
-    def proceed(self, run: str) -> None:
+    def proceed(self, run: str, owner: str = "") -> None:
         """Goes on with an interrupted or stopped run or sweep from its last checkpoint, or from the start if it has
         none.
 
@@ -100,7 +101,7 @@ class Runs:
         if config is None or not self.store.move(run, (INTERRUPTED, STOPPED), QUEUED):
             raise ValueError("Only an interrupted or stopped run can go on. Start it again with the same settings.")
         self.store.requeue(run, QUEUED)
-        self._queue(run, config, 0.0)
+        self._queue(run, config, 0.0, owner)
 
     def pause(self, run: str) -> None:
         """Holds the run before its next step."""
@@ -139,10 +140,16 @@ class Runs:
         if control is None:
             return Status(row.state, seconds=row.seconds)
         ahead = self._line.ahead(run)
+        before = [other for name in self._line.before(run) if (other := self._controls.get(name))]
+        wait = sum(other.remaining for other in before) / max(1, len(before) - ahead + 1) if ahead else 0.0
         with control.changed:
             state = QUEUED if row.state == QUEUED else PAUSED if control.is_paused else TRAINING
-            remaining = (control.total - control.done) * control.rate
-            return Status(state, control.done, control.total, control.seconds, remaining, ahead, control.pace)
+            known = control.seconds, control.remaining, ahead, control.pace, wait
+            return Status(state, control.done, control.total, *known)
+
+    def waiting(self, owner: str) -> int:
+        """How many runs and sweeps of an owner wait for their turn."""
+        return self._line.waiting(owner)
 
     def close(self, patience: float = 10.0) -> None:
         """Interrupts what trains, with a checkpoint, and waits for the threads. For the end of the process."""
@@ -156,9 +163,9 @@ class Runs:
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
-    def _queue(self, run: str, config: RunConfig, pace: float) -> None:
+    def _queue(self, run: str, config: RunConfig, pace: float, owner: str) -> None:
         self._controls[run] = Control(pace)
-        self._line.join(run, config.compute.device)
+        self._line.join(run, config.compute.device, owner)
 
     def _control(self, run: str) -> Control:
         # A run that ended in the meantime has nobody left to listen: the wish goes nowhere.

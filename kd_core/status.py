@@ -11,7 +11,9 @@ ACTIVE = (QUEUED, TRAINING, PAUSED)
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is. ``ahead`` counts the runs before it in the queue; seconds are 0 where nothing is known."""
+    """How far a run is. ``ahead`` counts the runs before it in the queue; ``wait`` are the seconds until it begins as
+    far as they are known: what is left of those that train, nothing of those that wait. Seconds are 0 where nothing is
+    known."""
 
     state: str
     done: int = 0
@@ -20,6 +22,7 @@ class Status:
     remaining: float = 0.0
     ahead: int = 0
     pace: float = 0.0
+    wait: float = 0.0
 
     @property
     def is_active(self) -> bool:

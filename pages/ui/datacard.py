@@ -15,7 +15,8 @@ from kd_core.options import options_of, read
 from kd_core.probes import extent
 from kd_core.unpacking import amount
 from kd_core.views import Labels
-from pages.ui import controls, feed, live, settings
+from pages.ui import controls, feed, live, room, settings
+from pages.ui.acting import acting, button, heard
 from pages.ui.errors import beside, spared
 from pages.ui.words import plain
 
@@ -105,19 +106,24 @@ def fetching(dataset: Dataset) -> None:
         share = errand.done / errand.total if errand.total else 0.0
         of = f" of {amount(errand.total)}" if errand.total else ""
         st.progress(min(1.0, share), f"{plain(errand.what or 'Connecting')}: {amount(errand.done)}{of}")
-        st.button("Stop", key="stop fetching", on_click=errands.stop, args=(dataset,))
+        button("Stop", key="stop fetching", on_click=_stop, args=(dataset,))
         return
     if dataset.is_here():  # it has just come
         st.rerun()
     if errand is not None and errand.refusal:
         st.error(plain(errand.refusal))
     st.info(f"Not on this machine yet. {provenance(dataset)}")
-    if st.button(
+    if button(
         f"Fetch {amount(dataset.size)}", icon=":material/download:", type="primary", key="fetch",
         help="Fetched once and checked against the published checksum; what breaks off goes on where it stopped.",
     ):  # fmt: skip
-        errands.begin(dataset)
+        acting().fetch(dataset)
         st.rerun()
+
+
+@heard
+def _stop(dataset: Dataset) -> None:
+    acting().stop_fetching(dataset)
 
 
 # -- from the user ------------------------------------------------------------------------------------------------
@@ -134,6 +140,9 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
             format_func=lambda key: _called(known[key]) if key else "choose one, or upload another",
             on_change=_choose_upload, args=(f"uploads {len(known)}",),
         )  # fmt: skip
+    if not room.may_act():
+        st.caption("Only a presenter can upload a file, or forget one.")
+        return
     with st.expander("Upload a file", expanded=not is_shown):
         st.caption(
             "A ZIP with one folder of images per class; a CSV of points (x, y, label); or a CSV of pixels (label, then "
@@ -146,14 +155,14 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
         if file is not None and st.button("Check and keep it", type="primary", key="keep upload"):
             with st.spinner("Checking every example …"):
                 try:
-                    kept = uploads.add(file.name, file, int(pixels), colour)
+                    kept = acting().keep_upload(file.name, file, int(pixels), colour)
                 except ValueError as error:
                     st.error(plain(str(error)))
                     return
             settings.choose_data(UPLOAD, id=kept.id)
             st.rerun()
     if is_shown and st.button("Forget this upload", icon=":material/delete:", key="forget upload"):
-        uploads.remove(current)
+        acting().remove_upload(current)
         forget(dataset)
         settings.choose_data(UPLOAD)
         st.rerun()

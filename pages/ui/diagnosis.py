@@ -12,6 +12,7 @@ from kd_core.diagnosis import Finding, diagnose, examined
 from kd_core.store import Run
 from kd_core.verdict import Verdict
 from pages.ui import settings, steering, verdicts
+from pages.ui.acting import acting, button
 from pages.ui.errors import spared
 
 NOTHING = "None of the usual reasons shows in this run’s numbers."
@@ -53,7 +54,7 @@ def _reason(row: Run, reason: Finding) -> None:
         st.markdown(f"**{reason.sentence}**")
         st.caption(f"{reason.evidence}. This is {reason.certainty}.")
     with tried:
-        if reason.changes and st.button(
+        if reason.changes and button(
             reason.remedy, icon=":material/play_arrow:", key=f"remedy for {reason.name}", width="stretch"
         ):
             start(row, reason)
@@ -62,7 +63,7 @@ def _reason(row: Run, reason: Finding) -> None:
 def start(row: Run, reason: Finding) -> None:
     """Starts the changed run and shows it, with its settings in the form."""
     pace = steering.PACES[str(st.session_state.get("pace") or "Watch")]
-    run = runs.shared().start(row.config.with_flat(**reason.changes), pace)
+    run = acting().start(row.config.with_flat(**reason.changes), pace)
     kept = {name: value for name, value in st.query_params.items() if name in settings.RESERVED}
     st.query_params.from_dict({**kept, "run": run})
     st.rerun()

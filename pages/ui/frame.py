@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from pages.ui import browser
+from pages.ui import browser, room, uploading
 from pages.ui.errors import spared
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def run(page: Page) -> None:
     st.html(LESS_AIR)
     st.session_state["is_framed"] = True
     try:
+        spared(room.enter)()
         spared(page.run)()
     finally:
         st.session_state["is_framed"] = False
@@ -64,8 +65,9 @@ def guard() -> None:
 
 @st.cache_resource(show_spinner=False)
 def prepare_server() -> bool:
-    """Once per server: the browser components' files, and the engine's imports in a thread of their own."""
+    """Once per server: the browser components' files, who may upload, and the engine's imports in their own thread."""
     browser.publish(ROOT / "static")
+    uploading.guard()
     loading = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
     loading.start()
     # Torch aborts the process if the interpreter goes away while it is being loaded.

@@ -10,7 +10,8 @@ from kd_core import runs
 from kd_core.config import from_flat
 from kd_core.store import Run, family_of
 from kd_core.verdict import SEEDS
-from pages.ui import steering, verdicts
+from pages.ui import room, steering, verdicts
+from pages.ui.acting import unasked
 from pages.ui.errors import spared
 
 # Questions, not promises: the lab answers them with a run, a control and other seeds.
@@ -46,16 +47,18 @@ def newest(may_begin: bool) -> str | None:
             # Somebody may have stopped it; then the next visitor gets a new one.
             if status and (status.is_active or status.state == runs.COMPLETED):
                 return _begun[0]
+            if not room.may_act():  # what somebody ended on purpose, no viewer begins again
+                return _begun[0] if status else None
             _begun.clear()
         config = from_flat({"dataset": DATASET})
         family = shared.store.siblings(family_of(config))
         if not may_begin:
             return next((run.id for run in family if run.seed == config.seed and run.state == runs.COMPLETED), None)
-        _begun.append(shared.start(config, pace=steering.PACES["Watch"]))
+        _begun.append(unasked(config, steering.PACES["Watch"]))
         known = {run.seed for run in family if run.state in (runs.COMPLETED, *runs.ACTIVE)}
         for seed in range(SEEDS):
             if seed not in known | {config.seed}:
-                shared.start(config.with_flat(seed=seed))
+                unasked(config.with_flat(seed=seed))
         return _begun[0]
 
 

@@ -13,6 +13,7 @@ from kd_core.recipes import TeacherRecipe
 from kd_core.schemes import plan_of
 from kd_core.store import Run
 from pages.ui import planning
+from pages.ui.acting import acting, button
 from pages.ui.brief import in_short
 from pages.ui.reel import reel
 from pages.ui.words import plain
@@ -52,8 +53,8 @@ def outcome(row: Run) -> None:
             else "The app was closed in the middle of this run. Nothing is lost: it can go on where it was."
         )
         st.info(said)
-        if st.button("Go on with it", icon=":material/play_arrow:", key="proceed"):
-            runs.shared().proceed(row.id)
+        if button("Go on with it", icon=":material/play_arrow:", key="proceed"):
+            acting().proceed(row.id)
             st.rerun()
 
 
@@ -61,8 +62,8 @@ def retry(row: Run, size: int, phase: str) -> None:
     """One click for who ran out of memory: the same run with batches that fit."""
     recipe = next(own.recipe for own in plan_of(row.config) if own.name == phase)
     setting = "teacher_batch_size" if isinstance(recipe, TeacherRecipe) else "batch_size"
-    if st.button(f"Train again with batches of {size}", icon=":material/memory:", type="primary", key="retry"):
-        run = runs.shared().start(row.config.with_flat(**{setting: size}))
+    if button(f"Train again with batches of {size}", icon=":material/memory:", type="primary", key="retry"):
+        run = acting().start(row.config.with_flat(**{setting: size}))
         st.query_params["run"] = run
         st.rerun()
 

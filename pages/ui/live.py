@@ -112,7 +112,9 @@ def progress(status: Status, shown: Reel) -> None:
     """One line in words and a bar: steps, per cent, elapsed, remaining."""
     if status.state == runs.QUEUED:
         before = f"{status.ahead} before it in the queue" if status.ahead else "about to start"
-        st.progress(0.0, f"Waiting: {before}.")
+        # Nothing is known of the runs that wait themselves.
+        wait = f", {'about' if status.ahead == 1 else 'at least'} {_clock(status.wait)}" if status.wait else ""
+        st.progress(0.0, f"Waiting: {before}{wait}.")
     elif status.is_active and shown.prepared is not None:
         phase = shown.moments[-1]["label"] if shown.moments else "the first look"
         share = status.done / max(1, status.total)

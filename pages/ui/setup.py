@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from kd_core import devices, footprint, runs
+from kd_core import devices, footprint
 from kd_core.augmentation import Augmentation
 from kd_core.catalogue import Member, find, members
 from kd_core.compute import Compute
@@ -31,6 +31,7 @@ from pages.ui import (
     steering,
     training_card,
 )
+from pages.ui.acting import acting, button
 from pages.ui.errors import beside, spared
 from pages.ui.words import plain
 
@@ -148,7 +149,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
     with seed:
         controls.options(Basics, only=("seed",))
     with press, st.container(horizontal=True, vertical_alignment="bottom"):
-        pressed = st.button(
+        pressed = button(
             "Start training",
             type="primary",
             icon=":material/play_arrow:",
@@ -159,7 +160,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
             "Pace", list(steering.PACES), default="Watch", required=True, key="pace",
             help="How fast you watch. It changes no number.",
         )  # fmt: skip
-    return runs.shared().start(config, steering.PACES[str(pace)]) if pressed else None
+    return acting().start(config, steering.PACES[str(pace)]) if pressed else None
 
 
 @functools.lru_cache(maxsize=256)

@@ -13,6 +13,7 @@ from kd_core.datasets import load
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
 from pages.ui import history, live
+from pages.ui.acting import acting, button, unasked
 from pages.ui.address import look
 from pages.ui.brief import in_short
 from pages.ui.errors import spared
@@ -124,7 +125,7 @@ def _first() -> Run | None:
     shared = runs.shared()
     with _lock:
         if not _begun and _may_begin():
-            _begun.append(shared.start(from_flat({"dataset": DATASET})))
+            _begun.append(unasked(from_flat({"dataset": DATASET})))
     return shared.store.run(_begun[0]) if _begun and _may_begin() else None
 
 
@@ -148,8 +149,8 @@ def _without_weights(row: Run) -> None:
         "No weights of this run were kept, so its networks cannot be asked any more: it is older than this page, or "
         "its networks are too large. Trained again with the same settings it gives the same numbers."
     )
-    if st.button("Train it again", type="primary", icon=":material/replay:"):
-        st.query_params.from_dict({"run": runs.shared().start(row.config)})
+    if button("Train it again", type="primary", icon=":material/replay:"):
+        st.query_params.from_dict({"run": acting().start(row.config)})
         st.rerun()
 
 

@@ -15,6 +15,7 @@ from kd_core.ledger import Ledger
 from kd_core.options import in_words, options_of
 from kd_core.store import Run
 from pages.ui import roles
+from pages.ui.acting import acting, button
 from pages.ui.browser.palette import ROLES
 from pages.ui.comparing import Comparing, changed, put
 from pages.ui.errors import spared
@@ -138,9 +139,9 @@ def _ask(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
         st.fragment(spared(_wait), run_every=0.5, key="latency")()
     elif missing:
         label = f"Measure latency here ({len(missing)} network{'s' if len(missing) > 1 else ''})"
-        if st.button(label, icon=":material/timer:", key="measure", help="A second or two for each kind of network."):
+        if button(label, icon=":material/timer:", key="measure", help="A second or two for each kind of network."):
             for row, own in missing.values():
-                watch.ask(row.text, own.network)
+                acting().do(watch.ask, row.text, own.network)
             st.rerun()
     for row, own in found:
         if why := watch.failed(stopwatch.kind_of(own.network)):

@@ -8,7 +8,8 @@ from kd_core import runs
 from kd_core.config import RunConfig
 from kd_core.options import as_text, options_of
 from kd_core.runs import Status
-from pages.ui import controls
+from pages.ui import controls, room
+from pages.ui.acting import Acting, acting, heard
 from pages.ui.brief import matters
 from pages.ui.reel import Reel, reel
 from pages.ui.words import plain
@@ -21,22 +22,22 @@ IN_A_ROW = 3  # live options: the ends of a slider want words
 def controls_of(run: str, config: RunConfig) -> None:
     """Those of a run, as long as it trains."""
     status = runs.shared().status(run)
-    if status is not None and status.is_active:
+    if status is not None and status.is_active:  # for a viewer, too: the page follows a pause by this
         st.session_state[f"is paused {run}"] = status.state == runs.PAUSED
-        steer(run, config, status, reel(run))
+        if room.may_act():
+            steer(run, config, status, reel(run))
 
 
 def steer(run: str, config: RunConfig, status: Status, shown: Reel) -> None:
     """Pause, resume, one step, stop, the pace, and the options that may change while it trains."""
-    shared = runs.shared()
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"steer {run}"):
         if status.state == runs.PAUSED:
-            st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=shared.resume, args=(run,))
-            st.button("One step", icon=":material/skip_next:", key="step", on_click=shared.step, args=(run,))
+            st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=_ask, args=("resume", run))
+            st.button("One step", icon=":material/skip_next:", key="step", on_click=_ask, args=("step", run))
         else:
-            st.button("Pause", icon=":material/pause:", key="pause", on_click=shared.pause, args=(run,))
+            st.button("Pause", icon=":material/pause:", key="pause", on_click=_ask, args=("pause", run))
         st.button(
-            "Stop and keep", icon=":material/stop:", key="stop", on_click=shared.stop, args=(run,),
+            "Stop and keep", icon=":material/stop:", key="stop", on_click=_ask, args=("stop", run),
             help="Ends the run here. What was learned is judged on the test split and kept.",
         )  # fmt: skip
         current = min(PACES, key=lambda name: abs(PACES[name] - status.pace))
@@ -75,7 +76,7 @@ def _live_options(run: str, config: RunConfig, shown: Reel) -> None:
 def _adjust(run: str, wishes: dict[str, tuple[str, int]], heard: int) -> controls.Changed:
     def changed(name: str, text: str) -> None:
         try:
-            runs.shared().adjust(run, **{name: text})
+            acting().adjust(run, **{name: text})
             wishes[name] = (text, heard)
         except ValueError as error:
             st.session_state[f"refused {run}"] = str(error)
@@ -83,5 +84,11 @@ def _adjust(run: str, wishes: dict[str, tuple[str, int]], heard: int) -> control
     return changed
 
 
+@heard
+def _ask(what: str, run: str) -> None:
+    {"pause": Acting.pause, "resume": Acting.resume, "step": Acting.step, "stop": Acting.stop}[what](acting(), run)
+
+
+@heard
 def _set_pace(run: str) -> None:
-    runs.shared().set_pace(run, PACES[st.session_state[f"pace of {run}"]])
+    acting().set_pace(run, PACES[st.session_state[f"pace of {run}"]])

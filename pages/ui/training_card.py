@@ -10,7 +10,8 @@ from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.options import options_of
 from kd_core.recipes import STEPS, Course, TeacherRecipe
-from pages.ui import controls, settings
+from pages.ui import controls, room, settings
+from pages.ui.acting import acting
 from pages.ui.errors import beside
 from pages.ui.words import plain
 
@@ -50,10 +51,13 @@ def own_weights(config: RunConfig) -> None:
                 format_func=lambda key: fitting[key].name if key in fitting else key or "new ones",
                 on_change=controls.apply, args=("teacher_weights", f"weights {names}", settings.choose),
             )  # fmt: skip
+        if not room.may_act():
+            st.caption("Only a presenter can upload weights.")
+            return
         file = st.file_uploader("Weights", key="weights file")
         if file is not None and st.button("Check and keep them", key="keep weights"):
             try:
-                key = weights.add(file.name, file.getvalue(), config.teacher, data.shape, len(data.classes))
+                key = acting().keep_weights(file.name, file.getvalue(), config.teacher, data.shape, len(data.classes))
             except ValueError as error:
                 st.error(plain(str(error)))
                 return

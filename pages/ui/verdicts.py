@@ -15,6 +15,7 @@ from kd_core.store import Run
 from kd_core.sweep import Sweep
 from kd_core.verdict import SEEDS, Verdict, verdict
 from pages.ui import planning, roles
+from pages.ui.acting import acting, button
 from pages.ui.browser.palette import ROLES, Theme
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
@@ -100,8 +101,8 @@ def is_it_luck(row: Run) -> None:
     elif family and found and found.outcome != "alone":
         missing = missing_seeds(row, family)
         label = "Is it luck?" if len(missing) < SEEDS else f"Is it luck? Ask {len(missing)} more seeds"
-        if st.button(label, icon=":material/casino:", key="luck", help=_help(row, len(missing))):
-            runs.shared().start_sweep(Sweep.over_seeds(row.config, missing))
+        if button(label, icon=":material/casino:", key="luck", help=_help(row, len(missing))):
+            acting().start_sweep(Sweep.over_seeds(row.config, missing))
             st.rerun()
 
 

@@ -9,9 +9,19 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core import runs
-from pages.ui import hero
+from pages.ui import hero, room
+from pages.ui.attempts import Attempts
 
 APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def at_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test has no browser that could say where it runs: as usual it is at the machine itself, and may act."""
+    for name in (room.PASSWORD, room.PRESENTERS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(room, "_is_here", lambda: True)
+    monkeypatch.setattr(room, "_attempts", Attempts())
 
 
 @pytest.fixture
