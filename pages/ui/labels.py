@@ -28,9 +28,9 @@ def header(row: Run, automatic: str) -> None:
     # The width makes the buttons a line of their own on a small screen.
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="labels"):
         with st.container(width=TEXT, gap=None):
-            if own.name:
-                st.markdown(f"**{plain(own.name)}**")
-            st.caption(automatic + badges(own.tags))
+            if own.name or own.tags:
+                st.markdown((f"**{plain(own.name)}**" if own.name else "") + badges(own.tags))
+            st.caption(automatic)
         with st.container(horizontal=True, width="content", gap="small"):
             _buttons(row, automatic)
     if own.note:
