@@ -91,6 +91,8 @@ def follow(ledger: Ledger, rows: dict[str, Run], called: dict[str, str]) -> None
     """:func:`curves`, on and on while one of the runs is active; the rest of the page is drawn again as soon as that
     has another state."""
     is_live = any(row.state in ACTIVE for row in rows.values())
+    if is_live:  # Streamlit builds a chart with other points anew, and its zoom is lost
+        is_live = st.toggle("Follow live", True, key="compare follow", help="Switch it off to zoom in at leisure.")
     st.fragment(spared(_follow), run_every=POLL_SECONDS if is_live else None, key="curves followed")(
         ledger, rows, called
     )

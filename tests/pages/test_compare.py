@@ -229,12 +229,14 @@ def test_an_unfinished_run_is_followed_until_its_end(look: Look, shared: Runs) -
     wait(lambda: shared.store.count(slow) > 20)
     app = look(runs=slow)
     first = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
+    assert [toggle.label for toggle in app.toggle] == ["Follow live"]
     wait(lambda: shared.store.run(slow).state == "completed", 30)
     app.run()
     (last,) = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
     assert not first or last["at epochs"][0] > first[0]["at epochs"][0]
     assert last["at epochs"][0] == 40
     assert "Test results follow" not in said(app)
+    assert not app.toggle
 
 
 def test_a_browser_that_has_not_heard_of_the_last_choice_does_not_take_it_back(look: Look, ended: Ended) -> None:
