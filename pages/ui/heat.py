@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -123,8 +123,6 @@ def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
         z=values, x=x, y=y, zmin=low, zmax=high, xgap=1, ygap=1, hoverinfo="skip", showscale=not has_numbers,
         colorscale=[list(stop) for stop in (DIVERGING if of == GAIN else SCALES)[theme]],
         colorbar={"thickness": 10, "outlinewidth": 0},
-        text=[[_written(cell, of, columns, is_best=cell is best) for cell in line] for line in grid],
-        texttemplate="%{text}" if has_numbers else None, textfont={"size": 12 if columns <= WITH_SPREAD else 10},
     )  # fmt: skip
     drawn = charts.figure(heat, _handles(atlas, grid, x, y), height=300, showlegend=False)
     drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest", margin={"t": 32})
@@ -132,14 +130,41 @@ def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
     drawn.update_xaxes(title=title(atlas, 0), range=[-0.5, columns - 0.5], categoryarray=x, **axis)
     named = {"title": title(atlas, 1)} if len(atlas.sweep.axes) > 1 else {"showticklabels": False}
     drawn.update_yaxes(range=[rows - 0.5, -0.5], categoryarray=y, **axis, **named)
+    scale = (DIVERGING if of == GAIN else SCALES)[theme]
+    for row, line in enumerate(grid if has_numbers else []):
+        for column, cell in enumerate(line):
+            value = values[row][column]
+            ink = charts.INK[theme] if value is None else readable(shade(scale, (value - low) / (high - low)))
+            drawn.add_annotation(
+                x=column, y=row, text=_written(cell, of, columns, is_best=cell is best), showarrow=False,
+                font={"size": 12 if columns <= WITH_SPREAD else 10, "color": ink},
+            )  # fmt: skip
     place = next(((r, c) for r in range(rows) for c in range(columns) if grid[r][c] is chosen), None)
     if place is not None:
         row, column = place
-        drawn.add_shape(
-            type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
-            line={"color": charts.INK[theme], "width": 3},
-        )  # fmt: skip
+        for ink, width in ((charts.PAPER[theme], 7), (charts.INK[theme], 3)):  # seen on dark cells and on light ones
+            drawn.add_shape(
+                type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
+                line={"color": ink, "width": width},
+            )  # fmt: skip
     return drawn
+
+
+def shade(scale: Sequence[tuple[float, str]], place: float) -> tuple[float, float, float]:
+    """Red, green and blue in [0, 1] at a place in [0, 1] of a colour scale, as Plotly mixes them."""
+    place = min(max(place, 0.0), 1.0)
+    right = next(at for at, (stop, _) in enumerate(scale) if at and place <= stop)
+    (start, low), (end, high) = scale[right - 1], scale[right]
+    share = (place - start) / (end - start)
+    mixed = [int(low[k : k + 2], 16) * (1 - share) + int(high[k : k + 2], 16) * share for k in (1, 3, 5)]
+    return mixed[0] / 255, mixed[1] / 255, mixed[2] / 255
+
+
+def readable(colour: tuple[float, float, float]) -> str:
+    """Black or white, whichever has more contrast on a colour (WCAG 2.2, relative luminance)."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#FFFFFF"
 
 
 def _names(atlas: Atlas, axis: int) -> list[str]:
