@@ -6,8 +6,7 @@ import pytest
 
 from kd_core import axes
 from kd_core.catalogue import members
-from kd_core.config import RunConfig, from_flat
-from kd_core.sweep import Axis, Sweep
+from kd_core.config import RunConfig, from_flat, read_flat
 
 
 def test_method_data_recipe_and_student_can_be_varied_and_the_seed_cannot(small: RunConfig) -> None:
@@ -40,16 +39,14 @@ def test_every_option_of_every_method_has_values_that_a_sweep_takes(method: str)
     own = [name for name in axes.offered(config) if name in config.method.values()]
     for flat in own:
         values = axes.usual(config, flat)
-        assert 1 <= len(values)
+        assert values
         for value in values:  # one by one: some go with the chosen rest only
-            try:
-                Sweep(config, (Axis(flat, (value,)),))
-            except ValueError as error:
-                assert not str(error).startswith(f'{flat} = "'), error
+            refused = read_flat({**config.flat(), flat: value})[1]
+            assert not any(line.startswith(f"{flat} = ") for line in refused)
 
 
 def test_an_option_that_is_none_is_refused_with_the_others(small: RunConfig) -> None:
-    with pytest.raises(ValueError, match="seed cannot be varied. Choose one of temperature, "):
+    with pytest.raises(ValueError, match=r"seed cannot be varied\. Choose one of temperature, "):
         axes.usual(small, "seed")
 
 

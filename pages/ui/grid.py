@@ -162,7 +162,9 @@ def _put(name: str, value: object) -> str:
 
 
 def _chosen(name: str) -> None:
-    survey.look(**{name: st.session_state[f"survey {name}"], f"{name}_values": ""})
+    # Both are named: what is usual for the other one depends on this one.
+    both = {each: st.session_state[f"survey {each}"] for each in (ACROSS, DOWN)}
+    survey.look(**both, **{f"{name}_values": ""})
 
 
 def _typed(name: str) -> None:
