@@ -19,7 +19,7 @@ from pages.ui.survey import Survey, label
 from pages.ui.words import plain
 
 POLL = 1.0  # seconds
-MOMENTS = 20  # of a sweep at which the map is drawn while all of its cells learn at once
+MOMENTS = 8  # of a sweep at which the map is drawn while all of its cells learn at once
 EARLIER = 12
 
 
@@ -48,11 +48,12 @@ def _draw(row: SweepRow, view: Survey, was_active: bool) -> None:
     else:
         heat.numbers(found, row.id)
     cell.panel(found, chosen, view, is_active=status.is_active)
-    slices.slices(found, row.id, chosen)
+    if view.cell or not status.is_active:  # of a best cell that changes all the time they would say nothing
+        slices.slices(found, row.id, chosen)
 
 
 def _charted(row: SweepRow, status: Status) -> Atlas:
-    """The map as last drawn, unless a cell was filled or ended since, or a twentieth of the training was done: Plotly
+    """The map as last drawn, unless a cell was filled or ended since, or an eighth of the training was done: Plotly
     builds a chart anew at every change."""
     of = comparison_of(row.config)
     fresh = atlas.charted(row.sweep, Ledger(runs.shared().store).looks(row.id, of.role, of.control))
