@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from kd_core.atlas import Look
 from kd_core.catalogue import members
 from kd_core.events import Prepared, from_json
 from kd_core.rows import RUN
@@ -112,6 +113,25 @@ class Ledger:
             "SELECT state, (SELECT coalesce(max(n), 0) FROM events WHERE run = runs.id), rewinds FROM runs "
             "WHERE id = ?", (run,)
         )[0]  # fmt: skip
+
+    def looks(self, sweep: str, role: str, control: str) -> list[Look]:
+        """The newest look at every run of a sweep, in its order: accuracies of two roles on the validation split."""
+        newest = (
+            "(SELECT {what} FROM events WHERE run = runs.id AND kind = 'validated' "
+            "AND json_extract(body, ?) IS NOT NULL ORDER BY n DESC LIMIT 1)"
+        )
+        own, other = (f'$.accuracy."{name}"' for name in (role, control))
+        both = newest.format(what="json_array(json_extract(body, ?), json_extract(body, '$.epoch'))")
+        alone = newest.format(what="json_extract(body, ?)")
+        rows = self._all(
+            f"SELECT id, seed, state, {both}, {alone} FROM runs WHERE sweep = ? ORDER BY place",
+            (own, own, other, other, sweep),
+        )
+        found = []
+        for run, seed, state, said, beside in rows:
+            accuracy, epoch = json.loads(said) if said else (None, 0)
+            found.append(Look(run, seed, state, accuracy, beside, epoch))
+        return found
 
     def _runs(self, clause: str, values: Iterable[object]) -> Iterator[Run]:
         for row in self._all(f"SELECT {RUN} FROM runs {clause}", values):

@@ -90,6 +90,14 @@ class SweepRow:
         """What its runs have in common. Raises ValueError likewise."""
         return self.sweep.base
 
+    @property
+    def is_readable(self) -> bool:
+        """Everything that its runs need is there."""
+        try:
+            return bool(self.sweep)
+        except ValueError:
+            return False
+
 
 @dataclass(frozen=True)
 class Entry:
