@@ -6,37 +6,50 @@ runs only those on the page become objects.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from kd_core.atlas import Look
 from kd_core.catalogue import members
 from kd_core.events import Prepared, from_json
+from kd_core.rows import RUN
 from kd_core.store import Run, Store
 
-FACETS = ("dataset", "method", "scheme", "state")  # what one may filter by
+FACETS = ("dataset", "method", "scheme", "state", "tag")  # what one may filter by
 NAMED = {"dataset": "datasets", "method": "methods", "scheme": "schemes", "teacher": "models", "student": "models"}
-GAIN = "json_extract(test, '$.student.accuracy') - json_extract(test, '$.baseline.accuracy')"
+STUDENT, BASELINE = "json_extract(test, '$.student.accuracy')", "json_extract(test, '$.baseline.accuracy')"
+UP, DOWN = "ASC", "DESC"
+# What a list is ordered by, and the usual direction.
 ORDERS = {
-    "newest": "created DESC",
-    "oldest": "created",
-    "best": "json_extract(test, '$.student.accuracy') DESC, created DESC",
-    "gain": f"{GAIN} DESC, created DESC",
-    "longest": "seconds DESC, created DESC",
-    "data": "json_extract(config, '$.dataset.name'), created DESC",
+    "newest": ("created", DOWN),
+    "oldest": ("created", UP),
+    "best": (STUDENT, DOWN),
+    "gain": (f"{STUDENT} - {BASELINE}", DOWN),
+    "baseline": (BASELINE, DOWN),
+    "longest": ("seconds", DOWN),
+    "name": ("nullif(folded(name), '')", UP),
+    "data": ("json_extract(config, '$.dataset.name')", UP),
+    "scheme": ("json_extract(config, '$.scheme.name')", UP),
+    "method": ("json_extract(config, '$.method.name')", UP),
+    "student": ("json_extract(config, '$.student')", UP),
+    "teacher": ("json_extract(config, '$.teacher')", UP),
+    "seed": ("seed", UP),
+    "state": ("state", UP),
 }
-COLUMNS = "id, created, config, family, seed, state, seconds, test"
+THERE = "deleted IS NULL"
 
 
 @dataclass(frozen=True)
 class Search:
-    """``words`` must all be found in a run; an empty facet takes every value. ``order``: one of :data:`ORDERS`."""
+    """``words`` must all be found in a run; an empty facet takes every value. ``order``: one of :data:`ORDERS`, or the
+    other way round. Pinned runs always come first, and those without a value last."""
 
     words: str = ""
     facets: dict[str, str] = field(default_factory=dict)
     order: str = "newest"
+    is_reversed: bool = False
 
 
 class Ledger:
@@ -55,21 +68,32 @@ class Ledger:
         if search.order not in ORDERS:
             raise ValueError(f"order = {search.order}: choose one of {', '.join(ORDERS)}.")
         where, values = _where(search)
-        clause = f"{where} ORDER BY {ORDERS[search.order]} LIMIT ? OFFSET ?"
+        what, way = ORDERS[search.order]
+        way = way if not search.is_reversed else UP if way == DOWN else DOWN
+        then = way if what == "created" else DOWN
+        last = f"created {then}, rowid {then}"  # the runs of a sweep are created at once
+        clause = f"{where} ORDER BY pinned DESC, {what} {way} NULLS LAST, {last} LIMIT ? OFFSET ?"
         return list(self._runs(clause, [*values, most, first]))
+
+    def pinned(self, most: int) -> list[Run]:
+        """The newest runs that are pinned."""
+        return list(self._runs(f"WHERE {THERE} AND pinned ORDER BY created DESC LIMIT ?", (most,)))
 
     def named(self, ids: Sequence[str]) -> dict[str, Run]:
         """The runs of these ids, in their order; those that are not stored are left out."""
-        found = {run.id: run for run in self._runs(f"WHERE id IN ({_marks(ids)})", ids)}
+        found = {run.id: run for run in self._runs(f"WHERE {THERE} AND id IN ({_marks(ids)})", ids)}
         return {each: found[each] for each in ids if each in found}
 
     def choices(self) -> dict[str, dict[str, int]]:
         """For each facet the values that occur, and in how many runs, the most frequent first."""
         found: dict[str, dict[str, int]] = {facet: {} for facet in FACETS}
-        columns = ", ".join(_column(facet) for facet in FACETS)
-        for *values, count in self._all(f"SELECT {columns}, count(*) FROM runs GROUP BY 1, 2, 3, 4", ()):
-            for facet, value in zip(FACETS, values, strict=True):
+        plain = [facet for facet in FACETS if facet != "tag"]
+        columns = ", ".join(_column(facet) for facet in plain)
+        for *values, count in self._all(f"SELECT {columns}, count(*) FROM runs WHERE {THERE} GROUP BY 1, 2, 3, 4", ()):
+            for facet, value in zip(plain, values, strict=True):
                 found[facet][value] = found[facet].get(value, 0) + count
+        tags = f"SELECT value, count(*) FROM runs, json_each(runs.tags) WHERE {THERE} GROUP BY 1"
+        found["tag"] = dict(self._all(tags, ()))
         return {facet: dict(sorted(own.items(), key=lambda item: -item[1])) for facet, own in found.items()}
 
     def prepared(self, run: str) -> Prepared | None:
@@ -90,12 +114,33 @@ class Ledger:
             "WHERE id = ?", (run,)
         )[0]  # fmt: skip
 
+    def looks(self, sweep: str, role: str, control: str) -> list[Look]:
+        """The newest look at every run of a sweep, in its order: accuracies of two roles on the validation split."""
+        newest = (
+            "(SELECT {what} FROM events WHERE run = runs.id AND kind = 'validated' "
+            "AND json_extract(body, ?) IS NOT NULL ORDER BY n DESC LIMIT 1)"
+        )
+        own, other = (f'$.accuracy."{name}"' for name in (role, control))
+        both = newest.format(what="json_array(json_extract(body, ?), json_extract(body, '$.epoch'))")
+        alone = newest.format(what="json_extract(body, ?)")
+        rows = self._all(
+            f"SELECT id, seed, state, {both}, {alone} FROM runs WHERE sweep = ? ORDER BY place",
+            (own, own, other, other, sweep),
+        )
+        found = []
+        for run, seed, state, said, beside in rows:
+            accuracy, epoch = json.loads(said) if said else (None, 0)
+            found.append(Look(run, seed, state, accuracy, beside, epoch))
+        return found
+
     def _runs(self, clause: str, values: Iterable[object]) -> Iterator[Run]:
-        for row in self._all(f"SELECT {COLUMNS} FROM runs {clause}", values):
-            yield Run(*[*row[:7], row[7] and json.loads(row[7])])
+        for row in self._all(f"SELECT {RUN} FROM runs {clause}", values):
+            yield Run.of(row)
 
     def _all(self, query: str, values: Iterable[object]) -> list[tuple]:  # type: ignore[type-arg]
         with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+            # SQLite's own upper and lower case know English alone.
+            db.create_function("folded", 1, str.casefold, deterministic=True)
             return db.execute(query, tuple(values)).fetchall()
 
 
@@ -108,9 +153,12 @@ def _marks(values: Sequence[object]) -> str:
 
 
 def _where(search: Search) -> tuple[str, list[str]]:
-    clauses, values = ["1"], []
+    clauses, values = [THERE], []
     for facet, value in search.facets.items():
-        if value:
+        if value and facet == "tag":
+            clauses.append("EXISTS (SELECT 1 FROM json_each(runs.tags) WHERE folded(value) = folded(?))")
+            values.append(value)
+        elif value:
             clauses.append(f"{_column(facet)} = ?")
             values.append(value)
     for word in search.words.lower().split()[:8]:
@@ -121,9 +169,15 @@ def _where(search: Search) -> tuple[str, list[str]]:
 
 
 def _about(word: str) -> tuple[str, list[str]]:
-    """The runs that a word is said of: in their id, state or seed, or in the name or title of one of their parts."""
+    """The runs that a word is said of: in their name, tags or note, in their id, state or seed, or in the name or title
+    of one of their parts."""
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     clauses, values = ["id LIKE ? ESCAPE '\\'", "state LIKE ? ESCAPE '\\'"], [f"{escaped}%", f"{escaped}%"]
+    clauses += [
+        "instr(folded(name || char(10) || note), folded(?))",
+        "EXISTS (SELECT 1 FROM json_each(runs.tags) WHERE instr(folded(value), folded(?)))",
+    ]
+    values += [word, word]
     if word.isdecimal():
         clauses.append("seed = CAST(? AS INTEGER)")
         values.append(word)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from kd_core.config import RunConfig
 from kd_core.events import Event
+from kd_core.labels import Labels
 from kd_core.sweep import Sweep
+
+LABELS = "name, tags, note, pinned"
+RUN = f"id, created, config, family, seed, state, seconds, test, coalesce(sweep, ''), {LABELS}"  # for Run.of
+SWEEP = f"id, created, sweep, state, seconds, {LABELS}"  # for SweepRow.of
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,14 @@ class Run:
     seconds: float
     test: dict[str, dict[str, float]] | None
     sweep: str = ""  # the id of the sweep that it is one of
+    labels: Labels = field(default_factory=Labels)
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """From the columns :data:`RUN`, whatever follows them."""
+        run, created, config, family, seed, state, seconds, test, sweep, *labels = row
+        known = json.loads(test) if test else None
+        return cls(run, created, config, family, seed, state, seconds, known, sweep, _labels(labels))
 
     @functools.cached_property
     def config(self) -> RunConfig:
@@ -58,6 +72,13 @@ class SweepRow:
     text: str  # Sweep.to_json()
     state: str
     seconds: float
+    labels: Labels = field(default_factory=Labels)
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """From the columns :data:`SWEEP`, whatever follows them."""
+        sweep_id, created, sweep, state, seconds, *labels = row
+        return cls(sweep_id, created, sweep, state, seconds, _labels(labels))
 
     @functools.cached_property
     def sweep(self) -> Sweep:
@@ -68,6 +89,14 @@ class SweepRow:
     def config(self) -> RunConfig:
         """What its runs have in common. Raises ValueError likewise."""
         return self.sweep.base
+
+    @property
+    def is_readable(self) -> bool:
+        """Everything that its runs need is there."""
+        try:
+            return bool(self.sweep)
+        except ValueError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -86,3 +115,8 @@ def family_of(config: RunConfig) -> str:
     body = json.loads(config.to_json())
     body["basics"].pop("seed")
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def _labels(columns: Sequence[Any]) -> Labels:
+    name, tags, note, pinned, *_ = columns
+    return Labels(name, tuple(json.loads(tags)), note, bool(pinned))

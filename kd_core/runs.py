@@ -24,12 +24,14 @@ from kd_core.control import Control
 from kd_core.events import Adjusted, Event, Failed, Finished, Switched
 from kd_core.journal import Journal, Minutes
 from kd_core.kept import KeptPhases
+from kd_core.labels import Labelling
 from kd_core.line import Line
 from kd_core.memory import keep_freed_memory
 from kd_core.status import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
 from kd_core.store import Store, SweepRow
 from kd_core.sweep import Sweep
 from kd_core.training import Training
+from kd_core.trash import Trash
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
 __all__ += ["Runs", "Status", "shared"]
@@ -47,6 +49,8 @@ class Runs:
         self.folder = folder
         self._claim = claim(folder)
         self.store = Store(folder / "distillery.sqlite")
+        self.labelling, self.trash = Labelling(self.store.path), Trash(self.store.path)
+        self.trash.empty(folder)
         self.kept = KeptPhases(folder / "teachers")
         self._controls: dict[str, Control] = {}
         self._line = Line(devices, preferred or devices)
@@ -69,10 +73,7 @@ class Runs:
 
     def start(self, config: RunConfig, pace: float = 0.0, owner: str = "") -> str:
         """Queues a run and returns its id. ``pace``: seconds per epoch at least, to watch it; changes no number.
-        ``owner``: whoever asks; owners take turns.
-
-        Raises ValueError for a device that is not here.
-        """
+        Owners take turns. Raises ValueError for a device that is not here."""
         self._line.check(config.compute.device)
         run = secrets.token_hex(5)
         self.store.add(run, config, QUEUED)
@@ -159,6 +160,7 @@ class Runs:
         self._line.close()
         for thread in self._threads:
             thread.join(patience)
+        self.trash.empty(self.folder)
         self._claim.close()
 
     # -- the thread --------------------------------------------------------------------------------------------------

@@ -51,4 +51,15 @@ MIGRATIONS = (
     CREATE INDEX runs_by_age ON runs (created);
     CREATE INDEX runs_by_state ON runs (state)
     """,
+    # What people say of a run or a sweep: labels.py; and when they threw it away: trash.py.
+    "".join(
+        f"""
+        ALTER TABLE {table} ADD COLUMN name TEXT NOT NULL DEFAULT '';
+        ALTER TABLE {table} ADD COLUMN note TEXT NOT NULL DEFAULT '';
+        ALTER TABLE {table} ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';    -- JSON
+        ALTER TABLE {table} ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;  -- 1: yes
+        ALTER TABLE {table} ADD COLUMN deleted REAL;                       -- seconds since 1970
+        """
+        for table in ("runs", "sweeps")
+    ),
 )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 
 from kd_core.config import RunConfig
+from kd_core.database import Database
 from kd_core.events import Event, Finished, Step, from_json, to_json
 from kd_core.packing import MOST, grouped, pack, unpack
-from kd_core.rows import Entry, Run, SweepRow, family_of
-from kd_core.schema import MIGRATIONS
+from kd_core.rows import RUN, SWEEP, Entry, Run, SweepRow, family_of
 from kd_core.sweep import Sweep
 
 __all__ = ["Entry", "Run", "Store", "SweepRow", "family_of"]
@@ -24,26 +21,8 @@ TABLES = ("runs", "sweeps")  # of what is trained
 BY_HAND = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
 
 
-class Store:
-    """All reading and writing. Safe to use from any thread: each has a connection of its own."""
-
-    def __init__(self, path: Path) -> None:
-        """Opens or creates the database. Raises ValueError for one that a newer version wrote, and leaves it alone."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._local = threading.local()
-        version = self._db().execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise ValueError(
-                f"{path.name} was written by a newer version of Distillery (schema {version}, this one knows "
-                f"{len(MIGRATIONS)}). Update Distillery, or choose another folder with DISTILLERY_DATA."
-            )
-        self._db().execute("PRAGMA journal_mode = WAL")  # remembered by the file: readers never wait for the writer
-        with self._transaction() as db:
-            for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-                for statement in script.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {number}")
+class Store(Database):
+    """All reading and writing of what is trained. What was deleted (:mod:`kd_core.trash`) is not read."""
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -107,7 +86,7 @@ class Store:
         """Changes the state if it is one of ``before``; False if it is not. Of two at once, one succeeds."""
         states = tuple(before)
         marks = ", ".join("?" * len(states))
-        change = f"SET state = ? WHERE id = ? AND state IN ({marks})"
+        change = f"SET state = ? WHERE id = ? AND state IN ({marks}) AND deleted IS NULL"
         with self._transaction() as db:
             return any(db.execute(f"UPDATE {table} {change}", (after, run, *states)).rowcount for table in TABLES)
 
@@ -160,7 +139,7 @@ class Store:
                 SELECT id, row_number() OVER (PARTITION BY seed ORDER BY state = 'completed' DESC, created DESC)
                     AS place
                 FROM runs
-                WHERE family = ? AND NOT EXISTS (SELECT 1 {BY_HAND} AND run = id)
+                WHERE family = ? AND deleted IS NULL AND NOT EXISTS (SELECT 1 {BY_HAND} AND run = id)
             ) WHERE place = 1
         )"""
         return list(self._runs(f"WHERE {chosen} ORDER BY seed", (family,)))
@@ -236,30 +215,10 @@ class Store:
         db.executemany("INSERT INTO events (run, n, at, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _runs(self, clause: str, values: Sequence[object]) -> Iterator[Run]:
-        columns = "id, created, config, family, seed, state, seconds, test, coalesce(sweep, '')"
-        for row in self._db().execute(f"SELECT {columns} FROM runs {clause}", values):
-            yield Run(*[*row[:7], row[7] and json.loads(row[7]), row[8]])
+        for row in self._db().execute(f"SELECT {RUN} FROM (SELECT * FROM runs WHERE deleted IS NULL) {clause}", values):
+            yield Run.of(row)
 
     def _sweeps(self, clause: str, values: Sequence[object]) -> Iterator[SweepRow]:
-        for row in self._db().execute(f"SELECT id, created, sweep, state, seconds FROM sweeps {clause}", values):
-            yield SweepRow(*row)
-
-    def _db(self) -> sqlite3.Connection:
-        if not hasattr(self._local, "db"):
-            db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA foreign_keys = ON")
-            self._local.db = db
-        connection: sqlite3.Connection = self._local.db
-        return connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = self._db()
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
+        rows = f"SELECT {SWEEP} FROM (SELECT * FROM sweeps WHERE deleted IS NULL) {clause}"
+        for row in self._db().execute(rows, values):
+            yield SweepRow.of(row)

@@ -12,7 +12,7 @@ st.markdown("Tick runs to see their curves over each other, what sets them apart
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
 from kd_core import runs  # noqa: E402
 from kd_core.ledger import Ledger  # noqa: E402
-from pages.ui import comparing, figures, luck, overlay, shelf, standings  # noqa: E402
+from pages.ui import comparing, figures, luck, overlay, shelf, standings, trash  # noqa: E402
 
 ledger = Ledger(runs.shared().store)
 if not ledger.count():
@@ -32,6 +32,7 @@ called = shelf.letters(list(found))
 shelf.filters(ledger, view)
 shelf.table(ledger, view, list(found))
 shelf.compared(ledger, view, found)
+trash.bin_()
 shelf.remarks(asked[: comparing.MOST], found)
 if len(asked) > comparing.MOST:
     st.info(f"The link names {len(asked)} runs; the first {comparing.MOST} are shown, the most that can be told apart.")
@@ -40,7 +41,7 @@ if not rows:
     st.stop()
 
 st.header("How they learned")
-overlay.curves(ledger, rows, called, view)
+overlay.follow(ledger, rows, called)
 
 st.header("What sets them apart")
 standings.differences(rows, called)

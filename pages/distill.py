@@ -9,15 +9,14 @@ frame.guard()
 st.title("Distill")
 
 from kd_core import runs  # noqa: E402
-from pages.ui import diagnosis, history, live, setup, verdicts  # noqa: E402
+from pages.ui import diagnosis, history, labels, live, setup, trash, verdicts  # noqa: E402
 from pages.ui.reel import reel  # noqa: E402
-from pages.ui.words import plain  # noqa: E402
 
 shared = runs.shared()
 wanted = st.query_params.get("run")
 row = shared.store.run(wanted) if wanted else None
 if wanted and row is None:
-    st.error(f"There is no run called “{plain(wanted)}” here. It may belong to another machine, or have been deleted.")
+    trash.missing(wanted)
     if st.button("Show the lab without it", icon=":material/arrow_back:"):
         del st.query_params["run"]
         st.rerun()
@@ -37,7 +36,7 @@ if row is None:
     st.caption("Press start: teacher, student and baseline appear here as they learn.")
 else:
     st.header("Watch" if is_active else "The run")
-    st.caption(history.in_a_line(row))
+    labels.header(row, history.in_a_line(row))
     if not is_active:
         history.outcome(row)
         verdicts.say(row)

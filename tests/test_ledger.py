@@ -6,7 +6,8 @@ import pytest
 
 from kd_core.config import from_flat
 from kd_core.events import Finished
-from kd_core.ledger import Ledger, Search
+from kd_core.labels import Labelling, checked
+from kd_core.ledger import ORDERS, Ledger, Search
 from kd_core.store import Store
 
 MOONS = {"dataset": "moons", "epochs": "3"}
@@ -86,3 +87,36 @@ def test_reading_writes_nothing_and_loads_no_data(store: Store, monkeypatch: pyt
     assert row.listed.method.name == "hard_labels"
     with pytest.raises(Exception, match="readonly"):
         ledger._all("DELETE FROM runs", ())
+
+
+def test_runs_are_found_by_what_people_say_of_them_in_any_case(store: Store) -> None:
+    labelling = Labelling(store.path)
+    labelling.write("a", checked("Größer als sonst", ["Paper", "Übung"], "a note on\nsharpness"))
+    labelling.write("b", checked("100 %", ["other"]))
+    for words in ("GRÖSSER", "paper", "übung", "sharpness sonst"):
+        assert ids(store, words=words) == ["a"], words
+    assert ids(store, words="100 %") == ["b"]
+    assert ids(store, facets={"tag": "PAPER"}) == ["a"]
+    assert Ledger(store).choices()["tag"] == {"Paper": 1, "Übung": 1, "other": 1}
+
+
+def test_pinned_runs_come_first_in_every_order(store: Store) -> None:
+    Labelling(store.path).pin("a", is_pinned=True)
+    for order in ORDERS:
+        for is_reversed in (False, True):
+            assert ids(store, order=order, is_reversed=is_reversed)[0] == "a", order
+    assert [run.id for run in Ledger(store).pinned(5)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("order", "found", "reversed_"),
+    [("newest", "dcba", "abcd"), ("best", "bcad", "acbd"), ("seed", "dacb", "bcda"), ("name", "bcda", "cbda")],
+)
+def test_an_order_can_be_turned_and_what_has_no_value_stays_last(
+    store: Store, order: str, found: str, reversed_: str
+) -> None:
+    store.add("d", from_flat(MOONS), "queued")  # without results
+    for run, name in (("c", "beta"), ("b", "Alpha")):
+        Labelling(store.path).write(run, checked(name))
+    assert ids(store, order=order) == list(found)
+    assert ids(store, order=order, is_reversed=True) == list(reversed_)

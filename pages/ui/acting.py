@@ -16,6 +16,7 @@ import streamlit as st
 from kd_core import errands, runs, uploads, weights
 from kd_core.config import RunConfig
 from kd_core.datasets import Dataset
+from kd_core.labels import Labels
 from kd_core.limits import Limits
 from kd_core.models import Model
 from kd_core.runs import Runs
@@ -25,6 +26,9 @@ from pages.ui import room
 from pages.ui.words import plain
 
 log = logging.getLogger(__name__)
+
+
+WISHES = ("pause", "resume", "step", "stop")
 
 
 class WatchingError(ValueError):
@@ -105,6 +109,24 @@ class Acting:
         """As :func:`errands.stop`."""
         errands.stop(dataset)
 
+    # -- what is said of runs, and the bin ---------------------------------------------------------------------------
+
+    def label(self, run: str, labels: Labels) -> None:
+        """As :meth:`Labelling.write`."""
+        self._runs.labelling.write(run, labels)
+
+    def pin(self, run: str, *, is_pinned: bool) -> None:
+        """As :meth:`Labelling.pin`."""
+        self._runs.labelling.pin(run, is_pinned=is_pinned)
+
+    def delete(self, run: str) -> None:
+        """As :meth:`Trash.put`."""
+        self._runs.trash.put(run)
+
+    def undelete(self, run: str) -> None:
+        """As :meth:`Trash.undo`."""
+        self._runs.trash.undo(run)
+
     def do(self, act: Callable[..., Any], *given: Any, **named: Any) -> Any:
         """Whatever else changes something, and has no limit of its own."""
         return act(*given, **named)
@@ -152,3 +174,10 @@ def heard(act: Callable[..., Any]) -> Callable[..., Any]:
             st.toast(f"Something went wrong. The server’s log says more under {number}.", icon=":material/error:")
 
     return callback
+
+
+@heard
+def ask(what: str, run: str) -> None:
+    """One of :data:`WISHES` as the callback of a button."""
+    assert what in WISHES
+    getattr(acting(), what)(run)

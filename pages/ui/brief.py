@@ -1,9 +1,11 @@
-"""A method in a few words, the symbols of options, and whether an option matters now."""
+"""A method or a run in a few words, the symbols of options, and whether an option matters now."""
 
 from __future__ import annotations
 
+from kd_core.config import DEFAULTS
 from kd_core.methods import Method
 from kd_core.options import Option, as_text, options_of
+from kd_core.store import Run
 
 SYMBOLS = {"temperature": "T", "alpha": "α", "learning_rate": "rate"}
 ALWAYS = ("temperature", "alpha", "weight")  # what one asks of a method first
@@ -22,6 +24,16 @@ def in_short(method: Method) -> str:
         if value != getattr(usual, name) or (name in ALWAYS and matters(method, name, declared)):
             said.append(f"{symbol(name)} {as_text(value)}")
     return ", ".join(said)
+
+
+def titled(row: Run) -> str:
+    """A run in a few words, its name first; as text, not as Markdown."""
+    config = row.listed
+    if config is None:
+        return row.labels.name or f"{row.id} (cannot be read here)"
+    scheme = f" · {config.scheme.title}" if config.scheme.name != DEFAULTS["scheme"] else ""
+    words = f"{config.dataset.title}{scheme} · {in_short(config.method)} · seed {config.seed}"
+    return f"{row.labels.name} · {words}" if row.labels.name else words
 
 
 def matters(method: Method, name: str, declared: Option) -> bool:

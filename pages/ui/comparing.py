@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ USUAL = 6
 NOBODY = "none"
 KINDS = (STUDENT, BASELINE, TEACHER)
 COSTS = ("size", "flops", "parameters", "latency")
+LATE = 2.0  # seconds
 RESERVED = ("autoplay", "embed", "embed_options")
 
 
@@ -32,7 +34,9 @@ class Comparing(Options):
     method: str = text("", 80, "Runs of this method alone.")
     scheme: str = text("", 80, "Runs of this scheme alone.")
     state: str = text("", 80, "Runs in this state alone.")
+    tag: str = text("", 80, "Runs with this tag alone.")
     order: str = choice("newest", tuple(ledger.ORDERS), "The order of the table.")
+    reverse: bool = switch(False, "The order the other way round.")
     page: int = whole(1, 1, 100_000, "Page of the table.")
     curve: str = text(ACCURACY, 80, "What the curves show.")
     networks: str = text(STUDENT, 40, "Kinds of networks whose curves are drawn, joined by commas.")
@@ -58,12 +62,13 @@ class Comparing(Options):
     @property
     def search(self) -> Search:
         """The table's rows."""
-        return Search(self.find, {facet: getattr(self, facet) for facet in ledger.FACETS}, self.order)
+        return Search(self.find, {facet: getattr(self, facet) for facet in ledger.FACETS}, self.order, self.reverse)
 
 
-def current() -> Comparing:
-    """What the address asks for. Back from another page by the menu, it is what it was; what cannot be had is named on
-    the screen and replaced by the usual."""
+def current(*, is_quiet: bool = False) -> Comparing:
+    """What the address asks for. Back from another page by the menu, it is what it was; what cannot be had is replaced
+    by the usual, and named on the screen unless ``is_quiet``."""
+    _settle()
     given = {name: value for name, value in st.query_params.items() if name not in RESERVED}
     if not given and (before := st.session_state.get("comparing")):
         st.query_params.update(before)
@@ -71,7 +76,7 @@ def current() -> Comparing:
     values, refused = read(Comparing, given)
     unknown = [name for name in given if name not in options_of(Comparing)]
     refused += [f"There is no setting called {shorten(name)}." for name in unknown[:5]]
-    if refused:
+    if refused and not is_quiet:
         listed = "".join(f"\n- {plain(line)}" for line in refused)
         st.error(f"The link asks for what cannot be had. The usual is shown instead.\n{listed}")
     _remember()
@@ -80,13 +85,16 @@ def current() -> Comparing:
 
 def look(**changes: Any) -> None:
     """Writes settings into the address; a usual value needs no word there. Another search begins on its first page."""
-    if not changes.keys().isdisjoint(("find", "order", *ledger.FACETS)):
+    if not changes.keys().isdisjoint(("find", "order", "reverse", *ledger.FACETS)):
         changes["page"] = 1
+    before = dict(st.query_params.items())
     for name, value in changes.items():
         if value == Comparing.__dataclass_fields__[name].default:
             st.query_params.pop(name, None)
         else:
             st.query_params[name] = as_text(value)
+    if before != dict(st.query_params.items()):
+        st.session_state.setdefault("past comparisons", []).append((time.monotonic(), before))
     _remember()
 
 
@@ -111,6 +119,17 @@ def changed(name: str) -> None:
     if isinstance(value, list):
         value = ",".join(value)
     look(**{name: Comparing.__dataclass_fields__[name].default if value is None else value})
+
+
+def _settle() -> None:
+    """A browser that asks for the next picture of a run may not have heard yet what was just chosen: an address that
+    was right until a moment ago is no wish to go back to it."""
+    past = [(when, old) for when, old in st.session_state.get("past comparisons", []) if when > time.monotonic() - LATE]
+    st.session_state["past comparisons"] = past
+    now = st.session_state.get("comparing")
+    given = dict(st.query_params.items())
+    if now and given != now and any(old == given for _, old in past):
+        st.query_params.from_dict({**{name: value for name, value in given.items() if name in RESERVED}, **now})
 
 
 def _remember() -> None:

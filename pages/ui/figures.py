@@ -22,8 +22,8 @@ def theme() -> Theme:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def chart(figure: go.Figure, name: str, alt: str, *, height: int = 420) -> None:
-    """A figure with the button that saves it, as SVG or PNG, in its corner."""
+def chart(figure: go.Figure, name: str, alt: str, *, height: int = 420, **more: Any) -> None:
+    """A figure with the button that saves it, as SVG or PNG, in its corner; ``more`` goes to Streamlit."""
     figure.update_layout(height=height, uirevision=name, hoverlabel={"namelength": -1})
     st.plotly_chart(
         figure,
@@ -36,6 +36,7 @@ def chart(figure: go.Figure, name: str, alt: str, *, height: int = 420) -> None:
             "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
             "toImageButtonOptions": {"format": _picture(), "filename": name, "scale": SCALE},
         },
+        **more,
     )
 
 

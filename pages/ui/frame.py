@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[2]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
 PAGES = (
-    ("start", "Start"), ("temperature", "Temperature"), ("distill", "Distill"), ("inspect", "Inspect"),
-    ("compare", "Compare"), ("experiments", "Experiments"),
+    ("start", "Start"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
+    ("inspect", "Inspect"), ("compare", "Compare"), ("experiments", "Experiments"),
 )  # fmt: skip
 # Streamlit leaves a hand's breadth above every page and has no setting for it. On a projector that hides the result.
 LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"

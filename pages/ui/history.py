@@ -9,10 +9,11 @@ import streamlit as st
 
 from kd_core import runs
 from kd_core.config import DEFAULTS, RunConfig
+from kd_core.ledger import Ledger
 from kd_core.recipes import TeacherRecipe
 from kd_core.schemes import plan_of
 from kd_core.store import Run
-from pages.ui import planning
+from pages.ui import labels, planning, trash
 from pages.ui.acting import acting, button
 from pages.ui.brief import in_short
 from pages.ui.reel import reel
@@ -69,16 +70,24 @@ def retry(row: Run, size: int, phase: str) -> None:
 
 
 def earlier(current: Run | None) -> None:
-    """Links to the newest runs."""
-    newest = runs.shared().store.runs(SHOWN)
-    rows = [row for row in newest if row.listed and (current is None or row.id != current.id)]
-    if not rows:
-        return
+    """Links to the pinned and the newest runs, and the way back to deleted ones."""
+    store = runs.shared().store
+    pinned = Ledger(store).pinned(SHOWN)
+    newest = [row for row in store.runs(SHOWN) if not row.labels.is_pinned]
+    rows = [row for row in [*pinned, *newest] if row.listed and (current is None or row.id != current.id)]
+    if rows:
+        _links(rows)
+    trash.bin_()
+
+
+def _links(rows: list[Run]) -> None:
     with st.expander(f"Earlier runs ({len(rows)})", icon=":material/history:"):
         for row in rows:
             when = datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M")
+            about = plain(labels.called(row, f"{when} · {in_a_line(row)} · {row.state}"))
             st.page_link(
                 "pages/distill.py",
-                label=f"{when} · {in_a_line(row)} · {row.state}",
+                label=about + labels.badges(row.labels.tags),
+                icon=":material/keep:" if row.labels.is_pinned else None,
                 query_params={"run": row.id},  # which brings its settings along
             )

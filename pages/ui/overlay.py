@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import html
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +16,13 @@ import streamlit as st
 from kd_core import courses
 from kd_core.courses import ACCURACY, AGREEMENT, EPOCH, LOSS, MOST_SMOOTH, PART, RATE, SECONDS, STEP, TRAINING, Course
 from kd_core.ledger import Ledger
+from kd_core.options import shorten
+from kd_core.status import ACTIVE
 from kd_core.store import Run, Store
 from pages.ui import roles
 from pages.ui.browser.palette import MORE, ROLES
-from pages.ui.comparing import KINDS, Comparing, changed, put
+from pages.ui.comparing import KINDS, Comparing, changed, current, put
+from pages.ui.errors import spared
 from pages.ui.figures import apart, axis, chart, numbers, theme
 
 CURVES = {
@@ -28,6 +33,8 @@ OVER = {EPOCH: "Epochs", STEP: "Steps", SECONDS: "Seconds"}
 LABELLED = 10  # lines that have their names at their ends; of more there is a legend
 HEIGHT, TOP, FOOT = 440, 44, 50  # pixels: the chart, its margins
 MOST_LINES = 24
+POLL_SECONDS = 2.0
+SHORT = 14  # characters of a run's name at the end of a line
 
 
 @dataclass(frozen=True)
@@ -42,20 +49,65 @@ class Line:
     low: list[float]
     high: list[float]
     count: int = 1
+    short: str = ""  # instead of the name where there is little room
 
     @property
     def label(self) -> str:
-        return f"{ROLES[self.kind]['glyph'] if self.kind in ROLES else '●'} {self.name}"
+        return f"{self._glyph} {self.name}"
+
+    @property
+    def end(self) -> str:
+        """What stands at the end of the line. For Plotly, to which text is markup."""
+        return html.escape(f"{self._glyph} {self.short or self.name}", quote=False)
+
+    @property
+    def _glyph(self) -> str:
+        return ROLES[self.kind]["glyph"] if self.kind in ROLES else "●"
+
+
+Version = tuple[str, int, int]
+_read: dict[str, tuple[Version, float]] = {}  # what was read of a run, and until when that is new enough
 
 
 @functools.lru_cache(maxsize=32)
-def _learned(path: Path, run: str, version: tuple[str, int, int]) -> dict[tuple[str, str], Course]:  # noqa: ARG001
+def _learned(path: Path, run: str, version: Version) -> dict[tuple[str, str], Course]:  # noqa: ARG001
     return courses.courses(Ledger(Store(path)), run)
+
+
+def _newly_learned(ledger: Ledger, run: str) -> dict[tuple[str, str], Course]:
+    """What a run has learned, read again only when it has said more, and a long one less often: reading takes a tenth
+    of the time at most."""
+    begun = time.monotonic()
+    version, until = _read.get(run, (None, 0.0))
+    if version is None or begun > until:
+        version = ledger.version(run)
+    found = _learned(ledger.path, run, version)
+    if begun > until:
+        _read[run] = (version, begun + 9 * (time.monotonic() - begun))
+    return found
+
+
+def follow(ledger: Ledger, rows: dict[str, Run], called: dict[str, str]) -> None:
+    """:func:`curves`, on and on while one of the runs is active; the rest of the page is drawn again as soon as that
+    has another state."""
+    is_live = any(row.state in ACTIVE for row in rows.values())
+    if is_live:  # Streamlit builds a chart with other points anew, and its zoom is lost
+        is_live = st.toggle("Follow live", True, key="compare follow", help="Switch it off to zoom in at leisure.")
+    st.fragment(spared(_follow), run_every=POLL_SECONDS if is_live else None, key="curves followed")(
+        ledger, rows, called
+    )
+
+
+def _follow(ledger: Ledger, rows: dict[str, Run], called: dict[str, str]) -> None:
+    now = ledger.named(list(rows))
+    if [row.state for row in now.values()] != [row.state for row in rows.values()]:
+        st.rerun()
+    curves(ledger, rows, called, current(is_quiet=True))
 
 
 def curves(ledger: Ledger, rows: dict[str, Run], called: dict[str, str], view: Comparing) -> None:
     """The choice of what is drawn, the chart, and its numbers."""
-    found = {each: _learned(ledger.path, each, ledger.version(each)) for each in rows}
+    found = {each: _newly_learned(ledger, each) for each in rows}
     parts = sorted({measure for own in found.values() for _, measure in own if measure.startswith(PART)})
     names = {**CURVES, **{part: f"Part of the training loss: {part.removeprefix(PART)}, nats" for part in parts}}
     if view.curve not in names:
@@ -143,14 +195,18 @@ def _lines(
     lines, sets = [], len({key for key, *_ in gathered})
     for (_, role, kind), members in gathered.items():
         who = ", ".join(called[each] for each, *_ in members)
-        name = role if len(rows) == 1 else f"{who} {role}"
+        name, short = role if len(rows) == 1 else f"{who} {role}", ""
+        if len(members) == 1 and (given := rows[members[0][0]].labels.name):
+            name, short = f"{name} · {given}", f"{who} {shorten(given, SHORT)}"
+            if len(view.kinds) > 1:
+                short += f" {role}"
         colour = _colour(called[members[0][0]], kind, sets)
         if len(members) > 1:
             own = courses.band([(x, y) for _, x, y in members])
             if own.x:
                 lines.append(Line(name, kind, colour, own.x, own.mean, own.low, own.high, len(members)))
         else:
-            lines.append(Line(name, kind, colour, *members[0][1:], [], []))
+            lines.append(Line(name, kind, colour, *members[0][1:], [], [], short=short))
     return lines
 
 
@@ -177,7 +233,7 @@ def _draw(lines: Sequence[Line], title: str, view: Comparing) -> None:
                                hoverinfo="skip", showlegend=False)  # fmt: skip
         marks = {"color": line.colour, "symbol": look["symbol"], "size": 7, "maxdisplayed": 8}
         figure.add_scatter(
-            x=line.x, y=shown, customdata=line.y, name=line.label, mode="lines+markers", marker=marks,
+            x=line.x, y=shown, customdata=line.y, mode="lines+markers", marker=marks, name=html.escape(line.label),
             line={"color": line.colour, "width": look["width"], "dash": look["dash"]}, showlegend=not is_labelled,
             hovertemplate="%{customdata:.4g}" + (", smoothed %{y:.4g}" if view.smooth else ""),
         )  # fmt: skip
@@ -185,7 +241,7 @@ def _draw(lines: Sequence[Line], title: str, view: Comparing) -> None:
     if is_labelled:
         ends = [math.log10(values[-1]) if view.log_y else values[-1] for values in drawn]  # a log axis takes logarithms
         _labels(figure, lines, ends, (low, high))
-    longest = max(len(line.label) for line in lines)
+    longest = max(len(html.unescape(line.end)) for line in lines)
     figure.update_layout(
         hovermode="x unified", margin={"t": TOP, "b": FOOT, "l": 50, "r": 12 + 7 * longest if is_labelled else 10},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
@@ -210,7 +266,7 @@ def _labels(figure: go.Figure, lines: Sequence[Line], ends: Sequence[float], bet
     moved = apart([(end - low) / (high - low) for end in ends], HEIGHT - TOP - FOOT)
     for line, end, shift in zip(lines, ends, moved, strict=True):
         figure.add_annotation(
-            x=1, xref="paper", y=end, yshift=shift, text=line.label, showarrow=False, xanchor="left", xshift=6,
+            x=1, xref="paper", y=end, yshift=shift, text=line.end, showarrow=False, xanchor="left", xshift=6,
             font={"color": line.colour, "size": 12},
         )  # fmt: skip
 

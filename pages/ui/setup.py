@@ -160,6 +160,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
             "Pace", list(steering.PACES), default="Watch", required=True, key="pace",
             help="How fast you watch. It changes no number.",
         )  # fmt: skip
+        st.page_link("pages/sweep.py", label="Sweep this", icon=":material/grid_on:", query_params=config.differences())
     return acting().start(config, steering.PACES[str(pace)]) if pressed else None
 
 

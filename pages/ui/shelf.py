@@ -12,23 +12,34 @@ import streamlit as st
 
 from kd_core import runs
 from kd_core.catalogue import members
-from kd_core.config import DEFAULTS
-from kd_core.ledger import NAMED, Ledger, Search
+from kd_core.labels import key
+from kd_core.ledger import NAMED, UP, Ledger, Search
+from kd_core.ledger import ORDERS as ORDERED
 from kd_core.store import Run
-from pages.ui.brief import in_short
+from pages.ui import trash
+from pages.ui.brief import in_short, titled
 from pages.ui.comparing import MOST, USUAL, Comparing, changed, compare, look, put
 from pages.ui.figures import download
 from pages.ui.words import plain
 
 ON_A_PAGE = 15
 MOST_ROWS = 10_000  # of a CSV
-BOX = 168  # pixels
+BOX = 152  # pixels
 LETTERS = "ABCDEFGH"
 ORDERS = {
     "newest": "Newest first", "oldest": "Oldest first", "best": "Best student first", "gain": "Largest gain first",
-    "longest": "Longest first", "data": "By data",
+    "baseline": "Best baseline first", "longest": "Longest first", "name": "By name", "data": "By data",
+    "scheme": "By who teaches whom", "method": "By method", "student": "By student", "teacher": "By teacher",
+    "seed": "By seed", "state": "By state",
 }  # fmt: skip
-LABELS = {"dataset": "Data", "method": "Method", "scheme": "Who teaches whom", "state": "State"}
+# What a click on the header of a column orders all runs by.
+COLUMNS = {
+    "name": "name", "when": "newest", "data": "data", "who teaches whom": "scheme", "method": "method",
+    "student": "student", "teacher": "teacher", "seed": "seed", "state": "state", "student %": "best",
+    "baseline %": "baseline", "gain": "gain", "seconds": "longest",
+}  # fmt: skip
+SAID = ("pinned", "name", "tags")  # columns that are left out while nobody has said anything
+LABELS = {"dataset": "Data", "method": "Method", "scheme": "Who teaches whom", "state": "State", "tag": "Tag"}
 
 
 def letters(ids: Sequence[str]) -> dict[str, str]:
@@ -46,12 +57,18 @@ def filters(ledger: Ledger, view: Comparing) -> None:
     """Search, a box for every facet, and the order."""
     st.text_input(
         "Search", key=put("find", view.find), on_change=changed, args=("find",), icon=":material/search:",
-        placeholder="Words from data, networks, method, state; a seed; a run’s id",
+        placeholder="Words from name, tags, note, data, networks, method, state; a seed; a run’s id",
     )  # fmt: skip
     choices = ledger.choices()
-    with st.container(horizontal=True, gap="small"):  # on a small screen two beside each other
+    tag = next((tag for tag in choices["tag"] if key(tag) == key(view.tag)), view.tag)
+    view = view.with_values(tag=tag)
+    with st.container(
+        horizontal=True, gap="small", vertical_alignment="bottom"
+    ):  # on a small screen two beside each other
         for facet, label in LABELS.items():
             current: str = getattr(view, facet)
+            if facet == "tag" and not (current or choices["tag"]):
+                continue
             known = {"": 0, **choices[facet]} | ({current: choices[facet].get(current, 0)} if current else {})
             st.selectbox(
                 label, list(known), key=put(facet, current), on_change=changed, args=(facet,), width=BOX,
@@ -61,6 +78,7 @@ def filters(ledger: Ledger, view: Comparing) -> None:
             "Order", list(ORDERS), key=put("order", view.order), format_func=lambda order: ORDERS[order],
             on_change=changed, args=("order",), width=BOX,
         )  # fmt: skip
+        st.checkbox("Reversed", key=put("reverse", view.reverse), on_change=changed, args=("reverse",))
 
 
 def table(ledger: Ledger, view: Comparing, chosen: list[str]) -> None:
@@ -81,20 +99,23 @@ def table(ledger: Ledger, view: Comparing, chosen: list[str]) -> None:
     if st.session_state.get("ticked") != (ids, ticked):
         st.session_state["tables"] = st.session_state.get("tables", 0) + 1
         st.session_state["ticked"] = (ids, ticked)
-    key = f"runs {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:8]} {st.session_state['tables']}"
-    percent = {name: st.column_config.NumberColumn(format="%.1f") for name in ("student %", "baseline %", "gain")}
+    at = f"runs {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:8]} {st.session_state['tables']}"
+    lines = [_line(row, called.get(row.id, "")) for row in rows]
+    unsaid = [name for name in SAID if not any(line[name] for line in lines)]
     st.dataframe(
-        pd.DataFrame([_line(row, called.get(row.id, "")) for row in rows]),
-        key=key, hide_index=True, row_height=36, on_select=lambda: _tick(key, ids, chosen), selection_mode="multi-row",
+        pd.DataFrame([{name: value for name, value in line.items() if name not in unsaid} for line in lines]),
+        key=at, hide_index=True, row_height=36, selection_mode=("multi-row", "single-column"),
+        on_select=lambda: _select(at, ids, chosen, view),
         selection_default={"selection": {"rows": [ids.index(each) for each in ticked]}},
         placeholder="–",
         alt=f"Stored runs, {len(rows)} of {found}; {len(chosen)} are compared. The box below changes that, too.",
-        column_config={**percent, "": st.column_config.TextColumn(width=36),
-                       "seconds": st.column_config.NumberColumn(format="%.0f"),
-                       "gain": st.column_config.NumberColumn(format="%+.1f", help="Points above the baseline.")},
+        column_config=_columns(view),
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"**{len(chosen)} of {ledger.count():,}** compared · {found:,} found · page {page} of {pages}")
+        st.caption(
+            f"**{len(chosen)} of {ledger.count():,}** compared · {found:,} found · page {page} of {pages} · "
+            "a column’s header orders all of them"
+        )
         if pages > 1:
             st.button("Previous", icon=":material/chevron_left:", disabled=page == 1, on_click=_turn, args=(page - 1,))
             st.button("Next", icon=":material/chevron_right:", disabled=page == pages, on_click=_turn, args=(page + 1,))
@@ -110,21 +131,12 @@ def compared(ledger: Ledger, view: Comparing, chosen: dict[str, Run]) -> None:
         f"Compared, {MOST} at most",
         list(rows),
         key=put("chosen", list(chosen)),
-        format_func=lambda run: f"{called[run]} · {name(rows[run])}" if run in called else name(rows[run]),
+        format_func=lambda run: f"{called[run]} · {titled(rows[run])}" if run in called else titled(rows[run]),
         on_change=lambda: compare(st.session_state["compare chosen"]),
         placeholder="Choose runs, or tick them in the table",
     )
     if st.session_state.pop("too many", False):
         st.info(f"{MOST} runs are the most that can be told apart. Take one away to add another.")
-
-
-def name(row: Run) -> str:
-    """A run in a few words."""
-    if row.listed is None:
-        return f"{row.id} (cannot be read here)"
-    config = row.listed
-    scheme = f" · {config.scheme.title}" if config.scheme.name != DEFAULTS["scheme"] else ""
-    return f"{config.dataset.title}{scheme} · {in_short(config.method)} · seed {config.seed}"
 
 
 def remarks(ids: Sequence[str], rows: dict[str, Run]) -> None:
@@ -133,10 +145,7 @@ def remarks(ids: Sequence[str], rows: dict[str, Run]) -> None:
     for each in ids:
         row = rows.get(each)
         if row is None:
-            st.warning(
-                f"There is no run called “{plain(each[:40])}” here. It may belong to another machine, or have been "
-                "deleted; the others are shown."
-            )
+            trash.missing(each)
         elif row.listed is None:
             st.warning(
                 f"Run {called[each]} ({plain(each)}) needs a method, a network or data that this installation does "
@@ -144,8 +153,8 @@ def remarks(ids: Sequence[str], rows: dict[str, Run]) -> None:
             )
         elif row.state in runs.ACTIVE:
             st.info(
-                f"Run {called[each]} is {row.state}: its curves end where it is now, and it has no test results yet. "
-                "Reload the page to see more of it."
+                f"Run {called[each]} is {row.state}: its curves end where it is now and go on as it learns. "
+                "Test results follow at its end."
             )
         elif row.state != runs.COMPLETED:
             how = row.state if row.state == runs.FAILED else f"was {row.state}"
@@ -164,6 +173,9 @@ def _line(row: Run, letter: str) -> dict[str, Any]:
     student, baseline = (test.get(role, {}).get("accuracy") for role in ("student", "baseline"))
     return {
         "": letter,
+        "pinned": "yes" if row.labels.is_pinned else "",
+        "name": row.labels.name,
+        "tags": ", ".join(row.labels.tags),
         "when": datetime.datetime.fromtimestamp(row.created).strftime("%d %b %Y, %H:%M"),
         "data": config.dataset.title if config else "?",
         "who teaches whom": config.scheme.title if config else "?",
@@ -187,8 +199,41 @@ def _option(facet: str, value: str, known: dict[str, int]) -> str:
     return f"{cls.title if cls else value} ({known.get(value, 0):,})"
 
 
-def _tick(key: str, ids: list[str], chosen: list[str]) -> None:
-    ticked = [ids[at] for at in st.session_state[key]["selection"]["rows"]]
+def _columns(view: Comparing) -> dict[str, Any]:
+    """How the columns look; an arrow in the header of the one that all runs are ordered by."""
+    of, number = st.column_config, st.column_config.NumberColumn
+    looks: dict[str, Any] = {
+        "": of.TextColumn(width=36),
+        "pinned": of.TextColumn(width=60),
+        "name": of.TextColumn(width=180),
+        "student %": number(format="%.1f"),
+        "baseline %": number(format="%.1f"),
+        "seconds": number(format="%.0f"),
+        "gain": number(format="%+.1f", help="Points above the baseline."),
+    }
+    what, way = ORDERED[view.order]
+    arrow = "↑" if (way == UP) != view.reverse else "↓"
+    for name, order in COLUMNS.items():
+        if ORDERED[order][0] == what:
+            looks[name] = {**looks.get(name, of.Column()), "label": f"{name} {arrow}"}
+    return looks
+
+
+def _select(at: str, ids: list[str], chosen: list[str], view: Comparing) -> None:
+    """Rows are ticked; a column orders all runs by it, the second time the other way round."""
+    selected = st.session_state[at]["selection"]
+    if not selected["columns"]:
+        _tick([ids[row] for row in selected["rows"]], ids, chosen)
+        return
+    st.session_state["ticked"] = None  # a new table, without the column selected
+    order = COLUMNS.get(selected["columns"][0])
+    if order is not None and ORDERED[order][0] == ORDERED[view.order][0]:
+        look(reverse=not view.reverse)
+    elif order is not None:
+        look(order=order, reverse=False)
+
+
+def _tick(ticked: list[str], ids: list[str], chosen: list[str]) -> None:
     kept = [each for each in chosen if each not in ids or each in ticked]
     wanted = kept + [each for each in ticked if each not in kept]
     st.session_state["ticked"] = (ids, [each for each in ids if each in wanted[:MOST]] if len(wanted) <= MOST else None)

@@ -12,13 +12,12 @@ from kd_core.config import from_flat
 from kd_core.datasets import load
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
-from pages.ui import history, live
+from pages.ui import history, labels, live, trash
 from pages.ui.acting import acting, button, unasked
 from pages.ui.address import look
 from pages.ui.brief import in_short
 from pages.ui.errors import spared
 from pages.ui.reel import reel
-from pages.ui.words import plain
 
 DATASET = "digits"  # its suggested settings are the run of a newcomer
 SHOWN = 30
@@ -32,7 +31,7 @@ def chosen() -> Run | None:
     wanted = st.query_params.get("run")
     row = shared.store.run(wanted) if wanted else _usual()
     if wanted and row is None:
-        st.error(f"There is no run called “{plain(wanted)}” here. Choose another one below.")
+        trash.missing(wanted)
     elif row and not row.is_readable:
         st.error("This run needs a method, a network or data that this installation does not have. Choose another one.")
     elif row and not shared.store.with_weights([row.id]):
@@ -70,7 +69,7 @@ def _names(rows: list[Run]) -> dict[str, str]:
     for row in rows:
         config = row.listed or row.config
         what = f"{config.dataset.title}, {config.teacher.label()} → {config.student.label()}, seed {config.seed}"
-        names[row.id] = f"{what} · {_when(row)} · {in_short(config.method)}"
+        names[row.id] = labels.called(row, f"{what} · {_when(row)} · {in_short(config.method)}", labels.SHORT)
     taken = list(names.values())
     return {run: name if taken.count(name) == 1 else f"{name} · {run[:4]}" for run, name in names.items()}
 

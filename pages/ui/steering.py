@@ -9,7 +9,7 @@ from kd_core.config import RunConfig
 from kd_core.options import as_text, options_of
 from kd_core.runs import Status
 from pages.ui import controls, room
-from pages.ui.acting import Acting, acting, heard
+from pages.ui.acting import acting, ask, heard
 from pages.ui.brief import matters
 from pages.ui.reel import Reel, reel
 from pages.ui.words import plain
@@ -32,12 +32,12 @@ def steer(run: str, config: RunConfig, status: Status, shown: Reel) -> None:
     """Pause, resume, one step, stop, the pace, and the options that may change while it trains."""
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"steer {run}"):
         if status.state == runs.PAUSED:
-            st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=_ask, args=("resume", run))
-            st.button("One step", icon=":material/skip_next:", key="step", on_click=_ask, args=("step", run))
+            st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=ask, args=("resume", run))
+            st.button("One step", icon=":material/skip_next:", key="step", on_click=ask, args=("step", run))
         else:
-            st.button("Pause", icon=":material/pause:", key="pause", on_click=_ask, args=("pause", run))
+            st.button("Pause", icon=":material/pause:", key="pause", on_click=ask, args=("pause", run))
         st.button(
-            "Stop and keep", icon=":material/stop:", key="stop", on_click=_ask, args=("stop", run),
+            "Stop and keep", icon=":material/stop:", key="stop", on_click=ask, args=("stop", run),
             help="Ends the run here. What was learned is judged on the test split and kept.",
         )  # fmt: skip
         current = min(PACES, key=lambda name: abs(PACES[name] - status.pace))
@@ -82,11 +82,6 @@ def _adjust(run: str, wishes: dict[str, tuple[str, int]], heard: int) -> control
             st.session_state[f"refused {run}"] = str(error)
 
     return changed
-
-
-@heard
-def _ask(what: str, run: str) -> None:
-    {"pause": Acting.pause, "resume": Acting.resume, "step": Acting.step, "stop": Acting.stop}[what](acting(), run)
 
 
 @heard

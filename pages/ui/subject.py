@@ -12,10 +12,9 @@ from kd_core.inspection import Inspection, Projection
 from kd_core.plan import STUDENT
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
-from pages.ui import roles, specimen
+from pages.ui import roles, specimen, trash
 from pages.ui.browser import palette
 from pages.ui.focus import Focus, look
-from pages.ui.words import plain
 
 NEWEST = 100  # runs among which the newest one that can be inspected is looked for
 
@@ -49,10 +48,12 @@ def chosen() -> Run | None:
     store = runs.shared().store
     wanted = st.query_params.get("run")
     row = store.run(wanted) if wanted else _newest()
-    said = _refusal(wanted, row)
+    said = _refusal(row)
     if not said:
         return row
-    if wanted:
+    if wanted and row is None:
+        trash.missing(wanted)
+    elif wanted:
         st.error(said)
     else:
         st.info(said)
@@ -61,10 +62,9 @@ def chosen() -> Run | None:
     return None
 
 
-def _refusal(wanted: str | None, row: Run | None) -> str:
+def _refusal(row: Run | None) -> str:
     if row is None:
-        unknown = f"There is no run called “{plain(wanted or '')}” here. Choose another one below."
-        return unknown if wanted else "No finished run is stored here yet. Train one in the lab, and come back."
+        return "No finished run is stored here yet. Train one in the lab, and come back."
     if not row.is_readable:
         return "This run needs a method, a network or data that this installation does not have. Choose another one."
     if row.state in runs.ACTIVE:

@@ -10,8 +10,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core import stopwatch
+from kd_core.config import from_flat
+from kd_core.labels import checked
+from kd_core.ledger import ORDERS
 from kd_core.runs import Runs
-from pages.ui import figures
+from pages.ui import figures, shelf
 from tests.pages.test_distill import Open, button, run_to_end, texts
 from tests.waiting import wait
 
@@ -81,8 +84,6 @@ def test_only_settings_that_differ_are_listed(look: Look, ended: Ended) -> None:
 
 
 def test_runs_that_are_gone_unfinished_or_on_other_data_are_said(look: Look, ended: Ended, shared: Runs) -> None:
-    from kd_core.config import from_flat
-
     done, other = ended(), ended(dataset="circles")
     slow = shared.start(from_flat({**SMALL, "epochs": "400"}), pace=0.5)
     wait(lambda: shared.store.run(slow).state == "training")
@@ -190,3 +191,61 @@ def test_the_finished_run_in_the_lab_leads_here(open_page: Open, ended: Ended) -
     app = open_page("distill", run=run, autoplay="0")
     links = [element.proto for element in app.get("page_link")]
     assert any(link.page.endswith("compare") and run in link.query_string for link in links)
+
+
+def test_names_and_tags_are_columns_once_somebody_gave_any_and_pinned_runs_come_first(
+    look: Look, ended: Ended, shared: Runs
+) -> None:
+    old, new = ended(), ended(seed="1")
+    assert not {"name", "tags", "pinned"} & set(stored(look()).columns)
+    shared.labelling.write(old, checked("Mine <b>", ["Paper", "mine"], is_pinned=True))
+    app = look(runs=f"{old},{new}")
+    assert stored(app)["run"].tolist() == [old, new]
+    assert stored(app).loc[0, ["name", "tags", "pinned"]].tolist() == ["Mine <b>", "Paper, mine", "yes"]
+    (summary,) = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
+    assert summary["curve"].tolist() == ["● A student · Mine <b>", "● B student"]
+    assert "A Mine &lt;b&gt;" in app.get("plotly_chart")[0].proto.spec
+    tagged = look(tag="paper", runs=old)
+    assert stored(tagged)["run"].tolist() == [old]
+    assert box(tagged, "Tag").value == "Paper"
+
+
+def test_the_order_of_all_runs_stands_in_the_address_and_can_be_turned(look: Look, ended: Ended) -> None:
+    ids = [ended(seed=str(seed)) for seed in (5, 3, 9)]
+    app = look(order="seed", runs=ids[0])
+    assert stored(app)["seed"].tolist() == [3, 5, 9]
+    box(app, "Reversed").check().run()
+    assert app.query_params["reverse"] == "true"
+    assert stored(app)["seed"].tolist() == [9, 5, 3]
+
+
+def test_every_column_that_orders_is_a_column_and_every_order_has_a_name() -> None:
+    assert set(shelf.ORDERS) == set(ORDERS)
+    assert set(shelf.COLUMNS.values()) < set(ORDERS)
+
+
+def test_an_unfinished_run_is_followed_until_its_end(look: Look, shared: Runs) -> None:
+    slow = shared.start(from_flat({**SMALL, "epochs": "40"}), pace=0.05)
+    wait(lambda: shared.store.count(slow) > 20)
+    app = look(runs=slow)
+    first = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
+    assert [toggle.label for toggle in app.toggle] == ["Follow live"]
+    wait(lambda: shared.store.run(slow).state == "completed", 30)
+    app.run()
+    (last,) = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
+    assert not first or last["at epochs"][0] > first[0]["at epochs"][0]
+    assert last["at epochs"][0] == 40
+    assert "Test results follow" not in said(app)
+    assert not app.toggle
+
+
+def test_a_browser_that_has_not_heard_of_the_last_choice_does_not_take_it_back(look: Look, ended: Ended) -> None:
+    app = look(runs=ended(), curve="validation_loss")
+    before = dict(app.query_params)
+    box(app, "Curve").select_index(0).run()
+    assert "curve" not in app.query_params
+    app.query_params.clear()
+    for name, value in before.items():
+        app.query_params[name] = value
+    app.run()
+    assert box(app, "Curve").value == "accuracy"

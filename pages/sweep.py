@@ -1,0 +1,45 @@
+"""Sweep: two options varied over several seeds, a map of what that does, and one choice confirmed on the test split."""
+
+import streamlit as st
+
+from pages.ui import frame
+
+frame.guard()
+
+st.title("Sweep")
+st.markdown(
+    "Vary two options at once, over several seeds, and see where the teacher helps. The map is of the validation "
+    "split; the cell that you choose is confirmed on the test split, once."
+)
+
+# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+from kd_core import runs  # noqa: E402
+from pages.ui import figures, grid, progress, survey  # noqa: E402
+from pages.ui.words import plain  # noqa: E402
+
+survey.follow()
+wanted = st.query_params.get("sweep", "")[:40]
+row = runs.shared().store.sweep(wanted) if wanted else None
+said = ""
+if wanted and row is None:
+    said = f"There is no sweep called “{plain(wanted)}” here. It may belong to another machine, or have been deleted."
+elif row is not None and not row.is_readable:
+    said = "This sweep needs a method, a network or data that this installation does not have, so it cannot be shown."
+if said:
+    st.error(said)
+    if st.button("Show the page without it", icon=":material/arrow_back:"):
+        survey.look(sweep="", cell="", confirmed="")
+        st.rerun()
+    st.stop()
+
+wish = survey.current(row)
+with st.expander("Set up another sweep", icon=":material/tune:") if row else st.container():
+    grid.form(wish)
+if row is None:
+    st.caption("Press start: the map appears here and fills while the runs train.")
+else:
+    st.header("The map")
+    progress.follow(row, wish.view)
+    st.divider()
+    figures.pictures()
+progress.earlier(wanted)

@@ -1,0 +1,59 @@
+"""The Sweep page in a real browser: a map that fills, a click on a cell, the same by keyboard, small and dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SHOTS, whole_picture
+from tests.browser.server import Server
+
+LOADED = 60_000  # ms: a fresh server loads the engine while its first visitor waits, here beside other tests
+LINK = "sweep?dataset=moons&epochs=60&teacher_epochs=2&across_values=1,4,16&down_values=0.3,0.9&seeds=2"
+
+
+def parameter(page: Page, name: str) -> str:
+    found = page.evaluate(f"new URLSearchParams(location.search).get('{name}')")
+    return str(found or "")
+
+
+def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the_same_view(
+    start_server: Callable[[], Server], new_page: Callable[..., Page]
+) -> None:
+    server, page = start_server(), new_page()
+    page.goto(f"{server.url}/{LINK}")  # the very first request of this server
+    expect(page.get_by_text("3 × 2 = 6 cells × 2 seeds = 12 runs")).to_be_visible(timeout=LOADED)
+    expect(page.get_by_text(re.compile("Expected: about .* tried out just now"))).to_be_visible(timeout=LOADED)
+    page.get_by_role("button", name="Start the sweep").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("All 12 runs are complete")).to_be_visible(timeout=LOADED)
+    cells = page.locator("[class*=st-key-chart-accuracy-of] .scatterlayer .point")
+    expect(cells).to_have_count(6)
+    expect(page.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(6)
+    expect(page.locator("[class*=st-key-chart-gain-of] .annotation-text")).to_have_count(6)
+    expect(page.get_by_text("on the test split, over 2 seeds")).to_have_count(0)
+
+    cells.nth(1).click(force=True)  # first row, second column
+    expect(page.get_by_role("heading", name="The chosen cell: Temperature T 4, Teacher weight α 0.3")).to_be_visible()
+    assert parameter(page, "cell") == "4,0.3"
+    page.get_by_role("combobox", name="Teacher weight α").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="The chosen cell: Temperature T 4, Teacher weight α 0.9")).to_be_visible()
+    page.get_by_role("button", name="Confirm on test").press("Enter")
+    expect(page.get_by_text("on the test split, over 2 seeds")).to_be_visible()
+    page.wait_for_function("() => location.search.includes('confirmed=')")
+    assert parameter(page, "confirmed") == "4,0.9"
+    whole_picture(page, SHOTS / "sweep-light-1280.png")
+
+    small = new_page(width=390, height=844, color_scheme="dark")
+    small.goto(page.url)
+    expect(small.get_by_text("on the test split, over 2 seeds")).to_be_visible(timeout=LOADED)
+    expect(small.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(6)
+    assert small.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
+    whole_picture(small, SHOTS / "sweep-dark-390.png")
+    small.get_by_role("link", name="Open seed 0").click()
+    expect(small.get_by_role("heading", name="The run")).to_be_visible(timeout=LOADED)

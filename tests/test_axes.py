@@ -1,0 +1,55 @@
+"""What can be varied, and the values that are proposed."""
+
+from __future__ import annotations
+
+import pytest
+
+from kd_core import axes
+from kd_core.catalogue import members
+from kd_core.config import RunConfig, from_flat, read_flat
+
+
+def test_method_data_recipe_and_student_can_be_varied_and_the_seed_cannot(small: RunConfig) -> None:
+    offered = axes.offered(small)
+    assert {"temperature", "alpha", "labelled", "wrong", "epochs", "learning_rate", "student_widths"} <= set(offered)
+    assert not {"seed", "teacher_epochs", "milestones"} & set(offered)
+    assert axes.titles(small)["temperature"] == "Temperature T"
+    assert list(axes.titles(small)) == list(offered)
+
+
+@pytest.mark.parametrize(
+    ("flat", "values"),
+    [
+        ("temperature", ("1", "2", "4", "8", "16")),
+        ("alpha", ("0.1", "0.3", "0.5", "0.7", "0.9")),
+        ("labelled", ("10", "20", "40", "80", "160")),
+        ("learning_rate", ("0.00075", "0.0015", "0.003", "0.006", "0.012")),
+        ("optimiser", ("adam", "adamw", "sgd")),
+        ("squared", ("false", "true")),
+        ("clip", ("0", "0.5", "1", "2", "4")),
+    ],
+)
+def test_proposed_values_surround_what_is_chosen(small: RunConfig, flat: str, values: tuple[str, ...]) -> None:
+    assert axes.usual(small, flat) == values
+
+
+@pytest.mark.parametrize("method", sorted(members("methods")))
+def test_every_option_of_every_method_has_values_that_a_sweep_takes(method: str) -> None:
+    config = from_flat({"dataset": "digits", "student": "cnn", "method": method})
+    own = [name for name in axes.offered(config) if name in config.method.values()]
+    for flat in own:
+        values = axes.usual(config, flat)
+        assert values
+        for value in values:  # one by one: some go with the chosen rest only
+            refused = read_flat({**config.flat(), flat: value})[1]
+            assert not any(line.startswith(f"{flat} = ") for line in refused)
+
+
+def test_an_option_that_is_none_is_refused_with_the_others(small: RunConfig) -> None:
+    with pytest.raises(ValueError, match=r"seed cannot be varied\. Choose one of temperature, "):
+        axes.usual(small, "seed")
+
+
+def test_a_typed_list_is_split_at_commas_and_semicolons() -> None:
+    assert axes.split(" 1, 2;3,, 4 ") == ("1", "2", "3", "4")
+    assert axes.split("") == ()
