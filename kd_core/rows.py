@@ -86,3 +86,9 @@ def family_of(config: RunConfig) -> str:
     body = json.loads(config.to_json())
     body["basics"].pop("seed")
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def what_changed(change: str) -> str:
+    """What a change by hand (:func:`kd_core.events.to_json`) is about, and when: of two such the later one counts."""
+    body = json.loads(change)
+    return json.dumps([body["event"], body["phase"], body["step"], body.get("option")])

@@ -13,13 +13,16 @@ from pathlib import Path
 from kd_core.config import RunConfig
 from kd_core.events import Event, Finished, Step, from_json, to_json
 from kd_core.packing import MOST, grouped, pack, unpack
-from kd_core.rows import Entry, Run, SweepRow, family_of
-from kd_core.schema import MIGRATIONS
+from kd_core.rows import Entry, Run, SweepRow, family_of, what_changed
+from kd_core.schema import migrate, version_of
 from kd_core.sweep import Sweep
+from kd_core.trouble import is_outside, not_written
 
 __all__ = ["Entry", "Run", "Store", "SweepRow", "family_of"]
 
+PATIENCE = 10.0  # seconds to wait for another program that is writing
 TABLES = ("runs", "sweeps")  # of what is trained
+SET_STATE = "UPDATE {} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
 # Left to itself SQLite walks through all the events of a run instead.
 BY_HAND = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
 
@@ -28,22 +31,18 @@ class Store:
     """All reading and writing. Safe to use from any thread: each has a connection of its own."""
 
     def __init__(self, path: Path) -> None:
-        """Opens or creates the database. Raises ValueError for one that a newer version wrote, and leaves it alone."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._local = threading.local()
-        version = self._db().execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise ValueError(
-                f"{path.name} was written by a newer version of Distillery (schema {version}, this one knows "
-                f"{len(MIGRATIONS)}). Update Distillery, or choose another folder with DISTILLERY_DATA."
-            )
-        self._db().execute("PRAGMA journal_mode = WAL")  # remembered by the file: readers never wait for the writer
+        """Opens or creates the database. Raises ValueError for one that a newer version wrote or that is damaged, and
+        leaves it alone; NotWrittenError, as every change does, where the disk or another program refuses it."""
+        self.path, self._local = path, threading.local()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            version = version_of(path)
+            # Remembered by the file: readers never wait for the writer.
+            self._db().execute("PRAGMA journal_mode = WAL")
+        except (OSError, sqlite3.OperationalError) as error:
+            raise not_written(path.name, error) from error
         with self._transaction() as db:
-            for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-                for statement in script.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {number}")
+            migrate(db, version)
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -78,8 +77,10 @@ class Store:
         """One :class:`Entry`."""
         self.append_all([Entry(run, first, said, weights or {})])
 
-    def append_all(self, entries: Iterable[Entry]) -> None:
-        """Everything in one transaction."""
+    def append_all(
+        self, entries: Iterable[Entry], ended: Mapping[str, str] | None = None, seconds: float | None = None
+    ) -> None:
+        """Everything in one transaction, with the states of the runs that have ``ended`` after so many seconds."""
         with self._transaction() as db:
             for entry in entries:
                 self._insert(db, entry.run, entry.first, entry.said)
@@ -91,12 +92,14 @@ class Store:
                     if isinstance(event, Finished):
                         db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), entry.run))
 
+            for run, state in (ended or {}).items():
+                db.execute(SET_STATE.format("runs"), (state, seconds, run))
+
     def set_state(self, run: str, state: str, seconds: float | None = None) -> None:
         """The state of a run or a sweep, and the seconds it has trained where they are known."""
         with self._transaction() as db:
             for table in TABLES:
-                change = f"UPDATE {table} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
-                db.execute(change, (state, seconds, run))
+                db.execute(SET_STATE.format(table), (state, seconds, run))
 
     def requeue(self, sweep_id: str, after: str) -> None:
         """Changes the state of every run of a sweep that is not completed."""
@@ -112,8 +115,12 @@ class Store:
             return any(db.execute(f"UPDATE {table} {change}", (after, run, *states)).rowcount for table in TABLES)
 
     def rewind(self, run: str, keep: int) -> None:
-        """Forgets every event after number ``keep``: a resumed run says them again, the same ones."""
+        """Forgets every event after number ``keep``: a resumed run says them again, the same ones.
+
+        :meth:`changes` stay known: who is interrupted again before they were made again makes them then.
+        """
         with self._transaction() as db:
+            changes = self._changes(run, keep)
             cut = db.execute(
                 "SELECT n, at, body FROM events WHERE run = ? AND n <= ? AND n + count - 1 > ? AND n > ? - ?",
                 (run, keep, keep, keep, MOST),
@@ -124,14 +131,19 @@ class Store:
                 self._insert(db, run, n, [(at, step) for step in unpack(body)[: keep - n + 1]])
             for table in ("events", "snapshots"):
                 db.execute(f"DELETE FROM {table} WHERE run = ? AND n > ?", (run, keep))
-            db.execute("UPDATE runs SET test = NULL, rewinds = rewinds + 1 WHERE id = ?", (run,))
+            repeat = json.dumps(list(changes.values())) if changes else None
+            db.execute("UPDATE runs SET test = NULL, rewinds = rewinds + 1, repeat = ? WHERE id = ?", (repeat, run))
+
+    def changes(self, run: str, after: int) -> list[Event]:
+        """Changes by hand that a run resumed after event number ``after`` has to make again: those that were said
+        since, and those that were forgotten before they could be said again."""
+        return [from_json(body) for body in self._changes(run, after).values()]
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def run(self, run: str) -> Run | None:
         """One run, or None if there is no such id."""
-        found = list(self._runs("WHERE id = ?", (run,)))
-        return found[0] if found else None
+        return next(self._runs("WHERE id = ?", (run,)), None)
 
     def runs(self, limit: int = 100) -> list[Run]:
         """The newest runs that were started one by one, newest first."""
@@ -179,6 +191,11 @@ class Store:
         chosen = f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY created"
         return [*self._sweeps(chosen, states), *self._runs(chosen, states)]
 
+    def states(self) -> dict[str, str]:
+        """The state of every sweep and of every run that was started alone, by id."""
+        all_ = "SELECT id, state FROM sweeps UNION ALL SELECT id, state FROM runs WHERE sweep IS NULL"
+        return dict(self._db().execute(all_))
+
     def events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> list[tuple[int, Event]]:
         """(number, event) of a run after number ``after``, in order; of these ``kinds`` alone if any are given."""
         return list(self.said(run, after, kinds))
@@ -217,12 +234,27 @@ class Store:
 
     def count(self, run: str) -> int:
         """The number of the last event of a run; 0 if it has said nothing."""
-        found = (
-            self._db()
-            .execute("SELECT n + count - 1 FROM events WHERE run = ? ORDER BY n DESC LIMIT 1", (run,))
-            .fetchone()
-        )
+        last = "SELECT n + count - 1 FROM events WHERE run = ? ORDER BY n DESC LIMIT 1"
+        found = self._db().execute(last, (run,)).fetchone()
         return int(found[0]) if found else 0
+
+    def outcome(self, run: str) -> str:
+        """How a run ended, by the last that it said; "" if that is not its end."""
+        clause = "WHERE run = ? ORDER BY n DESC LIMIT 1"
+        kind, body = self._db().execute(f"SELECT kind, body FROM events {clause}", (run,)).fetchone() or ("", "")
+        return str(json.loads(body)["outcome"]) if kind == "finished" else ""
+
+    def _changes(self, run: str, after: int) -> dict[str, str]:
+        """By what each changes, and when."""
+        (text,) = self._db().execute("SELECT repeat FROM runs WHERE id = ?", (run,)).fetchone() or ("",)
+        found = {what_changed(body): body for body in json.loads(text or "[]")}
+        said = "SELECT n, body FROM events WHERE run = ? AND kind IN ('adjusted', 'switched') ORDER BY n"
+        for n, body in self._db().execute(said, (run,)):
+            if n > after:
+                found[what_changed(body)] = body
+            else:
+                found.pop(what_changed(body), None)
+        return found
 
     @staticmethod
     def _insert(db: sqlite3.Connection, run: str, first: int, said: Sequence[tuple[float, Event]]) -> None:
@@ -246,8 +278,9 @@ class Store:
 
     def _db(self) -> sqlite3.Connection:
         if not hasattr(self._local, "db"):
-            db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-            db.execute("PRAGMA synchronous = NORMAL")
+            db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+            # What was said once survives a power cut: a checkpoint relies on everything that was said before it.
+            db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
             self._local.db = db
         connection: sqlite3.Connection = self._local.db
@@ -256,10 +289,12 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         db = self._db()
-        db.execute("BEGIN IMMEDIATE")
         try:
+            db.execute("BEGIN IMMEDIATE")
             yield db
-        except BaseException:
-            db.execute("ROLLBACK")
+            db.execute("COMMIT")
+        except BaseException as error:
+            db.rollback()  # does nothing where SQLite has ended it by itself
+            if isinstance(error, sqlite3.DatabaseError) and is_outside(error):
+                raise not_written(self.path.name, error) from error
             raise
-        db.execute("COMMIT")

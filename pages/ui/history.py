@@ -12,7 +12,7 @@ from kd_core.config import DEFAULTS, RunConfig
 from kd_core.recipes import TeacherRecipe
 from kd_core.schemes import plan_of
 from kd_core.store import Run
-from pages.ui import planning
+from pages.ui import custody, planning
 from pages.ui.brief import in_short
 from pages.ui.reel import reel
 from pages.ui.words import plain
@@ -37,6 +37,7 @@ def _in_a_line(config: RunConfig) -> str:
 def outcome(row: Run) -> None:
     """A sentence for every end but the usual one, and what can be done about it."""
     shown = reel(row.id)
+    custody.notice(row.id)
     if row.state == runs.FAILED and shown.failed is not None:
         failed = shown.failed
         cure = "" if failed.part in ("memory", "network") else " A smaller learning rate is the usual cure."
@@ -68,7 +69,8 @@ def retry(row: Run, size: int, phase: str) -> None:
 
 
 def earlier(current: Run | None) -> None:
-    """Links to the newest runs."""
+    """Links to those that the end of the app has interrupted, and to the newest runs."""
+    custody.found(but=current.id if current else "")
     newest = runs.shared().store.runs(SHOWN)
     rows = [row for row in newest if row.listed and (current is None or row.id != current.id)]
     if not rows:
