@@ -18,6 +18,7 @@ from kd_core.generations import AFRESH, BEFORE, Generations
 from kd_core.kept import KeptPhases
 from kd_core.runs import Runs
 from kd_core.store import Store
+from kd_core.sweep import Axis, Sweep
 from kd_core.training import Training
 from tests.waiting import wait, wait_for_end
 
@@ -313,3 +314,56 @@ def test_a_run_whose_data_have_gone_keeps_what_it_said_and_goes_on_when_they_are
     runs.close()
     monkeypatch.undo()
     goes_on(folder, run, config)
+
+
+# -- sweeps ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[{}, {"patience": "500"}], ids=["stacked", "one by one"])
+def sweep(request: pytest.FixtureRequest, tmp_path: Path, small_with: With) -> tuple[Path, str, list]:
+    """A folder with a sweep that was interrupted, and how its runs end otherwise."""
+    many = Sweep(small_with(epochs="120", **request.param), (Axis("temperature", ("1", "4")),))
+    whole = Runs(tmp_path / "whole")
+    name = whole.start_sweep(many)
+    assert wait_for_end(whole, name) == "completed"
+    expected = [said(whole, member.id) for member in whole.store.members(name)]
+    whole.close()
+    runs = Runs(tmp_path / "data")
+    name = runs.start_sweep(many)
+    wait(Generations(runs.folder / "sweeps" / name).previous.exists)
+    runs.close()
+    assert runs.store.sweep(name).state == "interrupted"
+    return tmp_path / "data", name, expected
+
+
+def sweep_goes_on(folder: Path, name: str, expected: list) -> str:
+    runs = Runs(folder)
+    runs.proceed(name)
+    assert wait_for_end(runs, name) == "completed"
+    members = runs.store.members(name)
+    assert [member.state for member in members] == ["completed"] * len(members)
+    assert [said(runs, member.id) for member in members] == expected
+    notice = runs.status(name).notice
+    runs.close()
+    return notice
+
+
+@pytest.mark.parametrize("sweep", [{}], ids=["stacked"], indirect=True)
+def test_a_sweep_with_a_damaged_checkpoint_goes_on_from_the_one_before(sweep: tuple[Path, str, list]) -> None:
+    folder, name, expected = sweep
+    damage(Generations(folder / "sweeps" / name).newest)
+    assert sweep_goes_on(folder, name, expected) == BEFORE
+
+
+def test_a_sweep_without_a_usable_checkpoint_begins_again_even_if_some_runs_are_known_to_be_complete(
+    sweep: tuple[Path, str, list],
+) -> None:
+    folder, name, expected = sweep
+    store = Store(folder / "distillery.sqlite")
+    first = store.members(name)[0].id
+    store.rewind(first, 0)
+    store.append(first, 1, [(0.0, event) for event in expected[0]])
+    store.set_state(first, "completed")  # the process ended before it could say so of the others
+    for file in (folder / "sweeps" / name).iterdir():
+        file.write_bytes(b"")
+    assert sweep_goes_on(folder, name, expected) == AFRESH
