@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 BEFORE = (
     "The last checkpoint of this run could not be used, so it went on from the one before it, with the same numbers."
 )
-AFRESH = "No checkpoint of this run could be used, so it was trained again from the beginning, with the same numbers."
+AFRESH = "No checkpoint of this run could be used, so it began again at the beginning, with the same numbers."
 
 
 class Generations:
