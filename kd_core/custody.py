@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kd_core.checkpoint import PART
-from kd_core.status import COMPLETED, INTERRUPTED, STOPPED
+from kd_core.status import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
 from kd_core.store import Store
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ def inspect(folder: Path, store: Store) -> Findings:
     for part in [*folder.glob(f"*/*{PART}"), *folder.glob(f"*/*/*{PART}")]:
         if part.relative_to(folder).parts[0] in (*PLACES, "teachers"):
             part.unlink(missing_ok=True)
-    known = store.states()
+    # What still counts as active was so when the last process ended, and its row could not be written yet.
+    known = {run: INTERRUPTED if state in ACTIVE else state for run, state in store.states().items()}
     there = {path.parent.name for place in PLACES for path in folder.glob(f"{place}/*/checkpoint*.safetensors")}
     kept = {path.name for place in PLACES for path in folder.glob(f"{place}/*") if path.is_dir()}
 

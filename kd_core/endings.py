@@ -21,7 +21,8 @@ class Endings:
         self._waiting: dict[str, tuple[str, float | None]] = {}  # states and seconds that are not yet in the store
         self._lock = threading.Lock()
         for row in store.in_state(*ACTIVE):
-            store.set_state(row.id, store.outcome(row.id) or INTERRUPTED)
+            self._waiting[row.id] = (store.outcome(row.id) or INTERRUPTED, None)
+        self.settle()
 
     def tell(self, run: str, words: str) -> None:
         """Shows a sentence beside a run; "" takes it away."""

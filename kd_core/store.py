@@ -14,7 +14,7 @@ from kd_core.config import RunConfig
 from kd_core.events import Event, Finished, Step, from_json, to_json
 from kd_core.packing import MOST, grouped, pack, unpack
 from kd_core.rows import Entry, Run, SweepRow, family_of, what_changed
-from kd_core.schema import migrate, version_of
+from kd_core.schema import MIGRATIONS, migrate, version_of
 from kd_core.sweep import Sweep
 from kd_core.trouble import is_outside, not_written
 
@@ -37,12 +37,12 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             version = version_of(path)
-            # Remembered by the file: readers never wait for the writer.
-            self._db().execute("PRAGMA journal_mode = WAL")
+            self._db().execute("PRAGMA journal_mode = WAL")  # kept by the file: readers never wait for the writer
         except (OSError, sqlite3.OperationalError) as error:
             raise not_written(path.name, error) from error
-        with self._transaction() as db:
-            migrate(db, version)
+        if version < len(MIGRATIONS):  # else nothing is written: a full disk can still be read
+            with self._transaction() as db:
+                migrate(db, version)
 
     # -- writing -----------------------------------------------------------------------------------------------------
 

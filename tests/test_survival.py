@@ -257,6 +257,24 @@ def test_a_database_that_sqlite_calls_full_or_read_only_is_a_sentence_and_stays_
     assert own.count("a") == 20
 
 
+def test_the_app_starts_on_a_folder_that_takes_nothing_and_names_what_was_interrupted(
+    tmp_path: Path, config: RunConfig
+) -> None:
+    Store(tmp_path / "distillery.sqlite").add("a", config, "training")
+    other = sqlite3.connect(tmp_path / "distillery.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    runs = Runs(tmp_path)
+    assert runs.status("a").state == "interrupted"
+    assert runs.found.interrupted == ("a",)
+    with pytest.raises(ValueError, match="Another program holds it"):
+        runs.proceed("a")
+    other.execute("ROLLBACK")
+    other.close()
+    runs.proceed("a")
+    assert wait_for_end(runs, "a") == "completed"
+    runs.close()
+
+
 def test_a_folder_that_cannot_be_made_is_a_sentence_and_not_another_distillery(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match=r"The folder data cannot be written\. "):
