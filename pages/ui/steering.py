@@ -8,7 +8,7 @@ from kd_core import runs
 from kd_core.config import RunConfig
 from kd_core.options import as_text, options_of
 from kd_core.runs import Status
-from pages.ui import controls
+from pages.ui import controls, custody
 from pages.ui.brief import matters
 from pages.ui.reel import Reel, reel
 from pages.ui.words import plain
@@ -23,6 +23,7 @@ def controls_of(run: str, config: RunConfig) -> None:
     status = runs.shared().status(run)
     if status is not None and status.is_active:
         st.session_state[f"is paused {run}"] = status.state == runs.PAUSED
+        custody.notice(run)
         steer(run, config, status, reel(run))
 
 
