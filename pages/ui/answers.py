@@ -23,6 +23,7 @@ from pages.ui.errors import spared
 Says = Callable[[RunConfig], Any]  # plain values: what an answer is drawn from
 Standing = TypeVar("Standing", bound=Says)
 
+ADDRESS = "address"
 NUMBERS = ("number", "whole")
 _answers: dict[str, Says] = {}  # in the order of the screen
 _standing: list[Says] = []
@@ -72,11 +73,18 @@ def turn(name: str, text: str) -> None:
     config, refused = settings.current()
     if st.session_state["stands"] != _ground(config, refused):
         return
-    settings.write_link(config, st.query_params.get("run"), refused)
     drawn = st.session_state["answered"]
     others = [key for key in drawn if drawn[key] != _trace(_answers[key](config))]
     with contextlib.suppress(StreamlitAPIException):  # of another page, which has no such answers: it is drawn whole
-        st.rerun(others or list(drawn)[:1])
+        st.rerun([*others, ADDRESS])
+
+
+@st.fragment(key=ADDRESS)
+@spared
+def address() -> None:
+    """Writes the settings into the address. After the answers: a new address makes the browser go over everything."""
+    config, refused = settings.current()
+    settings.write_link(config, st.query_params.get("run"), refused)
 
 
 def _ground(config: RunConfig, refused: list[str]) -> str:

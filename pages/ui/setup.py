@@ -79,6 +79,7 @@ def form(row: Run | None) -> None:
     settings.write_link(config, started or (row.id if row else None), refused)
     if started:
         st.rerun()
+    answers.address()
     answers.stand()
 
 
