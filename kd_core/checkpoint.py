@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+PART = ".part"  # how the names of files end that are being written
 
 
 @dataclass
@@ -32,15 +38,23 @@ class Checkpoint:
         start = prefix + "/"
         return {name.removeprefix(start): t for name, t in self.tensors.items() if name.startswith(start)}
 
-    def write(self, path: Path) -> None:
-        """Atomic: temporary file, fsync, rename. Raises OSError and leaves the old file as it was."""
-        temporary = path.with_suffix(".part")
+    def write(self, path: Path, previous: Path | None = None) -> None:
+        """Atomic: temporary file, fsync, rename. Raises OSError and leaves the old file as it was.
+
+        The old file becomes ``previous``, if that is given.
+        """
+        values = json.dumps(self.values)
+        # Two threads may write the same file: a teacher that both of them have trained.
+        temporary = path.with_suffix(f".{threading.get_ident()}{PART}")
         try:
             with temporary.open("wb") as file:
-                file.write(save(self.tensors, {"values": json.dumps(self.values)}))
+                file.write(save(self.tensors, {"values": values, "digest": _digest(self.tensors, values)}))
                 file.flush()
                 os.fsync(file.fileno())
+            if previous is not None and path.exists():
+                path.replace(previous)
             temporary.replace(path)
+            _keep_names(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -49,9 +63,31 @@ class Checkpoint:
         """Raises OSError where there is no such file, ValueError where it is not a checkpoint."""
         try:
             with safe_open(path, framework="pt") as file:
-                values = json.loads((file.metadata() or {})["values"])
-                return cls({name: file.get_tensor(name) for name in file.keys()}, values)  # noqa: SIM118
+                said = file.metadata() or {}
+                found = cls({name: file.get_tensor(name) for name in file.keys()}, json.loads(said["values"]))  # noqa: SIM118
         except OSError:
             raise
         except Exception as error:  # safetensors raises its own type, which it does not document
             raise ValueError(f"{path.name} is not a checkpoint: {error}") from error
+        if "digest" in said and said["digest"] != _digest(found.tensors, said["values"]):  # the first ones had none
+            raise ValueError(f"{path.name} is damaged: its content is not what was written.")
+        return found
+
+
+def _digest(tensors: Mapping[str, Tensor], values: str) -> str:
+    found = hashlib.blake2b(values.encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def _keep_names(folder: Path) -> None:
+    """A rename survives a power cut once the folder itself is on the disk; some systems cannot be asked for that."""
+    with contextlib.suppress(OSError):
+        for place in (folder, folder.parent):  # the latter: where the folder is new
+            number = os.open(place, os.O_RDONLY)
+            try:
+                os.fsync(number)
+            finally:
+                os.close(number)

@@ -5,18 +5,26 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from kd_core.trouble import code, not_written
+
 
 def claim(folder: Path) -> sqlite3.Connection:
     """Locks a data folder for this process, for as long as the connection is open or the process lives.
 
-    Raises ValueError where another process has it: two of them would take each other's runs for interrupted ones.
+    Raises ValueError where another process has it: two of them would take each other's runs for interrupted ones; and
+    NotWrittenError where the folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    held = sqlite3.connect(folder / "in-use.sqlite", timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = sqlite3.connect(folder / "in-use.sqlite", timeout=0, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise not_written(f"The folder {folder.name}", error) from error
     try:
         held.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
+    except sqlite3.DatabaseError as error:
         held.close()
+        if code(error) != sqlite3.SQLITE_BUSY:
+            raise not_written(f"The folder {folder.name}", error) from error
         raise ValueError(
             f"Another Distillery is using the folder {folder.name}. Close it, or name another folder for this one with "
             "the environment variable DISTILLERY_DATA."

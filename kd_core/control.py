@@ -78,6 +78,11 @@ class Control:
             each = seconds / taken
             self.rate = 0.95 * self.rate + 0.05 * each if self.rate else each
 
+    def wait(self, seconds: float) -> bool:
+        """Waits so long for something outside; False at once when the run is to end."""
+        with self.changed:
+            return not self.changed.wait_for(lambda: self.is_ending, seconds)
+
     def hold(self, steps_per_epoch: float, before_pause: Callable[[], None]) -> dict[str, float]:
         """Waits while paused and for the chosen pace; returns the live options asked for in the meantime.
 

@@ -8,34 +8,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kd_core.schema import MIGRATIONS
+from kd_core.schema import MIGRATIONS, migrate, version_of
+from kd_core.trouble import is_outside, not_written
+
+PATIENCE = 10.0  # seconds to wait for another program that is writing
 
 
 class Database:
     """Safe to use from any thread: each has a connection of its own."""
 
     def __init__(self, path: Path) -> None:
-        """Opens or creates the database. Raises ValueError for one that a newer version wrote, and leaves it alone."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._local = threading.local()
-        version = self._db().execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise ValueError(
-                f"{path.name} was written by a newer version of Distillery (schema {version}, this one knows "
-                f"{len(MIGRATIONS)}). Update Distillery, or choose another folder with DISTILLERY_DATA."
-            )
-        self._db().execute("PRAGMA journal_mode = WAL")  # remembered by the file: readers never wait for the writer
-        with self._transaction() as db:
-            for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-                for statement in script.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {number}")
+        """Opens or creates the database. Raises ValueError for one that a newer version wrote or that is damaged, and
+        leaves it alone; NotWrittenError, as every change does, where the disk or another program refuses it."""
+        self.path, self._local = path, threading.local()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            version = version_of(path)
+            self._db().execute("PRAGMA journal_mode = WAL")  # kept by the file: readers never wait for the writer
+        except (OSError, sqlite3.OperationalError) as error:
+            raise not_written(path.name, error) from error
+        if version < len(MIGRATIONS):  # else nothing is written: a full disk can still be read
+            with self._transaction() as db:
+                migrate(db, version)
 
     def _db(self) -> sqlite3.Connection:
         if not hasattr(self._local, "db"):
-            db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-            db.execute("PRAGMA synchronous = NORMAL")
+            db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+            # What was said once survives a power cut: a checkpoint relies on everything that was said before it.
+            db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
             self._local.db = db
         connection: sqlite3.Connection = self._local.db
@@ -44,10 +44,12 @@ class Database:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         db = self._db()
-        db.execute("BEGIN IMMEDIATE")
         try:
+            db.execute("BEGIN IMMEDIATE")
             yield db
-        except BaseException:
-            db.execute("ROLLBACK")
+            db.execute("COMMIT")
+        except BaseException as error:
+            db.rollback()  # does nothing where SQLite has ended it by itself
+            if isinstance(error, sqlite3.DatabaseError) and is_outside(error):
+                raise not_written(self.path.name, error) from error
             raise
-        db.execute("COMMIT")

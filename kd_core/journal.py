@@ -4,24 +4,89 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from dataclasses import dataclass
 
 from kd_core.checkpoint import Checkpoint
 from kd_core.events import Event, Finished, Validated
+from kd_core.generations import Generations
 from kd_core.store import Entry, Store
+from kd_core.trouble import NotWrittenError, not_written
 
 FLUSH_SECONDS = 0.25  # events wait that long to be written in one transaction
+CHECKPOINT_SECONDS = 5.0  # between two checkpoints at least
+CHECKPOINT_SHARE = 0.05  # of the time, at most: those of large networks take seconds
+RETRY_SECONDS = 1.0  # until what could not be written is tried again
 
 
-class Journal:
+@dataclass
+class Patience:
+    """What a run does while it cannot be written down. ``tell`` shows a sentence beside it, "" takes that away;
+    ``wait`` waits so many seconds and is False when the run is to end."""
+
+    tell: Callable[[str], None] = lambda _: None
+    wait: Callable[[float], bool] = lambda _: False
+    is_in_trouble: bool = False
+
+    def write(self, act: Callable[[], None]) -> None:
+        """Events are never dropped: training waits until they are written. Raises NotWrittenError if it is to end."""
+        while True:
+            try:
+                act()
+                return self._over()
+            except NotWrittenError as error:
+                self.is_in_trouble = True
+                self.tell(f"{error} Training waits, and goes on by itself as soon as it can; nothing is lost.")
+                if not self.wait(RETRY_SECONDS):
+                    raise
+
+    def keep(self, act: Callable[[], None]) -> None:
+        """A checkpoint is worth less than the training: without one it goes on."""
+        try:
+            act()
+            self._over()
+        except OSError as error:
+            self.is_in_trouble = True
+            self.tell(
+                f"{not_written('The checkpoint', error)} Training goes on; if it is interrupted now, it repeats what "
+                "followed the last checkpoint, with the same numbers."
+            )
+
+    def _over(self) -> None:
+        if self.is_in_trouble:
+            self.is_in_trouble = False
+            self.tell("")
+
+
+class _Saving:
+    """When checkpoints are written, and what happens if they are not."""
+
+    def __init__(self, generations: Generations, patience: Patience) -> None:
+        self.generations, self.patience = generations, patience
+        self.flushed = self.saved = time.monotonic()
+        self._cost = 0.0  # seconds that the last one took
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time for a checkpoint; ``now`` in seconds of the monotonic clock."""
+        return now - self.saved > max(CHECKPOINT_SECONDS, self._cost / CHECKPOINT_SHARE)
+
+    def _write(self, state: Checkpoint) -> None:
+        begun = time.monotonic()
+        self.patience.keep(lambda: self.generations.write(state))
+        self.saved = time.monotonic()
+        self._cost = self.saved - begun
+
+
+class Journal(_Saving):
     """Goes on after event number ``written``; whatever the store holds beyond it is forgotten, to be said again."""
 
-    def __init__(self, store: Store, run: str, checkpoint: Path, written: int) -> None:
-        self.store, self.run, self.checkpoint, self.written = store, run, checkpoint, written
-        self.flushed = self.saved = time.monotonic()
+    def __init__(
+        self, store: Store, run: str, generations: Generations, written: int, patience: Patience | None = None
+    ) -> None:
+        super().__init__(generations, patience or Patience())
+        self.store, self.run, self.written = store, run, written
         self._said: list[tuple[float, Event]] = []
         self._weights: dict[int, bytes] = {}  # by the number of the event they belong to
-        store.rewind(run, written)
+        self.patience.write(lambda: store.rewind(run, written))
 
     def add(self, event: Event, weights: bytes | None = None) -> None:
         """Notes an event and the weights kept with it; writes all that wait when the oldest has waited long enough."""
@@ -32,10 +97,10 @@ class Journal:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what waits, in one transaction."""
+        """Writes what waits, in one transaction. Raises NotWrittenError, and it still waits."""
         if not self._said:
             return
-        self.store.append(self.run, self.written + 1, self._said, self._weights)
+        self.patience.write(lambda: self.store.append(self.run, self.written + 1, self._said, self._weights))
         self.written += len(self._said)
         self.flushed = time.monotonic()
         self._said.clear()
@@ -45,17 +110,22 @@ class Journal:
         """Writes ``state``, the training's as of this moment, after everything that was said before it."""
         self.flush()
         state.values["events"] = self.written
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        state.write(self.checkpoint)
-        self.saved = time.monotonic()
+        self._write(state)
 
 
-class Minutes:
+class Minutes(_Saving):
     """What many runs of a sweep say; goes on after the event number ``written`` of each, as a :class:`Journal` does."""
 
-    def __init__(self, store: Store, runs: Iterable[str], checkpoint: Path, written: Mapping[str, int]) -> None:
-        self.store, self.checkpoint, self.written = store, checkpoint, dict(written)
-        self.flushed = self.saved = time.monotonic()
+    def __init__(
+        self,
+        store: Store,
+        runs: Iterable[str],
+        generations: Generations,
+        written: Mapping[str, int],
+        patience: Patience | None = None,
+    ) -> None:
+        super().__init__(generations, patience or Patience())
+        self.store, self.written = store, dict(written)
         self.ended: dict[str, str] = {}  # outcomes that are not yet in the store
         for run in runs:
             store.rewind(run, self.written.get(run, 0))
@@ -90,12 +160,10 @@ class Minutes:
             Entry(run, self.written.get(run, 0) + 1, said, self._weights.get(run, {}))
             for run, said in self._said.items()
         ]
-        if entries:
-            self.store.append_all(entries)
+        if entries or self.ended:
+            self.patience.write(lambda: self.store.append_all(entries, self.ended, seconds))
         for entry in entries:
             self.written[entry.run] = self.written.get(entry.run, 0) + len(entry.said)
-        for run, outcome in self.ended.items():
-            self.store.set_state(run, outcome, seconds)
         self._said, self._weights, self.ended = {}, {}, {}
         self.flushed = time.monotonic()
 
@@ -103,9 +171,7 @@ class Minutes:
         """Writes the checkpoint of the group of that number, after everything that was said before it."""
         self.flush()
         state.values |= {"group": number, "written": self.written}
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        state.write(self.checkpoint)
-        self.saved = time.monotonic()
+        self._write(state)
 
 
 def _looks(store: Store, run: str) -> dict[str, int]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from kd_core.checkpoint import Checkpoint
 from kd_core.events import Event, from_json, to_json
+
+log = logging.getLogger(__name__)
 
 
 class KeptPhases(MutableMapping[str, tuple[Checkpoint, list[Event]]]):
@@ -31,17 +35,21 @@ class KeptPhases(MutableMapping[str, tuple[Checkpoint, list[Event]]]):
     def __setitem__(self, key: str, value: tuple[Checkpoint, list[Event]]) -> None:
         state, said = value
         values = {**state.values, "key": key, "events": [to_json(event) for event in said]}
-        Checkpoint(state.tensors, values).write(self._path(key))
+        try:
+            Checkpoint(state.tensors, values).write(self._path(key))
+        except OSError as error:  # costs the next run the time to train it again, and this one nothing
+            log.warning("a trained teacher could not be kept: %s", error)
 
     def __delitem__(self, key: str) -> None:
         self._path(key).unlink()
 
     def __iter__(self) -> Iterator[str]:
         for path in sorted(self.folder.glob("*.safetensors")):
-            yield Checkpoint.read(path).values["key"]
+            with contextlib.suppress(OSError, ValueError, KeyError):  # a damaged file is as good as none
+                yield Checkpoint.read(path).values["key"]
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.folder.glob("*.safetensors"))
+        return sum(1 for _ in self)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.safetensors"

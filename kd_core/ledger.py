@@ -6,6 +6,7 @@ runs only those on the page become objects.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 from kd_core.config import RunConfig
@@ -10,13 +9,16 @@ from kd_core.events import Adjusted
 
 
 class Live:
-    """``repeat``: changes once made by hand, in their order, which come into force again where they did."""
+    """``repeat``: changes once made by hand, which come into force again where they did. Those of earlier steps than
+    the run begins at do nothing: they are in force already."""
 
     def __init__(self, config: RunConfig, repeat: Sequence[Adjusted]) -> None:
         self._allowed = config.live_options()
         self.values: dict[str, float] = config.live_values()  # in force
         self.wanted: dict[str, float] = {}  # before the next step
-        self._repeat = deque(repeat)
+        self._repeat: dict[tuple[str, int], dict[str, float]] = {}
+        for change in repeat:
+            self._repeat.setdefault((change.phase, change.step), {})[change.option] = change.new
 
     def ask(self, changes: Mapping[str, float]) -> None:
         """Raises ValueError."""
@@ -27,9 +29,7 @@ class Live:
 
     def change(self, phase: str, step: int) -> list[Adjusted]:
         """Puts into force what is due before step ``step + 1`` of a phase, and says what has changed."""
-        while self._repeat and (self._repeat[0].phase, self._repeat[0].step) == (phase, step):
-            again = self._repeat.popleft()
-            self.wanted[again.option] = again.new
+        self.wanted |= self._repeat.pop((phase, step), {})
         said = [
             Adjusted(phase, step, option, self.values[option], value)
             for option, value in self.wanted.items()
@@ -41,5 +41,5 @@ class Live:
 
     def steps_before_next(self, phase: str, step: int, most: int) -> int:
         """At most so many steps until something is to be repeated."""
-        is_near = self._repeat and self._repeat[0].phase == phase and self._repeat[0].step > step
-        return min(most, self._repeat[0].step - step) if is_near else most
+        ahead = (at - step for own, at in self._repeat if own == phase and at > step)
+        return min(most, min(ahead, default=most))

@@ -120,3 +120,9 @@ def family_of(config: RunConfig) -> str:
 def _labels(columns: Sequence[Any]) -> Labels:
     name, tags, note, pinned, *_ = columns
     return Labels(name, tuple(json.loads(tags)), note, bool(pinned))
+
+
+def what_changed(change: str) -> str:
+    """What a change by hand (:func:`kd_core.events.to_json`) is about, and when: of two such the later one counts."""
+    body = json.loads(change)
+    return json.dumps([body["event"], body["phase"], body["step"], body.get("option")])

@@ -10,35 +10,42 @@ import atexit
 import contextlib
 import logging
 import secrets
+import sqlite3
 import threading
-import time
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from kd_core import devices, folders, interpreter, snapshots, sweeping
-from kd_core.checkpoint import Checkpoint
+import torch
+
+from kd_core import devices, folders, interpreter
 from kd_core.claim import claim
 from kd_core.config import RunConfig
 from kd_core.control import Control
-from kd_core.events import Adjusted, Event, Failed, Finished, Switched
-from kd_core.journal import Journal, Minutes
+from kd_core.custody import inspect
+from kd_core.endings import Endings
+from kd_core.events import Adjusted, Failed, Switched
+from kd_core.folders import NotHereError
+from kd_core.generations import Generations
+from kd_core.journal import Journal, Patience
 from kd_core.kept import KeptPhases
 from kd_core.labels import Labelling
 from kd_core.line import Line
 from kd_core.memory import keep_freed_memory
+from kd_core.recording import recorded
+from kd_core.rounds import Rounds
 from kd_core.status import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
-from kd_core.store import Store, SweepRow
+from kd_core.store import Run, Store
 from kd_core.sweep import Sweep
 from kd_core.training import Training
 from kd_core.trash import Trash
+from kd_core.trouble import NotWrittenError
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
 __all__ += ["Runs", "Status", "shared"]
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_SECONDS = 10.0
+BROKE_OFF = "This run broke off: {}. It can go on from its last checkpoint."
 
 
 class Runs:
@@ -48,15 +55,17 @@ class Runs:
         """``devices``: one run at a time on each; ``preferred`` ones take runs that leave the choice open."""
         self.folder = folder
         self._claim = claim(folder)
-        self.store = Store(folder / "distillery.sqlite")
-        self.labelling, self.trash = Labelling(self.store.path), Trash(self.store.path)
-        self.trash.empty(folder)
-        self.kept = KeptPhases(folder / "teachers")
+        try:
+            self.store = Store(folder / "distillery.sqlite")
+            self.labelling, self.trash = Labelling(self.store.path), Trash(self.store.path)
+            self.trash.empty(folder)
+            self.kept = KeptPhases(folder / "teachers")
+            self._endings, self.found = Endings(self.store), inspect(folder, self.store)
+        except BaseException:  # what was refused is nobody's
+            self._claim.close()
+            raise
         self._controls: dict[str, Control] = {}
         self._line = Line(devices, preferred or devices)
-        self._is_closing = False
-        for run in self.store.in_state(*ACTIVE):
-            self.store.set_state(run.id, INTERRUPTED)
         self._threads = [
             threading.Thread(target=self._work, args=(device,), name=f"training on {device}", daemon=True)
             for device in devices
@@ -95,6 +104,7 @@ class Runs:
 
         Raises ValueError for one in any other state, or of a device that is not here.
         """
+        self._endings.settle()
         row = self.store.run(run) or self.store.sweep(run)
         config = None if row is None else row.config
         if config is not None:
@@ -135,17 +145,18 @@ class Runs:
     def status(self, run: str) -> Status | None:
         """How far a run is; None for an unknown id."""
         row = self.store.run(run) or self.store.sweep(run)
-        control = self._controls.get(run)
+        control, notice = self._controls.get(run), self._endings.notice(run)
         if row is None:
             return None
         if control is None:
-            return Status(row.state, seconds=row.seconds)
+            state, seconds = self._endings.of(row)
+            return Status(state, seconds=seconds, notice=notice)
         ahead = self._line.ahead(run)
         before = [other for name in self._line.before(run) if (other := self._controls.get(name))]
         wait = sum(other.remaining for other in before) / max(1, len(before) - ahead + 1) if ahead else 0.0
         with control.changed:
             state = QUEUED if row.state == QUEUED else PAUSED if control.is_paused else TRAINING
-            known = control.seconds, control.remaining, ahead, control.pace, wait
+            known = control.seconds, control.remaining, ahead, control.pace, notice, wait
             return Status(state, control.done, control.total, *known)
 
     def waiting(self, owner: str) -> int:
@@ -154,18 +165,19 @@ class Runs:
 
     def close(self, patience: float = 10.0) -> None:
         """Interrupts what trains, with a checkpoint, and waits for the threads. For the end of the process."""
-        self._is_closing = True
         for control in list(self._controls.values()):
             control.ask(is_closing=True)
         self._line.close()
         for thread in self._threads:
             thread.join(patience)
-        self.trash.empty(self.folder)
-        self._claim.close()
+        if not any(thread.is_alive() for thread in self._threads):  # else it may still write: the folder stays ours
+            self.trash.empty(self.folder)
+            self._claim.close()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _queue(self, run: str, config: RunConfig, pace: float, owner: str) -> None:
+        self._endings.tell(run, "")
         self._controls[run] = Control(pace)
         self._line.join(run, config.compute.device, owner)
 
@@ -175,106 +187,72 @@ class Runs:
 
     def _work(self, device: str) -> None:
         while (run := self._line.next(device)) is not None:
-            outcome, seconds = FAILED, 0.0
+            outcome, seconds = FAILED, None
             try:
                 with interpreter.shared():
                     outcome, seconds = self._drive(run, device)
+            except (NotWrittenError, OSError, sqlite3.DatabaseError, MemoryError, torch.OutOfMemoryError) as error:
+                # Trouble around the run, not with it: from its last checkpoint it can go on when that is over.
+                log.warning("run %s was interrupted", run, exc_info=True)
+                outcome = INTERRUPTED
+                self._endings.tell(run, BROKE_OFF.format(str(error).rstrip(".")))
             except Exception:  # the thread must outlive any run; the reader gets a sentence
                 log.exception("run %s failed", run)
             # Nothing of it may be left when its state says that it is over: it may be gone on with at once.
             self._controls.pop(run, None)
             self._line.leave(run)
-            with contextlib.suppress(Exception):  # a full disk, say: the next start finds the run interrupted
-                self.store.set_state(run, outcome, seconds)
-
-    @staticmethod
-    def _weights(training: Training, event: Event) -> bytes | None:
-        is_last = training.is_last_look(event)
-        return snapshots.taken_with(event, training.phases, training.networks, is_last=is_last)
+            self._endings.note(run, outcome, seconds)
 
     def _drive(self, run: str, device: str) -> tuple[str, float]:
         """Trains a run; how it ended, and after how many seconds."""
         row, control = self.store.run(run), self._controls[run]
+        patience = Patience(lambda words: self._endings.tell(run, words), control.wait)
         if row is None:
             many = self.store.sweep(run)
             assert many is not None
             self.store.set_state(run, TRAINING)
-            return self._drive_sweep(many, device)
-        path = self.folder / "runs" / run / "checkpoint.safetensors"
-        resume = Checkpoint.read(path) if path.exists() else None
-        written = resume.values["events"] if resume else 0
-        # What was changed after the last checkpoint is about to be forgotten with the rest; it is done again.
-        found = self.store.events(run, written, ["adjusted", "switched"])
-        changes = [event for _, event in found if isinstance(event, Adjusted | Switched)]
-        journal = Journal(self.store, run, path, written)
+            return Rounds(self.store, many, self.folder / "sweeps" / run, device, self.kept).drive(control, patience)
+        generations = Generations(self.folder / "runs" / run)
         try:
-            training = Training(row.config, device=device, kept=self.kept, adjustments=changes, resume=resume)
+            training, written = self._begun(row, device, generations)
         except ValueError as error:  # data or weights that have gone since it was queued
+            if self.store.count(run):  # once they are back, it can go on
+                self._endings.tell(run, str(error))
+                return INTERRUPTED, row.seconds
+            journal = Journal(self.store, run, generations, 0, patience)
             journal.add(Failed("", 0, "", "network", str(error)))
             journal.flush()
             return FAILED, 0.0
-        control.seconds = row.seconds if resume else 0.0
+        journal = Journal(self.store, run, generations, written, patience)
+        control.seconds = row.seconds if written else 0.0
         self.store.set_state(run, TRAINING)
-        outcome, last = INTERRUPTED, time.monotonic()
-        for event in training:
-            journal.add(event, self._weights(training, event))
-            if isinstance(event, Finished):
-                outcome = event.outcome
-            if training.is_talking:
-                continue
-            now = time.monotonic()
-            control.progress(training.position, now - last)
-            if now - journal.saved > CHECKPOINT_SECONDS:
-                journal.save(training.checkpoint())
-            # What was said is written before a pause: the screen shows the last step, however long it lasts.
-            training.adjust(**control.hold(training.pace, journal.flush))
-            training.at_once = control.at_once
-            last = time.monotonic() if control.was_paused else now
-            if control.is_closing:
-                break
-            if control.is_stopping and outcome == INTERRUPTED:
-                journal.save(training.checkpoint())  # before the end is said: a stopped run can be gone on with
-                training.stop()
-        if outcome != STOPPED:
-            journal.save(training.checkpoint())
-        journal.flush()
-        return outcome, control.seconds
+        try:
+            return recorded(training, journal, control), control.seconds
+        except Exception:
+            with contextlib.suppress(NotWrittenError):  # what was said by then is said, whatever went wrong
+                journal.flush()
+            raise
 
-    def _drive_sweep(self, row: SweepRow, device: str) -> tuple[str, float]:
-        """Trains the runs of a sweep, or what is left of them; how it ended, and after how many seconds."""
-        members, control = self.store.members(row.id), self._controls[row.id]
-        path = self.folder / "sweeps" / row.id / "checkpoint.safetensors"
-        resume = Checkpoint.read(path) if path.exists() else None
-        first, written = (resume.values["group"], resume.values["written"]) if resume else (0, {})
-        open_ = [member.id for member in members if member.state != COMPLETED]
-        minutes = Minutes(self.store, open_, path, written)
-        control.seconds, before, last = row.seconds if resume else 0.0, 0, time.monotonic()
-        for number, some in enumerate(sweeping.parted({member.id: member.config for member in members})):
-            if number < first or not set(some) & set(open_):
-                continue
-            group = sweeping.Group(some, device, self.kept, resume if number == first else None)
-            for _ in group:
-                minutes.take(group.said, group.weights)
-                now, (done, total) = time.monotonic(), group.position
-                control.progress((before + done, total * len(members) // len(some)), now - last)
-                if now - minutes.saved > CHECKPOINT_SECONDS:
-                    minutes.save(group.checkpoint(), number)
-                control.hold(1.0, minutes.flush)
-                last = time.monotonic() if control.was_paused else now
-                if control.is_ending:
-                    break
-            if control.is_ending:
-                minutes.save(group.checkpoint(), number)
-            if control.is_stopping:  # what was learned is judged; the checkpoint is from before that
-                group.stop()
-                deque(group, 0)
-            minutes.take(group.said, group.weights)
-            minutes.flush(control.seconds)
-            if control.is_ending:
-                self.store.requeue(row.id, STOPPED if control.is_stopping else INTERRUPTED)
-                return STOPPED if control.is_stopping else INTERRUPTED, control.seconds
-            before += group.position[1]
-        return COMPLETED, control.seconds
+    def _begun(self, row: Run, device: str, generations: Generations) -> tuple[Training, int]:
+        """The training where its newest usable checkpoint left it, and how many events it had said by then. Not usable:
+        one that is damaged, or another version's, or ahead of the events stored."""
+        for state, words in generations.found():
+            try:
+                written = int(state.values["events"]) if state else 0
+                if self.store.count(row.id) < written:
+                    raise ValueError("more had been said than is stored")
+                # What was changed after the checkpoint is about to be forgotten with the rest; it is done again.
+                found = self.store.changes(row.id, written)
+                changes = [event for event in found if isinstance(event, Adjusted | Switched)]
+                training = Training(row.config, device=device, kept=self.kept, adjustments=changes, resume=state)
+            except (ValueError, LookupError, TypeError, RuntimeError) as error:
+                if state is None or isinstance(error, NotHereError | torch.OutOfMemoryError):
+                    raise
+                log.warning("the run %s cannot go on from a checkpoint", row.id, exc_info=True)
+            else:
+                self._endings.tell(row.id, words)
+                return training, written
+        raise AssertionError("the beginning is always there")
 
 
 _lock = threading.Lock()

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from kd_core.trouble import DAMAGED, is_outside, not_written
+
 # A migration is never edited once released: a change of the schema is a new entry at the end.
 MIGRATIONS = (
     """
@@ -51,6 +58,8 @@ MIGRATIONS = (
     CREATE INDEX runs_by_age ON runs (created);
     CREATE INDEX runs_by_state ON runs (state)
     """,
+    # Changes by hand that were forgotten with the end of a run, to be made again: a JSON list of events.to_json().
+    "ALTER TABLE runs ADD COLUMN repeat TEXT",
     # What people say of a run or a sweep: labels.py; and when they threw it away: trash.py.
     "".join(
         f"""
@@ -63,3 +72,55 @@ MIGRATIONS = (
         for table in ("runs", "sweeps")
     ),
 )
+
+
+def version_of(path: Path) -> int:
+    """How many migrations a database has seen; 0 if there is none.
+
+    Read without changing a byte of it. Raises ValueError for one that a newer version wrote, that is damaged, or that
+    is not Distillery's, and NotWrittenError where it cannot be read at all.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return 0
+    try:
+        # Opened for reading alone: else SQLite would tidy up after a crash in a file that may be somebody else's.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            version = int(db.execute("PRAGMA user_version").fetchone()[0])
+            there = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.DatabaseError as error:
+        if not is_outside(error):
+            raise ValueError(f"{path.name} cannot be read. {DAMAGED}.") from error
+        raise not_written(path.name, error) from error
+    if version > len(MIGRATIONS):
+        raise ValueError(
+            f"{path.name} was written by a newer version of Distillery (schema {version}, this one knows "
+            f"{len(MIGRATIONS)}). Update Distillery, or choose another folder with DISTILLERY_DATA."
+        )
+    if missing := sorted(_names(version) - there):
+        raise ValueError(f"{path.name} has no {', '.join(missing)}, though its schema is {version}. {DAMAGED}.")
+    if there and not version:
+        raise ValueError(
+            f"{path.name} belongs to another program. Move it away, or choose another folder with DISTILLERY_DATA."
+        )
+    return version
+
+
+def migrate(db: sqlite3.Connection, version: int) -> None:
+    """Everything since that version, within the caller's transaction: all of it happens, or nothing."""
+    for number in range(version, len(MIGRATIONS)):
+        for statement in _statements(number):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def _statements(number: int) -> Iterator[str]:
+    yield from MIGRATIONS[number].split(";")
+
+
+def _names(version: int) -> set[str]:
+    """Tables and indices of a database of that version."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        for number in range(version):
+            for statement in _statements(number):
+                db.execute(statement)
+        return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE sql IS NOT NULL")}

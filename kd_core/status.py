@@ -22,6 +22,7 @@ class Status:
     remaining: float = 0.0
     ahead: int = 0
     pace: float = 0.0
+    notice: str = ""  # a sentence on what went wrong around the run, and what becomes of it
     wait: float = 0.0
 
     @property

@@ -11,12 +11,14 @@ from kd_core.config import RunConfig
 from kd_core.database import Database
 from kd_core.events import Event, Finished, Step, from_json, to_json
 from kd_core.packing import MOST, grouped, pack, unpack
-from kd_core.rows import RUN, SWEEP, Entry, Run, SweepRow, family_of
+from kd_core.rows import RUN, SWEEP, Entry, Run, SweepRow, family_of, what_changed
 from kd_core.sweep import Sweep
 
 __all__ = ["Entry", "Run", "Store", "SweepRow", "family_of"]
 
+PATIENCE = 10.0  # seconds to wait for another program that is writing
 TABLES = ("runs", "sweeps")  # of what is trained
+SET_STATE = "UPDATE {} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
 # Left to itself SQLite walks through all the events of a run instead.
 BY_HAND = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
 
@@ -57,8 +59,10 @@ class Store(Database):
         """One :class:`Entry`."""
         self.append_all([Entry(run, first, said, weights or {})])
 
-    def append_all(self, entries: Iterable[Entry]) -> None:
-        """Everything in one transaction."""
+    def append_all(
+        self, entries: Iterable[Entry], ended: Mapping[str, str] | None = None, seconds: float | None = None
+    ) -> None:
+        """Everything in one transaction, with the states of the runs that have ``ended`` after so many seconds."""
         with self._transaction() as db:
             for entry in entries:
                 self._insert(db, entry.run, entry.first, entry.said)
@@ -70,12 +74,14 @@ class Store(Database):
                     if isinstance(event, Finished):
                         db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), entry.run))
 
+            for run, state in (ended or {}).items():
+                db.execute(SET_STATE.format("runs"), (state, seconds, run))
+
     def set_state(self, run: str, state: str, seconds: float | None = None) -> None:
         """The state of a run or a sweep, and the seconds it has trained where they are known."""
         with self._transaction() as db:
             for table in TABLES:
-                change = f"UPDATE {table} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
-                db.execute(change, (state, seconds, run))
+                db.execute(SET_STATE.format(table), (state, seconds, run))
 
     def requeue(self, sweep_id: str, after: str) -> None:
         """Changes the state of every run of a sweep that is not completed."""
@@ -91,8 +97,12 @@ class Store(Database):
             return any(db.execute(f"UPDATE {table} {change}", (after, run, *states)).rowcount for table in TABLES)
 
     def rewind(self, run: str, keep: int) -> None:
-        """Forgets every event after number ``keep``: a resumed run says them again, the same ones."""
+        """Forgets every event after number ``keep``: a resumed run says them again, the same ones.
+
+        :meth:`changes` stay known: who is interrupted again before they were made again makes them then.
+        """
         with self._transaction() as db:
+            changes = self._changes(run, keep)
             cut = db.execute(
                 "SELECT n, at, body FROM events WHERE run = ? AND n <= ? AND n + count - 1 > ? AND n > ? - ?",
                 (run, keep, keep, keep, MOST),
@@ -103,14 +113,19 @@ class Store(Database):
                 self._insert(db, run, n, [(at, step) for step in unpack(body)[: keep - n + 1]])
             for table in ("events", "snapshots"):
                 db.execute(f"DELETE FROM {table} WHERE run = ? AND n > ?", (run, keep))
-            db.execute("UPDATE runs SET test = NULL, rewinds = rewinds + 1 WHERE id = ?", (run,))
+            repeat = json.dumps(list(changes.values())) if changes else None
+            db.execute("UPDATE runs SET test = NULL, rewinds = rewinds + 1, repeat = ? WHERE id = ?", (repeat, run))
+
+    def changes(self, run: str, after: int) -> list[Event]:
+        """Changes by hand that a run resumed after event number ``after`` has to make again: those that were said
+        since, and those that were forgotten before they could be said again."""
+        return [from_json(body) for body in self._changes(run, after).values()]
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def run(self, run: str) -> Run | None:
         """One run, or None if there is no such id."""
-        found = list(self._runs("WHERE id = ?", (run,)))
-        return found[0] if found else None
+        return next(self._runs("WHERE id = ?", (run,)), None)
 
     def runs(self, limit: int = 100) -> list[Run]:
         """The newest runs that were started one by one, newest first."""
@@ -158,6 +173,11 @@ class Store(Database):
         chosen = f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY created"
         return [*self._sweeps(chosen, states), *self._runs(chosen, states)]
 
+    def states(self) -> dict[str, str]:
+        """The state of every sweep and of every run that was started alone, by id."""
+        all_ = "SELECT id, state FROM sweeps UNION ALL SELECT id, state FROM runs WHERE sweep IS NULL"
+        return dict(self._db().execute(all_))
+
     def events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> list[tuple[int, Event]]:
         """(number, event) of a run after number ``after``, in order; of these ``kinds`` alone if any are given."""
         return list(self.said(run, after, kinds))
@@ -196,12 +216,27 @@ class Store(Database):
 
     def count(self, run: str) -> int:
         """The number of the last event of a run; 0 if it has said nothing."""
-        found = (
-            self._db()
-            .execute("SELECT n + count - 1 FROM events WHERE run = ? ORDER BY n DESC LIMIT 1", (run,))
-            .fetchone()
-        )
+        last = "SELECT n + count - 1 FROM events WHERE run = ? ORDER BY n DESC LIMIT 1"
+        found = self._db().execute(last, (run,)).fetchone()
         return int(found[0]) if found else 0
+
+    def outcome(self, run: str) -> str:
+        """How a run ended, by the last that it said; "" if that is not its end."""
+        clause = "WHERE run = ? ORDER BY n DESC LIMIT 1"
+        kind, body = self._db().execute(f"SELECT kind, body FROM events {clause}", (run,)).fetchone() or ("", "")
+        return str(json.loads(body)["outcome"]) if kind == "finished" else ""
+
+    def _changes(self, run: str, after: int) -> dict[str, str]:
+        """By what each changes, and when."""
+        (text,) = self._db().execute("SELECT repeat FROM runs WHERE id = ?", (run,)).fetchone() or ("",)
+        found = {what_changed(body): body for body in json.loads(text or "[]")}
+        said = "SELECT n, body FROM events WHERE run = ? AND kind IN ('adjusted', 'switched') ORDER BY n"
+        for n, body in self._db().execute(said, (run,)):
+            if n > after:
+                found[what_changed(body)] = body
+            else:
+                found.pop(what_changed(body), None)
+        return found
 
     @staticmethod
     def _insert(db: sqlite3.Connection, run: str, first: int, said: Sequence[tuple[float, Event]]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from kd_core.database import Database
 from kd_core.rows import RUN, Run
 from kd_core.status import ACTIVE
+from kd_core.trouble import NotWrittenError
 
 log = logging.getLogger(__name__)
 
@@ -98,14 +99,13 @@ class Trash(Database):
             kind = "sweeps" if deleted.run.sweep else "runs"
             try:
                 _remove(folder / kind / deleted.id)
-            except OSError:
-                log.warning("the files of %s could not be removed", deleted.id, exc_info=True)
-                continue
-            with self._transaction() as db:
-                # Events and snapshots go with their run.
-                marked = "deleted IS NOT NULL AND (id = ? OR sweep = ?)"
-                removed += db.execute(f"DELETE FROM runs WHERE {marked}", (deleted.id, deleted.id)).rowcount
-                db.execute("DELETE FROM sweeps WHERE deleted IS NOT NULL AND id = ?", (deleted.id,))
+                with self._transaction() as db:
+                    # Events and snapshots go with their run.
+                    marked = "deleted IS NOT NULL AND (id = ? OR sweep = ?)"
+                    removed += db.execute(f"DELETE FROM runs WHERE {marked}", (deleted.id, deleted.id)).rowcount
+                    db.execute("DELETE FROM sweeps WHERE deleted IS NOT NULL AND id = ?", (deleted.id,))
+            except (OSError, NotWrittenError):
+                log.warning("%s could not be removed", deleted.id, exc_info=True)
         return removed
 
     def _whole(self, run: str) -> str:

@@ -13,8 +13,8 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 
 # A module may import what stands in a lower layer; the same layer where there is no cycle.
 LAYERS = [
-    ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking"],
-    ["chain", "best", "memory", "interpreter", "claim", "status"],
+    ["options", "events", "seeds", "control", "checkpoint", "devices", "folders", "unpacking", "trouble"],
+    ["chain", "best", "memory", "interpreter", "claim", "status", "generations"],
     ["catalogue", "metrics", "line", "limits", "uploads", "fetching", "packing"],
     ["datasets", "models", "views", "footprint", "pictures", "verdict", "drawing", "taps", "recipes", "compute"],
     ["augmentation", "schedules", "optimisers"],
@@ -38,8 +38,8 @@ LAYERS = [
     ["stacking"],
     ["sweeping"],
     ["rehearsal"],
-    ["journal", "recall", "ledger", "stopwatch", "contrast", "trash"],
-    ["diagnosis", "courses", "inspection"],
+    ["journal", "custody", "endings", "recall", "ledger", "stopwatch", "contrast", "trash"],
+    ["diagnosis", "courses", "inspection", "rounds", "recording"],
     ["runs", "__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -18,11 +18,11 @@ from pages.ui.browser import component
 from pages.ui.planning import is_frozen, listed, needs_labels, taught
 
 
-def show(config: RunConfig) -> None:
-    """The drawing, and below it the table, folded."""
-    component("arrangement")(key="arrangement", data=facts(config))
+def show(drawn: dict[str, Any], rows: list[dict[str, str]]) -> None:
+    """The drawing of :func:`facts`, and below it the :func:`table`, folded."""
+    component("arrangement")(key="arrangement", data=drawn)
     with st.expander("Table of phases and networks"):
-        st.table(table(config), border="horizontal", hide_index=True)
+        st.table(rows, border="horizontal", hide_index=True)
 
 
 @functools.lru_cache(maxsize=64)

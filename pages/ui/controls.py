@@ -10,7 +10,7 @@ import streamlit as st
 
 from kd_core.catalogue import members
 from kd_core.options import Option, as_text, in_words, options_of
-from pages.ui import settings
+from pages.ui import answers, settings
 
 Changed = Callable[[str, str], None]  # (flat name, new text)
 IDLE = "Nothing in the loss depends on it now."
@@ -68,7 +68,7 @@ def options(
             places = st.columns(columns, gap="small", vertical_alignment="bottom")
         text = texts.get(prefix + name, as_text(cls.__dataclass_fields__[name].default))
         with places[number % columns]:
-            option(prefix + name, name, declared, text, settings.choose, classes=classes, called=called)
+            option(prefix + name, name, declared, text, answers.turn, classes=classes, called=called)
 
 
 def is_slider(declared: Option) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import zlib
+from typing import Any
 
 import streamlit as st
 
@@ -15,7 +17,7 @@ from kd_core.options import options_of, read
 from kd_core.probes import extent
 from kd_core.unpacking import amount
 from kd_core.views import Labels
-from pages.ui import controls, feed, live, room, settings
+from pages.ui import answers, controls, feed, live, room, settings
 from pages.ui.acting import acting, button, heard
 from pages.ui.errors import beside, spared
 from pages.ui.words import plain
@@ -189,10 +191,19 @@ def _samples(config: RunConfig, data: Data) -> None:
     """A few images as they are written; points as the student is shown them, wrong labels marked."""
     if data.is_planar:
         with st.container(width=260):
-            feed.mount(
-                "surfaces", f"preview {config.to_json()}", [], key="preview",
-                classes=list(data.classes), extent=extent(data), roles=["student"], live=False,
-                titles={"student": "What the student is shown"}, captions={}, points=live.points(config),
-            )  # fmt: skip
+            _preview()
         return
     st.image(_sources(config.dataset), width=28 if max(load(config.dataset).shape[1:]) <= 32 else 48)
+
+
+def _previewed(config: RunConfig) -> dict[str, Any]:
+    data = load(config.dataset)
+    return {"classes": list(data.classes), "extent": extent(data), "points": live.points(config)}
+
+
+@answers.answer(_previewed)
+def _preview(said: dict[str, Any]) -> None:
+    feed.mount(
+        "surfaces", f"preview {zlib.crc32(repr(said).encode())}", [], key="preview", roles=["student"], live=False,
+        titles={"student": "What the student is shown"}, captions={}, **said,
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from kd_core.ledger import Ledger
 from kd_core.recipes import TeacherRecipe
 from kd_core.schemes import plan_of
 from kd_core.store import Run
-from pages.ui import labels, planning, trash
+from pages.ui import custody, labels, planning, trash
 from pages.ui.acting import acting, button
 from pages.ui.brief import in_short
 from pages.ui.reel import reel
@@ -39,6 +39,7 @@ def _in_a_line(config: RunConfig) -> str:
 def outcome(row: Run) -> None:
     """A sentence for every end but the usual one, and what can be done about it."""
     shown = reel(row.id)
+    custody.notice(row.id)
     if row.state == runs.FAILED and shown.failed is not None:
         failed = shown.failed
         cure = "" if failed.part in ("memory", "network") else " A smaller learning rate is the usual cure."
@@ -70,7 +71,8 @@ def retry(row: Run, size: int, phase: str) -> None:
 
 
 def earlier(current: Run | None) -> None:
-    """Links to the pinned and the newest runs, and the way back to deleted ones."""
+    """Interrupted runs, links to the pinned and the newest ones, and the way back to deleted ones."""
+    custody.found(but=current.id if current else "")
     store = runs.shared().store
     pinned = Ledger(store).pinned(SHOWN)
     newest = [row for row in store.runs(SHOWN) if not row.labels.is_pinned]

@@ -21,13 +21,17 @@ from pages.ui.browser import component
 LEFT, STAYS = "left behind when the student goes", "staying with the student"
 
 
-def show(config: RunConfig) -> None:
-    """The drawing, and below it the table, folded."""
-    pair = planning.pair(config)
-    rows = plan(config.method, pair)
-    component("matching")(key="matching", data=facts(config, rows))
+def show(drawn: dict[str, Any], rows: list[dict[str, str]]) -> None:
+    """The drawing of :func:`facts`, and below it the :func:`table`, folded."""
+    component("matching")(key="matching", data=drawn)
     with st.expander("Table of taps and adaptors"):
-        st.table(table(rows), border="horizontal", hide_index=True)
+        st.table(rows, border="horizontal", hide_index=True)
+
+
+def drawing(config: RunConfig) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """What :func:`show` draws."""
+    rows = plan(config.method, planning.pair(config))
+    return facts(config, rows), table(rows)
 
 
 @dataclass(frozen=True)

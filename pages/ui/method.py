@@ -11,7 +11,7 @@ from kd_core.config import RunConfig, read_flat
 from kd_core.datasets import load
 from kd_core.methods import FAMILIES, Method
 from kd_core.options import as_text, options_of, read
-from pages.ui import controls, settings
+from pages.ui import answers, controls, settings
 from pages.ui.brief import matters
 from pages.ui.words import plain
 
@@ -44,6 +44,12 @@ def named() -> Method:
     method = cls(**read(cls, texts)[0])
     assert isinstance(method, Method)
     return method
+
+
+@answers.standing
+def _mattering(_: RunConfig) -> dict[str, bool]:
+    method = named()
+    return {name: matters(method, name, option) for name, option in options_of(type(method)).items()}
 
 
 def titles() -> dict[str, str]:
@@ -87,7 +93,7 @@ def _options(method: Method) -> None:
     def draw(name: str) -> None:
         text = texts.get(name, as_text(getattr(method, name)))
         option = declared[name]
-        controls.option(name, name, option, text, settings.choose, matters=matters(method, name, option))
+        controls.option(name, name, option, text, answers.turn, matters=matters(method, name, option))
 
     numbers = [name for name in live if not controls.is_slider(declared[name])]
     for first in range(0, len(numbers), 2):

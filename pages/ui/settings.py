@@ -41,6 +41,11 @@ def chosen(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
     if _link() != st.session_state.get("written_link"):  # a link was opened, or the address edited
         st.session_state["settings"], st.session_state["refused_link"] = _asked(_link())
         st.session_state["written_link"] = _link()
+    return current()
+
+
+def current() -> tuple[RunConfig, list[str]]:
+    """As :func:`chosen`, of the settings as they are, whatever the address says."""
     return read_flat(st.session_state["settings"])
 
 

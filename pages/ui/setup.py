@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -20,6 +21,7 @@ from kd_core.recipes import Basics, Recipe, TeacherRecipe
 from kd_core.store import Run
 from kd_core.views import Labels
 from pages.ui import (
+    answers,
     arrangement,
     controls,
     datacard,
@@ -42,7 +44,9 @@ def form(row: Run | None) -> None:
     """Draws all widgets, writes what they show into the address, and starts a run when asked to.
 
     A fragment: a turn of a widget draws the form again and leaves the rest of the page, and ``row``'s run on it, alone.
+    Most turns do not draw all of it: see :mod:`pages.ui.answers`.
     """
+    answers.begin()
     config, refused = settings.chosen(row.config if row else None)
     data = load(config.dataset)
     unfit = {name: cls().refusal(data.shape) for name, cls in members("models").items()}  # type: ignore[attr-defined]
@@ -63,7 +67,7 @@ def form(row: Run | None) -> None:
     with st.container():
         started = _start(config, refused)
     with student:
-        _student(config, unfit, refused)
+        _student(unfit, refused)
     with teacher:
         _teacher(config, unfit, refused)
     with taught:
@@ -76,6 +80,8 @@ def form(row: Run | None) -> None:
     settings.write_link(config, started or (row.id if row else None), refused)
     if started:
         st.rerun()
+    answers.address()
+    answers.stand()
 
 
 def _plan(config: RunConfig, *, is_open: bool) -> None:
@@ -86,21 +92,35 @@ def _plan(config: RunConfig, *, is_open: bool) -> None:
     with matched:
         method.about(type(method.named()))
     with st.expander("The plan", expanded=is_open):
-        if not isinstance(config.scheme, scheme.named()) or config.method != method.named():
+        if not _goes_together(config):
             st.caption("The plan is drawn here once these settings go together.")
             return
         whom, where = st.tabs(["Who teaches whom", "What is matched where"])
         with whom:
-            arrangement.show(config)
+            _arrangement()
         with where:
-            matching.show(config)
+            _matching()
+
+
+@answers.standing
+def _goes_together(config: RunConfig) -> bool:
+    return isinstance(config.scheme, scheme.named()) and config.method == method.named()
+
+
+@answers.answer(lambda config: (arrangement.facts(config), arrangement.table(config)))
+def _arrangement(said: tuple[Any, Any]) -> None:
+    arrangement.show(*said)
+
+
+@answers.answer(matching.drawing)
+def _matching(said: tuple[Any, Any]) -> None:
+    matching.show(*said)
 
 
 def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> None:
     controls.member("teacher", "models", "Teacher", unfit)
     beside(refused, _names("teacher", TeacherRecipe))
-    _cost(config.teacher, config.dataset)
-    st.caption(planning.parts(config)["teacher"])
+    _teachers_part()
     with st.expander("Options"):
         controls.options(_family("teacher"), "teacher_")
         controls.options(
@@ -111,17 +131,37 @@ def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> No
     training_card.own_weights(config)
 
 
-def _student(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> None:
+def _student(unfit: dict[str, str], refused: list[str]) -> None:
     controls.member("student", "models", "Student", unfit)
     beside(refused, _names("student"))
-    taught = None if config.method.is_left_behind else (config.method, planning.pair(config))
-    _cost(config.student, config.dataset, taught)
-    st.caption(planning.parts(config)["student"])
+    _students_part()
     with st.expander("Options"):
         controls.options(_family("student"), "student_")
         controls.options(Recipe, only=training_card.AT_HAND)
         controls.options(Basics, only=("control",))
     training_card.recipe(Recipe, called="Students’")
+
+
+@answers.answer(lambda config: (_cost(config.teacher, config.dataset), planning.parts(config)["teacher"]))
+def _teachers_part(said: tuple[str, str]) -> None:
+    st.markdown(said[0])
+    st.caption(said[1])
+
+
+def _of_student(config: RunConfig) -> tuple[str, str]:
+    taught = None if config.method.is_left_behind else (config.method, planning.pair(config))
+    return _cost(config.student, config.dataset, taught), planning.parts(config)["student"]
+
+
+@answers.answer(_of_student)
+def _students_part(said: tuple[str, str]) -> None:
+    st.markdown(said[0])
+    st.caption(said[1])
+
+
+@answers.answer(lambda config: planning.formula(config, method.named()))
+def _formula(said: str) -> None:
+    st.latex(said)
 
 
 def _names(card: str, *more: type[Options]) -> set[str]:
@@ -142,7 +182,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
     for line in refused:
         if line.split(" ", 1)[0] not in said:  # said elsewhere
             st.error(plain(settings.in_labels(line)))
-    st.latex(planning.formula(config, method.named()))
+    _formula()
     epochs, seed, press = st.columns([1, 1, 4], gap="medium", vertical_alignment="bottom")
     with epochs:
         controls.options(Recipe, only=("epochs",))
@@ -176,13 +216,13 @@ def _numbers(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None)
     return footprint.measure(build, shape), footprint.latency(build, shape)
 
 
-def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = None) -> None:
+def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = None) -> str:
     """Parameters, FLOPs, size and measured latency, before anything is trained.
 
     ``taught``: some methods make another network of the student, with layers of the teacher's.
     """
     cost, seconds = _numbers(model, dataset, taught)
-    st.markdown(
+    return (
         f"**{cost.parameters:,}** parameters · {cost.flops / 1000:,.1f} kFLOPs · {cost.size / 1000:,.1f} kB · "
         f"{seconds * 1000:.2f} ms here"
     )

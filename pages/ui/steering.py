@@ -8,7 +8,7 @@ from kd_core import runs
 from kd_core.config import RunConfig
 from kd_core.options import as_text, options_of
 from kd_core.runs import Status
-from pages.ui import controls, room
+from pages.ui import controls, custody, room
 from pages.ui.acting import acting, ask, heard
 from pages.ui.brief import matters
 from pages.ui.reel import Reel, reel
@@ -24,6 +24,7 @@ def controls_of(run: str, config: RunConfig) -> None:
     status = runs.shared().status(run)
     if status is not None and status.is_active:  # for a viewer, too: the page follows a pause by this
         st.session_state[f"is paused {run}"] = status.state == runs.PAUSED
+        custody.notice(run)
         if room.may_act():
             steer(run, config, status, reel(run))
 

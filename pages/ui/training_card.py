@@ -10,7 +10,7 @@ from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.options import options_of
 from kd_core.recipes import STEPS, Course, TeacherRecipe
-from pages.ui import controls, room, settings
+from pages.ui import answers, controls, room, settings
 from pages.ui.acting import acting
 from pages.ui.errors import beside
 from pages.ui.words import plain
@@ -31,8 +31,13 @@ def recipe(cls: type[Course], prefix: str = "", called: str = "") -> None:
         names.append("smoothing")
     with st.expander(f"{called} recipe".strip().capitalize()):
         controls.options(cls, prefix, only=tuple(names), called=called)
-        if cls is TeacherRecipe and st.session_state["settings"].get("teacher_smoothing", "0") not in ("0", "0.0"):
+        if cls is TeacherRecipe and _is_smoothed():
             st.warning(SMOOTHED)
+
+
+@answers.standing
+def _is_smoothed(_: RunConfig | None = None) -> bool:
+    return st.session_state["settings"].get("teacher_smoothing", "0") not in ("0", "0.0")
 
 
 def own_weights(config: RunConfig) -> None:

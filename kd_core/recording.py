@@ -1,0 +1,43 @@
+"""A training whose every event is written down, and that does what the screen asks of it between two of them."""
+
+from __future__ import annotations
+
+import time
+
+from kd_core import snapshots
+from kd_core.control import Control
+from kd_core.events import Finished
+from kd_core.journal import Journal
+from kd_core.status import COMPLETED, INTERRUPTED, STOPPED
+from kd_core.training import Training
+
+
+def recorded(training: Training, journal: Journal, control: Control) -> str:
+    """Trains to the end of a run or of this process; in which state it ended."""
+    outcome, last = INTERRUPTED, time.monotonic()
+    for event in training:
+        is_last = training.is_last_look(event)
+        journal.add(event, snapshots.taken_with(event, training.phases, training.networks, is_last=is_last))
+        if isinstance(event, Finished):
+            outcome = event.outcome
+        if training.is_talking:
+            continue
+        now = time.monotonic()
+        control.progress(training.position, now - last)
+        if journal.is_due(now):
+            journal.save(training.checkpoint())
+        # What was said is written before a pause: the screen shows the last step, however long it lasts.
+        training.adjust(**control.hold(training.pace, journal.flush))
+        training.at_once = control.at_once
+        last = time.monotonic() if control.was_paused else now
+        if control.is_closing:
+            break
+        if control.is_stopping and outcome == INTERRUPTED:
+            journal.save(training.checkpoint())  # before the end is said: a stopped run can be gone on with
+            training.stop()
+    if outcome != STOPPED:
+        journal.save(training.checkpoint())
+    journal.flush()
+    if outcome == COMPLETED:
+        journal.generations.settle()
+    return outcome
