@@ -108,7 +108,7 @@ def enter() -> None:
             st.caption("You are presenting.", width="content")
             st.button("Log out", key="log out", type="tertiary", on_click=leave)
             return
-        st.caption("You are watching: everything can be opened, nothing started or changed.", width="content")
+        st.caption("You are watching: look at everything, start nothing.", width="content")
         if has_logins() and not _is_logged_in():
             st.button("Log in", key="log in", type="tertiary", on_click=st.login)
         if password():

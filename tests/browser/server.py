@@ -20,7 +20,7 @@ START_SECONDS = 60.0
 class Server:
     """One server process; :meth:`end` it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -31,7 +31,7 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
                 cwd=ROOT,
-                env={**os.environ, "DISTILLERY_DATA": str(folder), "PYTHONFAULTHANDLER": "1"},
+                env={**os.environ, "DISTILLERY_DATA": str(folder), "PYTHONFAULTHANDLER": "1", **environment},
                 stdout=log,
                 stderr=log,
             )

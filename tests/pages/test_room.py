@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from kd_core import errands, uploads
@@ -20,6 +21,7 @@ from kd_core.runs import Runs
 from kd_core.store import Store
 from kd_core.trash import Trash
 from pages.ui import room
+from pages.ui.acting import WatchingError, acting
 from pages.ui.room import _is_here  # before any test replaces it
 from tests.waiting import wait, wait_for_end
 
@@ -51,11 +53,11 @@ def framed(app: AppTest) -> AppTest:
     return app.run()
 
 
-def force(app: AppTest, label: str) -> None:
-    """The click on a button that cannot be clicked: what a browser shows keeps nobody from sending it."""
-    found = button(app, label)
-    found.proto.disabled = False
-    found.click().run()
+@pytest.fixture
+def forged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No button is ever disabled: what a browser shows keeps nobody from sending a click."""
+    real = st.button
+    monkeypatch.setattr(st, "button", lambda *given, **named: real(*given, **named | {"disabled": False}))
 
 
 def log_in(app: AppTest, word: str) -> None:
@@ -86,11 +88,11 @@ def test_a_viewer_may_look_at_everything_and_is_told_why_nothing_starts(
 
 
 def test_the_click_on_a_button_that_a_viewer_cannot_press_comes_to_nothing(
-    open_page: Open, shared: Runs, close_the_room: Callable[[], None]
+    open_page: Open, shared: Runs, close_the_room: Callable[[], None], forged: None
 ) -> None:
     close_the_room()
     app = open_page("distill", autoplay="0", **QUICK)
-    force(app, "Start training")
+    button(app, "Start training").click().run()
     assert shared.store.runs() == []
     assert room.WATCHING in said(app)
 
@@ -105,9 +107,11 @@ def test_a_password_makes_a_presenter_and_logging_out_a_viewer(
     assert button(app, "Start training").disabled
     log_in(app, WORD)
     assert "You are presenting." in said(app)
-    assert WORD not in str(app.session_state.filtered_state)
+    assert WORD not in str(app.session_state)
+    app.session_state["is_framed"] = True
     button(app, "Start training").click().run()
     assert len(shared.store.runs()) == 1
+    framed(app)
     button(app, "Log out").click().run()
     assert "You are watching" in said(app)
     assert button(app, "Start training").disabled
@@ -139,38 +143,36 @@ def test_no_value_in_a_session_but_the_secret_of_this_process_is_a_pass(
 
 
 def test_who_was_a_presenter_a_moment_ago_steers_nothing(
-    open_page: Open, shared: Runs, close_the_room: Callable[[], None]
+    open_page: Open, shared: Runs, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    toasts: list[str] = []
+    monkeypatch.setattr(st, "toast", lambda said, **_: toasts.append(said.replace("\\", "")))
     run = shared.start(LONG, pace=0.05)
     wait(lambda: shared.status(run).done > 0)
-    app = open_page("distill", run=run)
+    pages = [open_page("distill", run=run) for _ in range(4)]
     close_the_room()  # the widgets are still there, and all of them work
-    for label in ("Pause", "Stop and keep"):
-        button(app, label).click().run()
-        assert room.WATCHING in said(app)
-        app = reopened(open_page, run)
-    app.segmented_control(key=f"pace of {run}").set_value("Slow motion").run()
-    app = reopened(open_page, run)
-    app.slider(key=f"live {run} temperature").set_value(9.0).run() if has_slider(app, run) else None
+    button(pages[0], "Pause").click().run()
+    button(pages[1], "Stop and keep").click().run()
+    pages[2].button_group(key=f"pace of {run}").set_value("Slow motion").run()
+    button(pages[3], "Pin").click().run()
+    assert toasts == [room.WATCHING] * 4
     assert shared.status(run).state == "training"
     assert shared.status(run).pace == 0.05
-    assert not shared.store.was_changed(run)
+    assert not shared.store.run(run).labels.is_pinned
     shared.stop(run)
 
 
-def reopened(open_page: Open, run: str) -> AppTest:
-    """The page of a presenter, whose session is a viewer's by the time that it asks for something."""
-    with pytest.MonkeyPatch.context() as before:
-        before.delenv(room.PASSWORD)
-        return open_page("distill", run=run)
-
-
-def has_slider(app: AppTest, run: str) -> bool:
-    return any(str(slider.key).startswith(f"live {run} temperature") for slider in app.slider)
+@pytest.mark.parametrize("what", ["adjust", "delete", "proceed", "start", "keep_upload"])
+def test_the_gate_is_closed_before_it_is_asked_for_what(
+    shared: Runs, close_the_room: Callable[[], None], what: str
+) -> None:
+    close_the_room()
+    with pytest.raises(WatchingError, match="Only a presenter can start, change or delete"):
+        getattr(acting(), what)
 
 
 def test_a_viewer_neither_uploads_nor_forgets_nor_fetches(
-    open_page: Open, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    open_page: Open, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch, forged: None
 ) -> None:
     begun: list[str] = []
     monkeypatch.setattr(errands, "begin", lambda dataset: begun.append(dataset.name))
@@ -186,8 +188,7 @@ def test_a_viewer_neither_uploads_nor_forgets_nor_fetches(
         app.file_uploader(key="upload").set_value(("points.csv", points, "text/csv")).run()
     button(app, "Check and keep it").click().run()
     assert uploads.listed() == []
-    app = open_page("distill", autoplay="0", dataset="upload")
-    assert not app.file_uploader
+    assert not open_page("distill", autoplay="0", dataset="upload").file_uploader
 
 
 def test_a_viewer_begins_no_run_that_somebody_stopped(
