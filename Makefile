@@ -1,5 +1,5 @@
 # make run    the app on http://127.0.0.1:8501 (PORT=... for another port)
-# make test   everything: lint, types, unit, page and browser tests
+# make test   everything: lint, types, unit, page and browser tests, and known holes in what is installed
 # make bench  the benchmarks of the screen: beside the training, and under the temperature handle (some ten minutes)
 # make readme the generated parts of README.md and its screenshots
 
@@ -7,12 +7,12 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: run test lint unit browser bench readme
+.PHONY: run test lint unit browser audit bench readme
 
 run: .venv/installed-app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-test: lint unit browser
+test: lint unit browser audit
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -25,6 +25,10 @@ unit: .venv/installed-dev
 
 browser: .venv/installed-browser
 	$(BIN)/pytest tests/browser
+
+# Says so, and goes on, where the index of known holes cannot be reached.
+audit: .venv/installed-dev
+	$(BIN)/python -m tests.audit
 
 bench: .venv/installed-browser
 	$(BIN)/python -m tests.bench.screen
