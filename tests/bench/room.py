@@ -1,9 +1,9 @@
 """A class on one machine: ``python -m tests.bench.room``, some two minutes.
 
-Thirty sessions without a browser go from page to page while one run trains, and draw again by themselves what a browser
-would; they take the messages and paint nothing, so the seconds are the server's and the wire's. Each looks around for
-two to six seconds between two clicks. Before that every session has opened one page, which counts nowhere. Prints one
-table and writes the same numbers to data/bench/room.json.
+Thirty sessions without a browser go from page to page while one run trains, look at that run and at one that is over,
+and draw again by themselves what a browser would. They take the messages and paint nothing, so the seconds are the
+server’s and the wire’s. Each looks at a page for four to twelve seconds. Before that every session has opened one page,
+which counts nowhere. Prints one table and writes the same numbers to data/bench/room.json.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tests.browser.wire import Visitor
 
 SESSIONS, SECONDS = 30, 60.0
 PAGES = ("start", "distill", "temperature", "inspect", "compare", "experiments", "sweep")
-THINK = (2.0, 6.0)  # seconds between two clicks
+THINK = (4.0, 12.0)  # seconds that one looks at a page
 AIM = 1.0  # seconds for 95 of 100 interactions
 WORD = "bench"
-LONG = {"dataset": "digits", "epochs": "10000", "teacher_epochs": "2"}
-RUN = "0123456789"
+LONG = {"dataset": "digits", "labelled": "0", "teacher_epochs": "2"}
+RUN, OVER = "0123456789", "9876543210"
 
 
 class Browsing(threading.Thread):
@@ -49,7 +49,12 @@ class Browsing(threading.Thread):
                     self.visitor.tick()
                     time.sleep(min(0.05, max(0.0, due - now)))
                 page = self.chance.choice(PAGES)
-                shown = "autoplay=0" if page in ("start", "sweep", "experiments") else f"run={RUN}"
+                shown = (
+                    "autoplay=0"
+                    if page in ("start", "sweep", "experiments")
+                    else f"run={self.chance.choice((RUN, OVER))}"
+                )
+                shown = f"run={OVER}" if page == "inspect" else shown  # which has nothing to show of a run that trains
                 seconds = self.visitor.open(page, shown)
                 self.took.append((page, seconds))
         except Exception as error:  # counted, and said in the table
@@ -60,7 +65,9 @@ def crowd() -> list[Row]:
     """Seconds of every interaction, errors, and the speed of the run with and without a crowd."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         # A run that goes on does so at full speed; one that is started is slowed down for those who watch.
-        Store(Path(folder) / "distillery.sqlite").add(RUN, from_flat(LONG), "interrupted")
+        store = Store(Path(folder) / "distillery.sqlite")
+        for run, epochs in ((OVER, "30"), (RUN, "10000")):
+            store.add(run, from_flat(LONG | {"epochs": epochs}), "interrupted")
         server = Server(
             Path(folder), DISTILLERY_PRESENTER_PASSWORD=WORD, DISTILLERY_MAX_EPOCHS="0", OMP_WAIT_POLICY="PASSIVE"
         )
@@ -69,8 +76,9 @@ def crowd() -> list[Row]:
         presenter.open("distill", f"run={RUN}")
         door = next(each for kind, each in presenter.elements if kind == "button" and each.form_id == "door")
         presenter.send(door.id, Password=WORD)
-        presenter.open("distill", f"run={RUN}")
-        presenter.press("Go on with it")
+        for run in (OVER, RUN):
+            presenter.open("distill", f"run={run}")
+            presenter.press("Go on with it")
         alone = _rate(server, 8.0)
         print(f"  alone: {alone:.0f} steps/s", flush=True)
         people = [Browsing(stack.enter_context(Visitor.at(server.port)), seed) for seed in range(SESSIONS)]
