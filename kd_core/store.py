@@ -16,7 +16,6 @@ from kd_core.sweep import Sweep
 
 __all__ = ["Entry", "Run", "Store", "SweepRow", "family_of"]
 
-PATIENCE = 10.0  # seconds to wait for another program that is writing
 TABLES = ("runs", "sweeps")  # of what is trained
 SET_STATE = "UPDATE {} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
 # Left to itself SQLite walks through all the events of a run instead.

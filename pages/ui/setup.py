@@ -164,6 +164,11 @@ def _formula(said: str) -> None:
     st.latex(said)
 
 
+@answers.answer(RunConfig.differences)
+def _to_sweep(said: dict[str, str]) -> None:
+    st.page_link("pages/sweep.py", label="Sweep this", icon=":material/grid_on:", query_params=said)
+
+
 def _names(card: str, *more: type[Options]) -> set[str]:
     """The settings of a card, whose refusals are said there."""
     return {card, *(f"{card}_{name}" for cls in (_family(card), *more) for name in options_of(cls))}
@@ -200,7 +205,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
             "Pace", list(steering.PACES), default="Watch", required=True, key="pace",
             help="How fast you watch. It changes no number.",
         )  # fmt: skip
-        st.page_link("pages/sweep.py", label="Sweep this", icon=":material/grid_on:", query_params=config.differences())
+        _to_sweep()
     return acting().start(config, steering.PACES[str(pace)]) if pressed else None
 
 

@@ -49,12 +49,11 @@ class Browsing(threading.Thread):
                     self.visitor.tick()
                     time.sleep(min(0.05, max(0.0, due - now)))
                 page = self.chance.choice(PAGES)
-                shown = (
-                    "autoplay=0"
-                    if page in ("start", "sweep", "experiments")
-                    else f"run={self.chance.choice((RUN, OVER))}"
-                )
-                shown = f"run={OVER}" if page == "inspect" else shown  # which has nothing to show of a run that trains
+                shown = f"run={self.chance.choice((RUN, OVER))}"
+                if page == "inspect":  # has nothing to show of a run that trains
+                    shown = f"run={OVER}"
+                elif page in ("start", "sweep", "experiments"):
+                    shown = "autoplay=0"
                 seconds = self.visitor.open(page, shown)
                 self.took.append((page, seconds))
         except Exception as error:  # counted, and said in the table

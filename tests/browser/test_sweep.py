@@ -11,6 +11,7 @@ from tests.browser.conftest import SHOTS, whole_picture
 from tests.browser.server import Server
 
 LOADED = 60_000  # ms: a fresh server loads the engine while its first visitor waits, here beside other tests
+BASE = "dataset=moons&epochs=59&teacher_epochs=2&autoplay=0"
 LINK = "sweep?dataset=moons&epochs=60&teacher_epochs=2&across_values=1,4,16&down_values=0.3,0.9&seeds=2"
 
 
@@ -23,7 +24,17 @@ def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the
     start_server: Callable[[], Server], new_page: Callable[..., Page]
 ) -> None:
     server, page = start_server(), new_page()
-    page.goto(f"{server.url}/{LINK}")  # the very first request of this server
+    page.goto(f"{server.url}/distill?{BASE}")
+    epochs = page.get_by_role("spinbutton", name="Epochs").last
+    expect(epochs).to_have_value("59", timeout=LOADED)
+    epochs.press("ArrowUp")
+    page.wait_for_function(
+        "() => location.search.includes('epochs=60')"
+    )  # drawn after the answers, the link among them
+    page.get_by_role("link", name="Sweep this").click()
+    page.wait_for_url("**/sweep?**")
+    assert (parameter(page, "dataset"), parameter(page, "epochs")) == ("moons", "60")
+    page.goto(f"{server.url}/{LINK}")
     expect(page.get_by_text("3 × 2 = 6 cells × 2 seeds = 12 runs")).to_be_visible(timeout=LOADED)
     expect(page.get_by_text(re.compile("Expected: about .* tried out just now"))).to_be_visible(timeout=LOADED)
     page.get_by_role("button", name="Start the sweep").focus()
