@@ -1,11 +1,16 @@
 """The waiting line is fair among owners."""
 
+import sqlite3
 import threading
+from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kd_core.config import RunConfig
 from kd_core.line import Line
+from kd_core.runs import Runs
+from tests.waiting import wait, wait_for_end
 
 
 def served(line: Line, count: int) -> list[str]:
@@ -105,3 +110,26 @@ def test_many_threads_take_every_run_once() -> None:
     for worker in workers:
         worker.join(10)
     assert sorted(found, key=int) == [f"{number}" for number in range(60)]
+
+
+def test_sessions_take_turns_and_are_told_how_long_they_wait(runs: Runs, small_with: Callable[..., RunConfig]) -> None:
+    held = runs.start(small_with(epochs="400"), pace=0.05, owner="a")
+    own = [runs.start(small_with(seed=seed), owner="a") for seed in range(1, 4)]
+    other = runs.start(small_with(seed="9"), owner="b")
+    wait(lambda: runs.status(held).remaining > 0)
+    assert [runs.status(run).ahead for run in (held, other, *own)] == [0, 1, 2, 3, 4]
+    assert (runs.waiting("a"), runs.waiting("b"), runs.waiting("c")) == (3, 1, 0)
+    left, said = runs.status(held).remaining, runs.status(other).wait
+    assert 0.5 * left < said < 2 * left
+    assert runs.status(held).wait == 0.0
+    runs.stop(held)
+    for run in (other, *own):
+        assert wait_for_end(runs, run) == "completed"
+    begun = {run: at(runs, run) for run in (other, *own)}
+    assert sorted(begun, key=begun.__getitem__) == [other, *own]
+
+
+def at(runs: Runs, run: str) -> float:
+    """When a run said its first word."""
+    with sqlite3.connect(runs.store.path) as db:
+        return float(db.execute("SELECT min(at) FROM events WHERE run = ?", (run,)).fetchone()[0])
