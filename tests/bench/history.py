@@ -50,6 +50,10 @@ def _bench(page: Page) -> None:
     page.locator(".dst-softened svg").first.wait_for()
 
 
+def _compare(page: Page) -> None:
+    page.get_by_test_id("stDataFrame").first.wait_for()
+
+
 def _timed(browser: Browser, url: str, shown: Callable[[Page], None]) -> float:
     """Seconds from asking for an address, with an empty cache, until the page shows what it is for."""
     begun = time.monotonic()
@@ -73,6 +77,7 @@ def visited(browser: Browser, folder: Path, run: str) -> dict[str, float]:
         own = run or server.store().runs(1)[0].id
         seen["Distill, a stored run"] = _timed(browser, f"{server.url}/distill?run={own}", _run)
         seen["Temperature, a stored run"] = _timed(browser, f"{server.url}/temperature?run={own}", _bench)
+        seen["Compare"] = _timed(browser, f"{server.url}/compare", _compare)
         seen["memory"] = resident(server.pid)
     return seen
 
