@@ -9,6 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core import runs
+from kd_core.catalogue import find
+from kd_core.datasets import forget
 from pages.ui import hero, room
 from pages.ui.attempts import Attempts
 
@@ -47,3 +49,12 @@ def open_page(shared: runs.Runs) -> Callable[..., AppTest]:
         return app
 
     return visit
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home of its own."""
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
+    for name in ("mnist", "kmnist"):
+        forget(find("datasets", name)())  # what other tests fetched elsewhere
+    return tmp_path

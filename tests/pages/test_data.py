@@ -3,7 +3,6 @@
 import io
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -12,7 +11,7 @@ from PIL import Image
 from kd_core import errands, uploads, weights
 from kd_core.catalogue import find
 from kd_core.config import from_flat
-from kd_core.datasets import forget, load
+from kd_core.datasets import load
 from kd_core.datasets.mnist import Mnist
 from kd_core.learning import Learning
 from kd_core.runs import Runs
@@ -20,15 +19,6 @@ from tests.datasets.server import Host
 from tests.datasets.tiny import PUBLISHED
 from tests.pages.test_distill import Open, button, finish, texts
 from tests.waiting import wait
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home of its own."""
-    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
-    for name in ("mnist", "kmnist"):
-        forget(find("datasets", name)())  # what other tests fetched elsewhere
-    return tmp_path
 
 
 def pictures() -> bytes:

@@ -174,6 +174,7 @@ def test_the_gate_is_closed_before_it_is_asked_for_what(
         getattr(acting(), what)
 
 
+@pytest.mark.usefixtures("home")
 def test_a_viewer_neither_uploads_nor_forgets_nor_fetches(
     open_page: Open, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch, forged: None
 ) -> None:
