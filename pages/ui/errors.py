@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.runtime import RuntimeState
 
 from pages.ui.words import plain
 
@@ -37,9 +39,16 @@ def spared(act: Callable[..., Any]) -> Callable[..., Any]:
         except ValueError as error:
             st.error(plain(str(error)))
         except Exception:
+            if _is_ending():  # modules go away while they are loaded, and nobody looks at this page any more
+                return None
             number = secrets.token_hex(4)
             log.exception("error %s in %s", number, getattr(act, "__qualname__", act))
             st.error(f"Something went wrong, and nothing of yours is lost. The server’s log says more under {number}.")
         return None
 
     return run
+
+
+def _is_ending() -> bool:
+    """Whether this process was told to end."""
+    return runtime.exists() and runtime.get_instance().state in (RuntimeState.STOPPING, RuntimeState.STOPPED)

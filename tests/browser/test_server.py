@@ -62,3 +62,5 @@ def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> 
         page.wait_for_timeout(500)
         assert page.get_by_text("Traceback").count() == 0
         assert page.locator("[data-testid=stException]").count() == 0
+    page.goto(f"{server.url}/distill?autoplay=0")
+    expect(page.get_by_role("button", name="Start training")).to_be_visible()  # what loads meanwhile is there, too
