@@ -75,6 +75,7 @@ def visit(page: Page, server: Server, run: str, **lens: object) -> Recall:
     page.goto(f"{server.url}/temperature?run={run}" + "".join(f"&{name}={value}" for name, value in lens.items()))
     page.locator(".dst-softened").scroll_into_view_if_needed()  # it is drawn where it can be seen
     expect(page.locator(".dst-softened .dst-title")).not_to_be_empty()
+    page.get_by_role("heading", level=1).scroll_into_view_if_needed()
     page.wait_for_timeout(800)
     store = server.store()
     return Recall(store, store.run(run))
