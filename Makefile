@@ -23,8 +23,10 @@ lint: .venv/installed-dev
 unit: .venv/installed-dev
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest --ignore tests/browser -n 2 --dist worksteal
 
+# Two files at a time, each with servers of its own; then, with the machine to itself, the one that counts seconds.
 browser: .venv/installed-browser
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest tests/browser --ignore tests/browser/test_first_ten_seconds.py -n 2 --dist loadfile
+	$(BIN)/pytest tests/browser/test_first_ten_seconds.py
 
 # Says so, and goes on, where the index of known holes cannot be reached.
 audit: .venv/installed-dev
