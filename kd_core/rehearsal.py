@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import logging
@@ -104,6 +105,7 @@ class Rehearsals:
         self._asked: Sweep | None = None
         self._is_wanted = threading.Event()
         self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def ask(self, sweep: Sweep, device: str) -> bool:
         """Begins to try it out unless something else is; whether it is being tried out now."""
@@ -113,7 +115,9 @@ class Rehearsals:
             if self._asked is None:
                 self._asked = sweep
                 self._is_wanted.set()
-                threading.Thread(target=self._try, args=(sweep, device), name="trying out a sweep", daemon=True).start()
+                name = "trying out a sweep"
+                self._thread = threading.Thread(target=self._try, args=(sweep, device), name=name, daemon=True)
+                self._thread.start()
             return True
 
     def seconds(self, sweep: Sweep) -> float | None:
@@ -123,6 +127,12 @@ class Rehearsals:
     def stop(self) -> None:
         """Ends what is tried out: the training itself is about to begin."""
         self._is_wanted.clear()
+
+    def close(self, patience: float = 10.0) -> None:
+        """Ends what is tried out and waits for it: torch aborts a process that ends in the middle of a step."""
+        self.stop()
+        if self._thread is not None:
+            self._thread.join(patience)
 
     def _try(self, sweep: Sweep, device: str) -> None:
         found = None
@@ -141,4 +151,6 @@ class Rehearsals:
 @functools.cache
 def shared() -> Rehearsals:
     """The one of this process."""
-    return Rehearsals()
+    rehearsals = Rehearsals()
+    atexit.register(rehearsals.close)
+    return rehearsals

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +50,16 @@ def test_a_trial_that_was_stopped_says_nothing(small_with: With) -> None:
     own.stop()
     wait(lambda: "trying out a sweep" not in {thread.name for thread in threading.enumerate()}, 60)
     assert own.seconds(sweep) is None
+
+
+def test_a_process_that_ends_while_a_sweep_is_tried_out_ends_in_order(tmp_path: Path) -> None:
+    code = (
+        "import time; from kd_core import rehearsal; from kd_core.config import from_flat; "
+        "from kd_core.sweep import Axis, Sweep; "
+        "base = from_flat({'dataset': 'moons', 'epochs': '9000', 'batch_size': '1'}); "
+        "rehearsal.shared().ask(Sweep(base, (Axis('temperature', ('1', '4')),)), 'cpu'); time.sleep(0.5)"
+    )
+    environment = os.environ | {"DISTILLERY_DATA": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -23,7 +23,7 @@ from pages.ui.errors import spared
 Says = Callable[[RunConfig], Any]  # plain values: what an answer is drawn from
 Standing = TypeVar("Standing", bound=Says)
 
-ADDRESS = "address"
+ADDRESS, FORM = "address", "form"
 NUMBERS = ("number", "whole")
 _answers: dict[str, Says] = {}  # in the order of the screen
 _standing: list[Says] = []
@@ -77,6 +77,13 @@ def turn(name: str, text: str) -> None:
     others = [key for key in drawn if drawn[key] != _trace(_answers[key](config))]
     with contextlib.suppress(StreamlitAPIException):  # of another page, which has no such answers: it is drawn whole
         st.rerun([*others, ADDRESS])
+
+
+def whole() -> None:
+    """For ``on_click`` of every button of the form: it is drawn and hears of the click, also if a number that was
+    turned in the same moment asks for the answers alone."""
+    with contextlib.suppress(StreamlitAPIException):
+        st.rerun([FORM])
 
 
 @st.fragment(key=ADDRESS)

@@ -11,7 +11,7 @@ from kd_core.atlas import Atlas, Cell, spread
 from kd_core.schemes import comparison_of
 from kd_core.store import Run
 from kd_core.verdict import verdict
-from pages.ui import roles, survey
+from pages.ui import roles, survey, widget
 from pages.ui.heat import GAIN, title, titled, written
 from pages.ui.survey import Survey
 from pages.ui.verdicts import ICONS, UNEQUAL
@@ -20,18 +20,15 @@ from pages.ui.words import plain
 LISTED = 8  # runs with links of their own; Compare takes as many
 
 
-def choose(atlas: Atlas, chosen: Cell, *, is_active: bool) -> None:
+def choose(atlas: Atlas, chosen: Cell) -> None:
     """The choice of a cell without a mouse, and the way back to the best one."""
-    keys: list[str] = []
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for at, axis in enumerate(atlas.sweep.axes):
-            # While it trains another cell becomes the best at any moment. A browser that asks for the next picture and
-            # has not heard of it yet would seem to choose the former one: a box for another cell is another box.
-            key = f"cell axis {at}" + (f" of {survey.label(chosen.values)}" if is_active else "")
-            if st.session_state.get(key) != chosen.values[at]:
-                st.session_state[key] = chosen.values[at]
-            st.selectbox(title(atlas, at), axis.values, key=key, on_change=_picked, args=(keys,))
-            keys.append(key)
+            value = chosen.values[at]
+            st.selectbox(
+                title(atlas, at), axis.values, axis.values.index(value), key=widget.key(f"cell axis {at}", value),
+                on_change=_picked, args=(len(atlas.sweep.axes),),
+            )  # fmt: skip
         if atlas.best is not None and chosen is not atlas.best:
             st.button(
                 "Back to the best", icon=":material/star:", key="to the best", on_click=lambda: survey.look(cell="")
@@ -128,5 +125,5 @@ def _ended(cell: Cell) -> list[Run]:
     return [run for run in found if run is not None and run.test]
 
 
-def _picked(keys: list[str]) -> None:
-    survey.look(cell=survey.label(tuple(st.session_state[key] for key in keys)))
+def _picked(axes: int) -> None:
+    survey.look(cell=survey.label(tuple(widget.shown(f"cell axis {at}") for at in range(axes))))

@@ -25,7 +25,7 @@ from kd_core.options import options_of
 from kd_core.plan import BASELINE, STUDENT, TEACHER
 from kd_core.probes import extent
 from kd_core.recall import TEST
-from pages.ui import charts, feed
+from pages.ui import charts, feed, widget
 from pages.ui.browser import component
 from pages.ui.focus import Focus, look
 from pages.ui.subject import Subject
@@ -75,11 +75,10 @@ def examples(subject: Subject, focus: Focus) -> None:
     cell = focus.cell(seen.classes)
     groups = {name: seen.group(name, focus.of, cell) for name in _offered(subject)}
     wanted = focus.group if focus.group in groups else next(iter(groups))
-    st.session_state["group"] = wanted
     st.pills(
-        "Show", list(groups), key="group", required=True,
+        "Show", list(groups), default=wanted, key=widget.key("group", wanted), required=True,
         format_func=lambda name: _label(subject, name, len(groups[name])),
-        on_change=lambda: look(group=st.session_state["group"], example=-1),
+        on_change=lambda: look(group=widget.shown("group"), example=-1),
     )  # fmt: skip
     found = groups[wanted]
     st.caption(_told(subject, focus, wanted, len(found)))

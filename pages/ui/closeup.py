@@ -10,6 +10,7 @@ from kd_core import pictures
 from kd_core.drawing import network_input, point, refusal
 from kd_core.options import as_text, options_of
 from kd_core.probes import extent
+from pages.ui import widget
 from pages.ui.address import TYPED, look
 from pages.ui.bench import Bench
 from pages.ui.lens import DRAWING, IMAGE, LOGITS, Lens
@@ -27,11 +28,9 @@ def closeup(bench: Bench) -> None:
     }
     left, right = st.columns([5, 7], gap="large")
     with left:
-        if st.session_state.get("source") != lens.source:
-            st.session_state["source"] = lens.source
         st.segmented_control(
-            "Input", list(names), key="source", format_func=lambda name: names[name], required=True,
-            on_change=lambda: look(source=st.session_state["source"]),
+            "Input", list(names), default=lens.source, key=widget.key("source", lens.source), required=True,
+            format_func=lambda name: names[name], on_change=lambda: look(source=widget.shown("source")),
         )  # fmt: skip
         given = {IMAGE: _example, DRAWING: _drawn, LOGITS: _typed}[lens.source](bench)
     with right:
@@ -70,8 +69,9 @@ def _typed(bench: Bench) -> dict[str, Any]:
         st.error(plain(str(error)))
         logits = Lens().typed()
     for name in TYPED:
-        _follow(f"typed {name}", as_text(getattr(lens, name)))
-        st.text_input(f"{name.split('_')[0].capitalize()}’s logits", key=f"typed {name}", on_change=_type)
+        text = _followed(f"typed {name}", as_text(getattr(lens, name)))
+        label = f"{name.split('_')[0].capitalize()}’s logits"
+        st.text_input(label, text, key=widget.key(f"typed {name}", text), on_change=_type)
     try:
         _as_typed()
     except ValueError as error:
@@ -85,15 +85,17 @@ def _given(logits: dict[str, list[float]], classes: list[str], title: str) -> di
     return {"logits": logits, "classes": classes, "label": None, "title": title}
 
 
-def _follow(key: str, text: str) -> None:
+def _followed(name: str, text: str) -> str:
     """The box shows what the address says whenever that changes; till then, what was typed, right or wrong."""
-    if key not in st.session_state or st.session_state.get(f"address of {key}") != text:
-        st.session_state[key] = st.session_state[f"address of {key}"] = text
+    if st.session_state.get(f"address of {name}") == text:
+        return str(widget.shown(name, text))
+    st.session_state[f"address of {name}"] = text
+    return text
 
 
 def _as_typed() -> dict[str, Any]:
     """Both boxes count together: whoever adds a class has to change both, one after the other. Raises ValueError."""
-    values = {name: options_of(Lens)[name].check(name, st.session_state[f"typed {name}"]) for name in TYPED}
+    values = {name: options_of(Lens)[name].check(name, widget.shown(f"typed {name}")) for name in TYPED}
     Lens(**values).typed()
     return values
 

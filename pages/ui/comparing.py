@@ -13,6 +13,7 @@ from kd_core.courses import ACCURACY, EPOCH, MOST_SMOOTH, SECONDS, STEP
 from kd_core.ledger import Search
 from kd_core.options import Options, as_text, choice, number, options_of, read, shorten, switch, text, whole
 from kd_core.plan import BASELINE, STUDENT, TEACHER
+from pages.ui import widget
 from pages.ui.words import plain
 
 MOST = 8  # runs compared: there are as many colours
@@ -105,17 +106,13 @@ def compare(ids: list[str]) -> None:
     look(runs=",".join(ids[:MOST]) or NOBODY)
 
 
-def put(name: str, value: Any) -> str:
-    """Makes the widget of a setting show ``value``; its key."""
-    key = f"compare {name}"
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
-    return key
+def bound(name: str, value: Any) -> dict[str, Any]:
+    """Binds a widget, whose default is ``value``, to a setting: arguments of every widget of Streamlit."""
+    return {"key": widget.key(f"compare {name}", value), "on_change": _changed, "args": (name,)}
 
 
-def changed(name: str) -> None:
-    """For ``on_change`` of the widget that :func:`put` named."""
-    value = st.session_state[f"compare {name}"]
+def _changed(name: str) -> None:
+    value = widget.shown(f"compare {name}")
     if isinstance(value, list):
         value = ",".join(value)
     look(**{name: Comparing.__dataclass_fields__[name].default if value is None else value})

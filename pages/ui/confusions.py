@@ -11,7 +11,7 @@ import streamlit as st
 
 from kd_core.inspection import DIFFERENCE
 from kd_core.plan import BASELINE, STUDENT
-from pages.ui import charts
+from pages.ui import charts, widget
 from pages.ui.focus import COUNTS, SHARES, Focus, look, look_at_cell
 from pages.ui.subject import Subject
 
@@ -33,11 +33,10 @@ DIVERGING = {
 def matrices(subject: Subject, focus: Focus) -> None:
     """One heat map for each network and one for student − baseline, two abreast; a click chooses a cell."""
     seen = subject.seen
-    st.session_state["measure"] = focus.measure
     st.segmented_control(
-        "Cells show", (COUNTS, SHARES), key="measure", required=True,
+        "Cells show", (COUNTS, SHARES), default=focus.measure, key=widget.key("measure", focus.measure), required=True,
         format_func={COUNTS: "Examples", SHARES: "Share of the true class"}.__getitem__,
-        on_change=lambda: look(measure=st.session_state["measure"]),
+        on_change=lambda: look(measure=widget.shown("measure")),
     )  # fmt: skip
     shown = _shown(subject)
     offered = [*seen.parts, *([DIFFERENCE] if BASELINE in seen.parts else [])]
@@ -238,11 +237,9 @@ def _cell_boxes(subject: Subject, focus: Focus, offered: list[str]) -> None:
     """The same choice without a mouse."""
     classes = ["none", *subject.seen.classes]
     wanted = {"cell of": focus.of, "cell true": focus.true_class, "cell answered": focus.answered}
-    for key, value in wanted.items():
-        st.session_state[key] = value
 
     def choose() -> None:
-        of, true, answered = (st.session_state[key] for key in wanted)
+        of, true, answered = (widget.shown(name) for name in wanted)
         if "none" in (true, answered):
             look(of=of, true_class=true, answered=answered)
         else:
@@ -251,9 +248,12 @@ def _cell_boxes(subject: Subject, focus: Focus, offered: list[str]) -> None:
     st.caption("Click a cell, or choose it here: its examples appear below.")
     columns = st.columns(3)
     names = {of: name_of(subject, of).split(", ")[0] for of in offered}
-    columns[0].selectbox("Matrix", offered, key="cell of", format_func=lambda of: names[of], on_change=choose)
-    columns[1].selectbox("True class", classes, key="cell true", on_change=choose)
-    columns[2].selectbox("Answer", classes, key="cell answered", on_change=choose)
+    boxes = (("Matrix", offered), ("True class", classes), ("Answer", classes))
+    for column, (label, choices), (name, value) in zip(columns, boxes, wanted.items(), strict=True):
+        column.selectbox(
+            label, choices, choices.index(value), key=widget.key(name, value), on_change=choose,
+            format_func=lambda choice: names.get(choice, choice),
+        )  # fmt: skip
 
 
 def _mistakes(subject: Subject) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from kd_core.catalogue import members
 from kd_core.options import Option, as_text, in_words, options_of
-from pages.ui import answers, settings
+from pages.ui import answers, settings, widget
 
 Changed = Callable[[str, str], None]  # (flat name, new text)
 IDLE = "Nothing in the loss depends on it now."
@@ -31,11 +31,12 @@ def member(
     known = dict(titles or {key: cls.title for key, cls in members(group).items()})
     current = st.session_state["settings"][name]
     offered = [key for key in known if key == current or key not in refused]
-    _put(f"set {name}", current if current in offered else offered[0])
+    shown = current if current in offered else offered[0]
     st.selectbox(
         label,
         offered,
-        key=f"set {name}",
+        offered.index(shown),
+        key=widget.key(f"set {name}", shown),
         format_func=lambda key: known[key],
         on_change=apply,
         args=(name, f"set {name}", settings.choose),
@@ -92,37 +93,52 @@ def option(
 
     One that does not matter now, because nothing depends on it, cannot be moved and says so.
     """
-    key, label = f"{place} {flat}", in_words(name, declared, called)
+    at, label = f"{place} {flat}", in_words(name, declared, called)
     note = "" if matters else f"{IDLE} "
-    common: dict[str, Any] = {"key": key, "on_change": apply, "args": (flat, key, changed)}
+    shown = _shown(name, declared, text, classes)
+    common: dict[str, Any] = {"key": widget.key(at, shown), "on_change": apply, "args": (flat, at, changed)}
     common |= {"help": note + declared.help, "disabled": not matters}
+    if declared.kind == "switch":
+        st.checkbox(label, shown, **common)
+    elif declared.kind in ("choice", "class"):
+        offered = declared.choices if declared.kind == "choice" else ("none", *classes)
+        st.selectbox(label, offered, offered.index(shown), **common)
+    elif declared.kind in ("widths", "text"):
+        st.text_input(label, shown, **common)
+    elif is_slider(declared):
+        _slider(label, declared, shown, common)
+    elif declared.kind == "whole":
+        st.number_input(label, value=shown, step=int(declared.step), **common)
+    else:
+        precise = "%.6g" if declared.log else "%.2f"
+        st.number_input(label, value=shown, step=float(declared.step), format=precise, **common)
+
+
+def _shown(name: str, declared: Option, text: str, classes: tuple[str, ...]) -> Any:
+    """What the widget of an option shows: ``text``, or what comes next to it where no such widget can show that.
+
+    Boxes for numbers have no bounds: the engine answers a value out of range, by name and with the range.
+    """
     try:
         value = declared.check(name, text)
     except ValueError:
         value = None
     if declared.kind == "switch":
-        _put(key, bool(value))
-        st.checkbox(label, **common)
-    elif declared.kind == "choice":
-        _put(key, value or declared.choices[0])
-        st.selectbox(label, declared.choices, **common)
-    elif declared.kind == "class":
-        names = ("none", *classes)
-        _put(key, value if value in names else "none")
-        st.selectbox(label, names, **common)
-    elif declared.kind in ("widths", "text"):
-        _put(key, text)
-        st.text_input(label, **common)
-    elif is_slider(declared):
-        _slider(key, label, declared, value, common)
-    else:
-        _number(key, label, declared, text, common)
+        return bool(value)
+    if declared.kind == "choice":
+        return value or declared.choices[0]
+    if declared.kind == "class":
+        return value if value in classes else "none"
+    if declared.kind in ("widths", "text"):
+        return text
+    if is_slider(declared):
+        return declared.low if value is None else value
+    return int(_as_typed(text)) if declared.kind == "whole" else float(_as_typed(text))
 
 
-def _slider(key: str, label: str, declared: Option, value: float | None, common: dict[str, Any]) -> None:
+def _slider(label: str, declared: Option, shown: float, common: dict[str, Any]) -> None:
     """For what one turns rather than types; the meaning of both ends stands under it."""
-    _put(key, declared.low if value is None else value)
-    st.slider(label, declared.low, declared.high, step=declared.step, **common)
+    st.slider(label, declared.low, declared.high, shown, step=declared.step, **common)
     if common["disabled"]:
         st.caption(IDLE)
         return
@@ -130,17 +146,6 @@ def _slider(key: str, label: str, declared: Option, value: float | None, common:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.caption(f"{declared.low:g} · {left}")
         st.caption(f"{right} · {declared.high:g}", text_alignment="right")
-
-
-def _number(key: str, label: str, declared: Option, text: str, common: dict[str, Any]) -> None:
-    """A box without bounds of its own: the engine answers a value out of range, by name and with the range."""
-    typed = _as_typed(text)
-    if declared.kind == "whole":
-        _put(key, int(typed))
-        st.number_input(label, step=int(declared.step), **common)
-    else:
-        _put(key, float(typed))
-        st.number_input(label, step=float(declared.step), format="%.6g" if declared.log else "%.2f", **common)
 
 
 def _as_typed(text: str) -> float:
@@ -151,14 +156,8 @@ def _as_typed(text: str) -> float:
     return number if math.isfinite(number) else 0.0
 
 
-def _put(key: str, value: Any) -> None:
-    """Makes a widget show ``value``: the settings decide, the widget follows."""
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
-
-
-def apply(flat: str, key: str, changed: Changed) -> None:
-    """For ``on_change``: tells ``changed`` what the widget ``key`` shows now."""
-    value = st.session_state[key]
+def apply(flat: str, at: str, changed: Changed) -> None:
+    """For ``on_change``: tells ``changed`` what the widget ``at`` shows now."""
+    value = widget.shown(at)
     if value is not None:
         changed(flat, as_text(value))

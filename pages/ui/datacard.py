@@ -17,7 +17,7 @@ from kd_core.options import options_of, read
 from kd_core.probes import extent
 from kd_core.unpacking import amount
 from kd_core.views import Labels
-from pages.ui import answers, controls, feed, live, room, settings
+from pages.ui import answers, controls, feed, live, room, settings, widget
 from pages.ui.acting import acting, button, heard
 from pages.ui.errors import beside, spared
 from pages.ui.words import plain
@@ -117,6 +117,7 @@ def fetching(dataset: Dataset) -> None:
     st.info(f"Not on this machine yet. {provenance(dataset)}")
     if button(
         f"Fetch {amount(dataset.size)}", icon=":material/download:", type="primary", key="fetch",
+        on_click=answers.whole,
         help="Fetched once and checked against the published checksum; what breaks off goes on where it stopped.",
     ):  # fmt: skip
         acting().fetch(dataset)
@@ -136,11 +137,10 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
     known = {upload.id: upload for upload in uploads.listed()}
     current = str(dataset.values()["id"])
     if known:
-        names = ["", *known]
+        names, shown = ["", *known], current if current in known else ""
         st.selectbox(
-            "Your uploads", names, index=names.index(current) if current in known else 0, key=f"uploads {len(known)}",
+            "Your uploads", names, names.index(shown), key=widget.key("uploads", shown), on_change=_choose_upload,
             format_func=lambda key: _called(known[key]) if key else "choose one, or upload another",
-            on_change=_choose_upload, args=(f"uploads {len(known)}",),
         )  # fmt: skip
     if not room.may_act():
         st.caption("Only a presenter can upload a file, or forget one.")
@@ -154,7 +154,9 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
         pixels = st.number_input("Pixels per side, for images in a ZIP", 8, 224, uploads.PIXELS, step=8)
         colour = st.selectbox("Colours", uploads.COLOURS, help="auto: grey if all images are grey.")
         file = st.file_uploader("File", key="upload", label_visibility="collapsed")
-        if file is not None and st.button("Check and keep it", type="primary", key="keep upload"):
+        if file is not None and st.button(
+            "Check and keep it", type="primary", key="keep upload", on_click=answers.whole
+        ):
             with st.spinner("Checking every example …"):
                 try:
                     kept = acting().keep_upload(file.name, file, int(pixels), colour)
@@ -163,7 +165,9 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
                     return
             settings.choose_data(UPLOAD, id=kept.id)
             st.rerun()
-    if is_shown and st.button("Forget this upload", icon=":material/delete:", key="forget upload"):
+    if is_shown and st.button(
+        "Forget this upload", icon=":material/delete:", key="forget upload", on_click=answers.whole
+    ):
         acting().remove_upload(current)
         forget(dataset)
         settings.choose_data(UPLOAD)
@@ -174,8 +178,8 @@ def _called(upload: uploads.Upload) -> str:
     return f"{upload.name} · {len(upload):,} examples, {len(upload.classes)} classes"
 
 
-def _choose_upload(key: str) -> None:
-    settings.choose_data(UPLOAD, id=st.session_state[key])
+def _choose_upload() -> None:
+    settings.choose_data(UPLOAD, id=widget.shown("uploads"))
 
 
 # -- what is shown ------------------------------------------------------------------------------------------------

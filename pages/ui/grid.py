@@ -11,7 +11,7 @@ from kd_core.rehearsal import Past
 from kd_core.schemes import plan_of
 from kd_core.sweep import MOST, Sweep
 from kd_core.sweeping import parted
-from pages.ui import planning, room, survey
+from pages.ui import planning, room, survey, widget
 from pages.ui.acting import acting, button
 from pages.ui.errors import spared
 from pages.ui.survey import ACROSS, DOWN, NONE, Wish
@@ -35,16 +35,18 @@ def form(wish: Wish) -> None:
     titles = axes.titles(base)
     for at, (name, heading) in enumerate(((ACROSS, "Across"), (DOWN, "Down"))):
         left, right = st.columns([1, 2], gap="medium", vertical_alignment="bottom")
-        others = [other for other in titles if other != wish.chosen[1 - at]]
+        others = [other for other in titles if other == wish.chosen[at] or other != wish.chosen[1 - at]]
         offered = [*others, NONE] if name == DOWN else others
         with left:
             st.selectbox(
-                f"{heading}: option", offered, key=_put(name, wish.chosen[at]), on_change=_chosen, args=(name,),
+                f"{heading}: option", offered, offered.index(wish.chosen[at]),
+                key=widget.key(f"survey {name}", wish.chosen[at]), on_change=_chosen, args=(name,),
                 format_func=lambda flat: titles.get(flat, "No second option"),
             )  # fmt: skip
         with right:
             st.text_input(
-                f"{heading}: values", key=_put(f"{name}_values", wish.typed[at]), on_change=_typed, args=(name,),
+                f"{heading}: values", wish.typed[at], key=widget.key(f"survey {name}_values", wish.typed[at]),
+                on_change=_typed, args=(name,),
                 disabled=wish.chosen[at] == NONE, placeholder="The map has one row" if name == DOWN else "",
                 help="With commas between them; the map keeps your order. The point is the decimal mark."
                 + (f" Now {base.flat()[wish.chosen[at]]} in Distill." if wish.chosen[at] != NONE else ""),
@@ -52,8 +54,8 @@ def form(wish: Wish) -> None:
     counted, press = st.columns([1, 2], gap="medium", vertical_alignment="bottom")
     with counted:
         st.number_input(
-            "Seeds of every cell", 1, 100, key=_put("seeds", wish.view.seeds),
-            on_change=lambda: survey.look(seeds=int(st.session_state["survey seeds"])),
+            "Seeds of every cell", 1, 100, wish.view.seeds, key=widget.key("survey seeds", wish.view.seeds),
+            on_change=lambda: survey.look(seeds=int(widget.shown("survey seeds"))),
             help="The same run again with other examples, weights and order. Three is the least that shows a spread.",
         )  # fmt: skip
     try:
@@ -157,18 +159,11 @@ def _many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def _put(name: str, value: object) -> str:
-    key = f"survey {name}"
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
-    return key
-
-
 def _chosen(name: str) -> None:
     # Both are named: what is usual for the other one depends on this one.
-    both = {each: st.session_state[f"survey {each}"] for each in (ACROSS, DOWN)}
+    both = {each: widget.shown(f"survey {each}") for each in (ACROSS, DOWN)}
     survey.look(**both, **{f"{name}_values": ""})
 
 
 def _typed(name: str) -> None:
-    survey.look(**{f"{name}_values": st.session_state[f"survey {name}_values"]})
+    survey.look(**{f"{name}_values": widget.shown(f"survey {name}_values")})

@@ -21,7 +21,7 @@ from kd_core.status import ACTIVE
 from kd_core.store import Run, Store
 from pages.ui import roles
 from pages.ui.browser.palette import MORE, ROLES
-from pages.ui.comparing import KINDS, Comparing, changed, current, put
+from pages.ui.comparing import KINDS, Comparing, bound, current
 from pages.ui.errors import spared
 from pages.ui.figures import apart, axis, chart, numbers, theme
 
@@ -144,30 +144,28 @@ def curves(ledger: Ledger, rows: dict[str, Run], called: dict[str, str], view: C
 def _controls(names: dict[str, str], curve: str, view: Comparing) -> None:
     left, middle, right = st.columns(3, gap="medium", vertical_alignment="bottom")
     with left:
-        st.selectbox("Curve", list(names), key=put("curve", curve), format_func=lambda key: names[key],
-                     on_change=changed, args=("curve",))  # fmt: skip
+        at = list(names).index(curve)
+        st.selectbox("Curve", list(names), at, format_func=lambda key: names[key], **bound("curve", curve))
     with middle:
         st.pills(
-            "Networks", list(KINDS), key=put("networks", view.kinds), selection_mode="multi",
-            format_func=lambda kind: f"{ROLES[kind]['glyph']} {ROLES[kind]['name']}", on_change=changed,
-            args=("networks",),
+            "Networks", list(KINDS), default=view.kinds, selection_mode="multi", **bound("networks", view.kinds),
+            format_func=lambda kind: f"{ROLES[kind]['glyph']} {ROLES[kind]['name']}",
         )  # fmt: skip
     with right:
-        st.segmented_control("Over", list(OVER), key=put("x", view.x), format_func=lambda key: OVER[key],
-                             required=True, on_change=changed, args=("x",))  # fmt: skip
+        st.segmented_control(
+            "Over", list(OVER), default=view.x, required=True, format_func=lambda key: OVER[key], **bound("x", view.x)
+        )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.slider(
-            "Smoothing", 0.0, MOST_SMOOTH, step=0.05, key=put("smooth", view.smooth), on_change=changed,
-            args=("smooth",), width=260,
+            "Smoothing", 0.0, MOST_SMOOTH, view.smooth, step=0.05, width=260, **bound("smooth", view.smooth),
             help="Each point keeps this share of what was before it. The raw curve stays, faint.",
         )  # fmt: skip
-        st.checkbox("Log values", key=put("log_y", view.log_y), on_change=changed, args=("log_y",))
-        st.checkbox(f"Log {OVER[view.x].lower()}", key=put("log_x", view.log_x), on_change=changed, args=("log_x",))
+        st.checkbox("Log values", view.log_y, **bound("log_y", view.log_y))
+        st.checkbox(f"Log {OVER[view.x].lower()}", view.log_x, **bound("log_x", view.log_x))
         st.checkbox(
             "Seeds together",
-            key=put("together", view.together),
-            on_change=changed,
-            args=("together",),
+            view.together,
+            **bound("together", view.together),
             help="Compared runs that differ in their seed alone become one curve: their mean, with its 95 % interval.",
         )
 

@@ -45,7 +45,7 @@ def _draw(row: SweepRow, view: Survey, was_active: bool) -> None:
     if row.sweep.axes:
         heat.maps(found, row.id, chosen)
         st.markdown("Click a cell, or choose it here:")
-        cell.choose(found, chosen, is_active=status.is_active)
+        cell.choose(found, chosen)
     else:
         heat.numbers(found, row.id)
     cell.panel(found, chosen, view, is_active=status.is_active)

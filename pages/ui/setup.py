@@ -38,7 +38,7 @@ from pages.ui.errors import beside, spared
 from pages.ui.words import plain
 
 
-@st.fragment
+@st.fragment(key=answers.FORM)
 @spared
 def form(row: Run | None) -> None:
     """Draws all widgets, writes what they show into the address, and starts a run when asked to.
@@ -200,6 +200,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
             icon=":material/play_arrow:",
             disabled=bool(refused or devices.refusal(config.compute.device)),
             shortcut="Ctrl+Enter",
+            on_click=answers.whole,
         )
         pace = st.segmented_control(
             "Pace", list(steering.PACES), default="Watch", required=True, key="pace",

@@ -16,9 +16,9 @@ from kd_core.labels import key
 from kd_core.ledger import NAMED, UP, Ledger, Search
 from kd_core.ledger import ORDERS as ORDERED
 from kd_core.store import Run
-from pages.ui import trash
+from pages.ui import trash, widget
 from pages.ui.brief import in_short, titled
-from pages.ui.comparing import MOST, USUAL, Comparing, changed, compare, look, put
+from pages.ui.comparing import MOST, USUAL, Comparing, bound, compare, look
 from pages.ui.figures import download
 from pages.ui.words import plain
 
@@ -56,7 +56,7 @@ def usual(ledger: Ledger, search: Search) -> list[str]:
 def filters(ledger: Ledger, view: Comparing) -> None:
     """Search, a box for every facet, and the order."""
     st.text_input(
-        "Search", key=put("find", view.find), on_change=changed, args=("find",), icon=":material/search:",
+        "Search", view.find, **bound("find", view.find), icon=":material/search:",
         placeholder="Words from name, tags, note, data, networks, method, state; a seed; a run’s id",
     )  # fmt: skip
     choices = ledger.choices()
@@ -71,14 +71,14 @@ def filters(ledger: Ledger, view: Comparing) -> None:
                 continue
             known = {"": 0, **choices[facet]} | ({current: choices[facet].get(current, 0)} if current else {})
             st.selectbox(
-                label, list(known), key=put(facet, current), on_change=changed, args=(facet,), width=BOX,
+                label, list(known), list(known).index(current), width=BOX, **bound(facet, current),
                 format_func=functools.partial(_option, facet, known=known),
             )  # fmt: skip
         st.selectbox(
-            "Order", list(ORDERS), key=put("order", view.order), format_func=lambda order: ORDERS[order],
-            on_change=changed, args=("order",), width=BOX,
+            "Order", list(ORDERS), list(ORDERS).index(view.order), width=BOX, format_func=lambda order: ORDERS[order],
+            **bound("order", view.order),
         )  # fmt: skip
-        st.checkbox("Reversed", key=put("reverse", view.reverse), on_change=changed, args=("reverse",))
+        st.checkbox("Reversed", view.reverse, **bound("reverse", view.reverse))
 
 
 def table(ledger: Ledger, view: Comparing, chosen: list[str]) -> None:
@@ -130,9 +130,10 @@ def compared(ledger: Ledger, view: Comparing, chosen: dict[str, Run]) -> None:
     st.multiselect(
         f"Compared, {MOST} at most",
         list(rows),
-        key=put("chosen", list(chosen)),
+        list(chosen),
+        key=widget.key("compare chosen", list(chosen)),
         format_func=lambda run: f"{called[run]} · {titled(rows[run])}" if run in called else titled(rows[run]),
-        on_change=lambda: compare(st.session_state["compare chosen"]),
+        on_change=lambda: compare(widget.shown("compare chosen")),
         placeholder="Choose runs, or tick them in the table",
     )
     if st.session_state.pop("too many", False):

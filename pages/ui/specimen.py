@@ -12,7 +12,7 @@ from kd_core.config import from_flat
 from kd_core.datasets import load
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
-from pages.ui import history, labels, live, trash
+from pages.ui import history, labels, live, trash, widget
 from pages.ui.acting import acting, button, unasked
 from pages.ui.address import look
 from pages.ui.brief import in_short
@@ -55,10 +55,9 @@ def choice(row: Run | None) -> None:
         return
     names = _names(rows)
     current: str | None = row.id if row else None
-    if "specimen" not in st.session_state or st.session_state["specimen"] != current:
-        st.session_state["specimen"] = current
     st.selectbox(
-        "Run", list(names), key="specimen", format_func=lambda run: names[str(run)], on_change=_choose,
+        "Run", list(names), list(names).index(current) if current else None, key=widget.key("specimen", current),
+        format_func=lambda run: names[str(run)], on_change=_choose,
         placeholder="Choose a run",
     )  # fmt: skip
 
@@ -75,8 +74,8 @@ def _names(rows: list[Run]) -> dict[str, str]:
 
 
 def _choose() -> None:
-    if st.session_state["specimen"] != st.query_params.get("run"):
-        st.query_params.from_dict({"run": st.session_state["specimen"]})
+    if (run := widget.shown("specimen")) != st.query_params.get("run"):
+        st.query_params.from_dict({"run": run})
 
 
 def epoch(recall: Recall, moment: Moment, is_active: bool) -> None:
@@ -84,16 +83,15 @@ def epoch(recall: Recall, moment: Moment, is_active: bool) -> None:
     moments = recall.moments
     if len(moments) < 2:
         return
-    if st.session_state.get("epoch") != moment.epoch:
-        st.session_state["epoch"] = moment.epoch
     st.select_slider(
-        "Epoch" + (", still training" if is_active else ""), [one.epoch for one in moments], key="epoch",
-        on_change=_choose_epoch, args=(moments[-1].epoch,),
+        "Epoch" + (", still training" if is_active else ""), [one.epoch for one in moments], moment.epoch,
+        key=widget.key("epoch", moment.epoch), on_change=_choose_epoch, args=(moments[-1].epoch,),
     )  # fmt: skip
 
 
 def _choose_epoch(last: int) -> None:
-    look(epoch=-1 if st.session_state["epoch"] == last else st.session_state["epoch"])
+    epoch = widget.shown("epoch")
+    look(epoch=-1 if epoch == last else epoch)
 
 
 def _usual() -> Run | None:

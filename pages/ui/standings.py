@@ -17,7 +17,7 @@ from kd_core.store import Run
 from pages.ui import roles
 from pages.ui.acting import acting, button
 from pages.ui.browser.palette import ROLES
-from pages.ui.comparing import Comparing, changed, put
+from pages.ui.comparing import Comparing, bound
 from pages.ui.errors import spared
 from pages.ui.figures import GREY, axis, chart, download, numbers, table, theme
 from pages.ui.shelf import LABELS
@@ -165,8 +165,8 @@ def _wait() -> None:
 def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Comparing) -> None:
     """Test accuracy against what a network costs, and the networks that no other beats."""
     st.segmented_control(
-        "Cost", list(COSTS), key=put("cost", view.cost), format_func=lambda cost: COSTS[cost].split(",")[0],
-        required=True, on_change=changed, args=("cost",),
+        "Cost", list(COSTS), default=view.cost, required=True, format_func=lambda cost: COSTS[cost].split(",")[0],
+        **bound("cost", view.cost),
     )  # fmt: skip
     times = stopwatch.shared(runs.shared().folder).known() if view.cost == "latency" else {}
     points = [(row, own, cost) for row, own in found if (cost := _cost(own, view.cost, times)) is not None and cost > 0]

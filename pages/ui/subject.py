@@ -12,7 +12,7 @@ from kd_core.inspection import Inspection, Projection
 from kd_core.plan import STUDENT
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
-from pages.ui import roles, specimen, trash
+from pages.ui import roles, specimen, trash, widget
 from pages.ui.browser import palette
 from pages.ui.focus import Focus, look
 
@@ -108,10 +108,10 @@ def choices(subject: Subject) -> None:
     if len(pupils) > 1:
         names = roles.titles(subject.row.config)
         with columns[2]:
-            st.session_state["inspected pupil"] = subject.cast[STUDENT]
+            own = subject.cast[STUDENT]
             st.selectbox(
-                "Answers of", pupils, key="inspected pupil", format_func=lambda role: names[role],
-                on_change=lambda: look(pupil=st.session_state["inspected pupil"]),
+                "Answers of", pupils, pupils.index(own), key=widget.key("inspected pupil", own),
+                format_func=lambda role: names[role], on_change=lambda: look(pupil=widget.shown("inspected pupil")),
             )  # fmt: skip
 
 
@@ -119,15 +119,13 @@ def _epoch(subject: Subject) -> None:
     epochs = [one.epoch for one in subject.recall.moments]
     if len(epochs) < 2:
         return
-    if st.session_state.get("inspected epoch") != subject.moment.epoch:
-        st.session_state["inspected epoch"] = subject.moment.epoch
-    last = epochs[-1]
+    own, last = subject.moment.epoch, epochs[-1]
 
     def choose() -> None:
-        epoch = st.session_state["inspected epoch"]
+        epoch = widget.shown("inspected epoch")
         look(epoch=-1 if epoch == last else epoch)
 
-    st.select_slider("Epoch", epochs, key="inspected epoch", on_change=choose)
+    st.select_slider("Epoch", epochs, own, key=widget.key("inspected epoch", own), on_change=choose)
 
 
 def _pupil(row: Run, focus: Focus) -> str:

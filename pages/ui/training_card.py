@@ -10,7 +10,7 @@ from kd_core.config import RunConfig
 from kd_core.datasets import load
 from kd_core.options import options_of
 from kd_core.recipes import STEPS, Course, TeacherRecipe
-from pages.ui import answers, controls, room, settings
+from pages.ui import answers, controls, room, settings, widget
 from pages.ui.acting import acting
 from pages.ui.errors import beside
 from pages.ui.words import plain
@@ -52,15 +52,15 @@ def own_weights(config: RunConfig) -> None:
         if fitting or current:
             names = ["", *fitting, *([current] if current and current not in fitting else [])]
             st.selectbox(
-                "Teacher’s weights", names, index=names.index(current), key=f"weights {names}",
+                "Teacher’s weights", names, names.index(current), key=widget.key("teacher’s weights", current),
                 format_func=lambda key: fitting[key].name if key in fitting else key or "new ones",
-                on_change=controls.apply, args=("teacher_weights", f"weights {names}", settings.choose),
+                on_change=controls.apply, args=("teacher_weights", "teacher’s weights", settings.choose),
             )  # fmt: skip
         if not room.may_act():
             st.caption("Only a presenter can upload weights.")
             return
         file = st.file_uploader("Weights", key="weights file")
-        if file is not None and st.button("Check and keep them", key="keep weights"):
+        if file is not None and st.button("Check and keep them", key="keep weights", on_click=answers.whole):
             try:
                 key = acting().keep_weights(file.name, file.getvalue(), config.teacher, data.shape, len(data.classes))
             except ValueError as error:
@@ -83,10 +83,10 @@ def computing(refused: list[str]) -> None:
         if said := devices.refusal(current):
             st.error(plain(said))
         st.selectbox(
-            "Device", names, index=names.index(current), key=f"device {names}",
+            "Device", names, names.index(current), key=widget.key("device", current),
             format_func=lambda name: f"auto: {offered.get(first, first)}" if name == devices.AUTO
             else offered.get(name, f"{name}: not on this machine"),
-            on_change=controls.apply, args=("device", f"device {names}", settings.choose),
+            on_change=controls.apply, args=("device", "device", settings.choose),
         )  # fmt: skip
         # Beside the choice, not in it: an option whose words change is another option to Streamlit.
         st.caption("; ".join(f"{device.name}: {device.memory_in_words()}" for device in found if device.memory))

@@ -10,6 +10,7 @@ from kd_core.options import in_words, options_of
 from kd_core.runs import Runs
 from kd_core.schemes import plan_of
 from pages.ui import arrangement, matching, planning, scheme
+from tests.pages.named import named
 from tests.pages.test_distill import Open, button, finish, texts
 from tests.pages.test_matching import select
 
@@ -138,23 +139,23 @@ def test_another_data_set_keeps_the_scheme_if_it_can(open_page: Open) -> None:
     assert app.selectbox(key="set scheme").value == "mutual"
     app = open_page("distill", autoplay="0", scheme="merge")
     select(app, "dataset", "moons")
-    assert app.selectbox(key="set scheme").value == "offline"
+    assert named(app, "selectbox", "set scheme").value == "offline"
     assert not app.error
 
 
 def test_the_methods_offered_are_those_of_the_chosen_scheme(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", student="cnn", student_width="8")
-    assert "Feature · Hints (FitNets)" in app.selectbox(key="set method").options
+    assert "Feature · Hints (FitNets)" in named(app, "selectbox", "set method").options
     select(app, "scheme", "ensemble")
-    app.selectbox(key="set student").select("cnn").run()
-    offered = app.selectbox(key="set method").options
+    named(app, "selectbox", "set student").select("cnn").run()
+    offered = named(app, "selectbox", "set method").options
     assert "Response · Soft targets" in offered
     assert "Feature · Hints (FitNets)" not in offered
     assert "Choose “Average the teachers’” = losses." in texts(app).replace("\\", "")
     select(app, "combine", "losses")
-    assert "Feature · Hints (FitNets)" in app.selectbox(key="set method").options
+    assert "Feature · Hints (FitNets)" in named(app, "selectbox", "set method").options
     select(app, "scheme", "self_attention")
-    assert "Response · Soft targets" not in app.selectbox(key="set method").options
+    assert "Response · Soft targets" not in named(app, "selectbox", "set method").options
 
 
 def test_a_method_that_the_new_scheme_refuses_stays_named_and_can_be_mended(open_page: Open) -> None:

@@ -11,6 +11,7 @@ from kd_core.events import Adjusted
 from kd_core.runs import Runs
 from kd_core.training import Training
 from pages.ui.reel import reel
+from tests.pages.named import named
 from tests.waiting import wait
 
 Open = Callable[..., AppTest]
@@ -73,8 +74,8 @@ def test_each_network_is_shown_with_its_cost_and_what_it_will_see(open_page: Ope
 def test_another_data_set_brings_its_own_suggestions_and_models_that_fit(open_page: Open) -> None:
     app = open_page("distill", autoplay="0")
     app.selectbox(key="set dataset").select("moons").run()
-    assert app.selectbox(key="set teacher").options == ["MLP"]
-    assert app.number_input(key="set labelled").value == 60
+    assert named(app, "selectbox", "set teacher").options == ["MLP"]
+    assert named(app, "number_input", "set labelled").value == 60
     assert not app.error
 
 

@@ -7,6 +7,7 @@ from kd_core import inspection
 from kd_core.config import RunConfig, from_flat
 from kd_core.recall import Recall
 from kd_core.runs import Runs
+from tests.pages.named import named
 from tests.waiting import wait_for_end
 
 Open = Callable[..., AppTest]
@@ -129,7 +130,7 @@ def test_a_cell_chosen_by_keyboard_shows_its_examples(open_page: Open, shared: R
     }
     count = own.counts("student")[3][3]
     assert count
-    assert f"One cell · {count}" in app.pills(key="group").options
+    assert f"One cell · {count}" in named(app, "button_group", "group").options
     assert "Examples of 3 that the student answers as 3" in texts(app)
 
 

@@ -16,6 +16,7 @@ from kd_core.runs import Runs
 from kd_core.sweep import Axis, Sweep
 from pages.ui import heat, settings, survey
 from pages.ui.heat import readable, shade
+from tests.pages.named import named
 from tests.pages.test_compare import said
 from tests.pages.test_distill import Open, button
 from tests.waiting import wait, wait_for_end
@@ -109,7 +110,7 @@ def test_values_that_make_no_sweep_are_answered_and_stay(look: Look, link: dict[
     assert sentence in said(app)
     assert button(app, "Start the sweep").disabled
     if values := link.get("across_values"):
-        assert app.text_input(key="survey across_values").value == values
+        assert named(app, "text_input", "survey across_values").value == values
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_one_value_reversed_values_and_one_option_are_sweeps_too(
 def test_another_option_brings_values_of_its_own(look: Look) -> None:
     app = look(**SMALL, **GRID)
     app.selectbox(key="survey across").select("learning_rate").run()
-    assert app.text_input(key="survey across_values").value == "0.00075, 0.0015, 0.003, 0.006, 0.012"
+    assert named(app, "text_input", "survey across_values").value == "0.00075, 0.0015, 0.003, 0.006, 0.012"
     assert app.query_params["across"] == "learning_rate"
     assert app.query_params["down_values"] == "0.3, 0.9"
     assert app.selectbox(key="survey down").value == "alpha"

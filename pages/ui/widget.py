@@ -1,0 +1,43 @@
+"""Widgets that show what the settings say, whoever changed those: the address, another widget, a suggestion."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import streamlit as st
+
+
+def key(name: str, value: Any) -> str:
+    """The key of a widget that shows ``value``, which must be its default, too.
+
+    Writing into the session's state instead, as Streamlit suggests, tells the browser once. If the next drawing comes
+    before the browser has looked, it never learns of it, shows the least value, and sends that with the next click as
+    if it had been chosen. So a widget that shows something else than it should becomes another one, which begins with
+    the right value; what a browser still sends of the former one changes nothing.
+    """
+    if not _is_same(shown(name, value), value):
+        _numbers()[name] = _numbers().get(name, 0) + 1
+    return _current(name)
+
+
+def shown(name: str, usual: Any = None) -> Any:
+    """What the widget of that name shows; ``usual`` if it is not on the page."""
+    return st.session_state.get(_current(name), usual)
+
+
+def _current(name: str) -> str:
+    number = _numbers().get(name, 0)
+    return f"{name} ·{number}" if number else name
+
+
+def _numbers() -> dict[str, int]:
+    numbers: dict[str, int] = st.session_state.setdefault("widgets", {})
+    return numbers
+
+
+def _is_same(now: Any, value: Any) -> bool:
+    """Texts keep ten digits of a number; turning a slider must not take the focus from it for the eleventh."""
+    if isinstance(now, float) and isinstance(value, float):
+        return math.isclose(now, value, rel_tol=1e-9)
+    return bool(now == value)
