@@ -2,7 +2,9 @@
 
 A widget is a message to the browser and the form has dozens, so drawing it as a whole is what a click would wait for.
 Most turns change no widget but the one in hand. Such a turn writes the address and draws those answers that say
-something else now, nothing more. Any other turn draws the whole form, as Streamlit does unasked.
+something else now, nothing more. Any other turn draws the whole page, as Streamlit does unasked. The form is no
+fragment: of one that is drawn again before the browser has all of it, Streamlit drops what it has not sent, but not
+what the fragments within it have said; the browser finds no place for that, and the page ends.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pages.ui.errors import spared
 Says = Callable[[RunConfig], Any]  # plain values: what an answer is drawn from
 Standing = TypeVar("Standing", bound=Says)
 
-ADDRESS, FORM = "address", "form"
+ADDRESS = "address"
 NUMBERS = ("number", "whole")
 _answers: dict[str, Says] = {}  # in the order of the screen
 _standing: list[Says] = []
@@ -80,10 +82,8 @@ def turn(name: str, text: str) -> None:
 
 
 def whole() -> None:
-    """For ``on_click`` of every button of the form: it is drawn and hears of the click, also if a number that was
-    turned in the same moment asks for the answers alone."""
-    with contextlib.suppress(StreamlitAPIException):
-        st.rerun([FORM])
+    """For ``on_click`` of every button of the form. A number that was turned in the same moment asks for the answers
+    alone, and the click would be lost; what a callback asks for that returns, the whole page, goes first."""
 
 
 @st.fragment(key=ADDRESS)

@@ -38,13 +38,11 @@ from pages.ui.errors import beside, spared
 from pages.ui.words import plain
 
 
-@st.fragment(key=answers.FORM)
 @spared
 def form(row: Run | None) -> None:
     """Draws all widgets, writes what they show into the address, and starts a run when asked to.
 
-    A fragment: a turn of a widget draws the form again and leaves the rest of the page, and ``row``'s run on it, alone.
-    Most turns do not draw all of it: see :mod:`pages.ui.answers`.
+    Most turns of a widget draw parts of it alone: see :mod:`pages.ui.answers`.
     """
     answers.begin()
     config, refused = settings.chosen(row.config if row else None)
