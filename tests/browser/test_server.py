@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from pages.ui.frame import PAGES
 from tests.browser.server import Server
 from tests.browser.test_lab import LONG, start
+from tests.browser.wire import Visitor
 
 New = Callable[..., Page]
 Start = Callable[[], Server]
@@ -48,6 +50,17 @@ def test_the_process_ends_cleanly_in_the_middle_of_a_run_which_can_go_on(
     expect(visitor.get_by_text("The app was closed in the middle of this run.")).to_be_visible()
     visitor.get_by_role("button", name="Go on with it").click()
     expect(visitor.get_by_role("button", name="Pause")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", [name for name, _ in PAGES])
+def test_no_fragment_draws_within_another_one(server: Server, page: str) -> None:
+    """What an inner one has said outlives what Streamlit drops of the outer one, and the browser finds no place for it:
+    the page ends."""
+    with Visitor.at(server.port) as visitor:
+        visitor.open(page, "autoplay=0")
+        for place, fragment in visitor.places.items():
+            around = {visitor.places.get(place[:end], "") for end in range(1, len(place))} - {"", fragment}
+            assert not (fragment and around), f"{place} of {page}"
 
 
 def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> None:

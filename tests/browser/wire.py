@@ -25,6 +25,7 @@ class Visitor:
         self.port, self._socket, self._cookies = port, socket, cookies
         self.session, self._hash = "", ""
         self.elements: list[Any] = []
+        self.places: dict[tuple[int, ...], str] = {}  # on the page: which fragment drew there, "" for none
         self.errors: list[str] = []
         self.timers: dict[str, tuple[float, float]] = {}  # of fragments: seconds between draws, and when the next is
         self.query = ""
@@ -103,7 +104,7 @@ class Visitor:
             setattr(wish, name, value)
         wish.context_info.timezone, wish.context_info.locale = "UTC", "en"
         if not wish.fragment_id:
-            self.elements = []
+            self.elements, self.places = [], {}
         begun = time.monotonic()
         self._socket.send(message.SerializeToString())
         while not self._take(ForwardMsg.FromString(self._socket.recv(PATIENCE))):  # type: ignore[arg-type]
@@ -123,7 +124,9 @@ class Visitor:
         elif kind == "auto_rerun":
             pause = message.auto_rerun.interval
             self.timers.setdefault(message.auto_rerun.fragment_id, (pause, time.monotonic() + pause))
-        elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+        if kind == "delta":
+            self.places[tuple(message.metadata.delta_path)] = message.delta.fragment_id
+        if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             element = message.delta.new_element
             own = element.WhichOneof("type")
             self.elements.append((own, getattr(element, own)))
