@@ -1,20 +1,22 @@
-"""What the form says to a turn of a number: parts of it that are drawn again alone, while all its widgets stand.
+"""What the form says to a turn of a number: parts of it that are drawn again alone, while all other widgets stand.
 
 A widget is a message to the browser and the form has dozens, so drawing it as a whole is what a click would wait for.
-Most turns change no widget but the one in hand. Such a turn writes the address and draws those answers that say
-something else now, nothing more. Any other turn draws the whole page, as Streamlit does unasked. The form is no
-fragment: of one that is drawn again before the browser has all of it, Streamlit drops what it has not sent, but not
-what the fragments within it have said; the browser finds no place for that, and the page ends.
+Most turns change no widget but the one in hand. So numbers are fragments, each alone or with those that belong
+together, and draw beside themselves what they own of the answers: the formula belongs to the numbers of the method.
+Any other turn, and one that changes more than that, draws the whole page.
+
+The form around them is no fragment: of one that is drawn again before the browser has all of it, Streamlit drops what
+it has not sent, but not what the fragments within it have said; the browser finds no place for that, and the page ends.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
+from streamlit.delta_generator import DeltaGenerator
 
 from kd_core.catalogue import find
 from kd_core.config import MEMBERS, OPTION_GROUPS, RunConfig
@@ -23,26 +25,44 @@ from pages.ui import settings
 from pages.ui.errors import spared
 
 Says = Callable[[RunConfig], Any]  # plain values: what an answer is drawn from
+Draws = Callable[[Any], None]
 Standing = TypeVar("Standing", bound=Says)
+Places = dict[str, DeltaGenerator]  # by the name of an answer
 
-ADDRESS = "address"
 NUMBERS = ("number", "whole")
-_answers: dict[str, Says] = {}  # in the order of the screen
+_answers: dict[str, tuple[Says, Draws]] = {}
+_pictures: dict[str, Says] = {}
 _standing: list[Says] = []
+_places: ContextVar[Places] = ContextVar("where the answers of the form that is being drawn stand")
+_together: ContextVar[bool] = ContextVar("whether numbers are being drawn that belong together", default=False)
 
 
-def answer(says: Says) -> Callable[[Callable[[Any], None]], Callable[[], None]]:
-    """Makes of a function that draws what ``says`` returns one that needs no argument: it is drawn again when that
-    is something else."""
+def answer(says: Says) -> Callable[[Draws], Callable[[], None]]:
+    """Makes of a function that draws what ``says`` returns one that needs no argument and keeps the place; it is drawn
+    by those numbers that own it (:func:`owning`), by its name."""
 
-    def named(draw: Callable[[Any], None]) -> Callable[[], None]:
-        key = f"answer {draw.__module__} {draw.__name__}"
-        _answers[key] = says
+    def named(draw: Draws) -> Callable[[], None]:
+        _answers[draw.__name__] = says, draw
+
+        def body() -> None:
+            _places.get()[draw.__name__] = st.container()
+
+        return body
+
+    return named
+
+
+def picture(says: Says) -> Callable[[Draws], Callable[[], None]]:
+    """The same for what may change with any number: a fragment of its own, which is drawn last."""
+
+    def named(draw: Draws) -> Callable[[], None]:
+        key = f"picture {draw.__module__} {draw.__name__}"
+        _pictures[key] = says
 
         def body() -> None:
             said = says(settings.current()[0])
             draw(said)
-            st.session_state.setdefault("answered", {})[key] = _trace(said)
+            _note(key, said)
 
         body.__qualname__ = draw.__qualname__
         return st.fragment(spared(body), key=key)
@@ -58,8 +78,10 @@ def standing(says: Standing) -> Standing:
 
 def begin() -> None:
     """The form is being drawn: until it stands, every turn draws it again."""
-    st.session_state.pop("stands", None)
+    for name in ("stands", "turned"):
+        st.session_state.pop(name, None)
     st.session_state["answered"] = {}
+    _places.set({})
 
 
 def stand() -> None:
@@ -67,31 +89,58 @@ def stand() -> None:
     st.session_state["stands"] = _ground(*settings.current())
 
 
+def owning(draw: Callable[[], None], *names: str) -> None:
+    """Draws widgets that belong together, and with them the answers that depend on them; ``draw`` reads the settings
+    each time. The places of the answers are there already."""
+    places = {name: _places.get()[name] for name in names}
+    st.fragment(spared(_numbers_alone), key=f"owning {' '.join(names)}")(draw, places)
+
+
+def asked(flat: str, draw: Callable[[], None]) -> None:
+    """Draws the widget of one setting, whose callback is :func:`turn`; ``draw`` reads the settings each time."""
+    if _together.get() or flat not in _numbers(st.session_state["settings"]):
+        draw()
+    else:
+        st.fragment(spared(_numbers_alone), key=f"asked {flat}")(draw, {})
+
+
 def turn(name: str, text: str) -> None:
-    """Changes one setting, for ``on_change``. Raises Streamlit's order to draw the answers alone where they suffice."""
+    """Changes one setting, for ``on_change``."""
     settings.choose(name, text)
-    if "stands" not in st.session_state:
-        return
+    st.session_state["turned"] = True
+
+
+def _numbers_alone(draw: Callable[[], None], places: Places) -> None:
+    is_turned = st.session_state.pop("turned", False)
     config, refused = settings.current()
-    if st.session_state["stands"] != _ground(config, refused):
-        return
+    if is_turned and st.session_state.get("stands") != _ground(config, refused):
+        st.rerun()
+    before = _together.set(True)
+    draw()
+    _together.reset(before)
+    for name, place in places.items():
+        says, fill = _answers[name]
+        said = says(config)
+        with place:
+            spared(fill)(said)
+        _note(name, said)
+    if is_turned:
+        _finish(refused, config)
+
+
+def _finish(refused: list[str], config: RunConfig) -> None:
+    """Draws what else says something else now. The address is written after the answers: it makes the browser go over
+    everything once more."""
     drawn = st.session_state["answered"]
-    others = [key for key in drawn if drawn[key] != _trace(_answers[key](config))]
-    with contextlib.suppress(StreamlitAPIException):  # of another page, which has no such answers: it is drawn whole
-        st.rerun([*others, ADDRESS])
-
-
-def whole() -> None:
-    """For ``on_click`` of every button of the form. A number that was turned in the same moment asks for the answers
-    alone, and the click would be lost; what a callback asks for that returns, the whole page, goes first."""
-
-
-@st.fragment(key=ADDRESS)
-@spared
-def address() -> None:
-    """Writes the settings into the address. After the answers: a new address makes the browser go over everything."""
-    config, refused = settings.current()
+    if any(drawn.get(name) != _trace(says(config)) for name, (says, _) in _answers.items() if name in drawn):
+        st.rerun()
     settings.write_link(config, st.query_params.get("run"), refused)
+    if others := [key for key, says in _pictures.items() if key in drawn and drawn[key] != _trace(says(config))]:
+        st.rerun(others)
+
+
+def _note(key: str, said: Any) -> None:
+    st.session_state.setdefault("answered", {})[key] = _trace(said)
 
 
 def _ground(config: RunConfig, refused: list[str]) -> str:

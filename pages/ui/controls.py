@@ -56,7 +56,6 @@ def options(
 
     In several columns switches come last, on lines of their own: their labels stand beside them.
     """
-    texts = st.session_state["settings"]
     declared_all = options_of(cls)
     wanted = [(name, declared_all[name]) for name in only or declared_all]
     if columns > 1:
@@ -67,9 +66,18 @@ def options(
             places = [st.container()] * columns
         elif columns > 1 and number % columns == 0:
             places = st.columns(columns, gap="small", vertical_alignment="bottom")
-        text = texts.get(prefix + name, as_text(cls.__dataclass_fields__[name].default))
+        usual = as_text(cls.__dataclass_fields__[name].default)
         with places[number % columns]:
-            option(prefix + name, name, declared, text, answers.turn, classes=classes, called=called)
+            setting(prefix + name, name, declared, usual, classes=classes, called=called)
+
+
+def setting(flat: str, name: str, declared: Option, usual: str, **look: Any) -> None:
+    """The widget of one setting of the form: as it is chosen, or as is ``usual``. See :func:`option`."""
+
+    def draw() -> None:
+        option(flat, name, declared, st.session_state["settings"].get(flat, usual), answers.turn, **look)
+
+    answers.asked(flat, draw)
 
 
 def is_slider(declared: Option) -> bool:

@@ -43,7 +43,7 @@ def show(config: RunConfig, data: Data, refused: list[str]) -> None:
     if is_shown:
         _samples(config, data)
         beside(refused, {*options_of(Labels), *options_of(Augmentation)})
-        controls.options(Labels, classes=data.classes)
+        answers.owning(lambda: controls.options(Labels, classes=data.classes), "teachers_part", "students_part")
         if not data.is_planar:
             with st.expander("Augmentation"):
                 st.caption("Teacher, student and baseline see the same view of every image.")
@@ -117,7 +117,6 @@ def fetching(dataset: Dataset) -> None:
     st.info(f"Not on this machine yet. {provenance(dataset)}")
     if button(
         f"Fetch {amount(dataset.size)}", icon=":material/download:", type="primary", key="fetch",
-        on_click=answers.whole,
         help="Fetched once and checked against the published checksum; what breaks off goes on where it stopped.",
     ):  # fmt: skip
         acting().fetch(dataset)
@@ -154,9 +153,7 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
         pixels = st.number_input("Pixels per side, for images in a ZIP", 8, 224, uploads.PIXELS, step=8)
         colour = st.selectbox("Colours", uploads.COLOURS, help="auto: grey if all images are grey.")
         file = st.file_uploader("File", key="upload", label_visibility="collapsed")
-        if file is not None and st.button(
-            "Check and keep it", type="primary", key="keep upload", on_click=answers.whole
-        ):
+        if file is not None and st.button("Check and keep it", type="primary", key="keep upload"):
             with st.spinner("Checking every example …"):
                 try:
                     kept = acting().keep_upload(file.name, file, int(pixels), colour)
@@ -165,9 +162,7 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
                     return
             settings.choose_data(UPLOAD, id=kept.id)
             st.rerun()
-    if is_shown and st.button(
-        "Forget this upload", icon=":material/delete:", key="forget upload", on_click=answers.whole
-    ):
+    if is_shown and st.button("Forget this upload", icon=":material/delete:", key="forget upload"):
         acting().remove_upload(current)
         forget(dataset)
         settings.choose_data(UPLOAD)
@@ -205,7 +200,7 @@ def _previewed(config: RunConfig) -> dict[str, Any]:
     return {"classes": list(data.classes), "extent": extent(data), "points": live.points(config)}
 
 
-@answers.answer(_previewed)
+@answers.picture(_previewed)
 def _preview(said: dict[str, Any]) -> None:
     feed.mount(
         "surfaces", f"preview {zlib.crc32(repr(said).encode())}", [], key="preview", roles=["student"], live=False,

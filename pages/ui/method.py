@@ -85,29 +85,39 @@ def _reason(line: str) -> str:
     return line.split(": ", 1)[1]
 
 
+def _at_hand(method: Method) -> list[str]:
+    """What may change while it trains, and matters."""
+    return [name for name, option in options_of(type(method)).items() if option.live and matters(method, name, option)]
+
+
 def _options(method: Method) -> None:
-    """What may change while it trains, and matters, is at hand: numbers in two columns, then sliders."""
-    texts, declared = st.session_state["settings"], options_of(type(method))
-    live = [name for name, option in declared.items() if option.live and matters(method, name, option)]
+    """What is at hand, numbers in two columns, then sliders, and the formula with it; the rest is folded."""
+    answers.owning(_live, "formula")
+    at_hand = _at_hand(method)
+    if folded := [name for name in options_of(type(method)) if name not in at_hand]:
+        with st.expander("More options of this method"):
+            for name in folded:
+                _option(method, name)
 
-    def draw(name: str) -> None:
-        text = texts.get(name, as_text(getattr(method, name)))
-        option = declared[name]
-        controls.option(name, name, option, text, answers.turn, matters=matters(method, name, option))
 
-    numbers = [name for name in live if not controls.is_slider(declared[name])]
+def _live() -> None:
+    method, declared = named(), options_of(type(named()))
+    at_hand = _at_hand(method)
+    numbers = [name for name in at_hand if not controls.is_slider(declared[name])]
     for first in range(0, len(numbers), 2):
         columns = st.columns(2, gap="small", vertical_alignment="bottom")
         for column, name in zip(columns, numbers[first : first + 2], strict=False):
             with column:
-                draw(name)
-    for name in live:
+                _option(method, name)
+    for name in at_hand:
         if name not in numbers:
-            draw(name)
-    if folded := [name for name in declared if name not in live]:
-        with st.expander("More options of this method"):
-            for name in folded:
-                draw(name)
+            _option(method, name)
+
+
+def _option(method: Method, name: str) -> None:
+    option = options_of(type(method))[name]
+    usual = as_text(getattr(method, name))
+    controls.setting(name, name, option, usual, matters=matters(method, name, option))
 
 
 def about(cls: type[Method]) -> None:

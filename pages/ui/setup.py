@@ -78,7 +78,6 @@ def form(row: Run | None) -> None:
     settings.write_link(config, started or (row.id if row else None), refused)
     if started:
         st.rerun()
-    answers.address()
     answers.stand()
 
 
@@ -105,12 +104,12 @@ def _goes_together(config: RunConfig) -> bool:
     return isinstance(config.scheme, scheme.named()) and config.method == method.named()
 
 
-@answers.answer(lambda config: (arrangement.facts(config), arrangement.table(config)))
+@answers.picture(lambda config: (arrangement.facts(config), arrangement.table(config)))
 def _arrangement(said: tuple[Any, Any]) -> None:
     arrangement.show(*said)
 
 
-@answers.answer(matching.drawing)
+@answers.picture(matching.drawing)
 def _matching(said: tuple[Any, Any]) -> None:
     matching.show(*said)
 
@@ -118,7 +117,7 @@ def _matching(said: tuple[Any, Any]) -> None:
 def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> None:
     controls.member("teacher", "models", "Teacher", unfit)
     beside(refused, _names("teacher", TeacherRecipe))
-    _teachers_part()
+    teachers_part()
     with st.expander("Options"):
         controls.options(_family("teacher"), "teacher_")
         controls.options(
@@ -132,7 +131,7 @@ def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> No
 def _student(unfit: dict[str, str], refused: list[str]) -> None:
     controls.member("student", "models", "Student", unfit)
     beside(refused, _names("student"))
-    _students_part()
+    students_part()
     with st.expander("Options"):
         controls.options(_family("student"), "student_")
         controls.options(Recipe, only=training_card.AT_HAND)
@@ -141,7 +140,8 @@ def _student(unfit: dict[str, str], refused: list[str]) -> None:
 
 
 @answers.answer(lambda config: (_cost(config.teacher, config.dataset), planning.parts(config)["teacher"]))
-def _teachers_part(said: tuple[str, str]) -> None:
+def teachers_part(said: tuple[str, str]) -> None:
+    """What the teacher costs, and what it learns from."""
     st.markdown(said[0])
     st.caption(said[1])
 
@@ -152,19 +152,16 @@ def _of_student(config: RunConfig) -> tuple[str, str]:
 
 
 @answers.answer(_of_student)
-def _students_part(said: tuple[str, str]) -> None:
+def students_part(said: tuple[str, str]) -> None:
+    """What the student costs, and what it learns from."""
     st.markdown(said[0])
     st.caption(said[1])
 
 
 @answers.answer(lambda config: planning.formula(config, method.named()))
-def _formula(said: str) -> None:
+def formula(said: str) -> None:
+    """The loss with the chosen numbers."""
     st.latex(said)
-
-
-@answers.answer(RunConfig.differences)
-def _to_sweep(said: dict[str, str]) -> None:
-    st.page_link("pages/sweep.py", label="Sweep this", icon=":material/grid_on:", query_params=said)
 
 
 def _names(card: str, *more: type[Options]) -> set[str]:
@@ -185,7 +182,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
     for line in refused:
         if line.split(" ", 1)[0] not in said:  # said elsewhere
             st.error(plain(settings.in_labels(line)))
-    _formula()
+    formula()
     epochs, seed, press = st.columns([1, 1, 4], gap="medium", vertical_alignment="bottom")
     with epochs:
         controls.options(Recipe, only=("epochs",))
@@ -198,13 +195,13 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
             icon=":material/play_arrow:",
             disabled=bool(refused or devices.refusal(config.compute.device)),
             shortcut="Ctrl+Enter",
-            on_click=answers.whole,
         )
         pace = st.segmented_control(
             "Pace", list(steering.PACES), default="Watch", required=True, key="pace",
             help="How fast you watch. It changes no number.",
         )  # fmt: skip
-        _to_sweep()
+        if st.button("Sweep this", icon=":material/grid_on:", type="tertiary"):
+            st.switch_page("pages/sweep.py", query_params=config.differences())
     return acting().start(config, steering.PACES[str(pace)]) if pressed else None
 
 

@@ -63,6 +63,17 @@ def test_no_fragment_draws_within_another_one(server: Server, page: str) -> None
             assert not (fragment and around), f"{place} of {page}"
 
 
+def test_a_turn_of_alpha_draws_its_neighbours_and_the_formula_and_no_other_widget(server: Server) -> None:
+    with Visitor.at(server.port) as visitor:
+        visitor.open("distill", "autoplay=0&dataset=digits")
+        visitor.turn("Teacher weight α", 0.25)
+        assert "0.25" in visitor.said()
+        assert r"\alpha" not in visitor.said() or "0.25" in visitor.said()
+        widgets = [each.label for kind, each in visitor.elements if hasattr(each, "id") and hasattr(each, "label")]
+        assert set(widgets) == {"Temperature T", "Teacher weight α"}
+        assert "alpha=0.25" in visitor.query
+
+
 def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> None:
     page = new_page()
     for path in (

@@ -31,7 +31,7 @@ def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the
     page.wait_for_function(
         "() => location.search.includes('epochs=60')"
     )  # drawn after the answers, the link among them
-    page.get_by_role("link", name="Sweep this").click()
+    page.get_by_role("button", name="Sweep this").click()
     page.wait_for_url("**/sweep?**")
     assert (parameter(page, "dataset"), parameter(page, "epochs")) == ("moons", "60")
     page.goto(f"{server.url}/{LINK}")

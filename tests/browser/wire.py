@@ -27,6 +27,7 @@ class Visitor:
         self.elements: list[Any] = []
         self.places: dict[tuple[int, ...], str] = {}  # on the page: which fragment drew there, "" for none
         self.errors: list[str] = []
+        self.fragments: dict[str, str] = {}  # that draw a widget, by its id; "" for none
         self.timers: dict[str, tuple[float, float]] = {}  # of fragments: seconds between draws, and when the next is
         self.query = ""
 
@@ -60,6 +61,14 @@ class Visitor:
             message.rerun_script.widget_states.widgets.add(id=self.find("text_input", label).id, string_value=text)
         message.rerun_script.widget_states.widgets.add(id=pressed, trigger_value=True)
         return self._run(message)
+
+    def turn(self, label: str, value: float) -> float:
+        """Moves the slider of that label; the seconds until the answer is drawn, alone in ``elements`` then."""
+        widget = self.find("slider", label).id
+        message = BackMsg()
+        message.rerun_script.widget_states.widgets.add(id=widget).double_array_value.data.append(value)
+        self.elements = []
+        return self._run(message, fragment_id=self.fragments[widget])
 
     def tick(self) -> None:
         """Draws again whatever is drawn again by itself, as far as it is due."""
@@ -130,6 +139,7 @@ class Visitor:
             element = message.delta.new_element
             own = element.WhichOneof("type")
             self.elements.append((own, getattr(element, own)))
+            self.fragments[getattr(getattr(element, own), "id", "")] = message.delta.fragment_id
             if own == "exception" or (own == "alert" and "Something went wrong" in element.alert.body):
                 self.errors.append(str(getattr(element, own)))
         # A script that begins anew (st.rerun) says so in the way in which it ends.

@@ -3,8 +3,6 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import controls, datacard
-
 Open = Callable[..., AppTest]
 KINDS = ("number_input", "slider", "selectbox", "checkbox", "text_input", "warning", "error", "expander", "button")
 BARE = ("expander", "button")  # without a value that stays
@@ -19,18 +17,6 @@ def standing(app: AppTest, but: str) -> list[tuple[object, ...]]:
                 facts = ("label", "disabled", "options") if kind in BARE else ("label", "disabled", "options", "value")
                 found.append((kind, *(getattr(one, fact, None) for fact in facts)))
     return found
-
-
-def test_a_turn_of_alpha_draws_the_formula_and_no_widget(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = open_page("distill", autoplay="0")
-    drawn: list[str] = []
-    monkeypatch.setattr(controls, "option", lambda flat, *_, **__: drawn.append(flat))
-    monkeypatch.setattr(controls, "member", lambda name, *_, **__: drawn.append(name))
-    monkeypatch.setattr(datacard, "show", lambda *_: drawn.append("data"))
-    app.slider(key="set alpha").set_value(0.25).run()
-    assert drawn == []
-    assert [formula.value for formula in app.latex if r"0.25 \cdot" in formula.value]
-    assert "0.25" in app.query_params["alpha"]
 
 
 def test_a_value_that_is_refused_after_a_turn_is_said_and_stops_the_start(open_page: Open) -> None:
