@@ -38,6 +38,18 @@ def test_a_low_temperature_hides_what_the_teacher_finds_similar(lab: Runs) -> No
     assert found["soft targets one-hot"].changes == {"temperature": "4"}
 
 
+def test_a_high_temperature_makes_all_classes_alike(lab: Runs) -> None:
+    found = diagnosed(lab, dataset="digits", temperature="20")
+    assert list(found) == ["soft targets uniform"]
+    assert found["soft targets uniform"].changes == {"temperature": "4"}
+
+
+def test_a_teacher_that_knows_less_than_the_student_would_find_out_is_the_reason(lab: Runs) -> None:
+    found = diagnosed(lab, dataset="digits", teacher_epochs="1", labelled="0", epochs="40")
+    assert list(found) == ["teacher no better"]
+    assert found["teacher no better"].changes == {"teacher_epochs": "20"}
+
+
 def test_steps_that_only_the_teacher_makes_too_large_are_blamed_on_its_weight(lab: Runs) -> None:
     flat = {"dataset": "digits", "labelled": "0", "epochs": "20", "optimiser": "sgd", "learning_rate": "0.3"}
     found = diagnosed(lab, **flat)
