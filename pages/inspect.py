@@ -13,7 +13,7 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from pages.ui import changes, confusions, focus, spread, subject, surfaces  # noqa: E402
+from pages.ui import changes, charts, confusions, focus, spread, subject, surfaces  # noqa: E402
 
 focus.follow()
 row = subject.chosen()
@@ -50,3 +50,6 @@ st.markdown(
     "most (PCA). Each network has directions of its own: compare how the classes lie, not where."
 )
 spread.embeddings(shown, wanted, changes.behind(shown, wanted))
+
+st.divider()
+charts.pictures()

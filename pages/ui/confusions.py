@@ -11,7 +11,7 @@ import streamlit as st
 
 from kd_core.inspection import DIFFERENCE
 from kd_core.plan import BASELINE, STUDENT
-from pages.ui import charts, widget
+from pages.ui import charts, tables, widget
 from pages.ui.focus import COUNTS, SHARES, Focus, look, look_at_cell
 from pages.ui.subject import Subject
 
@@ -47,15 +47,20 @@ def matrices(subject: Subject, focus: Focus) -> None:
                 if not any(n for row in seen.counts(of) for n in row):
                     st.caption("No difference: both give every class the same answers equally often.")
                     continue
-                charts.show(
-                    _matrix(subject, focus, of, shown), f"matrix {of} {subject.name}", _in_words(subject, of),
-                    on_select=_clicked(subject, of), selection_mode="points",
+                charts.chart(
+                    _matrix(subject, focus, of, shown), _named(subject, of), _in_words(subject, of),
+                    height=max(300, min(480, 110 + 34 * len(shown))), on_select=_clicked(subject, of),
+                    selection_mode="points",
                 )  # fmt: skip
     if len(shown) < len(seen.classes):
         st.caption(f"{len(shown)} of {len(seen.classes)} classes: those that occur among the labels and the answers.")
     _cell_boxes(subject, focus, offered)
-    mistakes = _mistakes(subject)
-    charts.table(mistakes[:LISTED], "confusions", "Confusions as a table, the most frequent first")
+    cells = _cells(subject)
+    mistakes = [cell for cell in cells if cell["true class"] != cell["answer"]]
+    tables.numbers(
+        cells, "confusions", title="Confusions as a table, the most frequent first", shown=mistakes[:LISTED],
+        alt=f"The {min(LISTED, len(mistakes))} most frequent confusions by network.",
+    )  # fmt: skip
 
 
 def name_of(subject: Subject, of: str) -> str:
@@ -63,6 +68,10 @@ def name_of(subject: Subject, of: str) -> str:
     if of == DIFFERENCE:
         return f"◐ {subject.title(STUDENT)} − {subject.title(BASELINE).lower()}"
     return f"{subject.look(of)['glyph']} {subject.title(of)}, {subject.seen.accuracy(of):.1%} right"
+
+
+def _named(subject: Subject, of: str) -> str:
+    return f"matrix {of} {subject.name}"
 
 
 def _heading(subject: Subject, of: str) -> None:
@@ -97,9 +106,8 @@ def recall(subject: Subject) -> None:
         ) for part, own in recalls.items()
     ]  # fmt: skip
     lowest = min((own[k] for own in recalls.values() for k in classes), default=0.0)
-    drawn = charts.figure(
-        line, *dots, height=90 + 26 * len(classes), legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0}
-    )
+    drawn = charts.flat(line, *dots, legend=charts.above())
+    drawn.update_layout(margin={"t": charts.BAR + charts.LEGEND})
     drawn.update_xaxes(
         range=[max(-0.02, math.floor(10 * lowest - 0.5) / 10), 1.02],
         tickformat=".0%",
@@ -111,14 +119,14 @@ def recall(subject: Subject) -> None:
         f"Recall of {len(classes)} classes by network. The student finds least of {seen.classes[worst]}: "
         f"{recalls[STUDENT][worst]:.1%}."
     )
-    charts.show(drawn, f"recall {subject.name}", alt)
-    charts.table(
+    charts.chart(drawn, f"recall {subject.name}", alt, height=120 + 26 * len(classes))
+    tables.numbers(
         [
             {"class": name, "examples": counts[k]}
             | {f"{subject.title(part)}, recall": round(own[k], 4) for part, own in recalls.items()}
             for k, name in enumerate(seen.classes)
         ],
-        "recall",
+        "recall", alt=f"Recall of all {len(seen.classes)} classes by network.",
     )  # fmt: skip
 
 
@@ -157,9 +165,7 @@ def _matrix(subject: Subject, focus: Focus, of: str, shown: list[int]) -> go.Fig
         text=[[_written(v, is_share, is_difference) for v in row] for row in values],
         texttemplate="%{text}" if has_numbers else None, textfont={"size": 12 if len(shown) <= 6 else 10},
     )  # fmt: skip
-    drawn = charts.figure(
-        heat, _handles(subject, of, shown, names), height=max(280, min(460, 90 + 34 * len(shown))), showlegend=False
-    )
+    drawn = charts.flat(heat, _handles(subject, of, shown, names), showlegend=False)
     drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
     # Left to itself Plotly leaves room around markers, and leaves out classes that nothing was counted of.
     axis = {"type": "category", "showgrid": False, "categoryorder": "array", "categoryarray": names}
@@ -225,7 +231,7 @@ def _written(value: float, is_share: bool, is_difference: bool) -> str:
 
 def _clicked(subject: Subject, of: str) -> Callable[[], None]:
     def callback() -> None:
-        points = st.session_state[f"matrix {of} {subject.name}"].selection.points
+        points = st.session_state[f"chart {_named(subject, of)}"].selection.points
         if points:
             row, column = points[0]["customdata"]
             look_at_cell(of, subject.seen.classes[row], subject.seen.classes[column])
@@ -256,12 +262,13 @@ def _cell_boxes(subject: Subject, focus: Focus, offered: list[str]) -> None:
         )  # fmt: skip
 
 
-def _mistakes(subject: Subject) -> list[dict[str, Any]]:
+def _cells(subject: Subject) -> list[dict[str, Any]]:
+    """All cells that anybody's answers fill."""
     seen = subject.seen
     counts = {part: seen.counts(part) for part in seen.parts}
     rows = []
     size = range(len(seen.classes))
-    for i, j in ((i, j) for i in size for j in size if i != j):
+    for i, j in ((i, j) for i in size for j in size):
         own = {subject.title(part): matrix[i][j] for part, matrix in counts.items()}
         if any(own.values()):
             rows.append({"true class": seen.classes[i], "answer": seen.classes[j]} | own)

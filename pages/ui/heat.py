@@ -10,7 +10,7 @@ import streamlit as st
 
 from kd_core import axes
 from kd_core.atlas import Atlas, Cell, spread
-from pages.ui import charts, figures, survey
+from pages.ui import charts, survey, tables
 from pages.ui.confusions import DIVERGING, SCALES
 
 ACCURACY, GAIN = "accuracy", "gain"
@@ -27,7 +27,7 @@ def maps(atlas: Atlas, name: str, chosen: Cell | None) -> None:
         with column:
             charts.heading("", HEADINGS[of], "")
             rows = atlas.shape[0]
-            figures.chart(
+            charts.chart(
                 _map(atlas, of, chosen), f"{of} of sweep {name}", in_words(atlas, of),
                 height=max(200, min(460, 110 + 52 * rows)), on_select=_clicked(atlas, f"{of} of sweep {name}"),
                 selection_mode="points",
@@ -66,8 +66,8 @@ def numbers(atlas: Atlas, name: str) -> None:
            "validation accuracy of the baseline": look.control, "run": look.run}
         for cell in atlas.cells for look in cell.looks
     ]  # fmt: skip
-    decimal = st.column_config.NumberColumn(format="%.2f")
-    figures.numbers(
+    decimal: Any = st.column_config.NumberColumn(format="%.2f")
+    tables.numbers(
         single, f"sweep {name}", alt=f"Every cell of the sweep: {len(cells)} rows.", shown=cells,
         **{column: decimal for column in cells[0] if "%" in column or "spread" in column or column == "gain"},
     )  # fmt: skip
@@ -124,8 +124,8 @@ def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
         colorscale=[list(stop) for stop in (DIVERGING if of == GAIN else SCALES)[theme]],
         colorbar={"thickness": 10, "outlinewidth": 0},
     )  # fmt: skip
-    drawn = charts.figure(heat, _handles(atlas, grid, x, y), height=300, showlegend=False)
-    drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest", margin={"t": 32})
+    drawn = charts.flat(heat, _handles(atlas, grid, x, y), showlegend=False)
+    drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
     axis = {"type": "category", "showgrid": False, "dtick": 1, "categoryorder": "array"}
     drawn.update_xaxes(title=title(atlas, 0), range=[-0.5, columns - 0.5], categoryarray=x, **axis)
     named = {"title": title(atlas, 1)} if len(atlas.sweep.axes) > 1 else {"showticklabels": False}
