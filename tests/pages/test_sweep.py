@@ -204,7 +204,7 @@ def test_an_unfinished_sweep_is_shown_paused_stopped_kept_and_gone_on_with(look:
     button(app, "Stop and keep").click().run()
     assert wait_for_end(shared, name, 60) == "stopped"
     app.run()
-    assert "You stopped this sweep: 0 of 4 cells are complete." in said(app)
+    assert "You stopped this sweep: 0 of 4 cells are complete, the map is at epoch" in said(app)
     assert table(app)["seeds"].tolist() == [1, 1, 1, 1]
     button(app, "Go on with it").click().run()
     wait(lambda: shared.status(name).is_active)
