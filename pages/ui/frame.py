@@ -25,8 +25,11 @@ PAGES = (
 )  # fmt: skip
 # Streamlit leaves a hand's breadth above every page and has no setting for it. On a projector that hides the result.
 LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"
-# A link that has the focus gets a background from Streamlit that can hardly be told from the paper.
-FOCUS = "<style>.stApp a:focus-visible { outline: 2px solid currentColor; box-shadow: none }</style>"
+# What has the focus must be seen: Streamlit gives a link a background that can hardly be told from the paper, and
+# Plotly outlines a button above a chart in black, on dark paper too.
+FOCUS = """<style>.stApp :is(a, .modebar-btn):focus-visible {
+  outline: 2px solid CanvasText !important; box-shadow: none; border-radius: 4px
+}</style>"""
 
 ICON = "⚗️"
 PATIENCE = 15.0  # seconds
