@@ -13,20 +13,12 @@ from kd_core.inspection import DIFFERENCE
 from kd_core.plan import BASELINE, STUDENT
 from pages.ui import charts, tables, widget
 from pages.ui.focus import COUNTS, SHARES, Focus, look, look_at_cell
+from pages.ui.shades import DIVERGING, SCALES, readable, shade
 from pages.ui.subject import Subject
 
 NUMBERED = 12  # classes whose cells have room for a number
 SQUARE = 100  # classes that a matrix shows; of more only those that occur
 LISTED = 200  # rows of the table of mistakes
-# Cividis, from what is next to the paper to what is farthest from it.
-SCALES = {
-    "light": ((0.0, "#DCCB6B"), (0.35, "#A59C74"), (0.7, "#575D6D"), (1.0, "#00224E")),
-    "dark": ((0.0, "#45506B"), (0.4, "#7C7B78"), (0.75, "#C3B369"), (1.0, "#FEE838")),
-}
-DIVERGING = {
-    "light": ((0.0, "#0072B2"), (0.5, "#E4E2DD"), (1.0, "#D55E00")),
-    "dark": ((0.0, "#56B4E9"), (0.5, "#2B303B"), (1.0, "#E69F00")),
-}
 
 
 def matrices(subject: Subject, focus: Focus) -> None:
@@ -100,16 +92,24 @@ def _matrix(subject: Subject, focus: Focus, of: str, shown: list[int]) -> go.Fig
     sizes = [abs(v) for row in values for v in row if not math.isnan(v)]  # a class without examples has no shares
     limit = bend(max(sizes, default=0.0)) if is_difference else 1.0
     filled = [[bend(v) if v and not math.isnan(v) else None for v in row] for row in values]
-    has_numbers = len(shown) <= NUMBERED
+    has_numbers, scale = len(shown) <= NUMBERED, (DIVERGING if is_difference else SCALES)[theme]
     heat = go.Heatmap(
         z=filled, x=names, y=names, zmin=-limit if is_difference else 0, zmax=limit or 1,
-        colorscale=[list(stop) for stop in (DIVERGING if is_difference else SCALES)[theme]],
+        colorscale=[list(stop) for stop in scale],
         xgap=1, ygap=1, hoverinfo="skip", showscale=not has_numbers,
         colorbar=_bar(limit, bend, is_share, is_difference),
-        text=[[_written(v, is_share, is_difference) for v in row] for row in values],
-        texttemplate="%{text}" if has_numbers else None, textfont={"size": 12 if len(shown) <= 6 else 10},
     )  # fmt: skip
-    drawn = charts.flat(heat, _handles(subject, of, shown, names), showlegend=False)
+    spots = [(r, c) for r in range(len(shown)) for c in range(len(shown)) if filled[r][c] is not None]
+    places = [((filled[r][c] or 0.0) + (limit if is_difference else 0.0)) / ((2 if is_difference else 1) * (limit or 1))
+              for r, c in spots]  # fmt: skip
+    written = go.Scatter(
+        x=[names[c] for _, c in spots], y=[names[r] for r, _ in spots], mode="text", hoverinfo="skip",
+        text=[_written(values[r][c], is_share, is_difference) for r, c in spots],
+        textfont={"size": 12 if len(shown) <= 6 else 10, "color": [readable(shade(scale, place)) for place in places]},
+    )  # fmt: skip
+    drawn = charts.flat(
+        heat, *([written] if has_numbers else []), _handles(subject, of, shown, names), showlegend=False
+    )
     drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
     # Left to itself Plotly leaves room around markers, and leaves out classes that nothing was counted of.
     axis = {"type": "category", "showgrid": False, "categoryorder": "array", "categoryarray": names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
@@ -11,7 +11,7 @@ import streamlit as st
 from kd_core import axes
 from kd_core.atlas import Atlas, Cell, spread
 from pages.ui import charts, survey, tables
-from pages.ui.confusions import DIVERGING, SCALES
+from pages.ui.shades import DIVERGING, SCALES, readable, shade
 
 ACCURACY, GAIN = "accuracy", "gain"
 HEADINGS = {ACCURACY: "Validation accuracy of the student, %", GAIN: "Gain over the baseline, points on validation"}
@@ -148,23 +148,6 @@ def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
                 line={"color": ink, "width": width},
             )  # fmt: skip
     return drawn
-
-
-def shade(scale: Sequence[tuple[float, str]], place: float) -> tuple[float, float, float]:
-    """Red, green and blue in [0, 1] at a place in [0, 1] of a colour scale, as Plotly mixes them."""
-    place = min(max(place, 0.0), 1.0)
-    right = next(at for at, (stop, _) in enumerate(scale) if at and place <= stop)
-    (start, low), (end, high) = scale[right - 1], scale[right]
-    share = (place - start) / (end - start)
-    mixed = [int(low[k : k + 2], 16) * (1 - share) + int(high[k : k + 2], 16) * share for k in (1, 3, 5)]
-    return mixed[0] / 255, mixed[1] / 255, mixed[2] / 255
-
-
-def readable(colour: tuple[float, float, float]) -> str:
-    """Black or white, whichever has more contrast on a colour (WCAG 2.2, relative luminance)."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#FFFFFF"
 
 
 def _names(atlas: Atlas, axis: int) -> list[str]:

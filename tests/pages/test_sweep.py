@@ -15,7 +15,7 @@ from kd_core.options import options_of
 from kd_core.runs import Runs
 from kd_core.sweep import Axis, Sweep
 from pages.ui import heat, settings, survey
-from pages.ui.heat import readable, shade
+from pages.ui.shades import readable, shade
 from tests.pages.named import named
 from tests.pages.test_compare import said
 from tests.pages.test_distill import Open, button
