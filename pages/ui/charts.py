@@ -50,6 +50,15 @@ def above(**place: Any) -> dict[str, Any]:
     return {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, **place}
 
 
+def framed(figure: go.Figure, row: int, column: int, width: float) -> None:
+    """A frame around one cell of a map, light and dark, so that it is seen on any colour."""
+    for ink, pixels in ((PAPER[theme()], 7 / 3 * width), (INK[theme()], width)):
+        figure.add_shape(
+            type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
+            line={"color": ink, "width": pixels},
+        )  # fmt: skip
+
+
 def heading(glyph: str, name: str, colour: str) -> None:
     """Over one of several charts: whose it is, with the marker of the role in its colour."""
     marked = f'<span style="color: {colour}">{glyph}</span>' if colour else glyph

@@ -118,11 +118,7 @@ def _matrix(subject: Subject, focus: Focus, of: str, shown: list[int]) -> go.Fig
     drawn.update_yaxes(title="true class", range=[len(shown) - 0.5, -0.5], **axis)
     cell = focus.cell(seen.classes)
     if cell and focus.of == of and set(cell) <= set(shown):
-        row, column = shown.index(cell[0]), shown.index(cell[1])
-        drawn.add_shape(
-            type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
-            line={"color": charts.INK[theme], "width": 2.5},
-        )  # fmt: skip
+        charts.framed(drawn, shown.index(cell[0]), shown.index(cell[1]), 3 if has_numbers else 1.5)
     return drawn
 
 

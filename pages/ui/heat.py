@@ -142,11 +142,7 @@ def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
     place = next(((r, c) for r in range(rows) for c in range(columns) if grid[r][c] is chosen), None)
     if place is not None:
         row, column = place
-        for ink, width in ((charts.PAPER[theme], 7), (charts.INK[theme], 3)):  # seen on dark cells and on light ones
-            drawn.add_shape(
-                type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
-                line={"color": ink, "width": width},
-            )  # fmt: skip
+        charts.framed(drawn, row, column, 3)
     return drawn
 
 
