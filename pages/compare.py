@@ -12,7 +12,7 @@ st.markdown("Tick runs to see their curves over each other, what sets them apart
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
 from kd_core import runs  # noqa: E402
 from kd_core.ledger import Ledger  # noqa: E402
-from pages.ui import comparing, figures, luck, overlay, shelf, standings, trash  # noqa: E402
+from pages.ui import charts, comparing, luck, overlay, shelf, standings, trade, trash  # noqa: E402
 
 ledger = Ledger(runs.shared().store)
 if not ledger.count():
@@ -51,10 +51,10 @@ judged = standings.of_all(ledger, rows)
 standings.side_by_side(judged, called)
 if judged:
     st.subheader("Accuracy against cost")
-    standings.trade(judged, called, view)
+    trade.trade(judged, called, view)
 
 st.header("Skill or luck?")
 luck.verdicts(rows, called)
 
 st.divider()
-figures.pictures()
+charts.pictures()

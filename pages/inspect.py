@@ -13,7 +13,7 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from pages.ui import changes, confusions, focus, spread, subject, surfaces  # noqa: E402
+from pages.ui import changes, charts, confusions, focus, recalls, spread, subject, surfaces  # noqa: E402
 
 focus.follow()
 row = subject.chosen()
@@ -28,7 +28,8 @@ changes.summary(shown)
 st.header("Who is taken for whom")
 st.markdown(
     "Each row is a true class, each column an answer; what is off the diagonal is a mistake. Colours are logarithmic, "
-    "so that a single one is seen. The difference is student − baseline."
+    "so that a single one is seen. The difference is student − baseline: orange where the student gives this answer "
+    "more often, blue where the baseline does."
 )
 confusions.matrices(shown, wanted)
 
@@ -37,7 +38,7 @@ st.markdown("✕ is the true class. Wrong answers are struck through. Choose a c
 changes.examples(shown, wanted)
 
 st.header("How many of each class are found")
-confusions.recall(shown)
+recalls.recall(shown)
 
 if shown.recall.data.is_planar:
     st.header("Where the classes end")
@@ -50,3 +51,6 @@ st.markdown(
     "most (PCA). Each network has directions of its own: compare how the classes lie, not where."
 )
 spread.embeddings(shown, wanted, changes.behind(shown, wanted))
+
+st.divider()
+charts.pictures()

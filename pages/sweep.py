@@ -14,7 +14,7 @@ st.markdown(
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
 from kd_core import runs  # noqa: E402
-from pages.ui import figures, grid, progress, survey  # noqa: E402
+from pages.ui import charts, grid, progress, survey  # noqa: E402
 from pages.ui.words import plain  # noqa: E402
 
 survey.follow()
@@ -41,5 +41,5 @@ else:
     st.header("The map")
     progress.follow(row, wish.view)
     st.divider()
-    figures.pictures()
+    charts.pictures()
 progress.earlier(wanted)

@@ -25,7 +25,7 @@ from kd_core.options import options_of
 from kd_core.plan import BASELINE, STUDENT, TEACHER
 from kd_core.probes import extent
 from kd_core.recall import TEST
-from pages.ui import charts, feed, widget
+from pages.ui import feed, tables, widget
 from pages.ui.browser import component
 from pages.ui.focus import Focus, look
 from pages.ui.subject import Subject
@@ -88,7 +88,10 @@ def examples(subject: Subject, focus: Focus) -> None:
     chosen = focus.example if focus.example >= 0 else next(iter(shown), -1)
     _cards(subject, shown, chosen)
     if shown:
-        charts.table([_row(subject, at) for at in found], f"examples-{wanted}", "These examples as a table")
+        tables.numbers(
+            [_row(subject, at) for at in found], f"examples {wanted}", title="These examples as a table",
+            alt=f"{len(found)} examples with the answer of every network.",
+        )  # fmt: skip
         st.subheader("One of them close up")
         _closeup(subject, focus, chosen)
 
@@ -200,6 +203,21 @@ def _closeup(subject: Subject, focus: Focus, at: int) -> None:
         on_temperature_change=_heard(key, "temperature", lambda value: look(temperature=float(value))),
         on_image_change=lambda: None,
     )  # fmt: skip
+    tables.numbers(
+        _answers(subject, at, focus.temperature), f"soft labels of {seen.split} example {seen.rows[at]}",
+        title="These soft labels as a table", alt="Logit and probability of every class by network.",
+    )  # fmt: skip
+
+
+def _answers(subject: Subject, at: int, temperature: float) -> list[dict[str, Any]]:
+    seen = subject.seen
+    logits, soft = seen.own_logits(at), seen.softened(at, temperature)
+    return [
+        {"class": name}
+        | {f"{subject.title(part)}, logit": round(logits[part][k], 4) for part in seen.parts}
+        | {f"{subject.title(part)}, probability at T = {temperature:g}": round(soft[part][k], 6) for part in seen.parts}
+        for k, name in enumerate(seen.classes)
+    ]
 
 
 def _in_order(seen: Inspection, at: int, label: int) -> list[int]:

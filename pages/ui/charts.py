@@ -1,8 +1,10 @@
-"""What the figures of the Inspect page have in common: theme, a text alternative, a table that can be saved."""
+"""Charts that stand still: drawn in the page's theme, with a text alternative and the buttons that save them."""
 
 from __future__ import annotations
 
 import html
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,12 +15,15 @@ from pages.ui.browser.palette import Theme
 PAPER = {"light": "#FFFFFF", "dark": "#0E1117"}
 INK = {"light": "#1D2027", "dark": "#ECEAE4"}
 WASH = {"light": "#F1F0EC", "dark": "#1A1E28"}  # where nothing was counted
+GREY = {"light": "#6B6B6B", "dark": "#B3B3B3"}
 FAINT = {"light": "#A9ABB0", "dark": "#5A606C"}
 PLOTLY_MARKERS = ("circle", "triangle-up", "square", "diamond")  # palette.CLASS_MARKERS, as Plotly names them
+LINE, BAR, LEGEND = 15, 34, 28  # pixels: of a line of text, of the buttons above a chart, of a legend in one row
+SCALE = 2  # pixels of a saved picture for one on the screen
 
 
 def theme() -> Theme:
-    """Of the browser that asks."""
+    """Of the page as its viewer sees it."""
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
@@ -27,38 +32,99 @@ def literal(text: str) -> str:
     return html.escape(text)
 
 
-def figure(*traces: Any, height: int, **layout: Any) -> go.Figure:
-    """A figure without margins to speak of, in the colours of the page."""
-    usual = {"l": 8, "r": 8, "t": 8, "b": 8}
+def flat(*traces: Any, **layout: Any) -> go.Figure:
+    """A figure for small panels: next to no margins, and nothing to zoom into, so that a finger on it scrolls the
+    page."""
     found = go.Figure(list(traces))
     found.update_layout(
-        height=height, margin=usual, dragmode=False, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 12}, hoverlabel={"align": "left"}, **layout,
+        margin={"l": 8, "r": 8, "t": BAR, "b": 8}, dragmode=False, font={"size": 12}, hoverlabel={"align": "left"},
+        plot_bgcolor="rgba(0,0,0,0)", **layout,
     )  # fmt: skip
     found.update_xaxes(automargin=True, zeroline=False, fixedrange=True)
     found.update_yaxes(automargin=True, zeroline=False, fixedrange=True)
     return found
 
 
+def above(**place: Any) -> dict[str, Any]:
+    """A legend in rows between the buttons of a chart and its plot."""
+    return {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, **place}
+
+
+def framed(figure: go.Figure, row: int, column: int, width: float) -> None:
+    """A frame around one cell of a map, light and dark, so that it is seen on any colour."""
+    for ink, pixels in ((PAPER[theme()], 7 / 3 * width), (INK[theme()], width)):
+        figure.add_shape(
+            type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
+            line={"color": ink, "width": pixels},
+        )  # fmt: skip
+
+
 def heading(glyph: str, name: str, colour: str) -> None:
-    """Over one panel of a figure: whose it is, with the marker of the role in its colour."""
+    """Over one of several charts: whose it is, with the marker of the role in its colour."""
     marked = f'<span style="color: {colour}">{glyph}</span>' if colour else glyph
     st.html(f'<h4 style="margin: 0; padding: 0; font: inherit; font-weight: 600">{marked} {html.escape(name)}</h4>')
 
 
-def show(drawn: go.Figure, key: str, alt: str, **more: Any) -> Any:
-    """Draws it; ``alt`` says in words what it shows."""
-    return st.plotly_chart(drawn, key=key, config={"displayModeBar": False}, width="stretch", alt=alt, **more)
+def chart(figure: go.Figure, name: str, alt: str, *, height: int = 420, **more: Any) -> Any:
+    """Draws it under the key ``chart {name}``, with the button that saves it, as SVG or PNG, above its corner; ``alt``
+    says in words what it shows, ``more`` goes to Streamlit."""
+    seen = theme()
+    figure.update_layout(
+        height=height, uirevision=name, hoverlabel={"namelength": -1},
+        paper_bgcolor=PAPER[seen],  # a saved picture is to be read wherever it is put
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY[seen], "activecolor": INK[seen]},
+    )  # fmt: skip
+    return st.plotly_chart(
+        figure,
+        key=f"chart {name}",
+        width="stretch",
+        alt=alt,
+        config={
+            "displaylogo": False,
+            "displayModeBar": True,
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+            "toImageButtonOptions": {"format": _picture(), "filename": name, "scale": SCALE},
+        },
+        **more,
+    )
 
 
-def table(rows: list[dict[str, Any]], name: str, title: str = "As a table", **columns: Any) -> None:
-    """The numbers of a figure, folded away, and a button that saves them as CSV."""
-    import pandas as pd  # takes half a second to load
+def pictures() -> None:
+    """In which format charts are saved."""
+    st.segmented_control(
+        "Save charts as", ["SVG", "PNG"], key="picture format", default="SVG", required=True,
+        help="The camera at the top right of a chart saves it in this format. Its numbers are the CSV below it.",
+    )  # fmt: skip
 
-    found = pd.DataFrame(rows)
-    with st.expander(title, icon=":material/table:"):
-        st.dataframe(found, hide_index=True, alt=f"{title}: {len(rows)} rows.", column_config=columns or None)
-        st.download_button(
-            "Save as CSV", found.to_csv(index=False), f"{name}.csv", "text/csv", key=f"save {name}",
-            icon=":material/download:", on_click="ignore",
-        )  # fmt: skip
+
+def axis(title: str, values: Sequence[float], *, is_log: bool) -> dict[str, Any]:
+    """A Plotly axis. A logarithmic one is labelled at 1, 2 and 5 of every power of ten, or at the powers alone where
+    there are many."""
+    look: dict[str, Any] = {"title": title, "automargin": True, "type": "log" if is_log else "linear"}
+    if is_log:
+        low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+        ticks = (1, 2, 5) if high - low <= 3 else (1,)
+        places = [tick * 10.0**power for power in range(low - 1, high + 2) for tick in ticks]
+        look |= {"tickvals": places, "ticktext": [f"{place:,.10g}" for place in places]}
+    return look
+
+
+def apart(places: Sequence[float], pixels: float) -> list[float]:
+    """By how many pixels labels must move up so that none covers another; ``places`` are shares of an axis of that many
+    pixels, 0 is its foot."""
+    order = sorted(range(len(places)), key=lambda at: places[at])
+    heights = [places[at] * pixels for at in order]
+    for at in range(1, len(heights)):
+        heights[at] = max(heights[at], heights[at - 1] + LINE)
+    over = max(0.0, heights[-1] - max(pixels, LINE * len(heights))) if heights else 0.0
+    for at in reversed(range(len(heights))):
+        highest = heights[at] - over if at == len(heights) - 1 else min(heights[at], heights[at + 1] - LINE)
+        heights[at] = highest
+    moved = [0.0] * len(places)
+    for at, height in zip(order, heights, strict=True):
+        moved[at] = height - places[at] * pixels
+    return moved
+
+
+def _picture() -> str:
+    return str(st.session_state.get("picture format", "SVG")).lower()

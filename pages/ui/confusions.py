@@ -1,4 +1,4 @@
-"""Who is taken for whom: the confusion matrices of the networks, their difference, and the recall of every class."""
+"""Who is taken for whom: the confusion matrices of the networks, and their difference."""
 
 from __future__ import annotations
 
@@ -11,23 +11,14 @@ import streamlit as st
 
 from kd_core.inspection import DIFFERENCE
 from kd_core.plan import BASELINE, STUDENT
-from pages.ui import charts, widget
+from pages.ui import charts, tables, widget
 from pages.ui.focus import COUNTS, SHARES, Focus, look, look_at_cell
+from pages.ui.shades import DIVERGING, SCALES, readable, shade
 from pages.ui.subject import Subject
 
 NUMBERED = 12  # classes whose cells have room for a number
 SQUARE = 100  # classes that a matrix shows; of more only those that occur
-CLEAR = 25  # classes whose recall can be read at once; of more those that differ most
 LISTED = 200  # rows of the table of mistakes
-# Cividis, from what is next to the paper to what is farthest from it.
-SCALES = {
-    "light": ((0.0, "#DCCB6B"), (0.35, "#A59C74"), (0.7, "#575D6D"), (1.0, "#00224E")),
-    "dark": ((0.0, "#45506B"), (0.4, "#7C7B78"), (0.75, "#C3B369"), (1.0, "#FEE838")),
-}
-DIVERGING = {
-    "light": ((0.0, "#0072B2"), (0.5, "#E4E2DD"), (1.0, "#D55E00")),
-    "dark": ((0.0, "#56B4E9"), (0.5, "#2B303B"), (1.0, "#E69F00")),
-}
 
 
 def matrices(subject: Subject, focus: Focus) -> None:
@@ -47,15 +38,20 @@ def matrices(subject: Subject, focus: Focus) -> None:
                 if not any(n for row in seen.counts(of) for n in row):
                     st.caption("No difference: both give every class the same answers equally often.")
                     continue
-                charts.show(
-                    _matrix(subject, focus, of, shown), f"matrix {of} {subject.name}", _in_words(subject, of),
-                    on_select=_clicked(subject, of), selection_mode="points",
+                charts.chart(
+                    _matrix(subject, focus, of, shown), _named(subject, of), _in_words(subject, of),
+                    height=max(300, min(480, 110 + 34 * len(shown))), on_select=_clicked(subject, of),
+                    selection_mode="points",
                 )  # fmt: skip
     if len(shown) < len(seen.classes):
         st.caption(f"{len(shown)} of {len(seen.classes)} classes: those that occur among the labels and the answers.")
     _cell_boxes(subject, focus, offered)
-    mistakes = _mistakes(subject)
-    charts.table(mistakes[:LISTED], "confusions", "Confusions as a table, the most frequent first")
+    cells = _cells(subject)
+    mistakes = [cell for cell in cells if cell["true class"] != cell["answer"]]
+    tables.numbers(
+        cells, "confusions", title="Confusions as a table, the most frequent first", shown=mistakes[:LISTED],
+        alt=f"The {min(LISTED, len(mistakes))} most frequent confusions by network.",
+    )  # fmt: skip
 
 
 def name_of(subject: Subject, of: str) -> str:
@@ -65,65 +61,13 @@ def name_of(subject: Subject, of: str) -> str:
     return f"{subject.look(of)['glyph']} {subject.title(of)}, {subject.seen.accuracy(of):.1%} right"
 
 
+def _named(subject: Subject, of: str) -> str:
+    return f"matrix {of} {subject.name}"
+
+
 def _heading(subject: Subject, of: str) -> None:
     glyph, name = name_of(subject, of).split(" ", 1)
     charts.heading(glyph, name, "" if of == DIFFERENCE else subject.look(of)[charts.theme()])
-
-
-def recall(subject: Subject) -> None:
-    """One dot per network and class; of many classes those where student and baseline differ most."""
-    seen, theme = subject.seen, charts.theme()
-    recalls = {part: seen.recalls(part) for part in seen.parts}
-    counts = seen.examples_of()
-    classes = [k for k, count in enumerate(counts) if count]
-    other = recalls.get(BASELINE, recalls[seen.parts[0]])
-    if len(classes) > CLEAR:
-        classes = sorted(sorted(classes, key=lambda k: -abs(recalls[STUDENT][k] - other[k]))[:CLEAR])
-        st.caption(f"The {CLEAR} classes that student and {_against(subject)} differ on most; the table has them all.")
-    names = [charts.literal(seen.classes[k]) for k in classes]
-    ties = [(min(row), max(row)) for row in ([own[k] for own in recalls.values()] for k in classes)]
-    line = go.Scatter(
-        x=[x for low, high in ties for x in (low, high, None)], y=[y for name in names for y in (name, name, None)],
-        mode="lines", line={"color": charts.FAINT[theme], "width": 1}, hoverinfo="skip", showlegend=False,
-    )  # fmt: skip
-    dots = [
-        go.Scatter(
-            x=[own[k] for k in classes], y=names, mode="markers", name=subject.title(part),
-            marker={"symbol": subject.look(part)["symbol"], "size": 11, "color": subject.look(part)[theme],
-                    "line": {"width": 2 if part == BASELINE else 0, "color": subject.look(part)[theme]}},
-            customdata=[counts[k] for k in classes],
-            hovertemplate="%{y}: %{x:.1%} of %{customdata} right<extra>" + charts.literal(subject.title(part))
-            + "</extra>",
-        ) for part, own in recalls.items()
-    ]  # fmt: skip
-    lowest = min((own[k] for own in recalls.values() for k in classes), default=0.0)
-    drawn = charts.figure(
-        line, *dots, height=90 + 26 * len(classes), legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0}
-    )
-    drawn.update_xaxes(
-        range=[max(-0.02, math.floor(10 * lowest - 0.5) / 10), 1.02],
-        tickformat=".0%",
-        title="share of the class that is found",
-    )
-    drawn.update_yaxes(autorange="reversed", type="category", showgrid=False, dtick=1)
-    worst = min(classes, key=lambda k: recalls[STUDENT][k])
-    alt = (
-        f"Recall of {len(classes)} classes by network. The student finds least of {seen.classes[worst]}: "
-        f"{recalls[STUDENT][worst]:.1%}."
-    )
-    charts.show(drawn, f"recall {subject.name}", alt)
-    charts.table(
-        [
-            {"class": name, "examples": counts[k]}
-            | {f"{subject.title(part)}, recall": round(own[k], 4) for part, own in recalls.items()}
-            for k, name in enumerate(seen.classes)
-        ],
-        "recall",
-    )  # fmt: skip
-
-
-def _against(subject: Subject) -> str:
-    return "baseline" if BASELINE in subject.seen.parts else subject.seen.parts[0]
 
 
 def _shown(subject: Subject) -> list[int]:
@@ -148,17 +92,23 @@ def _matrix(subject: Subject, focus: Focus, of: str, shown: list[int]) -> go.Fig
     sizes = [abs(v) for row in values for v in row if not math.isnan(v)]  # a class without examples has no shares
     limit = bend(max(sizes, default=0.0)) if is_difference else 1.0
     filled = [[bend(v) if v and not math.isnan(v) else None for v in row] for row in values]
-    has_numbers = len(shown) <= NUMBERED
+    has_numbers, scale = len(shown) <= NUMBERED, (DIVERGING if is_difference else SCALES)[theme]
     heat = go.Heatmap(
         z=filled, x=names, y=names, zmin=-limit if is_difference else 0, zmax=limit or 1,
-        colorscale=[list(stop) for stop in (DIVERGING if is_difference else SCALES)[theme]],
+        colorscale=[list(stop) for stop in scale],
         xgap=1, ygap=1, hoverinfo="skip", showscale=not has_numbers,
         colorbar=_bar(limit, bend, is_share, is_difference),
-        text=[[_written(v, is_share, is_difference) for v in row] for row in values],
-        texttemplate="%{text}" if has_numbers else None, textfont={"size": 12 if len(shown) <= 6 else 10},
     )  # fmt: skip
-    drawn = charts.figure(
-        heat, _handles(subject, of, shown, names), height=max(280, min(460, 90 + 34 * len(shown))), showlegend=False
+    spots = [(r, c) for r in range(len(shown)) for c in range(len(shown)) if filled[r][c] is not None]
+    places = [((filled[r][c] or 0.0) + (limit if is_difference else 0.0)) / ((2 if is_difference else 1) * (limit or 1))
+              for r, c in spots]  # fmt: skip
+    written = go.Scatter(
+        x=[names[c] for _, c in spots], y=[names[r] for r, _ in spots], mode="text", hoverinfo="skip",
+        text=[_written(values[r][c], is_share, is_difference) for r, c in spots],
+        textfont={"size": 12 if len(shown) <= 6 else 10, "color": [readable(shade(scale, place)) for place in places]},
+    )  # fmt: skip
+    drawn = charts.flat(
+        heat, *([written] if has_numbers else []), _handles(subject, of, shown, names), showlegend=False
     )
     drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
     # Left to itself Plotly leaves room around markers, and leaves out classes that nothing was counted of.
@@ -168,11 +118,7 @@ def _matrix(subject: Subject, focus: Focus, of: str, shown: list[int]) -> go.Fig
     drawn.update_yaxes(title="true class", range=[len(shown) - 0.5, -0.5], **axis)
     cell = focus.cell(seen.classes)
     if cell and focus.of == of and set(cell) <= set(shown):
-        row, column = shown.index(cell[0]), shown.index(cell[1])
-        drawn.add_shape(
-            type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
-            line={"color": charts.INK[theme], "width": 2.5},
-        )  # fmt: skip
+        charts.framed(drawn, shown.index(cell[0]), shown.index(cell[1]), 3 if has_numbers else 1.5)
     return drawn
 
 
@@ -225,7 +171,7 @@ def _written(value: float, is_share: bool, is_difference: bool) -> str:
 
 def _clicked(subject: Subject, of: str) -> Callable[[], None]:
     def callback() -> None:
-        points = st.session_state[f"matrix {of} {subject.name}"].selection.points
+        points = st.session_state[f"chart {_named(subject, of)}"].selection.points
         if points:
             row, column = points[0]["customdata"]
             look_at_cell(of, subject.seen.classes[row], subject.seen.classes[column])
@@ -256,12 +202,13 @@ def _cell_boxes(subject: Subject, focus: Focus, offered: list[str]) -> None:
         )  # fmt: skip
 
 
-def _mistakes(subject: Subject) -> list[dict[str, Any]]:
+def _cells(subject: Subject) -> list[dict[str, Any]]:
+    """All cells that anybody's answers fill."""
     seen = subject.seen
     counts = {part: seen.counts(part) for part in seen.parts}
     rows = []
     size = range(len(seen.classes))
-    for i, j in ((i, j) for i in size for j in size if i != j):
+    for i, j in ((i, j) for i in size for j in size):
         own = {subject.title(part): matrix[i][j] for part, matrix in counts.items()}
         if any(own.values()):
             rows.append({"true class": seen.classes[i], "answer": seen.classes[j]} | own)

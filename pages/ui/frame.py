@@ -25,6 +25,15 @@ PAGES = (
 )  # fmt: skip
 # Streamlit leaves a hand's breadth above every page and has no setting for it. On a projector that hides the result.
 LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"
+# What has the focus must be seen: Streamlit gives a link a background that can hardly be told from the paper, and
+# Plotly outlines a button above a chart in black, on dark paper too. What is chosen must be read as well as what is
+# not: on dark paper Streamlit writes it darker. Frame and tint still tell it apart.
+SEEN = """<style>
+  .stApp :is(a, .modebar-btn):focus-visible {
+    outline: 2px solid CanvasText !important; box-shadow: none; border-radius: 4px;
+  }
+  .stApp button[data-variant]:is([aria-checked="true"], [aria-pressed="true"]) * { color: CanvasText }
+</style>"""
 
 ICON = "⚗️"
 PATIENCE = 15.0  # seconds
@@ -43,7 +52,7 @@ def navigation() -> Page:
 def run(page: Page) -> None:
     """Runs a page inside the frame. An error becomes a sentence; its traceback goes to the log."""
     st.set_page_config(page_title=f"{page.title} · Distillery", page_icon=ICON)
-    st.html(LESS_AIR)
+    st.html(LESS_AIR + SEEN)
     st.session_state["is_framed"] = True
     try:
         spared(room.enter)()

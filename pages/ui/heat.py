@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,8 +10,8 @@ import streamlit as st
 
 from kd_core import axes
 from kd_core.atlas import Atlas, Cell, spread
-from pages.ui import charts, figures, survey
-from pages.ui.confusions import DIVERGING, SCALES
+from pages.ui import charts, survey, tables
+from pages.ui.shades import DIVERGING, SCALES, readable, shade
 
 ACCURACY, GAIN = "accuracy", "gain"
 HEADINGS = {ACCURACY: "Validation accuracy of the student, %", GAIN: "Gain over the baseline, points on validation"}
@@ -27,7 +27,7 @@ def maps(atlas: Atlas, name: str, chosen: Cell | None) -> None:
         with column:
             charts.heading("", HEADINGS[of], "")
             rows = atlas.shape[0]
-            figures.chart(
+            charts.chart(
                 _map(atlas, of, chosen), f"{of} of sweep {name}", in_words(atlas, of),
                 height=max(200, min(460, 110 + 52 * rows)), on_select=_clicked(atlas, f"{of} of sweep {name}"),
                 selection_mode="points",
@@ -66,8 +66,8 @@ def numbers(atlas: Atlas, name: str) -> None:
            "validation accuracy of the baseline": look.control, "run": look.run}
         for cell in atlas.cells for look in cell.looks
     ]  # fmt: skip
-    decimal = st.column_config.NumberColumn(format="%.2f")
-    figures.numbers(
+    decimal: Any = st.column_config.NumberColumn(format="%.2f")
+    tables.numbers(
         single, f"sweep {name}", alt=f"Every cell of the sweep: {len(cells)} rows.", shown=cells,
         **{column: decimal for column in cells[0] if "%" in column or "spread" in column or column == "gain"},
     )  # fmt: skip
@@ -124,8 +124,8 @@ def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
         colorscale=[list(stop) for stop in (DIVERGING if of == GAIN else SCALES)[theme]],
         colorbar={"thickness": 10, "outlinewidth": 0},
     )  # fmt: skip
-    drawn = charts.figure(heat, _handles(atlas, grid, x, y), height=300, showlegend=False)
-    drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest", margin={"t": 32})
+    drawn = charts.flat(heat, _handles(atlas, grid, x, y), showlegend=False)
+    drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
     axis = {"type": "category", "showgrid": False, "dtick": 1, "categoryorder": "array"}
     drawn.update_xaxes(title=title(atlas, 0), range=[-0.5, columns - 0.5], categoryarray=x, **axis)
     named = {"title": title(atlas, 1)} if len(atlas.sweep.axes) > 1 else {"showticklabels": False}
@@ -142,29 +142,8 @@ def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
     place = next(((r, c) for r in range(rows) for c in range(columns) if grid[r][c] is chosen), None)
     if place is not None:
         row, column = place
-        for ink, width in ((charts.PAPER[theme], 7), (charts.INK[theme], 3)):  # seen on dark cells and on light ones
-            drawn.add_shape(
-                type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
-                line={"color": ink, "width": width},
-            )  # fmt: skip
+        charts.framed(drawn, row, column, 3)
     return drawn
-
-
-def shade(scale: Sequence[tuple[float, str]], place: float) -> tuple[float, float, float]:
-    """Red, green and blue in [0, 1] at a place in [0, 1] of a colour scale, as Plotly mixes them."""
-    place = min(max(place, 0.0), 1.0)
-    right = next(at for at, (stop, _) in enumerate(scale) if at and place <= stop)
-    (start, low), (end, high) = scale[right - 1], scale[right]
-    share = (place - start) / (end - start)
-    mixed = [int(low[k : k + 2], 16) * (1 - share) + int(high[k : k + 2], 16) * share for k in (1, 3, 5)]
-    return mixed[0] / 255, mixed[1] / 255, mixed[2] / 255
-
-
-def readable(colour: tuple[float, float, float]) -> str:
-    """Black or white, whichever has more contrast on a colour (WCAG 2.2, relative luminance)."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#FFFFFF"
 
 
 def _names(atlas: Atlas, axis: int) -> list[str]:

@@ -13,7 +13,8 @@ from kd_core.contrast import Group, Mean
 from kd_core.store import Run
 from pages.ui import history, roles
 from pages.ui.browser.palette import ROLES
-from pages.ui.figures import GREY, chart, numbers, theme
+from pages.ui.charts import BAR, GREY, LEGEND, above, chart, theme
+from pages.ui.tables import numbers
 from pages.ui.verdicts import ICONS
 
 A_GROUP = 64  # pixels of a chart
@@ -69,8 +70,7 @@ def _gains(found: Sequence[Group], names: Sequence[str]) -> None:
             )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY[theme()], "width": 1.5, "dash": "dot"})
     figure.update_layout(
-        margin={"t": 64, "b": 50, "l": 10, "r": 20},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        margin={"t": BAR + LEGEND, "b": 50, "l": 10, "r": 20}, legend=above(),
         xaxis={"title": "Gain over the control, points", "automargin": True},
         yaxis={"tickvals": list(range(len(names))), "ticktext": list(names), "range": [len(names) - 0.4, -0.6],
                "automargin": True, "zeroline": False},

@@ -21,9 +21,10 @@ from kd_core.status import ACTIVE
 from kd_core.store import Run, Store
 from pages.ui import roles
 from pages.ui.browser.palette import MORE, ROLES
+from pages.ui.charts import above, apart, axis, chart, theme
 from pages.ui.comparing import KINDS, Comparing, bound, current
 from pages.ui.errors import spared
-from pages.ui.figures import apart, axis, chart, numbers, theme
+from pages.ui.tables import numbers
 
 CURVES = {
     ACCURACY: "Validation accuracy, %", LOSS: "Validation loss, nats", AGREEMENT: "Agreement with the teacher, %",
@@ -242,7 +243,7 @@ def _draw(lines: Sequence[Line], title: str, view: Comparing) -> None:
     longest = max(len(html.unescape(line.end)) for line in lines)
     figure.update_layout(
         hovermode="x unified", margin={"t": TOP, "b": FOOT, "l": 50, "r": 12 + 7 * longest if is_labelled else 10},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend=above(),
         xaxis=axis(OVER[view.x], [place for line in lines for place in line.x], is_log=view.log_x),
         yaxis=axis(title, [value for line in drawn for value in line], is_log=view.log_y) | {"range": [low, high]},
     )  # fmt: skip

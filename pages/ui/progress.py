@@ -12,7 +12,7 @@ from kd_core.ledger import Ledger
 from kd_core.runs import Status
 from kd_core.schemes import comparison_of
 from kd_core.store import SweepRow
-from pages.ui import cell, heat, planning, slices
+from pages.ui import cell, custody, heat, planning, slices
 from pages.ui.acting import acting, ask, button
 from pages.ui.errors import spared
 from pages.ui.grid import duration
@@ -81,9 +81,10 @@ def _said(row: SweepRow, status: Status, found: Atlas) -> None:
                    help="Ends the sweep here. What every run has learned is judged and kept.")  # fmt: skip
     elif status.state in (runs.STOPPED, runs.INTERRUPTED):
         how = "You stopped this sweep" if status.state == runs.STOPPED else "The app was closed during this sweep"
+        how = "This sweep was interrupted" if status.notice else how  # and the notice says by what
         st.info(
-            f"{how}: {found.complete} of {len(found.cells)} cells are complete. What was learned is kept, and the "
-            "sweep can go on where it was."
+            f"{how}: {found.complete} of {len(found.cells)} cells are complete, {_epochs(found)}. What was learned is "
+            "kept, and the sweep can go on where it was."
         )
         if button("Go on with it", icon=":material/play_arrow:", key="proceed"):
             acting().proceed(row.id)
@@ -95,6 +96,7 @@ def _said(row: SweepRow, status: Status, found: Atlas) -> None:
         )
     else:
         st.markdown(f"All {row.sweep.count:,} runs are complete, after {duration(row.seconds)} of training.")
+    custody.notice(row.id)
     if found.failed:
         st.warning(
             f"{found.failed} of {row.sweep.count:,} runs failed and count nowhere; their cells show the others. A "
@@ -108,12 +110,15 @@ def _how_far(status: Status, found: Atlas) -> str:
     held = "Paused" if status.state == runs.PAUSED else "Training"
     if not status.done:
         return f"{held}: preparing the data and the teacher · {duration(status.seconds)} elapsed"
-    low, high = found.epochs
     cells = f"{found.filled} of {len(found.cells)} cells filled, {found.complete} complete"
-    epochs = f"the map is at epoch {high}" if low == high else f"the map is at epochs {low} to {high}"
     left = atlas.remaining(status.done, status.total, status.seconds)
     times = f"{duration(status.seconds)} elapsed, about {duration(left or 0)} left"
-    return f"{held}: {status.done / max(1, status.total):.0%} · {cells} · {epochs} · {times}"
+    return f"{held}: {status.done / max(1, status.total):.0%} · {cells} · {_epochs(found)} · {times}"
+
+
+def _epochs(found: Atlas) -> str:
+    low, high = found.epochs
+    return f"the map is at epoch {high:,}" if low == high else f"the map is at epochs {low:,} to {high:,}"
 
 
 def in_a_line(row: SweepRow) -> str:

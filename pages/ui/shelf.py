@@ -19,7 +19,7 @@ from kd_core.store import Run
 from pages.ui import trash, widget
 from pages.ui.brief import in_short, titled
 from pages.ui.comparing import MOST, USUAL, Comparing, bound, compare, look
-from pages.ui.figures import download
+from pages.ui.tables import download
 from pages.ui.words import plain
 
 ON_A_PAGE = 15

@@ -10,7 +10,7 @@ import streamlit as st
 from kd_core import axes
 from kd_core.atlas import Atlas, Cell, spread
 from kd_core.options import as_text
-from pages.ui import charts, figures
+from pages.ui import charts
 from pages.ui.browser.palette import ROLES
 from pages.ui.heat import title, titled
 
@@ -29,7 +29,7 @@ def slices(atlas: Atlas, name: str, chosen: Cell) -> None:
             if not cells:
                 st.caption("Nothing is known along this line yet.")
                 continue
-            figures.chart(
+            charts.chart(
                 _lines(atlas, at, cells, chosen), f"slice {at} of sweep {name}", _words(atlas, cells), height=320
             )
     st.caption("Bars: ± the spread over seeds. Numbers are drawn in their order, whatever order they were typed in.")
@@ -66,15 +66,16 @@ def _lines(atlas: Atlas, axis: int, cells: list[Cell], chosen: Cell) -> go.Figur
     here = numbers[chosen.values[axis]] if numbers else charts.literal(chosen.values[axis])
     is_log = bool(numbers) and axes.is_logarithmic(tuple(x))
     figure.update_layout(
-        margin={"t": 40, "b": 50, "l": 10, "r": 20}, dragmode=False, paper_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, plot_bgcolor="rgba(0,0,0,0)",
-    )  # fmt: skip
+        margin={"t": charts.BAR + charts.LEGEND, "b": 50, "l": 10, "r": 20},
+        dragmode=False,
+        legend=charts.above(),
+    )
     ticks = {"tickvals": x, "ticktext": [as_text(float(each)) for each in x]} if numbers else {"type": "category"}
     figure.update_xaxes(title=title(atlas, axis), automargin=True, type="log" if is_log else None, fixedrange=True)
     figure.update_xaxes(**ticks)
     figure.update_yaxes(title="validation accuracy, %", automargin=True, fixedrange=True)
     if cells and any(cell is chosen for cell in cells):
-        figure.add_vline(x=here, line={"color": figures.GREY[charts.theme()], "width": 1, "dash": "dot"})
+        figure.add_vline(x=here, line={"color": charts.GREY[charts.theme()], "width": 1, "dash": "dot"})
     return figure
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.inspection import Projection
-from pages.ui import charts
+from pages.ui import charts, tables
 from pages.ui.browser import palette
 from pages.ui.focus import Focus
 from pages.ui.subject import Subject, projections
@@ -30,11 +30,11 @@ def embeddings(subject: Subject, focus: Focus, ringed: list[int]) -> None:
         with column:
             look = subject.look(part)
             charts.heading(look["glyph"], subject.title(part), look[charts.theme()])
-            charts.show(_panel(subject, focus, part, own, ringed), f"embedding {part} {subject.name}",
-                        _in_words(subject, part, own))  # fmt: skip
+            charts.chart(_panel(subject, focus, part, own, ringed), f"embedding {part} {subject.name}",
+                         _in_words(subject, part, own), height=384)  # fmt: skip
             st.caption(f"{own.width} dimensions; the two drawn keep {sum(own.kept):.0%} of the variance.")
     st.caption(_key(subject) + (f" Without an embedding of its own: {', '.join(missing)}." if missing else ""))
-    charts.table(_rows(subject, found), "embeddings")
+    tables.numbers(_rows(subject, found), "embeddings", alt="Every example with its place in every embedding.")
 
 
 def _panel(subject: Subject, focus: Focus, part: str, own: Projection, ringed: list[int]) -> go.Figure:
@@ -63,9 +63,9 @@ def _panel(subject: Subject, focus: Focus, part: str, own: Projection, ringed: l
                 hoverinfo="skip",
             )
         )  # fmt: skip
-    drawn = charts.figure(*traces, height=360, showlegend=False, hovermode="closest")
+    drawn = charts.flat(*traces, showlegend=False, hovermode="closest")
     drawn.update_xaxes(showticklabels=False, showgrid=False, title=f"{own.kept[0]:.0%} of the variance")
-    drawn.update_yaxes(showticklabels=False, showgrid=False, title=f"{own.kept[1]:.0%}")
+    drawn.update_yaxes(showticklabels=False, showgrid=False, title=f"{own.kept[1]:.0%} of the variance")
     if COLOURED < len(seen.classes) <= NAMED:
         for k, name in enumerate(seen.classes):
             rows = [at for at, label in enumerate(labels) if label == k]

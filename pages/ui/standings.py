@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core import contrast, runs, stopwatch
+from kd_core.catalogue import find
 from kd_core.config import MEMBERS, OPTION_GROUPS, RunConfig
 from kd_core.contrast import Standing
 from kd_core.ledger import Ledger
@@ -17,15 +16,9 @@ from kd_core.store import Run
 from pages.ui import roles
 from pages.ui.acting import acting, button
 from pages.ui.browser.palette import ROLES
-from pages.ui.comparing import Comparing, bound
 from pages.ui.errors import spared
-from pages.ui.figures import GREY, axis, chart, download, numbers, table, theme
 from pages.ui.shelf import LABELS
-
-COSTS = {
-    "size": "File size, kB", "flops": "kFLOPs for one example", "parameters": "Parameters",
-    "latency": "Latency here, ms (median, one example)",
-}  # fmt: skip
+from pages.ui.tables import download, table
 
 
 def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
@@ -42,7 +35,7 @@ def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
     for config in configs.values():
         labels = _labels(config) | labels
     lines = [
-        {"setting": labels.get(name, name), **{key: text or "–" for key, text in own.items()}}
+        {"setting": labels.get(name, name), **{key: _in_words(name, text) for key, text in own.items()}}
         for name, own in found.items()
     ]
     same = len(next(iter(configs.values())).flat()) - len(found)
@@ -50,6 +43,12 @@ def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
     differ = "1 setting differs" if len(lines) == 1 else f"{len(lines)} settings differ"
     st.caption(f"{differ}, the other {max(0, same)} are the same.")
     download(lambda: [{"setting": name, **own} for name, own in found.items()], "differences")
+
+
+def _in_words(name: str, text: str) -> str:
+    """What a flat setting is, as the form says it."""
+    group = next((group for member, group, _ in MEMBERS if member == name), "")
+    return find(group, text).title if group else {"": "–", "true": "yes", "false": "no"}.get(text, text)
 
 
 def _labels(config: RunConfig) -> dict[str, str]:
@@ -160,95 +159,3 @@ def _wait() -> None:
     if not waiting:
         st.rerun()
     st.caption(f"Measuring: {waiting} still to come.")
-
-
-def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Comparing) -> None:
-    """Test accuracy against what a network costs, and the networks that no other beats."""
-    st.segmented_control(
-        "Cost", list(COSTS), default=view.cost, required=True, format_func=lambda cost: COSTS[cost].split(",")[0],
-        **bound("cost", view.cost),
-    )  # fmt: skip
-    times = stopwatch.shared(runs.shared().folder).known() if view.cost == "latency" else {}
-    points = [(row, own, cost) for row, own in found if (cost := _cost(own, view.cost, times)) is not None and cost > 0]
-    if not points:
-        st.info("Measure the latency of these networks first: the button is below the table above.")
-        return
-    best = [at for group in _by_data(points) for at in _front(points, group)]
-    figure = go.Figure()
-    for group in _by_data(points):
-        steps = [points[at] for at in _front(points, group)]
-        figure.add_scatter(
-            x=[cost for *_, cost in steps], y=[100 * own.accuracy for _, own, _ in steps], mode="lines",
-            line={"color": GREY[theme()], "width": 1.25, "shape": "hv"}, hoverinfo="skip", showlegend=False,
-        )  # fmt: skip
-    for kind in ("teacher", "student", "baseline"):
-        own, look = _marks([point for point in points if roles.kind(point[1].network) == kind], called), ROLES[kind]
-        if own:
-            figure.add_scatter(
-                x=[cost for cost, _ in own], y=[value for _, value in own], text=list(own.values()),
-                mode="markers+text", textposition="middle right", cliponaxis=False, name=look["name"],
-                marker={"symbol": look["symbol"], "size": 11, "color": look[theme()],
-                        "line": {"width": 2 if look["symbol"].endswith("open") else 0}},
-                hovertemplate=f"%{{text}} {look['name'].lower()}: %{{y:.2f}} % for %{{x:.4g}}<extra></extra>",
-            )  # fmt: skip
-    figure.update_layout(
-        margin={"t": 64, "b": 50, "l": 50, "r": 60},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis=axis(COSTS[view.cost], [cost for *_, cost in points], is_log=True),
-        yaxis={"title": "Test accuracy, %", "automargin": True},
-    )
-    names = _unbeaten([points[at] for at in best], called)
-    chart(
-        figure, "trade", f"Test accuracy by {COSTS[view.cost].lower()}. Nothing beats {'; '.join(names)}.", height=400
-    )
-    st.caption(
-        f"On the line: {'; '.join(names)}. No other network here on the same data is both as accurate and cheaper, or "
-        "as cheap and more accurate."
-    )
-    numbers(
-        [
-            {"run": called[row.id], "network": own.network.role, "layers": own.network.model,
-             COSTS[view.cost]: cost, "test accuracy, %": 100 * own.accuracy, "unbeaten": at in best}
-            for at, (row, own, cost) in enumerate(points)
-        ],
-        f"accuracy by {view.cost}", alt="Accuracy and cost of every network.",
-    )  # fmt: skip
-
-
-Point = tuple[Run, Standing, float]
-
-
-def _by_data(points: list[Point]) -> list[list[int]]:
-    """Positions of the points of each data set: what is accurate on one says nothing of another."""
-    found: dict[str, list[int]] = {}
-    for at, (row, *_) in enumerate(points):
-        found.setdefault(json.dumps(row.listed.dataset.to_dict()) if row.listed else "", []).append(at)
-    return list(found.values())
-
-
-def _front(points: list[Point], group: list[int]) -> list[int]:
-    best = contrast.front([(points[at][2], points[at][1].accuracy) for at in group])
-    return [group[at] for at in best]
-
-
-def _marks(points: list[Point], called: dict[str, str]) -> dict[tuple[float, float], str]:
-    """The letters at each place (cost, per cent): several runs of the same seed may share one."""
-    found: dict[tuple[float, float], list[str]] = {}
-    for row, own, cost in points:
-        found.setdefault((cost, 100 * own.accuracy), []).append(called[row.id])
-    return {place: ", ".join(dict.fromkeys(letters)) for place, letters in found.items()}
-
-
-def _unbeaten(points: list[Point], called: dict[str, str]) -> list[str]:
-    """Networks in few words: "A, B teacher" where two runs have the same one."""
-    found: dict[tuple[str, float, float], list[str]] = {}
-    for row, own, cost in points:
-        found.setdefault((own.network.role, cost, own.accuracy), []).append(called[row.id])
-    return [f"{', '.join(letters)} {role}" for (role, *_), letters in found.items()]
-
-
-def _cost(own: Standing, what: str, times: dict[str, list[stopwatch.Latency]]) -> float | None:
-    network = own.network
-    if what == "latency":
-        return next((1000 * time.median for time in times.get(stopwatch.kind_of(network), []) if time.batch == 1), None)
-    return {"size": network.size / 1000, "flops": network.flops / 1000, "parameters": float(network.parameters)}[what]

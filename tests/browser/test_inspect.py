@@ -32,7 +32,7 @@ def test_behind_every_count_are_its_examples_and_all_that_was_chosen_is_in_the_a
     page.goto(f"{server.url}/inspect?run={run}")  # the very first request of this server
     expect(page).to_have_title("Inspect · Distillery")
     expect(page.get_by_text("Page not found")).to_have_count(0)
-    matrix = page.locator("[class*=st-key-matrix-student] .scatterlayer .point")
+    matrix = page.locator("[class*=st-key-chart-matrix-student] .scatterlayer .point")
     expect(matrix).to_have_count(sum(bool(n) for row in seen.counts("student") for n in row))
     matrix.nth(1).click(force=True)  # row A, column B
     page.wait_for_function("() => location.search.includes('answered=B')")

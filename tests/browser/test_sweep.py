@@ -1,4 +1,5 @@
-"""The Sweep page in a real browser: a map that fills, a click on a cell, the same by keyboard, small and dark."""
+"""The Sweep page in a real browser: a map that fills, a click on a cell, the same by keyboard, small and dark;
+a pause."""
 
 from __future__ import annotations
 
@@ -7,12 +8,14 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from kd_core.ledger import Ledger
 from tests.browser.conftest import SHOTS, whole_picture
 from tests.browser.server import Server
 
 LOADED = 60_000  # ms: a fresh server loads the engine while its first visitor waits, here beside other tests
 BASE = "dataset=moons&epochs=59&teacher_epochs=2&autoplay=0"
 LINK = "sweep?dataset=moons&epochs=60&teacher_epochs=2&across_values=1,4,16&down_values=0.3,0.9&seeds=2"
+SECONDS_LONG = "sweep?dataset=digits&epochs=2000&teacher_epochs=2&across_values=1,4&down=none&seeds=2"
 
 
 def parameter(page: Page, name: str) -> str:
@@ -68,3 +71,28 @@ def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the
     whole_picture(small, SHOTS / "sweep-dark-390.png")
     small.get_by_role("link", name="Open seed 0").click()
     expect(small.get_by_role("heading", name="The run")).to_be_visible(timeout=LOADED)
+
+
+def test_a_paused_sweep_stands_still_through_a_reload_and_goes_on_to_its_end(
+    start_server: Callable[[], Server], new_page: Callable[..., Page]
+) -> None:
+    server, page = start_server(), new_page()
+    page.goto(f"{server.url}/{SECONDS_LONG}")
+    page.get_by_role("button", name="Start the sweep").click(timeout=LOADED)
+    bar = page.get_by_test_id("stProgress")
+    expect(bar).to_contain_text(re.compile("Training: .* the map is at epoch"))
+    page.get_by_role("button", name="Pause").press("Enter")
+    resume = page.get_by_role("button", name="Resume")
+    expect(resume).to_be_visible()
+    expect(page.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(2)
+    page.wait_for_timeout(1500)  # the step in hand is done, and the page has looked again
+    held = bar.inner_text().split(" · ")[0]  # "Paused: 32%"
+    page.reload()
+    expect(resume).to_be_visible(timeout=LOADED)
+    expect(bar).to_contain_text(held)
+    resume.press("Enter")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.get_by_text("All 4 runs are complete")).to_be_visible(timeout=LOADED)
+    expect(page.get_by_role("button", name="Confirm on test")).to_be_enabled()
+    looks = Ledger(server.store()).looks(parameter(page, "sweep"), "student", "baseline")
+    assert [look.epoch for look in looks] == [2000] * 4

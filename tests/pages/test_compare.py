@@ -14,7 +14,7 @@ from kd_core.config import from_flat
 from kd_core.labels import checked
 from kd_core.ledger import ORDERS
 from kd_core.runs import Runs
-from pages.ui import figures, shelf
+from pages.ui import charts, shelf, tables
 from tests.pages.test_distill import Open, button, run_to_end, texts
 from tests.waiting import wait
 
@@ -159,15 +159,15 @@ def test_the_compared_runs_are_changed_by_the_box_too(look: Look, ended: Ended) 
 
 def test_labels_at_line_ends_do_not_cover_each_other() -> None:
     places = [0.5, 0.5, 0.51, 0.99, 1.0]
-    moved = figures.apart(places, 300)
+    moved = charts.apart(places, 300)
     heights = sorted(place * 300 + by for place, by in zip(places, moved, strict=True))
-    assert all(after - before >= figures.LINE - 1e-9 for before, after in itertools.pairwise(heights))
+    assert all(after - before >= charts.LINE - 1e-9 for before, after in itertools.pairwise(heights))
     assert max(heights) <= 300
 
 
 def test_a_csv_has_every_row_and_is_read_back() -> None:
     rows = [{"run": "A", "α": 0.5}, {"run": "B, C", "α": None}]
-    lines = figures.as_csv(rows).decode("utf-8-sig").splitlines()
+    lines = tables.as_csv(rows).decode("utf-8-sig").splitlines()
     assert lines == ["run,α", "A,0.5", '"B, C",']
 
 

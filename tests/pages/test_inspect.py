@@ -193,3 +193,17 @@ def test_a_finished_run_in_the_lab_links_to_its_inspection(open_page: Open, shar
     app = open_page("distill", run=run)
     links = [link.proto.label for link in app.get("page_link")]
     assert any(label.startswith("Inspect what the student gained") for label in links)
+
+
+def test_every_chart_has_words_and_a_camera_for_the_chosen_format_and_every_number_is_in_a_file(
+    open_page: Open, shared: Runs
+) -> None:
+    app = open_page("inspect", run=trained(shared, from_flat(DIGITS)))
+    charts = [element.proto for element in app.get("plotly_chart")]
+    assert len(charts) == 4 + 1 + 3  # matrices, recall, embeddings
+    assert all(chart.alt and '"format": "svg"' in chart.config for chart in charts)
+    labels = [fold.label for fold in app.expander if "as a table" in fold.label]
+    assert len(labels) == 5  # confusions, examples, soft labels, recall, embeddings
+    assert len(app.get("download_button")) == 5
+    named(app, "button_group", "picture format").set_value("PNG").run()
+    assert all('"format": "png"' in element.proto.config for element in app.get("plotly_chart"))

@@ -16,7 +16,7 @@ from kd_core.options import options_of
 from kd_core.runs import Runs
 from kd_core.sweep import Axis, Sweep
 from pages.ui import heat, settings, survey
-from pages.ui.heat import readable, shade
+from pages.ui.shades import readable, shade
 from tests.pages.named import named
 from tests.pages.test_compare import said
 from tests.pages.test_distill import Open, button
@@ -205,7 +205,7 @@ def test_an_unfinished_sweep_is_shown_paused_stopped_kept_and_gone_on_with(look:
     button(app, "Stop and keep").click().run()
     assert wait_for_end(shared, name, 60) == "stopped"
     app.run()
-    assert "You stopped this sweep: 0 of 4 cells are complete." in said(app)
+    assert "You stopped this sweep: 0 of 4 cells are complete, the map is at epoch" in said(app)
     assert table(app)["seeds"].tolist() == [1, 1, 1, 1]
     button(app, "Go on with it").click().run()
     wait(lambda: shared.status(name).is_active)
