@@ -238,7 +238,12 @@ class Lesson:
         return said
 
     def _keep_weights(self) -> None:
-        self._good = {role: copy_of(network) for role, network in self.networks.items()}
+        """In the same memory every time: tensors that are new cost more than what is copied into them."""
+        for role, network in self.networks.items():
+            if role in self._good:
+                torch._foreach_copy_([*self._good[role].values()], [*network.state_dict().values()])
+            else:
+                self._good[role] = copy_of(network)
 
     def rescue(self) -> str:
         """After a NotFiniteError: goes back to the last weights whose answers are finite, and says which."""

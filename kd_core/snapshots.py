@@ -33,11 +33,15 @@ def taken_with(
     if not isinstance(event, Validated):
         return None
     phase = next(phase for phase in phases if phase.name == event.phase)
+    if not is_last and (phase.is_kept or not _is_kept(event, phase, 0)):  # at no size: weights need not be counted
+        return None
     own = {learner.role: networks[learner.role] for learner in phase.learners}
-    epochs, every = phase.recipe.epochs, epochs_per_look(phase)
-    look, last = -(-event.epoch // every), -(-epochs // every)
-    looks = kept_looks(last, _size(own))
-    return pack(own) if (look in looks and not phase.is_kept) or is_last else None
+    return pack(own) if is_last or _is_kept(event, phase, _size(own)) else None
+
+
+def _is_kept(event: Validated, phase: Phase, size: int) -> bool:
+    every = epochs_per_look(phase)
+    return -(-event.epoch // every) in kept_looks(-(-phase.recipe.epochs // every), size)
 
 
 def _size(networks: Mapping[str, nn.Module]) -> int:
