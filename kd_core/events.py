@@ -175,9 +175,12 @@ KINDS: dict[str, type[Event]] = {
 KNOWN = {name: frozenset(field.name for field in fields(kind)) for name, kind in KINDS.items()}
 
 
+_JSON = json.JSONEncoder(default=vars, allow_nan=False, separators=(",", ":"))
+
+
 def to_json(event: Event) -> str:
     """One line of strict JSON, the kind first. Raises ValueError for a number that is not finite."""
-    return json.dumps({"event": event.kind, **vars(event)}, default=vars, allow_nan=False, separators=(",", ":"))
+    return _JSON.encode({"event": event.kind, **vars(event)})
 
 
 def from_json(text: str) -> Event:

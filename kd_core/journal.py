@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from kd_core.checkpoint import Checkpoint
 from kd_core.events import Event, Finished, Validated
 from kd_core.generations import Generations
+from kd_core.snapshots import pack
 from kd_core.store import Entry, Store
 from kd_core.trouble import NotWrittenError, not_written
 
@@ -85,10 +88,10 @@ class Journal(_Saving):
         super().__init__(generations, patience or Patience())
         self.store, self.run, self.written = store, run, written
         self._said: list[tuple[float, Event]] = []
-        self._weights: dict[int, bytes] = {}  # by the number of the event they belong to
+        self._weights: dict[int, dict[str, Tensor]] = {}  # by the number of the event they belong to
         self.patience.write(lambda: store.rewind(run, written))
 
-    def add(self, event: Event, weights: bytes | None = None) -> None:
+    def add(self, event: Event, weights: dict[str, Tensor] | None = None) -> None:
         """Notes an event and the weights kept with it; writes all that wait when the oldest has waited long enough."""
         self._said.append((time.time(), event))
         if weights is not None:
@@ -100,7 +103,8 @@ class Journal(_Saving):
         """Writes what waits, in one transaction. Raises NotWrittenError, and it still waits."""
         if not self._said:
             return
-        self.patience.write(lambda: self.store.append(self.run, self.written + 1, self._said, self._weights))
+        packed = {number: pack(taken) for number, taken in self._weights.items()}
+        self.patience.write(lambda: self.store.append(self.run, self.written + 1, self._said, packed))
         self.written += len(self._said)
         self.flushed = time.monotonic()
         self._said.clear()

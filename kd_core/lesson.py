@@ -82,6 +82,7 @@ class Lesson:
         reference = next(((role, networks[role]) for role in roles if role in networks), None)
         self._watch = Watch(phase.name, data, device, reference, pinned if taught or pinned else None)
         self._good: dict[str, dict[str, torch.Tensor]] = {}  # weights of the last look
+        self._kept_of: dict[str, list[torch.Tensor]] = {}  # what they are copies of
         self.best = {own.role: Best() for own in self.learning}
         self._one_by_one = 0  # steps up to there are taken one by one, since something among them is not finite
         self.compiled: CompiledSteps | None = None
@@ -238,7 +239,15 @@ class Lesson:
         return said
 
     def _keep_weights(self) -> None:
-        self._good = {role: copy_of(network) for role, network in self.networks.items()}
+        """In the same memory every time: asking for it costs more than copying."""
+        if not self._good:
+            self._good = {role: copy_of(network) for role, network in self.networks.items()}
+            # The variables themselves: compiled steps give them other memory.
+            self._kept_of = {role: [*own.state_dict(keep_vars=True).values()] for role, own in self.networks.items()}
+            return
+        with torch.no_grad():
+            for role, good in self._good.items():
+                torch._foreach_copy_([*good.values()], self._kept_of[role])
 
     def rescue(self) -> str:
         """After a NotFiniteError: goes back to the last weights whose answers are finite, and says which."""

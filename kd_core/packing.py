@@ -16,11 +16,21 @@ T = TypeVar("T")
 def grouped(said: Sequence[tuple[T, Event]]) -> Iterator[list[tuple[T, Event]]]:
     """The same in order: steps that follow each other in groups of at most :data:`MOST`, everything else alone."""
     group: list[tuple[T, Event]] = []
+    next_: tuple[str, int] | None = None  # phase and number of the step that would go on with the group
+    columns: list[object] = []  # of its first one
     for each in said:
-        if group and not (len(group) < MOST and _follows(group[-1][1], each[1])):
+        event = each[1]
+        if not isinstance(event, Step):
+            next_ = None
+        elif next_ == (event.phase, event.step) and len(group) < MOST and _columns(event) == columns:
+            group.append(each)
+            next_ = event.phase, event.step + 1
+            continue
+        else:
+            next_, columns = (event.phase, event.step + 1), _columns(event)
+        if group:
             yield group
-            group = []
-        group.append(each)
+        group = [each]
     if group:
         yield group
 
@@ -29,7 +39,13 @@ def pack(steps: Sequence[Step]) -> bytes:
     """Steps of one group: a line of JSON that names the columns, then the rows as float64."""
     first = steps[0]
     head = {"phase": first.phase, "step": first.step, "roles": {role: list(own) for role, own in first.parts.items()}}
-    rows = [number for step in steps for number in _row(step)]
+    rows: list[float] = []
+    for step in steps:
+        rows += step.epoch, step.learning_rate
+        for role, parts in step.parts.items():
+            rows.append(step.loss[role])
+            for values in parts.values():
+                rows += values
     return json.dumps(head, separators=(",", ":")).encode() + b"\n" + struct.pack(f"<{len(rows)}d", *rows)
 
 
@@ -53,24 +69,8 @@ def unpack(packed: bytes) -> list[Step]:
     return steps
 
 
-def _follows(before: Event, event: Event) -> bool:
-    return (
-        isinstance(before, Step)
-        and isinstance(event, Step)
-        and (event.phase, event.step) == (before.phase, before.step + 1)
-        and _columns(before) == _columns(event)
-    )
-
-
-def _columns(step: Step) -> list[list[str]]:
-    return [list(step.parts), list(step.loss), *(list(parts) for parts in step.parts.values())]
-
-
-def _row(step: Step) -> Iterator[float]:
-    yield step.epoch
-    yield step.learning_rate
+def _columns(step: Step) -> list[object]:
+    columns: list[object] = [*step.loss]
     for role, parts in step.parts.items():
-        yield step.loss[role]
-        for raw, weighted in parts.values():
-            yield raw
-            yield weighted
+        columns += role, [*parts]
+    return columns

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from kd_core.datasets import Data
 from kd_core.events import Event, Pinned, Probed, Surface, Validated
 from kd_core.learning import NotFiniteError
-from kd_core.metrics import accuracy, loss, share
-from kd_core.networks import within
+from kd_core.metrics import loss, share
+from kd_core.networks import Partial, within
 from kd_core.teaching import answers
 
 PINNED = 10  # examples at most
@@ -45,6 +45,7 @@ class Watch:
         self.pinned = pin(self.teacher_logits, self.labels) if self.is_first else list(pinned or ())
         self.extent = extent(data) if data.is_planar else []
         self.grid = grid(self.extent).to(device) if data.is_planar else None
+        self._followed = torch.tensor(self.pinned, dtype=torch.long)
 
     def look(self, step: int, epoch: int, networks: Mapping[str, nn.Module]) -> list[Event]:
         """The validation split, the pinned examples and the plane, as the ``networks`` by role see them now.
@@ -57,26 +58,32 @@ class Watch:
             if not math.isfinite(own.sum().item()):
                 raise NotFiniteError(role, "an answer on the validation split")
         teacher = self.teacher_logits
-        judged = {role: self._judged(logits[role], network) for role, network in networks.items()}
-        told = self._told
-        agreed = {} if told is None else {role: share(own.argmax(1) == told) for role, own in logits.items()}
-        accuracies, losses = ({role: own[which] for role, own in judged.items()} for which in (0, 1))
+        accuracies: dict[str, float] = {}
+        losses: dict[str, float] = {}
+        agreed: dict[str, float] = {}
+        for role, own in logits.items():
+            top = own.argmax(1)
+            accuracies[role], losses[role] = self._judged(networks[role], own, top)
+            if self._told is not None:
+                agreed[role] = share(top == self._told)
         said: list[Event] = [Validated(*place, accuracies, losses, agreed)]
         if self.pinned:
             if step == 0:  # the teacher's answers stay what they are, so once is enough
                 said += [Pinned(self.pinned, self.labels[self.pinned].tolist())] if self.is_first else []
                 logits = logits if teacher is None else {self.teacher: teacher, **logits}
-            said.append(Probed(*place, {role: rounded(own[self.pinned]) for role, own in logits.items()}))
+            said.append(Probed(*place, {role: rounded(own[self._followed]) for role, own in logits.items()}))
         if self.grid is not None:
             shares = {role: surface(network, self.grid) for role, network in networks.items()}
             said.append(Surface(*place, GRID, self.extent, shares))
         return said
 
-    def _judged(self, logits: Tensor, network: nn.Module) -> tuple[float, float]:
+    def _judged(self, network: nn.Module, logits: Tensor, top: Tensor) -> tuple[float, float]:
         """Accuracy and loss; a network for some of the classes is judged by their examples alone."""
-        rows = within(network, self.labels)
-        own, labels = (logits, self.labels) if rows.all() else (logits[rows], self.labels[rows])
-        return accuracy(own, labels), loss(own, labels)
+        labels = self.labels
+        if isinstance(network, Partial):
+            rows = within(network, labels)
+            logits, top, labels = logits[rows], top[rows], labels[rows]
+        return share(top == labels), loss(logits, labels)
 
 
 def pin(teacher_logits: Tensor | None, labels: Tensor) -> list[int]:

@@ -6,7 +6,7 @@ import time
 
 from kd_core import snapshots
 from kd_core.control import Control
-from kd_core.events import Finished
+from kd_core.events import Finished, Step
 from kd_core.journal import Journal
 from kd_core.status import COMPLETED, INTERRUPTED, STOPPED
 from kd_core.training import Training
@@ -16,8 +16,11 @@ def recorded(training: Training, journal: Journal, control: Control) -> str:
     """Trains to the end of a run or of this process; in which state it ended."""
     outcome, last = INTERRUPTED, time.monotonic()
     for event in training:
-        is_last = training.is_last_look(event)
-        journal.add(event, snapshots.taken_with(event, training.phases, training.networks, is_last=is_last))
+        weights = None
+        if not isinstance(event, Step):  # nearly all events are steps, and no weights are kept with one
+            is_last = training.is_last_look(event)
+            weights = snapshots.taken_with(event, training.phases, training.networks, is_last=is_last)
+        journal.add(event, weights)
         if isinstance(event, Finished):
             outcome = event.outcome
         if training.is_talking:

@@ -18,8 +18,8 @@ DENSITIES = (8, 4, 2, 1)  # looks kept per doubling of their number: most change
 
 def taken_with(
     event: Event, phases: Sequence[Phase], networks: Mapping[str, nn.Module], *, is_last: bool
-) -> bytes | None:
-    """The weights of the phase's networks, if they are worth keeping together with this event; else None.
+) -> dict[str, Tensor] | None:
+    """:func:`copies` of the phase's networks, if they are worth keeping together with this event; else None.
 
     ``is_last``: it is the last look of its phase.
 
@@ -29,15 +29,19 @@ def taken_with(
     if isinstance(event, Finished) and event.outcome != "completed":
         trained = {own.role for phase in phases for own in phase.learners}
         own = {role: network for role, network in networks.items() if role in trained}
-        return pack(own) if own and _size(own) <= LIMIT else None
+        return copies(own) if own and _size(own) <= LIMIT else None
     if not isinstance(event, Validated):
         return None
     phase = next(phase for phase in phases if phase.name == event.phase)
+    if not is_last and (phase.is_kept or not _is_kept(event, phase, 0)):  # at no size: weights need not be counted
+        return None
     own = {learner.role: networks[learner.role] for learner in phase.learners}
-    epochs, every = phase.recipe.epochs, epochs_per_look(phase)
-    look, last = -(-event.epoch // every), -(-epochs // every)
-    looks = kept_looks(last, _size(own))
-    return pack(own) if (look in looks and not phase.is_kept) or is_last else None
+    return copies(own) if is_last or _is_kept(event, phase, _size(own)) else None
+
+
+def _is_kept(event: Validated, phase: Phase, size: int) -> bool:
+    every = epochs_per_look(phase)
+    return -(-event.epoch // every) in kept_looks(-(-phase.recipe.epochs // every), size)
 
 
 def _size(networks: Mapping[str, nn.Module]) -> int:
@@ -56,15 +60,18 @@ def kept_looks(last: int, size: int) -> frozenset[int]:
     return frozenset({last} if size <= LIMIT else ())
 
 
-def pack(networks: Mapping[str, nn.Module]) -> bytes:
-    """All weights and buffers in safetensors format, under "role/name"."""
-    return save(
-        {
-            f"{role}/{name}": value.detach().cpu().contiguous().clone()
-            for role, network in networks.items()
-            for name, value in network.state_dict().items()
-        }
-    )
+def copies(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """All weights and buffers as they are now, under "role/name"."""
+    return {
+        f"{role}/{name}": value.detach().cpu().contiguous().clone()
+        for role, network in networks.items()
+        for name, value in network.state_dict().items()
+    }
+
+
+def pack(taken: Mapping[str, Tensor]) -> bytes:
+    """What :func:`copies` gave in safetensors format."""
+    return save(dict(taken))
 
 
 def unpack(weights: bytes) -> dict[str, dict[str, Tensor]]:

@@ -77,7 +77,7 @@ class Group:
         return found
 
     def _fitting(self, number: int, networks: dict[str, nn.Module]) -> dict[int, bytes]:
-        packed = snapshots.pack(networks) if networks else b""
+        packed = snapshots.pack(snapshots.copies(networks)) if networks else b""
         return {number: packed} if packed and len(packed) * len(self.members) <= LIMIT else {}
 
 

@@ -29,16 +29,17 @@ def answers(network: nn.Module, inputs: Tensor) -> Tensor:
 
 def asked(network: nn.Module, inputs: Tensor, paths: Mapping[str, str]) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits (N, K) and the features (N, ...) at some taps, otherwise like :func:`answers`."""
-    was_training = network.training
-    if has_modes(network):
+    was_training, modes = network.training, has_modes(network)
+    if modes:
         network.eval()
     device = next((p.device for p in network.parameters()), inputs.device)
+    size = max(1, min(CHUNK, PIECE * len(inputs) // max(1, inputs.nbytes)))
     logits, features = [], []
     with torch.no_grad(), tapped(network, paths) as seen:
-        for chunk in torch.split(inputs, max(1, min(CHUNK, PIECE // max(1, inputs[:1].nbytes)))):
+        for chunk in torch.split(inputs, size) if len(inputs) > size else (inputs,):
             logits.append(network(chunk.to(device)).float())
             features.append({tap: seen[tap].float() for tap in paths})
-    if was_training and has_modes(network):
+    if modes and was_training:
         network.train()
     if len(logits) == 1:
         return logits[0], features[0]

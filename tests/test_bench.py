@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
 
+from tests.bench import aims
 from tests.bench.peers import FORMULAS, Slice
 from tests.bench.peers.repdistiller import Divergence, top
-from tests.bench.recording import cost
+from tests.bench.peers.worker import peak
+from tests.bench.recording import cost, shares
 from tests.bench.rounds import Line, as_json, epochs_for, interleaved, table
+from tests.bench.works import TITLES, WORKS
 
 PLAIN = Line("plain loop", "1", [100.0, 50.0, 200.0])
 
@@ -20,9 +24,9 @@ def test_a_ratio_compares_two_slices_of_the_same_round() -> None:
 
 
 def test_the_table_shows_the_lowest_median_and_highest_ratio() -> None:
-    lines = table([PLAIN, Line("other", "2", [200.0, 200.0, 100.0], 0.25)], PLAIN).splitlines()
-    assert lines[1].split() == ["plain", "loop", "1", "1.00", "1.00", "1.00", "100.0", "-"]
-    assert lines[2].split() == ["other", "2", "0.50", "2.00", "4.00", "200.0", "0.25"]
+    lines = table([PLAIN, Line("other", "2", [200.0, 200.0, 100.0], 0.25, memory=1234.5)], PLAIN).splitlines()
+    assert lines[1].split() == ["plain", "loop", "1", "1.00", "1.00", "1.00", "100.0", "-", "-"]
+    assert lines[2].split() == ["other", "2", "0.50", "2.00", "4.00", "200.0", "0.25", "1,234"]
 
 
 def test_a_library_that_is_not_there_gets_a_line_that_says_so() -> None:
@@ -76,6 +80,29 @@ def test_top_accuracy_counts_the_first_answers_in_per_cent() -> None:
     logits = torch.tensor([[5.0, 4.0, 3.0], [1.0, 2.0, 3.0], [0.0, 9.0, 8.0], [7.0, 1.0, 0.0]])
     first, second = top(logits, torch.tensor([1, 2, 0, 0]), (1, 2))
     assert (first.item(), second.item()) == (50.0, 75.0)
+
+
+def test_a_line_knows_what_was_computed_where_the_slices_do() -> None:
+    parts = {"steps": 1.0, "looks": 0.25, "rest": 0.5}
+    slices = [Slice(0.0, 100, 2.0, 0.5, parts), Slice(0.0, 100, 4.0, 0.7, parts)]
+    line = Line.of("ours", "own", slices, 500.0)
+    assert (line.rates, line.computed, line.beginning, line.memory) == ([50.0, 25.0], [parts, parts], 0.6, 500.0)
+    assert shares(line.computed, "looks", "rest") == [75.0, 75.0]
+    assert Line.of("other", "2", [Slice(0.0, 100, 2.0)], 0.0).computed == []
+
+
+def test_an_aim_is_met_by_the_median_and_an_unmeasured_one_is_neither_met_nor_missed() -> None:
+    found = aims.rows("W1", {"plain": PLAIN, "ours": Line("ours", "own", [700.0, 200.0, 1400.0])})
+    assert [row.met for row in found] == [True, None, None, None, None]
+    assert "median ≥ 6: met" in aims.table(found).splitlines()[1]
+    assert aims.table(found).splitlines()[2] == "ours, compiled / plain loop: median ≥ 15: not measured"
+    slow = aims.rows("W2", {"plain": PLAIN, "ours": PLAIN})
+    assert slow[0].met is False
+    assert {aim.work for aim in aims.AIMS} == set(TITLES) == set(WORKS)
+
+
+def test_a_process_knows_the_most_memory_that_it_has_held() -> None:
+    assert not Path("/proc/self/status").exists() or 10 < peak() < 1e6
 
 
 def test_the_cost_of_recording_is_the_time_beyond_the_steps_alone() -> None:

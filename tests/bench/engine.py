@@ -1,13 +1,14 @@
 """The engine against the plain loop and against other libraries, on this machine: ``python -m tests.bench.engine``.
 
-Prints one table per work and writes the same numbers to data/bench/engine.json. ``--install`` first puts the libraries
-into data/bench/peers, for the benchmark alone. Three works of 5 rounds take about twelve minutes on two cores, and want
-a quiet machine.
+Prints two tables per work, of the contenders and of what was wanted of ours, and writes the same numbers to
+data/bench/engine.json. ``--install`` first puts the libraries into data/bench/peers, for the benchmark alone. Four
+works of 5 rounds take about a quarter of an hour on two cores, and want a quiet machine.
 
 A ratio is steps per second over those of the plain loop in the same round. Before anything is timed, every contender
 trains the same few steps and must reach the loss that the plain loop reaches, with the formula that the contender has.
 Contenders that do not choose their number of threads are given the better of one and all. What our engine and
 Lightning do before their first steps (ours: its first epoch, too) is told beside the ratios and is not part of them.
+Memory is the most that the process of a contender held, data and torch included.
 On a machine that is not quiet ``--processor`` counts what each process computes, and gives everybody one thread.
 """
 
@@ -16,20 +17,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
+from tests.bench import aims
 from tests.bench.peers import CLOCK, ENTRIES, PLAIN, Entry, thread_counts
 from tests.bench.peers.worker import Worker
 from tests.bench.rounds import Line, as_json, epochs_for, interleaved, table
 from tests.bench.rows import machine, write
-from tests.bench.works import CHECKED_STEPS, EPOCHS, WORKS, Work, prepared
+from tests.bench.works import CHECKED_STEPS, EPOCHS, TITLES, WORKS, Work, prepared
 from tests.browser.server import ROOT
 
 SHARE = 0.3  # of a slice's seconds, for each try of a number of threads
@@ -90,23 +92,16 @@ def measure(entries: Mapping[str, Entry], work: Work, rounds: int, seconds: floa
         ready = {key: warmed(entry, workers[key], work, seconds) for key, entry in entries.items()}
         print(f"  threads: {', '.join(f'{entries[key].title} {own}' for key, (own, _) in ready.items())}", flush=True)
         slices = interleaved(workers, {key: epochs for key, (_, epochs) in ready.items()}, rounds, seconds)
+        memory = {key: worker.memory() for key, worker in workers.items()}
         for worker in workers.values():  # all of them at once: each takes a while
             worker.end()
-    return {
-        key: Line(
-            entries[key].title,
-            ready[key][0],
-            [own.steps / own.seconds for own in found],
-            statistics.median(own.beginning for own in found),
-        )
-        for key, found in slices.items()
-    }
+    return {key: Line.of(entries[key].title, ready[key][0], found, memory[key]) for key, found in slices.items()}
 
 
 def compare(name: str, only: Sequence[str], rounds: int, seconds: float) -> dict[str, object]:
     """One work: prints its table, and returns what is written of it."""
     begun, work = time.monotonic(), prepared(name)
-    print(f"\n{name}: {work.in_words()}", flush=True)
+    print(f"\n{name}, {TITLES[name]}: {work.in_words()}", flush=True)
     chosen = {key: own for key, own in ENTRIES.items() if name in own.works and (not only or key in {PLAIN, *only})}
     here = {key: entry for key, entry in chosen.items() if entry.is_installed}
     missing = "not installed here: python -m tests.bench.engine --install"
@@ -114,8 +109,15 @@ def compare(name: str, only: Sequence[str], rounds: int, seconds: float) -> dict
         key: Line(entry.title, note=missing) for key, entry in chosen.items() if key not in here
     }
     plain, ordered = lines[PLAIN], [lines[key] for key in chosen]
-    print(f"{table(ordered, plain)}\n{time.monotonic() - begun:.0f} s", flush=True)
-    return {"name": name, "what": work.in_words(), "rows": [as_json(line, plain) for line in ordered]}
+    wanted = aims.rows(name, lines)
+    print(f"{table(ordered, plain)}\n\n{aims.table(wanted)}\n{time.monotonic() - begun:.0f} s", flush=True)
+    return {
+        "name": name,
+        "title": TITLES[name],
+        "what": work.in_words(),
+        "rows": [as_json(line, plain) for line in ordered],
+        "aims": [asdict(row) | (row.summary() if row.numbers else {}) for row in wanted],
+    }
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Whether the app slows down as runs accumulate, and how soon a very long run is on the screen.
 
-``python -m tests.bench.history`` prints one table and writes the same numbers to data/bench/history.json. It takes
-about six minutes and wants a quiet machine.
+``python -m tests.bench.history`` prints one table and writes the same numbers to data/bench/history.json. It takes at
+most some eight minutes, whatever else the machine does: a further round begins only if it fits. It wants a quiet one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -23,7 +23,8 @@ from tests.browser import chromium
 from tests.waiting import wait
 
 COUNTS = (0, 10, 100, 1000)  # stored runs
-ROUNDS = 3
+ROUNDS = 3  # at most
+GROWING, LONG = 360.0, 450.0  # seconds from the beginning by which the rounds of each part are over
 STEPS = 100_000  # of the long run
 AIM = 1.0  # seconds by which anything may be later with the most runs than with none
 
@@ -82,14 +83,25 @@ def visited(browser: Browser, folder: Path, run: str) -> dict[str, float]:
     return seen
 
 
-def growing(browser: Browser, folder: Path) -> list[Row]:
+def rounds(until: float) -> Iterator[int]:
+    """Numbers of rounds: the first in any case, another one if it would be over by ``until`` if it lasts as long as the
+    one before it (seconds of the monotonic clock)."""
+    for number in range(ROUNDS):
+        begun = time.monotonic()
+        yield number
+        now = time.monotonic()
+        if now + (now - begun) > until:
+            return
+
+
+def growing(browser: Browser, folder: Path, until: float) -> list[Row]:
     """The same visits with more and more runs, in turns."""
     runs = {count: stored.fill(folder / str(count), count) for count in COUNTS}
     found: dict[int, Seen] = {count: {} for count in COUNTS}
-    for _ in range(ROUNDS):
-        for count in COUNTS:
-            for name, number in visited(browser, folder / str(count), runs[count]).items():
-                found[count].setdefault(name, []).append(number)
+    for number in rounds(until):
+        for count in COUNTS if number % 2 == 0 else COUNTS[::-1]:
+            for name, value in visited(browser, folder / str(count), runs[count]).items():
+                found[count].setdefault(name, []).append(value)
             print(f"  {count} runs: " + ", ".join(f"{k} {v[-1]:.2f}" for k, v in found[count].items()), flush=True)
     rows = []
     for name in found[0]:
@@ -102,11 +114,11 @@ def growing(browser: Browser, folder: Path) -> list[Row]:
     return rows
 
 
-def long_run(browser: Browser, folder: Path) -> list[Row]:
+def long_run(browser: Browser, folder: Path, until: float) -> list[Row]:
     """A run of many steps: the first visitor of a server, whose page is made of all of them, and the second."""
     run = stored.fill_long(folder, STEPS)
     first, second, sent, memory = [], [], [], []
-    for _ in range(ROUNDS):
+    for _ in rounds(until):
         with Server(folder) as server:
             _timed(browser, f"{server.url}/distill?autoplay=0", _form)  # the engine is loaded
             before = resident(server.pid)
@@ -134,10 +146,12 @@ def measure() -> list[Row]:
     path = chromium.find()
     if path is None:
         raise SystemExit("The benchmark needs Chrome or Chromium: python -m tests.browser.chromium")
+    begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="distillery-bench-") as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
         try:
-            return growing(browser, Path(folder)) + long_run(browser, Path(folder) / "long")
+            rows = growing(browser, Path(folder), begun + GROWING)
+            return rows + long_run(browser, Path(folder) / "long", begun + LONG)
         finally:
             browser.close()
 

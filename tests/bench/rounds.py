@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 FULL = 0.6  # of a slice's seconds that must have gone by when it ends
 
@@ -17,6 +17,7 @@ class Timed(Protocol):
     steps: int
     seconds: float
     beginning: float
+    computed: Mapping[str, float]
 
 
 class Trains(Protocol):
@@ -28,13 +29,24 @@ class Trains(Protocol):
 
 @dataclass
 class Line:
-    """One line of the table. ``rates``: steps per second, a number per round; ``note`` stands in their place."""
+    """One line of the table. ``rates``: steps per second, a number per round; ``note`` stands in their place.
+    ``computed``: what the training thread computed for, in seconds of every round, where that is known."""
 
     title: str
     threads: str = ""
     rates: list[float] = field(default_factory=list)
     beginning: float = 0.0  # seconds before the steps that are timed, the median of the rounds
     note: str = ""
+    memory: float = 0.0  # MB that its process held at its peak
+    computed: list[Mapping[str, float]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, title: str, threads: str, slices: Sequence[Timed], memory: float) -> Self:
+        """From the slices of all rounds."""
+        rates = [own.steps / own.seconds for own in slices]
+        computed = [own.computed for own in slices if own.computed]
+        beginning = statistics.median(own.beginning for own in slices)
+        return cls(title, threads, rates, beginning, memory=memory, computed=computed)
 
     def ratios(self, plain: Line) -> list[float]:
         """Steps per second over those of ``plain`` in the same round."""
@@ -42,9 +54,11 @@ class Line:
 
 
 def table(lines: Sequence[Line], plain: Line) -> str:
-    """The lines as text: lowest, median and highest of the ratios, the median of the rates."""
+    """The lines as text: lowest, median and highest of the ratios, the median of the rates, the peak of memory."""
     width = max(len(line.title) for line in lines)
-    text = [f"{'':{width}}  {'threads':>7} {'min':>6} {'median':>6} {'max':>6} {'steps/s':>8} {'begins, s':>9}"]
+    text = [
+        f"{'':{width}}  {'threads':>7} {'min':>6} {'median':>6} {'max':>6} {'steps/s':>8} {'begins, s':>9} {'MB':>6}"
+    ]
     for line in lines:
         if line.note:
             text.append(f"{line.title:{width}}  {line.note}")
@@ -52,7 +66,8 @@ def table(lines: Sequence[Line], plain: Line) -> str:
         found = line.ratios(plain)
         numbers = " ".join(f"{value:6.2f}" for value in (min(found), statistics.median(found), max(found)))
         rate, begins = statistics.median(line.rates), f"{line.beginning:.2f}" if line.beginning else "-"
-        text.append(f"{line.title:{width}}  {line.threads:>7} {numbers} {rate:8,.1f} {begins:>9}")
+        memory = f"{line.memory:,.0f}" if line.memory else "-"
+        text.append(f"{line.title:{width}}  {line.threads:>7} {numbers} {rate:8,.1f} {begins:>9} {memory:>6}")
     return "\n".join(text)
 
 
@@ -63,7 +78,8 @@ def as_json(line: Line, plain: Line) -> dict[str, object]:
         return body
     found = line.ratios(plain)
     summary = {"min": min(found), "p50": statistics.median(found), "max": max(found)}
-    return body | summary | {"ratios": found, "steps per second": line.rates, "beginning": line.beginning}
+    told = {"ratios": found, "steps per second": line.rates, "beginning": line.beginning, "peak MB": line.memory}
+    return body | summary | told
 
 
 def epochs_for(rate: float, steps_per_epoch: int, seconds: float, most: int) -> int:

@@ -12,7 +12,7 @@ from kd_core.config import RunConfig, from_flat
 from kd_core.events import Event, Finished, Prepared, Probed, Step, Validated
 from kd_core.preparation import epochs_per_look
 from kd_core.schemes import plan_of
-from kd_core.snapshots import taken_with
+from kd_core.snapshots import pack, taken_with
 from kd_core.store import Store
 from kd_core.training import Training
 
@@ -32,7 +32,8 @@ def said_by(config: RunConfig) -> Said:
     for event in training:
         weights = None
         if training.is_last_look(event):  # of all looks that are kept: a thousand runs shall fit on a small disk
-            weights = taken_with(event, training.phases, training.networks, is_last=True)
+            taken = taken_with(event, training.phases, training.networks, is_last=True)
+            weights = pack(taken) if taken else None
         said.append((event, weights))
     return said
 

@@ -48,6 +48,13 @@ WORKS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 
+TITLES = {
+    "W1": "digits MLP",
+    "W2": "ResNet-20 → ResNet-8 at 32×32",
+    "W3": "glyphs CNN, its teacher twice as wide",
+    "W4": "glyphs CNN, its teacher 3.5 times as wide",
+}
+
 
 @dataclass(frozen=True)
 class Work:

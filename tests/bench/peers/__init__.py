@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -31,13 +31,15 @@ def clock() -> float:
 class Slice:
     """Some epochs of training: the student's loss at the last step, the steps that were timed and their seconds.
 
-    ``beginning``: seconds before the first of them, where a contender has to set up each time.
+    ``beginning``: seconds before the first of them, where a contender has to set up each time. ``computed``: the
+    seconds of processor time that the training thread spent meanwhile, by what for; only of a contender that knows.
     """
 
     loss: float
     steps: int
     seconds: float
     beginning: float = 0.0
+    computed: Mapping[str, float] = field(default_factory=dict)
 
 
 class Contender(Protocol):
@@ -94,6 +96,7 @@ def _ours(title: str, tolerance: float = 1e-3, works: Sequence[str] = tuple(WORK
     return Entry(title, "ours", tuple(more.items()), tolerance=tolerance, chooses_threads=True, works=tuple(works))
 
 
+STEPS, LOOKS, REST = "steps", "looks", "rest"  # what the training thread computes
 PLAIN, OURS, STEPS_ALONE = "plain", "ours", "steps-alone"
 IMAGES = tuple(name for name in WORKS if name != "W1")  # works whose student has convolutions
 ENTRIES: dict[str, Entry] = {

@@ -12,14 +12,16 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-from kd_core import preparation, runs
+from kd_core import preparation, runs, training
 from kd_core.config import RunConfig
 from kd_core.control import AT_ONCE
-from kd_core.events import Event, Failed, Finished, Step
+from kd_core.events import Event, Failed, Probed, Step, Surface, Validated
+from kd_core.lesson import Lesson
 from kd_core.training import Kept, Training
 from kd_core.wholestep import step
-from tests.bench.peers import Slice, clock
+from tests.bench.peers import LOOKS, REST, STEPS, Slice, clock
 from tests.bench.works import EPOCHS, Work
 
 PHASE = "students"
@@ -27,20 +29,54 @@ PATIENCE = 0.05  # seconds between two questions whether a run is over
 SHORTEST = 2  # epochs of a run: the first is not timed
 
 
-class Timed(Training):
-    """Notes when each event was said."""
+class Noted(NamedTuple):
+    """The end of an epoch or a look: its event, when it was said, and what the training thread had computed by then."""
 
-    said: list[tuple[float, Event]]  # of the run that began last
+    at: float
+    computed: float
+    steps: float  # of that
+    looks: float
+    event: Step | Validated | Probed | Surface
+
+
+class Looked(Lesson):
+    """Counts the processor time of its looks."""
+
+    def look(self, done: int) -> list[Event]:
+        begun = time.thread_time()
+        try:
+            return super().look(done)
+        finally:
+            Timed.looking += time.thread_time() - begun
+
+
+class Timed(Training):
+    """Notes the last event of every epoch, which is said when all of it has been done."""
+
+    said: list[Noted]  # of the run that began last
+    failed: list[str]
+    stepping = looking = 0.0  # seconds of processor time
     is_waiting = False  # for the compiler, in the first epoch
 
     def __iter__(self) -> Iterator[Event]:
-        Timed.said = said = []
+        Timed.said, Timed.failed, Timed.stepping, Timed.looking = [], [], 0.0, 0.0
         for event in super().__iter__():
-            said.append((clock(), event))
+            is_end = isinstance(event, Step) and not event.step % self.pace
+            if isinstance(event, Failed):
+                Timed.failed.append(event.message)
+            elif is_end or isinstance(event, Validated | Probed | Surface):
+                Timed.said.append(Noted(clock(), time.thread_time(), Timed.stepping, Timed.looking, event))
             is_first = isinstance(event, Step) and (event.phase, event.step) == (PHASE, 1)
             if is_first and Timed.is_waiting and self._lesson is not None and self._lesson.compiled is not None:
                 self._lesson.compiled.step.wait()
             yield event
+
+    def _some_steps(self, lesson: Lesson) -> list[Event]:
+        begun, looked = time.thread_time(), Timed.looking
+        try:
+            return super()._some_steps(lesson)
+        finally:
+            Timed.stepping += time.thread_time() - begun - (Timed.looking - looked)
 
 
 class Ours:
@@ -53,6 +89,7 @@ class Ours:
             preparation.LOOKS = 1
         if settings.get("compiled") == "true":  # as long runs are, where it pays
             Timed.is_waiting, step.pays = True, lambda *_: True
+        training.Lesson = Looked  # type: ignore[misc]
         self._thread = ThreadPoolExecutor(1)  # as runs do: memory is not the same in the main thread
         self.runs: runs.Runs | None = None
         if is_recorded:
@@ -70,27 +107,29 @@ class Ours:
     def train(self, epochs: int) -> Slice:
         config, begun = self.config.with_flat(epochs=min(EPOCHS, max(SHORTEST, epochs))), clock()
         self._run(config)
-        steps = [(at, event) for at, event in Timed.said if isinstance(event, Step) and event.phase == PHASE]
-        if len(steps) != config.recipe.epochs * self.steps_per_epoch:
-            told = [event.message for _, event in Timed.said if isinstance(event, Failed)]
-            raise RuntimeError(f"{len(steps)} steps, and not those of {config.recipe.epochs} epochs. {' '.join(told)}")
-        timed = steps
-        if self.is_looking:  # a look belongs to the epoch that it ends
-            timed = [
-                (at, event)
-                for at, event in Timed.said
-                if getattr(event, "phase", "") == PHASE and not isinstance(event, Finished)
-            ]
-        first = max(at for at, event in timed if event.step <= self.steps_per_epoch)  # type: ignore[attr-defined]
-        last = steps[-1][1]
+        noted = [own for own in Timed.said if own.event.phase == PHASE]
+        ends = [own for own in noted if isinstance(own.event, Step)]
+        if len(ends) != config.recipe.epochs or Timed.failed:
+            raise RuntimeError(f"{len(ends)} of {config.recipe.epochs} epochs. {' '.join(Timed.failed)}")
+        last = ends[-1].event
         assert isinstance(last, Step)
-        return Slice(last.loss["student"], len(steps) - self.steps_per_epoch, timed[-1][0] - first, first - begun)
+        timed = noted if self.is_looking else ends  # a look belongs to the epoch that it ends
+        first = [own for own in timed if own.event.epoch <= 1][-1]
+        steps, looks = timed[-1].steps - first.steps, timed[-1].looks - first.looks
+        rest = timed[-1].computed - first.computed - steps - looks
+        return Slice(
+            last.loss["student"],
+            last.step - first.event.step,
+            timed[-1].at - first.at,
+            first.at - begun,
+            {STEPS: steps, LOOKS: looks, REST: rest},
+        )
 
     def _run(self, config: RunConfig) -> None:
         if self.runs is None:
-            training = Timed(config, kept=self.kept)
-            training.at_once = AT_ONCE
-            self._thread.submit(deque, training, 0).result()  # takes every event, keeps none
+            own = Timed(config, kept=self.kept)
+            own.at_once = AT_ONCE
+            self._thread.submit(deque, own, 0).result()  # takes every event, keeps none
             return
         run = self.runs.start(config)
         while (status := self.runs.status(run)) is not None and status.is_active:

@@ -6,6 +6,7 @@ import multiprocessing
 import traceback
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -66,6 +67,11 @@ class Worker:
         found: Slice = self._ask("last", epochs, seconds)
         return found
 
+    def memory(self) -> float:
+        """MB that its process has held at most."""
+        found: float = self._ask("memory")
+        return found
+
     def _ask(self, *request: Any) -> Any:
         try:
             self._ours.send(request)
@@ -77,6 +83,14 @@ class Worker:
         if kind == "error":
             raise WorkerError(f"{self._title}: {answer}")
         return answer
+
+
+def peak() -> float:
+    """MB that this process has held at most; 0 where there is no /proc. What the system counts for children that
+    have ended is no help: a process begins with the peak of the one that started it."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM:")), 0.0)
 
 
 def _serve(pipe: Connection, entry: Entry, options: dict[str, Any]) -> None:
@@ -104,6 +118,8 @@ def _answer(contender: Contender, what: str, *values: Any) -> Any:
         return contender.train(*values)
     if what == "count":
         return _counted(contender, *values)
+    if what == "memory":
+        return peak()
     return _repeated(contender, *values)
 
 
@@ -131,4 +147,5 @@ def _repeated(contender: Contender, epochs: int, seconds: float) -> Slice:
         sum(own.steps for own in slices),
         sum(own.seconds for own in slices),
         sum(own.beginning for own in slices) / len(slices),
+        {what: sum(own.computed[what] for own in slices) for what in slices[0].computed},
     )
