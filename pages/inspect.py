@@ -13,7 +13,7 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from pages.ui import changes, confusions, focus, spread, subject, surfaces  # noqa: E402
+from pages.ui import changes, confusions, focus, recalls, spread, subject, surfaces  # noqa: E402
 
 focus.follow()
 row = subject.chosen()
@@ -37,7 +37,7 @@ st.markdown("✕ is the true class. Wrong answers are struck through. Choose a c
 changes.examples(shown, wanted)
 
 st.header("How many of each class are found")
-confusions.recall(shown)
+recalls.dots(shown)
 
 if shown.recall.data.is_planar:
     st.header("Where the classes end")

@@ -1,7 +1,8 @@
-"""Who is taken for whom: the confusion matrices of the networks, their difference, and the recall of every class."""
+"""Who is taken for whom: the confusion matrices of the networks, and their difference."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,6 @@ from pages.ui.subject import Subject
 
 NUMBERED = 12  # classes whose cells have room for a number
 SQUARE = 100  # classes that a matrix shows; of more only those that occur
-CLEAR = 25  # classes whose recall can be read at once; of more those that differ most
 LISTED = 200  # rows of the table of mistakes
 # Cividis, from what is next to the paper to what is farthest from it.
 SCALES = {
@@ -38,31 +38,39 @@ def matrices(subject: Subject, focus: Focus) -> None:
         format_func={COUNTS: "Examples", SHARES: "Share of the true class"}.__getitem__,
         on_change=lambda: look(measure=widget.shown("measure")),
     )  # fmt: skip
-    shown = _shown(subject)
+    shown = subject.told("classes that occur", lambda: _shown(subject))
     offered = [*seen.parts, *([DIFFERENCE] if BASELINE in seen.parts else [])]
     for first in range(0, len(offered), 2):
         for column, of in zip(st.columns(2, gap="medium"), offered[first : first + 2], strict=False):
             with column:
                 _heading(subject, of)
-                if not any(n for row in seen.counts(of) for n in row):
+                if subject.told(f"is empty {of}", functools.partial(_is_empty, subject, of)):
                     st.caption("No difference: both give every class the same answers equally often.")
                     continue
+                cell = focus.cell(seen.classes) if focus.of == of else None
+                drawn = charts.kept(
+                    f"matrix {of} {focus.measure} {cell} {subject.name}",
+                    functools.partial(_matrix, subject, focus, of, shown),
+                )
                 charts.show(
-                    _matrix(subject, focus, of, shown), f"matrix {of} {subject.name}", _in_words(subject, of),
+                    drawn, f"matrix {of} {subject.name}",
+                    subject.told(f"words {of}", functools.partial(_in_words, subject, of)),
                     on_select=_clicked(subject, of), selection_mode="points",
                 )  # fmt: skip
     if len(shown) < len(seen.classes):
         st.caption(f"{len(shown)} of {len(seen.classes)} classes: those that occur among the labels and the answers.")
     _cell_boxes(subject, focus, offered)
-    mistakes = _mistakes(subject)
-    charts.table(mistakes[:LISTED], "confusions", "Confusions as a table, the most frequent first")
+    charts.table(
+        subject.name, lambda: _mistakes(subject)[:LISTED], "confusions",
+        "Confusions as a table, the most frequent first",
+    )  # fmt: skip
 
 
 def name_of(subject: Subject, of: str) -> str:
     """A matrix as a heading."""
     if of == DIFFERENCE:
         return f"◐ {subject.title(STUDENT)} − {subject.title(BASELINE).lower()}"
-    return f"{subject.look(of)['glyph']} {subject.title(of)}, {subject.seen.accuracy(of):.1%} right"
+    return f"{subject.look(of)['glyph']} {subject.title(of)}, {subject.accuracy(of):.1%} right"
 
 
 def _heading(subject: Subject, of: str) -> None:
@@ -70,60 +78,8 @@ def _heading(subject: Subject, of: str) -> None:
     charts.heading(glyph, name, "" if of == DIFFERENCE else subject.look(of)[charts.theme()])
 
 
-def recall(subject: Subject) -> None:
-    """One dot per network and class; of many classes those where student and baseline differ most."""
-    seen, theme = subject.seen, charts.theme()
-    recalls = {part: seen.recalls(part) for part in seen.parts}
-    counts = seen.examples_of()
-    classes = [k for k, count in enumerate(counts) if count]
-    other = recalls.get(BASELINE, recalls[seen.parts[0]])
-    if len(classes) > CLEAR:
-        classes = sorted(sorted(classes, key=lambda k: -abs(recalls[STUDENT][k] - other[k]))[:CLEAR])
-        st.caption(f"The {CLEAR} classes that student and {_against(subject)} differ on most; the table has them all.")
-    names = [charts.literal(seen.classes[k]) for k in classes]
-    ties = [(min(row), max(row)) for row in ([own[k] for own in recalls.values()] for k in classes)]
-    line = go.Scatter(
-        x=[x for low, high in ties for x in (low, high, None)], y=[y for name in names for y in (name, name, None)],
-        mode="lines", line={"color": charts.FAINT[theme], "width": 1}, hoverinfo="skip", showlegend=False,
-    )  # fmt: skip
-    dots = [
-        go.Scatter(
-            x=[own[k] for k in classes], y=names, mode="markers", name=subject.title(part),
-            marker={"symbol": subject.look(part)["symbol"], "size": 11, "color": subject.look(part)[theme],
-                    "line": {"width": 2 if part == BASELINE else 0, "color": subject.look(part)[theme]}},
-            customdata=[counts[k] for k in classes],
-            hovertemplate="%{y}: %{x:.1%} of %{customdata} right<extra>" + charts.literal(subject.title(part))
-            + "</extra>",
-        ) for part, own in recalls.items()
-    ]  # fmt: skip
-    lowest = min((own[k] for own in recalls.values() for k in classes), default=0.0)
-    drawn = charts.figure(
-        line, *dots, height=90 + 26 * len(classes), legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0}
-    )
-    drawn.update_xaxes(
-        range=[max(-0.02, math.floor(10 * lowest - 0.5) / 10), 1.02],
-        tickformat=".0%",
-        title="share of the class that is found",
-    )
-    drawn.update_yaxes(autorange="reversed", type="category", showgrid=False, dtick=1)
-    worst = min(classes, key=lambda k: recalls[STUDENT][k])
-    alt = (
-        f"Recall of {len(classes)} classes by network. The student finds least of {seen.classes[worst]}: "
-        f"{recalls[STUDENT][worst]:.1%}."
-    )
-    charts.show(drawn, f"recall {subject.name}", alt)
-    charts.table(
-        [
-            {"class": name, "examples": counts[k]}
-            | {f"{subject.title(part)}, recall": round(own[k], 4) for part, own in recalls.items()}
-            for k, name in enumerate(seen.classes)
-        ],
-        "recall",
-    )  # fmt: skip
-
-
-def _against(subject: Subject) -> str:
-    return "baseline" if BASELINE in subject.seen.parts else subject.seen.parts[0]
+def _is_empty(subject: Subject, of: str) -> bool:
+    return not any(n for row in subject.seen.counts(of) for n in row)
 
 
 def _shown(subject: Subject) -> list[int]:
