@@ -102,9 +102,9 @@ class Runs:
         """Goes on with an interrupted or stopped run or sweep from its last checkpoint, or from the start if it has
         none.
 
-        Raises ValueError for one in any other state, or of a device that is not here.
+        Raises ValueError for one in any other state, or of a device that is not here, and NotWrittenError.
         """
-        self._endings.settle()
+        self._endings.settle(run)
         row = self.store.run(run) or self.store.sweep(run)
         config = None if row is None else row.config
         if config is not None:
