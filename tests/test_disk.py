@@ -1,4 +1,4 @@
-"""Runs on a disk that is really full: a small file system of its own, with something else on it that takes the rest."""
+"""Runs on a disk that is really full, or may only be read: a small file system of its own."""
 
 import contextlib
 import gc
@@ -138,3 +138,15 @@ def test_a_process_that_is_cut_off_on_a_full_disk_leaves_a_run_that_goes_on(disk
     assert wait_for_end(again, run) == "completed"
     assert said(again, run) == list(Training(config))
     again.close()
+
+
+def test_on_a_disk_that_may_only_be_read_nothing_starts_and_nothing_is_lost(disk: Path, config: RunConfig) -> None:
+    Store(disk / "data" / "distillery.sqlite").add("a", config, "training")
+    gc.collect()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(ValueError, match="may not be written to: give Distillery the right to"):
+        Runs(disk / "data")
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    runs = Runs(disk / "data")
+    assert runs.found.interrupted == ("a",)
+    runs.close()
