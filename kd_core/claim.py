@@ -20,6 +20,7 @@ def claim(folder: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.OperationalError) as error:
         raise not_written(f"The folder {folder.name}", error) from error
     try:
+        held.execute("PRAGMA journal_mode = MEMORY")  # nothing is ever written here: a full disk can be claimed, too
         held.execute("BEGIN EXCLUSIVE")
     except sqlite3.DatabaseError as error:
         held.close()

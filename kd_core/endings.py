@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 
 from kd_core.status import ACTIVE, INTERRUPTED
@@ -38,12 +37,17 @@ class Endings:
             self._waiting[run] = (state, seconds)
         self.settle()
 
-    def settle(self) -> None:
-        """Writes down what is not yet in the store. What cannot be written now is known here until it can."""
-        with self._lock, contextlib.suppress(NotWrittenError):
-            for run, (state, seconds) in list(self._waiting.items()):
-                self.store.set_state(run, state, seconds)
-                del self._waiting[run]
+    def settle(self, wanted: str = "") -> None:
+        """Writes down what is not yet in the store. What cannot be written now is known here until it can; raises
+        NotWrittenError if the run that is ``wanted`` is among it."""
+        with self._lock:
+            try:
+                for run, (state, seconds) in list(self._waiting.items()):
+                    self.store.set_state(run, state, seconds)
+                    del self._waiting[run]
+            except NotWrittenError:
+                if wanted in self._waiting:
+                    raise
 
     def of(self, row: Run | SweepRow) -> tuple[str, float]:
         """State and seconds of a run that nobody drives."""

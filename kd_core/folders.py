@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+NAME = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 
 
 class NotHereError(ValueError):
@@ -13,3 +16,14 @@ class NotHereError(ValueError):
 def home() -> Path:
     """The folder named by DISTILLERY_DATA, by default ``data`` beside the code. Nothing is created."""
     return Path(os.environ.get("DISTILLERY_DATA") or Path(__file__).parent.parent / "data")
+
+
+def artefacts(folder: Path, kind: str, name: str) -> Path:
+    """Where the files of a run or sweep (``kind``: runs, sweeps) of that id are, in the data folder ``folder``.
+
+    Raises ValueError for what is no id: a database may come from somebody else, and what it calls a run would then lead
+    anywhere.
+    """
+    if not NAME.fullmatch(name):
+        raise ValueError("An id is made of letters and digits: the database is damaged, or was tampered with.")
+    return folder / kind / name

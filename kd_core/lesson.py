@@ -11,7 +11,7 @@ from torch import nn
 from kd_core import weights
 from kd_core.augmentation import Augmentation
 from kd_core.batches import Examples
-from kd_core.best import Best, copy_of
+from kd_core.best import Best, LastCopy
 from kd_core.checkpoint import Checkpoint
 from kd_core.classroom import instructions, pool
 from kd_core.compiled import CompiledSteps, refusal
@@ -81,8 +81,7 @@ class Lesson:
         roles = [TEACHER if len(teachers) > 1 else teachers[0] for teachers in taught]
         reference = next(((role, networks[role]) for role in roles if role in networks), None)
         self._watch = Watch(phase.name, data, device, reference, pinned if taught or pinned else None)
-        self._good: dict[str, dict[str, torch.Tensor]] = {}  # weights of the last look
-        self._kept_of: dict[str, list[torch.Tensor]] = {}  # what they are copies of
+        self._good: dict[str, LastCopy] = {}  # weights of the last look
         self.best = {own.role: Best() for own in self.learning}
         self._one_by_one = 0  # steps up to there are taken one by one, since something among them is not finite
         self.compiled: CompiledSteps | None = None
@@ -239,22 +238,17 @@ class Lesson:
         return said
 
     def _keep_weights(self) -> None:
-        """In the same memory every time: asking for it costs more than copying."""
         if not self._good:
-            self._good = {role: copy_of(network) for role, network in self.networks.items()}
-            # The variables themselves: compiled steps give them other memory.
-            self._kept_of = {role: [*own.state_dict(keep_vars=True).values()] for role, own in self.networks.items()}
-            return
-        with torch.no_grad():
-            for role, good in self._good.items():
-                torch._foreach_copy_([*good.values()], self._kept_of[role])
+            self._good = {role: LastCopy(network) for role, network in self.networks.items()}
+        for good in self._good.values():
+            good.take()
 
     def rescue(self) -> str:
         """After a NotFiniteError: goes back to the last weights whose answers are finite, and says which."""
         if all(answers(network, self._watch.inputs).isfinite().all() for network in self.networks.values()):
             return "the weights before it are kept"
         for role, network in self.networks.items():
-            network.load_state_dict(self._good[role])
+            network.load_state_dict(self._good[role].weights)
         return "the weights of the last look before it are kept"
 
     def fitting_size(self) -> int:

@@ -24,7 +24,7 @@ from kd_core.control import Control
 from kd_core.custody import inspect
 from kd_core.endings import Endings
 from kd_core.events import Adjusted, Failed, Switched
-from kd_core.folders import NotHereError
+from kd_core.folders import NotHereError, artefacts
 from kd_core.generations import Generations
 from kd_core.journal import Journal, Patience
 from kd_core.kept import KeptPhases
@@ -102,9 +102,9 @@ class Runs:
         """Goes on with an interrupted or stopped run or sweep from its last checkpoint, or from the start if it has
         none.
 
-        Raises ValueError for one in any other state, or of a device that is not here.
+        Raises ValueError for one in any other state, or of a device that is not here, and NotWrittenError.
         """
-        self._endings.settle()
+        self._endings.settle(run)
         row = self.store.run(run) or self.store.sweep(run)
         config = None if row is None else row.config
         if config is not None:
@@ -211,8 +211,10 @@ class Runs:
             many = self.store.sweep(run)
             assert many is not None
             self.store.set_state(run, TRAINING)
-            return Rounds(self.store, many, self.folder / "sweeps" / run, device, self.kept).drive(control, patience)
-        generations = Generations(self.folder / "runs" / run)
+            return Rounds(self.store, many, artefacts(self.folder, "sweeps", run), device, self.kept).drive(
+                control, patience
+            )
+        generations = Generations(artefacts(self.folder, "runs", run))
         try:
             training, written = self._begun(row, device, generations)
         except ValueError as error:  # data or weights that have gone since it was queued

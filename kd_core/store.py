@@ -186,9 +186,11 @@ class Store(Database):
         chosen = tuple(kinds)
         chosen += ("steps",) if "step" in chosen else ()
         wanted = f"AND kind IN ({', '.join('?' * len(chosen))})" if chosen else ""
+        # Steps share rows, so the row that holds ``after`` may hold what follows it, too.
         rows = self._db().execute(
-            f"SELECT n, kind, body FROM events WHERE run = ? AND n > ? {wanted} ORDER BY n",
-            (run, after - MOST, *chosen),
+            f"""SELECT n, kind, body FROM events WHERE run = ? {wanted} AND n >= coalesce(
+                (SELECT max(n) FROM events WHERE run = ? AND n <= ?), 0) ORDER BY n""",
+            (run, *chosen, run, after),
         )
         for n, kind, body in rows:
             if kind == "steps":

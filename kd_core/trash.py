@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kd_core.database import Database
+from kd_core.folders import artefacts
 from kd_core.rows import RUN, Run
 from kd_core.status import ACTIVE
 from kd_core.trouble import NotWrittenError
@@ -98,7 +99,7 @@ class Trash(Database):
         for deleted in self.all():
             kind = "sweeps" if deleted.run.sweep else "runs"
             try:
-                _remove(folder / kind / deleted.id)
+                _remove(folder, kind, deleted.id)
                 with self._transaction() as db:
                     # Events and snapshots go with their run.
                     marked = "deleted IS NOT NULL AND (id = ? OR sweep = ?)"
@@ -114,6 +115,10 @@ class Trash(Database):
         return str(found[0]) if found and found[0] else run
 
 
-def _remove(path: Path) -> None:
+def _remove(folder: Path, kind: str, name: str) -> None:
+    try:
+        path = artefacts(folder, kind, name)
+    except ValueError:  # so it never had any
+        return
     if path.exists():
         shutil.rmtree(path)

@@ -38,7 +38,7 @@ st.markdown("✕ is the true class. Wrong answers are struck through. Choose a c
 changes.examples(shown, wanted)
 
 st.header("How many of each class are found")
-recalls.recall(shown)
+recalls.dots(shown)
 
 if shown.recall.data.is_planar:
     st.header("Where the classes end")

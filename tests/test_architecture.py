@@ -124,3 +124,8 @@ def test_importing_the_engine_has_no_side_effect(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True, timeout=60)
     assert list(tmp_path.iterdir()) == []
     assert not (ROOT / "kd_core" / "data").exists()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=str)
+def test_no_file_of_tests_is_empty(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").strip()  # one was once, by mistake, and nobody noticed

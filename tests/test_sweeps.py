@@ -141,7 +141,7 @@ def test_a_sweep_is_paused_stopped_and_gone_on_with(runs: Runs, small_with: With
     sweep = Sweep(small_with(epochs="600"), GRID)
     name = runs.start_sweep(sweep)
     first = runs.store.members(name)[0].id
-    wait(lambda: runs.store.count(first) > 5)
+    wait(lambda: runs.status(name).done)
     runs.pause(name)
     wait(lambda: runs.status(name).state == "paused")
     status = runs.status(name)

@@ -7,6 +7,7 @@ import pytest
 
 from kd_core.config import RunConfig
 from kd_core.events import Adjusted
+from kd_core.folders import artefacts
 from kd_core.ledger import Ledger, Search
 from kd_core.rows import family_of
 from kd_core.runs import Runs
@@ -89,6 +90,22 @@ def test_files_that_cannot_be_removed_are_tried_again_at_the_next_start(
     assert store.run("a") is None
     assert trash.empty(tmp_path) == 1
     assert not (tmp_path / "runs" / "a").exists()
+
+
+@pytest.mark.parametrize("name", ["..", "../..", "../mine", "/mine", "a/../../mine", "", ".", "a\n"])
+def test_a_database_that_was_tampered_with_removes_no_folder_of_others(
+    store: Store, tmp_path: Path, small: RunConfig, name: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter").write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    store.add(name, small, "completed")
+    trash = Trash(store.path)
+    trash.put(name)
+    assert trash.empty(tmp_path) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    with pytest.raises(ValueError, match="tampered"):
+        artefacts(tmp_path, "runs", name)
 
 
 @pytest.mark.parametrize("state", ["queued", "training", "paused"])

@@ -45,7 +45,8 @@ def summary(subject: Subject) -> None:
     for reference, fixed, broke in ((BASELINE, FIXED, BROKE), (TEACHER, FIXED_TEACHER, BROKE_TEACHER)):
         if reference in seen.parts:
             with st.container(border=True, key=f"against {reference}"):
-                st.markdown(against(subject, reference, len(seen.group(fixed)), len(seen.group(broke))))
+                counts = (len(subject.group(group, STUDENT, None)) for group in (fixed, broke))
+                st.markdown(against(subject, reference, *counts))
 
 
 def against(subject: Subject, reference: str, fixed: int, broke: int) -> str:
@@ -54,8 +55,8 @@ def against(subject: Subject, reference: str, fixed: int, broke: int) -> str:
     glyph, other = subject.look(reference)["glyph"], subject.title(reference).lower()
     lead = (
         f"**{subject.look(STUDENT)['glyph']} {subject.title(STUDENT)} fixed {fixed}, broke {broke}** of the "
-        f"{len(seen.labels):,} answers of the {glyph} {other}: {seen.accuracy(STUDENT):.1%} against "
-        f"{seen.accuracy(reference):.1%} right."
+        f"{len(seen.labels):,} answers of the {glyph} {other}: {subject.accuracy(STUDENT):.1%} against "
+        f"{subject.accuracy(reference):.1%} right."
     )
     if not fixed + broke:
         return f"{lead} Both get the same examples right."
@@ -73,7 +74,7 @@ def examples(subject: Subject, focus: Focus) -> None:
     """The groups with their counts, the cards of the chosen one, and one card close up."""
     seen = subject.seen
     cell = focus.cell(seen.classes)
-    groups = {name: seen.group(name, focus.of, cell) for name in _offered(subject)}
+    groups = {name: subject.group(name, focus.of, cell) for name in _offered(subject)}
     wanted = focus.group if focus.group in groups else next(iter(groups))
     st.pills(
         "Show", list(groups), default=wanted, key=widget.key("group", wanted), required=True,
@@ -88,9 +89,9 @@ def examples(subject: Subject, focus: Focus) -> None:
     chosen = focus.example if focus.example >= 0 else next(iter(shown), -1)
     _cards(subject, shown, chosen)
     if shown:
-        tables.numbers(
-            [_row(subject, at) for at in found], f"examples {wanted}", title="These examples as a table",
-            alt=f"{len(found)} examples with the answer of every network.",
+        tables.kept(
+            f"{subject.name} {focus.of} {cell}", lambda: [_row(subject, at) for at in found], f"examples {wanted}",
+            title="These examples as a table", alt="{count} examples with the answer of every network.",
         )  # fmt: skip
         st.subheader("One of them close up")
         _closeup(subject, focus, chosen)
@@ -98,7 +99,7 @@ def examples(subject: Subject, focus: Focus) -> None:
 
 def behind(subject: Subject, focus: Focus) -> list[int]:
     """The examples that are shown now."""
-    found = subject.seen.group(focus.group, focus.of, focus.cell(subject.seen.classes))[:SHOWN]
+    found = subject.group(focus.group, focus.of, focus.cell(subject.seen.classes))[:SHOWN]
     return sorted({*found, focus.example} - {-1})
 
 
@@ -191,8 +192,9 @@ def _closeup(subject: Subject, focus: Focus, at: int) -> None:
     seen = subject.seen
     (picture,) = _pictures(subject, (at,))
     key = f"close up of {subject.row.id}"
-    order = _in_order(seen, at, picture.label)
-    frame = {"moment": 0, "logits": {part: [[own[k] for k in order]] for part, own in seen.own_logits(at).items()}}
+    order = subject.told(f"order {at}", lambda: _in_order(seen, at, picture.label))
+    logits = subject.told(f"logits {at}", lambda: seen.own_logits(at))
+    frame = {"moment": 0, "logits": {part: [[own[k] for k in order]] for part, own in logits.items()}}
     title = f"{seen.split.capitalize()} example {seen.rows[at]}, true class {seen.classes[picture.label]}"
     label = order.index(picture.label)
     feed.mount(

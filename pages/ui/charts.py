@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from pages.ui.browser.palette import Theme
+from pages.ui.once import once
 
 PAPER = {"light": "#FFFFFF", "dark": "#0E1117"}
 INK = {"light": "#1D2027", "dark": "#ECEAE4"}
@@ -68,12 +69,38 @@ def heading(glyph: str, name: str, colour: str) -> None:
 def chart(figure: go.Figure, name: str, alt: str, *, height: int = 420, **more: Any) -> Any:
     """Draws it under the key ``chart {name}``, with the button that saves it, as SVG or PNG, above its corner; ``alt``
     says in words what it shows, ``more`` goes to Streamlit."""
+    return _shown(_finished(figure, name, height), name, alt, **more)
+
+
+def kept(key: str, draw: Callable[[], go.Figure], name: str, alt: str, *, height: int = 420, **more: Any) -> Any:
+    """The same for a figure that ``key`` names with all it shows but the theme. Building it takes Plotly far longer
+    than sending it, so it is built for the first who looks: see :mod:`pages.ui.once`."""
+    checked = once(f"figure {theme()} {key}", lambda: _finished(draw(), name, height).to_dict())
+    return _shown(_Checked(checked), name, alt, **more)
+
+
+class _Checked(go.Figure):  # type: ignore[misc]  # plotly says nothing of types
+    """A figure that Plotly has built and checked before, as it came out of that."""
+
+    def __init__(self, checked: dict[str, Any]) -> None:
+        object.__setattr__(self, "_checked", checked)
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._checked
+        return found
+
+
+def _finished(figure: go.Figure, name: str, height: int) -> go.Figure:
     seen = theme()
     figure.update_layout(
         height=height, uirevision=name, hoverlabel={"namelength": -1},
         paper_bgcolor=PAPER[seen],  # a saved picture is to be read wherever it is put
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY[seen], "activecolor": INK[seen]},
     )  # fmt: skip
+    return figure
+
+
+def _shown(figure: go.Figure, name: str, alt: str, **more: Any) -> Any:
     return st.plotly_chart(
         figure,
         key=f"chart {name}",

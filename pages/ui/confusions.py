@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -29,28 +30,30 @@ def matrices(subject: Subject, focus: Focus) -> None:
         format_func={COUNTS: "Examples", SHARES: "Share of the true class"}.__getitem__,
         on_change=lambda: look(measure=widget.shown("measure")),
     )  # fmt: skip
-    shown = _shown(subject)
+    shown = subject.told("classes that occur", lambda: _shown(subject))
     offered = [*seen.parts, *([DIFFERENCE] if BASELINE in seen.parts else [])]
     for first in range(0, len(offered), 2):
         for column, of in zip(st.columns(2, gap="medium"), offered[first : first + 2], strict=False):
             with column:
                 _heading(subject, of)
-                if not any(n for row in seen.counts(of) for n in row):
+                if subject.told(f"is empty {of}", functools.partial(_is_empty, subject, of)):
                     st.caption("No difference: both give every class the same answers equally often.")
                     continue
-                charts.chart(
-                    _matrix(subject, focus, of, shown), _named(subject, of), _in_words(subject, of),
+                cell = focus.cell(seen.classes) if focus.of == of else None
+                charts.kept(
+                    f"matrix {of} {focus.measure} {cell} {subject.name}",
+                    functools.partial(_matrix, subject, focus, of, shown), _named(subject, of),
+                    subject.told(f"words {of}", functools.partial(_in_words, subject, of)),
                     height=max(300, min(480, 110 + 34 * len(shown))), on_select=_clicked(subject, of),
                     selection_mode="points",
                 )  # fmt: skip
     if len(shown) < len(seen.classes):
         st.caption(f"{len(shown)} of {len(seen.classes)} classes: those that occur among the labels and the answers.")
     _cell_boxes(subject, focus, offered)
-    cells = _cells(subject)
-    mistakes = [cell for cell in cells if cell["true class"] != cell["answer"]]
-    tables.numbers(
-        cells, "confusions", title="Confusions as a table, the most frequent first", shown=mistakes[:LISTED],
-        alt=f"The {min(LISTED, len(mistakes))} most frequent confusions by network.",
+    tables.kept(
+        subject.name, lambda: _cells(subject), "confusions", title="Confusions as a table, the most frequent first",
+        is_shown=lambda cell: bool(cell["true class"] != cell["answer"]), most=LISTED,
+        alt="The {count} most frequent confusions by network.",
     )  # fmt: skip
 
 
@@ -58,7 +61,7 @@ def name_of(subject: Subject, of: str) -> str:
     """A matrix as a heading."""
     if of == DIFFERENCE:
         return f"◐ {subject.title(STUDENT)} − {subject.title(BASELINE).lower()}"
-    return f"{subject.look(of)['glyph']} {subject.title(of)}, {subject.seen.accuracy(of):.1%} right"
+    return f"{subject.look(of)['glyph']} {subject.title(of)}, {subject.accuracy(of):.1%} right"
 
 
 def _named(subject: Subject, of: str) -> str:
@@ -68,6 +71,10 @@ def _named(subject: Subject, of: str) -> str:
 def _heading(subject: Subject, of: str) -> None:
     glyph, name = name_of(subject, of).split(" ", 1)
     charts.heading(glyph, name, "" if of == DIFFERENCE else subject.look(of)[charts.theme()])
+
+
+def _is_empty(subject: Subject, of: str) -> bool:
+    return not any(n for row in subject.seen.counts(of) for n in row)
 
 
 def _shown(subject: Subject) -> list[int]:

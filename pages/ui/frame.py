@@ -42,21 +42,22 @@ PATIENCE = 15.0  # seconds
 def navigation() -> Page:
     """The menu, and the page that was asked for."""
     prepare_server()
-    pages = [
-        st.Page(ROOT / "pages" / f"{name}.py", title=title, url_path=name, default=not number)
-        for number, (name, title) in enumerate(PAGES)
-    ]
-    return st.navigation(pages, position="top")
+    return st.navigation([page(name) for name, _ in PAGES], position="top")
 
 
-def run(page: Page) -> None:
+def page(name: str) -> Page:
+    """One of :data:`PAGES`. A link to it is made far sooner than one to its file, which Streamlit looks for on disk."""
+    return st.Page(ROOT / "pages" / f"{name}.py", title=dict(PAGES)[name], url_path=name, default=name == PAGES[0][0])
+
+
+def run(chosen: Page) -> None:
     """Runs a page inside the frame. An error becomes a sentence; its traceback goes to the log."""
-    st.set_page_config(page_title=f"{page.title} · Distillery", page_icon=ICON)
+    st.set_page_config(page_title=f"{chosen.title} · Distillery", page_icon=ICON)
     st.html(LESS_AIR + SEEN)
     st.session_state["is_framed"] = True
     try:
         spared(room.enter)()
-        spared(page.run)()
+        spared(chosen.run)()
     finally:
         st.session_state["is_framed"] = False
 

@@ -22,6 +22,7 @@ from kd_core.store import Run
 from pages.ui import feed, planning, roles, steering
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
+from pages.ui.turn import clock, waiting
 
 POLL_SECONDS = 1.0
 PLOTLY = "app/static/plotly.min.js"
@@ -111,15 +112,12 @@ def switches(shown: Reel) -> str:
 def progress(status: Status, shown: Reel) -> None:
     """One line in words and a bar: steps, per cent, elapsed, remaining."""
     if status.state == runs.QUEUED:
-        before = f"{status.ahead} before it in the queue" if status.ahead else "about to start"
-        # Nothing is known of the runs that wait themselves.
-        wait = f", {'about' if status.ahead == 1 else 'at least'} {_clock(status.wait)}" if status.wait else ""
-        st.progress(0.0, f"Waiting: {before}{wait}.")
+        st.progress(0.0, waiting(status))
     elif status.is_active and shown.prepared is not None:
         phase = shown.moments[-1]["label"] if shown.moments else "the first look"
         share = status.done / max(1, status.total)
         held = "Paused" if status.state == runs.PAUSED else "Training"
-        times = f"{_clock(status.seconds)} elapsed, about {_clock(status.remaining)} left"
+        times = f"{clock(status.seconds)} elapsed, about {clock(status.remaining)} left"
         st.progress(share, f"{held}: {phase} · step {status.done:,} of {status.total:,} · {share:.0%} · {times}")
     elif status.is_active:
         st.progress(0.0, "Preparing the data and the networks.")
@@ -237,8 +235,3 @@ def _images(config: RunConfig, indices: tuple[int, ...]) -> list[dict[str, Any]]
         {"src": one.src, "x": one.x, "y": one.y, "label": one.label, "title": f"Validation example {index}"}
         for index, one in zip(indices, pictures.of_validation(config.dataset, indices), strict=True)
     ]
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"

@@ -17,6 +17,7 @@ from pages.ui.acting import acting, ask, button
 from pages.ui.errors import spared
 from pages.ui.grid import duration
 from pages.ui.survey import Survey, label
+from pages.ui.turn import waiting
 from pages.ui.words import plain
 
 POLL = 1.0  # seconds
@@ -106,7 +107,7 @@ def _said(row: SweepRow, status: Status, found: Atlas) -> None:
 
 def _how_far(status: Status, found: Atlas) -> str:
     if status.state == runs.QUEUED:
-        return f"Waiting: {status.ahead} before it in the queue." if status.ahead else "Waiting: about to start."
+        return waiting(status)
     held = "Paused" if status.state == runs.PAUSED else "Training"
     if not status.done:
         return f"{held}: preparing the data and the teacher · {duration(status.seconds)} elapsed"

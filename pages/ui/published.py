@@ -10,6 +10,7 @@ import streamlit as st
 from kd_core import presets, runs
 from kd_core.presets import Claim, Preset
 from kd_core.verdict import Test
+from pages.ui import frame
 
 UNBROKEN = "\N{NO-BREAK SPACE}"
 
@@ -28,6 +29,7 @@ def finished(preset: Preset, variant: str) -> list[Test]:
 
 def card(preset: Preset, *, is_open: bool) -> None:
     """Closed it is one line, so that the page is a list."""
+    lab = frame.page("distill")
     with st.expander(f"**{preset.title}** · {preset.short}", expanded=is_open):
         st.markdown(preset.idea)
         numbers, words = st.columns([5, 6], gap="large")
@@ -43,7 +45,7 @@ def card(preset: Preset, *, is_open: bool) -> None:
                 st.markdown("**Open in Distill:**", width="content")
             for variant in preset.variants or (preset.variant(),):
                 st.page_link(
-                    "pages/distill.py",
+                    lab,
                     label=variant.title or "Open in Distill",
                     icon=":material/arrow_forward:",
                     help=f"Open in Distill: {preset.title}" + (f", {variant.title}" if variant.title else ""),

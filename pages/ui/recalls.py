@@ -1,4 +1,4 @@
-"""How many of each class every network finds: one dot per network and class."""
+"""How many examples of each class the networks find."""
 
 from __future__ import annotations
 
@@ -14,16 +14,41 @@ from pages.ui.subject import Subject
 CLEAR = 25  # classes whose recall can be read at once; of more those that differ most
 
 
-def recall(subject: Subject) -> None:
+def dots(subject: Subject) -> None:
     """One dot per network and class; of many classes those where student and baseline differ most."""
-    seen, theme = subject.seen, charts.theme()
-    recalls = {part: seen.recalls(part) for part in seen.parts}
-    counts = seen.examples_of()
+    seen = subject.seen
+    recalls, counts = subject.told("recalls", lambda: ({p: seen.recalls(p) for p in seen.parts}, seen.examples_of()))
     classes = [k for k, count in enumerate(counts) if count]
     other = recalls.get(BASELINE, recalls[seen.parts[0]])
     if len(classes) > CLEAR:
         classes = sorted(sorted(classes, key=lambda k: -abs(recalls[STUDENT][k] - other[k]))[:CLEAR])
         st.caption(f"The {CLEAR} classes that student and {_against(subject)} differ on most; the table has them all.")
+    worst = min(classes, key=lambda k: recalls[STUDENT][k])
+    alt = (
+        f"Recall of {len(classes)} classes by network. The student finds least of {seen.classes[worst]}: "
+        f"{recalls[STUDENT][worst]:.1%}."
+    )
+    charts.kept(
+        f"recall {subject.name}",
+        lambda: _drawn(subject, recalls, counts, classes),
+        f"recall {subject.name}",
+        alt,
+        height=120 + 26 * len(classes),
+    )
+    tables.kept(
+        subject.name,
+        lambda: [
+            {"class": name, "examples": counts[k]}
+            | {f"{subject.title(part)}, recall": round(own[k], 4) for part, own in recalls.items()}
+            for k, name in enumerate(seen.classes)
+        ],
+        "recall",
+        alt="Recall of all {count} classes by network.",
+    )
+
+
+def _drawn(subject: Subject, recalls: dict[str, list[float]], counts: list[int], classes: list[int]) -> go.Figure:
+    seen, theme = subject.seen, charts.theme()
     names = [charts.literal(seen.classes[k]) for k in classes]
     ties = [(min(row), max(row)) for row in ([own[k] for own in recalls.values()] for k in classes)]
     line = go.Scatter(
@@ -49,20 +74,7 @@ def recall(subject: Subject) -> None:
         title="share of the class that is found",
     )
     drawn.update_yaxes(autorange="reversed", type="category", showgrid=False, dtick=1)
-    worst = min(classes, key=lambda k: recalls[STUDENT][k])
-    alt = (
-        f"Recall of {len(classes)} classes by network. The student finds least of {seen.classes[worst]}: "
-        f"{recalls[STUDENT][worst]:.1%}."
-    )
-    charts.chart(drawn, f"recall {subject.name}", alt, height=120 + 26 * len(classes))
-    tables.numbers(
-        [
-            {"class": name, "examples": counts[k]}
-            | {f"{subject.title(part)}, recall": round(own[k], 4) for part, own in recalls.items()}
-            for k, name in enumerate(seen.classes)
-        ],
-        "recall", alt=f"Recall of all {len(seen.classes)} classes by network.",
-    )  # fmt: skip
+    return drawn
 
 
 def _against(subject: Subject) -> str:

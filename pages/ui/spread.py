@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from typing import Any
 
@@ -30,11 +31,19 @@ def embeddings(subject: Subject, focus: Focus, ringed: list[int]) -> None:
         with column:
             look = subject.look(part)
             charts.heading(look["glyph"], subject.title(part), look[charts.theme()])
-            charts.chart(_panel(subject, focus, part, own, ringed), f"embedding {part} {subject.name}",
-                         _in_words(subject, part, own), height=384)  # fmt: skip
+            # The chosen cell colours two of very many classes.
+            cell = focus.cell(subject.seen.classes) if len(subject.seen.classes) > NAMED else None
+            charts.kept(
+                f"embedding {part} {ringed} {cell} {subject.name}",
+                functools.partial(_panel, subject, focus, part, own, ringed), f"embedding {part} {subject.name}",
+                _in_words(subject, part, own), height=384,
+            )  # fmt: skip
             st.caption(f"{own.width} dimensions; the two drawn keep {sum(own.kept):.0%} of the variance.")
     st.caption(_key(subject) + (f" Without an embedding of its own: {', '.join(missing)}." if missing else ""))
-    tables.numbers(_rows(subject, found), "embeddings", alt="Every example with its place in every embedding.")
+    tables.kept(
+        subject.name, lambda: _rows(subject, found), "embeddings",
+        alt="All {count} examples with their places in every embedding.",
+    )  # fmt: skip
 
 
 def _panel(subject: Subject, focus: Focus, part: str, own: Projection, ringed: list[int]) -> go.Figure:

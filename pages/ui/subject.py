@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from kd_core import inspection, runs
-from kd_core.inspection import Inspection, Projection
+from kd_core.inspection import CELL, Inspection, Projection
 from kd_core.plan import STUDENT
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
 from pages.ui import roles, specimen, trash, widget
 from pages.ui.browser import palette
 from pages.ui.focus import Focus, look
+from pages.ui.once import once
 
 NEWEST = 100  # runs among which the newest one that can be inspected is looked for
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,28 @@ class Subject:
 
     def title(self, part: str) -> str:
         """What a part is called: as its role, where that is another one."""
-        return roles.titles(self.row.config)[self.cast[part]]
+        return self._titles[self.cast[part]]
+
+    @functools.cached_property
+    def _titles(self) -> dict[str, str]:
+        return roles.titles(self.row.config)
 
     def look(self, part: str) -> Any:
         """Colour, dash and marker of a part."""
         return palette.ROLES[part]
+
+    def told(self, what: str, work_out: Callable[[], T]) -> T:
+        """What follows from these answers and ``what`` alone; see :mod:`pages.ui.once`."""
+        return once(f"{self.name} {what}", work_out)
+
+    def accuracy(self, part: str) -> float:
+        """Share of the examples that a part gets right."""
+        return self.told(f"accuracy {part}", lambda: self.seen.accuracy(part))
+
+    def group(self, name: str, of: str, cell: tuple[int, int] | None) -> list[int]:
+        """Positions of the examples of a group; ``of`` and ``cell`` matter to the one of a cell alone."""
+        which = f"{of} {cell}" if name == CELL else ""
+        return self.told(f"group {name} {which}", lambda: self.seen.group(name, of, cell))
 
 
 def chosen() -> Run | None:

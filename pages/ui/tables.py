@@ -7,6 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui.once import once
+
 Rows = Sequence[dict[str, Any]]
 
 
@@ -17,6 +19,23 @@ def numbers(
     with st.expander(title, icon=":material/table:"):
         table(shown if shown is not None else rows, alt=alt, **columns)
         download(lambda: rows, name)
+
+
+def kept(
+    key: str,
+    rows: Callable[[], Rows],
+    name: str,
+    *,
+    alt: str,
+    is_shown: Callable[[dict[str, Any]], bool] | None = None,
+    most: int | None = None,
+    title: str = "The numbers as a table",
+) -> None:
+    """The same for rows that ``key`` names with all that they depend on (see :mod:`pages.ui.once`); of those that
+    ``is_shown`` the first ``most`` are the table."""
+    found = once(f"rows {name} {key}", lambda: list(rows()))
+    shown = [row for row in found if is_shown is None or is_shown(row)][:most]
+    numbers(found, name, alt=alt.format(count=len(shown)), shown=shown, title=title)
 
 
 def table(rows: Rows, *, alt: str, **columns: Any) -> None:

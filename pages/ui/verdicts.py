@@ -19,6 +19,7 @@ from pages.ui.acting import acting, button
 from pages.ui.browser.palette import ROLES, Theme
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
+from pages.ui.turn import waiting
 from pages.ui.words import plain
 
 UNEQUAL = (
@@ -128,9 +129,12 @@ def _wait(row: Run, before: int) -> None:
     if len(active) < before:
         st.rerun()
     # Seeds that are trained together are one thing to wait for.
-    found = [shared.status(name) for name in {run.sweep or run.id for run in active}]
-    done, total = (sum(part) for part in zip(*((one.done, max(1, one.total)) for one in found if one), strict=True))
-    st.progress(min(1.0, done / total), f"Asking {len(active)} other seeds.")
+    found = [one for name in {run.sweep or run.id for run in active} if (one := shared.status(name))]
+    done, total = (sum(part) for part in zip(*((one.done, max(1, one.total)) for one in found), strict=True))
+    said = f"Asking {len(active)} other seeds."
+    if all(one.state == runs.QUEUED for one in found):
+        said += f" {waiting(min(found, key=lambda one: one.ahead))}"
+    st.progress(min(1.0, done / total), said)
 
 
 def table(row: Run, shown: Reel) -> None:

@@ -3,7 +3,8 @@
 Thirty sessions without a browser go from page to page while one run trains, look at that run and at one that is over,
 and draw again by themselves what a browser would. They take the messages and paint nothing, so the seconds are the
 server’s and the wire’s. Each looks at a page for four to twelve seconds. Before that every session has opened one page,
-which counts nowhere. Prints one table and writes the same numbers to data/bench/room.json.
+which counts nowhere, and while nothing trains the CPU time is counted that every page of the run that is over costs a
+fresh session, others having looked before. Prints one table and writes the same numbers to data/bench/room.json.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kd_core.config import from_flat
+from kd_core.status import COMPLETED
 from kd_core.store import Store
 from tests.bench.rows import Row, report
+from tests.bench.serving import spent
 from tests.browser.server import Server
 from tests.browser.wire import Visitor
 
@@ -26,6 +29,7 @@ SESSIONS, SECONDS = 30, 60.0
 PAGES = ("start", "distill", "temperature", "inspect", "compare", "experiments", "sweep")
 THINK = (4.0, 12.0)  # seconds that one looks at a page
 AIM = 1.0  # seconds for 95 of 100 interactions
+OPENINGS = 10  # of each page, by sessions of their own
 WORD = "bench"
 LONG = {"dataset": "digits", "labelled": "0", "teacher_epochs": "2"}
 RUN, OVER = "0123456789", "9876543210"
@@ -49,15 +53,18 @@ class Browsing(threading.Thread):
                     self.visitor.tick()
                     time.sleep(min(0.05, max(0.0, due - now)))
                 page = self.chance.choice(PAGES)
-                shown = f"run={self.chance.choice((RUN, OVER))}"
-                if page == "inspect":  # has nothing to show of a run that trains
-                    shown = f"run={OVER}"
-                elif page in ("start", "sweep", "experiments"):
-                    shown = "autoplay=0"
-                seconds = self.visitor.open(page, shown)
+                seconds = self.visitor.open(page, shown_by(page, self.chance.choice((RUN, OVER))))
                 self.took.append((page, seconds))
         except Exception as error:  # counted, and said in the table
             self.trouble.append(repr(error))
+
+
+def shown_by(page: str, run: str) -> str:
+    """The address of a page that shows a run, if it can."""
+    if page in ("start", "sweep", "experiments"):
+        return "autoplay=0"
+    # There is nothing to inspect of a run that trains.
+    return f"run={OVER if page == 'inspect' else run}"
 
 
 def crowd() -> list[Row]:
@@ -75,9 +82,11 @@ def crowd() -> list[Row]:
         presenter.open("distill", f"run={RUN}")
         door = next(each for kind, each in presenter.elements if kind == "button" and each.form_id == "door")
         presenter.send(door.id, Password=WORD)
+        costs = []
         for run in (OVER, RUN):
             presenter.open("distill", f"run={run}")
             presenter.press("Go on with it")
+            costs += _costs(server) if run == OVER else []
         alone = _rate(server, 8.0)
         print(f"  alone: {alone:.0f} steps/s", flush=True)
         people = [Browsing(stack.enter_context(Visitor.at(server.port)), seed) for seed in range(SESSIONS)]
@@ -103,11 +112,30 @@ def crowd() -> list[Row]:
         wrong = Row(f"{SESSIONS} sessions browsing, errors", "", [float(len(errors))], "0")
         wrong.met = not errors and "Traceback" not in server.said()
         return [
+            *costs,
             clicks,
             wrong,
             Row("The run alone", "events/s", [alone]),
             Row(f"The run, {SESSIONS} sessions browsing", "events/s", [crowded]),
         ]
+
+
+def _costs(server: Server) -> list[Row]:
+    """Milliseconds on a core, of all threads of the server, for each opening of a page."""
+    store, end, rows = server.store(), time.monotonic() + 60.0, []
+    while (row := store.run(OVER)) is None or row.state != COMPLETED:
+        assert time.monotonic() < end, "the run does not end"
+        time.sleep(0.2)
+    for page in PAGES:
+        for opening in range(1 + OPENINGS):
+            if opening == 1:
+                before = spent(server.process.pid).total
+            with Visitor.at(server.port) as visitor:
+                visitor.open(page, shown_by(page, OVER))
+        used = 1000 * (spent(server.process.pid).total - before) / OPENINGS
+        rows.append(Row(f"Opening {page} while nothing trains", "ms of CPU", [used]))
+        print(f"  {page}: {used:.0f} ms", flush=True)
+    return rows
 
 
 def _rate(server: Server, seconds: float) -> float:

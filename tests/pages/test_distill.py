@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.config import from_flat
 from kd_core.events import Adjusted
 from kd_core.runs import Runs
+from kd_core.sweep import Sweep
 from kd_core.training import Training
 from pages.ui.reel import reel
 from tests.pages.named import named
@@ -55,6 +56,17 @@ def test_is_it_luck_asks_five_seeds_and_the_verdict_names_them(open_page: Open, 
     assert "over 5 seeds" in texts(app)
     (alone,) = shared.store.runs()
     assert [run.seed for run in shared.store.siblings(alone.family)] == [0, 1, 2, 3, 4]
+
+
+def test_other_seeds_that_wait_say_how_many_are_before_them(open_page: Open, shared: Runs) -> None:
+    run = shared.start(from_flat(QUICK))
+    finish(shared, 1)
+    long = shared.start(from_flat({**QUICK, "epochs": "9000"}))
+    shared.start_sweep(Sweep.over_seeds(from_flat(QUICK), [1, 2]))
+    bars = [bar.proto.text for bar in open_page("distill", run=run).get("progress")]
+    assert any("Asking 2 other seeds. Waiting: 1 before it in the queue" in text for text in bars)
+    shared.stop(long)
+    finish(shared, 3)
 
 
 def test_the_formula_shows_the_chosen_numbers(open_page: Open) -> None:

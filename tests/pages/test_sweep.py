@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable
 from urllib.parse import parse_qsl
@@ -211,6 +212,16 @@ def test_an_unfinished_sweep_is_shown_paused_stopped_kept_and_gone_on_with(look:
     wait(lambda: shared.status(name).is_active)
     shared.stop(name)
     wait_for_end(shared, name, 60)
+
+
+def test_a_sweep_that_waits_says_how_many_are_before_it_and_for_about_how_long(look: Look, shared: Runs) -> None:
+    names = [shared.start_sweep(Sweep(from_flat(LONG), AXES)) for _ in range(2)]
+    wait(lambda: shared.status(names[1]).wait, 60)
+    bar = look(sweep=names[1]).get("progress")[0].proto.text
+    assert re.fullmatch(r"Waiting: 1 before it in the queue, about \d+:\d\d\.", bar)
+    for name in names:
+        shared.stop(name)
+    wait(lambda: not any(shared.status(name).is_active for name in names), 60)
 
 
 def test_the_pace_of_an_ended_sweep_is_said_with_its_source(look: Look, ended: str) -> None:
