@@ -1,7 +1,11 @@
-"""Python's interpreter lock while networks train: how long a busy thread may keep it from the others."""
+"""Python's interpreter while networks train: how long a busy thread may keep its lock, and how it ends beside one."""
 
 from __future__ import annotations
 
+import atexit
+import functools
+import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -31,3 +35,21 @@ def shared() -> Iterator[None]:
             _busy -= 1
             if not _busy:
                 sys.setswitchinterval(_usual)
+
+
+@functools.cache
+def end_without_waiting() -> None:
+    """For a server, before anything else registers with ``atexit``: when all that did is done, the process ends.
+
+    Threads in the background cannot be told to end while torch compiles, some ten seconds, and Python lets none of them
+    back in: the C++ under them then aborts the process, with an exit status as if something had been lost.
+    """
+    atexit.register(_end)
+
+
+def _end() -> None:
+    if threading.active_count() > 1:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

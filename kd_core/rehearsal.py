@@ -128,7 +128,7 @@ class Rehearsals:
         """Ends what is tried out: the training itself is about to begin."""
         self._is_wanted.clear()
 
-    def close(self, patience: float = 10.0) -> None:
+    def close(self, patience: float = 3.0) -> None:
         """Ends what is tried out and waits for it: torch aborts a process that ends in the middle of a step."""
         self.stop()
         if self._thread is not None:

@@ -52,11 +52,12 @@ def test_a_trial_that_was_stopped_says_nothing(small_with: With) -> None:
     assert own.seconds(sweep) is None
 
 
-def test_a_process_that_ends_while_a_sweep_is_tried_out_ends_in_order(tmp_path: Path) -> None:
+def test_a_server_that_ends_while_a_sweep_is_tried_out_and_compiled_ends_in_order(tmp_path: Path) -> None:
     code = (
-        "import time; from kd_core import rehearsal; from kd_core.config import from_flat; "
+        "import time; from kd_core import interpreter; interpreter.end_without_waiting(); "
+        "from kd_core import rehearsal; from kd_core.config import from_flat; "
         "from kd_core.sweep import Axis, Sweep; "
-        "base = from_flat({'dataset': 'moons', 'epochs': '9000', 'batch_size': '1'}); "
+        "base = from_flat({'dataset': 'moons', 'epochs': '9000'}); "
         "rehearsal.shared().ask(Sweep(base, (Axis('temperature', ('1', '4')),)), 'cpu'); time.sleep(0.5)"
     )
     environment = os.environ | {"DISTILLERY_DATA": str(tmp_path)}

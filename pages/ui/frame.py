@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from kd_core import interpreter
 from pages.ui import browser, room, uploading
 from pages.ui.errors import spared
 
@@ -76,6 +77,7 @@ def guard() -> None:
 @st.cache_resource(show_spinner=False)
 def prepare_server() -> bool:
     """Once per server: the browser components' files, who may upload, and the engine's imports in their own thread."""
+    interpreter.end_without_waiting()
     browser.publish(ROOT / "static")
     uploading.guard()
     loading = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
