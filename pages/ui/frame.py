@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 
 import streamlit as st
+from streamlit import runtime
 from streamlit.navigation.page import Page
+from streamlit.runtime import Runtime
 
 from kd_core import interpreter
 from pages.ui import browser, room, uploading
@@ -77,7 +79,8 @@ def guard() -> None:
 @st.cache_resource(show_spinner=False)
 def prepare_server() -> bool:
     """Once per server: the browser components' files, who may upload, and the engine's imports in their own thread."""
-    interpreter.end_without_waiting()
+    if runtime.exists() and isinstance(runtime.get_instance(), Runtime):  # else its exit status is somebody else’s
+        interpreter.end_without_waiting()
     browser.publish(ROOT / "static")
     uploading.guard()
     loading = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
