@@ -34,7 +34,7 @@ _answers: dict[str, tuple[Says, Draws]] = {}
 _pictures: dict[str, Says] = {}
 _standing: list[Says] = []
 _places: ContextVar[Places] = ContextVar("where the answers of the form that is being drawn stand")
-_together: ContextVar[bool] = ContextVar("whether numbers are being drawn that belong together", default=False)
+_together: ContextVar[str] = ContextVar("the fragment of the numbers that are being drawn together", default="")
 
 
 def answer(says: Says) -> Callable[[Draws], Callable[[], None]]:
@@ -53,7 +53,7 @@ def answer(says: Says) -> Callable[[Draws], Callable[[], None]]:
 
 
 def picture(says: Says) -> Callable[[Draws], Callable[[], None]]:
-    """The same for what may change with any number: a fragment of its own, which is drawn last."""
+    """The same for what may change with any number: a fragment of its own, which a turn asks for (:func:`turn`)."""
 
     def named(draw: Draws) -> Callable[[], None]:
         key = f"picture {draw.__module__} {draw.__name__}"
@@ -80,7 +80,7 @@ def begin() -> None:
     """The form is being drawn: until it stands, every turn draws it again."""
     for name in ("stands", "turned"):
         st.session_state.pop(name, None)
-    st.session_state["answered"] = {}
+    st.session_state["answered"], st.session_state["drawn by"] = {}, {}
     _places.set({})
 
 
@@ -92,30 +92,44 @@ def stand() -> None:
 def owning(draw: Callable[[], None], *names: str) -> None:
     """Draws widgets that belong together, and with them the answers that depend on them; ``draw`` reads the settings
     each time. The places of the answers are there already."""
-    places = {name: _places.get()[name] for name in names}
-    st.fragment(spared(_numbers_alone), key=f"owning {' '.join(names)}")(draw, places)
+    key = f"owning {' '.join(names)}"
+    st.fragment(spared(_numbers_alone), key=key)(key, draw, {name: _places.get()[name] for name in names})
 
 
 def asked(flat: str, draw: Callable[[], None]) -> None:
     """Draws the widget of one setting, whose callback is :func:`turn`; ``draw`` reads the settings each time."""
-    if _together.get() or flat not in _numbers(st.session_state["settings"]):
+    key = f"asked {flat}"
+    if (own := _together.get()) or flat not in _numbers(st.session_state["settings"]):
+        st.session_state["drawn by"][flat] = own
         draw()
     else:
-        st.fragment(spared(_numbers_alone), key=f"asked {flat}")(draw, {})
+        st.session_state["drawn by"][flat] = key
+        st.fragment(spared(_numbers_alone), key=key)(key, draw, {})
 
 
 def turn(name: str, text: str) -> None:
-    """Changes one setting, for ``on_change``."""
+    """Changes one setting, for ``on_change``. Raises Streamlit's order to draw the pictures that change with it."""
     settings.choose(name, text)
     st.session_state["turned"] = True
+    config, refused = settings.current()
+    if st.session_state.get("stands") != _ground(config, refused):
+        return
+    drawn = st.session_state["answered"]
+    if others := [key for key, says in _pictures.items() if key in drawn and drawn[key] != _trace(says(config))]:
+        st.rerun([st.session_state["drawn by"][name], *others])
 
 
-def _numbers_alone(draw: Callable[[], None], places: Places) -> None:
+def whole() -> None:
+    """For ``on_click`` of every button of the form. A number that was turned in the same moment may ask for pictures,
+    and the click would be lost; what a callback asks for that returns, the whole page, goes first."""
+
+
+def _numbers_alone(key: str, draw: Callable[[], None], places: Places) -> None:
     is_turned = st.session_state.pop("turned", False)
     config, refused = settings.current()
     if is_turned and st.session_state.get("stands") != _ground(config, refused):
         st.rerun()
-    before = _together.set(True)
+    before = _together.set(key)
     draw()
     _together.reset(before)
     for name, place in places.items():
@@ -129,14 +143,12 @@ def _numbers_alone(draw: Callable[[], None], places: Places) -> None:
 
 
 def _finish(refused: list[str], config: RunConfig) -> None:
-    """Draws what else says something else now. The address is written after the answers: it makes the browser go over
-    everything once more."""
+    """Writes the address: after the answers, since it makes the browser go over everything once more. If an answer of
+    somebody else says something else now, the page is drawn."""
     drawn = st.session_state["answered"]
     if any(drawn.get(name) != _trace(says(config)) for name, (says, _) in _answers.items() if name in drawn):
         st.rerun()
     settings.write_link(config, st.query_params.get("run"), refused)
-    if others := [key for key, says in _pictures.items() if key in drawn and drawn[key] != _trace(says(config))]:
-        st.rerun(others)
 
 
 def _note(key: str, said: Any) -> None:

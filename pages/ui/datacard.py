@@ -117,6 +117,7 @@ def fetching(dataset: Dataset) -> None:
     st.info(f"Not on this machine yet. {provenance(dataset)}")
     if button(
         f"Fetch {amount(dataset.size)}", icon=":material/download:", type="primary", key="fetch",
+        on_click=answers.whole,
         help="Fetched once and checked against the published checksum; what breaks off goes on where it stopped.",
     ):  # fmt: skip
         acting().fetch(dataset)
@@ -153,7 +154,9 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
         pixels = st.number_input("Pixels per side, for images in a ZIP", 8, 224, uploads.PIXELS, step=8)
         colour = st.selectbox("Colours", uploads.COLOURS, help="auto: grey if all images are grey.")
         file = st.file_uploader("File", key="upload", label_visibility="collapsed")
-        if file is not None and st.button("Check and keep it", type="primary", key="keep upload"):
+        if file is not None and st.button(
+            "Check and keep it", type="primary", key="keep upload", on_click=answers.whole
+        ):
             with st.spinner("Checking every example …"):
                 try:
                     kept = acting().keep_upload(file.name, file, int(pixels), colour)
@@ -162,7 +165,9 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
                     return
             settings.choose_data(UPLOAD, id=kept.id)
             st.rerun()
-    if is_shown and st.button("Forget this upload", icon=":material/delete:", key="forget upload"):
+    if is_shown and st.button(
+        "Forget this upload", icon=":material/delete:", key="forget upload", on_click=answers.whole
+    ):
         acting().remove_upload(current)
         forget(dataset)
         settings.choose_data(UPLOAD)

@@ -195,12 +195,13 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
             icon=":material/play_arrow:",
             disabled=bool(refused or devices.refusal(config.compute.device)),
             shortcut="Ctrl+Enter",
+            on_click=answers.whole,
         )
         pace = st.segmented_control(
             "Pace", list(steering.PACES), default="Watch", required=True, key="pace",
             help="How fast you watch. It changes no number.",
         )  # fmt: skip
-        if st.button("Sweep this", icon=":material/grid_on:", type="tertiary"):
+        if st.button("Sweep this", icon=":material/grid_on:", type="tertiary", on_click=answers.whole):
             st.switch_page("pages/sweep.py", query_params=config.differences())
     return acting().start(config, steering.PACES[str(pace)]) if pressed else None
 

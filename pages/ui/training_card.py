@@ -60,7 +60,7 @@ def own_weights(config: RunConfig) -> None:
             st.caption("Only a presenter can upload weights.")
             return
         file = st.file_uploader("Weights", key="weights file")
-        if file is not None and st.button("Check and keep them", key="keep weights"):
+        if file is not None and st.button("Check and keep them", key="keep weights", on_click=answers.whole):
             try:
                 key = acting().keep_weights(file.name, file.getvalue(), config.teacher, data.shape, len(data.classes))
             except ValueError as error:

@@ -16,8 +16,11 @@ def key(name: str, value: Any) -> str:
     if it had been chosen. So a widget that shows something else than it should becomes another one, which begins with
     the right value; what a browser still sends of the former one changes nothing.
     """
-    if not _is_same(shown(name, value), value):
-        _numbers()[name] = _numbers().get(name, 0) + 1
+    number, before = _given().get(name, (0, value))
+    # A drawing that broke off before it came to this widget has made the server forget it; the browser has it still.
+    if not _is_same(shown(name, before), value):
+        number += 1
+    _given()[name] = number, value
     return _current(name)
 
 
@@ -27,13 +30,14 @@ def shown(name: str, usual: Any = None) -> Any:
 
 
 def _current(name: str) -> str:
-    number = _numbers().get(name, 0)
+    number, _ = _given().get(name, (0, None))
     return f"{name} ·{number}" if number else name
 
 
-def _numbers() -> dict[str, int]:
-    numbers: dict[str, int] = st.session_state.setdefault("widgets", {})
-    return numbers
+def _given() -> dict[str, tuple[int, Any]]:
+    """By name, the number of the widget and what it was to show."""
+    given: dict[str, tuple[int, Any]] = st.session_state.setdefault("widgets", {})
+    return given
 
 
 def _is_same(now: Any, value: Any) -> bool:

@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield server
     assert server.process.poll() is None, f"the server died: {server.said()}"
     server.end()
-    assert "Traceback" not in server.said()
+    assert "Traceback" not in server.said(), server.said()[-6000:]
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,16 @@ def test_a_turn_of_alpha_draws_its_neighbours_and_the_formula_and_no_other_widge
         assert "alpha=0.25" in visitor.query
 
 
+def test_a_turn_of_the_labels_draws_the_sentences_and_the_points_that_depend_on_them(server: Server) -> None:
+    with Visitor.at(server.port) as visitor:
+        visitor.open("distill", "autoplay=0&dataset=moons&labelled=40")
+        assert "Learns from 40 labelled" in visitor.said()
+        visitor.turn("Labelled training examples", 30)
+        assert "Learns from 30 labelled" in visitor.said()
+        assert "labelled=30" in visitor.query
+        assert not visitor.errors
+
+
 def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> None:
     page = new_page()
     for path in (

@@ -63,10 +63,16 @@ class Visitor:
         return self._run(message)
 
     def turn(self, label: str, value: float) -> float:
-        """Moves the slider of that label; the seconds until the answer is drawn, alone in ``elements`` then."""
-        widget = self.find("slider", label).id
+        """Moves the slider or the number of that label; the seconds until the answer is drawn, which ``elements`` holds
+        alone then."""
+        kind = next(kind for kind, each in self.elements if kind in ("slider", "number_input") and each.label == label)
+        widget = self.find(kind, label).id
         message = BackMsg()
-        message.rerun_script.widget_states.widgets.add(id=widget).double_array_value.data.append(value)
+        state = message.rerun_script.widget_states.widgets.add(id=widget)
+        if kind == "slider":
+            state.double_array_value.data.append(value)
+        else:
+            state.int_value = int(value)
         self.elements = []
         return self._run(message, fragment_id=self.fragments[widget])
 

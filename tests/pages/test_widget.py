@@ -39,6 +39,14 @@ def test_a_value_that_somebody_else_sets_makes_another_widget_and_the_former_one
     assert widget.key("alpha", 0.5) == now
 
 
+def test_a_widget_that_the_server_has_forgotten_is_another_one_if_it_is_to_show_something_else(
+    session: dict[str, Any],
+) -> None:
+    former = widget.key("epoch", 80)
+    assert widget.key("epoch", 80) == former
+    assert widget.key("epoch", 100) != former
+
+
 def test_the_eleventh_digit_of_a_slider_makes_no_other_widget(session: dict[str, Any]) -> None:
     key = widget.key("temperature", 0.15)
     session[key] = 0.1 + 0.05
@@ -67,11 +75,14 @@ def test_every_widget_begins_with_what_it_shows_so_no_browser_can_miss_it(open_p
     assert {"number_input", "selectbox"} <= set(seen)
 
 
-def test_a_press_of_start_counts_also_when_a_number_was_turned_in_the_same_moment(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", dataset="moons")
-    app.number_input(key="set epochs").set_value(7)
+@pytest.mark.parametrize(("name", "value"), [("epochs", 7), ("labelled", 33)])
+def test_a_press_of_start_counts_also_when_a_number_was_turned_in_the_same_moment(
+    open_page: Open, name: str, value: int
+) -> None:
+    app = open_page("distill", autoplay="0", dataset="moons", epochs="6")
+    app.number_input(key=f"set {name}").set_value(value)
     next(one for one in app.button if one.label == "Start training").click()
     app.run()
     app.run()
     assert "run" in app.query_params
-    assert app.query_params["epochs"] == "7"
+    assert app.query_params[name] == str(value)
