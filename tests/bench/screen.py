@@ -20,7 +20,7 @@ from tests.browser import chromium
 INTERACTIONS = 30
 WIRE = 6.0  # seconds of one count of bytes
 COLD_STARTS = 3
-LONG = "distill?dataset=digits&labelled=50&epochs=10000&batch_size=1"  # 500,000 steps
+LONG = "distill?dataset=digits&labelled=200&epochs=10000&batch_size=1"  # two million steps
 PLANAR = "distill?dataset=moons&epochs=400"
 
 
