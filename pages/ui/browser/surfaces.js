@@ -229,7 +229,7 @@ class Surfaces {
     Object.assign(context, { fillStyle: theme.ink, font: `600 13px ${getComputedStyle(this.root).fontFamily}`, textBaseline: "middle" });
     let left = gap;
     for (const plate of plates) {
-      const said = [plate.node.querySelector("h3").textContent, plate.accuracy.textContent, plate.when.textContent].filter(Boolean).join(" · ");
+      const said = [[...plate.node.querySelector("h3").childNodes].map((part) => part.textContent).join(" "), plate.accuracy.textContent, plate.when.textContent].filter(Boolean).join(" · ");
       context.fillText(said, left, head / 2, plate.width);
       context.drawImage(plate.canvas, left, head, plate.width, plate.height);
       left += plate.width + gap;
