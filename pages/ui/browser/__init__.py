@@ -45,12 +45,12 @@ from pages.ui.browser import palette
 _FOLDER: Final = Path(__file__).parent
 _PRELUDE: Final = ("common", "feed", "moments")
 _MIRROR: Final = ("names", "scale", "readouts", "mirror")
-_BENCH: Final = ("echo", "names", "scale", "bench/bench", "bench/instrument", "bench/figure", "bench/plot")
+_BENCH: Final = ("echo", "names", "scale", "saving", "bench/bench", "bench/instrument", "bench/figure", "bench/plot")
 # Every component is made of these scripts, in this order, and of the style sheets of the same names.
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "curves": ("plotly", "series", "overlay", "panel", "curves"),
-    "bars": ("echo", "temperature", "examples", *_MIRROR, "bars"),
-    "surfaces": ("markers", "field", "surfaces"),
+    "bars": ("echo", "temperature", "examples", "saving", *_MIRROR, "bars"),
+    "surfaces": ("markers", "field", "saving", "surfaces"),
     "scrubber": ("scrubber",),
     "matching": ("wrapping", "matching"),
     "arrangement": ("wrapping", "arranging", "arrangement"),

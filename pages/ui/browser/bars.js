@@ -26,9 +26,13 @@ class Bars {
     this.chart = svg("svg", { role: "img" });
     this.mirror = new Mirror(this.chart);
     this.scroll = html("div", { class: "dst-rows" }, this.chart);
+    const drawn = () => standalone(this.chart);
+    this.tools = html("div", { class: "dst-tools" },
+      toolButton("SVG", "Save these bars as SVG", () => saveDrawing("soft-labels", drawn())),
+      toolButton("PNG", "Save these bars as PNG", () => savePicture("soft-labels", drawn(), this.chart.getBoundingClientRect())));
     this.handle = new TemperatureHandle({ moved: this.draw, chosen: (value) => this.setStateValue("temperature", value) });
     this.readouts = html("div", { class: "dst-readouts" });
-    this.body = html("div", {}, this.examples.node, this.head, this.scroll, this.handle.node, this.readouts);
+    this.body = html("div", {}, this.examples.node, this.head, this.scroll, this.tools, this.handle.node, this.readouts);
     root.append(this.empty, this.body);
     this.moments = new Moments(this.draw);
     this.unwatch = watchWidth(this.scroll, (width) => {

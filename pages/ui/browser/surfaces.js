@@ -24,7 +24,8 @@ class Surfaces {
     this.empty = html("p", { class: "dst-empty" });
     this.figures = html("div", { class: "dst-figures" });
     this.key = html("p", { class: "dst-key" });
-    root.append(this.empty, this.figures, this.key);
+    this.tools = html("div", { class: "dst-tools" }, toolButton("PNG", "Save these surfaces as PNG", () => this.#save()));
+    root.append(this.empty, this.figures, this.key, this.tools);
     this.moments = new Moments(this.draw);
     this.unwatch = watchWidth(root, (width) => {
       this.#width = width;
@@ -90,7 +91,7 @@ class Surfaces {
   #draw() {
     const blank = this.spec.roles.length === 0 || (this.#frames.length === 0 && !Object.values(this.spec.points).some((list) => list.length));
     this.empty.hidden = !blank;
-    this.figures.hidden = this.key.hidden = blank;
+    this.figures.hidden = this.key.hidden = this.tools.hidden = blank;
     write(this.empty, this.spec.empty ?? "No network has been trained yet.");
     if (blank || !this.#width) return;
     const theme = readTheme(this.root);
@@ -211,6 +212,29 @@ class Surfaces {
     const title = this.spec.titles[role] ?? PALETTE.roles[role]?.name ?? role;
     const numbers = [label, accuracy?.[role] === undefined ? null : `accuracy ${percent(accuracy[role])}`].filter(Boolean);
     attributes(plate.canvas, { "aria-label": `${title}: decision surface over the plane. ${numbers.join(", ") || "Not trained yet"}.` });
+  }
+
+  // All of them in a row, each under its title.
+  #save() {
+    const [gap, head] = [16, 28];
+    const plates = this.plates.map((plate) => ({ ...plate, width: plate.canvas.clientWidth, height: plate.canvas.clientHeight }));
+    const width = plates.reduce((sum, plate) => sum + plate.width + gap, gap);
+    const height = Math.max(...plates.map((plate) => plate.height)) + head + gap;
+    const whole = html("canvas", { width: SHARPNESS * width, height: SHARPNESS * height });
+    const context = whole.getContext("2d");
+    const theme = readTheme(this.root);
+    context.scale(SHARPNESS, SHARPNESS);
+    Object.assign(context, { fillStyle: theme.background });
+    context.fillRect(0, 0, width, height);
+    Object.assign(context, { fillStyle: theme.ink, font: `600 13px ${getComputedStyle(this.root).fontFamily}`, textBaseline: "middle" });
+    let left = gap;
+    for (const plate of plates) {
+      const said = [[...plate.node.querySelector("h3").childNodes].map((part) => part.textContent).join(" "), plate.accuracy.textContent, plate.when.textContent].filter(Boolean).join(" · ");
+      context.fillText(said, left, head / 2, plate.width);
+      context.drawImage(plate.canvas, left, head, plate.width, plate.height);
+      left += plate.width + gap;
+    }
+    whole.toBlob((blob) => saveFile("surfaces", "png", blob));
   }
 
   destroy() {

@@ -1,8 +1,5 @@
 // The frame of every figure: the drawing with its text alternative, its numbers as a table, and both to take home.
 
-// What an exported drawing must carry itself, since it leaves the style sheet behind.
-const CARRIED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "opacity", "font-family", "font-size", "font-weight", "text-anchor", "dominant-baseline", "visibility"];
-
 class Figure {
   // name: of the files; numbers: () => {columns: [text], rows: [[text or number]]}, with every digit there is
   constructor(name, numbers) {
@@ -12,12 +9,11 @@ class Figure {
     this.caption = html("figcaption", { class: "dst-caption" });
     this.stage = html("div", { class: "dst-stage" }, this.chart);
     this.table = html("div", { class: "dst-numbers", hidden: true, tabindex: 0, role: "region", "aria-label": "The numbers of this figure" });
-    const button = (text, label, act) => html("button", { type: "button", "aria-label": label, onclick: act }, text);
-    this.toggle = button("Table", "Show the numbers as a table", () => this.#show());
+    this.toggle = toolButton("Table", "Show the numbers as a table", () => this.#show());
     this.tools = html("div", { class: "dst-tools" }, this.toggle,
-      button("CSV", "Save the numbers as CSV", () => this.#saveNumbers()),
-      button("SVG", "Save the figure as SVG", () => this.#saveDrawing()),
-      button("PNG", "Save the figure as PNG", () => this.#savePicture()));
+      toolButton("CSV", "Save the numbers as CSV", () => this.#saveNumbers()),
+      toolButton("SVG", "Save the figure as SVG", () => saveDrawing(this.name, this.#drawing())),
+      toolButton("PNG", "Save the figure as PNG", () => savePicture(this.name, this.#drawing(), this.#size)));
     this.node = html("figure", { class: "dst-figure" }, this.stage, this.caption, this.tools, this.table);
   }
 
@@ -54,40 +50,15 @@ class Figure {
       const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
       return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
     };
-    this.#save(new Blob(["\ufeff", [columns, ...rows].map((row) => row.map(field).join(",")).join("\n") + "\n"], { type: "text/csv" }), "csv");
+    const text = [columns, ...rows].map((row) => row.map(field).join(",")).join("\n") + "\n";
+    saveFile(this.name, "csv", new Blob(["\ufeff", text], { type: "text/csv" }));
   }
-  // The drawing by itself: own background, own styles. `prepare` may draw what is out of sight, `finish` may add to the
-  // copy what is not SVG on the page.
+  // `prepare` may draw what is out of sight.
   #drawing() {
     this.prepare?.();
-    const copy = this.chart.cloneNode(true);
-    const originals = [this.chart, ...this.chart.querySelectorAll("*")];
-    const copies = [copy, ...copy.querySelectorAll("*")];
-    originals.forEach((node, i) => {
-      const style = getComputedStyle(node);
-      for (const property of CARRIED) copies[i].style.setProperty(property, style.getPropertyValue(property));
-    });
-    this.finish?.(copy);
-    const theme = readTheme(this.node);
-    copy.prepend(svg("rect", { width: "100%", height: "100%", fill: theme.background }));
-    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    copy.prepend(svg("title", {}, this.chart.getAttribute("aria-label") ?? ""));
-    return new XMLSerializer().serializeToString(copy);
+    return standalone(this.chart, this.finish);
   }
-  #saveDrawing() {
-    this.#save(new Blob([this.#drawing()], { type: "image/svg+xml" }), "svg");
-  }
-  async #savePicture() {
-    const image = new Image();
-    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(this.#drawing())}`;
-    await image.decode();
-    const canvas = html("canvas", { width: 2 * this.chart.width.baseVal.value, height: 2 * this.chart.height.baseVal.value });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    canvas.toBlob((blob) => this.#save(blob, "png"));
-  }
-  #save(blob, kind) {
-    const address = URL.createObjectURL(blob);
-    html("a", { href: address, download: `distillery-${this.name}.${kind}` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 10000);
+  get #size() {
+    return { width: this.chart.width.baseVal.value, height: this.chart.height.baseVal.value };
   }
 }
