@@ -1,4 +1,4 @@
-"""What it costs that everything a run says is kept: ``python -m tests.bench.recording``, some three minutes.
+"""What it costs that everything a run says is kept: ``python -m tests.bench.recording``, some six minutes.
 
 What is compared is the processor time that the thread which trains spends on looks at the validation split, probes
 included, and on everything else beside its steps, in per cent of what it spends on the steps themselves, in the same

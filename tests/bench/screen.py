@@ -1,7 +1,7 @@
 """How fast the screen answers, what its viewers cost the training, what travels, and how long a cold start takes.
 
 ``python -m tests.bench.screen`` prints one table and writes the same numbers to data/bench/screen.json. It takes about
-seven minutes and wants a quiet machine: server, training and every visitor's browser share its cores.
+eight minutes and wants a quiet machine: server, training and every visitor's browser share its cores.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.bench.rows import Row, report
+from tests.bench.rows import Row, report, table
 from tests.bench.serving import Server
 from tests.bench.viewers import slowdown
 from tests.bench.visiting import Wire, press_pause, set_pace, start_run, turn_alpha, turn_labels, visit, wait_for_step
@@ -145,8 +145,9 @@ def measure() -> list[Row]:
     def add(title: str, work: Callable[[], list[Row]]) -> None:
         begun = time.monotonic()
         print(f"{title} ...", flush=True)
-        rows.extend(work())
-        print(f"{title}: {time.monotonic() - begun:.0f} s", flush=True)
+        own = work()
+        rows.extend(own)
+        print(f"{table(own)}\n{title}: {time.monotonic() - begun:.0f} s", flush=True)  # whatever comes of the rest
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
