@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.config import RunConfig, from_flat
 from kd_core.runs import Runs
 from pages.ui import specimen
+from tests.pages.named import named
 from tests.waiting import wait_for_end
 
 Open = Callable[..., AppTest]
@@ -160,7 +161,7 @@ def test_a_refusal_goes_with_the_text_that_it_is_about(open_page: Open, shared: 
     app.query_params["source"] = "logits"
     app.run()
     assert not app.error
-    assert app.text_input(key="typed teacher_logits").value == "6, 3, -1"
+    assert named(app, "text_input", "typed teacher_logits").value == "6, 3, -1"
 
 
 def test_an_address_in_a_link_does_not_become_a_link(open_page: Open, shared: Runs) -> None:
