@@ -240,6 +240,7 @@ class Lesson:
     def _keep_weights(self) -> None:
         if not self._good:
             self._good = {role: LastCopy(network) for role, network in self.networks.items()}
+            return
         for good in self._good.values():
             good.take()
 

@@ -139,10 +139,10 @@ def _numbers_alone(key: str, draw: Callable[[], None], places: Places) -> None:
             spared(fill)(said)
         _note(name, said)
     if is_turned:
-        _finish(refused, config)
+        _finish(config, refused)
 
 
-def _finish(refused: list[str], config: RunConfig) -> None:
+def _finish(config: RunConfig, refused: list[str]) -> None:
     """Writes the address: after the answers, since it makes the browser go over everything once more. If an answer of
     somebody else says something else now, the page is drawn."""
     drawn = st.session_state["answered"]

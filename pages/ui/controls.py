@@ -141,7 +141,7 @@ def _shown(name: str, declared: Option, text: str, classes: tuple[str, ...]) -> 
         return text
     if is_slider(declared):
         return declared.low if value is None else value
-    return int(_as_typed(text)) if declared.kind == "whole" else float(_as_typed(text))
+    return int(_as_typed(text)) if declared.kind == "whole" else _as_typed(text)
 
 
 def _slider(label: str, declared: Option, shown: float, common: dict[str, Any]) -> None:
