@@ -10,6 +10,7 @@ from typing import Any
 
 from kd_core import presets
 from kd_core.catalogue import GROUPS, find, members
+from kd_core.comparison import SEEDS, Comparison
 from kd_core.config import MEMBERS, RunConfig, from_flat, settings
 from kd_core.control import AT_ONCE
 from kd_core.datasets import Dataset
@@ -21,7 +22,7 @@ from kd_core.stacking.together import train_all
 from kd_core.sweep import Sweep
 from kd_core.training import Training
 from kd_core.unpacking import amount
-from kd_core.verdict import SEEDS, Comparison, verdict
+from kd_core.verdict import verdict
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,20 +9,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kd_core.rows import Look
 from kd_core.status import COMPLETED, FAILED
 from kd_core.sweep import Sweep
-
-
-@dataclass(frozen=True)
-class Look:
-    """The newest look at a run of a sweep: shares of the validation split, None where nothing was said yet."""
-
-    run: str
-    seed: int
-    state: str
-    accuracy: float | None = None
-    control: float | None = None
-    epoch: int = 0
 
 
 @dataclass(frozen=True)

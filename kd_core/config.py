@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from kd_core.augmentation import Augmentation
 from kd_core.catalogue import Member, find, make, members
+from kd_core.comparison import Comparison
 from kd_core.compute import Compute
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
@@ -17,7 +18,6 @@ from kd_core.models import Model, with_article
 from kd_core.options import Option, Options, as_text, options_of, read
 from kd_core.pairs import Pair
 from kd_core.recipes import Basics, Recipe, TeacherRecipe
-from kd_core.verdict import Comparison
 from kd_core.views import FULL, Labels, View
 
 # Flat names, as in the URL and on the command line: (attribute, folder of its choices or its class, prefix).

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.datasets import Data, Split
+from kd_core.inference import answers, freeze
 from kd_core.metrics import best_temperature
 from kd_core.networks import UNKNOWN, Average, Corrected, Joined, found_as_often
 from kd_core.plan import AVERAGE, CORRECTED, MEAN_LOGITS, RAW, Derived
-from kd_core.teaching import answers, freeze
 
 COLDEST, HOTTEST = 0.25, 20.0  # temperatures that calibrate a teacher
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,22 +23,6 @@ from kd_core.seeds import derive, generator
 from kd_core.taps import tapped
 
 SMALLEST_SCALE = 1.0  # of gradients of 16 bits: below it they are not finite by themselves
-WORTH = 200e6  # operations from which on a second thread saves time
-
-
-@contextmanager
-def threads(work: float = 0.0) -> Iterator[None]:
-    """As many threads as ``work``, in floating-point operations of one forward pass, is worth.
-
-    Small networks train fastest on one thread, and do not collapse beside a busy neighbour.
-    """
-    before = torch.get_num_threads()
-    if work < WORTH:
-        torch.set_num_threads(1)  # holds for the calling thread alone
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class NotFiniteError(ArithmeticError):

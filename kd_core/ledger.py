@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from kd_core.atlas import Look
 from kd_core.catalogue import members
 from kd_core.events import Prepared, from_json
-from kd_core.rows import RUN
+from kd_core.rows import RUN, Look
 from kd_core.store import Run, Store
 
 FACETS = ("dataset", "method", "scheme", "state", "tag")  # what one may filter by

@@ -19,16 +19,16 @@ from kd_core.compute import Compute
 from kd_core.datasets import Data
 from kd_core.events import Event, Restored, Step, Switched, Validated
 from kd_core.fitting import largest_batch
+from kd_core.inference import answers, freeze
 from kd_core.learning import Learning, NotFiniteError, in_numbers
 from kd_core.methods import Part
 from kd_core.order import Order
-from kd_core.plan import TEACHER, Learner, Phase, build, pairs_of
-from kd_core.preparation import epochs_per_look, is_reached, steps_per_epoch
+from kd_core.plan import TEACHER, Learner, Phase, build, epochs_per_look, pairs_of, steps_per_epoch
+from kd_core.preparation import is_reached
 from kd_core.probes import Watch
 from kd_core.recipes import BEST
 from kd_core.schedules import share
 from kd_core.seeds import initialising
-from kd_core.teaching import answers, freeze
 
 _Taken = tuple[dict[str, list[Part]], float]  # of a step: the parts by role, the learning rate
 

@@ -164,3 +164,16 @@ def what_determines(dataset: Dataset, phase: Phase, ways: str) -> str:
     ]
     shown = (phase.view.labels.values(), phase.view.seed, phase.view.classes, phase.order_seed, phase.until)
     return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, ways, torch.__version__))
+
+
+LOOKS = 200  # evaluations of a phase at most, besides the one before it begins
+
+
+def steps_per_epoch(phase: Phase, data: Data) -> int:
+    """Optimiser steps of one pass over what the phase is shown; the last batch may be smaller."""
+    return -(-phase.view.count(data) // phase.recipe.batch_size)
+
+
+def epochs_per_look(phase: Phase) -> int:
+    """Epochs between two evaluations: 1, or as many as keep a long phase at :data:`LOOKS` of them."""
+    return max(1, -(-phase.recipe.epochs // LOOKS))

@@ -10,19 +10,7 @@ import torch
 from kd_core import events
 from kd_core.datasets import Data
 from kd_core.footprint import measure
-from kd_core.plan import Learner, Phase, build, kind_of, saw
-
-LOOKS = 200  # evaluations of a phase at most, besides the one before it begins
-
-
-def steps_per_epoch(phase: Phase, data: Data) -> int:
-    """Optimiser steps of one pass over what the phase is shown; the last batch may be smaller."""
-    return -(-phase.view.count(data) // phase.recipe.batch_size)
-
-
-def epochs_per_look(phase: Phase) -> int:
-    """Epochs between two evaluations: 1, or as many as keep a long phase at :data:`LOOKS` of them."""
-    return max(1, -(-phase.recipe.epochs // LOOKS))
+from kd_core.plan import Learner, Phase, build, kind_of, saw, steps_per_epoch
 
 
 def is_reached(phase: Phase, look: events.Event) -> bool:

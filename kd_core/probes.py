@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from kd_core.datasets import Data
 from kd_core.events import Event, Pinned, Probed, Surface, Validated
+from kd_core.inference import answers
 from kd_core.learning import NotFiniteError
 from kd_core.metrics import loss, share
 from kd_core.networks import Partial, within
-from kd_core.teaching import answers
 
 PINNED = 10  # examples at most
 GRID = 48  # points along each side of a decision surface

@@ -13,15 +13,14 @@ from torch import Tensor, nn
 from kd_core import snapshots
 from kd_core.datasets import Split, load
 from kd_core.derivation import derive
+from kd_core.devices import threads
 from kd_core.drawing import network_input
 from kd_core.events import Event, Finished, Validated
-from kd_core.learning import threads
+from kd_core.inference import answers, freeze
 from kd_core.metrics import best_temperature
-from kd_core.plan import TEACHER, Derived, build
-from kd_core.preparation import steps_per_epoch
+from kd_core.plan import TEACHER, Derived, build, steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.store import Run, Store
-from kd_core.teaching import answers, freeze
 
 MOST_EXAMPLES = 2000  # of a split, spread evenly over it
 MOST_LOGITS = 30_000  # of a network on a split: fewer examples where there are many classes

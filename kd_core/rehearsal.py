@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from kd_core.config import RunConfig
 from kd_core.datasets import load
-from kd_core.preparation import steps_per_epoch
+from kd_core.plan import steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.sweep import Sweep
 from kd_core.sweeping import Group, parted

@@ -126,3 +126,15 @@ def what_changed(change: str) -> str:
     """What a change by hand (:func:`kd_core.events.to_json`) is about, and when: of two such the later one counts."""
     body = json.loads(change)
     return json.dumps([body["event"], body["phase"], body["step"], body.get("option")])
+
+
+@dataclass(frozen=True)
+class Look:
+    """The newest look at a run of a sweep: shares of the validation split, None where nothing was said yet."""
+
+    run: str
+    seed: int
+    state: str
+    accuracy: float | None = None
+    control: float | None = None
+    epoch: int = 0

@@ -9,8 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from kd_core.events import Event, Finished, Validated
-from kd_core.plan import Phase
-from kd_core.preparation import epochs_per_look
+from kd_core.plan import Phase, epochs_per_look
 
 LIMIT = 64_000_000  # bytes per phase
 DENSITIES = (8, 4, 2, 1)  # looks kept per doubling of their number: most changes early

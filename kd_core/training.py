@@ -23,16 +23,17 @@ from kd_core.compiled import recorded
 from kd_core.config import RunConfig
 from kd_core.datasets import NotHereError, load
 from kd_core.derivation import derive
+from kd_core.devices import threads
 from kd_core.events import Adjusted, Event, Failed, Finished, Switched, Validated
+from kd_core.inference import freeze
 from kd_core.judgement import judged
-from kd_core.learning import NotFiniteError, threads
+from kd_core.learning import NotFiniteError
 from kd_core.lesson import Lesson
 from kd_core.live import Live
-from kd_core.plan import Phase, build, what_determines
-from kd_core.preparation import heaviest_step, prepared, steps_per_epoch, too_little
+from kd_core.plan import Phase, build, steps_per_epoch, what_determines
+from kd_core.preparation import heaviest_step, prepared, too_little
 from kd_core.schemes import plan_of
 from kd_core.seeds import initialising
-from kd_core.teaching import freeze
 
 Kept = MutableMapping[str, tuple[Checkpoint, list[Event]]]
 

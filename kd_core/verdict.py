@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from scipy.special import stdtrit
 
+from kd_core.comparison import STUDENT_OVER_BASELINE, Comparison, Test
+
 LEVEL = 0.95
-SEEDS = 5  # runs that "Is it luck?" compares: the fewest whose interval is of use
-Test = Mapping[str, Mapping[str, float]]  # Finished.test
 
 
 @dataclass(frozen=True)
@@ -28,28 +28,7 @@ class Verdict:
     seeds: int = 1
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What a verdict compares, by role; ``measure`` is one of those on the test split, a share in [0, 1].
-
-    ``among``: of which examples the measure is a share, where it is not the accuracy; ``{omitted}`` stands for the
-    class that was left out.
-    """
-
-    role: str = "student"
-    control: str = "baseline"
-    measure: str = "accuracy"
-    name: str = "distilled"
-    control_name: str = "Baseline"
-    on: str = "on the test split"
-    among: str = ""
-
-    def filled(self, omitted: str) -> Comparison:
-        """The same with the name of the class that was left out."""
-        return replace(self, among=self.among.format(omitted=f"class {omitted}"))
-
-
-def verdict(tests: Sequence[Test], of: Comparison = Comparison()) -> Verdict:
+def verdict(tests: Sequence[Test], of: Comparison = STUDENT_OVER_BASELINE) -> Verdict:
     """On one finished run per seed, all of one configuration. Raises ValueError without any."""
     if not tests:
         raise ValueError("A verdict needs at least one finished run.")

@@ -9,9 +9,9 @@ from torch import nn
 from kd_core.config import RunConfig, from_flat
 from kd_core.datasets import load
 from kd_core.events import Event, Failed, Finished, Restored, Step, Validated
+from kd_core.inference import answers
 from kd_core.learning import Learning
 from kd_core.metrics import accuracy
-from kd_core.teaching import answers
 from kd_core.training import Training
 
 With = Callable[..., RunConfig]

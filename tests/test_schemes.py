@@ -12,6 +12,7 @@ from kd_core.config import RunConfig, from_flat, read_flat
 from kd_core.council import average_logits, average_probabilities, joined
 from kd_core.datasets import load
 from kd_core.events import Adjusted, Event, Finished, Prepared, Step, Validated
+from kd_core.inference import answers
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.models.mlp import Mlp
 from kd_core.networks import UNKNOWN, found_as_often
@@ -19,7 +20,6 @@ from kd_core.pairs import Pair
 from kd_core.plan import behind
 from kd_core.schemes import plan_of
 from kd_core.schemes._between import between
-from kd_core.teaching import answers
 from kd_core.training import Kept, Training
 from tests.methods.golden import Golden
 

@@ -10,12 +10,12 @@ import torch
 
 from kd_core.config import RunConfig, from_flat
 from kd_core.events import Finished, Step, Validated
+from kd_core.inference import answers
 from kd_core.recall import Recall
 from kd_core.runs import COMPLETED, INTERRUPTED, STOPPED, Runs
 from kd_core.schema import MIGRATIONS
 from kd_core.store import Store
 from kd_core.sweep import MOST, Axis, Sweep
-from kd_core.teaching import answers
 from kd_core.training import Training
 from tests.waiting import wait, wait_for_end
 

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kd_core.catalogue import find
 from kd_core.chain import linear_layers
-from kd_core.learning import threads
+from kd_core.devices import threads
 from kd_core.methods import Method, Signals
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn

@@ -10,18 +10,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core import metrics
+from kd_core.comparison import Comparison, Test
 from kd_core.config import RunConfig
 from kd_core.datasets import load
+from kd_core.devices import threads
 from kd_core.diagnosis.curves import EVENTS, Curves, read
 from kd_core.events import Event
-from kd_core.learning import threads
+from kd_core.inference import answers
 from kd_core.methods import Method
 from kd_core.plan import TEACHER, Learner, first
 from kd_core.recall import TAUGHT, Recall
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store import Run, Store
-from kd_core.teaching import answers
-from kd_core.verdict import Comparison, Test
 
 # Methods whose own term softens plain logits by softmax at their T; others do so where soft targets stand beside them.
 SOFTENING = ("soft_targets", "dkd", "dist")

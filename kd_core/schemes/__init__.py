@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from kd_core import objections
+from kd_core.comparison import Comparison
 from kd_core.config import Arrangement, RunConfig
 from kd_core.datasets import load
 from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner, Phase
-from kd_core.verdict import Comparison
 from kd_core.views import View
 
 # In the order of every list.

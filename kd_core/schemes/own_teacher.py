@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kd_core.comparison import Comparison
 from kd_core.config import RunConfig
 from kd_core.datasets import Data
 from kd_core.models import with_article
@@ -13,7 +14,6 @@ from kd_core.plan import BASELINE, STUDENT, Learner, Phase
 from kd_core.schemes import Scheme, together
 from kd_core.schemes._exit import Exit
 from kd_core.taps import EMBEDDING
-from kd_core.verdict import Comparison
 
 
 @dataclass(frozen=True)

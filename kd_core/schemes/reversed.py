@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kd_core.comparison import Comparison
 from kd_core.config import RunConfig
 from kd_core.plan import TEACHER, Phase
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
-from kd_core.verdict import Comparison
 
 
 @dataclass(frozen=True)

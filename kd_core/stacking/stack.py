@@ -21,15 +21,15 @@ from kd_core import devices, events
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig
 from kd_core.datasets import load
+from kd_core.devices import threads
 from kd_core.events import Event, Failed, Finished, Prepared
-from kd_core.learning import threads
-from kd_core.preparation import steps_per_epoch
+from kd_core.inference import freeze
+from kd_core.plan import steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.stacking.cohort import Cohort
 from kd_core.stacking.faculty import Faculty
 from kd_core.stacking.likeness import apart, refusal
 from kd_core.stacking.looks import Looks, Verdicts
-from kd_core.teaching import freeze
 from kd_core.training import Kept
 from kd_core.wholestep.compiling import PAYS
 

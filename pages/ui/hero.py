@@ -7,9 +7,9 @@ import threading
 import streamlit as st
 
 from kd_core import runs
+from kd_core.comparison import SEEDS
 from kd_core.config import from_flat
 from kd_core.store import Run, family_of
-from kd_core.verdict import SEEDS
 from pages.ui import room, steering, verdicts
 from pages.ui.acting import unasked
 from pages.ui.errors import spared

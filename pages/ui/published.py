@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from kd_core import presets, runs
+from kd_core.comparison import Test
 from kd_core.presets import Claim, Preset
-from kd_core.verdict import Test
 from pages.ui import frame
 
 UNBROKEN = "\N{NO-BREAK SPACE}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from kd_core.verdict import Comparison, Test, verdict
+from kd_core.comparison import Comparison, Test
+from kd_core.verdict import verdict
 
 STUDENT = Comparison()  # against its baseline
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from kd_core import datasets, preparation, views
+from kd_core import datasets, plan, views
 from kd_core.config import from_flat
 from kd_core.datasets import Data, Split, digits
 from kd_core.events import Validated
@@ -71,7 +71,7 @@ def row(name: str, **flat: str) -> None:
 
 def main() -> None:
     """Prints the table."""
-    preparation.LOOKS = 1  # the last look is all that is needed here
+    plan.LOOKS = 1  # the last look is all that is needed here
     row("default")
     with replaced(digits, MEAN=0.0, STD=1.0):
         row("inputs not standardised")

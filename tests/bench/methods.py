@@ -13,11 +13,11 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 
 from kd_core.catalogue import members
+from kd_core.comparison import SEEDS, Test
 from kd_core.config import from_flat
 from kd_core.events import Finished
 from kd_core.methods import FAMILIES
 from kd_core.training import Kept, Training
-from kd_core.verdict import SEEDS, Test
 from tests.bench.cells import gain, spread
 from tests.readme import README, put
 

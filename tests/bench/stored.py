@@ -10,7 +10,7 @@ from pathlib import Path
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig, from_flat
 from kd_core.events import Event, Finished, Prepared, Probed, Step, Validated
-from kd_core.preparation import epochs_per_look
+from kd_core.plan import epochs_per_look
 from kd_core.schemes import plan_of
 from kd_core.snapshots import pack, taken_with
 from kd_core.store import Store

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from kd_core import preparation, runs, training
+from kd_core import plan, runs, training
 from kd_core.config import RunConfig
 from kd_core.control import AT_ONCE
 from kd_core.events import Event, Failed, Probed, Step, Surface, Validated
@@ -86,7 +86,7 @@ class Ours:
         self.settings, self.is_looking = settings, is_looking
         self.kept: Kept = {}
         if not is_looking:
-            preparation.LOOKS = 1
+            plan.LOOKS = 1
         if settings.get("compiled") == "true":  # as long runs are, where it pays
             Timed.is_waiting, step.pays = True, lambda *_: True
         training.Lesson = Looked  # type: ignore[misc]
