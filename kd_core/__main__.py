@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from kd_core import presets
-from kd_core.catalogue import GROUPS, find, members
+from kd_core.base.events import Event, Failed, Finished, Switched, Validated, to_json
+from kd_core.base.options import Option, as_text, options_of
+from kd_core.base.process import keep_freed_memory
+from kd_core.base.registry import GROUPS, find, members
 from kd_core.comparison import SEEDS, Comparison
 from kd_core.config import MEMBERS, RunConfig, from_flat, settings
 from kd_core.control import AT_ONCE
 from kd_core.datasets import Dataset
-from kd_core.events import Event, Failed, Finished, Switched, Validated, to_json
-from kd_core.memory import keep_freed_memory
-from kd_core.options import Option, as_text, options_of
 from kd_core.schemes import comparison_of
 from kd_core.stacking.together import train_all
 from kd_core.sweep import Sweep

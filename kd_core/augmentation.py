@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
+from kd_core.base.options import Options, as_text, number, switch, whole
+from kd_core.base.seeds import derive, generator, initialising
 from kd_core.datasets import Data, standardised
-from kd_core.options import Options, as_text, number, switch, whole
-from kd_core.seeds import derive, generator, initialising
 
 
 @dataclass(frozen=True)

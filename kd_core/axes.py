@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from kd_core.base.options import Option, as_text, in_words, options_of
 from kd_core.config import RunConfig
-from kd_core.options import Option, as_text, in_words, options_of
 
 KINDS = ("number", "whole", "widths", "choice", "switch", "class")
 VALUES = 5

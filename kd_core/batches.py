@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from kd_core.augmentation import Augmentation
+from kd_core.base.devices import free_memory
 from kd_core.datasets import Data, Split
-from kd_core.devices import free_memory
 from kd_core.methods import Mixed
 
 SHARE = 0.5  # of a device's free memory that examples may take

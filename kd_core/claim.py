@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from kd_core.trouble import code, not_written
+from kd_core.base.errors import code, not_written
 
 
 def claim(folder: Path) -> sqlite3.Connection:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from kd_core.devices import AUTO
-from kd_core.options import Options, choice, switch, text
+from kd_core.base.devices import AUTO
+from kd_core.base.options import Options, choice, switch, text
 
 EXACT, BRAIN, HALF = "float32", "bfloat16", "float16"
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from kd_core.augmentation import Augmentation
-from kd_core.catalogue import Member, find, make, members
+from kd_core.base.options import Option, Options, as_text, options_of, read
+from kd_core.base.registry import Member, find, make, members
 from kd_core.comparison import Comparison
 from kd_core.compute import Compute
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
 from kd_core.models import Model, with_article
-from kd_core.options import Option, Options, as_text, options_of, read
 from kd_core.pairs import Pair
 from kd_core.recipes import Basics, Recipe, TeacherRecipe
 from kd_core.views import FULL, Labels, View

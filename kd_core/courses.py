@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kd_core.events import Phase, Prepared, Step, Validated, from_json
+from kd_core.base.events import Phase, Prepared, Step, Validated, from_json
 from kd_core.ledger import Ledger
 from kd_core.packing import unpack
 from kd_core.verdict import confidence_interval

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kd_core.base.errors import is_outside, not_written
 from kd_core.schema import MIGRATIONS, migrate, version_of
-from kd_core.trouble import is_outside, not_written
 
 PATIENCE = 10.0  # seconds to wait for another program that is writing
 

@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.base.options import shorten
 from kd_core.datasets import Data
-from kd_core.options import shorten
 
 ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 GRID = 64

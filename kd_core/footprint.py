@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kd_core.seeds import initialising
+from kd_core.base.seeds import initialising
 
 WARM_UP, FEWEST = 5, 3  # passes that do not count, and passes at least
 PATIENCE = 0.3  # seconds

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from kd_core.base.errors import NotWrittenError, not_written
+from kd_core.base.events import Event, Finished, Validated
 from kd_core.checkpoint import Checkpoint
-from kd_core.events import Event, Finished, Validated
 from kd_core.generations import Generations
 from kd_core.snapshots import pack
 from kd_core.store import Entry, Store
-from kd_core.trouble import NotWrittenError, not_written
 
 FLUSH_SECONDS = 0.25  # events wait that long to be written in one transaction
 CHECKPOINT_SECONDS = 5.0  # between two checkpoints at least

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from kd_core.catalogue import members
-from kd_core.events import Prepared, from_json
+from kd_core.base.events import Prepared, from_json
+from kd_core.base.registry import members
 from kd_core.rows import RUN, Look
 from kd_core.store import Run, Store
 

@@ -10,6 +10,8 @@ from torch import nn
 
 from kd_core import weights
 from kd_core.augmentation import Augmentation
+from kd_core.base.events import Event, Restored, Step, Switched, Validated
+from kd_core.base.seeds import initialising
 from kd_core.batches import Examples
 from kd_core.best import Best, LastCopy
 from kd_core.checkpoint import Checkpoint
@@ -17,7 +19,6 @@ from kd_core.classroom import instructions, pool
 from kd_core.compiled import CompiledSteps, refusal
 from kd_core.compute import Compute
 from kd_core.datasets import Data
-from kd_core.events import Event, Restored, Step, Switched, Validated
 from kd_core.fitting import largest_batch
 from kd_core.inference import answers, freeze
 from kd_core.learning import Learning, NotFiniteError, in_numbers
@@ -28,7 +29,6 @@ from kd_core.preparation import is_reached
 from kd_core.probes import Watch
 from kd_core.recipes import BEST
 from kd_core.schedules import share
-from kd_core.seeds import initialising
 
 _Taken = tuple[dict[str, list[Part]], float]  # of a step: the parts by role, the learning rate
 

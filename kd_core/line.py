@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kd_core.devices import AUTO, refusal
+from kd_core.base.devices import AUTO, refusal
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from kd_core.base.seeds import derive, generator
 from kd_core.batches import Batch, Examples
-from kd_core.seeds import derive, generator
 
 SHELF = 8_000_000  # bytes of inputs that are laid out at once
 

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from kd_core.events import Event, Step
+from kd_core.base.events import Event, Step
 
 MOST = 512  # steps in a row of the store
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from kd_core import events
+from kd_core.base import events
 from kd_core.datasets import Data
 from kd_core.footprint import measure
 from kd_core.plan import Learner, Phase, build, kind_of, saw, steps_per_epoch

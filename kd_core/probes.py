@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from kd_core.base.events import Event, Pinned, Probed, Surface, Validated
+from kd_core.base.metrics import loss, share
 from kd_core.datasets import Data
-from kd_core.events import Event, Pinned, Probed, Surface, Validated
 from kd_core.inference import answers
 from kd_core.learning import NotFiniteError
-from kd_core.metrics import loss, share
 from kd_core.networks import Partial, within
 
 PINNED = 10  # examples at most

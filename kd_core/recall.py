@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from kd_core import snapshots
+from kd_core.base.devices import threads
+from kd_core.base.events import Event, Finished, Validated
+from kd_core.base.metrics import best_temperature
 from kd_core.datasets import Split, load
 from kd_core.derivation import derive
-from kd_core.devices import threads
 from kd_core.drawing import network_input
-from kd_core.events import Event, Finished, Validated
 from kd_core.inference import answers, freeze
-from kd_core.metrics import best_temperature
 from kd_core.plan import TEACHER, Derived, build, steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.store import Run, Store

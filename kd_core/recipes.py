@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kd_core.options import Options, choice, number, switch, text, whole
+from kd_core.base.options import Options, choice, number, switch, text, whole
 
 OPTIMISERS = ("adam", "adamw", "sgd")
 CONSTANT, COSINE, STEPS, ONE_CYCLE = "constant", "cosine", "steps", "one-cycle"

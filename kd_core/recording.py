@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from kd_core import snapshots
+from kd_core.base.events import Finished, Step
 from kd_core.control import Control
-from kd_core.events import Finished, Step
 from kd_core.journal import Journal
 from kd_core.status import COMPLETED, INTERRUPTED, STOPPED
 from kd_core.training import Training

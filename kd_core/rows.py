@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from kd_core.base.events import Event
 from kd_core.config import RunConfig
-from kd_core.events import Event
 from kd_core.labels import Labels
 from kd_core.sweep import Sweep
 
@@ -123,7 +123,7 @@ def _labels(columns: Sequence[Any]) -> Labels:
 
 
 def what_changed(change: str) -> str:
-    """What a change by hand (:func:`kd_core.events.to_json`) is about, and when: of two such the later one counts."""
+    """Return the key of an option change, an event as JSON; of two changes with one key the later counts."""
     body = json.loads(change)
     return json.dumps([body["event"], body["phase"], body["step"], body.get("option")])
 

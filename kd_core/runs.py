@@ -17,20 +17,21 @@ from pathlib import Path
 
 import torch
 
-from kd_core import devices, folders, interpreter
+from kd_core.base import devices, paths, process
+from kd_core.base.errors import NotWrittenError
+from kd_core.base.events import Adjusted, Failed, Switched
+from kd_core.base.paths import NotHereError, artefacts
+from kd_core.base.process import keep_freed_memory
 from kd_core.claim import claim
 from kd_core.config import RunConfig
 from kd_core.control import Control
 from kd_core.custody import inspect
 from kd_core.endings import Endings
-from kd_core.events import Adjusted, Failed, Switched
-from kd_core.folders import NotHereError, artefacts
 from kd_core.generations import Generations
 from kd_core.journal import Journal, Patience
 from kd_core.kept import KeptPhases
 from kd_core.labels import Labelling
 from kd_core.line import Line
-from kd_core.memory import keep_freed_memory
 from kd_core.recording import recorded
 from kd_core.rounds import Rounds
 from kd_core.status import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
@@ -38,7 +39,6 @@ from kd_core.store import Run, Store
 from kd_core.sweep import Sweep
 from kd_core.training import Training
 from kd_core.trash import Trash
-from kd_core.trouble import NotWrittenError
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
 __all__ += ["Runs", "Status", "shared"]
@@ -189,7 +189,7 @@ class Runs:
         while (run := self._line.next(device)) is not None:
             outcome, seconds = FAILED, None
             try:
-                with interpreter.shared():
+                with process.shared():
                     outcome, seconds = self._drive(run, device)
             except (NotWrittenError, OSError, sqlite3.DatabaseError, MemoryError, torch.OutOfMemoryError) as error:
                 # Trouble around the run, not with it: from its last checkpoint it can go on when that is over.
@@ -267,7 +267,7 @@ def shared() -> Runs:
     with _lock:
         if _shared is None:
             keep_freed_memory()
-            _shared = Runs(folders.home(), devices.names(), devices.preferred())
+            _shared = Runs(paths.home(), devices.names(), devices.preferred())
             atexit.register(_close)
         return _shared
 

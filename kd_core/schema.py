@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from kd_core.trouble import DAMAGED, is_outside, not_written
+from kd_core.base.errors import DAMAGED, is_outside, not_written
 
 # A migration is never edited once released: a change of the schema is a new entry at the end.
 MIGRATIONS = (

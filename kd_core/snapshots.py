@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from kd_core.events import Event, Finished, Validated
+from kd_core.base.events import Event, Finished, Validated
 from kd_core.plan import Phase, epochs_per_look
 
 LIMIT = 64_000_000  # bytes per phase

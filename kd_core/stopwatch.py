@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 
 from kd_core import footprint
+from kd_core.base.events import Network
 from kd_core.config import RunConfig
 from kd_core.datasets import load
-from kd_core.events import Network
 from kd_core.plan import Learner, build, first
 from kd_core.schemes import plan_of
 

@@ -7,9 +7,9 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from kd_core.base.events import Event, Finished, Step, from_json, to_json
 from kd_core.config import RunConfig
 from kd_core.database import Database
-from kd_core.events import Event, Finished, Step, from_json, to_json
 from kd_core.packing import MOST, grouped, pack, unpack
 from kd_core.rows import RUN, SWEEP, Entry, Run, SweepRow, family_of, what_changed
 from kd_core.sweep import Sweep

@@ -3,7 +3,7 @@
     for event in Training(config):
         print(event)
 
-Everything that happens is yielded as an event (:mod:`kd_core.events`). Between two events the caller may
+Everything that happens is yielded as an event (:mod:`kd_core.base.events`). Between two events the caller may
 :meth:`~Training.adjust` a live option, ask it to :meth:`~Training.stop`, or take a :meth:`~Training.checkpoint`.
 """
 
@@ -17,14 +17,15 @@ from collections.abc import Iterator, MutableMapping, Sequence
 import torch
 from torch import nn
 
-from kd_core import devices, events
+from kd_core.base import devices, events
+from kd_core.base.devices import threads
+from kd_core.base.events import Adjusted, Event, Failed, Finished, Switched, Validated
+from kd_core.base.seeds import initialising
 from kd_core.checkpoint import Checkpoint
 from kd_core.compiled import recorded
 from kd_core.config import RunConfig
 from kd_core.datasets import NotHereError, load
 from kd_core.derivation import derive
-from kd_core.devices import threads
-from kd_core.events import Adjusted, Event, Failed, Finished, Switched, Validated
 from kd_core.inference import freeze
 from kd_core.judgement import judged
 from kd_core.learning import NotFiniteError
@@ -33,7 +34,6 @@ from kd_core.live import Live
 from kd_core.plan import Phase, build, steps_per_epoch, what_determines
 from kd_core.preparation import heaviest_step, prepared, too_little
 from kd_core.schemes import plan_of
-from kd_core.seeds import initialising
 
 Kept = MutableMapping[str, tuple[Checkpoint, list[Event]]]
 

@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from kd_core.base.errors import NotWrittenError
+from kd_core.base.paths import artefacts
 from kd_core.database import Database
-from kd_core.folders import artefacts
 from kd_core.rows import RUN, Run
 from kd_core.status import ACTIVE
-from kd_core.trouble import NotWrittenError
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from kd_core.base.options import Options, class_name, number, whole
+from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Split
-from kd_core.options import Options, class_name, number, whole
-from kd_core.seeds import generator
 
 ALL = 0
 NONE = "none"

@@ -55,7 +55,7 @@ def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def tiny(data_home: Path) -> Iterator[dict[str, Any]]:
     """What was published in each data set that is fetched; all of them are fetched into the home, from this machine."""
     # Imported here: torchvision takes seconds, and most tests need none of it.
-    from kd_core.catalogue import find
+    from kd_core.base.registry import find
     from tests.datasets.server import Host
     from tests.datasets.tiny import PUBLISHED
 

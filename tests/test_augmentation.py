@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from kd_core.augmentation import Augmentation
+from kd_core.base.events import Step
 from kd_core.batches import Examples
 from kd_core.config import from_flat, read_flat
 from kd_core.datasets import Data, Split, load
 from kd_core.datasets.digits import Digits
-from kd_core.events import Step
 from kd_core.inference import answers
 from kd_core.methods import label_part
 from kd_core.training import Training

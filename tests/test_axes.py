@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kd_core import axes
-from kd_core.catalogue import members
+from kd_core.base.registry import members
 from kd_core.config import RunConfig, from_flat, read_flat
 
 

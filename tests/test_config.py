@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kd_core.catalogue import find
+from kd_core.base.registry import find
 from kd_core.config import RunConfig, from_flat, read_flat
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from kd_core import devices
+from kd_core.base import devices
 from kd_core.line import Line
 
 GIB = 2**30

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from kd_core import drawing
-from kd_core.catalogue import find
+from kd_core.base.registry import find
 from kd_core.datasets import load
 
 

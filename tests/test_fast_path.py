@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from kd_core.base.events import Failed, Step
 from kd_core.chain import Chain
 from kd_core.config import RunConfig, from_flat
-from kd_core.events import Failed, Step
 from kd_core.lesson import Lesson
 from kd_core.methods import Part, Signals, label_part, total
 from kd_core.methods.soft_targets import SoftTargets

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix, log_loss, recall_score
 
 from kd_core import inspection
-from kd_core.catalogue import members
+from kd_core.base.registry import members
 from kd_core.config import RunConfig, read_flat
 from kd_core.inspection import DIFFERENCE, GROUPS, Inspection
 from kd_core.recall import Recall

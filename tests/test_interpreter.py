@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-from kd_core import interpreter
+from kd_core.base import process
 
 
 def test_the_interpreter_is_shared_until_the_last_of_two_trainings_ends_in_whatever_order() -> None:
     before = sys.getswitchinterval()
-    first, second = interpreter.shared(), interpreter.shared()
+    first, second = process.shared(), process.shared()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -20,6 +20,6 @@ def test_the_interpreter_is_shared_until_the_last_of_two_trainings_ends_in_whate
 
 def test_a_training_that_fails_gives_the_interpreter_back_as_it_was() -> None:
     before = sys.getswitchinterval()
-    with pytest.raises(RuntimeError, match="no memory"), interpreter.shared():
+    with pytest.raises(RuntimeError, match="no memory"), process.shared():
         raise RuntimeError("no memory")
     assert sys.getswitchinterval() == pytest.approx(before)

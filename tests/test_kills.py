@@ -3,8 +3,8 @@
 import random
 from pathlib import Path
 
+from kd_core.base.events import Adjusted
 from kd_core.config import from_flat
-from kd_core.events import Adjusted
 from kd_core.training import Training
 from tests.faults.lives import killed
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from kd_core.base.events import Finished
 from kd_core.config import from_flat
-from kd_core.events import Finished
 from kd_core.labels import Labelling, checked
 from kd_core.ledger import ORDERS, Ledger, Search
 from kd_core.store import Store

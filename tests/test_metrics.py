@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
-from kd_core import metrics
+from kd_core.base import metrics
 
 
 @pytest.fixture

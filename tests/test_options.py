@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_core.options import Options, as_text, choice, number, options_of, switch, whole, widths
+from kd_core.base.options import Options, as_text, choice, number, options_of, switch, whole, widths
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 
 from kd_core import presets
 from kd_core.__main__ import main
-from kd_core.catalogue import make
+from kd_core.base.registry import make
 from kd_core.config import RunConfig, from_flat
 from kd_core.methods import Signals, total
 from kd_core.presets import Claim

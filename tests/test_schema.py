@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kd_core import schema
+from kd_core.base.events import Adjusted, Event, Finished, Step, to_json
 from kd_core.config import RunConfig
-from kd_core.events import Adjusted, Event, Finished, Step, to_json
 from kd_core.packing import pack
 from kd_core.runs import Runs
 from kd_core.schema import MIGRATIONS

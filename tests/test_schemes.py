@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kd_core.catalogue import members
+from kd_core.base.events import Adjusted, Event, Finished, Prepared, Step, Validated
+from kd_core.base.registry import members
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig, from_flat, read_flat
 from kd_core.council import average_logits, average_probabilities, joined
 from kd_core.datasets import load
-from kd_core.events import Adjusted, Event, Finished, Prepared, Step, Validated
 from kd_core.inference import answers
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.models.mlp import Mlp

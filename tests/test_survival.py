@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from kd_core import database
+from kd_core.base.events import Adjusted, Failed, Finished, Step
 from kd_core.checkpoint import Checkpoint
 from kd_core.claim import claim
 from kd_core.config import RunConfig
-from kd_core.events import Adjusted, Failed, Finished, Step
 from kd_core.generations import AFRESH, BEFORE, Generations
 from kd_core.kept import KeptPhases
 from kd_core.runs import Runs

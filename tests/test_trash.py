@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from kd_core.base.events import Adjusted
+from kd_core.base.paths import artefacts
 from kd_core.config import RunConfig
-from kd_core.events import Adjusted
-from kd_core.folders import artefacts
 from kd_core.ledger import Ledger, Search
 from kd_core.rows import family_of
 from kd_core.runs import Runs

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from kd_core.catalogue import find
+from kd_core.base.devices import threads
+from kd_core.base.registry import find
 from kd_core.chain import linear_layers
-from kd_core.devices import threads
 from kd_core.methods import Method, Signals
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn

@@ -15,8 +15,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from kd_core.catalogue import Member
-from kd_core.folders import NotHereError
+from kd_core.base.paths import NotHereError
+from kd_core.base.registry import Member
 
 __all__ = ["Data", "Dataset", "NotHereError", "Report", "Split", "forget", "load", "standardised"]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kd_core import fetching
+from kd_core.base.paths import home
 from kd_core.datasets import Data, Dataset, NotHereError, Report
 from kd_core.fetching import Remote
-from kd_core.folders import home
 from kd_core.unpacking import amount, unpack, writing
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from kd_core.base.options import shorten
 from kd_core.datasets._splitting import check_room
-from kd_core.options import shorten
 from kd_core.uploads import pictures
 
 READ = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")

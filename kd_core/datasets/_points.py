@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from kd_core.base.options import number, whole
 from kd_core.datasets import Data, Dataset, Split
-from kd_core.options import number, whole
 
 TRAIN, VALIDATION, TEST = 1000, 500, 2000
 

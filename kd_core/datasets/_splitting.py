@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Split, standardised
-from kd_core.seeds import generator
 from kd_core.unpacking import amount
 
 HELD_OUT = 0.1  # of the official training split, for validation

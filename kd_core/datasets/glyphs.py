@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.base.options import choice, number, shorten, text, whole
+from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, Split, _rendering, standardised
-from kd_core.options import choice, number, shorten, text, whole
-from kd_core.seeds import generator
 
 LOOKED_AT = 2000  # images in each of the validation and the test split, at most
 CHUNK = 500  # images drawn at once

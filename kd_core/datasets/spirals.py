@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from kd_core.base.options import number, whole
 from kd_core.datasets._points import Points
-from kd_core.options import number, whole
 
 
 @dataclass(frozen=True)

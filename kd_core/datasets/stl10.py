@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.base.options import whole
 from kd_core.datasets import Data
 from kd_core.datasets._fetched import Fetched, Piece, published
 from kd_core.datasets._splitting import check_room, with_validation
 from kd_core.fetching import Remote
-from kd_core.options import whole
 
 SIDE = 96  # pixels, as published
 FOLDER = "stl10_binary"

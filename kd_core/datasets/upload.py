@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from kd_core import uploads
+from kd_core.base.options import text
+from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, NotHereError, Report, Split, standardised
 from kd_core.datasets._splitting import moments
-from kd_core.options import text
-from kd_core.seeds import generator
 from kd_core.uploads.copies import first_copies
 
 SHARE = 0.15  # of each class, for validation and again for test; at least one example

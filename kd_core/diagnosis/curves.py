@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from kd_core.events import Adjusted, Event, Prepared, Step, Validated
+from kd_core.base.events import Adjusted, Event, Prepared, Step, Validated
 
 EVENTS = ("prepared", "step", "validated", "adjusted")  # those that :func:`read` looks at
 FEWEST = 4  # looks of which it can be said whether they rise

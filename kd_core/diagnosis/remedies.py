@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from kd_core.base.options import as_text, options_of
 from kd_core.config import RunConfig, read_flat
 from kd_core.datasets import load
-from kd_core.options import as_text, options_of
 from kd_core.recipes import Recipe, TeacherRecipe
 from kd_core.schemes import plan_of
 

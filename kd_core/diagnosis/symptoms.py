@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core import metrics
+from kd_core.base import metrics
+from kd_core.base.devices import threads
+from kd_core.base.events import Event
 from kd_core.comparison import Comparison, Test
 from kd_core.config import RunConfig
 from kd_core.datasets import load
-from kd_core.devices import threads
 from kd_core.diagnosis.curves import EVENTS, Curves, read
-from kd_core.events import Event
 from kd_core.inference import answers
 from kd_core.methods import Method
 from kd_core.plan import TEACHER, Learner, first

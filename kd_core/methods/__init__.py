@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.catalogue import Member
+from kd_core.base.registry import Member
 from kd_core.pairs import Match, Pair
 from kd_core.taps import LOGITS
 

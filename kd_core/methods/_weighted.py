@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from kd_core.base.options import number
 from kd_core.methods import Method, Part, Signals, sum_of
 from kd_core.methods.soft_targets import soft_targets
-from kd_core.options import number
 
 
 def labels_weigh(default: float) -> Any:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kd_core.base.options import number, whole
 from kd_core.methods import Pair, Signals
 from kd_core.methods._layers import Embeddings
 from kd_core.methods._weighted import weighs
-from kd_core.options import number, whole
 from kd_core.taps import EMBEDDING
 
 EPSILON = 1e-7

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from kd_core.base.options import whole
 from kd_core.methods import Pair, Signals
 from kd_core.methods._layers import Embeddings
 from kd_core.methods._weighted import weighs
-from kd_core.options import whole
 from kd_core.taps import EMBEDDING
 
 

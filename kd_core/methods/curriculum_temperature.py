@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from kd_core.base.options import number, whole
 from kd_core.methods import Pair, Part, Signals
 from kd_core.methods._weighted import Weighted, labels_weigh, weighs
 from kd_core.methods.soft_targets import soft_targets
-from kd_core.options import number, whole
 
 
 def curriculum_temperature(

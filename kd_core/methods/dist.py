@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from kd_core.base.options import number
 from kd_core.methods import Signals
 from kd_core.methods._weighted import Weighted, softened_by, weighs
-from kd_core.options import number
 
 EPSILON = 1e-8
 

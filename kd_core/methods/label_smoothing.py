@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.base.options import number
 from kd_core.methods import LABELS, LOGITS, Match, Pair, Signals
 from kd_core.methods._weighted import Weighted, labels_weigh, weighs
-from kd_core.options import number
 
 
 def label_smoothing(student_logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:

@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.base.options import switch
 from kd_core.methods import Signals
 from kd_core.methods._weighted import Weighted, labels_weigh, weighs
-from kd_core.options import switch
 
 
 def logit_mse(student_logits: Tensor, teacher_logits: Tensor, centred: bool = False) -> Tensor:

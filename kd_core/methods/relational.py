@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from kd_core.base.options import number
 from kd_core.methods import Part, Signals
 from kd_core.methods._layers import Embeddings
 from kd_core.methods._weighted import weighs
-from kd_core.options import number
 from kd_core.taps import EMBEDDING
 
 SMALLEST = 1e-12  # squared distance of two different examples

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.base.options import choice, number, switch
 from kd_core.methods import Method, Part, Signals, label_slope, sum_of
-from kd_core.options import choice, number, switch
 
 KL, CE = "kl", "ce"
 BATCH, ELEMENT = "batch", "element"

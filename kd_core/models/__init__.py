@@ -7,7 +7,7 @@ from typing import Self
 
 from torch import nn
 
-from kd_core.catalogue import Member
+from kd_core.base.registry import Member
 
 
 def with_article(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kd_core.folders import NotHereError
+from kd_core.base.paths import NotHereError
 from kd_core.models import Frozen
 
 Stages = dict[str, Sequence[nn.Module]]  # by name, from the input to the end: the last are "embedding" and "head"

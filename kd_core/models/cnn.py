@@ -7,8 +7,8 @@ from typing import ClassVar, Self
 
 from torch import nn
 
+from kd_core.base.options import choice, whole
 from kd_core.models import Model
-from kd_core.options import choice, whole
 
 GROUPS = 4  # of group normalisation: divides every allowed width
 # The head sees a 4 x 4 summary of the last maps. Averaging them to one number per map would hide where a stroke is, and

@@ -7,10 +7,10 @@ from typing import ClassVar, Self
 
 from torch import nn
 
+from kd_core.base.options import choice
 from kd_core.models import Model
 from kd_core.models._layers import Sum, nearest, normalised, refused, stacked, staged
 from kd_core.models.resnet import block
-from kd_core.options import choice
 
 BLOCKS = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3), "101": (3, 4, 23, 3)}
 FILTERS = (64, 128, 256, 512)

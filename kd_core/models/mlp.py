@@ -8,8 +8,8 @@ from typing import ClassVar, Self
 
 from torch import nn
 
+from kd_core.base.options import choice, widths
 from kd_core.models import Model
-from kd_core.options import choice, widths
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,

@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 
 from torch import nn
 
+from kd_core.base.options import number, whole
 from kd_core.models import Model
 from kd_core.models._layers import Sum, normalised, refused, stacked, staged
-from kd_core.options import number, whole
 
 STEM, LAST = 32, 1280
 # Stage by stage: filters, blocks, stride of the first block. The first block of all expands nothing.

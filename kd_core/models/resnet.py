@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 
 from torch import nn
 
+from kd_core.base.options import choice, whole
 from kd_core.models import Model
 from kd_core.models._layers import Sum, normalised, refused, stacked, staged, thinner
-from kd_core.options import choice, whole
 
 DEPTHS = ("8", "14", "20", "32", "44", "56", "110")
 FILTERS = (16, 32, 64)

@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 
 from torch import nn
 
+from kd_core.base.options import choice
 from kd_core.models import Model
 from kd_core.models._layers import Beside, Sum, nearest, normalised, refused, stacked, staged
-from kd_core.options import choice
 
 STEM, GROUPS = 24, 3
 STAGES = ((240, 4), (480, 8), (960, 4))  # filters for three groups, blocks

@@ -8,9 +8,9 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from kd_core.base.options import choice
 from kd_core.models import Model
 from kd_core.models._layers import Beside, nearest, normalised, refused, stacked, staged
-from kd_core.options import choice
 
 STEM = 24
 BLOCKS = (4, 8, 4)

@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 
 from torch import nn
 
+from kd_core.base.options import choice, number
 from kd_core.models import Model
 from kd_core.models._layers import refused, stacked, staged
-from kd_core.options import choice, number
 
 # Convolutions per stage.
 STAGES = {

@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 
 from torch import nn
 
+from kd_core.base.options import choice, whole
 from kd_core.models import Model
 from kd_core.models._layers import Sum, convolution, refused, stacked, staged, thinner
-from kd_core.options import choice, whole
 
 DEPTHS = ("10", "16", "22", "28", "40")
 FILTERS = (16, 32, 64)

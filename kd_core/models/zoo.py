@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 from torch import nn
 
+from kd_core.base.options import choice, switch, whole
 from kd_core.models import Model
 from kd_core.models._layers import refused
 from kd_core.models._torchvision import SOURCES, in_a_row, taken_apart
-from kd_core.options import choice, switch, whole
 
 NOTHING, BODY = "nothing", "all but the head"
 STAGES = ("stem", *(f"stage {number}" for number in range(1, 6)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from kd_core.base.options import choice, switch, text, whole
 from kd_core.comparison import Comparison
 from kd_core.config import RunConfig
-from kd_core.options import choice, switch, text, whole
 from kd_core.plan import AVERAGE, LOGITS, LOSSES, MEAN_LOGITS, PROBABILITIES, STUDENT, TEACHER, Derived, Learner, Phase
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from kd_core.base.options import whole
 from kd_core.config import RunConfig
-from kd_core.options import whole
 from kd_core.plan import TEACHER, Learner, Phase
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 from kd_core.schemes._between import between

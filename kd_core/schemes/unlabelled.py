@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from kd_core.base.options import number, switch, whole
 from kd_core.comparison import Comparison
 from kd_core.config import RunConfig
 from kd_core.datasets import Data, load
-from kd_core.options import number, switch, whole
 from kd_core.plan import LABELLED, STUDENT, SURE, TEACHER, Phase
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from kd_core.options import shorten
+from kd_core.base.options import shorten
 
 UPLOAD = 2_000_000_000  # bytes of the file itself
 FILES = 200_000  # entries of an archive

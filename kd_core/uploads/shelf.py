@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kd_core.folders import home
+from kd_core.base.paths import home
 from kd_core.uploads.limits import RefusedError
 
 ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -24,7 +24,7 @@ ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 @dataclass(frozen=True)
 class Shelf:
-    """``folder`` inside of :func:`kd_core.folders.home`; made when something is first put there."""
+    """``folder`` inside of :func:`kd_core.base.paths.home`; made when something is first put there."""
 
     folder: str
 

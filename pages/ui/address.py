@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.options import as_text, options_of, read, shorten
+from kd_core.base.options import as_text, options_of, read, shorten
 from pages.ui.lens import Lens
 from pages.ui.words import plain
 

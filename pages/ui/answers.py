@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kd_core.catalogue import find
+from kd_core.base.options import options_of
+from kd_core.base.registry import find
 from kd_core.config import MEMBERS, OPTION_GROUPS, RunConfig
-from kd_core.options import options_of
 from pages.ui import settings
 from pages.ui.errors import spared
 

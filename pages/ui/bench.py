@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from kd_core import pictures
-from kd_core.metrics import BINS
-from kd_core.options import in_words, options_of
+from kd_core.base.metrics import BINS
+from kd_core.base.options import in_words, options_of
 from kd_core.recall import TAUGHT, Moment, Recall
 from pages.ui import feed
 from pages.ui.address import look

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from kd_core.base.options import Option, as_text, options_of
 from kd_core.config import DEFAULTS
 from kd_core.methods import Method
-from kd_core.options import Option, as_text, options_of
 from kd_core.store import Run
 
 SYMBOLS = {"temperature": "T", "alpha": "α", "learning_rate": "rate"}

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from kd_core import pictures
+from kd_core.base.options import options_of
 from kd_core.inspection import (
     ALL_WRONG,
     BROKE,
@@ -21,7 +22,6 @@ from kd_core.inspection import (
     Inspection,
     luck,
 )
-from kd_core.options import options_of
 from kd_core.plan import BASELINE, STUDENT, TEACHER
 from kd_core.probes import extent
 from kd_core.recall import TEST

@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from kd_core import pictures
+from kd_core.base.options import as_text, options_of
 from kd_core.drawing import network_input, point, refusal
-from kd_core.options import as_text, options_of
 from kd_core.probes import extent
 from pages.ui import widget
 from pages.ui.address import TYPED, look

@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.catalogue import members
-from kd_core.options import Option, as_text, in_words, options_of
+from kd_core.base.options import Option, as_text, in_words, options_of
+from kd_core.base.registry import members
 from pages.ui import answers, settings, widget
 
 Changed = Callable[[str, str], None]  # (flat name, new text)

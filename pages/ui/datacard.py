@@ -10,10 +10,10 @@ import streamlit as st
 
 from kd_core import errands, pictures, uploads
 from kd_core.augmentation import Augmentation
-from kd_core.catalogue import find, members
+from kd_core.base.options import options_of, read
+from kd_core.base.registry import find, members
 from kd_core.config import RunConfig
 from kd_core.datasets import Data, Dataset, forget, load
-from kd_core.options import options_of, read
 from kd_core.probes import extent
 from kd_core.unpacking import amount
 from kd_core.views import Labels

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core import axes, devices, rehearsal, runs
+from kd_core import axes, rehearsal, runs
+from kd_core.base import devices
 from kd_core.datasets import load
 from kd_core.plan import kind_of
 from kd_core.rehearsal import Past

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from kd_core import labels, runs
+from kd_core.base.options import shorten
 from kd_core.labels import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS
-from kd_core.options import shorten
 from kd_core.store import Run
 from pages.ui import room, trash
 from pages.ui.acting import acting, heard

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kd_core.options import Options, choice, class_name, logits, number, shorten, switch, text, whole
+from kd_core.base.options import Options, choice, class_name, logits, number, shorten, switch, text, whole
 
 IMAGE, DRAWING, LOGITS = "image", "drawing", "logits"  # where the input comes from
 DIFFERENCES = ("student-teacher", "baseline-teacher", "student-baseline")

@@ -12,9 +12,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from kd_core import pictures, runs
-from kd_core.catalogue import find
+from kd_core.base.options import options_of
+from kd_core.base.registry import find
 from kd_core.config import RunConfig
-from kd_core.options import options_of
 from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
 from kd_core.runs import Status
 from kd_core.schemes import plan_of

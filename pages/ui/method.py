@@ -6,11 +6,11 @@ import functools
 
 import streamlit as st
 
-from kd_core.catalogue import find, members
+from kd_core.base.options import as_text, options_of, read
+from kd_core.base.registry import find, members
 from kd_core.config import RunConfig, read_flat
 from kd_core.datasets import load
 from kd_core.methods import FAMILIES, Method
-from kd_core.options import as_text, options_of, read
 from pages.ui import answers, controls, settings
 from pages.ui.brief import matters
 from pages.ui.words import plain

@@ -14,9 +14,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core import courses
+from kd_core.base.options import shorten
 from kd_core.courses import ACCURACY, AGREEMENT, EPOCH, LOSS, MOST_SMOOTH, PART, RATE, SECONDS, STEP, TRAINING, Course
 from kd_core.ledger import Ledger
-from kd_core.options import shorten
 from kd_core.status import ACTIVE
 from kd_core.store import Run, Store
 from pages.ui import roles

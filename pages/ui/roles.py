@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kd_core import events
+from kd_core.base import events
 from kd_core.config import RunConfig
 from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner, kind_of
 from kd_core.schemes import plan_of

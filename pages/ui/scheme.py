@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core.catalogue import Member, find, members
-from kd_core.options import options_of
+from kd_core.base.options import options_of
+from kd_core.base.registry import Member, find, members
 from kd_core.schemes import FAMILIES, Scheme
 from pages.ui import controls
 from pages.ui.errors import beside

@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from kd_core import runs
-from kd_core.catalogue import members
+from kd_core.base.registry import members
 from kd_core.labels import key
 from kd_core.ledger import NAMED, UP, Ledger, Search
 from kd_core.ledger import ORDERS as ORDERED

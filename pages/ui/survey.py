@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from kd_core import axes
+from kd_core.base.options import Options, as_text, options_of, read, text, whole
 from kd_core.config import DEFAULTS, RunConfig, read_flat
-from kd_core.options import Options, as_text, options_of, read, text, whole
 from kd_core.store import SweepRow
 from kd_core.sweep import Axis, Sweep
 from pages.ui.words import plain

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from kd_core import datasets, plan, views
+from kd_core.base.events import Validated
 from kd_core.config import from_flat
 from kd_core.datasets import Data, Split, digits
-from kd_core.events import Validated
 from kd_core.models import cnn
 from kd_core.training import Training
 

@@ -8,10 +8,10 @@ from typing import ClassVar, cast
 
 import torch
 
-from kd_core.catalogue import Member, members
+from kd_core.base.options import choice, whole
+from kd_core.base.registry import Member, members
+from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, Split
-from kd_core.options import choice, whole
-from kd_core.seeds import generator
 
 DIGITS, COLOUR = "digits", "colour"
 LOOKED_AT = {DIGITS: 180, COLOUR: 256}  # examples of the validation and of the test split

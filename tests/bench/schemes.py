@@ -11,12 +11,12 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from kd_core.catalogue import find
+from kd_core.base.events import Finished
+from kd_core.base.options import as_text
+from kd_core.base.registry import find
 from kd_core.comparison import SEEDS, Comparison, Test
 from kd_core.config import from_flat
 from kd_core.datasets import load
-from kd_core.events import Finished
-from kd_core.options import as_text
 from kd_core.plan import behind, steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.training import Kept, Training

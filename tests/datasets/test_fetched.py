@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kd_core.catalogue import find
+from kd_core.base.registry import find
 from kd_core.datasets import Data, NotHereError, Split
 from tests.datasets.tiny import PUBLISHED, Part, Published
 

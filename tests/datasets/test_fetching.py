@@ -16,7 +16,7 @@ import pytest
 
 from kd_core import fetching
 from kd_core.__main__ import _Line, main
-from kd_core.catalogue import find
+from kd_core.base.registry import find
 from kd_core.fetching import Remote, alone, fetch
 from tests.datasets.server import Host
 from tests.datasets.tiny import Published

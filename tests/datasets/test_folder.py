@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from kd_core.catalogue import find
+from kd_core.base.registry import find
 from kd_core.config import read_flat
 from kd_core.datasets import Data, NotHereError
 

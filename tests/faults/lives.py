@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kd_core import journal
+from kd_core.base.events import Event
 from kd_core.config import from_flat
-from kd_core.events import Event
 from kd_core.runs import INTERRUPTED, STOPPED, Runs
 from kd_core.store import Store
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kd_core.catalogue import find, members
+from kd_core.base.events import Event, Finished, Step
+from kd_core.base.registry import find, members
 from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig, from_flat, read_flat
-from kd_core.events import Event, Finished, Step
 from kd_core.matching import plan
 from kd_core.methods import FAMILIES, LABELS, Method, Signals, total
 from kd_core.models.cnn import Cnn

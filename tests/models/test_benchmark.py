@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from kd_core.catalogue import find
+from kd_core.base.registry import find
 from kd_core.models import Model
 from kd_core.taps import shapes
 

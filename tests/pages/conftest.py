@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core import runs
-from kd_core.catalogue import find
+from kd_core.base.registry import find
 from kd_core.datasets import forget
 from pages.ui import hero, room
 from pages.ui.attempts import Attempts

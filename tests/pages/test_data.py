@@ -9,7 +9,7 @@ import safetensors.torch
 from PIL import Image
 
 from kd_core import errands, uploads, weights
-from kd_core.catalogue import find
+from kd_core.base.registry import find
 from kd_core.config import from_flat
 from kd_core.datasets import load
 from kd_core.datasets.mnist import Mnist

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kd_core.base.events import Adjusted
 from kd_core.config import from_flat
-from kd_core.events import Adjusted
 from kd_core.runs import Runs
 from kd_core.sweep import Sweep
 from kd_core.training import Training

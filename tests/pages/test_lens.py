@@ -1,6 +1,6 @@
 import pytest
 
-from kd_core.options import as_text, options_of, read
+from kd_core.base.options import as_text, options_of, read
 from pages.ui.lens import Lens
 
 

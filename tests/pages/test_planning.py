@@ -2,7 +2,7 @@
 
 import pytest
 
-from kd_core.catalogue import make
+from kd_core.base.registry import make
 from kd_core.methods import Method
 from kd_core.runs import Runs
 from pages.ui import planning

@@ -11,9 +11,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core import rehearsal
+from kd_core.base.events import Validated
+from kd_core.base.options import options_of
 from kd_core.config import RunConfig, from_flat
-from kd_core.events import Validated
-from kd_core.options import options_of
 from kd_core.runs import Runs
 from kd_core.sweep import Axis, Sweep
 from pages.ui import heat, settings, survey

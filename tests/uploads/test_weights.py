@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from kd_core import weights
-from kd_core.catalogue import find
+from kd_core.base.registry import find
 from kd_core.models import Model
 from tests.uploads.conftest import listing
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kd_core import plan, runs, training
+from kd_core.base.events import Event, Failed, Probed, Step, Surface, Validated
 from kd_core.config import RunConfig
 from kd_core.control import AT_ONCE
-from kd_core.events import Event, Failed, Probed, Step, Surface, Validated
 from kd_core.lesson import Lesson
 from kd_core.training import Kept, Training
 from kd_core.wholestep import step

@@ -13,7 +13,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from kd_core.options import Options
+from kd_core.base.options import Options
 
 GROUPS = ("datasets", "models", "methods", "schemes")
 

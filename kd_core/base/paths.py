@@ -15,7 +15,7 @@ class NotHereError(ValueError):
 
 def home() -> Path:
     """The folder named by DISTILLERY_DATA, by default ``data`` beside the code. Nothing is created."""
-    return Path(os.environ.get("DISTILLERY_DATA") or Path(__file__).parent.parent / "data")
+    return Path(os.environ.get("DISTILLERY_DATA") or Path(__file__).parents[2] / "data")
 
 
 def artefacts(folder: Path, kind: str, name: str) -> Path:
