@@ -17,11 +17,11 @@ from kd_core.comparison import SEEDS, Comparison
 from kd_core.config import MEMBERS, RunConfig, from_flat, settings
 from kd_core.control import AT_ONCE
 from kd_core.datasets import Dataset
+from kd_core.files.archive import amount
 from kd_core.schemes import comparison_of
 from kd_core.stacking.together import train_all
 from kd_core.sweep import Sweep
 from kd_core.training import Training
-from kd_core.unpacking import amount
 from kd_core.verdict import verdict
 
 

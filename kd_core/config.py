@@ -16,7 +16,7 @@ from kd_core.compute import Compute
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
 from kd_core.models import Model, with_article
-from kd_core.pairs import Pair
+from kd_core.nn.pairs import Pair
 from kd_core.recipes import Basics, Recipe, TeacherRecipe
 from kd_core.views import FULL, Labels, View
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_core.checkpoint import PART
+from kd_core.files.checkpoint import PART
 from kd_core.status import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
 from kd_core.store import Store
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from kd_core.base.errors import NotWrittenError, not_written
 from kd_core.base.events import Event, Finished, Validated
-from kd_core.checkpoint import Checkpoint
-from kd_core.generations import Generations
+from kd_core.files.checkpoint import Checkpoint, Generations
 from kd_core.snapshots import pack
 from kd_core.store import Entry, Store
 

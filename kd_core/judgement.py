@@ -8,8 +8,8 @@ from torch import nn
 
 from kd_core.base.metrics import judge
 from kd_core.datasets import Data
-from kd_core.inference import answers
-from kd_core.networks import within
+from kd_core.nn.composite import within
+from kd_core.nn.inference import answers
 from kd_core.plan import TEACHER
 from kd_core.views import NONE
 

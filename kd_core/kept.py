@@ -9,7 +9,7 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from kd_core.base.events import Event, from_json, to_json
-from kd_core.checkpoint import Checkpoint
+from kd_core.files.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from kd_core.adaptors import describe, parameters
 from kd_core.methods import LABELS, Method
-from kd_core.pairs import Pair
-from kd_core.taps import Shape
+from kd_core.nn.adapters import describe, parameters
+from kd_core.nn.hooks import Shape
+from kd_core.nn.pairs import Pair
 
 
 @dataclass(frozen=True)

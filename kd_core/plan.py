@@ -11,10 +11,10 @@ from torch import nn
 from kd_core.datasets import Data, Dataset
 from kd_core.methods import Method
 from kd_core.models import Model
-from kd_core.networks import Partial, grown
-from kd_core.pairs import Pair, SelfPair
+from kd_core.nn.composite import Partial, grown
+from kd_core.nn.hooks import shapes
+from kd_core.nn.pairs import Pair, SelfPair
 from kd_core.recipes import Recipe, TeacherRecipe
-from kd_core.taps import shapes
 from kd_core.views import View
 
 TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"  # roles, and what kind of network a role is
@@ -41,7 +41,7 @@ class Learner:
     weights: tuple[float, ...] = ()  # of the teachers; equal if empty
     kind: str = ""  # teacher, student or baseline; of the role if empty
     begins_with: str = ""  # role whose weights it takes over
-    uploaded: str = ""  # weights that it starts from; see kd_core.weights
+    uploaded: str = ""  # weights that it starts from; see kd_core.nn.weights
     trunk: tuple[str, str] = ("", "")  # (role, tap): it shares that network up to there, its model is what follows
     classes: tuple[int, ...] = ()  # the only ones that it can tell; empty: all
     sees: str = ALL  # which of the examples shown: all, the labelled ones, or those of which its teacher is sure

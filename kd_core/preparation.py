@@ -9,7 +9,7 @@ import torch
 
 from kd_core.base import events
 from kd_core.datasets import Data
-from kd_core.footprint import measure
+from kd_core.nn.cost import measure
 from kd_core.plan import Learner, Phase, build, kind_of, saw, steps_per_epoch
 
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from kd_core.base.events import Event, Pinned, Probed, Surface, Validated
 from kd_core.base.metrics import loss, share
 from kd_core.datasets import Data
-from kd_core.inference import answers
 from kd_core.learning import NotFiniteError
-from kd_core.networks import Partial, within
+from kd_core.nn.composite import Partial, within
+from kd_core.nn.inference import answers
 
 PINNED = 10  # examples at most
 GRID = 48  # points along each side of a decision surface

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kd_core.control import Control
-from kd_core.generations import Generations
+from kd_core.files.checkpoint import Generations
 from kd_core.journal import Minutes, Patience
 from kd_core.kept import KeptPhases
 from kd_core.status import ACTIVE, COMPLETED, INTERRUPTED, STOPPED

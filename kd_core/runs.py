@@ -22,12 +22,12 @@ from kd_core.base.errors import NotWrittenError
 from kd_core.base.events import Adjusted, Failed, Switched
 from kd_core.base.paths import NotHereError, artefacts
 from kd_core.base.process import keep_freed_memory
-from kd_core.claim import claim
 from kd_core.config import RunConfig
 from kd_core.control import Control
 from kd_core.custody import inspect
 from kd_core.endings import Endings
-from kd_core.generations import Generations
+from kd_core.files.checkpoint import Generations
+from kd_core.files.lock import claim
 from kd_core.journal import Journal, Patience
 from kd_core.kept import KeptPhases
 from kd_core.labels import Labelling

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import torch
 
-from kd_core import footprint
 from kd_core.base.events import Network
 from kd_core.config import RunConfig
 from kd_core.datasets import load
+from kd_core.nn import cost
 from kd_core.plan import Learner, build, first
 from kd_core.schemes import plan_of
 
@@ -130,7 +130,7 @@ def measured(config: RunConfig, role: str) -> list[Latency]:
     if not isinstance(own, Learner):
         raise ValueError("It is made of other networks, so it has no time of its own.")
     make = functools.partial(build, own, phases, data)
-    return [summary(footprint.passes(make, data.shape, batch, PASSES), batch) for batch in BATCHES]
+    return [summary(cost.passes(make, data.shape, batch, PASSES), batch) for batch in BATCHES]
 
 
 @functools.cache

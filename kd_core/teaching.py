@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from kd_core.batches import Batch, Examples
 from kd_core.compute import Compute
-from kd_core.inference import asked
+from kd_core.nn.inference import asked
 
 FITS = 512_000_000  # bytes of features that are kept
 

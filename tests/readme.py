@@ -13,9 +13,9 @@ from kd_core.__main__ import main as kd_core
 from kd_core.base.options import as_text, options_of
 from kd_core.base.registry import members
 from kd_core.datasets import Dataset
+from kd_core.files.archive import amount
 from kd_core.methods import FAMILIES, Method
 from kd_core.schemes import Scheme
-from kd_core.unpacking import amount
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

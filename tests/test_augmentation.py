@@ -9,8 +9,8 @@ from kd_core.batches import Examples
 from kd_core.config import from_flat, read_flat
 from kd_core.datasets import Data, Split, load
 from kd_core.datasets.digits import Digits
-from kd_core.inference import answers
 from kd_core.methods import label_part
+from kd_core.nn.inference import answers
 from kd_core.training import Training
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kd_core.config import RunConfig
-from kd_core.generations import Generations
+from kd_core.files.checkpoint import Generations
 from kd_core.runs import Runs
 from kd_core.store import Store
 from kd_core.training import Training

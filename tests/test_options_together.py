@@ -10,10 +10,10 @@ from kd_core.base.events import Event, Failed, Finished, Restored, Step, Validat
 from kd_core.base.metrics import accuracy
 from kd_core.config import RunConfig, from_flat
 from kd_core.datasets import load
-from kd_core.inference import answers
 from kd_core.learning import Learning, Loss
 from kd_core.methods import Part, Signals
 from kd_core.methods.soft_targets import SoftTargets
+from kd_core.nn.inference import answers
 from kd_core.recall import Recall
 from kd_core.runs import Runs
 from kd_core.training import Training

@@ -8,15 +8,14 @@ from torch.nn import functional as F
 
 from kd_core.base.events import Adjusted, Event, Finished, Prepared, Step, Validated
 from kd_core.base.registry import members
-from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig, from_flat, read_flat
-from kd_core.council import average_logits, average_probabilities, joined
 from kd_core.datasets import load
-from kd_core.inference import answers
+from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.models.mlp import Mlp
-from kd_core.networks import UNKNOWN, found_as_often
-from kd_core.pairs import Pair
+from kd_core.nn.composite import UNKNOWN, average_logits, average_probabilities, found_as_often, joined
+from kd_core.nn.inference import answers
+from kd_core.nn.pairs import Pair
 from kd_core.plan import behind
 from kd_core.schemes import plan_of
 from kd_core.schemes._between import between

@@ -12,10 +12,9 @@ import torch
 
 from kd_core import database
 from kd_core.base.events import Adjusted, Failed, Finished, Step
-from kd_core.checkpoint import Checkpoint
-from kd_core.claim import claim
 from kd_core.config import RunConfig
-from kd_core.generations import AFRESH, BEFORE, Generations
+from kd_core.files.checkpoint import AFRESH, BEFORE, Checkpoint, Generations
+from kd_core.files.lock import claim
 from kd_core.kept import KeptPhases
 from kd_core.runs import Runs
 from kd_core.store import Store
@@ -172,7 +171,7 @@ def test_a_full_disk_keeps_no_checkpoint_and_ends_no_run(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kd_core.checkpoint.os.fsync", full)
+    monkeypatch.setattr("kd_core.files.checkpoint.os.fsync", full)
     run = runs.start(config, pace=PACE)
     wait(lambda: "The disk is full" in runs.status(run).notice)
     assert runs.status(run).is_active

@@ -10,7 +10,7 @@ import torch
 
 from kd_core.base.events import Finished, Step, Validated
 from kd_core.config import RunConfig, from_flat
-from kd_core.inference import answers
+from kd_core.nn.inference import answers
 from kd_core.recall import Recall
 from kd_core.runs import COMPLETED, INTERRUPTED, STOPPED, Runs
 from kd_core.schema import MIGRATIONS

@@ -11,7 +11,7 @@ import torch
 from kd_core.datasets import Data
 from kd_core.datasets._fetched import Fetched, Piece, published
 from kd_core.datasets._splitting import with_validation
-from kd_core.fetching import Remote
+from kd_core.files.download import Remote
 
 
 class Cifar(Fetched):

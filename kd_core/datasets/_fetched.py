@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from kd_core import fetching
 from kd_core.base.paths import home
 from kd_core.datasets import Data, Dataset, NotHereError, Report
-from kd_core.fetching import Remote
-from kd_core.unpacking import amount, unpack, writing
+from kd_core.files import download
+from kd_core.files.archive import amount, unpack, writing
+from kd_core.files.download import Remote
 
 
 def published() -> Any:
@@ -74,12 +74,12 @@ class Fetched(Dataset):
         return self.read(self.folder)
 
     def fetch(self, report: Report) -> None:
-        with fetching.alone(self.folder):
+        with download.alone(self.folder):
             for left in self.folder.glob(".unpacking-*"):  # of a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
             for piece in self.pieces():
                 if not (self.folder / piece.place).exists():
-                    archive = fetching.fetch(piece.remote, self.folder, report)
+                    archive = download.fetch(piece.remote, self.folder, report)
                     with writing(self.folder, archive.name):
                         self._settle(piece, archive, report)
 

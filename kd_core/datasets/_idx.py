@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from kd_core.datasets import Data
 from kd_core.datasets._fetched import Fetched, Piece, published
 from kd_core.datasets._splitting import with_validation
-from kd_core.fetching import Remote
+from kd_core.files.download import Remote
 
 NAMES = tuple(f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kd_core.base.options import shorten
 from kd_core.datasets._splitting import check_room
-from kd_core.uploads import pictures
+from kd_core.files.uploads import decode
 
 READ = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".raw", ".dng", ".cr2", ".nef")
@@ -29,8 +29,8 @@ def read_image(path: Path, pixels: int, grey: bool = False, name: str = "") -> T
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{shorten(name or path.name, 80)} cannot be read: remove it.") from error
-    square, _ = pictures.decode(content, name or path.name, pixels)
-    return torch.from_numpy(pictures.stacked([square], "grey" if grey else "colour")[0])
+    square, _ = decode.decode(content, name or path.name, pixels)
+    return torch.from_numpy(decode.stacked([square], "grey" if grey else "colour")[0])
 
 
 def read_images(paths: Sequence[Path], pixels: int, grey: bool = False, root: Path | None = None) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Split, standardised
-from kd_core.unpacking import amount
+from kd_core.files.archive import amount
 
 HELD_OUT = 0.1  # of the official training split, for validation
 MOST_HELD_OUT = 5_000  # examples

@@ -11,7 +11,7 @@ from kd_core.base.options import choice
 from kd_core.datasets import Data
 from kd_core.datasets._fetched import Fetched, Piece, published
 from kd_core.datasets._splitting import with_validation
-from kd_core.fetching import Remote
+from kd_core.files.download import Remote
 
 SPLITS = ("balanced", "letters", "digits", "mnist", "bymerge", "byclass")
 MIRROR = "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/gzip.zip"  # of the same office

@@ -14,8 +14,8 @@ from kd_core.datasets import Data
 from kd_core.datasets._fetched import Fetched, Piece, published
 from kd_core.datasets._images import REMEDY, read_images
 from kd_core.datasets._splitting import assemble, check_room
-from kd_core.fetching import Remote
-from kd_core.uploads.limits import LARGEST, SMALLEST
+from kd_core.files.download import Remote
+from kd_core.files.limits import LARGEST, SMALLEST
 
 FOLDER = "flowers-102"
 PLACES = {"image": "jpg", "label": "imagelabels.mat", "setid": "setid.mat"}

@@ -15,7 +15,7 @@ from kd_core.base.options import choice, shorten, text, whole
 from kd_core.datasets import Data, Dataset, NotHereError, Report
 from kd_core.datasets._images import REMEDY, class_folders, read_classes
 from kd_core.datasets._splitting import HELD_OUT, assemble, held_out, with_validation
-from kd_core.uploads.limits import LARGEST, SMALLEST
+from kd_core.files.limits import LARGEST, SMALLEST
 
 VARIABLE = "DISTILLERY_FOLDERS"
 TRAIN, VALIDATION, TEST = ("train", "training"), ("val", "valid", "validation"), ("test", "testing")

@@ -14,8 +14,8 @@ from kd_core.datasets import Data
 from kd_core.datasets._fetched import Fetched, Piece, published
 from kd_core.datasets._images import REMEDY, read_images
 from kd_core.datasets._splitting import check_room, with_validation
-from kd_core.fetching import Remote
-from kd_core.uploads.limits import SMALLEST
+from kd_core.files.download import Remote
+from kd_core.files.limits import SMALLEST
 
 SIDE = 160  # pixels of the short side, of the smallest of the three versions
 

@@ -15,7 +15,7 @@ from kd_core.base.options import whole
 from kd_core.datasets import Data
 from kd_core.datasets._fetched import Fetched, Piece, published
 from kd_core.datasets._splitting import check_room, with_validation
-from kd_core.fetching import Remote
+from kd_core.files.download import Remote
 
 SIDE = 96  # pixels, as published
 FOLDER = "stl10_binary"

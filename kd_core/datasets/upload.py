@@ -1,4 +1,4 @@
-"""Data that were uploaded on this machine: see :mod:`kd_core.uploads`."""
+"""Data that were uploaded on this machine: see :mod:`kd_core.files.uploads`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from kd_core import uploads
 from kd_core.base.options import text
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, NotHereError, Report, Split, standardised
 from kd_core.datasets._splitting import moments
-from kd_core.uploads.copies import first_copies
+from kd_core.files import uploads
+from kd_core.files.uploads.duplicates import first_copies
 
 SHARE = 0.15  # of each class, for validation and again for test; at least one example
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.registry import Member
-from kd_core.pairs import Match, Pair
-from kd_core.taps import LOGITS
+from kd_core.nn.hooks import LOGITS
+from kd_core.nn.pairs import Match, Pair
 
 __all__ = [
     "FAMILIES",

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from kd_core.methods import Match, Pair, Signals, added
 from kd_core.methods._weighted import Weighted
-from kd_core.taps import EMBEDDING, Shape
+from kd_core.nn.hooks import EMBEDDING, Shape
 
 
 @dataclass(frozen=True)

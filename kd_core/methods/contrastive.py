@@ -13,7 +13,7 @@ from kd_core.base.options import number, whole
 from kd_core.methods import Pair, Signals
 from kd_core.methods._layers import Embeddings
 from kd_core.methods._weighted import weighs
-from kd_core.taps import EMBEDDING
+from kd_core.nn.hooks import EMBEDDING
 
 EPSILON = 1e-7
 

@@ -9,11 +9,11 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.adaptors import same_size
 from kd_core.methods import Pair, Signals, added
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import weighs
-from kd_core.taps import Shape, in_words
+from kd_core.nn.adapters import same_size
+from kd_core.nn.hooks import Shape, in_words
 
 Maps = tuple[Tensor, Tensor]
 

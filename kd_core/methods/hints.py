@@ -8,11 +8,11 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.adaptors import Regressor, vector
 from kd_core.methods import Match, Pair
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import weighs
-from kd_core.taps import LOGITS, Shape
+from kd_core.nn.adapters import Regressor, vector
+from kd_core.nn.hooks import LOGITS, Shape
 
 
 def hints(student_features: Tensor, teacher_features: Tensor) -> Tensor:

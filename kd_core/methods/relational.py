@@ -14,7 +14,7 @@ from kd_core.base.options import number
 from kd_core.methods import Part, Signals
 from kd_core.methods._layers import Embeddings
 from kd_core.methods._weighted import weighs
-from kd_core.taps import EMBEDDING
+from kd_core.nn.hooks import EMBEDDING
 
 SMALLEST = 1e-12  # squared distance of two different examples
 AT_ONCE = 4_000_000  # cosines

@@ -10,13 +10,13 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.adaptors import same_size
 from kd_core.base.options import whole
 from kd_core.methods import Match, Pair
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import labels_weigh, weighs
 from kd_core.models import Frozen
-from kd_core.taps import EMBEDDING, LOGITS, Shape
+from kd_core.nn.adapters import same_size
+from kd_core.nn.hooks import EMBEDDING, LOGITS, Shape
 
 
 def reused_classifier(student_features: Tensor, teacher_features: Tensor) -> Tensor:

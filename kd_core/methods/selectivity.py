@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.adaptors import same_size
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import weighs
+from kd_core.nn.adapters import same_size
 
 
 def selectivity(student_features: Tensor, teacher_features: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from kd_core.methods import Match, Pair
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import weighs
-from kd_core.taps import LOGITS
+from kd_core.nn.hooks import LOGITS
 
 
 def similarity(student_features: Tensor, teacher_features: Tensor) -> Tensor:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.adaptors import describe, same_size
 from kd_core.methods import Signals, added
 from kd_core.methods._layers import Layers
 from kd_core.methods._weighted import weighs
-from kd_core.taps import Shape
+from kd_core.nn.adapters import describe, same_size
+from kd_core.nn.hooks import Shape
 
 EPSILON = 1e-5
 START = 5.0  # variance

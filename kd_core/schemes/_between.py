@@ -7,7 +7,7 @@ import functools
 import torch
 
 from kd_core.models import Model
-from kd_core.pairs import Pair
+from kd_core.nn.pairs import Pair
 
 SMALLEST = 1 / 64
 

@@ -10,10 +10,10 @@ from kd_core.comparison import Comparison
 from kd_core.config import RunConfig
 from kd_core.datasets import Data
 from kd_core.models import with_article
+from kd_core.nn.hooks import EMBEDDING
 from kd_core.plan import BASELINE, STUDENT, Learner, Phase
 from kd_core.schemes import Scheme, together
 from kd_core.schemes._exit import Exit
-from kd_core.taps import EMBEDDING
 
 
 @dataclass(frozen=True)

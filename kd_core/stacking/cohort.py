@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from kd_core.base.seeds import generator, initialising
 from kd_core.config import RunConfig
 from kd_core.datasets import Data
-from kd_core.inference import answers
 from kd_core.methods import Method
+from kd_core.nn.inference import answers
 from kd_core.plan import LABELLED, Learner, Phase, build, epochs_per_look, steps_per_epoch
 from kd_core.schedules import share
 from kd_core.stacking.likeness import in_force

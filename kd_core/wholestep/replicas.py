@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from kd_core.chain import linear_layers
-from kd_core.inference import CHUNK, PIECE
+from kd_core.nn.inference import CHUNK, PIECE
 
 TOGETHER = 4 * CHUNK  # examples of all replicas together per forward pass where nothing is learned
 FIT = 2_000_000  # bytes of what linear layers give at once: as much as stays near the processor

@@ -94,11 +94,11 @@ def _import_engine() -> None:
     """Takes seconds, so the first page is drawn meanwhile. What is loaded is left out of garbage collection."""
     try:
         import kd_core.runs  # noqa: F401
-        from kd_core import footprint
         from kd_core.config import from_flat
+        from kd_core.nn import cost
 
         # The first use of these loads more of torch and scikit-learn, a second or two each.
-        footprint.measure(functools.partial(from_flat({"dataset": "moons"}).student.build, (2,), 2), (2,))
+        cost.measure(functools.partial(from_flat({"dataset": "moons"}).student.build, (2,), 2), (2,))
         from_flat({"dataset": "digits"})
         import pandas as pd  # noqa: F401  # for the tables of the lab
     except Exception:

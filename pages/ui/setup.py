@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import footprint
 from kd_core.augmentation import Augmentation
 from kd_core.base import devices
 from kd_core.base.options import Options, options_of
@@ -18,6 +17,7 @@ from kd_core.config import MEMBERS, RunConfig
 from kd_core.datasets import Dataset, load
 from kd_core.methods import Method, Pair
 from kd_core.models import Model
+from kd_core.nn import cost
 from kd_core.recipes import Basics, Recipe, TeacherRecipe
 from kd_core.store import Run
 from kd_core.views import Labels
@@ -208,7 +208,7 @@ def _start(config: RunConfig, refused: list[str]) -> str | None:
 
 
 @functools.lru_cache(maxsize=256)
-def _numbers(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None) -> tuple[footprint.Footprint, float]:
+def _numbers(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None) -> tuple[cost.Footprint, float]:
     shape, classes = load(dataset).shape, len(load(dataset).classes)
     # Nothing is fetched to say what it would cost.
     build = (
@@ -216,7 +216,7 @@ def _numbers(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None)
         if taught
         else functools.partial(model.untaught().build, shape, classes)
     )
-    return footprint.measure(build, shape), footprint.latency(build, shape)
+    return cost.measure(build, shape), cost.latency(build, shape)
 
 
 def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = None) -> str:

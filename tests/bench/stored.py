@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from kd_core.base.events import Event, Finished, Prepared, Probed, Step, Validated
-from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig, from_flat
+from kd_core.files.checkpoint import Checkpoint
 from kd_core.plan import epochs_per_look
 from kd_core.schemes import plan_of
 from kd_core.snapshots import pack, taken_with

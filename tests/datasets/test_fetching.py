@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from kd_core import fetching
 from kd_core.__main__ import _Line, main
 from kd_core.base.registry import find
-from kd_core.fetching import Remote, alone, fetch
+from kd_core.files import download
+from kd_core.files.download import Remote, alone, fetch
 from tests.datasets.server import Host
 from tests.datasets.tiny import Published
 
@@ -27,7 +27,7 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "PAUSE", 0.0)
+    monkeypatch.setattr(download, "PAUSE", 0.0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
@@ -157,7 +157,7 @@ def test_no_connection_is_one_sentence_with_the_host_and_the_reason(tmp_path: Pa
 
 
 def test_a_host_that_says_nothing_is_given_up_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "TIMEOUT", 0.2)
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
         with pytest.raises(ValueError, match=r"no connection to 127\.0\.0\.1: no answer within 0 seconds"):

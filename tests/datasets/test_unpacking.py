@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kd_core.base.registry import find
-from kd_core.unpacking import unpack
+from kd_core.files.archive import unpack
 from tests.datasets.server import Host
 from tests.datasets.tiny import md5
 

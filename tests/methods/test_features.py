@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kd_core.adaptors import Regressor, same_size
 from kd_core.methods.attention import attention
 from kd_core.methods.contrastive import Memory, contrastive
 from kd_core.methods.correlation import correlation
@@ -21,6 +20,7 @@ from kd_core.methods.review import review
 from kd_core.methods.selectivity import selectivity
 from kd_core.methods.similarity import similarity
 from kd_core.methods.variational_information import Estimate, variational_information
+from kd_core.nn.adapters import Regressor, same_size
 from tests.methods.golden import Golden, Loss
 
 Inputs = Mapping[str, Tensor]

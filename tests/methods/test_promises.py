@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from kd_core.base.events import Event, Finished, Step
 from kd_core.base.registry import find, members
-from kd_core.checkpoint import Checkpoint
 from kd_core.config import RunConfig, from_flat, read_flat
+from kd_core.files.checkpoint import Checkpoint
 from kd_core.matching import plan
 from kd_core.methods import FAMILIES, LABELS, Method, Signals, total
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
-from kd_core.pairs import Pair
-from kd_core.taps import LOGITS
+from kd_core.nn.hooks import LOGITS
+from kd_core.nn.pairs import Pair
 from kd_core.training import Kept, Training
 
 METHODS = list(members("methods"))

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.adaptors import same_size
 from kd_core.base.events import Finished, Step
 from kd_core.base.registry import find, members
 from kd_core.config import from_flat
@@ -22,7 +21,8 @@ from kd_core.methods.review import review
 from kd_core.methods.variational_information import variational_information
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
-from kd_core.pairs import Pair
+from kd_core.nn.adapters import same_size
+from kd_core.nn.pairs import Pair
 from kd_core.training import Kept, Training
 from tests.methods.test_promises import batch, made
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from kd_core.base.registry import find
 from kd_core.models import Model
-from kd_core.taps import shapes
+from kd_core.nn.hooks import shapes
 
 INPUT, CLASSES = (3, 32, 32), 100
 

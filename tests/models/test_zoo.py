@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kd_core.models._torchvision import SOURCES, in_a_row
 from kd_core.models.zoo import Zoo
-from kd_core.taps import shapes
+from kd_core.nn.hooks import shapes
 
 LIGHT = [name for name in SOURCES if name not in {"resnet50", "vgg16_bn", "vit_b_16"}]
 FETCH = "torchvision.models._api.load_state_dict_from_url"

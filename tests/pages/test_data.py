@@ -8,12 +8,14 @@ import pytest
 import safetensors.torch
 from PIL import Image
 
-from kd_core import errands, uploads, weights
+from kd_core import errands
 from kd_core.base.registry import find
 from kd_core.config import from_flat
 from kd_core.datasets import load
 from kd_core.datasets.mnist import Mnist
+from kd_core.files import uploads
 from kd_core.learning import Learning
+from kd_core.nn import weights
 from kd_core.runs import Runs
 from tests.datasets.server import Host
 from tests.datasets.tiny import PUBLISHED

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kd_core import uploads
+from kd_core.files import uploads
 
 CHANCE = np.random.default_rng(0)
 EACH = 6  # examples per class: one more than needed

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from kd_core import uploads
-from kd_core.uploads import archive, limits
+from kd_core.files import limits, uploads
+from kd_core.files.uploads import zip_images
 from tests.uploads.conftest import EACH, encoded, folders, noise, packed
 
 Refuse = Callable[..., str]
@@ -127,7 +127,7 @@ def test_a_link_is_refused(refusal: Refuse) -> None:
 
 def test_an_encrypted_file_is_refused(refusal: Refuse) -> None:
     blob = bytearray(packed(folders()))
-    place = blob.index(archive.RECORD)
+    place = blob.index(zip_images.RECORD)
     blob[place + 8] |= 1
     assert '"cat/0.png" is encrypted' in refusal(bytes(blob))
 
@@ -172,24 +172,24 @@ def test_a_bomb_is_refused_quickly_and_in_little_memory(refusal: Refuse) -> None
 def test_a_header_that_lies_about_sizes_deceives_nobody(refusal: Refuse) -> None:
     """The packed size in the table of contents is raised, so that the ratio seems harmless."""
     blob = bytearray(packed(folders() | {"cat/x.bmp": b"BM" + bytes(90_000_000)}))
-    place = blob.rindex(archive.RECORD)
+    place = blob.rindex(zip_images.RECORD)
     struct.pack_into("<I", blob, place + 20, 80_000_000)
     said = refusal(bytes(blob))
     assert '"cat/x.bmp"' in said
 
 
 def test_all_files_together_have_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "UNPACKED", 800)
+    monkeypatch.setattr(zip_images, "UNPACKED", 800)
     assert "unpacks to more than" in refusal(packed(folders()))
 
 
 def test_one_file_has_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "ENTRY", 100)
+    monkeypatch.setattr(zip_images, "ENTRY", 100)
     assert '"cat/0.png" unpacks to more than' in refusal(packed(folders()))
 
 
 def test_too_many_files_are_refused_before_they_are_listed(refusal: Refuse) -> None:
-    record = archive.RECORD + bytes(42)
+    record = zip_images.RECORD + bytes(42)
     many = limits.FILES + 1
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, many * len(record), 4, 0)
     assert "more than 200,000 files" in refusal(b"PK\3\4" + record * many + end)

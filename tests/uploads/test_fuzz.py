@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import zeros
 
-from kd_core import uploads
+from kd_core.files import uploads
 from tests.uploads.conftest import encoded, folders, listing, noise, packed, points
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

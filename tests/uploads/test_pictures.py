@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kd_core import uploads
-from kd_core.uploads import pictures
+from kd_core.files import uploads
+from kd_core.files.uploads import decode
 from tests.uploads.conftest import encoded, folders, noise, packed
 
 Refuse = Callable[..., str]
 
 
 def decoded(blob: bytes, pixels: int = 8) -> np.ndarray:
-    return pictures.decode(blob, "x.png", pixels)[0]
+    return decode.decode(blob, "x.png", pixels)[0]
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -99,7 +99,7 @@ def test_colours_are_kept_where_there_are_any_and_as_was_asked(home: Path) -> No
 
 
 def test_grey_weighs_the_colours_as_the_eye_does() -> None:
-    assert pictures.in_grey(np.eye(3, dtype=np.uint8)[None] * 255).tolist() == [[76, 150, 29]]
+    assert decode.in_grey(np.eye(3, dtype=np.uint8)[None] * 255).tolist() == [[76, 150, 29]]
 
 
 def animation(kind: str) -> bytes:

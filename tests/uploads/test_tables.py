@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from kd_core import uploads
-from kd_core.uploads import columns, limits, table
+from kd_core.files import limits, uploads
+from kd_core.files.uploads import csv_dataset, csv_reader
 from tests.uploads.conftest import noise, points
 
 Refuse = Callable[..., str]
@@ -154,7 +154,7 @@ def test_too_many_classes_are_refused(refusal: Refuse) -> None:
 
 
 def test_too_many_lines_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "ROWS", 11)
+    monkeypatch.setattr(csv_reader, "ROWS", 11)
     assert "more than 11 examples" in refusal(text(points()), "mine.csv")
 
 
@@ -163,7 +163,7 @@ def test_too_long_a_line_is_refused_before_it_is_read(refusal: Refuse) -> None:
 
 
 def test_too_many_pixels_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "KEPT", 639)
+    monkeypatch.setattr(csv_dataset, "KEPT", 639)
     assert "give fewer lines" in refusal(text(rows(pixels(64))), "mine.csv")
 
 

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from kd_core import weights
 from kd_core.base.registry import find
 from kd_core.models import Model
+from kd_core.nn import weights
 from tests.uploads.conftest import listing
 
 SHAPE, CLASSES = (1, 8, 8), 3

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from kd_core.taps import tapped
+from kd_core.nn.hooks import tapped
 
 CHUNK = 4096  # examples per forward pass where nothing is learned
 

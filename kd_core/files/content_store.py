@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from kd_core.base.paths import home
-from kd_core.uploads.limits import RefusedError
+from kd_core.files.limits import RefusedError
 
 ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.taps import Shape, in_words
+from kd_core.nn.hooks import Shape, in_words
 
 
 def vector(features: Tensor) -> Tensor:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kd_core.uploads import table
-from kd_core.uploads.limits import KEPT, LARGEST, SMALLEST, RefusedError
-from kd_core.uploads.names import Names
-from kd_core.uploads.pictures import stacked
-from kd_core.uploads.table import Row
+from kd_core.files.limits import KEPT, LARGEST, SMALLEST, RefusedError
+from kd_core.files.uploads import csv_reader
+from kd_core.files.uploads.class_names import Names
+from kd_core.files.uploads.csv_reader import Row
+from kd_core.files.uploads.decode import stacked
 
 FARTHEST = 1e9  # from 0: beyond it, float32 keeps less than the third digit before the point
 NARROWEST = 1e-5  # spread of a column per size of its numbers, for the same reason
@@ -26,7 +26,7 @@ def read(file: BinaryIO, names: Names, colour: str) -> tuple[Tensor, Tensor]:
     Points (N, 2) float32 of three columns; else images (N, C, S, S) uint8 of the label and S · S grey pixels, or
     3 · S · S of them: all red ones, all green ones, all blue ones, as in CIFAR.
     """
-    found = table.opened(file)
+    found = csv_reader.opened(file)
     if found.width == 3:
         return _points(found.rows, 2 if found.named is None else found.named, names)
     return _images(found.rows, found.named or 0, found.width - 1, names, colour)
@@ -49,13 +49,13 @@ def _points(rows: Iterator[Row], place: int, names: Names) -> tuple[Tensor, Tens
 
 
 def _coordinate(line: int, column: int, cell: str) -> float:
-    if not table.is_number(cell):
-        raise table.refusal_of(line, column, cell, "a number: write digits, with a point before decimals")
+    if not csv_reader.is_number(cell):
+        raise csv_reader.refusal_of(line, column, cell, "a number: write digits, with a point before decimals")
     value = float(cell)
     if not math.isfinite(value):
-        raise table.refusal_of(line, column, cell, "a finite number: correct it, or take the line out")
+        raise csv_reader.refusal_of(line, column, cell, "a finite number: correct it, or take the line out")
     if abs(value) > FARTHEST:
-        raise table.refusal_of(line, column, cell, f"between ±{FARTHEST:,.0f}: choose a larger unit")
+        raise csv_reader.refusal_of(line, column, cell, f"between ±{FARTHEST:,.0f}: choose a larger unit")
     return value
 
 
@@ -100,11 +100,11 @@ def _bytes(cells: Sequence[str], place: Callable[[int], int], line: int) -> byte
 
 
 def _pixel(cell: str, column: int, line: int) -> int:
-    value = float(cell) if table.is_number(cell) else math.nan
+    value = float(cell) if csv_reader.is_number(cell) else math.nan
     if not 0 <= value <= 255 or value != int(value):
         raise _no_pixel(line, column, cell)
     return int(value)
 
 
 def _no_pixel(line: int, column: int, cell: str) -> RefusedError:
-    return table.refusal_of(line, column, cell, "a pixel: write a whole number from 0 (black) to 255 (white)")
+    return csv_reader.refusal_of(line, column, cell, "a pixel: write a whole number from 0 (black) to 255 (white)")

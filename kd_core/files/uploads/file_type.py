@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from kd_core.uploads.limits import RefusedError
+from kd_core.files.limits import RefusedError
 
 PICKLE = (
     "it is a pickle (a .pt, .pth or .pkl file), which can run any program when it is opened and is never opened here: "

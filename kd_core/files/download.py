@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib import error as urls
 from urllib import parse, request
 
-from kd_core.unpacking import Report, amount, writing
+from kd_core.files.archive import Report, amount, writing
 
 if sys.platform != "win32":
     import fcntl

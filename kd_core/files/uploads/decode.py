@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kd_core.uploads.limits import IMAGE, RefusedError, quoted
+from kd_core.files.limits import IMAGE, RefusedError, quoted
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 ORIENTATION = 0x0112  # the EXIF tag, and what to do about each of its values

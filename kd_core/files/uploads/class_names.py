@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from kd_core.uploads.limits import CLASSES, FEWEST, NAME, RefusedError, is_printable, quoted
+from kd_core.files.limits import CLASSES, FEWEST, NAME, RefusedError, is_printable, quoted
 
 NOTHING = "none"  # stands for no class wherever a class can be chosen
 

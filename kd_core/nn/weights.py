@@ -14,10 +14,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from kd_core.files.content_store import Shelf
+from kd_core.files.limits import RefusedError, printable, quoted
+from kd_core.files.uploads.file_type import PICKLE, PICKLES, ZIP
 from kd_core.models import Model
-from kd_core.uploads.limits import RefusedError, printable, quoted
-from kd_core.uploads.recognition import PICKLE, PICKLES, ZIP
-from kd_core.uploads.shelf import Shelf
 
 LARGEST = 2_000_000_000  # bytes of a file
 HEADER = 10_000_000  # bytes of its header: some hundred thousand tensors

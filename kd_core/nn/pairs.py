@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kd_core.models import Model
-from kd_core.taps import EMBEDDING, Shape, in_words, shapes
+from kd_core.nn.hooks import EMBEDDING, Shape, in_words, shapes
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from kd_core.uploads import archive, columns, pictures, recognition
-from kd_core.uploads.copies import first_copies
-from kd_core.uploads.limits import DECODED, KEPT, LARGEST, SMALLEST, UPLOAD, RefusedError, printable, quoted
-from kd_core.uploads.names import Names, check_counts
-from kd_core.uploads.shelf import Shelf
+from kd_core.files.content_store import Shelf
+from kd_core.files.limits import DECODED, KEPT, LARGEST, SMALLEST, UPLOAD, RefusedError, printable, quoted
+from kd_core.files.uploads import csv_dataset, decode, file_type, zip_images
+from kd_core.files.uploads.class_names import Names, check_counts
+from kd_core.files.uploads.duplicates import first_copies
 
 COLOURS = ("auto", "grey", "colour")
 PIXELS = 32
@@ -61,8 +61,8 @@ def add(name: str, blob: bytes | BinaryIO, pixels: int = PIXELS, colour: str = "
         if file.tell() > UPLOAD:
             raise RefusedError(f"it is larger than {UPLOAD / 1e9:g} GB: give a smaller file.")
         names = Names()
-        is_archive = recognition.is_archive(file)
-        inputs, numbers = _images(file, names, pixels, colour) if is_archive else columns.read(file, names, colour)
+        is_archive = file_type.is_archive(file)
+        inputs, numbers = _images(file, names, pixels, colour) if is_archive else csv_dataset.read(file, names, colour)
         if not len(numbers):
             raise RefusedError(EMPTY)
         classes, labels = names.ordered(numbers)
@@ -83,8 +83,8 @@ def add(name: str, blob: bytes | BinaryIO, pixels: int = PIXELS, colour: str = "
 
 def _images(file: BinaryIO, names: Names, pixels: int, colour: str) -> tuple[Tensor, Tensor]:
     """Of an archive: (N, C, S, S) uint8 and (N,) int64."""
-    with archive.opened(file) as opened:  # closes no file that it did not open
-        files = archive.entries(opened)
+    with zip_images.opened(file) as opened:  # closes no file that it did not open
+        files = zip_images.entries(opened)
         for entry in files:  # before anything is unpacked
             names.number(entry.folder, f"folder {quoted(entry.folder)}")
         if len(files) * pixels * pixels * (1 if colour == "grey" else 3) > KEPT:
@@ -92,8 +92,8 @@ def _images(file: BinaryIO, names: Names, pixels: int, colour: str) -> tuple[Ten
                 f"{len(files):,} images of {pixels} × {pixels} pixels are too many: choose fewer pixels."
             )
         squares, labels, decoded = [], [], 0
-        for entry, content in archive.contents(opened, files):
-            square, size = pictures.decode(content, entry.path, pixels)
+        for entry, content in zip_images.contents(opened, files):
+            square, size = decode.decode(content, entry.path, pixels)
             decoded += size
             if decoded > DECODED:
                 raise RefusedError(
@@ -101,7 +101,7 @@ def _images(file: BinaryIO, names: Names, pixels: int, colour: str) -> tuple[Ten
                 )
             squares.append(square)
             labels.append(names.number(entry.folder, entry.path))
-    return torch.from_numpy(pictures.stacked(squares, colour)), torch.tensor(labels, dtype=torch.int64)
+    return torch.from_numpy(decode.stacked(squares, colour)), torch.tensor(labels, dtype=torch.int64)
 
 
 def find(key: str) -> Upload | None:

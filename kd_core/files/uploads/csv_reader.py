@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from kd_core.uploads.limits import LINE, ROWS, RefusedError, quoted
+from kd_core.files.limits import LINE, ROWS, RefusedError, quoted
 
 DELIMITERS = (";", "\t", "|", ",")  # in the order of preference: commas may be decimal marks
 LABELS = ("label", "class", "target")  # what the column of the classes may be called

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from kd_core.uploads.limits import ENTRY, FILES, FLOOR, RATIO, UNPACKED, RefusedError, quoted
+from kd_core.files.limits import ENTRY, FILES, FLOOR, RATIO, UNPACKED, RefusedError, quoted
 
 CHUNK = 1 << 16
 RECORD = b"PK\x01\x02"  # begins each entry of the table of contents
