@@ -11,7 +11,7 @@ from PIL import features
 from torch import Tensor
 
 from kd_core.config import read_flat
-from kd_core.datasets import Data, _rendering, load
+from kd_core.datasets import Data, _font_rendering, load
 from kd_core.datasets.glyphs import Glyphs
 
 SMALL = Glyphs(count=700)
@@ -146,7 +146,7 @@ def test_grain_has_the_standard_deviation_that_is_promised() -> None:
 
 
 def test_the_distance_field_of_a_bar_falls_by_the_way_one_goes_from_its_edge() -> None:
-    field = _rendering.fields("I-")[0, 0]
+    field = _font_rendering.fields("I-")[0, 0]
     tile = 20 / 28 / 16  # half of the 32 tiles that a character is long, in halves of an image
     right = field[24, 27:30]  # the middle of the bar is between 23 and 24
     assert (right < 0).all()

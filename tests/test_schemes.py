@@ -18,7 +18,7 @@ from kd_core.nn.inference import answers
 from kd_core.nn.pairs import Pair
 from kd_core.plan import behind
 from kd_core.schemes import plan_of
-from kd_core.schemes._between import between
+from kd_core.schemes._assistant_sizes import between
 from kd_core.training import Kept, Training
 from tests.methods.golden import Golden
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import torch
 
 from kd_core.datasets import Data
-from kd_core.datasets._fetched import Fetched, Piece, published
-from kd_core.datasets._splitting import with_validation
+from kd_core.datasets._downloaded import Fetched, Piece, published
+from kd_core.datasets._splits import with_validation
 from kd_core.files.download import Remote
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kd_core.base.options import shorten
-from kd_core.datasets._splitting import check_room
+from kd_core.datasets._splits import check_room
 from kd_core.files.uploads import decode
 
 READ = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")

@@ -14,7 +14,7 @@ from torch import Tensor
 from kd_core.base.options import choice, shorten, text, whole
 from kd_core.datasets import Data, Dataset, NotHereError, Report
 from kd_core.datasets._images import REMEDY, class_folders, read_classes
-from kd_core.datasets._splitting import HELD_OUT, assemble, held_out, with_validation
+from kd_core.datasets._splits import HELD_OUT, assemble, held_out, with_validation
 from kd_core.files.limits import LARGEST, SMALLEST
 
 VARIABLE = "DISTILLERY_FOLDERS"

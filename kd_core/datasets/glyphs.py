@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from kd_core.base.options import choice, number, shorten, text, whole
 from kd_core.base.seeds import generator
-from kd_core.datasets import Data, Dataset, Split, _rendering, standardised
+from kd_core.datasets import Data, Dataset, Split, _font_rendering, standardised
 
 LOOKED_AT = 2000  # images in each of the validation and the test split, at most
 CHUNK = 500  # images drawn at once
@@ -78,9 +78,9 @@ class Glyphs(Dataset):
             return "choose at least two characters"
         if twice := [character for place, character in enumerate(characters) if character in characters[:place]]:
             return f"name every character once; {twice[0]} stands there again"
-        if not _rendering.has_fonts():
+        if not _font_rendering.has_fonts():
             return ""  # load() says so; nobody needs to choose other characters
-        missing = [character for character in characters if not _rendering.is_drawable(character)]
+        missing = [character for character in characters if not _font_rendering.is_drawable(character)]
         return f"the font cannot draw {''.join(missing)}; leave that out" if missing else ""
 
     def load(self) -> Data:
@@ -91,16 +91,16 @@ class Glyphs(Dataset):
         instructions, may round a few pixels to the next grey. Raises ValueError where Pillow was built without
         FreeType.
         """
-        if not _rendering.has_fonts():
+        if not _font_rendering.has_fonts():
             raise ValueError("Drawing characters needs Pillow with FreeType: install Pillow with pip, as it is there.")
         looked_at = min(LOOKED_AT, self.count)
         counts = {"train": self.count, "validation": looked_at, "test": looked_at}
-        tiles = _rendering.fields(self.classes)
+        tiles = _font_rendering.fields(self.classes)
         with _workers() as pool:
             drawn = {part: self._drawn(part, count, tiles, pool) for part, count in counts.items()}
         mean, std = _moments(drawn["train"][0][:MEASURED])
         train, validation, test = (Split(standardised(images, mean, std), labels) for images, labels in drawn.values())
-        return Data(train, validation, test, tuple(self.classes), mean, std, _rendering.FILL)
+        return Data(train, validation, test, tuple(self.classes), mean, std, _font_rendering.FILL)
 
     def _drawn(self, part: str, count: int, tiles: Tensor, pool: Executor) -> tuple[Tensor, Tensor]:
         """Bytes (N, 1, H, W) and labels (N,). Each chunk has a stream of its own, so that more come without change."""
@@ -111,7 +111,9 @@ class Glyphs(Dataset):
         def draw(start: int) -> None:
             shown = F.pad(labels[start : start + CHUNK], (0, max(0, start + CHUNK - count)))  # always a whole chunk
             chance = generator(self.draw, "glyphs", part, "images", start)
-            chunk = _rendering.crooked(tiles, shown, chance, side=side, deformation=self.deformation, noise=self.noise)
+            chunk = _font_rendering.crooked(
+                tiles, shown, chance, side=side, deformation=self.deformation, noise=self.noise
+            )
             images[start : start + CHUNK] = chunk[: count - start]
 
         list(pool.map(draw, range(0, count, CHUNK)))

@@ -11,9 +11,9 @@ import torch
 
 from kd_core.base.options import whole
 from kd_core.datasets import Data
-from kd_core.datasets._fetched import Fetched, Piece, published
+from kd_core.datasets._downloaded import Fetched, Piece, published
 from kd_core.datasets._images import REMEDY, read_images
-from kd_core.datasets._splitting import check_room, with_validation
+from kd_core.datasets._splits import check_room, with_validation
 from kd_core.files.download import Remote
 from kd_core.files.limits import SMALLEST
 

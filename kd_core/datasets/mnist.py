@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_core.datasets._idx import Idx, four_files
+from kd_core.datasets._mnist_format import Idx, four_files
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from kd_core.base.options import whole
 from kd_core.datasets import Data
-from kd_core.datasets._fetched import Fetched, Piece, published
-from kd_core.datasets._splitting import check_room, with_validation
+from kd_core.datasets._downloaded import Fetched, Piece, published
+from kd_core.datasets._splits import check_room, with_validation
 from kd_core.files.download import Remote
 
 SIDE = 96  # pixels, as published

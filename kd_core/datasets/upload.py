@@ -12,7 +12,7 @@ from torch import Tensor
 from kd_core.base.options import text
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, NotHereError, Report, Split, standardised
-from kd_core.datasets._splitting import moments
+from kd_core.datasets._splits import moments
 from kd_core.files import uploads
 from kd_core.files.uploads.duplicates import first_copies
 

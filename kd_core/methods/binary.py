@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.methods import Signals
-from kd_core.methods._weighted import Weighted, labels_weigh, softened_by, weighs
+from kd_core.methods._base import Weighted, labels_weigh, softened_by, weighs
 
 
 def binary(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:

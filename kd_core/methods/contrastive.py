@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from kd_core.base.options import number, whole
 from kd_core.methods import Pair, Signals
-from kd_core.methods._layers import Embeddings
-from kd_core.methods._weighted import weighs
+from kd_core.methods._base import weighs
+from kd_core.methods._feature_base import Embeddings
 from kd_core.nn.hooks import EMBEDDING
 
 EPSILON = 1e-7

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from kd_core.base.options import whole
 from kd_core.methods import Pair, Signals
-from kd_core.methods._layers import Embeddings
-from kd_core.methods._weighted import weighs
+from kd_core.methods._base import weighs
+from kd_core.methods._feature_base import Embeddings
 from kd_core.nn.hooks import EMBEDDING
 
 

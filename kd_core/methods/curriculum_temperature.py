@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kd_core.base.options import number, whole
 from kd_core.methods import Pair, Part, Signals
-from kd_core.methods._weighted import Weighted, labels_weigh, weighs
+from kd_core.methods._base import Weighted, labels_weigh, weighs
 from kd_core.methods.soft_targets import soft_targets
 
 

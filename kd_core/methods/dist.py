@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kd_core.base.options import number
 from kd_core.methods import Signals
-from kd_core.methods._weighted import Weighted, softened_by, weighs
+from kd_core.methods._base import Weighted, softened_by, weighs
 
 EPSILON = 1e-8
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kd_core.base.options import number, whole
 from kd_core.methods import Pair, Part, Signals
-from kd_core.methods._weighted import Weighted, softened_by, weighs
+from kd_core.methods._base import Weighted, softened_by, weighs
 
 
 def dkd(  # noqa: PLR0917

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.methods import Match, Pair
-from kd_core.methods._layers import Layers
-from kd_core.methods._weighted import weighs
+from kd_core.methods._base import weighs
+from kd_core.methods._feature_base import Layers
 from kd_core.nn.adapters import Regressor, vector
 from kd_core.nn.hooks import LOGITS, Shape
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kd_core.base.options import switch
 from kd_core.methods import Signals
-from kd_core.methods._weighted import Weighted, labels_weigh, weighs
+from kd_core.methods._base import Weighted, labels_weigh, weighs
 
 
 def logit_mse(student_logits: Tensor, teacher_logits: Tensor, centred: bool = False) -> Tensor:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from kd_core.methods import Pair, Signals
-from kd_core.methods._weighted import Weighted, labels_weigh, softened_by, weighs
+from kd_core.methods._base import Weighted, labels_weigh, softened_by, weighs
 from kd_core.methods.soft_targets import soft_targets
 
 EPSILON = 1e-7

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.methods import Signals
-from kd_core.methods._weighted import Weighted, labels_weigh, soft_targets_weigh, weighs
+from kd_core.methods._base import Weighted, labels_weigh, soft_targets_weigh, weighs
 from kd_core.methods.logit_mse import logit_mse
 from kd_core.methods.soft_targets import soft_targets
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from kd_core.methods._layers import Embeddings
-from kd_core.methods._weighted import weighs
+from kd_core.methods._base import weighs
+from kd_core.methods._feature_base import Embeddings
 
 EPSILON = 1e-7
 

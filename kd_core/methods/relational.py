@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 from kd_core.base.options import number
 from kd_core.methods import Part, Signals
-from kd_core.methods._layers import Embeddings
-from kd_core.methods._weighted import weighs
+from kd_core.methods._base import weighs
+from kd_core.methods._feature_base import Embeddings
 from kd_core.nn.hooks import EMBEDDING
 
 SMALLEST = 1e-12  # squared distance of two different examples

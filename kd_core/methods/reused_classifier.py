@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from kd_core.base.options import whole
 from kd_core.methods import Match, Pair
-from kd_core.methods._layers import Layers
-from kd_core.methods._weighted import labels_weigh, weighs
+from kd_core.methods._base import labels_weigh, weighs
+from kd_core.methods._feature_base import Layers
 from kd_core.models import Frozen
 from kd_core.nn.adapters import same_size
 from kd_core.nn.hooks import EMBEDDING, LOGITS, Shape

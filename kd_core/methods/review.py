@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from kd_core.base.options import whole
 from kd_core.methods import Pair, Part, Signals, added
-from kd_core.methods._layers import Layers
-from kd_core.methods._weighted import weighs
+from kd_core.methods._base import weighs
+from kd_core.methods._feature_base import Layers
 from kd_core.nn.adapters import describe, shrunk
 
 LEVELS = (4, 2, 1)  # sizes of the pyramid

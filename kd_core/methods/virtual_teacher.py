@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kd_core.base.options import choice, number
 from kd_core.methods import LABELS, LOGITS, Match, Pair, Signals
-from kd_core.methods._weighted import Weighted, labels_weigh, weighs
+from kd_core.methods._base import Weighted, labels_weigh, weighs
 
 REPOSITORY, PAPER = "repository", "paper"
 

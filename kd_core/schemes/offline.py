@@ -9,7 +9,7 @@ from kd_core.base.options import whole
 from kd_core.config import RunConfig
 from kd_core.plan import TEACHER, Learner, Phase
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
-from kd_core.schemes._between import between
+from kd_core.schemes._assistant_sizes import between
 
 
 @dataclass(frozen=True)

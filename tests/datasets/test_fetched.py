@@ -139,7 +139,7 @@ def test_damaged_files_are_named_and_not_unpickled(
 
 
 def test_more_than_half_of_the_memory_is_refused_with_its_size(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kd_core.datasets._splitting.memory", lambda: 40_000_000)
+    monkeypatch.setattr("kd_core.datasets._splits.memory", lambda: 40_000_000)
     with pytest.raises(ValueError, match=r"250 images of 96 × 96 pixels take 28 MB.*choose fewer pixels"):
         loaded("stl10")
     assert loaded("stl10", pixels=16).shape == (3, 16, 16)

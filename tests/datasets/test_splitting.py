@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from kd_core.datasets import _splitting
-from kd_core.datasets._splitting import assemble, held_out, moments
+from kd_core.datasets import _splits
+from kd_core.datasets._splits import assemble, held_out, moments
 
 
 def test_at_most_so_many_are_held_out_and_each_class_keeps_its_share() -> None:
@@ -44,11 +44,11 @@ def test_a_label_without_a_class_is_refused() -> None:
 
 
 def test_the_memory_of_a_container_counts_where_it_is_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = _splitting.memory()
+    whole = _splits.memory()
     assert whole > 100_000_000
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(_splitting, "LIMIT", limit)
+    monkeypatch.setattr(_splits, "LIMIT", limit)
     limit.write_text("1000000\n")
-    assert _splitting.memory() == 1_000_000
+    assert _splits.memory() == 1_000_000
     limit.write_text("max\n")
-    assert _splitting.memory() >= whole
+    assert _splits.memory() >= whole

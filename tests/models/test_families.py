@@ -13,7 +13,7 @@ from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.nn.hooks import EMBEDDING, shapes, tapped
 from kd_core.nn.pairs import Pair
-from kd_core.schemes._between import between
+from kd_core.schemes._assistant_sizes import between
 
 CONVOLUTIONAL = [name for name in members("models") if name not in {"mlp", "zoo"}]
 EVERY = [*CONVOLUTIONAL, "mlp", "zoo"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kd_core.datasets import Data
-from kd_core.datasets._fetched import Fetched, Piece, published
-from kd_core.datasets._splitting import with_validation
+from kd_core.datasets._downloaded import Fetched, Piece, published
+from kd_core.datasets._splits import with_validation
 from kd_core.files.download import Remote
 
 NAMES = tuple(f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))

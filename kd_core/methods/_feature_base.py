@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from kd_core.methods import Match, Pair, Signals, added
-from kd_core.methods._weighted import Weighted
+from kd_core.methods._base import Weighted
 from kd_core.nn.hooks import EMBEDDING, Shape
 
 
