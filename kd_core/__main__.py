@@ -8,19 +8,19 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from kd_core import presets
 from kd_core.base.events import Event, Failed, Finished, Switched, Validated, to_json
 from kd_core.base.options import Option, as_text, options_of
 from kd_core.base.process import keep_freed_memory
 from kd_core.base.registry import GROUPS, find, members
-from kd_core.comparison import SEEDS, Comparison
-from kd_core.config import MEMBERS, RunConfig, from_flat, settings
+from kd_core.config import presets
+from kd_core.config.comparison import SEEDS, Comparison
+from kd_core.config.run import MEMBERS, RunConfig, from_flat, settings
+from kd_core.config.sweep import Sweep
 from kd_core.control import AT_ONCE
 from kd_core.datasets import Dataset
 from kd_core.files.archive import amount
 from kd_core.schemes import comparison_of
 from kd_core.stacking.together import train_all
-from kd_core.sweep import Sweep
 from kd_core.training import Training
 from kd_core.verdict import verdict
 

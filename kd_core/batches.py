@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from kd_core.augmentation import Augmentation
 from kd_core.base.devices import free_memory
+from kd_core.config.augmentation import Augmentation
 from kd_core.datasets import Data, Split
 from kd_core.methods import Mixed
 

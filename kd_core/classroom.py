@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from kd_core.config.plan import ALL, LABELLED, LOSSES, Phase, pairs_of
 from kd_core.datasets import Data
 from kd_core.instruction import Instruction, Source
 from kd_core.learning import Learning
-from kd_core.plan import ALL, LABELLED, LOSSES, Phase, pairs_of
 from kd_core.teaching import Teaching
 
 

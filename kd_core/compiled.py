@@ -10,10 +10,10 @@ from torch import Tensor
 
 from kd_core.base.events import Event, Switched
 from kd_core.base.options import options_of
+from kd_core.config.plan import Phase
 from kd_core.learning import Learning
 from kd_core.methods import Method, Part, Signals
 from kd_core.order import Order
-from kd_core.plan import Phase
 from kd_core.schedules import share
 from kd_core.teaching import Teaching
 from kd_core.wholestep import objective, replicas

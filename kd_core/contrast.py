@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kd_core.base.events import Network
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
+from kd_core.config.comparison import Comparison
+from kd_core.config.run import RunConfig
 from kd_core.schemes import comparison_of
 from kd_core.store import Run, Store
 from kd_core.verdict import Verdict, confidence_interval, verdict

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from torch import nn
 
 from kd_core.base.metrics import judge
+from kd_core.config.label_subset import NONE
+from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
 from kd_core.nn.composite import within
 from kd_core.nn.inference import answers
-from kd_core.plan import TEACHER
-from kd_core.views import NONE
 
 
 def judged(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, float]]:

@@ -14,13 +14,13 @@ from kd_core.base.options import options_of
 from kd_core.base.seeds import derive, generator
 from kd_core.batches import Batch, Examples
 from kd_core.chain import Chain
-from kd_core.compute import Compute
+from kd_core.config.compute import Compute
+from kd_core.config.plan import Learner
+from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.instruction import Instruction
 from kd_core.methods import Part, label_part, label_slope, total
 from kd_core.nn.hooks import tapped
 from kd_core.optimisers import Optimiser
-from kd_core.plan import Learner
-from kd_core.recipes import Recipe, TeacherRecipe
 
 SMALLEST_SCALE = 1.0  # of gradients of 16 bits: below it they are not finite by themselves
 

@@ -8,14 +8,16 @@ from itertools import islice
 import torch
 from torch import nn
 
-from kd_core.augmentation import Augmentation
 from kd_core.base.events import Event, Restored, Step, Switched, Validated
 from kd_core.base.seeds import initialising
 from kd_core.batches import Examples
 from kd_core.best import Best, LastCopy
 from kd_core.classroom import instructions, pool
 from kd_core.compiled import CompiledSteps, refusal
-from kd_core.compute import Compute
+from kd_core.config.augmentation import Augmentation
+from kd_core.config.compute import Compute
+from kd_core.config.plan import TEACHER, Learner, Phase, build, epochs_per_look, pairs_of, steps_per_epoch
+from kd_core.config.recipe import BEST
 from kd_core.datasets import Data
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.fitting import largest_batch
@@ -24,10 +26,8 @@ from kd_core.methods import Part
 from kd_core.nn import weights
 from kd_core.nn.inference import answers, freeze
 from kd_core.order import Order
-from kd_core.plan import TEACHER, Learner, Phase, build, epochs_per_look, pairs_of, steps_per_epoch
 from kd_core.preparation import is_reached
 from kd_core.probes import Watch
-from kd_core.recipes import BEST
 from kd_core.schedules import share
 
 _Taken = tuple[dict[str, list[Part]], float]  # of a step: the parts by role, the learning rate

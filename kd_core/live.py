@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kd_core.base.events import Adjusted
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
 
 
 class Live:

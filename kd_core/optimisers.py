@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kd_core.recipes import Recipe, TeacherRecipe
+from kd_core.config.recipe import Recipe, TeacherRecipe
 
 MOMENTUM = 0.9  # of SGD
 KINDS: Mapping[str, type[torch.optim.Optimizer]] = {

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.config.label_subset import View
 from kd_core.datasets import Data, Dataset, Split, load
-from kd_core.views import View
 
 SHARP = 64  # pixels across at least
 THUMB = 32  # pixels of an image's longer side on a sheet

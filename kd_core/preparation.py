@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 
 from kd_core.base import events
+from kd_core.config.plan import Learner, Phase, build, kind_of, saw, steps_per_epoch
 from kd_core.datasets import Data
 from kd_core.nn.cost import measure
-from kd_core.plan import Learner, Phase, build, kind_of, saw, steps_per_epoch
 
 
 def is_reached(phase: Phase, look: events.Event) -> bool:

@@ -14,11 +14,11 @@ from kd_core import snapshots
 from kd_core.base.devices import threads
 from kd_core.base.events import Event, Finished, Validated
 from kd_core.base.metrics import best_temperature
+from kd_core.config.derived_networks import derive
+from kd_core.config.plan import TEACHER, Derived, build, steps_per_epoch
 from kd_core.datasets import Split, load
-from kd_core.derivation import derive
 from kd_core.drawing import network_input
 from kd_core.nn.inference import answers, freeze
-from kd_core.plan import TEACHER, Derived, build, steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.store import Run, Store
 

@@ -11,11 +11,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kd_core.config import RunConfig
+from kd_core.config.plan import steps_per_epoch
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Sweep
 from kd_core.datasets import load
-from kd_core.plan import steps_per_epoch
 from kd_core.schemes import plan_of
-from kd_core.sweep import Sweep
 from kd_core.sweeping import Group, parted
 
 log = logging.getLogger(__name__)

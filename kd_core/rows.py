@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from kd_core.base.events import Event
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Sweep
 from kd_core.labels import Labels
-from kd_core.sweep import Sweep
 
 LABELS = "name, tags, note, pinned"
 RUN = f"id, created, config, family, seed, state, seconds, test, coalesce(sweep, ''), {LABELS}"  # for Run.of

@@ -22,7 +22,8 @@ from kd_core.base.errors import NotWrittenError
 from kd_core.base.events import Adjusted, Failed, Switched
 from kd_core.base.paths import NotHereError, artefacts
 from kd_core.base.process import keep_freed_memory
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Sweep
 from kd_core.control import Control
 from kd_core.custody import inspect
 from kd_core.endings import Endings
@@ -36,7 +37,6 @@ from kd_core.recording import recorded
 from kd_core.rounds import Rounds
 from kd_core.status import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
 from kd_core.store import Run, Store
-from kd_core.sweep import Sweep
 from kd_core.training import Training
 from kd_core.trash import Trash
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 
-from kd_core.recipes import COSINE, ONE_CYCLE, STEPS, Course
+from kd_core.config.recipe import COSINE, ONE_CYCLE, STEPS, Course
 
 RISE, LOWEST_START, LOWEST_END = 0.3, 1 / 25, 1 / 25 / 1e4  # of one cycle, as in torch.optim.lr_scheduler.OneCycleLR
 

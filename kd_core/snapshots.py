@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from kd_core.base.events import Event, Finished, Validated
-from kd_core.plan import Phase, epochs_per_look
+from kd_core.config.plan import Phase, epochs_per_look
 
 LIMIT = 64_000_000  # bytes per phase
 DENSITIES = (8, 4, 2, 1)  # looks kept per doubling of their number: most changes early

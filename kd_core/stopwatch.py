@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 
 from kd_core.base.events import Network
-from kd_core.config import RunConfig
+from kd_core.config.plan import Learner, build, first
+from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.nn import cost
-from kd_core.plan import Learner, build, first
 from kd_core.schemes import plan_of
 
 log = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kd_core.base.events import Event, Finished, Step, from_json, to_json
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Sweep
 from kd_core.database import Database
 from kd_core.packing import MOST, grouped, pack, unpack
 from kd_core.rows import RUN, SWEEP, Entry, Run, SweepRow, family_of, what_changed
-from kd_core.sweep import Sweep
 
 __all__ = ["Entry", "Run", "Store", "SweepRow", "family_of"]
 

@@ -8,9 +8,9 @@ from torch import nn
 
 from kd_core import snapshots
 from kd_core.base.events import Event, Step
-from kd_core.config import RunConfig
+from kd_core.config.plan import Phase
+from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.plan import Phase
 from kd_core.stacking.likeness import refusal
 from kd_core.stacking.stack import Stacked
 from kd_core.stacking.together import groups

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from kd_core.batches import Batch, Examples
-from kd_core.compute import Compute
+from kd_core.config.compute import Compute
 from kd_core.nn.inference import asked
 
 FITS = 512_000_000  # bytes of features that are kept

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from scipy.special import stdtrit
 
-from kd_core.comparison import STUDENT_OVER_BASELINE, Comparison, Test
+from kd_core.config.comparison import STUDENT_OVER_BASELINE, Comparison, Test
 
 LEVEL = 0.95
 

@@ -17,7 +17,7 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from kd_core import presets  # noqa: E402
+from kd_core.config import presets  # noqa: E402
 from pages.ui import published  # noqa: E402
 from pages.ui.words import plain  # noqa: E402
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kd_core import journal
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs import Runs
 
 SMALL = {"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "40"}

@@ -8,10 +8,10 @@ import re
 import shlex
 from pathlib import Path
 
-from kd_core import presets
 from kd_core.__main__ import main as kd_core
 from kd_core.base.options import as_text, options_of
 from kd_core.base.registry import members
+from kd_core.config import presets
 from kd_core.datasets import Dataset
 from kd_core.files.archive import amount
 from kd_core.methods import FAMILIES, Method

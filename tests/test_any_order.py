@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from kd_core import journal
 from kd_core.base.events import Adjusted
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.runs import ACTIVE, COMPLETED, INTERRUPTED, STOPPED, Runs
 from kd_core.training import Training
 from tests.waiting import wait, wait_for_end

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from kd_core.augmentation import Augmentation
 from kd_core.base.events import Step
 from kd_core.batches import Examples
-from kd_core.config import from_flat, read_flat
+from kd_core.config.augmentation import Augmentation
+from kd_core.config.run import from_flat, read_flat
 from kd_core.datasets import Data, Split, load
 from kd_core.datasets.digits import Digits
 from kd_core.methods import label_part

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kd_core.base.events import Adjusted, Event, Failed, Step, Switched, Validated
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.runs import COMPLETED, Runs
 from kd_core.training import Training

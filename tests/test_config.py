@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kd_core.base.registry import find
-from kd_core.config import RunConfig, from_flat, read_flat
+from kd_core.config.run import RunConfig, from_flat, read_flat
 
 
 @pytest.mark.parametrize(

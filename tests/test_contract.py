@@ -8,7 +8,7 @@ import torch
 from kd_core.base.events import Failed, Finished, Step
 from kd_core.base.options import as_text, options_of
 from kd_core.base.registry import GROUPS, Member, find, make, members
-from kd_core.config import OPTION_GROUPS, RunConfig, from_flat, read_flat, settings
+from kd_core.config.run import OPTION_GROUPS, RunConfig, from_flat, read_flat, settings
 from kd_core.datasets import Data, Dataset, NotHereError, load
 from kd_core.nn.cost import measure
 from kd_core.training import Training

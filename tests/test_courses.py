@@ -9,7 +9,7 @@ from scipy import stats
 
 from kd_core import courses
 from kd_core.base.events import Event, Network, Phase, Prepared, Step, Validated
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.ledger import Ledger
 from kd_core.store import Store
 

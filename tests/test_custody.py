@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Axis, Sweep
 from kd_core.custody import inspect
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.store import Store
-from kd_core.sweep import Axis, Sweep
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import Generations
 from kd_core.runs import Runs
 from kd_core.store import Store

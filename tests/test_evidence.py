@@ -1,6 +1,6 @@
 """What the README claims about distillation, measured again."""
 
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.training import Training
 from kd_core.verdict import Verdict, verdict
 

@@ -10,7 +10,7 @@ import torch
 from PIL import features
 from torch import Tensor
 
-from kd_core.config import read_flat
+from kd_core.config.run import read_flat
 from kd_core.datasets import Data, _font_rendering, load
 from kd_core.datasets.glyphs import Glyphs
 

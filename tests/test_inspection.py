@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix, log_loss, recall_score
 
 from kd_core import inspection
 from kd_core.base.registry import members
-from kd_core.config import RunConfig, read_flat
+from kd_core.config.run import RunConfig, read_flat
 from kd_core.inspection import DIFFERENCE, GROUPS, Inspection
 from kd_core.recall import Recall
 from kd_core.runs import Runs

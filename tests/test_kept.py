@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
 from kd_core.kept import KeptPhases
 from kd_core.training import Training
 

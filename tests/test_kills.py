@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from kd_core.base.events import Adjusted
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.training import Training
 from tests.faults.lives import killed
 

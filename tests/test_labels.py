@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
 from kd_core.labels import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS, Labelling, Labels, checked
 from kd_core.store import Store
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kd_core.base.events import Finished
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.labels import Labelling, checked
 from kd_core.ledger import ORDERS, Ledger, Search
 from kd_core.store import Store
@@ -81,7 +81,7 @@ def test_reading_writes_nothing_and_loads_no_data(store: Store, monkeypatch: pyt
     def loaded(dataset: object) -> None:
         raise AssertionError("data were loaded")
 
-    monkeypatch.setattr("kd_core.config.load", loaded)
+    monkeypatch.setattr("kd_core.config.run.load", loaded)
     ledger = Ledger(store)
     (row,) = ledger.page(Search("hard"), 0, 5)
     assert row.listed.method.name == "hard_labels"

@@ -1,7 +1,7 @@
 """Steps in rows of the store."""
 
 from kd_core.base.events import Adjusted, Event, Step, to_json
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
 from kd_core.packing import MOST, grouped, pack, unpack
 from kd_core.store import Store
 from kd_core.training import Training

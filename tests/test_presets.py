@@ -6,12 +6,12 @@ import re
 import pytest
 import torch
 
-from kd_core import presets
 from kd_core.__main__ import main
 from kd_core.base.registry import make
-from kd_core.config import RunConfig, from_flat
+from kd_core.config import presets
+from kd_core.config.presets import Claim
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import Signals, total
-from kd_core.presets import Claim
 from kd_core.schedules import share
 from kd_core.schemes import plan_of
 from kd_core.store import family_of

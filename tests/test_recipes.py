@@ -8,7 +8,7 @@ from torch import nn
 
 from kd_core.base.events import Event, Failed, Finished, Restored, Step, Validated
 from kd_core.base.metrics import accuracy
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
 from kd_core.learning import Learning
 from kd_core.nn.inference import answers

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from kd_core import rehearsal
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Axis, Sweep
 from kd_core.rehearsal import Past, Rehearsals
-from kd_core.sweep import Axis, Sweep
 from tests.waiting import wait
 
 GRID = (Axis("temperature", ("1", "4")), Axis("alpha", ("0.3", "0.9")))
@@ -55,8 +55,8 @@ def test_a_trial_that_was_stopped_says_nothing(small_with: With) -> None:
 def test_a_server_that_ends_while_a_sweep_is_tried_out_and_compiled_ends_in_order(tmp_path: Path) -> None:
     code = (
         "import time; from kd_core import interpreter; interpreter.end_without_waiting(); "
-        "from kd_core import rehearsal; from kd_core.config import from_flat; "
-        "from kd_core.sweep import Axis, Sweep; "
+        "from kd_core import rehearsal; from kd_core.config.run import from_flat; "
+        "from kd_core.config.sweep import Axis, Sweep; "
         "base = from_flat({'dataset': 'moons', 'epochs': '9000'}); "
         "rehearsal.shared().ask(Sweep(base, (Axis('temperature', ('1', '4')),)), 'cpu'); time.sleep(0.5)"
     )

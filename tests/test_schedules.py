@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from kd_core.recipes import Recipe
+from kd_core.config.recipe import Recipe
 from kd_core.schedules import share
 
 STEPS = 200

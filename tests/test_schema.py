@@ -9,12 +9,12 @@ import pytest
 
 from kd_core import schema
 from kd_core.base.events import Adjusted, Event, Finished, Step, to_json
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Axis, Sweep
 from kd_core.packing import pack
 from kd_core.runs import Runs
 from kd_core.schema import MIGRATIONS
 from kd_core.store import Store
-from kd_core.sweep import Axis, Sweep
 from kd_core.training import Training
 from tests.waiting import wait_for_end
 

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from kd_core.base.events import Adjusted, Event, Finished, Prepared, Step, Validated
 from kd_core.base.registry import members
-from kd_core.config import RunConfig, from_flat, read_flat
+from kd_core.config.plan import behind
+from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods.soft_targets import soft_targets
@@ -16,7 +17,6 @@ from kd_core.models.mlp import Mlp
 from kd_core.nn.composite import UNKNOWN, average_logits, average_probabilities, found_as_often, joined
 from kd_core.nn.inference import answers
 from kd_core.nn.pairs import Pair
-from kd_core.plan import behind
 from kd_core.schemes import plan_of
 from kd_core.schemes._assistant_sizes import between
 from kd_core.training import Kept, Training
@@ -378,8 +378,8 @@ def test_a_network_for_some_classes_is_judged_by_their_examples_alone() -> None:
 
 def test_a_loud_teacher_does_not_win_by_its_scale() -> None:
     """The same answers ten times as loud, calibrated, give the same network."""
+    from kd_core.config.derived_networks import calibrated
     from kd_core.datasets import Split
-    from kd_core.derivation import calibrated
 
     chance = torch.Generator().manual_seed(0)
     labels = torch.arange(400) % 4

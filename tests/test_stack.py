@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kd_core.base.events import Event, Failed, Finished, Pinned, Prepared, Probed, Step, Surface, Validated, to_json
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.stacking.cohort import Cohort
 from kd_core.stacking.stack import Stacked, refusal

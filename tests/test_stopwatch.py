@@ -9,7 +9,7 @@ import pytest
 
 from kd_core import stopwatch
 from kd_core.base.events import Network
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
 from kd_core.stopwatch import Latency, Stopwatch, kind_of, summary
 from tests.waiting import wait
 

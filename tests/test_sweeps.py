@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from kd_core.base.events import Finished, Step, Validated
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
+from kd_core.config.sweep import MOST, Axis, Sweep
 from kd_core.nn.inference import answers
 from kd_core.recall import Recall
 from kd_core.runs import COMPLETED, INTERRUPTED, STOPPED, Runs
 from kd_core.schema import MIGRATIONS
 from kd_core.store import Store
-from kd_core.sweep import MOST, Axis, Sweep
 from kd_core.training import Training
 from tests.waiting import wait, wait_for_end
 

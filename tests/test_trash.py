@@ -7,12 +7,12 @@ import pytest
 
 from kd_core.base.events import Adjusted
 from kd_core.base.paths import artefacts
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Sweep
 from kd_core.ledger import Ledger, Search
 from kd_core.rows import family_of
 from kd_core.runs import Runs
 from kd_core.store import Store
-from kd_core.sweep import Sweep
 from kd_core.trash import Trash
 from tests.waiting import wait_for_end
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kd_core.comparison import Comparison
+from kd_core.config.comparison import Comparison
 from kd_core.verdict import confidence_interval, verdict
 
 

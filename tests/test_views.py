@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from kd_core.config import from_flat
+from kd_core.config.label_subset import FULL, Labels
+from kd_core.config.run import from_flat
 from kd_core.datasets import Data, load
-from kd_core.views import FULL, Labels
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from kd_core.base.devices import threads
 from kd_core.base.registry import find
 from kd_core.chain import linear_layers
+from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.methods import Method, Signals
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
-from kd_core.recipes import Recipe, TeacherRecipe
 from kd_core.wholestep import compiling, objective
 from kd_core.wholestep import step as wholestep
 from kd_core.wholestep.compiling import pays

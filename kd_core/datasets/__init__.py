@@ -1,7 +1,7 @@
 """Sources of data, one file each.
 
 A data set gives three splits that never change. What a student is shown of the training split (few labels, wrong
-labels, a missing class) is decided in :mod:`kd_core.views`, for every data set alike.
+labels, a missing class) is decided in :mod:`kd_core.config.label_subset`, for every data set alike.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kd_core.base.options import as_text, options_of
-from kd_core.config import RunConfig, read_flat
+from kd_core.config.recipe import Recipe, TeacherRecipe
+from kd_core.config.run import RunConfig, read_flat
 from kd_core.datasets import load
-from kd_core.recipes import Recipe, TeacherRecipe
 from kd_core.schemes import plan_of
 
 LONGER = 3  # times as many epochs: a choice; twice as many often still rise

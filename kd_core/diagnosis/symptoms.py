@@ -12,13 +12,13 @@ from torch.nn import functional as F
 from kd_core.base import metrics
 from kd_core.base.devices import threads
 from kd_core.base.events import Event
-from kd_core.comparison import Comparison, Test
-from kd_core.config import RunConfig
+from kd_core.config.comparison import Comparison, Test
+from kd_core.config.plan import TEACHER, Learner, first
+from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.diagnosis.curves import EVENTS, Curves, read
 from kd_core.methods import Method
 from kd_core.nn.inference import answers
-from kd_core.plan import TEACHER, Learner, first
 from kd_core.recall import TAUGHT, Recall
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store import Run, Store

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from kd_core import objections
-from kd_core.comparison import Comparison
-from kd_core.config import Arrangement, RunConfig
+from kd_core.config import validation
+from kd_core.config.comparison import Comparison
+from kd_core.config.label_subset import View
+from kd_core.config.plan import BASELINE, STUDENT, TEACHER, Learner, Phase
+from kd_core.config.run import Arrangement, RunConfig
 from kd_core.datasets import load
-from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner, Phase
-from kd_core.views import View
 
 # In the order of every list.
 FAMILIES = ("offline", "online", "self", "several teachers", "fewer labels", "teacher-free")
@@ -35,7 +35,7 @@ class Scheme(Arrangement):
         data, phases = load(config.dataset), self.phases(config)
         for phase in phases:
             for learner in phase.learners:
-                if refusal := objections.to(learner, phases, data):
+                if refusal := validation.to(learner, phases, data):
                     return refusal
         return ""
 

@@ -6,9 +6,20 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kd_core.base.options import choice, switch, text, whole
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
-from kd_core.plan import AVERAGE, LOGITS, LOSSES, MEAN_LOGITS, PROBABILITIES, STUDENT, TEACHER, Derived, Learner, Phase
+from kd_core.config.comparison import Comparison
+from kd_core.config.plan import (
+    AVERAGE,
+    LOGITS,
+    LOSSES,
+    MEAN_LOGITS,
+    PROBABILITIES,
+    STUDENT,
+    TEACHER,
+    Derived,
+    Learner,
+    Phase,
+)
+from kd_core.config.run import RunConfig
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 
 

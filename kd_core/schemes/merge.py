@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kd_core.base.options import switch
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
+from kd_core.config.comparison import Comparison
+from kd_core.config.plan import BASELINE, JOINED, RAW, TEACHER, Derived, Learner, Phase
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, load
-from kd_core.plan import BASELINE, JOINED, RAW, TEACHER, Derived, Learner, Phase
 from kd_core.schemes import Scheme, student, teacher_phase, together
 
 

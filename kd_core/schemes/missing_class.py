@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
+from kd_core.config.comparison import Comparison
+from kd_core.config.label_subset import NONE
+from kd_core.config.plan import CORRECTED, TEACHER, Derived, Phase, kind_of
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, load
-from kd_core.plan import CORRECTED, TEACHER, Derived, Phase, kind_of
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
-from kd_core.views import NONE
 
 
 @dataclass(frozen=True)

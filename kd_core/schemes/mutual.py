@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from kd_core.base.options import text, whole
 from kd_core.base.registry import make, members
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
+from kd_core.config.comparison import Comparison
+from kd_core.config.plan import AVERAGE, LOSSES, STUDENT, TEACHER, Derived, Learner, Phase
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
 from kd_core.models import Model
-from kd_core.plan import AVERAGE, LOSSES, STUDENT, TEACHER, Derived, Learner, Phase
 from kd_core.schemes import Scheme, control, together
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kd_core.base.options import whole
-from kd_core.config import RunConfig
-from kd_core.plan import TEACHER, Learner, Phase
+from kd_core.config.plan import TEACHER, Learner, Phase
+from kd_core.config.run import RunConfig
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 from kd_core.schemes._assistant_sizes import between
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
+from kd_core.config.comparison import Comparison
+from kd_core.config.plan import BASELINE, STUDENT, Learner, Phase
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
 from kd_core.models import with_article
 from kd_core.nn.hooks import EMBEDDING
-from kd_core.plan import BASELINE, STUDENT, Learner, Phase
 from kd_core.schemes import Scheme, together
 from kd_core.schemes._exit import Exit
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
+from kd_core.config.comparison import Comparison
+from kd_core.config.plan import STUDENT, TEACHER, Learner, Phase
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
-from kd_core.plan import STUDENT, TEACHER, Learner, Phase
 from kd_core.schemes import Scheme, control, student, together
 
 BOOSTER = "booster"

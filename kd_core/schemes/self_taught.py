@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
-from kd_core.plan import TEACHER, Learner, Phase
+from kd_core.config.comparison import Comparison
+from kd_core.config.plan import TEACHER, Learner, Phase
+from kd_core.config.run import RunConfig
 from kd_core.schemes import Scheme, control, student, together
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kd_core.base.options import whole
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
-from kd_core.plan import BASELINE, STUDENT, Phase
-from kd_core.recipes import COSINE
+from kd_core.config.comparison import Comparison
+from kd_core.config.plan import BASELINE, STUDENT, Phase
+from kd_core.config.recipe import COSINE
+from kd_core.config.run import RunConfig
 from kd_core.schemes import Scheme, control, student, together
 
 

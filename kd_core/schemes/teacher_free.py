@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
+from kd_core.config.comparison import Comparison
+from kd_core.config.plan import STUDENT, TEACHER, Phase
+from kd_core.config.run import RunConfig
 from kd_core.methods.label_smoothing import LabelSmoothing
 from kd_core.methods.virtual_teacher import VirtualTeacher
-from kd_core.plan import STUDENT, TEACHER, Phase
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kd_core.base.options import number, switch, whole
-from kd_core.comparison import Comparison
-from kd_core.config import RunConfig
+from kd_core.config.comparison import Comparison
+from kd_core.config.plan import LABELLED, STUDENT, SURE, TEACHER, Phase
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, load
-from kd_core.plan import LABELLED, STUDENT, SURE, TEACHER, Phase
 from kd_core.schemes import Scheme, control, student, teacher_phase, together
 
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.seeds import generator, initialising
-from kd_core.config import RunConfig
+from kd_core.config.label_subset import UNLABELLED, View
+from kd_core.config.plan import LABELLED, Learner, Phase, build, epochs_per_look, steps_per_epoch
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
 from kd_core.methods import Method
 from kd_core.nn.inference import answers
-from kd_core.plan import LABELLED, Learner, Phase, build, epochs_per_look, steps_per_epoch
 from kd_core.schedules import share
 from kd_core.stacking.likeness import in_force
-from kd_core.views import UNLABELLED, View
 from kd_core.wholestep.objective import Objective
 from kd_core.wholestep.replicas import Replicas
 from kd_core.wholestep.step import Shown, WholeStep

@@ -9,12 +9,12 @@ from torch import nn
 
 from kd_core.base.events import Event, Failed, Finished, Probed, Step, Surface, Validated
 from kd_core.base.seeds import initialising
-from kd_core.config import RunConfig
+from kd_core.config.derived_networks import derive
+from kd_core.config.plan import Phase, build
+from kd_core.config.run import RunConfig
 from kd_core.datasets import load
-from kd_core.derivation import derive
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
-from kd_core.plan import Phase, build
 from kd_core.stacking.likeness import apart
 from kd_core.training import Kept, Training
 

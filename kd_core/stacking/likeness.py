@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from kd_core.base.options import options_of
-from kd_core.compute import EXACT
-from kd_core.config import RunConfig
+from kd_core.config.compute import EXACT
+from kd_core.config.plan import ALL, LABELLED, SURE, Learner, Phase, build
+from kd_core.config.recipe import BEST, Basics, Recipe
+from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.methods import Method
-from kd_core.plan import ALL, LABELLED, SURE, Learner, Phase, build
-from kd_core.recipes import BEST, Basics, Recipe
 from kd_core.schemes import plan_of
 from kd_core.wholestep import objective, replicas
 

@@ -9,12 +9,12 @@ from torch.nn import functional as F
 
 from kd_core.base.events import Event, Pinned, Probed, Surface, Validated
 from kd_core.base.metrics import judge
+from kd_core.config.label_subset import NONE
+from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
 from kd_core.nn.inference import answers
-from kd_core.plan import TEACHER
 from kd_core.probes import GRID, extent, grid, pin, rounded, surface
 from kd_core.stacking.cohort import Cohort
-from kd_core.views import NONE
 
 
 def shares(top: Tensor, classes: Tensor) -> list[float]:

@@ -20,11 +20,11 @@ from torch import nn
 from kd_core.base import devices, events
 from kd_core.base.devices import threads
 from kd_core.base.events import Event, Failed, Finished, Prepared
-from kd_core.config import RunConfig
+from kd_core.config.plan import steps_per_epoch
+from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
-from kd_core.plan import steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.stacking.cohort import Cohort
 from kd_core.stacking.faculty import Faculty

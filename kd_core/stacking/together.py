@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kd_core.base.events import Event
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
 from kd_core.stacking.faculty import told
 from kd_core.stacking.likeness import alike, refusal
 from kd_core.stacking.stack import Stacked

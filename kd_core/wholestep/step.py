@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kd_core.recipes import Recipe, TeacherRecipe
+from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.wholestep import updates
 from kd_core.wholestep.compiling import ALWAYS, PAYS, Compiled, pays
 from kd_core.wholestep.objective import Losses, Objective

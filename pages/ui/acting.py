@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 import streamlit as st
 
 from kd_core import errands, runs
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Sweep
 from kd_core.datasets import Dataset
 from kd_core.files import uploads
 from kd_core.labels import Labels
@@ -23,7 +24,6 @@ from kd_core.models import Model
 from kd_core.nn import weights
 from kd_core.runs import Runs
 from kd_core.schemes import plan_of
-from kd_core.sweep import Sweep
 from pages.ui import room
 from pages.ui.words import plain
 

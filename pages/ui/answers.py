@@ -20,7 +20,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kd_core.base.options import options_of
 from kd_core.base.registry import find
-from kd_core.config import MEMBERS, OPTION_GROUPS, RunConfig
+from kd_core.config.run import MEMBERS, OPTION_GROUPS, RunConfig
 from pages.ui import settings
 from pages.ui.errors import spared
 

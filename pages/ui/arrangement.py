@@ -8,9 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.config import RunConfig
+from kd_core.config.plan import saw
+from kd_core.config.run import RunConfig
 from kd_core.datasets import load
-from kd_core.plan import saw
 from kd_core.schemes import plan_of
 from pages.ui import roles
 from pages.ui.blueprint import Blueprint

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kd_core.config import RunConfig
+from kd_core.config.plan import BASELINE, LABELLED, STUDENT, Derived, Learner, Phase, kind_of
+from kd_core.config.recipe import COSINE
+from kd_core.config.run import RunConfig
 from kd_core.datasets import load
-from kd_core.plan import BASELINE, LABELLED, STUDENT, Derived, Learner, Phase, kind_of
-from kd_core.recipes import COSINE
 from kd_core.schemes import plan_of
 from pages.ui import planning, roles
 from pages.ui.planning import MOST, is_frozen, listed, taught

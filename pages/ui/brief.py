@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kd_core.base.options import Option, as_text, options_of
-from kd_core.config import DEFAULTS
+from kd_core.config.run import DEFAULTS
 from kd_core.methods import Method
 from kd_core.store import Run
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from kd_core import pictures
 from kd_core.base.options import options_of
+from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.inspection import (
     ALL_WRONG,
     BROKE,
@@ -22,7 +23,6 @@ from kd_core.inspection import (
     Inspection,
     luck,
 )
-from kd_core.plan import BASELINE, STUDENT, TEACHER
 from kd_core.probes import extent
 from kd_core.recall import TEST
 from pages.ui import feed, tables, widget

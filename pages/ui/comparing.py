@@ -10,9 +10,9 @@ import streamlit as st
 
 from kd_core import ledger
 from kd_core.base.options import Options, as_text, choice, number, options_of, read, shorten, switch, text, whole
+from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.courses import ACCURACY, EPOCH, MOST_SMOOTH, SECONDS, STEP
 from kd_core.ledger import Search
-from kd_core.plan import BASELINE, STUDENT, TEACHER
 from pages.ui import widget
 from pages.ui.words import plain
 

@@ -9,15 +9,15 @@ from typing import Any
 import streamlit as st
 
 from kd_core import errands, pictures
-from kd_core.augmentation import Augmentation
 from kd_core.base.options import options_of, read
 from kd_core.base.registry import find, members
-from kd_core.config import RunConfig
+from kd_core.config.augmentation import Augmentation
+from kd_core.config.label_subset import Labels
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, Dataset, forget, load
 from kd_core.files import uploads
 from kd_core.files.archive import amount
 from kd_core.probes import extent
-from kd_core.views import Labels
 from pages.ui import answers, controls, feed, live, room, settings, widget
 from pages.ui.acting import acting, button, heard
 from pages.ui.errors import beside, spared

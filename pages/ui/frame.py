@@ -94,7 +94,7 @@ def _import_engine() -> None:
     """Takes seconds, so the first page is drawn meanwhile. What is loaded is left out of garbage collection."""
     try:
         import kd_core.runs  # noqa: F401
-        from kd_core.config import from_flat
+        from kd_core.config.run import from_flat
         from kd_core.nn import cost
 
         # The first use of these loads more of torch and scikit-learn, a second or two each.

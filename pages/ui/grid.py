@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core import axes, rehearsal, runs
+from kd_core import rehearsal, runs
 from kd_core.base import devices
+from kd_core.config import sweep as axes
+from kd_core.config.plan import kind_of
+from kd_core.config.sweep import MOST, Sweep
 from kd_core.datasets import load
-from kd_core.plan import kind_of
 from kd_core.rehearsal import Past
 from kd_core.schemes import plan_of
-from kd_core.sweep import MOST, Sweep
 from kd_core.sweeping import parted
 from pages.ui import planning, room, survey, widget
 from pages.ui.acting import acting, button

@@ -8,8 +8,8 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core import axes
 from kd_core.atlas import Atlas, Cell, spread
+from kd_core.config import sweep
 from pages.ui import charts, survey, tables
 from pages.ui.shades import DIVERGING, SCALES, readable, shade
 
@@ -41,7 +41,7 @@ def maps(atlas: Atlas, name: str, chosen: Cell | None) -> None:
 def title(atlas: Atlas, axis: int) -> str:
     """What an axis is called."""
     option = atlas.sweep.axes[axis].option
-    return axes.titles(atlas.sweep.base).get(option, option)
+    return sweep.titles(atlas.sweep.base).get(option, option)
 
 
 def titled(atlas: Atlas, cell: Cell) -> str:

@@ -8,9 +8,9 @@ import functools
 import streamlit as st
 
 from kd_core import runs
-from kd_core.config import DEFAULTS, RunConfig
+from kd_core.config.recipe import TeacherRecipe
+from kd_core.config.run import DEFAULTS, RunConfig
 from kd_core.ledger import Ledger
-from kd_core.recipes import TeacherRecipe
 from kd_core.schemes import plan_of
 from kd_core.store import Run
 from pages.ui import custody, labels, planning, trash

@@ -14,8 +14,8 @@ from streamlit.delta_generator import DeltaGenerator
 from kd_core import pictures, runs
 from kd_core.base.options import options_of
 from kd_core.base.registry import find
-from kd_core.config import RunConfig
-from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
+from kd_core.config.plan import BASELINE, STUDENT, TEACHER, Learner
+from kd_core.config.run import RunConfig
 from kd_core.runs import Status
 from kd_core.schemes import plan_of
 from kd_core.store import Run

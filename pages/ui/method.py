@@ -8,7 +8,7 @@ import streamlit as st
 
 from kd_core.base.options import as_text, options_of, read
 from kd_core.base.registry import find, members
-from kd_core.config import RunConfig, read_flat
+from kd_core.config.run import RunConfig, read_flat
 from kd_core.datasets import load
 from kd_core.methods import FAMILIES, Method
 from pages.ui import answers, controls, settings

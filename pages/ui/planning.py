@@ -7,12 +7,24 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from kd_core.config import RunConfig
+from kd_core.config.plan import (
+    BASELINE,
+    LOSSES,
+    STUDENT,
+    TEACHER,
+    Derived,
+    Learner,
+    Phase,
+    first,
+    kind_of,
+    pairs_of,
+    saw,
+)
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, load
 from kd_core.methods import LABELS, Method
 from kd_core.models import Model
 from kd_core.nn.pairs import Pair
-from kd_core.plan import BASELINE, LOSSES, STUDENT, TEACHER, Derived, Learner, Phase, first, kind_of, pairs_of, saw
 from kd_core.schemes import plan_of
 from pages.ui import roles
 from pages.ui.brief import weights

@@ -6,8 +6,9 @@ import datetime
 
 import streamlit as st
 
-from kd_core import atlas, axes, runs
+from kd_core import atlas, runs
 from kd_core.atlas import Atlas
+from kd_core.config import sweep
 from kd_core.ledger import Ledger
 from kd_core.runs import Status
 from kd_core.schemes import comparison_of
@@ -124,7 +125,7 @@ def _epochs(found: Atlas) -> str:
 
 def in_a_line(row: SweepRow) -> str:
     """What was swept: options and values, data, networks, method."""
-    base, names = row.config, axes.titles(row.config)
+    base, names = row.config, sweep.titles(row.config)
     varied = " × ".join(f"{names.get(axis.option, axis.option)} ({', '.join(axis.values[:6])}"
                         + (", …)" if len(axis.values) > 6 else ")") for axis in row.sweep.axes)  # fmt: skip
     return plain(

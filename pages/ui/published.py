@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from kd_core import presets, runs
-from kd_core.comparison import Test
-from kd_core.presets import Claim, Preset
+from kd_core import runs
+from kd_core.config import presets
+from kd_core.config.comparison import Test
+from kd_core.config.presets import Claim, Preset
 from pages.ui import frame
 
 UNBROKEN = "\N{NO-BREAK SPACE}"

@@ -7,7 +7,7 @@ import math
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core.plan import BASELINE, STUDENT
+from kd_core.config.plan import BASELINE, STUDENT
 from pages.ui import charts, tables
 from pages.ui.subject import Subject
 

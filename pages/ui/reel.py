@@ -12,8 +12,8 @@ from typing import Any
 from kd_core import runs
 from kd_core.base.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Switched, Validated
 from kd_core.base.registry import members
+from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.methods import Method
-from kd_core.plan import BASELINE, STUDENT, TEACHER
 from pages.ui import roles
 from pages.ui.brief import SYMBOLS, symbol
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kd_core.base import events
-from kd_core.config import RunConfig
-from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner, kind_of
+from kd_core.config.plan import BASELINE, STUDENT, TEACHER, Learner, kind_of
+from kd_core.config.run import RunConfig
 from kd_core.schemes import plan_of
 from pages.ui.browser import palette
 

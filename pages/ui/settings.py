@@ -13,7 +13,7 @@ import streamlit as st
 
 from kd_core.base.options import as_text, in_words, options_of
 from kd_core.base.registry import find, members
-from kd_core.config import MEMBERS, OPTION_GROUPS, RunConfig, read_flat
+from kd_core.config.run import MEMBERS, OPTION_GROUPS, RunConfig, read_flat
 from kd_core.datasets import load
 
 CARDS = {

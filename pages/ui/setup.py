@@ -8,19 +8,19 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.augmentation import Augmentation
 from kd_core.base import devices
 from kd_core.base.options import Options, options_of
 from kd_core.base.registry import Member, find, members
-from kd_core.compute import Compute
-from kd_core.config import MEMBERS, RunConfig
+from kd_core.config.augmentation import Augmentation
+from kd_core.config.compute import Compute
+from kd_core.config.label_subset import Labels
+from kd_core.config.recipe import Basics, Recipe, TeacherRecipe
+from kd_core.config.run import MEMBERS, RunConfig
 from kd_core.datasets import Dataset, load
 from kd_core.methods import Method, Pair
 from kd_core.models import Model
 from kd_core.nn import cost
-from kd_core.recipes import Basics, Recipe, TeacherRecipe
 from kd_core.store import Run
-from kd_core.views import Labels
 from pages.ui import (
     answers,
     arrangement,

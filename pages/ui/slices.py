@@ -7,9 +7,9 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core import axes
 from kd_core.atlas import Atlas, Cell, spread
 from kd_core.base.options import as_text
+from kd_core.config import sweep
 from pages.ui import charts
 from pages.ui.browser.palette import ROLES
 from pages.ui.heat import title, titled
@@ -37,7 +37,7 @@ def slices(atlas: Atlas, name: str, chosen: Cell) -> None:
 
 def _numbers(atlas: Atlas, axis: int) -> dict[str, float] | None:
     """The values of an axis as numbers; None where they are names."""
-    option = axes.offered(atlas.sweep.base).get(atlas.sweep.axes[axis].option)
+    option = sweep.offered(atlas.sweep.base).get(atlas.sweep.axes[axis].option)
     if option is None or option.kind not in ("number", "whole"):
         return None
     return {text: float(text) for text in atlas.sweep.axes[axis].values}
@@ -64,7 +64,7 @@ def _lines(atlas: Atlas, axis: int, cells: list[Cell], chosen: Cell) -> go.Figur
             hovertemplate="%{x}: %{y:.1f} %<extra>" + called + "</extra>",
         )  # fmt: skip
     here = numbers[chosen.values[axis]] if numbers else charts.literal(chosen.values[axis])
-    is_log = bool(numbers) and axes.is_logarithmic(tuple(x))
+    is_log = bool(numbers) and sweep.is_logarithmic(tuple(x))
     figure.update_layout(
         margin={"t": charts.BAR + charts.LEGEND, "b": 50, "l": 10, "r": 20},
         dragmode=False,

@@ -8,7 +8,7 @@ import threading
 import streamlit as st
 
 from kd_core import runs
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run

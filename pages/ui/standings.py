@@ -9,7 +9,7 @@ import streamlit as st
 from kd_core import contrast, runs, stopwatch
 from kd_core.base.options import in_words, options_of
 from kd_core.base.registry import find
-from kd_core.config import MEMBERS, OPTION_GROUPS, RunConfig
+from kd_core.config.run import MEMBERS, OPTION_GROUPS, RunConfig
 from kd_core.contrast import Standing
 from kd_core.ledger import Ledger
 from kd_core.store import Run

@@ -6,7 +6,7 @@ import streamlit as st
 
 from kd_core import runs
 from kd_core.base.options import as_text, options_of
-from kd_core.config import RunConfig
+from kd_core.config.run import RunConfig
 from kd_core.runs import Status
 from pages.ui import controls, custody, room
 from pages.ui.acting import acting, ask, heard

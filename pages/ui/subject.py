@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from kd_core import inspection, runs
+from kd_core.config.plan import STUDENT
 from kd_core.inspection import CELL, Inspection, Projection
-from kd_core.plan import STUDENT
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
 from pages.ui import roles, specimen, trash, widget

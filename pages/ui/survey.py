@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import axes
 from kd_core.base.options import Options, as_text, options_of, read, text, whole
-from kd_core.config import DEFAULTS, RunConfig, read_flat
+from kd_core.config import sweep as axes
+from kd_core.config.run import DEFAULTS, RunConfig, read_flat
+from kd_core.config.sweep import Axis, Sweep
 from kd_core.store import SweepRow
-from kd_core.sweep import Axis, Sweep
 from pages.ui.words import plain
 
 NONE = "none"

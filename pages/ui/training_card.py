@@ -7,11 +7,11 @@ import streamlit as st
 from kd_core import runs
 from kd_core.base import devices
 from kd_core.base.options import options_of
-from kd_core.compute import Compute
-from kd_core.config import RunConfig
+from kd_core.config.compute import Compute
+from kd_core.config.recipe import STEPS, Course, TeacherRecipe
+from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.nn import weights
-from kd_core.recipes import STEPS, Course, TeacherRecipe
 from pages.ui import answers, controls, room, settings, widget
 from pages.ui.acting import acting
 from pages.ui.errors import beside

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from kd_core.comparison import Comparison, Test
+from kd_core.config.comparison import Comparison, Test
 from kd_core.verdict import verdict
 
 STUDENT = Comparison()  # against its baseline

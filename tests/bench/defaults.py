@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from kd_core import datasets, plan, views
+from kd_core import datasets
 from kd_core.base.events import Validated
-from kd_core.config import from_flat
+from kd_core.config import label_subset, plan
+from kd_core.config.run import from_flat
 from kd_core.datasets import Data, Split, digits
 from kd_core.models import cnn
 from kd_core.training import Training
@@ -38,9 +39,9 @@ def replaced(owner: Any, **values: Any) -> Iterator[None]:
         datasets.forget(digits.Digits())
 
 
-def evenly(self: views.Labels, data: Data, seed: int) -> Split:
+def evenly(self: label_subset.Labels, data: Data, seed: int) -> Split:
     """The same number of labelled examples of every class."""
-    shown = random_draw(views.Labels(), data, seed)
+    shown = random_draw(label_subset.Labels(), data, seed)
     rank = torch.zeros(len(shown), dtype=torch.long)
     for label in range(len(data.classes)):
         members = shown.labels == label
@@ -49,7 +50,7 @@ def evenly(self: views.Labels, data: Data, seed: int) -> Split:
     return Split(shown.inputs[rows], shown.labels[rows])
 
 
-random_draw: Callable[[views.Labels, Data, int], Split] = views.Labels.apply
+random_draw: Callable[[label_subset.Labels, Data, int], Split] = label_subset.Labels.apply
 
 
 def row(name: str, **flat: str) -> None:
@@ -82,7 +83,7 @@ def main() -> None:
     row("batch normalisation", teacher_normalisation="batch")
     row("no normalisation", teacher_normalisation="none")
     row("fully connected teacher", teacher="mlp", teacher_widths="256-256")
-    with replaced(views.Labels, apply=evenly):
+    with replaced(label_subset.Labels, apply=evenly):
         row("labelled examples even over the classes")
     row("all labels, 20 epochs", labelled="0", epochs="20")
     row("all labels, 120 epochs", labelled="0")

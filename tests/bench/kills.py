@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from kd_core.base.events import Adjusted
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.training import Training
 from tests.bench.rows import Row, report
 from tests.faults.lives import killed

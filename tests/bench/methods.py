@@ -14,8 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 from kd_core.base.events import Finished
 from kd_core.base.registry import members
-from kd_core.comparison import SEEDS, Test
-from kd_core.config import from_flat
+from kd_core.config.comparison import SEEDS, Test
+from kd_core.config.run import from_flat
 from kd_core.methods import FAMILIES
 from kd_core.training import Kept, Training
 from tests.bench.cells import gain, spread

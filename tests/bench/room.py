@@ -17,7 +17,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.status import COMPLETED
 from kd_core.store import Store
 from tests.bench.rows import Row, report

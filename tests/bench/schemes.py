@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from kd_core.base.events import Finished
 from kd_core.base.options import as_text
 from kd_core.base.registry import find
-from kd_core.comparison import SEEDS, Comparison, Test
-from kd_core.config import from_flat
+from kd_core.config.comparison import SEEDS, Comparison, Test
+from kd_core.config.plan import behind, steps_per_epoch
+from kd_core.config.run import from_flat
 from kd_core.datasets import load
-from kd_core.plan import behind, steps_per_epoch
 from kd_core.schemes import plan_of
 from kd_core.training import Kept, Training
 from tests.bench.cells import gain, spread

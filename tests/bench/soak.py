@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from kd_core.base.process import keep_freed_memory
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.runs import COMPLETED, Runs
 from tests.bench.rows import Row, report
 from tests.waiting import wait_for_end

@@ -12,7 +12,7 @@ import math
 import time
 
 from kd_core.base.events import Event, Finished, Validated
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.control import AT_ONCE
 from kd_core.stacking.stack import Stacked
 from kd_core.training import Kept, Training

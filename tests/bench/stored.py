@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from kd_core.base.events import Event, Finished, Prepared, Probed, Step, Validated
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.plan import epochs_per_look
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.plan import epochs_per_look
 from kd_core.schemes import plan_of
 from kd_core.snapshots import pack, taken_with
 from kd_core.store import Store

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from kd_core.base.seeds import generator, initialising
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import Data, Split, load
 from kd_core.nn import weights
 from tests.bench import examples

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from kd_core import inspection
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.recall import Recall
 from kd_core.runs import Runs
 from tests.browser.server import Server

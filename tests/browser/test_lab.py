@@ -6,7 +6,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from kd_core.base.events import Adjusted
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.training import Training
 from tests.browser.server import Server
 from tests.waiting import wait

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from tests.browser.conftest import SHOTS, whole_picture
 from tests.browser.server import Server
 from tests.browser.wire import Visitor

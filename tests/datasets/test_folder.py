@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from kd_core.base.registry import find
-from kd_core.config import read_flat
+from kd_core.config.run import read_flat
 from kd_core.datasets import Data, NotHereError
 
 

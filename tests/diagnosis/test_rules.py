@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.diagnosis import Finding, Symptoms, diagnose
 from kd_core.diagnosis.curves import Curves
 from kd_core.diagnosis.symptoms import Imitation, Softened

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kd_core.base.events import Adjusted, Event, Network, Phase, Prepared, Step, Validated
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.diagnosis.curves import Curves, read
 from kd_core.diagnosis.symptoms import imitate, soften, symptoms, teacher_of, temperature_of
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kd_core import journal
 from kd_core.base.events import Event
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.runs import INTERRUPTED, STOPPED, Runs
 from kd_core.store import Store
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from kd_core.base.events import Event, Finished, Step
 from kd_core.base.registry import find, members
-from kd_core.config import RunConfig, from_flat, read_flat
+from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.matching import plan
 from kd_core.methods import FAMILIES, LABELS, Method, Signals, total

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kd_core.base.events import Finished, Step
 from kd_core.base.registry import find, members
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.methods import Method, Part, Signals
 from kd_core.methods.contrastive import Memory, contrastive
 from kd_core.methods.flow import flow

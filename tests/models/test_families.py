@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from kd_core.base.registry import find, members
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.models import Model, with_article
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core import stopwatch
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.labels import checked
 from kd_core.ledger import ORDERS
 from kd_core.runs import Runs

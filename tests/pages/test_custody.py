@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core import runs
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.runs import Runs
 from kd_core.store import Store
 

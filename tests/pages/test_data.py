@@ -10,7 +10,7 @@ from PIL import Image
 
 from kd_core import errands
 from kd_core.base.registry import find
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.datasets.mnist import Mnist
 from kd_core.files import uploads

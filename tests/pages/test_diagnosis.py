@@ -2,7 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.runs import Runs
 from tests.pages.test_distill import Open, button, run_to_end, texts
 

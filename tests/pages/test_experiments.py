@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kd_core import presets
-from kd_core.config import from_flat
-from kd_core.presets import Claim, Preset, Source
+from kd_core.config import presets
+from kd_core.config.presets import Claim, Preset, Source
+from kd_core.config.run import from_flat
 from kd_core.runs import Runs
 from pages.ui import published
 from tests.waiting import wait_for_end

@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core import inspection
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.recall import Recall
 from kd_core.runs import Runs
 from tests.pages.named import named

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from kd_core import errands
-from kd_core.config import from_flat
+from kd_core.config.run import from_flat
 from kd_core.files import uploads
 from kd_core.labels import Labelling
 from kd_core.runs import Runs

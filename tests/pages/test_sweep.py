@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 from kd_core import rehearsal
 from kd_core.base.events import Validated
 from kd_core.base.options import options_of
-from kd_core.config import RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
+from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs import Runs
-from kd_core.sweep import Axis, Sweep
 from pages.ui import heat, settings, survey
 from pages.ui.shades import readable, shade
 from tests.pages.named import named
@@ -239,7 +239,7 @@ def test_the_lab_leads_here_with_its_settings_and_here_back(open_page: Open, loo
 
 
 def test_no_setting_of_a_run_is_called_like_one_of_this_page() -> None:
-    from kd_core.config import settings as every
+    from kd_core.config.run import settings as every
 
     names = {name for name, _, _ in every()} | set(settings.RESERVED) | set(settings.CARDS)
     assert not names & set(options_of(survey.Survey))

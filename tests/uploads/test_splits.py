@@ -10,7 +10,7 @@ import torch
 
 from kd_core.base.events import Failed, Finished
 from kd_core.base.registry import find
-from kd_core.config import from_flat, read_flat
+from kd_core.config.run import from_flat, read_flat
 from kd_core.datasets import Data, NotHereError, load
 from kd_core.files import uploads
 from kd_core.training import Training

@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from kd_core import plan, runs, training
+from kd_core import runs, training
 from kd_core.base.events import Event, Failed, Probed, Step, Surface, Validated
-from kd_core.config import RunConfig
+from kd_core.config import plan
+from kd_core.config.run import RunConfig
 from kd_core.control import AT_ONCE
 from kd_core.lesson import Lesson
 from kd_core.training import Kept, Training

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kd_core.presets import Claim, Preset, Source, for_teacher, network
+from kd_core.config.presets import Claim, Preset, Source, for_teacher, network
 
 SOURCE = Source(
     "Revisiting Knowledge Distillation via Label Smoothing Regularization",

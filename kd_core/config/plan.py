@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from kd_core.config.label_subset import View
+from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data, Dataset
 from kd_core.methods import Method
 from kd_core.models import Model
 from kd_core.nn.composite import Partial, grown
 from kd_core.nn.hooks import shapes
 from kd_core.nn.pairs import Pair, SelfPair
-from kd_core.recipes import Recipe, TeacherRecipe
-from kd_core.views import View
 
 TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"  # roles, and what kind of network a role is
 PROBABILITIES, LOGITS, LOSSES = "probabilities", "logits", "losses"  # what is averaged of several teachers

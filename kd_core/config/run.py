@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
-from kd_core.augmentation import Augmentation
 from kd_core.base.options import Option, Options, as_text, options_of, read
 from kd_core.base.registry import Member, find, make, members
-from kd_core.comparison import Comparison
-from kd_core.compute import Compute
+from kd_core.config.augmentation import Augmentation
+from kd_core.config.comparison import Comparison
+from kd_core.config.compute import Compute
+from kd_core.config.label_subset import FULL, Labels, View
+from kd_core.config.recipe import Basics, Recipe, TeacherRecipe
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
 from kd_core.models import Model, with_article
 from kd_core.nn.pairs import Pair
-from kd_core.recipes import Basics, Recipe, TeacherRecipe
-from kd_core.views import FULL, Labels, View
 
 # Flat names, as in the URL and on the command line: (attribute, folder of its choices or its class, prefix).
 MEMBERS = (

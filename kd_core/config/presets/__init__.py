@@ -17,8 +17,8 @@ from typing import Any
 
 from kd_core.base.options import as_text, options_of, read
 from kd_core.base.registry import find as find_member
-from kd_core.comparison import Test
-from kd_core.config import DEFAULTS, MEMBERS, OPTION_GROUPS
+from kd_core.config.comparison import Test
+from kd_core.config.run import DEFAULTS, MEMBERS, OPTION_GROUPS
 from kd_core.files.archive import amount
 
 Settings = Mapping[str, str]  # flat, as in the URL and on the command line

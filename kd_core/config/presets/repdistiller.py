@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_core.presets import Claim, Preset, Source, Variant, for_teacher, network
+from kd_core.config.presets import Claim, Preset, Source, Variant, for_teacher, network
 
 SOURCE = Source(
     "Contrastive Representation Distillation",

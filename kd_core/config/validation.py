@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kd_core.config.plan import LOSSES, PROBABILITIES, Derived, Learner, Phase, first, model_of, pairs_of
 from kd_core.datasets import Data
 from kd_core.methods.binary import Binary
 from kd_core.models import with_article
 from kd_core.nn import weights
 from kd_core.nn.hooks import in_words, shapes
-from kd_core.plan import LOSSES, PROBABILITIES, Derived, Learner, Phase, first, model_of, pairs_of
 
 
 def to(learner: Learner, phases: Sequence[Phase], data: Data) -> str:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.metrics import best_temperature
+from kd_core.config.plan import AVERAGE, CORRECTED, MEAN_LOGITS, RAW, Derived
 from kd_core.datasets import Data, Split
 from kd_core.nn.composite import UNKNOWN, Average, Corrected, Joined, found_as_often
 from kd_core.nn.inference import answers, freeze
-from kd_core.plan import AVERAGE, CORRECTED, MEAN_LOGITS, RAW, Derived
 
 COLDEST, HOTTEST = 0.25, 20.0  # temperatures that calibrate a teacher
 

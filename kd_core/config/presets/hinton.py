@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.presets import Claim, Preset, Source, network
+from kd_core.config.presets import Claim, Preset, Source, network
 
 SOURCE = Source(
     "Distilling the Knowledge in a Neural Network",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.presets import Claim, Preset, Settings, Source, Variant, network
+from kd_core.config.presets import Claim, Preset, Settings, Source, Variant, network
 
 SOURCE = Source(
     "Distilling Knowledge in Neural Networks",
