@@ -20,8 +20,8 @@ from kd_core.control import AT_ONCE
 from kd_core.datasets import Dataset
 from kd_core.files.archive import amount
 from kd_core.schemes import comparison_of
-from kd_core.stacking.together import train_all
-from kd_core.training import Training
+from kd_core.training.loop import Training
+from kd_core.training.vectorized.multi_run.train_all import train_all
 from kd_core.verdict import verdict
 
 

@@ -9,7 +9,7 @@ from kd_core.base.events import Finished, Step
 from kd_core.control import Control
 from kd_core.journal import Journal
 from kd_core.status import COMPLETED, INTERRUPTED, STOPPED
-from kd_core.training import Training
+from kd_core.training.loop import Training
 
 
 def recorded(training: Training, journal: Journal, control: Control) -> str:

@@ -37,7 +37,7 @@ from kd_core.recording import recorded
 from kd_core.rounds import Rounds
 from kd_core.status import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
 from kd_core.store import Run, Store
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from kd_core.trash import Trash
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]

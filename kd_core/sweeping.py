@@ -11,10 +11,10 @@ from kd_core.base.events import Event, Step
 from kd_core.config.plan import Phase
 from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.stacking.likeness import refusal
-from kd_core.stacking.stack import Stacked
-from kd_core.stacking.together import groups
-from kd_core.training import Kept, Training
+from kd_core.training.loop import Kept, Training
+from kd_core.training.vectorized.multi_run.compatibility import refusal
+from kd_core.training.vectorized.multi_run.loop import Stacked
+from kd_core.training.vectorized.multi_run.train_all import groups
 
 END = ""  # in the place of a phase's name
 LIMIT = 64_000_000  # bytes of weights that all runs of a stack may leave behind

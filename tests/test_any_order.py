@@ -16,7 +16,7 @@ from kd_core import journal
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
 from kd_core.runs import ACTIVE, COMPLETED, INTERRUPTED, STOPPED, Runs
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
 
 CONFIG = from_flat({"dataset": "moons", "epochs": "12", "teacher_epochs": "1", "labelled": "30"})

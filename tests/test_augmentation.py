@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from kd_core.base.events import Step
-from kd_core.batches import Examples
 from kd_core.config.augmentation import Augmentation
 from kd_core.config.run import from_flat, read_flat
 from kd_core.datasets import Data, Split, load
 from kd_core.datasets.digits import Digits
 from kd_core.methods import label_part
 from kd_core.nn.inference import answers
-from kd_core.training import Training
+from kd_core.training.data import Examples
+from kd_core.training.loop import Training
 
 
 @pytest.fixture
@@ -111,6 +111,6 @@ def test_examples_that_do_not_fit_on_the_device_come_batch_by_batch_and_change_n
 ) -> None:
     config = from_flat({"dataset": "digits", "epochs": "2", "teacher_epochs": "2"})
     resident = list(Training(config))
-    monkeypatch.setattr("kd_core.batches.free_memory", lambda _: 1000.0)
+    monkeypatch.setattr("kd_core.training.data.free_memory", lambda _: 1000.0)
     assert not Examples(Split(data.train.inputs, data.train.labels), data, torch.device("cpu")).is_resident
     assert list(Training(config)) == resident

@@ -11,7 +11,7 @@ from kd_core.base.registry import GROUPS, Member, find, make, members
 from kd_core.config.run import OPTION_GROUPS, RunConfig, from_flat, read_flat, settings
 from kd_core.datasets import Data, Dataset, NotHereError, load
 from kd_core.nn.cost import measure
-from kd_core.training import Training
+from kd_core.training.loop import Training
 
 pytestmark = pytest.mark.usefixtures("tiny")  # data sets that are fetched are here, and small
 

@@ -1,7 +1,7 @@
 """What the README claims about distillation, measured again."""
 
 from kd_core.config.run import from_flat
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from kd_core.verdict import Verdict, verdict
 
 

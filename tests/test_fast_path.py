@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from kd_core.base.events import Failed, Step
-from kd_core.chain import Chain
 from kd_core.config.recipe import Recipe
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.lesson import Lesson
 from kd_core.methods import Part, Signals, label_part, total
 from kd_core.methods.soft_targets import SoftTargets
-from kd_core.optimisers import KINDS, Optimiser
-from kd_core.training import Training
+from kd_core.training.loop import Training
+from kd_core.training.optim import KINDS, Optimiser
+from kd_core.training.phase import Lesson
+from kd_core.training.vectorized.mlp import Chain
 
 With = Callable[..., RunConfig]
 

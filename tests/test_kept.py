@@ -4,7 +4,7 @@ import pytest
 
 from kd_core.config.run import RunConfig
 from kd_core.kept import KeptPhases
-from kd_core.training import Training
+from kd_core.training.loop import Training
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from kd_core.__main__ import main
 from kd_core.base.events import to_json
 from kd_core.base.registry import GROUPS, members
 from kd_core.config.run import from_flat
-from kd_core.training import Training
+from kd_core.training.loop import Training
 
 QUICK = ["--epochs", "2", "--teacher-epochs", "1"]
 

@@ -10,13 +10,13 @@ from kd_core.base.events import Event, Failed, Finished, Restored, Step, Validat
 from kd_core.base.metrics import accuracy
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
-from kd_core.learning import Learning, Loss
 from kd_core.methods import Part, Signals
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.nn.inference import answers
 from kd_core.recall import Recall
 from kd_core.runs import Runs
-from kd_core.training import Training
+from kd_core.training.learner import Learning, Loss
+from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
 
 SHARED = {"dataset": "digits", "scheme": "own_teacher", "student": "cnn", "student_width": "8", "epochs": "3"}

@@ -4,7 +4,7 @@ from kd_core.base.events import Adjusted, Event, Step, to_json
 from kd_core.config.run import RunConfig
 from kd_core.packing import MOST, grouped, pack, unpack
 from kd_core.store import Store
-from kd_core.training import Training
+from kd_core.training.loop import Training
 
 
 def steps(count: int, phase: str = "students", first: int = 1) -> list[tuple[float, Event]]:

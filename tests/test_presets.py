@@ -12,10 +12,10 @@ from kd_core.config import presets
 from kd_core.config.presets import Claim
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import Signals, total
-from kd_core.schedules import share
 from kd_core.schemes import plan_of
 from kd_core.store import family_of
-from kd_core.training import Training
+from kd_core.training.loop import Training
+from kd_core.training.optim import share
 from tests.readme import presets_table
 
 EVERY = [(preset, variant.name) for preset in presets.listed() for variant in (preset.variants or (preset.variant(),))]

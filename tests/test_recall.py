@@ -14,9 +14,9 @@ from kd_core.base import metrics
 from kd_core.base.events import Pinned, Probed, Validated
 from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, from_flat, read_flat
-from kd_core.probes import rounded
 from kd_core.recall import TAUGHT, TEST, VALIDATION, Recall
 from kd_core.runs import Runs
+from kd_core.training.evaluation import rounded
 from tests.waiting import wait, wait_for_end
 
 With = Callable[..., RunConfig]

@@ -10,9 +10,9 @@ from kd_core.base.events import Event, Failed, Finished, Restored, Step, Validat
 from kd_core.base.metrics import accuracy
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
-from kd_core.learning import Learning
 from kd_core.nn.inference import answers
-from kd_core.training import Training
+from kd_core.training.learner import Learning
+from kd_core.training.loop import Training
 
 With = Callable[..., RunConfig]
 

@@ -12,7 +12,7 @@ import pytest
 from kd_core.base.events import Adjusted, Finished, Step
 from kd_core.config.run import RunConfig
 from kd_core.runs import Runs
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
 
 With = Callable[..., RunConfig]

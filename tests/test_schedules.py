@@ -5,7 +5,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from kd_core.config.recipe import Recipe
-from kd_core.schedules import share
+from kd_core.training.optim import share
 
 STEPS = 200
 

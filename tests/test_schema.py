@@ -15,7 +15,7 @@ from kd_core.packing import pack
 from kd_core.runs import Runs
 from kd_core.schema import MIGRATIONS
 from kd_core.store import Store
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from tests.waiting import wait_for_end
 
 VERSIONS = range(1, len(MIGRATIONS) + 1)

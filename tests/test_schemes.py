@@ -19,7 +19,7 @@ from kd_core.nn.inference import answers
 from kd_core.nn.pairs import Pair
 from kd_core.schemes import plan_of
 from kd_core.schemes._assistant_sizes import between
-from kd_core.training import Kept, Training
+from kd_core.training.loop import Kept, Training
 from tests.methods.golden import Golden
 
 SCHEMES = list(members("schemes"))

@@ -10,12 +10,12 @@ import torch
 from kd_core.base.events import Event, Failed, Finished, Pinned, Prepared, Probed, Step, Surface, Validated, to_json
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.stacking.cohort import Cohort
-from kd_core.stacking.stack import Stacked, refusal
-from kd_core.stacking.together import groups, train_all
-from kd_core.training import Kept, Training
-from kd_core.wholestep import objective
-from kd_core.wholestep.objective import Losses, Objective
+from kd_core.training.loop import Kept, Training
+from kd_core.training.vectorized import loss
+from kd_core.training.vectorized.loss import Losses, Objective
+from kd_core.training.vectorized.multi_run.loop import Stacked, refusal
+from kd_core.training.vectorized.multi_run.phase import Cohort
+from kd_core.training.vectorized.multi_run.train_all import groups, train_all
 
 DIGITS = {"dataset": "digits", "labelled": "50", "epochs": "6", "teacher_epochs": "2", "teacher_width": "4"}
 MOONS = {"dataset": "moons", "labelled": "40", "epochs": "4", "teacher_epochs": "1", "batch_size": "16"}
@@ -194,7 +194,7 @@ def test_a_replica_whose_numbers_overflow_fails_alone(monkeypatch: pytest.Monkey
         return losses
 
     unharmed = by_run(Stacked(configs, kept=KEPT, compiling="never"))
-    monkeypatch.setattr(objective.Objective, "__call__", poisoned)
+    monkeypatch.setattr(loss.Objective, "__call__", poisoned)
     stacked = Stacked(configs, kept=KEPT, compiling="never")
     told = by_run(stacked)
     assert told[0] == unharmed[0]
@@ -216,7 +216,7 @@ def test_a_failed_control_ends_the_runs_that_are_compared_with_it(monkeypatch: p
         losses.slopes[-1] = torch.inf  # the control of the last seed
         return losses
 
-    monkeypatch.setattr(objective.Objective, "__call__", poisoned)
+    monkeypatch.setattr(loss.Objective, "__call__", poisoned)
     told = by_run(Stacked(points(), kept=KEPT, compiling="never"))
     outcomes = [said[-1].outcome for said in told.values() if isinstance(said[-1], Finished)]
     assert outcomes == ["completed", "completed", "failed"]

@@ -10,7 +10,7 @@ from kd_core.base.events import Adjusted, Validated, from_json, to_json
 from kd_core.config.run import RunConfig
 from kd_core.schema import MIGRATIONS
 from kd_core.store import Store, family_of
-from kd_core.training import Training
+from kd_core.training.loop import Training
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from kd_core.files.lock import claim
 from kd_core.kept import KeptPhases
 from kd_core.runs import Runs
 from kd_core.store import Store
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
 
 PACE = 0.05  # seconds per epoch
@@ -335,7 +335,7 @@ def test_a_run_whose_data_have_gone_keeps_what_it_said_and_goes_on_when_they_are
     def gone(*_: object) -> None:
         raise ValueError("The data have gone. Fetch them again.")
 
-    monkeypatch.setattr("kd_core.training.load", gone)
+    monkeypatch.setattr("kd_core.training.loop.load", gone)
     runs.proceed(run)
     assert wait_for_end(runs, run) == "interrupted"
     assert runs.status(run).notice == "The data have gone. Fetch them again."

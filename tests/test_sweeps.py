@@ -16,7 +16,7 @@ from kd_core.recall import Recall
 from kd_core.runs import COMPLETED, INTERRUPTED, STOPPED, Runs
 from kd_core.schema import MIGRATIONS
 from kd_core.store import Store
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
 
 With = Callable[..., RunConfig]

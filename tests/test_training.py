@@ -10,10 +10,10 @@ from torch import nn
 from kd_core.base.events import Adjusted, Event, Failed, Finished, Prepared, Probed, Step, Surface, Validated, to_json
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
-from kd_core.learning import Learning
 from kd_core.methods import Part
 from kd_core.nn.inference import answers
-from kd_core.training import Training
+from kd_core.training.learner import Learning
+from kd_core.training.loop import Training
 
 With = Callable[..., RunConfig]
 

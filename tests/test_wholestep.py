@@ -15,18 +15,18 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kd_core.base.devices import threads
 from kd_core.base.registry import find
-from kd_core.chain import linear_layers
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.methods import Method, Signals
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
-from kd_core.wholestep import compiling, objective
-from kd_core.wholestep import step as wholestep
-from kd_core.wholestep.compiling import pays
-from kd_core.wholestep.objective import Objective
-from kd_core.wholestep.replicas import Replicas, refusal
-from kd_core.wholestep.step import Shown, WholeStep
+from kd_core.training.vectorized import compile, loss
+from kd_core.training.vectorized import step as wholestep
+from kd_core.training.vectorized.compile import pays
+from kd_core.training.vectorized.loss import Objective
+from kd_core.training.vectorized.mlp import linear_layers
+from kd_core.training.vectorized.replicas import Replicas, refusal
+from kd_core.training.vectorized.step import Shown, WholeStep
 
 CLASSES, EXAMPLES, SIZE, STEPS = 5, 40, 16, 4
 RATES = [0.01, 0.01, 0.03, 0.02]  # the last replica has no teacher
@@ -217,7 +217,7 @@ def test_without_a_compiler_the_step_stays_eager(monkeypatch: pytest.MonkeyPatch
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("no C++ compiler was found")
 
-    monkeypatch.setattr(compiling, "compile_graph", fails)
+    monkeypatch.setattr(compile, "compile_graph", fails)
     recipe = Recipe()
     eager, attempted = (stack(MLP, SOFT, recipe, how) for how in ("never", "always"))
     for batch in rows():
@@ -232,7 +232,7 @@ def test_what_pays_is_compiled_in_the_background_and_used_from_the_next_swap_on(
     def compiled(function: Callable[..., Any], _: object) -> Callable[..., Any]:
         return lambda *arguments: (calls.append(threading.current_thread().name), function(*arguments))[1]
 
-    monkeypatch.setattr(compiling, "compile_graph", compiled)
+    monkeypatch.setattr(compile, "compile_graph", compiled)
     monkeypatch.setattr(wholestep, "pays", lambda *_: True)
     eager, other = (stack(MLP, SOFT, Recipe(), how) for how in ("never", "when it pays"))
     other.plan(rows(), 1, 1.0)
@@ -252,7 +252,7 @@ def test_what_the_compiler_is_given_is_the_same_step_for_convolutions_too(
 ) -> None:
     """Running statistics and weights change in place; everything of the compiler but the code it writes."""
     monkeypatch.setattr(
-        compiling, "compile_graph", lambda traced, _: torch.compile(traced, backend="aot_eager", fullgraph=True)
+        compile, "compile_graph", lambda traced, _: torch.compile(traced, backend="aot_eager", fullgraph=True)
     )
     recipe = Recipe(optimiser="sgd", clip=0.5)
     eager, other = (stack(CONVOLUTIONS, methods, recipe, how) for how in ("never", "always"))
@@ -281,7 +281,7 @@ def test_a_network_with_chance_in_it_is_refused() -> None:
 
 def test_methods_are_refused_that_differ_in_more_than_numbers_or_look_further_than_the_logits() -> None:
     dist, attention = find("methods", "dist"), find("methods", "attention")
-    assert not objective.refusal([dist(temperature=1), dist(temperature=2)], CLASSES)  # type: ignore[list-item]
-    assert "differ" in objective.refusal([dist(), SoftTargets()], CLASSES)  # type: ignore[list-item]
-    assert "form" in objective.refusal([SoftTargets(), SoftTargets(form="ce")], CLASSES)
-    assert "more than the logits" in objective.refusal([attention()], CLASSES)  # type: ignore[list-item]
+    assert not loss.refusal([dist(temperature=1), dist(temperature=2)], CLASSES)  # type: ignore[list-item]
+    assert "differ" in loss.refusal([dist(), SoftTargets()], CLASSES)  # type: ignore[list-item]
+    assert "form" in loss.refusal([SoftTargets(), SoftTargets(form="ce")], CLASSES)
+    assert "more than the logits" in loss.refusal([attention()], CLASSES)  # type: ignore[list-item]

@@ -13,7 +13,7 @@ LAST, BEST = "last", "best"
 
 @dataclass(frozen=True)
 class Course(Options):
-    """What every network's training has; see :mod:`kd_core.schedules` for the rate."""
+    """What every network's training has; see :mod:`kd_core.training.optim` for the rate."""
 
     epochs: int = whole(40, 1, 10_000, "Passes over the training examples.")
     batch_size: int = whole(64, 1, 65_536, "Examples per optimiser step.")

@@ -23,8 +23,8 @@ from kd_core.inspection import (
     Inspection,
     luck,
 )
-from kd_core.probes import extent
 from kd_core.recall import TEST
+from kd_core.training.evaluation import extent
 from pages.ui import feed, tables, widget
 from pages.ui.browser import component
 from pages.ui.focus import Focus, look

@@ -9,7 +9,7 @@ import streamlit as st
 from kd_core import pictures
 from kd_core.base.options import as_text, options_of
 from kd_core.drawing import network_input, point, refusal
-from kd_core.probes import extent
+from kd_core.training.evaluation import extent
 from pages.ui import widget
 from pages.ui.address import TYPED, look
 from pages.ui.bench import Bench

@@ -17,7 +17,7 @@ from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, Dataset, forget, load
 from kd_core.files import uploads
 from kd_core.files.archive import amount
-from kd_core.probes import extent
+from kd_core.training.evaluation import extent
 from pages.ui import answers, controls, feed, live, room, settings, widget
 from pages.ui.acting import acting, button, heard
 from pages.ui.errors import beside, spared

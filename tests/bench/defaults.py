@@ -19,7 +19,7 @@ from kd_core.config import label_subset, plan
 from kd_core.config.run import from_flat
 from kd_core.datasets import Data, Split, digits
 from kd_core.models import cnn
-from kd_core.training import Training
+from kd_core.training.loop import Training
 
 SEEDS = range(10, 20)
 

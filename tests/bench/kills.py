@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from tests.bench.rows import Row, report
 from tests.faults.lives import killed
 

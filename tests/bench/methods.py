@@ -17,7 +17,7 @@ from kd_core.base.registry import members
 from kd_core.config.comparison import SEEDS, Test
 from kd_core.config.run import from_flat
 from kd_core.methods import FAMILIES
-from kd_core.training import Kept, Training
+from kd_core.training.loop import Kept, Training
 from tests.bench.cells import gain, spread
 from tests.readme import README, put
 

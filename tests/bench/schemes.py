@@ -19,7 +19,7 @@ from kd_core.config.plan import behind, steps_per_epoch
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.schemes import plan_of
-from kd_core.training import Kept, Training
+from kd_core.training.loop import Kept, Training
 from tests.bench.cells import gain, spread
 from tests.readme import README, put
 

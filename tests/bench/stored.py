@@ -14,7 +14,7 @@ from kd_core.files.checkpoint import Checkpoint
 from kd_core.schemes import plan_of
 from kd_core.snapshots import pack, taken_with
 from kd_core.store import Store
-from kd_core.training import Training
+from kd_core.training.loop import Training
 
 BEGAN = 1_700_000_000.0  # seconds since 1970
 STUDENTS = "students"  # the phase that a long run is long in

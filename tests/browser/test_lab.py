@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from tests.browser.server import Server
 from tests.waiting import wait
 

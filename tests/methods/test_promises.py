@@ -17,7 +17,7 @@ from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.nn.hooks import LOGITS
 from kd_core.nn.pairs import Pair
-from kd_core.training import Kept, Training
+from kd_core.training.loop import Kept, Training
 
 METHODS = list(members("methods"))
 LABEL_FREE = [name for name, cls in members("methods").items() if "label" not in cls.needs]

@@ -23,7 +23,7 @@ from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.nn.adapters import same_size
 from kd_core.nn.pairs import Pair
-from kd_core.training import Kept, Training
+from kd_core.training.loop import Kept, Training
 from tests.methods.test_promises import batch, made
 
 PAIR = Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10)  # the one that batch() makes features for

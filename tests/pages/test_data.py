@@ -14,9 +14,9 @@ from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.datasets.mnist import Mnist
 from kd_core.files import uploads
-from kd_core.learning import Learning
 from kd_core.nn import weights
 from kd_core.runs import Runs
+from kd_core.training.learner import Learning
 from tests.datasets.server import Host
 from tests.datasets.tiny import PUBLISHED
 from tests.pages.test_distill import Open, button, finish, texts

@@ -10,7 +10,7 @@ from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Sweep
 from kd_core.runs import Runs
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from pages.ui.reel import reel
 from tests.pages.named import named
 from tests.waiting import wait

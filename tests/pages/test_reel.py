@@ -7,7 +7,7 @@ import pytest
 from kd_core import runs
 from kd_core.base.events import Adjusted, Event, Probed, Step, Surface, Validated
 from kd_core.config.run import RunConfig
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from pages.ui.reel import POINTS, Reel, reel
 
 

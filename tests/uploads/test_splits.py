@@ -13,7 +13,7 @@ from kd_core.base.registry import find
 from kd_core.config.run import from_flat, read_flat
 from kd_core.datasets import Data, NotHereError, load
 from kd_core.files import uploads
-from kd_core.training import Training
+from kd_core.training.loop import Training
 from tests.uploads.conftest import encoded, folders, noise, packed, points
 
 

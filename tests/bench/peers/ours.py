@@ -14,14 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from kd_core import runs, training
+from kd_core import runs
 from kd_core.base.events import Event, Failed, Probed, Step, Surface, Validated
 from kd_core.config import plan
 from kd_core.config.run import RunConfig
 from kd_core.control import AT_ONCE
-from kd_core.lesson import Lesson
-from kd_core.training import Kept, Training
-from kd_core.wholestep import step
+from kd_core.training import loop
+from kd_core.training.loop import Kept, Training
+from kd_core.training.phase import Lesson
+from kd_core.training.vectorized import step
 from tests.bench.peers import LOOKS, REST, STEPS, Slice, clock
 from tests.bench.works import EPOCHS, Work
 
@@ -90,7 +91,7 @@ class Ours:
             plan.LOOKS = 1
         if settings.get("compiled") == "true":  # as long runs are, where it pays
             Timed.is_waiting, step.pays = True, lambda *_: True
-        training.Lesson = Looked  # type: ignore[misc]
+        loop.Lesson = Looked  # type: ignore[misc]
         self._thread = ThreadPoolExecutor(1)  # as runs do: memory is not the same in the main thread
         self.runs: runs.Runs | None = None
         if is_recorded:

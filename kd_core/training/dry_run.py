@@ -11,6 +11,8 @@ from kd_core.base import events
 from kd_core.config.plan import Learner, Phase, build, kind_of, saw, steps_per_epoch
 from kd_core.datasets import Data
 from kd_core.nn.cost import measure
+from kd_core.training.data import Order
+from kd_core.training.learner import Learning
 
 
 def is_reached(phase: Phase, look: events.Event) -> bool:
@@ -61,3 +63,29 @@ def _network(learner: Learner, phase: Phase, phases: Sequence[Phase], data: Data
     cost = measure(functools.partial(build, learner, phases, data), data.shape)
     label, seen = learner.model.label(), saw(phase, learner, data)
     return events.Network(learner.role, label, cost.parameters, cost.flops, cost.size, seen, kind_of(learner))
+
+
+@torch.no_grad()
+def largest_batch(learning: Sequence[Learning], order: Order, size: int) -> int:
+    """After the device ran out of memory: the largest batch of ``size``, half, a quarter, … of it that fits; 0 if none
+    does. No weight changes."""
+    buffers = [(value, value.clone()) for own in learning for value in own.network.buffers()]
+    examples = order.examples
+    while size:
+        try:
+            if examples.device.type == "cuda":
+                torch.cuda.empty_cache()
+            for own in learning:
+                own.forget()
+            batch = examples.batch(order.rows(learning[0].learner.sees, 0)[:size], 0)
+            for own in learning:
+                own.forward(batch, 0)
+            for own in learning:
+                own.differentiate(own.loss(batch, 0, 0))
+        except torch.OutOfMemoryError:
+            size //= 2
+        else:
+            break
+    for value, before in buffers:
+        value.copy_(before)
+    return size

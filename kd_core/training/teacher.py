@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from kd_core.batches import Batch, Examples
 from kd_core.config.compute import Compute
 from kd_core.nn.inference import asked
+from kd_core.training.data import Batch, Examples
 
 FITS = 512_000_000  # bytes of features that are kept
 

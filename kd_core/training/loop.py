@@ -21,19 +21,19 @@ from kd_core.base import devices, events
 from kd_core.base.devices import threads
 from kd_core.base.events import Adjusted, Event, Failed, Finished, Switched, Validated
 from kd_core.base.seeds import initialising
-from kd_core.compiled import recorded
 from kd_core.config.derived_networks import derive
 from kd_core.config.plan import Phase, build, steps_per_epoch, what_determines
 from kd_core.config.run import RunConfig
 from kd_core.datasets import NotHereError, load
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.judgement import judged
-from kd_core.learning import NotFiniteError
-from kd_core.lesson import Lesson
-from kd_core.live import Live
 from kd_core.nn.inference import freeze
-from kd_core.preparation import heaviest_step, prepared, too_little
 from kd_core.schemes import plan_of
+from kd_core.training.dry_run import heaviest_step, prepared, too_little
+from kd_core.training.evaluation import judged
+from kd_core.training.learner import NotFiniteError
+from kd_core.training.live_options import Live
+from kd_core.training.phase import Lesson
+from kd_core.training.vectorized.switch import recorded
 
 Kept = MutableMapping[str, tuple[Checkpoint, list[Event]]]
 

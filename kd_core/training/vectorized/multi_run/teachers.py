@@ -15,8 +15,8 @@ from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
-from kd_core.stacking.likeness import apart
-from kd_core.training import Kept, Training
+from kd_core.training.loop import Kept, Training
+from kd_core.training.vectorized.multi_run.compatibility import apart
 
 
 def told(training: Training) -> Iterator[Event]:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from kd_core.chain import linear_layers
 from kd_core.nn.inference import CHUNK, PIECE
+from kd_core.training.vectorized.mlp import linear_layers
 
 TOGETHER = 4 * CHUNK  # examples of all replicas together per forward pass where nothing is learned
 FIT = 2_000_000  # bytes of what linear layers give at once: as much as stays near the processor

@@ -13,8 +13,8 @@ from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
 from kd_core.nn.inference import answers
-from kd_core.probes import GRID, extent, grid, pin, rounded, surface
-from kd_core.stacking.cohort import Cohort
+from kd_core.training.evaluation import GRID, extent, grid, pin, rounded, surface
+from kd_core.training.vectorized.multi_run.phase import Cohort
 
 
 def shares(top: Tensor, classes: Tensor) -> list[float]:
@@ -105,7 +105,7 @@ class Verdicts:
     def of(
         self, teachers: Mapping[str, nn.Module], rows: Mapping[str, tuple[Cohort, int]]
     ) -> dict[str, dict[str, float]]:
-        """As :func:`kd_core.judgement.judged`, of one run: its trained teachers, then its students by their place."""
+        """As :func:`kd_core.training.evaluation.judged`, of one run: its trained teachers, then its students by their place."""
         found = {}
         by_teacher = -1
         for network in teachers.values():

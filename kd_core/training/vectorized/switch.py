@@ -11,16 +11,16 @@ from torch import Tensor
 from kd_core.base.events import Event, Switched
 from kd_core.base.options import options_of
 from kd_core.config.plan import Phase
-from kd_core.learning import Learning
 from kd_core.methods import Method, Part, Signals
-from kd_core.order import Order
-from kd_core.schedules import share
-from kd_core.teaching import Teaching
-from kd_core.wholestep import objective, replicas
-from kd_core.wholestep.compiling import PAYS
-from kd_core.wholestep.objective import Objective
-from kd_core.wholestep.replicas import Replicas
-from kd_core.wholestep.step import Shown, WholeStep
+from kd_core.training.data import Order
+from kd_core.training.learner import Learning
+from kd_core.training.optim import share
+from kd_core.training.teacher import Teaching
+from kd_core.training.vectorized import loss, replicas
+from kd_core.training.vectorized.compile import PAYS
+from kd_core.training.vectorized.loss import Objective
+from kd_core.training.vectorized.replicas import Replicas
+from kd_core.training.vectorized.step import Shown, WholeStep
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def _clauses(phase: Phase, learning: Sequence[Learning], classes: int) -> Iterat
     if clause := replicas.refusal(first.network):
         yield clause
     methods = [own.method for own in learning if own.instructions and own.method is not None]
-    if methods and (clause := objective.refusal(methods, classes)):
+    if methods and (clause := loss.refusal(methods, classes)):
         yield clause
 
 
@@ -68,7 +68,7 @@ def changeable(methods: Sequence[Method], classes: int) -> list[str]:
     """The live options that may be tensors: others decide which operations there are."""
     found: list[str] = []
     for name, option in options_of(type(methods[0])).items() if methods else ():
-        if option.live and not objective.refusal(methods, classes, [*found, name]):
+        if option.live and not loss.refusal(methods, classes, [*found, name]):
             found.append(name)
     return found
 

@@ -10,25 +10,21 @@ from torch import nn
 
 from kd_core.base.events import Event, Restored, Step, Switched, Validated
 from kd_core.base.seeds import initialising
-from kd_core.batches import Examples
-from kd_core.best import Best, LastCopy
-from kd_core.classroom import instructions, pool
-from kd_core.compiled import CompiledSteps, refusal
 from kd_core.config.augmentation import Augmentation
 from kd_core.config.compute import Compute
 from kd_core.config.plan import TEACHER, Learner, Phase, build, epochs_per_look, pairs_of, steps_per_epoch
 from kd_core.config.recipe import BEST
 from kd_core.datasets import Data
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.fitting import largest_batch
-from kd_core.learning import Learning, NotFiniteError, in_numbers
 from kd_core.methods import Part
 from kd_core.nn import weights
 from kd_core.nn.inference import answers, freeze
-from kd_core.order import Order
-from kd_core.preparation import is_reached
-from kd_core.probes import Watch
-from kd_core.schedules import share
+from kd_core.training.data import Examples, Order
+from kd_core.training.dry_run import is_reached, largest_batch
+from kd_core.training.evaluation import Best, LastCopy, Watch
+from kd_core.training.learner import Learning, NotFiniteError, in_numbers, instructions, pool
+from kd_core.training.optim import share
+from kd_core.training.vectorized.switch import CompiledSteps, refusal
 
 _Taken = tuple[dict[str, list[Part]], float]  # of a step: the parts by role, the learning rate
 
@@ -253,7 +249,7 @@ class Lesson:
         return "the weights of the last look before it are kept"
 
     def fitting_size(self) -> int:
-        """After the device ran out of memory: see :func:`kd_core.fitting.largest_batch`."""
+        """After the device ran out of memory: see :func:`kd_core.training.dry_run.largest_batch`."""
         return largest_batch(self.learning, self.order, self.phase.recipe.batch_size // 2)
 
     def end(self, done: int) -> list[Event]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from kd_core.base.events import Event, Pinned, Probed, Surface, Validated
-from kd_core.base.metrics import loss, share
+from kd_core.base.metrics import judge, loss, share
+from kd_core.config.label_subset import NONE
+from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
-from kd_core.learning import NotFiniteError
 from kd_core.nn.composite import Partial, within
 from kd_core.nn.inference import answers
+from kd_core.training.learner import NotFiniteError
 
 PINNED = 10  # examples at most
 GRID = 48  # points along each side of a decision surface
@@ -130,3 +133,57 @@ def surface(network: nn.Module, points: Tensor) -> str:
 def rounded(logits: Tensor) -> list[list[float]]:
     """Logits as plain numbers with seven significant digits: all that float32 holds."""
     return [[float(f"{value:.7g}") for value in row] for row in logits.tolist()]
+
+
+def judged(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, float]]:
+    """What the test split says of each network, by role; ``omitted`` is the class that the students never saw.
+
+    A network for some of the classes is judged by their examples alone: of the others it cannot say anything.
+    """
+    split = data.test
+    logits = {role: answers(network, split.inputs).cpu() for role, network in networks.items()}
+    missing = None if omitted == NONE else data.classes.index(omitted)
+    found = {}
+    for role, network in networks.items():
+        rows = within(network, split.labels)
+        teacher = logits[TEACHER][rows] if TEACHER in logits and role != TEACHER else None
+        is_asked = missing is not None and bool((split.labels[rows] == missing).any())
+        found[role] = judge(logits[role][rows], split.labels[rows], teacher, missing if is_asked else None)
+    return found
+
+
+def copy_of(network: nn.Module) -> dict[str, Tensor]:
+    """Its weights and buffers as they are now."""
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+class LastCopy:
+    """A copy of a network's weights that is taken again and again, in the same memory: asking for memory costs more
+    than copying. ``weights`` as :func:`copy_of` gives them."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.weights = copy_of(network)
+        # The variables themselves: compiled steps give them other memory.
+        self._variables = [*network.state_dict(keep_vars=True).values()]
+
+    def take(self) -> None:
+        """Makes it the weights of this moment."""
+        with torch.no_grad():
+            torch._foreach_copy_([*self.weights.values()], self._variables)
+
+
+@dataclass
+class Best:
+    """By its accuracy on the validation split."""
+
+    accuracy: float = -1.0
+    step: int = 0
+    epoch: int = 0
+    waited: int = 0  # looks since then
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def compare(self, accuracy: float, step: int, epoch: int, network: nn.Module) -> None:
+        """With the network as it is now."""
+        self.waited += 1
+        if accuracy > self.accuracy:
+            self.accuracy, self.step, self.epoch, self.waited, self.weights = accuracy, step, epoch, 0, copy_of(network)

@@ -14,7 +14,7 @@ from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.methods import Method
 from kd_core.schemes import plan_of
-from kd_core.wholestep import objective, replicas
+from kd_core.training.vectorized import loss, replicas
 
 PARTS = (
     "dataset", "teacher", "student", "scheme", "labels", "recipe", "teacher_recipe", "basics", "augmentation",
@@ -98,7 +98,7 @@ def _phase(configs: Sequence[RunConfig], plans: Sequence[tuple[Phase, ...]], num
         yield clause
     pairs = [(own, config) for config, plan in zip(configs, plans, strict=True) for own in plan[number].learners]
     methods = [method for own, config in pairs if (method := in_force(own, config)) is not None]
-    if methods and (clause := objective.refusal(list(dict.fromkeys(methods)), len(data.classes))):
+    if methods and (clause := loss.refusal(list(dict.fromkeys(methods)), len(data.classes))):
         yield clause
 
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.seeds import initialising
-from kd_core.batches import Batch
 from kd_core.config.plan import LOGITS, PROBABILITIES
 from kd_core.methods import Method, Signals
 from kd_core.nn.composite import average_logits, average_probabilities
 from kd_core.nn.hooks import only
 from kd_core.nn.pairs import Pair
+from kd_core.training.data import Batch
 
 
 class Source(Protocol):

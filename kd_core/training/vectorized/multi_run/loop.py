@@ -4,7 +4,7 @@
         print(number, event)
 
 What several runs share is computed once: teachers, baselines of the same seed. The events of each run are those of its
-own :class:`~kd_core.training.Training` but for rounding, without the single steps, and with the pinned examples and the
+own :class:`~kd_core.training.loop.Training` but for rounding, without the single steps, and with the pinned examples and the
 plane at the first and the last look of a phase only.
 """
 
@@ -26,22 +26,22 @@ from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
 from kd_core.schemes import plan_of
-from kd_core.stacking.cohort import Cohort
-from kd_core.stacking.faculty import Faculty
-from kd_core.stacking.likeness import apart, refusal
-from kd_core.stacking.looks import Looks, Verdicts
-from kd_core.training import Kept
-from kd_core.wholestep.compiling import PAYS
+from kd_core.training.loop import Kept
+from kd_core.training.vectorized.compile import PAYS
+from kd_core.training.vectorized.multi_run.compatibility import apart, refusal
+from kd_core.training.vectorized.multi_run.evaluation import Looks, Verdicts
+from kd_core.training.vectorized.multi_run.phase import Cohort
+from kd_core.training.vectorized.multi_run.teachers import Faculty
 
 __all__ = ["Stacked", "refusal"]
 
 
 class Stacked:
     """Trains ``configs`` as one and yields (position in ``configs``, event). Raises ValueError where they do not fit
-    together; see :func:`~kd_core.stacking.likeness.refusal`.
+    together; see :func:`~kd_core.training.vectorized.multi_run.compatibility.refusal`.
 
-    ``kept`` and ``resume`` are those of :class:`~kd_core.training.Training`; ``compiling`` those of
-    :class:`~kd_core.wholestep.step.WholeStep`. Where numbers overflow, that run ends as failed, and the others
+    ``kept`` and ``resume`` are those of :class:`~kd_core.training.loop.Training`; ``compiling`` those of
+    :class:`~kd_core.training.vectorized.step.WholeStep`. Where numbers overflow, that run ends as failed, and the others
     go on.
     """
 

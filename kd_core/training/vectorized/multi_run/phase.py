@@ -15,11 +15,11 @@ from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
 from kd_core.methods import Method
 from kd_core.nn.inference import answers
-from kd_core.schedules import share
-from kd_core.stacking.likeness import in_force
-from kd_core.wholestep.objective import Objective
-from kd_core.wholestep.replicas import Replicas
-from kd_core.wholestep.step import Shown, WholeStep
+from kd_core.training.optim import share
+from kd_core.training.vectorized.loss import Objective
+from kd_core.training.vectorized.multi_run.compatibility import in_force
+from kd_core.training.vectorized.replicas import Replicas
+from kd_core.training.vectorized.step import Shown, WholeStep
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
-from kd_core.stacking.faculty import told
-from kd_core.stacking.likeness import alike, refusal
-from kd_core.stacking.stack import Stacked
-from kd_core.training import Kept, Training
-from kd_core.wholestep.compiling import PAYS
+from kd_core.training.loop import Kept, Training
+from kd_core.training.vectorized.compile import PAYS
+from kd_core.training.vectorized.multi_run.compatibility import alike, refusal
+from kd_core.training.vectorized.multi_run.loop import Stacked
+from kd_core.training.vectorized.multi_run.teachers import told
 
 
 def groups(configs: Sequence[RunConfig]) -> list[list[int]]:
@@ -28,7 +28,7 @@ def groups(configs: Sequence[RunConfig]) -> list[list[int]]:
 def train_all(
     configs: Sequence[RunConfig], *, device: str | None = None, kept: Kept | None = None, compiling: str = PAYS
 ) -> Iterator[tuple[int, Event]]:
-    """Every run: (position in ``configs``, event), told as by :class:`~kd_core.stacking.stack.Stacked`, stacked or not.
+    """Every run: (position in ``configs``, event), told as by :class:`~kd_core.training.vectorized.multi_run.loop.Stacked`, stacked or not.
 
     ``kept`` and ``compiling`` as there.
     """

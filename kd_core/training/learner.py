@@ -12,15 +12,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kd_core.base.options import options_of
 from kd_core.base.seeds import derive, generator
-from kd_core.batches import Batch, Examples
-from kd_core.chain import Chain
 from kd_core.config.compute import Compute
-from kd_core.config.plan import Learner
+from kd_core.config.plan import ALL, LABELLED, LOSSES, Learner, Phase, pairs_of
 from kd_core.config.recipe import Recipe, TeacherRecipe
-from kd_core.instruction import Instruction
+from kd_core.datasets import Data
 from kd_core.methods import Part, label_part, label_slope, total
 from kd_core.nn.hooks import tapped
-from kd_core.optimisers import Optimiser
+from kd_core.training.criterion import Instruction, Source
+from kd_core.training.data import Batch, Examples
+from kd_core.training.optim import Optimiser
+from kd_core.training.teacher import Teaching
+from kd_core.training.vectorized.mlp import Chain
 
 SMALLEST_SCALE = 1.0  # of gradients of 16 bits: below it they are not finite by themselves
 
@@ -258,3 +260,60 @@ def _mean(parts: tuple[Part, ...], shares: list[float]) -> Part:
     """One part of several teachers, its value weighted by theirs."""
     value = sum((part.value * share for part, share in zip(parts, shares, strict=True)), torch.zeros(()))
     return Part(parts[0].name, parts[0].weight, value)
+
+
+def instructions(
+    own: Learning, phases: Sequence[Phase], data: Data, teachers: Mapping[str, nn.Module | Learning]
+) -> list[Instruction]:
+    """One for all teachers together, or one for each where their losses are averaged."""
+    learner = own.learner
+    if learner.method is None or not learner.teachers:
+        return []
+    pairs = pairs_of(learner, phases, data)
+    weights = learner.weights or tuple(1.0 for _ in learner.teachers)
+    apart = learner.combine == LOSSES and len(learner.teachers) > 1
+    groups = [(role,) for role in learner.teachers] if apart else [learner.teachers]
+    found = []
+    for number, roles in enumerate(groups):
+        share = weights[number] / sum(weights) if apart else 1.0
+        instruction = Instruction(learner.method, pairs[number], own.labels, seed=learner.seed, weight=share)
+        instruction.combine, instruction.weights = learner.combine, weights
+        instruction.sources = [_source(teachers[role], own, instruction.teacher_paths) for role in roles]
+        found.append(instruction)
+    return found
+
+
+def _source(teacher: nn.Module | Learning, own: Learning, paths: dict[str, str]) -> Source:
+    if isinstance(teacher, Learning):
+        teacher.paths |= paths
+        return teacher
+    return Teaching(teacher, own.examples, paths, own.compute)
+
+
+def pool(own: Learning) -> Tensor:
+    """Positions of the examples that a learner sees among those shown."""
+    everything = torch.arange(len(own.labels), device=own.labels.device)
+    learner = own.learner
+    if learner.sees == ALL:
+        return everything
+    is_labelled = own.labels >= 0
+    if learner.sees == LABELLED:
+        return everything[is_labelled]
+    return everything[is_labelled | sure(own, learner.confidence, learner.is_balanced)]
+
+
+def sure(own: Learning, confidence: float, is_balanced: bool) -> Tensor:
+    """(N,) whether the teacher is that sure of an example; ``is_balanced``: of every class only the surest ones, as
+    many as a class has on average. Xie et al., "Self-training with Noisy Student improves ImageNet classification"
+    (2020), section 2."""
+    teacher = own.instructions[0].sources[0]
+    assert isinstance(teacher, Teaching), "only a trained teacher can be sure before the first step"
+    certainty, answer = teacher.clean().softmax(1).max(1)
+    kept = certainty >= confidence
+    found = set(answer[kept].tolist())
+    if is_balanced and found:
+        most = -(-int(kept.sum()) // len(found))
+        for label in found:
+            members = (kept & (answer == label)).nonzero().flatten()
+            kept[members[certainty[members].argsort(descending=True)][most:]] = False
+    return kept

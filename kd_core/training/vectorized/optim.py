@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kd_core.config.recipe import Recipe, TeacherRecipe
-from kd_core.optimisers import MOMENTUM
+from kd_core.training.optim import MOMENTUM
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam and AdamW, torch's own
 TINY = 1e-6  # beside the length of a gradient that is clipped, as in torch.nn.utils

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from kd_core.config.recipe import Recipe, TeacherRecipe
-from kd_core.wholestep import updates
-from kd_core.wholestep.compiling import ALWAYS, PAYS, Compiled, pays
-from kd_core.wholestep.objective import Losses, Objective
-from kd_core.wholestep.replicas import Replicas
-from kd_core.wholestep.updates import Moments
+from kd_core.training.vectorized import optim
+from kd_core.training.vectorized.compile import ALWAYS, PAYS, Compiled, pays
+from kd_core.training.vectorized.loss import Losses, Objective
+from kd_core.training.vectorized.optim import Moments
+from kd_core.training.vectorized.replicas import Replicas
 
 
 class Shown(NamedTuple):
@@ -194,7 +194,7 @@ class WholeStep:
 
     def _numbers(self, share: float) -> tuple[Tensor, Tensor]:
         """The rates (R,), and Adam's two corrections with the share by which the average moves (3,)."""
-        numbers = (*updates.corrections(self.done), 1 - self.recipe.ema if self.done else 1.0)
+        numbers = (*optim.corrections(self.done), 1 - self.recipe.ema if self.done else 1.0)
         device = self._sum.device
         return torch.tensor([rate * share for rate in self._rates], device=device), torch.tensor(numbers, device=device)
 
@@ -202,10 +202,10 @@ class WholeStep:
         weights, buffers = self.replicas.weights, self.replicas.buffers
         losses, slopes = self._gradient(weights, buffers, self.shown.batch(rows), self.objective.numbers)
         rates = [(stretch, rate * share) for stretch, rate in self._stretches]
-        updates.fused(self.recipe, weights, slopes, self.moments, done=self.done, rates=rates)
+        optim.fused(self.recipe, weights, slopes, self.moments, done=self.done, rates=rates)
         if self.averages:
             moved = torch.tensor(1 - self.recipe.ema if self.done else 1.0).to(rows.device)
-            updates.average(self.averages, {**weights, **buffers}, moved)
+            optim.average(self.averages, {**weights, **buffers}, moved)
         return Told(losses.totals, losses.parts, losses.labels)
 
     def _plain(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -217,8 +217,8 @@ class WholeStep:
         weights, buffers = groups["weights"], groups["buffers"]
         losses, slopes = self._gradient(weights, buffers, Shown(*shown).batch(rows), options)
         moments = Moments(groups["first"], groups["second"])
-        updates.plain(self.recipe, weights, slopes, moments, corrected=numbers[:2], rates=rates)
-        updates.average(groups["averages"], {**weights, **buffers}, numbers[2])
+        optim.plain(self.recipe, weights, slopes, moments, corrected=numbers[:2], rates=rates)
+        optim.average(groups["averages"], {**weights, **buffers}, numbers[2])
         return losses.totals, losses.parts, losses.labels
 
     def _gradient(
@@ -233,7 +233,7 @@ class WholeStep:
         losses = self.objective(logits, labels, teachers, options)
         slopes = back(losses.slopes)
         if self.recipe.clip:
-            updates.clip(slopes, self.recipe.clip)
+            optim.clip(slopes, self.recipe.clip)
         return losses, slopes
 
     def _prepare(self, rows: Tensor) -> None:
