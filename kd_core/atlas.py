@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kd_core.config.sweep import Sweep
-from kd_core.rows import Look
-from kd_core.status import COMPLETED, FAILED
+from kd_core.store.records import COMPLETED, FAILED, Look
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from kd_core.base.events import Network
 from kd_core.config.comparison import Comparison
 from kd_core.config.run import RunConfig
 from kd_core.schemes import comparison_of
-from kd_core.store import Run, Store
+from kd_core.store.store import Run, Store
 from kd_core.verdict import Verdict, confidence_interval, verdict
 
 COMPLETED = "completed"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from kd_core.base.errors import NotWrittenError
-from kd_core.status import ACTIVE, INTERRUPTED
-from kd_core.store import Run, Store, SweepRow
+from kd_core.store.records import ACTIVE, INTERRUPTED
+from kd_core.store.store import Run, Store, SweepRow
 
 
 class Endings:

@@ -11,8 +11,8 @@ from torch import Tensor
 from kd_core.base.errors import NotWrittenError, not_written
 from kd_core.base.events import Event, Finished, Validated
 from kd_core.files.checkpoint import Checkpoint, Generations
-from kd_core.snapshots import pack
-from kd_core.store import Entry, Store
+from kd_core.store.store import Entry, Store
+from kd_core.store.weight_snapshots import pack
 
 FLUSH_SECONDS = 0.25  # events wait that long to be written in one transaction
 CHECKPOINT_SECONDS = 5.0  # between two checkpoints at least

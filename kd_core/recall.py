@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kd_core import snapshots
 from kd_core.base.devices import threads
 from kd_core.base.events import Event, Finished, Validated
 from kd_core.base.metrics import best_temperature
@@ -20,7 +19,8 @@ from kd_core.datasets import Split, load
 from kd_core.drawing import network_input
 from kd_core.nn.inference import answers, freeze
 from kd_core.schemes import plan_of
-from kd_core.store import Run, Store
+from kd_core.store import weight_snapshots
+from kd_core.store.store import Run, Store
 
 MOST_EXAMPLES = 2000  # of a split, spread evenly over it
 MOST_LOGITS = 30_000  # of a network on a split: fewer examples where there are many classes
@@ -185,7 +185,7 @@ def _networks(store: Store, run: str, rewinds: int, number: int) -> dict[str, nn
     phases = plan_of(config)
     learners = {own.role: own for phase in phases for own in phase.learners}
     networks = {}
-    for role, state in snapshots.unpack(weights).items():
+    for role, state in weight_snapshots.unpack(weights).items():
         with torch.device("meta"):  # no number is drawn: a run that begins now has torch's generator to itself
             network = build(learners[role], phases, data)
         network.load_state_dict(state, assign=True)

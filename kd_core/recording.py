@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from kd_core import snapshots
 from kd_core.base.events import Finished, Step
 from kd_core.control import Control
 from kd_core.journal import Journal
-from kd_core.status import COMPLETED, INTERRUPTED, STOPPED
+from kd_core.store import weight_snapshots
+from kd_core.store.records import COMPLETED, INTERRUPTED, STOPPED
 from kd_core.training.loop import Training
 
 
@@ -19,7 +19,7 @@ def recorded(training: Training, journal: Journal, control: Control) -> str:
         weights = None
         if not isinstance(event, Step):  # nearly all events are steps, and no weights are kept with one
             is_last = training.is_last_look(event)
-            weights = snapshots.taken_with(event, training.phases, training.networks, is_last=is_last)
+            weights = weight_snapshots.taken_with(event, training.phases, training.networks, is_last=is_last)
         journal.add(event, weights)
         if isinstance(event, Finished):
             outcome = event.outcome

@@ -11,9 +11,9 @@ from pathlib import Path
 from kd_core.control import Control
 from kd_core.files.checkpoint import Generations
 from kd_core.journal import Minutes, Patience
-from kd_core.kept import KeptPhases
-from kd_core.status import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
-from kd_core.store import Store, SweepRow
+from kd_core.store.records import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
+from kd_core.store.store import Store, SweepRow
+from kd_core.store.teacher_cache import KeptPhases
 from kd_core.sweeping import Group, parted
 
 log = logging.getLogger(__name__)

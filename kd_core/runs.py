@@ -25,20 +25,20 @@ from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.control import Control
-from kd_core.custody import inspect
 from kd_core.endings import Endings
 from kd_core.files.checkpoint import Generations
 from kd_core.files.lock import claim
 from kd_core.journal import Journal, Patience
-from kd_core.kept import KeptPhases
-from kd_core.labels import Labelling
 from kd_core.line import Line
 from kd_core.recording import recorded
 from kd_core.rounds import Rounds
-from kd_core.status import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
-from kd_core.store import Run, Store
+from kd_core.store.annotations import Labelling
+from kd_core.store.integrity import inspect
+from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
+from kd_core.store.store import Run, Store
+from kd_core.store.teacher_cache import KeptPhases
+from kd_core.store.trash import Trash
 from kd_core.training.loop import Training
-from kd_core.trash import Trash
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
 __all__ += ["Runs", "Status", "shared"]

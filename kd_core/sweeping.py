@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 
-from kd_core import snapshots
 from kd_core.base.events import Event, Step
 from kd_core.config.plan import Phase
 from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import Checkpoint
+from kd_core.store import weight_snapshots
 from kd_core.training.loop import Kept, Training
 from kd_core.training.vectorized.multi_run.compatibility import refusal
 from kd_core.training.vectorized.multi_run.loop import Stacked
@@ -77,7 +77,7 @@ class Group:
         return found
 
     def _fitting(self, number: int, networks: dict[str, nn.Module]) -> dict[int, bytes]:
-        packed = snapshots.pack(snapshots.copies(networks)) if networks else b""
+        packed = weight_snapshots.pack(weight_snapshots.copies(networks)) if networks else b""
         return {number: packed} if packed and len(packed) * len(self.members) <= LIMIT else {}
 
 

@@ -11,7 +11,7 @@ st.markdown("Tick runs to see their curves over each other, what sets them apart
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
 from kd_core import runs  # noqa: E402
-from kd_core.ledger import Ledger  # noqa: E402
+from kd_core.store.queries import Ledger  # noqa: E402
 from pages.ui import charts, comparing, luck, overlay, shelf, standings, trade, trash  # noqa: E402
 
 ledger = Ledger(runs.shared().store)

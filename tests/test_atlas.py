@@ -10,9 +10,9 @@ from kd_core import atlas
 from kd_core.atlas import Atlas
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.ledger import Ledger
-from kd_core.rows import Look
 from kd_core.runs import Runs
+from kd_core.store.queries import Ledger
+from kd_core.store.records import Look
 from tests.waiting import wait_for_end
 
 GRID = (Axis("temperature", ("8", "2", "4")), Axis("alpha", ("0.3", "0.9")))

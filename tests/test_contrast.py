@@ -8,7 +8,7 @@ from scipy import stats
 from kd_core import contrast
 from kd_core.base.events import Finished, Network
 from kd_core.config.run import RunConfig
-from kd_core.store import Store
+from kd_core.store.store import Store
 
 TESTS = {0: (0.90, 0.80), 1: (0.88, 0.80), 2: (0.95, 0.81)}  # student, baseline
 

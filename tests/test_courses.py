@@ -10,8 +10,8 @@ from scipy import stats
 from kd_core import courses
 from kd_core.base.events import Event, Network, Phase, Prepared, Step, Validated
 from kd_core.config.run import from_flat
-from kd_core.ledger import Ledger
-from kd_core.store import Store
+from kd_core.store.queries import Ledger
+from kd_core.store.store import Store
 
 TEACHER = Phase("teacher", ["teacher"], 1, 2)
 STUDENTS = Phase("students", ["student", "baseline"], 2, 4)

@@ -7,9 +7,9 @@ import pytest
 
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.custody import inspect
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.store import Store
+from kd_core.store.integrity import inspect
+from kd_core.store.store import Store
 
 
 @pytest.fixture

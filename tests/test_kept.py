@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from kd_core.config.run import RunConfig
-from kd_core.kept import KeptPhases
+from kd_core.store.teacher_cache import KeptPhases
 from kd_core.training.loop import Training
 
 

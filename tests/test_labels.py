@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from kd_core.config.run import RunConfig
-from kd_core.labels import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS, Labelling, Labels, checked
-from kd_core.store import Store
+from kd_core.store.annotations import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS, Labelling, Labels, checked
+from kd_core.store.store import Store
 
 
 @pytest.fixture

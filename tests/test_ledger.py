@@ -6,9 +6,9 @@ import pytest
 
 from kd_core.base.events import Finished
 from kd_core.config.run import from_flat
-from kd_core.labels import Labelling, checked
-from kd_core.ledger import ORDERS, Ledger, Search
-from kd_core.store import Store
+from kd_core.store.annotations import Labelling, checked
+from kd_core.store.queries import ORDERS, Ledger, Search
+from kd_core.store.store import Store
 
 MOONS = {"dataset": "moons", "epochs": "3"}
 

@@ -2,8 +2,8 @@
 
 from kd_core.base.events import Adjusted, Event, Step, to_json
 from kd_core.config.run import RunConfig
-from kd_core.packing import MOST, grouped, pack, unpack
-from kd_core.store import Store
+from kd_core.store.step_codec import MOST, grouped, pack, unpack
+from kd_core.store.store import Store
 from kd_core.training.loop import Training
 
 

@@ -13,7 +13,7 @@ from kd_core.config.presets import Claim
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import Signals, total
 from kd_core.schemes import plan_of
-from kd_core.store import family_of
+from kd_core.store.store import family_of
 from kd_core.training.loop import Training
 from kd_core.training.optim import share
 from tests.readme import presets_table

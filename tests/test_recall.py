@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from kd_core import recall as recall_module
-from kd_core import snapshots
 from kd_core.base import metrics
 from kd_core.base.events import Pinned, Probed, Validated
 from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.recall import TAUGHT, TEST, VALIDATION, Recall
 from kd_core.runs import Runs
+from kd_core.store import weight_snapshots
 from kd_core.training.evaluation import rounded
 from tests.waiting import wait, wait_for_end
 
@@ -154,14 +154,14 @@ def test_a_large_split_is_thinned_out_evenly(runs: Runs) -> None:
     ("last", "size"), [(1, 10), (6, 10), (200, 19_240), (200, 5_000_000), (200, 40_000_000), (200, 90_000_000)]
 )
 def test_the_first_and_the_last_look_are_kept_and_the_others_as_far_as_there_is_room(last: int, size: int) -> None:
-    looks = snapshots.kept_looks(last, size)
-    assert len(looks) * size <= snapshots.LIMIT
-    assert last in looks or size > snapshots.LIMIT
-    assert 0 in looks or 2 * size > snapshots.LIMIT
+    looks = weight_snapshots.kept_looks(last, size)
+    assert len(looks) * size <= weight_snapshots.LIMIT
+    assert last in looks or size > weight_snapshots.LIMIT
+    assert 0 in looks or 2 * size > weight_snapshots.LIMIT
 
 
 def test_small_networks_are_kept_eight_times_per_doubling() -> None:
-    looks = sorted(snapshots.kept_looks(200, 1000))
+    looks = sorted(weight_snapshots.kept_looks(200, 1000))
     for start in (8, 16, 32, 64):
         assert len([look for look in looks if start <= look < 2 * start]) == 8
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from kd_core import schema
 from kd_core.base.events import Adjusted, Event, Finished, Step, to_json
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.packing import pack
 from kd_core.runs import Runs
-from kd_core.schema import MIGRATIONS
-from kd_core.store import Store
+from kd_core.store import database
+from kd_core.store.database import MIGRATIONS
+from kd_core.store.step_codec import pack
+from kd_core.store.store import Store
 from kd_core.training.loop import Training
 from tests.waiting import wait_for_end
 
@@ -76,11 +76,11 @@ def test_a_migration_that_breaks_off_leaves_the_database_as_it_was(
 ) -> None:
     path = tmp_path / "distillery.sqlite"
     as_then(path, version, small, [])
-    monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS[:-1], MIGRATIONS[-1] + "; CREATE TABLE runs (id TEXT)"))
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS[:-1], MIGRATIONS[-1] + "; CREATE TABLE runs (id TEXT)"))
     with pytest.raises(sqlite3.OperationalError, match="already exists"):
         Store(path)
     monkeypatch.undo()
-    assert schema.version_of(path) == version
+    assert database.version_of(path) == version
     assert Store(path).run("old").config == small
 
 

@@ -8,8 +8,8 @@ import pytest
 from kd_core import datasets
 from kd_core.base.events import Adjusted, Validated, from_json, to_json
 from kd_core.config.run import RunConfig
-from kd_core.schema import MIGRATIONS
-from kd_core.store import Store, family_of
+from kd_core.store.database import MIGRATIONS
+from kd_core.store.store import Store, family_of
 from kd_core.training.loop import Training
 
 

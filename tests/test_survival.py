@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from kd_core import database
 from kd_core.base.events import Adjusted, Failed, Finished, Step
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.files.checkpoint import AFRESH, BEFORE, Checkpoint, Generations
 from kd_core.files.lock import claim
-from kd_core.kept import KeptPhases
 from kd_core.runs import Runs
-from kd_core.store import Store
+from kd_core.store import database
+from kd_core.store.store import Store
+from kd_core.store.teacher_cache import KeptPhases
 from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
 

@@ -14,8 +14,8 @@ from kd_core.config.sweep import MOST, Axis, Sweep
 from kd_core.nn.inference import answers
 from kd_core.recall import Recall
 from kd_core.runs import COMPLETED, INTERRUPTED, STOPPED, Runs
-from kd_core.schema import MIGRATIONS
-from kd_core.store import Store
+from kd_core.store.database import MIGRATIONS
+from kd_core.store.store import Store
 from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
 

@@ -21,7 +21,7 @@ from kd_core.methods import Method
 from kd_core.nn.inference import answers
 from kd_core.recall import TAUGHT, Recall
 from kd_core.schemes import comparison_of, plan_of
-from kd_core.store import Run, Store
+from kd_core.store.store import Run, Store
 
 # Methods whose own term softens plain logits by softmax at their T; others do so where soft targets stand beside them.
 SOFTENING = ("soft_targets", "dkd", "dist")

@@ -18,12 +18,12 @@ from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.datasets import Dataset
 from kd_core.files import uploads
-from kd_core.labels import Labels
 from kd_core.limits import Limits
 from kd_core.models import Model
 from kd_core.nn import weights
 from kd_core.runs import Runs
 from kd_core.schemes import plan_of
+from kd_core.store.annotations import Labels
 from pages.ui import room
 from pages.ui.words import plain
 

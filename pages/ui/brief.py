@@ -5,7 +5,7 @@ from __future__ import annotations
 from kd_core.base.options import Option, as_text, options_of
 from kd_core.config.run import DEFAULTS
 from kd_core.methods import Method
-from kd_core.store import Run
+from kd_core.store.store import Run
 
 SYMBOLS = {"temperature": "T", "alpha": "α", "learning_rate": "rate"}
 ALWAYS = ("temperature", "alpha", "weight")  # what one asks of a method first

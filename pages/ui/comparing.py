@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import ledger
 from kd_core.base.options import Options, as_text, choice, number, options_of, read, shorten, switch, text, whole
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.courses import ACCURACY, EPOCH, MOST_SMOOTH, SECONDS, STEP
-from kd_core.ledger import Search
+from kd_core.store import queries
+from kd_core.store.queries import Search
 from pages.ui import widget
 from pages.ui.words import plain
 
@@ -36,7 +36,7 @@ class Comparing(Options):
     scheme: str = text("", 80, "Runs of this scheme alone.")
     state: str = text("", 80, "Runs in this state alone.")
     tag: str = text("", 80, "Runs with this tag alone.")
-    order: str = choice("newest", tuple(ledger.ORDERS), "The order of the table.")
+    order: str = choice("newest", tuple(queries.ORDERS), "The order of the table.")
     reverse: bool = switch(False, "The order the other way round.")
     page: int = whole(1, 1, 100_000, "Page of the table.")
     curve: str = text(ACCURACY, 80, "What the curves show.")
@@ -63,7 +63,7 @@ class Comparing(Options):
     @property
     def search(self) -> Search:
         """The table's rows."""
-        return Search(self.find, {facet: getattr(self, facet) for facet in ledger.FACETS}, self.order, self.reverse)
+        return Search(self.find, {facet: getattr(self, facet) for facet in queries.FACETS}, self.order, self.reverse)
 
 
 def current(*, is_quiet: bool = False) -> Comparing:
@@ -86,7 +86,7 @@ def current(*, is_quiet: bool = False) -> Comparing:
 
 def look(**changes: Any) -> None:
     """Writes settings into the address; a usual value needs no word there. Another search begins on its first page."""
-    if not changes.keys().isdisjoint(("find", "order", "reverse", *ledger.FACETS)):
+    if not changes.keys().isdisjoint(("find", "order", "reverse", *queries.FACETS)):
         changes["page"] = 1
     before = dict(st.query_params.items())
     for name, value in changes.items():

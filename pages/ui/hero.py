@@ -9,7 +9,7 @@ import streamlit as st
 from kd_core import runs
 from kd_core.config.comparison import SEEDS
 from kd_core.config.run import from_flat
-from kd_core.store import Run, family_of
+from kd_core.store.store import Run, family_of
 from pages.ui import room, steering, verdicts
 from pages.ui.acting import unasked
 from pages.ui.errors import spared

@@ -10,9 +10,9 @@ import streamlit as st
 from kd_core import runs
 from kd_core.config.recipe import TeacherRecipe
 from kd_core.config.run import DEFAULTS, RunConfig
-from kd_core.ledger import Ledger
 from kd_core.schemes import plan_of
-from kd_core.store import Run
+from kd_core.store.queries import Ledger
+from kd_core.store.store import Run
 from pages.ui import custody, labels, planning, trash
 from pages.ui.acting import acting, button
 from pages.ui.brief import in_short

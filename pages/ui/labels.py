@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from kd_core import labels, runs
+from kd_core import runs
 from kd_core.base.options import shorten
-from kd_core.labels import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS
-from kd_core.store import Run
+from kd_core.store import annotations as labels
+from kd_core.store.annotations import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS
+from kd_core.store.store import Run
 from pages.ui import room, trash
 from pages.ui.acting import acting, heard
 from pages.ui.words import plain

@@ -18,7 +18,7 @@ from kd_core.config.plan import BASELINE, STUDENT, TEACHER, Learner
 from kd_core.config.run import RunConfig
 from kd_core.runs import Status
 from kd_core.schemes import plan_of
-from kd_core.store import Run
+from kd_core.store.store import Run
 from pages.ui import feed, planning, roles, steering
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel

@@ -10,7 +10,7 @@ import streamlit as st
 
 from kd_core import contrast, runs
 from kd_core.contrast import Group, Mean
-from kd_core.store import Run
+from kd_core.store.store import Run
 from pages.ui import history, roles
 from pages.ui.browser.palette import ROLES
 from pages.ui.charts import BAR, GREY, LEGEND, above, chart, theme

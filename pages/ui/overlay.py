@@ -16,9 +16,9 @@ import streamlit as st
 from kd_core import courses
 from kd_core.base.options import shorten
 from kd_core.courses import ACCURACY, AGREEMENT, EPOCH, LOSS, MOST_SMOOTH, PART, RATE, SECONDS, STEP, TRAINING, Course
-from kd_core.ledger import Ledger
-from kd_core.status import ACTIVE
-from kd_core.store import Run, Store
+from kd_core.store.queries import Ledger
+from kd_core.store.records import ACTIVE
+from kd_core.store.store import Run, Store
 from pages.ui import roles
 from pages.ui.browser.palette import MORE, ROLES
 from pages.ui.charts import above, apart, axis, chart, theme

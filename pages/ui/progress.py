@@ -9,10 +9,10 @@ import streamlit as st
 from kd_core import atlas, runs
 from kd_core.atlas import Atlas
 from kd_core.config import sweep
-from kd_core.ledger import Ledger
 from kd_core.runs import Status
 from kd_core.schemes import comparison_of
-from kd_core.store import SweepRow
+from kd_core.store.queries import Ledger
+from kd_core.store.store import SweepRow
 from pages.ui import cell, custody, heat, planning, slices
 from pages.ui.acting import acting, ask, button
 from pages.ui.errors import spared

@@ -20,7 +20,7 @@ from kd_core.datasets import Dataset, load
 from kd_core.methods import Method, Pair
 from kd_core.models import Model
 from kd_core.nn import cost
-from kd_core.store import Run
+from kd_core.store.store import Run
 from pages.ui import (
     answers,
     arrangement,

@@ -12,10 +12,10 @@ import streamlit as st
 
 from kd_core import runs
 from kd_core.base.registry import members
-from kd_core.labels import key
-from kd_core.ledger import NAMED, UP, Ledger, Search
-from kd_core.ledger import ORDERS as ORDERED
-from kd_core.store import Run
+from kd_core.store.annotations import key
+from kd_core.store.queries import NAMED, UP, Ledger, Search
+from kd_core.store.queries import ORDERS as ORDERED
+from kd_core.store.store import Run
 from pages.ui import trash, widget
 from pages.ui.brief import in_short, titled
 from pages.ui.comparing import MOST, USUAL, Comparing, bound, compare, look

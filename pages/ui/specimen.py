@@ -11,7 +11,7 @@ from kd_core import runs
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.recall import Moment, Recall
-from kd_core.store import Run
+from kd_core.store.store import Run
 from pages.ui import history, labels, live, trash, widget
 from pages.ui.acting import acting, button, unasked
 from pages.ui.address import look

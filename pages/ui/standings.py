@@ -11,8 +11,8 @@ from kd_core.base.options import in_words, options_of
 from kd_core.base.registry import find
 from kd_core.config.run import MEMBERS, OPTION_GROUPS, RunConfig
 from kd_core.contrast import Standing
-from kd_core.ledger import Ledger
-from kd_core.store import Run
+from kd_core.store.queries import Ledger
+from kd_core.store.store import Run
 from pages.ui import roles
 from pages.ui.acting import acting, button
 from pages.ui.browser.palette import ROLES

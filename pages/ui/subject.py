@@ -13,7 +13,7 @@ from kd_core import inspection, runs
 from kd_core.config.plan import STUDENT
 from kd_core.inspection import CELL, Inspection, Projection
 from kd_core.recall import Moment, Recall
-from kd_core.store import Run
+from kd_core.store.store import Run
 from pages.ui import roles, specimen, trash, widget
 from pages.ui.browser import palette
 from pages.ui.focus import Focus, look

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core.store import Run
+from kd_core.store.store import Run
 from pages.ui import live
 from pages.ui.focus import Focus, look
 

@@ -12,7 +12,7 @@ from kd_core.base.options import Options, as_text, options_of, read, text, whole
 from kd_core.config import sweep as axes
 from kd_core.config.run import DEFAULTS, RunConfig, read_flat
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.store import SweepRow
+from kd_core.store.store import SweepRow
 from pages.ui.words import plain
 
 NONE = "none"

@@ -10,7 +10,7 @@ import streamlit as st
 
 from kd_core import contrast, runs, stopwatch
 from kd_core.contrast import Standing
-from kd_core.store import Run
+from kd_core.store.store import Run
 from pages.ui import roles
 from pages.ui.browser.palette import ROLES
 from pages.ui.charts import BAR, GREY, LEGEND, PAPER, above, apart, axis, chart, theme

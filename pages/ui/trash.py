@@ -7,8 +7,8 @@ import datetime
 import streamlit as st
 
 from kd_core import runs
-from kd_core.store import Run
-from kd_core.trash import Deleted
+from kd_core.store.store import Run
+from kd_core.store.trash import Deleted
 from pages.ui.acting import acting, button
 from pages.ui.brief import titled
 from pages.ui.words import plain

@@ -13,7 +13,7 @@ from kd_core.config.plan import STUDENT, TEACHER, behind
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.schemes import comparison_of, plan_of
-from kd_core.store import Run
+from kd_core.store.store import Run
 from kd_core.verdict import Verdict, verdict
 from pages.ui import planning, roles
 from pages.ui.acting import acting, button

@@ -18,8 +18,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kd_core.config.run import from_flat
-from kd_core.status import COMPLETED
-from kd_core.store import Store
+from kd_core.store.records import COMPLETED
+from kd_core.store.store import Store
 from tests.bench.rows import Row, report
 from tests.bench.serving import spent
 from tests.browser.server import Server

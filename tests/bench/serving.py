@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_core.packing import unpack
+from kd_core.store.step_codec import unpack
 from tests.browser import server
 
 

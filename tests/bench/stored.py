@@ -12,8 +12,8 @@ from kd_core.config.plan import epochs_per_look
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.schemes import plan_of
-from kd_core.snapshots import pack, taken_with
-from kd_core.store import Store
+from kd_core.store.store import Store
+from kd_core.store.weight_snapshots import pack, taken_with
 from kd_core.training.loop import Training
 
 BEGAN = 1_700_000_000.0  # seconds since 1970

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from kd_core.store import Store
+from kd_core.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from kd_core.ledger import Ledger
+from kd_core.store.queries import Ledger
 from tests.browser.conftest import SHOTS, whole_picture
 from tests.browser.server import Server
 

@@ -20,7 +20,7 @@ from kd_core import journal
 from kd_core.base.events import Event
 from kd_core.config.run import from_flat
 from kd_core.runs import INTERRUPTED, STOPPED, Runs
-from kd_core.store import Store
+from kd_core.store.store import Store
 
 PACE = 0.02  # seconds per epoch: long enough to be killed in
 PATIENCE = 120.0  # seconds

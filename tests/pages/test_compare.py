@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core import stopwatch
 from kd_core.config.run import from_flat
-from kd_core.labels import checked
-from kd_core.ledger import ORDERS
 from kd_core.runs import Runs
+from kd_core.store.annotations import checked
+from kd_core.store.queries import ORDERS
 from pages.ui import charts, shelf, tables
 from tests.pages.test_distill import Open, button, run_to_end, texts
 from tests.waiting import wait

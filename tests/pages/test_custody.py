@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core import runs
 from kd_core.config.run import from_flat
 from kd_core.runs import Runs
-from kd_core.store import Store
+from kd_core.store.store import Store
 
 SMALL = from_flat({"dataset": "moons", "epochs": "4", "teacher_epochs": "1"})
 

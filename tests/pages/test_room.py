@@ -16,10 +16,10 @@ from streamlit.testing.v1 import AppTest
 from kd_core import errands
 from kd_core.config.run import from_flat
 from kd_core.files import uploads
-from kd_core.labels import Labelling
 from kd_core.runs import Runs
-from kd_core.store import Store
-from kd_core.trash import Trash
+from kd_core.store.annotations import Labelling
+from kd_core.store.store import Store
+from kd_core.store.trash import Trash
 from pages.ui import room
 from pages.ui.acting import WatchingError, acting
 from pages.ui.attempts import Attempts

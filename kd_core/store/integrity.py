@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kd_core.files.checkpoint import PART
-from kd_core.status import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
-from kd_core.store import Store
+from kd_core.store.records import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
+from kd_core.store.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.labels import Labels
+from kd_core.store.annotations import Labels
 
 LABELS = "name, tags, note, pinned"
 RUN = f"id, created, config, family, seed, state, seconds, test, coalesce(sweep, ''), {LABELS}"  # for Run.of
@@ -138,3 +138,29 @@ class Look:
     accuracy: float | None = None
     control: float | None = None
     epoch: int = 0
+
+
+QUEUED, TRAINING, PAUSED = "queued", "training", "paused"
+COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "interrupted"
+ACTIVE = (QUEUED, TRAINING, PAUSED)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is. ``ahead`` counts the runs before it in the queue; ``wait`` are the seconds until it begins as
+    far as they are known: what is left of those that train, nothing of those that wait. Seconds are 0 where nothing is
+    known."""
+
+    state: str
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    remaining: float = 0.0
+    ahead: int = 0
+    pace: float = 0.0
+    notice: str = ""  # a sentence on what went wrong around the run, and what becomes of it
+    wait: float = 0.0
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from kd_core.base.events import Event, Finished, Step, from_json, to_json
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.database import Database
-from kd_core.packing import MOST, grouped, pack, unpack
-from kd_core.rows import RUN, SWEEP, Entry, Run, SweepRow, family_of, what_changed
+from kd_core.store.database import Database
+from kd_core.store.records import RUN, SWEEP, Entry, Run, SweepRow, family_of, what_changed
+from kd_core.store.step_codec import MOST, grouped, pack, unpack
 
 __all__ = ["Entry", "Run", "Store", "SweepRow", "family_of"]
 
@@ -23,7 +23,7 @@ BY_HAND = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
 
 
 class Store(Database):
-    """All reading and writing of what is trained. What was deleted (:mod:`kd_core.trash`) is not read."""
+    """All reading and writing of what is trained. What was deleted (:mod:`kd_core.store.trash`) is not read."""
 
     # -- writing -----------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from kd_core.base.errors import NotWrittenError
 from kd_core.base.paths import artefacts
-from kd_core.database import Database
-from kd_core.rows import RUN, Run
-from kd_core.status import ACTIVE
+from kd_core.store.database import Database
+from kd_core.store.records import ACTIVE, RUN, Run
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from kd_core.database import Database
+from kd_core.store.database import Database
 
 MOST_NAME, MOST_TAG, MOST_TAGS, MOST_NOTE = 80, 24, 8, 2000  # characters; MOST_TAGS are tags
 TABLES = ("runs", "sweeps")  # of what can be labelled

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from kd_core.base.events import Prepared, from_json
 from kd_core.base.registry import members
-from kd_core.rows import RUN, Look
-from kd_core.store import Run, Store
+from kd_core.store.records import RUN, Look
+from kd_core.store.store import Run, Store
 
 FACETS = ("dataset", "method", "scheme", "state", "tag")  # what one may filter by
 NAMED = {"dataset": "datasets", "method": "methods", "scheme": "schemes", "teacher": "models", "student": "models"}
