@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from kd_core.analysis.verdict import verdict
 from kd_core.base.events import Event, Failed, Finished, Switched, Validated, to_json
 from kd_core.base.options import Option, as_text, options_of
 from kd_core.base.process import keep_freed_memory
@@ -22,7 +23,6 @@ from kd_core.files.archive import amount
 from kd_core.schemes import comparison_of
 from kd_core.training.loop import Training
 from kd_core.training.vectorized.multi_run.train_all import train_all
-from kd_core.verdict import verdict
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

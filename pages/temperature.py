@@ -13,7 +13,7 @@ st.markdown(
 )
 
 from kd_core import runs  # noqa: E402
-from kd_core.recall import Recall  # noqa: E402
+from kd_core.analysis.replay import Recall  # noqa: E402
 from pages.ui import address, specimen  # noqa: E402
 from pages.ui.bench import Bench  # noqa: E402
 from pages.ui.closeup import closeup  # noqa: E402

@@ -6,8 +6,8 @@ import statistics
 
 import pytest
 
-from kd_core import atlas
-from kd_core.atlas import Atlas
+from kd_core.analysis import sweep_results
+from kd_core.analysis.sweep_results import Atlas
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs import Runs
@@ -22,7 +22,7 @@ def filled(config: RunConfig, *accuracies: tuple[float | None, float | None], se
     sweep = Sweep(config, GRID, tuple(range(seeds)))
     given = [*accuracies, *[(None, None)] * (sweep.count - len(accuracies))]
     looks = [Look(f"r{at}", at % seeds, state, *pair, epoch=at) for at, pair in enumerate(given)]
-    return atlas.charted(sweep, looks)
+    return sweep_results.charted(sweep, looks)
 
 
 def test_a_cell_has_the_mean_of_its_seeds_and_the_paired_gain(small: RunConfig) -> None:
@@ -61,20 +61,20 @@ def test_runs_that_failed_count_nowhere_but_as_failed(small: RunConfig) -> None:
 
 def test_the_spread_is_the_standard_deviation_of_three_and_half_the_range_of_two() -> None:
     numbers = [80.0, 82.0, 87.0]
-    assert atlas.spread(numbers) == pytest.approx(statistics.pstdev(numbers) * (3 / 2) ** 0.5)
-    assert atlas.spread([80.0, 83.0]) == pytest.approx(1.5)
-    assert atlas.spread([80.0]) is None
+    assert sweep_results.spread(numbers) == pytest.approx(statistics.pstdev(numbers) * (3 / 2) ** 0.5)
+    assert sweep_results.spread([80.0, 83.0]) == pytest.approx(1.5)
+    assert sweep_results.spread([80.0]) is None
 
 
 def test_the_time_left_goes_on_at_the_average_pace() -> None:
-    assert atlas.remaining(25, 100, 10.0) == pytest.approx(30)
-    assert atlas.remaining(0, 100, 10.0) is None
+    assert sweep_results.remaining(25, 100, 10.0) == pytest.approx(30)
+    assert sweep_results.remaining(0, 100, 10.0) is None
 
 
 def test_a_sweep_with_runs_missing_is_refused_with_both_numbers(small: RunConfig) -> None:
     sweep = Sweep(small, GRID, (0, 1))
     with pytest.raises(ValueError, match="has 12 runs, and 1 of them"):
-        atlas.charted(sweep, [Look("a", 0, "completed")])
+        sweep_results.charted(sweep, [Look("a", 0, "completed")])
 
 
 def test_the_looks_read_are_the_last_ones_of_every_run(runs: Runs, small: RunConfig) -> None:
@@ -88,5 +88,5 @@ def test_the_looks_read_are_the_last_ones_of_every_run(runs: Runs, small: RunCon
         last = [event for _, event in runs.store.events(look.run, kinds=["validated"])][-1]
         assert (look.accuracy, look.control) == (last.accuracy["student"], last.accuracy["baseline"])
         assert look.epoch == last.epoch == 6
-    found: Atlas = atlas.charted(sweep, looks)
+    found: Atlas = sweep_results.charted(sweep, looks)
     assert found.complete == 6

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from scipy import stats
 
-from kd_core import contrast
+from kd_core.analysis import comparison
 from kd_core.base.events import Finished, Network
 from kd_core.config.run import RunConfig
 from kd_core.store.store import Store
@@ -33,11 +33,11 @@ def test_only_what_differs_is_listed_and_a_setting_that_one_lacks_is_empty(
     small_with: Callable[..., RunConfig],
 ) -> None:
     configs = {"A": small_with(), "B": small_with(epochs="7"), "C": small_with(method="hard_labels")}
-    found = contrast.differences(configs)
+    found = comparison.differences(configs)
     assert found["epochs"] == {"A": "6", "B": "7", "C": "6"}
     assert found["alpha"] == {"A": "0.9", "B": "0.9", "C": ""}
     assert "dataset" not in found
-    assert contrast.differences({"A": small_with(), "B": small_with()}) == {}
+    assert comparison.differences({"A": small_with(), "B": small_with()}) == {}
 
 
 def test_nothing_on_the_front_is_beaten_and_everything_else_is() -> None:
@@ -46,13 +46,13 @@ def test_nothing_on_the_front_is_beaten_and_everything_else_is() -> None:
     def is_beaten(point: tuple[float, float]) -> bool:
         return any(own != point and own[0] <= point[0] and own[1] >= point[1] for own in points)
 
-    assert contrast.front(points) == [5, 0, 2, 6, 7]
-    assert set(contrast.front(points)) == {at for at, point in enumerate(points) if not is_beaten(point)}
-    assert contrast.front([]) == []
+    assert comparison.front(points) == [5, 0, 2, 6, 7]
+    assert set(comparison.front(points)) == {at for at, point in enumerate(points) if not is_beaten(point)}
+    assert comparison.front([]) == []
 
 
 def test_a_group_has_all_its_completed_seeds_and_pairs_them(store: Store) -> None:
-    (found,) = contrast.groups(store, [store.run("s1"), store.run("late")])
+    (found,) = comparison.groups(store, [store.run("s1"), store.run("late")])
     assert [run.id for run in found.runs] == ["s0", "s1", "s2"]
     assert found.gains == pytest.approx({0: 10, 1: 8, 2: 14})
     students = [90, 88, 95]
@@ -61,22 +61,22 @@ def test_a_group_has_all_its_completed_seeds_and_pairs_them(store: Store) -> Non
         stats.t.interval(0.95, 2, loc=91, scale=stats.sem(students))
     )  # fmt: skip
     assert found.said.outcome == "gain"
-    assert found.said.interval == pytest.approx(contrast.mean([10, 8, 14]).interval)
+    assert found.said.interval == pytest.approx(comparison.mean([10, 8, 14]).interval)
 
 
 def test_a_family_without_a_completed_run_is_no_group(store: Store, small_with: Callable[..., RunConfig]) -> None:
     store.add("other", small_with(epochs="9"), "stopped")
-    assert contrast.groups(store, [store.run("other")]) == []
+    assert comparison.groups(store, [store.run("other")]) == []
 
 
 def test_one_seed_has_no_interval() -> None:
-    assert contrast.mean([91.0]) == contrast.Mean(91.0, None)
+    assert comparison.mean([91.0]) == comparison.Mean(91.0, None)
 
 
 def test_a_network_is_judged_only_where_the_test_split_was_asked(store: Store) -> None:
     networks = [Network(role, "MLP", 1, 2, 3, "") for role in ("teacher", "student", "baseline")]
-    found = contrast.standings(store.run("s0"), networks)
+    found = comparison.standings(store.run("s0"), networks)
     assert [(own.network.role, own.accuracy, own.agreement) for own in found] == [
         ("student", 0.9, 0.7), ("baseline", 0.8, None),
     ]  # fmt: skip
-    assert contrast.standings(store.run("late"), networks) == []
+    assert comparison.standings(store.run("late"), networks) == []

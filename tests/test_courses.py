@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from kd_core import courses
+from kd_core.analysis import learning_curves
 from kd_core.base.events import Event, Network, Phase, Prepared, Step, Validated
 from kd_core.config.run import from_flat
 from kd_core.store.queries import Ledger
@@ -46,7 +46,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def test_accuracy_is_placed_by_steps_epochs_and_seconds_since_the_network_began(ledger: Ledger) -> None:
-    found = courses.courses(ledger, "r")
+    found = learning_curves.courses(ledger, "r")
     student = found["student", "accuracy"]
     assert student.values == [0.4, 0.6, 0.8]
     assert student.at == {"step": [0, 4, 8], "epoch": [0, 1, 2], "seconds": [0, 8, 10]}
@@ -54,7 +54,7 @@ def test_accuracy_is_placed_by_steps_epochs_and_seconds_since_the_network_began(
 
 
 def test_steps_of_one_row_are_spread_over_its_time(ledger: Ledger) -> None:
-    found = courses.courses(ledger, "r")
+    found = learning_curves.courses(ledger, "r")
     loss = found["student", "part CE"]
     assert loss.values == [1, 2, 3, 4, 5, 6, 7, 8]
     assert loss.at["seconds"] == [2, 4, 6, 8, 8.5, 9, 9.5, 10]
@@ -65,29 +65,29 @@ def test_steps_of_one_row_are_spread_over_its_time(ledger: Ledger) -> None:
 
 
 def test_many_steps_become_few_points_with_the_same_mean(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courses, "POINTS", 3)  # 8 steps: groups of 3, 3 and 2
-    loss = courses.courses(ledger, "r")["student", "part CE"]
+    monkeypatch.setattr(learning_curves, "POINTS", 3)  # 8 steps: groups of 3, 3 and 2
+    loss = learning_curves.courses(ledger, "r")["student", "part CE"]
     assert loss.values == [2, 5, 7.5]
     assert loss.at["step"] == [3, 6, 8]
 
 
 def test_a_run_that_has_said_nothing_has_no_curves(ledger: Ledger) -> None:
-    assert courses.courses(ledger, "unknown") == {}
+    assert learning_curves.courses(ledger, "unknown") == {}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
 def test_smoothing_is_the_moving_average_of_pandas(share: float) -> None:
     values = np.random.default_rng(0).normal(size=50).tolist()
     oracle = pd.Series(values).ewm(alpha=1 - share, adjust=True).mean()
-    np.testing.assert_allclose(courses.smoothed(values, share), oracle)
+    np.testing.assert_allclose(learning_curves.smoothed(values, share), oracle)
 
 
 def test_several_curves_become_their_mean_with_the_interval_of_students_t() -> None:
     members = [([0, 2, 4], [1.0, 3.0, 5.0]), ([0, 1, 2, 3], [2.0, 2.0, 4.0, 4.0]), ([0, 2, 3], [3.0, 8.0, 8.0])]
-    found = courses.band(members)
+    found = learning_curves.band(members)
     assert found.x == [0, 2]  # where all of them are
     assert found.mean == [2, 5]
     low, high = stats.t.interval(0.95, 2, loc=5, scale=stats.sem([3, 4, 8]))
     assert (found.low[1], found.high[1]) == pytest.approx((low, high))
     with pytest.raises(ValueError, match="at least two"):
-        courses.band(members[:1])
+        learning_curves.band(members[:1])

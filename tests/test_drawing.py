@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from kd_core import drawing
+from kd_core.analysis import drawing
 from kd_core.base.registry import find
 from kd_core.datasets import load
 

@@ -1,8 +1,8 @@
 """What the README claims about distillation, measured again."""
 
+from kd_core.analysis.verdict import Verdict, verdict
 from kd_core.config.run import from_flat
 from kd_core.training.loop import Training
-from kd_core.verdict import Verdict, verdict
 
 
 def over_five_seeds(**flat: str) -> Verdict:

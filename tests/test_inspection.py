@@ -10,11 +10,11 @@ from scipy.stats import binomtest
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix, log_loss, recall_score
 
-from kd_core import inspection
+from kd_core.analysis import error_analysis
+from kd_core.analysis.error_analysis import DIFFERENCE, GROUPS, Inspection
+from kd_core.analysis.replay import Recall
 from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, read_flat
-from kd_core.inspection import DIFFERENCE, GROUPS, Inspection
-from kd_core.recall import Recall
 from kd_core.runs import Runs
 from tests.waiting import wait_for_end
 
@@ -64,7 +64,7 @@ def test_what_was_fixed_minus_what_was_broken_is_the_difference_of_the_right_ans
 def test_the_hardest_examples_have_the_greatest_loss(seen: Inspection) -> None:
     shares = seen.logits["student"].double().softmax(1).numpy()
     own = [log_loss([label], [row], labels=range(K)) for label, row in zip(seen.labels.numpy(), shares, strict=True)]
-    assert seen.group("hardest") == np.argsort(own)[::-1][: inspection.HARD].tolist()
+    assert seen.group("hardest") == np.argsort(own)[::-1][: error_analysis.HARD].tolist()
 
 
 def test_where_all_are_wrong_nobody_is_right(seen: Inspection) -> None:
@@ -77,10 +77,10 @@ def test_where_all_are_wrong_nobody_is_right(seen: Inspection) -> None:
 def test_dispute_is_the_jensen_shannon_divergence(seen: Inspection) -> None:
     pair = [seen.logits["student"], seen.logits["teacher"]]
     p, q = (own.double().softmax(1).numpy() for own in pair)
-    assert inspection.dispute(pair).numpy() == pytest.approx(jensenshannon(p, q, axis=1) ** 2)
+    assert error_analysis.dispute(pair).numpy() == pytest.approx(jensenshannon(p, q, axis=1) ** 2)
     sure = torch.eye(3) * 1000
-    assert inspection.dispute([sure[:1], sure[1:2], sure[2:]]).item() == pytest.approx(np.log(3))
-    assert inspection.dispute([sure, sure]).tolist() == [0, 0, 0]
+    assert error_analysis.dispute([sure[:1], sure[1:2], sure[2:]]).item() == pytest.approx(np.log(3))
+    assert error_analysis.dispute([sure, sure]).tolist() == [0, 0, 0]
 
 
 def test_a_cell_holds_as_many_examples_as_it_counts(seen: Inspection) -> None:
@@ -98,32 +98,32 @@ def test_a_cell_of_the_difference_holds_what_one_alone_of_student_and_baseline_a
 def test_without_a_baseline_there_is_nothing_that_was_fixed(seen: Inspection) -> None:
     alone = Inspection("test", seen.classes, seen.labels, {"student": seen.logits["student"]}, range(N), N)
     assert alone.group("fixed") == alone.group("broke_teacher") == alone.group("cell", DIFFERENCE, (0, 1)) == []
-    assert len(alone.group("hardest")) == inspection.HARD
+    assert len(alone.group("hardest")) == error_analysis.HARD
 
 
 @pytest.mark.parametrize(("fixed", "broke"), [(31, 9), (9, 31), (5, 5), (0, 0), (1, 0), (400, 300)])
 def test_luck_is_the_two_sided_binomial_test(fixed: int, broke: int) -> None:
     expected = binomtest(fixed, fixed + broke).pvalue if fixed + broke else 1.0
-    assert inspection.luck(fixed, broke) == pytest.approx(expected)
+    assert error_analysis.luck(fixed, broke) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("shape", [(50, 8), (12, 40)])
 def test_the_projection_is_that_of_scikit_learn_with_a_sign_of_its_own(shape: tuple[int, int]) -> None:
     features = torch.randn(*shape, generator=torch.Generator().manual_seed(2)) * torch.linspace(3, 0.1, shape[1])
-    places, kept = inspection.projected(features)
+    places, kept = error_analysis.projected(features)
     oracle = PCA(2, svd_solver="full").fit(features.double().numpy())
     expected = oracle.transform(features.double().numpy())
     assert np.abs(places.numpy()) == pytest.approx(np.abs(expected), abs=1e-6)
     assert kept == pytest.approx(oracle.explained_variance_ratio_)
-    mirrored, _ = inspection.projected(-features)  # another sign of the data, the same axes
+    mirrored, _ = error_analysis.projected(-features)  # another sign of the data, the same axes
     assert mirrored.numpy() == pytest.approx(-places.numpy(), abs=1e-6)
 
 
 def test_embeddings_of_one_number_and_of_no_variance_are_drawn_too() -> None:
-    places, kept = inspection.projected(torch.tensor([[1.0], [3.0]]))
+    places, kept = error_analysis.projected(torch.tensor([[1.0], [3.0]]))
     assert places.tolist() == [[-1, 0], [1, 0]]
     assert kept == (1, 0)
-    assert inspection.projected(torch.ones(4, 3))[1] == (0, 0)
+    assert error_analysis.projected(torch.ones(4, 3))[1] == (0, 0)
 
 
 def finished(runs: Runs, config: RunConfig) -> Recall:
@@ -134,7 +134,7 @@ def finished(runs: Runs, config: RunConfig) -> Recall:
 
 def test_a_run_is_inspected_on_its_test_split_with_the_accuracies_of_its_verdict(runs: Runs, small: RunConfig) -> None:
     recall = finished(runs, small)
-    seen = inspection.inspect(recall, recall.at(-1), CAST)
+    seen = error_analysis.inspect(recall, recall.at(-1), CAST)
     assert seen.split == "test"
     assert {part: seen.accuracy(part) for part in CAST} == {
         role: test["accuracy"] for role, test in recall.run.test.items()
@@ -144,7 +144,7 @@ def test_a_run_is_inspected_on_its_test_split_with_the_accuracies_of_its_verdict
 
 def test_the_last_layer_turns_the_embedding_into_the_logits(runs: Runs, small: RunConfig) -> None:
     recall = finished(runs, small)
-    found = inspection.embeddings(recall, recall.at(-1), CAST)
+    found = error_analysis.embeddings(recall, recall.at(-1), CAST)
     assert set(found) == set(CAST)
     for part, projection in found.items():
         last = [one for one in recall.networks(recall.at(-1))[part].modules() if isinstance(one, torch.nn.Linear)][-1]
@@ -160,7 +160,7 @@ def test_the_networks_of_other_schemes_show_their_embedding_or_are_left_out(
     assert not errors
     recall = finished(runs, config)
     networks = recall.networks(recall.at(-1))
-    found = inspection.embeddings(recall, recall.at(-1), {role: role for role in networks})
+    found = error_analysis.embeddings(recall, recall.at(-1), {role: role for role in networks})
     assert found
     assert "student" in found or scheme == "merge"
 
@@ -168,11 +168,11 @@ def test_the_networks_of_other_schemes_show_their_embedding_or_are_left_out(
 def test_a_run_whose_student_never_began_is_answered_with_a_sentence(runs: Runs, small: RunConfig) -> None:
     recall = finished(runs, small)
     with pytest.raises(ValueError, match="before its student began"):
-        inspection.inspect(recall, recall.at(-1), {"student": "nobody"})
+        error_analysis.inspect(recall, recall.at(-1), {"student": "nobody"})
 
 
 def test_every_method_shows_the_embedding_of_what_it_trains(runs: Runs, small_with: Callable[..., RunConfig]) -> None:
     assert "reused_classifier" in members("methods")
     recall = finished(runs, small_with(method="reused_classifier", epochs="1"))
-    found = inspection.embeddings(recall, recall.at(-1), CAST)
+    found = error_analysis.embeddings(recall, recall.at(-1), CAST)
     assert found["student"].width == found["teacher"].width  # the teacher's classifier reads both

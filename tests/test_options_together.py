@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from kd_core.analysis.replay import Recall
 from kd_core.base.events import Event, Failed, Finished, Restored, Step, Validated
 from kd_core.base.metrics import accuracy
 from kd_core.config.run import RunConfig, from_flat
@@ -13,7 +14,6 @@ from kd_core.datasets import load
 from kd_core.methods import Part, Signals
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.nn.inference import answers
-from kd_core.recall import Recall
 from kd_core.runs import Runs
 from kd_core.training.learner import Learning, Loss
 from kd_core.training.loop import Training

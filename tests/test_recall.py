@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from kd_core import recall as recall_module
+from kd_core.analysis import replay as recall_module
+from kd_core.analysis.replay import TAUGHT, TEST, VALIDATION, Recall
 from kd_core.base import metrics
 from kd_core.base.events import Pinned, Probed, Validated
 from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, from_flat, read_flat
-from kd_core.recall import TAUGHT, TEST, VALIDATION, Recall
 from kd_core.runs import Runs
 from kd_core.store import weight_snapshots
 from kd_core.training.evaluation import rounded

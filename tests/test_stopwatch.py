@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kd_core import stopwatch
+from kd_core.analysis import latency
+from kd_core.analysis.latency import Latency, Stopwatch, kind_of, summary
 from kd_core.base.events import Network
 from kd_core.config.run import RunConfig
-from kd_core.stopwatch import Latency, Stopwatch, kind_of, summary
 from tests.waiting import wait
 
 STUDENT = Network("student", "MLP 64", 100, 200, 400, "")
@@ -25,9 +25,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(role)
         if role == "made":
             raise ValueError("It is made of other networks.")
-        return [summary([0.001, 0.002, 0.003], batch) for batch in stopwatch.BATCHES]
+        return [summary([0.001, 0.002, 0.003], batch) for batch in latency.BATCHES]
 
-    monkeypatch.setattr(stopwatch, "measured", pretend)
+    monkeypatch.setattr(latency, "measured", pretend)
     return asked
 
 
@@ -77,8 +77,8 @@ def test_a_real_network_is_timed_one_by_one_and_in_batches(
     small: RunConfig, small_with: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kd_core.nn.cost.PATIENCE", 0.02)
-    one, many = stopwatch.measured(small, "student")
+    one, many = latency.measured(small, "student")
     assert (one.batch, many.batch) == (1, 64)
     assert 0 < one.median <= one.p95
     with pytest.raises(ValueError, match="made of other networks"):
-        stopwatch.measured(small_with(scheme="merge", dataset="digits"), "teacher")
+        latency.measured(small_with(scheme="merge", dataset="digits"), "teacher")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from kd_core.analysis.replay import Recall
 from kd_core.base.events import Finished, Step, Validated
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import MOST, Axis, Sweep
 from kd_core.nn.inference import answers
-from kd_core.recall import Recall
 from kd_core.runs import COMPLETED, INTERRUPTED, STOPPED, Runs
 from kd_core.store.database import MIGRATIONS
 from kd_core.store.store import Store

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from kd_core.analysis.verdict import confidence_interval, verdict
 from kd_core.config.comparison import Comparison
-from kd_core.verdict import confidence_interval, verdict
 
 
 def finished(students: list[float], baselines: list[float]) -> list[dict]:

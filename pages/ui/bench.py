@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import pictures
+from kd_core.analysis import thumbnails
+from kd_core.analysis.replay import TAUGHT, Moment, Recall
 from kd_core.base.metrics import BINS
 from kd_core.base.options import in_words, options_of
-from kd_core.recall import TAUGHT, Moment, Recall
 from pages.ui import feed
 from pages.ui.address import look
 from pages.ui.browser import component
@@ -184,5 +184,5 @@ def _heavy(bench: str, _recall: Recall) -> dict[str, Any]:  # noqa: ARG001
     if _recall.data.is_planar:
         places = {"sheet": None, "points": [[round(x, 4), round(y, 4)] for x, y in inputs.tolist()]}
     else:
-        places = {"sheet": asdict(pictures.sheet(_recall.data, inputs)), "points": None}
+        places = {"sheet": asdict(thumbnails.sheet(_recall.data, inputs)), "points": None}
     return {"classes": list(_recall.data.classes), "splits": splits, **places}

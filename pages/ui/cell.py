@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from kd_core import runs
-from kd_core.atlas import Atlas, Cell, spread
+from kd_core.analysis.sweep_results import Atlas, Cell, spread
+from kd_core.analysis.verdict import verdict
 from kd_core.schemes import comparison_of
 from kd_core.store.store import Run
-from kd_core.verdict import verdict
 from pages.ui import roles, survey, widget
 from pages.ui.heat import GAIN, title, titled, written
 from pages.ui.survey import Survey

@@ -7,10 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import pictures
-from kd_core.base.options import options_of
-from kd_core.config.plan import BASELINE, STUDENT, TEACHER
-from kd_core.inspection import (
+from kd_core.analysis import thumbnails
+from kd_core.analysis.error_analysis import (
     ALL_WRONG,
     BROKE,
     BROKE_TEACHER,
@@ -23,7 +21,9 @@ from kd_core.inspection import (
     Inspection,
     luck,
 )
-from kd_core.recall import TEST
+from kd_core.analysis.replay import TEST
+from kd_core.base.options import options_of
+from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.training.evaluation import extent
 from pages.ui import feed, tables, widget
 from pages.ui.browser import component
@@ -174,8 +174,8 @@ def _faces(name: str, _subject: Subject, shown: tuple[int, ...]) -> list[dict[st
     ]  # fmt: skip
 
 
-def _pictures(subject: Subject, shown: tuple[int, ...]) -> list[pictures.Picture]:
-    of = pictures.of_test if subject.seen.split == TEST else pictures.of_validation
+def _pictures(subject: Subject, shown: tuple[int, ...]) -> list[thumbnails.Picture]:
+    of = thumbnails.of_test if subject.seen.split == TEST else thumbnails.of_validation
     return of(subject.row.config.dataset, [subject.seen.rows[at] for at in shown])
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import pictures
+from kd_core.analysis import thumbnails
+from kd_core.analysis.drawing import network_input, point, refusal
 from kd_core.base.options import as_text, options_of
-from kd_core.drawing import network_input, point, refusal
 from kd_core.training.evaluation import extent
 from pages.ui import widget
 from pages.ui.address import TYPED, look
@@ -47,7 +47,7 @@ def _drawn(bench: Bench) -> dict[str, Any] | None:
     try:
         if drawing:
             inputs = network_input(data, drawing)
-            seen = None if data.is_planar else pictures.of_input(data, inputs)
+            seen = None if data.is_planar else thumbnails.of_input(data, inputs)
             title = "The point ({:.4g}, {:.4g})".format(*point(drawing)) if data.is_planar else "Your drawing"
             given = _given(recall.answer(bench.moment, drawing), bench.classes, title)
     except ValueError as error:

@@ -8,9 +8,9 @@ from typing import Any
 
 import streamlit as st
 
+from kd_core.analysis.learning_curves import ACCURACY, EPOCH, MOST_SMOOTH, SECONDS, STEP
 from kd_core.base.options import Options, as_text, choice, number, options_of, read, shorten, switch, text, whole
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
-from kd_core.courses import ACCURACY, EPOCH, MOST_SMOOTH, SECONDS, STEP
 from kd_core.store import queries
 from kd_core.store.queries import Search
 from pages.ui import widget

@@ -10,8 +10,8 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from kd_core.analysis.error_analysis import DIFFERENCE
 from kd_core.config.plan import BASELINE, STUDENT
-from kd_core.inspection import DIFFERENCE
 from pages.ui import charts, tables, widget
 from pages.ui.focus import COUNTS, SHARES, Focus, look, look_at_cell
 from pages.ui.shades import DIVERGING, SCALES, readable, shade

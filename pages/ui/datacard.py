@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import errands, pictures
+from kd_core import errands
+from kd_core.analysis import thumbnails
 from kd_core.base.options import options_of, read
 from kd_core.base.registry import find, members
 from kd_core.config.augmentation import Augmentation
@@ -189,7 +190,7 @@ def _choose_upload() -> None:
 @functools.lru_cache(maxsize=64)
 def _sources(dataset: Dataset) -> list[str]:
     count = min(SAMPLES, len(load(dataset).validation))
-    return [one.src for one in pictures.of_validation(dataset, range(count)) if one.src]
+    return [one.src for one in thumbnails.of_validation(dataset, range(count)) if one.src]
 
 
 def _samples(config: RunConfig, data: Data) -> None:

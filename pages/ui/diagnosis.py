@@ -8,9 +8,9 @@ import functools
 import streamlit as st
 
 from kd_core import runs
-from kd_core.diagnosis import Finding, diagnose, examined
+from kd_core.analysis.diagnosis import Finding, diagnose, examined
+from kd_core.analysis.verdict import Verdict
 from kd_core.store.store import Run
-from kd_core.verdict import Verdict
 from pages.ui import settings, steering, verdicts
 from pages.ui.acting import acting, button
 from pages.ui.errors import spared

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
+from kd_core.analysis.error_analysis import CELL, DIFFERENCE, FIXED, GROUPS, Inspection
 from kd_core.base.options import Options, as_text, choice, class_name, number, options_of, read, shorten, text, whole
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
-from kd_core.inspection import CELL, DIFFERENCE, FIXED, GROUPS, Inspection
 from pages.ui.words import plain
 
 COUNTS, SHARES = "counts", "shares"

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core.atlas import Atlas, Cell, spread
+from kd_core.analysis.sweep_results import Atlas, Cell, spread
 from kd_core.config import sweep
 from pages.ui import charts, survey, tables
 from pages.ui.shades import DIVERGING, SCALES, readable, shade

@@ -11,7 +11,8 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kd_core import pictures, runs
+from kd_core import runs
+from kd_core.analysis import thumbnails
 from kd_core.base.options import options_of
 from kd_core.base.registry import find
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, Learner
@@ -156,7 +157,7 @@ def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
     """For 2-D data: the first labelled points that each network is shown, with their true and their given label."""
     found: dict[str, list[dict[str, Any]]] = {}
     for phase in plan_of(config):
-        seen = pictures.shown(config.dataset, phase.view, SHOWN_POINTS)
+        seen = thumbnails.shown(config.dataset, phase.view, SHOWN_POINTS)
         listed = [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in seen]
         found |= {learner.role: listed for learner in phase.learners}
     return found
@@ -233,5 +234,5 @@ def _bars(screen: _Screen) -> None:
 def _images(config: RunConfig, indices: tuple[int, ...]) -> list[dict[str, Any]]:
     return [
         {"src": one.src, "x": one.x, "y": one.y, "label": one.label, "title": f"Validation example {index}"}
-        for index, one in zip(indices, pictures.of_validation(config.dataset, indices), strict=True)
+        for index, one in zip(indices, thumbnails.of_validation(config.dataset, indices), strict=True)
     ]

@@ -8,8 +8,9 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core import contrast, runs
-from kd_core.contrast import Group, Mean
+from kd_core import runs
+from kd_core.analysis import comparison
+from kd_core.analysis.comparison import Group, Mean
 from kd_core.store.store import Run
 from pages.ui import history, roles
 from pages.ui.browser.palette import ROLES
@@ -22,7 +23,7 @@ A_GROUP = 64  # pixels of a chart
 
 def verdicts(rows: dict[str, Run], called: dict[str, str]) -> None:
     """A sentence for every group, and all gains on one axis."""
-    found = contrast.groups(runs.shared().store, [row for row in rows.values() if row.listed])
+    found = comparison.groups(runs.shared().store, [row for row in rows.values() if row.listed])
     if not found:
         st.info("None of these runs was completed as it was set up, so there is nothing to hold against a control.")
         return
@@ -58,7 +59,7 @@ def _gains(found: Sequence[Group], names: Sequence[str]) -> None:
             marker={"symbol": "circle-open", "size": 8, "color": GREY[theme()]},
             hovertemplate="seed %{customdata}: %{x:+.2f} points<extra></extra>",
         )  # fmt: skip
-        own = contrast.mean(gains)
+        own = comparison.mean(gains)
         if own.interval is not None:
             low, high = own.interval
             error = {"array": [high - own.value], "arrayminus": [own.value - low], "thickness": 2.5, "width": 7}
@@ -76,7 +77,7 @@ def _gains(found: Sequence[Group], names: Sequence[str]) -> None:
                "automargin": True, "zeroline": False},
     )  # fmt: skip
     said = "; ".join(
-        f"{name} {contrast.mean(list(group.gains.values())).value:+.1f} points over {len(group.gains)} seeds"
+        f"{name} {comparison.mean(list(group.gains.values())).value:+.1f} points over {len(group.gains)} seeds"
         for name, group in zip(names, found, strict=True) if group.gains
     )  # fmt: skip
     chart(figure, "gains", f"Paired differences: {said}.", height=170 + A_GROUP * len(names))
@@ -89,7 +90,7 @@ def _letters(group: Group, rows: dict[str, Run], called: dict[str, str]) -> str:
 
 
 def _line(group: Group, name: str) -> dict[str, Any]:
-    gain = contrast.mean(list(group.gains.values())) if group.gains else None
+    gain = comparison.mean(list(group.gains.values())) if group.gains else None
     return {
         "group": name,
         "seeds": len(group.runs),

@@ -9,9 +9,9 @@ from typing import Any
 
 import streamlit as st
 
+from kd_core.analysis.feature_matching import Row, plan
 from kd_core.config.plan import STUDENT, TEACHER, Derived, Learner
 from kd_core.config.run import RunConfig
-from kd_core.matching import Row, plan
 from kd_core.methods import LABELS, LOGITS
 from kd_core.nn.hooks import Shape, in_words
 from pages.ui import planning

@@ -13,9 +13,21 @@ from pathlib import Path
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core import courses
+from kd_core.analysis import learning_curves
+from kd_core.analysis.learning_curves import (
+    ACCURACY,
+    AGREEMENT,
+    EPOCH,
+    LOSS,
+    MOST_SMOOTH,
+    PART,
+    RATE,
+    SECONDS,
+    STEP,
+    TRAINING,
+    Course,
+)
 from kd_core.base.options import shorten
-from kd_core.courses import ACCURACY, AGREEMENT, EPOCH, LOSS, MOST_SMOOTH, PART, RATE, SECONDS, STEP, TRAINING, Course
 from kd_core.store.queries import Ledger
 from kd_core.store.records import ACTIVE
 from kd_core.store.store import Run, Store
@@ -72,7 +84,7 @@ _read: dict[str, tuple[Version, float]] = {}  # what was read of a run, and unti
 
 @functools.lru_cache(maxsize=32)
 def _learned(path: Path, run: str, version: Version) -> dict[tuple[str, str], Course]:  # noqa: ARG001
-    return courses.courses(Ledger(Store(path)), run)
+    return learning_curves.courses(Ledger(Store(path)), run)
 
 
 def _newly_learned(ledger: Ledger, run: str) -> dict[tuple[str, str], Course]:
@@ -130,7 +142,7 @@ def curves(ledger: Ledger, rows: dict[str, Run], called: dict[str, str], view: C
     rows_of = [
         {"curve": line.name, OVER[view.x].lower(): x, names[curve]: y, "smoothed": s}
         for line in lines
-        for x, y, s in zip(line.x, line.y, courses.smoothed(line.y, view.smooth), strict=True)
+        for x, y, s in zip(line.x, line.y, learning_curves.smoothed(line.y, view.smooth), strict=True)
     ]
     numbers(
         rows_of, f"{curve} over {OVER[view.x].lower()}", alt=f"{names[curve]}: first, lowest, highest and last value.",
@@ -201,7 +213,7 @@ def _lines(
                 short += f" {role}"
         colour = _colour(called[members[0][0]], kind, sets)
         if len(members) > 1:
-            own = courses.band([(x, y) for _, x, y in members])
+            own = learning_curves.band([(x, y) for _, x, y in members])
             if own.x:
                 lines.append(Line(name, kind, colour, own.x, own.mean, own.low, own.high, len(members)))
         else:
@@ -220,7 +232,7 @@ def _colour(letter: str, kind: str, count: int) -> str:
 def _draw(lines: Sequence[Line], title: str, view: Comparing) -> None:
     figure = go.Figure()
     is_labelled = len(lines) <= LABELLED
-    drawn = [courses.smoothed(line.y, view.smooth) for line in lines]
+    drawn = [learning_curves.smoothed(line.y, view.smooth) for line in lines]
     for line, shown in zip(lines, drawn, strict=True):
         look = ROLES[line.kind]
         if line.low:

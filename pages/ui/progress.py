@@ -6,8 +6,9 @@ import datetime
 
 import streamlit as st
 
-from kd_core import atlas, runs
-from kd_core.atlas import Atlas
+from kd_core import runs
+from kd_core.analysis import sweep_results
+from kd_core.analysis.sweep_results import Atlas
 from kd_core.config import sweep
 from kd_core.runs import Status
 from kd_core.schemes import comparison_of
@@ -59,7 +60,7 @@ def _charted(row: SweepRow, status: Status) -> Atlas:
     """The map as last drawn, unless a cell was filled or ended since, or an eighth of the training was done: Plotly
     builds a chart anew at every change."""
     of = comparison_of(row.config)
-    fresh = atlas.charted(row.sweep, Ledger(runs.shared().store).looks(row.id, of.role, of.control))
+    fresh = sweep_results.charted(row.sweep, Ledger(runs.shared().store).looks(row.id, of.role, of.control))
     mark = (status.state, fresh.filled, fresh.complete, MOMENTS * status.done // max(1, status.total))
     if not status.is_active:
         return fresh
@@ -113,7 +114,7 @@ def _how_far(status: Status, found: Atlas) -> str:
     if not status.done:
         return f"{held}: preparing the data and the teacher · {duration(status.seconds)} elapsed"
     cells = f"{found.filled} of {len(found.cells)} cells filled, {found.complete} complete"
-    left = atlas.remaining(status.done, status.total, status.seconds)
+    left = sweep_results.remaining(status.done, status.total, status.seconds)
     times = f"{duration(status.seconds)} elapsed, about {duration(left or 0)} left"
     return f"{held}: {status.done / max(1, status.total):.0%} · {cells} · {_epochs(found)} · {times}"
 

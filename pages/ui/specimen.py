@@ -8,9 +8,9 @@ import threading
 import streamlit as st
 
 from kd_core import runs
+from kd_core.analysis.replay import Moment, Recall
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
-from kd_core.recall import Moment, Recall
 from kd_core.store.store import Run
 from pages.ui import history, labels, live, trash, widget
 from pages.ui.acting import acting, button, unasked

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core.inspection import Projection
+from kd_core.analysis.error_analysis import Projection
 from pages.ui import charts, tables
 from pages.ui.browser import palette
 from pages.ui.focus import Focus

@@ -6,11 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import contrast, runs, stopwatch
+from kd_core import runs
+from kd_core.analysis import comparison, latency
+from kd_core.analysis.comparison import Standing
 from kd_core.base.options import in_words, options_of
 from kd_core.base.registry import find
 from kd_core.config.run import MEMBERS, OPTION_GROUPS, RunConfig
-from kd_core.contrast import Standing
 from kd_core.store.queries import Ledger
 from kd_core.store.store import Run
 from pages.ui import roles
@@ -27,7 +28,7 @@ def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
     if len(configs) < 2:
         st.caption("With two or more runs, the settings in which they differ stand here.")
         return
-    found = contrast.differences(configs)
+    found = comparison.differences(configs)
     if not found:
         st.info("These runs have the same settings, their seed included. They should give the same numbers.")
         return
@@ -70,7 +71,7 @@ def of_all(ledger: Ledger, rows: dict[str, Run]) -> list[tuple[Run, Standing]]:
     found = []
     for each, row in rows.items():
         prepared = ledger.prepared(each)
-        found += [(row, own) for own in contrast.standings(row, prepared.networks if prepared else [])]
+        found += [(row, own) for own in comparison.standings(row, prepared.networks if prepared else [])]
     return found
 
 
@@ -79,7 +80,7 @@ def side_by_side(found: list[tuple[Run, Standing]], called: dict[str, str]) -> N
     if not found:
         st.info("None of these runs has come to its test split yet.")
         return
-    watch = stopwatch.shared(runs.shared().folder)
+    watch = latency.shared(runs.shared().folder)
     lines = [_line(own, called[row.id], watch.known()) for row, own in found]
     kept = [name for name in lines[0] if any(line[name] is not None for line in lines)]
     number = st.column_config.NumberColumn
@@ -102,7 +103,7 @@ def side_by_side(found: list[tuple[Run, Standing]], called: dict[str, str]) -> N
     _ask(found, called)
 
 
-def _line(own: Standing, letter: str, times: dict[str, list[stopwatch.Latency]]) -> dict[str, Any]:
+def _line(own: Standing, letter: str, times: dict[str, list[latency.Latency]]) -> dict[str, Any]:
     network = own.network
     look = ROLES[roles.kind(network)] if roles.kind(network) in ROLES else ROLES["student"]
     line: dict[str, Any] = {
@@ -116,8 +117,8 @@ def _line(own: Standing, letter: str, times: dict[str, list[stopwatch.Latency]])
         "kFLOPs": network.flops / 1000,
         "file, kB": network.size / 1000,
     }
-    known = {time.batch: time for time in times.get(stopwatch.kind_of(network), [])}
-    for batch in stopwatch.BATCHES:
+    known = {time.batch: time for time in times.get(latency.kind_of(network), [])}
+    for batch in latency.BATCHES:
         time = known.get(batch)
         what = "one example" if batch == 1 else f"{batch} examples"
         line[f"{what}, ms"] = None if time is None else 1000 * time.median
@@ -127,12 +128,12 @@ def _line(own: Standing, letter: str, times: dict[str, list[stopwatch.Latency]])
 
 def _ask(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
     """The button that measures latency, how far that is, and what could not be measured."""
-    watch = stopwatch.shared(runs.shared().folder)
+    watch = latency.shared(runs.shared().folder)
     known = watch.known()
     missing = {
-        stopwatch.kind_of(own.network): (row, own)
+        latency.kind_of(own.network): (row, own)
         for row, own in found
-        if stopwatch.kind_of(own.network) not in known and not watch.failed(stopwatch.kind_of(own.network))
+        if latency.kind_of(own.network) not in known and not watch.failed(latency.kind_of(own.network))
     }
     if watch.waiting:
         st.fragment(spared(_wait), run_every=0.5, key="latency")()
@@ -143,7 +144,7 @@ def _ask(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
                 acting().do(watch.ask, row.text, own.network)
             st.rerun()
     for row, own in found:
-        if why := watch.failed(stopwatch.kind_of(own.network)):
+        if why := watch.failed(latency.kind_of(own.network)):
             st.caption(f"{called[row.id]} {own.network.role}: no latency. {why}")
     if len(missing) < len(found):
         busy = runs.shared().store.in_state(*runs.ACTIVE)
@@ -155,7 +156,7 @@ def _ask(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
 
 
 def _wait() -> None:
-    waiting = stopwatch.shared(runs.shared().folder).waiting
+    waiting = latency.shared(runs.shared().folder).waiting
     if not waiting:
         st.rerun()
     st.caption(f"Measuring: {waiting} still to come.")

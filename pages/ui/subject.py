@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from kd_core import inspection, runs
+from kd_core import runs
+from kd_core.analysis import error_analysis
+from kd_core.analysis.error_analysis import CELL, Inspection, Projection
+from kd_core.analysis.replay import Moment, Recall
 from kd_core.config.plan import STUDENT
-from kd_core.inspection import CELL, Inspection, Projection
-from kd_core.recall import Moment, Recall
 from kd_core.store.store import Run
 from pages.ui import roles, specimen, trash, widget
 from pages.ui.browser import palette
@@ -165,12 +166,12 @@ def _said(name: str, _recall: Recall, _moment: Moment) -> list[str]:  # noqa: AR
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _inspected(name: str, _recall: Recall, _moment: Moment, _cast: dict[str, str]) -> Inspection:  # noqa: ARG001
-    return inspection.inspect(_recall, _moment, _cast)
+    return error_analysis.inspect(_recall, _moment, _cast)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _projected(name: str, _recall: Recall, _moment: Moment, _cast: dict[str, str]) -> dict[str, Projection]:  # noqa: ARG001
-    return inspection.embeddings(_recall, _moment, _cast)
+    return error_analysis.embeddings(_recall, _moment, _cast)
 
 
 def projections(subject: Subject) -> dict[str, Projection]:

@@ -8,8 +8,9 @@ import math
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core import contrast, runs, stopwatch
-from kd_core.contrast import Standing
+from kd_core import runs
+from kd_core.analysis import comparison, latency
+from kd_core.analysis.comparison import Standing
 from kd_core.store.store import Run
 from pages.ui import roles
 from pages.ui.browser.palette import ROLES
@@ -31,7 +32,7 @@ def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Compa
         "Cost", list(COSTS), default=view.cost, required=True, format_func=lambda cost: COSTS[cost].split(",")[0],
         **bound("cost", view.cost),
     )  # fmt: skip
-    times = stopwatch.shared(runs.shared().folder).known() if view.cost == "latency" else {}
+    times = latency.shared(runs.shared().folder).known() if view.cost == "latency" else {}
     points = [(row, own, cost) for row, own in found if (cost := _cost(own, view.cost, times)) is not None and cost > 0]
     if not points:
         st.info("Measure the latency of these networks first: the button is below the table above.")
@@ -91,7 +92,7 @@ def _by_data(points: list[Point]) -> list[list[int]]:
 
 
 def _front(points: list[Point], group: list[int]) -> list[int]:
-    best = contrast.front([(points[at][2], points[at][1].accuracy) for at in group])
+    best = comparison.front([(points[at][2], points[at][1].accuracy) for at in group])
     return [group[at] for at in best]
 
 
@@ -123,8 +124,8 @@ def _unbeaten(points: list[Point], called: dict[str, str]) -> list[str]:
     return [f"{', '.join(letters)} {role}" for (role, *_), letters in found.items()]
 
 
-def _cost(own: Standing, what: str, times: dict[str, list[stopwatch.Latency]]) -> float | None:
+def _cost(own: Standing, what: str, times: dict[str, list[latency.Latency]]) -> float | None:
     network = own.network
     if what == "latency":
-        return next((1000 * time.median for time in times.get(stopwatch.kind_of(network), []) if time.batch == 1), None)
+        return next((1000 * time.median for time in times.get(latency.kind_of(network), []) if time.batch == 1), None)
     return {"size": network.size / 1000, "flops": network.flops / 1000, "parameters": float(network.parameters)}[what]

@@ -8,13 +8,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core import runs
+from kd_core.analysis.verdict import Verdict, verdict
 from kd_core.config.comparison import SEEDS
 from kd_core.config.plan import STUDENT, TEACHER, behind
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.store import Run
-from kd_core.verdict import Verdict, verdict
 from pages.ui import planning, roles
 from pages.ui.acting import acting, button
 from pages.ui.browser.palette import ROLES, Theme

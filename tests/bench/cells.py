@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from kd_core.analysis.verdict import verdict
 from kd_core.config.comparison import Comparison, Test
-from kd_core.verdict import verdict
 
 STUDENT = Comparison()  # against its baseline
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from kd_core import inspection
+from kd_core.analysis import error_analysis
+from kd_core.analysis.replay import Recall
 from kd_core.config.run import from_flat
-from kd_core.recall import Recall
 from kd_core.runs import Runs
 from tests.browser.server import Server
 from tests.waiting import wait_for_end
@@ -23,7 +23,7 @@ def test_behind_every_count_are_its_examples_and_all_that_was_chosen_is_in_the_a
     run = runs.start(from_flat({"dataset": "moons", "epochs": "6", "teacher_epochs": "2"}))
     wait_for_end(runs, run, 60)
     recall = Recall(runs.store, runs.store.run(run))
-    seen = inspection.inspect(recall, recall.at(-1), CAST)
+    seen = error_analysis.inspect(recall, recall.at(-1), CAST)
     runs.close()
     count = seen.counts("student")[0][1]
     assert count  # else there is nothing to click

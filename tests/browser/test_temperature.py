@@ -12,10 +12,10 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from kd_core import drawing as drawing_module
+from kd_core.analysis import drawing as drawing_module
+from kd_core.analysis.replay import TAUGHT, TEST, Recall
 from kd_core.base import metrics
 from kd_core.methods.soft_targets import soft_targets
-from kd_core.recall import TAUGHT, TEST, Recall
 from tests.browser.conftest import SHOTS, whole_picture
 from tests.browser.server import Server
 from tests.waiting import wait

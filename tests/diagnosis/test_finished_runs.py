@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from kd_core.analysis.diagnosis import Finding, diagnose, examined
 from kd_core.config.run import from_flat
-from kd_core.diagnosis import Finding, diagnose, examined
 from kd_core.runs import Runs
 from tests.waiting import wait_for_end
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from kd_core.analysis.diagnosis import Finding, Symptoms, diagnose
+from kd_core.analysis.diagnosis.curve_features import Curves
+from kd_core.analysis.diagnosis.features import Imitation, Softened
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.diagnosis import Finding, Symptoms, diagnose
-from kd_core.diagnosis.curves import Curves
-from kd_core.diagnosis.symptoms import Imitation, Softened
 
 
 def accuracies(teacher: float, student: float, baseline: float) -> dict[str, dict[str, float]]:

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
+from kd_core.analysis.diagnosis.curve_features import Curves, read
+from kd_core.analysis.diagnosis.features import imitate, soften, symptoms, teacher_of, temperature_of
 from kd_core.base.events import Adjusted, Event, Network, Phase, Prepared, Step, Validated
 from kd_core.config.run import from_flat
-from kd_core.diagnosis.curves import Curves, read
-from kd_core.diagnosis.symptoms import imitate, soften, symptoms, teacher_of, temperature_of
 
 CONFIG = from_flat({"dataset": "moons"})
 TEST = {role: {"accuracy": 0.9, "examples": 2000.0} for role in ("teacher", "student", "baseline")}

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kd_core.analysis.feature_matching import plan
 from kd_core.base.events import Event, Finished, Step
 from kd_core.base.registry import find, members
 from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.matching import plan
 from kd_core.methods import FAMILIES, LABELS, Method, Signals, total
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp

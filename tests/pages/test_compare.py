@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kd_core import stopwatch
+from kd_core.analysis import latency
 from kd_core.config.run import from_flat
 from kd_core.runs import Runs
 from kd_core.store.annotations import checked
@@ -133,7 +133,7 @@ def test_latency_is_measured_once_for_networks_of_the_same_kind(
     runs = [ended(seed=str(seed)) for seed in range(2)]
     app = look(runs=",".join(runs))
     button(app, "Measure latency here (2 networks)").click().run()  # a teacher's kind and a student's
-    wait(lambda: not stopwatch.shared(shared.folder).waiting)
+    wait(lambda: not latency.shared(shared.folder).waiting)
     app.run()
     (beside,) = [frame.value for frame in app.dataframe if "NLL, nats" in frame.value.columns]
     assert len(beside) == 6

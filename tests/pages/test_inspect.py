@@ -3,9 +3,9 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kd_core import inspection
+from kd_core.analysis import error_analysis
+from kd_core.analysis.replay import Recall
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.recall import Recall
 from kd_core.runs import Runs
 from tests.pages.named import named
 from tests.waiting import wait_for_end
@@ -22,9 +22,9 @@ def trained(shared: Runs, config: RunConfig) -> str:
     return run
 
 
-def seen(shared: Runs, run: str) -> inspection.Inspection:
+def seen(shared: Runs, run: str) -> error_analysis.Inspection:
     recall = Recall(shared.store, shared.store.run(run))
-    return inspection.inspect(recall, recall.at(-1), CAST)
+    return error_analysis.inspect(recall, recall.at(-1), CAST)
 
 
 def texts(app: AppTest) -> str:
@@ -137,7 +137,7 @@ def test_a_cell_chosen_by_keyboard_shows_its_examples(open_page: Open, shared: R
 def test_an_earlier_epoch_has_other_counts(open_page: Open, shared: Runs) -> None:
     run = trained(shared, from_flat(DIGITS))
     recall = Recall(shared.store, shared.store.run(run))
-    first = inspection.inspect(recall, recall.at(0), CAST).accuracy("student")
+    first = error_analysis.inspect(recall, recall.at(0), CAST).accuracy("student")
     app = open_page("inspect", run=run)
     app.select_slider(key="inspected epoch").set_value(0).run()
     assert query(app, "epoch") == "0"

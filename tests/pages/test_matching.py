@@ -3,9 +3,9 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kd_core.analysis.feature_matching import plan
 from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.matching import plan
 from kd_core.methods import FAMILIES
 from kd_core.runs import Runs
 from pages.ui import matching, method

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kd_core.diagnosis import remedies
-from kd_core.diagnosis.finding import Finding, accuracy, error, finding, knows, percent, small
-from kd_core.diagnosis.remedies import first_fitting
-from kd_core.diagnosis.symptoms import Symptoms
+from kd_core.analysis.diagnosis import remedies
+from kd_core.analysis.diagnosis.features import Symptoms
+from kd_core.analysis.diagnosis.finding import Finding, accuracy, error, finding, knows, percent, small
+from kd_core.analysis.diagnosis.remedies import first_fitting
 
 # Of the way from chance to every answer right. Landis & Koch (1977), table 2, call an agreement of up to 0.2 slight.
 SLIGHT = 0.2

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.analysis.replay import TEST, Moment, Recall
 from kd_core.base.devices import threads
 from kd_core.base.metrics import LARGEST, share
 from kd_core.config.plan import BASELINE, CORRECTED, STUDENT, TEACHER, Derived, Learner, Phase, first, pairs_of
 from kd_core.datasets import Data
 from kd_core.nn.hooks import EMBEDDING
 from kd_core.nn.inference import asked
-from kd_core.recall import TEST, Moment, Recall
 from kd_core.schemes import plan_of
 
 DIFFERENCE = "difference"  # of two confusion matrices: student − baseline

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
+from kd_core.analysis.diagnosis import remedies
+from kd_core.analysis.diagnosis.features import Symptoms
+from kd_core.analysis.diagnosis.finding import Finding, error, finding, percent, points, signed
+from kd_core.analysis.diagnosis.remedies import first_fitting
+from kd_core.analysis.verdict import confidence_interval, verdict
 from kd_core.datasets import load
-from kd_core.diagnosis import remedies
-from kd_core.diagnosis.finding import Finding, error, finding, percent, points, signed
-from kd_core.diagnosis.remedies import first_fitting
-from kd_core.diagnosis.symptoms import Symptoms
-from kd_core.verdict import confidence_interval, verdict
 
 # Labels are many from ten times what is called few here, and little is left to gain within two points: published gains
 # are one to four points (CIFAR-100, RepDistiller's table).

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kd_core.diagnosis import gain, learning, teacher
-from kd_core.diagnosis.finding import Finding
-from kd_core.diagnosis.symptoms import Symptoms, examined, symptoms
+from kd_core.analysis.diagnosis import rules_gain, rules_teacher, rules_training
+from kd_core.analysis.diagnosis.features import Symptoms, examined, symptoms
+from kd_core.analysis.diagnosis.finding import Finding
 
 __all__ = ["RULES", "Finding", "Symptoms", "diagnose", "examined", "symptoms"]
 
 RULES: tuple[Callable[[Symptoms], Finding | None], ...] = (
-    teacher.chance,
-    teacher.no_better,
-    learning.large_steps,
-    learning.gap,
-    teacher.one_hot,
-    teacher.uniform,
-    learning.few_steps,
-    gain.clean,
-    gain.luck,
+    rules_teacher.chance,
+    rules_teacher.no_better,
+    rules_training.large_steps,
+    rules_training.gap,
+    rules_teacher.one_hot,
+    rules_teacher.uniform,
+    rules_training.few_steps,
+    rules_gain.clean,
+    rules_gain.luck,
 )
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kd_core.analysis.drawing import network_input
 from kd_core.base.devices import threads
 from kd_core.base.events import Event, Finished, Validated
 from kd_core.base.metrics import best_temperature
 from kd_core.config.derived_networks import derive
 from kd_core.config.plan import TEACHER, Derived, build, steps_per_epoch
 from kd_core.datasets import Split, load
-from kd_core.drawing import network_input
 from kd_core.nn.inference import answers, freeze
 from kd_core.schemes import plan_of
 from kd_core.store import weight_snapshots
@@ -114,7 +114,7 @@ class Recall:
         return self._answered[moment]
 
     def answer(self, moment: Moment, drawing: str) -> dict[str, list[float]]:
-        """Every network's logits (classes) for a drawing (see :mod:`kd_core.drawing`). Raises ValueError."""
+        """Every network's logits (classes) for a drawing (see :mod:`kd_core.analysis.drawing`). Raises ValueError."""
         inputs = network_input(self.data, drawing)
         with threads():
             return {role: answers(network, inputs)[0].tolist() for role, network in self.networks(moment).items()}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.analysis.diagnosis.curve_features import EVENTS, Curves, read
+from kd_core.analysis.replay import TAUGHT, Recall
 from kd_core.base import metrics
 from kd_core.base.devices import threads
 from kd_core.base.events import Event
@@ -16,10 +18,8 @@ from kd_core.config.comparison import Comparison, Test
 from kd_core.config.plan import TEACHER, Learner, first
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
-from kd_core.diagnosis.curves import EVENTS, Curves, read
 from kd_core.methods import Method
 from kd_core.nn.inference import answers
-from kd_core.recall import TAUGHT, Recall
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.store import Run, Store
 
@@ -59,7 +59,7 @@ class Imitation:
 
 @dataclass(frozen=True)
 class Symptoms:
-    """Everything that :func:`kd_core.diagnosis.diagnose` looks at.
+    """Everything that :func:`kd_core.analysis.diagnosis.diagnose` looks at.
 
     ``tests`` are those of all finished seeds of the same configuration, ``seeds`` which they are. ``chance``: share of
     the commonest class among the test examples. ``teacher``: its role, "" where there is none that was trained before.

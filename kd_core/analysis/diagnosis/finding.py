@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kd_core.diagnosis.remedies import Remedy
-from kd_core.diagnosis.symptoms import Symptoms
+from kd_core.analysis.diagnosis.features import Symptoms
+from kd_core.analysis.diagnosis.remedies import Remedy
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kd_core.analysis.verdict import Verdict, confidence_interval, verdict
 from kd_core.base.events import Network
 from kd_core.config.comparison import Comparison
 from kd_core.config.run import RunConfig
 from kd_core.schemes import comparison_of
 from kd_core.store.store import Run, Store
-from kd_core.verdict import Verdict, confidence_interval, verdict
 
 COMPLETED = "completed"
 

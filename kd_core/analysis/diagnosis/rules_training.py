@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kd_core.diagnosis import remedies
-from kd_core.diagnosis.finding import Finding, accuracy, finding, knows, percent, points, signed
-from kd_core.diagnosis.remedies import first_fitting
-from kd_core.diagnosis.symptoms import Symptoms
+from kd_core.analysis.diagnosis import remedies
+from kd_core.analysis.diagnosis.features import Symptoms
+from kd_core.analysis.diagnosis.finding import Finding, accuracy, finding, knows, percent, points, signed
+from kd_core.analysis.diagnosis.remedies import first_fitting
 
 MODERATE = 0.4  # of the way from chance to every answer right: Landis & Koch (1977), table 2, where "fair" ends
 # Of the shown examples that a student matches neither in label nor in teacher, and of the KL that is left. Students

@@ -8,10 +8,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kd_core.analysis.verdict import confidence_interval
 from kd_core.base.events import Phase, Prepared, Step, Validated, from_json
 from kd_core.store.queries import Ledger
 from kd_core.store.step_codec import unpack
-from kd_core.verdict import confidence_interval
 
 POINTS = 600  # of a curve at most; a longer one shows the mean of several steps
 STEP, EPOCH, SECONDS = "step", "epoch", "seconds"
