@@ -17,9 +17,9 @@ from kd_core.config import presets
 from kd_core.config.comparison import SEEDS, Comparison
 from kd_core.config.run import MEMBERS, RunConfig, from_flat, settings
 from kd_core.config.sweep import Sweep
-from kd_core.control import AT_ONCE
 from kd_core.datasets import Dataset
 from kd_core.files.archive import amount
+from kd_core.runs.control import AT_ONCE
 from kd_core.schemes import comparison_of
 from kd_core.training.loop import Training
 from kd_core.training.vectorized.multi_run.train_all import train_all

@@ -10,11 +10,11 @@ st.title("Compare")
 st.markdown("Tick runs to see their curves over each other, what sets them apart, and what is more than luck.")
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from kd_core import runs  # noqa: E402
+from kd_core.runs import manager  # noqa: E402
 from kd_core.store.queries import Ledger  # noqa: E402
 from pages.ui import charts, comparing, luck, overlay, shelf, standings, trade, trash  # noqa: E402
 
-ledger = Ledger(runs.shared().store)
+ledger = Ledger(manager.shared().store)
 if not ledger.count():
     st.info("There is no run yet. Train one or two, then compare them here.")
     st.page_link("pages/distill.py", label="Train one in the lab", icon=":material/science:")

@@ -8,11 +8,11 @@ frame.guard()
 
 st.title("Distill")
 
-from kd_core import runs  # noqa: E402
+from kd_core.runs import manager  # noqa: E402
 from pages.ui import diagnosis, history, labels, live, setup, trash, verdicts  # noqa: E402
 from pages.ui.reel import reel  # noqa: E402
 
-shared = runs.shared()
+shared = manager.shared()
 wanted = st.query_params.get("run")
 row = shared.store.run(wanted) if wanted else None
 if wanted and row is None:
@@ -27,7 +27,7 @@ if row and not row.is_readable:
     st.page_link("pages/distill.py", label="Show the lab without it", icon=":material/arrow_back:")
     st.stop()
 
-is_active = row is not None and row.state in runs.ACTIVE
+is_active = row is not None and row.state in manager.ACTIVE
 
 with st.expander("Set up another run", icon=":material/tune:") if is_active else st.container():
     setup.form(row)

@@ -14,7 +14,7 @@ st.markdown(
 button, verdict = st.columns([1, 4], gap="medium", vertical_alignment="center")
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from kd_core import runs  # noqa: E402
+from kd_core.runs import manager  # noqa: E402
 from pages.ui import hero, live  # noqa: E402
 
 run = hero.newest(may_begin=st.query_params.get("autoplay") != "0")
@@ -24,7 +24,7 @@ if run is None:
         st.rerun()
     st.stop()
 
-row, status = runs.shared().store.run(run), runs.shared().status(run)
+row, status = manager.shared().store.run(run), manager.shared().status(run)
 assert row is not None
 assert status is not None
 is_active = status.is_active

@@ -13,13 +13,13 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from kd_core import runs  # noqa: E402
+from kd_core.runs import manager  # noqa: E402
 from pages.ui import charts, grid, progress, survey  # noqa: E402
 from pages.ui.words import plain  # noqa: E402
 
 survey.follow()
 wanted = st.query_params.get("sweep", "")[:40]
-row = runs.shared().store.sweep(wanted) if wanted else None
+row = manager.shared().store.sweep(wanted) if wanted else None
 said = ""
 if wanted and row is None:
     said = f"There is no sweep called “{plain(wanted)}” here. It may belong to another machine, or have been deleted."

@@ -12,8 +12,8 @@ st.markdown(
     "through. Turn the handle at the foot of the window: every figure on this page follows."
 )
 
-from kd_core import runs  # noqa: E402
 from kd_core.analysis.replay import Recall  # noqa: E402
+from kd_core.runs import manager  # noqa: E402
 from pages.ui import address, specimen  # noqa: E402
 from pages.ui.bench import Bench  # noqa: E402
 from pages.ui.closeup import closeup  # noqa: E402
@@ -23,19 +23,19 @@ address.follow()
 row = specimen.chosen()
 if row is None:
     st.stop()
-is_active = row.state in runs.ACTIVE
+is_active = row.state in manager.ACTIVE
 
 
 def instruments(run: str) -> None:
     """All of the page that depends on the run. While it trains, drawn again every second."""
     address.follow()
-    now = runs.shared().store.run(run)
+    now = manager.shared().store.run(run)
     if st.query_params.get("run", run) != run:  # another one was chosen
         st.rerun()
-    if now is None or (now.state in runs.ACTIVE) != is_active:
+    if now is None or (now.state in manager.ACTIVE) != is_active:
         st.rerun()
     assert now is not None
-    recall = Recall(runs.shared().store, now)
+    recall = Recall(manager.shared().store, now)
     method = recall.config.method.values()
     usual = {"alpha": method["alpha"]} if "alpha" in method and "label_weight" not in method else {}
     view = address.current(recall.data.classes, len(recall.rows(recall.shown)), usual)

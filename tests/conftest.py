@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kd_core import journal
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.runs import Runs
+from kd_core.runs import event_writer
+from kd_core.runs.manager import Runs
 
 SMALL = {"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "40"}
 
@@ -35,10 +35,10 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events and checkpoints are written many times a second, and tried again as often."""
-    monkeypatch.setattr(journal, "CHECKPOINT_SECONDS", 0.1)
-    monkeypatch.setattr(journal, "CHECKPOINT_SHARE", 1.0)
-    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.02)
-    monkeypatch.setattr(journal, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(event_writer, "CHECKPOINT_SECONDS", 0.1)
+    monkeypatch.setattr(event_writer, "CHECKPOINT_SHARE", 1.0)
+    monkeypatch.setattr(event_writer, "FLUSH_SECONDS", 0.02)
+    monkeypatch.setattr(event_writer, "RETRY_SECONDS", 0.05)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kd_core import journal
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
-from kd_core.runs import ACTIVE, COMPLETED, INTERRUPTED, STOPPED, Runs
+from kd_core.runs import event_writer
+from kd_core.runs.manager import ACTIVE, COMPLETED, INTERRUPTED, STOPPED, Runs
 from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
 
@@ -152,9 +152,9 @@ class Lives(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "CHECKPOINT_SECONDS", 0.05)
-    monkeypatch.setattr(journal, "CHECKPOINT_SHARE", 1.0)
-    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr(event_writer, "CHECKPOINT_SECONDS", 0.05)
+    monkeypatch.setattr(event_writer, "CHECKPOINT_SHARE", 1.0)
+    monkeypatch.setattr(event_writer, "FLUSH_SECONDS", 0.01)
 
 
 TestInAnyOrder = Lives.TestCase

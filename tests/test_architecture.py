@@ -108,7 +108,7 @@ def test_no_file_is_too_long(path: Path) -> None:
 def test_importing_the_engine_has_no_side_effect(tmp_path: Path) -> None:
     script = (
         "import torch; before = torch.get_rng_state(), torch.get_num_threads();"
-        "import kd_core.runs, kd_core.__main__;"
+        "import kd_core.runs.manager, kd_core.__main__;"
         "assert torch.equal(before[0], torch.get_rng_state()) and before[1] == torch.get_num_threads();"
         "assert not torch.cuda.is_initialized()"
     )

@@ -10,7 +10,7 @@ from kd_core.analysis import sweep_results
 from kd_core.analysis.sweep_results import Atlas
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.store.queries import Ledger
 from kd_core.store.records import Look
 from tests.waiting import wait_for_end

@@ -9,7 +9,7 @@ import torch
 from kd_core.base.events import Adjusted, Event, Failed, Step, Switched, Validated
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.runs import COMPLETED, Runs
+from kd_core.runs.manager import COMPLETED, Runs
 from kd_core.training.loop import Training
 from kd_core.training.vectorized import compile
 from kd_core.training.vectorized import step as wholestep

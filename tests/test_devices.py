@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kd_core.base import devices
-from kd_core.line import Line
+from kd_core.runs.job_queue import Line
 
 GIB = 2**30
 

@@ -11,7 +11,7 @@ import pytest
 
 from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import Generations
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.store.store import Store
 from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end

@@ -15,7 +15,7 @@ from kd_core.analysis.error_analysis import DIFFERENCE, GROUPS, Inspection
 from kd_core.analysis.replay import Recall
 from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, read_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from tests.waiting import wait_for_end
 
 CAST = {"teacher": "teacher", "student": "student", "baseline": "baseline"}

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_core.config.run import RunConfig
-from kd_core.line import Line
-from kd_core.runs import Runs
+from kd_core.runs.job_queue import Line
+from kd_core.runs.manager import Runs
 from tests.waiting import wait, wait_for_end
 
 

@@ -14,7 +14,7 @@ from kd_core.datasets import load
 from kd_core.methods import Part, Signals
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.nn.inference import answers
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.training.learner import Learning, Loss
 from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
@@ -153,7 +153,7 @@ def test_a_run_whose_weights_have_gone_is_answered_with_a_sentence(
         raise ValueError("weights = 12: they are no longer here.")
 
     runs = Runs(tmp_path)
-    monkeypatch.setattr("kd_core.runs.Training", gone)
+    monkeypatch.setattr("kd_core.runs.manager.Training", gone)
     run = runs.start(from_flat({"dataset": "moons"}))
     assert wait_for_end(runs, run) == "failed"
     ((_, failed),) = runs.store.events(run)

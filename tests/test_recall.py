@@ -14,7 +14,7 @@ from kd_core.base import metrics
 from kd_core.base.events import Pinned, Probed, Validated
 from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, from_flat, read_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.store import weight_snapshots
 from kd_core.training.evaluation import rounded
 from tests.waiting import wait, wait_for_end

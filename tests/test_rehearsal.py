@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kd_core import rehearsal
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.rehearsal import Past, Rehearsals
+from kd_core.runs import sweep_eta
+from kd_core.runs.sweep_eta import Past, Rehearsals
 from tests.waiting import wait
 
 GRID = (Axis("temperature", ("1", "4")), Axis("alpha", ("0.3", "0.9")))
@@ -22,17 +22,17 @@ With = Callable[..., RunConfig]
 
 
 def test_the_work_of_a_sweep_is_the_steps_of_its_students(small: RunConfig) -> None:
-    assert rehearsal.steps(small) == 18  # 6 epochs of 40 examples in batches of 16; the teacher is kept for others
-    assert rehearsal.work(Sweep(small, GRID, (0, 1, 2))) == 18 * 12
+    assert sweep_eta.steps(small) == 18  # 6 epochs of 40 examples in batches of 16; the teacher is kept for others
+    assert sweep_eta.work(Sweep(small, GRID, (0, 1, 2))) == 18 * 12
 
 
 def test_a_like_sweep_gives_the_pace_and_an_unlike_one_none(small: RunConfig, small_with: With) -> None:
     past = Past(Sweep(small, GRID, (0, 1)), 4.0)
     longer = Sweep(small_with(epochs="12"), (Axis("temperature", ("1", "2", "9")),), (0, 1, 2))
-    assert rehearsal.from_past(longer, [past]) == pytest.approx(4.0 / (8 * 18) * (9 * 36))
-    assert rehearsal.from_past(Sweep(small_with(student_widths="8"), GRID), [past]) is None
-    assert rehearsal.from_past(Sweep(small, GRID, tuple(range(90))), [past]) is None
-    assert rehearsal.from_past(longer, []) is None
+    assert sweep_eta.from_past(longer, [past]) == pytest.approx(4.0 / (8 * 18) * (9 * 36))
+    assert sweep_eta.from_past(Sweep(small_with(student_widths="8"), GRID), [past]) is None
+    assert sweep_eta.from_past(Sweep(small, GRID, tuple(range(90))), [past]) is None
+    assert sweep_eta.from_past(longer, []) is None
 
 
 def test_what_was_tried_out_is_known_afterwards_and_not_tried_again(small_with: With) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from kd_core.base.events import Adjusted, Finished, Step
 from kd_core.config.run import RunConfig
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.training.loop import Training
 from tests.waiting import wait, wait_for_end
 

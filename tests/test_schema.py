@@ -10,7 +10,7 @@ import pytest
 from kd_core.base.events import Adjusted, Event, Finished, Step, to_json
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.store import database
 from kd_core.store.database import MIGRATIONS
 from kd_core.store.step_codec import pack

@@ -15,7 +15,7 @@ from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.files.checkpoint import AFRESH, BEFORE, Checkpoint, Generations
 from kd_core.files.lock import claim
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.store import database
 from kd_core.store.store import Store
 from kd_core.store.teacher_cache import KeptPhases

@@ -13,7 +13,7 @@ from kd_core.base.events import Finished, Step, Validated
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import MOST, Axis, Sweep
 from kd_core.nn.inference import answers
-from kd_core.runs import COMPLETED, INTERRUPTED, STOPPED, Runs
+from kd_core.runs.manager import COMPLETED, INTERRUPTED, STOPPED, Runs
 from kd_core.store.database import MIGRATIONS
 from kd_core.store.store import Store
 from kd_core.training.loop import Training

@@ -9,7 +9,7 @@ from kd_core.base.events import Adjusted
 from kd_core.base.paths import artefacts
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.store.queries import Ledger, Search
 from kd_core.store.records import family_of
 from kd_core.store.store import Store

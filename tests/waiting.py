@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 
 
 def wait(condition: Callable[[], object], seconds: float = 30) -> None:

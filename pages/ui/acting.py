@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 
 import streamlit as st
 
-from kd_core import errands, runs
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.datasets import Dataset
@@ -21,7 +20,8 @@ from kd_core.files import uploads
 from kd_core.limits import Limits
 from kd_core.models import Model
 from kd_core.nn import weights
-from kd_core.runs import Runs
+from kd_core.runs import downloads, manager
+from kd_core.runs.manager import Runs
 from kd_core.schemes import plan_of
 from kd_core.store.annotations import Labels
 from pages.ui import room
@@ -105,11 +105,11 @@ class Acting:
     def fetch(self, dataset: Dataset) -> None:
         """As :func:`errands.begin`."""
         self._limits.check_disk(self._runs.folder)
-        errands.begin(dataset)
+        downloads.begin(dataset)
 
     def stop_fetching(self, dataset: Dataset) -> None:
         """As :func:`errands.stop`."""
-        errands.stop(dataset)
+        downloads.stop(dataset)
 
     # -- what is said of runs, and the bin ---------------------------------------------------------------------------
 
@@ -147,12 +147,12 @@ def acting() -> Acting:
     """For the session whose script runs. Raises WatchingError for a viewer's."""
     if not room.may_act():
         raise WatchingError(room.WATCHING)
-    return Acting(runs.shared(), room.session(), room.limits())
+    return Acting(manager.shared(), room.session(), room.limits())
 
 
 def unasked(config: RunConfig, pace: float = 0.0) -> str:
     """Starts what every server begins by itself, once, whoever opens it first."""
-    return runs.shared().start(config, pace)
+    return manager.shared().start(config, pace)
 
 
 def button(label: str, **look: Any) -> bool:

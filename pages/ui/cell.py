@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.analysis.sweep_results import Atlas, Cell, spread
 from kd_core.analysis.verdict import verdict
+from kd_core.runs import manager
 from kd_core.schemes import comparison_of
 from kd_core.store.store import Run
 from pages.ui import roles, survey, widget
@@ -67,12 +67,12 @@ def _links(cell: Cell) -> None:
     with st.container(horizontal=True, key="runs of the cell"):
         for look in cell.looks[:LISTED]:
             reached = f" · {100 * look.accuracy:.1f} %" if look.accuracy is not None else ""
-            failed = " · failed" if look.state == runs.FAILED else ""
+            failed = " · failed" if look.state == manager.FAILED else ""
             st.page_link(
                 "pages/distill.py", label=f"Open seed {look.seed}{reached}{failed}", icon=":material/science:",
                 query_params={"run": look.run},
             )  # fmt: skip
-        ended = [look.run for look in cell.looks if look.state not in runs.ACTIVE]
+        ended = [look.run for look in cell.looks if look.state not in manager.ACTIVE]
         if ended:
             st.page_link("pages/inspect.py", label="Inspect the first", icon=":material/frame_inspect:",
                          query_params={"run": ended[0]})  # fmt: skip
@@ -102,7 +102,7 @@ def _test(atlas: Atlas, chosen: Cell, view: Survey, *, is_active: bool) -> None:
         found = _ended(confirmed)
         if found:
             tests = [run.test for run in found if run.test]
-            is_whole = all(run.state == runs.COMPLETED for run in found)
+            is_whole = all(run.state == manager.COMPLETED for run in found)
             said = verdict(tests, comparison_of(found[0].config))
             if is_whole or roles.is_side_by_side(found[0].config):
                 st.markdown(f"{ICONS.get(said.outcome, ':material/balance:')} {said.sentence}")
@@ -120,8 +120,8 @@ def _test(atlas: Atlas, chosen: Cell, view: Survey, *, is_active: bool) -> None:
 
 def _ended(cell: Cell) -> list[Run]:
     """Its runs that were judged."""
-    store = runs.shared().store
-    found = [store.run(look.run) for look in cell.looks if look.state in (runs.COMPLETED, runs.STOPPED)]
+    store = manager.shared().store
+    found = [store.run(look.run) for look in cell.looks if look.state in (manager.COMPLETED, manager.STOPPED)]
     return [run for run in found if run is not None and run.test]
 
 

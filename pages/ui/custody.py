@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core import runs
+from kd_core.runs import manager
 from pages.ui.words import plain
 
 SHOWN = 5
@@ -12,9 +12,9 @@ SHOWN = 5
 
 def found(but: str) -> None:
     """A link to each run that the end of the app has interrupted, ``but`` one; and a sentence on what is missing."""
-    shared = runs.shared()
+    shared = manager.shared()
     rows = [shared.store.run(run) for run in reversed(shared.found.interrupted) if run != but]
-    waiting = [row for row in rows if row and row.listed and row.state == runs.INTERRUPTED]
+    waiting = [row for row in rows if row and row.listed and row.state == manager.INTERRUPTED]
     for row in waiting[:SHOWN]:
         st.page_link(
             "pages/distill.py", label=f"Interrupted when the app ended: run {row.id}. It can go on where it was.",
@@ -28,6 +28,6 @@ def found(but: str) -> None:
 
 def notice(run: str) -> None:
     """What went wrong around a run, if anything did: a full disk, a damaged checkpoint."""
-    status = runs.shared().status(run)
+    status = manager.shared().status(run)
     if status is not None and status.notice:
         st.warning(plain(status.notice))

@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import errands
 from kd_core.analysis import thumbnails
 from kd_core.base.options import options_of, read
 from kd_core.base.registry import find, members
@@ -18,6 +17,7 @@ from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, Dataset, forget, load
 from kd_core.files import uploads
 from kd_core.files.archive import amount
+from kd_core.runs import downloads
 from kd_core.training.evaluation import extent
 from pages.ui import answers, controls, feed, live, room, settings, widget
 from pages.ui.acting import acting, button, heard
@@ -99,13 +99,13 @@ def provenance(dataset: Dataset) -> str:
 
 
 def _is_busy(dataset: Dataset) -> bool:
-    errand = errands.of(dataset)
+    errand = downloads.of(dataset)
     return errand is not None and not errand.is_over
 
 
 def fetching(dataset: Dataset) -> None:
     """What would be fetched, before anything is; then how far it is."""
-    errand = errands.of(dataset)
+    errand = downloads.of(dataset)
     if errand is not None and not errand.is_over:
         share = errand.done / errand.total if errand.total else 0.0
         of = f" of {amount(errand.total)}" if errand.total else ""

@@ -7,9 +7,9 @@ import functools
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.analysis.diagnosis import Finding, diagnose, examined
 from kd_core.analysis.verdict import Verdict
+from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui import settings, steering, verdicts
 from pages.ui.acting import acting, button
@@ -23,7 +23,7 @@ HINT = "Each button starts this run again with that one setting changed. Nothing
 def card(row: Run) -> None:
     """For a run that was completed: open where the student did not win beyond luck, else on request."""
     found, family = verdicts.of_family(row)
-    if row.state != runs.COMPLETED or found is None or not row.test:
+    if row.state != manager.COMPLETED or found is None or not row.test:
         return
     has_won = found.outcome in ("gain", "alone")
     if has_won and not st.toggle("Look for what could be better", key=f"look into {row.id}"):
@@ -31,8 +31,8 @@ def card(row: Run) -> None:
     # One seed that gained may have won: the verdict cannot say yet, and need not be explained away.
     is_open = found.outcome != "single" or (found.gain or 0) <= 0
     with st.expander(_title(found), expanded=is_open, icon=":material/stethoscope:"):
-        siblings = tuple(run.id for run in family if run.state == runs.COMPLETED and run.id != row.id)
-        reasons = _findings(row.id, runs.shared().store.rewinds(row.id), siblings)
+        siblings = tuple(run.id for run in family if run.state == manager.COMPLETED and run.id != row.id)
+        reasons = _findings(row.id, manager.shared().store.rewinds(row.id), siblings)
         if not reasons:
             st.markdown(NOTHING)
             return
@@ -72,6 +72,6 @@ def start(row: Run, reason: Finding) -> None:
 @functools.lru_cache(maxsize=64)  # the networks are asked again about what they were shown: not at every draw
 def _findings(run: str, rewinds: int, siblings: tuple[str, ...]) -> tuple[Finding, ...]:  # noqa: ARG001
     """``rewinds`` is part of the key: what is said again is not always the same."""
-    store = runs.shared().store
+    store = manager.shared().store
     rows = [found for each in (run, *siblings) if (found := store.run(each)) is not None]
     return tuple(diagnose(examined(store, rows[0], rows[1:])))

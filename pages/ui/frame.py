@@ -93,7 +93,7 @@ def prepare_server() -> bool:
 def _import_engine() -> None:
     """Takes seconds, so the first page is drawn meanwhile. What is loaded is left out of garbage collection."""
     try:
-        import kd_core.runs  # noqa: F401
+        import kd_core.runs.manager  # noqa: F401
         from kd_core.config.run import from_flat
         from kd_core.nn import cost
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core import rehearsal, runs
 from kd_core.base import devices
 from kd_core.config import sweep as axes
 from kd_core.config.plan import kind_of
 from kd_core.config.sweep import MOST, Sweep
 from kd_core.datasets import load
-from kd_core.rehearsal import Past
+from kd_core.runs import manager, sweep_eta
+from kd_core.runs.sweep_eta import Past
+from kd_core.runs.sweep_groups import parted
 from kd_core.schemes import plan_of
-from kd_core.sweeping import parted
 from pages.ui import planning, room, survey, widget
 from pages.ui.acting import acting, button
 from pages.ui.errors import spared
@@ -62,7 +62,7 @@ def form(wish: Wish) -> None:
         )  # fmt: skip
     try:
         sweep = wish.sweep()
-        rehearsal.work(sweep)
+        sweep_eta.work(sweep)
     except ValueError as error:
         st.error(plain(survey.in_titles(str(error).splitlines()[0], titles)))
         sweep = None
@@ -74,7 +74,7 @@ def form(wish: Wish) -> None:
     if sweep is None:
         return
     if pressed:
-        rehearsal.shared().stop()
+        sweep_eta.shared().stop()
         survey.show(acting().start_sweep(sweep), base)
         st.rerun()
     st.markdown(f"{_counted(sweep)} {_trained(sweep)}")
@@ -115,12 +115,12 @@ def _expected(sweep: Sweep) -> None:
     if found is not None:
         st.caption(f"{how} Expected: **about {duration(found)}**, {source}")
         return
-    shared = runs.shared()
+    shared = manager.shared()
     if not room.may_act():  # trying out is training
         st.caption(how)
-    elif shared.store.in_state(*runs.ACTIVE):
+    elif shared.store.in_state(*manager.ACTIVE):
         st.caption(f"{how} How long it takes is tried out here as soon as nothing else trains.")
-    elif rehearsal.shared().ask(sweep, devices.resolve(sweep.base.compute.device)):
+    elif sweep_eta.shared().ask(sweep, devices.resolve(sweep.base.compute.device)):
         st.caption(f"{how} How long it takes is being tried out for a second …")
         st.fragment(spared(_wait), run_every=POLL, key="rehearsal")(sweep)
     else:
@@ -128,25 +128,25 @@ def _expected(sweep: Sweep) -> None:
 
 
 def _known(sweep: Sweep) -> tuple[float | None, str]:
-    past = [row for row in runs.shared().store.sweeps(RECENT) if row.state == runs.COMPLETED and row.seconds > 0]
+    past = [row for row in manager.shared().store.sweeps(RECENT) if row.state == manager.COMPLETED and row.seconds > 0]
     readable = []
     for row in past:
         try:
             readable.append(Past(row.sweep, row.seconds))
         except ValueError:  # of a data set that has gone, say
             continue
-    found = rehearsal.from_past(sweep, readable)
+    found = sweep_eta.from_past(sweep, readable)
     if found is not None:
         return found, "at the pace of a like sweep that ended here."
     return (
-        rehearsal.shared().seconds(sweep),
+        sweep_eta.shared().seconds(sweep),
         "from a second of this training that was tried out just now. A teacher that was never trained here comes on "
         "top.",
     )
 
 
 def _wait(sweep: Sweep) -> None:
-    if not rehearsal.shared().ask(sweep, devices.resolve(sweep.base.compute.device)):
+    if not sweep_eta.shared().ask(sweep, devices.resolve(sweep.base.compute.device)):
         st.rerun()
 
 

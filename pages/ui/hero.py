@@ -6,9 +6,9 @@ import threading
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.config.comparison import SEEDS
 from kd_core.config.run import from_flat
+from kd_core.runs import manager
 from kd_core.store.store import Run, family_of
 from pages.ui import room, steering, verdicts
 from pages.ui.acting import unasked
@@ -40,12 +40,12 @@ _begun: list[str] = []
 
 def newest(may_begin: bool) -> str | None:
     """The id of the run to show. The first visitor of a server begins it, everybody else attaches to it."""
-    shared = runs.shared()
+    shared = manager.shared()
     with _lock:
         if _begun:
             status = shared.status(_begun[0])
             # Somebody may have stopped it; then the next visitor gets a new one.
-            if status and (status.is_active or status.state == runs.COMPLETED):
+            if status and (status.is_active or status.state == manager.COMPLETED):
                 return _begun[0]
             if not room.may_act():  # what somebody ended on purpose, no viewer begins again
                 return _begun[0] if status else None
@@ -53,9 +53,9 @@ def newest(may_begin: bool) -> str | None:
         config = from_flat({"dataset": DATASET})
         family = shared.store.siblings(family_of(config))
         if not may_begin:
-            return next((run.id for run in family if run.seed == config.seed and run.state == runs.COMPLETED), None)
+            return next((run.id for run in family if run.seed == config.seed and run.state == manager.COMPLETED), None)
         _begun.append(unasked(config, steering.PACES["Watch"]))
-        known = {run.seed for run in family if run.state in (runs.COMPLETED, *runs.ACTIVE)}
+        known = {run.seed for run in family if run.state in (manager.COMPLETED, *manager.ACTIVE)}
         for seed in range(SEEDS):
             if seed not in known | {config.seed}:
                 unasked(config.with_flat(seed=seed))
@@ -72,11 +72,11 @@ def verdict(row: Run, is_active: bool) -> None:
 
 def _waiting(row: Run) -> int:
     """Seeds that are still to come."""
-    return sum(run.state in runs.ACTIVE for run in runs.shared().store.siblings(row.family) if run.id != row.id)
+    return sum(run.state in manager.ACTIVE for run in manager.shared().store.siblings(row.family) if run.id != row.id)
 
 
 def _wait(row: Run, was_active: bool) -> None:
-    status, waiting = runs.shared().status(row.id), _waiting(row)
+    status, waiting = manager.shared().status(row.id), _waiting(row)
     is_active = status is not None and status.is_active
     if is_active != was_active or not (is_active or waiting):
         st.rerun()

@@ -7,9 +7,9 @@ import functools
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.config.recipe import TeacherRecipe
 from kd_core.config.run import DEFAULTS, RunConfig
+from kd_core.runs import manager
 from kd_core.schemes import plan_of
 from kd_core.store.queries import Ledger
 from kd_core.store.store import Run
@@ -40,18 +40,18 @@ def outcome(row: Run) -> None:
     """A sentence for every end but the usual one, and what can be done about it."""
     shown = reel(row.id)
     custody.notice(row.id)
-    if row.state == runs.FAILED and shown.failed is not None:
+    if row.state == manager.FAILED and shown.failed is not None:
         failed = shown.failed
         cure = "" if failed.part in ("memory", "network") else " A smaller learning rate is the usual cure."
         st.error(f"Training stopped: {plain(failed.message)}{cure}")
         if failed.batch_size:
             retry(row, failed.batch_size, failed.phase)
-    elif row.state == runs.FAILED:
+    elif row.state == manager.FAILED:
         st.error("Training stopped because of an error in the engine. The details are in the server’s log.")
-    elif row.state in (runs.STOPPED, runs.INTERRUPTED):
+    elif row.state in (manager.STOPPED, manager.INTERRUPTED):
         said = (
             "You stopped this run. What it had learned until then was judged and kept."
-            if row.state == runs.STOPPED
+            if row.state == manager.STOPPED
             else "The app was closed in the middle of this run. Nothing is lost: it can go on where it was."
         )
         st.info(said)
@@ -73,7 +73,7 @@ def retry(row: Run, size: int, phase: str) -> None:
 def earlier(current: Run | None) -> None:
     """Interrupted runs, links to the pinned and the newest ones, and the way back to deleted ones."""
     custody.found(but=current.id if current else "")
-    store = runs.shared().store
+    store = manager.shared().store
     pinned = Ledger(store).pinned(SHOWN)
     newest = [row for row in store.runs(SHOWN) if not row.labels.is_pinned]
     rows = [row for row in [*pinned, *newest] if row.listed and (current is None or row.id != current.id)]

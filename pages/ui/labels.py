@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.base.options import shorten
+from kd_core.runs import manager
 from kd_core.store import annotations as labels
 from kd_core.store.annotations import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS
 from kd_core.store.store import Run
@@ -63,7 +63,7 @@ def note(text: str) -> None:
 
 
 def _form(row: Run, automatic: str) -> None:
-    shared, own = runs.shared(), row.labels
+    shared, own = manager.shared(), row.labels
     made = st.session_state.get(f"labelled {row.id}", 0)  # of a refused wish the form keeps what was typed
     with st.form(f"labels {row.id} {made}", border=False):
         name = st.text_input("Name", own.name, max_chars=MOST_NAME, placeholder=automatic)
@@ -82,7 +82,7 @@ def _form(row: Run, automatic: str) -> None:
             else:
                 st.session_state[f"labelled {row.id}"] = made + 1
                 st.rerun()
-    if row.state in runs.ACTIVE:
+    if row.state in manager.ACTIVE:
         st.caption("Stop this run before you delete it.")
     elif st.button("Delete …", key="delete", icon=":material/delete:"):
         trash.ask(row)

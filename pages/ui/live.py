@@ -11,13 +11,13 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kd_core import runs
 from kd_core.analysis import thumbnails
 from kd_core.base.options import options_of
 from kd_core.base.registry import find
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, Learner
 from kd_core.config.run import RunConfig
-from kd_core.runs import Status
+from kd_core.runs import manager
+from kd_core.runs.manager import Status
 from kd_core.schemes import plan_of
 from kd_core.store.store import Run
 from pages.ui import feed, planning, roles, steering
@@ -76,10 +76,10 @@ def _draw(
     more: Mapping[str, Any],
 ) -> None:
     """``line``: where the progress goes, above the controls."""
-    status = runs.shared().status(run)
+    status = manager.shared().status(run)
     if status is None or status.is_active != was_active:
         st.rerun()
-    is_paused = status.state == runs.PAUSED
+    is_paused = status.state == manager.PAUSED
     if line is not None and status.is_active and st.session_state.get(f"is paused {run}") != is_paused:
         st.rerun()  # another viewer paused it, or let it go on: the controls offer something else now
     shown = reel(run)
@@ -112,12 +112,12 @@ def switches(shown: Reel) -> str:
 
 def progress(status: Status, shown: Reel) -> None:
     """One line in words and a bar: steps, per cent, elapsed, remaining."""
-    if status.state == runs.QUEUED:
+    if status.state == manager.QUEUED:
         st.progress(0.0, waiting(status))
     elif status.is_active and shown.prepared is not None:
         phase = shown.moments[-1]["label"] if shown.moments else "the first look"
         share = status.done / max(1, status.total)
-        held = "Paused" if status.state == runs.PAUSED else "Training"
+        held = "Paused" if status.state == manager.PAUSED else "Training"
         times = f"{clock(status.seconds)} elapsed, about {clock(status.remaining)} left"
         st.progress(share, f"{held}: {phase} · step {status.done:,} of {status.total:,} · {share:.0%} · {times}")
     elif status.is_active:

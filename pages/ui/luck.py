@@ -8,9 +8,9 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core import runs
 from kd_core.analysis import comparison
 from kd_core.analysis.comparison import Group, Mean
+from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui import history, roles
 from pages.ui.browser.palette import ROLES
@@ -23,7 +23,7 @@ A_GROUP = 64  # pixels of a chart
 
 def verdicts(rows: dict[str, Run], called: dict[str, str]) -> None:
     """A sentence for every group, and all gains on one axis."""
-    found = comparison.groups(runs.shared().store, [row for row in rows.values() if row.listed])
+    found = comparison.groups(manager.shared().store, [row for row in rows.values() if row.listed])
     if not found:
         st.info("None of these runs was completed as it was set up, so there is nothing to hold against a control.")
         return

@@ -6,11 +6,11 @@ import datetime
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.analysis import sweep_results
 from kd_core.analysis.sweep_results import Atlas
 from kd_core.config import sweep
-from kd_core.runs import Status
+from kd_core.runs import manager
+from kd_core.runs.manager import Status
 from kd_core.schemes import comparison_of
 from kd_core.store.queries import Ledger
 from kd_core.store.store import SweepRow
@@ -29,13 +29,13 @@ EARLIER = 12
 
 def follow(row: SweepRow, view: Survey) -> None:
     """The sweep, drawn again every second as long as it trains."""
-    is_active = row.state in runs.ACTIVE
+    is_active = row.state in manager.ACTIVE
     st.caption(in_a_line(row))
     st.fragment(spared(_draw), run_every=POLL if is_active else None, key=f"sweep {row.id}")(row, view, is_active)
 
 
 def _draw(row: SweepRow, view: Survey, was_active: bool) -> None:
-    status = runs.shared().status(row.id)
+    status = manager.shared().status(row.id)
     if status is None or status.is_active != was_active:
         st.rerun()
     view = view.with_values(**{name: st.query_params.get(name, "") for name in ("cell", "confirmed")})
@@ -60,7 +60,7 @@ def _charted(row: SweepRow, status: Status) -> Atlas:
     """The map as last drawn, unless a cell was filled or ended since, or an eighth of the training was done: Plotly
     builds a chart anew at every change."""
     of = comparison_of(row.config)
-    fresh = sweep_results.charted(row.sweep, Ledger(runs.shared().store).looks(row.id, of.role, of.control))
+    fresh = sweep_results.charted(row.sweep, Ledger(manager.shared().store).looks(row.id, of.role, of.control))
     mark = (status.state, fresh.filled, fresh.complete, MOMENTS * status.done // max(1, status.total))
     if not status.is_active:
         return fresh
@@ -76,14 +76,14 @@ def _said(row: SweepRow, status: Status, found: Atlas) -> None:
     if status.is_active:
         st.progress(min(1.0, status.done / max(1, status.total)), _how_far(status, found))
         with st.container(horizontal=True, key="steer sweep"):
-            if status.state == runs.PAUSED:
+            if status.state == manager.PAUSED:
                 button("Resume", icon=":material/play_arrow:", key="resume", on_click=ask, args=("resume", row.id))
             else:
                 button("Pause", icon=":material/pause:", key="pause", on_click=ask, args=("pause", row.id))
             button("Stop and keep", icon=":material/stop:", key="stop", on_click=ask, args=("stop", row.id),
                    help="Ends the sweep here. What every run has learned is judged and kept.")  # fmt: skip
-    elif status.state in (runs.STOPPED, runs.INTERRUPTED):
-        how = "You stopped this sweep" if status.state == runs.STOPPED else "The app was closed during this sweep"
+    elif status.state in (manager.STOPPED, manager.INTERRUPTED):
+        how = "You stopped this sweep" if status.state == manager.STOPPED else "The app was closed during this sweep"
         how = "This sweep was interrupted" if status.notice else how  # and the notice says by what
         st.info(
             f"{how}: {found.complete} of {len(found.cells)} cells are complete, {_epochs(found)}. What was learned is "
@@ -92,7 +92,7 @@ def _said(row: SweepRow, status: Status, found: Atlas) -> None:
         if button("Go on with it", icon=":material/play_arrow:", key="proceed"):
             acting().proceed(row.id)
             st.rerun()
-    elif status.state == runs.FAILED:
+    elif status.state == manager.FAILED:
         st.error(
             "This sweep ended because of an error in the engine. The details are in the server’s log; what was "
             "learned before is below."
@@ -108,9 +108,9 @@ def _said(row: SweepRow, status: Status, found: Atlas) -> None:
 
 
 def _how_far(status: Status, found: Atlas) -> str:
-    if status.state == runs.QUEUED:
+    if status.state == manager.QUEUED:
         return waiting(status)
-    held = "Paused" if status.state == runs.PAUSED else "Training"
+    held = "Paused" if status.state == manager.PAUSED else "Training"
     if not status.done:
         return f"{held}: preparing the data and the teacher · {duration(status.seconds)} elapsed"
     cells = f"{found.filled} of {len(found.cells)} cells filled, {found.complete} complete"
@@ -138,7 +138,7 @@ def in_a_line(row: SweepRow) -> str:
 def earlier(current: str) -> None:
     """Links to the newest sweeps."""
     rows = []
-    for row in runs.shared().store.sweeps(100):
+    for row in manager.shared().store.sweeps(100):
         try:
             if row.id != current and row.sweep.axes:
                 rows.append((row, in_a_line(row)))

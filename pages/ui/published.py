@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.config import presets
 from kd_core.config.comparison import Test
 from kd_core.config.presets import Claim, Preset
+from kd_core.runs import manager
 from pages.ui import frame
 
 UNBROKEN = "\N{NO-BREAK SPACE}"
@@ -24,8 +24,8 @@ def _family(preset: str, variant: str) -> str:
 
 def finished(preset: Preset, variant: str) -> list[Test]:
     """The test results of completed runs with exactly these settings, one per seed."""
-    family = runs.shared().store.siblings(_family(preset.name, variant))
-    return [run.test for run in family if run.test and run.state == runs.COMPLETED]
+    family = manager.shared().store.siblings(_family(preset.name, variant))
+    return [run.test for run in family if run.test and run.state == manager.COMPLETED]
 
 
 def card(preset: Preset, *, is_open: bool) -> None:

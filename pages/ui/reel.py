@@ -9,11 +9,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from kd_core import runs
 from kd_core.base.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Switched, Validated
 from kd_core.base.registry import members
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.methods import Method
+from kd_core.runs import manager
 from pages.ui import roles
 from pages.ui.brief import SYMBOLS, symbol
 
@@ -69,7 +69,7 @@ class Reel:
     def update(self) -> Reel:
         """Reads what the run has said since the last call."""
         with self._lock:
-            store = runs.shared().store
+            store = manager.shared().store
             chunks: dict[str, tuple[list[float], list[float]]] = {}
             for number, event in store.said(self.run, after=self._read):
                 self._read = number
@@ -119,7 +119,7 @@ class Reel:
 
     def _compare(self) -> None:
         """The pupil that the verdict speaks of, whose loss is drawn part by part, and what everybody is called."""
-        row = runs.shared().store.run(self.run)
+        row = manager.shared().store.run(self.run)
         taught = roles.pupils(row.config) if row else []
         self._main = taught[0].role if taught else STUDENT
         if row:
@@ -238,7 +238,7 @@ _lock = threading.Lock()
 def reel(run: str) -> Reel:
     """The up-to-date reel of a run."""
     with _lock:
-        rewinds = runs.shared().store.rewinds(run)
+        rewinds = manager.shared().store.rewinds(run)
         found = _reels.pop(run, None)
         if found is None or found.rewinds != rewinds:  # it goes on from a checkpoint: its end is said again
             found = Reel(run, rewinds)

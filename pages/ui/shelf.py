@@ -10,8 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.base.registry import members
+from kd_core.runs import manager
 from kd_core.store.annotations import key
 from kd_core.store.queries import NAMED, UP, Ledger, Search
 from kd_core.store.queries import ORDERS as ORDERED
@@ -49,7 +49,7 @@ def letters(ids: Sequence[str]) -> dict[str, str]:
 
 def usual(ledger: Ledger, search: Search) -> list[str]:
     """What is compared before anything is chosen: the newest completed runs."""
-    finished = Search(search.words, {**search.facets, "state": search.facets.get("state") or runs.COMPLETED})
+    finished = Search(search.words, {**search.facets, "state": search.facets.get("state") or manager.COMPLETED})
     return [row.id for row in ledger.page(finished, 0, USUAL)]
 
 
@@ -152,13 +152,13 @@ def remarks(ids: Sequence[str], rows: dict[str, Run]) -> None:
                 f"Run {called[each]} ({plain(each)}) needs a method, a network or data that this installation does "
                 "not have, so it is left out."
             )
-        elif row.state in runs.ACTIVE:
+        elif row.state in manager.ACTIVE:
             st.info(
                 f"Run {called[each]} is {row.state}: its curves end where it is now and go on as it learns. "
                 "Test results follow at its end."
             )
-        elif row.state != runs.COMPLETED:
-            how = row.state if row.state == runs.FAILED else f"was {row.state}"
+        elif row.state != manager.COMPLETED:
+            how = row.state if row.state == manager.FAILED else f"was {row.state}"
             st.info(f"Run {called[each]} {how} before its end, so it learned less than its settings say.")
     data = dict.fromkeys(row.listed.dataset.title for row in rows.values() if row.listed)
     if len(data) > 1:

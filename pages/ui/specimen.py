@@ -7,10 +7,10 @@ import threading
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.analysis.replay import Moment, Recall
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
+from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui import history, labels, live, trash, widget
 from pages.ui.acting import acting, button, unasked
@@ -27,7 +27,7 @@ _begun: list[str] = []
 
 def chosen() -> Run | None:
     """A run whose weights were kept, or None while the page says why there is none."""
-    shared = runs.shared()
+    shared = manager.shared()
     wanted = st.query_params.get("run")
     row = shared.store.run(wanted) if wanted else _usual()
     if wanted and row is None:
@@ -95,7 +95,7 @@ def _choose_epoch(last: int) -> None:
 
 
 def _usual() -> Run | None:
-    store = runs.shared().store
+    store = manager.shared().store
     seen = store.run(st.session_state.get("seen", ""))
     if seen:
         return seen
@@ -107,7 +107,7 @@ def _usual() -> Run | None:
 
 def _newest() -> list[Run]:
     """Of the newest runs those whose weights were kept, newest first."""
-    store = runs.shared().store
+    store = manager.shared().store
     rows = store.runs(SHOWN)
     kept = store.with_weights(row.id for row in rows)
     return [row for row in rows if row.id in kept and row.listed]
@@ -119,7 +119,7 @@ def _may_begin() -> bool:
 
 def _first() -> Run | None:
     """The run of a newcomer: begun by the first visitor of a server, all others attach to it."""
-    shared = runs.shared()
+    shared = manager.shared()
     with _lock:
         if not _begun and _may_begin():
             _begun.append(unasked(from_flat({"dataset": DATASET})))
@@ -135,11 +135,11 @@ def _nothing_yet() -> None:
 
 def _without_weights(row: Run) -> None:
     """A run that has just begun, or one from before weights were kept."""
-    status = runs.shared().status(row.id)
+    status = manager.shared().status(row.id)
     if status and status.is_active:
         st.fragment(spared(_wait), run_every=0.5, key=f"waiting for {row.id}")(row.id)
         return
-    if row.state in (runs.INTERRUPTED, runs.STOPPED):
+    if row.state in (manager.INTERRUPTED, manager.STOPPED):
         history.outcome(row)
         return
     st.warning(
@@ -152,8 +152,8 @@ def _without_weights(row: Run) -> None:
 
 
 def _wait(run: str) -> None:
-    status = runs.shared().status(run)
-    if status is None or not status.is_active or runs.shared().store.with_weights([run]):
+    status = manager.shared().status(run)
+    if status is None or not status.is_active or manager.shared().store.with_weights([run]):
         st.rerun()
     live.progress(status, reel(run))
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.analysis import comparison, latency
 from kd_core.analysis.comparison import Standing
 from kd_core.base.options import in_words, options_of
 from kd_core.base.registry import find
 from kd_core.config.run import MEMBERS, OPTION_GROUPS, RunConfig
+from kd_core.runs import manager
 from kd_core.store.queries import Ledger
 from kd_core.store.store import Run
 from pages.ui import roles
@@ -80,7 +80,7 @@ def side_by_side(found: list[tuple[Run, Standing]], called: dict[str, str]) -> N
     if not found:
         st.info("None of these runs has come to its test split yet.")
         return
-    watch = latency.shared(runs.shared().folder)
+    watch = latency.shared(manager.shared().folder)
     lines = [_line(own, called[row.id], watch.known()) for row, own in found]
     kept = [name for name in lines[0] if any(line[name] is not None for line in lines)]
     number = st.column_config.NumberColumn
@@ -128,7 +128,7 @@ def _line(own: Standing, letter: str, times: dict[str, list[latency.Latency]]) -
 
 def _ask(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
     """The button that measures latency, how far that is, and what could not be measured."""
-    watch = latency.shared(runs.shared().folder)
+    watch = latency.shared(manager.shared().folder)
     known = watch.known()
     missing = {
         latency.kind_of(own.network): (row, own)
@@ -147,7 +147,7 @@ def _ask(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
         if why := watch.failed(latency.kind_of(own.network)):
             st.caption(f"{called[row.id]} {own.network.role}: no latency. {why}")
     if len(missing) < len(found):
-        busy = runs.shared().store.in_state(*runs.ACTIVE)
+        busy = manager.shared().store.in_state(*manager.ACTIVE)
         st.caption(
             "Latency is one forward pass on this machine’s processor with one thread, after a warm-up: the median, and "
             "the time that 95 % of the passes stay below. Networks of the same layers share one measurement."
@@ -156,7 +156,7 @@ def _ask(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
 
 
 def _wait() -> None:
-    waiting = latency.shared(runs.shared().folder).waiting
+    waiting = latency.shared(manager.shared().folder).waiting
     if not waiting:
         st.rerun()
     st.caption(f"Measuring: {waiting} still to come.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.base.options import as_text, options_of
 from kd_core.config.run import RunConfig
-from kd_core.runs import Status
+from kd_core.runs import manager
+from kd_core.runs.manager import Status
 from pages.ui import controls, custody, room
 from pages.ui.acting import acting, ask, heard
 from pages.ui.brief import matters
@@ -21,9 +21,9 @@ IN_A_ROW = 3  # live options: the ends of a slider want words
 
 def controls_of(run: str, config: RunConfig) -> None:
     """Those of a run, as long as it trains."""
-    status = runs.shared().status(run)
+    status = manager.shared().status(run)
     if status is not None and status.is_active:  # for a viewer, too: the page follows a pause by this
-        st.session_state[f"is paused {run}"] = status.state == runs.PAUSED
+        st.session_state[f"is paused {run}"] = status.state == manager.PAUSED
         custody.notice(run)
         if room.may_act():
             steer(run, config, status, reel(run))
@@ -32,7 +32,7 @@ def controls_of(run: str, config: RunConfig) -> None:
 def steer(run: str, config: RunConfig, status: Status, shown: Reel) -> None:
     """Pause, resume, one step, stop, the pace, and the options that may change while it trains."""
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"steer {run}"):
-        if status.state == runs.PAUSED:
+        if status.state == manager.PAUSED:
             st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=ask, args=("resume", run))
             st.button("One step", icon=":material/skip_next:", key="step", on_click=ask, args=("step", run))
         else:

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.analysis import error_analysis
 from kd_core.analysis.error_analysis import CELL, Inspection, Projection
 from kd_core.analysis.replay import Moment, Recall
 from kd_core.config.plan import STUDENT
+from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui import roles, specimen, trash, widget
 from pages.ui.browser import palette
@@ -68,7 +68,7 @@ class Subject:
 
 def chosen() -> Run | None:
     """A finished run whose weights were kept, or None while the page says why there is none."""
-    store = runs.shared().store
+    store = manager.shared().store
     wanted = st.query_params.get("run")
     row = store.run(wanted) if wanted else _newest()
     said = _refusal(row)
@@ -90,11 +90,11 @@ def _refusal(row: Run | None) -> str:
         return "No finished run is stored here yet. Train one in the lab, and come back."
     if not row.is_readable:
         return "This run needs a method, a network or data that this installation does not have. Choose another one."
-    if row.state in runs.ACTIVE:
+    if row.state in manager.ACTIVE:
         return "This run is still training. Its networks can be compared once it is over: come back then."
     if row.test is None:
         return "This run did not come to an end, so its test split was never opened. Go on with it in the lab."
-    if not runs.shared().store.with_weights([row.id]):
+    if not manager.shared().store.with_weights([row.id]):
         return (
             "No weights of this run were kept, so its networks cannot be asked any more: its networks are too large, "
             "or it is older than this page. Train it again, or choose another one."
@@ -103,15 +103,15 @@ def _refusal(row: Run | None) -> str:
 
 
 def _newest() -> Run | None:
-    store = runs.shared().store
-    rows = [row for row in store.runs(NEWEST) if row.test is not None and row.state not in runs.ACTIVE]
+    store = manager.shared().store
+    rows = [row for row in store.runs(NEWEST) if row.test is not None and row.state not in manager.ACTIVE]
     kept = store.with_weights(row.id for row in rows)
     return next((row for row in rows if row.id in kept and row.listed), None)
 
 
 def subject(row: Run, focus: Focus) -> Subject:
     """The networks of ``row`` as the address asks for them. Raises ValueError with a sentence."""
-    recall = Recall(runs.shared().store, row)
+    recall = Recall(manager.shared().store, row)
     moment = recall.at(focus.epoch)
     cast = roles.cast(
         row.config, _pupil(row, focus), _said(f"{row.id} {recall.rewinds} {moment.number}", recall, moment)

@@ -8,9 +8,9 @@ import math
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core import runs
 from kd_core.analysis import comparison, latency
 from kd_core.analysis.comparison import Standing
+from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui import roles
 from pages.ui.browser.palette import ROLES
@@ -32,7 +32,7 @@ def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Compa
         "Cost", list(COSTS), default=view.cost, required=True, format_func=lambda cost: COSTS[cost].split(",")[0],
         **bound("cost", view.cost),
     )  # fmt: skip
-    times = latency.shared(runs.shared().folder).known() if view.cost == "latency" else {}
+    times = latency.shared(manager.shared().folder).known() if view.cost == "latency" else {}
     points = [(row, own, cost) for row, own in found if (cost := _cost(own, view.cost, times)) is not None and cost > 0]
     if not points:
         st.info("Measure the latency of these networks first: the button is below the table above.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core import runs
 from kd_core.base import devices
 from kd_core.base.options import options_of
 from kd_core.config.compute import Compute
@@ -12,6 +11,7 @@ from kd_core.config.recipe import STEPS, Course, TeacherRecipe
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.nn import weights
+from kd_core.runs import manager
 from pages.ui import answers, controls, room, settings, widget
 from pages.ui.acting import acting
 from pages.ui.errors import beside
@@ -78,7 +78,7 @@ def computing(refused: list[str]) -> None:
     found = devices.listed()
     offered = {device.name: f"{device.name} · {device.title}" for device in found}
     current = texts.get("device", devices.AUTO)
-    first = runs.shared().preferred[0]
+    first = manager.shared().preferred[0]
     names = [devices.AUTO, *offered, *([current] if current not in (devices.AUTO, *offered) else [])]
     with st.expander("Device and precision"):
         beside(refused, set(options_of(Compute)))

@@ -6,7 +6,7 @@ import datetime
 
 import streamlit as st
 
-from kd_core import runs
+from kd_core.runs import manager
 from kd_core.store.store import Run
 from kd_core.store.trash import Deleted
 from pages.ui.acting import acting, button
@@ -19,7 +19,7 @@ SHOWN = 20
 @st.dialog("Delete this run?")
 def ask(row: Run) -> None:
     """What goes with it, and the button that does it."""
-    count = runs.shared().trash.size_of(row.id)
+    count = manager.shared().trash.size_of(row.id)
     st.markdown(_consequences(row, count))
     with st.container(horizontal=True):
         label = f"Delete {count} runs" if count > 1 else "Delete"
@@ -33,7 +33,7 @@ def ask(row: Run) -> None:
 
 def missing(run: str) -> None:
     """Instead of a run that is not here: that it was deleted, with the way back, or that it never was."""
-    found = runs.shared().trash.find(run)
+    found = manager.shared().trash.find(run)
     if found is None:
         st.error(
             f"There is no run called “{plain(run[:40])}” here. It may belong to another machine, or have been removed."
@@ -49,7 +49,7 @@ def missing(run: str) -> None:
 
 def bin_() -> None:
     """Everything that can still be had back."""
-    found = runs.shared().trash.all()
+    found = manager.shared().trash.all()
     if not found:
         return
     with st.expander(f"Deleted ({len(found)})", icon=":material/delete:"):
@@ -70,9 +70,9 @@ def _consequences(row: Run, count: int) -> str:
             f"**{plain(titled(row))}** is one of {count} runs of a sweep. They are deleted together, with their "
             "curves, weights and results."
         )
-    family = [run for run in runs.shared().store.siblings(row.family) if run.id != row.id]
+    family = [run for run in manager.shared().store.siblings(row.family) if run.id != row.id]
     left = [run for run in family if not row.sweep or run.sweep != row.sweep]
-    if left and row.state == runs.COMPLETED:
+    if left and row.state == manager.COMPLETED:
         others = "another run" if len(left) == 1 else f"{len(left)} other runs"
         said += (
             f" The verdict of {others} with the same settings then counts fewer seeds: seeds left out because of their "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.runs import Status
+from kd_core.runs.manager import Status
 
 
 def waiting(status: Status) -> str:

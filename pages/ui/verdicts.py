@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core import runs
 from kd_core.analysis.verdict import Verdict, verdict
 from kd_core.config.comparison import SEEDS
 from kd_core.config.plan import STUDENT, TEACHER, behind
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
+from kd_core.runs import manager
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.store import Run
 from pages.ui import planning, roles
@@ -36,18 +36,18 @@ def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
 
     A run that was stopped, failed or changed by hand stands for itself alone.
     """
-    if row.state != runs.COMPLETED or was_changed(row):
+    if row.state != manager.COMPLETED or was_changed(row):
         if row.test and not roles.is_side_by_side(row.config):
             return Verdict("alone", UNEQUAL), []
         return (verdict([row.test], comparison_of(row.config)) if row.test else None), []
-    family = runs.shared().store.siblings(row.family)
-    tests = [run.test for run in family if run.test and run.state == runs.COMPLETED]
+    family = manager.shared().store.siblings(row.family)
+    tests = [run.test for run in family if run.test and run.state == manager.COMPLETED]
     return verdict(tests, comparison_of(row.config)), family
 
 
 def was_changed(row: Run) -> bool:
     """Somebody turned a live option while it trained."""
-    return runs.shared().store.was_changed(row.id)
+    return manager.shared().store.was_changed(row.id)
 
 
 def say(row: Run) -> None:
@@ -97,7 +97,7 @@ def is_it_luck(row: Run) -> None:
     found, family = of_family(row)
     if was_changed(row):
         st.caption("This run was changed by hand while it trained, so other seeds cannot be compared with it.")
-    active = [run for run in family if run.state in runs.ACTIVE]
+    active = [run for run in family if run.state in manager.ACTIVE]
     if active:
         st.fragment(spared(_wait), run_every=1.0, key=f"luck {row.family}")(row, len(active))
     elif family and found and found.outcome != "alone":
@@ -110,7 +110,7 @@ def is_it_luck(row: Run) -> None:
 
 def missing_seeds(row: Run, family: list[Run]) -> list[int]:
     """The seeds to run so that the family has :data:`SEEDS`, or that many more if it has."""
-    known = {run.seed for run in family if run.state == runs.COMPLETED}
+    known = {run.seed for run in family if run.state == manager.COMPLETED}
     count = SEEDS - len(known) if len(known) < SEEDS else SEEDS
     fresh = (seed for seed in range(len(known) + count + row.seed + 1) if seed not in known)
     return [next(fresh) for _ in range(count)]
@@ -125,15 +125,15 @@ def _help(row: Run, count: int) -> str:
 
 
 def _wait(row: Run, before: int) -> None:
-    shared = runs.shared()
-    active = [run for run in shared.store.siblings(row.family) if run.state in runs.ACTIVE]
+    shared = manager.shared()
+    active = [run for run in shared.store.siblings(row.family) if run.state in manager.ACTIVE]
     if len(active) < before:
         st.rerun()
     # Seeds that are trained together are one thing to wait for.
     found = [one for name in {run.sweep or run.id for run in active} if (one := shared.status(name))]
     done, total = (sum(part) for part in zip(*((one.done, max(1, one.total)) for one in found), strict=True))
     said = f"Asking {len(active)} other seeds."
-    if all(one.state == runs.QUEUED for one in found):
+    if all(one.state == manager.QUEUED for one in found):
         said += f" {waiting(min(found, key=lambda one: one.ahead))}"
     st.progress(min(1.0, done / total), said)
 

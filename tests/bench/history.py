@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from kd_core.runs import ACTIVE
+from kd_core.runs.manager import ACTIVE
 from tests.bench import stored
 from tests.bench.rows import Row, report
 from tests.bench.serving import Server, resident

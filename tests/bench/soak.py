@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import from_flat
-from kd_core.runs import COMPLETED, Runs
+from kd_core.runs.manager import COMPLETED, Runs
 from tests.bench.rows import Row, report
 from tests.waiting import wait_for_end
 

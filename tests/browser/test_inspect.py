@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from kd_core.analysis import error_analysis
 from kd_core.analysis.replay import Recall
 from kd_core.config.run import from_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from tests.browser.server import Server
 from tests.waiting import wait_for_end
 

@@ -6,7 +6,7 @@ import pytest
 
 from kd_core.analysis.diagnosis import Finding, diagnose, examined
 from kd_core.config.run import from_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from tests.waiting import wait_for_end
 
 

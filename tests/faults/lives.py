@@ -16,10 +16,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kd_core import journal
 from kd_core.base.events import Event
 from kd_core.config.run import from_flat
-from kd_core.runs import INTERRUPTED, STOPPED, Runs
+from kd_core.runs import event_writer
+from kd_core.runs.manager import INTERRUPTED, STOPPED, Runs
 from kd_core.store.store import Store
 
 PACE = 0.02  # seconds per epoch: long enough to be killed in
@@ -49,7 +49,7 @@ class History:
 def live(folder: Path, flat: Mapping[str, str], changes: Mapping[str, float]) -> None:
     """One life: starts the run of a folder, or goes on with it, until it ends. ``changes`` are made by hand, once."""
     # Far more often than usual, so that a kill meets every moment of writing.
-    journal.FLUSH_SECONDS, journal.CHECKPOINT_SECONDS, journal.CHECKPOINT_SHARE = 0.02, 0.15, 1.0
+    event_writer.FLUSH_SECONDS, event_writer.CHECKPOINT_SECONDS, event_writer.CHECKPOINT_SHARE = 0.02, 0.15, 1.0
     runs = Runs(folder)
     rows = runs.store.runs()
     run = rows[0].id if rows else runs.start(from_flat(flat), pace=PACE)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kd_core import runs
 from kd_core.base.registry import find
 from kd_core.datasets import forget
+from kd_core.runs import manager
 from pages.ui import hero, room
 from pages.ui.attempts import Attempts
 
@@ -27,16 +27,16 @@ def at_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[runs.Runs]:
-    own = runs.Runs(tmp_path)
-    monkeypatch.setattr(runs, "_shared", own)
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.Runs]:
+    own = manager.Runs(tmp_path)
+    monkeypatch.setattr(manager, "_shared", own)
     monkeypatch.setattr(hero, "_begun", [])
     yield own
     own.close()
 
 
 @pytest.fixture
-def open_page(shared: runs.Runs) -> Callable[..., AppTest]:
+def open_page(shared: manager.Runs) -> Callable[..., AppTest]:
     def visit(page: str, **link: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=60)
         for name, value in link.items():

@@ -7,7 +7,7 @@ from kd_core.analysis.feature_matching import plan
 from kd_core.base.options import in_words, options_of
 from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, from_flat, read_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.schemes import plan_of
 from pages.ui import arrangement, matching, planning, scheme
 from tests.pages.named import named

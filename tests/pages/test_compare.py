@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.analysis import latency
 from kd_core.config.run import from_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.store.annotations import checked
 from kd_core.store.queries import ORDERS
 from pages.ui import charts, shelf, tables

@@ -2,7 +2,7 @@
 
 from kd_core.base.events import Switched
 from kd_core.config.run import from_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.training.loop import Training
 from tests.pages.test_distill import QUICK, Open, texts
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kd_core import runs
 from kd_core.config.run import from_flat
-from kd_core.runs import Runs
+from kd_core.runs import manager
+from kd_core.runs.manager import Runs
 from kd_core.store.store import Store
 
 SMALL = from_flat({"dataset": "moons", "epochs": "4", "teacher_epochs": "1"})
@@ -23,8 +23,8 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     store = Store(tmp_path / "distillery.sqlite")
     for run, state in (("first", "training"), ("second", "queued"), ("third", "stopped")):
         store.add(run, SMALL, state)
-    own = runs.Runs(tmp_path)
-    monkeypatch.setattr(runs, "_shared", own)
+    own = manager.Runs(tmp_path)
+    monkeypatch.setattr(manager, "_shared", own)
     yield own
     own.close()
 

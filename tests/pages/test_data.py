@@ -8,14 +8,14 @@ import pytest
 import safetensors.torch
 from PIL import Image
 
-from kd_core import errands
 from kd_core.base.registry import find
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.datasets.mnist import Mnist
 from kd_core.files import uploads
 from kd_core.nn import weights
-from kd_core.runs import Runs
+from kd_core.runs import downloads
+from kd_core.runs.manager import Runs
 from kd_core.training.learner import Learning
 from tests.datasets.server import Host
 from tests.datasets.tiny import PUBLISHED
@@ -49,7 +49,7 @@ def test_data_to_fetch_say_where_they_come_from_and_come_at_one_click(
     assert "Licence: CC BY" in texts(app).replace("\\", "")
     assert not [found for found in app.button if found.label == "Start training"]
     button(app, "Fetch 12 MB").click().run()
-    wait(lambda: errands.of(Mnist()).is_over)
+    wait(lambda: downloads.of(Mnist()).is_over)
     host.close()
     app.run()
     assert not app.error
@@ -65,7 +65,7 @@ def test_without_a_network_a_sentence_names_the_data_that_need_none(
         monkeypatch.setattr(cls, attribute, value)
     app = open_page("distill", autoplay="0", dataset="kmnist")
     next(found for found in app.button if found.label.startswith("Fetch")).click().run()
-    wait(lambda: errands.of(find("datasets", "kmnist")()).is_over)
+    wait(lambda: downloads.of(find("datasets", "kmnist")()).is_over)
     app.run()
     assert "need none" in app.error[0].value
     app.selectbox(key="set dataset").select("digits").run()

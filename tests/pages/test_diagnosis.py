@@ -3,7 +3,7 @@
 from streamlit.testing.v1 import AppTest
 
 from kd_core.config.run import from_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from tests.pages.test_distill import Open, button, run_to_end, texts
 
 LOSES = {"teacher_epochs": "0", "epochs": "20", "labelled": "200", "wrong": "0"}  # its teacher knows nothing

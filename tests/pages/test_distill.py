@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Sweep
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.training.loop import Training
 from pages.ui.reel import reel
 from tests.pages.named import named

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.config import presets
 from kd_core.config.presets import Claim, Preset, Source
 from kd_core.config.run import from_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from pages.ui import published
 from tests.waiting import wait_for_end
 

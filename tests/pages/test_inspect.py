@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.analysis import error_analysis
 from kd_core.analysis.replay import Recall
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from tests.pages.named import named
 from tests.waiting import wait_for_end
 

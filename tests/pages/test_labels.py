@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Sweep
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.store.annotations import checked
 from tests.pages.test_distill import Open, button, run_to_end, texts
 from tests.waiting import wait, wait_for_end

@@ -7,7 +7,7 @@ from kd_core.analysis.feature_matching import plan
 from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import FAMILIES
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from pages.ui import matching, method
 from pages.ui.brief import in_short, matters
 from tests.pages.test_distill import Open, button, texts

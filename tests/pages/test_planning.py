@@ -4,7 +4,7 @@ import pytest
 
 from kd_core.base.registry import make
 from kd_core.methods import Method
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from pages.ui import planning
 from pages.ui.history import in_a_line
 from tests.pages.test_arrangement import config_of, drawn, nodes

@@ -4,15 +4,15 @@ import base64
 
 import pytest
 
-from kd_core import runs
 from kd_core.base.events import Adjusted, Event, Probed, Step, Surface, Validated
 from kd_core.config.run import RunConfig
+from kd_core.runs import manager
 from kd_core.training.loop import Training
 from pages.ui.reel import POINTS, Reel, reel
 
 
 @pytest.fixture
-def stored(shared: runs.Runs, small: RunConfig) -> list[Event]:
+def stored(shared: manager.Runs, small: RunConfig) -> list[Event]:
     said = list(Training(small, adjustments=[Adjusted("students", 2, "temperature", 4.0, 2.0)]))
     shared.store.add("a", small, "completed")
     shared.store.append("a", 1, [(0.0, event) for event in said])
@@ -56,7 +56,7 @@ def test_a_change_by_hand_is_a_marker_where_it_happened(stored: list[Event]) -> 
 
 
 def test_frames_arrive_in_the_same_order_however_often_one_asks(
-    shared: runs.Runs, small: RunConfig, stored: list[Event]
+    shared: manager.Runs, small: RunConfig, stored: list[Event]
 ) -> None:
     whole = Reel("a", 0).update()
     shared.store.add("b", small, "training")
@@ -69,7 +69,7 @@ def test_frames_arrive_in_the_same_order_however_often_one_asks(
         assert points(gradual.curves, series["key"]) == points(whole.curves, series["key"])
 
 
-def test_a_long_run_sends_a_limited_number_of_points(shared: runs.Runs, small_with) -> None:
+def test_a_long_run_sends_a_limited_number_of_points(shared: manager.Runs, small_with) -> None:
     config = small_with(epochs="2500", labelled="8", batch_size="8")
     said = [event for event in Training(config) if not isinstance(event, Surface)]
     shared.store.add("long", config, "completed")
@@ -80,7 +80,7 @@ def test_a_long_run_sends_a_limited_number_of_points(shared: runs.Runs, small_wi
 
 
 def test_a_rewound_run_gets_a_reel_of_another_name_so_that_the_browser_clears_itself(
-    shared: runs.Runs, stored: list[Event]
+    shared: manager.Runs, stored: list[Event]
 ) -> None:
     before = reel("a")
     assert reel("a") is before

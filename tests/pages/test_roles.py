@@ -4,7 +4,7 @@ import pytest
 
 from kd_core.base.registry import members
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, kind_of
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from kd_core.schemes import plan_of
 from pages.ui import arrangement, roles
 from pages.ui.browser import palette

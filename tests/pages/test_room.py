@@ -13,10 +13,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from kd_core import errands
 from kd_core.config.run import from_flat
 from kd_core.files import uploads
-from kd_core.runs import Runs
+from kd_core.runs import downloads
+from kd_core.runs.manager import Runs
 from kd_core.store.annotations import Labelling
 from kd_core.store.store import Store
 from kd_core.store.trash import Trash
@@ -180,7 +180,7 @@ def test_a_viewer_neither_uploads_nor_forgets_nor_fetches(
     open_page: Open, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch, forged: None
 ) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(errands, "begin", lambda dataset: begun.append(dataset.name))
+    monkeypatch.setattr(downloads, "begin", lambda dataset: begun.append(dataset.name))
     app = open_page("distill", autoplay="0", dataset="kmnist")
     close_the_room()
     next(found for found in app.button if found.label.startswith("Fetch")).click().run()

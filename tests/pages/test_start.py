@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 
 Open = Callable[..., AppTest]
 

@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kd_core import rehearsal
 from kd_core.base.events import Validated
 from kd_core.base.options import options_of
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.runs import Runs
+from kd_core.runs import sweep_eta
+from kd_core.runs.manager import Runs
 from pages.ui import heat, settings, survey
 from pages.ui.shades import readable, shade
 from tests.pages.named import named
@@ -33,7 +33,7 @@ Look = Callable[..., AppTest]
 @pytest.fixture(autouse=True)
 def _no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is tried out beside the tests."""
-    monkeypatch.setattr(rehearsal.Rehearsals, "ask", lambda *_: False)
+    monkeypatch.setattr(sweep_eta.Rehearsals, "ask", lambda *_: False)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from pages.ui import specimen
 from tests.pages.named import named
 from tests.waiting import wait_for_end

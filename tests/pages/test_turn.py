@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kd_core.runs import QUEUED, Status
+from kd_core.runs.manager import QUEUED, Status
 from pages.ui.turn import waiting
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kd_core.runs import Runs
+from kd_core.runs.manager import Runs
 from pages.ui import verdicts
 from tests.pages.test_arrangement import config_of
 from tests.pages.test_distill import Open, run_to_end, texts

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from kd_core import runs
 from kd_core.base.events import Event, Failed, Probed, Step, Surface, Validated
 from kd_core.config import plan
 from kd_core.config.run import RunConfig
-from kd_core.control import AT_ONCE
+from kd_core.runs import manager
+from kd_core.runs.control import AT_ONCE
 from kd_core.training import loop
 from kd_core.training.loop import Kept, Training
 from kd_core.training.phase import Lesson
@@ -93,11 +93,11 @@ class Ours:
             Timed.is_waiting, step.pays = True, lambda *_: True
         loop.Lesson = Looked  # type: ignore[misc]
         self._thread = ThreadPoolExecutor(1)  # as runs do: memory is not the same in the main thread
-        self.runs: runs.Runs | None = None
+        self.runs: manager.Runs | None = None
         if is_recorded:
-            runs.Training = Timed  # type: ignore[misc]
+            manager.Training = Timed  # type: ignore[misc]
             self._folder = tempfile.TemporaryDirectory()
-            self.runs = runs.Runs(Path(self._folder.name))
+            self.runs = manager.Runs(Path(self._folder.name))
 
     def prepare(self, work: Work) -> None:
         # In a thread that ends, as the app's do: helpers of torch that stay would make those of the training

@@ -24,14 +24,14 @@ from kd_core.base.paths import NotHereError, artefacts
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.control import Control
-from kd_core.endings import Endings
 from kd_core.files.checkpoint import Generations
 from kd_core.files.lock import claim
-from kd_core.journal import Journal, Patience
-from kd_core.line import Line
-from kd_core.recording import recorded
-from kd_core.rounds import Rounds
+from kd_core.runs.control import Control
+from kd_core.runs.event_writer import Journal, Patience
+from kd_core.runs.job_queue import Line
+from kd_core.runs.outcomes import Endings
+from kd_core.runs.sweep_worker import Rounds
+from kd_core.runs.worker import recorded
 from kd_core.store.annotations import Labelling
 from kd_core.store.integrity import inspect
 from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from kd_core.base.events import Finished, Step
-from kd_core.control import Control
-from kd_core.journal import Journal
+from kd_core.runs.control import Control
+from kd_core.runs.event_writer import Journal
 from kd_core.store import weight_snapshots
 from kd_core.store.records import COMPLETED, INTERRUPTED, STOPPED
 from kd_core.training.loop import Training

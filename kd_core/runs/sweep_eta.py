@@ -15,8 +15,8 @@ from kd_core.config.plan import steps_per_epoch
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.datasets import load
+from kd_core.runs.sweep_groups import Group, parted
 from kd_core.schemes import plan_of
-from kd_core.sweeping import Group, parted
 
 log = logging.getLogger(__name__)
 

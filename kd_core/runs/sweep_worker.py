@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
-from kd_core.control import Control
 from kd_core.files.checkpoint import Generations
-from kd_core.journal import Minutes, Patience
+from kd_core.runs.control import Control
+from kd_core.runs.event_writer import Minutes, Patience
+from kd_core.runs.sweep_groups import Group, parted
 from kd_core.store.records import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
 from kd_core.store.store import Store, SweepRow
 from kd_core.store.teacher_cache import KeptPhases
-from kd_core.sweeping import Group, parted
 
 log = logging.getLogger(__name__)
 
