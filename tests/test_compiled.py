@@ -11,7 +11,7 @@ from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.runs.manager import COMPLETED, Runs
 from kd_core.training.loop import Training
-from kd_core.training.vectorized import compile
+from kd_core.training.vectorized import compilation
 from kd_core.training.vectorized import step as wholestep
 from kd_core.training.vectorized.step import WholeStep
 from tests.test_runs import said
@@ -36,7 +36,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def traced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What the compiler is given in the place of what it makes of it; the list has an entry for each time."""
     times: list[int] = []
-    monkeypatch.setattr(compile, "compile_graph", lambda graph, arguments: (times.append(len(arguments)), graph)[1])
+    monkeypatch.setattr(compilation, "compile_graph", lambda graph, arguments: (times.append(len(arguments)), graph)[1])
     return times
 
 
@@ -183,7 +183,7 @@ def test_without_a_compiler_a_run_stays_eager_and_a_repetition_says_so(
     def fails(*_: object) -> None:
         raise RuntimeError("no C++ compiler was found")
 
-    monkeypatch.setattr(compile, "compile_graph", fails)
+    monkeypatch.setattr(compilation, "compile_graph", fails)
     eager = run({})[0]
     assert run({"compiled": "true"})[0] == eager
     assert not any("compiled again" in record.message for record in caplog.records)

@@ -20,9 +20,9 @@ from kd_core.methods import Method, Signals
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
-from kd_core.training.vectorized import compile, loss
+from kd_core.training.vectorized import compilation, loss
 from kd_core.training.vectorized import step as wholestep
-from kd_core.training.vectorized.compile import pays
+from kd_core.training.vectorized.compilation import pays
 from kd_core.training.vectorized.loss import Objective
 from kd_core.training.vectorized.mlp import linear_layers
 from kd_core.training.vectorized.replicas import Replicas, refusal
@@ -217,7 +217,7 @@ def test_without_a_compiler_the_step_stays_eager(monkeypatch: pytest.MonkeyPatch
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("no C++ compiler was found")
 
-    monkeypatch.setattr(compile, "compile_graph", fails)
+    monkeypatch.setattr(compilation, "compile_graph", fails)
     recipe = Recipe()
     eager, attempted = (stack(MLP, SOFT, recipe, how) for how in ("never", "always"))
     for batch in rows():
@@ -232,7 +232,7 @@ def test_what_pays_is_compiled_in_the_background_and_used_from_the_next_swap_on(
     def compiled(function: Callable[..., Any], _: object) -> Callable[..., Any]:
         return lambda *arguments: (calls.append(threading.current_thread().name), function(*arguments))[1]
 
-    monkeypatch.setattr(compile, "compile_graph", compiled)
+    monkeypatch.setattr(compilation, "compile_graph", compiled)
     monkeypatch.setattr(wholestep, "pays", lambda *_: True)
     eager, other = (stack(MLP, SOFT, Recipe(), how) for how in ("never", "when it pays"))
     other.plan(rows(), 1, 1.0)
@@ -252,7 +252,7 @@ def test_what_the_compiler_is_given_is_the_same_step_for_convolutions_too(
 ) -> None:
     """Running statistics and weights change in place; everything of the compiler but the code it writes."""
     monkeypatch.setattr(
-        compile, "compile_graph", lambda traced, _: torch.compile(traced, backend="aot_eager", fullgraph=True)
+        compilation, "compile_graph", lambda traced, _: torch.compile(traced, backend="aot_eager", fullgraph=True)
     )
     recipe = Recipe(optimiser="sgd", clip=0.5)
     eager, other = (stack(CONVOLUTIONS, methods, recipe, how) for how in ("never", "always"))

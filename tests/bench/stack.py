@@ -15,7 +15,7 @@ from kd_core.base.events import Event, Finished, Validated
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs.control import AT_ONCE
 from kd_core.training.loop import Kept, Training
-from kd_core.training.vectorized.compile import ALWAYS, NEVER
+from kd_core.training.vectorized.compilation import ALWAYS, NEVER
 from kd_core.training.vectorized.multi_run.loop import Stacked
 from tests.bench.rows import Row, report
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.training.vectorized import optim
-from kd_core.training.vectorized.compile import ALWAYS, PAYS, Compiled, pays
+from kd_core.training.vectorized.compilation import ALWAYS, PAYS, Compiled, pays
 from kd_core.training.vectorized.loss import Losses, Objective
 from kd_core.training.vectorized.optim import Moments
 from kd_core.training.vectorized.replicas import Replicas

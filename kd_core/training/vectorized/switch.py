@@ -17,7 +17,7 @@ from kd_core.training.learner import Learning
 from kd_core.training.optim import share
 from kd_core.training.teacher import Teaching
 from kd_core.training.vectorized import loss, replicas
-from kd_core.training.vectorized.compile import PAYS
+from kd_core.training.vectorized.compilation import PAYS
 from kd_core.training.vectorized.loss import Objective
 from kd_core.training.vectorized.replicas import Replicas
 from kd_core.training.vectorized.step import Shown, WholeStep

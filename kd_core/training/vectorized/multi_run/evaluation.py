@@ -105,7 +105,7 @@ class Verdicts:
     def of(
         self, teachers: Mapping[str, nn.Module], rows: Mapping[str, tuple[Cohort, int]]
     ) -> dict[str, dict[str, float]]:
-        """As :func:`kd_core.training.evaluation.judged`, of one run: its trained teachers, then its students by their place."""
+        """Return test metrics of one run: its trained teachers, then its students by their place."""
         found = {}
         by_teacher = -1
         for network in teachers.values():

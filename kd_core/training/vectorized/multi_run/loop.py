@@ -4,8 +4,8 @@
         print(number, event)
 
 What several runs share is computed once: teachers, baselines of the same seed. The events of each run are those of its
-own :class:`~kd_core.training.loop.Training` but for rounding, without the single steps, and with the pinned examples and the
-plane at the first and the last look of a phase only.
+own :class:`~kd_core.training.loop.Training` but for rounding, without the single steps, and with the pinned examples
+and the plane at the first and the last look of a phase only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
 from kd_core.schemes import plan_of
 from kd_core.training.loop import Kept
-from kd_core.training.vectorized.compile import PAYS
+from kd_core.training.vectorized.compilation import PAYS
 from kd_core.training.vectorized.multi_run.compatibility import apart, refusal
 from kd_core.training.vectorized.multi_run.evaluation import Looks, Verdicts
 from kd_core.training.vectorized.multi_run.phase import Cohort
@@ -41,8 +41,7 @@ class Stacked:
     together; see :func:`~kd_core.training.vectorized.multi_run.compatibility.refusal`.
 
     ``kept`` and ``resume`` are those of :class:`~kd_core.training.loop.Training`; ``compiling`` those of
-    :class:`~kd_core.training.vectorized.step.WholeStep`. Where numbers overflow, that run ends as failed, and the others
-    go on.
+    :class:`~kd_core.training.vectorized.step.WholeStep`. Where numbers overflow, that run fails and the others go on.
     """
 
     def __init__(

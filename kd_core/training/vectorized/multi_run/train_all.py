@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
 from kd_core.training.loop import Kept, Training
-from kd_core.training.vectorized.compile import PAYS
+from kd_core.training.vectorized.compilation import PAYS
 from kd_core.training.vectorized.multi_run.compatibility import alike, refusal
 from kd_core.training.vectorized.multi_run.loop import Stacked
 from kd_core.training.vectorized.multi_run.teachers import told
@@ -28,9 +28,9 @@ def groups(configs: Sequence[RunConfig]) -> list[list[int]]:
 def train_all(
     configs: Sequence[RunConfig], *, device: str | None = None, kept: Kept | None = None, compiling: str = PAYS
 ) -> Iterator[tuple[int, Event]]:
-    """Every run: (position in ``configs``, event), told as by :class:`~kd_core.training.vectorized.multi_run.loop.Stacked`, stacked or not.
+    """Yield (position in ``configs``, event) of every run, stacked or not.
 
-    ``kept`` and ``compiling`` as there.
+    ``kept`` and ``compiling`` are those of :class:`~kd_core.training.vectorized.multi_run.loop.Stacked`.
     """
     kept = {} if kept is None else kept
     for group in groups(configs):
