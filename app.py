@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import frame
+from pages.ui.app import shell
 
 st.set_page_config(layout="wide", initial_sidebar_state="auto")
-frame.run(frame.navigation())
+shell.run(shell.navigation())

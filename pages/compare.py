@@ -2,17 +2,19 @@
 
 import streamlit as st
 
-from pages.ui import frame
+from pages.ui.app import shell
 
-frame.guard()
+shell.guard()
 
 st.title("Compare")
 st.markdown("Tick runs to see their curves over each other, what sets them apart, and what is more than luck.")
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from kd_core.runs import manager  # noqa: E402
-from kd_core.store.queries import Ledger  # noqa: E402
-from pages.ui import charts, comparing, luck, overlay, shelf, standings, trade, trash  # noqa: E402
+from kd_core.runs import manager
+from kd_core.store.queries import Ledger
+from pages.ui.compare import curves, pareto, results_table, run_table, seeds, url_state
+from pages.ui.run import trash
+from pages.ui.widgets import charts
 
 ledger = Ledger(manager.shared().store)
 if not ledger.count():
@@ -20,41 +22,41 @@ if not ledger.count():
     st.page_link("pages/distill.py", label="Train one in the lab", icon=":material/science:")
     st.stop()
 
-view = comparing.current()
+view = url_state.current()
 if not view.runs:  # the address names them from now on, so that it says the same tomorrow
-    comparing.look(runs=",".join(shelf.usual(ledger, view.search)) or comparing.NOBODY)
+    url_state.look(runs=",".join(run_table.usual(ledger, view.search)) or url_state.NOBODY)
     view = view.with_values(runs=st.query_params["runs"])
 asked = view.chosen
-found = ledger.named(asked[: comparing.MOST])
+found = ledger.named(asked[: url_state.MOST])
 rows = {each: row for each, row in found.items() if row.listed}
-called = shelf.letters(list(found))
+called = run_table.letters(list(found))
 
-shelf.filters(ledger, view)
-shelf.table(ledger, view, list(found))
-shelf.compared(ledger, view, found)
+run_table.filters(ledger, view)
+run_table.table(ledger, view, list(found))
+run_table.compared(ledger, view, found)
 trash.bin_()
-shelf.remarks(asked[: comparing.MOST], found)
-if len(asked) > comparing.MOST:
-    st.info(f"The link names {len(asked)} runs; the first {comparing.MOST} are shown, the most that can be told apart.")
+run_table.remarks(asked[: url_state.MOST], found)
+if len(asked) > url_state.MOST:
+    st.info(f"The link names {len(asked)} runs; the first {url_state.MOST} are shown, the most that can be told apart.")
 if not rows:
     st.info("Nothing is compared. Tick a run in the table, or choose one in the box below it.")
     st.stop()
 
 st.header("How they learned")
-overlay.follow(ledger, rows, called)
+curves.follow(ledger, rows, called)
 
 st.header("What sets them apart")
-standings.differences(rows, called)
+results_table.differences(rows, called)
 
 st.header("What they can do, and what they cost")
-judged = standings.of_all(ledger, rows)
-standings.side_by_side(judged, called)
+judged = results_table.of_all(ledger, rows)
+results_table.side_by_side(judged, called)
 if judged:
     st.subheader("Accuracy against cost")
-    trade.trade(judged, called, view)
+    pareto.trade(judged, called, view)
 
 st.header("Skill or luck?")
-luck.verdicts(rows, called)
+seeds.verdicts(rows, called)
 
 st.divider()
 charts.pictures()

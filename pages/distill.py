@@ -2,15 +2,16 @@
 
 import streamlit as st
 
-from pages.ui import frame
+from pages.ui.app import shell
 
-frame.guard()
+shell.guard()
 
 st.title("Distill")
 
-from kd_core.runs import manager  # noqa: E402
-from pages.ui import diagnosis, history, labels, live, setup, trash, verdicts  # noqa: E402
-from pages.ui.reel import reel  # noqa: E402
+from kd_core.runs import manager
+from pages.ui.form import form
+from pages.ui.run import annotations, diagnosis, history, live_view, trash, verdict
+from pages.ui.run.frames import reel
 
 shared = manager.shared()
 wanted = st.query_params.get("run")
@@ -30,17 +31,17 @@ if row and not row.is_readable:
 is_active = row is not None and row.state in manager.ACTIVE
 
 with st.expander("Set up another run", icon=":material/tune:") if is_active else st.container():
-    setup.form(row)
+    form.form(row)
 
 if row is None:
     st.caption("Press start: teacher, student and baseline appear here as they learn.")
 else:
     st.header("Watch" if is_active else "The run")
-    labels.header(row, history.in_a_line(row))
+    annotations.header(row, history.in_a_line(row))
     if not is_active:
         history.outcome(row)
-        verdicts.say(row)
-        verdicts.is_it_luck(row)
+        verdict.say(row)
+        verdict.is_it_luck(row)
         diagnosis.card(row)
         st.page_link(
             "pages/temperature.py", label="Turn the temperature of what these networks answer",
@@ -54,8 +55,8 @@ else:
             "pages/inspect.py", label="Inspect what the student gained and lost, example by example",
             icon=":material/frame_inspect:", query_params={"run": row.id},
         )  # fmt: skip
-    live.follow(row, is_active, panels=("surfaces", "curves", "bars"))
+    live_view.follow(row, is_active, panels=("surfaces", "curves", "bars"))
     if not is_active:
         st.subheader("What each network saw, costs and can do")
-        verdicts.table(row, reel(row.id))
+        verdict.table(row, reel(row.id))
 history.earlier(row)

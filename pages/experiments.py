@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import frame
+from pages.ui.app import shell
 
-frame.guard()
+shell.guard()
 
 st.title("Experiments")
 st.markdown(
@@ -17,9 +17,9 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from kd_core.config import presets  # noqa: E402
-from pages.ui import published  # noqa: E402
-from pages.ui.words import plain  # noqa: E402
+from kd_core.config import presets
+from pages.ui import experiments
+from pages.ui.text.escape import plain
 
 wanted = st.query_params.get("preset", "")
 if wanted and wanted not in {preset.name for preset in presets.listed()}:
@@ -30,4 +30,4 @@ for source, found in presets.sources():
     st.caption(f"{source.authors} {source.year}, {source.where}")
     st.markdown(source.about)
     for preset in found:
-        published.card(preset, is_open=preset.name == wanted)
+        experiments.card(preset, is_open=preset.name == wanted)

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import frame
+from pages.ui.app import shell
 
-frame.guard()
+shell.guard()
 
 st.title("Inspect")
 st.markdown(
@@ -13,17 +13,26 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from pages.ui import changes, charts, confusions, focus, recalls, spread, subject, surfaces  # noqa: E402
+from pages.ui.inspect import (
+    changed_examples,
+    class_recall,
+    confusion_matrix,
+    embeddings,
+    run_picker,
+    surface_replay,
+    url_state,
+)
+from pages.ui.widgets import charts
 
-focus.follow()
-row = subject.chosen()
+url_state.follow()
+row = run_picker.chosen()
 if row is None:
     st.stop()
-wanted, refused = focus.asked()
-shown = subject.subject(row, wanted)
-wanted = focus.fitted(wanted, refused, shown.seen)
-subject.choices(shown)
-changes.summary(shown)
+wanted, refused = url_state.asked()
+shown = run_picker.subject(row, wanted)
+wanted = url_state.fitted(wanted, refused, shown.seen)
+run_picker.choices(shown)
+changed_examples.summary(shown)
 
 st.header("Who is taken for whom")
 st.markdown(
@@ -31,26 +40,26 @@ st.markdown(
     "so that a single one is seen. The difference is student − baseline: orange where the student gives this answer "
     "more often, blue where the baseline does."
 )
-confusions.matrices(shown, wanted)
+confusion_matrix.matrices(shown, wanted)
 
 st.header("The examples behind the counts")
 st.markdown("✕ is the true class. Wrong answers are struck through. Choose a card to see its soft labels close up.")
-changes.examples(shown, wanted)
+changed_examples.examples(shown, wanted)
 
 st.header("How many of each class are found")
-recalls.dots(shown)
+class_recall.dots(shown)
 
 if shown.recall.data.is_planar:
     st.header("Where the classes end")
     st.markdown("The decision surfaces as they formed: press play, or move through the epochs.")
-    surfaces.replay(row, wanted)
+    surface_replay.replay(row, wanted)
 
 st.header("How the networks see the examples")
 st.markdown(
     "What reaches the last layer of each network, the embedding, projected on the two directions in which it varies "
     "most (PCA). Each network has directions of its own: compare how the classes lie, not where."
 )
-spread.embeddings(shown, wanted, changes.behind(shown, wanted))
+embeddings.embeddings(shown, wanted, changed_examples.behind(shown, wanted))
 
 st.divider()
 charts.pictures()

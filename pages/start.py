@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import frame
+from pages.ui.app import shell
 
-frame.guard()
+shell.guard()
 
 st.title("Teach a small network with a big one")
 st.markdown(
@@ -14,10 +14,11 @@ st.markdown(
 button, verdict = st.columns([1, 4], gap="medium", vertical_alignment="center")
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from kd_core.runs import manager  # noqa: E402
-from pages.ui import hero, live  # noqa: E402
+from kd_core.runs import manager
+from pages.ui import start
+from pages.ui.run import live_view
 
-run = hero.newest(may_begin=st.query_params.get("autoplay") != "0")
+run = start.newest(may_begin=st.query_params.get("autoplay") != "0")
 if run is None:
     if st.button("Watch it learn", type="primary", icon=":material/play_arrow:"):
         del st.query_params["autoplay"]
@@ -32,11 +33,11 @@ with button:
     if st.button("Try it yourself", type="primary", icon=":material/science:", width="stretch"):
         st.switch_page("pages/distill.py", query_params={**row.config.differences(), "run": run})
 with verdict:
-    hero.verdict(row, is_active)
-live.follow(row, is_active, panels=("surfaces",), has_controls=False)
+    start.verdict(row, is_active)
+live_view.follow(row, is_active, panels=("surfaces",), has_controls=False)
 
 st.subheader("Where a teacher helps, and where not")
-for column, (title, story, flat) in zip(st.columns(3, gap="medium", border=True), hero.RECIPES, strict=True):
+for column, (title, story, flat) in zip(st.columns(3, gap="medium", border=True), start.RECIPES, strict=True):
     with column:
         st.markdown(f"**{title}** {story}")
         st.page_link("pages/distill.py", label="Open in the lab", icon=":material/arrow_forward:", query_params=flat)

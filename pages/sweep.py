@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import frame
+from pages.ui.app import shell
 
-frame.guard()
+shell.guard()
 
 st.title("Sweep")
 st.markdown(
@@ -13,11 +13,12 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
-from kd_core.runs import manager  # noqa: E402
-from pages.ui import charts, grid, progress, survey  # noqa: E402
-from pages.ui.words import plain  # noqa: E402
+from kd_core.runs import manager
+from pages.ui.sweep import form, progress, url_state
+from pages.ui.text.escape import plain
+from pages.ui.widgets import charts
 
-survey.follow()
+url_state.follow()
 wanted = st.query_params.get("sweep", "")[:40]
 row = manager.shared().store.sweep(wanted) if wanted else None
 said = ""
@@ -28,13 +29,13 @@ elif row is not None and not row.is_readable:
 if said:
     st.error(said)
     if st.button("Show the page without it", icon=":material/arrow_back:"):
-        survey.look(sweep="", cell="", confirmed="")
+        url_state.look(sweep="", cell="", confirmed="")
         st.rerun()
     st.stop()
 
-wish = survey.current(row)
+wish = url_state.current(row)
 with st.expander("Set up another sweep", icon=":material/tune:") if row else st.container():
-    grid.form(wish)
+    form.form(wish)
 if row is None:
     st.caption("Press start: the map appears here and fills while the runs train.")
 else:

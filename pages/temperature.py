@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import frame
+from pages.ui.app import shell
 
-frame.guard()
+shell.guard()
 
 st.title("Temperature")
 st.markdown(
@@ -12,15 +12,16 @@ st.markdown(
     "through. Turn the handle at the foot of the window: every figure on this page follows."
 )
 
-from kd_core.analysis.replay import Recall  # noqa: E402
-from kd_core.runs import manager  # noqa: E402
-from pages.ui import address, specimen  # noqa: E402
-from pages.ui.bench import Bench  # noqa: E402
-from pages.ui.closeup import closeup  # noqa: E402
-from pages.ui.errors import spared  # noqa: E402
+from kd_core.analysis.replay import Recall
+from kd_core.runs import manager
+from pages.ui.app.errors import spared
+from pages.ui.run import run_picker
+from pages.ui.temperature import url_state
+from pages.ui.temperature.input_panel import closeup
+from pages.ui.temperature.instruments import Bench
 
-address.follow()
-row = specimen.chosen()
+url_state.follow()
+row = run_picker.chosen()
 if row is None:
     st.stop()
 is_active = row.state in manager.ACTIVE
@@ -28,7 +29,7 @@ is_active = row.state in manager.ACTIVE
 
 def instruments(run: str) -> None:
     """All of the page that depends on the run. While it trains, drawn again every second."""
-    address.follow()
+    url_state.follow()
     now = manager.shared().store.run(run)
     if st.query_params.get("run", run) != run:  # another one was chosen
         st.rerun()
@@ -38,14 +39,14 @@ def instruments(run: str) -> None:
     recall = Recall(manager.shared().store, now)
     method = recall.config.method.values()
     usual = {"alpha": method["alpha"]} if "alpha" in method and "label_weight" not in method else {}
-    view = address.current(recall.data.classes, len(recall.rows(recall.shown)), usual)
+    view = url_state.current(recall.data.classes, len(recall.rows(recall.shown)), usual)
     moment = recall.at(view.epoch)
     bench = Bench(recall, moment, view)
     which, when = st.columns([3, 2], gap="large")
     with which:
-        specimen.choice(now)
+        run_picker.choice(now)
     with when:
-        specimen.epoch(recall, moment, is_active)
+        run_picker.epoch(recall, moment, is_active)
 
     closeup(bench)
     bench.dock()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kd_core import limits
-from kd_core.limits import Limits
+from pages.ui.app import quotas
+from pages.ui.app.quotas import Limits
 
 
 def test_one_person_on_her_own_machine_is_not_limited(tmp_path: Path) -> None:
@@ -49,12 +49,12 @@ def test_a_refusal_names_the_number_and_what_to_change(
 
 
 def test_a_full_disk_is_refused_for_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "GIGABYTE", 1000)
+    monkeypatch.setattr(quotas, "GIGABYTE", 1000)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "one").write_bytes(b"0" * 1500)
     Limits(gigabytes=2).check_disk(tmp_path)
     (tmp_path / "runs" / "two").write_bytes(b"0" * 700)
     Limits(gigabytes=2).check_disk(tmp_path)  # what was counted a moment ago is believed
-    monkeypatch.setattr(limits, "STALE", 0.0)
+    monkeypatch.setattr(quotas, "STALE", 0.0)
     with pytest.raises(ValueError, match=r"The data here take 2\.2 GB, and 2 are allowed: delete runs or uploads"):
         Limits(gigabytes=2).check_disk(tmp_path)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from pages.ui.frame import PAGES
+from pages.ui.app.shell import PAGES
 from tests.browser.server import Server
 from tests.browser.test_lab import LONG, start
 from tests.browser.wire import Visitor

@@ -11,8 +11,9 @@ from streamlit.testing.v1 import AppTest
 from kd_core.base.registry import find
 from kd_core.datasets import forget
 from kd_core.runs import manager
-from pages.ui import hero, room
-from pages.ui.attempts import Attempts
+from pages.ui import start
+from pages.ui.app import auth
+from pages.ui.app.login_throttle import Attempts
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -20,17 +21,17 @@ APP = Path(__file__).parents[2] / "app.py"
 @pytest.fixture(autouse=True)
 def at_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test has no browser that could say where it runs: as usual it is at the machine itself, and may act."""
-    for name in (room.PASSWORD, room.PRESENTERS):
+    for name in (auth.PASSWORD, auth.PRESENTERS):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(room, "_is_here", lambda: True)
-    monkeypatch.setattr(room, "_attempts", Attempts())
+    monkeypatch.setattr(auth, "_is_here", lambda: True)
+    monkeypatch.setattr(auth, "_attempts", Attempts())
 
 
 @pytest.fixture
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.Runs]:
     own = manager.Runs(tmp_path)
     monkeypatch.setattr(manager, "_shared", own)
-    monkeypatch.setattr(hero, "_begun", [])
+    monkeypatch.setattr(start, "_begun", [])
     yield own
     own.close()
 

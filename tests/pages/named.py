@@ -1,4 +1,4 @@
-"""Widgets by the name that the page gave them, whatever their number (see pages/ui/widget.py)."""
+"""Widgets by the name that the page gave them, whatever their number (see pages/ui/widgets/keys.py)."""
 
 from typing import Any
 

@@ -9,7 +9,8 @@ from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.runs.manager import Runs
 from kd_core.schemes import plan_of
-from pages.ui import arrangement, matching, planning, scheme
+from pages.ui.form import feature_diagram, plan_diagram, scheme_card
+from pages.ui.text import plan as planning
 from tests.pages.named import named
 from tests.pages.test_distill import Open, button, finish, texts
 from tests.pages.test_matching import select
@@ -25,7 +26,7 @@ def config_of(name: str, **flat: str) -> RunConfig:
 
 
 def drawn(name: str, **flat: str) -> dict:
-    return arrangement.facts(config_of(name, **flat))
+    return plan_diagram.facts(config_of(name, **flat))
 
 
 def nodes(facts: dict) -> dict[str, dict]:
@@ -45,12 +46,12 @@ def labels_of(app: AppTest) -> list[str]:
 
 
 def test_schemes_are_listed_family_by_family_the_usual_one_first() -> None:
-    listed = list(scheme.titles().values())
+    listed = list(scheme_card.titles().values())
     assert len(listed) == len(SCHEMES)
     assert listed[0] == "Offline"
     assert "Online · Mutual learning" in listed
     families = [line.split(" · ")[0] for line in listed]
-    assert list(dict.fromkeys(families)) == [family.capitalize() for family in scheme.FAMILIES]
+    assert list(dict.fromkeys(families)) == [family.capitalize() for family in scheme_card.FAMILIES]
 
 
 @pytest.mark.parametrize("name", SCHEMES)
@@ -200,12 +201,12 @@ def test_a_scheme_chosen_on_the_form_is_trained(open_page: Open, shared: Runs) -
 @pytest.mark.parametrize("name", SCHEMES)
 def test_the_drawing_and_the_table_have_every_network_of_the_plan(name: str) -> None:
     config = config_of(name)
-    facts = arrangement.facts(config)
+    facts = plan_diagram.facts(config)
     known = [node["id"] for column in facts["columns"] for node in column["nodes"]]
     assert len(set(known)) == len(known)
     for edge in facts["edges"]:
         assert {*edge["from"], edge["to"]} <= set(known)
-    rows = arrangement.table(config)
+    rows = plan_diagram.table(config)
     for phase in plan_of(config):
         for own in phase.everyone:
             assert own.role in facts["sentence"]
@@ -295,7 +296,7 @@ def test_what_is_too_many_to_draw_is_a_stack(name: str, flat: dict[str, str], st
 def test_what_is_matched_is_what_the_taught_network_and_its_teacher_have() -> None:
     def named(name: str, **flat: str) -> tuple[str, str]:
         config = config_of(name, **flat)
-        facts = matching.facts(config, plan(config.method, planning.pair(config)))
+        facts = feature_diagram.facts(config, plan(config.method, planning.pair(config)))
         return facts["teacher"]["name"], facts["student"]["name"]
 
     assert named("offline") == ("CNN 16×2", "MLP 64")
@@ -308,5 +309,5 @@ def test_what_is_matched_is_what_the_taught_network_and_its_teacher_have() -> No
 
 def test_who_is_shown_no_labels_is_matched_with_none() -> None:
     config = config_of("merge")
-    facts = matching.facts(config, plan(config.method, planning.pair(config)))
+    facts = feature_diagram.facts(config, plan(config.method, planning.pair(config)))
     assert [link["teacher"] for link in facts["links"]] == ["logits"]

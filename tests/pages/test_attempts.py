@@ -1,5 +1,5 @@
-from pages.ui import attempts
-from pages.ui.attempts import Attempts
+from pages.ui.app import login_throttle
+from pages.ui.app.login_throttle import Attempts
 
 
 class Clock:
@@ -17,7 +17,7 @@ def test_every_wrong_password_after_the_third_costs_twice_the_wait() -> None:
         clock.now += waits[-1]
         assert not waits[-1] or door.ask("me") == 0.0
     assert waits == [0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
-    assert door.ask("me") == attempts.LONGEST
+    assert door.ask("me") == login_throttle.LONGEST
 
 
 def test_a_wait_is_not_made_longer_by_asking_again() -> None:
@@ -47,8 +47,8 @@ def test_new_sessions_do_not_help_who_guesses() -> None:
         left = door.ask(f"session {asked}")
         asked += not left
         clock.now += left
-    assert asked < 3600 / attempts.ALL_LONGEST + attempts.ALL_FREE + 6
-    clock.now += attempts.LONGEST + 1  # after some quiet nobody who knows it waits
+    assert asked < 3600 / login_throttle.ALL_LONGEST + login_throttle.ALL_FREE + 6
+    clock.now += login_throttle.LONGEST + 1  # after some quiet nobody who knows it waits
     assert door.ask("the presenter") == 0.0
 
 
@@ -62,7 +62,7 @@ def test_a_presenter_who_logs_in_often_keeps_nobody_out() -> None:
 def test_what_is_remembered_is_bounded() -> None:
     clock = Clock()
     door = Attempts(clock)
-    for number in range(attempts.KNOWN + 50):
-        clock.now += attempts.LONGEST
+    for number in range(login_throttle.KNOWN + 50):
+        clock.now += login_throttle.LONGEST
         assert door.ask(f"{number}") == 0.0
-    assert len(door._wrong) == attempts.KNOWN
+    assert len(door._wrong) == login_throttle.KNOWN

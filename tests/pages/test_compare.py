@@ -14,7 +14,8 @@ from kd_core.config.run import from_flat
 from kd_core.runs.manager import Runs
 from kd_core.store.annotations import checked
 from kd_core.store.queries import ORDERS
-from pages.ui import charts, shelf, tables
+from pages.ui.compare import run_table
+from pages.ui.widgets import charts, tables
 from tests.pages.test_distill import Open, button, run_to_end, texts
 from tests.waiting import wait
 
@@ -220,8 +221,8 @@ def test_the_order_of_all_runs_stands_in_the_address_and_can_be_turned(look: Loo
 
 
 def test_every_column_that_orders_is_a_column_and_every_order_has_a_name() -> None:
-    assert set(shelf.ORDERS) == set(ORDERS)
-    assert set(shelf.COLUMNS.values()) < set(ORDERS)
+    assert set(run_table.ORDERS) == set(ORDERS)
+    assert set(run_table.COLUMNS.values()) < set(ORDERS)
 
 
 def test_an_unfinished_run_is_followed_until_its_end(look: Look, shared: Runs) -> None:

@@ -11,7 +11,7 @@ from kd_core.config.run import from_flat
 from kd_core.config.sweep import Sweep
 from kd_core.runs.manager import Runs
 from kd_core.training.loop import Training
-from pages.ui.reel import reel
+from pages.ui.run.frames import reel
 from tests.pages.named import named
 from tests.waiting import wait
 

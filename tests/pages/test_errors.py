@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 import streamlit as st
 
-from pages.ui.acting import heard
-from pages.ui.errors import spared
+from pages.ui.app.actions import heard
+from pages.ui.app.errors import spared
 
 SECRET = "/somewhere/secret.py"
 

@@ -10,7 +10,7 @@ from kd_core.config import presets
 from kd_core.config.presets import Claim, Preset, Source
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import Runs
-from pages.ui import published
+from pages.ui import experiments
 from tests.waiting import wait_for_end
 
 Open = Callable[..., AppTest]
@@ -35,14 +35,14 @@ QUICK = Preset(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[Preset]:
     monkeypatch.setattr(presets, "sources", lambda: ((SOURCE, (QUICK,)),))
-    published._family.cache_clear()
+    experiments._family.cache_clear()
     yield QUICK
-    published._family.cache_clear()
+    experiments._family.cache_clear()
 
 
 def rows(app: AppTest) -> dict[str, list[str]]:
     """The tables of the page: what was claimed, to the other cells."""
-    shown = "\n".join(text.value for text in app.markdown).replace(published.UNBROKEN, " ")
+    shown = "\n".join(text.value for text in app.markdown).replace(experiments.UNBROKEN, " ")
     lines = [line for line in shown.splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {first: rest for first, *rest in cells}
@@ -53,7 +53,7 @@ def test_every_experiment_is_there_under_its_source_with_its_numbers(open_page: 
     assert [heading.value for heading in app.header] == [source.title for source, _ in presets.sources()]
     titles = [expander.label for expander in app.expander]
     assert titles == [f"**{preset.title}** · {preset.short}" for preset in presets.listed()]
-    shown = "\n".join(text.value for text in app.markdown).replace(published.UNBROKEN, " ")
+    shown = "\n".join(text.value for text in app.markdown).replace(experiments.UNBROKEN, " ")
     for preset in presets.listed():
         for variant in preset.variants or (preset.variant(),):
             for claim in presets.claims(preset, variant.name):

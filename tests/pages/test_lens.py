@@ -1,7 +1,7 @@
 import pytest
 
 from kd_core.base.options import as_text, options_of, read
-from pages.ui.lens import Lens
+from pages.ui.temperature.settings import Lens
 
 
 @pytest.mark.parametrize("text", ["0", "-4", "1e9", "nan", "inf", "warm", ""])

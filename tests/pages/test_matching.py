@@ -8,8 +8,8 @@ from kd_core.base.registry import members
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import FAMILIES
 from kd_core.runs.manager import Runs
-from pages.ui import matching, method
-from pages.ui.brief import in_short, matters
+from pages.ui.form import feature_diagram, method_card
+from pages.ui.text.summaries import in_short, matters
 from tests.pages.test_distill import Open, button, texts
 
 CONVOLUTIONS = {"student": "cnn", "student_width": "8", "teacher_depth": "3"}
@@ -20,11 +20,11 @@ def select(app: AppTest, name: str, value: str) -> AppTest:
 
 
 def drawn(config: RunConfig) -> dict:
-    return matching.facts(config, plan(config.method, config.pair))
+    return feature_diagram.facts(config, plan(config.method, config.pair))
 
 
 def test_methods_are_listed_family_by_family_with_the_family_first() -> None:
-    listed = list(method.titles().values())
+    listed = list(method_card.titles().values())
     families = [line.split(" · ")[0] for line in listed]
     assert list(dict.fromkeys(families)) == [family.capitalize() for family in FAMILIES]
     assert "Feature · Hints (FitNets)" in listed
@@ -102,13 +102,13 @@ def test_every_method_can_be_chosen_drawn_and_said_in_short(open_page: Open, nam
         assert link["student"] in facts["sentence"]
     assert in_short(config.method).startswith(config.method.title)
     assert len(in_short(config.method)) < 80
-    for row in matching.table(plan(config.method, config.pair)):
+    for row in feature_diagram.table(plan(config.method, config.pair)):
         assert row["adaptor"]
 
 
 def test_matched_places_stand_side_by_side_and_layers_keep_their_order() -> None:
     student, teacher = ["stage 1", "stage 2", "embedding", "logits"], [*(f"stage {n}" for n in "123"), "logits"]
-    mine, its = matching.levels(student, teacher, [("stage 1", "stage 2"), ("stage 2", "stage 3")])
+    mine, its = feature_diagram.levels(student, teacher, [("stage 1", "stage 2"), ("stage 2", "stage 3")])
     assert (mine["stage 1"], mine["stage 2"], mine["logits"]) == (its["stage 2"], its["stage 3"], its["logits"])
     assert list(mine.values()) == sorted(set(mine.values()))
     assert list(its.values()) == sorted(set(its.values()))

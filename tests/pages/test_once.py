@@ -7,8 +7,8 @@ import plotly.io
 import plotly.tools
 import pytest
 
-from pages.ui import charts
-from pages.ui.once import once
+from pages.ui.app.cache import once
+from pages.ui.widgets import charts
 
 
 def test_an_answer_is_worked_out_for_the_first_who_asks_alone() -> None:

@@ -5,8 +5,8 @@ import pytest
 from kd_core.base.registry import make
 from kd_core.methods import Method
 from kd_core.runs.manager import Runs
-from pages.ui import planning
-from pages.ui.history import in_a_line
+from pages.ui.run.history import in_a_line
+from pages.ui.text import plan
 from tests.pages.test_arrangement import config_of, drawn, nodes
 from tests.pages.test_distill import Open, run_to_end, texts
 
@@ -27,7 +27,7 @@ from tests.pages.test_distill import Open, run_to_end, texts
 def test_a_run_is_headed_by_the_networks_that_take_part_as_what_they_are(
     name: str, flat: dict[str, str], line: str
 ) -> None:
-    assert planning.networks(config_of(name, **flat)) == line
+    assert plan.networks(config_of(name, **flat)) == line
 
 
 def test_the_line_above_a_run_and_in_the_list_of_earlier_ones_comes_from_its_plan(
@@ -53,12 +53,12 @@ def test_the_line_above_a_run_and_in_the_list_of_earlier_ones_comes_from_its_pla
 )
 def test_the_loss_names_who_teaches_whom(name: str, flat: dict[str, str], compared: str) -> None:
     config = config_of(name, **flat)
-    assert compared in planning.formula(config, config.method)
+    assert compared in plan.formula(config, config.method)
 
 
 def test_the_usual_arrangement_has_the_usual_loss() -> None:
     config = config_of("offline")
-    assert planning.formula(config, config.method) == config.method.in_numbers()
+    assert plan.formula(config, config.method) == config.method.in_numbers()
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_the_usual_arrangement_has_the_usual_loss() -> None:
 )
 def test_who_is_given_no_label_has_no_term_for_labels(method: dict[str, str], loss: str) -> None:
     config = config_of("merge", **method)
-    assert planning.formula(config, config.method) == loss
+    assert plan.formula(config, config.method) == loss
 
 
 def test_the_loss_of_a_method_that_is_being_chosen_can_be_written_before_it_fits() -> None:
     chosen = make("methods", {"name": "attention"})
     assert isinstance(chosen, Method)
-    assert r"A^l_\text{peer 2}" in planning.formula(config_of("mutual"), chosen)
+    assert r"A^l_\text{peer 2}" in plan.formula(config_of("mutual"), chosen)
 
 
 def said_to(facts: dict, role: str) -> list[str]:

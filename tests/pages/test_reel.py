@@ -8,7 +8,7 @@ from kd_core.base.events import Adjusted, Event, Probed, Step, Surface, Validate
 from kd_core.config.run import RunConfig
 from kd_core.runs import manager
 from kd_core.training.loop import Training
-from pages.ui.reel import POINTS, Reel, reel
+from pages.ui.run.frames import POINTS, Reel, reel
 
 
 @pytest.fixture

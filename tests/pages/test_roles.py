@@ -6,9 +6,10 @@ from kd_core.base.registry import members
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, kind_of
 from kd_core.runs.manager import Runs
 from kd_core.schemes import plan_of
-from pages.ui import arrangement, roles
 from pages.ui.browser import palette
-from pages.ui.reel import Reel
+from pages.ui.form import plan_diagram
+from pages.ui.run.frames import Reel
+from pages.ui.text import roles
 from tests.pages.test_arrangement import config_of
 from tests.pages.test_distill import run_to_end
 
@@ -22,7 +23,7 @@ def test_every_network_of_a_plan_has_a_look_with_the_mark_of_its_kind(name: str)
             assert looks[own.role]["glyph"] == palette.ROLES[kind_of(own)]["glyph"]
             if own.role in (TEACHER, STUDENT, BASELINE):
                 assert looks[own.role]["light"] == palette.ROLES[own.role]["light"]
-    assert arrangement.facts(config)["looks"] == looks
+    assert plan_diagram.facts(config)["looks"] == looks
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

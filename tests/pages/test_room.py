@@ -20,10 +20,10 @@ from kd_core.runs.manager import Runs
 from kd_core.store.annotations import Labelling
 from kd_core.store.store import Store
 from kd_core.store.trash import Trash
-from pages.ui import room
-from pages.ui.acting import WatchingError, acting
-from pages.ui.attempts import Attempts
-from pages.ui.room import _is_here  # before any test replaces it
+from pages.ui.app import auth
+from pages.ui.app.actions import WatchingError, acting
+from pages.ui.app.auth import _is_here  # before any test replaces it
+from pages.ui.app.login_throttle import Attempts
 from tests.waiting import wait, wait_for_end
 
 Open = Callable[..., AppTest]
@@ -36,7 +36,7 @@ WORD = "correct horse"
 @pytest.fixture
 def close_the_room(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From now on there is a password, and nobody has given it."""
-    return lambda: monkeypatch.setenv(room.PASSWORD, WORD)
+    return lambda: monkeypatch.setenv(auth.PASSWORD, WORD)
 
 
 def button(app: AppTest, label: str):
@@ -85,7 +85,7 @@ def test_a_viewer_may_look_at_everything_and_is_told_why_nothing_starts(
     app = open_page("distill", autoplay="0", **QUICK)
     start = button(app, "Start training")
     assert start.disabled
-    assert start.help == room.WATCHING
+    assert start.help == auth.WATCHING
 
 
 def test_the_click_on_a_button_that_a_viewer_cannot_press_comes_to_nothing(
@@ -95,7 +95,7 @@ def test_the_click_on_a_button_that_a_viewer_cannot_press_comes_to_nothing(
     app = open_page("distill", autoplay="0", **QUICK)
     button(app, "Start training").click().run()
     assert shared.store.runs() == []
-    assert room.WATCHING in said(app)
+    assert auth.WATCHING in said(app)
 
 
 def test_a_password_makes_a_presenter_and_logging_out_a_viewer(
@@ -122,7 +122,7 @@ def test_guessing_is_slowed_down_and_then_even_the_password_waits(
     open_page: Open, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(room, "_attempts", Attempts(lambda: clock[0]))
+    monkeypatch.setattr(auth, "_attempts", Attempts(lambda: clock[0]))
     close_the_room()
     app = framed(open_page("experiments"))
     for _ in range(3):
@@ -159,7 +159,7 @@ def test_who_was_a_presenter_a_moment_ago_steers_nothing(
     button(pages[1], "Stop and keep").click().run()
     pages[2].button_group(key=f"pace of {run}").set_value("Slow motion").run()
     button(pages[3], "Pin").click().run()
-    assert toasts == [room.WATCHING] * 4
+    assert toasts == [auth.WATCHING] * 4
     assert shared.status(run).state == "training"
     assert shared.status(run).pace == 0.05
     assert not shared.store.run(run).labels.is_pinned
@@ -185,10 +185,10 @@ def test_a_viewer_neither_uploads_nor_forgets_nor_fetches(
     close_the_room()
     next(found for found in app.button if found.label.startswith("Fetch")).click().run()
     assert begun == []
-    assert room.WATCHING in said(app)
+    assert auth.WATCHING in said(app)
     points = "\n".join(f"{at},{at % 7},{'ab'[at % 2]}" for at in range(40)).encode()
     with pytest.MonkeyPatch.context() as before:
-        before.delenv(room.PASSWORD)
+        before.delenv(auth.PASSWORD)
         app = open_page("distill", autoplay="0", dataset="upload")
         app.file_uploader(key="upload").set_value(("points.csv", points, "text/csv")).run()
     button(app, "Check and keep it").click().run()
@@ -255,7 +255,7 @@ def test_without_a_password_only_who_sits_at_this_machine_may_act(
     monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], address: str | None, is_here: bool
 ) -> None:
     context = SimpleNamespace(headers=headers, ip_address=address)
-    monkeypatch.setattr(room, "st", SimpleNamespace(context=context))
+    monkeypatch.setattr(auth, "st", SimpleNamespace(context=context))
     assert _is_here() is is_here
 
 
@@ -274,10 +274,10 @@ def test_without_a_password_only_who_sits_at_this_machine_may_act(
 def test_with_logins_those_who_are_listed_are_presenters(
     monkeypatch: pytest.MonkeyPatch, user: dict[str, Any], role: str
 ) -> None:
-    monkeypatch.setenv(room.PRESENTERS, "ada@example.org, grace@example.org,")
-    monkeypatch.setattr(room, "secret", {"auth": {"redirect_uri": "…"}}.get)
-    monkeypatch.setattr(room, "st", SimpleNamespace(user=user, session_state={}))
-    assert room.role() == role
+    monkeypatch.setenv(auth.PRESENTERS, "ada@example.org, grace@example.org,")
+    monkeypatch.setattr(auth, "secret", {"auth": {"redirect_uri": "…"}}.get)
+    monkeypatch.setattr(auth, "st", SimpleNamespace(user=user, session_state={}))
+    assert auth.role() == role
 
 
 # -- the one gate ---------------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs import sweep_eta
 from kd_core.runs.manager import Runs
-from pages.ui import heat, settings, survey
-from pages.ui.shades import readable, shade
+from pages.ui.app import settings
+from pages.ui.sweep import heatmap, url_state
+from pages.ui.widgets.color_scales import readable, shade
 from tests.pages.named import named
 from tests.pages.test_compare import said
 from tests.pages.test_distill import Open, button
@@ -242,7 +243,7 @@ def test_no_setting_of_a_run_is_called_like_one_of_this_page() -> None:
     from kd_core.config.run import settings as every
 
     names = {name for name, _, _ in every()} | set(settings.RESERVED) | set(settings.CARDS)
-    assert not names & set(options_of(survey.Survey))
+    assert not names & set(options_of(url_state.Survey))
 
 
 def test_numbers_in_cells_are_black_or_white_whichever_is_read_better() -> None:
@@ -258,6 +259,6 @@ def test_the_alternative_of_a_map_names_its_highest_and_lowest_cell(small: RunCo
 
     found = filled(small, (0.8, 0.7), (0.9, 0.8), (0.6, 0.7), (0.6, 0.7))
     assert statistics.fmean(found.cells[1].accuracies) == pytest.approx(60)
-    words = heat.in_words(found, heat.GAIN)
+    words = heatmap.in_words(found, heatmap.GAIN)
     assert "highest +10.0 at Temperature T 8, Teacher weight α 0.3" in words
     assert "lowest −10.0 at Temperature T 8, Teacher weight α 0.9" in words

@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs.manager import Runs
-from pages.ui import specimen
+from pages.ui.run import run_picker
 from tests.pages.named import named
 from tests.waiting import wait_for_end
 
@@ -15,7 +15,7 @@ QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1"}
 
 @pytest.fixture(autouse=True)
 def nothing_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(specimen, "_begun", [])
+    monkeypatch.setattr(run_picker, "_begun", [])
 
 
 def trained(shared: Runs, config: RunConfig) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kd_core.runs.manager import QUEUED, Status
-from pages.ui.turn import waiting
+from pages.ui.text.durations import waiting
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from kd_core.runs.manager import Runs
-from pages.ui import verdicts
+from pages.ui.run import verdict
 from tests.pages.test_arrangement import config_of
 from tests.pages.test_distill import Open, run_to_end, texts
 
@@ -29,16 +29,16 @@ from tests.pages.test_distill import Open, run_to_end, texts
 def test_where_more_was_trained_than_one_teacher_and_one_student_it_is_counted(
     name: str, flat: dict[str, str], said: str
 ) -> None:
-    assert verdicts.what_it_took(config_of(name, **flat)) == said
+    assert verdict.what_it_took(config_of(name, **flat)) == said
 
 
 @pytest.mark.parametrize("name", ["offline", "reversed", "self_taught", "snapshot", "own_teacher", "unlabelled"])
 def test_nothing_is_counted_where_both_sides_took_the_same(name: str) -> None:
-    assert verdicts.what_it_took(config_of(name)) == ""
+    assert verdict.what_it_took(config_of(name)) == ""
 
 
 def test_nothing_is_counted_without_a_baseline() -> None:
-    assert verdicts.what_it_took(config_of("mutual", control="false")) == ""
+    assert verdict.what_it_took(config_of("mutual", control="false")) == ""
 
 
 def test_who_can_tell_some_classes_is_tested_on_these_and_the_table_says_so(open_page: Open, shared: Runs) -> None:
@@ -78,7 +78,7 @@ def test_the_examples_are_said_to_be_chosen_by_whom_they_were(open_page: Open, s
 
 def test_labels_of_exits_stand_on_the_side_where_no_line_is() -> None:
     def sides(*heights: float) -> list[str]:
-        return [side.split(" ")[0] for side in verdicts.beside_the_line(heights)]
+        return [side.split(" ")[0] for side in verdict.beside_the_line(heights)]
 
     assert sides(30, 60, 40) == ["bottom", "top", "bottom"]
     assert sides(60, 30, 40) == ["top", "bottom", "top"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import widget
+from pages.ui.widgets import keys
 
 Open = Callable[..., AppTest]
 
@@ -13,44 +13,44 @@ Open = Callable[..., AppTest]
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     state: dict[str, Any] = {}
-    monkeypatch.setattr(widget, "st", SimpleNamespace(session_state=state))
+    monkeypatch.setattr(keys, "st", SimpleNamespace(session_state=state))
     return state
 
 
 def test_a_widget_keeps_its_key_while_it_shows_what_it_should(session: dict[str, Any]) -> None:
-    key = widget.key("alpha", 0.9)
+    key = keys.key("alpha", 0.9)
     session[key] = 0.9
-    assert widget.key("alpha", 0.9) == key
+    assert keys.key("alpha", 0.9) == key
     session[key] = 0.25  # turned, and the settings have followed
-    assert widget.key("alpha", 0.25) == key
-    assert widget.shown("alpha") == 0.25
+    assert keys.key("alpha", 0.25) == key
+    assert keys.shown("alpha") == 0.25
 
 
 def test_a_value_that_somebody_else_sets_makes_another_widget_and_the_former_one_is_not_heard(
     session: dict[str, Any],
 ) -> None:
-    former = widget.key("alpha", 0.9)
+    former = keys.key("alpha", 0.9)
     session[former] = 0.9
-    now = widget.key("alpha", 0.5)
+    now = keys.key("alpha", 0.5)
     assert now != former
     session[former] = 0.0  # a browser that has not heard of the other one yet
     session[now] = 0.5
-    assert widget.shown("alpha") == 0.5
-    assert widget.key("alpha", 0.5) == now
+    assert keys.shown("alpha") == 0.5
+    assert keys.key("alpha", 0.5) == now
 
 
 def test_a_widget_that_the_server_has_forgotten_is_another_one_if_it_is_to_show_something_else(
     session: dict[str, Any],
 ) -> None:
-    former = widget.key("epoch", 80)
-    assert widget.key("epoch", 80) == former
-    assert widget.key("epoch", 100) != former
+    former = keys.key("epoch", 80)
+    assert keys.key("epoch", 80) == former
+    assert keys.key("epoch", 100) != former
 
 
 def test_the_eleventh_digit_of_a_slider_makes_no_other_widget(session: dict[str, Any]) -> None:
-    key = widget.key("temperature", 0.15)
+    key = keys.key("temperature", 0.15)
     session[key] = 0.1 + 0.05
-    assert widget.key("temperature", 0.15) == key
+    assert keys.key("temperature", 0.15) == key
 
 
 DEFAULTS = {"number_input": "default", "slider": "default", "checkbox": "default", "selectbox": "default"}
