@@ -30,14 +30,14 @@ browser: .venv/installed-browser
 
 # Says so, and goes on, where the index of known holes cannot be reached.
 audit: .venv/installed-dev
-	$(BIN)/python -m tests.audit
+	$(BIN)/python -m tools.audit
 
 bench: .venv/installed-browser
-	$(BIN)/python -m tests.bench.screen
-	$(BIN)/python -m tests.bench.temperature
+	$(BIN)/python -m benchmarks.screen
+	$(BIN)/python -m benchmarks.temperature
 
 readme: .venv/installed-browser
-	$(BIN)/python -m tests.readme
+	$(BIN)/python -m tools.docs
 	$(BIN)/pytest tests/browser/test_first_ten_seconds.py tests/browser/test_temperature.py -k "seconds or screen"
 	mkdir -p docs && cp .shots/start-light.png .shots/distill-dark.png docs/
 	cp .shots/temperature-light-1280-top.png docs/temperature-light.png
@@ -55,6 +55,6 @@ readme: .venv/installed-browser
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
-.venv/installed-browser: .venv/installed-dev tests/browser/chromium.py
-	$(BIN)/python -m tests.browser.chromium
+.venv/installed-browser: .venv/installed-dev tools/chromium.py
+	$(BIN)/python -m tools.chromium
 	touch $@

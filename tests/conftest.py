@@ -56,8 +56,8 @@ def tiny(data_home: Path) -> Iterator[dict[str, Any]]:
     """What was published in each data set that is fetched; all of them are fetched into the home, from this machine."""
     # Imported here: torchvision takes seconds, and most tests need none of it.
     from kd_core.base.registry import find
-    from tests.datasets.server import Host
-    from tests.datasets.tiny import PUBLISHED
+    from tools.testing.dataset_files import PUBLISHED
+    from tools.testing.http_server import Host
 
     host = Host()
     with pytest.MonkeyPatch.context() as patch:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.chromium import FLAGS, obtain
-from tests.browser.server import ROOT, Server
+from tools.chromium import FLAGS, obtain
+from tools.testing.app_server import ROOT, Server
 
 SHOTS = ROOT / ".shots"  # pictures for people; the README's come from here too (make readme)
 expect.set_options(timeout=20_000)  # a fresh server loads the engine first, and machines are noisy

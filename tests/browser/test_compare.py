@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.bench import stored
+from benchmarks.support import stored_runs
 from tests.browser.conftest import SHOTS, whole_picture
-from tests.browser.server import Server
+from tools.testing.app_server import Server
 
 LOADED = 60_000  # ms: a fresh server loads the engine while its first visitor waits, here beside other tests
 
@@ -23,7 +23,7 @@ def test_a_tick_in_the_table_is_in_the_link_which_opens_the_same_view_on_another
     start_server: Callable[[], Server], new_page: Callable[..., Page]
 ) -> None:
     server = start_server()
-    stored.fill(server.folder, 4)
+    stored_runs.fill(server.folder, 4)
     page = new_page()
     page.goto(f"{server.url}/compare?runs={2:010x},{1:010x}&curve=agreement&log_y=true")
     expect(page.get_by_text("2 of 4 compared")).to_be_visible(timeout=LOADED)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SHOTS, whole_picture
-from tests.browser.server import Server
+from tools.testing.app_server import Server
 
 New = Callable[..., Page]
 

@@ -10,8 +10,8 @@ from kd_core.analysis import error_analysis
 from kd_core.analysis.replay import Recall
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import Runs
-from tests.browser.server import Server
-from tests.waiting import wait_for_end
+from tools.testing.app_server import Server
+from tools.testing.waiting import wait_for_end
 
 CAST = {"teacher": "teacher", "student": "student", "baseline": "baseline"}
 

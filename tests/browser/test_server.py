@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.app.shell import PAGES
-from tests.browser.server import Server
-from tests.browser.test_lab import LONG, start
-from tests.browser.wire import Visitor
+from tests.browser.test_distill import LONG, start
+from tools.testing.app_server import Server
+from tools.testing.websocket_client import Visitor
 
 New = Callable[..., Page]
 Start = Callable[[], Server]

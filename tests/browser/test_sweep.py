@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from kd_core.store.queries import Ledger
 from tests.browser.conftest import SHOTS, whole_picture
-from tests.browser.server import Server
+from tools.testing.app_server import Server
 
 LOADED = 60_000  # ms: a fresh server loads the engine while its first visitor waits, here beside other tests
 BASE = "dataset=moons&epochs=59&teacher_epochs=2&autoplay=0"

@@ -17,8 +17,8 @@ from kd_core.analysis.replay import TAUGHT, TEST, Recall
 from kd_core.base import metrics
 from kd_core.methods.soft_targets import soft_targets
 from tests.browser.conftest import SHOTS, whole_picture
-from tests.browser.server import Server
-from tests.waiting import wait
+from tools.testing.app_server import Server
+from tools.testing.waiting import wait
 
 New = Callable[..., Page]
 DIGITS = "dataset=digits"  # with the settings that it suggests

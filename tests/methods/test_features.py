@@ -21,7 +21,7 @@ from kd_core.methods.selectivity import selectivity
 from kd_core.methods.similarity import similarity
 from kd_core.methods.variational_information import Estimate, variational_information
 from kd_core.nn.adapters import Regressor, same_size
-from tests.methods.golden import Golden, Loss
+from tools.testing.golden import Golden, Loss
 
 Inputs = Mapping[str, Tensor]
 

@@ -17,7 +17,7 @@ from kd_core.methods.logit_standardization import logit_standardization
 from kd_core.methods.mixed import mixed
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.methods.virtual_teacher import virtual_teacher
-from tests.methods.golden import Golden, Loss
+from tools.testing.golden import Golden, Loss
 
 Inputs = Mapping[str, Tensor]
 

@@ -17,7 +17,7 @@ from kd_core.store.queries import ORDERS
 from pages.ui.compare import run_table
 from pages.ui.widgets import charts, tables
 from tests.pages.test_distill import Open, button, run_to_end, texts
-from tests.waiting import wait
+from tools.testing.waiting import wait
 
 SMALL = {"dataset": "moons", "epochs": "3", "teacher_epochs": "1", "labelled": "40"}
 Ended = Callable[..., str]

@@ -12,8 +12,8 @@ from kd_core.config.sweep import Sweep
 from kd_core.runs.manager import Runs
 from kd_core.training.loop import Training
 from pages.ui.run.frames import reel
-from tests.pages.named import named
-from tests.waiting import wait
+from tools.testing.waiting import wait
+from tools.testing.widgets import named
 
 Open = Callable[..., AppTest]
 QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1"}

@@ -11,7 +11,7 @@ from kd_core.config.presets import Claim, Preset, Source
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import Runs
 from pages.ui import experiments
-from tests.waiting import wait_for_end
+from tools.testing.waiting import wait_for_end
 
 Open = Callable[..., AppTest]
 

@@ -7,8 +7,8 @@ from kd_core.analysis import error_analysis
 from kd_core.analysis.replay import Recall
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs.manager import Runs
-from tests.pages.named import named
-from tests.waiting import wait_for_end
+from tools.testing.waiting import wait_for_end
+from tools.testing.widgets import named
 
 Open = Callable[..., AppTest]
 QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1", "labelled": "20"}

@@ -10,8 +10,8 @@ from pages.ui.browser import palette
 from pages.ui.form import plan_diagram
 from pages.ui.run.frames import Reel
 from pages.ui.text import roles
-from tests.pages.test_arrangement import config_of
 from tests.pages.test_distill import run_to_end
+from tests.pages.test_scheme_form import config_of
 
 
 @pytest.mark.parametrize("name", members("schemes"))

@@ -19,10 +19,10 @@ from kd_core.runs.manager import Runs
 from pages.ui.app import settings
 from pages.ui.sweep import heatmap, url_state
 from pages.ui.widgets.color_scales import readable, shade
-from tests.pages.named import named
 from tests.pages.test_compare import said
 from tests.pages.test_distill import Open, button
-from tests.waiting import wait, wait_for_end
+from tools.testing.waiting import wait, wait_for_end
+from tools.testing.widgets import named
 
 SMALL = {"dataset": "moons", "epochs": "6", "teacher_epochs": "1", "labelled": "40"}
 GRID = {"across_values": "1, 4", "down_values": "0.3, 0.9", "seeds": "1"}
@@ -255,7 +255,7 @@ def test_numbers_in_cells_are_black_or_white_whichever_is_read_better() -> None:
 
 
 def test_the_alternative_of_a_map_names_its_highest_and_lowest_cell(small: RunConfig) -> None:
-    from tests.test_atlas import filled
+    from tests.analysis.test_sweep_results import filled
 
     found = filled(small, (0.8, 0.7), (0.9, 0.8), (0.6, 0.7), (0.6, 0.7))
     assert statistics.fmean(found.cells[1].accuracies) == pytest.approx(60)

@@ -6,8 +6,8 @@ from streamlit.testing.v1 import AppTest
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs.manager import Runs
 from pages.ui.run import run_picker
-from tests.pages.named import named
-from tests.waiting import wait_for_end
+from tools.testing.waiting import wait_for_end
+from tools.testing.widgets import named
 
 Open = Callable[..., AppTest]
 QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1"}

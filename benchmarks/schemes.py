@@ -1,0 +1,138 @@
+"""Every arrangement against its control: ``python -m benchmarks.schemes``, some ten minutes on two cores.
+
+Digits with what each scheme suggests (50 labels where it says nothing), every other option at its default, seeds 0 to
+4. A row compares two networks of the same runs on the test split; where more than one network was trained for the
+answer, a second control has one network alone with all their steps. Prints the table and puts it into the README.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+
+from benchmarks.support.cells import gain, spread
+from kd_core.base.events import Finished
+from kd_core.base.options import as_text
+from kd_core.base.registry import find
+from kd_core.config.comparison import SEEDS, Comparison, Test
+from kd_core.config.plan import behind, steps_per_epoch
+from kd_core.config.run import from_flat
+from kd_core.datasets import load
+from kd_core.schemes import plan_of
+from kd_core.training.loop import Kept, Training
+from tools.docs import README, put
+
+_kept: Kept = {}  # teachers of all runs of a process
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison; ``is_costly``: several trainings were behind the answer."""
+
+    scheme: str
+    asked: str
+    flat: dict[str, str] = field(default_factory=dict)
+    of: Comparison | None = None  # else the scheme's own
+    is_costly: bool = False
+
+
+ALL = {"labelled": "0"}
+CORRECTED = Comparison("corrected student", "corrected baseline")
+UNCORRECTED = Comparison(measure="omitted")
+ROWS = (
+    Row("offline", "a trained teacher"),
+    Row("offline", "through one assistant", {"assistants": "1"}),
+    Row("offline", "then 60 epochs on the labels alone", {"fine_tune": "60"}),
+    Row("missing_class", "8 never seen: recall of 8", {"omitted": "8"}),
+    Row("missing_class", "8 never seen: recall, not corrected", {"omitted": "8"}, UNCORRECTED),
+    Row("missing_class", "8 never seen: all digits", {"omitted": "8"}, CORRECTED),
+    Row("missing_class", "3 never seen: recall of 3", {"omitted": "3"}),
+    Row("missing_class", "3 never seen: recall, not corrected", {"omitted": "3"}, UNCORRECTED),
+    Row("missing_class", "3 never seen: all digits", {"omitted": "3"}, CORRECTED),
+    Row("unlabelled", "30 labels, 970 images without"),
+    Row("unlabelled", "the same, two noisy rounds", {"rounds": "2", "noise": "0.3"}),
+    Row("merge", "0–4 and 5–9, against all labels"),
+    Row("merge", "0–4 and 5–9, against the joined teachers", {}, Comparison("student", "teacher")),
+    Row("merge", "the same, not calibrated", {"calibrated": "false"}, Comparison("student", "teacher")),
+    Row("defective", "teacher stopped at 50 %"),
+    Row("defective", "teacher stopped at 80 %", {"accuracy": "0.8"}),
+    Row("defective", "teacher stopped at 50 %, all labels", {**ALL}),
+    Row("reversed", "MLP 64 teaches CNN 16×2"),
+    Row("reversed", "MLP 64 teaches CNN 16×2, all labels", {**ALL, "epochs": "30"}),
+    Row("mutual", "two MLP 64", is_costly=True),
+    Row("mutual", "their average", {}, Comparison("average", "baseline"), True),
+    Row("rocket", "CNN 8×2 under a CNN 16×2"),
+    Row("self_taught", "MLP 64 teaches MLP 64", is_costly=True),
+    Row("born_again", "third generation", is_costly=True),
+    Row("born_again", "average of three", {}, Comparison("ensemble", "baseline"), True),
+    Row("snapshot", "three cycles"),
+    Row("own_teacher", "CNN 16×3, deepest exit"),
+    Row("own_teacher", "CNN 16×3, first exit", {}, Comparison("exit 1", "baseline")),
+    Row("self_attention", "CNN 8×3"),
+    Row("teacher_free", "virtual teacher"),
+    Row("teacher_free", "smoothed labels", {}, Comparison("smoothed", "baseline")),
+    Row("teacher_free", "a real teacher", {}, Comparison("student", "baseline")),
+    Row("ensemble", "student of three teachers", is_costly=True),
+    Row("ensemble", "the student’s student", {}, Comparison("student’s student", "baseline"), True),
+)
+
+
+def run(scheme: str, flat: tuple[tuple[str, str], ...], seed: int) -> Test:
+    """The judgement on the test split."""
+    *_, finished = Training(from_flat({"dataset": "digits", "scheme": scheme, **dict(flat), "seed": seed}), kept=_kept)
+    assert isinstance(finished, Finished)
+    assert finished.outcome == "completed", f"{scheme} {flat}, seed {seed}: {finished.outcome}"
+    return finished.test
+
+
+def compared(row: Row) -> Comparison:
+    """What the row compares: its own choice, or the scheme's."""
+    return row.of or find("schemes", row.scheme).compares  # type: ignore[attr-defined]
+
+
+def longer(row: Row) -> tuple[tuple[str, str], ...]:
+    """The settings of one network alone that gets all steps that went into the answer of the row."""
+    config = from_flat({"dataset": "digits", "scheme": row.scheme, **row.flat})
+    phases, data, of = plan_of(config), load(config.dataset), compared(row)
+    steps = {of.role: 0, of.control: 0}
+    for role in steps:
+        roles = behind(phases, role)
+        for phase in phases:
+            count = sum(own.role in roles for own in phase.learners)
+            steps[role] += count * phase.recipe.epochs * steps_per_epoch(phase, data)
+    epochs = round(config.recipe.epochs * steps[of.role] / steps[of.control])
+    labels = ((name, as_text(value)) for name, value in config.labels.values().items())
+    return (*labels, ("epochs", str(epochs)), ("method", "label_smoothing"), ("smoothing", "0"))
+
+
+def main() -> None:
+    """Measures, prints, and writes into the README."""
+    lines = [
+        "| scheme | what is compared | network | control | gain | control with all steps |",
+        "|---|---|---:|---:|---|---|",
+    ]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        runs = {}
+        for row in ROWS:
+            for seed in range(SEEDS):
+                key = (row.scheme, tuple(row.flat.items()), seed)
+                runs.setdefault(key, pool.submit(run, *key))
+                if row.is_costly:
+                    runs.setdefault(("offline", longer(row), seed), pool.submit(run, "offline", longer(row), seed))
+        for row in ROWS:
+            tests = [runs[row.scheme, tuple(row.flat.items()), seed].result() for seed in range(SEEDS)]
+            of = compared(row)
+            sides = [spread([test[role][of.measure] for test in tests]) for role in (of.role, of.control)]
+            long = ""
+            if row.is_costly:
+                alone = [runs["offline", longer(row), seed].result()["baseline"] for seed in range(SEEDS)]
+                both = [{of.role: test[of.role], "alone": other} for test, other in zip(tests, alone, strict=True)]
+                long = f"{spread([own['accuracy'] for own in alone])}: {gain(both, Comparison(of.role, 'alone'))}"
+            lines.append(f"| `{row.scheme}` | {row.asked} | {sides[0]} | {sides[1]} | {gain(tests, of)} | {long} |")
+            print(lines[-1], flush=True)
+    README.write_text(put(README.read_text(encoding="utf-8"), "schemes", "\n".join(lines)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The map of a sweep, against numbers worked out by hand, and what is read for it from the store."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from kd_core.analysis import sweep_results
+from kd_core.analysis.sweep_results import Atlas
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Axis, Sweep
+from kd_core.runs.manager import Runs
+from kd_core.store.queries import Ledger
+from kd_core.store.records import Look
+from tools.testing.waiting import wait_for_end
+
+GRID = (Axis("temperature", ("8", "2", "4")), Axis("alpha", ("0.3", "0.9")))
+
+
+def filled(config: RunConfig, *accuracies: tuple[float | None, float | None], seeds: int = 2, state: str = "completed"):
+    sweep = Sweep(config, GRID, tuple(range(seeds)))
+    given = [*accuracies, *[(None, None)] * (sweep.count - len(accuracies))]
+    looks = [Look(f"r{at}", at % seeds, state, *pair, epoch=at) for at, pair in enumerate(given)]
+    return sweep_results.charted(sweep, looks)
+
+
+def test_a_cell_has_the_mean_of_its_seeds_and_the_paired_gain(small: RunConfig) -> None:
+    cell = filled(small, (0.8, 0.7), (0.9, 0.85)).cells[0]
+    assert cell.values == ("8", "0.3")
+    assert cell.mean == pytest.approx(85)
+    assert cell.gains == pytest.approx([10, 5])
+    assert cell.gain == pytest.approx(7.5)
+    assert cell.control == pytest.approx(77.5)
+
+
+def test_rows_and_columns_are_in_the_readers_order(small: RunConfig) -> None:
+    found = filled(small)
+    assert found.shape == (2, 3)
+    assert found.at(1, 0).values == ("8", "0.9")
+    assert found.at(0, 2).values == ("4", "0.3")
+    assert [cell.values for cell in found.along(0, found.at(1, 1))] == [("8", "0.9"), ("2", "0.9"), ("4", "0.9")]
+    assert [cell.values for cell in found.along(1, found.at(1, 1))] == [("2", "0.3"), ("2", "0.9")]
+
+
+def test_the_best_cell_is_among_those_with_the_most_seeds_and_the_first_of_equals(small: RunConfig) -> None:
+    lucky = (0.99, 0.5), (None, None)
+    found = filled(small, *lucky, (0.6, 0.5), (0.8, 0.5), (0.7, 0.5), (0.7, 0.5))
+    assert found.best is found.cells[1]
+    assert found.best.mean == pytest.approx(70)
+    assert filled(small).best is None
+    assert (found.filled, filled(small).filled) == (3, 0)
+
+
+def test_runs_that_failed_count_nowhere_but_as_failed(small: RunConfig) -> None:
+    found = filled(small, (0.1, 0.1), (0.1, 0.1), state="failed")
+    assert found.cells[0].mean is None
+    assert found.best is None
+    assert (found.cells[0].failed, found.complete) == (2, 0)
+
+
+def test_the_spread_is_the_standard_deviation_of_three_and_half_the_range_of_two() -> None:
+    numbers = [80.0, 82.0, 87.0]
+    assert sweep_results.spread(numbers) == pytest.approx(statistics.pstdev(numbers) * (3 / 2) ** 0.5)
+    assert sweep_results.spread([80.0, 83.0]) == pytest.approx(1.5)
+    assert sweep_results.spread([80.0]) is None
+
+
+def test_the_time_left_goes_on_at_the_average_pace() -> None:
+    assert sweep_results.remaining(25, 100, 10.0) == pytest.approx(30)
+    assert sweep_results.remaining(0, 100, 10.0) is None
+
+
+def test_a_sweep_with_runs_missing_is_refused_with_both_numbers(small: RunConfig) -> None:
+    sweep = Sweep(small, GRID, (0, 1))
+    with pytest.raises(ValueError, match="has 12 runs, and 1 of them"):
+        sweep_results.charted(sweep, [Look("a", 0, "completed")])
+
+
+def test_the_looks_read_are_the_last_ones_of_every_run(runs: Runs, small: RunConfig) -> None:
+    sweep = Sweep(small, GRID, (0, 1))
+    name = runs.start_sweep(sweep)
+    assert wait_for_end(runs, name) == "completed"
+    looks = Ledger(runs.store).looks(name, "student", "baseline")
+    members = runs.store.members(name)
+    assert [look.run for look in looks] == [member.id for member in members]
+    for look in (looks[0], looks[-1]):
+        last = [event for _, event in runs.store.events(look.run, kinds=["validated"])][-1]
+        assert (look.accuracy, look.control) == (last.accuracy["student"], last.accuracy["baseline"])
+        assert look.epoch == last.epoch == 6
+    found: Atlas = sweep_results.charted(sweep, looks)
+    assert found.complete == 6

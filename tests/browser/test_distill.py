@@ -1,0 +1,282 @@
+"""The lab in a real browser: a run survives reloads, the chart keeps its zoom, changes by hand become markers."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from kd_core.base.events import Adjusted
+from kd_core.config.run import from_flat
+from kd_core.training.loop import Training
+from tools.testing.app_server import Server
+from tools.testing.waiting import wait
+
+New = Callable[..., Page]
+LONG = "/distill?dataset=moons&epochs=400&autoplay=0"
+PLOT = "document.querySelectorAll('.dst-plot')[0]"
+
+
+def start(page: Page, server: Server, path: str = LONG) -> str:
+    page.goto(server.url + path)
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_function("() => location.search.includes('run=')")
+    return run_of(page)
+
+
+def run_of(page: Page) -> str:
+    return re.search(r"run=(\w+)", page.url).group(1)
+
+
+def points(page: Page) -> int:
+    return page.evaluate(f"{PLOT}?.data?.reduce((sum, trace) => sum + trace.x.length, 0) ?? 0")
+
+
+def stop(page: Page) -> None:
+    page.get_by_role("button", name="Stop and keep").click()
+    expect(page.get_by_text("You stopped this run.")).to_be_visible()
+
+
+def sent_by(page: Page) -> list:
+    """What the browser will have told the server; ask before the page is opened."""
+    sent: list = []
+
+    def count(frame: object) -> None:
+        sent.append(frame)
+
+    page.on("websocket", lambda socket: socket.on("framesent", count))
+    return sent
+
+
+def settled(page: Page, sent: list) -> int:
+    """How many messages were sent, once nothing has been for longer than a report of a gap waits to be repeated."""
+    before = -1
+    while before != len(sent):
+        before = len(sent)
+        page.wait_for_timeout(2000)
+    return before
+
+
+def ended(page: Page, server: Server, run: str) -> None:
+    """The run is over and the page, drawn anew for its end, stands still."""
+    wait(lambda: server.store().run(run).state == "completed", 60)
+    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    expect(page.locator(".dst-scrubber")).to_have_count(1)
+
+
+def test_a_run_goes_on_through_a_reload_and_in_a_second_tab(server: Server, new_page: New) -> None:
+    page = new_page()
+    run = start(page, server)
+    page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
+    page.reload()
+    page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
+    assert run_of(page) == run
+    before = points(page)
+    wait(lambda: points(page) > before)
+    second = new_page()
+    second.goto(f"{server.url}/distill?run={run}")
+    expect(second.get_by_role("button", name="Pause")).to_be_visible()
+    wait(lambda: points(second) > before)
+    stop(page)
+    expect(second.get_by_text("You stopped this run.")).to_be_visible()  # the other tab hears of it
+
+
+def test_a_pause_in_one_tab_changes_the_buttons_of_the_other(server: Server, new_page: New) -> None:
+    page, other = new_page(), new_page()
+    run = start(page, server)
+    other.goto(f"{server.url}/distill?run={run}")
+    expect(other.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    for each in (page, other):
+        expect(each.get_by_role("button", name="Resume")).to_be_visible()
+    other.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    stop(page)
+
+
+def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(server: Server, new_page: New) -> None:
+    page = new_page(height=1600)
+    run = start(page, server, LONG.replace("epochs=400", "epochs=1200"))  # it must not end before we do
+    page.wait_for_function(f"() => {PLOT}?.data?.length > 2 && {PLOT}.querySelector('.nsewdrag')")
+    page.wait_for_timeout(1500)
+    page.evaluate(f"{PLOT}.scrollIntoView({{block: 'center'}})")
+    box = page.locator(".dst-plot .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 0.05 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 60, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(400)
+    zoom = f"{PLOT}._fullLayout.xaxis.range.map((edge) => +edge.toFixed(4))"
+    zoomed, before = page.evaluate(zoom), points(page)
+    assert zoomed[1] < 900  # of 1200 epochs
+    page.evaluate(f"window.kept = {PLOT}")
+    wait(lambda: points(page) > before + 30)
+    assert page.evaluate(zoom) == zoomed
+    assert page.evaluate(f"window.kept === {PLOT}")  # the very same node
+
+    page.get_by_role("slider", name="Temperature T").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    store = server.store()
+    wait(lambda: len(store.events(run, kinds=["adjusted"])) > 0)
+    change = store.events(run, kinds=["adjusted"])[0][1]
+    assert isinstance(change, Adjusted)
+    assert change.option == "temperature"
+    page.get_by_role("button", name="Reset zoom").first.click()
+    expect(page.locator(".dst-curves").get_by_text(re.compile("T 4 → 4")).first).to_be_attached()
+    stop(page)
+
+
+def test_another_method_changes_formula_and_drawing_in_place(server: Server, new_page: New) -> None:
+    page = new_page()
+    page.goto(server.url + "/distill?student=cnn&student_width=8&teacher_depth=3&autoplay=0")
+    page.get_by_role("tab", name="What is matched where").click()
+    drawing = page.locator(".dst-matching svg")
+    expect(drawing).to_have_attribute("aria-label", re.compile("Soft targets. Matched are: logits"))
+    expect(page.locator(".dst-adaptor")).to_have_count(0)
+    before = drawing.element_handle()
+    page.get_by_label("Method", exact=True).click()
+    page.keyboard.type("hints")
+    page.keyboard.press("Enter")
+    expect(page.locator(".dst-adaptor title")).to_contain_text("3 × 3 convolution, stride 2 8 → 32")
+    expect(drawing).to_have_attribute("aria-label", re.compile(r"stage 1 \(8 × 8 × 8\) of the student with stage 2"))
+    expect(page.locator(".katex-mathml annotation").first).to_contain_text(r"100 \cdot \mathrm{MSE}")
+    assert page.evaluate("([one, other]) => one === other", [before, drawing.element_handle()])  # the very same node
+    expect(page.locator(".dst-link-soft")).to_have_count(0)
+    page.get_by_role("spinbutton", name="Weight of soft targets").fill("0.5")
+    page.keyboard.press("Enter")
+    expect(page.locator(".dst-link-soft")).to_have_count(1)
+    page.set_viewport_size({"width": 390, "height": 900})
+    wait(lambda: drawing.evaluate("(node) => node.clientWidth") < 380)
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate("(node) => node.scrollWidth <= node.clientWidth")  # nothing sticks out
+
+
+def test_parts_of_the_loss_are_drawn_weighted_or_raw_without_the_server(server: Server, new_page: New) -> None:
+    page = new_page(height=1600)
+    sent = sent_by(page)
+    run = start(page, server, "/distill?dataset=moons&epochs=4&teacher_epochs=2&method=hints")
+    ended(page, server, run)
+    hints = page.locator(".dst-legend button", has_text="hints").locator("b")
+    hints.wait_for()
+    quiet, weighted = settled(page, sent), float(hints.inner_text())
+    page.get_by_role("button", name="raw", exact=True).click()
+    expect(page.get_by_role("button", name="raw", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(hints).not_to_have_text(str(weighted))
+    page.wait_for_timeout(300)
+    assert abs(weighted / float(hints.inner_text()) - 100) < 2  # the weight of hints
+    assert len(sent) == quiet
+
+
+def test_clicks_in_other_tabs_change_no_number(server: Server, new_page: New) -> None:
+    first, other = new_page(), new_page()
+    run = start(first, server, "/distill?dataset=moons&epochs=60&seed=11")
+    other.goto(server.url + "/distill?dataset=digits&autoplay=0")
+    for _ in range(6):
+        other.locator(".st-key-set-seed").get_by_test_id("stNumberInputStepUp").click()
+        other.wait_for_timeout(150)
+    store = server.store()
+    wait(lambda: store.run(run).state == "completed", 60)
+    expected = list(Training(from_flat({"dataset": "moons", "epochs": "60", "seed": "11"})))
+    assert [event for _, event in store.events(run)] == expected
+
+
+def test_the_temperature_moves_in_the_browser_without_the_server(server: Server, new_page: New) -> None:
+    page = new_page(height=2400)
+    sent = sent_by(page)
+    run = start(page, server, "/distill?dataset=digits&epochs=4&teacher_epochs=2")
+    ended(page, server, run)
+    handle = page.locator(".dst-bars input[type=range]")
+    handle.wait_for()
+    quiet = settled(page, sent)
+    redraws = page.evaluate("window.__distillery.redraws")
+    handle.evaluate(
+        """async (slider) => {
+          for (let step = 0; step < 60; step += 1) {
+            slider.value = Number(slider.value) + (step % 2 ? 3 : -2);
+            slider.dispatchEvent(new Event('input', {bubbles: true}));
+            await new Promise((next) => requestAnimationFrame(next));
+          }
+        }"""
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.__distillery.redraws") - redraws >= 55
+    assert len(sent) == quiet
+    assert "top class" in handle.get_attribute("aria-valuetext")
+
+
+def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server, new_page: New) -> None:
+    page = new_page(height=2400)
+    run = start(page, server, "/distill?dataset=moons&epochs=20&teacher_epochs=4")
+    ended(page, server, run)
+    expect(page.locator(".dst-scrubber output")).to_have_text("students, epoch 20 of 20")
+    page.wait_for_timeout(1000)
+    last = page.locator(".dst-readouts").inner_text()
+    page.locator(".dst-scrubber input[type=range]").focus()
+    for _ in range(15):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator(".dst-scrubber output")).to_have_text("students, epoch 5 of 20")
+    expect(page.locator(".dst-when").last).to_contain_text("students, epoch 5 of 20")
+    expect(page.locator(".dst-readouts")).not_to_have_text(last)
+    expect(page.locator(".dst-cursor").first).to_have_attribute("visibility", "visible")
+
+
+def test_the_lab_can_be_used_by_keyboard_alone(server: Server, new_page: New) -> None:
+    page = new_page()
+    page.goto(server.url + "/distill?autoplay=0")
+    expect(page.get_by_role("button", name="Start training")).to_be_visible()
+    page.wait_for_timeout(800)
+
+    def reach(name: str, key: str) -> None:
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            focused = page.evaluate("document.activeElement?.innerText ?? ''")
+            if name in focused and page.evaluate("document.activeElement.tagName") == "BUTTON":
+                page.keyboard.press(key)
+                return
+        raise AssertionError(f"{name} cannot be reached with the Tab key")
+
+    def focus(label: str) -> None:
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement?.getAttribute('aria-label') ?? ''") == label:
+                return
+        raise AssertionError(f"{label} cannot be reached with the Tab key")
+
+    focus("Data")
+    page.keyboard.type("blobs")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => location.search.includes('dataset=blobs')")
+    focus("Temperature T")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => location.search.includes('temperature=4.1')")
+    focus("Epochs")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("400")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => location.search.includes('epochs=400')")
+    reach("Start training", "Enter")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    reach("Pause", "Space")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    reach("One step", "Enter")
+    reach("Resume", "Enter")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    reach("Stop and keep", "Enter")
+    expect(page.get_by_text("You stopped this run.")).to_be_visible()
+
+
+def test_peers_are_drawn_in_the_plan_and_watched_one_colour_each(server: Server, new_page: New) -> None:
+    page = new_page(height=2400)
+    page.goto(server.url + "/distill?dataset=moons&epochs=60&autoplay=0")
+    expect(page.locator(".dst-arrangement svg")).to_have_attribute("aria-label", re.compile("Offline"))
+    page.get_by_role("combobox", name="Who teaches whom").click()
+    page.keyboard.type("Mutual")
+    page.keyboard.press("Enter")
+    expect(page.locator(".dst-arrangement svg")).to_have_attribute("aria-label", re.compile("peer 2"))
+    page.wait_for_function("() => location.search.includes('scheme=mutual')")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.locator(".dst-plate-head", has_text="Peer 2")).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-verdict")).to_contain_text("learned with peers", timeout=120_000)
+    expect(page.locator(".dst-plate-head", has_text="Peer 2")).to_be_visible()  # drawn again for the run's end
+    colours = page.locator(".dst-plate-head i").evaluate_all("marks => marks.map((mark) => mark.style.color)")
+    assert len(set(colours)) == 3

@@ -1,0 +1,172 @@
+"""CSV files of points and of pixels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kd_core.files import limits, uploads
+from kd_core.files.uploads import csv_dataset, csv_reader
+from tests.files.uploads.conftest import noise, points
+
+Refuse = Callable[..., str]
+
+
+def text(lines: list[str], end: str = "\n") -> bytes:
+    return (end.join(lines) + end).encode()
+
+
+def pixels(count: int, lines: int = 10) -> list[list[int]]:
+    return [[number % 2, *noise(count).tolist()] for number in range(lines)]
+
+
+def rows(of: list[list[int]], delimiter: str = ",") -> list[str]:
+    return [delimiter.join(map(str, row)) for row in of]
+
+
+def changed(line: int, new: str) -> bytes:
+    lines = points()
+    lines[line - 1] = new
+    return text(lines)
+
+
+EXPECTED = torch.tensor([[number / 7, -number / 3] for number in range(12)])
+
+
+VARIANTS = {
+    "plain": lambda lines: lines,
+    "header": lambda lines: ["x,y,label", *lines],
+    "header without a known name": lambda lines: ["width,height,species", *lines],
+    "semicolons": lambda lines: [line.replace(",", ";") for line in lines],
+    "tabs": lambda lines: [line.replace(",", "\t") for line in lines],
+    "bars": lambda lines: [line.replace(",", "|") for line in lines],
+    "quotes": lambda lines: [",".join(f'"{cell}"' for cell in line.split(",")) for line in lines],
+    "label first": lambda lines: ["Class,x,y", *(",".join(np.roll(line.split(","), 1)) for line in lines)],
+    "spaces": lambda lines: [line.replace(",", ", ") for line in lines],
+    "empty lines": lambda lines: ["", *lines[:3], "", *lines[3:], "", ""],
+    "byte order mark": lambda lines: ["\ufeffx,y,target", *lines],
+    "powers of ten": lambda lines: [f"{float(a) * 1e3}e-3,{b},{c}" for a, b, c in (line.split(",") for line in lines)],
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_points_are_kept_as_they_are_written(home: Path, variant: Callable[[list[str]], list[str]], end: str) -> None:
+    upload = uploads.add("mine.csv", text(variant(points()), end))
+    assert (upload.kind, upload.classes, upload.counts, upload.shape) == ("points", ("a", "b"), (6, 6), (2,))
+    inputs, labels = uploads.read(upload.id)
+    assert inputs.dtype == torch.float32
+    torch.testing.assert_close(inputs, EXPECTED)
+    assert labels.tolist() == [0, 1] * 6
+
+
+def test_a_first_point_whose_class_is_called_like_a_header_is_not_lost(home: Path) -> None:
+    lines = [line.replace("a", "target") for line in points()]
+    assert uploads.add("mine.csv", text(lines)).counts == (6, 6)
+
+
+@pytest.mark.parametrize(
+    "header", ["", "label," + ",".join(map(str, range(64))), "y," + ",".join(f"p{n}" for n in range(64))]
+)
+def test_grey_pixels_are_kept_as_they_are_written(home: Path, header: str) -> None:
+    written = pixels(64)
+    upload = uploads.add("mine.csv", text([header, *rows(written)]))
+    inputs, labels = uploads.read(upload.id)
+    assert upload.shape == (1, 8, 8)
+    assert inputs.flatten(1).tolist() == [row[1:] for row in written]
+    assert labels.tolist() == [row[0] for row in written]
+
+
+def test_pixels_may_have_decimal_points_and_the_label_may_come_last_if_it_is_named(home: Path) -> None:
+    written = pixels(64)
+    lines = [",".join(f"{value}.0" for value in row[1:]) + f",{row[0]}.0" for row in written]
+    upload = uploads.add("mine.csv", text([",".join(f"p{number}" for number in range(64)) + ",class", *lines]))
+    assert upload.classes == ("0.0", "1.0")
+    assert uploads.read(upload.id)[0].flatten(1).tolist() == [row[1:] for row in written]
+
+
+def test_colours_come_one_after_the_other(home: Path) -> None:
+    written = pixels(3 * 81)
+    upload = uploads.add("mine.csv", text(rows(written, ";")))
+    assert upload.shape == (3, 9, 9)
+    assert uploads.read(upload.id)[0].flatten(1).tolist() == [row[1:] for row in written]
+    assert uploads.add("mine.csv", text(rows(written)), colour="grey").shape == (1, 9, 9)
+
+
+BAD = {
+    "text for a number": (changed(3, "1,two,a"), 'line 3, column 2: "two" is not a number'),
+    "text in the first line": (changed(1, "1,two,a"), 'line 1, column 2: "two" is not a number'),
+    "decimal comma": (text([line.replace(",", ";").replace(".", ",") for line in points()]), "with a point before"),
+    "infinity": (changed(4, "inf,2,a"), 'line 4, column 1: "inf" is not a finite number'),
+    "not a number": (changed(4, "1,NaN,a"), 'line 4, column 2: "NaN" is not a finite number'),
+    "overflow": (changed(4, "1e999,2,a"), "is not a finite number"),
+    "far away": (changed(4, "2e9,2,a"), "choose a larger unit"),
+    "underscores": (changed(4, "1_0,2,a"), '"1_0" is not a number'),
+    "gap": (changed(5, "1,,a"), "line 5, column 2 is empty"),
+    "gap of spaces": (changed(5, "1,  ,a"), "line 5, column 2"),
+    "no label": (changed(5, "1,2,"), "line 5, column 3 is empty"),
+    "blank label": (changed(5, "1,2, "), "line 5"),
+    "too short": (changed(7, "1,2"), "line 7 has 2 columns, and the first one 3"),
+    "too long": (changed(7, "1,2,a,b"), "line 7 has 4 columns"),
+    "one column": (text(["1", "2", "3"]), "one column"),
+    "two columns": (text(["1,a", "2,b"]), "2 columns"),
+    "no square": (text(rows(pixels(65))), "66 columns"),
+    "too small a square": (text(rows(pixels(49))), "with n from 8 to 224"),
+    "prose": (b"There were two cats.\nOne of them was black.\n", "one column"),
+    "open quotation": (changed(9, '"1,2,a'), "cannot be read as CSV"),
+    "ends of lines of old": (text(points(), "\r"), "cannot be read as CSV"),
+    "Latin 1": (text(points()) + "1,2,caf\u00e9\n".encode("latin-1"), "line 13 holds letters that are not UTF-8"),
+    "UTF-16": ("\n".join(points()).encode("utf-16"), "UTF-16"),
+    "bytes": (b"1,2,a\n\0\1\2\n", "line 2 holds no text"),
+    "header alone": (b"x,y,label\n", "no examples"),
+    "blank": (b"\n\n \n", "no lines"),
+    "one class": (text([f"{number},{number},a" for number in range(9)]), 'only one class, "a"'),
+    "few of a class": (text([*points(), "1,1,c"]), '"c" has 1'),
+    "copies": (text([*points(), *["1,1,c"] * 9]), '"c" has 1'),
+    "alike": (text([*points(), "1,1,A"]), r'"a" \(line 1\) and "A" \(line 13\) differ only'),
+    "constant": (text([f"1,{n},{'ab'[n % 2]}" for n in range(12)]), "column 1 are all the same"),
+    "nearly constant": (text([f"{n},{1e8 + n},{'ab'[n % 2]}" for n in range(12)]), "column 2 are all the same"),
+    "too bright": (
+        text([*rows(pixels(64)), ",".join(["0"] + ["256"] * 64)]),
+        'line 11, column 2: "256" is not a pixel',
+    ),
+    "too dark": (text([*rows(pixels(64)), ",".join(["0"] * 64 + ["-1"])]), 'line 11, column 65: "-1" is not a pixel'),
+    "between": (text([*rows(pixels(64)), ",".join(["0"] + ["0.5"] * 64)]), '"0.5" is not a pixel'),
+    "pixel of text": (text([*rows(pixels(64)), ",".join(["0"] * 64 + ["x"])]), '"x" is not a pixel'),
+    "pixel with an underscore": (text([*rows(pixels(64)), ",".join(["0"] * 64 + ["1_0"])]), '"1_0" is not a pixel'),
+    "endless pixel": (text([*rows(pixels(64)), ",".join(["0"] * 64 + ["9" * 5000])]), "is not a pixel"),
+}
+
+
+@pytest.mark.parametrize(("blob", "said"), BAD.values(), ids=BAD)
+def test_a_table_is_refused_with_the_line_and_the_column(refusal: Refuse, blob: bytes, said: str) -> None:
+    assert re.search(said, refusal(blob, "mine.csv"))
+
+
+def test_too_many_classes_are_refused(refusal: Refuse) -> None:
+    lines = [f"{number},{-number},c{number}" for number in range(limits.CLASSES + 1)]
+    assert "line 1,001 begins class number 1,001" in refusal(text(lines), "mine.csv")
+
+
+def test_too_many_lines_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_reader, "ROWS", 11)
+    assert "more than 11 examples" in refusal(text(points()), "mine.csv")
+
+
+def test_too_long_a_line_is_refused_before_it_is_read(refusal: Refuse) -> None:
+    assert "line 2 is longer than 2 MB" in refusal(b"1,2,a\n" + b"1" * 5_000_000, "mine.csv")
+
+
+def test_too_many_pixels_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_dataset, "KEPT", 639)
+    assert "give fewer lines" in refusal(text(rows(pixels(64))), "mine.csv")
+
+
+def test_too_large_a_file_is_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "UPLOAD", 50)
+    assert "larger than" in refusal(text(points()), "mine.csv")

@@ -1,0 +1,291 @@
+"""ZIP archives: what is taken, and what is refused before it can do harm."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+import struct
+import time
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kd_core.files import limits, uploads
+from kd_core.files.uploads import zip_images
+from tests.files.uploads.conftest import EACH, encoded, folders, noise, packed
+
+Refuse = Callable[..., str]
+
+
+def test_images_that_need_no_change_are_kept_pixel_by_pixel(home: Path) -> None:
+    images = {(name, number): noise(8, 8) for name in ("b", "a") for number in range(5)}
+    files = {f"{name}/{number}.png": encoded(image) for (name, number), image in images.items()}
+    upload = uploads.add("mine.zip", packed(files), pixels=8)
+    assert (upload.kind, upload.classes, upload.counts, upload.shape) == ("images", ("a", "b"), (5, 5), (1, 8, 8))
+    inputs, labels = uploads.read(upload.id)
+    assert (inputs.dtype, labels.dtype) == (torch.uint8, torch.int64)
+    expected = {(upload.classes.index(name), image.tobytes()) for (name, _), image in images.items()}
+    assert {(int(label), row.numpy().tobytes()) for row, label in zip(inputs, labels, strict=True)} == expected
+
+
+def test_the_same_upload_twice_is_one_whatever_its_name_and_the_folder_around_it(home: Path) -> None:
+    files = folders()
+    first = uploads.add("first.zip", packed(files))
+    around = packed({f"pets/{path}": blob for path, blob in reversed(files.items())}, zipfile.ZIP_STORED)
+    assert uploads.add("second.zip", io.BytesIO(around)) == first
+    assert [upload.name for upload in uploads.listed()] == ["first.zip"]
+    assert [path.name for path in home.rglob("*") if path.is_file()] == [f"{first.id}.safetensors"]
+    assert uploads.add("third.zip", packed(files), pixels=16).id != first.id
+
+
+def test_a_file_object_is_read_from_its_beginning_and_stays_open(home: Path) -> None:
+    file = io.BytesIO(packed(folders()))
+    file.seek(17)
+    uploads.add("mine.zip", file)
+    assert not file.closed
+
+
+def test_what_operating_systems_leave_behind_is_passed_over(home: Path) -> None:
+    litter = ("__MACOSX/cat/._1.png", "cat/.DS_Store", "dog/Thumbs.db", "cat/._0.png", ".DS_Store")
+    upload = uploads.add("mine.zip", packed(folders() | dict.fromkeys(litter, b"litter")))
+    assert len(upload) == 2 * EACH
+
+
+def test_an_upload_that_is_removed_is_gone(home: Path) -> None:
+    upload = uploads.add("mine.zip", packed(folders()))
+    uploads.remove(upload.id)
+    uploads.remove(upload.id)
+    assert uploads.listed() == []
+    assert uploads.find(upload.id) is None
+    with pytest.raises(ValueError, match="not on this machine"):
+        uploads.read(upload.id)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "../secret", "a" * 31, "a" * 33, "A" * 32, "a" * 31 + "/", "a" * 32 + "\n", "٣" * 32]
+)
+def test_only_an_id_becomes_a_path(home: Path, key: str) -> None:
+    (home / "uploads").mkdir(parents=True)
+    assert uploads.find(key) is None
+    for ask in (uploads.read, uploads.remove):
+        with pytest.raises(ValueError, match="32"):
+            ask(key)
+
+
+def test_a_stranger_in_the_folder_is_not_an_upload(home: Path) -> None:
+    upload = uploads.add("mine.zip", packed(folders()))
+    (home / "uploads" / f"{'0' * 32}.safetensors").write_bytes(b"nonsense")
+    (home / "uploads" / "notes.safetensors").write_bytes(b"nonsense")
+    assert uploads.listed() == [upload]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_behind(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path, __: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ValueError, match=r"No space left on device.*make room"):
+        uploads.add("mine.zip", packed(folders()))
+    assert list((home / "uploads").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [({"pixels": 7}, "8 to 224"), ({"pixels": 225}, "8 to 224"), ({"colour": "x"}, "auto")]
+)
+def test_a_bad_choice_is_answered_with_the_allowed_ones(home: Path, option: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        uploads.add("mine.zip", packed(folders()), **option)  # type: ignore[arg-type]
+
+
+PATHS = {
+    "absolute": "/cat/x.png",
+    "upwards": "cat/../../x.png",
+    "backslash": "cat\\x.png",
+    "drive": "C:/cat/x.png",
+    "drive of a class": "c:x/x.png",
+    "here": "./cat/x.png",
+    "doubled": "cat//x.png",
+}
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+def test_a_path_that_leads_outside_is_refused(refusal: Refuse, path: str) -> None:
+    assert "is not a plain path" in refusal(packed(folders() | {path: encoded(noise(8, 8))}))
+
+
+def test_a_link_is_refused(refusal: Refuse) -> None:
+    link = zipfile.ZipInfo("cat/link.png")
+    link.external_attr = 0o120777 << 16
+    assert '"cat/link.png" is a link' in refusal(packed(folders() | {link: b"/etc/passwd"}))
+
+
+def test_an_encrypted_file_is_refused(refusal: Refuse) -> None:
+    blob = bytearray(packed(folders()))
+    place = blob.index(zip_images.RECORD)
+    blob[place + 8] |= 1
+    assert '"cat/0.png" is encrypted' in refusal(bytes(blob))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_measure_are_refused(refusal: Refuse, method: int) -> None:
+    assert "packed in a rare way" in refusal(packed(folders(), method))
+
+
+def test_a_path_that_occurs_twice_is_refused(refusal: Refuse) -> None:
+    file = io.BytesIO(packed(folders()))
+    with zipfile.ZipFile(file, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("cat/0.png", b"another")
+    assert '"cat/0.png" is in it twice' in refusal(file.getvalue())
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_an_archive_that_ends_too_early_is_refused(refusal: Refuse, share: float) -> None:
+    blob = packed(folders())
+    assert "damaged or incomplete" in refusal(blob[: int(len(blob) * share)])
+
+
+def test_a_file_that_is_damaged_inside_is_named(refusal: Refuse) -> None:
+    files = folders()
+    blob = bytearray(packed(files, zipfile.ZIP_STORED))
+    blob[blob.index(files["dog/3.png"]) + 60] ^= 255
+    assert '"dog/3.png" is damaged' in refusal(bytes(blob))
+
+
+def test_a_bomb_is_refused_quickly_and_in_little_memory(refusal: Refuse) -> None:
+    bomb = packed(folders() | {"cat/x.bmp": b"BM" + bytes(90_000_000)})
+    tracemalloc.start()
+    start = time.monotonic()
+    said = refusal(bomb)
+    seconds, (_, peak) = time.monotonic() - start, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert '"cat/x.bmp" unpacks to more than 200 times its size' in said
+    assert seconds < 3
+    assert peak < 30_000_000
+
+
+def test_a_header_that_lies_about_sizes_deceives_nobody(refusal: Refuse) -> None:
+    """The packed size in the table of contents is raised, so that the ratio seems harmless."""
+    blob = bytearray(packed(folders() | {"cat/x.bmp": b"BM" + bytes(90_000_000)}))
+    place = blob.rindex(zip_images.RECORD)
+    struct.pack_into("<I", blob, place + 20, 80_000_000)
+    said = refusal(bytes(blob))
+    assert '"cat/x.bmp"' in said
+
+
+def test_all_files_together_have_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zip_images, "UNPACKED", 800)
+    assert "unpacks to more than" in refusal(packed(folders()))
+
+
+def test_one_file_has_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zip_images, "ENTRY", 100)
+    assert '"cat/0.png" unpacks to more than' in refusal(packed(folders()))
+
+
+def test_too_many_files_are_refused_before_they_are_listed(refusal: Refuse) -> None:
+    record = zip_images.RECORD + bytes(42)
+    many = limits.FILES + 1
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, many * len(record), 4, 0)
+    assert "more than 200,000 files" in refusal(b"PK\3\4" + record * many + end)
+
+
+def test_too_large_a_result_is_refused_before_anything_is_unpacked(
+    refusal: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "KEPT", 12 * 3 * 224 * 224 - 1)
+    assert "choose fewer pixels" in refusal(packed(folders()), pixels=224)
+    assert uploads.add("mine.zip", packed(folders()), pixels=224, colour="grey").shape == (1, 224, 224)
+
+
+NOT_IMAGES = {
+    "nested archive": ("cat/more.zip", packed({"a": b""}), "archive inside of the archive"),
+    "nested archive called an image": ("cat/x.png", packed({"a": b""}), "archive inside of the archive"),
+    "text": ("cat/notes.txt", b"two cats", "is not an image"),
+    "text called an image": ("cat/notes.png", b"two cats", "is not an image"),
+    "nothing": ("cat/x.png", b"", "is empty"),
+    "text beside the folders": ("readme.txt", b"two cats", "outside of the class folders"),
+    "a folder in a folder": ("cat/young/x.png", encoded(noise(8, 8)), "in a folder inside of a class folder"),
+    "pickle": ("cat/data.pkl", pickle.dumps([1]), "is a pickle, which can run any program"),
+    "pickle called an image": ("cat/x.png", pickle.dumps([1]), "is not an image"),
+}
+
+
+@pytest.mark.parametrize(("path", "blob", "said"), NOT_IMAGES.values(), ids=NOT_IMAGES)
+def test_what_is_no_image_in_a_class_folder_is_named(refusal: Refuse, path: str, blob: bytes, said: str) -> None:
+    sentence = refusal(packed(folders() | {path: blob}))
+    assert said in sentence
+    assert path in sentence
+
+
+class Trap:
+    """A pickle that leaves a trace where it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_of_torch_is_refused_and_never_loaded(refusal: Refuse, tmp_path: Path, legacy: bool) -> None:
+    trace, file = tmp_path / "trace", io.BytesIO()
+    torch.save({"weight": torch.zeros(3), "trap": Trap(trace)}, file, _use_new_zipfile_serialization=not legacy)
+    said = refusal(file.getvalue(), "model.pt")
+    assert "pickle" in said
+    assert "safetensors" in said
+    assert not trace.exists()
+
+
+OTHERS = {
+    "empty": (b"", "is empty"),
+    "image": (encoded(noise(8, 8)), "one PNG image"),
+    "numpy": (b"\x93NUMPY\x01\x00", "a NumPy file"),
+    "no files": (packed({}), "no images"),
+    "office": (packed({"[Content_Types].xml": b"", "xl/workbook.xml": b""}), "Office document"),
+    "safetensors": (struct.pack("<Q", 2) + b"{}" + bytes(8), "safetensors"),
+    "one class": (packed({f"cat/{n}.png": encoded(noise(8, 8)) for n in range(9)}), 'only one class, "cat"'),
+    "one class in a folder": (packed({f"x/cat/{n}.png": encoded(noise(8, 8)) for n in range(9)}), "only one class"),
+    "an empty class": (packed(folders() | {"mouse/": b""}), 'folder "mouse" is empty'),
+    "an empty class in a folder": (packed(folders("pets/") | {"pets/mouse/": b""}), 'folder "pets/mouse" is empty'),
+    "an empty class of litter": (packed(folders() | {"mouse/.DS_Store": b"", "mouse/": b""}), '"mouse" is empty'),
+    "few": (packed({f"{c}/{n}.png": encoded(noise(8, 8)) for c in "ab" for n in range(4)}), 'at least 5.*"a" has 4'),
+    "copies": (packed(folders() | {f"rat/{n}.png": encoded(np.zeros((8, 8), "u1")) for n in range(9)}), '"rat" has 1'),
+}
+
+
+@pytest.mark.parametrize(("blob", "said"), OTHERS.values(), ids=OTHERS)
+def test_what_is_no_data_set_is_refused_with_what_it_is(refusal: Refuse, blob: bytes, said: str) -> None:
+    assert re.search(said, refusal(blob))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("cat", "cat "), ("1", "1.0"), ("ﬁn", "fin")]
+)
+def test_names_that_a_reader_could_take_for_one_are_refused(refusal: Refuse, one: str, other: str) -> None:
+    files = {f"{name}/{number}.png": encoded(noise(8, 8)) for name in (one, other) for number in range(6)}
+    assert "differ only in" in refusal(packed(files))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("none", "means no class"), ("x" * 81, "at most 80"), ("a\x07", "printable")]
+)
+def test_a_name_that_cannot_be_shown_or_chosen_is_refused(refusal: Refuse, name: str, said: str) -> None:
+    assert said in refusal(packed(folders() | {f"{name}/0.png": encoded(noise(8, 8))}))
+
+
+def test_names_are_normalised_and_numbers_are_sorted_as_numbers(home: Path) -> None:
+    names = ("10", "9", "Zoe", "cafe\u0301")
+    files = {f"{name}/{n}.png": encoded(noise(8, 8)) for name in names for n in range(5)}
+    assert uploads.add("mine.zip", packed(files)).classes == ("9", "10", "caf\u00e9", "Zoe")
+
+
+def test_too_many_classes_are_refused(refusal: Refuse) -> None:
+    files = {f"{number}/0.png": b"" for number in range(limits.CLASSES + 1)}
+    assert "at most 1,000 classes" in refusal(packed(files))

@@ -1,0 +1,114 @@
+"""What is said of a plan in one line: who takes part, the loss with its numbers, how several teachers speak as one."""
+
+import pytest
+
+from kd_core.base.registry import make
+from kd_core.methods import Method
+from kd_core.runs.manager import Runs
+from pages.ui.run.history import in_a_line
+from pages.ui.text import plan
+from tests.pages.test_distill import Open, run_to_end, texts
+from tests.pages.test_scheme_form import config_of, drawn, nodes
+
+
+@pytest.mark.parametrize(
+    ("name", "flat", "line"),
+    [
+        ("offline", {}, "teacher CNN 16×2 · student MLP 64"),
+        ("reversed", {}, "teacher MLP 64 · student CNN 16×2"),
+        ("mutual", {}, "student and peer 2 MLP 64"),
+        ("own_teacher", {}, "student CNN 16×3 · exit 1 and exit 2"),
+        ("self_attention", {}, "student CNN 8×3"),
+        ("born_again", {}, "generation 1 (baseline), generation 2 and student MLP 64"),
+        ("ensemble", {}, "teacher 1 … 3 CNN 16×2 · student and student’s student MLP 64"),
+        ("rocket", {}, "booster CNN 16×2 · student CNN 8×2"),
+    ],
+)
+def test_a_run_is_headed_by_the_networks_that_take_part_as_what_they_are(
+    name: str, flat: dict[str, str], line: str
+) -> None:
+    assert plan.networks(config_of(name, **flat)) == line
+
+
+def test_the_line_above_a_run_and_in_the_list_of_earlier_ones_comes_from_its_plan(
+    open_page: Open, shared: Runs
+) -> None:
+    run = run_to_end(shared, scheme="reversed", teacher="mlp", teacher_widths="32", student_widths="8")
+    line = in_a_line(shared.store.run(run))
+    assert "teacher MLP 8 · student MLP 32" in line
+    assert line in texts(open_page("distill", run=run))
+
+
+@pytest.mark.parametrize(
+    ("name", "flat", "compared"),
+    [
+        ("offline", {}, r"\text{teacher} \parallel \text{student}"),
+        ("mutual", {}, r"\text{peer 2} \parallel \text{student}"),
+        ("mutual", {"peers": "3"}, r"\text{each of peer 2 and peer 3} \parallel \text{student}"),
+        ("own_teacher", {}, r"\text{student} \parallel \text{exit}"),
+        ("ensemble", {}, r"\text{mean of teacher 1 … 3} \parallel \text{student}"),
+        ("self_attention", {}, r"\mathrm{MSE}(A^l_\text{student}, A^l_\text{later layers})"),
+        ("mutual", {"method": "hard_labels"}, r"\text{peer 2’s top class}"),
+    ],
+)
+def test_the_loss_names_who_teaches_whom(name: str, flat: dict[str, str], compared: str) -> None:
+    config = config_of(name, **flat)
+    assert compared in plan.formula(config, config.method)
+
+
+def test_the_usual_arrangement_has_the_usual_loss() -> None:
+    config = config_of("offline")
+    assert plan.formula(config, config.method) == config.method.in_numbers()
+
+
+@pytest.mark.parametrize(
+    ("method", "loss"),
+    [
+        ({}, r"\text{loss} = 0.9 \cdot 4^2 \cdot \mathrm{KL}_{T=4}(\text{teacher} \parallel \text{student})"),
+        ({"alpha": "0"}, r"\text{loss} = 0"),
+        ({"method": "dkd"}, r"\text{loss} = 1 \cdot 4^2 \cdot (1\,\mathrm{TCKD} + 8\,\mathrm{NCKD})"),
+        ({"method": "hard_labels"}, r"\text{loss} = 0.5 \cdot \mathrm{CE}(\text{teacher’s top class})"),
+    ],
+)
+def test_who_is_given_no_label_has_no_term_for_labels(method: dict[str, str], loss: str) -> None:
+    config = config_of("merge", **method)
+    assert plan.formula(config, config.method) == loss
+
+
+def test_the_loss_of_a_method_that_is_being_chosen_can_be_written_before_it_fits() -> None:
+    chosen = make("methods", {"name": "attention"})
+    assert isinstance(chosen, Method)
+    assert r"A^l_\text{peer 2}" in plan.formula(config_of("mutual"), chosen)
+
+
+def said_to(facts: dict, role: str) -> list[str]:
+    end = nodes(facts)[role]["id"]
+    return [edge["said"] for edge in facts["edges"] if edge["to"] == end and edge["kind"] == "teaches"]
+
+
+@pytest.mark.parametrize(
+    ("flat", "said"),
+    [
+        ({}, "Soft targets, mean of probabilities"),
+        ({"combine": "logits", "shares": "1-1-1"}, "Soft targets, mean of logits"),
+        ({"combine": "losses", "shares": "2-1-1"}, "Soft targets, mean of losses, weights 2 : 1 : 1"),
+    ],
+)
+def test_the_line_from_several_teachers_says_what_is_averaged_and_how_they_weigh(
+    flat: dict[str, str], said: str
+) -> None:
+    (line,) = said_to(drawn("ensemble", **flat), "Student")
+    assert line.replace("\u00a0", " ") == said
+    assert said_to(drawn("offline"), "Student") == ["Soft targets"]
+
+
+def test_no_mark_stands_before_labels_that_are_right() -> None:
+    for name in ("offline", "unlabelled", "merge"):
+        assert not any("✕" in node["sees"] for node in nodes(drawn(name)).values())
+
+
+def test_the_drawing_calls_the_first_generation_so() -> None:
+    shown = nodes(drawn("born_again"))
+    assert "Generation 1 (baseline)" in shown
+    assert shown["Generation 2"]["taught"].startswith("generation 1 (baseline), through")
+    assert "generation 1 (baseline)" in shown["Ensemble"]["network"]

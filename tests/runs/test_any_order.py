@@ -1,0 +1,163 @@
+"""Runs are started, paused, changed, stopped, killed and gone on with in any order, and end as if nothing had been."""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from kd_core.base.events import Adjusted
+from kd_core.config.run import from_flat
+from kd_core.runs import event_writer
+from kd_core.runs.manager import ACTIVE, COMPLETED, INTERRUPTED, STOPPED, Runs
+from kd_core.training.loop import Training
+from tools.testing.waiting import wait, wait_for_end
+
+CONFIG = from_flat({"dataset": "moons", "epochs": "12", "teacher_epochs": "1", "labelled": "30"})
+PACE = 0.03  # seconds per epoch
+
+
+@contextmanager
+def nobody_writes(folder: Path) -> Iterator[None]:
+    """A moment at which a kill could have come: the lock of the only writer is held."""
+    db = sqlite3.connect(folder / "distillery.sqlite", isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        db.execute("ROLLBACK")
+        db.close()
+
+
+class Lives(RuleBasedStateMachine):
+    """One run in a data folder that changes hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.home = Path(tempfile.mkdtemp())
+        self.folders = 0
+        self.abandoned: list[Runs] = []
+        self.runs = Runs(self.home / "0")
+        self.run = ""
+        self.changed: dict[tuple[int, str], float] = {}  # by step and option: what a reader has seen of them
+
+    @initialize()
+    def start(self) -> None:
+        self.run = self.runs.start(CONFIG, pace=PACE)
+
+    @rule()
+    def pause(self) -> None:
+        self.runs.pause(self.run)
+
+    @rule()
+    def resume(self) -> None:
+        self.runs.resume(self.run)
+
+    @rule()
+    def step(self) -> None:
+        self.runs.step(self.run)
+
+    @rule(epochs=st.integers(1, 4))
+    def let_it_train(self, epochs: int) -> None:
+        before = self.runs.status(self.run).done
+        self.runs.resume(self.run)
+        wait(lambda: not self.is_active or self.runs.status(self.run).done >= before + 2 * epochs)
+
+    @rule(temperature=st.sampled_from([1.0, 2.0, 8.0]))
+    def adjust(self, temperature: float) -> None:
+        try:
+            self.runs.adjust(self.run, temperature=temperature)
+        except ValueError as error:
+            assert "is over" in str(error)  # noqa: PT017
+
+    @rule()
+    def stop(self) -> None:
+        self.runs.stop(self.run)
+        wait_for_end(self.runs, self.run)
+
+    @precondition(lambda self: self.run)
+    @rule()
+    def go_on(self) -> None:
+        if self.runs.status(self.run).state in (INTERRUPTED, STOPPED):
+            self.runs.proceed(self.run)
+            self.runs.set_pace(self.run, PACE)
+        else:
+            with pytest.raises(ValueError, match="Only an interrupted or stopped run can go on"):
+                self.runs.proceed(self.run)
+
+    @rule()
+    def restart(self) -> None:
+        self.runs.close()
+        self.runs = Runs(self.runs.folder)
+        self.knows_where_it_stands()
+
+    @rule()
+    def kill(self) -> None:
+        """What is on the disk now is all that the next process has."""
+        self.remember()
+        self.folders += 1
+        new = self.home / str(self.folders)
+        with nobody_writes(self.runs.folder):
+            shutil.copytree(self.runs.folder, new, ignore=shutil.ignore_patterns("*-shm", "in-use*", "*.part"))
+        self.abandoned.append(self.runs)
+        self.runs.pause(self.run)
+        self.runs = Runs(new)
+        self.knows_where_it_stands()
+
+    def knows_where_it_stands(self) -> None:
+        assert self.runs.status(self.run).state in (INTERRUPTED, STOPPED, COMPLETED)
+
+    @property
+    def is_active(self) -> bool:
+        return self.runs.status(self.run).is_active
+
+    def remember(self) -> None:
+        for _, event in self.runs.store.events(self.run, kinds=["adjusted"]):
+            assert isinstance(event, Adjusted)
+            self.changed[event.step, event.option] = event.new
+
+    @invariant()
+    def its_row_and_its_events_agree(self) -> None:
+        if not self.run:
+            return
+        self.remember()
+        status = self.runs.status(self.run)
+        assert status.state in (*ACTIVE, INTERRUPTED, STOPPED, COMPLETED)
+        if not status.is_active:
+            said = self.runs.store.events(self.run)
+            assert [number for number, _ in said] == list(range(1, len(said) + 1))
+
+    def teardown(self) -> None:
+        if self.run:
+            self.runs.resume(self.run)
+            self.runs.set_pace(self.run, 0)
+            if wait_for_end(self.runs, self.run) != COMPLETED:
+                self.runs.proceed(self.run)
+                assert wait_for_end(self.runs, self.run) == COMPLETED
+            said = [event for _, event in self.runs.store.events(self.run)]
+            changes = [event for event in said if isinstance(event, Adjusted)]
+            assert said == list(Training(CONFIG, adjustments=changes))
+            for (step, option), value in self.changed.items():
+                assert [own.new for own in changes if own.step <= step and own.option == option][-1] == value
+        for runs in [*self.abandoned, self.runs]:
+            runs.close()
+        shutil.rmtree(self.home)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_writer, "CHECKPOINT_SECONDS", 0.05)
+    monkeypatch.setattr(event_writer, "CHECKPOINT_SHARE", 1.0)
+    monkeypatch.setattr(event_writer, "FLUSH_SECONDS", 0.01)
+
+
+TestInAnyOrder = Lives.TestCase
+TestInAnyOrder.settings = settings(
+    max_examples=6, stateful_step_count=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)

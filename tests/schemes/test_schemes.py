@@ -1,0 +1,464 @@
+"""Who teaches whom: every arrangement trains, goes on after an interruption, and means what it says."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from kd_core.base.events import Adjusted, Event, Finished, Prepared, Step, Validated
+from kd_core.base.registry import members
+from kd_core.config.plan import behind
+from kd_core.config.run import RunConfig, from_flat, read_flat
+from kd_core.datasets import load
+from kd_core.files.checkpoint import Checkpoint
+from kd_core.methods.soft_targets import soft_targets
+from kd_core.models.mlp import Mlp
+from kd_core.nn.composite import UNKNOWN, average_logits, average_probabilities, found_as_often, joined
+from kd_core.nn.inference import answers
+from kd_core.nn.pairs import Pair
+from kd_core.schemes import plan_of
+from kd_core.schemes._assistant_sizes import between
+from kd_core.training.loop import Kept, Training
+from tools.testing.golden import Golden
+
+SCHEMES = list(members("schemes"))
+KEPT: Kept = {}
+
+
+def config_of(scheme: str, **flat: str) -> RunConfig:
+    """As the scheme suggests, but quick."""
+    config, errors = read_flat({"dataset": "digits", "scheme": scheme, "epochs": "4", "teacher_epochs": "1", **flat})
+    assert errors == []
+    return config
+
+
+def run(config: RunConfig, **more: Any) -> list[Event]:
+    return list(Training(config, kept=KEPT, **more))
+
+
+def finished(said: list[Event]) -> Finished:
+    assert isinstance(said[-1], Finished)
+    return said[-1]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_scheme_trains_and_judges_every_network_it_prepared(scheme: str) -> None:
+    config = config_of(scheme)
+    said = run(config)
+    assert finished(said).outcome == "completed"
+    assert isinstance(said[0], Prepared)
+    assert set(finished(said).test) == {network.role for network in said[0].networks}
+    assert {network.kind for network in said[0].networks} <= {"teacher", "student", "baseline"}
+    compares = config.scheme.compares
+    for role in (compares.role, compares.control):
+        assert compares.measure in finished(said).test[role]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_scheme_goes_on_after_an_interruption_with_the_same_numbers(scheme: str) -> None:
+    config = config_of(scheme, epochs="3")
+    whole = run(config)
+    steps = [number for number, event in enumerate(whole) if isinstance(event, Step)]
+    for place in (steps[len(steps) // 3], steps[-1]):
+        training, first = Training(config, kept=dict(KEPT)), []
+        for event in training:
+            first.append(event)
+            if len(first) == place + 1:
+                break
+        state = training.checkpoint()
+        rest = list(Training(config, kept=dict(KEPT), resume=Checkpoint(dict(state.tensors), state.values)))
+        assert first + rest == whole
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_what_was_changed_by_hand_is_repeated_in_every_scheme(scheme: str) -> None:
+    config = config_of(scheme, epochs="12")
+    training, said = Training(config, kept=KEPT), []
+    for event in training:
+        said.append(event)
+        if isinstance(event, Step) and event.step == 2:
+            training.adjust(learning_rate=0.001)
+    changes = [event for event in said if isinstance(event, Adjusted)]
+    assert changes
+    assert run(config, adjustments=changes) == said
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_scheme_can_be_stopped_and_what_was_learned_is_judged(scheme: str) -> None:
+    training, said = Training(config_of(scheme), kept=KEPT), []
+    for event in training:
+        said.append(event)
+        if isinstance(event, Step) and training.position[0] > training.position[1] // 2:
+            training.stop()
+    assert finished(said).outcome == "stopped"
+    assert finished(said).test
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("method", list(members("methods")))
+def test_every_method_either_fits_a_scheme_or_is_refused_with_the_reason(scheme: str, method: str) -> None:
+    for student in members("models"):
+        chosen = {"dataset": "digits", "scheme": scheme, "method": method, "student": student}
+        _, errors = read_flat(chosen)
+        for error in errors:
+            assert " = " in error
+            assert error.endswith(".")
+            with pytest.raises(ValueError, match=r"\w+ = "):
+                from_flat(chosen)
+
+
+@pytest.mark.parametrize(
+    "scheme", ["offline", "mutual", "born_again", "ensemble", "reversed", "unlabelled", "snapshot"]
+)
+@pytest.mark.parametrize("method", ["hints", "contrastive", "curriculum_temperature"])
+def test_features_and_adaptors_work_beyond_the_offline_scheme(scheme: str, method: str) -> None:
+    more = {"combine": "losses"} if scheme == "ensemble" else {}
+    said = run(config_of(scheme, method=method, student="cnn", student_width="8", labelled="40", **more))
+    assert finished(said).outcome == "completed"
+
+
+def test_what_a_scheme_suggests_fits_the_data_as_they_are_chosen() -> None:
+    config, errors = read_flat({"dataset": "blobs", "dataset_clouds": "2", "scheme": "missing_class"})
+    assert errors == []
+    assert config.labels.omitted == "A"
+
+
+def test_a_scheme_without_what_it_needs_is_refused_and_the_usual_one_shown() -> None:
+    chosen = {"dataset": "blobs", "dataset_clouds": "2", "scheme": "missing_class", "omitted": "E"}
+    config, errors = read_flat(chosen)
+    assert errors == ['omitted = "E": choose none, A, B.']
+    assert config.dataset.name == "blobs"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"scheme": "offline", "method": "reused_classifier", "fine_tune": "3"},
+        {"scheme": "ensemble", "method": "binary"},
+        {"scheme": "merge", "teacher_view": "student"},
+        {"scheme": "missing_class", "teacher_view": "student"},
+    ],
+    ids=lambda odd: odd["scheme"],
+)
+def test_what_makes_no_sense_is_refused(odd: dict[str, str]) -> None:
+    _, errors = read_flat({"dataset": "digits", **odd})
+    assert len(errors) == 1
+
+
+def test_the_virtual_teacher_beside_a_real_one_keeps_its_own_numbers() -> None:
+    training = Training(config_of("teacher_free", temperature="3"), kept=KEPT)
+    for event in training:
+        if isinstance(event, Step) and event.phase == "students":
+            break
+    methods = {own.role: own.method for own in training._lesson.learning}
+    assert methods["student"].temperature == 3
+    assert (methods["virtual"].temperature, methods["virtual"].weight) == (20, 10)
+
+
+# -- offline and its variations --------------------------------------------------------------------------------------
+
+
+def test_assistants_are_networks_of_sizes_in_between() -> None:
+    pair = Pair(Mlp((8,)), Mlp((256, 256)), (1, 8, 8), 10)
+    sizes = [sum(p.numel() for p in between(pair, share).build((1, 8, 8), 10).parameters()) for share in (1 / 3, 2 / 3)]
+    large, small = (
+        sum(p.numel() for p in model.build((1, 8, 8), 10).parameters()) for model in (pair.teacher, pair.student)
+    )
+    assert large > sizes[0] > sizes[1] > small
+    said = run(config_of("offline", assistants="2"))
+    assert {"teacher", "assistant 1", "assistant 2", "student", "baseline"} == set(finished(said).test)
+
+
+def test_fine_tuning_goes_on_from_the_weights_of_the_student_without_its_teacher() -> None:
+    said = run(config_of("offline", fine_tune="2"))
+    looks = [event for event in said if isinstance(event, Validated)]
+    before = [look for look in looks if look.phase == "students"][-1]
+    after = next(look for look in looks if look.phase == "fine-tuning")
+    assert after.accuracy == before.accuracy
+    step = next(event for event in said if isinstance(event, Step) and event.phase == "fine-tuning")
+    assert {role: list(parts) for role, parts in step.parts.items()} == {"student": ["CE"], "baseline": ["CE"]}
+
+
+def test_the_teacher_stops_at_the_epoch_that_was_asked_for() -> None:
+    said = run(config_of("offline", teacher_epochs="9", teacher_stop="2"))
+    assert max(event.epoch for event in said if isinstance(event, Step) and event.phase == "teacher") == 2
+
+
+def test_a_defective_teacher_stops_as_soon_as_it_is_as_good_as_it_may_be() -> None:
+    said = run(config_of("defective", accuracy="0.4", stop="20"))
+    looks = [event.accuracy["teacher"] for event in said if isinstance(event, Validated) and event.phase == "teacher"]
+    assert looks[-1] >= 0.4
+    assert max(looks[:-1]) < 0.4
+
+
+def test_reversed_the_small_network_teaches_the_large_one() -> None:
+    said = run(config_of("reversed"))
+    sizes = {network.role: network.parameters for network in said[0].networks}
+    assert sizes["teacher"] < sizes["student"] == sizes["baseline"]
+
+
+# -- online ----------------------------------------------------------------------------------------------------------
+
+
+def test_peers_learn_from_each_other_as_in_the_paper() -> None:
+    """CE + 1/(K-1) sum of KL(peer || self), with peers as they are at this step (Zhang et al. 2018, equation 7)."""
+    config = config_of("mutual", peers="3", temperature="1", alpha="0.5")
+    training = Training(config)
+    training_events = iter(training)
+    while not isinstance(next(training_events), Validated):
+        pass
+    lesson = training._lesson
+    assert lesson is not None
+    rows = lesson.order.rows(lesson.learning[0].learner.sees, 0)
+    logits = {own.role: answers(own.network, own.examples.inputs[rows]) for own in lesson.learning}
+    step = next(event for event in training_events if isinstance(event, Step))
+    for role in ("student", "peer 2", "peer 3"):
+        others = [other for other in ("student", "peer 2", "peer 3") if other != role]
+        expected = sum(soft_targets(logits[role], logits[other], 1.0) for other in others) / 2
+        assert step.parts[role]["T²·KL"][0] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_students_and_teachers_networks_can_be_peers() -> None:
+    config = config_of("mutual", peers="5", networks="teacher-mlp-student", student="cnn", student_width="8")
+    models = {network.role: network.model for network in run(config)[0].networks}
+    expected = [config.student, config.teacher, Mlp(), config.student, config.teacher]
+    assert [models[role] for role in ("student", *(f"peer {n}" for n in range(2, 6)))] == [m.label() for m in expected]
+    _, errors = read_flat({"dataset": "digits", "scheme": "mutual", "networks": "teacher-nobody"})
+    known = ", ".join(["student", "teacher", *members("models")])
+    assert errors == [f'networks = "teacher-nobody": join names by dashes, each of them {known}.']
+
+
+def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_flow_back() -> None:
+    training = Training(config_of("rocket", student="cnn", student_width="8"))
+    for event in training:
+        if isinstance(event, Step):
+            break
+    light, booster = training.networks["student"], training.networks["booster"]
+    shared = list(booster.trunk.parameters())
+    assert shared
+    assert all(any(p is q for q in light.parameters()) for p in shared)
+    learning = {own.role: own for own in training._lesson.learning}
+    assert not any(any(p is q for q in learning["booster"].learned()) for p in shared)  # one optimiser each
+    batch = training._lesson.examples.batch(torch.arange(4), 0)
+    learning["student"].forget(), learning["booster"].forget()
+    with torch.no_grad():
+        for own in learning.values():
+            own.forward(batch, 0)
+        loss = learning["student"].loss(batch, 0, 0)
+    learning["student"].differentiate(loss)
+    assert all(p.grad is None for p in booster.own.parameters())
+
+
+# -- self ------------------------------------------------------------------------------------------------------------
+
+
+def test_generations_differ_in_their_beginning_and_vote_by_probability() -> None:
+    training = Training(config_of("born_again", generations="3"), kept=KEPT)
+    for _ in training:
+        pass
+    inputs = training.data.test.inputs
+    lives = [answers(training.networks[role], inputs).softmax(1) for role in ("baseline", "generation 2", "student")]
+    voted = answers(training.networks["ensemble"], inputs).softmax(1)
+    torch.testing.assert_close(voted, torch.stack(lives).mean(0))
+    assert len({life.sum().item() + life[0, 0].item() for life in lives}) == 3
+
+
+def test_each_cycle_begins_where_the_last_one_ended_with_the_full_rate() -> None:
+    said = run(config_of("snapshot", epochs="6", cycles="2"))
+    rates = {
+        phase: [e.learning_rate for e in said if isinstance(e, Step) and e.phase == phase]
+        for phase in ("cycle 1", "cycle 2")
+    }
+    for falling in rates.values():
+        assert falling[0] == pytest.approx(0.003)
+        assert falling == sorted(falling, reverse=True)
+    looks = [event for event in said if isinstance(event, Validated)]
+    end = [look for look in looks if look.phase == "cycle 1"][-1]
+    start = next(look for look in looks if look.phase == "cycle 2")
+    assert start.accuracy["student"] == end.accuracy["cycle 1"]
+
+
+def test_early_exits_cost_less_than_the_whole_network_and_share_its_layers() -> None:
+    said = run(config_of("own_teacher"))
+    flops = {network.role: network.flops for network in said[0].networks}
+    assert flops["exit 1"] < flops["exit 2"] < flops["student"]
+
+
+def test_a_stage_learns_from_the_next_one() -> None:
+    config = config_of("self_attention")
+    said = run(config)
+    step = next(event for event in said if isinstance(event, Step))
+    assert set(step.parts["student"]) == {"CE", "attention"}
+
+
+# -- several teachers ------------------------------------------------------------------------------------------------
+
+
+def test_three_ways_to_average_teachers_equal_the_references() -> None:
+    golden, draw = Golden("ensemble_teachers"), "normal"
+    inputs = golden.inputs(draw, torch.float64)
+    student = inputs["student_logits"].requires_grad_()
+    teachers = [value for name, value in inputs.items() if name.startswith("teacher_logits")]
+    assert len(teachers) == 3
+    rules = {
+        "avg_probs": lambda: soft_targets(student, average_probabilities(teachers, (), 4.0), 4.0),
+        "avg_logits": lambda: soft_targets(student, average_logits(teachers), 4.0),
+        "avg_loss": lambda: sum(soft_targets(student, teacher, 4.0) for teacher in teachers) / 3,
+    }
+    for rule, loss in rules.items():
+        (gradient,) = torch.autograd.grad(loss(), student)
+        expected = golden.values[f"{draw}__{rule}_T4__loss"].item()
+        assert loss().item() == pytest.approx(expected, rel=1e-9)
+        expected_gradient = torch.from_numpy(golden.values[f"{draw}__{rule}_T4__grad__student_logits"])
+        torch.testing.assert_close(gradient, expected_gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_a_weight_of_one_teacher_alone_is_that_teacher() -> None:
+    teachers = list(torch.randn(3, 6, 4, dtype=torch.float64))
+    only = average_probabilities(teachers, (0.0, 2.0, 0.0), 3.0)
+    torch.testing.assert_close((only / 3).softmax(1), (teachers[1] / 3).softmax(1))
+    torch.testing.assert_close(average_logits(teachers, (0.0, 2.0, 0.0)), teachers[1])
+
+
+@pytest.mark.parametrize("combine", ["probabilities", "logits", "losses"])
+def test_several_teachers_teach_through_each_rule_and_are_judged_by_it(combine: str) -> None:
+    training = Training(config_of("ensemble", combine=combine, count="2", shares="2-1"), kept=KEPT)
+    assert {"teacher 1", "teacher 2", "teacher", "student", "student’s student"} <= set(finished([*training]).test)
+    images = load(training.config.dataset).test.inputs
+    logits = [answers(training.networks[role], images) for role in ("teacher 1", "teacher 2")]
+    average = average_logits if combine == "logits" else average_probabilities
+    assert torch.equal(answers(training.networks["teacher"], images), average(logits, (2, 1)))
+
+
+def test_everybody_who_was_trained_for_an_answer_is_known() -> None:
+    def trained(scheme: str, role: str) -> set[str]:
+        return behind(plan_of(config_of(scheme)), role)
+
+    assert trained("offline", "student") == {"student", "teacher"}
+    assert trained("offline", "baseline") == {"baseline"}
+    assert trained("mutual", "average") == {"student", "peer 2"}
+    assert trained("born_again", "student") == {"baseline", "generation 2", "student"}  # the first generation
+    assert trained("ensemble", "student") == {"student", "teacher 1", "teacher 2", "teacher 3"}
+
+
+def test_weights_that_do_not_fit_the_teachers_are_refused() -> None:
+    _, errors = read_flat({"dataset": "digits", "scheme": "ensemble", "count": "3", "shares": "1-2"})
+    assert errors == ['shares = "1-2": choose 3 numbers from 0 up, joined by dashes, not all 0, or nothing.']
+
+
+def test_a_teacher_of_half_the_classes_never_names_another_one() -> None:
+    training = Training(config_of("merge", teacher_epochs="3"), kept=KEPT)
+    for _ in training:
+        pass
+    inputs = training.data.test.inputs
+    first, second = (answers(training.networks[f"teacher {number}"], inputs) for number in (1, 2))
+    assert first.argmax(1).max() == 4
+    assert second.argmax(1).min() == 5
+    assert (first[:, 5:] == UNKNOWN).all()
+    together = answers(training.networks["teacher"], inputs)
+    assert set(together.argmax(1).tolist()) == set(range(10))
+
+
+def test_a_network_for_some_classes_is_judged_by_their_examples_alone() -> None:
+    training, said = Training(config_of("merge", teacher_epochs="3"), kept=KEPT), []
+    for event in training:
+        said.append(event)
+    split = training.data.test
+    known = split.labels < 5
+    own = training.networks["teacher 1"].network(split.inputs[known])  # its five answers
+    test = finished(said).test["teacher 1"]
+    assert test["examples"] == known.sum()
+    assert test["accuracy"] == pytest.approx((own.argmax(1) == split.labels[known]).double().mean().item())
+    assert test["loss"] == pytest.approx(F.cross_entropy(own, split.labels[known]).item(), rel=1e-4)
+    assert finished(said).test["student"]["examples"] == len(split)
+    last = [event for event in said if isinstance(event, Validated) and event.phase == "teacher 1"][-1]
+    assert last.loss["teacher 1"] < 10
+
+
+def test_a_loud_teacher_does_not_win_by_its_scale() -> None:
+    """The same answers ten times as loud, calibrated, give the same network."""
+    from kd_core.config.derived_networks import calibrated
+    from kd_core.datasets import Split
+
+    chance = torch.Generator().manual_seed(0)
+    labels = torch.arange(400) % 4
+    quiet = torch.full((400, 4), UNKNOWN)
+    quiet[:, :2] = 2 * F.one_hot(labels, 4)[:, :2] + torch.randn(400, 2, generator=chance)
+    other = torch.full((400, 4), UNKNOWN)
+    other[:, 2:] = 2 * F.one_hot(labels, 4)[:, 2:] + torch.randn(400, 2, generator=chance)
+    loud = torch.where(quiet > UNKNOWN, 10 * quiet, quiet)
+    split = Split(torch.zeros(400, 1), labels)
+    found = [joined([own, other], *calibrated([own, other], split)) for own in (quiet, loud)]
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-3)
+    shouted = joined([loud, other], (1, 1), (0, 0))
+    assert (shouted.argmax(1) < 2).float().mean() > (found[1].argmax(1) < 2).float().mean() + 0.1
+
+
+# -- fewer labels ----------------------------------------------------------------------------------------------------
+
+
+def test_without_labels_the_labels_are_ignored_to_the_bit() -> None:
+    said = run(config_of("merge", wrong="0"))
+    damaged = run(config_of("merge", wrong="0.5"))
+    for one, other in zip(said, damaged, strict=True):
+        if isinstance(one, Step) and one.phase == "students":
+            assert one.parts == other.parts
+
+
+def test_the_baseline_sees_the_labelled_examples_alone_and_takes_as_many_steps() -> None:
+    training = Training(config_of("unlabelled", labelled="30"), kept=KEPT)
+    for event in training:
+        if isinstance(event, Step) and event.phase == "students":
+            break
+    lesson = training._lesson
+    assert lesson is not None
+    pools = {own.role: lesson.order.pools[own.learner.sees] for own in lesson.learning}
+    labels = lesson.learning[0].labels
+    assert len(pools["student"]) == len(load(training.config.dataset).train)
+    assert len(pools["baseline"]) == 30
+    assert (labels[pools["baseline"]] >= 0).all()
+    assert (labels >= 0).sum() == 30
+
+
+def test_only_what_the_teacher_is_sure_of_is_used_and_evenly_if_asked() -> None:
+    def kept(**flat: str) -> tuple[torch.Tensor, torch.Tensor]:
+        training = Training(config_of("unlabelled", teacher_epochs="1", **flat), kept=KEPT)
+        for event in training:
+            if isinstance(event, Step) and event.phase == "students":
+                break
+        lesson = training._lesson
+        assert lesson is not None
+        own = lesson.learning[0]
+        said = answers(training.networks["teacher"], own.examples.inputs).softmax(1)
+        chosen = lesson.order.pools[own.learner.sees]
+        return said[chosen[own.labels[chosen] < 0]], said[own.labels < 0]
+
+    used, all_of_them = kept(confidence="0.9")
+    assert used.max(1).values.min() >= 0.9
+    assert len(used) == int((all_of_them.max(1).values >= 0.9).sum()) < len(all_of_them)
+    even, _ = kept(confidence="0.9", balanced="true")
+    assert even.argmax(1).bincount().max() <= -(-(len(used) + 30) // 10)
+
+
+def test_a_noisy_student_teaches_the_next_one() -> None:
+    said = run(config_of("unlabelled", rounds="2", noise="0.5"))
+    assert {"teacher", "round 1", "student", "baseline"} == set(finished(said).test)
+
+
+def test_a_corrected_class_is_answered_as_often_as_it_occurs() -> None:
+    chance = torch.Generator().manual_seed(1)
+    logits, labels = torch.randn(500, 5, generator=chance), torch.randint(0, 5, (500,), generator=chance)
+    logits[:, 2] -= 4
+    bias = found_as_often(logits, labels, 2)
+    logits[:, 2] += bias
+    assert (logits.argmax(1) == 2).sum() == (labels == 2).sum()
+
+
+def test_the_missing_class_is_missing_and_its_recall_is_measured() -> None:
+    config = config_of("missing_class", omitted="3")
+    view = config.view.apply(load(config.dataset))
+    assert 3 not in view.labels
+    test = finished(run(config)).test
+    assert test["baseline"]["omitted"] == 0
+    assert 0 <= test["corrected student"]["omitted"] <= 1

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from kd_core.base.events import Adjusted
+from kd_core.base.paths import artefacts
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Sweep
+from kd_core.runs.manager import Runs
+from kd_core.store.queries import Ledger, Search
+from kd_core.store.records import family_of
+from kd_core.store.store import Store
+from kd_core.store.trash import Trash
+from tools.testing.waiting import wait_for_end
+
+
+def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """The whole database, read past the project."""
+    with sqlite3.connect(path) as db:
+        return {
+            table: sorted(db.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
+            for table in ("runs", "sweeps", "events", "snapshots")
+        }
+
+
+@pytest.fixture
+def store(tmp_path: Path, small: RunConfig) -> Store:
+    """Run a with an event, weights and a checkpoint; run b; the sweep s of runs s0 and s1."""
+    store = Store(tmp_path / "distillery.sqlite")
+    for run in ("a", "b"):
+        store.add(run, small, "completed")
+        store.append(run, 1, [(1.0, Adjusted("students", 1, "alpha", 0.9, 0.1))], {1: b"weights"})
+    store.add_sweep("s", Sweep.over_seeds(small, [1, 2]), ["s0", "s1"], "completed")
+    for run in ("s0", "s1"):
+        store.set_state(run, "completed")
+    for kind, name in (("runs", "a"), ("runs", "b"), ("sweeps", "s")):
+        (tmp_path / kind / name).mkdir(parents=True)
+        (tmp_path / kind / name / "checkpoint.safetensors").write_bytes(b"state")
+    return store
+
+
+def test_what_is_deleted_is_nowhere_and_undone_is_as_it_was(store: Store, small: RunConfig) -> None:
+    before, trash, ledger = everything(store.path), Trash(store.path), Ledger(store)
+    trash.put("a")
+    trash.put("s1")
+    assert store.run("a") is store.run("s0") is store.sweep("s") is None
+    assert [run.id for run in store.runs()] == ["b"]
+    assert store.sweeps() == store.members("s") == []
+    assert [run.id for run in store.in_state("completed")] == ["b"]
+    assert [run.id for run in store.siblings(family_of(small))] == []  # b was changed by hand
+    assert [run.id for run in ledger.page(Search(), 0, 9)] == ["b"]
+    assert ledger.count() == sum(ledger.choices()["state"].values()) == 1
+    assert list(ledger.named(["a", "b", "s0"])) == ["b"]
+    assert [(one.id, one.count) for one in trash.all()] == [("s", 2), ("a", 1)]
+    trash.undo("s0")
+    trash.undo("a")
+    assert everything(store.path) == before
+    assert trash.all() == []
+
+
+def test_emptying_removes_rows_files_and_what_was_said_and_nothing_else(store: Store, tmp_path: Path) -> None:
+    trash = Trash(store.path)
+    trash.put("a")
+    trash.put("s")
+    assert trash.empty(tmp_path) == 3
+    left = everything(store.path)
+    assert [row[0] for row in left["runs"]] == [row[0] for row in left["events"]] == ["b"]
+    assert [row[0] for row in left["snapshots"]] == ["b"]
+    assert left["sweeps"] == []
+    assert sorted(path.parent.name for path in tmp_path.rglob("*.safetensors")) == ["b"]
+    with pytest.raises(ValueError, match="removed when the app was restarted"):
+        trash.undo("a")
+    assert trash.empty(tmp_path) == 0
+
+
+def test_files_that_cannot_be_removed_are_tried_again_at_the_next_start(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError("in use")
+
+    trash = Trash(store.path)
+    trash.put("a")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", refuse)
+        assert trash.empty(tmp_path) == 0
+    assert store.run("a") is None
+    assert trash.empty(tmp_path) == 1
+    assert not (tmp_path / "runs" / "a").exists()
+
+
+@pytest.mark.parametrize("name", ["..", "../..", "../mine", "/mine", "a/../../mine", "", ".", "a\n"])
+def test_a_database_that_was_tampered_with_removes_no_folder_of_others(
+    store: Store, tmp_path: Path, small: RunConfig, name: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter").write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    store.add(name, small, "completed")
+    trash = Trash(store.path)
+    trash.put(name)
+    assert trash.empty(tmp_path) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    with pytest.raises(ValueError, match="tampered"):
+        artefacts(tmp_path, "runs", name)
+
+
+@pytest.mark.parametrize("state", ["queued", "training", "paused"])
+def test_what_trains_or_waits_must_be_stopped_first(store: Store, state: str) -> None:
+    trash = Trash(store.path)
+    store.set_state("a", state)
+    store.set_state("s", state)
+    for run in ("a", "s0", "s"):
+        with pytest.raises(ValueError, match="Stop it first"):
+            trash.put(run)
+    assert store.run("a") is not None
+    assert len(store.members("s")) == 2
+    assert trash.size_of("s0") == 2
+
+
+def test_what_is_not_there_cannot_be_deleted_and_twice_is_once(store: Store) -> None:
+    trash = Trash(store.path)
+    with pytest.raises(ValueError, match="no such run"):
+        trash.put("nothing")
+    first = trash.put("a")
+    assert trash.put("a") == first
+    assert trash.find("nothing") is None
+
+
+def test_deleted_runs_can_be_had_back_until_the_app_is_restarted(tmp_path: Path, small: RunConfig) -> None:
+    runs = Runs(tmp_path)
+    ids = [runs.start(small.with_flat(seed=seed)) for seed in range(2)]
+    for run in ids:
+        wait_for_end(runs, run)
+    for run in ids:
+        runs.trash.put(run)
+    assert runs.status(ids[0]) is None
+    runs.trash.undo(ids[0])
+    assert runs.status(ids[0]).state == "completed"
+    with pytest.raises(ValueError, match="can go on"):
+        runs.proceed(ids[1])
+    runs.close()
+    again = Runs(tmp_path)
+    assert [run.id for run in again.store.runs()] == ids[:1]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ids[:1]
+    again.close()
+
+
+def test_what_was_deleted_before_a_crash_is_removed_at_the_next_start(store: Store, tmp_path: Path) -> None:
+    Trash(store.path).put("a")
+    runs = Runs(tmp_path)
+    assert runs.trash.all() == []
+    assert not (tmp_path / "runs" / "a").exists()
+    runs.close()
+
+
+def test_a_run_that_was_deleted_cannot_be_queued_again(store: Store) -> None:
+    store.set_state("a", "stopped")
+    Trash(store.path).put("a")
+    assert store.move("a", ("stopped",), "queued") is False

@@ -1,0 +1,219 @@
+"""Compiled steps of a single run: the same run but for rounding, and the same again, number for number."""
+
+import shutil
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+
+from kd_core.base.events import Adjusted, Event, Failed, Step, Switched, Validated
+from kd_core.config.run import RunConfig, from_flat
+from kd_core.files.checkpoint import Checkpoint
+from kd_core.runs.manager import COMPLETED, Runs
+from kd_core.training.loop import Training
+from kd_core.training.vectorized import compilation
+from kd_core.training.vectorized import step as wholestep
+from kd_core.training.vectorized.step import WholeStep
+from tests.runs.test_manager import said
+from tools.testing.waiting import wait_for_end
+
+FLAT = {"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "48", "batch_size": "16"}
+PER_EPOCH = 3
+has_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="there is no C++ compiler"
+)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short runs are compiled, too, and are ready before their first step: nothing depends on the clock."""
+    plan = WholeStep.plan
+    monkeypatch.setattr(wholestep, "pays", lambda *_: True)
+    monkeypatch.setattr(WholeStep, "plan", lambda self, *given: (plan(self, *given), self.wait()))
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the compiler is given in the place of what it makes of it; the list has an entry for each time."""
+    times: list[int] = []
+    monkeypatch.setattr(compilation, "compile_graph", lambda graph, arguments: (times.append(len(arguments)), graph)[1])
+    return times
+
+
+def run(
+    flat: dict[str, str], adjustments: Sequence[Adjusted | Switched] = (), by_hand: dict[int, dict] | None = None,
+    burst: float = 1e9,
+) -> tuple[list[Event], Training]:  # fmt: skip
+    training, events = Training(from_flat(FLAT | flat), adjustments=adjustments), []
+    training.at_once = burst
+    for event in training:
+        events.append(event)
+        if by_hand and isinstance(event, Step) and event.phase == "students":
+            training.at_once = 0.0
+            training.adjust(**by_hand.get(event.step, {}))
+    return events, training
+
+
+def of(kind: type, events: list[Event]) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def assert_agree(events: list[Event], others: list[Event], within: float = 1e-3) -> None:
+    """In everything but the switch, and rounding."""
+    events = [event for event in events if not isinstance(event, Switched)]
+    assert [event.kind for event in events] == [event.kind for event in others]
+    for one, other in zip(of(Step, events), of(Step, others), strict=True):
+        assert (one.phase, one.step, one.epoch, one.learning_rate) == (
+            other.phase, other.step, other.epoch, other.learning_rate
+        )  # fmt: skip
+        assert one.loss == pytest.approx(other.loss, rel=within, abs=1e-6)
+        assert {role: list(parts) for role, parts in one.parts.items()} == {
+            role: list(parts) for role, parts in other.parts.items()
+        }
+        for role, parts in one.parts.items():
+            for name, values in parts.items():
+                assert values == pytest.approx(other.parts[role][name], rel=within, abs=1e-6)
+    for one, other in zip(of(Validated, events), of(Validated, others), strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=within, abs=1e-6)
+
+
+def resumed(flat: dict[str, str], after: int) -> list[Event]:
+    """A run that was interrupted after a step of the students and went on in another process."""
+    config = from_flat(FLAT | flat)
+    training, first, is_there = Training(config), [], False
+    for event in training:
+        first.append(event)
+        is_there |= isinstance(event, Step) and (event.phase, event.step) == ("students", after)
+        if is_there and not training.is_talking:
+            break
+    state = training.checkpoint()
+    copy = Checkpoint({name: value.clone() for name, value in state.tensors.items()}, state.values)
+    return [*first, *Training(config, resume=copy)]
+
+
+@has_compiler
+@pytest.mark.filterwarnings("ignore")  # of the compiler, about this machine
+def test_a_compiled_run_is_the_eager_one_but_for_rounding_and_is_repeated_and_resumed_exactly() -> None:
+    compiled, _ = run({"compiled": "true"})
+    assert of(Switched, compiled) == [Switched("students", PER_EPOCH, "compiled")]
+    assert_agree(compiled, run({})[0])
+    assert run({"compiled": "true"}, of(Switched, compiled), burst=0.0)[0] == compiled
+    assert resumed({"compiled": "true"}, PER_EPOCH + 1) == compiled
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {"optimiser": "sgd", "schedule": "cosine", "clip": "0.5", "weight_decay": "0.01"},
+        {"optimiser": "adam", "ema": "0.9", "labelled": "40"},
+        {"optimiser": "adamw", "control": "false", "keep": "best", "patience": "3"},
+        {"dataset": "digits", "student": "cnn", "student_normalisation": "batch", "epochs": "3", "optimiser": "sgd"},
+        {"method": "dist", "dataset": "digits", "epochs": "3"},
+        {"scheme": "unlabelled", "labelled": "12", "epochs": "3"},
+        {"scheme": "born_again", "epochs": "3"},
+    ],
+    ids=str,
+)
+def test_every_way_of_learning_goes_on_as_it_was(flat: dict[str, str], traced: list[int]) -> None:
+    compiled, training = run(flat | {"compiled": "true"})
+    assert traced
+    assert of(Switched, compiled)
+    assert_agree(compiled, run(flat)[0])
+    for network in training.networks.values():  # a network of its own at the end, and not a row of a stack
+        assert all(value.untyped_storage().nbytes() == value.nbytes for value in network.parameters())
+
+
+@pytest.mark.parametrize("after", [PER_EPOCH - 1, PER_EPOCH, 2 * PER_EPOCH + 1])
+@pytest.mark.parametrize("flat", [{"ema": "0.9"}, {"optimiser": "sgd", "keep": "best"}], ids=str)
+def test_an_interruption_changes_no_number(flat: dict[str, str], after: int, traced: list[int]) -> None:
+    assert resumed(flat | {"compiled": "true"}, after) == run(flat | {"compiled": "true"})[0]
+
+
+def test_a_change_by_hand_takes_effect_at_its_step_and_compiles_nothing_anew(traced: list[int]) -> None:
+    by_hand = {7: {"temperature": 9.0, "learning_rate": 0.01}, 11: {"alpha": 0.1}}
+    compiled, _ = run({"compiled": "true"}, by_hand=by_hand)
+    assert len(traced) == 1
+    assert [(change.step, change.option) for change in of(Adjusted, compiled)] == [
+        (7, "temperature"), (7, "learning_rate"), (11, "alpha")
+    ]  # fmt: skip
+    assert_agree(compiled, run({}, by_hand=by_hand)[0])
+    changes = [event for event in compiled if isinstance(event, Adjusted | Switched)]
+    assert run({"compiled": "true"}, changes)[0] == compiled
+
+
+def test_a_change_of_what_was_compiled_ends_it_at_its_step_and_is_repeated_so(traced: list[int]) -> None:
+    flat, by_hand = {"method": "logit_mse"}, {7: {"soft_weight": 0.1}}
+    compiled, _ = run(flat | {"compiled": "true"}, by_hand=by_hand)
+    assert [(own.step, own.path) for own in of(Switched, compiled)] == [(PER_EPOCH, "compiled"), (7, "eager")]
+    assert_agree(compiled, run(flat, by_hand=by_hand)[0])
+    changes = [event for event in compiled if isinstance(event, Adjusted | Switched)]
+    assert run(flat | {"compiled": "true"}, changes)[0] == compiled
+
+
+def test_a_repetition_switches_where_its_record_says_and_nowhere_else(traced: list[int]) -> None:
+    later = Switched("students", 3 * PER_EPOCH, "compiled")
+    assert of(Switched, run({"compiled": "true"}, [later])[0]) == [later]
+    elsewhere = run({"compiled": "true"}, [Switched("another phase", 2, "compiled")])[0]
+    assert elsewhere == run({})[0]
+
+
+@pytest.mark.parametrize("burst", [0.0, 1e9])
+def test_what_is_not_finite_ends_the_run_as_it_ends_an_eager_one(burst: float, traced: list[int]) -> None:
+    def ending(flat: dict[str, str]) -> tuple[Failed, dict[str, torch.Tensor]]:
+        training, events = Training(from_flat(FLAT | flat)), []
+        for event in training:
+            training.at_once = burst
+            if isinstance(event, Step) and (event.phase, event.step) == ("students", 2 * PER_EPOCH):
+                with torch.no_grad():
+                    next(training.networks["student"].parameters()).fill_(float("inf"))
+            events.append(event)
+        (failed,) = of(Failed, events)
+        return failed, training.networks["student"].state_dict()
+
+    compiled, weights = ending({"compiled": "true"})
+    eager, kept = ending({})
+    assert compiled == eager
+    assert traced
+    torch.testing.assert_close(weights, kept, rtol=1e-3, atol=1e-5)
+
+
+def test_without_a_compiler_a_run_stays_eager_and_a_repetition_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("no C++ compiler was found")
+
+    monkeypatch.setattr(compilation, "compile_graph", fails)
+    eager = run({})[0]
+    assert run({"compiled": "true"})[0] == eager
+    assert not any("compiled again" in record.message for record in caplog.records)
+    assert run({"compiled": "true"}, [Switched("students", PER_EPOCH, "compiled")])[0] == eager
+    assert sum("compiled again" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {"method": "hints"},
+        {"scheme": "mutual"},
+        {"method": "curriculum_temperature"},
+        {"dataset": "digits", "flip": "true"},
+        {"precision": "bfloat16"},
+    ],
+    ids=str,
+)
+def test_what_is_not_alike_enough_is_left_as_it_is(flat: dict[str, str], traced: list[int]) -> None:
+    short = {"epochs": "2", **flat}
+    assert run({**short, "compiled": "true"})[0] == run(short)[0]
+    assert not traced
+
+
+def test_a_stored_run_knows_which_path_computed_which_step(
+    runs: Runs, small_with: Callable[..., RunConfig], traced: list[int]
+) -> None:
+    config = small_with(**FLAT, compiled="true")
+    name = runs.start(config)
+    assert wait_for_end(runs, name) == COMPLETED
+    stored = said(runs, name)
+    assert of(Switched, stored) == [Switched("students", PER_EPOCH, "compiled")]
+    assert list(Training(config, adjustments=of(Switched, stored))) == stored
