@@ -18,26 +18,27 @@ from typing import Any
 import pytest
 import torch
 
-from kd_core import uploads, weights
-from kd_core.atlas import charted
-from kd_core.catalogue import find
-from kd_core.checkpoint import Checkpoint
-from kd_core.config import RunConfig, from_flat
+from kd_core.analysis.replay import Recall
+from kd_core.analysis.sweep_results import charted
+from kd_core.analysis.verdict import verdict
+from kd_core.base.events import Adjusted, Event, Finished, from_json, to_json
+from kd_core.base.registry import find
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import forget
-from kd_core.events import Adjusted, Event, Finished, from_json, to_json
-from kd_core.kept import KeptPhases
-from kd_core.labels import Labelling, Labels
-from kd_core.ledger import Ledger, Search
-from kd_core.recall import Recall
-from kd_core.rows import Run
-from kd_core.runs import COMPLETED, INTERRUPTED, STOPPED, Runs
+from kd_core.files import uploads
+from kd_core.files.checkpoint import Checkpoint
+from kd_core.nn import weights
+from kd_core.nn.inference import answers
+from kd_core.runs.manager import COMPLETED, INTERRUPTED, STOPPED, Runs
 from kd_core.schemes import comparison_of
-from kd_core.store import Store
-from kd_core.teaching import answers
-from kd_core.training import Training
-from kd_core.trash import Trash
-from kd_core.verdict import verdict
-from tests.waiting import wait_for_end
+from kd_core.store.annotations import Labelling, Labels
+from kd_core.store.queries import Ledger, Search
+from kd_core.store.records import Run
+from kd_core.store.store import Store
+from kd_core.store.teacher_cache import KeptPhases
+from kd_core.store.trash import Trash
+from kd_core.training.loop import Training
+from tools.testing.waiting import wait_for_end
 
 FIXTURES = Path(__file__).parent / "fixtures"
 STORED: dict[str, Any] = json.loads((FIXTURES / "data-folder-89d1298.json").read_text(encoding="utf-8"))
