@@ -21,7 +21,7 @@ from pages.ui.app.errors import spared
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
 PAGES = (
     ("start", "Start"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
