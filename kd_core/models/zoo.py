@@ -11,7 +11,7 @@ from torch import nn
 from kd_core.base.options import choice, switch, whole
 from kd_core.models import Model
 from kd_core.models._layers import refused
-from kd_core.models._torchvision import SOURCES, in_a_row, taken_apart
+from kd_core.models._torchvision_stages import SOURCES, in_a_row, taken_apart
 
 NOTHING, BODY = "nothing", "all but the head"
 STAGES = ("stem", *(f"stage {number}" for number in range(1, 6)))

@@ -9,7 +9,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.models._torchvision import SOURCES, in_a_row
+from kd_core.models._torchvision_stages import SOURCES, in_a_row
 from kd_core.models.zoo import Zoo
 from kd_core.nn.hooks import shapes
 
