@@ -19,7 +19,7 @@ from kd_core.config import label_subset, plan
 from kd_core.config.run import from_flat
 from kd_core.datasets import Data, Split, digits
 from kd_core.models import cnn
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 
 SEEDS = range(10, 20)
 
@@ -39,9 +39,9 @@ def replaced(owner: Any, **values: Any) -> Iterator[None]:
         datasets.forget(digits.Digits())
 
 
-def evenly(self: label_subset.Labels, data: Data, seed: int) -> Split:
+def evenly(self: label_subset.LabelSubset, data: Data, seed: int) -> Split:
     """The same number of labelled examples of every class."""
-    shown = random_draw(label_subset.Labels(), data, seed)
+    shown = random_draw(label_subset.LabelSubset(), data, seed)
     rank = torch.zeros(len(shown), dtype=torch.long)
     for label in range(len(data.classes)):
         members = shown.labels == label
@@ -50,7 +50,7 @@ def evenly(self: label_subset.Labels, data: Data, seed: int) -> Split:
     return Split(shown.inputs[rows], shown.labels[rows])
 
 
-random_draw: Callable[[label_subset.Labels, Data, int], Split] = label_subset.Labels.apply
+random_draw: Callable[[label_subset.LabelSubset, Data, int], Split] = label_subset.LabelSubset.apply
 
 
 def row(name: str, **flat: str) -> None:
@@ -58,7 +58,7 @@ def row(name: str, **flat: str) -> None:
     kept: dict[str, Any] = {}
     baselines, gains = [], []
     for seed in SEEDS:
-        looks = [e for e in Training(from_flat({**flat, "seed": seed}), kept=kept) if isinstance(e, Validated)]
+        looks = [e for e in Trainer(from_flat({**flat, "seed": seed}), cache=kept) if isinstance(e, Validated)]
         last = looks[-1].accuracy
         baselines.append(100 * last["baseline"])
         gains.append(100 * (last["student"] - last["baseline"]))
@@ -72,7 +72,7 @@ def row(name: str, **flat: str) -> None:
 
 def main() -> None:
     """Prints the table."""
-    plan.LOOKS = 1  # the last look is all that is needed here
+    plan.MAX_EVALUATIONS = 1  # the last look is all that is needed here
     row("default")
     with replaced(digits, MEAN=0.0, STD=1.0):
         row("inputs not standardised")
@@ -83,7 +83,7 @@ def main() -> None:
     row("batch normalisation", teacher_normalisation="batch")
     row("no normalisation", teacher_normalisation="none")
     row("fully connected teacher", teacher="mlp", teacher_widths="256-256")
-    with replaced(label_subset.Labels, apply=evenly):
+    with replaced(label_subset.LabelSubset, apply=evenly):
         row("labelled examples even over the classes")
     row("all labels, 20 epochs", labelled="0", epochs="20")
     row("all labels, 120 epochs", labelled="0")

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.support.rows import Row, report
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 from tools.testing.killed_runs import killed
 
 KILLS = 6  # of each run, which may be over before the last one
@@ -35,13 +35,13 @@ def measure() -> list[Row]:
     for number in range(RUNS):
         name, flat = kinds[number % len(kinds)]
         flat |= {"seed": str(number)}
-        whole = len(list(Training(from_flat(flat))))
+        whole = len(list(Trainer(from_flat(flat))))
         moments = sorted(chance.randrange(whole * 9 // 10) for _ in range(KILLS))
         begun = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             history = killed(Path(folder), flat, moments, chance, CHANGES if number % 2 else {})
         changes = [event for event in history.final.values() if isinstance(event, Adjusted)]
-        expected = list(Training(from_flat(flat), adjustments=changes))
+        expected = list(Trainer(from_flat(flat), adjustments=changes))
         is_same = list(history.final.values()) == expected and history.state == "completed"
         same += [float(is_same and len(changes) == number % 2)] * history.kills
         lost.append(float(history.lost))

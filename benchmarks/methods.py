@@ -14,49 +14,51 @@ from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks.support.cells import gain, spread
 from kd_core.base.events import Finished
-from kd_core.base.registry import members
-from kd_core.config.comparison import SEEDS, Test
+from kd_core.base.registry import plugins
+from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
 from kd_core.config.run import from_flat
 from kd_core.methods import FAMILIES
-from kd_core.training.loop import Kept, Training
+from kd_core.training.loop import PhaseCache, Trainer
 from tools.docs import README, put
 
 SETTINGS = {"50 labels": {"labelled": "50"}, "all labels": {"labelled": "0", "epochs": "40"}}
 COMMON = {"dataset": "digits", "student": "cnn", "student_width": "8"}
-_kept: Kept = {}  # one teacher for all runs of a process
+_kept: PhaseCache = {}  # one teacher for all runs of a process
 
 
-def run(method: str, setting: str, seed: int) -> Test:
+def run(method: str, setting: str, seed: int) -> TestMetrics:
     """The judgement on the test split."""
     config = from_flat({**COMMON, **SETTINGS[setting], "method": method, "seed": str(seed)})
-    *_, finished = Training(config, kept=_kept)
+    *_, finished = Trainer(config, cache=_kept)
     assert isinstance(finished, Finished)
     assert finished.outcome == "completed", f"{method}, {setting}, seed {seed}: {finished.outcome}"
     return finished.test
 
 
-def cell(tests: list[Test]) -> str:
+def cell(tests: list[TestMetrics]) -> str:
     """The student's accuracy over the seeds, and its gain."""
     return f"{spread([test['student']['accuracy'] for test in tests])} | {gain(tests)}"
 
 
-def baseline(tests: list[Test]) -> str:
+def baseline(tests: list[TestMetrics]) -> str:
     """The baseline's accuracy over the seeds."""
     return f"{spread([test['baseline']['accuracy'] for test in tests])} | "
 
 
 def main() -> None:
     """Measures, prints, and writes into the README. Names of methods as arguments measure these, and the rest stays."""
-    names = sorted(members("methods"), key=lambda name: (FAMILIES.index(members("methods")[name].family), name))
+    names = sorted(plugins("methods"), key=lambda name: (FAMILIES.index(plugins("methods")[name].family), name))
     text = README.read_text(encoding="utf-8")
     if sys.argv[1:]:
         with ProcessPoolExecutor(os.cpu_count()) as pool:
             for name in sys.argv[1:]:
                 rows = {
-                    setting: list(pool.map(run, [name] * SEEDS, [setting] * SEEDS, range(SEEDS)))
+                    setting: list(
+                        pool.map(run, [name] * DEFAULT_SEEDS, [setting] * DEFAULT_SEEDS, range(DEFAULT_SEEDS))
+                    )
                     for setting in SETTINGS
                 }
-                row = f"| `{name}` | {members('methods')[name].family} | {' | '.join(map(cell, rows.values()))} |"
+                row = f"| `{name}` | {plugins('methods')[name].family} | {' | '.join(map(cell, rows.values()))} |"
                 text = re.sub(rf"^\| `{name}` \| [\w-]+ \| \d.*$", lambda _, row=row: row, text, flags=re.MULTILINE)
                 print(row, flush=True)
         README.write_text(text, encoding="utf-8")
@@ -70,15 +72,17 @@ def main() -> None:
             (name, setting, seed): pool.submit(run, name, setting, seed)
             for name in names
             for setting in SETTINGS
-            for seed in range(SEEDS)
+            for seed in range(DEFAULT_SEEDS)
         }
         for number, name in enumerate(names):
-            tests = {setting: [asked[name, setting, seed].result() for seed in range(SEEDS)] for setting in SETTINGS}
+            tests = {
+                setting: [asked[name, setting, seed].result() for seed in range(DEFAULT_SEEDS)] for setting in SETTINGS
+            }
             if not number:
                 lines.append("| no teacher | baseline | " + " | ".join(map(baseline, tests.values())) + "|")
                 print("\n".join(lines), flush=True)
             cells = " | ".join(map(cell, tests.values()))
-            lines.append(f"| `{name}` | {members('methods')[name].family} | {cells} |")
+            lines.append(f"| `{name}` | {plugins('methods')[name].family} | {cells} |")
             print(lines[-1], flush=True)
     README.write_text(put(README.read_text(encoding="utf-8"), "table", "\n".join(lines)), encoding="utf-8")
 

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from benchmarks.support.cells import gain, spread
 from kd_core.base.events import Finished
 from kd_core.base.options import as_text
-from kd_core.base.registry import find
-from kd_core.config.comparison import SEEDS, Comparison, Test
-from kd_core.config.plan import behind, steps_per_epoch
+from kd_core.base.registry import find_plugin
+from kd_core.config.comparison import DEFAULT_SEEDS, Comparison, TestMetrics
+from kd_core.config.plan import dependencies, steps_per_epoch
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.schemes import plan_of
-from kd_core.training.loop import Kept, Training
+from kd_core.training.loop import PhaseCache, Trainer
 from tools.docs import README, put
 
-_kept: Kept = {}  # teachers of all runs of a process
+_kept: PhaseCache = {}  # teachers of all runs of a process
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ ROWS = (
 )
 
 
-def run(scheme: str, flat: tuple[tuple[str, str], ...], seed: int) -> Test:
+def run(scheme: str, flat: tuple[tuple[str, str], ...], seed: int) -> TestMetrics:
     """The judgement on the test split."""
-    *_, finished = Training(from_flat({"dataset": "digits", "scheme": scheme, **dict(flat), "seed": seed}), kept=_kept)
+    *_, finished = Trainer(from_flat({"dataset": "digits", "scheme": scheme, **dict(flat), "seed": seed}), cache=_kept)
     assert isinstance(finished, Finished)
     assert finished.outcome == "completed", f"{scheme} {flat}, seed {seed}: {finished.outcome}"
     return finished.test
@@ -88,7 +88,7 @@ def run(scheme: str, flat: tuple[tuple[str, str], ...], seed: int) -> Test:
 
 def compared(row: Row) -> Comparison:
     """What the row compares: its own choice, or the scheme's."""
-    return row.of or find("schemes", row.scheme).compares  # type: ignore[attr-defined]
+    return row.of or find_plugin("schemes", row.scheme).comparison  # type: ignore[attr-defined]
 
 
 def longer(row: Row) -> tuple[tuple[str, str], ...]:
@@ -97,7 +97,7 @@ def longer(row: Row) -> tuple[tuple[str, str], ...]:
     phases, data, of = plan_of(config), load(config.dataset), compared(row)
     steps = {of.role: 0, of.control: 0}
     for role in steps:
-        roles = behind(phases, role)
+        roles = dependencies(phases, role)
         for phase in phases:
             count = sum(own.role in roles for own in phase.learners)
             steps[role] += count * phase.recipe.epochs * steps_per_epoch(phase, data)
@@ -115,18 +115,18 @@ def main() -> None:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         runs = {}
         for row in ROWS:
-            for seed in range(SEEDS):
+            for seed in range(DEFAULT_SEEDS):
                 key = (row.scheme, tuple(row.flat.items()), seed)
                 runs.setdefault(key, pool.submit(run, *key))
                 if row.is_costly:
                     runs.setdefault(("offline", longer(row), seed), pool.submit(run, "offline", longer(row), seed))
         for row in ROWS:
-            tests = [runs[row.scheme, tuple(row.flat.items()), seed].result() for seed in range(SEEDS)]
+            tests = [runs[row.scheme, tuple(row.flat.items()), seed].result() for seed in range(DEFAULT_SEEDS)]
             of = compared(row)
             sides = [spread([test[role][of.measure] for test in tests]) for role in (of.role, of.control)]
             long = ""
             if row.is_costly:
-                alone = [runs["offline", longer(row), seed].result()["baseline"] for seed in range(SEEDS)]
+                alone = [runs["offline", longer(row), seed].result()["baseline"] for seed in range(DEFAULT_SEEDS)]
                 both = [{of.role: test[of.role], "alone": other} for test, other in zip(tests, alone, strict=True)]
                 long = f"{spread([own['accuracy'] for own in alone])}: {gain(both, Comparison(of.role, 'alone'))}"
             lines.append(f"| `{row.scheme}` | {row.asked} | {sides[0]} | {sides[1]} | {gain(tests, of)} | {long} |")

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.support.rows import Row, report
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import from_flat
-from kd_core.runs.manager import COMPLETED, Runs
+from kd_core.runs.manager import COMPLETED, RunManager
 from tools.testing.waiting import wait_for_end
 
 RUNS, WARM = 300, 50
@@ -25,7 +25,7 @@ def measure() -> list[Row]:
     keep_freed_memory()
     memory, threads, files, seconds = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
-        runs = Runs(Path(folder))
+        runs = RunManager(Path(folder))
         for number in range(RUNS):
             begun = time.monotonic()
             run = runs.start(from_flat(SHORT | KINDS[number % len(KINDS)] | {"seed": str(number)}))

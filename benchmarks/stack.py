@@ -14,10 +14,10 @@ import time
 from benchmarks.support.rows import Row, report
 from kd_core.base.events import Event, Finished, Validated
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.runs.control import AT_ONCE
-from kd_core.training.loop import Kept, Training
+from kd_core.runs.control import CHUNK_SECONDS
+from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.vectorized.compilation import ALWAYS, NEVER
-from kd_core.training.vectorized.multi_run.loop import Stacked
+from kd_core.training.vectorized.multi_run.loop import StackedTrainer
 
 ROUNDS, SINGLES = 3, 3
 TEMPERATURES, ALPHAS, SEEDS = (1, 2, 4, 8, 16), (0.1, 0.3, 0.5, 0.7, 0.9), (0, 1, 2)
@@ -28,7 +28,7 @@ STUDENTS = {
     "CNN 4×2, batch norm": ({"labelled": "0", "epochs": "3", **CNN}, 2.0),
 }
 SAME = 0.02  # of a loss: what rounding may make of it in some hundred steps
-_kept: Kept = {}
+_kept: PhaseCache = {}
 
 
 def grid(flat: dict[str, str]) -> list[RunConfig]:
@@ -49,8 +49,8 @@ def loss(said: list[Event]) -> float:
 def single(config: RunConfig) -> tuple[float, int, float]:
     """Seconds, student's steps and last loss of a run of its own."""
     begun = time.perf_counter()
-    training = Training(config, kept=_kept)
-    training.at_once = AT_ONCE
+    training = Trainer(config, cache=_kept)
+    training.chunk_seconds = CHUNK_SECONDS
     said = list(training)
     return time.perf_counter() - begun, training.steps(training.phases[-1]), loss(said)
 
@@ -58,7 +58,7 @@ def single(config: RunConfig) -> tuple[float, int, float]:
 def stacked(configs: list[RunConfig], compiling: str) -> tuple[float, int, list[float], float]:
     """Seconds without those of compiling, students' steps, last losses, seconds of compiling."""
     begun = time.perf_counter()
-    stack = Stacked(configs, kept=_kept, compiling=compiling)
+    stack = StackedTrainer(configs, kept=_kept, compiling=compiling)
     said: dict[int, list[Event]] = {number: [] for number in range(len(configs))}
     for number, event in stack:
         said[number].append(event)

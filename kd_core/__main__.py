@@ -12,16 +12,16 @@ from kd_core.analysis.verdict import verdict
 from kd_core.base.events import Event, Failed, Finished, Switched, Validated, to_json
 from kd_core.base.options import Option, as_text, options_of
 from kd_core.base.process import keep_freed_memory
-from kd_core.base.registry import GROUPS, find, members
+from kd_core.base.registry import GROUPS, find_plugin, plugins
 from kd_core.config import presets
-from kd_core.config.comparison import SEEDS, Comparison
-from kd_core.config.run import MEMBERS, RunConfig, from_flat, settings
+from kd_core.config.comparison import DEFAULT_SEEDS, Comparison
+from kd_core.config.run import PLUGIN_FIELDS, RunConfig, all_options, from_flat
 from kd_core.config.sweep import Sweep
 from kd_core.datasets import Dataset
-from kd_core.files.archive import amount
-from kd_core.runs.control import AT_ONCE
+from kd_core.files.archive import format_bytes
+from kd_core.runs.control import CHUNK_SECONDS
 from kd_core.schemes import comparison_of
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 from kd_core.training.vectorized.multi_run.train_all import train_all
 
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     luck = commands.add_parser("luck", help="the same over several seeds, with the verdict")
     luck.add_argument("--json", action="store_true", help="as one JSON object")
     for command in (train, luck):
-        for name in [name for name, *_ in MEMBERS]:
+        for name in [name for name, *_ in PLUGIN_FIELDS]:
             command.add_argument(f"--{name}", help=f"which {name}; see the list command")
         for name, (owners, option) in _merged_settings().items():
             command.add_argument(f"--{name.replace('_', '-')}", dest=name, help=f"{owners}: {_escaped(option)}")
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _preset(given)
     is_json, chosen = given.pop("json"), given.pop("command")
     if chosen == "list":
-        print(json.dumps(catalogue(), indent=2, ensure_ascii=False) if is_json else _as_text(catalogue()))
+        print(json.dumps(list_choices(), indent=2, ensure_ascii=False) if is_json else _as_text(list_choices()))
         return 0
     try:
         config = from_flat({name: value for name, value in given.items() if value is not None})
@@ -68,8 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(config: RunConfig, is_json: bool) -> int:
-    failed, training = False, Training(config)
-    training.at_once = AT_ONCE
+    failed, training = False, Trainer(config)
+    training.chunk_seconds = CHUNK_SECONDS
     for event in training:
         failed |= isinstance(event, Failed)
         if is_json:
@@ -102,18 +102,18 @@ def _preset(given: dict[str, Any]) -> int:
 def _fetch(names: Sequence[str]) -> int:
     """Several data sets one after the other; none is begun if a name is wrong."""
     try:
-        wanted = [find("datasets", name, "fetch")() for name in names]
+        wanted = [find_plugin("datasets", name, "fetch")() for name in names]
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     for dataset in wanted:
         assert isinstance(dataset, Dataset)
-        if dataset.is_here():
+        if dataset.is_available():
             print(f"{dataset.title} is on this machine already.")
             continue
         line = _Line()
         try:
-            dataset.fetch(line.show)
+            dataset.download(line.show)
         except ValueError as error:
             line.end()
             print(f"{dataset.name}: {error}", file=sys.stderr)
@@ -130,7 +130,7 @@ class _Line:
         self.shown = ""
 
     def show(self, what: str, done: int, total: int) -> None:
-        share = f"{done / total:.0%} of {amount(total)}" if total else amount(done)
+        share = f"{done / total:.0%} of {format_bytes(total)}" if total else format_bytes(done)
         text = f"{what}: {share}"
         if text == self.shown:
             return
@@ -147,7 +147,7 @@ class _Line:
 
 def _luck(config: RunConfig, is_json: bool) -> int:
     """The seeds from the chosen one on; the teacher is trained once."""
-    sweep, tests = Sweep.over_seeds(config, range(config.seed, config.seed + SEEDS)), {}
+    sweep, tests = Sweep.over_seeds(config, range(config.seed, config.seed + DEFAULT_SEEDS)), {}
     for number, event in train_all(sweep.configs()):
         if not isinstance(event, Finished):
             continue
@@ -163,7 +163,13 @@ def _luck(config: RunConfig, is_json: bool) -> int:
     return 0
 
 
-def catalogue() -> dict[str, list[dict[str, Any]]]:
+ATTRIBUTES = {
+    "paper": "paper", "formula": "formula", "needs": "requires", "origin": "defaults_source", "trap": "pitfall",
+    "source": "source", "licence": "licence",
+}  # fmt: skip
+
+
+def list_choices() -> dict[str, list[dict[str, Any]]]:
     """Every choice of every group with its options, family and paper, as plain values."""
     return {
         group: [
@@ -171,13 +177,9 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                 "name": name,
                 "title": cls.title,
                 "family": cls.family,
-                "idea": cls.idea,
-                **{
-                    key: getattr(cls, key)
-                    for key in ("paper", "formula", "needs", "origin", "trap", "source", "licence")
-                    if hasattr(cls, key)
-                },
-                **({"size": cls().size} if issubclass(cls, Dataset) else {}),
+                "idea": cls.summary,
+                **{key: getattr(cls, attribute) for key, attribute in ATTRIBUTES.items() if hasattr(cls, attribute)},
+                **({"size": cls().download_size} if issubclass(cls, Dataset) else {}),
                 "options": {
                     key: {
                         "default": as_text(cls.__dataclass_fields__[key].default),  # type: ignore[attr-defined]
@@ -188,7 +190,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                     for key, option in options_of(cls).items()
                 },
             }
-            for name, cls in members(group).items()
+            for name, cls in plugins(group).items()
         ]
         for group in GROUPS
     }
@@ -197,7 +199,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
 def _merged_settings() -> dict[str, tuple[str, Option]]:
     """One command-line flag per flat name; several families may share one."""
     merged: dict[str, tuple[str, Option]] = {}
-    for name, owner, option in settings():
+    for name, owner, option in all_options():
         owners = merged[name][0] + ", " if name in merged else ""
         merged[name] = (owners + owner, option)
     return merged
@@ -215,7 +217,8 @@ def _as_text(groups: dict[str, list[dict[str, Any]]]) -> str:
             lines.append(f"  {choice['name']:<16} {choice['idea']}")
             if choice.get("size"):
                 lines.append(
-                    f"    {amount(choice['size'])} to fetch. Source: {choice['source']}. Licence: {choice['licence']}."
+                    f"    {format_bytes(choice['size'])} to fetch. Source: {choice['source']}. Licence: "
+                    f"{choice['licence']}."
                 )
             lines += [f"    {key:<14} {o['default']:>8}  {o['help']}" for key, o in choice["options"].items()]
     return "\n".join(lines)

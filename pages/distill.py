@@ -4,20 +4,20 @@ import streamlit as st
 
 from pages.ui.app import shell
 
-shell.guard()
+shell.ensure_navigation()
 
 st.title("Distill")
 
 from kd_core.runs import manager
 from pages.ui.form import form
 from pages.ui.run import annotations, diagnosis, history, live_view, trash, verdict
-from pages.ui.run.frames import reel
+from pages.ui.run.frames import run_frames
 
-shared = manager.shared()
+shared = manager.get_manager()
 wanted = st.query_params.get("run")
 row = shared.store.run(wanted) if wanted else None
 if wanted and row is None:
-    trash.missing(wanted)
+    trash.show_missing(wanted)
     if st.button("Show the lab without it", icon=":material/arrow_back:"):
         del st.query_params["run"]
         st.rerun()
@@ -37,11 +37,11 @@ if row is None:
     st.caption("Press start: teacher, student and baseline appear here as they learn.")
 else:
     st.header("Watch" if is_active else "The run")
-    annotations.header(row, history.in_a_line(row))
+    annotations.header(row, history.describe_run(row))
     if not is_active:
         history.outcome(row)
-        verdict.say(row)
-        verdict.is_it_luck(row)
+        verdict.show_verdict(row)
+        verdict.more_seeds(row)
         diagnosis.card(row)
         st.page_link(
             "pages/temperature.py", label="Turn the temperature of what these networks answer",
@@ -58,5 +58,5 @@ else:
     live_view.follow(row, is_active, panels=("surfaces", "curves", "bars"))
     if not is_active:
         st.subheader("What each network saw, costs and can do")
-        verdict.table(row, reel(row.id))
+        verdict.table(row, run_frames(row.id))
 history.earlier(row)

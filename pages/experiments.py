@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.app import shell
 
-shell.guard()
+shell.ensure_navigation()
 
 st.title("Experiments")
 st.markdown(
@@ -19,11 +19,11 @@ st.markdown(
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
 from kd_core.config import presets
 from pages.ui import experiments
-from pages.ui.text.escape import plain
+from pages.ui.text.escape import escape_markdown
 
 wanted = st.query_params.get("preset", "")
-if wanted and wanted not in {preset.name for preset in presets.listed()}:
-    st.error(f"There is no experiment called “{plain(wanted)}”. All of them are below.")
+if wanted and wanted not in {preset.name for preset in presets.all_presets()}:
+    st.error(f"There is no experiment called “{escape_markdown(wanted)}”. All of them are below.")
 
 for source, found in presets.sources():
     st.header(source.title)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.app import shell
 
-shell.guard()
+shell.ensure_navigation()
 
 st.title("Inspect")
 st.markdown(
@@ -24,13 +24,13 @@ from pages.ui.inspect import (
 )
 from pages.ui.widgets import charts
 
-url_state.follow()
-row = run_picker.chosen()
+url_state.restore()
+row = run_picker.selected_run()
 if row is None:
     st.stop()
 wanted, refused = url_state.asked()
-shown = run_picker.subject(row, wanted)
-wanted = url_state.fitted(wanted, refused, shown.seen)
+shown = run_picker.inspect_run(row, wanted)
+wanted = url_state.fitted(wanted, refused, shown.inspection)
 run_picker.choices(shown)
 changed_examples.summary(shown)
 
@@ -49,17 +49,17 @@ changed_examples.examples(shown, wanted)
 st.header("How many of each class are found")
 class_recall.dots(shown)
 
-if shown.recall.data.is_planar:
+if shown.replay.data.is_planar:
     st.header("Where the classes end")
     st.markdown("The decision surfaces as they formed: press play, or move through the epochs.")
-    surface_replay.replay(row, wanted)
+    surface_replay.show_surfaces(row, wanted)
 
 st.header("How the networks see the examples")
 st.markdown(
     "What reaches the last layer of each network, the embedding, projected on the two directions in which it varies "
     "most (PCA). Each network has directions of its own: compare how the classes lie, not where."
 )
-embeddings.embeddings(shown, wanted, changed_examples.behind(shown, wanted))
+embeddings.embeddings(shown, wanted, changed_examples.visible_examples(shown, wanted))
 
 st.divider()
-charts.pictures()
+charts.format_picker()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.app import shell
 
-shell.guard()
+shell.ensure_navigation()
 
 st.title("Teach a small network with a big one")
 st.markdown(
@@ -18,14 +18,14 @@ from kd_core.runs import manager
 from pages.ui import start
 from pages.ui.run import live_view
 
-run = start.newest(may_begin=st.query_params.get("autoplay") != "0")
+run = start.demo_run(may_begin=st.query_params.get("autoplay") != "0")
 if run is None:
     if st.button("Watch it learn", type="primary", icon=":material/play_arrow:"):
         del st.query_params["autoplay"]
         st.rerun()
     st.stop()
 
-row, status = manager.shared().store.run(run), manager.shared().status(run)
+row, status = manager.get_manager().store.run(run), manager.get_manager().status(run)
 assert row is not None
 assert status is not None
 is_active = status.is_active

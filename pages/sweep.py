@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.app import shell
 
-shell.guard()
+shell.ensure_navigation()
 
 st.title("Sweep")
 st.markdown(
@@ -15,21 +15,24 @@ st.markdown(
 # The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
 from kd_core.runs import manager
 from pages.ui.sweep import form, progress, url_state
-from pages.ui.text.escape import plain
+from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import charts
 
-url_state.follow()
+url_state.restore()
 wanted = st.query_params.get("sweep", "")[:40]
-row = manager.shared().store.sweep(wanted) if wanted else None
+row = manager.get_manager().store.sweep(wanted) if wanted else None
 said = ""
 if wanted and row is None:
-    said = f"There is no sweep called “{plain(wanted)}” here. It may belong to another machine, or have been deleted."
+    said = (
+        f"There is no sweep called “{escape_markdown(wanted)}” here. "
+        "It may belong to another machine, or have been deleted."
+    )
 elif row is not None and not row.is_readable:
     said = "This sweep needs a method, a network or data that this installation does not have, so it cannot be shown."
 if said:
     st.error(said)
     if st.button("Show the page without it", icon=":material/arrow_back:"):
-        url_state.look(sweep="", cell="", confirmed="")
+        url_state.update_url(sweep="", cell="", confirmed="")
         st.rerun()
     st.stop()
 
@@ -42,5 +45,5 @@ else:
     st.header("The map")
     progress.follow(row, wish.view)
     st.divider()
-    charts.pictures()
+    charts.format_picker()
 progress.earlier(wanted)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.app import shell
 
-shell.guard()
+shell.ensure_navigation()
 
 st.title("Temperature")
 st.markdown(
@@ -12,16 +12,16 @@ st.markdown(
     "through. Turn the handle at the foot of the window: every figure on this page follows."
 )
 
-from kd_core.analysis.replay import Recall
+from kd_core.analysis.replay import Replay
 from kd_core.runs import manager
-from pages.ui.app.errors import spared
+from pages.ui.app.errors import catch_errors
 from pages.ui.run import run_picker
 from pages.ui.temperature import url_state
-from pages.ui.temperature.input_panel import closeup
-from pages.ui.temperature.instruments import Bench
+from pages.ui.temperature.input_panel import input_panel
+from pages.ui.temperature.instruments import Instruments
 
-url_state.follow()
-row = run_picker.chosen()
+url_state.restore()
+row = run_picker.selected_run()
 if row is None:
     st.stop()
 is_active = row.state in manager.ACTIVE
@@ -29,26 +29,26 @@ is_active = row.state in manager.ACTIVE
 
 def instruments(run: str) -> None:
     """All of the page that depends on the run. While it trains, drawn again every second."""
-    url_state.follow()
-    now = manager.shared().store.run(run)
+    url_state.restore()
+    now = manager.get_manager().store.run(run)
     if st.query_params.get("run", run) != run:  # another one was chosen
         st.rerun()
     if now is None or (now.state in manager.ACTIVE) != is_active:
         st.rerun()
     assert now is not None
-    recall = Recall(manager.shared().store, now)
+    recall = Replay(manager.get_manager().store, now)
     method = recall.config.method.values()
     usual = {"alpha": method["alpha"]} if "alpha" in method and "label_weight" not in method else {}
-    view = url_state.current(recall.data.classes, len(recall.rows(recall.shown)), usual)
-    moment = recall.at(view.epoch)
-    bench = Bench(recall, moment, view)
+    view = url_state.current(recall.data.classes, len(recall.rows(recall.visible_split)), usual)
+    moment = recall.snapshot_at(view.epoch)
+    bench = Instruments(recall, moment, view)
     which, when = st.columns([3, 2], gap="large")
     with which:
-        run_picker.choice(now)
+        run_picker.run_picker(now)
     with when:
-        run_picker.epoch(recall, moment, is_active)
+        run_picker.epoch_picker(recall, moment, is_active)
 
-    closeup(bench)
+    input_panel(bench)
     bench.dock()
 
     st.subheader("Why the loss carries a T²")
@@ -64,7 +64,7 @@ def instruments(run: str) -> None:
         "Each row is a true class, each column what its examples get on average. Hide the diagonal to see the rest: "
         "which wrong answers are less wrong is what a label cannot say."
     )
-    bench.knowledge()
+    bench.class_similarity()
 
     st.subheader("As sure as it is right?")
     st.markdown(
@@ -81,7 +81,7 @@ def instruments(run: str) -> None:
     bench.sources()
 
 
-st.fragment(spared(instruments), run_every=1.0 if is_active else None, key=f"instruments {row.id}")(row.id)
+st.fragment(catch_errors(instruments), run_every=1.0 if is_active else None, key=f"instruments {row.id}")(row.id)
 # Room for the dock, and what has the focus is never behind it.
 st.html(
     "<style>.stMainBlockContainer { padding-bottom: 9rem } "

@@ -10,7 +10,7 @@ import pytest
 
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs import event_writer
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 
 SMALL = {"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "40"}
 
@@ -26,8 +26,8 @@ def small_with() -> Callable[..., RunConfig]:
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    runs = Runs(tmp_path)
+def runs(tmp_path: Path) -> Iterator[RunManager]:
+    runs = RunManager(tmp_path)
     yield runs
     runs.close()
 
@@ -36,7 +36,7 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events and checkpoints are written many times a second, and tried again as often."""
     monkeypatch.setattr(event_writer, "CHECKPOINT_SECONDS", 0.1)
-    monkeypatch.setattr(event_writer, "CHECKPOINT_SHARE", 1.0)
+    monkeypatch.setattr(event_writer, "CHECKPOINT_FRACTION", 1.0)
     monkeypatch.setattr(event_writer, "FLUSH_SECONDS", 0.02)
     monkeypatch.setattr(event_writer, "RETRY_SECONDS", 0.05)
 
@@ -55,7 +55,7 @@ def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def tiny(data_home: Path) -> Iterator[dict[str, Any]]:
     """What was published in each data set that is fetched; all of them are fetched into the home, from this machine."""
     # Imported here: torchvision takes seconds, and most tests need none of it.
-    from kd_core.base.registry import find
+    from kd_core.base.registry import find_plugin
     from tools.testing.dataset_files import PUBLISHED
     from tools.testing.http_server import Host
 
@@ -67,6 +67,6 @@ def tiny(data_home: Path) -> Iterator[dict[str, Any]]:
             host.files |= one.files
             for cls, attribute, value in one.patches:
                 patch.setattr(cls, attribute, value)
-            find("datasets", name)().fetch(lambda *_: None)  # type: ignore[attr-defined]
+            find_plugin("datasets", name)().download(lambda *_: None)  # type: ignore[attr-defined]
         host.close()
         yield published

@@ -20,10 +20,10 @@ from kd_core.base.events import Event, Failed, Probed, Step, Surface, Validated
 from kd_core.config import plan
 from kd_core.config.run import RunConfig
 from kd_core.runs import manager
-from kd_core.runs.control import AT_ONCE
+from kd_core.runs.control import CHUNK_SECONDS
 from kd_core.training import loop
-from kd_core.training.loop import Kept, Training
-from kd_core.training.phase import Lesson
+from kd_core.training.loop import PhaseCache, Trainer
+from kd_core.training.phase import PhaseTrainer
 from kd_core.training.vectorized import step
 
 PHASE = "students"
@@ -41,18 +41,18 @@ class Noted(NamedTuple):
     event: Step | Validated | Probed | Surface
 
 
-class Looked(Lesson):
+class Looked(PhaseTrainer):
     """Counts the processor time of its looks."""
 
-    def look(self, done: int) -> list[Event]:
+    def evaluate(self, done: int) -> list[Event]:
         begun = time.thread_time()
         try:
-            return super().look(done)
+            return super().evaluate(done)
         finally:
             Timed.looking += time.thread_time() - begun
 
 
-class Timed(Training):
+class Timed(Trainer):
     """Notes the last event of every epoch, which is said when all of it has been done."""
 
     said: list[Noted]  # of the run that began last
@@ -63,17 +63,22 @@ class Timed(Training):
     def __iter__(self) -> Iterator[Event]:
         Timed.said, Timed.failed, Timed.stepping, Timed.looking = [], [], 0.0, 0.0
         for event in super().__iter__():
-            is_end = isinstance(event, Step) and not event.step % self.pace
+            is_end = isinstance(event, Step) and not event.step % self.steps_per_epoch
             if isinstance(event, Failed):
                 Timed.failed.append(event.message)
             elif is_end or isinstance(event, Validated | Probed | Surface):
                 Timed.said.append(Noted(clock(), time.thread_time(), Timed.stepping, Timed.looking, event))
             is_first = isinstance(event, Step) and (event.phase, event.step) == (PHASE, 1)
-            if is_first and Timed.is_waiting and self._lesson is not None and self._lesson.compiled is not None:
-                self._lesson.compiled.step.wait()
+            if (
+                is_first
+                and Timed.is_waiting
+                and self._phase_trainer is not None
+                and self._phase_trainer.compiled is not None
+            ):
+                self._phase_trainer.compiled.step.wait()
             yield event
 
-    def _some_steps(self, lesson: Lesson) -> list[Event]:
+    def _some_steps(self, lesson: PhaseTrainer) -> list[Event]:
         begun, looked = time.thread_time(), Timed.looking
         try:
             return super()._some_steps(lesson)
@@ -86,18 +91,18 @@ class Ours:
 
     def __init__(self, settings: Mapping[str, str], is_recorded: bool, is_looking: bool) -> None:
         self.settings, self.is_looking = settings, is_looking
-        self.kept: Kept = {}
+        self.kept: PhaseCache = {}
         if not is_looking:
-            plan.LOOKS = 1
+            plan.MAX_EVALUATIONS = 1
         if settings.get("compiled") == "true":  # as long runs are, where it pays
             Timed.is_waiting, step.pays = True, lambda *_: True
-        loop.Lesson = Looked  # type: ignore[misc]
+        loop.PhaseTrainer = Looked  # type: ignore[misc]
         self._thread = ThreadPoolExecutor(1)  # as runs do: memory is not the same in the main thread
-        self.runs: manager.Runs | None = None
+        self.runs: manager.RunManager | None = None
         if is_recorded:
-            manager.Training = Timed  # type: ignore[misc]
+            manager.Trainer = Timed  # type: ignore[misc]
             self._folder = tempfile.TemporaryDirectory()
-            self.runs = manager.Runs(Path(self._folder.name))
+            self.runs = manager.RunManager(Path(self._folder.name))
 
     def prepare(self, work: Work) -> None:
         # In a thread that ends, as the app's do: helpers of torch that stay would make those of the training
@@ -129,8 +134,8 @@ class Ours:
 
     def _run(self, config: RunConfig) -> None:
         if self.runs is None:
-            own = Timed(config, kept=self.kept)
-            own.at_once = AT_ONCE
+            own = Timed(config, cache=self.kept)
+            own.chunk_seconds = CHUNK_SECONDS
             self._thread.submit(deque, own, 0).result()  # takes every event, keeps none
             return
         run = self.runs.start(config)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from kd_core.analysis.verdict import verdict
-from kd_core.config.comparison import Comparison, Test
+from kd_core.config.comparison import Comparison, TestMetrics
 
 STUDENT = Comparison()  # against its baseline
 
@@ -16,7 +16,7 @@ def spread(shares: Sequence[float]) -> str:
     return f"{100 * statistics.mean(shares):.1f} ± {100 * statistics.stdev(shares):.1f}"
 
 
-def gain(tests: Sequence[Test], of: Comparison = STUDENT) -> str:
+def gain(tests: Sequence[TestMetrics], of: Comparison = STUDENT) -> str:
     """In points, with its 95 % interval; bold for a gain and slanted for a loss beyond chance."""
     found = verdict(tests, of)
     assert found.gain is not None

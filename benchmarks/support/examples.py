@@ -8,8 +8,8 @@ from typing import ClassVar, cast
 
 import torch
 
-from kd_core.base.options import choice, whole
-from kd_core.base.registry import Member, members
+from kd_core.base.options import choice, integer
+from kd_core.base.registry import Plugin, plugins
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, Split
 
@@ -22,13 +22,13 @@ class Examples(Dataset):
     """The name of the data set is that of this file."""
 
     title: ClassVar[str] = "Examples of the benchmark"
-    idea: ClassVar[str] = "Handwritten digits in other shares than the app's, or coloured noise."
+    summary: ClassVar[str] = "Handwritten digits in other shares than the app's, or coloured noise."
     family: ClassVar[str] = "images"
     source: ClassVar[str] = "scikit-learn's digits; torch's random numbers"
     licence: ClassVar[str] = "CC BY 4.0; none needed"
 
     content: str = choice(DIGITS, (DIGITS, COLOUR), "8 × 8 digits, or noise of 32 × 32 pixels in three colours.")
-    count: int = whole(1437, 64, 50_000, "Training examples.")
+    count: int = integer(1437, 64, 50_000, "Training examples.")
 
     def load(self) -> Data:
         """``count`` training examples, and as many others as :data:`LOOKED_AT` says."""
@@ -56,4 +56,4 @@ def _colour(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def register() -> None:
     """Makes the data set known to this process."""
-    cast("dict[str, type[Member]]", members("datasets"))[__name__.rsplit(".", 1)[-1]] = Examples
+    cast("dict[str, type[Plugin]]", plugins("datasets"))[__name__.rsplit(".", 1)[-1]] = Examples

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_core.store.step_codec import unpack
+from kd_core.store.step_codec import decode_steps
 from tools.testing import app_server
 
 
@@ -39,7 +39,7 @@ class Server(app_server.Server):
         try:
             rows = db.execute("SELECT at, kind, body FROM events WHERE run = ? ORDER BY n DESC LIMIT 20", (run,))
             for at, kind, body in rows:
-                if kind == "steps" and "student" in (last := unpack(body)[-1]).parts:
+                if kind == "steps" and "student" in (last := decode_steps(body)[-1]).parts:
                     return last.step, at
         finally:
             db.close()

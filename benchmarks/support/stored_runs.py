@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from kd_core.base.events import Event, Finished, Prepared, Probed, Step, Validated
-from kd_core.config.plan import epochs_per_look
+from kd_core.config.plan import epochs_per_evaluation
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.schemes import plan_of
 from kd_core.store.store import Store
-from kd_core.store.weight_snapshots import pack, taken_with
-from kd_core.training.loop import Training
+from kd_core.store.weight_snapshots import serialize_weights, weights_to_keep
+from kd_core.training.loop import Trainer
 
 BEGAN = 1_700_000_000.0  # seconds since 1970
 STUDENTS = "students"  # the phase that a long run is long in
@@ -28,12 +28,12 @@ Said = list[tuple[Event, bytes | None]]  # events, each with the weights kept wi
 @functools.cache
 def said_by(config: RunConfig) -> Said:
     """What a run of this configuration says, in order; it is trained now. Weights are kept of each phase's end."""
-    training, said = Training(config), []
+    training, said = Trainer(config), []
     for event in training:
         weights = None
-        if training.is_last_look(event):  # of all looks that are kept: a thousand runs shall fit on a small disk
-            taken = taken_with(event, training.phases, training.networks, is_last=True)
-            weights = pack(taken) if taken else None
+        if training.is_last_evaluation(event):  # of all looks that are kept: a thousand runs shall fit on a small disk
+            taken = weights_to_keep(event, training.phases, training.networks, is_last=True)
+            weights = serialize_weights(taken) if taken else None
         said.append((event, weights))
     return said
 
@@ -75,7 +75,7 @@ def _write(store: Store, folder: Path, run: str, config: RunConfig, said: Said) 
 def _stretched(said: Said, short: RunConfig, long: RunConfig) -> Iterator[tuple[Event, bytes | None]]:
     """The students' epochs over and over, renumbered, until the longer run is full; looks as seldom as there."""
     phase = next(phase for phase in plan_of(long) if phase.name == STUDENTS)
-    every, epochs = epochs_per_look(phase), short.recipe.epochs
+    every, epochs = epochs_per_evaluation(phase), short.recipe.epochs
     body = [pair for pair in said if isinstance(pair[0], Step | Validated | Probed) and pair[0].phase == STUDENTS]
     first: Sequence[tuple[Event, bytes | None]] = said[: said.index(body[0])]
     for event, weights in first:

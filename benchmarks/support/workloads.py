@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.support import examples
-from kd_core.base.seeds import generator, initialising
+from kd_core.base.seeds import generator, use_seed
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import Data, Split, load
 from kd_core.nn import weights
@@ -97,7 +97,7 @@ class Work:
 
     def student(self) -> nn.Module:
         """With the weights that the engine's student begins with."""
-        with initialising(self.config.seed, "weights"):
+        with use_seed(self.config.seed, "weights"):
             network = self.config.method.build(self.config.pair)
         return network.train()
 
@@ -125,7 +125,7 @@ def prepared(name: str) -> Work:
     flat = COMMON | WORKS[name]
     config = from_flat(flat | {"teacher_epochs": "1"})
     data = load(config.dataset)
-    with initialising(0, "teacher"):
+    with use_seed(0, "teacher"):
         teacher = config.teacher.build(data.shape, len(data.classes))
     optimiser = torch.optim.SGD(teacher.parameters(), lr=0.02, momentum=0.9)
     for rows in torch.randperm(len(data.train), generator=generator(0, "order")).split(config.recipe.batch_size):

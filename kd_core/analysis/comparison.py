@@ -25,7 +25,7 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Group:
+class SeedGroup:
     """Completed runs that differ in their seed alone, one per seed. ``gains`` are paired: the same seed on both
     sides, in points, by seed."""
 
@@ -34,7 +34,7 @@ class Group:
     student: Mean | None
     control: Mean | None
     gains: dict[int, float]
-    said: Verdict
+    verdict: Verdict
 
 
 def differences(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, str]]:
@@ -45,7 +45,7 @@ def differences(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, str]]:
     return {name: row for name, row in table.items() if len(set(row.values())) > 1}
 
 
-def front(points: Sequence[tuple[float, float]]) -> list[int]:
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     """Positions of the (cost, value) points that no other beats: none costs as little and is worth more, or is worth as
     much and costs less. By cost; of equal points all. (Pareto's optimum.)"""
     order = sorted(range(len(points)), key=lambda at: (points[at][0], -points[at][1]))
@@ -61,24 +61,24 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(statistics.fmean(values), confidence_interval(values) if len(values) > 1 else None)
 
 
-def groups(store: Store, rows: Sequence[Run]) -> list[Group]:
+def seed_groups(store: Store, rows: Sequence[Run]) -> list[SeedGroup]:
     """The families of some runs, in their order: all seeds that completed unchanged, whether they are among ``rows`` or
     not. A family without any is left out."""
     found = []
     for family in dict.fromkeys(row.family for row in rows):
         members = [run for run in store.siblings(family) if run.state == COMPLETED and run.test]
         if members:
-            found.append(group(members))
+            found.append(seed_group(members))
     return found
 
 
-def group(members: Sequence[Run]) -> Group:
+def seed_group(members: Sequence[Run]) -> SeedGroup:
     """Raises ValueError without any run, or of a configuration that is not known here."""
-    of = comparison_of(RunConfig.recorded(members[0].text))
+    of = comparison_of(RunConfig.from_json_unchecked(members[0].config_json))
     tests = {run.seed: run.test for run in members if run.test}
     students = {seed: 100 * test[of.role][of.measure] for seed, test in tests.items() if of.role in test}
     controls = {seed: 100 * test[of.control][of.measure] for seed, test in tests.items() if of.control in test}
-    return Group(
+    return SeedGroup(
         list(members),
         of,
         mean(list(students.values())) if students else None,
@@ -89,7 +89,7 @@ def group(members: Sequence[Run]) -> Group:
 
 
 @dataclass(frozen=True)
-class Standing:
+class NetworkResult:
     """One network of a finished run. Shares in [0, 1], nats, FLOPs of one example, bytes; None where not measured."""
 
     run: str
@@ -100,11 +100,11 @@ class Standing:
     calibration_error: float
 
 
-def standings(run: Run, networks: Sequence[Network]) -> list[Standing]:
+def network_results(run: Run, networks: Sequence[Network]) -> list[NetworkResult]:
     """Every network of a run that the test split was asked about; none of an unfinished run."""
     tests = run.test or {}
     return [
-        Standing(
+        NetworkResult(
             run.id, own, test["accuracy"], test.get("agreement"), test["loss"], test["calibration_error"]
         )
         for own in networks

@@ -31,13 +31,13 @@ def network_input(data: Data, drawing: str) -> Tensor:
     """``drawing`` as one input (1, *shape), prepared like the data's own. Raises ValueError for what is no drawing."""
     if data.is_planar:
         return torch.tensor([point(drawing)])
-    if said := refusal(data):
+    if said := drawing_refusal(data):
         raise ValueError(said)
     ink = fitted(raster(strokes(drawing)), data.shape[1:], data.fill or 1.0)
     return ((ink - data.mean[0]) / data.std[0])[None, None]
 
 
-def refusal(data: Data) -> str:
+def drawing_refusal(data: Data) -> str:
     """Why these networks cannot be shown a drawing; empty if they can."""
     coloured = not data.is_planar and data.shape[0] != 1
     return "These networks see colours: choose one of their images, a drawing is grey." if coloured else ""

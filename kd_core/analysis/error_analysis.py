@@ -13,13 +13,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.analysis.replay import TEST, Moment, Recall
-from kd_core.base.devices import threads
-from kd_core.base.metrics import LARGEST, share
-from kd_core.config.plan import BASELINE, CORRECTED, STUDENT, TEACHER, Derived, Learner, Phase, first, pairs_of
+from kd_core.analysis.replay import TEST, Replay, WeightSnapshot
+from kd_core.base.devices import limit_threads
+from kd_core.base.metrics import LARGEST, fraction
+from kd_core.config.plan import (
+    BASELINE,
+    CORRECTED,
+    STUDENT,
+    TEACHER,
+    DerivedPlan,
+    LearnerPlan,
+    PhasePlan,
+    find_by_role,
+    pairs_of,
+)
 from kd_core.datasets import Data
 from kd_core.nn.hooks import EMBEDDING
-from kd_core.nn.inference import asked
+from kd_core.nn.inference import predict_with_features
 from kd_core.schemes import plan_of
 
 DIFFERENCE = "difference"  # of two confusion matrices: student − baseline
@@ -41,7 +51,7 @@ def of_row(counts: Tensor) -> Tensor:
     return counts / counts.sum(1, keepdim=True)
 
 
-def luck(fixed: int, broke: int) -> float:
+def mcnemar_p_value(fixed: int, broke: int) -> float:
     """How often two equally good networks would differ as unevenly as ``fixed`` to ``broke``, in either direction.
 
     The exact test of McNemar, "Note on the sampling error of the difference between correlated proportions" (1947):
@@ -57,14 +67,14 @@ def losses(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits.double(), labels, reduction="none")
 
 
-def dispute(logits: Sequence[Tensor]) -> Tensor:
+def jensen_shannon(logits: Sequence[Tensor]) -> Tensor:
     """Jensen-Shannon divergence (N,) in nats between the answers of several networks to each example: 0 where all say
     the same, at most ln of their number. Lin, "Divergence measures based on the Shannon entropy" (1991), section IV."""
     shares = torch.stack([own.double().softmax(1) for own in logits])
     return _entropy(shares.mean(0)) - _entropy(shares).mean(0)
 
 
-def projected(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
+def pca(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
     """Features (N, D) in the plane (N, 2) that keeps most of their variance, and the share that each axis keeps.
 
     Principal component analysis (Pearson 1901). The sign of an axis is arbitrary: the largest weight of a feature is
@@ -82,7 +92,7 @@ def projected(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
 
 
 @dataclass(frozen=True)
-class Inspection:
+class ErrorAnalysis:
     """What teacher, student and baseline answer to the examples of one split; ``logits`` (N, K) by part.
 
     A part that nobody plays in this run is missing; the student never is. ``rows`` are the positions of the examples
@@ -107,7 +117,7 @@ class Inspection:
 
     def accuracy(self, part: str) -> float:
         """Share of the examples that it gets right."""
-        return share(self._is_right(part))
+        return fraction(self._is_right(part))
 
     def counts(self, of: str) -> list[list[int]]:
         """The confusion matrix of a part, or the :data:`DIFFERENCE` student − baseline."""
@@ -129,7 +139,7 @@ class Inspection:
         """How many there are of each class."""
         return torch.bincount(self.labels, minlength=len(self.classes)).tolist()
 
-    def group(self, name: str, of: str = STUDENT, cell: tuple[int, int] | None = None) -> list[int]:
+    def examples(self, name: str, of: str = STUDENT, cell: tuple[int, int] | None = None) -> list[int]:
         """Positions of the examples of one of :data:`GROUPS`, those first that say most.
 
         A ``cell`` (true class, answer) is one ``of`` a part's matrix; of the difference, the examples that exactly one
@@ -141,7 +151,7 @@ class Inspection:
         if name == HARDEST:
             return _ordered(everyone, losses(self._finite(STUDENT), self.labels))[:HARD]
         if name == DISPUTED:
-            return _ordered(everyone, dispute([self._finite(part) for part in self.parts]))[:HARD]
+            return _ordered(everyone, jensen_shannon([self._finite(part) for part in self.parts]))[:HARD]
         if name == ALL_WRONG:
             wrong = ~torch.stack([self._is_right(part) for part in self.parts]).any(0)
             return _ordered(wrong, losses(self._finite(STUDENT), self.labels))
@@ -153,7 +163,7 @@ class Inspection:
         """Probabilities (K) of an example, by part."""
         return {part: (self._finite(part)[at] / temperature).softmax(0).tolist() for part in self.parts}
 
-    def said(self, at: int) -> dict[str, tuple[int, float]]:
+    def predictions(self, at: int) -> dict[str, tuple[int, float]]:
         """Top class of an example and its probability, by part."""
         found = {part: torch.tensor(own).max(0) for part, own in self.softened(at).items()}
         return {part: (int(top.indices), float(top.values)) for part, top in found.items()}
@@ -190,18 +200,18 @@ class Inspection:
         return _ordered(is_so & (self.labels == true), surest)
 
 
-def inspect(recall: Recall, moment: Moment, cast: Mapping[str, str]) -> Inspection:
+def analyse(recall: Replay, moment: WeightSnapshot, cast: Mapping[str, str]) -> ErrorAnalysis:
     """A run at one of its moments; ``cast`` says which role plays teacher, student and baseline.
 
-    Raises ValueError where the student has not begun, and as :meth:`Recall.logits` does.
+    Raises ValueError where the student has not begun, and as :meth:`Replay.logits` does.
     """
-    logits, name = recall.logits(moment), recall.shown
+    logits, name = recall.logits(moment), recall.visible_split
     if cast.get(STUDENT) not in logits:
         raise ValueError("This run ended before its student began, so there is nobody to compare. Train it again.")
     split = recall.splits[name]
     whole = recall.data.test if name == TEST else recall.data.validation
     own = {part: logits[role][name].cpu() for part, role in cast.items() if role in logits}
-    return Inspection(name, recall.data.classes, split.labels.cpu(), own, recall.rows(name), len(whole))
+    return ErrorAnalysis(name, recall.data.classes, split.labels.cpu(), own, recall.rows(name), len(whole))
 
 
 @dataclass(frozen=True)
@@ -214,31 +224,31 @@ class Projection:
     width: int
 
 
-def embeddings(recall: Recall, moment: Moment, cast: Mapping[str, str]) -> dict[str, Projection]:
+def embeddings(recall: Replay, moment: WeightSnapshot, cast: Mapping[str, str]) -> dict[str, Projection]:
     """By part, what the networks make of the examples of the shown split before their last layer. A network without
     an embedding of its own (an average of others, a family that does not end in a linear layer) is left out."""
     networks, phases = recall.networks(moment), plan_of(recall.config)
-    inputs = recall.splits[recall.shown].inputs
+    inputs = recall.splits[recall.visible_split].inputs
     found = {}
-    with threads():
+    with limit_threads():
         for part, role in cast.items():
-            path = embedding_path(first(phases, role), phases, recall.data) if role in networks else ""
+            path = embedding_path(find_by_role(phases, role), phases, recall.data) if role in networks else ""
             if path:
-                _, features = asked(networks[role], inputs, {EMBEDDING: path})
+                _, features = predict_with_features(networks[role], inputs, {EMBEDDING: path})
                 flat = features[EMBEDDING].flatten(1).nan_to_num(0.0, LARGEST, -LARGEST)
-                places, kept = projected(flat)
+                places, kept = pca(flat)
                 found[part] = Projection(places.tolist(), kept, flat.shape[1])
     return found
 
 
-def embedding_path(own: Learner | Derived, phases: Sequence[Phase], data: Data) -> str:
+def embedding_path(own: LearnerPlan | DerivedPlan, phases: Sequence[PhasePlan], data: Data) -> str:
     """The module of a stored network that gives its embedding; empty if there is none."""
-    if isinstance(own, Derived):
-        path = embedding_path(first(phases, own.of[0]), phases, data) if own.how == CORRECTED else ""
+    if isinstance(own, DerivedPlan):
+        path = embedding_path(find_by_role(phases, own.sources[0]), phases, data) if own.how == CORRECTED else ""
         return f"network.{path}" if path else ""
     if own.method is not None and own.teachers and not (own.is_self_taught or own.trunk[0] or own.classes):
-        return own.method.taps(pairs_of(own, phases, data)[0]).get(EMBEDDING, "")
-    path = own.model.taps().get(EMBEDDING, "")
+        return own.method.feature_layers(pairs_of(own, phases, data)[0]).get(EMBEDDING, "")
+    path = own.model.feature_layers().get(EMBEDDING, "")
     within = "own." if own.trunk[0] else "network." if own.classes else ""
     return within + path if path else ""
 

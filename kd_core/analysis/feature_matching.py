@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from kd_core.methods import LABELS, Method
-from kd_core.nn.adapters import describe, parameters
+from kd_core.nn.adapters import count_parameters, describe
 from kd_core.nn.hooks import Shape
 from kd_core.nn.pairs import Pair
 
 
 @dataclass(frozen=True)
-class Row:
+class MatchRow:
     """Places by name and shape (of one example); ``teacher_shape`` is empty for labels.
 
     The adaptors are in words, and empty where features are compared as they are; ``learned`` counts their parameters.
@@ -28,23 +28,23 @@ class Row:
     learned: int
 
 
-def plan(method: Method, pair: Pair) -> list[Row]:
+def match_table(method: Method, pair: Pair) -> list[MatchRow]:
     """Built on the meta device: nothing is allocated and no random number is drawn."""
     with torch.device("meta"):
-        between = method.between(pair)
+        between = method.connecting_layers(pair)
     rows = []
     for place, match in enumerate(method.matches(pair)):
         own = {side: between[key] for side in ("student", "teacher") if (key := f"{side} {place}") in between}
         words = {side: describe(adaptor) for side, adaptor in own.items()}
         rows.append(
-            Row(
+            MatchRow(
                 match.student,
-                pair.student_taps[match.student],
+                pair.student_shapes[match.student],
                 match.teacher,
-                () if match.teacher == LABELS else pair.teacher_taps[match.teacher],
+                () if match.teacher == LABELS else pair.teacher_shapes[match.teacher],
                 words.get("student", ""),
                 words.get("teacher", ""),
-                sum(map(parameters, own.values())),
+                sum(map(count_parameters, own.values())),
             )
         )
     return rows

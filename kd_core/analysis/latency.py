@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from kd_core.base.events import Network
-from kd_core.config.plan import Learner, build, first
+from kd_core.config.plan import LearnerPlan, build, find_by_role
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.nn import cost
@@ -39,7 +39,7 @@ class Latency:
     passes: int
 
 
-def kind_of(network: Network) -> str:
+def latency_key(network: Network) -> str:
     """Under which a network's times are kept: networks of the same layers on the same inputs on this machine."""
     here = f"{platform.node()} {platform.machine()} {torch.__version__}"
     return f"{network.model} | {network.parameters} parameters | {network.flops} FLOPs | {here}"
@@ -54,7 +54,7 @@ def summary(times: Sequence[float], batch: int) -> Latency:
     return Latency(batch, statistics.median(ordered), ordered[-(-95 * len(ordered) // 100) - 1], len(ordered))
 
 
-class Stopwatch:
+class LatencyMeter:
     """One thread measures what is asked for, one network after the other; without work there is none."""
 
     def __init__(self, path: Path) -> None:
@@ -85,7 +85,7 @@ class Stopwatch:
 
     def ask(self, text: str, network: Network) -> None:
         """Measures a network of a run, unless it is known. ``text``: ``RunConfig.to_json()`` of that run."""
-        kind = kind_of(network)
+        kind = latency_key(network)
         with self._lock:
             if kind in self._asked or kind in self.known():
                 return
@@ -103,7 +103,7 @@ class Stopwatch:
                     return
                 kind, text, role = self._waiting.get()
             try:
-                self._keep(kind, measured(RunConfig.recorded(text), role))
+                self._keep(kind, measure_latency(RunConfig.from_json_unchecked(text), role))
             except ValueError as error:
                 self._failed[kind] = str(error)
             except Exception:  # the thread must outlive any network
@@ -120,20 +120,20 @@ class Stopwatch:
         os.replace(part, self.path)  # noqa: PTH105
 
 
-def measured(config: RunConfig, role: str) -> list[Latency]:
+def measure_latency(config: RunConfig, role: str) -> list[Latency]:
     """One network of a configuration, with weights that were not trained: they take the same time.
 
     Raises ValueError for one that is made of others, and where the data are not here.
     """
     phases, data = plan_of(config), load(config.dataset)
-    own = first(phases, role)
-    if not isinstance(own, Learner):
+    own = find_by_role(phases, role)
+    if not isinstance(own, LearnerPlan):
         raise ValueError("It is made of other networks, so it has no time of its own.")
     make = functools.partial(build, own, phases, data)
-    return [summary(cost.passes(make, data.shape, batch, PASSES), batch) for batch in BATCHES]
+    return [summary(cost.pass_times(make, data.shape, batch, PASSES), batch) for batch in BATCHES]
 
 
 @functools.cache
-def shared(folder: Path) -> Stopwatch:
+def get_latency_meter(folder: Path) -> LatencyMeter:
     """The one of a data folder."""
-    return Stopwatch(folder / "latency.json")
+    return LatencyMeter(folder / "latency.json")

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kd_core.analysis.verdict import confidence_interval
-from kd_core.base.events import Phase, Prepared, Step, Validated, from_json
-from kd_core.store.queries import Ledger
-from kd_core.store.step_codec import unpack
+from kd_core.base.events import PhaseInfo, Prepared, Step, Validated, from_json
+from kd_core.store.queries import RunQueries
+from kd_core.store.step_codec import decode_steps
 
 POINTS = 600  # of a curve at most; a longer one shows the mean of several steps
 STEP, EPOCH, SECONDS = "step", "epoch", "seconds"
@@ -21,7 +21,7 @@ MOST_SMOOTH = 0.95
 
 
 @dataclass
-class Course:
+class Curve:
     """One measure of one network: shares in [0, 1], losses in nats. ``at`` has a list of the same length for each of
     step, epoch and seconds, all counted from where this network began to learn."""
 
@@ -36,7 +36,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Band:
+class MeanCurve:
     """The mean of several courses and its 95 % interval, point by point."""
 
     x: list[float]
@@ -50,7 +50,7 @@ class _Clock:
 
     def __init__(self, prepared: Prepared) -> None:
         self.before: dict[tuple[str, str], tuple[int, int]] = {}  # (role, phase): steps and epochs of earlier phases
-        self.phases: dict[str, Phase] = {phase.name: phase for phase in prepared.phases}
+        self.phases: dict[str, PhaseInfo] = {phase.name: phase for phase in prepared.phases}
         self.began: dict[str, float] = {}
         done: dict[str, tuple[int, int]] = {}
         for phase in prepared.phases:
@@ -65,7 +65,7 @@ class _Clock:
         return steps + step, epochs + step / self.phases[phase].steps_per_epoch, at - began
 
 
-def courses(ledger: Ledger, run: str) -> dict[tuple[str, str], Course]:
+def read_curves(ledger: RunQueries, run: str) -> dict[tuple[str, str], Curve]:
     """All curves of a run by (role, measure).
 
     Seconds are those of the clock between the rows of its events, pauses included; the steps of one row are spread
@@ -75,7 +75,7 @@ def courses(ledger: Ledger, run: str) -> dict[tuple[str, str], Course]:
     if prepared is None:
         return {}
     clock, last = _Clock(prepared), 0.0
-    found: dict[tuple[str, str], Course] = {}
+    found: dict[tuple[str, str], Curve] = {}
     groups = _groups(prepared)
     waiting: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
     for _, at, kind, body, count in ledger.rows(run, ("validated", "steps", "step")):
@@ -85,9 +85,9 @@ def courses(ledger: Ledger, run: str) -> dict[tuple[str, str], Course]:
             for name, by_role in ((ACCURACY, event.accuracy), (LOSS, event.loss), (AGREEMENT, event.agreement)):
                 for role, value in by_role.items():
                     place = clock.place(role, event.phase, event.step, at)
-                    found.setdefault((role, name), Course()).add(*place, value)
+                    found.setdefault((role, name), Curve()).add(*place, value)
         else:
-            steps = unpack(body) if isinstance(body, bytes) else [from_json(body)]
+            steps = decode_steps(body) if isinstance(body, bytes) else [from_json(body)]
             since = min(last, at) if last else at
             for number, step in enumerate(steps, start=1):
                 assert isinstance(step, Step)
@@ -97,11 +97,11 @@ def courses(ledger: Ledger, run: str) -> dict[tuple[str, str], Course]:
                     held = waiting.setdefault((role, name), [])
                     held.append((*place, value))
                     if len(held) >= groups.get(role, 1):
-                        _mean_into(found.setdefault((role, name), Course()), held)
+                        _mean_into(found.setdefault((role, name), Curve()), held)
         last = at
     for key, held in waiting.items():
         if held:
-            _mean_into(found.setdefault(key, Course()), held)
+            _mean_into(found.setdefault(key, Curve()), held)
     return found
 
 
@@ -122,13 +122,13 @@ def _said(step: Step) -> list[tuple[tuple[str, str], float]]:
     return said
 
 
-def _mean_into(course: Course, held: list[tuple[float, float, float, float]]) -> None:
+def _mean_into(course: Curve, held: list[tuple[float, float, float, float]]) -> None:
     """The place of the last of these steps, and the mean of their values."""
     course.add(*held[-1][:3], statistics.fmean(value for *_, value in held))
     held.clear()
 
 
-def smoothed(values: Sequence[float], share: float) -> list[float]:
+def smooth(values: Sequence[float], share: float) -> list[float]:
     """Exponential moving average: ``share`` of what was before is kept, at most :data:`MOST_SMOOTH`; 0 alters nothing.
 
     Corrected for its beginning, as Adam's moments are (Kingma & Ba 2015, section 3): the first value stays what it is.
@@ -140,7 +140,7 @@ def smoothed(values: Sequence[float], share: float) -> list[float]:
     return found
 
 
-def band(members: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Band:
+def mean_curve(members: Sequence[tuple[Sequence[float], Sequence[float]]]) -> MeanCurve:
     """Curves (x, y) as one: at every x of the first that all of them reach, their mean and 95 % interval (Student's t),
     with straight lines between points. Raises ValueError with fewer than two."""
     if len(members) < 2:
@@ -150,7 +150,7 @@ def band(members: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Band:
     columns = [[_between(x, y, place) for x, y in members] for place in places]
     intervals = [confidence_interval(column) for column in columns]
     means = [statistics.fmean(column) for column in columns]
-    return Band(places, means, [edge for edge, _ in intervals], [edge for _, edge in intervals])
+    return MeanCurve(places, means, [edge for edge, _ in intervals], [edge for _, edge in intervals])
 
 
 def _between(x: Sequence[float], y: Sequence[float], place: float) -> float:

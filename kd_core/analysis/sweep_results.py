@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kd_core.config.sweep import Sweep
-from kd_core.store.records import COMPLETED, FAILED, Look
+from kd_core.store.records import COMPLETED, FAILED, LatestEvaluation
 
 
 @dataclass(frozen=True)
@@ -18,32 +18,32 @@ class Cell:
     """One combination of values with its runs, one per seed. Runs that failed count nowhere but in :attr:`failed`."""
 
     values: tuple[str, ...]
-    looks: tuple[Look, ...] = field(default=())
+    looks: tuple[LatestEvaluation, ...] = field(default=())
 
     @property
-    def seen(self) -> list[Look]:
+    def evaluated(self) -> list[LatestEvaluation]:
         """The runs that something is known of."""
         return [look for look in self.looks if look.accuracy is not None and look.state != FAILED]
 
     @property
     def accuracies(self) -> list[float]:
         """Per cent of the validation split, one per seed."""
-        return [100 * look.accuracy for look in self.seen if look.accuracy is not None]
+        return [100 * look.accuracy for look in self.evaluated if look.accuracy is not None]
 
     @property
     def controls(self) -> list[float]:
         """The same of the control."""
-        return [100 * look.control for look in self.seen if look.control is not None]
+        return [100 * look.control for look in self.evaluated if look.control is not None]
 
     @property
     def gains(self) -> list[float]:
         """Points over the control of the same seed."""
-        pairs = ((look.accuracy, look.control) for look in self.seen)
+        pairs = ((look.accuracy, look.control) for look in self.evaluated)
         return [100 * (own - other) for own, other in pairs if own is not None and other is not None]
 
     @property
     def mean(self) -> float | None:
-        return statistics.fmean(self.accuracies) if self.seen else None
+        return statistics.fmean(self.accuracies) if self.evaluated else None
 
     @property
     def gain(self) -> float | None:
@@ -65,12 +65,12 @@ class Cell:
     @property
     def epochs(self) -> tuple[int, int]:
         """Of the runs that something is known of: the fewest and the most epochs seen."""
-        epochs = [look.epoch for look in self.seen] or [0]
+        epochs = [look.epoch for look in self.evaluated] or [0]
         return min(epochs), max(epochs)
 
 
 @dataclass(frozen=True)
-class Atlas:
+class SweepResults:
     """All cells of a sweep, in its order: the last axis changes fastest."""
 
     sweep: Sweep
@@ -93,15 +93,15 @@ class Atlas:
     @property
     def best(self) -> Cell | None:
         """The highest mean on validation among the cells of which the most seeds are known; the first of equals."""
-        known = [cell for cell in self.cells if cell.seen]
-        most = max((len(cell.seen) for cell in known), default=0)
-        fullest = [cell for cell in known if len(cell.seen) == most]
+        known = [cell for cell in self.cells if cell.evaluated]
+        most = max((len(cell.evaluated) for cell in known), default=0)
+        fullest = [cell for cell in known if len(cell.evaluated) == most]
         return max(fullest, key=lambda cell: statistics.fmean(cell.accuracies), default=None)
 
     @property
     def filled(self) -> int:
         """Cells of which something is known."""
-        return sum(bool(cell.seen) for cell in self.cells)
+        return sum(bool(cell.evaluated) for cell in self.cells)
 
     @property
     def complete(self) -> int:
@@ -116,7 +116,7 @@ class Atlas:
     @property
     def epochs(self) -> tuple[int, int]:
         """The fewest and the most epochs after which any run was last looked at."""
-        known = [cell.epochs for cell in self.cells if cell.seen] or [(0, 0)]
+        known = [cell.epochs for cell in self.cells if cell.evaluated] or [(0, 0)]
         return min(low for low, _ in known), max(high for _, high in known)
 
     def along(self, axis: int, cell: Cell) -> list[Cell]:
@@ -130,14 +130,14 @@ class Atlas:
         ]
 
 
-def charted(sweep: Sweep, looks: Sequence[Look]) -> Atlas:
+def collect_results(sweep: Sweep, looks: Sequence[LatestEvaluation]) -> SweepResults:
     """The looks at the runs of a sweep, in its order, cell by cell. Raises ValueError unless there is one per run."""
     if len(looks) != sweep.count:
         raise ValueError(f"This sweep has {sweep.count:,} runs, and {len(looks):,} of them are stored.")
     seeds = len(sweep.seeds)
     groups = [looks[first : first + seeds] for first in range(0, len(looks), seeds)]
     cells = (Cell(tuple(own.values()), tuple(group)) for own, group in zip(sweep.cells, groups, strict=True))
-    return Atlas(sweep, tuple(cells))
+    return SweepResults(sweep, tuple(cells))
 
 
 def spread(numbers: Sequence[float]) -> float | None:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.config.label_subset import View
+from kd_core.config.label_subset import TrainSubset
 from kd_core.datasets import Data, Dataset, Split, load
 
 SHARP = 64  # pixels across at least
@@ -21,7 +21,7 @@ THUMB = 32  # pixels of an image's longer side on a sheet
 
 
 @dataclass(frozen=True)
-class Picture:
+class Thumbnail:
     """One example: ``src`` is a data URI for an image and None for a point, which has ``x`` and ``y`` instead.
 
     ``label`` is the true class, ``given`` the one that a network was shown.
@@ -34,27 +34,27 @@ class Picture:
     y: float | None = None
 
 
-def of_validation(dataset: Dataset, indices: Sequence[int]) -> list[Picture]:
+def of_validation(dataset: Dataset, indices: Sequence[int]) -> list[Thumbnail]:
     """These examples of the validation split."""
     data = load(dataset)
     return _pictures(data, data.validation, list(indices))
 
 
-def of_test(dataset: Dataset, indices: Sequence[int]) -> list[Picture]:
+def of_test(dataset: Dataset, indices: Sequence[int]) -> list[Thumbnail]:
     """These examples of the test split: to be looked at once a run is over."""
     data = load(dataset)
     return _pictures(data, data.test, list(indices))
 
 
-def shown(dataset: Dataset, view: View, limit: int) -> list[Picture]:
+def labelled_examples(dataset: Dataset, view: TrainSubset, limit: int) -> list[Thumbnail]:
     """The first ``limit`` labelled examples of what a network is shown, each with its true and its given label."""
     data = load(dataset)
-    rows, given = view.draw(data)
+    rows, given = view.sample(data)
     kept = (given >= 0).nonzero().flatten()[:limit]
     split = Split(data.train.inputs[rows[kept]], given[kept])
     true = data.train.labels[rows[kept]]
     return [
-        Picture(int(label), picture.given, picture.src, picture.x, picture.y)
+        Thumbnail(int(label), picture.given, picture.src, picture.x, picture.y)
         for label, picture in zip(true, _pictures(data, split, list(range(len(kept)))), strict=True)
     ]
 
@@ -91,16 +91,16 @@ def of_input(data: Data, inputs: Tensor) -> str:
     return _png(data.pixels(inputs)[0].permute(1, 2, 0), is_written=data.fill > 0)
 
 
-def _pictures(data: Data, split: Split, rows: list[int]) -> list[Picture]:
+def _pictures(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
     labels = split.labels[rows].tolist()
     if data.is_planar:
         points = split.inputs[rows].tolist()
         return [
-            Picture(label, label, x=round(x, 3), y=round(y, 3)) for label, (x, y) in zip(labels, points, strict=True)
+            Thumbnail(label, label, x=round(x, 3), y=round(y, 3)) for label, (x, y) in zip(labels, points, strict=True)
         ]
     pixels = data.pixels(split.inputs[rows])
     return [
-        Picture(label, label, src=_png(image, is_written=data.fill > 0))
+        Thumbnail(label, label, src=_png(image, is_written=data.fill > 0))
         for label, image in zip(labels, pixels.permute(0, 2, 3, 1), strict=True)
     ]
 

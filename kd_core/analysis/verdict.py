@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from scipy.special import stdtrit
 
-from kd_core.config.comparison import STUDENT_OVER_BASELINE, Comparison, Test
+from kd_core.config.comparison import STUDENT_OVER_BASELINE, Comparison, TestMetrics
 
 LEVEL = 0.95
 
@@ -28,28 +28,32 @@ class Verdict:
     seeds: int = 1
 
 
-def verdict(tests: Sequence[Test], of: Comparison = STUDENT_OVER_BASELINE) -> Verdict:
+def verdict(tests: Sequence[TestMetrics], comparison: Comparison = STUDENT_OVER_BASELINE) -> Verdict:
     """On one finished run per seed, all of one configuration. Raises ValueError without any."""
     if not tests:
         raise ValueError("A verdict needs at least one finished run.")
-    if any(of.role not in test for test in tests):
+    if any(comparison.role not in test for test in tests):
         return Verdict("alone", "The run ended before there was anything to compare.")
-    students = [100 * test[of.role][of.measure] for test in tests]
-    if any(of.control not in test for test in tests):
+    students = [100 * test[comparison.role][comparison.measure] for test in tests]
+    if any(comparison.control not in test for test in tests):
         return Verdict(
             "alone",
-            f"The {of.name} student reaches {_mean(students)} {of.on}. It was trained without a baseline "
+            f"The {comparison.name} student reaches {_mean(students)} {comparison.on}. It was trained without a "
+            f"baseline "
             "beside it, so nobody knows what the teacher was good for.",
             seeds=len(tests),
         )
-    controls = [100 * test[of.control][of.measure] for test in tests]
+    controls = [100 * test[comparison.control][comparison.measure] for test in tests]
     gains = [student - other for student, other in zip(students, controls, strict=True)]
     gain = statistics.fmean(gains)
-    compared = f"{of.control_name} {_mean(controls)}, {of.name} {_mean(students)} {of.on}"
-    if of.among:
-        compared = f"Of {of.among}, the {of.role} recognises {_mean(students)}, the {of.control} {_mean(controls)}"
+    compared = f"{comparison.control_name} {_mean(controls)}, {comparison.name} {_mean(students)} {comparison.on}"
+    if comparison.among:
+        compared = (
+            f"Of {comparison.among}, the {comparison.role} recognises {_mean(students)}, "
+            f"the {comparison.control} {_mean(controls)}"
+        )
     if len(tests) == 1:
-        return _single(tests[0], of, compared, gain)
+        return _single(tests[0], comparison, compared, gain)
     interval = confidence_interval(gains)
     found = f"{compared}, over {len(tests)} seeds: {_points(gain)}"
     spread = f"95 % interval {_signed(interval[0])} to {_signed(interval[1])}"
@@ -69,7 +73,7 @@ def confidence_interval(gains: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def _single(test: Test, of: Comparison, compared: str, gain: float) -> Verdict:
+def _single(test: TestMetrics, of: Comparison, compared: str, gain: float) -> Verdict:
     examples = int(test[of.role]["examples"])
     if of.measure != "accuracy":  # a share of fewer examples than were tested
         return Verdict("single", f"{compared}: {_points(gain)}. One seed cannot tell skill from luck.", gain)

@@ -28,7 +28,7 @@ class Device:
         return f"{self.free / 2**30:.1f} of {self.memory / 2**30:.1f} GiB free"
 
 
-def listed() -> list[Device]:
+def list_devices() -> list[Device]:
     """Every device, the fastest kind first."""
     found = []
     if torch.cuda.is_available():
@@ -41,37 +41,38 @@ def listed() -> list[Device]:
     return [*found, _processor()]
 
 
-def names() -> list[str]:
+def device_names() -> list[str]:
     """Of the devices that a run may be given."""
     cards = [f"cuda:{number}" for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
     return [*cards, *(["mps"] if torch.mps.is_available() else []), CPU]
 
 
-def refusal(name: str, offered: Sequence[str] | None = None) -> str:
-    """Why no run can be trained there, as a sentence; empty if one can. ``offered``: by default all :func:`names`."""
-    allowed = (AUTO, *(names() if offered is None else offered))
+def device_error(name: str, offered: Sequence[str] | None = None) -> str:
+    """Why no run can be trained there, as a sentence; empty if one can. ``offered``: by default all
+    :func:`device_names`."""
+    allowed = (AUTO, *(device_names() if offered is None else offered))
     return "" if name in allowed else f"device = {name}: this machine offers {', '.join(allowed)}."
 
 
-def preferred() -> list[str]:
+def default_devices() -> list[str]:
     """The devices that take runs which leave the choice open; DISTILLERY_DEVICE in the environment overrules it.
 
     Raises ValueError for a device that this machine or this torch does not have.
     """
     wanted = os.environ.get("DISTILLERY_DEVICE", "").strip()
     wanted = "cuda:0" if wanted == "cuda" else wanted
-    if wanted and wanted not in names():
-        raise ValueError(f"DISTILLERY_DEVICE = {wanted}: this machine offers {', '.join(names())}.")
+    if wanted and wanted not in device_names():
+        raise ValueError(f"DISTILLERY_DEVICE = {wanted}: this machine offers {', '.join(device_names())}.")
     if wanted:
         return [wanted]
-    return [name for name in names() if name != CPU] or [CPU]
+    return [name for name in device_names() if name != CPU] or [CPU]
 
 
 def resolve(name: str) -> str:
     """A device for a run that asks for ``name``. Raises ValueError."""
     if name == AUTO:
-        return preferred()[0]
-    if said := refusal(name):
+        return default_devices()[0]
+    if said := device_error(name):
         raise ValueError(said)
     return name
 
@@ -97,7 +98,7 @@ WORTH = 200e6  # operations from which on a second thread saves time
 
 
 @contextmanager
-def threads(work: float = 0.0) -> Iterator[None]:
+def limit_threads(work: float = 0.0) -> Iterator[None]:
     """As many threads as ``work``, in floating-point operations of one forward pass, is worth.
 
     Small networks train fastest on one thread, and do not collapse beside a busy neighbour.

@@ -29,24 +29,24 @@ BY_CODE = {
 }
 
 
-class NotWrittenError(ValueError):
+class StorageError(ValueError):
     """Nothing was written, and everything is as it was before; the message says what to change."""
 
 
-def code(error: sqlite3.Error) -> int:
+def sqlite_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 for an error of Python's own."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def is_outside(error: sqlite3.Error) -> bool:
+def is_environment_error(error: sqlite3.Error) -> bool:
     """Whether the trouble is with the disk or with another program, and not with what was asked of SQLite."""
-    return code(error) in BY_CODE
+    return sqlite_code(error) in BY_CODE
 
 
-def not_written(what: str, error: OSError | sqlite3.Error) -> NotWrittenError:
+def storage_error(what: str, error: OSError | sqlite3.Error) -> StorageError:
     """The error for the reader: ``what`` could not be written, why, and what to do."""
     if isinstance(error, sqlite3.Error):
-        why = BY_CODE.get(code(error), str(error))
+        why = BY_CODE.get(sqlite_code(error), str(error))
     else:
         why = BY_NUMBER.get(error.errno or 0, error.strerror or str(error))
-    return NotWrittenError(f"{what} cannot be written. {why}.")
+    return StorageError(f"{what} cannot be written. {why}.")

@@ -38,7 +38,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Phase:
+class PhaseInfo:
     """One stretch of training: these roles learn at the same time, batch by batch."""
 
     name: str
@@ -54,7 +54,7 @@ class Prepared(Event):
     classes: list[str]
     splits: dict[str, int]  # examples per split, as the data set gives them
     networks: list[Network]
-    phases: list[Phase]
+    phases: list[PhaseInfo]
 
 
 @dataclass(frozen=True)
@@ -167,12 +167,12 @@ class Finished(Event):
     test: dict[str, dict[str, float]]  # role: accuracy, loss, calibration_error, entropy, agreement, examples
 
 
-KINDS: dict[str, type[Event]] = {
+EVENT_CLASSES: dict[str, type[Event]] = {
     kind.__name__.lower(): kind
     for kind in (Prepared, Step, Validated, Pinned, Probed, Surface, Adjusted, Switched, Restored, Failed, Finished)
 }
 
-KNOWN = {name: frozenset(field.name for field in fields(kind)) for name, kind in KINDS.items()}
+FIELD_NAMES = {name: frozenset(field.name for field in fields(kind)) for name, kind in EVENT_CLASSES.items()}
 
 
 _JSON = json.JSONEncoder(default=vars, allow_nan=False, separators=(",", ":"))
@@ -187,11 +187,11 @@ def from_json(text: str) -> Event:
     """The event that :func:`to_json` wrote. Raises ValueError for an unknown kind."""
     body: dict[str, Any] = json.loads(text)
     kind = body.pop("event", None)
-    if kind not in KINDS:
-        raise ValueError(f"event = {kind!r}: choose one of {', '.join(KINDS)}")
+    if kind not in EVENT_CLASSES:
+        raise ValueError(f"event = {kind!r}: choose one of {', '.join(EVENT_CLASSES)}")
     if kind == "prepared":
         body["networks"] = [Network(**network) for network in body["networks"]]
-        body["phases"] = [Phase(**phase) for phase in body["phases"]]
-    known = KNOWN[kind]
+        body["phases"] = [PhaseInfo(**phase) for phase in body["phases"]]
+    known = FIELD_NAMES[kind]
     # A newer version may have said more than this one knows; the rest is still true.
-    return KINDS[kind](**{name: value for name, value in body.items() if name in known})
+    return EVENT_CLASSES[kind](**{name: value for name, value in body.items() if name in known})

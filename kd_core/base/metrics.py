@@ -11,22 +11,22 @@ LARGEST = 1e30
 BINS = 15  # of confidence
 
 
-def share(is_so: Tensor) -> float:
+def fraction(mask: Tensor) -> float:
     """Share of examples (N,) of which something is true; NaN of none."""
-    return int(is_so.count_nonzero()) / len(is_so) if len(is_so) else math.nan
+    return int(mask.count_nonzero()) / len(mask) if len(mask) else math.nan
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
     """Share of examples whose top class is the label."""
-    return share(logits.argmax(1) == labels)
+    return fraction(logits.argmax(1) == labels)
 
 
 def agreement(logits: Tensor, teacher_logits: Tensor) -> float:
     """Share of examples on which the student's top class is the teacher's. Says nothing about being right."""
-    return share(logits.argmax(1) == teacher_logits.argmax(1))
+    return fraction(logits.argmax(1) == teacher_logits.argmax(1))
 
 
-def loss(logits: Tensor, labels: Tensor) -> float:
+def nll(logits: Tensor, labels: Tensor) -> float:
     """Negative log-likelihood of the labels, in nats, mean over the examples."""
     # Along the first dimension the softmax of a few classes is several times faster.
     return F.nll_loss(logits.t().double().log_softmax(0).t(), labels).item()
@@ -74,7 +74,7 @@ def calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float
     return error
 
 
-def judge(
+def compute_metrics(
     logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None, omitted: int | None = None
 ) -> dict[str, float]:
     """All measures of one network on one split; the agreement where there is a teacher, and the recall of a class
@@ -82,7 +82,7 @@ def judge(
     logits = logits.nan_to_num(0.0, LARGEST, -LARGEST)  # of a network that overflowed: hopeless, not unprintable
     measures = {
         "accuracy": accuracy(logits, labels),
-        "loss": loss(logits, labels),
+        "loss": nll(logits, labels),
         "calibration_error": calibration_error(logits, labels),
         "entropy": entropy(logits),
         "examples": float(len(labels)),

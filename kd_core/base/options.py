@@ -146,7 +146,7 @@ def number(default: float, low: float, high: float, help: str, **more: Any) -> A
     return _field(default, Option("number", help, low, high, **more))
 
 
-def whole(default: int, low: int, high: int, help: str, **more: Any) -> Any:
+def integer(default: int, low: int, high: int, help: str, **more: Any) -> Any:
     """A whole number between ``low`` and ``high``, both allowed."""
     return _field(default, Option("whole", help, low, high, **more))
 
@@ -161,7 +161,7 @@ def choice(default: str, choices: tuple[str, ...], help: str, **more: Any) -> An
     return _field(default, Option("choice", help, choices=choices, **more))
 
 
-def switch(default: bool, help: str, **more: Any) -> Any:
+def boolean(default: bool, help: str, **more: Any) -> Any:
     """Yes or no."""
     return _field(default, Option("switch", help, **more))
 
@@ -212,11 +212,11 @@ def options_of(cls: type[Any]) -> dict[str, Option]:
     return dict(found)
 
 
-def in_words(name: str, option: Option, called: str = "") -> str:
-    """The option's name as a reader sees it; ``called`` says whose it is, where several have one of that name."""
+def option_label(name: str, option: Option, owner: str = "") -> str:
+    """The option's name as a reader sees it; ``owner`` says whose it is, where several have one of that name."""
     label = option.label or name.replace("_", " ").capitalize()
-    is_told = not called or label.startswith(called[:4])
-    return label if is_told else f"{called} {label[0].lower()}{label[1:]}"
+    is_told = not owner or label.startswith(owner[:4])
+    return label if is_told else f"{owner} {label[0].lower()}{label[1:]}"
 
 
 def as_text(value: Any) -> str:
@@ -235,7 +235,7 @@ def shorten(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def read(cls: type[Chosen], texts: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
+def parse_options(cls: type[Chosen], texts: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
     """Checked values for ``cls`` from entries named ``prefix + field``, and one sentence per refused entry."""
     values, errors = {}, []
     for name, option in options_of(cls).items():

@@ -9,16 +9,16 @@ from pathlib import Path
 NAME = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 
 
-class NotHereError(ValueError):
+class NotAvailableError(ValueError):
     """Data or weights are not on this machine; the message says how they get there."""
 
 
-def home() -> Path:
+def data_folder() -> Path:
     """The folder named by DISTILLERY_DATA, by default ``data`` beside the code. Nothing is created."""
     return Path(os.environ.get("DISTILLERY_DATA") or Path(__file__).parents[2] / "data")
 
 
-def artefacts(folder: Path, kind: str, name: str) -> Path:
+def artefact_folder(folder: Path, kind: str, name: str) -> Path:
     """Where the files of a run or sweep (``kind``: runs, sweeps) of that id are, in the data folder ``folder``.
 
     Raises ValueError for what is no id: a database may come from somebody else, and what it calls a run would then lead

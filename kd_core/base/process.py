@@ -36,7 +36,7 @@ _usual = 0.0  # seconds, before the first of them began
 
 
 @contextmanager
-def shared() -> Iterator[None]:
+def short_switch_interval() -> Iterator[None]:
     """For a thread that trains. What was usual comes back when the last of them is done, in whatever order they end."""
     global _busy, _usual
     with _lock:
@@ -54,7 +54,7 @@ def shared() -> Iterator[None]:
 
 
 @functools.cache
-def end_without_waiting() -> None:
+def exit_without_joining() -> None:
     """For a server, before anything else registers with ``atexit``: when all that did is done, the process ends.
 
     Threads in the background cannot be told to end while torch compiles, some ten seconds, and Python lets none of them

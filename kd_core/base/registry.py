@@ -1,7 +1,7 @@
 """Finds what can be chosen: a file in ``datasets``, ``models``, ``methods`` or ``schemes`` is a choice.
 
 There is no list to edit and nothing to register. The folder is read, every module in it (underscored ones aside) must
-define exactly one :class:`Member`, and that class is the choice.
+define exactly one :class:`Plugin`, and that class is the choice.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from kd_core.base.options import Options
 GROUPS = ("datasets", "models", "methods", "schemes")
 
 
-class Member(Options):
+class Plugin(Options):
     """Base of everything that can be chosen: a frozen dataclass whose fields are its options."""
 
     title: ClassVar[str]  # on screen
-    idea: ClassVar[str]  # one sentence, for help texts and the README
+    summary: ClassVar[str]  # one sentence, for help texts and the README
     family: ClassVar[str]  # for grouping
 
     @property
@@ -36,36 +36,36 @@ class Member(Options):
 
 
 @functools.cache
-def members(group: str) -> Mapping[str, type[Member]]:
+def plugins(group: str) -> Mapping[str, type[Plugin]]:
     """All choices of one group by name, in alphabetical order."""
     package = importlib.import_module(f"kd_core.{group}")
     names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
     return {name: _only_member(importlib.import_module(f"kd_core.{group}.{name}")) for name in names}
 
 
-def _only_member(module: Any) -> type[Member]:
+def _only_member(module: Any) -> type[Plugin]:
     found = [
         cls
         for _, cls in inspect.getmembers(module, inspect.isclass)
-        if issubclass(cls, Member) and cls.__module__ == module.__name__
+        if issubclass(cls, Plugin) and cls.__module__ == module.__name__
     ]
     if len(found) != 1:
         raise ImportError(f"{module.__name__} must define exactly one choice, found {len(found)}")
     return found[0]
 
 
-def find(group: str, name: str, called: str = "") -> type[Member]:
-    """The class of one choice. Raises ValueError naming ``called`` and every allowed name."""
-    choices = members(group)
+def find_plugin(group: str, name: str, label: str = "") -> type[Plugin]:
+    """The class of one choice. Raises ValueError naming ``label`` and every allowed name."""
+    choices = plugins(group)
     if name not in choices:
-        raise ValueError(f'{called or group} = "{name}": choose one of {", ".join(choices)}.')
+        raise ValueError(f'{label or group} = "{name}": choose one of {", ".join(choices)}.')
     return choices[name]
 
 
 def make(group: str, body: Mapping[str, Any]) -> Any:
-    """The member that :meth:`Member.to_dict` described. Raises ValueError for a bad name or option."""
+    """The member that :meth:`Plugin.to_dict` described. Raises ValueError for a bad name or option."""
     values = dict(body)
-    cls = find(group, str(values.pop("name", "")))
+    cls = find_plugin(group, str(values.pop("name", "")))
     unknown = set(values) - set(cls.__dataclass_fields__)  # type: ignore[attr-defined]
     if unknown:
         raise ValueError(f"{cls.title} has no option called {', '.join(sorted(unknown))}.")

@@ -17,7 +17,7 @@ import torch
 _GLOBAL_GENERATOR = threading.Lock()
 
 
-def derive(seed: int, *names: str | int) -> int:
+def derive_seed(seed: int, *names: str | int) -> int:
     """A 63-bit seed for the stream called ``names``."""
     digest = hashlib.blake2b("/".join(map(str, (seed, *names))).encode(), digest_size=8).digest()
     return int.from_bytes(digest) >> 1
@@ -25,15 +25,15 @@ def derive(seed: int, *names: str | int) -> int:
 
 def generator(seed: int, *names: str | int) -> torch.Generator:
     """A private CPU generator for the stream called ``names``."""
-    return torch.Generator().manual_seed(derive(seed, *names))
+    return torch.Generator().manual_seed(derive_seed(seed, *names))
 
 
 @contextmanager
-def initialising(seed: int, *names: str | int) -> Iterator[None]:
+def use_seed(seed: int, *names: str | int) -> Iterator[None]:
     """Torch's global generator on the stream ``names``, restored afterwards: for code that cannot take a generator.
 
     The lock keeps two threads from initialising networks at once, since that generator belongs to the process.
     """
     with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, *names))
+        torch.manual_seed(derive_seed(seed, *names))
         yield

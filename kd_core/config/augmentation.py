@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from kd_core.base.options import Options, as_text, number, switch, whole
-from kd_core.base.seeds import derive, generator, initialising
-from kd_core.datasets import Data, standardised
+from kd_core.base.options import Options, as_text, boolean, integer, number
+from kd_core.base.seeds import derive_seed, generator, use_seed
+from kd_core.datasets import Data, standardise
 
 
 @dataclass(frozen=True)
 class Augmentation(Options):
     """Every option off by default. Views that change are asked of the teacher at every step."""
 
-    crop: int = whole(
+    crop: int = integer(
         0, 0, 64, "Pixels of margin, out of which a piece of the image's size is cut at random; 4 is usual for 32 × 32."
     )
-    flip: bool = switch(False, "Half of the images mirrored, left to right. Not for characters.")
-    randaugment: int = whole(
+    flip: bool = boolean(False, "Half of the images mirrored, left to right. Not for characters.")
+    randaugment: int = integer(
         0,
         0,
         30,
@@ -38,7 +38,7 @@ class Augmentation(Options):
     def is_on(self) -> bool:
         return self != Augmentation()
 
-    def fit(self, data: Data) -> None:
+    def validate(self, data: Data) -> None:
         """Raises ValueError for data that have no sides to be flipped."""
         changed = next((name for name, value in self.values().items() if value), "")
         if data.is_planar and changed not in ("", "mixup"):
@@ -50,7 +50,7 @@ class Augmentation(Options):
                 f"crop = {self.crop}: the images have {data.shape[1]} × {data.shape[2]} pixels; choose less."
             )
 
-    def view(self, inputs: Tensor, data: Data, seed: int) -> Tensor:
+    def transform(self, inputs: Tensor, data: Data, seed: int) -> Tensor:
         """Inputs (B, ...) as they are shown at one step, chosen by ``seed``; each image on its own, on its device."""
         # torchvision's crop and flip draw once for a whole batch; here every image has its own.
         chance = generator(seed, "view")
@@ -61,15 +61,15 @@ class Augmentation(Options):
             inputs = torch.where(is_flipped[:, None, None, None], inputs.flip(-1), inputs)
         if self.randaugment:
             change = v2.RandAugment(magnitude=self.randaugment)
-            with initialising(seed, "randaugment"):
+            with use_seed(seed, "randaugment"):
                 pixels = torch.stack([change(image) for image in data.pixels(inputs)])
-            inputs = standardised(pixels, data.mean, data.std)
+            inputs = standardise(pixels, data.mean, data.std)
         return inputs
 
     def blend(self, count: int, seed: int) -> tuple[Tensor, float]:
         """The partner of each of ``count`` examples, and the share, at least a half, that it keeps of itself. Zhang et
         al. 2018, "mixup", section 2: one share for the whole batch."""
-        share = float(np.random.default_rng(derive(seed, "share")).beta(self.mixup, self.mixup))
+        share = float(np.random.default_rng(derive_seed(seed, "share")).beta(self.mixup, self.mixup))
         return torch.randperm(count, generator=generator(seed, "partners")), max(share, 1 - share)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-SEEDS = 5  # runs in a repetition over seeds: the fewest whose interval is of use
-Test = Mapping[str, Mapping[str, float]]  # Finished.test
+DEFAULT_SEEDS = 5  # runs in a repetition over seeds: the fewest whose interval is of use
+TestMetrics = Mapping[str, Mapping[str, float]]  # Finished.test
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Comparison:
     on: str = "on the test split"
     among: str = ""
 
-    def filled(self, omitted: str) -> Comparison:
+    def with_omitted_class(self, omitted: str) -> Comparison:
         """The same with the name of the class that was left out."""
         return replace(self, among=self.among.format(omitted=f"class {omitted}"))
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from kd_core.base.devices import AUTO
-from kd_core.base.options import Options, choice, switch, text
+from kd_core.base.options import Options, boolean, choice, text
 
 EXACT, BRAIN, HALF = "float32", "bfloat16", "float16"
 
@@ -24,11 +24,11 @@ class Compute(Options):
         "Of the products inside the networks. Losses are computed in float32 always; 16 bits are faster where the "
         "hardware knows them.",
     )  # fmt: skip
-    channels_last: bool = switch(
+    channels_last: bool = boolean(
         True, "Images in memory pixel by pixel rather than colour by colour: faster convolutions on most devices.",
         label="Channels last",
     )  # fmt: skip
-    compiled: bool = switch(
+    compiled: bool = boolean(
         False, "Takes every training step of small networks as one compiled function once that is ready: faster in "
         "long runs, after some seconds of preparation in the background; last digits change.",
         label="Compiled steps",

@@ -8,30 +8,32 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.metrics import best_temperature
-from kd_core.config.plan import AVERAGE, CORRECTED, MEAN_LOGITS, RAW, Derived
+from kd_core.config.plan import AVERAGE, CORRECTED, MEAN_LOGITS, RAW, DerivedPlan
 from kd_core.datasets import Data, Split
-from kd_core.nn.composite import UNKNOWN, Average, Corrected, Joined, found_as_often
-from kd_core.nn.inference import answers, freeze
+from kd_core.nn.composite import UNKNOWN, EnsembleAverage, LogitBias, MergedClassifiers, prior_matching_bias
+from kd_core.nn.inference import freeze, predict_logits
 
 COLDEST, HOTTEST = 0.25, 20.0  # temperatures that calibrate a teacher
 
 
-def derive(derived: Derived, networks: Mapping[str, nn.Module], data: Data, device: torch.device) -> nn.Module:
+def build_derived(
+    derived: DerivedPlan, networks: Mapping[str, nn.Module], data: Data, device: torch.device
+) -> nn.Module:
     """The network, frozen, on the device."""
-    members = [networks[role] for role in derived.of]
+    members = [networks[role] for role in derived.sources]
     if derived.how in {AVERAGE, MEAN_LOGITS}:
-        return freeze(Average(members, derived.weights, of_logits=derived.how == MEAN_LOGITS))
-    logits = [answers(member, data.validation.inputs).cpu() for member in members]
+        return freeze(EnsembleAverage(members, derived.weights, of_logits=derived.how == MEAN_LOGITS))
+    logits = [predict_logits(member, data.validation.inputs).cpu() for member in members]
     if derived.how == CORRECTED:
         bias = torch.zeros(len(data.classes))
-        bias[derived.omitted] = found_as_often(logits[0], data.validation.labels, derived.omitted)
-        return freeze(Corrected(members[0], bias.to(device)))
+        bias[derived.omitted] = prior_matching_bias(logits[0], data.validation.labels, derived.omitted)
+        return freeze(LogitBias(members[0], bias.to(device)))
     if derived.how == RAW:
-        return freeze(Joined(members, [1.0] * len(members), [0.0] * len(members)))
-    return freeze(Joined(members, *calibrated(logits, data.validation)))
+        return freeze(MergedClassifiers(members, [1.0] * len(members), [0.0] * len(members)))
+    return freeze(MergedClassifiers(members, *calibrate(logits, data.validation)))
 
 
-def calibrated(logits: Sequence[Tensor], split: Split) -> tuple[list[float], list[float]]:
+def calibrate(logits: Sequence[Tensor], split: Split) -> tuple[list[float], list[float]]:
     """Scales and shifts for networks that know different classes, from their ``logits`` (N, K) on a labelled split.
 
     Each is divided by the temperature that makes it honest about its own classes (Guo et al. 2017, section 4.2), and

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from kd_core.base.options import Options, class_name, number, whole
+from kd_core.base.options import Options, class_name, integer, number
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Split
 
@@ -16,10 +16,10 @@ NONE = "none"
 
 
 @dataclass(frozen=True)
-class Labels(Options):
+class LabelSubset(Options):
     """Options that make the effect of distillation visible on any data set. They hold for student and baseline."""
 
-    labelled: int = whole(
+    labelled: int = integer(
         ALL, ALL, 10_000_000, "Training examples that the student gets, drawn at random; 0 takes all of them.",
         label="Labelled training examples",
     )  # fmt: skip
@@ -29,7 +29,7 @@ class Labels(Options):
     )  # fmt: skip
     omitted: str = class_name(NONE, "A class that the student never sees an example of.", label="Omitted class")
 
-    def fit(self, data: Data) -> None:
+    def validate(self, data: Data) -> None:
         """Raises ValueError where these options ask for something that ``data`` does not have."""
         if self.labelled > len(data.train):
             raise ValueError(
@@ -41,10 +41,10 @@ class Labels(Options):
 
     def apply(self, data: Data, seed: int) -> Split:
         """The training examples as shown, chosen by ``seed``: the same for every network that gets this view."""
-        rows, given = self.draw(data, seed)
+        rows, given = self.sample(data, seed)
         return Split(data.train.inputs[rows], given)
 
-    def draw(self, data: Data, seed: int) -> tuple[Tensor, Tensor]:
+    def sample(self, data: Data, seed: int) -> tuple[Tensor, Tensor]:
         """Their positions in the training split (n,) and their labels as given (n,)."""
         labels = data.train.labels
         rows = torch.randperm(len(labels), generator=generator(seed, "labelled"))
@@ -77,19 +77,19 @@ class Labels(Options):
         return clause + (f", none of class {self.omitted}" if self.omitted != NONE else "")
 
 
-FULL = Labels()
+FULL = LabelSubset()
 UNLABELLED = -1  # in the place of a label
 
 
 @dataclass(frozen=True)
-class View:
+class TrainSubset:
     """What one phase shows of the training split: the labels chosen by ``seed``, and more that a scheme may ask for.
 
     ``classes``: only examples of these classes (positions; empty: all). ``with_rest``: after the labelled examples all
     others, without their labels. ``is_blind``: no example has its label.
     """
 
-    labels: Labels = FULL
+    labels: LabelSubset = FULL
     seed: int = 0
     classes: tuple[int, ...] = ()
     with_rest: bool = False
@@ -97,17 +97,17 @@ class View:
 
     def apply(self, data: Data) -> Split:
         """The examples shown; the label of one without is :data:`UNLABELLED`."""
-        rows, given = self.draw(data)
+        rows, given = self.sample(data)
         return Split(data.train.inputs[rows], given)
 
-    def draw(self, data: Data) -> tuple[Tensor, Tensor]:
+    def sample(self, data: Data) -> tuple[Tensor, Tensor]:
         """Their positions in the training split (n,) and their labels as given (n,)."""
-        rows, given = self.labels.draw(data, self.seed)
+        rows, given = self.labels.sample(data, self.seed)
         if self.classes:
             allowed = torch.isin(data.train.labels[rows], torch.tensor(self.classes))
             rows, given = rows[allowed], given[allowed]
         if self.with_rest:
-            others = replace(self.labels, labelled=ALL, wrong=0.0).draw(data, self.seed)[0][len(rows) :]
+            others = replace(self.labels, labelled=ALL, wrong=0.0).sample(data, self.seed)[0][len(rows) :]
             rows, given = torch.cat([rows, others]), torch.cat([given, torch.full_like(others, UNLABELLED)])
         if self.is_blind:
             given = torch.full_like(given, UNLABELLED)

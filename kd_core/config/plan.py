@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from kd_core.config.label_subset import View
+from kd_core.config.label_subset import TrainSubset
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data, Dataset
 from kd_core.methods import Method
 from kd_core.models import Model
-from kd_core.nn.composite import Partial, grown
-from kd_core.nn.hooks import shapes
+from kd_core.nn.composite import ClassSubset, with_trunk
+from kd_core.nn.hooks import feature_shapes
 from kd_core.nn.pairs import Pair, SelfPair
 
 TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"  # roles, and what kind of network a role is
@@ -25,7 +25,7 @@ ALL, LABELLED, SURE = "all", "labelled", "sure"  # examples
 
 
 @dataclass(frozen=True)
-class Learner:
+class LearnerPlan:
     """One network that learns during a phase. Without a method it learns from the labels alone.
 
     Its ``teachers`` are roles: of an earlier phase, then they are frozen; of the same phase, then they answer as they
@@ -56,7 +56,7 @@ class Learner:
 
 
 @dataclass(frozen=True)
-class Derived:
+class DerivedPlan:
     """A network that nobody trains: made of trained ones when its phase ends.
 
     By the average of their probabilities or logits; joined, where they know different classes; or corrected: the
@@ -64,7 +64,7 @@ class Derived:
     """
 
     role: str
-    of: tuple[str, ...]
+    sources: tuple[str, ...]
     how: str
     weights: tuple[float, ...] = ()
     kind: str = STUDENT
@@ -72,34 +72,34 @@ class Derived:
 
     def in_words(self) -> str:
         """In the place of a family's name."""
-        return f"{self.how}: {', '.join(self.of)}"
+        return f"{self.how}: {', '.join(self.sources)}"
 
 
 @dataclass(frozen=True)
-class Phase:
+class PhasePlan:
     """Learners that train side by side: the same examples in the same order, one optimiser each."""
 
     name: str
-    learners: tuple[Learner, ...]
+    learners: tuple[LearnerPlan, ...]
     recipe: Recipe | TeacherRecipe
-    view: View
+    view: TrainSubset
     order_seed: int
     is_kept: bool = False  # its result depends on nothing but itself: train once, keep for other runs
     until: float = 0.0  # it ends earlier when every learner is right on that share of the validation split
-    derived: tuple[Derived, ...] = ()
+    derived: tuple[DerivedPlan, ...] = ()
 
     @property
-    def everyone(self) -> tuple[Learner | Derived, ...]:
+    def networks(self) -> tuple[LearnerPlan | DerivedPlan, ...]:
         """Who learns, then what is made of them."""
         return (*self.learners, *self.derived)
 
 
-def kind_of(own: Learner | Derived) -> str:
+def kind_of(own: LearnerPlan | DerivedPlan) -> str:
     """Teacher, student or baseline: as the scheme says, else by its role."""
     return own.kind or (own.role if own.role in (TEACHER, STUDENT, BASELINE) else STUDENT)
 
 
-def saw(phase: Phase, learner: Learner, data: Data) -> str:
+def describe_examples(phase: PhasePlan, learner: LearnerPlan, data: Data) -> str:
     """What a learner is shown, as a clause."""
     clause = phase.view.labels.in_words(data) if learner.sees == LABELLED else phase.view.in_words(data)
     if learner.sees == SURE and learner.confidence:
@@ -108,31 +108,35 @@ def saw(phase: Phase, learner: Learner, data: Data) -> str:
     return clause + (f", with noise of {learner.noise:g}" if learner.noise else "")
 
 
-def first(phases: Iterable[Phase], role: str) -> Learner | Derived:
+def find_by_role(phases: Iterable[PhasePlan], role: str) -> LearnerPlan | DerivedPlan:
     """The first one of a role: later ones of the same role have the same network."""
-    return next(own for phase in phases for own in phase.everyone if own.role == role)
+    return next(own for phase in phases for own in phase.networks if own.role == role)
 
 
-def behind(phases: Sequence[Phase], role: str) -> set[str]:
+def dependencies(phases: Sequence[PhasePlan], role: str) -> set[str]:
     """Every role that had to be trained for it, itself included: its teachers, what it goes on from or is made of."""
-    own = first(phases, role)
-    found = {role} if isinstance(own, Learner) else set()
-    waiting = [*own.of] if isinstance(own, Derived) else [role]
+    own = find_by_role(phases, role)
+    found = {role} if isinstance(own, LearnerPlan) else set()
+    waiting = [*own.sources] if isinstance(own, DerivedPlan) else [role]
     while waiting:
-        now = first(phases, waiting.pop())
-        more = now.of if isinstance(now, Derived) else {now.role, *now.teachers, now.begins_with, now.trunk[0]} - {""}
+        now = find_by_role(phases, waiting.pop())
+        more = (
+            now.sources
+            if isinstance(now, DerivedPlan)
+            else {now.role, *now.teachers, now.begins_with, now.trunk[0]} - {""}
+        )
         waiting += [each for each in more if each not in found]
-        found |= {each for each in more if isinstance(first(phases, each), Learner)}
+        found |= {each for each in more if isinstance(find_by_role(phases, each), LearnerPlan)}
     return found
 
 
-def model_of(phases: Sequence[Phase], role: str) -> Model:
+def model_of(phases: Sequence[PhasePlan], role: str) -> Model:
     """The family of a role; of a derived network that of its first member."""
-    found = first(phases, role)
-    return found.model if isinstance(found, Learner) else model_of(phases, found.of[0])
+    found = find_by_role(phases, role)
+    return found.model if isinstance(found, LearnerPlan) else model_of(phases, found.sources[0])
 
 
-def pairs_of(learner: Learner, phases: Sequence[Phase], data: Data) -> tuple[Pair, ...]:
+def pairs_of(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> tuple[Pair, ...]:
     """The learner and each of its teachers as its method sees them."""
     shape, classes = data.shape, len(data.classes)
     if learner.is_self_taught:
@@ -140,22 +144,22 @@ def pairs_of(learner: Learner, phases: Sequence[Phase], data: Data) -> tuple[Pai
     return tuple(Pair(learner.model, model_of(phases, teacher), shape, classes) for teacher in learner.teachers)
 
 
-def build(learner: Learner, phases: Sequence[Phase], data: Data) -> nn.Module:
+def build(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> nn.Module:
     """The learner's network as it is trained, used and stored, initialised from torch's global generator."""
     shape, classes = data.shape, len(data.classes)
     if learner.trunk[0]:
         role, tap = learner.trunk
         owner = model_of(phases, role)
         body, _ = owner.split(owner.build(shape, classes), tap)
-        return grown(body, learner.model.build(shapes(owner, shape, classes)[tap], classes))
+        return with_trunk(body, learner.model.build(feature_shapes(owner, shape, classes)[tap], classes))
     if learner.classes:
-        return Partial(learner.model.build(shape, len(learner.classes)), learner.classes, classes)
+        return ClassSubset(learner.model.build(shape, len(learner.classes)), learner.classes, classes)
     if learner.method is None or learner.is_self_taught:
         return learner.model.build(shape, classes)
     return learner.method.build(pairs_of(learner, phases, data)[0])
 
 
-def what_determines(dataset: Dataset, phase: Phase, ways: str) -> str:
+def cache_key(dataset: Dataset, phase: PhasePlan, ways: str) -> str:
     """Everything that the result of a kept phase depends on, as text: the key under which it is kept.
     ``ways``: how it is shown and computed."""
     learners = [
@@ -166,14 +170,14 @@ def what_determines(dataset: Dataset, phase: Phase, ways: str) -> str:
     return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, ways, torch.__version__))
 
 
-LOOKS = 200  # evaluations of a phase at most, besides the one before it begins
+MAX_EVALUATIONS = 200  # evaluations of a phase at most, besides the one before it begins
 
 
-def steps_per_epoch(phase: Phase, data: Data) -> int:
+def steps_per_epoch(phase: PhasePlan, data: Data) -> int:
     """Optimiser steps of one pass over what the phase is shown; the last batch may be smaller."""
     return -(-phase.view.count(data) // phase.recipe.batch_size)
 
 
-def epochs_per_look(phase: Phase) -> int:
-    """Epochs between two evaluations: 1, or as many as keep a long phase at :data:`LOOKS` of them."""
-    return max(1, -(-phase.recipe.epochs // LOOKS))
+def epochs_per_evaluation(phase: PhasePlan) -> int:
+    """Epochs between two evaluations: 1, or as many as keep a long phase at :data:`MAX_EVALUATIONS` of them."""
+    return max(1, -(-phase.recipe.epochs // MAX_EVALUATIONS))

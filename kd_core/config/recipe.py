@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kd_core.base.options import Options, choice, number, switch, text, whole
+from kd_core.base.options import Options, boolean, choice, integer, number, text
 
 OPTIMISERS = ("adam", "adamw", "sgd")
 CONSTANT, COSINE, STEPS, ONE_CYCLE = "constant", "cosine", "steps", "one-cycle"
@@ -12,11 +12,11 @@ LAST, BEST = "last", "best"
 
 
 @dataclass(frozen=True)
-class Course(Options):
+class BaseRecipe(Options):
     """What every network's training has; see :mod:`kd_core.training.optim` for the rate."""
 
-    epochs: int = whole(40, 1, 10_000, "Passes over the training examples.")
-    batch_size: int = whole(64, 1, 65_536, "Examples per optimiser step.")
+    epochs: int = integer(40, 1, 10_000, "Passes over the training examples.")
+    batch_size: int = integer(64, 1, 65_536, "Examples per optimiser step.")
     learning_rate: float = number(0.003, 1e-6, 1.0, "Length of each step.", step=0.0005, live=True, log=True)
     optimiser: str = choice(
         "adam", OPTIMISERS, "Adam (betas 0.9, 0.999), AdamW (its decay apart from the gradient) or SGD (momentum 0.9)."
@@ -43,7 +43,7 @@ class Course(Options):
         "0 for none.",
         step=0.01, label="Average of the weights",
     )  # fmt: skip
-    patience: int = whole(
+    patience: int = integer(
         0, 0, 10_000, "Evaluations without a better validation accuracy after which the training ends early, once "
         "every network of the phase has waited so long; 0: never.",
         label="Stop early after",
@@ -70,24 +70,24 @@ class Course(Options):
 
 
 @dataclass(frozen=True)
-class Recipe(Course):
+class Recipe(BaseRecipe):
     """How student and baseline are trained: the same steps for both."""
 
     smoothing = 0.0  # a student's labels are smoothed by a method of that name, in sight
 
 
 @dataclass(frozen=True)
-class TeacherRecipe(Course):
+class TeacherRecipe(BaseRecipe):
     """How the teacher is trained, on the full and clean training split. Done once, then kept."""
 
-    epochs: int = whole(20, 0, 10_000, "Passes over the full training split; 0 takes the weights as they are.")
+    epochs: int = integer(20, 0, 10_000, "Passes over the full training split; 0 takes the weights as they are.")
     smoothing: float = number(
         0.0, 0.0, 0.9,
         "Share of each label that is spread over all classes. A teacher trained so tells its student less about the "
         "wrong classes (Müller et al. 2019).",
         step=0.05, label="Label smoothing",
     )  # fmt: skip
-    seed: int = whole(0, 0, 2**31 - 1, "Initial weights and data order of the teacher.")
+    seed: int = integer(0, 0, 2**31 - 1, "Initial weights and data order of the teacher.")
     view: str = choice(
         "full", ("full", "student"), "The full, clean training split, or exactly what the student is shown.",
         label="Teacher sees",
@@ -98,15 +98,15 @@ class TeacherRecipe(Course):
 
 
 @dataclass(frozen=True)
-class Basics(Options):
+class RunOptions(Options):
     """What belongs to no part in particular."""
 
-    seed: int = whole(
+    seed: int = integer(
         0, 0, 2**31 - 1,
         "Picks the labelled examples, the wrong labels, the initial weights and the order of the batches. "
         "The teacher keeps its own seed.",
     )  # fmt: skip
-    control: bool = switch(
+    control: bool = boolean(
         True, "Train the same student without a teacher beside it: same weights at the start, same data, same steps.",
         label="Baseline student beside it",
     )  # fmt: skip

@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
-from kd_core.base.options import Option, Options, as_text, options_of, read
-from kd_core.base.registry import Member, find, make, members
+from kd_core.base.options import Option, Options, as_text, options_of, parse_options
+from kd_core.base.registry import Plugin, find_plugin, make, plugins
 from kd_core.config.augmentation import Augmentation
 from kd_core.config.comparison import Comparison
 from kd_core.config.compute import Compute
-from kd_core.config.label_subset import FULL, Labels, View
-from kd_core.config.recipe import Basics, Recipe, TeacherRecipe
+from kd_core.config.label_subset import FULL, LabelSubset, TrainSubset
+from kd_core.config.recipe import Recipe, RunOptions, TeacherRecipe
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
 from kd_core.models import Model, with_article
 from kd_core.nn.pairs import Pair
 
 # Flat names, as in the URL and on the command line: (attribute, folder of its choices or its class, prefix).
-MEMBERS = (
+PLUGIN_FIELDS = (
     ("dataset", "datasets", "dataset_"),
     ("teacher", "models", "teacher_"),
     ("student", "models", "student_"),
@@ -29,27 +29,27 @@ MEMBERS = (
     ("scheme", "schemes", ""),
 )
 OPTION_GROUPS: tuple[tuple[str, type[Options], str], ...] = (
-    ("labels", Labels, ""),
+    ("labels", LabelSubset, ""),
     ("recipe", Recipe, ""),
     ("teacher_recipe", TeacherRecipe, "teacher_"),
-    ("basics", Basics, ""),
+    ("basics", RunOptions, ""),
     ("augmentation", Augmentation, ""),
     ("compute", Compute, ""),
 )
 DEFAULTS = {"dataset": "digits", "teacher": "cnn", "student": "mlp", "method": "soft_targets", "scheme": "offline"}
 
 
-class Arrangement(Member):
+class BaseScheme(Plugin):
     """What a configuration asks of its scheme. Schemes know the configuration, not the other way round."""
 
-    compares: ClassVar[Comparison] = Comparison()  # of which networks the verdict speaks
+    comparison: ClassVar[Comparison] = Comparison()  # of which networks the verdict speaks
 
     @classmethod
-    def suggests(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
+    def recommended_settings(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
         """Flat settings under which it is worth watching."""
         return {}
 
-    def refusal(self, config: RunConfig) -> str:
+    def unsupported_reason(self, config: RunConfig) -> str:
         """Why this configuration makes no sense under this scheme, as sentences for the screen; empty if it does."""
         raise NotImplementedError
 
@@ -62,22 +62,22 @@ class RunConfig:
     teacher: Model
     student: Model
     method: Method
-    scheme: Arrangement
-    labels: Labels = field(default_factory=Labels)
+    scheme: BaseScheme
+    labels: LabelSubset = field(default_factory=LabelSubset)
     recipe: Recipe = field(default_factory=Recipe)
     teacher_recipe: TeacherRecipe = field(default_factory=TeacherRecipe)
-    basics: Basics = field(default_factory=Basics)
+    basics: RunOptions = field(default_factory=RunOptions)
     augmentation: Augmentation = field(default_factory=Augmentation)
     compute: Compute = field(default_factory=Compute)
 
     def __post_init__(self) -> None:
         data = load(self.dataset)
-        self.labels.fit(data)
-        self.augmentation.fit(data)
+        self.labels.validate(data)
+        self.augmentation.validate(data)
         for role, model in (("teacher", self.teacher), ("student", self.student)):
             if refusal := _refusal(role, model, data.shape):
                 raise ValueError(refusal)
-        if refusal := self.scheme.refusal(self):
+        if refusal := self.scheme.unsupported_reason(self):
             raise ValueError(refusal)
 
     @property
@@ -85,12 +85,12 @@ class RunConfig:
         return self.basics.seed
 
     @property
-    def view(self) -> View:
+    def view(self) -> TrainSubset:
         """What student and baseline are shown."""
-        return View(self.labels, self.seed)
+        return TrainSubset(self.labels, self.seed)
 
     @property
-    def teacher_view(self) -> tuple[Labels, int]:
+    def teacher_view(self) -> tuple[LabelSubset, int]:
         """What the teacher is shown and the seed that picks it: all and clean, or exactly what the student sees."""
         sees_all = self.teacher_recipe.view == "full"
         return (FULL, self.teacher_recipe.seed) if sees_all else (self.labels, self.seed)
@@ -113,7 +113,7 @@ class RunConfig:
 
     def to_json(self) -> str:
         """Canonical: two equal configurations give the same text."""
-        body = {f.name: part.to_dict() if isinstance(part := getattr(self, f.name), Member) else part.values()
+        body = {f.name: part.to_dict() if isinstance(part := getattr(self, f.name), Plugin) else part.values()
                 for f in fields(self)}  # fmt: skip
         return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
@@ -124,7 +124,7 @@ class RunConfig:
 
     @classmethod
     @functools.lru_cache(maxsize=256)  # pages list the same runs at every draw; nothing but the text decides
-    def recorded(cls, text: str) -> RunConfig:
+    def from_json_unchecked(cls, text: str) -> RunConfig:
         """As :meth:`from_json`, of a run that has been: whether its parts fit together was checked when it began, and
         its data are not loaded to check it again. For lists of runs."""
         found = cls.__new__(cls)
@@ -135,7 +135,7 @@ class RunConfig:
     def flat(self) -> dict[str, str]:
         """Every setting as text under its flat name."""
         texts = {}
-        for name, _, prefix in MEMBERS:
+        for name, _, prefix in PLUGIN_FIELDS:
             member = getattr(self, name)
             texts[name] = member.name
             texts |= {prefix + option: as_text(value) for option, value in member.values().items()}
@@ -150,7 +150,7 @@ class RunConfig:
             named["scheme"] = self.scheme.name
         usual = read_flat(named)[0].flat()
         chosen = self.flat()
-        for name, _, prefix in MEMBERS:  # options of another family have no counterpart to differ from
+        for name, _, prefix in PLUGIN_FIELDS:  # options of another family have no counterpart to differ from
             if chosen[name] != usual[name]:
                 for option in options_of(type(getattr(self, name))):
                     usual.pop(prefix + option, None)
@@ -165,7 +165,7 @@ def _parts(text: str) -> dict[str, Any]:
     """What :meth:`RunConfig.to_json` wrote, by attribute. Raises ValueError."""
     try:
         body = json.loads(text)
-        parts: dict[str, Any] = {name: make(group, body[name]) for name, group, _ in MEMBERS}
+        parts: dict[str, Any] = {name: make(group, body[name]) for name, group, _ in PLUGIN_FIELDS}
         return parts | {name: kind(**body.get(name, {})) for name, kind, _ in OPTION_GROUPS}
     except (KeyError, TypeError) as error:
         raise ValueError(f"This configuration lacks or does not know {error}.") from error
@@ -179,30 +179,30 @@ def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
     errors: list[str] = []
     texts = dict(given)
     try:
-        dataset = find("datasets", str(texts.get("dataset", DEFAULTS["dataset"])), "dataset")
+        dataset = find_plugin("datasets", str(texts.get("dataset", DEFAULTS["dataset"])), "dataset")
     except ValueError as error:
         errors.append(str(error))
-        dataset = find("datasets", DEFAULTS["dataset"])
+        dataset = find_plugin("datasets", DEFAULTS["dataset"])
         texts["dataset"] = DEFAULTS["dataset"]
     if refusal := _unloadable(_construct(dataset, {}, texts, "dataset_", [])):
         errors.append(refusal)
         texts = {"seed": texts["seed"]} if "seed" in texts else {}  # nothing else can be judged without the data
-        dataset = find("datasets", DEFAULTS["dataset"])
-    suggested = dict(_construct(dataset, {}, texts, "dataset_", []).suggested())
-    if (scheme := members("schemes").get(str(texts.get("scheme", "")))) is not None:
-        assert issubclass(scheme, Arrangement)
-        suggested |= scheme.suggests(load(_construct(dataset, suggested, texts, "dataset_", [])))
+        dataset = find_plugin("datasets", DEFAULTS["dataset"])
+    suggested = dict(_construct(dataset, {}, texts, "dataset_", []).recommended_settings())
+    if (scheme := plugins("schemes").get(str(texts.get("scheme", "")))) is not None:
+        assert issubclass(scheme, BaseScheme)
+        suggested |= scheme.recommended_settings(load(_construct(dataset, suggested, texts, "dataset_", [])))
     parts, known = {}, set()
-    for name, group, prefix in MEMBERS:
+    for name, group, prefix in PLUGIN_FIELDS:
         wanted = str(texts.get(name, suggested.get(name, DEFAULTS[name])))
         try:
-            cls = find(group, wanted, name)
+            cls = find_plugin(group, wanted, name)
         except ValueError as error:
             errors.append(str(error))
-            cls = find(group, suggested.get(name, DEFAULTS[name]))
+            cls = find_plugin(group, suggested.get(name, DEFAULTS[name]))
         names = {prefix + option for option in options_of(cls)}
         known |= {name} | names
-        suggestion = suggested if find(group, suggested.get(name, DEFAULTS[name])) is cls else {}
+        suggestion = suggested if find_plugin(group, suggested.get(name, DEFAULTS[name])) is cls else {}
         parts[name] = _construct(cls, suggestion, texts, prefix, errors)
     for name, kind, prefix in OPTION_GROUPS:
         known |= {prefix + option for option in options_of(kind)}
@@ -222,9 +222,9 @@ def from_flat(given: Mapping[str, Any]) -> RunConfig:
 def _construct(
     cls: type[Any], suggested: Mapping[str, Any], given: Mapping[str, Any], prefix: str, errors: list[str]
 ) -> Any:
-    values, refused = read(cls, given, prefix)
+    values, refused = parse_options(cls, given, prefix)
     errors += refused
-    usual = read(cls, suggested, prefix)[0]
+    usual = parse_options(cls, suggested, prefix)[0]
     try:
         return cls(**(usual | values))
     except ValueError as error:  # options that are fine one by one, and not together
@@ -237,7 +237,7 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
     data = load(parts["dataset"])
     shape = data.shape
     try:
-        parts["augmentation"].fit(data)
+        parts["augmentation"].validate(data)
     except ValueError as error:
         errors.append(str(error))
         parts["augmentation"] = Augmentation()
@@ -245,12 +245,15 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
         if refusal := _refusal(role, parts[role], shape):
             errors.append(refusal)
             fallback = suggested.get(role, DEFAULTS[role])
-            families = (find("models", fallback), *members("models").values())
+            families = (find_plugin("models", fallback), *plugins("models").values())
             candidates = (_construct(cls, suggested, {}, role + "_", []) for cls in families)
-            parts[role] = next(model for model in candidates if not model.refusal(shape))
-    usual = {name: _construct(find(name + "s", DEFAULTS[name]), suggested, {}, "", []) for name in ("method", "scheme")}
-    method = _construct(find("methods", suggested.get("method", DEFAULTS["method"])), suggested, {}, "", [])
-    labels = _construct(Labels, suggested, {}, "", [])
+            parts[role] = next(model for model in candidates if not model.unsupported_reason(shape))
+    usual = {
+        name: _construct(find_plugin(name + "s", DEFAULTS[name]), suggested, {}, "", [])
+        for name in ("method", "scheme")
+    }
+    method = _construct(find_plugin("methods", suggested.get("method", DEFAULTS["method"])), suggested, {}, "", [])
+    labels = _construct(LabelSubset, suggested, {}, "", [])
     untaught = {"teacher_recipe": parts["teacher_recipe"].with_values(weights="")}
     # What was asked for; without the odd weights, labels or method; as usual.
     for changes in (
@@ -259,7 +262,7 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
         untaught | {"labels": labels},
         untaught | {"method": method},
         untaught | {"method": usual["method"]},
-        untaught | {"labels": Labels(), **usual},
+        untaught | {"labels": LabelSubset(), **usual},
     ):
         try:
             return RunConfig(**parts | changes)
@@ -279,14 +282,14 @@ def _unloadable(dataset: Dataset) -> str:
 
 
 def _refusal(role: str, model: Model, shape: tuple[int, ...]) -> str:
-    refusal = model.refusal(shape)
+    refusal = model.unsupported_reason(shape)
     return f"{role} = {model.name}: {with_article(model.title)} {refusal}." if refusal else ""
 
 
-def settings() -> Iterator[tuple[str, str, Option]]:
+def all_options() -> Iterator[tuple[str, str, Option]]:
     """Every option of every choice: (flat name, what it belongs to, declaration)."""
-    for _, group, prefix in MEMBERS:
-        for cls in members(group).values():
+    for _, group, prefix in PLUGIN_FIELDS:
+        for cls in plugins(group).values():
             yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
     for name, kind, prefix in OPTION_GROUPS:
         yield from ((prefix + key, name, option) for key, option in options_of(kind).items())

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from kd_core.base.options import Option, as_text, in_words, options_of
+from kd_core.base.options import Option, as_text, option_label, options_of
 from kd_core.config.run import RunConfig
 
-MOST = 2000  # runs
+MAX_RUNS = 2000  # runs
 DIMENSIONS = 2
 
 
@@ -48,8 +48,10 @@ class Sweep:
             twice = next((value for at, value in enumerate(axis.values) if made[at] in made[:at]), None)
             if twice is not None:
                 raise ValueError(f"{axis.option}: {twice} is there twice. Leave one of them out.")
-        if self.count > MOST:
-            raise ValueError(f"That makes {self.count:,} runs, and a sweep has at most {MOST:,}. Choose fewer values.")
+        if self.count > MAX_RUNS:
+            raise ValueError(
+                f"That makes {self.count:,} runs, and a sweep has at most {MAX_RUNS:,}. Choose fewer values."
+            )
 
     @property
     def count(self) -> int:
@@ -100,7 +102,7 @@ PREFIXES = {"dataset": "dataset_", "student": "student_"}
 CALLED = {"student": "Student’s"}
 
 
-def offered(config: RunConfig) -> dict[str, Option]:
+def sweepable_options(config: RunConfig) -> dict[str, Option]:
     """The options of method, data, recipe and student that can be an axis, by flat name; never the seed."""
     return {flat: option for flat, (_, option) in _declared(config).items()}
 
@@ -111,11 +113,11 @@ def titles(config: RunConfig) -> dict[str, str]:
     for part in PARTS:
         prefix = PREFIXES.get(part, "")
         for name, option in _of(config, part).items():
-            found[prefix + name] = in_words(name, option, CALLED.get(part, ""))
+            found[prefix + name] = option_label(name, option, CALLED.get(part, ""))
     return found
 
 
-def usual(config: RunConfig, flat: str) -> tuple[str, ...]:
+def default_values(config: RunConfig, flat: str) -> tuple[str, ...]:
     """Values of an option for a first look around what is chosen, as text.
 
     All of a choice. Where there are powers to explore, a quarter, half, twice and four times the chosen value; else
@@ -141,7 +143,7 @@ def is_logarithmic(values: tuple[float, ...]) -> bool:
     return bool(values) and min(values) > 0 and max(values) >= 8 * min(values)
 
 
-def split(typed: str) -> tuple[str, ...]:
+def parse_values(typed: str) -> tuple[str, ...]:
     """The values of a list as it was typed, with commas or semicolons between them."""
     return tuple(part.strip() for part in typed.replace(";", ",").split(",") if part.strip())
 

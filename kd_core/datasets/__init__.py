@@ -15,10 +15,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from kd_core.base.paths import NotHereError
-from kd_core.base.registry import Member
+from kd_core.base.paths import NotAvailableError
+from kd_core.base.registry import Plugin
 
-__all__ = ["Data", "Dataset", "NotHereError", "Report", "Split", "forget", "load", "standardised"]
+__all__ = ["Data", "Dataset", "NotAvailableError", "ProgressCallback", "Split", "forget", "load", "standardise"]
 
 
 @dataclass(frozen=True)
@@ -71,42 +71,42 @@ class Data:
         return ((inputs * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
-def standardised(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def standardise(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Images (N, C, H, W) of bytes as inputs: float32, of these ``mean`` and ``std`` by channel. See Data.pixels."""
     inputs = pixels.float().div_(255)
     return inputs.sub_(torch.tensor(mean).reshape(-1, 1, 1)).div_(torch.tensor(std).reshape(-1, 1, 1))
 
 
-class Dataset(Member):
+class Dataset(Plugin):
     """Base of all data sets."""
 
     source: ClassVar[str]  # where the data come from
     licence: ClassVar[str]  # under what terms, in a few words
-    suggests: ClassVar[Mapping[str, str]] = {}  # flat settings under which distillation is worth watching
+    recommended: ClassVar[Mapping[str, str]] = {}  # flat settings under which distillation is worth watching
 
-    def suggested(self) -> Mapping[str, str]:
-        """:attr:`suggests`, unless the options change it."""
-        return self.suggests
+    def recommended_settings(self) -> Mapping[str, str]:
+        """:attr:`recommended`, unless the options change it."""
+        return self.recommended
 
     def load(self) -> Data:
         """The three splits; the same ones at every call. Raises NotHereError, and ValueError for what is no data."""
         raise NotImplementedError
 
     @property
-    def size(self) -> int:
+    def download_size(self) -> int:
         """Bytes to be fetched from the network before the first use; 0 if none are."""
         return 0
 
-    def is_here(self) -> bool:
+    def is_available(self) -> bool:
         """Whether :meth:`load` finds all that it needs on this machine."""
         return True
 
-    def fetch(self, report: Report) -> None:
+    def download(self, report: ProgressCallback) -> None:
         """Fetches what is missing, and says how far it is. Raises ValueError with a sentence where it cannot; what was
         fetched so far stays, and is not fetched again."""
 
 
-Report = Callable[[str, int, int], None]  # what is being fetched, bytes so far, bytes in all
+ProgressCallback = Callable[[str, int, int], None]  # what is being fetched, bytes so far, bytes in all
 
 
 REMEMBERED = 2_000_000_000  # bytes of data sets

@@ -9,29 +9,29 @@ from typing import Any, ClassVar
 import torch
 
 from kd_core.datasets import Data
-from kd_core.datasets._downloaded import Fetched, Piece, published
+from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
 from kd_core.datasets._splits import with_validation
-from kd_core.files.download import Remote
+from kd_core.files.download import RemoteFile
 
 
-class Cifar(Fetched):
-    """``kind`` is the name of torchvision's class, which checks each file before it is unpickled."""
+class Cifar(DownloadedDataset):
+    """``torchvision_name`` is the name of torchvision's class, which checks each file before it is unpickled."""
 
-    kind: ClassVar[str]
+    torchvision_name: ClassVar[str]
     licence: ClassVar[str] = "not stated by the authors"
 
     @property
-    def reader(self) -> Any:
+    def torchvision_class(self) -> Any:
         """torchvision's class."""
-        return getattr(published(), self.kind)
+        return getattr(torchvision_datasets(), self.torchvision_name)
 
-    def pieces(self) -> Sequence[Piece]:
-        known = self.reader
-        return [Piece(known.base_folder, Remote(known.filename, (known.url,), known.tgz_md5))]
+    def resources(self) -> Sequence[Resource]:
+        known = self.torchvision_class
+        return [Resource(known.base_folder, RemoteFile(known.filename, (known.url,), known.tgz_md5))]
 
     def read(self, folder: Path) -> Data:
-        with self.reading():
-            splits = [self.reader(folder, train=is_train) for is_train in (True, False)]
+        with self.translate_read_errors():
+            splits = [self.torchvision_class(folder, train=is_train) for is_train in (True, False)]
         parts = [(torch.from_numpy(split.data).permute(0, 3, 1, 2), torch.tensor(split.targets)) for split in splits]
         classes = tuple(name.replace("_", " ") for name in splits[0].classes)
         return with_validation(classes, *parts)

@@ -76,7 +76,7 @@ def fields(characters: str) -> Tensor:
     return F.avg_pool2d(distances.clamp(-FARTHEST, FARTHEST), POOL)
 
 
-def crooked(
+def render_distorted(
     tiles: Tensor, labels: Tensor, chance: torch.Generator, *, side: int, deformation: float, noise: float
 ) -> Tensor:
     """Images (N, 1, side, side) of bytes, each of the character ``tiles[label]`` in its own way.

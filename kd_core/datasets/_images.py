@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kd_core.base.options import shorten
-from kd_core.datasets._splits import check_room
+from kd_core.datasets._splits import check_memory
 from kd_core.files.uploads import decode
 
 READ = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
@@ -30,7 +30,7 @@ def read_image(path: Path, pixels: int, grey: bool = False, name: str = "") -> T
     except OSError as error:
         raise ValueError(f"{shorten(name or path.name, 80)} cannot be read: remove it.") from error
     square, _ = decode.decode(content, name or path.name, pixels)
-    return torch.from_numpy(decode.stacked([square], "grey" if grey else "colour")[0])
+    return torch.from_numpy(decode.stack_images([square], "grey" if grey else "colour")[0])
 
 
 def read_images(paths: Sequence[Path], pixels: int, grey: bool = False, root: Path | None = None) -> Tensor:
@@ -38,7 +38,7 @@ def read_images(paths: Sequence[Path], pixels: int, grey: bool = False, root: Pa
 
     ``root`` is left out of the names; without it a name is the file's alone.
     """
-    check_room(len(paths), (1 if grey else 3, pixels, pixels), REMEDY)
+    check_memory(len(paths), (1 if grey else 3, pixels, pixels), REMEDY)
     stacked = torch.empty(len(paths), 1 if grey else 3, pixels, pixels, dtype=torch.uint8)
 
     def one(number: int) -> None:

@@ -7,39 +7,40 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kd_core.datasets import Data
-from kd_core.datasets._downloaded import Fetched, Piece, published
+from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
 from kd_core.datasets._splits import with_validation
-from kd_core.files.download import Remote
+from kd_core.files.download import RemoteFile
 
 NAMES = tuple(f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 
 
-class Idx(Fetched):
-    """``kind`` is the name of torchvision's class, and of the folder in which it looks for its files."""
+class MnistFormat(DownloadedDataset):
+    """``torchvision_name`` is the name of torchvision's class, and of the folder in which it looks for its files."""
 
-    kind: ClassVar[str]
+    torchvision_name: ClassVar[str]
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
     mirrors: ClassVar[tuple[str, ...]] = ()  # besides those that torchvision knows
     fill: ClassVar[float] = 1.0  # of what is written; 0 for pictures of things
 
-    def pieces(self) -> Sequence[Piece]:
-        known = self.reader
+    def resources(self) -> Sequence[Resource]:
+        known = self.torchvision_class
         hosts = (*known.mirrors, *self.mirrors)
         return [
-            Piece(
-                f"{self.kind}/raw/{name.removesuffix('.gz')}", Remote(name, tuple(host + name for host in hosts), md5)
+            Resource(
+                f"{self.torchvision_name}/raw/{name.removesuffix('.gz')}",
+                RemoteFile(name, tuple(host + name for host in hosts), md5),
             )
             for name, md5 in known.resources
         ]
 
     @property
-    def reader(self) -> Any:
+    def torchvision_class(self) -> Any:
         """torchvision's class."""
-        return getattr(published(), self.kind)
+        return getattr(torchvision_datasets(), self.torchvision_name)
 
     def read(self, folder: Path) -> Data:
-        with self.reading():
-            train, test = (self.reader(folder, train=is_train) for is_train in (True, False))
+        with self.translate_read_errors():
+            train, test = (self.torchvision_class(folder, train=is_train) for is_train in (True, False))
         parts = ((split.data.unsqueeze(1), split.targets) for split in (train, test))
         return with_validation(self.classes, *parts, fill=self.fill)
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from kd_core.base.options import number, whole
+from kd_core.base.options import integer, number
 from kd_core.datasets import Data, Dataset, Split
 
 TRAIN, VALIDATION, TEST = 1000, 500, 2000
@@ -20,7 +20,7 @@ class Points(Dataset):
     family: ClassVar[str] = "points"
     source: ClassVar[str] = "drawn from a formula, in the app"
     licence: ClassVar[str] = "none needed"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "teacher": "mlp",
         "teacher_widths": "64-64",
         "teacher_epochs": "30",
@@ -35,7 +35,7 @@ class Points(Dataset):
     noise: float = number(
         0.2, 0.0, 1.0, "Spread of the points around their shape; the classes overlap more.", step=0.01
     )
-    draw: int = whole(
+    draw: int = integer(
         0, 0, 9999, "Which random draw of the points; another number, other points.", label="Draw of points"
     )
 

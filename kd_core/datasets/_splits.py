@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 from kd_core.base.seeds import generator
-from kd_core.datasets import Data, Split, standardised
-from kd_core.files.archive import amount
+from kd_core.datasets import Data, Split, standardise
+from kd_core.files.archive import format_bytes
 
 HELD_OUT = 0.1  # of the official training split, for validation
 MOST_HELD_OUT = 5_000  # examples
 LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container, on Linux
 
-Part = tuple[Tensor, Tensor]  # pixels (N, C, H, W) uint8, labels (N,) int64
+RawSplit = tuple[Tensor, Tensor]  # pixels (N, C, H, W) uint8, labels (N,) int64
 
 
-def held_out(
-    labels: Tensor, share: float, most: int | None = None, stream: str = "validation"
+def hold_out(
+    labels: Tensor, fraction: float, most: int | None = None, stream: str = "validation"
 ) -> tuple[Tensor, Tensor]:
-    """Positions that stay and positions that are held out, a ``share`` of each class and at most ``most`` in all.
+    """Positions that stay and positions that are held out, a ``fraction`` of each class and at most ``most`` in all.
 
     However few there are, one of every class is held out and one stays; the choice is the same at every call.
     """
@@ -31,7 +31,7 @@ def held_out(
     is_out = torch.zeros(len(labels), dtype=torch.bool)
     for label in torch.unique(labels).tolist():
         rows = (labels == label).nonzero().flatten()
-        taken = round(share * len(rows))
+        taken = round(fraction * len(rows))
         if most is not None:
             taken = min(taken, most * len(rows) // len(labels))
         taken = min(max(1, taken), len(rows) - 1)
@@ -39,28 +39,36 @@ def held_out(
     return (~is_out).nonzero().flatten(), is_out.nonzero().flatten()
 
 
-def with_validation(classes: tuple[str, ...], train: Part, test: Part, *, remedy: str = "", fill: float = 0.0) -> Data:
+def with_validation(
+    classes: tuple[str, ...], train: RawSplit, test: RawSplit, *, remedy: str = "", fill: float = 0.0
+) -> Data:
     """Data whose validation split is a fixed, stratified tenth of the official training split, at most 5,000."""
     pixels, labels = train
-    rest, held = held_out(labels, HELD_OUT, MOST_HELD_OUT)
+    rest, held = hold_out(labels, HELD_OUT, MOST_HELD_OUT)
     out = (pixels[held], labels[held])
     return assemble(classes, (pixels[rest], labels[rest]), out, test, remedy=remedy, fill=fill)
 
 
 def assemble(
-    classes: tuple[str, ...], train: Part, validation: Part, test: Part, *, remedy: str = "", fill: float = 0.0
+    classes: tuple[str, ...],
+    train: RawSplit,
+    validation: RawSplit,
+    test: RawSplit,
+    *,
+    remedy: str = "",
+    fill: float = 0.0,
 ) -> Data:
     """Data with mean and standard deviation taken from the pixels of the training split, channel by channel.
 
-    Raises ValueError where a label has no class, or where there is too little memory (see :func:`check_room`).
+    Raises ValueError where a label has no class, or where there is too little memory (see :func:`check_memory`).
     """
     parts = (train, validation, test)
-    check_room(sum(len(labels) for _, labels in parts), tuple(train[0].shape[1:]), remedy)
+    check_memory(sum(len(labels) for _, labels in parts), tuple(train[0].shape[1:]), remedy)
     for _, labels in parts:
         if not len(labels) or int(labels.min()) < 0 or int(labels.max()) >= len(classes):
             raise ValueError(f"these files are damaged: their labels are not those of {len(classes)} classes.")
     mean, std = moments(train[0])
-    learn, choose, judge = (Split(standardised(pixels, mean, std), labels) for pixels, labels in parts)
+    learn, choose, judge = (Split(standardise(pixels, mean, std), labels) for pixels, labels in parts)
     return Data(learn, choose, judge, classes, mean, std, fill)
 
 
@@ -80,17 +88,17 @@ def moments(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(means), tuple(stds)
 
 
-def check_room(images: int, shape: tuple[int, ...], remedy: str) -> None:
+def check_memory(images: int, shape: tuple[int, ...], remedy: str) -> None:
     """Raises ValueError where so many images, as float32, take more than half of this machine's memory."""
-    needed, there = 4 * images * torch.Size(shape).numel(), memory()
+    needed, there = 4 * images * torch.Size(shape).numel(), total_memory()
     if there and needed > there / 2:
         raise ValueError(
-            f"{images:,} images of {shape[-2]} × {shape[-1]} pixels take {amount(needed)}, and this machine has "
-            f"{amount(there)} of memory in all; {remedy or 'choose a smaller data set'}."
+            f"{images:,} images of {shape[-2]} × {shape[-1]} pixels take {format_bytes(needed)}, and this machine has "
+            f"{format_bytes(there)} of memory in all; {remedy or 'choose a smaller data set'}."
         )
 
 
-def memory() -> int:
+def total_memory() -> int:
     """Bytes of memory of this machine, or of the container; 0 if the system does not say."""
     try:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

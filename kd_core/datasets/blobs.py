@@ -8,17 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from kd_core.base.options import number, whole
+from kd_core.base.options import integer, number
 from kd_core.datasets._points import Points
 
 
 @dataclass(frozen=True)
 class Blobs(Points):
     title: ClassVar[str] = "Blobs"
-    idea: ClassVar[str] = "Round clouds on a circle that overlap: between them, no label is certain."
+    summary: ClassVar[str] = "Round clouds on a circle that overlap: between them, no label is certain."
 
     noise: float = number(0.45, 0.0, 1.0, "Standard deviation of each cloud.", step=0.01)
-    clouds: int = whole(4, 2, 100, "Number of clouds, one class each.")
+    clouds: int = integer(4, 2, 100, "Number of clouds, one class each.")
 
     def names(self) -> tuple[str, ...]:
         letters = string.ascii_uppercase

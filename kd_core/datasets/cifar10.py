@@ -12,9 +12,9 @@ from kd_core.datasets._cifar import Cifar
 @dataclass(frozen=True)
 class Cifar10(Cifar):
     title: ClassVar[str] = "CIFAR-10"
-    idea: ClassVar[str] = "60,000 small photographs of ten kinds of animals and vehicles, 32 × 32 pixels in colour."
+    summary: ClassVar[str] = "60,000 small photographs of ten kinds of animals and vehicles, 32 × 32 pixels in colour."
     source: ClassVar[str] = "Krizhevsky, Nair & Hinton, 2009; the University of Toronto"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "teacher": "cnn",
         "teacher_width": "32",
         "teacher_depth": "3",
@@ -27,6 +27,6 @@ class Cifar10(Cifar):
         "epochs": "40",
     }
 
-    kind: ClassVar[str] = "CIFAR10"
-    to_fetch: ClassVar[int] = 170_498_071
-    places: ClassVar[tuple[str, ...]] = ("cifar-10-batches-py",)
+    torchvision_name: ClassVar[str] = "CIFAR10"
+    download_bytes: ClassVar[int] = 170_498_071
+    required_paths: ClassVar[tuple[str, ...]] = ("cifar-10-batches-py",)

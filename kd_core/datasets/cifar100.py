@@ -12,11 +12,11 @@ from kd_core.datasets._cifar import Cifar
 @dataclass(frozen=True)
 class Cifar100(Cifar):
     title: ClassVar[str] = "CIFAR-100"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "60,000 small photographs of a hundred things, 32 × 32 pixels in colour: the field's benchmark."
     )
     source: ClassVar[str] = "Krizhevsky, Nair & Hinton, 2009; the University of Toronto"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "teacher": "cnn",
         "teacher_width": "32",
         "teacher_depth": "3",
@@ -30,6 +30,6 @@ class Cifar100(Cifar):
         "batch_size": "128",
     }
 
-    kind: ClassVar[str] = "CIFAR100"
-    to_fetch: ClassVar[int] = 169_001_437
-    places: ClassVar[tuple[str, ...]] = ("cifar-100-python",)
+    torchvision_name: ClassVar[str] = "CIFAR100"
+    download_bytes: ClassVar[int] = 169_001_437
+    required_paths: ClassVar[tuple[str, ...]] = ("cifar-100-python",)

@@ -13,7 +13,7 @@ from kd_core.datasets._points import Points
 @dataclass(frozen=True)
 class Circles(Points):
     title: ClassVar[str] = "Circles"
-    idea: ClassVar[str] = "One class surrounds the other: no straight line separates them."
+    summary: ClassVar[str] = "One class surrounds the other: no straight line separates them."
 
     def sample(self, count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         classes = chance.integers(0, 2, count)

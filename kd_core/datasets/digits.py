@@ -18,11 +18,11 @@ MEAN, STD = 0.305, 0.376  # of the pixels of the training split, in [0, 1]
 @dataclass(frozen=True)
 class Digits(Dataset):
     title: ClassVar[str] = "Handwritten digits"
-    idea: ClassVar[str] = "1,797 real digits written by 43 people, 8 × 8 grey pixels each."
+    summary: ClassVar[str] = "1,797 real digits written by 43 people, 8 × 8 grey pixels each."
     family: ClassVar[str] = "images"
     source: ClassVar[str] = "scikit-learn's copy of the UCI test set (Alpaydin & Kaynak, 1998)"
     licence: ClassVar[str] = "CC BY 4.0"
-    suggests: ClassVar[Mapping[str, str]] = {"labelled": "50", "epochs": "120"}
+    recommended: ClassVar[Mapping[str, str]] = {"labelled": "50", "epochs": "120"}
 
     def load(self) -> Data:
         """1,000 train, 297 validation, 500 test: a fixed, stratified split. Inputs (1, 8, 8), standardised."""

@@ -9,31 +9,31 @@ from typing import ClassVar
 
 from kd_core.base.options import choice
 from kd_core.datasets import Data
-from kd_core.datasets._downloaded import Fetched, Piece, published
+from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
 from kd_core.datasets._splits import with_validation
-from kd_core.files.download import Remote
+from kd_core.files.download import RemoteFile
 
 SPLITS = ("balanced", "letters", "digits", "mnist", "bymerge", "byclass")
 MIRROR = "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/gzip.zip"  # of the same office
 
 
 @dataclass(frozen=True)
-class Emnist(Fetched):
+class Emnist(DownloadedDataset):
     title: ClassVar[str] = "EMNIST"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Handwritten letters and digits, up to 814,255 of them in 62 classes, 28 × 28 grey pixels each."
     )
     source: ClassVar[str] = "Cohen, Afshar, Tapson & van Schaik, 2017, from NIST Special Database 19; NIST"
     licence: ClassVar[str] = "public, from NIST; no licence stated"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "labelled": "1000",
         "epochs": "40",
         "teacher_epochs": "2",
         "teacher_batch_size": "128",
     }
 
-    to_fetch: ClassVar[int] = 561_753_746
-    places: ClassVar[tuple[str, ...]] = ("EMNIST/raw",)
+    download_bytes: ClassVar[int] = 561_753_746
+    required_paths: ClassVar[tuple[str, ...]] = ("EMNIST/raw",)
 
     split: str = choice(
         "balanced", SPLITS,
@@ -42,15 +42,17 @@ class Emnist(Fetched):
         label="Part of EMNIST",
     )  # fmt: skip
 
-    def pieces(self) -> Sequence[Piece]:
-        known = published().EMNIST
-        remote = Remote("emnist-gzip.zip", (known.url, MIRROR), known.md5)
+    def resources(self) -> Sequence[Resource]:
+        known = torchvision_datasets().EMNIST
+        remote = RemoteFile("emnist-gzip.zip", (known.url, MIRROR), known.md5)
         is_format = lambda name: name.endswith("-ubyte.gz")  # noqa: E731
-        return [Piece("EMNIST/raw", remote, inside="gzip", keep=is_format)]
+        return [Resource("EMNIST/raw", remote, inside="gzip", keep=is_format)]
 
     def read(self, folder: Path) -> Data:
-        with self.reading():
-            splits = [published().EMNIST(folder, split=self.split, train=is_train) for is_train in (True, False)]
+        with self.translate_read_errors():
+            splits = [
+                torchvision_datasets().EMNIST(folder, split=self.split, train=is_train) for is_train in (True, False)
+            ]
         # NIST's columns are the files' rows: the images lie on their side. Letters are counted from 1.
         first = int(self.split == "letters")
         parts = [(split.data.mT.unsqueeze(1), split.targets - first) for split in splits]

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import torch
 
-from kd_core.base.options import whole
+from kd_core.base.options import integer
 from kd_core.datasets import Data
-from kd_core.datasets._downloaded import Fetched, Piece, published
+from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
 from kd_core.datasets._images import REMEDY, read_images
-from kd_core.datasets._splits import assemble, check_room
-from kd_core.files.download import Remote
+from kd_core.datasets._splits import assemble, check_memory
+from kd_core.files.download import RemoteFile
 from kd_core.files.limits import LARGEST, SMALLEST
 
 FOLDER = "flowers-102"
@@ -22,14 +22,14 @@ PLACES = {"image": "jpg", "label": "imagelabels.mat", "setid": "setid.mat"}
 
 
 @dataclass(frozen=True)
-class Flowers102(Fetched):
+class Flowers102(DownloadedDataset):
     title: ClassVar[str] = "Flowers-102"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "8,189 photographs of 102 kinds of flowers, ten of each to learn from: fine differences, few examples."
     )
     source: ClassVar[str] = "Nilsback & Zisserman, 2008; the University of Oxford"
     licence: ClassVar[str] = "not stated by the authors"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "teacher": "cnn",
         "teacher_width": "32",
         "teacher_depth": "4",
@@ -41,26 +41,26 @@ class Flowers102(Fetched):
         "epochs": "40",
     }
 
-    to_fetch: ClassVar[int] = 344_878_000
-    places: ClassVar[tuple[str, ...]] = tuple(f"{FOLDER}/{name}" for name in PLACES.values())
+    download_bytes: ClassVar[int] = 344_878_000
+    required_paths: ClassVar[tuple[str, ...]] = tuple(f"{FOLDER}/{name}" for name in PLACES.values())
 
-    pixels: int = whole(
+    pixels: int = integer(
         64, SMALLEST, LARGEST, "Side of the square that is cut out of the middle of each image.", step=8
     )
 
-    def pieces(self) -> Sequence[Piece]:
-        known = published().Flowers102
+    def resources(self) -> Sequence[Resource]:
+        known = torchvision_datasets().Flowers102
         return [
-            Piece(f"{FOLDER}/{PLACES[key]}", Remote(name, (known._download_url_prefix + name,), md5))
+            Resource(f"{FOLDER}/{PLACES[key]}", RemoteFile(name, (known._download_url_prefix + name,), md5))
             for key, (name, md5) in known._file_dict.items()
         ]
 
     def read(self, folder: Path) -> Data:
         """The official splits: 1,020 train, 1,020 validation, 6,149 test."""
-        with self.reading():
-            splits = [published().Flowers102(folder, split=split) for split in ("train", "val", "test")]
+        with self.translate_read_errors():
+            splits = [torchvision_datasets().Flowers102(folder, split=split) for split in ("train", "val", "test")]
             for path in (path for split in splits for path in split._image_files):
                 path.stat()  # one that is not there is not the fault of a picture
-        check_room(sum(len(split) for split in splits), (3, self.pixels, self.pixels), REMEDY)
+        check_memory(sum(len(split) for split in splits), (3, self.pixels, self.pixels), REMEDY)
         parts = [(read_images(split._image_files, self.pixels), torch.tensor(split._labels)) for split in splits]
-        return assemble(tuple(published().Flowers102.classes), *parts, remedy=REMEDY)
+        return assemble(tuple(torchvision_datasets().Flowers102.classes), *parts, remedy=REMEDY)

@@ -11,10 +11,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from kd_core.base.options import choice, shorten, text, whole
-from kd_core.datasets import Data, Dataset, NotHereError, Report
+from kd_core.base.options import choice, integer, shorten, text
+from kd_core.datasets import Data, Dataset, NotAvailableError, ProgressCallback
 from kd_core.datasets._images import REMEDY, class_folders, read_classes
-from kd_core.datasets._splits import HELD_OUT, assemble, held_out, with_validation
+from kd_core.datasets._splits import HELD_OUT, assemble, hold_out, with_validation
 from kd_core.files.limits import LARGEST, SMALLEST
 
 VARIABLE = "DISTILLERY_FOLDERS"
@@ -25,11 +25,11 @@ FEWEST = 3  # pictures of a class: one for each split
 @dataclass(frozen=True)
 class Folder(Dataset):
     title: ClassVar[str] = "A folder of pictures"
-    idea: ClassVar[str] = "Your own pictures on this machine: a folder with one folder per class."
+    summary: ClassVar[str] = "Your own pictures on this machine: a folder with one folder per class."
     family: ClassVar[str] = "images"
     source: ClassVar[str] = "a folder of this machine"
     licence: ClassVar[str] = "that of your pictures"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "teacher": "cnn",
         "teacher_depth": "3",
         "student": "cnn",
@@ -41,19 +41,19 @@ class Folder(Dataset):
     path: str = text(
         "", 500, f"Below one of the folders that {VARIABLE} names: in full, or from there.", label="Folder"
     )
-    pixels: int = whole(
+    pixels: int = integer(
         64, SMALLEST, LARGEST, "Side of the square that is cut out of the middle of each image.", step=8
     )
     colours: str = choice("colour", ("colour", "grey"), "Red, green and blue, or brightness alone.")
 
-    def is_here(self) -> bool:
+    def is_available(self) -> bool:
         try:
             self.place()
         except ValueError:
             return False
         return True
 
-    def fetch(self, report: Report) -> None:  # noqa: ARG002
+    def download(self, report: ProgressCallback) -> None:  # noqa: ARG002
         """Nothing: says what is wrong with the folder, if anything is."""
         self.place()
 
@@ -67,12 +67,12 @@ class Folder(Dataset):
             Path(folder).resolve() for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder.strip()
         ]
         if not allowed:
-            raise NotHereError(
+            raise NotAvailableError(
                 "folders of this machine are read only where whoever started Distillery allows it: "
                 f"set the environment variable {VARIABLE} to the folders that may be read, and start it again."
             )
         if not self.path.strip():
-            raise NotHereError(
+            raise NotAvailableError(
                 f"no folder is chosen yet: name one below the folders in {VARIABLE}, with one folder per class."
             )
         for root in allowed:
@@ -82,7 +82,7 @@ class Folder(Dataset):
                     return place
             except (OSError, ValueError):  # too long, or with a character that no path has
                 continue
-        raise NotHereError(
+        raise NotAvailableError(
             f"there is no folder “{shorten(self.path)}” below those that {VARIABLE} names: choose one of theirs."
         )
 
@@ -117,8 +117,8 @@ class Folder(Dataset):
                 f"the class folder {shorten(few)} holds {int(counts.min())} of the {FEWEST} pictures that it needs: "
                 "one to learn, one to validate, one to test."
             )
-        rest, test = held_out(labels, HELD_OUT, stream="test")
-        rows, validation = held_out(labels[rest], HELD_OUT / (1 - HELD_OUT))
+        rest, test = hold_out(labels, HELD_OUT, stream="test")
+        rows, validation = hold_out(labels[rest], HELD_OUT / (1 - HELD_OUT))
         cuts = (rest[rows], rest[validation], test)
         train, held, last = ((pixels[cut], labels[cut]) for cut in cuts)
         return assemble(classes, train, held, last, remedy=REMEDY)

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.base.options import choice, number, shorten, text, whole
+from kd_core.base.options import choice, integer, number, shorten, text
 from kd_core.base.seeds import generator
-from kd_core.datasets import Data, Dataset, Split, _font_rendering, standardised
+from kd_core.datasets import Data, Dataset, Split, _font_rendering, standardise
 
 LOOKED_AT = 2000  # images in each of the validation and the test split, at most
 CHUNK = 500  # images drawn at once
@@ -29,13 +29,13 @@ MEASURED = 1000  # training images whose pixels give mean and standard deviation
 @dataclass(frozen=True)
 class Glyphs(Dataset):
     title: ClassVar[str] = "Printed characters"
-    idea: ClassVar[str] = "Digits and letters of a font, turned, bent and grained; O, Q and 0 are truly alike."
+    summary: ClassVar[str] = "Digits and letters of a font, turned, bent and grained; O, Q and 0 are truly alike."
     family: ClassVar[str] = "images"
     source: ClassVar[str] = "drawn in the app from Aileron Regular (Sora Sagano), the font that comes with Pillow"
     licence: ClassVar[str] = "none needed; the font says “No Rights Reserved”"
     # Seeds 0 to 4: baseline 50.5 %, student +17.8 points (17.2 to 18.5), nearly all of it because the teacher knows
     # better than the wrong labels. With every label right it is +0.6, with all 6,000 of them as well 0.0 ± 1.3.
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "teacher_width": "8",
         "teacher_epochs": "6",
         "labelled": "720",
@@ -46,7 +46,7 @@ class Glyphs(Dataset):
     classes: str = text(
         string.digits + string.ascii_uppercase, 100, "The characters to be told apart, each a class, without spaces."
     )
-    count: int = whole(
+    count: int = integer(
         6000, 100, 200_000, "Images of the training split; more are added, none is changed.", step=1000,
         label="Training images",
     )  # fmt: skip
@@ -61,7 +61,7 @@ class Glyphs(Dataset):
         "Grain on every image; at 1 its standard deviation is half the step from paper to ink.",
         step=0.05,
     )
-    draw: int = whole(
+    draw: int = integer(
         0, 0, 9999, "Which random draw of the images; another number, other images.", label="Draw of images"
     )
 
@@ -99,7 +99,7 @@ class Glyphs(Dataset):
         with _workers() as pool:
             drawn = {part: self._drawn(part, count, tiles, pool) for part, count in counts.items()}
         mean, std = _moments(drawn["train"][0][:MEASURED])
-        train, validation, test = (Split(standardised(images, mean, std), labels) for images, labels in drawn.values())
+        train, validation, test = (Split(standardise(images, mean, std), labels) for images, labels in drawn.values())
         return Data(train, validation, test, tuple(self.classes), mean, std, _font_rendering.FILL)
 
     def _drawn(self, part: str, count: int, tiles: Tensor, pool: Executor) -> tuple[Tensor, Tensor]:
@@ -111,7 +111,7 @@ class Glyphs(Dataset):
         def draw(start: int) -> None:
             shown = F.pad(labels[start : start + CHUNK], (0, max(0, start + CHUNK - count)))  # always a whole chunk
             chance = generator(self.draw, "glyphs", part, "images", start)
-            chunk = _font_rendering.crooked(
+            chunk = _font_rendering.render_distorted(
                 tiles, shown, chance, side=side, deformation=self.deformation, noise=self.noise
             )
             images[start : start + CHUNK] = chunk[: count - start]

@@ -9,26 +9,26 @@ from typing import ClassVar
 
 import torch
 
-from kd_core.base.options import whole
+from kd_core.base.options import integer
 from kd_core.datasets import Data
-from kd_core.datasets._downloaded import Fetched, Piece, published
+from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
 from kd_core.datasets._images import REMEDY, read_images
-from kd_core.datasets._splits import check_room, with_validation
-from kd_core.files.download import Remote
+from kd_core.datasets._splits import check_memory, with_validation
+from kd_core.files.download import RemoteFile
 from kd_core.files.limits import SMALLEST
 
 SIDE = 160  # pixels of the short side, of the smallest of the three versions
 
 
 @dataclass(frozen=True)
-class Imagenette(Fetched):
+class Imagenette(DownloadedDataset):
     title: ClassVar[str] = "Imagenette"
-    idea: ClassVar[str] = "13,394 photographs of ten easy classes of ImageNet: a church, a tench, a golf ball."
+    summary: ClassVar[str] = "13,394 photographs of ten easy classes of ImageNet: a church, a tench, a golf ball."
     source: ClassVar[str] = (
         "Howard, 2019 (second version), from ImageNet; fast.ai's store on Amazon, the version of 160 pixels"
     )
     licence: ClassVar[str] = "ImageNet's terms for the images (research and teaching); the repository is Apache-2.0"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "teacher": "cnn",
         "teacher_width": "32",
         "teacher_depth": "4",
@@ -40,20 +40,22 @@ class Imagenette(Fetched):
         "epochs": "40",
     }
 
-    to_fetch: ClassVar[int] = 98_948_031
-    places: ClassVar[tuple[str, ...]] = ("imagenette2-160",)
+    download_bytes: ClassVar[int] = 98_948_031
+    required_paths: ClassVar[tuple[str, ...]] = ("imagenette2-160",)
 
-    pixels: int = whole(64, SMALLEST, SIDE, "Side of the square that is cut out of the middle of each image.", step=8)
+    pixels: int = integer(64, SMALLEST, SIDE, "Side of the square that is cut out of the middle of each image.", step=8)
 
-    def pieces(self) -> Sequence[Piece]:
-        url, md5 = published().Imagenette._ARCHIVES["160px"]
-        return [Piece("imagenette2-160", Remote("imagenette2-160.tgz", (url,), md5))]
+    def resources(self) -> Sequence[Resource]:
+        url, md5 = torchvision_datasets().Imagenette._ARCHIVES["160px"]
+        return [Resource("imagenette2-160", RemoteFile("imagenette2-160.tgz", (url,), md5))]
 
     def read(self, folder: Path) -> Data:
         """The official training split without a tenth, that tenth, and the official validation split as test split."""
-        with self.reading():
-            splits = [published().Imagenette(folder, split=split, size="160px") for split in ("train", "val")]
-        check_room(sum(len(split) for split in splits), (3, self.pixels, self.pixels), REMEDY)
+        with self.translate_read_errors():
+            splits = [
+                torchvision_datasets().Imagenette(folder, split=split, size="160px") for split in ("train", "val")
+            ]
+        check_memory(sum(len(split) for split in splits), (3, self.pixels, self.pixels), REMEDY)
         parts = [
             (
                 read_images([Path(path) for path, _ in split._samples], self.pixels),

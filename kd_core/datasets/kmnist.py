@@ -6,25 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_core.datasets._mnist_format import Idx, four_files
+from kd_core.datasets._mnist_format import MnistFormat, four_files
 
 
 @dataclass(frozen=True)
-class Kmnist(Idx):
+class Kmnist(MnistFormat):
     title: ClassVar[str] = "Kuzushiji-MNIST"
-    idea: ClassVar[str] = "70,000 cursive Japanese characters from old books, 28 × 28 grey pixels each, ten syllables."
+    summary: ClassVar[str] = (
+        "70,000 cursive Japanese characters from old books, 28 × 28 grey pixels each, ten syllables."
+    )
     source: ClassVar[str] = (
         "Clanuwat et al., 2018, from the Kuzushiji data set; the Center for Open Data in the Humanities"
     )
     licence: ClassVar[str] = "CC BY-SA 4.0"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "labelled": "200",
         "epochs": "60",
         "teacher_epochs": "5",
         "teacher_batch_size": "128",
     }
 
-    kind: ClassVar[str] = "KMNIST"
-    to_fetch: ClassVar[int] = 21_240_888
-    places: ClassVar[tuple[str, ...]] = four_files("KMNIST")
+    torchvision_name: ClassVar[str] = "KMNIST"
+    download_bytes: ClassVar[int] = 21_240_888
+    required_paths: ClassVar[tuple[str, ...]] = four_files("KMNIST")
     classes: ClassVar[tuple[str, ...]] = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")

@@ -13,7 +13,7 @@ from kd_core.datasets._points import Points
 @dataclass(frozen=True)
 class Moons(Points):
     title: ClassVar[str] = "Two moons"
-    idea: ClassVar[str] = "Two half circles that reach into each other: the boundary must bend twice."
+    summary: ClassVar[str] = "Two half circles that reach into each other: the boundary must bend twice."
 
     def sample(self, count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         classes = chance.integers(0, 2, count)

@@ -7,17 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from kd_core.base.options import number, whole
+from kd_core.base.options import integer, number
 from kd_core.datasets._points import Points
 
 
 @dataclass(frozen=True)
 class Spirals(Points):
     title: ClassVar[str] = "Spirals"
-    idea: ClassVar[str] = "Arms that wind around the centre: easy to see, hard for a small network."
+    summary: ClassVar[str] = "Arms that wind around the centre: easy to see, hard for a small network."
 
     noise: float = number(0.08, 0.0, 1.0, "Spread of the points around their arm.", step=0.01)
-    arms: int = whole(2, 2, 5, "Number of arms, one class each.")
+    arms: int = integer(2, 2, 5, "Number of arms, one class each.")
     turns: float = number(1.25, 0.25, 3.0, "Turns of each arm around the centre.", step=0.25)
 
     def names(self) -> tuple[str, ...]:

@@ -11,27 +11,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.base.options import whole
+from kd_core.base.options import integer
 from kd_core.datasets import Data
-from kd_core.datasets._downloaded import Fetched, Piece, published
-from kd_core.datasets._splits import check_room, with_validation
-from kd_core.files.download import Remote
+from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
+from kd_core.datasets._splits import check_memory, with_validation
+from kd_core.files.download import RemoteFile
 
 SIDE = 96  # pixels, as published
 FOLDER = "stl10_binary"
 
 
 @dataclass(frozen=True)
-class Stl10(Fetched):
+class Stl10(DownloadedDataset):
     title: ClassVar[str] = "STL-10"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "13,000 photographs of ten kinds of animals and vehicles, 96 × 96 pixels in colour, few to learn from."
     )
     source: ClassVar[str] = (
         "Coates, Lee & Ng, 2011, from ImageNet; Stanford University (its 100,000 images without labels are left out)"
     )
     licence: ClassVar[str] = "not stated by the authors; the images come from ImageNet"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "teacher": "cnn",
         "teacher_width": "16",
         "teacher_depth": "4",
@@ -43,28 +43,28 @@ class Stl10(Fetched):
         "epochs": "40",
     }
 
-    to_fetch: ClassVar[int] = 2_640_397_119
-    places: ClassVar[tuple[str, ...]] = (FOLDER,)
+    download_bytes: ClassVar[int] = 2_640_397_119
+    required_paths: ClassVar[tuple[str, ...]] = (FOLDER,)
 
-    pixels: int = whole(SIDE, 16, SIDE, "Side of each image; 96 as published, 48 trains four times as fast.", step=8)
+    pixels: int = integer(SIDE, 16, SIDE, "Side of each image; 96 as published, 48 trains four times as fast.", step=8)
 
-    def pieces(self) -> Sequence[Piece]:
-        known = published().STL10
-        remote = Remote(known.filename, (known.url,), known.tgz_md5)
+    def resources(self) -> Sequence[Resource]:
+        known = torchvision_datasets().STL10
+        remote = RemoteFile(known.filename, (known.url,), known.tgz_md5)
         is_labelled = lambda name: PurePosixPath(name).name != "unlabeled_X.bin"  # noqa: E731  2.8 GB that nobody reads
-        return [Piece(FOLDER, remote, keep=is_labelled)]
+        return [Resource(FOLDER, remote, keep=is_labelled)]
 
     def read(self, folder: Path) -> Data:
-        known = published().STL10
+        known = torchvision_datasets().STL10
 
         class Labelled(known):  # type: ignore[misc, valid-type]
             train_list = known.train_list[:2]  # its checks do not ask for the images without labels
 
-        with self.reading():
+        with self.translate_read_errors():
             splits = [Labelled(folder, split=split) for split in ("train", "test")]
             classes = tuple(splits[0].classes)
         remedy = "choose fewer pixels"
-        check_room(sum(len(split) for split in splits), (3, self.pixels, self.pixels), remedy)
+        check_memory(sum(len(split) for split in splits), (3, self.pixels, self.pixels), remedy)
         parts = [
             (self._shrunk(torch.from_numpy(split.data)), torch.from_numpy(split.labels).long()) for split in splits
         ]

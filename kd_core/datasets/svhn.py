@@ -10,20 +10,20 @@ from typing import ClassVar
 import torch
 
 from kd_core.datasets import Data
-from kd_core.datasets._downloaded import Fetched, Piece, published
+from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
 from kd_core.datasets._splits import with_validation
-from kd_core.files.download import Remote
+from kd_core.files.download import RemoteFile
 
 
 @dataclass(frozen=True)
-class Svhn(Fetched):
+class Svhn(DownloadedDataset):
     title: ClassVar[str] = "SVHN"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "99,289 digits from photographs of house numbers, 32 × 32 pixels in colour, neighbours visible."
     )
     source: ClassVar[str] = "Netzer et al., 2011, from Google Street View; Stanford University"
     licence: ClassVar[str] = "non-commercial use only"
-    suggests: ClassVar[Mapping[str, str]] = {
+    recommended: ClassVar[Mapping[str, str]] = {
         "teacher": "cnn",
         "teacher_width": "16",
         "teacher_depth": "3",
@@ -36,15 +36,15 @@ class Svhn(Fetched):
         "epochs": "40",
     }
 
-    to_fetch: ClassVar[int] = 246_316_178
-    places: ClassVar[tuple[str, ...]] = ("train_32x32.mat", "test_32x32.mat")
+    download_bytes: ClassVar[int] = 246_316_178
+    required_paths: ClassVar[tuple[str, ...]] = ("train_32x32.mat", "test_32x32.mat")
 
-    def pieces(self) -> Sequence[Piece]:
-        listed = (published().SVHN.split_list[split] for split in ("train", "test"))
-        return [Piece(name, Remote(name, (url,), md5)) for url, name, md5 in listed]
+    def resources(self) -> Sequence[Resource]:
+        listed = (torchvision_datasets().SVHN.split_list[split] for split in ("train", "test"))
+        return [Resource(name, RemoteFile(name, (url,), md5)) for url, name, md5 in listed]
 
     def read(self, folder: Path) -> Data:
-        with self.reading():
-            splits = [published().SVHN(folder, split=split) for split in ("train", "test")]
+        with self.translate_read_errors():
+            splits = [torchvision_datasets().SVHN(folder, split=split) for split in ("train", "test")]
         parts = [(torch.from_numpy(split.data), torch.from_numpy(split.labels)) for split in splits]
         return with_validation(tuple("0123456789"), *parts)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from kd_core.base.options import text
 from kd_core.base.seeds import generator
-from kd_core.datasets import Data, Dataset, NotHereError, Report, Split, standardised
+from kd_core.datasets import Data, Dataset, NotAvailableError, ProgressCallback, Split, standardise
 from kd_core.datasets._splits import moments
 from kd_core.files import uploads
-from kd_core.files.uploads.duplicates import first_copies
+from kd_core.files.uploads.duplicates import first_occurrences
 
 SHARE = 0.15  # of each class, for validation and again for test; at least one example
 
@@ -28,18 +28,20 @@ IMAGES = {
 @dataclass(frozen=True)
 class Uploaded(Dataset):
     title: ClassVar[str] = "Your own data"
-    idea: ClassVar[str] = "Images in class folders, or a table of points or pixels, kept on this machine alone."
+    summary: ClassVar[str] = "Images in class folders, or a table of points or pixels, kept on this machine alone."
     family: ClassVar[str] = "your own"
     source: ClassVar[str] = "a file that you uploaded"
     licence: ClassVar[str] = "whatever you may do with it"
-    suggests: ClassVar[Mapping[str, str]] = {"teacher": "mlp", "teacher_widths": "256-128", "student": "mlp"}
+    recommended: ClassVar[Mapping[str, str]] = {"teacher": "mlp", "teacher_widths": "256-128", "student": "mlp"}
 
     id: str = text("", 32, "Which upload: the id that it was given.", label="Upload")
 
-    def suggested(self) -> Mapping[str, str]:
+    def recommended_settings(self) -> Mapping[str, str]:
         upload = uploads.find(self.id)
         return (
-            IMAGES if upload is not None and upload.kind == "images" and min(upload.shape[1:]) >= 16 else self.suggests
+            IMAGES
+            if upload is not None and upload.kind == "images" and min(upload.shape[1:]) >= 16
+            else self.recommended
         )
 
     def load(self) -> Data:
@@ -47,12 +49,12 @@ class Uploaded(Dataset):
         together. Images standardised by channel, points by coordinate, with what the training split says."""
         upload = uploads.find(self.id)
         if upload is None:
-            raise NotHereError(_ABSENT)
+            raise NotAvailableError(_ABSENT)
         try:
             inputs, labels = uploads.read(self.id)
         except ValueError as error:  # removed meanwhile
-            raise NotHereError(_ABSENT) from error
-        parts = _parts(first_copies(inputs, labels), labels)
+            raise NotAvailableError(_ABSENT) from error
+        parts = _parts(first_occurrences(inputs, labels), labels)
         if upload.kind == "points":
             std, mean = torch.std_mean(inputs[parts[0]].double(), 0, correction=0)
             std[std == 0] = 1.0
@@ -60,15 +62,15 @@ class Uploaded(Dataset):
             train, validation, test = (Split(points[rows], labels[rows]) for rows in parts)
             return Data(train, validation, test, upload.classes)
         means, stds = moments(inputs[parts[0]])
-        train, validation, test = (Split(standardised(inputs[rows], means, stds), labels[rows]) for rows in parts)
+        train, validation, test = (Split(standardise(inputs[rows], means, stds), labels[rows]) for rows in parts)
         return Data(train, validation, test, upload.classes, means, stds)
 
-    def is_here(self) -> bool:
+    def is_available(self) -> bool:
         return uploads.find(self.id) is not None
 
-    def fetch(self, report: Report) -> None:  # noqa: ARG002
-        if not self.is_here():
-            raise NotHereError(_ABSENT)
+    def download(self, report: ProgressCallback) -> None:  # noqa: ARG002
+        if not self.is_available():
+            raise NotAvailableError(_ABSENT)
 
 
 _ABSENT = (
@@ -78,7 +80,7 @@ _ABSENT = (
 
 
 def _parts(first: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows of train, validation and test, each shuffled; ``first`` is what :func:`first_copies` gave."""
+    """The rows of train, validation and test, each shuffled; ``first`` is what :func:`first_occurrences` gave."""
     chance = generator(0, "upload")
     part = torch.zeros(len(labels), dtype=torch.int64)
     is_first = first == torch.arange(len(first))

@@ -21,7 +21,9 @@ from typing import IO
 BLOCK = 1 << 20  # bytes
 LARGEST = 20_000_000_000  # bytes, unpacked: far more than any data set here, far less than a zip bomb
 
-Report = Callable[[str, int, int], None]  # what is being unpacked, bytes of the archive read so far, bytes in all
+ProgressCallback = Callable[
+    [str, int, int], None
+]  # what is being unpacked, bytes of the archive read so far, bytes in all
 
 
 class _Writer:
@@ -43,8 +45,12 @@ class _Writer:
                 watch()
 
 
-def unpack(
-    archive: Path, folder: Path, report: Report, keep: Callable[[str], bool] = lambda _: True, largest: int = LARGEST
+def extract(
+    archive: Path,
+    folder: Path,
+    report: ProgressCallback,
+    keep: Callable[[str], bool] = lambda _: True,
+    largest: int = LARGEST,
 ) -> None:
     """The members of ``archive`` that ``keep`` wants by name, below ``folder``, which exists.
 
@@ -54,14 +60,14 @@ def unpack(
     """
     writer = _Writer(archive, folder, keep, largest)
     by_ending = {".zip": _zip, ".tar": _tar, ".tgz": _tar, ".gz": _tar if ".tar" in archive.suffixes else _gzip}
-    with writing(folder, archive.name):
+    with translate_write_errors(folder, archive.name):
         try:
             by_ending[archive.suffix](writer, report)
         except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{archive.name} is damaged ({error}): fetch it again.") from error
 
 
-def inside(name: str, archive: str) -> str:
+def safe_member_name(name: str, archive: str) -> str:
     """The name of a member as it may be written below a folder. Raises ValueError for one that leads out of it."""
     path = PureWindowsPath(name)  # also knows backslashes and drives, which a system may or may not
     if path.drive or path.root or ".." in path.parts or "\0" in name or not path.parts:
@@ -70,7 +76,7 @@ def inside(name: str, archive: str) -> str:
 
 
 @contextmanager
-def writing(folder: Path, name: str) -> Iterator[None]:
+def translate_write_errors(folder: Path, name: str) -> Iterator[None]:
     """Turns a disk's refusal to write ``name`` into a ValueError with one sentence."""
     try:
         yield
@@ -82,7 +88,7 @@ def writing(folder: Path, name: str) -> Iterator[None]:
         raise ValueError(f"{name} cannot be written into the data folder: {error.strerror or error}.") from error
 
 
-def amount(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Bytes as a reader sees them: "11 MB"."""
     if size >= 1_000_000_000:
         return f"{size / 1e9:.1f} GB"
@@ -91,17 +97,17 @@ def amount(size: int) -> str:
 
 def _free(folder: Path) -> str:
     try:
-        return amount(shutil.disk_usage(folder).free)
+        return format_bytes(shutil.disk_usage(folder).free)
     except OSError:
         return "few bytes"
 
 
-def _tar(writer: _Writer, report: Report) -> None:
+def _tar(writer: _Writer, report: ProgressCallback) -> None:
     size = writer.archive.stat().st_size
     # As a stream: packed bytes are read once, and each member is checked before the next one is known.
     with writer.archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as tar:
         for member in tar:
-            name = inside(member.name, writer.archive.name) if member.name.strip("./") else ""
+            name = safe_member_name(member.name, writer.archive.name) if member.name.strip("./") else ""
             if member.isdir():
                 continue
             if not member.isreg():
@@ -111,12 +117,12 @@ def _tar(writer: _Writer, report: Report) -> None:
                 writer.write(name, source, lambda: report(f"unpacking {writer.archive.name}", raw.tell(), size))
 
 
-def _zip(writer: _Writer, report: Report) -> None:
+def _zip(writer: _Writer, report: ProgressCallback) -> None:
     with zipfile.ZipFile(writer.archive) as packed:
         members = packed.infolist()
         total, done = sum(member.compress_size for member in members), 0
         for member in members:
-            name = inside(member.filename, writer.archive.name)
+            name = safe_member_name(member.filename, writer.archive.name)
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise ValueError(f"{writer.archive.name} holds a link or a device; it was left packed.")
@@ -133,7 +139,7 @@ def _zip(writer: _Writer, report: Report) -> None:
             report(f"unpacking {writer.archive.name}", done, total)
 
 
-def _gzip(writer: _Writer, report: Report) -> None:
+def _gzip(writer: _Writer, report: ProgressCallback) -> None:
     size = writer.archive.stat().st_size
     with writer.archive.open("rb") as raw, gzip.open(raw) as plain:
         said = f"unpacking {writer.archive.name}"

@@ -34,7 +34,7 @@ class Checkpoint:
             f"{prefix}/{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()
         }
 
-    def take(self, prefix: str) -> dict[str, Tensor]:
+    def get(self, prefix: str) -> dict[str, Tensor]:
         """What :meth:`put` stored under ``prefix``."""
         start = prefix + "/"
         return {name.removeprefix(start): t for name, t in self.tensors.items() if name.startswith(start)}
@@ -102,7 +102,7 @@ BEFORE = (
 AFRESH = "No checkpoint of this run could be used, so it began again at the beginning, with the same numbers."
 
 
-class Generations:
+class CheckpointRotation:
     """``folder`` is that of the run."""
 
     def __init__(self, folder: Path) -> None:
@@ -114,7 +114,7 @@ class Generations:
         self.folder.mkdir(parents=True, exist_ok=True)
         state.write(self.newest, self.previous)
 
-    def found(self) -> Iterator[tuple[Checkpoint | None, str]]:
+    def candidates(self) -> Iterator[tuple[Checkpoint | None, str]]:
         """What one can go on from: the newest first, at last None, which is the beginning. Who asks for the next one
         has refused the one before; the sentence says so to the reader, and is empty for the usual one."""
         was_refused = False
@@ -131,6 +131,6 @@ class Generations:
             was_refused = True
         yield None, AFRESH if was_refused else ""
 
-    def settle(self) -> None:
+    def remove_previous(self) -> None:
         """Removes the one before: the run is over, and a whole checkpoint of its end is there."""
         self.previous.unlink(missing_ok=True)

@@ -16,15 +16,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kd_core.base.paths import home
+from kd_core.base.paths import data_folder
 from kd_core.files.limits import RefusedError
 
 ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """``folder`` inside of :func:`kd_core.base.paths.home`; made when something is first put there."""
+class ContentStore:
+    """``folder`` inside of :func:`kd_core.base.paths.data_folder`; made when something is first put there."""
 
     folder: str
 
@@ -32,9 +32,9 @@ class Shelf:
         """Where ``key`` is or would be. Raises ValueError for what is no key: nothing else ever becomes a path."""
         if not isinstance(key, str) or not ID.fullmatch(key):
             raise ValueError("A key is 32 digits and letters from a to f.")
-        return home() / self.folder / f"{key}.safetensors"
+        return data_folder() / self.folder / f"{key}.safetensors"
 
-    def holds(self, key: str) -> bool:
+    def contains(self, key: str) -> bool:
         """Whether there is such a file; False for what is no key."""
         return isinstance(key, str) and bool(ID.fullmatch(key)) and self.path(key).is_file()
 
@@ -46,7 +46,7 @@ class Shelf:
         """
         key = _digest(tensors, facts)
         path = self.path(key)
-        if self.facts(key) is not None:
+        if self.metadata(key) is not None:
             return key
         temporary = path.with_name(f".{key}.{uuid.uuid4().hex}.part")
         try:
@@ -61,9 +61,9 @@ class Shelf:
             temporary.unlink(missing_ok=True)
         return key
 
-    def facts(self, key: str) -> dict[str, str] | None:
+    def metadata(self, key: str) -> dict[str, str] | None:
         """What is known of one file, "name" among it; None where it is not there or not whole. Reads no tensor."""
-        if not self.holds(key):
+        if not self.contains(key):
             return None
         try:
             with safe_open(self.path(key), framework="pt") as file:
@@ -83,7 +83,7 @@ class Shelf:
     def ids(self) -> list[str]:
         """All keys, newest first."""
         found = []
-        for path in (home() / self.folder).glob("*.safetensors"):
+        for path in (data_folder() / self.folder).glob("*.safetensors"):
             try:
                 found.append((-path.stat().st_mtime_ns, path.stem))
             except FileNotFoundError:  # removed meanwhile

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib import error as urls
 from urllib import parse, request
 
-from kd_core.files.archive import Report, amount, writing
+from kd_core.files.archive import ProgressCallback, format_bytes, translate_write_errors
 
 if sys.platform != "win32":
     import fcntl
@@ -33,7 +33,7 @@ _GUARD = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Remote:
+class RemoteFile:
     """A file on the network: the same one under each of ``urls``, with the ``md5`` that its makers published."""
 
     name: str  # on this disk
@@ -64,19 +64,19 @@ def _opener() -> request.OpenerDirector:
 
 
 @dataclass(frozen=True)
-class _Trouble:
+class _HostError:
     """Why one host gave nothing."""
 
-    said: str
+    message: str
     is_offline: bool = False
     is_final: bool = False  # asking again would not help
 
 
-def fetch(remote: Remote, folder: Path, report: Report) -> Path:
+def download_file(remote: RemoteFile, folder: Path, report: ProgressCallback) -> Path:
     """The whole file in ``folder``, which exists, its checksum right. A file that is whole is not fetched again.
 
     Half a file is called ``.part`` and resumed at the next call, whatever ended this one. Raises ValueError with one
-    sentence: no connection, another file than was published, a full disk. Call it inside :func:`alone`.
+    sentence: no connection, another file than was published, a full disk. Call it inside :func:`folder_lock`.
     """
     whole, part = folder / remote.name, folder / f"{remote.name}.part"
     if whole.exists():
@@ -98,9 +98,9 @@ def fetch(remote: Remote, folder: Path, report: Report) -> Path:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """One thread at a time in ``folder``, which is made, and one process where the system can lock a file."""
-    with writing(folder, folder.name):
+    with translate_write_errors(folder, folder.name):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
     with _GUARD:
@@ -112,7 +112,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _attempt(url: str, remote: Remote, part: Path, report: Report) -> _Trouble | None:
+def _attempt(url: str, remote: RemoteFile, part: Path, report: ProgressCallback) -> _HostError | None:
     """One request to one host; None if ``part`` is the whole file now."""
     host = parse.urlsplit(url).hostname
     was_begun = part.exists()
@@ -120,21 +120,21 @@ def _attempt(url: str, remote: Remote, part: Path, report: Report) -> _Trouble |
         _receive(url, remote.name, part, report)
     except urls.HTTPError as error:
         error.close()
-        return _Trouble(f"{host} answered {error.code} ({error.reason})", is_final=error.code < 500)
+        return _HostError(f"{host} answered {error.code} ({error.reason})", is_final=error.code < 500)
     except (urls.URLError, http.client.HTTPException, OSError) as error:
         # Nobody there: asking again would only make the reader wait. What broke off is tried again.
         is_final = isinstance(getattr(error, "reason", None), (socket.gaierror, ConnectionRefusedError, TimeoutError))
-        return _Trouble(f"{host}: {_why(error)}", is_offline=True, is_final=is_final)
+        return _HostError(f"{host}: {_why(error)}", is_offline=True, is_final=is_final)
     if _md5(part) == remote.md5:
         return None
     part.unlink()
     # The beginning may have been another file's: once more from there.
-    return _Trouble(
+    return _HostError(
         f"{host} sent a file with another checksum than was published, and it was removed", is_final=not was_begun
     )
 
 
-def _receive(url: str, name: str, part: Path, report: Report) -> None:
+def _receive(url: str, name: str, part: Path, report: ProgressCallback) -> None:
     """Appends to ``part`` what is missing; starts over where the host cannot send the rest alone."""
     have = part.stat().st_size if part.exists() else 0
     asked = request.Request(url, headers={"User-Agent": "Distillery", "Accept-Encoding": "identity"})
@@ -158,13 +158,15 @@ def _receive(url: str, name: str, part: Path, report: Report) -> None:
         length = int(stated) if stated.isdecimal() else 0
         total = done + length if length else 0
         if length > (left := shutil.disk_usage(part.parent).free):
-            raise ValueError(f"The disk is full: {name} needs {amount(length)}, and {amount(left)} are left.")
-        with writing(part.parent, name):
+            raise ValueError(
+                f"The disk is full: {name} needs {format_bytes(length)}, and {format_bytes(left)} are left."
+            )
+        with translate_write_errors(part.parent, name):
             out = part.open("ab" if done else "wb", buffering=0)
         with out:
             report(name, done, total)
             while block := answer.read1(BLOCK):
-                with writing(part.parent, name):
+                with translate_write_errors(part.parent, name):
                     view = memoryview(block)
                     while view:
                         view = view[out.write(view) :]
@@ -187,10 +189,10 @@ def _why(error: BaseException) -> str:
     return str(getattr(reason, "strerror", None) or reason or type(error).__name__).rstrip(".")
 
 
-def _sentence(remote: Remote, troubles: list[_Trouble]) -> str:
+def _sentence(remote: RemoteFile, troubles: list[_HostError]) -> str:
     if all(trouble.is_offline for trouble in troubles):
         hosts = " or ".join(dict.fromkeys(str(parse.urlsplit(url).hostname) for url in remote.urls))
-        reason = troubles[-1].said.split(": ", 1)[1]
+        reason = troubles[-1].message.split(": ", 1)[1]
         return f"There is no connection to {hosts}: {reason}. {NEED_NONE}"
-    said = "; ".join(dict.fromkeys(trouble.said for trouble in troubles))
+    said = "; ".join(dict.fromkeys(trouble.message for trouble in troubles))
     return f"{remote.name} could not be fetched: {said}. Try again later."

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from kd_core.base.options import number
-from kd_core.methods import Method, Part, Signals, sum_of
+from kd_core.methods import LossInputs, LossPart, Method, latex_sum
 from kd_core.methods.soft_targets import soft_targets
 
 
-def labels_weigh(default: float) -> Any:
+def label_weight_option(default: float) -> Any:
     """The option ``label_weight``."""
     return number(
         default, 0.0, 100.0, "Weight of the cross-entropy with the labels.", step=0.1, label="Weight of the labels",
@@ -20,7 +20,7 @@ def labels_weigh(default: float) -> Any:
     )  # fmt: skip
 
 
-def soft_targets_weigh(default: float) -> Any:
+def soft_weight_option(default: float) -> Any:
     """The option ``soft_weight``."""
     return number(
         default, 0.0, 100.0, "Weight of the soft targets beside it, with T²; 0 leaves them out.", step=0.1,
@@ -28,7 +28,7 @@ def soft_targets_weigh(default: float) -> Any:
     )  # fmt: skip
 
 
-def softened_by(default: float, help: str = "Softens the soft targets; nothing else depends on it.") -> Any:
+def temperature_option(default: float, help: str = "Softens the soft targets; nothing else depends on it.") -> Any:
     """The option ``temperature``."""
     return number(
         default, 0.5, 20.0, help, step=0.1, label="Temperature T", ends=("sharper than trained", "almost uniform"),
@@ -36,7 +36,7 @@ def softened_by(default: float, help: str = "Softens the soft targets; nothing e
     )  # fmt: skip
 
 
-def weighs(default: float, what: str, high: float = 1000.0) -> Any:
+def weight_option(default: float, what: str, high: float = 1000.0) -> Any:
     """The option ``weight``, of the method's own term."""
     return number(
         default, 0.0, high, f"Weight of {what}.", step=max(0.1, default / 20), label=f"Weight of {what}", live=True
@@ -44,42 +44,42 @@ def weighs(default: float, what: str, high: float = 1000.0) -> Any:
 
 
 @dataclass(frozen=True)
-class Weighted(Method):
+class WeightedMethod(Method):
     """loss = label_weight · CE + soft_weight · T² KL + weight · the method's own term."""
 
-    part: ClassVar[str] = ""  # name of the own term among the parts
+    part_name: ClassVar[str] = ""  # name of the own term among the parts
     symbol: ClassVar[str] = ""  # the own term in LaTeX
 
-    label_weight: float = labels_weigh(1.0)
-    soft_weight: float = soft_targets_weigh(0.0)
-    temperature: float = softened_by(4.0)
-    weight: float = weighs(1.0, "what is matched")
+    label_weight: float = label_weight_option(1.0)
+    soft_weight: float = soft_weight_option(0.0)
+    temperature: float = temperature_option(4.0)
+    weight: float = weight_option(1.0, "what is matched")
 
     @property
-    def asks_teacher(self) -> bool:
-        return bool(self.soft_weight or (self.weight and self.part not in self.from_labels))
+    def uses_teacher(self) -> bool:
+        return bool(self.soft_weight or (self.weight and self.part_name not in self.teacher_free_parts))
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         """The own term, unweighted."""
         raise NotImplementedError
 
-    def parts(self, signals: Signals) -> list[Part]:
-        return [*self.common_parts(signals), Part(self.part, self.weight, self.matched(signals))]
+    def parts(self, signals: LossInputs) -> list[LossPart]:
+        return [*self.common_parts(signals), LossPart(self.part_name, self.weight, self.distillation_loss(signals))]
 
-    def common_parts(self, signals: Signals) -> list[Part]:
+    def common_parts(self, signals: LossInputs) -> list[LossPart]:
         """Labels, and soft targets where they count."""
         parts = [signals.label_part(self.label_weight)]
         if self.soft_weight:
             soft = soft_targets(signals.student_logits, signals.teacher_logits, self.temperature)
-            parts.append(Part("T²·KL", self.soft_weight, soft))
+            parts.append(LossPart("T²·KL", self.soft_weight, soft))
         return parts
 
-    def term(self) -> str:
+    def latex_term(self) -> str:
         """The own term in LaTeX with the chosen numbers, unweighted."""
         return self.symbol
 
-    def in_numbers(self) -> str:
-        return sum_of(*self.common_terms(), (self.weight, self.term()))
+    def to_latex(self) -> str:
+        return latex_sum(*self.common_terms(), (self.weight, self.latex_term()))
 
     def common_terms(self) -> list[tuple[float, str]]:
         """As :meth:`common_parts`, in LaTeX."""

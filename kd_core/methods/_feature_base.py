@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from kd_core.methods import Match, Pair, Signals, added
-from kd_core.methods._base import Weighted
+from kd_core.methods import LossInputs, Match, Pair, sum_tensors
+from kd_core.methods._base import WeightedMethod
 from kd_core.nn.hooks import EMBEDDING, Shape
 
 
 @dataclass(frozen=True)
-class Layers(Weighted):
+class FeatureMethod(WeightedMethod):
     """The own term is the sum of :meth:`compare` over the matched places."""
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:
-        return tuple(Match(*names) for names in pair.stages)
+        return tuple(Match(*names) for names in pair.stage_pairs)
 
-    def refusal(self, pair: Pair) -> str:
-        return pair.lacking_maps
+    def unsupported_reason(self, pair: Pair) -> str:
+        return pair.no_maps_reason
 
-    def adaptor(self, student: Shape, teacher: Shape) -> nn.Module | None:  # noqa: ARG002
+    def adapter(self, student: Shape, teacher: Shape) -> nn.Module | None:  # noqa: ARG002
         """From the student's features to those that are compared with the teacher's; None to compare as they are."""
         return None
 
@@ -29,34 +29,34 @@ class Layers(Weighted):
         """The distance at one place, after the adaptor."""
         raise NotImplementedError
 
-    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+    def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
         found = nn.ModuleDict()
         for place, match in enumerate(self.matches(pair)):
-            adaptor = self.adaptor(pair.student_taps[match.student], pair.teacher_taps[match.teacher])
+            adaptor = self.adapter(pair.student_shapes[match.student], pair.teacher_shapes[match.teacher])
             if adaptor is not None:
                 found[f"student {place}"] = adaptor
         return found
 
-    def matched(self, signals: Signals) -> Tensor:
-        return added([self.compare(*both) for both in self.places(signals)])
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
+        return sum_tensors([self.compare(*both) for both in self.matched_features(signals)])
 
-    def places(self, signals: Signals) -> list[tuple[Tensor, Tensor]]:
+    def matched_features(self, signals: LossInputs) -> list[tuple[Tensor, Tensor]]:
         """The features of every match, the student's after its adaptor."""
         found = []
         for place, match in enumerate(signals.matches):
             student = signals.student_features[match.student]
-            if f"student {place}" in signals.adaptors:
-                student = signals.adaptors[f"student {place}"](student)
+            if f"student {place}" in signals.adapters:
+                student = signals.adapters[f"student {place}"](student)
             found.append((student, signals.teacher_features[match.teacher]))
         return found
 
 
 @dataclass(frozen=True)
-class Embeddings(Layers):
+class EmbeddingMethod(FeatureMethod):
     """One place: the embeddings before the last layer."""
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
         return (Match(EMBEDDING, EMBEDDING),)
 
-    def refusal(self, pair: Pair) -> str:
-        return pair.lacking_embedding
+    def unsupported_reason(self, pair: Pair) -> str:
+        return pair.no_embedding_reason

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import number
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Layers
-from kd_core.nn.adapters import same_size
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import FeatureMethod
+from kd_core.nn.adapters import match_sizes
 
 
 def attention(student_features: Tensor, teacher_features: Tensor, p: float = 2) -> Tensor:
@@ -23,7 +23,7 @@ def attention(student_features: Tensor, teacher_features: Tensor, p: float = 2) 
     reaches the teacher's. Zagoruyko & Komodakis, "Paying More Attention to Attention" (2017), section 3.1, as in
     their code; their equation 2 has the norm of the difference instead of its mean square.
     """
-    student, teacher = same_size(student_features, teacher_features.detach())
+    student, teacher = match_sizes(student_features, teacher_features.detach())
     return F.mse_loss(attention_map(student, p), attention_map(teacher, p))
 
 
@@ -33,9 +33,9 @@ def attention_map(features: Tensor, p: float = 2) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Attention(Layers):
+class Attention(FeatureMethod):
     title: ClassVar[str] = "Attention transfer"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Look where the teacher looks: match at which places its features are strong, not what they are."
     )
     family: ClassVar[str] = "feature"
@@ -43,13 +43,15 @@ class Attention(Layers):
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w \textstyle\sum_l \mathrm{MSE}(A(F^l_\text{student}), A(F^l_\text{teacher}))"
     )
-    needs: ClassVar[str] = "feature maps of both networks, any number of channels"
-    origin: ClassVar[str] = "p 2 and weight 1000: the authors' code and the common benchmark code (RepDistiller)."
-    trap: ClassVar[str] = "The paper writes a norm, the code a mean of squares: 64 times smaller on 8 × 8 maps."
-    part: ClassVar[str] = "attention"
+    requires: ClassVar[str] = "feature maps of both networks, any number of channels"
+    defaults_source: ClassVar[str] = (
+        "p 2 and weight 1000: the authors' code and the common benchmark code (RepDistiller)."
+    )
+    pitfall: ClassVar[str] = "The paper writes a norm, the code a mean of squares: 64 times smaller on 8 × 8 maps."
+    part_name: ClassVar[str] = "attention"
     symbol: ClassVar[str] = r"\textstyle\sum_l \mathrm{MSE}(A^l_\text{student}, A^l_\text{teacher})"
 
-    weight: float = weighs(1000.0, "the attention maps", 100_000.0)
+    weight: float = weight_option(1000.0, "the attention maps", 100_000.0)
     p: float = number(2.0, 1.0, 4.0, "Power that the features are raised to before they are summed.", step=0.5)
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Signals
-from kd_core.methods._base import Weighted, labels_weigh, softened_by, weighs
+from kd_core.methods import LossInputs
+from kd_core.methods._base import WeightedMethod, label_weight_option, temperature_option, weight_option
 
 
 def binary(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -29,9 +29,9 @@ def binary(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -
 
 
 @dataclass(frozen=True)
-class Binary(Weighted):
+class Binary(WeightedMethod):
     title: ClassVar[str] = "Binary soft targets"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Learn the teacher's yes or no to every class separately; the probabilities need not sum to one."
     )
     family: ClassVar[str] = "response"
@@ -39,17 +39,17 @@ class Binary(Weighted):
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w\,T^2 \textstyle\sum_k \mathrm{KL}(\sigma(t_k/T) \parallel \sigma(s_k/T))"
     )
-    needs: ClassVar[str] = "logits of both"
-    origin: ClassVar[str] = "Those of soft targets: T 4, weights 0.1 and 0.9."
-    trap: ClassVar[str] = "Averaged over the classes as well it is K times weaker: check which one a paper means."
-    part: ClassVar[str] = "T²·ΣKL"
+    requires: ClassVar[str] = "logits of both"
+    defaults_source: ClassVar[str] = "Those of soft targets: T 4, weights 0.1 and 0.9."
+    pitfall: ClassVar[str] = "Averaged over the classes as well it is K times weaker: check which one a paper means."
+    part_name: ClassVar[str] = "T²·ΣKL"
 
-    label_weight: float = labels_weigh(0.1)
-    temperature: float = softened_by(4.0, "Divides the logits of both networks before the sigmoid or softmax.")
-    weight: float = weighs(0.9, "the teacher’s answers")
+    label_weight: float = label_weight_option(0.1)
+    temperature: float = temperature_option(4.0, "Divides the logits of both networks before the sigmoid or softmax.")
+    weight: float = weight_option(0.9, "the teacher’s answers")
 
-    def term(self) -> str:
+    def latex_term(self) -> str:
         return rf"{self.temperature:g}^2 \cdot \textstyle\sum_k \mathrm{{KL}}_k"
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         return binary(signals.student_logits, signals.teacher_logits, self.temperature)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.base.options import number, whole
-from kd_core.methods import Pair, Signals
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Embeddings
+from kd_core.base.options import integer, number
+from kd_core.methods import LossInputs, Pair
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import EmbeddingMethod
 from kd_core.nn.hooks import EMBEDDING
 
 EPSILON = 1e-7
@@ -37,7 +37,7 @@ def _one_way(scores: Tensor, examples: int) -> Tensor:
     return -(found + (noise / (others + noise + EPSILON)).log().sum()) / len(scores)
 
 
-class Memory(nn.Module):
+class MemoryBank(nn.Module):
     """Linear maps of both embeddings to one space, and what every example last looked like there.
 
     ``labels`` (N,): others are drawn from the other classes; an example without a label (below 0) is a class of its
@@ -86,9 +86,9 @@ class Memory(nn.Module):
 
 
 @dataclass(frozen=True)
-class Contrastive(Embeddings):
+class Contrastive(EmbeddingMethod):
     title: ClassVar[str] = "Contrastive (CRD)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "An image shall look to the student as it does to the teacher, and unlike thousands of other images."
     )
     family: ClassVar[str] = "relation"
@@ -96,34 +96,34 @@ class Contrastive(Embeddings):
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w\,\mathrm{NCE}(\text{student}, \text{memory of the teacher}) + \text{and back}"
     )
-    needs: ClassVar[str] = "embeddings of both networks, which example is which, labels to draw the others"
-    origin: ClassVar[str] = (
+    requires: ClassVar[str] = "embeddings of both networks, which example is which, labels to draw the others"
+    defaults_source: ClassVar[str] = (
         "Weight 0.8, 128 dimensions, T 0.07, momentum 0.5: the authors' code; a quarter of the examples at most "
         "as negatives."
     )
-    trap: ClassVar[str] = "Its memory is part of the training: a run resumed without it is another run."
-    part: ClassVar[str] = "contrast"
+    pitfall: ClassVar[str] = "Its memory is part of the training: a run resumed without it is another run."
+    part_name: ClassVar[str] = "contrast"
     symbol: ClassVar[str] = r"\mathrm{NCE}(\text{student}, \text{teacher})"
 
-    weight: float = weighs(0.8, "the contrast")
-    dimensions: int = whole(128, 2, 2048, "Size of the common space that both embeddings are mapped into.")
-    negatives: int = whole(16384, 1, 100_000, "Other examples at most that each one is compared with.")
+    weight: float = weight_option(0.8, "the contrast")
+    dimensions: int = integer(128, 2, 2048, "Size of the common space that both embeddings are mapped into.")
+    negatives: int = integer(16384, 1, 100_000, "Other examples at most that each one is compared with.")
     sharpness: float = number(0.07, 0.01, 1.0, "Temperature of the scores.", step=0.01, label="Contrast temperature")
     momentum: float = number(0.5, 0.0, 1.0, "Share of the memory that stays when an example is seen again.", step=0.05)
 
-    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:
-        sizes = pair.student_taps[EMBEDDING][0], pair.teacher_taps[EMBEDDING][0]
+    def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:
+        sizes = pair.student_shapes[EMBEDDING][0], pair.teacher_shapes[EMBEDDING][0]
         negatives = max(1, min(self.negatives, len(labels) // 4))
-        return nn.ModuleDict({"memory": Memory(*sizes, self.dimensions, labels, negatives)})
+        return nn.ModuleDict({"memory": MemoryBank(*sizes, self.dimensions, labels, negatives)})
 
-    def between(self, pair: Pair) -> nn.ModuleDict:
-        memory = super().between(pair)["memory"]
-        assert isinstance(memory, Memory)
+    def connecting_layers(self, pair: Pair) -> nn.ModuleDict:
+        memory = super().connecting_layers(pair)["memory"]
+        assert isinstance(memory, MemoryBank)
         return nn.ModuleDict({"student 0": memory.student, "teacher 0": memory.teacher})
 
-    def matched(self, signals: Signals) -> Tensor:
-        memory = signals.adaptors["memory"]
-        assert isinstance(memory, Memory)
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
+        memory = signals.adapters["memory"]
+        assert isinstance(memory, MemoryBank)
         assert signals.rows is not None
         student = F.normalize(memory.student(signals.student_features[EMBEDDING]))
         teacher = F.normalize(memory.teacher(signals.teacher_features[EMBEDDING].detach()))

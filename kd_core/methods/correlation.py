@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from kd_core.base.options import whole
-from kd_core.methods import Pair, Signals
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Embeddings
+from kd_core.base.options import integer
+from kd_core.methods import LossInputs, Pair
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import EmbeddingMethod
 from kd_core.nn.hooks import EMBEDDING
 
 
@@ -29,30 +29,32 @@ def correlation(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Correlation(Embeddings):
+class Correlation(EmbeddingMethod):
     title: ClassVar[str] = "Correlation congruence (CC)"
-    idea: ClassVar[str] = "Where two examples of the batch both differ from the teacher, pull them back together."
+    summary: ClassVar[str] = "Where two examples of the batch both differ from the teacher, pull them back together."
     family: ClassVar[str] = "relation"
     paper: ClassVar[str] = "Peng et al. 2019, section 3"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w\,\mathrm{mean}_n \textstyle\sum_d \lvert s-t \rvert_{nd}\,\lvert s-t \rvert_{n+1,d}"
     )
-    needs: ClassVar[str] = "embeddings of both networks, each through a linear adaptor"
-    origin: ClassVar[str] = "Weight 0.02, 128 dimensions: the common benchmark code for CIFAR-100 (RepDistiller)."
-    trap: ClassVar[str] = "Both adaptors are learned, so both may shrink to nothing; the weight must stay small."
-    part: ClassVar[str] = "correlation"
+    requires: ClassVar[str] = "embeddings of both networks, each through a linear adaptor"
+    defaults_source: ClassVar[str] = (
+        "Weight 0.02, 128 dimensions: the common benchmark code for CIFAR-100 (RepDistiller)."
+    )
+    pitfall: ClassVar[str] = "Both adaptors are learned, so both may shrink to nothing; the weight must stay small."
+    part_name: ClassVar[str] = "correlation"
     symbol: ClassVar[str] = r"\mathrm{mean}_n \textstyle\sum_d \lvert s-t \rvert_{nd}\,\lvert s-t \rvert_{n+1,d}"
 
-    weight: float = weighs(0.02, "the correlation")
-    dimensions: int = whole(128, 2, 2048, "Size of the common space that both embeddings are mapped into.")
+    weight: float = weight_option(0.02, "the correlation")
+    dimensions: int = integer(128, 2, 2048, "Size of the common space that both embeddings are mapped into.")
 
-    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
-        student, teacher = pair.student_taps[EMBEDDING][0], pair.teacher_taps[EMBEDDING][0]
+    def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+        student, teacher = pair.student_shapes[EMBEDDING][0], pair.teacher_shapes[EMBEDDING][0]
         return nn.ModuleDict(
             {"student 0": nn.Linear(student, self.dimensions), "teacher 0": nn.Linear(teacher, self.dimensions)}
         )
 
-    def matched(self, signals: Signals) -> Tensor:
-        student = signals.adaptors["student 0"](signals.student_features[EMBEDDING])
-        teacher = signals.adaptors["teacher 0"](signals.teacher_features[EMBEDDING].detach())
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
+        student = signals.adapters["student 0"](signals.student_features[EMBEDDING])
+        teacher = signals.adapters["teacher 0"](signals.teacher_features[EMBEDDING].detach())
         return correlation(student, teacher)

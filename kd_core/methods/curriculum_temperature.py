@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from kd_core.base.options import number, whole
-from kd_core.methods import Pair, Part, Signals
-from kd_core.methods._base import Weighted, labels_weigh, weighs
+from kd_core.base.options import integer, number
+from kd_core.methods import LossInputs, LossPart, Pair
+from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
 from kd_core.methods.soft_targets import soft_targets
 
 
@@ -41,9 +41,9 @@ class LearnedTemperature(nn.Module):
 
 
 @dataclass(frozen=True)
-class CurriculumTemperature(Weighted):
+class CurriculumTemperature(WeightedMethod):
     title: ClassVar[str] = "Curriculum temperature (CTKD)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Let the temperature be learned against the student: it seeks the T at which the student is still worst."
     )
     family: ClassVar[str] = "response"
@@ -52,32 +52,36 @@ class CurriculumTemperature(Weighted):
         r"\min_\text{student} \max_\theta \; \lambda\,\mathrm{CE} + w\,T_\theta^2\,\mathrm{KL}(\text{teacher} "
         r"\parallel \text{student})"
     )
-    needs: ClassVar[str] = "logits of both"
-    origin: ClassVar[str] = (
+    requires: ClassVar[str] = "logits of both"
+    defaults_source: ClassVar[str] = (
         "The authors' code: T from 1 to 21, 15.6 at the start, 10 epochs of warm-up, weights 0.1 and 0.9."
     )
-    trap: ClassVar[str] = (
+    pitfall: ClassVar[str] = (
         "Without the reversed gradient the temperature finds the easy way out: it makes the loss small."
     )
-    part: ClassVar[str] = "T²·KL(T learned)"
+    part_name: ClassVar[str] = "T²·KL(T learned)"
 
-    label_weight: float = labels_weigh(0.1)
-    weight: float = weighs(0.9, "the soft targets at the learned T")
+    label_weight: float = label_weight_option(0.1)
+    weight: float = weight_option(0.9, "the soft targets at the learned T")
     low: float = number(1.0, 0.5, 10.0, "The lowest temperature that can be learned.", step=0.5, label="Lowest T")
     range: float = number(20.0, 0.5, 50.0, "The highest one, less the lowest.", step=0.5, label="Range of T")
-    warm_up: int = whole(
+    warm_up: int = integer(
         10, 0, 1000, "Epochs over which the gradient of T grows to full strength. With SGD its steps grow with it; "
         "Adam makes up for most of it.",
     )  # fmt: skip
 
-    def term(self) -> str:
+    def latex_term(self) -> str:
         return r"T_\theta^2 \cdot \mathrm{KL}_{T=T_\theta}"
 
-    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+    def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
         return nn.ModuleDict({"temperature": LearnedTemperature(self.low, self.range)})
 
-    def parts(self, signals: Signals) -> list[Part]:
-        temperature = signals.adaptors["temperature"]()
-        strength = (1 - math.cos(math.pi * signals.share_of(self.warm_up))) / 2
+    def parts(self, signals: LossInputs) -> list[LossPart]:
+        temperature = signals.adapters["temperature"]()
+        strength = (1 - math.cos(math.pi * signals.warm_up_factor(self.warm_up))) / 2
         matched = curriculum_temperature(signals.student_logits, signals.teacher_logits, temperature, strength)
-        return [*self.common_parts(signals), Part(self.part, self.weight, matched), Part("T", 0.0, temperature)]
+        return [
+            *self.common_parts(signals),
+            LossPart(self.part_name, self.weight, matched),
+            LossPart("T", 0.0, temperature),
+        ]

@@ -8,8 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from kd_core.base.options import number
-from kd_core.methods import Signals
-from kd_core.methods._base import Weighted, softened_by, weighs
+from kd_core.methods import LossInputs
+from kd_core.methods._base import WeightedMethod, temperature_option, weight_option
 
 EPSILON = 1e-8
 
@@ -33,27 +33,27 @@ def _correlation(some: Tensor, others: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Dist(Weighted):
+class Dist(WeightedMethod):
     title: ClassVar[str] = "Correlation with a stronger teacher (DIST)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Agree with the teacher on order and proportions, among classes and among examples, instead of on exact values "
         "that a small student cannot reach."
     )
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Huang et al. 2022, section 4"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,T^2\,(\beta\,d_\text{inter} + \gamma\,d_\text{intra})"
-    needs: ClassVar[str] = "logits of both, a whole batch at once"
-    origin: ClassVar[str] = "The authors' configuration for CIFAR-100: T 4, weight 2, β = γ = 1, labels 1."
-    trap: ClassVar[str] = "The part over the batch means nothing in a batch of one or two examples."
-    part: ClassVar[str] = "T²·DIST"
+    requires: ClassVar[str] = "logits of both, a whole batch at once"
+    defaults_source: ClassVar[str] = "The authors' configuration for CIFAR-100: T 4, weight 2, β = γ = 1, labels 1."
+    pitfall: ClassVar[str] = "The part over the batch means nothing in a batch of one or two examples."
+    part_name: ClassVar[str] = "T²·DIST"
 
-    temperature: float = softened_by(4.0, "Divides the logits of both networks before softmax.")
-    weight: float = weighs(2.0, "the correlations")
+    temperature: float = temperature_option(4.0, "Divides the logits of both networks before softmax.")
+    weight: float = weight_option(2.0, "the correlations")
     inter: float = number(1.0, 0.0, 10.0, "Weight β of the correlation over the classes of one example.", step=0.1)
     intra: float = number(1.0, 0.0, 10.0, "Weight γ of the correlation over the examples of one class.", step=0.1)
 
-    def term(self) -> str:
+    def latex_term(self) -> str:
         return rf"{self.temperature:g}^2 \cdot ({self.inter:g}\, d_\text{{inter}} + {self.intra:g}\, d_\text{{intra}})"
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         return dist(signals.student_logits, signals.teacher_logits, self.temperature, self.inter, self.intra)

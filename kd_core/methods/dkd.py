@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.base.options import number, whole
-from kd_core.methods import Pair, Part, Signals
-from kd_core.methods._base import Weighted, softened_by, weighs
+from kd_core.base.options import integer, number
+from kd_core.methods import LossInputs, LossPart, Pair
+from kd_core.methods._base import WeightedMethod, temperature_option, weight_option
 
 
 def dkd(  # noqa: PLR0917
@@ -24,19 +24,19 @@ def dkd(  # noqa: PLR0917
     Zhao et al., "Decoupled Knowledge Distillation" (2022), equations 6 and 7. All in logarithms: the sum of the other
     classes' probabilities may underflow, its logarithm does not.
     """
-    return alpha * target_part(student_logits, teacher_logits, labels, temperature) + beta * other_part(
+    return alpha * tckd(student_logits, teacher_logits, labels, temperature) + beta * nckd(
         student_logits, teacher_logits, labels, temperature
     )
 
 
-def target_part(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
+def tckd(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """TCKD times T²: teacher and student as distributions over (label, everything else)."""
     log_q = _two_way(student_logits / temperature, labels)
     log_p = _two_way(teacher_logits.detach() / temperature, labels)
     return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
-def other_part(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
+def nckd(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """NCKD times T²: teacher and student as distributions over the classes that are not the label."""
     log_q = F.log_softmax(_others(student_logits, labels) / temperature, dim=1)
     log_p = F.log_softmax(_others(teacher_logits.detach(), labels) / temperature, dim=1)
@@ -57,9 +57,9 @@ def _two_way(scaled: Tensor, labels: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Dkd(Weighted):
+class Dkd(WeightedMethod):
     title: ClassVar[str] = "Decoupled distillation (DKD)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Weigh apart how sure the teacher is of the label and how it ranks the other classes, which soft targets "
         "silence "
         "where the teacher is sure."
@@ -67,14 +67,16 @@ class Dkd(Weighted):
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Zhao et al. 2022, section 3"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,T^2\,(\alpha\,\mathrm{TCKD} + \beta\,\mathrm{NCKD})"
-    needs: ClassVar[str] = "logits of both, labels, three classes or more"
-    origin: ClassVar[str] = "The authors' code for CIFAR-100: T 4, α 1, β 8 (2 to 8 by networks), labels 1, warm-up 20."
-    trap: ClassVar[str] = (
+    requires: ClassVar[str] = "logits of both, labels, three classes or more"
+    defaults_source: ClassVar[str] = (
+        "The authors' code for CIFAR-100: T 4, α 1, β 8 (2 to 8 by networks), labels 1, warm-up 20."
+    )
+    pitfall: ClassVar[str] = (
         "The usual code takes logarithms of sums of probabilities and gives NaN for confident networks; here it cannot."
     )
 
-    temperature: float = softened_by(4.0, "Divides the logits of both networks before softmax.")
-    weight: float = weighs(1.0, "both parts together")
+    temperature: float = temperature_option(4.0, "Divides the logits of both networks before softmax.")
+    weight: float = weight_option(1.0, "both parts together")
     alpha: float = number(
         1.0, 0.0, 20.0, "Weight of TCKD: how sure of the label.", step=0.1, label="Weight α of TCKD", live=True
     )  # fmt: skip
@@ -82,24 +84,24 @@ class Dkd(Weighted):
         8.0, 0.0, 50.0, "Weight of NCKD: how the other classes are ranked.", step=0.5,
         label="Weight β of NCKD", live=True,
     )  # fmt: skip
-    warm_up: int = whole(20, 0, 1000, "Epochs over which the teacher's part grows to its full weight.")
+    warm_up: int = integer(20, 0, 1000, "Epochs over which the teacher's part grows to its full weight.")
 
-    def term(self) -> str:
+    def latex_term(self) -> str:
         inner = rf"({self.alpha:g}\,\mathrm{{TCKD}} + {self.beta:g}\,\mathrm{{NCKD}})"
         return rf"{self.temperature:g}^2 \cdot {inner}"
 
-    def refusal(self, pair: Pair) -> str:
+    def unsupported_reason(self, pair: Pair) -> str:
         if pair.classes > 2:
             return ""
         return (
             f"needs three classes or more, and these data have {pair.classes}: there is no order among one wrong class"
         )
 
-    def parts(self, signals: Signals) -> list[Part]:
+    def parts(self, signals: LossInputs) -> list[LossPart]:
         arguments = (signals.student_logits, signals.teacher_logits, signals.labels, self.temperature)
-        weight = self.weight * signals.share_of(self.warm_up)
+        weight = self.weight * signals.warm_up_factor(self.warm_up)
         return [
             *self.common_parts(signals),
-            Part("T²·TCKD", weight * self.alpha, target_part(*arguments)),
-            Part("T²·NCKD", weight * self.beta, other_part(*arguments)),
+            LossPart("T²·TCKD", weight * self.alpha, tckd(*arguments)),
+            LossPart("T²·NCKD", weight * self.beta, nckd(*arguments)),
         ]

@@ -9,11 +9,11 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.methods import Pair, Signals, added
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Layers
-from kd_core.nn.adapters import same_size
-from kd_core.nn.hooks import Shape, in_words
+from kd_core.methods import LossInputs, Pair, sum_tensors
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import FeatureMethod
+from kd_core.nn.adapters import match_sizes
+from kd_core.nn.hooks import Shape, format_shape
 
 Maps = tuple[Tensor, Tensor]
 
@@ -31,14 +31,14 @@ def flow(student_pair: Maps, teacher_pair: Maps) -> Tensor:
 
 def flow_matrix(lower: Tensor, upper: Tensor) -> Tensor:
     """(B, C1, C2): inner products over the places of all pairs of channels, mean over the places."""
-    lower, upper = (features.flatten(2) for features in same_size(lower, upper))
+    lower, upper = (features.flatten(2) for features in match_sizes(lower, upper))
     return lower @ upper.transpose(1, 2) / lower.shape[2]
 
 
 @dataclass(frozen=True)
-class Flow(Layers):
+class Flow(FeatureMethod):
     title: ClassVar[str] = "Flow between layers (FSP)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Match how one layer's features turn into the next one's: the way to the answer, not its stations."
     )
     family: ClassVar[str] = "relation"
@@ -47,30 +47,31 @@ class Flow(Layers):
         r"\lambda\,\mathrm{CE} + w \textstyle\sum_l \mathrm{MSE}(G^l_\text{student}, G^l_\text{teacher}),\;"
         r" G^l = \tfrac{1}{HW} F^l (F^{l+1})^\top"
     )
-    needs: ClassVar[str] = "two or more feature maps of both networks; where their channels differ, an adaptor"
-    origin: ClassVar[str] = (
+    requires: ClassVar[str] = "two or more feature maps of both networks; where their channels differ, an adaptor"
+    defaults_source: ClassVar[str] = (
         "Weight 50: the common benchmark code for CIFAR-100 (RepDistiller), which uses it before training."
     )
-    trap: ClassVar[str] = "The paper pairs networks of equal widths only; the adaptor for other widths is ours."
-    part: ClassVar[str] = "flow"
+    pitfall: ClassVar[str] = "The paper pairs networks of equal widths only; the adaptor for other widths is ours."
+    part_name: ClassVar[str] = "flow"
     symbol: ClassVar[str] = r"\textstyle\sum_l \mathrm{MSE}(G^l_\text{student}, G^l_\text{teacher})"
 
-    weight: float = weighs(50.0, "the flow", 5000.0)
+    weight: float = weight_option(50.0, "the flow", 5000.0)
 
-    def refusal(self, pair: Pair) -> str:
-        if pair.lacking_maps or len(pair.stages) > 1:
-            return pair.lacking_maps
-        ((student, teacher),) = pair.stages
+    def unsupported_reason(self, pair: Pair) -> str:
+        if pair.no_maps_reason or len(pair.stage_pairs) > 1:
+            return pair.no_maps_reason
+        ((student, teacher),) = pair.stage_pairs
         return (
             "needs two feature maps of each network, and here only one of each can be paired: "
-            f"{in_words(pair.student_taps[student])} of the student, {in_words(pair.teacher_taps[teacher])} of "
+            f"{format_shape(pair.student_shapes[student])} of the student, "
+            f"{format_shape(pair.teacher_shapes[teacher])} of "
             f"the teacher"
         )
 
-    def adaptor(self, student: Shape, teacher: Shape) -> nn.Module | None:
+    def adapter(self, student: Shape, teacher: Shape) -> nn.Module | None:
         return None if student[0] == teacher[0] else nn.Conv2d(student[0], teacher[0], 1)
 
-    def matched(self, signals: Signals) -> Tensor:
-        student, teacher = zip(*self.places(signals), strict=True)
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
+        student, teacher = zip(*self.matched_features(signals), strict=True)
         terms = [flow(*both) for both in zip(pairwise(student), pairwise(teacher), strict=True)]
-        return added(terms)
+        return sum_tensors(terms)

@@ -8,8 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Signals
-from kd_core.methods._base import Weighted, labels_weigh, weighs
+from kd_core.methods import LossInputs
+from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
 
 
 def hard_labels(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
@@ -22,20 +22,20 @@ def hard_labels(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class HardLabels(Weighted):
+class HardLabels(WeightedMethod):
     title: ClassVar[str] = "Hard labels"
-    idea: ClassVar[str] = "Learn the teacher's top class as if it were a label: no logits of the teacher are needed."
+    summary: ClassVar[str] = "Learn the teacher's top class as if it were a label: no logits of the teacher are needed."
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Touvron et al. 2021 (DeiT), section 4"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE}(\text{labels}) + w\,\mathrm{CE}(\arg\max \text{teacher})"
-    needs: ClassVar[str] = "the teacher's top class"
-    origin: ClassVar[str] = "Half and half, as in the paper (equation 3)."
-    trap: ClassVar[str] = "What the teacher finds similar is gone: nothing here depends on a temperature."
-    part: ClassVar[str] = "CE(teacher)"
+    requires: ClassVar[str] = "the teacher's top class"
+    defaults_source: ClassVar[str] = "Half and half, as in the paper (equation 3)."
+    pitfall: ClassVar[str] = "What the teacher finds similar is gone: nothing here depends on a temperature."
+    part_name: ClassVar[str] = "CE(teacher)"
     symbol: ClassVar[str] = r"\mathrm{CE}(\text{teacher’s top class})"
 
-    label_weight: float = labels_weigh(0.5)
-    weight: float = weighs(0.5, "the teacher’s top class")
+    label_weight: float = label_weight_option(0.5)
+    weight: float = weight_option(0.5, "the teacher’s top class")
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         return hard_labels(signals.student_logits, signals.teacher_logits)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.methods import Match, Pair
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Layers
-from kd_core.nn.adapters import Regressor, vector
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import FeatureMethod
+from kd_core.nn.adapters import Regressor, pool_to_vector
 from kd_core.nn.hooks import LOGITS, Shape
 
 
@@ -25,32 +25,38 @@ def hints(student_features: Tensor, teacher_features: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Hints(Layers):
+class Hints(FeatureMethod):
     title: ClassVar[str] = "Hints (FitNets)"
-    idea: ClassVar[str] = "Make the student see in the middle what the teacher sees there, through a small adaptor."
+    summary: ClassVar[str] = "Make the student see in the middle what the teacher sees there, through a small adaptor."
     family: ClassVar[str] = "feature"
     paper: ClassVar[str] = "Romero et al. 2015, section 2.2"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{MSE}(r(F_\text{student}), F_\text{teacher})"
-    needs: ClassVar[str] = "one layer of each network; the adaptor r makes their shapes equal"
-    origin: ClassVar[str] = "Weight 100 on one middle layer: the common benchmark code for CIFAR-100 (RepDistiller)."
-    trap: ClassVar[str] = "The adaptor must be trained with the student, and must not leave with it."
-    part: ClassVar[str] = "hints"
+    requires: ClassVar[str] = "one layer of each network; the adaptor r makes their shapes equal"
+    defaults_source: ClassVar[str] = (
+        "Weight 100 on one middle layer: the common benchmark code for CIFAR-100 (RepDistiller)."
+    )
+    pitfall: ClassVar[str] = "The adaptor must be trained with the student, and must not leave with it."
+    part_name: ClassVar[str] = "hints"
     symbol: ClassVar[str] = r"\mathrm{MSE}(r(F_\text{student}), F_\text{teacher})"
 
-    weight: float = weighs(100.0, "the hints", 10_000.0)
+    weight: float = weight_option(100.0, "the hints", 10_000.0)
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:
         """The middle stage; networks without common stages meet in their middle layer, as vectors."""
-        if pair.stages:
-            return (Match(*pair.stages[(len(pair.stages) - 1) // 2]),)
-        student, teacher = ([tap for tap in taps if tap != LOGITS] for taps in (pair.student_taps, pair.teacher_taps))
+        if pair.stage_pairs:
+            return (Match(*pair.stage_pairs[(len(pair.stage_pairs) - 1) // 2]),)
+        student, teacher = (
+            [tap for tap in taps if tap != LOGITS] for taps in (pair.student_shapes, pair.teacher_shapes)
+        )
         return (Match(student[(len(student) - 1) // 2], teacher[(len(teacher) - 1) // 2]),)
 
-    def refusal(self, pair: Pair) -> str:
-        return pair.lacking_taps
+    def unsupported_reason(self, pair: Pair) -> str:
+        return pair.no_features_reason
 
-    def adaptor(self, student: Shape, teacher: Shape) -> nn.Module:
+    def adapter(self, student: Shape, teacher: Shape) -> nn.Module:
         return Regressor(student, teacher)
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
-        return hints(student_features, vector(teacher_features) if student_features.dim() == 2 else teacher_features)
+        return hints(
+            student_features, pool_to_vector(teacher_features) if student_features.dim() == 2 else teacher_features
+        )

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import number
-from kd_core.methods import LABELS, LOGITS, Match, Pair, Signals
-from kd_core.methods._base import Weighted, labels_weigh, weighs
+from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair
+from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
 
 
 def label_smoothing(student_logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
@@ -23,9 +23,9 @@ def label_smoothing(student_logits: Tensor, labels: Tensor, smoothing: float) ->
 
 
 @dataclass(frozen=True)
-class LabelSmoothing(Weighted):
+class LabelSmoothing(WeightedMethod):
     title: ClassVar[str] = "Label smoothing"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "No teacher: spread a little of every label over all classes alike, and see whether that is enough."
     )
     family: ClassVar[str] = "teacher-free"
@@ -33,23 +33,23 @@ class LabelSmoothing(Weighted):
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w\,\mathrm{CE}\big((1-\varepsilon)\,\text{label} + \varepsilon/K\big)"
     )
-    needs: ClassVar[str] = "labels alone"
-    origin: ClassVar[str] = "ε 0.1 and nothing beside it, as in the paper (section 7)."
-    trap: ClassVar[str] = "A teacher trained with it teaches worse: it has been told not to rank the wrong classes."
-    part: ClassVar[str] = "CE(smoothed)"
-    from_labels: ClassVar[tuple[str, ...]] = ("CE", "CE(smoothed)")
+    requires: ClassVar[str] = "labels alone"
+    defaults_source: ClassVar[str] = "ε 0.1 and nothing beside it, as in the paper (section 7)."
+    pitfall: ClassVar[str] = "A teacher trained with it teaches worse: it has been told not to rank the wrong classes."
+    part_name: ClassVar[str] = "CE(smoothed)"
+    teacher_free_parts: ClassVar[tuple[str, ...]] = ("CE", "CE(smoothed)")
 
-    label_weight: float = labels_weigh(0.0)
-    weight: float = weighs(1.0, "the smoothed labels")
+    label_weight: float = label_weight_option(0.0)
+    weight: float = weight_option(1.0, "the smoothed labels")
     smoothing: float = number(
         0.1, 0.0, 0.9, "Probability that is spread evenly over all classes.", step=0.01, label="Smoothing ε", live=True
     )  # fmt: skip
 
-    def term(self) -> str:
+    def latex_term(self) -> str:
         return rf"\mathrm{{CE}}({1 - self.smoothing:.3g}\,\text{{label}} + {self.smoothing:g}/K)"
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
         return (Match(LOGITS, LABELS),)
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         return label_smoothing(signals.student_logits, signals.labels, self.smoothing)

@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.base.options import switch
-from kd_core.methods import Signals
-from kd_core.methods._base import Weighted, labels_weigh, weighs
+from kd_core.base.options import boolean
+from kd_core.methods import LossInputs
+from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
 
 
 def logit_mse(student_logits: Tensor, teacher_logits: Tensor, centred: bool = False) -> Tensor:
@@ -29,21 +29,21 @@ def logit_mse(student_logits: Tensor, teacher_logits: Tensor, centred: bool = Fa
 
 
 @dataclass(frozen=True)
-class LogitMse(Weighted):
+class LogitMse(WeightedMethod):
     title: ClassVar[str] = "Logit regression"
-    idea: ClassVar[str] = "Match the teacher's logits themselves, without softmax and without a temperature."
+    summary: ClassVar[str] = "Match the teacher's logits themselves, without softmax and without a temperature."
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Ba & Caruana 2014, section 2.2"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{MSE}(\text{student}, \text{teacher})"
-    needs: ClassVar[str] = "logits of both"
-    origin: ClassVar[str] = "The teacher alone, as in the paper."
-    trap: ClassVar[str] = "It also matches the mean of the logits, which means nothing: centre them to leave it out."
-    part: ClassVar[str] = "MSE"
+    requires: ClassVar[str] = "logits of both"
+    defaults_source: ClassVar[str] = "The teacher alone, as in the paper."
+    pitfall: ClassVar[str] = "It also matches the mean of the logits, which means nothing: centre them to leave it out."
+    part_name: ClassVar[str] = "MSE"
     symbol: ClassVar[str] = r"\mathrm{MSE}(\text{student}, \text{teacher})"
 
-    label_weight: float = labels_weigh(0.0)
-    weight: float = weighs(1.0, "the teacher’s logits")
-    centred: bool = switch(False, "Take the mean over the classes from the logits of both networks first.")
+    label_weight: float = label_weight_option(0.0)
+    weight: float = weight_option(1.0, "the teacher’s logits")
+    centred: bool = boolean(False, "Take the mean over the classes from the logits of both networks first.")
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         return logit_mse(signals.student_logits, signals.teacher_logits, self.centred)

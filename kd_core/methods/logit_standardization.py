@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from kd_core.methods import Pair, Signals
-from kd_core.methods._base import Weighted, labels_weigh, softened_by, weighs
+from kd_core.methods import LossInputs, Pair
+from kd_core.methods._base import WeightedMethod, label_weight_option, temperature_option, weight_option
 from kd_core.methods.soft_targets import soft_targets
 
 EPSILON = 1e-7
@@ -30,9 +30,9 @@ def _z_score(logits: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class LogitStandardization(Weighted):
+class LogitStandardization(WeightedMethod):
     title: ClassVar[str] = "Standardised logits (LSKD)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Match the shape of the teacher's logits and leave their size free: a small student need not shout."
     )
     family: ClassVar[str] = "response"
@@ -40,26 +40,26 @@ class LogitStandardization(Weighted):
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w\,T^2\,\mathrm{KL}(z(\text{teacher}) \parallel z(\text{student}))"
     )
-    needs: ClassVar[str] = "logits of both, three classes or more"
-    origin: ClassVar[str] = "The authors' code for CIFAR-100: T 2, weight 9, labels 0.1."
-    trap: ClassVar[str] = "Temperature and weight are tied: the authors take 9 for T = 2 or 3 and 12 for T = 4."
-    part: ClassVar[str] = "T²·KL(z)"
+    requires: ClassVar[str] = "logits of both, three classes or more"
+    defaults_source: ClassVar[str] = "The authors' code for CIFAR-100: T 2, weight 9, labels 0.1."
+    pitfall: ClassVar[str] = "Temperature and weight are tied: the authors take 9 for T = 2 or 3 and 12 for T = 4."
+    part_name: ClassVar[str] = "T²·KL(z)"
 
-    label_weight: float = labels_weigh(0.1)
-    temperature: float = softened_by(
+    label_weight: float = label_weight_option(0.1)
+    temperature: float = temperature_option(
         2.0, "Divides the z-scores of both networks before softmax, and the logits of soft targets beside them."
     )
-    weight: float = weighs(9.0, "the standardised logits")
+    weight: float = weight_option(9.0, "the standardised logits")
 
-    def term(self) -> str:
+    def latex_term(self) -> str:
         return rf"{self.temperature:g}^2 \cdot \mathrm{{KL}}(z(\text{{teacher}}) \parallel z(\text{{student}}))"
 
-    def refusal(self, pair: Pair) -> str:
+    def unsupported_reason(self, pair: Pair) -> str:
         if pair.classes > 2:
             return ""
         return (
             f"needs three classes or more, and these data have {pair.classes}: the z-scores of two logits never change"
         )
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         return logit_standardization(signals.student_logits, signals.teacher_logits, self.temperature)

@@ -8,8 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Signals
-from kd_core.methods._base import Weighted, labels_weigh, soft_targets_weigh, weighs
+from kd_core.methods import LossInputs
+from kd_core.methods._base import WeightedMethod, label_weight_option, soft_weight_option, weight_option
 from kd_core.methods.logit_mse import logit_mse
 from kd_core.methods.soft_targets import soft_targets
 
@@ -35,25 +35,25 @@ def mixed(
 
 
 @dataclass(frozen=True)
-class Mixed(Weighted):
+class Mixed(WeightedMethod):
     title: ClassVar[str] = "Mixed: labels, soft targets, logits"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Weigh labels, soft targets and logit regression freely, and see which of them carries the student."
     )
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Tang et al. 2019, section 3.2"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w_\text{soft}\,T^2\,\mathrm{KL} + w\,\mathrm{MSE}"
-    needs: ClassVar[str] = "logits of both"
-    origin: ClassVar[str] = (
+    requires: ClassVar[str] = "logits of both"
+    defaults_source: ClassVar[str] = (
         "Ours: the two signals of the teacher alike, the labels half of that; the paper has no soft part."
     )
-    trap: ClassVar[str] = "The weights need not sum to one: together they also set how long each step is."
-    part: ClassVar[str] = "MSE"
+    pitfall: ClassVar[str] = "The weights need not sum to one: together they also set how long each step is."
+    part_name: ClassVar[str] = "MSE"
     symbol: ClassVar[str] = r"\mathrm{MSE}(\text{student}, \text{teacher})"
 
-    label_weight: float = labels_weigh(0.2)
-    soft_weight: float = soft_targets_weigh(0.4)
-    weight: float = weighs(0.4, "the teacher’s logits")
+    label_weight: float = label_weight_option(0.2)
+    soft_weight: float = soft_weight_option(0.4)
+    weight: float = weight_option(0.4, "the teacher’s logits")
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         return logit_mse(signals.student_logits, signals.teacher_logits)

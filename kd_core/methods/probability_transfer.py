@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Embeddings
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import EmbeddingMethod
 
 EPSILON = 1e-7
 
@@ -35,19 +35,19 @@ def _neighbours(embedding: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class ProbabilityTransfer(Embeddings):
+class ProbabilityTransfer(EmbeddingMethod):
     title: ClassVar[str] = "Neighbour probabilities (PKT)"
-    idea: ClassVar[str] = "Keep how likely each example is another one's neighbour in the teacher's space."
+    summary: ClassVar[str] = "Keep how likely each example is another one's neighbour in the teacher's space."
     family: ClassVar[str] = "relation"
     paper: ClassVar[str] = "Passalis & Tefas 2018, section 3"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{mean}_{ij}\; p_{ij} \log (p_{ij} / q_{ij})"
-    needs: ClassVar[str] = "embeddings of both networks, a whole batch at once"
-    origin: ClassVar[str] = "Weight 30000: the common benchmark code for CIFAR-100 (RepDistiller)."
-    trap: ClassVar[str] = "The mean over all pairs makes it tiny: without a weight of this size nothing happens."
-    part: ClassVar[str] = "neighbours"
+    requires: ClassVar[str] = "embeddings of both networks, a whole batch at once"
+    defaults_source: ClassVar[str] = "Weight 30000: the common benchmark code for CIFAR-100 (RepDistiller)."
+    pitfall: ClassVar[str] = "The mean over all pairs makes it tiny: without a weight of this size nothing happens."
+    part_name: ClassVar[str] = "neighbours"
     symbol: ClassVar[str] = r"\mathrm{mean}_{ij}\; p_{ij} \log (p_{ij} / q_{ij})"
 
-    weight: float = weighs(30_000.0, "the neighbour probabilities", 1_000_000.0)
+    weight: float = weight_option(30_000.0, "the neighbour probabilities", 1_000_000.0)
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
         return probability_transfer(student_features, teacher_features)

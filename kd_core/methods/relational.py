@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from kd_core.base.options import number
-from kd_core.methods import Part, Signals
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Embeddings
+from kd_core.methods import LossInputs, LossPart
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import EmbeddingMethod
 from kd_core.nn.hooks import EMBEDDING
 
 SMALLEST = 1e-12  # squared distance of two different examples
@@ -75,9 +75,9 @@ def _cosines(embedding: Tensor, start: int = 0, end: int | None = None) -> Tenso
 
 
 @dataclass(frozen=True)
-class Relational(Embeddings):
+class Relational(EmbeddingMethod):
     title: ClassVar[str] = "Relations between examples (RKD)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Keep the teacher's distances and angles between examples; the space itself may be another one."
     )
     family: ClassVar[str] = "relation"
@@ -85,25 +85,25 @@ class Relational(Embeddings):
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w\,(w_d\,\mathrm{RKD}_\text{distance} + w_a\,\mathrm{RKD}_\text{angle})"
     )
-    needs: ClassVar[str] = "embeddings of both networks, a whole batch at once"
-    origin: ClassVar[str] = (
+    requires: ClassVar[str] = "embeddings of both networks, a whole batch at once"
+    defaults_source: ClassVar[str] = (
         "w_d 25 and w_a 50: the paper's for classification and the common benchmark code (RepDistiller)."
     )
-    trap: ClassVar[str] = (
+    pitfall: ClassVar[str] = (
         "The angles of a batch are B³ numbers: usual code needs gigabytes for 512 examples, this one time."
     )
 
-    weight: float = weighs(1.0, "both relations")
+    weight: float = weight_option(1.0, "both relations")
     distance: float = number(25.0, 0.0, 1000.0, "Weight of the distances.", step=5.0, label="Weight of distances")
     angle: float = number(50.0, 0.0, 1000.0, "Weight of the angles.", step=5.0, label="Weight of angles")
 
-    def term(self) -> str:
+    def latex_term(self) -> str:
         return rf"({self.distance:g}\,\mathrm{{RKD}}_d + {self.angle:g}\,\mathrm{{RKD}}_a)"
 
-    def parts(self, signals: Signals) -> list[Part]:
+    def parts(self, signals: LossInputs) -> list[LossPart]:
         both = signals.student_features[EMBEDDING], signals.teacher_features[EMBEDDING]
         return [
             *self.common_parts(signals),
-            Part("distances", self.weight * self.distance, relational_distance(*both)),
-            Part("angles", self.weight * self.angle, relational_angle(*both)),
+            LossPart("distances", self.weight * self.distance, relational_distance(*both)),
+            LossPart("angles", self.weight * self.angle, relational_angle(*both)),
         ]

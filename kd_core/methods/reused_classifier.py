@@ -10,12 +10,12 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.base.options import whole
+from kd_core.base.options import integer
 from kd_core.methods import Match, Pair
-from kd_core.methods._base import labels_weigh, weighs
-from kd_core.methods._feature_base import Layers
+from kd_core.methods._base import label_weight_option, weight_option
+from kd_core.methods._feature_base import FeatureMethod
 from kd_core.models import Frozen
-from kd_core.nn.adapters import same_size
+from kd_core.nn.adapters import match_sizes
 from kd_core.nn.hooks import EMBEDDING, LOGITS, Shape
 
 
@@ -28,7 +28,7 @@ def reused_classifier(student_features: Tensor, teacher_features: Tensor) -> Ten
     """
     student, teacher = student_features, teacher_features.detach()
     if student.dim() == 4:
-        student, teacher = same_size(student, teacher)
+        student, teacher = match_sizes(student, teacher)
     return F.mse_loss(student, teacher)
 
 
@@ -47,36 +47,38 @@ def projector(student: Shape, teacher: Shape, factor: int) -> nn.Sequential:
 
 
 @dataclass(frozen=True)
-class ReusedClassifier(Layers):
+class ReusedClassifier(FeatureMethod):
     title: ClassVar[str] = "Reused classifier (SimKD)"
-    idea: ClassVar[str] = "Keep the teacher's last layers, frozen, and let the student learn nothing but to feed them."
+    summary: ClassVar[str] = (
+        "Keep the teacher's last layers, frozen, and let the student learn nothing but to feed them."
+    )
     family: ClassVar[str] = "feature"
     paper: ClassVar[str] = "Chen et al. 2022, section 3"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{MSE}(P(F_\text{student}), F_\text{teacher})"
-    needs: ClassVar[str] = "a teacher that ends in a linear layer, and the last features of both networks"
-    origin: ClassVar[str] = "Weight 1, labels 0, projector narrower by 2: the authors' code."
-    trap: ClassVar[str] = (
+    requires: ClassVar[str] = "a teacher that ends in a linear layer, and the last features of both networks"
+    defaults_source: ClassVar[str] = "Weight 1, labels 0, projector narrower by 2: the authors' code."
+    pitfall: ClassVar[str] = (
         "The projector and the teacher's classifier leave with the student: count them, do not forget them."
     )
-    part: ClassVar[str] = "features"
-    is_left_behind: ClassVar[bool] = False
+    part_name: ClassVar[str] = "features"
+    discards_adapters: ClassVar[bool] = False
     symbol: ClassVar[str] = r"\mathrm{MSE}(P(F_\text{student}), F_\text{teacher})"
 
-    label_weight: float = labels_weigh(0.0)
-    weight: float = weighs(1.0, "the features")
-    factor: int = whole(
+    label_weight: float = label_weight_option(0.0)
+    weight: float = weight_option(1.0, "the features")
+    factor: int = integer(
         2, 1, 16, "How many times narrower the projector is than the teacher's maps; without effect between embeddings."
     )
 
-    def refusal(self, pair: Pair) -> str:
-        return pair.lacking_embedding
+    def unsupported_reason(self, pair: Pair) -> str:
+        return pair.no_embedding_reason
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:
         return (Match(*self._ends(pair)),)
 
-    def between(self, pair: Pair) -> nn.ModuleDict:
+    def connecting_layers(self, pair: Pair) -> nn.ModuleDict:
         student, teacher = self._ends(pair)
-        joined = projector(pair.student_taps[student], pair.teacher_taps[teacher], self.factor)
+        joined = projector(pair.student_shapes[student], pair.teacher_shapes[teacher], self.factor)
         return nn.ModuleDict({"student 0": joined})
 
     def build(self, pair: Pair) -> nn.Module:
@@ -85,16 +87,18 @@ class ReusedClassifier(Layers):
         body, _ = pair.student.split(super().build(pair), student)
         _, head = pair.teacher.split(pair.teacher.build(pair.shape, pair.classes), teacher)
         frozen = Frozen(*head)
-        return nn.Sequential(OrderedDict(body=body, projector=self.between(pair)["student 0"], classifier=frozen))
+        return nn.Sequential(
+            OrderedDict(body=body, projector=self.connecting_layers(pair)["student 0"], classifier=frozen)
+        )
 
-    def taps(self, pair: Pair) -> Mapping[str, str]:
+    def feature_layers(self, pair: Pair) -> Mapping[str, str]:
         """The student's last features, as the projector gives them."""
         return {self._ends(pair)[0]: "projector"}
 
-    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+    def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
         return nn.ModuleDict()  # the projector is no adaptor: it stays
 
-    def begin(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
+    def initialise_student(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
         _, head = pair.teacher.split(teacher, self._ends(pair)[1])
         network.get_submodule("classifier").load_state_dict(nn.Sequential(*head).state_dict())
 
@@ -107,10 +111,10 @@ class ReusedClassifier(Layers):
         The teacher's head sees places, so maps that are smaller than the teacher's cannot feed it; and what the student
         does after its last map must not be lost.
         """
-        if pair.stages:
-            student, teacher = pair.stages[-1]
-            own, wanted = pair.student_taps[student], pair.teacher_taps[teacher]
-            before = [tap for tap in pair.student_taps if tap not in {EMBEDDING, LOGITS}]
+        if pair.stage_pairs:
+            student, teacher = pair.stage_pairs[-1]
+            own, wanted = pair.student_shapes[student], pair.teacher_shapes[teacher]
+            before = [tap for tap in pair.student_shapes if tap not in {EMBEDDING, LOGITS}]
             if student == before[-1] and own[1] >= wanted[1] and own[2] >= wanted[2]:
                 return student, teacher
         return EMBEDDING, EMBEDDING

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.base.options import whole
-from kd_core.methods import Pair, Part, Signals, added
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Layers
-from kd_core.nn.adapters import describe, shrunk
+from kd_core.base.options import integer
+from kd_core.methods import LossInputs, LossPart, Pair, sum_tensors
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import FeatureMethod
+from kd_core.nn.adapters import describe, pool_to_size
 
 LEVELS = (4, 2, 1)  # sizes of the pyramid
 WIDEST = 512  # channels at which features are fused
@@ -31,7 +31,7 @@ def review(student_features: Tensor, teacher_features: Tensor) -> Tensor:
     smaller = [level for level in LEVELS if level < student_features.shape[2]]
     for power, level in enumerate(smaller, start=1):
         loss = loss + 2.0**-power * F.mse_loss(
-            shrunk(student_features, (level, level)), shrunk(teacher, (level, level))
+            pool_to_size(student_features, (level, level)), pool_to_size(teacher, (level, level))
         )
         weights += 2.0**-power
     return loss / weights
@@ -61,9 +61,9 @@ class Fusion(nn.Module):
 
 
 @dataclass(frozen=True)
-class Review(Layers):
+class Review(FeatureMethod):
     title: ClassVar[str] = "Knowledge review (ReviewKD)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Later stages of the student are fused into its earlier ones before each is matched with the teacher."
     )
     family: ClassVar[str] = "feature"
@@ -73,39 +73,41 @@ class Review(Layers):
         r"F^{l+1}_\text{student}, \dots),"
         r" F^l_\text{teacher})"
     )
-    needs: ClassVar[str] = "feature maps of both networks; fusing adaptors are learned"
-    origin: ClassVar[str] = "Weight 1 (0.6 to 8 by networks), warm-up of 20 epochs: the authors' scripts for CIFAR-100."
-    trap: ClassVar[str] = "Without the warm-up the untrained adaptors pull the student the wrong way at first."
-    part: ClassVar[str] = "review"
+    requires: ClassVar[str] = "feature maps of both networks; fusing adaptors are learned"
+    defaults_source: ClassVar[str] = (
+        "Weight 1 (0.6 to 8 by networks), warm-up of 20 epochs: the authors' scripts for CIFAR-100."
+    )
+    pitfall: ClassVar[str] = "Without the warm-up the untrained adaptors pull the student the wrong way at first."
+    part_name: ClassVar[str] = "review"
     symbol: ClassVar[str] = r"\textstyle\sum_l \mathrm{HCL}(\mathrm{ABF}^l_\text{student}, F^l_\text{teacher})"
 
-    weight: float = weighs(1.0, "the review")
-    warm_up: int = whole(20, 0, 1000, "Epochs over which it grows to its full weight.")
+    weight: float = weight_option(1.0, "the review")
+    warm_up: int = integer(20, 0, 1000, "Epochs over which it grows to its full weight.")
 
-    def adaptors(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+    def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
         matches = self.matches(pair)
-        middle = min(WIDEST, pair.student_taps[matches[-1].student][0])
+        middle = min(WIDEST, pair.student_shapes[matches[-1].student][0])
         return nn.ModuleDict(
             {
                 f"student {place}": Fusion(
-                    pair.student_taps[match.student][0],
+                    pair.student_shapes[match.student][0],
                     middle,
-                    pair.teacher_taps[match.teacher][0],
+                    pair.teacher_shapes[match.teacher][0],
                     is_first=place == len(matches) - 1,
                 )
                 for place, match in enumerate(matches)
             }
         )
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         later, terms = None, []
         for place in reversed(range(len(signals.matches))):
             match = signals.matches[place]
             student, teacher = signals.student_features[match.student], signals.teacher_features[match.teacher]
-            fused, later = signals.adaptors[f"student {place}"](student, later, teacher.shape[2:])
+            fused, later = signals.adapters[f"student {place}"](student, later, teacher.shape[2:])
             terms.append(review(fused, teacher))
-        return added(terms)
+        return sum_tensors(terms)
 
-    def parts(self, signals: Signals) -> list[Part]:
-        weight = self.weight * signals.share_of(self.warm_up)
-        return [*self.common_parts(signals), Part(self.part, weight, self.matched(signals))]
+    def parts(self, signals: LossInputs) -> list[LossPart]:
+        weight = self.weight * signals.warm_up_factor(self.warm_up)
+        return [*self.common_parts(signals), LossPart(self.part_name, weight, self.distillation_loss(signals))]

@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Layers
-from kd_core.nn.adapters import same_size
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import FeatureMethod
+from kd_core.nn.adapters import match_sizes
 
 
 def selectivity(student_features: Tensor, teacher_features: Tensor) -> Tensor:
@@ -22,7 +22,7 @@ def selectivity(student_features: Tensor, teacher_features: Tensor) -> Tensor:
     averaged down first, the numbers of channels may differ. No gradient reaches the teacher's. Huang & Wang, "Like
     What You Like: Knowledge Distill via Neuron Selectivity Transfer" (2017), section 4, polynomial kernel.
     """
-    student, teacher = same_size(student_features, teacher_features.detach())
+    student, teacher = match_sizes(student_features, teacher_features.detach())
     s, t = (F.normalize(features.flatten(2), dim=2) for features in (student, teacher))
     return _kernel(t, t) + _kernel(s, s) - 2 * _kernel(s, t)
 
@@ -33,9 +33,9 @@ def _kernel(some: Tensor, others: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Selectivity(Layers):
+class Selectivity(FeatureMethod):
     title: ClassVar[str] = "Neuron selectivity (NST)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Match the patterns of places that the filters answer to, as a cloud: no filter has a partner."
     )
     family: ClassVar[str] = "feature"
@@ -43,13 +43,13 @@ class Selectivity(Layers):
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w \textstyle\sum_l \mathrm{MMD}^2(F^l_\text{student}, F^l_\text{teacher})"
     )
-    needs: ClassVar[str] = "feature maps of both networks, any number of channels"
-    origin: ClassVar[str] = "Weight 50: the common benchmark code for CIFAR-100 (RepDistiller)."
-    trap: ClassVar[str] = "All pairs of channels are compared: memory grows with their product."
-    part: ClassVar[str] = "selectivity"
+    requires: ClassVar[str] = "feature maps of both networks, any number of channels"
+    defaults_source: ClassVar[str] = "Weight 50: the common benchmark code for CIFAR-100 (RepDistiller)."
+    pitfall: ClassVar[str] = "All pairs of channels are compared: memory grows with their product."
+    part_name: ClassVar[str] = "selectivity"
     symbol: ClassVar[str] = r"\textstyle\sum_l \mathrm{MMD}^2(F^l_\text{student}, F^l_\text{teacher})"
 
-    weight: float = weighs(50.0, "the filters’ patterns", 5000.0)
+    weight: float = weight_option(50.0, "the filters’ patterns", 5000.0)
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
         return selectivity(student_features, teacher_features)

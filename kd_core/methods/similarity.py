@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.methods import Match, Pair
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Layers
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import FeatureMethod
 from kd_core.nn.hooks import LOGITS
 
 
@@ -31,33 +31,39 @@ def _similarities(features: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Similarity(Layers):
+class Similarity(FeatureMethod):
     title: ClassVar[str] = "Similarity of examples (SP)"
-    idea: ClassVar[str] = "Two images that excite the teacher alike shall excite the student alike, in whatever shape."
+    summary: ClassVar[str] = (
+        "Two images that excite the teacher alike shall excite the student alike, in whatever shape."
+    )
     family: ClassVar[str] = "relation"
     paper: ClassVar[str] = "Tung & Mori 2019, section 3.1"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + \tfrac{w}{B^2}\,\lVert G_\text{student} - G_\text{teacher} \rVert_F^2"
     )
-    needs: ClassVar[str] = "one layer of each network, whatever the shapes, and a whole batch at once"
-    origin: ClassVar[str] = "The last feature map, weight 3000: the paper and the common benchmark code (RepDistiller)."
-    trap: ClassVar[str] = "A popular library divides the rows by their sum instead of their length: six times smaller."
-    part: ClassVar[str] = "similarity"
+    requires: ClassVar[str] = "one layer of each network, whatever the shapes, and a whole batch at once"
+    defaults_source: ClassVar[str] = (
+        "The last feature map, weight 3000: the paper and the common benchmark code (RepDistiller)."
+    )
+    pitfall: ClassVar[str] = (
+        "A popular library divides the rows by their sum instead of their length: six times smaller."
+    )
+    part_name: ClassVar[str] = "similarity"
     symbol: ClassVar[str] = r"\tfrac{1}{B^2}\lVert G_\text{student} - G_\text{teacher} \rVert_F^2"
 
-    weight: float = weighs(3000.0, "the similarities", 100_000.0)
+    weight: float = weight_option(3000.0, "the similarities", 100_000.0)
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:
         """The last feature maps; in networks without common stages the last taps before the logits."""
-        if pair.stages:
-            return (Match(*pair.stages[-1]),)
+        if pair.stage_pairs:
+            return (Match(*pair.stage_pairs[-1]),)
         student, teacher = (
-            [tap for tap in taps if tap != LOGITS][-1] for taps in (pair.student_taps, pair.teacher_taps)
+            [tap for tap in taps if tap != LOGITS][-1] for taps in (pair.student_shapes, pair.teacher_shapes)
         )
         return (Match(student, teacher),)
 
-    def refusal(self, pair: Pair) -> str:
-        return pair.lacking_taps
+    def unsupported_reason(self, pair: Pair) -> str:
+        return pair.no_features_reason
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
         return similarity(student_features, teacher_features)

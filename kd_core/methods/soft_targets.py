@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.base.options import choice, number, switch
-from kd_core.methods import Method, Part, Signals, label_slope, sum_of
+from kd_core.base.options import boolean, choice, number
+from kd_core.methods import LossInputs, LossPart, Method, cross_entropy_with_gradient, latex_sum
 
 KL, CE = "kl", "ce"
 BATCH, ELEMENT = "batch", "element"
@@ -47,7 +47,9 @@ def soft_targets(
     return divergence.sum() / counted * (temperature**2 if squared else 1.0)
 
 
-def soft_slope(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def soft_targets_with_gradient(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
     r"""The usual form of :func:`soft_targets`, and its gradient in closed form: T (q - p) / B. All are (K, B)."""
     log_p = (teacher_logits / temperature).log_softmax(0)
     log_q = (student_logits / temperature).log_softmax(0)
@@ -61,7 +63,7 @@ def soft_slope(student_logits: Tensor, teacher_logits: Tensor, temperature: floa
 @dataclass(frozen=True)
 class SoftTargets(Method):
     title: ClassVar[str] = "Soft targets"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Beside the right answer, learn how likely the teacher finds every wrong one: a 7 that looks like a 1."
     )
     family: ClassVar[str] = "response"
@@ -69,9 +71,11 @@ class SoftTargets(Method):
     formula: ClassVar[str] = (
         r"(1-\alpha)\,\mathrm{CE} + \alpha\,T^2\,\mathrm{KL}(\text{teacher} \parallel \text{student})"
     )
-    needs: ClassVar[str] = "logits of both"
-    origin: ClassVar[str] = "T 4 and α 0.9 are those of the common benchmark code for CIFAR-100 (RepDistiller)."
-    trap: ClassVar[str] = (
+    requires: ClassVar[str] = "logits of both"
+    defaults_source: ClassVar[str] = (
+        "T 4 and α 0.9 are those of the common benchmark code for CIFAR-100 (RepDistiller)."
+    )
+    pitfall: ClassVar[str] = (
         "Without the factor T² the teacher's signal fades as 1/T²; averaged over classes too, it is K times too weak."
     )
 
@@ -105,22 +109,22 @@ class SoftTargets(Method):
         BATCH, (BATCH, ELEMENT), "Mean over the batch, or over batch and classes, which is K times weaker.",
         label="Mean over",
     )  # fmt: skip
-    squared: bool = switch(
+    squared: bool = boolean(
         True, "Multiply by T², so that the gradient keeps its size at every temperature.", label="T²"
     )
 
     @property
-    def asks_teacher(self) -> bool:
+    def uses_teacher(self) -> bool:
         return bool(self.alpha)
 
-    def in_numbers(self) -> str:
+    def to_latex(self) -> str:
         compared = r"\mathrm{KL}" if self.form == KL else r"\mathrm{CE}"
         over = r"\tfrac{1}{K}\," if self.mean == ELEMENT else ""
         factor = rf"{self.temperature:g}^2 \cdot " if self.squared else ""
         matched = rf"{factor}{over}{compared}_{{T={self.temperature:g}}}(\text{{teacher}} \parallel \text{{student}})"
-        return sum_of((1 - self.alpha, r"\mathrm{CE}(\text{labels})"), (self.alpha, matched))
+        return latex_sum((1 - self.alpha, r"\mathrm{CE}(\text{labels})"), (self.alpha, matched))
 
-    def parts(self, signals: Signals) -> list[Part]:
+    def parts(self, signals: LossInputs) -> list[LossPart]:
         matched = soft_targets(
             signals.student_logits,
             signals.teacher_logits,
@@ -132,19 +136,19 @@ class SoftTargets(Method):
         name = ("T²·" if self.squared else "") + ("KL" if self.form == KL else "CE(teacher)")
         return [
             signals.label_part(1 - self.alpha),
-            Part(name, self.alpha, matched),
+            LossPart(name, self.alpha, matched),
         ]
 
-    def closed_form(self, signals: Signals) -> tuple[list[Part], Tensor] | None:
+    def closed_form(self, signals: LossInputs) -> tuple[list[LossPart], Tensor] | None:
         """As published: KL, mean over the batch, T². The gradient is Hinton, Vinyals & Dean 2015, equation 2."""
-        if not self.is_as_published or signals.is_labelled is not None or signals.mixed is not None:
+        if not self.is_as_published or signals.is_labelled is not None or signals.mixup is not None:
             return None
         logits = signals.student_logits.t().contiguous()
-        labelled, slope = label_slope(logits, signals.labels)
-        matched, towards = soft_slope(logits, signals.teacher_logits.t().contiguous(), self.temperature)
+        labelled, slope = cross_entropy_with_gradient(logits, signals.labels)
+        matched, towards = soft_targets_with_gradient(logits, signals.teacher_logits.t().contiguous(), self.temperature)
         # What has no weight is left out, as in the sum of the parts.
         slope = slope.mul_(1 - self.alpha).add_(towards, alpha=self.alpha) if self.alpha else slope
-        return [Part("CE", 1 - self.alpha, labelled), Part("T²·KL", self.alpha, matched)], slope.t()
+        return [LossPart("CE", 1 - self.alpha, labelled), LossPart("T²·KL", self.alpha, matched)], slope.t()
 
     @property
     def is_as_published(self) -> bool:

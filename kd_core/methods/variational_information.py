@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.methods import Signals, added
-from kd_core.methods._base import weighs
-from kd_core.methods._feature_base import Layers
-from kd_core.nn.adapters import describe, same_size
+from kd_core.methods import LossInputs, sum_tensors
+from kd_core.methods._base import weight_option
+from kd_core.methods._feature_base import FeatureMethod
+from kd_core.nn.adapters import describe, match_sizes
 from kd_core.nn.hooks import Shape
 
 EPSILON = 1e-5
@@ -57,9 +57,9 @@ class Estimate(nn.Module):
 
 
 @dataclass(frozen=True)
-class VariationalInformation(Layers):
+class VariationalInformation(FeatureMethod):
     title: ClassVar[str] = "Variational information (VID)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Let the student's features predict the teacher's, with a learned doubt for every channel: what cannot be "
         "predicted counts less."
     )
@@ -70,24 +70,28 @@ class VariationalInformation(Layers):
         r"\mu(F^l_\text{student}))^2"
         r" / \sigma_c^2 + \log \sigma_c^2\big)"
     )
-    needs: ClassVar[str] = "feature maps of both networks; adaptors μ and variances are learned"
-    origin: ClassVar[str] = "Weight 1, variance 5 at the start: the common benchmark code for CIFAR-100 (RepDistiller)."
-    trap: ClassVar[str] = "Variances that the optimiser does not know of are never learned: a bug of a popular library."
-    part: ClassVar[str] = "information"
+    requires: ClassVar[str] = "feature maps of both networks; adaptors μ and variances are learned"
+    defaults_source: ClassVar[str] = (
+        "Weight 1, variance 5 at the start: the common benchmark code for CIFAR-100 (RepDistiller)."
+    )
+    pitfall: ClassVar[str] = (
+        "Variances that the optimiser does not know of are never learned: a bug of a popular library."
+    )
+    part_name: ClassVar[str] = "information"
     symbol: ClassVar[str] = r"\textstyle\sum_l -\log q(F^l_\text{teacher} \mid F^l_\text{student})"
 
-    weight: float = weighs(1.0, "the information")
+    weight: float = weight_option(1.0, "the information")
 
-    def adaptor(self, student: Shape, teacher: Shape) -> nn.Module:
+    def adapter(self, student: Shape, teacher: Shape) -> nn.Module:
         return Estimate(student[0], teacher[0])
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         terms = []
         for place, match in enumerate(signals.matches):
-            adaptor = signals.adaptors[f"student {place}"]
+            adaptor = signals.adapters[f"student {place}"]
             assert isinstance(adaptor, Estimate)
-            student, teacher = same_size(
+            student, teacher = match_sizes(
                 signals.student_features[match.student], signals.teacher_features[match.teacher]
             )
             terms.append(variational_information(adaptor.means(student), teacher, adaptor.variance))
-        return added(terms)
+        return sum_tensors(terms)

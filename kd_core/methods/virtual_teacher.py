@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import choice, number
-from kd_core.methods import LABELS, LOGITS, Match, Pair, Signals
-from kd_core.methods._base import Weighted, labels_weigh, weighs
+from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair
+from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
 
 REPOSITORY, PAPER = "repository", "paper"
 
@@ -39,35 +39,37 @@ def virtual_teacher(
 
 
 @dataclass(frozen=True)
-class VirtualTeacher(Weighted):
+class VirtualTeacher(WeightedMethod):
     title: ClassVar[str] = "Virtual teacher (Tf-KD)"
-    idea: ClassVar[str] = "No teacher: make up a sure one from the label, soften it, and learn from that."
+    summary: ClassVar[str] = "No teacher: make up a sure one from the label, soften it, and learn from that."
     family: ClassVar[str] = "teacher-free"
     paper: ClassVar[str] = "Yuan et al. 2020, section 4"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + \tfrac{w}{K}\,\mathrm{KL}(\mathrm{softmax}(u/T) \parallel \text{student})"
     )
-    needs: ClassVar[str] = "labels alone"
-    origin: ClassVar[str] = "The authors' code for ResNet-18: T 20, labels 1 − α = 0.9, weight α · m = 0.1 · 100."
-    trap: ClassVar[str] = (
+    requires: ClassVar[str] = "labels alone"
+    defaults_source: ClassVar[str] = (
+        "The authors' code for ResNet-18: T 20, labels 1 − α = 0.9, weight α · m = 0.1 · 100."
+    )
+    pitfall: ClassVar[str] = (
         "Probabilities softened like logits are almost uniform at T = 20: it is label smoothing, with w as its "
         "strength."
     )
-    part: ClassVar[str] = "KL(virtual)"
-    from_labels: ClassVar[tuple[str, ...]] = ("CE", "KL(virtual)")
+    part_name: ClassVar[str] = "KL(virtual)"
+    teacher_free_parts: ClassVar[tuple[str, ...]] = ("CE", "KL(virtual)")
 
-    label_weight: float = labels_weigh(0.9)
+    label_weight: float = label_weight_option(0.9)
     temperature: float = number(
         20.0, 0.5, 100.0, "Softens the made-up probabilities, and soft targets beside them.", step=0.5,
         label="Temperature T", live=True, log=True,
     )  # fmt: skip
-    weight: float = weighs(10.0, "the virtual teacher")
+    weight: float = weight_option(10.0, "the virtual teacher")
     correct_probability: float = number(0.99, 0.5, 1.0, "Probability of the label before softening.", step=0.01)
     convention: str = choice(
         REPOSITORY, (REPOSITORY, PAPER), "The authors' code leaves the student as it is; their paper softens it, too."
     )
 
-    def term(self) -> str:
+    def latex_term(self) -> str:
         softened = rf"_{{T={self.temperature:g}}}" if self.convention == PAPER else ""
         made_up = rf"\mathrm{{softmax}}(u/{self.temperature:g})"
         return rf"\tfrac{{1}}{{K}}\,\mathrm{{KL}}({made_up} \parallel \text{{student}}{softened})"
@@ -75,7 +77,7 @@ class VirtualTeacher(Weighted):
     def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
         return (Match(LOGITS, LABELS),)
 
-    def matched(self, signals: Signals) -> Tensor:
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
         return virtual_teacher(
             signals.student_logits, signals.labels, self.correct_probability, self.temperature, self.convention
         )

@@ -7,7 +7,7 @@ from typing import Self
 
 from torch import nn
 
-from kd_core.base.registry import Member
+from kd_core.base.registry import Plugin
 
 
 def with_article(name: str) -> str:
@@ -27,14 +27,14 @@ class Frozen(nn.Sequential):
         return super().train(False)
 
 
-class Model(Member):
+class Model(Plugin):
     """Base of all families: the options of a network, and how to build it."""
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """A network from inputs (B, *shape) to logits (B, classes), initialised from torch's global generator."""
         raise NotImplementedError
 
-    def taps(self) -> dict[str, str]:
+    def feature_layers(self) -> dict[str, str]:
         """Places inside the network by name, from the input to the end, and the paths of the modules that give them.
 
         Feature maps (B, C, H, W) after each stage, and last the "embedding" (B, D) if a linear layer turns it into
@@ -42,17 +42,17 @@ class Model(Member):
         """
         return {}
 
-    def split(self, network: nn.Module, tap: str) -> tuple[nn.Sequential, nn.Sequential]:
+    def split(self, network: nn.Module, layer: str) -> tuple[nn.Sequential, nn.Sequential]:
         """The layers of a network of this family up to a tap, and those after it."""
         assert isinstance(network, nn.Sequential), "a family of another kind says itself where it is split"
-        end = [name for name, _ in network.named_children()].index(self.taps()[tap]) + 1
+        end = [name for name, _ in network.named_children()].index(self.feature_layers()[layer]) + 1
         return network[:end], network[end:]
 
-    def refusal(self, shape: tuple[int, ...]) -> str:  # noqa: ARG002
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:  # noqa: ARG002
         """Why this family cannot take such inputs, as the end of a sentence; empty if it can."""
         return ""
 
-    def untaught(self) -> Self:
+    def without_pretrained(self) -> Self:
         """The same network without weights from elsewhere: nothing must be fetched to build it."""
         return self
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 
-def refused(shape: tuple[int, ...], least: int) -> str:
-    """Why a network cannot take such inputs that needs images of ``least`` pixels each way; empty if it can."""
+def unsupported_image_reason(shape: tuple[int, ...], min_size: int) -> str:
+    """Why a network cannot take such inputs that needs images of ``min_size`` pixels each way; empty if it can."""
     if len(shape) != 3:
         return "needs images, and these data are points"
-    if min(shape[1:]) < least:
-        return f"needs images of at least {least} × {least} pixels, and these have {shape[1]} × {shape[2]}"
+    if min(shape[1:]) < min_size:
+        return f"needs images of at least {min_size} × {min_size} pixels, and these have {shape[1]} × {shape[2]}"
     return ""
 
 
@@ -23,12 +23,12 @@ def convolution(before: int, after: int, size: int = 1, stride: int = 1, groups:
     return nn.Conv2d(before, after, size, stride, size // 2, groups=groups, bias=False)
 
 
-def normalised(before: int, after: int, size: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+def conv_bn(before: int, after: int, size: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
     """A convolution and its batch norm."""
     return [convolution(before, after, size, stride, groups), nn.BatchNorm2d(after)]
 
 
-class Sum(nn.Module):
+class Residual(nn.Module):
     """``body`` plus ``shortcut``: He et al., "Deep Residual Learning for Image Recognition" (2016), equation 2."""
 
     def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
@@ -40,7 +40,7 @@ class Sum(nn.Module):
         return result
 
 
-class Beside(nn.Module):
+class ChannelConcat(nn.Module):
     """The channels of ``left``, then those of ``right``, of the same maps (B, C, H, W)."""
 
     def __init__(self, left: nn.Module, right: nn.Module) -> None:
@@ -51,7 +51,7 @@ class Beside(nn.Module):
         return torch.cat([self.left(features), self.right(features)], 1)
 
 
-def stacked(stages: Mapping[str, Sequence[nn.Module]], width: int, classes: int) -> nn.Sequential:
+def sequential_cnn(stages: Mapping[str, Sequence[nn.Module]], width: int, classes: int) -> nn.Sequential:
     """The stages, the average over all places, and a linear layer from ``width`` channels to logits.
 
     Weights of convolutions are drawn as by He et al., "Delving Deep into Rectifiers" (2015), equation 14; the linear
@@ -69,22 +69,22 @@ def stacked(stages: Mapping[str, Sequence[nn.Module]], width: int, classes: int)
     return network
 
 
-def staged(count: int, *, stem: bool = True) -> dict[str, str]:
-    """The taps of :func:`stacked` networks: "stem", "stage 1", ..., "embedding"."""
+def stage_layers(count: int, *, stem: bool = True) -> dict[str, str]:
+    """The taps of :func:`sequential_cnn` networks: "stem", "stage 1", ..., "embedding"."""
     stages = {f"stage {number}": f"stage{number}" for number in range(1, count + 1)}
     return ({"stem": "stem"} if stem else {}) | stages | {"embedding": "flatten"}
 
 
-def nearest(wanted: float, allowed: Sequence[str]) -> str:
+def nearest_choice(wanted: float, allowed: Sequence[str]) -> str:
     """The choice, a number as text, that is nearest to a number."""
     return min(allowed, key=lambda text: abs(float(text) - wanted))
 
 
-def thinner(depth: str, widening: int, factor: float, depths: Sequence[str]) -> tuple[str, int]:
+def scale_depth_and_width(depth: str, widening: int, factor: float, depths: Sequence[str]) -> tuple[str, int]:
     """Depth and widening of a smaller network: fewer filters; where there are no fewer, fewer layers.
 
     The layers are as many as leave the weights that the filters would: those grow with the square of the filters.
     """
     wanted = widening * factor
     fewer = max(1, round(wanted))
-    return (nearest(int(depth) * min(1, wanted) ** 2, depths) if fewer == 1 else depth), fewer
+    return (nearest_choice(int(depth) * min(1, wanted) ** 2, depths) if fewer == 1 else depth), fewer

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kd_core.base.paths import NotHereError
+from kd_core.base.paths import NotAvailableError
 from kd_core.models import Frozen
 
 Stages = dict[str, Sequence[nn.Module]]  # by name, from the input to the end: the last are "embedding" and "head"
@@ -91,12 +91,12 @@ def _vit(network: Any) -> Stages:
 
 
 @dataclass(frozen=True)
-class Source:
+class Architecture:
     """One of torchvision's networks: its name on screen, the side of the smallest image (pixels), its parameters for
     ImageNet (millions), how it is taken apart, and the names of its stages; ``has_maps`` if those give maps."""
 
     title: str
-    least: int
+    min_size: int
     millions: float
     stages: Callable[[Any], Stages]
     names: tuple[str, ...] = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
@@ -104,23 +104,23 @@ class Source:
 
 
 # Of images below ``least`` nothing would be left to halve: 17 pixels where halving rounds up, 32 where it rounds down.
-SOURCES = {
-    "resnet18": Source("ResNet-18", 17, 11.7, _resnet),
-    "resnet34": Source("ResNet-34", 17, 21.8, _resnet),
-    "resnet50": Source("ResNet-50", 17, 25.6, _resnet),
-    "vgg11_bn": Source("VGG-11-BN", 32, 132.9, _vgg, tuple(f"stage {number}" for number in range(1, 6))),
-    "vgg16_bn": Source("VGG-16-BN", 32, 138.4, _vgg, tuple(f"stage {number}" for number in range(1, 6))),
-    "mobilenet_v2": Source("MobileNetV2", 17, 3.5, _cut(2, 4, 7, 14, 18)),
-    "mobilenet_v3_small": Source("MobileNetV3 small", 17, 2.5, _cut(1, 2, 4, 9, 12)),
-    "mobilenet_v3_large": Source("MobileNetV3 large", 17, 5.5, _cut(2, 4, 7, 13, 16)),
-    "shufflenet_v2_x1_0": Source("ShuffleNetV2", 17, 2.3, _shufflenet, ("stem", "stage 1", "stage 2", "stage 3")),
-    "efficientnet_b0": Source("EfficientNet-B0", 17, 5.3, _cut(2, 3, 4, 6, 8)),
-    "convnext_tiny": Source("ConvNeXt-Tiny", 32, 28.6, _cut(1, 2, 4, 6, 8)),
-    "vit_b_16": Source("ViT-B/16", 224, 86.6, _vit, has_maps=False),
+ARCHITECTURES = {
+    "resnet18": Architecture("ResNet-18", 17, 11.7, _resnet),
+    "resnet34": Architecture("ResNet-34", 17, 21.8, _resnet),
+    "resnet50": Architecture("ResNet-50", 17, 25.6, _resnet),
+    "vgg11_bn": Architecture("VGG-11-BN", 32, 132.9, _vgg, tuple(f"stage {number}" for number in range(1, 6))),
+    "vgg16_bn": Architecture("VGG-16-BN", 32, 138.4, _vgg, tuple(f"stage {number}" for number in range(1, 6))),
+    "mobilenet_v2": Architecture("MobileNetV2", 17, 3.5, _cut(2, 4, 7, 14, 18)),
+    "mobilenet_v3_small": Architecture("MobileNetV3 small", 17, 2.5, _cut(1, 2, 4, 9, 12)),
+    "mobilenet_v3_large": Architecture("MobileNetV3 large", 17, 5.5, _cut(2, 4, 7, 13, 16)),
+    "shufflenet_v2_x1_0": Architecture("ShuffleNetV2", 17, 2.3, _shufflenet, ("stem", "stage 1", "stage 2", "stage 3")),
+    "efficientnet_b0": Architecture("EfficientNet-B0", 17, 5.3, _cut(2, 3, 4, 6, 8)),
+    "convnext_tiny": Architecture("ConvNeXt-Tiny", 32, 28.6, _cut(1, 2, 4, 6, 8)),
+    "vit_b_16": Architecture("ViT-B/16", 224, 86.6, _vit, has_maps=False),
 }
 
 
-def taken_apart(name: str, channels: int, classes: int, *, is_pretrained: bool) -> Stages:
+def split_into_stages(name: str, channels: int, classes: int, *, is_pretrained: bool) -> Stages:
     """The stages of a network, its first convolution for ``channels`` and its last layer for ``classes``.
 
     ``is_pretrained`` loads torchvision's default weights, all but a last layer for other classes. On the meta device
@@ -140,7 +140,7 @@ def taken_apart(name: str, channels: int, classes: int, *, is_pretrained: bool) 
     for module in network.modules():
         if hasattr(module, "inplace"):  # a tapped feature must not be overwritten by what follows
             module.inplace = False
-    return SOURCES[name].stages(network)
+    return ARCHITECTURES[name].stages(network)
 
 
 def _for_channels(old: nn.Conv2d, channels: int, keeps_weights: bool) -> nn.Conv2d:
@@ -172,15 +172,16 @@ def _weights(name: str) -> dict[str, Tensor]:
         state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:  # no network; a broken file
         file = weights.url.rsplit("/", 1)[-1]
-        raise NotHereError(
-            f"The pretrained weights of {SOURCES[name].title} are neither in torch hub's cache nor to be had from the "
+        raise NotAvailableError(
+            f"The pretrained weights of {ARCHITECTURES[name].title} are neither in torch hub's cache nor to be "
+            f"had from the "
             f"internet ({error}): connect this machine once, put {file} into {torch.hub.get_dir()}/checkpoints, or "
             f"switch pretrained off."
         ) from error
     return state
 
 
-def in_a_row(stages: Stages, frozen: int) -> nn.Sequential:
+def join_stages(stages: Stages, frozen: int) -> nn.Sequential:
     """The stages as one network, each under its name; the first ``frozen`` of them stay as they are."""
     parts = (
         (name, (Frozen if place < frozen else nn.Sequential)(*layers))

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from torch import nn
 
-from kd_core.base.options import choice, whole
+from kd_core.base.options import choice, integer
 from kd_core.models import Model
 
 GROUPS = 4  # of group normalisation: divides every allowed width
@@ -19,11 +19,13 @@ SUMMARY = 4
 @dataclass(frozen=True)
 class Cnn(Model):
     title: ClassVar[str] = "CNN"
-    idea: ClassVar[str] = "Small filters that slide over the image: shifts and strokes come for free."
+    summary: ClassVar[str] = "Small filters that slide over the image: shifts and strokes come for free."
     family: ClassVar[str] = "convolutional"
 
-    width: int = whole(16, 4, 512, "Filters in the first block, a multiple of 4; each block has twice as many.", step=4)
-    depth: int = whole(2, 1, 5, "Number of blocks; the image is halved between them.")
+    width: int = integer(
+        16, 4, 512, "Filters in the first block, a multiple of 4; each block has twice as many.", step=4
+    )
+    depth: int = integer(2, 1, 5, "Number of blocks; the image is halved between them.")
     normalisation: str = choice("group", ("group", "batch", "none"), "What keeps the activations in range.")
 
     def __post_init__(self) -> None:
@@ -31,7 +33,7 @@ class Cnn(Model):
         if self.width % GROUPS:
             raise ValueError(f"width = {self.width}: choose a multiple of {GROUPS}.")
 
-    def refusal(self, shape: tuple[int, ...]) -> str:
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:
         if len(shape) != 3:
             return "needs images, and these data are points"
         if min(shape[1:]) >> (self.depth - 1) < 1:
@@ -55,7 +57,7 @@ class Cnn(Model):
         head = nn.Linear(channels * SUMMARY**2, classes)
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(SUMMARY), nn.Flatten(), head)
 
-    def taps(self) -> dict[str, str]:
+    def feature_layers(self) -> dict[str, str]:
         # A block is six layers, and a pooling before each but the first.
         ends = {f"stage {block + 1}": str(7 * block + 5) for block in range(self.depth)}
         return ends | {"embedding": str(7 * self.depth)}

@@ -9,7 +9,14 @@ from torch import nn
 
 from kd_core.base.options import choice
 from kd_core.models import Model
-from kd_core.models._layers import Sum, nearest, normalised, refused, stacked, staged
+from kd_core.models._layers import (
+    Residual,
+    conv_bn,
+    nearest_choice,
+    sequential_cnn,
+    stage_layers,
+    unsupported_image_reason,
+)
 from kd_core.models.resnet import block
 
 BLOCKS = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3), "101": (3, 4, 23, 3)}
@@ -22,12 +29,12 @@ def bottleneck(before: int, after: int, stride: int) -> list[nn.Module]:
     """1 × 1, 3 × 3 and 1 × 1 convolutions, narrow in the middle, beside a shortcut."""
     middle = after // EXPANSION
     body = [
-        *(*normalised(before, middle), nn.ReLU()),
-        *(*normalised(middle, middle, 3, stride), nn.ReLU()),
-        *normalised(middle, after),
+        *(*conv_bn(before, middle), nn.ReLU()),
+        *(*conv_bn(middle, middle, 3, stride), nn.ReLU()),
+        *conv_bn(middle, after),
     ]
-    shortcut = normalised(before, after, 1, stride) if before != after or stride != 1 else []
-    return [Sum(nn.Sequential(*body), nn.Sequential(*shortcut)), nn.ReLU()]
+    shortcut = conv_bn(before, after, 1, stride) if before != after or stride != 1 else []
+    return [Residual(nn.Sequential(*body), nn.Sequential(*shortcut)), nn.ReLU()]
 
 
 @dataclass(frozen=True)
@@ -39,17 +46,19 @@ class ImagenetResnet(Model):
     """
 
     title: ClassVar[str] = "ResNet (ImageNet)"
-    idea: ClassVar[str] = "Four stages of up to 2,048 maps: large teachers, which see small images at full size first."
+    summary: ClassVar[str] = (
+        "Four stages of up to 2,048 maps: large teachers, which see small images at full size first."
+    )
     family: ClassVar[str] = "residual"
 
     depth: str = choice("18", tuple(BLOCKS), "Layers with weights; from 50 on the blocks are bottlenecks.")
 
-    def refusal(self, shape: tuple[int, ...]) -> str:
-        return refused(shape, 5)
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:
+        return unsupported_image_reason(shape, 5)
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         channels = FILTERS[0]
-        stages = {"stem": [*normalised(shape[0], channels, 3), nn.ReLU()]}
+        stages = {"stem": [*conv_bn(shape[0], channels, 3), nn.ReLU()]}
         is_narrow = self.depth in BOTTLENECKS
         for number, (filters, count) in enumerate(zip(FILTERS, BLOCKS[self.depth], strict=True), start=1):
             stages[f"stage{number}"], after = [], filters * (EXPANSION if is_narrow else 1)
@@ -57,14 +66,14 @@ class ImagenetResnet(Model):
                 stride = 2 if number > 1 and place == 0 else 1
                 stages[f"stage{number}"] += (bottleneck if is_narrow else block)(channels, after, stride)
                 channels = after
-        return stacked(stages, channels, classes)
+        return sequential_cnn(stages, channels, classes)
 
-    def taps(self) -> dict[str, str]:
-        return staged(len(FILTERS))
+    def feature_layers(self) -> dict[str, str]:
+        return stage_layers(len(FILTERS))
 
     def scaled(self, factor: float) -> Self:
         """Fewer layers: these networks have one width."""
-        return self.with_values(depth=nearest(int(self.depth) * factor, tuple(BLOCKS)))
+        return self.with_values(depth=nearest_choice(int(self.depth) * factor, tuple(BLOCKS)))
 
     def label(self) -> str:
         return f"ResNet-{self.depth}"

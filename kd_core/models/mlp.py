@@ -25,7 +25,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 @dataclass(frozen=True)
 class Mlp(Model):
     title: ClassVar[str] = "MLP"
-    idea: ClassVar[str] = "Fully connected layers: every pixel to every unit."
+    summary: ClassVar[str] = "Fully connected layers: every pixel to every unit."
     family: ClassVar[str] = "fully connected"
 
     widths: tuple[int, ...] = widths((64,), 1, 4096, "Units per hidden layer, joined by a dash: 64, or 128-64.")
@@ -39,7 +39,7 @@ class Mlp(Model):
             width = following
         return nn.Sequential(*layers, nn.Linear(width, classes))
 
-    def taps(self) -> dict[str, str]:
+    def feature_layers(self) -> dict[str, str]:
         ends = [str(2 * layer + 2) for layer in range(len(self.widths))]
         hidden = {f"hidden {number}": end for number, end in enumerate(ends[:-1], start=1)}
         return hidden | {"embedding": ends[-1]}

@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 
 from torch import nn
 
-from kd_core.base.options import number, whole
+from kd_core.base.options import integer, number
 from kd_core.models import Model
-from kd_core.models._layers import Sum, normalised, refused, stacked, staged
+from kd_core.models._layers import Residual, conv_bn, sequential_cnn, stage_layers, unsupported_image_reason
 
 STEM, LAST = 32, 1280
 # Stage by stage: filters, blocks, stride of the first block. The first block of all expands nothing.
@@ -25,11 +25,11 @@ def inverted(before: int, after: int, stride: int, expansion: int) -> nn.Module:
     """1 × 1 to many maps, 3 × 3 on each of them alone, 1 × 1 to few; the input is added where the shape allows it."""
     middle = before * expansion
     body = nn.Sequential(
-        *(*normalised(before, middle), nn.ReLU()),
-        *(*normalised(middle, middle, 3, stride, groups=middle), nn.ReLU()),
-        *normalised(middle, after),
+        *(*conv_bn(before, middle), nn.ReLU()),
+        *(*conv_bn(middle, middle, 3, stride, groups=middle), nn.ReLU()),
+        *conv_bn(middle, after),
     )
-    return Sum(body) if before == after and stride == 1 else body
+    return Residual(body) if before == after and stride == 1 else body
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,20 @@ class Mobilenet(Model):
     """
 
     title: ClassVar[str] = "MobileNetV2"
-    idea: ClassVar[str] = "Each 3 × 3 filter sees one map alone, and 1 × 1 convolutions mix them: made for telephones."
+    summary: ClassVar[str] = (
+        "Each 3 × 3 filter sees one map alone, and 1 × 1 convolutions mix them: made for telephones."
+    )
     family: ClassVar[str] = "mobile"
 
     multiplier: float = number(0.5, 0.25, 2, "Width multiplier: 1 is 32 filters first and 320 last.", step=0.05)
-    expansion: int = whole(6, 1, 10, "How many times wider a block is inside than outside.")
+    expansion: int = integer(6, 1, 10, "How many times wider a block is inside than outside.")
 
-    def refusal(self, shape: tuple[int, ...]) -> str:
-        return refused(shape, 9)
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:
+        return unsupported_image_reason(shape, 9)
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         channels = self._width(STEM)
-        stages = {"stem": [*normalised(shape[0], channels, 3, 2), nn.ReLU()]}
+        stages = {"stem": [*conv_bn(shape[0], channels, 3, 2), nn.ReLU()]}
         for place, parts in enumerate(STAGES, start=1):
             stages[f"stage{place}"] = []
             for filters, count, stride in parts:
@@ -63,14 +65,14 @@ class Mobilenet(Model):
                     )
                     channels = self._width(filters)
         last = round(LAST * max(1.0, self.multiplier))  # the paper, section 6.1: never narrower
-        stages["last"] = [*normalised(channels, last), nn.ReLU()]
-        return stacked(stages, last, classes)
+        stages["last"] = [*conv_bn(channels, last), nn.ReLU()]
+        return sequential_cnn(stages, last, classes)
 
     def _width(self, filters: int) -> int:
         return int(filters * self.multiplier)
 
-    def taps(self) -> dict[str, str]:
-        return staged(len(STAGES))
+    def feature_layers(self) -> dict[str, str]:
+        return stage_layers(len(STAGES))
 
     def scaled(self, factor: float) -> Self:
         return self.with_values(multiplier=max(0.25, self.multiplier * factor))

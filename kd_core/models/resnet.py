@@ -7,9 +7,16 @@ from typing import ClassVar, Self
 
 from torch import nn
 
-from kd_core.base.options import choice, whole
+from kd_core.base.options import choice, integer
 from kd_core.models import Model
-from kd_core.models._layers import Sum, normalised, refused, stacked, staged, thinner
+from kd_core.models._layers import (
+    Residual,
+    conv_bn,
+    scale_depth_and_width,
+    sequential_cnn,
+    stage_layers,
+    unsupported_image_reason,
+)
 
 DEPTHS = ("8", "14", "20", "32", "44", "56", "110")
 FILTERS = (16, 32, 64)
@@ -17,9 +24,9 @@ FILTERS = (16, 32, 64)
 
 def block(before: int, after: int, stride: int) -> list[nn.Module]:
     """Two 3 × 3 convolutions beside a shortcut, which is a 1 × 1 convolution where the shape changes."""
-    body = [*normalised(before, after, 3, stride), nn.ReLU(), *normalised(after, after, 3)]
-    shortcut = normalised(before, after, 1, stride) if before != after or stride != 1 else []
-    return [Sum(nn.Sequential(*body), nn.Sequential(*shortcut)), nn.ReLU()]
+    body = [*conv_bn(before, after, 3, stride), nn.ReLU(), *conv_bn(after, after, 3)]
+    shortcut = conv_bn(before, after, 1, stride) if before != after or stride != 1 else []
+    return [Residual(nn.Sequential(*body), nn.Sequential(*shortcut)), nn.ReLU()]
 
 
 @dataclass(frozen=True)
@@ -31,31 +38,33 @@ class Resnet(Model):
     """
 
     title: ClassVar[str] = "ResNet"
-    idea: ClassVar[str] = "Blocks that only learn what to add to their input, so that very deep networks still learn."
+    summary: ClassVar[str] = (
+        "Blocks that only learn what to add to their input, so that very deep networks still learn."
+    )
     family: ClassVar[str] = "residual"
 
     depth: str = choice("8", DEPTHS, "Layers with weights: two in every block, and the first and the last.")
-    widening: int = whole(1, 1, 8, "How many times as many filters as 16, 32 and 64; 4 makes ResNet 8×4 and 32×4.")
+    widening: int = integer(1, 1, 8, "How many times as many filters as 16, 32 and 64; 4 makes ResNet 8×4 and 32×4.")
 
-    def refusal(self, shape: tuple[int, ...]) -> str:
-        return refused(shape, 3)
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:
+        return unsupported_image_reason(shape, 3)
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         channels = FILTERS[0] * min(self.widening, 2)
-        stages = {"stem": [*normalised(shape[0], channels, 3), nn.ReLU()]}
+        stages = {"stem": [*conv_bn(shape[0], channels, 3), nn.ReLU()]}
         for number, filters in enumerate(FILTERS, start=1):
             stages[f"stage{number}"] = []
             for place in range((int(self.depth) - 2) // 6):
                 stride = 2 if number > 1 and place == 0 else 1
                 stages[f"stage{number}"] += block(channels, filters * self.widening, stride)
                 channels = filters * self.widening
-        return stacked(stages, channels, classes)
+        return sequential_cnn(stages, channels, classes)
 
-    def taps(self) -> dict[str, str]:
-        return staged(len(FILTERS))
+    def feature_layers(self) -> dict[str, str]:
+        return stage_layers(len(FILTERS))
 
     def scaled(self, factor: float) -> Self:
-        depth, widening = thinner(self.depth, self.widening, factor, DEPTHS)
+        depth, widening = scale_depth_and_width(self.depth, self.widening, factor, DEPTHS)
         return self.with_values(depth=depth, widening=widening)
 
     def label(self) -> str:

@@ -9,7 +9,15 @@ from torch import nn
 
 from kd_core.base.options import choice
 from kd_core.models import Model
-from kd_core.models._layers import Beside, Sum, nearest, normalised, refused, stacked, staged
+from kd_core.models._layers import (
+    ChannelConcat,
+    Residual,
+    conv_bn,
+    nearest_choice,
+    sequential_cnn,
+    stage_layers,
+    unsupported_image_reason,
+)
 
 STEM, GROUPS = 24, 3
 STAGES = ((240, 4), (480, 8), (960, 4))  # filters for three groups, blocks
@@ -22,11 +30,11 @@ def block(before: int, after: int, stride: int) -> list[nn.Module]:
     groups = 1 if before == STEM else GROUPS  # the paper, section 3.2: too few maps for groups yet
     middle = new // 4
     body = nn.Sequential(
-        *(*normalised(before, middle, groups=groups), nn.ReLU(), nn.ChannelShuffle(groups)),
-        *(*normalised(middle, middle, 3, stride, groups=middle), nn.ReLU()),
-        *normalised(middle, new, groups=GROUPS),
+        *(*conv_bn(before, middle, groups=groups), nn.ReLU(), nn.ChannelShuffle(groups)),
+        *(*conv_bn(middle, middle, 3, stride, groups=middle), nn.ReLU()),
+        *conv_bn(middle, new, groups=GROUPS),
     )
-    return [Beside(body, nn.AvgPool2d(3, 2, 1)) if stride == 2 else Sum(body), nn.ReLU()]
+    return [ChannelConcat(body, nn.AvgPool2d(3, 2, 1)) if stride == 2 else Residual(body), nn.ReLU()]
 
 
 @dataclass(frozen=True)
@@ -37,30 +45,32 @@ class ShufflenetV1(Model):
     """
 
     title: ClassVar[str] = "ShuffleNetV1"
-    idea: ClassVar[str] = "Convolutions in groups cost a third; shuffling the maps between them lets the groups talk."
+    summary: ClassVar[str] = (
+        "Convolutions in groups cost a third; shuffling the maps between them lets the groups talk."
+    )
     family: ClassVar[str] = "mobile"
 
     multiplier: str = choice("1", MULTIPLIERS, "Width multiplier: 1 is 240 filters in the first stage and 960 at last.")
 
-    def refusal(self, shape: tuple[int, ...]) -> str:
-        return refused(shape, 5)
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:
+        return unsupported_image_reason(shape, 5)
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         channels = STEM
-        stages = {"stem": [*normalised(shape[0], STEM), nn.ReLU()]}
+        stages = {"stem": [*conv_bn(shape[0], STEM), nn.ReLU()]}
         for number, (filters, count) in enumerate(STAGES, start=1):
             after = round(filters * float(self.multiplier))
             stages[f"stage{number}"] = []
             for place in range(count):
                 stages[f"stage{number}"] += block(channels, after, 2 if place == 0 else 1)
                 channels = after
-        return stacked(stages, channels, classes)
+        return sequential_cnn(stages, channels, classes)
 
-    def taps(self) -> dict[str, str]:
-        return staged(len(STAGES))
+    def feature_layers(self) -> dict[str, str]:
+        return stage_layers(len(STAGES))
 
     def scaled(self, factor: float) -> Self:
-        return self.with_values(multiplier=nearest(float(self.multiplier) * factor, MULTIPLIERS))
+        return self.with_values(multiplier=nearest_choice(float(self.multiplier) * factor, MULTIPLIERS))
 
     def label(self) -> str:
         return "ShuffleNetV1" + (f" {self.multiplier}" if self.multiplier != "1" else "")

@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from kd_core.base.options import choice
 from kd_core.models import Model
-from kd_core.models._layers import Beside, nearest, normalised, refused, stacked, staged
+from kd_core.models._layers import (
+    ChannelConcat,
+    conv_bn,
+    nearest_choice,
+    sequential_cnn,
+    stage_layers,
+    unsupported_image_reason,
+)
 
 STEM = 24
 BLOCKS = (4, 8, 4)
@@ -22,7 +29,7 @@ FILTERS = {  # of the three stages and of the last layer, by width multiplier: t
 }
 
 
-class HalfWorked(nn.Module):
+class ChannelSplit(nn.Module):
     """The first half of the maps (B, C, H, W) as they are, the second half as ``body`` makes them."""
 
     def __init__(self, body: nn.Module) -> None:
@@ -37,17 +44,17 @@ class HalfWorked(nn.Module):
 def branch(before: int, after: int, stride: int) -> nn.Module:
     """1 × 1, 3 × 3 on each map alone, 1 × 1: no groups, and as wide inside as at its end."""
     return nn.Sequential(
-        *(*normalised(before, after), nn.ReLU()),
-        *normalised(after, after, 3, stride, groups=after),
-        *(*normalised(after, after), nn.ReLU()),
+        *(*conv_bn(before, after), nn.ReLU()),
+        *conv_bn(after, after, 3, stride, groups=after),
+        *(*conv_bn(after, after), nn.ReLU()),
     )
 
 
 def halving(before: int, after: int) -> nn.Module:
     """Both halves are made anew from all maps, at half the resolution."""
     half = after // 2
-    plain = [*normalised(before, before, 3, 2, groups=before), *normalised(before, half), nn.ReLU()]
-    return Beside(nn.Sequential(*plain), branch(before, half, 2))
+    plain = [*conv_bn(before, before, 3, 2, groups=before), *conv_bn(before, half), nn.ReLU()]
+    return ChannelConcat(nn.Sequential(*plain), branch(before, half, 2))
 
 
 @dataclass(frozen=True)
@@ -58,31 +65,33 @@ class ShufflenetV2(Model):
     """
 
     title: ClassVar[str] = "ShuffleNetV2"
-    idea: ClassVar[str] = "Half of the maps pass each block untouched: built for the clock, not for the count of FLOPs."
+    summary: ClassVar[str] = (
+        "Half of the maps pass each block untouched: built for the clock, not for the count of FLOPs."
+    )
     family: ClassVar[str] = "mobile"
 
     multiplier: str = choice("1", tuple(FILTERS), "Width multiplier: 1 is 116 filters in the first stage, 464 at last.")
 
-    def refusal(self, shape: tuple[int, ...]) -> str:
-        return refused(shape, 5)
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:
+        return unsupported_image_reason(shape, 5)
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         channels = STEM
         *filters, last = FILTERS[self.multiplier]
-        stages: dict[str, list[nn.Module]] = {"stem": [*normalised(shape[0], STEM), nn.ReLU()]}
+        stages: dict[str, list[nn.Module]] = {"stem": [*conv_bn(shape[0], STEM), nn.ReLU()]}
         for number, (after, count) in enumerate(zip(filters, BLOCKS, strict=True), start=1):
             stages[f"stage{number}"] = [halving(channels, after), nn.ChannelShuffle(2)]
             for _ in range(count - 1):
-                stages[f"stage{number}"] += [HalfWorked(branch(after // 2, after // 2, 1)), nn.ChannelShuffle(2)]
+                stages[f"stage{number}"] += [ChannelSplit(branch(after // 2, after // 2, 1)), nn.ChannelShuffle(2)]
             channels = after
-        stages["last"] = [*normalised(channels, last), nn.ReLU()]
-        return stacked(stages, last, classes)
+        stages["last"] = [*conv_bn(channels, last), nn.ReLU()]
+        return sequential_cnn(stages, last, classes)
 
-    def taps(self) -> dict[str, str]:
-        return staged(len(BLOCKS))
+    def feature_layers(self) -> dict[str, str]:
+        return stage_layers(len(BLOCKS))
 
     def scaled(self, factor: float) -> Self:
-        return self.with_values(multiplier=nearest(float(self.multiplier) * factor, tuple(FILTERS)))
+        return self.with_values(multiplier=nearest_choice(float(self.multiplier) * factor, tuple(FILTERS)))
 
     def label(self) -> str:
         return "ShuffleNetV2" + (f" {self.multiplier}" if self.multiplier != "1" else "")

@@ -9,7 +9,7 @@ from torch import nn
 
 from kd_core.base.options import choice, number
 from kd_core.models import Model
-from kd_core.models._layers import refused, stacked, staged
+from kd_core.models._layers import sequential_cnn, stage_layers, unsupported_image_reason
 
 # Convolutions per stage.
 STAGES = {
@@ -32,14 +32,14 @@ class Vgg(Model):
     """
 
     title: ClassVar[str] = "VGG"
-    idea: ClassVar[str] = "Nothing but 3 × 3 convolutions one after the other: heavy, regular, and easy to cut."
+    summary: ClassVar[str] = "Nothing but 3 × 3 convolutions one after the other: heavy, regular, and easy to cut."
     family: ClassVar[str] = "convolutional"
 
     depth: str = choice("8", tuple(STAGES), "Layers with weights, as they are counted in the names.")
     multiplier: float = number(1.0, 0.125, 2, "Width multiplier: 1 is 64 filters first and 512 last.", step=0.125)
 
-    def refusal(self, shape: tuple[int, ...]) -> str:
-        return refused(shape, 8)
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:
+        return unsupported_image_reason(shape, 8)
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         channels = shape[0]
@@ -52,10 +52,10 @@ class Vgg(Model):
                 layers = [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
                 stages[f"stage{place}"] += layers
                 channels = width
-        return stacked(stages, channels, classes)
+        return sequential_cnn(stages, channels, classes)
 
-    def taps(self) -> dict[str, str]:
-        return staged(len(FILTERS), stem=False)
+    def feature_layers(self) -> dict[str, str]:
+        return stage_layers(len(FILTERS), stem=False)
 
     def scaled(self, factor: float) -> Self:
         return self.with_values(multiplier=max(0.125, self.multiplier * factor))

@@ -7,9 +7,16 @@ from typing import ClassVar, Self
 
 from torch import nn
 
-from kd_core.base.options import choice, whole
+from kd_core.base.options import choice, integer
 from kd_core.models import Model
-from kd_core.models._layers import Sum, convolution, refused, stacked, staged, thinner
+from kd_core.models._layers import (
+    Residual,
+    convolution,
+    scale_depth_and_width,
+    sequential_cnn,
+    stage_layers,
+    unsupported_image_reason,
+)
 
 DEPTHS = ("10", "16", "22", "28", "40")
 FILTERS = (16, 32, 64)
@@ -20,8 +27,8 @@ def block(before: int, after: int, stride: int) -> nn.Module:
     first = [nn.BatchNorm2d(before), nn.ReLU()]
     rest = [convolution(before, after, 3, stride), nn.BatchNorm2d(after), nn.ReLU(), convolution(after, after, 3)]
     if before == after and stride == 1:
-        return Sum(nn.Sequential(*first, *rest))
-    return nn.Sequential(*first, Sum(nn.Sequential(*rest), convolution(before, after, 1, stride)))
+        return Residual(nn.Sequential(*first, *rest))
+    return nn.Sequential(*first, Residual(nn.Sequential(*rest), convolution(before, after, 1, stride)))
 
 
 @dataclass(frozen=True)
@@ -33,14 +40,14 @@ class WideResnet(Model):
     """
 
     title: ClassVar[str] = "Wide ResNet"
-    idea: ClassVar[str] = "A residual network that grows in filters rather than in layers, and trains faster for it."
+    summary: ClassVar[str] = "A residual network that grows in filters rather than in layers, and trains faster for it."
     family: ClassVar[str] = "residual"
 
     depth: str = choice("16", DEPTHS, "Layers with weights: two in every block, and four more.")
-    widening: int = whole(1, 1, 10, "How many times as many filters as 16, 32 and 64: the second number of WRN-16-2.")
+    widening: int = integer(1, 1, 10, "How many times as many filters as 16, 32 and 64: the second number of WRN-16-2.")
 
-    def refusal(self, shape: tuple[int, ...]) -> str:
-        return refused(shape, 3)
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:
+        return unsupported_image_reason(shape, 3)
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         channels = FILTERS[0]
@@ -52,13 +59,13 @@ class WideResnet(Model):
                 stages[f"stage{number}"].append(block(channels, filters * self.widening, stride))
                 channels = filters * self.widening
         stages["last"] = [nn.BatchNorm2d(channels), nn.ReLU()]
-        return stacked(stages, channels, classes)
+        return sequential_cnn(stages, channels, classes)
 
-    def taps(self) -> dict[str, str]:
-        return staged(len(FILTERS))
+    def feature_layers(self) -> dict[str, str]:
+        return stage_layers(len(FILTERS))
 
     def scaled(self, factor: float) -> Self:
-        depth, widening = thinner(self.depth, self.widening, factor, DEPTHS)
+        depth, widening = scale_depth_and_width(self.depth, self.widening, factor, DEPTHS)
         return self.with_values(depth=depth, widening=widening)
 
     def label(self) -> str:

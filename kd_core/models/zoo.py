@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 from torch import nn
 
-from kd_core.base.options import choice, switch, whole
+from kd_core.base.options import boolean, choice, integer
 from kd_core.models import Model
-from kd_core.models._layers import refused
-from kd_core.models._torchvision_stages import SOURCES, in_a_row, taken_apart
+from kd_core.models._layers import unsupported_image_reason
+from kd_core.models._torchvision_stages import ARCHITECTURES, join_stages, split_into_stages
 
 NOTHING, BODY = "nothing", "all but the head"
 STAGES = ("stem", *(f"stage {number}" for number in range(1, 6)))
@@ -20,45 +20,45 @@ LINES = (("resnet50", "resnet34", "resnet18"), ("vgg16_bn", "vgg11_bn"), ("mobil
 
 
 @dataclass(frozen=True)
-class Zoo(Model):
+class TorchvisionModel(Model):
     """Taps are the maps of the stages and what the last linear layer reads; of a ViT, whose stages give tokens and no
     maps, the latter alone. Embeddings are read before any dropout that precedes the last layer."""
 
     title: ClassVar[str] = "torchvision network"
-    idea: ClassVar[str] = "The well-known networks for photographs, untrained or with what they learned on ImageNet."
+    summary: ClassVar[str] = "The well-known networks for photographs, untrained or with what they learned on ImageNet."
     family: ClassVar[str] = "torchvision"
 
-    network: str = choice("resnet18", tuple(SOURCES), "Which of them, by torchvision's name.")
-    pretrained: bool = switch(False, "Start from torchvision's default ImageNet weights; fetched once, then kept.")
+    network: str = choice("resnet18", tuple(ARCHITECTURES), "Which of them, by torchvision's name.")
+    pretrained: bool = boolean(False, "Start from torchvision's default ImageNet weights; fetched once, then kept.")
     frozen: str = choice(
         NOTHING, (NOTHING, *STAGES, BODY), "The part that stays as it is, from the input up to and including this one."
     )
-    image_size: int = whole(
+    image_size: int = integer(
         0, 0, 512, "Images are enlarged to this many pixels each way before the first layer; 0: as they are."
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = SOURCES[self.network].names
+        names = ARCHITECTURES[self.network].names
         if self.frozen in STAGES and self.frozen not in names:
-            title = SOURCES[self.network].title
+            title = ARCHITECTURES[self.network].title
             raise ValueError(f"frozen = {self.frozen}: {title} has {', '.join(names)}; choose one of these.")
 
-    def refusal(self, shape: tuple[int, ...]) -> str:
-        least = SOURCES[self.network].least
+    def unsupported_reason(self, shape: tuple[int, ...]) -> str:
+        least = ARCHITECTURES[self.network].min_size
         seen = (shape[0], self.image_size, self.image_size) if len(shape) == 3 and self.image_size else shape
-        if not SOURCES[self.network].has_maps and len(shape) == 3 and seen[1:] != (least, least):
+        if not ARCHITECTURES[self.network].has_maps and len(shape) == 3 and seen[1:] != (least, least):
             return f"cuts images of exactly {least} × {least} pixels into patches: choose an image size of {least}"
-        reason = refused(seen, least)
+        reason = unsupported_image_reason(seen, least)
         return f"{reason}: choose an image size of {least} or more" if reason and len(shape) == 3 else reason
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Raises ValueError where pretrained weights are wanted and cannot be had."""
-        stages = taken_apart(self.network, shape[0], classes, is_pretrained=self.pretrained)
+        stages = split_into_stages(self.network, shape[0], classes, is_pretrained=self.pretrained)
         frozen, size = self._frozen(list(stages)), (self.image_size, self.image_size)
         if self.image_size and shape[1:] != size:
             stages, frozen = {"resize": [nn.Upsample(size=size, mode="bilinear")], **stages}, frozen + 1
-        return in_a_row(stages, frozen)
+        return join_stages(stages, frozen)
 
     def _frozen(self, names: list[str]) -> int:
         """How many of the stages stay as they are."""
@@ -70,21 +70,23 @@ class Zoo(Model):
     def _path(stage: str) -> str:
         return stage.replace(" ", "")
 
-    def taps(self) -> dict[str, str]:
-        source = SOURCES[self.network]
+    def feature_layers(self) -> dict[str, str]:
+        source = ARCHITECTURES[self.network]
         maps = {name: self._path(name) for name in source.names} if source.has_maps else {}
         return maps | {"embedding": "embedding"}
 
-    def untaught(self) -> Self:
+    def without_pretrained(self) -> Self:
         return self.with_values(pretrained=False)
 
     def scaled(self, factor: float) -> Self:
         """The network of the same line whose parameters are nearest: they grow with the square of the widths."""
         line = next((line for line in LINES if self.network in line), (self.network,))
-        wanted = math.log(SOURCES[self.network].millions * factor**2)
+        wanted = math.log(ARCHITECTURES[self.network].millions * factor**2)
         smaller = line[line.index(self.network) :]
-        return self.with_values(network=min(smaller, key=lambda name: abs(math.log(SOURCES[name].millions) - wanted)))
+        return self.with_values(
+            network=min(smaller, key=lambda name: abs(math.log(ARCHITECTURES[name].millions) - wanted))
+        )
 
     def label(self) -> str:
         size = f" at {self.image_size}" if self.image_size else ""
-        return f"{SOURCES[self.network].title}{size}, {'pretrained' if self.pretrained else 'torchvision'}"
+        return f"{ARCHITECTURES[self.network].title}{size}, {'pretrained' if self.pretrained else 'torchvision'}"

@@ -8,21 +8,21 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.nn.hooks import Shape, in_words
+from kd_core.nn.hooks import Shape, format_shape
 
 
-def vector(features: Tensor) -> Tensor:
+def pool_to_vector(features: Tensor) -> Tensor:
     """(B, D): maps (B, C, H, W) averaged over the places, vectors as they are."""
     return features.flatten(2).mean(2) if features.dim() > 2 else features
 
 
-def same_size(some: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+def match_sizes(some: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """Both maps (B, C, H, W) at the smaller of their two sizes, by averaging."""
     height, width = (min(a, b) for a, b in zip(some.shape[2:], others.shape[2:], strict=True))
-    return shrunk(some, (height, width)), shrunk(others, (height, width))
+    return pool_to_size(some, (height, width)), pool_to_size(others, (height, width))
 
 
-def shrunk(features: Tensor, size: tuple[int, int]) -> Tensor:
+def pool_to_size(features: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps (B, C, H, W) averaged down to ``size``; as they are if they have it."""
     return features if features.shape[2:] == size else F.adaptive_avg_pool2d(features, size)
 
@@ -47,7 +47,7 @@ class Regressor(nn.Module):
         else:
             self.layers = nn.Sequential(nn.Linear(student[0], teacher[0]))
         self.says = describe(self.layers) + (
-            f" after averaging {in_words(student if len(student) == 3 else teacher)} over its places"
+            f" after averaging {format_shape(student if len(student) == 3 else teacher)} over its places"
             if self.is_pooled
             else ""
         )
@@ -63,7 +63,7 @@ class Regressor(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         if self.is_pooled:
-            features = vector(features)
+            features = pool_to_vector(features)
         if self.size is not None:
             features = F.interpolate(features, self.size, mode="area")
         result: Tensor = self.layers(features)
@@ -93,6 +93,6 @@ def describe(module: nn.Module) -> str:
     return names.get(type(module).__name__, type(module).__name__)
 
 
-def parameters(module: nn.Module) -> int:
+def count_parameters(module: nn.Module) -> int:
     """Numbers that are learned."""
     return sum(parameter.numel() for parameter in module.parameters())

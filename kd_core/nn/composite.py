@@ -12,33 +12,33 @@ from torch.nn import functional as F
 UNKNOWN = -1e4  # logit of a class that a network does not know: its probability is 0
 
 
-def grown(trunk: nn.Module, own: nn.Module) -> nn.Sequential:
+def with_trunk(trunk: nn.Module, head: nn.Module) -> nn.Sequential:
     """A network whose first layers may belong to another one, too."""
-    return nn.Sequential(OrderedDict(trunk=trunk, own=own))
+    return nn.Sequential(OrderedDict(trunk=trunk, own=head))
 
 
-class Partial(nn.Module):
+class ClassSubset(nn.Module):
     """A network for ``known`` classes (positions), seen as one for all of them: it is sure of none of the others."""
 
     def __init__(self, network: nn.Module, known: Sequence[int], classes: int) -> None:
         super().__init__()
-        self.network, self.known, self.classes = network, list(known), classes
+        self.network, self.known_classes, self.classes = network, list(known), classes
 
     def forward(self, inputs: Tensor) -> Tensor:
         own: Tensor = self.network(inputs)
         logits = own.new_full((len(own), self.classes), UNKNOWN)
-        logits[:, self.known] = own
+        logits[:, self.known_classes] = own
         return logits
 
 
-def within(network: nn.Module, labels: Tensor) -> Tensor:
+def in_known_classes(network: nn.Module, labels: Tensor) -> Tensor:
     """Which examples (N,) a network can be judged by: those of the classes that it knows, out of ``labels`` (N,)."""
-    if not isinstance(network, Partial):
+    if not isinstance(network, ClassSubset):
         return torch.ones_like(labels, dtype=torch.bool)
-    return torch.isin(labels, torch.tensor(network.known, device=labels.device))
+    return torch.isin(labels, torch.tensor(network.known_classes, device=labels.device))
 
 
-class Average(nn.Module):
+class EnsembleAverage(nn.Module):
     """Logits whose softmax is the average of the members' probabilities; or the average of their logits."""
 
     def __init__(self, members: Sequence[nn.Module], weights: Sequence[float] = (), *, of_logits: bool = False) -> None:
@@ -50,7 +50,7 @@ class Average(nn.Module):
         return self.average([member(inputs) for member in self.members], self.weights)
 
 
-class Joined(nn.Module):
+class MergedClassifiers(nn.Module):
     """Networks that know different classes as one that knows all of theirs; ``scales`` are their temperatures and
     ``shifts`` are added to what they say, so that the loudest does not win."""
 
@@ -60,10 +60,10 @@ class Joined(nn.Module):
         self.scales, self.shifts = tuple(scales), tuple(shifts)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return joined([member(inputs) for member in self.members], self.scales, self.shifts)
+        return merge_logits([member(inputs) for member in self.members], self.scales, self.shifts)
 
 
-class Corrected(nn.Module):
+class LogitBias(nn.Module):
     """A network with a constant added to each logit."""
 
     def __init__(self, network: nn.Module, bias: Tensor) -> None:
@@ -77,7 +77,7 @@ class Corrected(nn.Module):
         return logits
 
 
-def found_as_often(logits: Tensor, labels: Tensor, label: int) -> float:
+def prior_matching_bias(logits: Tensor, labels: Tensor, label: int) -> float:
     """What must be added to the logits (N, K) of class ``label`` so that it is answered as often as it occurs.
 
     The correction of a class that was missing in training: Hinton, Vinyals & Dean 2015, section 3. Where it occurs
@@ -105,7 +105,7 @@ def average_logits(logits: Sequence[Tensor], weights: Sequence[float] = ()) -> T
     return (torch.stack(list(logits)) * _shares(logits, weights)).sum(0)
 
 
-def joined(logits: Sequence[Tensor], scales: Sequence[float], shifts: Sequence[float]) -> Tensor:
+def merge_logits(logits: Sequence[Tensor], scales: Sequence[float], shifts: Sequence[float]) -> Tensor:
     """Logits (B, K) of teachers that know different classes: each divided by its scale and shifted, then side by side.
 
     A class that a teacher does not know has a logit far below all others there, so the largest one is its own

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kd_core.base.seeds import initialising
+from kd_core.base.seeds import use_seed
 
 WARM_UP, FEWEST = 5, 3  # passes that do not count, and passes at least
 PATIENCE = 0.3  # seconds
 
 
 @dataclass(frozen=True)
-class Footprint:
+class NetworkCost:
     """``flops`` of one example's forward pass (a multiply-add counts as two); ``size`` in bytes of float32 weights."""
 
     parameters: int
@@ -26,7 +26,7 @@ class Footprint:
     size: int
 
 
-def measure(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> Footprint:
+def measure(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> NetworkCost:
     """Counted on the meta device: nothing is allocated and no random number is drawn."""
     with torch.device("meta"):
         network = build().eval()
@@ -34,20 +34,22 @@ def measure(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> Footprint
             network(torch.empty(1, *shape))
     # Buffers such as running means are part of the file, though nothing learns them.
     stored = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
-    return Footprint(sum(p.numel() for p in network.parameters()), counter.get_total_flops(), stored)
+    return NetworkCost(sum(p.numel() for p in network.parameters()), counter.get_total_flops(), stored)
 
 
 def latency(build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1, repeats: int = 40) -> float:
-    """Median seconds of one forward pass of ``batch`` examples: see :func:`passes`."""
-    return statistics.median(passes(build, shape, batch, repeats))
+    """Median seconds of one forward pass of ``batch`` examples: see :func:`pass_times`."""
+    return statistics.median(pass_times(build, shape, batch, repeats))
 
 
-def passes(build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1, repeats: int = 40) -> list[float]:
+def pass_times(
+    build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1, repeats: int = 40
+) -> list[float]:
     """Seconds of each forward pass of ``batch`` examples on this machine's CPU, one thread, after a warm-up.
 
     ``repeats`` passes, or as many as :data:`PATIENCE` allows.
     """
-    with initialising(0, "latency"):
+    with use_seed(0, "latency"):
         network = build().eval()
     inputs = torch.zeros(batch, *shape)
     threads = torch.get_num_threads()

@@ -18,10 +18,10 @@ EMBEDDING = "embedding"  # the vector (D,) that the last, linear layer turns int
 
 
 @contextmanager
-def tapped(network: nn.Module, paths: Mapping[str, str]) -> Iterator[dict[str, Tensor]]:
+def record_features(network: nn.Module, paths: Mapping[str, str]) -> Iterator[dict[str, Tensor]]:
     """While open, every forward pass writes the output of the modules at ``paths`` into the dictionary, by tap."""
     seen: dict[str, Tensor] = {}
-    hooks = [listen(network, path, tap, seen) for tap, path in paths.items()]
+    hooks = [add_feature_hook(network, path, tap, seen) for tap, path in paths.items()]
     try:
         yield seen
     finally:
@@ -29,30 +29,32 @@ def tapped(network: nn.Module, paths: Mapping[str, str]) -> Iterator[dict[str, T
             hook.remove()
 
 
-def listen(network: nn.Module, path: str, tap: str, seen: dict[str, Tensor]) -> torch.utils.hooks.RemovableHandle:
+def add_feature_hook(
+    network: nn.Module, path: str, layer: str, features: dict[str, Tensor]
+) -> torch.utils.hooks.RemovableHandle:
     """A forward hook on one module, which keeps its latest output in ``seen[tap]``."""
 
     def keep(_: nn.Module, __: object, output: Tensor) -> None:
-        seen[tap] = output
+        features[layer] = output
 
     return network.get_submodule(path).register_forward_hook(keep)
 
 
 @functools.lru_cache(maxsize=512)
-def shapes(model: Model, shape: Shape, classes: int) -> Mapping[str, Shape]:
+def feature_shapes(model: Model, shape: Shape, classes: int) -> Mapping[str, Shape]:
     """The shape of every tap for one input of ``shape``, logits last. Nothing is computed, no number drawn."""
     with torch.device("meta"):
         network = model.build(shape, classes).eval()
-        with tapped(network, model.taps()) as seen, torch.no_grad():
+        with record_features(network, model.feature_layers()) as seen, torch.no_grad():
             logits = network(torch.empty(2, *shape))
-    return {tap: tuple(seen[tap].shape[1:]) for tap in model.taps()} | {LOGITS: tuple(logits.shape[1:])}
+    return {tap: tuple(seen[tap].shape[1:]) for tap in model.feature_layers()} | {LOGITS: tuple(logits.shape[1:])}
 
 
-def only(paths: Mapping[str, str], taps: Iterable[str]) -> dict[str, str]:
+def select_layers(paths: Mapping[str, str], layers: Iterable[str]) -> dict[str, str]:
     """The paths of some taps; logits need none."""
-    return {tap: paths[tap] for tap in dict.fromkeys(taps) if tap in paths}
+    return {tap: paths[tap] for tap in dict.fromkeys(layers) if tap in paths}
 
 
-def in_words(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     """As a reader writes it: 32 × 4 × 4."""
     return " × ".join(map(str, shape))

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from kd_core.files.content_store import Shelf
+from kd_core.files.content_store import ContentStore
 from kd_core.files.limits import RefusedError, printable, quoted
 from kd_core.files.uploads.file_type import PICKLE, PICKLES, ZIP
 from kd_core.models import Model
@@ -25,7 +25,7 @@ SHOWN = 3  # differences that a refusal names
 FLOATS = ("F32", "F16", "BF16")
 NAMES = {torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}  # as the header calls them
 
-_shelf = Shelf("weights")
+_shelf = ContentStore("weights")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def load(key: str) -> dict[str, Tensor]:
 
 def find(key: str) -> Weights | None:
     """One file, or None if there is none of that id on this machine, whatever ``key`` is."""
-    facts = _shelf.facts(key)
+    facts = _shelf.metadata(key)
     if facts is None:
         return None
     try:
@@ -86,15 +86,15 @@ def find(key: str) -> Weights | None:
         return None
 
 
-def listed() -> list[Weights]:
+def list_all() -> list[Weights]:
     """All weights on this machine, newest first."""
     return [weights for key in _shelf.ids() if (weights := find(key)) is not None]
 
 
-def fitting(model: Model, shape: tuple[int, ...], classes: int) -> list[Weights]:
+def find_matching(model: Model, shape: tuple[int, ...], classes: int) -> list[Weights]:
     """Those that were added for exactly such a network, newest first."""
     wanted = _described(model), tuple(shape), classes
-    return [weights for weights in listed() if (weights.model, weights.shape, weights.classes) == wanted]
+    return [weights for weights in list_all() if (weights.model, weights.shape, weights.classes) == wanted]
 
 
 def remove(key: str) -> None:
@@ -115,7 +115,7 @@ def _described(model: Model) -> str:
 
 def _expected(model: Model, shape: tuple[int, ...], classes: int) -> dict[str, Tensor]:
     """The state of such a network, without memory for its values."""
-    if refusal := model.refusal(shape):
+    if refusal := model.unsupported_reason(shape):
         raise RefusedError(f"a {model.title} {refusal}: choose another network.")
     with torch.device("meta"):
         return model.build(shape, classes).state_dict()

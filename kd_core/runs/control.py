@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-AT_ONCE = 0.03  # seconds: what is asked for by hand is done before anybody has noticed the wait
+CHUNK_SECONDS = 0.03  # seconds: what is asked for by hand is done before anybody has noticed the wait
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Control:
     is_stopping: bool = False  # asked to stop: the run is judged and kept
     is_closing: bool = False  # the process ends: the run is interrupted
     steps: int = 0  # single steps still to take while paused
-    wanted: dict[str, float] = field(default_factory=dict)  # live options to change
+    pending_options: dict[str, float] = field(default_factory=dict)  # live options to change
     done: int = 0
     total: int = 0
     seconds: float = 0.0  # spent training, pauses left out
@@ -28,7 +28,7 @@ class Control:
     was_paused: bool = False  # during the last hold
     due: float = 0.0  # when the next step may be taken at the chosen pace
 
-    def ask(self, **wishes: object) -> None:
+    def update(self, **wishes: object) -> None:
         """Sets fields and wakes the thread."""
         with self.changed:
             for name, value in wishes.items():
@@ -38,7 +38,7 @@ class Control:
     def adjust(self, options: dict[str, float]) -> None:
         """Adds live options to change before the next step."""
         with self.changed:
-            self.wanted |= options
+            self.pending_options |= options
             self.changed.notify_all()
 
     def one_step(self) -> None:
@@ -58,9 +58,9 @@ class Control:
         return self.is_paused and not self.steps
 
     @property
-    def at_once(self) -> float:
+    def chunk_seconds(self) -> float:
         """Seconds of steps that may be taken before asking again: none where each is watched."""
-        return 0.0 if self.is_paused or self.steps or self.pace else AT_ONCE
+        return 0.0 if self.is_paused or self.steps or self.pace else CHUNK_SECONDS
 
     @property
     def is_ending(self) -> bool:
@@ -102,5 +102,5 @@ class Control:
                     break
             # Never more than a tenth of a second behind: after a hiccup the pace goes on, it does not catch up.
             self.due = max(self.due, time.monotonic() - 0.1) + self.pace / steps_per_epoch
-            wanted, self.wanted = self.wanted, {}
+            wanted, self.pending_options = self.pending_options, {}
             return wanted

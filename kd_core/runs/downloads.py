@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Errand:
+class Download:
     """``done`` and ``total`` are bytes of the file at hand; ``refusal`` is a sentence where it failed."""
 
     what: str = ""
@@ -23,28 +23,28 @@ class Errand:
     is_wanted: bool = True
 
     def report(self, what: str, done: int, total: int) -> None:
-        """For :meth:`Dataset.fetch`."""
+        """For :meth:`Dataset.download`."""
         if not self.is_wanted:
             raise ValueError("Stopped. What was fetched so far is kept, and the rest follows when you go on.")
         self.what, self.done, self.total = what, done, total
 
 
-_errands: dict[str, Errand] = {}
+_errands: dict[str, Download] = {}
 _starting = threading.Lock()
 
 
-def begin(dataset: Dataset) -> Errand:
+def start(dataset: Dataset) -> Download:
     """Fetches what is missing; a second call while it does joins the first one."""
     with _starting:
         known = _errands.get(dataset.name)
         if known is not None and not known.is_over:
             return known
-        errand = _errands[dataset.name] = Errand()
+        errand = _errands[dataset.name] = Download()
     threading.Thread(target=_run, args=(dataset, errand), name=f"fetching {dataset.name}", daemon=True).start()
     return errand
 
 
-def of(dataset: Dataset) -> Errand | None:
+def latest(dataset: Dataset) -> Download | None:
     """The latest errand for a data set, if there was one."""
     return _errands.get(dataset.name)
 
@@ -55,9 +55,9 @@ def stop(dataset: Dataset) -> None:
         errand.is_wanted = False
 
 
-def _run(dataset: Dataset, errand: Errand) -> None:
+def _run(dataset: Dataset, errand: Download) -> None:
     try:
-        dataset.fetch(errand.report)
+        dataset.download(errand.report)
         forget(dataset)
     except ValueError as error:
         errand.refusal = str(error)

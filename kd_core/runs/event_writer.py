@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from kd_core.base.errors import NotWrittenError, not_written
+from kd_core.base.errors import StorageError, storage_error
 from kd_core.base.events import Event, Finished, Validated
-from kd_core.files.checkpoint import Checkpoint, Generations
-from kd_core.store.store import Entry, Store
-from kd_core.store.weight_snapshots import pack
+from kd_core.files.checkpoint import Checkpoint, CheckpointRotation
+from kd_core.store.store import EventBatch, Store
+from kd_core.store.weight_snapshots import serialize_weights
 
 FLUSH_SECONDS = 0.25  # events wait that long to be written in one transaction
 CHECKPOINT_SECONDS = 5.0  # between two checkpoints at least
-CHECKPOINT_SHARE = 0.05  # of the time, at most: those of large networks take seconds
+CHECKPOINT_FRACTION = 0.05  # of the time, at most: those of large networks take seconds
 RETRY_SECONDS = 1.0  # until what could not be written is tried again
 
 
 @dataclass
-class Patience:
-    """What a run does while it cannot be written down. ``tell`` shows a sentence beside it, "" takes that away;
+class RetryPolicy:
+    """What a run does while it cannot be written down. ``notify`` shows a sentence beside it, "" takes that away;
     ``wait`` waits so many seconds and is False when the run is to end."""
 
-    tell: Callable[[str], None] = lambda _: None
+    notify: Callable[[str], None] = lambda _: None
     wait: Callable[[float], bool] = lambda _: False
     is_in_trouble: bool = False
 
@@ -35,9 +35,9 @@ class Patience:
             try:
                 act()
                 return self._over()
-            except NotWrittenError as error:
+            except StorageError as error:
                 self.is_in_trouble = True
-                self.tell(f"{error} Training waits, and goes on by itself as soon as it can; nothing is lost.")
+                self.notify(f"{error} Training waits, and goes on by itself as soon as it can; nothing is lost.")
                 if not self.wait(RETRY_SECONDS):
                     raise
 
@@ -48,28 +48,28 @@ class Patience:
             self._over()
         except OSError as error:
             self.is_in_trouble = True
-            self.tell(
-                f"{not_written('The checkpoint', error)} Training goes on; if it is interrupted now, it repeats what "
+            self.notify(
+                f"{storage_error('The checkpoint', error)} Training goes on; if it is interrupted now, it repeats what "
                 "followed the last checkpoint, with the same numbers."
             )
 
     def _over(self) -> None:
         if self.is_in_trouble:
             self.is_in_trouble = False
-            self.tell("")
+            self.notify("")
 
 
 class _Saving:
     """When checkpoints are written, and what happens if they are not."""
 
-    def __init__(self, generations: Generations, patience: Patience) -> None:
+    def __init__(self, generations: CheckpointRotation, patience: RetryPolicy) -> None:
         self.generations, self.patience = generations, patience
         self.flushed = self.saved = time.monotonic()
         self._cost = 0.0  # seconds that the last one took
 
     def is_due(self, now: float) -> bool:
         """Whether it is time for a checkpoint; ``now`` in seconds of the monotonic clock."""
-        return now - self.saved > max(CHECKPOINT_SECONDS, self._cost / CHECKPOINT_SHARE)
+        return now - self.saved > max(CHECKPOINT_SECONDS, self._cost / CHECKPOINT_FRACTION)
 
     def _write(self, state: Checkpoint) -> None:
         begun = time.monotonic()
@@ -78,13 +78,13 @@ class _Saving:
         self._cost = self.saved - begun
 
 
-class Journal(_Saving):
+class EventWriter(_Saving):
     """Goes on after event number ``written``; whatever the store holds beyond it is forgotten, to be said again."""
 
     def __init__(
-        self, store: Store, run: str, generations: Generations, written: int, patience: Patience | None = None
+        self, store: Store, run: str, generations: CheckpointRotation, written: int, patience: RetryPolicy | None = None
     ) -> None:
-        super().__init__(generations, patience or Patience())
+        super().__init__(generations, patience or RetryPolicy())
         self.store, self.run, self.written = store, run, written
         self._said: list[tuple[float, Event]] = []
         self._weights: dict[int, dict[str, Tensor]] = {}  # by the number of the event they belong to
@@ -102,7 +102,7 @@ class Journal(_Saving):
         """Writes what waits, in one transaction. Raises NotWrittenError, and it still waits."""
         if not self._said:
             return
-        packed = {number: pack(taken) for number, taken in self._weights.items()}
+        packed = {number: serialize_weights(taken) for number, taken in self._weights.items()}
         self.patience.write(lambda: self.store.append(self.run, self.written + 1, self._said, packed))
         self.written += len(self._said)
         self.flushed = time.monotonic()
@@ -116,18 +116,19 @@ class Journal(_Saving):
         self._write(state)
 
 
-class Minutes(_Saving):
-    """What many runs of a sweep say; goes on after the event number ``written`` of each, as a :class:`Journal` does."""
+class SweepEventWriter(_Saving):
+    """What many runs of a sweep say; goes on after the event number ``written`` of each, as a :class:`EventWriter`
+    does."""
 
     def __init__(
         self,
         store: Store,
         runs: Iterable[str],
-        generations: Generations,
+        generations: CheckpointRotation,
         written: Mapping[str, int],
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
     ) -> None:
-        super().__init__(generations, patience or Patience())
+        super().__init__(generations, patience or RetryPolicy())
         self.store, self.written = store, dict(written)
         self.ended: dict[str, str] = {}  # outcomes that are not yet in the store
         for run in runs:
@@ -136,7 +137,7 @@ class Minutes(_Saving):
         self._said: dict[str, list[tuple[float, Event]]] = {}
         self._weights: dict[str, dict[int, bytes]] = {}
 
-    def take(self, said: list[tuple[str, Event]], weights: Callable[[str, dict[str, int]], dict[int, bytes]]) -> None:
+    def add(self, said: list[tuple[str, Event]], weights: Callable[[str, dict[str, int]], dict[int, bytes]]) -> None:
         """Notes what was said and empties the list; writes all that wait when the oldest has waited long enough.
 
         ``weights`` gives those that an ended run leaves behind, by the number of the event that they belong to, from
@@ -160,13 +161,13 @@ class Minutes(_Saving):
     def flush(self, seconds: float | None = None) -> None:
         """Writes what waits, in one transaction; ``seconds`` are those of every run that has ended."""
         entries = [
-            Entry(run, self.written.get(run, 0) + 1, said, self._weights.get(run, {}))
+            EventBatch(run, self.written.get(run, 0) + 1, said, self._weights.get(run, {}))
             for run, said in self._said.items()
         ]
         if entries or self.ended:
             self.patience.write(lambda: self.store.append_all(entries, self.ended, seconds))
         for entry in entries:
-            self.written[entry.run] = self.written.get(entry.run, 0) + len(entry.said)
+            self.written[entry.run] = self.written.get(entry.run, 0) + len(entry.events)
         self._said, self._weights, self.ended = {}, {}, {}
         self.flushed = time.monotonic()
 

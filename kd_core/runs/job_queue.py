@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kd_core.base.devices import AUTO, refusal
+from kd_core.base.devices import AUTO, device_error
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Place:
     owner: str
 
 
-class Line:
+class JobQueue:
     """``preferred`` are the devices that take runs which leave the choice open. Safe to use from any thread.
 
     Owners take turns (round robin among sources, as in Nagle 1985, RFC 970): next is the run that has waited longest of
@@ -35,10 +35,10 @@ class Line:
 
     def check(self, wanted: str) -> None:
         """Raises ValueError for a device that takes no runs."""
-        if said := refusal(wanted, self.devices):
+        if said := device_error(wanted, self.devices):
             raise ValueError(said)
 
-    def join(self, run: str, wanted: str, owner: str = "") -> None:
+    def put(self, run: str, wanted: str, owner: str = "") -> None:
         """Puts a run at the end of its owner's."""
         with self._changed:
             self._places[run] = Place(wanted, owner)
@@ -64,7 +64,7 @@ class Line:
             if not self._places:  # nobody is owed anything by an empty line
                 self._turns.clear()
 
-    def before(self, run: str) -> list[str]:
+    def runs_ahead(self, run: str) -> list[str]:
         """The runs that may be in the way of one that waits: those that train, then those whose turn is earlier."""
         with self._changed:
             if run not in self._places or run in self._taken:
@@ -73,14 +73,14 @@ class Line:
             rivals = [*self._taken, *order[: order.index(run)]]
             return [other for other in rivals if any(self._may(device, other) for device in able)]
 
-    def ahead(self, run: str) -> int:
+    def count_ahead(self, run: str) -> int:
         """How many runs must end before it begins, at most, if nobody else comes."""
         with self._changed:
             if run not in self._places:
                 return 0
-            return max(0, len(self.before(run)) - len(self._able(run)) + 1)
+            return max(0, len(self.runs_ahead(run)) - len(self._able(run)) + 1)
 
-    def waiting(self, owner: str) -> int:
+    def waiting_count(self, owner: str) -> int:
         """How many runs of an owner wait for their turn."""
         with self._changed:
             return sum(place.owner == owner for run, place in self._places.items() if run not in self._taken)

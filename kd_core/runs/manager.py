@@ -18,54 +18,54 @@ from pathlib import Path
 import torch
 
 from kd_core.base import devices, paths, process
-from kd_core.base.errors import NotWrittenError
+from kd_core.base.errors import StorageError
 from kd_core.base.events import Adjusted, Failed, Switched
-from kd_core.base.paths import NotHereError, artefacts
+from kd_core.base.paths import NotAvailableError, artefact_folder
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.files.checkpoint import Generations
-from kd_core.files.lock import claim
+from kd_core.files.checkpoint import CheckpointRotation
+from kd_core.files.lock import lock_folder
 from kd_core.runs.control import Control
-from kd_core.runs.event_writer import Journal, Patience
-from kd_core.runs.job_queue import Line
-from kd_core.runs.outcomes import Endings
-from kd_core.runs.sweep_worker import Rounds
-from kd_core.runs.worker import recorded
-from kd_core.store.annotations import Labelling
-from kd_core.store.integrity import inspect
+from kd_core.runs.event_writer import EventWriter, RetryPolicy
+from kd_core.runs.job_queue import JobQueue
+from kd_core.runs.outcomes import Outcomes
+from kd_core.runs.sweep_worker import SweepWorker
+from kd_core.runs.worker import run_trainer
+from kd_core.store.annotations import AnnotationStore
+from kd_core.store.integrity import check_integrity
 from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
 from kd_core.store.store import Run, Store
-from kd_core.store.teacher_cache import KeptPhases
+from kd_core.store.teacher_cache import TeacherCache
 from kd_core.store.trash import Trash
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
-__all__ += ["Runs", "Status", "shared"]
+__all__ += ["RunManager", "Status", "get_manager"]
 
 log = logging.getLogger(__name__)
 
 BROKE_OFF = "This run broke off: {}. It can go on from its last checkpoint."
 
 
-class Runs:
+class RunManager:
     """All runs of one data folder. Nothing is started by creating it except the threads that wait for work."""
 
     def __init__(self, folder: Path, devices: Sequence[str] = ("cpu",), preferred: Sequence[str] = ()) -> None:
         """``devices``: one run at a time on each; ``preferred`` ones take runs that leave the choice open."""
         self.folder = folder
-        self._claim = claim(folder)
+        self._claim = lock_folder(folder)
         try:
             self.store = Store(folder / "distillery.sqlite")
-            self.labelling, self.trash = Labelling(self.store.path), Trash(self.store.path)
+            self.annotation_store, self.trash = AnnotationStore(self.store.path), Trash(self.store.path)
             self.trash.empty(folder)
-            self.kept = KeptPhases(folder / "teachers")
-            self._endings, self.found = Endings(self.store), inspect(folder, self.store)
+            self.kept = TeacherCache(folder / "teachers")
+            self._endings, self.integrity_report = Outcomes(self.store), check_integrity(folder, self.store)
         except BaseException:  # what was refused is nobody's
             self._claim.close()
             raise
         self._controls: dict[str, Control] = {}
-        self._line = Line(devices, preferred or devices)
+        self._line = JobQueue(devices, preferred or devices)
         self._threads = [
             threading.Thread(target=self._work, args=(device,), name=f"training on {device}", daemon=True)
             for device in devices
@@ -90,7 +90,7 @@ class Runs:
         return run
 
     def start_sweep(self, sweep: Sweep, owner: str = "") -> str:
-        """Queues a sweep, which waits in the same line, and returns its id. Pause, resume, stop, proceed and status
+        """Queues a sweep, which waits in the same queue, and returns its id. Pause, resume, stop and status
         take it like that of a run. Raises ValueError for a device that is not here."""
         self._line.check(sweep.base.compute.device)
         name = secrets.token_hex(5)
@@ -98,29 +98,29 @@ class Runs:
         self._queue(name, sweep.base, 0.0, owner)
         return name
 
-    def proceed(self, run: str, owner: str = "") -> None:
+    def resume_from_checkpoint(self, run: str, owner: str = "") -> None:
         """Goes on with an interrupted or stopped run or sweep from its last checkpoint, or from the start if it has
         none.
 
         Raises ValueError for one in any other state, or of a device that is not here, and NotWrittenError.
         """
-        self._endings.settle(run)
+        self._endings.flush(run)
         row = self.store.run(run) or self.store.sweep(run)
         config = None if row is None else row.config
         if config is not None:
             self._line.check(config.compute.device)
-        if config is None or not self.store.move(run, (INTERRUPTED, STOPPED), QUEUED):
+        if config is None or not self.store.transition(run, (INTERRUPTED, STOPPED), QUEUED):
             raise ValueError("Only an interrupted or stopped run can go on. Start it again with the same settings.")
-        self.store.requeue(run, QUEUED)
+        self.store.set_unfinished_state(run, QUEUED)
         self._queue(run, config, 0.0, owner)
 
     def pause(self, run: str) -> None:
         """Holds the run before its next step."""
-        self._control(run).ask(is_paused=True)
+        self._control(run).update(is_paused=True)
 
     def resume(self, run: str) -> None:
         """Lets a paused run go on."""
-        self._control(run).ask(is_paused=False)
+        self._control(run).update(is_paused=False)
 
     def step(self, run: str) -> None:
         """One optimiser step, then paused again."""
@@ -128,11 +128,11 @@ class Runs:
 
     def stop(self, run: str) -> None:
         """Ends the run; what was learned is judged and kept."""
-        self._control(run).ask(is_stopping=True)
+        self._control(run).update(is_stopping=True)
 
     def set_pace(self, run: str, seconds: float) -> None:
         """Seconds per epoch at least; 0 is as fast as possible."""
-        self._control(run).ask(pace=seconds, due=0.0)
+        self._control(run).update(pace=seconds, due=0.0)
 
     def adjust(self, run: str, **options: float | str) -> None:
         """Changes live options before the next step. Raises ValueError with the name, the value and the range."""
@@ -151,22 +151,22 @@ class Runs:
         if control is None:
             state, seconds = self._endings.of(row)
             return Status(state, seconds=seconds, notice=notice)
-        ahead = self._line.ahead(run)
-        before = [other for name in self._line.before(run) if (other := self._controls.get(name))]
+        ahead = self._line.count_ahead(run)
+        before = [other for name in self._line.runs_ahead(run) if (other := self._controls.get(name))]
         wait = sum(other.remaining for other in before) / max(1, len(before) - ahead + 1) if ahead else 0.0
         with control.changed:
             state = QUEUED if row.state == QUEUED else PAUSED if control.is_paused else TRAINING
             known = control.seconds, control.remaining, ahead, control.pace, notice, wait
             return Status(state, control.done, control.total, *known)
 
-    def waiting(self, owner: str) -> int:
+    def waiting_count(self, owner: str) -> int:
         """How many runs and sweeps of an owner wait for their turn."""
-        return self._line.waiting(owner)
+        return self._line.waiting_count(owner)
 
     def close(self, patience: float = 10.0) -> None:
         """Interrupts what trains, with a checkpoint, and waits for the threads. For the end of the process."""
         for control in list(self._controls.values()):
-            control.ask(is_closing=True)
+            control.update(is_closing=True)
         self._line.close()
         for thread in self._threads:
             thread.join(patience)
@@ -177,9 +177,9 @@ class Runs:
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _queue(self, run: str, config: RunConfig, pace: float, owner: str) -> None:
-        self._endings.tell(run, "")
+        self._endings.set_notice(run, "")
         self._controls[run] = Control(pace)
-        self._line.join(run, config.compute.device, owner)
+        self._line.put(run, config.compute.device, owner)
 
     def _control(self, run: str) -> Control:
         # A run that ended in the meantime has nobody left to listen: the wish goes nowhere.
@@ -189,13 +189,13 @@ class Runs:
         while (run := self._line.next(device)) is not None:
             outcome, seconds = FAILED, None
             try:
-                with process.shared():
+                with process.short_switch_interval():
                     outcome, seconds = self._drive(run, device)
-            except (NotWrittenError, OSError, sqlite3.DatabaseError, MemoryError, torch.OutOfMemoryError) as error:
+            except (StorageError, OSError, sqlite3.DatabaseError, MemoryError, torch.OutOfMemoryError) as error:
                 # Trouble around the run, not with it: from its last checkpoint it can go on when that is over.
                 log.warning("run %s was interrupted", run, exc_info=True)
                 outcome = INTERRUPTED
-                self._endings.tell(run, BROKE_OFF.format(str(error).rstrip(".")))
+                self._endings.set_notice(run, BROKE_OFF.format(str(error).rstrip(".")))
             except Exception:  # the thread must outlive any run; the reader gets a sentence
                 log.exception("run %s failed", run)
             # Nothing of it may be left when its state says that it is over: it may be gone on with at once.
@@ -206,39 +206,39 @@ class Runs:
     def _drive(self, run: str, device: str) -> tuple[str, float]:
         """Trains a run; how it ended, and after how many seconds."""
         row, control = self.store.run(run), self._controls[run]
-        patience = Patience(lambda words: self._endings.tell(run, words), control.wait)
+        patience = RetryPolicy(lambda words: self._endings.set_notice(run, words), control.wait)
         if row is None:
             many = self.store.sweep(run)
             assert many is not None
             self.store.set_state(run, TRAINING)
-            return Rounds(self.store, many, artefacts(self.folder, "sweeps", run), device, self.kept).drive(
+            return SweepWorker(self.store, many, artefact_folder(self.folder, "sweeps", run), device, self.kept).drive(
                 control, patience
             )
-        generations = Generations(artefacts(self.folder, "runs", run))
+        generations = CheckpointRotation(artefact_folder(self.folder, "runs", run))
         try:
             training, written = self._begun(row, device, generations)
         except ValueError as error:  # data or weights that have gone since it was queued
             if self.store.count(run):  # once they are back, it can go on
-                self._endings.tell(run, str(error))
+                self._endings.set_notice(run, str(error))
                 return INTERRUPTED, row.seconds
-            journal = Journal(self.store, run, generations, 0, patience)
+            journal = EventWriter(self.store, run, generations, 0, patience)
             journal.add(Failed("", 0, "", "network", str(error)))
             journal.flush()
             return FAILED, 0.0
-        journal = Journal(self.store, run, generations, written, patience)
+        journal = EventWriter(self.store, run, generations, written, patience)
         control.seconds = row.seconds if written else 0.0
         self.store.set_state(run, TRAINING)
         try:
-            return recorded(training, journal, control), control.seconds
+            return run_trainer(training, journal, control), control.seconds
         except Exception:
-            with contextlib.suppress(NotWrittenError):  # what was said by then is said, whatever went wrong
+            with contextlib.suppress(StorageError):  # what was said by then is said, whatever went wrong
                 journal.flush()
             raise
 
-    def _begun(self, row: Run, device: str, generations: Generations) -> tuple[Training, int]:
+    def _begun(self, row: Run, device: str, generations: CheckpointRotation) -> tuple[Trainer, int]:
         """The training where its newest usable checkpoint left it, and how many events it had said by then. Not usable:
         one that is damaged, or another version's, or ahead of the events stored."""
-        for state, words in generations.found():
+        for state, words in generations.candidates():
             try:
                 written = int(state.values["events"]) if state else 0
                 if self.store.count(row.id) < written:
@@ -246,28 +246,28 @@ class Runs:
                 # What was changed after the checkpoint is about to be forgotten with the rest; it is done again.
                 found = self.store.changes(row.id, written)
                 changes = [event for event in found if isinstance(event, Adjusted | Switched)]
-                training = Training(row.config, device=device, kept=self.kept, adjustments=changes, resume=state)
+                training = Trainer(row.config, device=device, cache=self.kept, adjustments=changes, resume=state)
             except (ValueError, LookupError, TypeError, RuntimeError) as error:
-                if state is None or isinstance(error, NotHereError | torch.OutOfMemoryError):
+                if state is None or isinstance(error, NotAvailableError | torch.OutOfMemoryError):
                     raise
                 log.warning("the run %s cannot go on from a checkpoint", row.id, exc_info=True)
             else:
-                self._endings.tell(row.id, words)
+                self._endings.set_notice(row.id, words)
                 return training, written
         raise AssertionError("the beginning is always there")
 
 
 _lock = threading.Lock()
-_shared: Runs | None = None
+_shared: RunManager | None = None
 
 
-def shared() -> Runs:
+def get_manager() -> RunManager:
     """The runs of this process, in :func:`folders.home`."""
     global _shared
     with _lock:
         if _shared is None:
             keep_freed_memory()
-            _shared = Runs(paths.home(), devices.names(), devices.preferred())
+            _shared = RunManager(paths.data_folder(), devices.device_names(), devices.default_devices())
             atexit.register(_close)
         return _shared
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from kd_core.base.errors import NotWrittenError
+from kd_core.base.errors import StorageError
 from kd_core.store.records import ACTIVE, INTERRUPTED
 from kd_core.store.store import Run, Store, SweepRow
 
 
-class Endings:
+class Outcomes:
     """Safe to use from any thread."""
 
     def __init__(self, store: Store) -> None:
@@ -21,9 +21,9 @@ class Endings:
         self._lock = threading.Lock()
         for row in store.in_state(*ACTIVE):
             self._waiting[row.id] = (store.outcome(row.id) or INTERRUPTED, None)
-        self.settle()
+        self.flush()
 
-    def tell(self, run: str, words: str) -> None:
+    def set_notice(self, run: str, words: str) -> None:
         """Shows a sentence beside a run; "" takes it away."""
         self._notices[run] = words
 
@@ -35,9 +35,9 @@ class Endings:
         """A run is over; ``seconds``: it has trained so long, where that is known."""
         with self._lock:
             self._waiting[run] = (state, seconds)
-        self.settle()
+        self.flush()
 
-    def settle(self, wanted: str = "") -> None:
+    def flush(self, wanted: str = "") -> None:
         """Writes down what is not yet in the store. What cannot be written now is known here until it can; raises
         NotWrittenError if the run that is ``wanted`` is among it."""
         with self._lock:
@@ -45,7 +45,7 @@ class Endings:
                 for run, (state, seconds) in list(self._waiting.items()):
                     self.store.set_state(run, state, seconds)
                     del self._waiting[run]
-            except NotWrittenError:
+            except StorageError:
                 if wanted in self._waiting:
                     raise
 

@@ -15,7 +15,7 @@ from kd_core.config.plan import steps_per_epoch
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.datasets import load
-from kd_core.runs.sweep_groups import Group, parted
+from kd_core.runs.sweep_groups import RunGroup, split_into_groups
 from kd_core.schemes import plan_of
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ NEAR = 4.0  # a sweep of so many times more or fewer runs has a pace of its own
 
 
 @dataclass(frozen=True)
-class Past:
+class FinishedSweep:
     """A finished sweep and the seconds it took."""
 
     sweep: Sweep
@@ -42,7 +42,7 @@ def steps(config: RunConfig) -> int:
 
 
 @functools.lru_cache(maxsize=64)
-def work(sweep: Sweep) -> int:
+def total_steps(sweep: Sweep) -> int:
     """Steps of all its runs. Raises ValueError for values that are refused together."""
     return sum(steps(config) for config in sweep.configs())
 
@@ -56,31 +56,31 @@ def likeness(sweep: Sweep) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def from_past(sweep: Sweep, past: Sequence[Past]) -> float | None:
+def from_past(sweep: Sweep, past: Sequence[FinishedSweep]) -> float | None:
     """Seconds that ``sweep`` would take at the pace of the first of ``past`` that is like it; None if none is."""
     for own in past:
         is_near = 1 / NEAR <= own.sweep.count / sweep.count <= NEAR
-        if own.seconds > 0 and is_near and likeness(own.sweep) == likeness(sweep) and work(own.sweep):
-            return own.seconds / work(own.sweep) * work(sweep)
+        if own.seconds > 0 and is_near and likeness(own.sweep) == likeness(sweep) and total_steps(own.sweep):
+            return own.seconds / total_steps(own.sweep) * total_steps(sweep)
     return None
 
 
-def tried(sweep: Sweep, device: str, is_wanted: threading.Event) -> float:
+def estimate_by_trial(sweep: Sweep, device: str, is_wanted: threading.Event) -> float:
     """Seconds that a sweep would take, from up to :data:`SECONDS` of its largest stack, whose weights are thrown away.
 
     The teacher is tried out untrained, since it answers as fast; its own training comes on top where it is not kept.
     Raises ValueError where no step was done.
     """
     runs = {str(number): config for number, config in enumerate(sweep.configs())}
-    largest = max(parted(runs), key=len)
+    largest = max(split_into_groups(runs), key=len)
     some = {name: _untaught(config) for name, config in list(largest.items())[:TOGETHER]}
-    group = Group(some, device, {})
+    group = RunGroup(some, device, {})
     first: tuple[int, float] | None = None
     began = now = time.monotonic()
     done = 0
     for _ in group:
         now, done = time.monotonic(), group.position[0]
-        group.said.clear()
+        group.events.clear()
         if first is None and done:  # what is built and compiled before the first step is done once
             first = done, now
         if not is_wanted.is_set() or now - began > PATIENCE or (first and now - first[1] > SECONDS):
@@ -88,7 +88,7 @@ def tried(sweep: Sweep, device: str, is_wanted: threading.Event) -> float:
     if first is None:
         raise ValueError("No step was done in the time allowed for it.")
     counted, seconds = (done - first[0], now - first[1]) if done > first[0] else (done, now - began)
-    return seconds / max(1, counted) * work(sweep) + (first[1] - began)
+    return seconds / max(1, counted) * total_steps(sweep) + (first[1] - began)
 
 
 def _untaught(config: RunConfig) -> RunConfig:
@@ -97,7 +97,7 @@ def _untaught(config: RunConfig) -> RunConfig:
     return config
 
 
-class Rehearsals:
+class SweepEstimator:
     """One thread tries out what was asked for last; whatever it found is remembered until the process ends."""
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class Rehearsals:
     def _try(self, sweep: Sweep, device: str) -> None:
         found = None
         try:
-            found = tried(sweep, device, self._is_wanted)
+            found = estimate_by_trial(sweep, device, self._is_wanted)
         except ValueError as error:
             log.debug("a sweep could not be tried out: %s", error)
         except Exception:  # an estimate is no reason to bother anybody
@@ -149,8 +149,8 @@ class Rehearsals:
 
 
 @functools.cache
-def shared() -> Rehearsals:
+def get_estimator() -> SweepEstimator:
     """The one of this process."""
-    rehearsals = Rehearsals()
+    rehearsals = SweepEstimator()
     atexit.register(rehearsals.close)
     return rehearsals

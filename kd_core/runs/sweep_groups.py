@@ -7,44 +7,44 @@ from collections.abc import Iterator, Mapping
 from torch import nn
 
 from kd_core.base.events import Event, Step
-from kd_core.config.plan import Phase
+from kd_core.config.plan import PhasePlan
 from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.store import weight_snapshots
-from kd_core.training.loop import Kept, Training
-from kd_core.training.vectorized.multi_run.compatibility import refusal
-from kd_core.training.vectorized.multi_run.loop import Stacked
-from kd_core.training.vectorized.multi_run.train_all import groups
+from kd_core.training.loop import PhaseCache, Trainer
+from kd_core.training.vectorized.multi_run.compatibility import stack_incompatibility
+from kd_core.training.vectorized.multi_run.loop import StackedTrainer
+from kd_core.training.vectorized.multi_run.train_all import stack_groups
 
 END = ""  # in the place of a phase's name
 LIMIT = 64_000_000  # bytes of weights that all runs of a stack may leave behind
 
 
-class Group:
+class RunGroup:
     """Some runs of a sweep, by id, that are trained together; or one alone. Iterating it trains, and yields whenever it
-    can be interrupted; what was said by then is in :attr:`said`."""
+    can be interrupted; what was said by then is in :attr:`events`."""
 
     def __init__(
-        self, members: Mapping[str, RunConfig], device: str, kept: Kept, resume: Checkpoint | None = None
+        self, members: Mapping[str, RunConfig], device: str, kept: PhaseCache, resume: Checkpoint | None = None
     ) -> None:
         configs = list(members.values())
         self.members = list(members)
-        self.is_stacked = not refusal(configs)
-        self.said: list[tuple[str, Event]] = []
-        self._training: Stacked | Training
+        self.is_stacked = not stack_incompatibility(configs)
+        self.events: list[tuple[str, Event]] = []
+        self._training: StackedTrainer | Trainer
         if self.is_stacked:
-            self._training = Stacked(configs, device=device, kept=kept, resume=resume)
-            self.phases: list[tuple[Phase, ...]] = [tuple(plan) for plan in self._training.plans]
+            self._training = StackedTrainer(configs, device=device, kept=kept, resume=resume)
+            self.phases: list[tuple[PhasePlan, ...]] = [tuple(plan) for plan in self._training.plans]
         else:
-            self._training = Training(configs[0], device=device, kept=kept, resume=resume)
+            self._training = Trainer(configs[0], device=device, cache=kept, resume=resume)
             self.phases = [tuple(self._training.phases)]
 
     def __iter__(self) -> Iterator[None]:
         for found in self._training:
             number, event = found if isinstance(found, tuple) else (0, found)
             if not isinstance(event, Step):  # a map needs none of them
-                self.said.append((self.members[number], event))
-            if not self._training.is_talking:
+                self.events.append((self.members[number], event))
+            if not self._training.has_pending_events:
                 yield
 
     @property
@@ -65,7 +65,9 @@ class Group:
         that of the last look of each phase. A run that was stopped or failed is kept as it was judged: with its end,
         the only one of its ``looks``, under the name of no phase."""
         number = self.members.index(run)
-        networks = self._training.networks(number) if isinstance(self._training, Stacked) else self._training.networks
+        networks = (
+            self._training.networks(number) if isinstance(self._training, StackedTrainer) else self._training.networks
+        )
         left, found = dict(networks), dict[int, bytes]()
         if END in looks:
             trained = {own.role for phase in self.phases[number] for own in phase.learners}
@@ -77,11 +79,11 @@ class Group:
         return found
 
     def _fitting(self, number: int, networks: dict[str, nn.Module]) -> dict[int, bytes]:
-        packed = weight_snapshots.pack(weight_snapshots.copies(networks)) if networks else b""
+        packed = weight_snapshots.serialize_weights(weight_snapshots.copy_weights(networks)) if networks else b""
         return {number: packed} if packed and len(packed) * len(self.members) <= LIMIT else {}
 
 
-def parted(members: Mapping[str, RunConfig]) -> list[dict[str, RunConfig]]:
+def split_into_groups(members: Mapping[str, RunConfig]) -> list[dict[str, RunConfig]]:
     """The runs of a sweep in the groups that they are trained in."""
     runs, configs = list(members), list(members.values())
-    return [{runs[at]: configs[at] for at in group} for group in groups(configs)]
+    return [{runs[at]: configs[at] for at in group} for group in stack_groups(configs)]

@@ -6,32 +6,32 @@ import time
 
 from kd_core.base.events import Finished, Step
 from kd_core.runs.control import Control
-from kd_core.runs.event_writer import Journal
+from kd_core.runs.event_writer import EventWriter
 from kd_core.store import weight_snapshots
 from kd_core.store.records import COMPLETED, INTERRUPTED, STOPPED
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 
 
-def recorded(training: Training, journal: Journal, control: Control) -> str:
+def run_trainer(training: Trainer, journal: EventWriter, control: Control) -> str:
     """Trains to the end of a run or of this process; in which state it ended."""
     outcome, last = INTERRUPTED, time.monotonic()
     for event in training:
         weights = None
         if not isinstance(event, Step):  # nearly all events are steps, and no weights are kept with one
-            is_last = training.is_last_look(event)
-            weights = weight_snapshots.taken_with(event, training.phases, training.networks, is_last=is_last)
+            is_last = training.is_last_evaluation(event)
+            weights = weight_snapshots.weights_to_keep(event, training.phases, training.networks, is_last=is_last)
         journal.add(event, weights)
         if isinstance(event, Finished):
             outcome = event.outcome
-        if training.is_talking:
+        if training.has_pending_events:
             continue
         now = time.monotonic()
         control.progress(training.position, now - last)
         if journal.is_due(now):
             journal.save(training.checkpoint())
         # What was said is written before a pause: the screen shows the last step, however long it lasts.
-        training.adjust(**control.hold(training.pace, journal.flush))
-        training.at_once = control.at_once
+        training.adjust(**control.hold(training.steps_per_epoch, journal.flush))
+        training.chunk_seconds = control.chunk_seconds
         last = time.monotonic() if control.was_paused else now
         if control.is_closing:
             break
@@ -42,5 +42,5 @@ def recorded(training: Training, journal: Journal, control: Control) -> str:
         journal.save(training.checkpoint())
     journal.flush()
     if outcome == COMPLETED:
-        journal.generations.settle()
+        journal.generations.remove_previous()
     return outcome

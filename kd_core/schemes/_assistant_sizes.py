@@ -12,14 +12,14 @@ from kd_core.nn.pairs import Pair
 SMALLEST = 1 / 64
 
 
-def between(pair: Pair, share: float) -> Model:
-    """The teacher's family, made narrower until its parameters are ``share`` of the way to the student's, in powers.
+def assistant_model(pair: Pair, fraction: float) -> Model:
+    """The teacher's family, made narrower until its parameters are ``fraction`` of the way to the student's, in powers.
 
     Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant" (2020), section 4, find the best assistant
     about halfway in accuracy; between these sizes that is about halfway in the logarithm of the parameters.
     """
     large, small = (_parameters(model, pair) for model in (pair.teacher, pair.student))
-    wanted = large ** (1 - share) * small**share
+    wanted = large ** (1 - fraction) * small**fraction
     factors = [SMALLEST ** (step / 48) for step in range(49)]
     return min(
         (pair.teacher.scaled(factor) for factor in factors), key=lambda model: abs(_parameters(model, pair) - wanted)

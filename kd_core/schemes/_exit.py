@@ -14,9 +14,9 @@ SUMMARY = 4  # places along each side that are kept of a map
 
 
 @dataclass(frozen=True)
-class Exit(Model):
+class EarlyExit(Model):
     title: ClassVar[str] = "Exit"
-    idea: ClassVar[str] = "A summary of the maps and one linear layer."
+    summary: ClassVar[str] = "A summary of the maps and one linear layer."
     family: ClassVar[str] = "part"
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:

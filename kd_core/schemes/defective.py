@@ -5,29 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from kd_core.base.options import number, whole
+from kd_core.base.options import integer, number
 from kd_core.config.comparison import Comparison
-from kd_core.config.plan import TEACHER, Phase
+from kd_core.config.plan import TEACHER, PhasePlan
 from kd_core.config.run import RunConfig
-from kd_core.schemes import Scheme, control, student, teacher_phase, together
+from kd_core.schemes import Scheme, control_learners, student_learner, student_phase, teacher_phase
 
 
 @dataclass(frozen=True)
 class Defective(Scheme):
     title: ClassVar[str] = "Defective teacher (De-KD)"
-    idea: ClassVar[str] = "The teacher is stopped while it still knows little, and teaches all the same."
+    summary: ClassVar[str] = "The teacher is stopped while it still knows little, and teaches all the same."
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Yuan et al. 2020, section 2"
-    compares: ClassVar[Comparison] = Comparison(name="taught by a bad teacher")
+    comparison: ClassVar[Comparison] = Comparison(name="taught by a bad teacher")
 
     accuracy: float = number(
         0.5, 0.0, 1.0, "Validation accuracy at which the teacher is stopped; 0 looks at the epochs alone.", step=0.05,
         label="Stop the teacher at accuracy",
     )  # fmt: skip
-    stop: int = whole(1, 1, 10_000, "Epochs after which it is stopped in any case.", label="Stop the teacher at epoch")
+    stop: int = integer(
+        1, 1, 10_000, "Epochs after which it is stopped in any case.", label="Stop the teacher at epoch"
+    )
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         whole_phase = teacher_phase(config)
         epochs = min(self.stop, whole_phase.recipe.epochs)
         teacher = replace(whole_phase, recipe=whole_phase.recipe.with_values(epochs=epochs), until=self.accuracy)
-        return teacher, together(config, "students", student(config, TEACHER), *control(config))
+        return teacher, student_phase(config, "students", student_learner(config, TEACHER), *control_learners(config))

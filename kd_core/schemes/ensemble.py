@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from kd_core.base.options import choice, switch, text, whole
+from kd_core.base.options import boolean, choice, integer, text
 from kd_core.config.comparison import Comparison
 from kd_core.config.plan import (
     AVERAGE,
@@ -15,25 +15,25 @@ from kd_core.config.plan import (
     PROBABILITIES,
     STUDENT,
     TEACHER,
-    Derived,
-    Learner,
-    Phase,
+    DerivedPlan,
+    LearnerPlan,
+    PhasePlan,
 )
 from kd_core.config.run import RunConfig
-from kd_core.schemes import Scheme, control, student, teacher_phase, together
+from kd_core.schemes import Scheme, control_learners, student_learner, student_phase, teacher_phase
 
 
 @dataclass(frozen=True)
 class Ensemble(Scheme):
     title: ClassVar[str] = "Several teachers"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Teachers that differ in their initial weights teach one student together; it then teaches its like."
     )
     family: ClassVar[str] = "several teachers"
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 3; You et al. 2017, section 3"
-    compares: ClassVar[Comparison] = Comparison(name="taught by all")
+    comparison: ClassVar[Comparison] = Comparison(name="taught by all")
 
-    count: int = whole(3, 2, 8, "Teachers; each has its own initial weights and order.", label="Teachers")
+    count: int = integer(3, 2, 8, "Teachers; each has its own initial weights and order.", label="Teachers")
     combine: str = choice(
         PROBABILITIES, (PROBABILITIES, LOGITS, LOSSES),
         "What is averaged: the teachers' probabilities, their logits (the loudest weighs most), or the losses "
@@ -43,11 +43,11 @@ class Ensemble(Scheme):
     shares: str = text(
         "", 80, "Weights of the teachers, joined by dashes, as 2-1-1; empty: all alike.", label="Teachers’ weights"
     )
-    again: bool = switch(
+    again: bool = boolean(
         True, "Afterwards the student teaches another one of its own kind.", label="Then self-distillation"
     )
 
-    def objection(self, config: RunConfig) -> str:  # noqa: ARG002
+    def option_conflict(self, config: RunConfig) -> str:  # noqa: ARG002
         try:
             weights = self._weights()
         except ValueError:
@@ -61,7 +61,7 @@ class Ensemble(Scheme):
     def _weights(self) -> tuple[float, ...]:
         return tuple(float(share) for share in self.shares.split("-") if share.strip())
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         roles = tuple(f"teacher {number}" for number in range(1, self.count + 1))
         phases = [
             teacher_phase(config, role=role, seed=config.teacher_recipe.seed + 1000 * number)
@@ -69,13 +69,13 @@ class Ensemble(Scheme):
         ]
         # The mean of the losses with each pulls where the loss with their average probability does.
         how = MEAN_LOGITS if self.combine == LOGITS else AVERAGE
-        together_they = Derived(TEACHER, roles, how, self._weights(), TEACHER)
+        together_they = DerivedPlan(TEACHER, roles, how, self._weights(), TEACHER)
         phases[-1] = replace(phases[-1], derived=(together_they,))
-        taught = student(config, *roles, combine=self.combine, weights=self._weights())
-        phases.append(together(config, "students", taught, *control(config)))
+        taught = student_learner(config, *roles, combine=self.combine, weights=self._weights())
+        phases.append(student_phase(config, "students", taught, *control_learners(config)))
         if self.again:
-            again = Learner(
+            again = LearnerPlan(
                 "student’s student", config.student, config.seed + 1000, config.method, (STUDENT,), kind=STUDENT
             )
-            phases.append(together(config, "self-distillation", again))
+            phases.append(student_phase(config, "self-distillation", again))
         return tuple(phases)

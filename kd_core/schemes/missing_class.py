@@ -8,23 +8,23 @@ from typing import ClassVar
 
 from kd_core.config.comparison import Comparison
 from kd_core.config.label_subset import NONE
-from kd_core.config.plan import CORRECTED, TEACHER, Derived, Phase, kind_of
+from kd_core.config.plan import CORRECTED, TEACHER, DerivedPlan, PhasePlan, kind_of
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, load
-from kd_core.schemes import Scheme, control, student, teacher_phase, together
+from kd_core.schemes import Scheme, control_learners, student_learner, student_phase, teacher_phase
 
 
 @dataclass(frozen=True)
 class MissingClass(Scheme):
     title: ClassVar[str] = "A missing class"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "The student never sees one class, and knows it only from how much the teacher finds other examples "
         "alike; then the "
         "bias of that class is corrected on validation data."
     )
     family: ClassVar[str] = "fewer labels"
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 3"
-    compares: ClassVar[Comparison] = Comparison(
+    comparison: ClassVar[Comparison] = Comparison(
         "corrected student",
         "corrected baseline",
         "omitted",
@@ -34,10 +34,10 @@ class MissingClass(Scheme):
     )
 
     @classmethod
-    def suggests(cls, data: Data) -> Mapping[str, str]:
+    def recommended_settings(cls, data: Data) -> Mapping[str, str]:
         return {"omitted": data.classes[-2], "labelled": "0"}
 
-    def objection(self, config: RunConfig) -> str:
+    def option_conflict(self, config: RunConfig) -> str:
         if config.labels.omitted != NONE and config.teacher_recipe.view == "student":
             return "teacher_view = student: then the teacher never saw the class either, and cannot tell of it."
         if config.labels.omitted != NONE:
@@ -45,12 +45,12 @@ class MissingClass(Scheme):
         classes = ", ".join(load(config.dataset).classes)
         return f"omitted = none: choose the class that the student never sees: {classes}."
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         names = load(config.dataset).classes
         omitted = names.index(config.labels.omitted) if config.labels.omitted in names else 0
-        learners = (student(config, TEACHER), *control(config))
+        learners = (student_learner(config, TEACHER), *control_learners(config))
         corrected = [
-            Derived(f"corrected {own.role}", (own.role,), CORRECTED, kind=kind_of(own), omitted=omitted)
+            DerivedPlan(f"corrected {own.role}", (own.role,), CORRECTED, kind=kind_of(own), omitted=omitted)
             for own in learners
         ]
-        return teacher_phase(config), together(config, "students", *learners, derived=tuple(corrected))
+        return teacher_phase(config), student_phase(config, "students", *learners, derived=tuple(corrected))

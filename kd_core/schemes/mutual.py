@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_core.base.options import text, whole
-from kd_core.base.registry import make, members
+from kd_core.base.options import integer, text
+from kd_core.base.registry import make, plugins
 from kd_core.config.comparison import Comparison
-from kd_core.config.plan import AVERAGE, LOSSES, STUDENT, TEACHER, Derived, Learner, Phase
+from kd_core.config.plan import AVERAGE, LOSSES, STUDENT, TEACHER, DerivedPlan, LearnerPlan, PhasePlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
 from kd_core.models import Model
-from kd_core.schemes import Scheme, control, together
+from kd_core.schemes import Scheme, control_learners, student_phase
 
 
 @dataclass(frozen=True)
 class Mutual(Scheme):
     title: ClassVar[str] = "Mutual learning"
-    idea: ClassVar[str] = "No teacher: students that learn side by side teach each other."
+    summary: ClassVar[str] = "No teacher: students that learn side by side teach each other."
     family: ClassVar[str] = "online"
     paper: ClassVar[str] = "Zhang et al. 2018, section 2"
-    compares: ClassVar[Comparison] = Comparison(name="learned with peers")
+    comparison: ClassVar[Comparison] = Comparison(name="learned with peers")
 
-    peers: int = whole(2, 2, 6, "Networks that learn together, the student among them.", label="Networks together")
+    peers: int = integer(2, 2, 6, "Networks that learn together, the student among them.", label="Networks together")
     networks: str = text(
         STUDENT, 80,
         "What the others are, one after the other, joined by dashes: student or teacher as chosen above, or a family "
@@ -33,14 +33,14 @@ class Mutual(Scheme):
     )  # fmt: skip
 
     @classmethod
-    def suggests(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
+    def recommended_settings(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
         return {"temperature": "1", "alpha": "0.5"}  # the paper's
 
-    def objection(self, config: RunConfig) -> str:
+    def option_conflict(self, config: RunConfig) -> str:
         try:
             self._others(config)
         except ValueError:
-            families = ", ".join(members("models"))
+            families = ", ".join(plugins("models"))
             return f'networks = "{self.networks}": join names by dashes, each of them student, teacher, {families}.'
         return ""
 
@@ -50,10 +50,10 @@ class Mutual(Scheme):
         listed = [named.get(name) or make("models", {"name": name}) for name in self.networks.split("-")]
         return tuple(listed[number % len(listed)] for number in range(self.peers - 1))
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         roles = [STUDENT, *(f"peer {number}" for number in range(2, self.peers + 1))]
         learners = [
-            Learner(
+            LearnerPlan(
                 role,
                 model,
                 config.seed + 1000 * number,  # a network of its own
@@ -64,5 +64,5 @@ class Mutual(Scheme):
             )
             for number, (role, model) in enumerate(zip(roles, (config.student, *self._others(config)), strict=True))
         ]
-        everyone = Derived("average", tuple(roles), AVERAGE)
-        return (together(config, "students", *learners, *control(config), derived=(everyone,)),)
+        everyone = DerivedPlan("average", tuple(roles), AVERAGE)
+        return (student_phase(config, "students", *learners, *control_learners(config), derived=(everyone,)),)

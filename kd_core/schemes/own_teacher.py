@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kd_core.config.comparison import Comparison
-from kd_core.config.plan import BASELINE, STUDENT, Learner, Phase
+from kd_core.config.plan import BASELINE, STUDENT, LearnerPlan, PhasePlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
 from kd_core.models import with_article
 from kd_core.nn.hooks import EMBEDDING
-from kd_core.schemes import Scheme, together
-from kd_core.schemes._exit import Exit
+from kd_core.schemes import Scheme, student_phase
+from kd_core.schemes._exit import EarlyExit
 
 
 @dataclass(frozen=True)
 class OwnTeacher(Scheme):
     title: ClassVar[str] = "Be your own teacher"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "One network with exits along the way: the deepest answer teaches the early ones, in one training."
     )
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Zhang et al. 2019, section 3"
-    compares: ClassVar[Comparison] = Comparison(name="deepest exit", control_name="Same network without exits")
+    comparison: ClassVar[Comparison] = Comparison(name="deepest exit", control_name="Same network without exits")
 
     @classmethod
-    def suggests(cls, data: Data) -> Mapping[str, str]:
+    def recommended_settings(cls, data: Data) -> Mapping[str, str]:
         return {
             "student": "cnn" if len(data.shape) == 3 else "mlp",
             "student_depth": "3",
@@ -36,7 +36,7 @@ class OwnTeacher(Scheme):
             "temperature": "3",
         }
 
-    def objection(self, config: RunConfig) -> str:
+    def option_conflict(self, config: RunConfig) -> str:
         if self._exits(config):
             return ""
         return (
@@ -44,18 +44,24 @@ class OwnTeacher(Scheme):
             f"choose a deeper one."
         )
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
-        deepest = Learner(STUDENT, config.student, config.seed, kind=STUDENT)
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
+        deepest = LearnerPlan(STUDENT, config.student, config.seed, kind=STUDENT)
         exits = [
-            Learner(
-                f"exit {number}", Exit(), config.seed, config.method, (STUDENT,), kind=STUDENT, trunk=(STUDENT, tap)
+            LearnerPlan(
+                f"exit {number}",
+                EarlyExit(),
+                config.seed,
+                config.method,
+                (STUDENT,),
+                kind=STUDENT,
+                trunk=(STUDENT, tap),
             )
             for number, tap in enumerate(self._exits(config), start=1)
         ]
-        alone = (Learner(BASELINE, config.student, config.seed),) if config.basics.control else ()
-        return (together(config, "students", deepest, *exits, *alone),)
+        alone = (LearnerPlan(BASELINE, config.student, config.seed),) if config.basics.control else ()
+        return (student_phase(config, "students", deepest, *exits, *alone),)
 
     def _exits(self, config: RunConfig) -> list[str]:
         """Every tap but the last stage, which the deepest answer comes from."""
-        taps = [tap for tap in config.student.taps() if tap != EMBEDDING]
+        taps = [tap for tap in config.student.feature_layers() if tap != EMBEDDING]
         return taps[:-1] if any(tap.startswith("stage") for tap in taps) else taps

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kd_core.config.comparison import Comparison
-from kd_core.config.plan import STUDENT, TEACHER, Learner, Phase
+from kd_core.config.plan import STUDENT, TEACHER, LearnerPlan, PhasePlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
-from kd_core.schemes import Scheme, control, student, together
+from kd_core.schemes import Scheme, control_learners, student_learner, student_phase
 
 BOOSTER = "booster"
 
@@ -18,20 +18,22 @@ BOOSTER = "booster"
 @dataclass(frozen=True)
 class Rocket(Scheme):
     title: ClassVar[str] = "Rocket launching"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "Student and booster share their first layers and learn at the same time; only the booster's answers are "
         "hints, "
         "never the student's."
     )
     family: ClassVar[str] = "online"
     paper: ClassVar[str] = "Zhou et al. 2018, section 3"
-    compares: ClassVar[Comparison] = Comparison(name="launched")
+    comparison: ClassVar[Comparison] = Comparison(name="launched")
 
     @classmethod
-    def suggests(cls, data: Data) -> Mapping[str, str]:
+    def recommended_settings(cls, data: Data) -> Mapping[str, str]:
         return {"student": "cnn", "student_width": "8"} if len(data.shape) == 3 else {}
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
-        first = next(iter(config.student.taps()), "")
-        booster = Learner(BOOSTER, config.teacher, config.seed, kind=TEACHER, trunk=(STUDENT, first))
-        return (together(config, "students", student(config, BOOSTER), booster, *control(config)),)
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
+        first = next(iter(config.student.feature_layers()), "")
+        booster = LearnerPlan(BOOSTER, config.teacher, config.seed, kind=TEACHER, trunk=(STUDENT, first))
+        return (
+            student_phase(config, "students", student_learner(config, BOOSTER), booster, *control_learners(config)),
+        )

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kd_core.config.comparison import Comparison
-from kd_core.config.plan import STUDENT, Phase
+from kd_core.config.plan import STUDENT, PhasePlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
-from kd_core.schemes import Scheme, control, student, together
+from kd_core.schemes import Scheme, control_learners, student_learner, student_phase
 
 
 @dataclass(frozen=True)
 class SelfAttention(Scheme):
     title: ClassVar[str] = "Self-attention"
-    idea: ClassVar[str] = "No teacher at all: each stage of the network learns from the stage after it."
+    summary: ClassVar[str] = "No teacher at all: each stage of the network learns from the stage after it."
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Hou et al. 2019, section 3"
-    compares: ClassVar[Comparison] = Comparison(name="taught by its later stages")
+    comparison: ClassVar[Comparison] = Comparison(name="taught by its later stages")
 
     @classmethod
-    def suggests(cls, data: Data) -> Mapping[str, str]:
+    def recommended_settings(cls, data: Data) -> Mapping[str, str]:
         return (
             {"student": "cnn", "student_width": "8", "student_depth": "3", "method": "attention"}
             if len(data.shape) == 3
             else {}
         )
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
-        return (together(config, "students", student(config, STUDENT), *control(config)),)
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
+        return (student_phase(config, "students", student_learner(config, STUDENT), *control_learners(config)),)

@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kd_core.config.comparison import Comparison
-from kd_core.config.plan import TEACHER, Learner, Phase
+from kd_core.config.plan import TEACHER, LearnerPlan, PhasePlan
 from kd_core.config.run import RunConfig
-from kd_core.schemes import Scheme, control, student, together
+from kd_core.schemes import Scheme, control_learners, student_learner, student_phase
 
 
 @dataclass(frozen=True)
 class SelfTaught(Scheme):
     title: ClassVar[str] = "Self-taught (Tf-KD)"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "No larger network: the student is trained alone, frozen, and teaches a new one of its own kind."
     )
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Yuan et al. 2020, section 4 (Tf-KD self)"
-    compares: ClassVar[Comparison] = Comparison(name="taught by its like")
+    comparison: ClassVar[Comparison] = Comparison(name="taught by its like")
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         # Other initial weights than the student's: with the same ones, the baseline would be its own teacher.
-        alone = Learner(TEACHER, config.student, config.seed + 1000)
-        return together(config, "teacher", alone), together(
-            config, "students", student(config, TEACHER), *control(config)
+        alone = LearnerPlan(TEACHER, config.student, config.seed + 1000)
+        return student_phase(config, "teacher", alone), student_phase(
+            config, "students", student_learner(config, TEACHER), *control_learners(config)
         )

@@ -5,34 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kd_core.base.options import whole
+from kd_core.base.options import integer
 from kd_core.config.comparison import Comparison
-from kd_core.config.plan import BASELINE, STUDENT, Phase
+from kd_core.config.plan import BASELINE, STUDENT, PhasePlan
 from kd_core.config.recipe import COSINE
 from kd_core.config.run import RunConfig
-from kd_core.schemes import Scheme, control, student, together
+from kd_core.schemes import Scheme, control_learners, student_learner, student_phase
 
 
 @dataclass(frozen=True)
 class Snapshot(Scheme):
     title: ClassVar[str] = "Snapshot distillation"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "One training in cycles of a falling learning rate: the network at the end of a cycle teaches the next."
     )
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Yang et al. 2019, section 3"
-    compares: ClassVar[Comparison] = Comparison(name="taught by its snapshots")
+    comparison: ClassVar[Comparison] = Comparison(name="taught by its snapshots")
 
-    cycles: int = whole(3, 2, 8, "Cycles that the epochs are divided into.")
+    cycles: int = integer(3, 2, 8, "Cycles that the epochs are divided into.")
 
-    def objection(self, config: RunConfig) -> str:
+    def option_conflict(self, config: RunConfig) -> str:
         if config.recipe.epochs >= self.cycles:
             return ""
         return (
             f"cycles = {self.cycles}: {config.recipe.epochs} epochs cannot be divided into them; choose fewer cycles."
         )
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         epochs = max(1, config.recipe.epochs // self.cycles)
         recipe = config.recipe.with_values(epochs=epochs, schedule=COSINE)
         phases, before = [], ("", "")
@@ -40,9 +40,11 @@ class Snapshot(Scheme):
             is_last = number == self.cycles
             roles = (STUDENT, BASELINE) if is_last else (f"cycle {number}", f"baseline {number}")
             teachers = (before[0],) if before[0] else ()
-            pupil = student(config, *teachers, role=roles[0], kind=STUDENT, begins_with=before[0])
-            alone = control(config, role=roles[1], kind=BASELINE, begins_with=before[1])
+            pupil = student_learner(config, *teachers, role=roles[0], kind=STUDENT, begins_with=before[0])
+            alone = control_learners(config, role=roles[1], kind=BASELINE, begins_with=before[1])
             name = f"cycle {number}"
-            phases.append(together(config, name, pupil, *alone, recipe=recipe, order_seed=config.seed + number - 1))
+            phases.append(
+                student_phase(config, name, pupil, *alone, recipe=recipe, order_seed=config.seed + number - 1)
+            )
             before = roles
         return tuple(phases)

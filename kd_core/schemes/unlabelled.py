@@ -6,43 +6,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from kd_core.base.options import number, switch, whole
+from kd_core.base.options import boolean, integer, number
 from kd_core.config.comparison import Comparison
-from kd_core.config.plan import LABELLED, STUDENT, SURE, TEACHER, Phase
+from kd_core.config.plan import LABELLED, STUDENT, SURE, TEACHER, PhasePlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, load
-from kd_core.schemes import Scheme, control, student, teacher_phase, together
+from kd_core.schemes import Scheme, control_learners, student_learner, student_phase, teacher_phase
 
 
 @dataclass(frozen=True)
 class Unlabelled(Scheme):
     title: ClassVar[str] = "Few labels, many images"
-    idea: ClassVar[str] = (
+    summary: ClassVar[str] = (
         "The student sees all training examples, few of them labelled; of the others only the teacher speaks."
     )
     family: ClassVar[str] = "fewer labels"
     paper: ClassVar[str] = "Xie et al. 2020 (Noisy Student), section 2"
-    compares: ClassVar[Comparison] = Comparison(name="labels and teacher", control_name="Labels alone")
+    comparison: ClassVar[Comparison] = Comparison(name="labels and teacher", control_name="Labels alone")
 
     confidence: float = number(
         0.0, 0.0, 0.99, "Examples without a label are used where the teacher is at least that sure of its top class.",
         step=0.05, label="Teacher must be sure of",
     )  # fmt: skip
-    balanced: bool = switch(
+    balanced: bool = boolean(
         False, "Of every class the teacher's surest examples only, as many as a class has on average.",
         label="Balance the classes",
     )  # fmt: skip
-    rounds: int = whole(1, 1, 4, "Rounds: the student of one round is the teacher of the next.")
+    rounds: int = integer(1, 1, 4, "Rounds: the student of one round is the teacher of the next.")
     noise: float = number(
         0.0, 0.0, 2.0, "Standard deviation of noise on the student's inputs; its teacher sees them clean.", step=0.1,
         label="Noise for the student",
     )  # fmt: skip
 
     @classmethod
-    def suggests(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
+    def recommended_settings(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
         return {"labelled": "30"}
 
-    def objection(self, config: RunConfig) -> str:
+    def option_conflict(self, config: RunConfig) -> str:
         if config.labels.labelled and config.labels.count(load(config.dataset)) < len(load(config.dataset).train):
             return ""
         return (
@@ -50,17 +50,17 @@ class Unlabelled(Scheme):
             "of the rest."
         )
 
-    def phases(self, config: RunConfig) -> tuple[Phase, ...]:
+    def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         everything = replace(config.view, with_rest=True)
         phases, teacher = [teacher_phase(config)], TEACHER
         for turn in range(1, self.rounds + 1):
             is_last = turn == self.rounds
             role = STUDENT if is_last else f"round {turn}"
-            pupil = student(
+            pupil = student_learner(
                 config, teacher, role=role, kind=STUDENT, seed=config.seed + 1000 * (self.rounds - turn), sees=SURE,
                 confidence=self.confidence, is_balanced=self.balanced, noise=self.noise,
             )  # fmt: skip
-            alone = control(config, sees=LABELLED, noise=self.noise) if is_last else ()
-            phases.append(together(config, "students" if is_last else role, pupil, *alone, view=everything))
+            alone = control_learners(config, sees=LABELLED, noise=self.noise) if is_last else ()
+            phases.append(student_phase(config, "students" if is_last else role, pupil, *alone, view=everything))
             teacher = role
         return tuple(phases)

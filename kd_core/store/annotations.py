@@ -17,7 +17,7 @@ UNSEEN = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: controls, halves of cha
 
 
 @dataclass(frozen=True)
-class Labels:
+class Annotations:
     """What is said of one run or sweep. An empty ``name`` stands for the one made from its settings."""
 
     name: str = ""
@@ -26,30 +26,30 @@ class Labels:
     is_pinned: bool = False
 
 
-def checked(name: str = "", tags: Iterable[str] = (), note: str = "", *, is_pinned: bool = False) -> Labels:
+def normalize(name: str = "", tags: Iterable[str] = (), note: str = "", *, is_pinned: bool = False) -> Annotations:
     """Labels as they are kept: trimmed, one way of writing accents, every tag once and without commas.
 
     Raises ValueError for what is too long or cannot be seen.
     """
-    return Labels(_name(name), _tags(tags), _note(note), is_pinned)
+    return Annotations(_name(name), _tags(tags), _note(note), is_pinned)
 
 
-def key(tag: str) -> str:
+def tag_key(tag: str) -> str:
     """Equal for tags that differ in upper and lower case alone."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag).casefold())
 
 
-class Labelling(Database):
+class AnnotationStore(Database):
     """Writes labels."""
 
-    def write(self, run: str, labels: Labels) -> Labels:
+    def write(self, run: str, labels: Annotations) -> Annotations:
         """Replaces what is said of a run or a sweep; returns it as kept: a tag is written as it was the first time.
 
         Raises ValueError where there is no such run, or no longer.
         """
         with self._transaction() as db:
-            known = {key(tag): tag for tag in self.tags()}
-            kept = replace(labels, tags=tuple(known.get(key(tag), tag) for tag in labels.tags))
+            known = {tag_key(tag): tag for tag in self.tags()}
+            kept = replace(labels, tags=tuple(known.get(tag_key(tag), tag) for tag in labels.tags))
             tags = json.dumps(kept.tags, ensure_ascii=False)
             values = (kept.name, tags, kept.note, kept.is_pinned, run)
             change = "SET name = ?, tags = ?, note = ?, pinned = ? WHERE id = ? AND deleted IS NULL"
@@ -66,7 +66,7 @@ class Labelling(Database):
     def tags(self) -> list[str]:
         """Every tag that is in use, in alphabetical order."""
         both = " UNION ".join(f"SELECT value FROM {table}, json_each({table}.tags)" for table in TABLES)
-        return sorted((tag for (tag,) in self._db().execute(both)), key=key)
+        return sorted((tag for (tag,) in self._db().execute(both)), key=tag_key)
 
 
 def _name(name: str) -> str:
@@ -84,7 +84,7 @@ def _tags(tags: Iterable[str]) -> tuple[str, ...]:
         if len(tag) > MOST_TAG:
             raise ValueError(f"The tag “{tag[:MOST_TAG]}…” has {len(tag)} characters. Use {MOST_TAG} at most.")
         if tag:
-            found.setdefault(key(tag), tag)
+            found.setdefault(tag_key(tag), tag)
     if len(found) > MOST_TAGS:
         raise ValueError(f"These are {len(found)} tags. Keep {MOST_TAGS} at most.")
     return tuple(found.values())

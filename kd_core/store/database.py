@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from kd_core.base.errors import DAMAGED, is_outside, not_written
+from kd_core.base.errors import DAMAGED, is_environment_error, storage_error
 
 PATIENCE = 10.0  # seconds to wait for another program that is writing
 
@@ -25,7 +25,7 @@ class Database:
             version = version_of(path)
             self._db().execute("PRAGMA journal_mode = WAL")  # kept by the file: readers never wait for the writer
         except (OSError, sqlite3.OperationalError) as error:
-            raise not_written(path.name, error) from error
+            raise storage_error(path.name, error) from error
         if version < len(MIGRATIONS):  # else nothing is written: a full disk can still be read
             with self._transaction() as db:
                 migrate(db, version)
@@ -49,8 +49,8 @@ class Database:
             db.execute("COMMIT")
         except BaseException as error:
             db.rollback()  # does nothing where SQLite has ended it by itself
-            if isinstance(error, sqlite3.DatabaseError) and is_outside(error):
-                raise not_written(self.path.name, error) from error
+            if isinstance(error, sqlite3.DatabaseError) and is_environment_error(error):
+                raise storage_error(self.path.name, error) from error
             raise
 
 
@@ -133,9 +133,9 @@ def version_of(path: Path) -> int:
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
             there = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.DatabaseError as error:
-        if not is_outside(error):
+        if not is_environment_error(error):
             raise ValueError(f"{path.name} cannot be read. {DAMAGED}.") from error
-        raise not_written(path.name, error) from error
+        raise storage_error(path.name, error) from error
     if version > len(MIGRATIONS):
         raise ValueError(
             f"{path.name} was written by a newer version of Distillery (schema {version}, this one knows "

@@ -18,14 +18,14 @@ SHOWN = 5  # names in a sentence
 
 
 @dataclass(frozen=True)
-class Findings:
+class IntegrityReport:
     """Ids of runs and sweeps. ``interrupted``: they can go on; ``lost``: stopped ones, and ``bare``: completed ones,
-    whose checkpoint is gone; ``strays``: folders that belong to none."""
+    whose checkpoint is gone; ``orphans``: folders that belong to none."""
 
     interrupted: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     bare: tuple[str, ...] = ()
-    strays: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:
@@ -33,12 +33,12 @@ class Findings:
         said = {
             "The checkpoint of {} is no longer in the data folder: who goes on begins anew.": self.lost,
             "The checkpoint of {} is no longer in the data folder; its results are complete.": self.bare,
-            "The data folder holds files of {}, which no stored run knows of. You may remove them.": self.strays,
+            "The data folder holds files of {}, which no stored run knows of. You may remove them.": self.orphans,
         }
         return [words.format(_named(ids)) for words, ids in said.items() if ids]
 
 
-def inspect(folder: Path, store: Store) -> Findings:
+def check_integrity(folder: Path, store: Store) -> IntegrityReport:
     """Compares artefacts with rows; removes what was being written when the last process ended, and nothing else."""
     for part in [*folder.glob(f"*/*{PART}"), *folder.glob(f"*/*/*{PART}")]:
         if part.relative_to(folder).parts[0] in (*PLACES, "teachers"):
@@ -51,9 +51,9 @@ def inspect(folder: Path, store: Store) -> Findings:
     def without(state: str) -> tuple[str, ...]:
         return tuple(run for run, own in known.items() if own == state and run not in there)
 
-    found = Findings(
+    found = IntegrityReport(
         interrupted=tuple(run for run, own in known.items() if own == INTERRUPTED),
-        lost=without(STOPPED), bare=without(COMPLETED), strays=tuple(sorted(kept - set(known))),
+        lost=without(STOPPED), bare=without(COMPLETED), orphans=tuple(sorted(kept - set(known))),
     )  # fmt: skip
     for sentence in found.sentences:
         log.warning("%s", sentence)

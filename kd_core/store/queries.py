@@ -13,8 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from kd_core.base.events import Prepared, from_json
-from kd_core.base.registry import members
-from kd_core.store.records import RUN, Look
+from kd_core.base.registry import plugins
+from kd_core.store.records import RUN, LatestEvaluation
 from kd_core.store.store import Run, Store
 
 FACETS = ("dataset", "method", "scheme", "state", "tag")  # what one may filter by
@@ -52,7 +52,7 @@ class Search:
     is_reversed: bool = False
 
 
-class Ledger:
+class RunQueries:
     """A store, read only."""
 
     def __init__(self, store: Store) -> None:
@@ -114,7 +114,7 @@ class Ledger:
             "WHERE id = ?", (run,)
         )[0]  # fmt: skip
 
-    def looks(self, sweep: str, role: str, control: str) -> list[Look]:
+    def latest_evaluations(self, sweep: str, role: str, control: str) -> list[LatestEvaluation]:
         """The newest look at every run of a sweep, in its order: accuracies of two roles on the validation split."""
         newest = (
             "(SELECT {what} FROM events WHERE run = runs.id AND kind = 'validated' "
@@ -130,7 +130,7 @@ class Ledger:
         found = []
         for run, seed, state, said, beside in rows:
             accuracy, epoch = json.loads(said) if said else (None, 0)
-            found.append(Look(run, seed, state, accuracy, beside, epoch))
+            found.append(LatestEvaluation(run, seed, state, accuracy, beside, epoch))
         return found
 
     def _runs(self, clause: str, values: Iterable[object]) -> Iterator[Run]:
@@ -182,7 +182,7 @@ def _about(word: str) -> tuple[str, list[str]]:
         clauses.append("seed = CAST(? AS INTEGER)")
         values.append(word)
     for part, group in NAMED.items():
-        names = [key for key, cls in members(group).items() if word in f"{key} {cls.title}".lower()]
+        names = [key for key, cls in plugins(group).items() if word in f"{key} {cls.title}".lower()]
         if names:
             clauses.append(f"{_column(part)} IN ({_marks(names)})")
             values += names

@@ -11,7 +11,7 @@ from typing import Any, Self
 from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.store.annotations import Labels
+from kd_core.store.annotations import Annotations
 
 LABELS = "name, tags, note, pinned"
 RUN = f"id, created, config, family, seed, state, seconds, test, coalesce(sweep, ''), {LABELS}"  # for Run.of
@@ -24,14 +24,14 @@ class Run:
 
     id: str
     created: float
-    text: str  # RunConfig.to_json()
+    config_json: str  # RunConfig.to_json()
     family: str
     seed: int
     state: str
     seconds: float
     test: dict[str, dict[str, float]] | None
     sweep: str = ""  # the id of the sweep that it is one of
-    labels: Labels = field(default_factory=Labels)
+    annotations: Annotations = field(default_factory=Annotations)
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Self:
@@ -43,16 +43,17 @@ class Run:
     @functools.cached_property
     def config(self) -> RunConfig:
         """Raises ValueError where it names something that this installation does not have."""
-        return RunConfig.from_json(self.text)
+        return RunConfig.from_json(self.config_json)
 
     @functools.cached_property
-    def listed(self) -> RunConfig | None:
-        """:attr:`config` for a list of many runs: see :meth:`RunConfig.recorded`. None where something is not here."""
+    def available_config(self) -> RunConfig | None:
+        """:attr:`config` for a list of many runs: see :meth:`RunConfig.from_json_unchecked`. None where something is
+        not here."""
         try:
-            config = RunConfig.recorded(self.text)
+            config = RunConfig.from_json_unchecked(self.config_json)
         except ValueError:
             return None
-        return config if config.dataset.is_here() else None
+        return config if config.dataset.is_available() else None
 
     @property
     def is_readable(self) -> bool:
@@ -72,7 +73,7 @@ class SweepRow:
     text: str  # Sweep.to_json()
     state: str
     seconds: float
-    labels: Labels = field(default_factory=Labels)
+    annotations: Annotations = field(default_factory=Annotations)
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Self:
@@ -100,13 +101,13 @@ class SweepRow:
 
 
 @dataclass(frozen=True)
-class Entry:
+class EventBatch:
     """Events number ``first``, ``first + 1``, ... of a run with their times, and the ``weights`` kept with some of
     them, by number."""
 
     run: str
     first: int
-    said: Sequence[tuple[float, Event]]
+    events: Sequence[tuple[float, Event]]
     weights: Mapping[int, bytes]
 
 
@@ -117,19 +118,19 @@ def family_of(config: RunConfig) -> str:
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
-def _labels(columns: Sequence[Any]) -> Labels:
+def _labels(columns: Sequence[Any]) -> Annotations:
     name, tags, note, pinned, *_ = columns
-    return Labels(name, tuple(json.loads(tags)), note, bool(pinned))
+    return Annotations(name, tuple(json.loads(tags)), note, bool(pinned))
 
 
-def what_changed(change: str) -> str:
+def change_key(change: str) -> str:
     """Return the key of an option change, an event as JSON; of two changes with one key the later counts."""
     body = json.loads(change)
     return json.dumps([body["event"], body["phase"], body["step"], body.get("option")])
 
 
 @dataclass(frozen=True)
-class Look:
+class LatestEvaluation:
     """The newest look at a run of a sweep: shares of the validation split, None where nothing was said yet."""
 
     run: str

@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from kd_core.base.events import Event, Step
 
-MOST = 512  # steps in a row of the store
+MAX_STEPS_PER_ROW = 512  # steps in a row of the store
 T = TypeVar("T")
 
 
-def grouped(said: Sequence[tuple[T, Event]]) -> Iterator[list[tuple[T, Event]]]:
-    """The same in order: steps that follow each other in groups of at most :data:`MOST`, everything else alone."""
+def group_steps(said: Sequence[tuple[T, Event]]) -> Iterator[list[tuple[T, Event]]]:
+    """The same in order: steps that follow each other in groups of at most :data:`MAX_STEPS_PER_ROW`, everything else
+    alone."""
     group: list[tuple[T, Event]] = []
     next_: tuple[str, int] | None = None  # phase and number of the step that would go on with the group
     columns: list[object] = []  # of its first one
@@ -22,7 +23,7 @@ def grouped(said: Sequence[tuple[T, Event]]) -> Iterator[list[tuple[T, Event]]]:
         event = each[1]
         if not isinstance(event, Step):
             next_ = None
-        elif next_ == (event.phase, event.step) and len(group) < MOST and _columns(event) == columns:
+        elif next_ == (event.phase, event.step) and len(group) < MAX_STEPS_PER_ROW and _columns(event) == columns:
             group.append(each)
             next_ = event.phase, event.step + 1
             continue
@@ -35,7 +36,7 @@ def grouped(said: Sequence[tuple[T, Event]]) -> Iterator[list[tuple[T, Event]]]:
         yield group
 
 
-def pack(steps: Sequence[Step]) -> bytes:
+def encode_steps(steps: Sequence[Step]) -> bytes:
     """Steps of one group: a line of JSON that names the columns, then the rows as float64."""
     first = steps[0]
     head = {"phase": first.phase, "step": first.step, "roles": {role: list(own) for role, own in first.parts.items()}}
@@ -49,8 +50,8 @@ def pack(steps: Sequence[Step]) -> bytes:
     return json.dumps(head, separators=(",", ":")).encode() + b"\n" + struct.pack(f"<{len(rows)}d", *rows)
 
 
-def unpack(packed: bytes) -> list[Step]:
-    """What :func:`pack` was given."""
+def decode_steps(packed: bytes) -> list[Step]:
+    """What :func:`encode_steps` was given."""
     line, numbers = packed.split(b"\n", 1)
     head = json.loads(line)
     roles: dict[str, list[str]] = head["roles"]

@@ -11,10 +11,10 @@ from kd_core.base.events import Event, Finished, Step, from_json, to_json
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.store.database import Database
-from kd_core.store.records import RUN, SWEEP, Entry, Run, SweepRow, family_of, what_changed
-from kd_core.store.step_codec import MOST, grouped, pack, unpack
+from kd_core.store.records import RUN, SWEEP, EventBatch, Run, SweepRow, change_key, family_of
+from kd_core.store.step_codec import MAX_STEPS_PER_ROW, decode_steps, encode_steps, group_steps
 
-__all__ = ["Entry", "Run", "Store", "SweepRow", "family_of"]
+__all__ = ["EventBatch", "Run", "Store", "SweepRow", "family_of"]
 
 TABLES = ("runs", "sweeps")  # of what is trained
 SET_STATE = "UPDATE {} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
@@ -53,23 +53,23 @@ class Store(Database):
             )
 
     def append(
-        self, run: str, first: int, said: Sequence[tuple[float, Event]], weights: Mapping[int, bytes] | None = None
+        self, run: str, first: int, events: Sequence[tuple[float, Event]], weights: Mapping[int, bytes] | None = None
     ) -> None:
-        """One :class:`Entry`."""
-        self.append_all([Entry(run, first, said, weights or {})])
+        """One :class:`EventBatch`."""
+        self.append_all([EventBatch(run, first, events, weights or {})])
 
     def append_all(
-        self, entries: Iterable[Entry], ended: Mapping[str, str] | None = None, seconds: float | None = None
+        self, entries: Iterable[EventBatch], ended: Mapping[str, str] | None = None, seconds: float | None = None
     ) -> None:
         """Everything in one transaction, with the states of the runs that have ``ended`` after so many seconds."""
         with self._transaction() as db:
             for entry in entries:
-                self._insert(db, entry.run, entry.first, entry.said)
+                self._insert(db, entry.run, entry.first, entry.events)
                 db.executemany(
                     "INSERT INTO snapshots (run, n, weights) VALUES (?, ?, ?)",
                     [(entry.run, n, kept) for n, kept in entry.weights.items()],
                 )
-                for _, event in entry.said:
+                for _, event in entry.events:
                     if isinstance(event, Finished):
                         db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), entry.run))
 
@@ -82,12 +82,12 @@ class Store(Database):
             for table in TABLES:
                 db.execute(SET_STATE.format(table), (state, seconds, run))
 
-    def requeue(self, sweep_id: str, after: str) -> None:
+    def set_unfinished_state(self, sweep_id: str, after: str) -> None:
         """Changes the state of every run of a sweep that is not completed."""
         with self._transaction() as db:
             db.execute("UPDATE runs SET state = ? WHERE sweep = ? AND state != 'completed'", (after, sweep_id))
 
-    def move(self, run: str, before: Iterable[str], after: str) -> bool:
+    def transition(self, run: str, before: Iterable[str], after: str) -> bool:
         """Changes the state if it is one of ``before``; False if it is not. Of two at once, one succeeds."""
         states = tuple(before)
         marks = ", ".join("?" * len(states))
@@ -104,12 +104,12 @@ class Store(Database):
             changes = self._changes(run, keep)
             cut = db.execute(
                 "SELECT n, at, body FROM events WHERE run = ? AND n <= ? AND n + count - 1 > ? AND n > ? - ?",
-                (run, keep, keep, keep, MOST),
+                (run, keep, keep, keep, MAX_STEPS_PER_ROW),
             ).fetchone()
             if cut:
                 n, at, body = cut
                 db.execute("DELETE FROM events WHERE run = ? AND n = ?", (run, n))
-                self._insert(db, run, n, [(at, step) for step in unpack(body)[: keep - n + 1]])
+                self._insert(db, run, n, [(at, step) for step in decode_steps(body)[: keep - n + 1]])
             for table in ("events", "snapshots"):
                 db.execute(f"DELETE FROM {table} WHERE run = ? AND n > ?", (run, keep))
             repeat = json.dumps(list(changes.values())) if changes else None
@@ -158,7 +158,7 @@ class Store(Database):
         )"""
         return list(self._runs(f"WHERE {chosen} ORDER BY seed", (family,)))
 
-    def was_changed(self, run: str) -> bool:
+    def was_adjusted(self, run: str) -> bool:
         """Whether somebody changed a run by hand while it trained."""
         return self._db().execute(f"SELECT 1 {BY_HAND} AND run = ? LIMIT 1", (run,)).fetchone() is not None
 
@@ -179,9 +179,9 @@ class Store(Database):
 
     def events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> list[tuple[int, Event]]:
         """(number, event) of a run after number ``after``, in order; of these ``kinds`` alone if any are given."""
-        return list(self.said(run, after, kinds))
+        return list(self.iter_events(run, after, kinds))
 
-    def said(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Event]]:
+    def iter_events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Event]]:
         """:meth:`events` one by one: a hundred thousand of them at once keep the garbage collector busy for seconds."""
         chosen = tuple(kinds)
         chosen += ("steps",) if "step" in chosen else ()
@@ -194,7 +194,7 @@ class Store(Database):
         )
         for n, kind, body in rows:
             if kind == "steps":
-                yield from ((at, step) for at, step in enumerate(unpack(body), start=n) if at > after)
+                yield from ((at, step) for at, step in enumerate(decode_steps(body), start=n) if at > after)
             elif n > after:
                 yield n, from_json(body)
 
@@ -230,22 +230,22 @@ class Store(Database):
     def _changes(self, run: str, after: int) -> dict[str, str]:
         """By what each changes, and when."""
         (text,) = self._db().execute("SELECT repeat FROM runs WHERE id = ?", (run,)).fetchone() or ("",)
-        found = {what_changed(body): body for body in json.loads(text or "[]")}
+        found = {change_key(body): body for body in json.loads(text or "[]")}
         said = "SELECT n, body FROM events WHERE run = ? AND kind IN ('adjusted', 'switched') ORDER BY n"
         for n, body in self._db().execute(said, (run,)):
             if n > after:
-                found[what_changed(body)] = body
+                found[change_key(body)] = body
             else:
-                found.pop(what_changed(body), None)
+                found.pop(change_key(body), None)
         return found
 
     @staticmethod
     def _insert(db: sqlite3.Connection, run: str, first: int, said: Sequence[tuple[float, Event]]) -> None:
         rows: list[tuple[str, int, float, str, str | bytes, int]] = []
-        for group in grouped(said):
+        for group in group_steps(said):
             at, event = group[-1]
             steps = [step for _, step in group if isinstance(step, Step)]
-            kind, body = ("steps", pack(steps)) if steps else (event.kind, to_json(event))
+            kind, body = ("steps", encode_steps(steps)) if steps else (event.kind, to_json(event))
             rows.append((run, first, at, kind, body, len(group)))
             first += len(group)
         db.executemany("INSERT INTO events (run, n, at, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)", rows)

@@ -14,7 +14,7 @@ from kd_core.files.checkpoint import Checkpoint
 log = logging.getLogger(__name__)
 
 
-class KeptPhases(MutableMapping[str, tuple[Checkpoint, list[Event]]]):
+class TeacherCache(MutableMapping[str, tuple[Checkpoint, list[Event]]]):
     """Key: everything that determines a phase, as text. Value: its networks, and the events it said."""
 
     def __init__(self, folder: Path) -> None:

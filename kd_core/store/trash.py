@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_core.base.errors import NotWrittenError
-from kd_core.base.paths import artefacts
+from kd_core.base.errors import StorageError
+from kd_core.base.paths import artefact_folder
 from kd_core.store.database import Database
 from kd_core.store.records import ACTIVE, RUN, Run
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Deleted:
+class TrashItem:
     """Something that can still be had back: one run, or a sweep by its first run, and how many runs that are.
     ``at`` in seconds since 1970."""
 
@@ -30,7 +30,7 @@ class Deleted:
 class Trash(Database):
     """What was deleted since the app was started. A sweep is deleted as a whole, whichever of its runs is named."""
 
-    def put(self, run: str) -> Deleted:
+    def delete(self, run: str) -> TrashItem:
         """Deletes a run, or the sweep that it is one of, or a sweep.
 
         Raises ValueError for what is not there, and for what is queued or training: stop it first.
@@ -59,7 +59,7 @@ class Trash(Database):
             )
         return found
 
-    def undo(self, run: str) -> None:
+    def restore(self, run: str) -> None:
         """Everything is as it was. Raises ValueError for what is not in the trash, or no longer."""
         one = self._whole(run)
         with self._transaction() as db:
@@ -68,19 +68,19 @@ class Trash(Database):
         if not count:
             raise ValueError("This run was removed when the app was restarted. Train it again with the same settings.")
 
-    def find(self, run: str) -> Deleted | None:
+    def find(self, run: str) -> TrashItem | None:
         """What was deleted under this id: of a run, of one of the runs of a sweep, or of a sweep."""
         one = self._whole(run)
         return next((deleted for deleted in self.all() if deleted.id == one), None)
 
-    def all(self) -> list[Deleted]:
+    def all(self) -> list[TrashItem]:
         """What can be had back, the last deleted first."""
         rows = self._db().execute(
             f"SELECT {RUN}, deleted, count(*), min(coalesce(place, 0)) FROM runs WHERE deleted IS NOT NULL "
             "GROUP BY coalesce(sweep, id) ORDER BY deleted DESC"
         )
         found = [(Run.of(row), row[-3], row[-2]) for row in rows]
-        return [Deleted(run.sweep or run.id, at, run, count) for run, at, count in found]
+        return [TrashItem(run.sweep or run.id, at, run, count) for run, at, count in found]
 
     def size_of(self, run: str) -> int:
         """How many runs are deleted together with this one, itself included."""
@@ -104,7 +104,7 @@ class Trash(Database):
                     marked = "deleted IS NOT NULL AND (id = ? OR sweep = ?)"
                     removed += db.execute(f"DELETE FROM runs WHERE {marked}", (deleted.id, deleted.id)).rowcount
                     db.execute("DELETE FROM sweeps WHERE deleted IS NOT NULL AND id = ?", (deleted.id,))
-            except (OSError, NotWrittenError):
+            except (OSError, StorageError):
                 log.warning("%s could not be removed", deleted.id, exc_info=True)
         return removed
 
@@ -116,7 +116,7 @@ class Trash(Database):
 
 def _remove(folder: Path, kind: str, name: str) -> None:
     try:
-        path = artefacts(folder, kind, name)
+        path = artefact_folder(folder, kind, name)
     except ValueError:  # so it never had any
         return
     if path.exists():

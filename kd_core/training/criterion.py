@@ -9,40 +9,42 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from kd_core.base.seeds import initialising
+from kd_core.base.seeds import use_seed
 from kd_core.config.plan import LOGITS, PROBABILITIES
-from kd_core.methods import Method, Signals
+from kd_core.methods import LossInputs, Method
 from kd_core.nn.composite import average_logits, average_probabilities
-from kd_core.nn.hooks import only
+from kd_core.nn.hooks import select_layers
 from kd_core.nn.pairs import Pair
 from kd_core.training.data import Batch
 
 
-class Source(Protocol):
-    """A teacher: frozen (``Teaching``), or learning beside its pupil (``Learning``)."""
+class Teacher(Protocol):
+    """A teacher: frozen (``FrozenTeacher``), or learning beside its pupil (``NetworkTrainer``)."""
 
-    def of(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits (B, K) and features by tap for a batch."""
 
 
-class Instruction:
+class Criterion:
     """``weight`` is the share of this teacher among several whose losses are averaged."""
 
     def __init__(self, method: Method, pair: Pair, labels: Tensor, *, seed: int, weight: float = 1.0) -> None:
         self.method, self.weight = method, weight
         self.matches = method.matches(pair)
-        self.paths = only(method.taps(pair), [match.student for match in self.matches])
-        self.teacher_paths = only(pair.teacher.taps(), [match.teacher for match in self.matches])
-        with initialising(seed, "adaptors"):
-            self.adaptors: nn.ModuleDict = method.adaptors(pair, labels.cpu())
-        self.sources: Sequence[Source] = ()
+        self.paths = select_layers(method.feature_layers(pair), [match.student for match in self.matches])
+        self.teacher_paths = select_layers(pair.teacher.feature_layers(), [match.teacher for match in self.matches])
+        with use_seed(seed, "adaptors"):
+            self.adapters: nn.ModuleDict = method.adapters(pair, labels.cpu())
+        self.teachers: Sequence[Teacher] = ()
         self.combine = PROBABILITIES
         self.weights: tuple[float, ...] = ()
         self._lacks_labels = bool((labels < 0).any())
 
-    def signals(self, logits: Tensor, features: dict[str, Tensor], batch: Batch, *, epoch: int, seed: int) -> Signals:
+    def signals(
+        self, logits: Tensor, features: dict[str, Tensor], batch: Batch, *, epoch: int, seed: int
+    ) -> LossInputs:
         """One batch as the method sees it. An example without a label has the teacher's top class in its place."""
-        said = [source.of(batch) for source in self.sources]
+        said = [source.outputs(batch) for source in self.teachers]
         labels, mixed = batch.labels, batch.mixed
         teacher_logits = self._combined([own for own, _ in said])
         teacher_features = said[0][1]
@@ -53,7 +55,7 @@ class Instruction:
                 is_labelled &= mixed.labels >= 0
                 mixed = replace(mixed, labels=mixed.labels.clamp(min=0))
             labels = torch.where(labels >= 0, labels, teacher_logits.argmax(1))
-        return Signals(
+        return LossInputs(
             logits,
             labels,
             teacher_logits,
@@ -61,7 +63,7 @@ class Instruction:
             features,
             teacher_features,
             self.matches,
-            self.adaptors,
+            self.adapters,
             batch.rows,
             seed,
             is_labelled,

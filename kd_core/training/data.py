@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from kd_core.base.devices import free_memory
-from kd_core.base.seeds import derive, generator
+from kd_core.base.seeds import derive_seed, generator
 from kd_core.config.augmentation import Augmentation
 from kd_core.datasets import Data, Split
-from kd_core.methods import Mixed
+from kd_core.methods import MixedLabels
 
 SHARE = 0.5  # of a device's free memory that examples may take
 
@@ -24,7 +24,7 @@ class Batch:
     rows: Tensor
     inputs: Tensor
     labels: Tensor
-    mixed: Mixed | None = None
+    mixed: MixedLabels | None = None
 
 
 class Examples:
@@ -61,16 +61,16 @@ class Examples:
         batch = Batch(rows, found, self.labels[rows])
         if self.is_fixed:
             return batch
-        inputs = self.augmentation.view(found, self.data, seed)
+        inputs = self.augmentation.transform(found, self.data, seed)
         if not self.augmentation.mixup:
             return replace(batch, inputs=inputs)
         partners, share = self.augmentation.blend(len(rows), seed)
         partners = partners.to(self.device)
-        mixed = Mixed(batch.labels[partners], share)
+        mixed = MixedLabels(batch.labels[partners], share)
         return replace(batch, inputs=share * inputs + (1 - share) * inputs[partners], mixed=mixed)
 
 
-SHELF = 8_000_000  # bytes of inputs that are laid out at once
+GATHER_BYTES = 8_000_000  # bytes of inputs that are laid out at once
 
 
 @dataclass
@@ -83,25 +83,25 @@ class _Row:
     batches: list[Batch] = field(default_factory=list)
 
 
-class Order:
-    """Batches of ``size`` in the order of ``seed``, another one in every epoch of ``per_epoch`` steps.
+class BatchSampler:
+    """Batches of ``size`` in the order of ``seed``, another one in every epoch of ``steps_per_epoch`` steps.
 
     ``pools``: positions among the ``examples``, by the name of the pool. A smaller pool is passed through more often,
     so that everybody takes as many steps.
     """
 
     def __init__(
-        self, examples: Examples, pools: Mapping[str, Tensor], *, seed: int, size: int, per_epoch: int
+        self, examples: Examples, pools: Mapping[str, Tensor], *, seed: int, size: int, steps_per_epoch: int
     ) -> None:
         self.examples, self.pools = examples, pools
-        self.seed, self.size, self.per_epoch = seed, size, per_epoch
+        self.seed, self.size, self.steps_per_epoch = seed, size, steps_per_epoch
         self._rows = {name: _Row() for name in pools}
 
     def batch(self, pool: str, done: int) -> Batch:
         """The batch of the step after ``done`` others."""
-        number = done % self.per_epoch
+        number = done % self.steps_per_epoch
         if not (self.examples.is_fixed and self.examples.is_resident):
-            return self.examples.batch(self.rows(pool, done), derive(self.seed, "augmentation", done))
+            return self.examples.batch(self.rows(pool, done), derive_seed(self.seed, "augmentation", done))
         row = self._row(pool, done)
         if not row.first <= number < row.first + len(row.batches):
             row.first, row.batches = number, self._laid_out(row.examples, number)
@@ -109,11 +109,11 @@ class Order:
 
     def rows(self, pool: str, done: int) -> Tensor:
         """(B,) the examples of that step."""
-        start = done % self.per_epoch * self.size
+        start = done % self.steps_per_epoch * self.size
         return self._row(pool, done).examples[start : start + self.size]
 
     def _row(self, pool: str, done: int) -> _Row:
-        epoch, row = done // self.per_epoch, self._rows[pool]
+        epoch, row = done // self.steps_per_epoch, self._rows[pool]
         if row.epoch != epoch:
             members, shown = self.pools[pool], len(self.examples)
             order = torch.randperm(len(members), generator=generator(self.seed, "order", epoch)).to(members.device)
@@ -125,7 +125,7 @@ class Order:
     def _laid_out(self, order: Tensor, number: int) -> list[Batch]:
         """Several batches from that number on, gathered in one go."""
         each = self.size * max(1, self.examples.inputs[:1].nbytes)
-        rows = order[number * self.size : (number + max(1, SHELF // each)) * self.size]
+        rows = order[number * self.size : (number + max(1, GATHER_BYTES // each)) * self.size]
         together = (rows, self.examples.inputs[rows], self.examples.labels[rows])
         apart = (torch.split(whole, self.size) for whole in together)
         return [Batch(*parts) for parts in zip(*apart, strict=True)]

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.events import Event, Pinned, Probed, Surface, Validated
-from kd_core.base.metrics import judge, loss, share
+from kd_core.base.metrics import compute_metrics, fraction, nll
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
-from kd_core.nn.composite import Partial, within
-from kd_core.nn.inference import answers
+from kd_core.nn.composite import ClassSubset, in_known_classes
+from kd_core.nn.inference import predict_logits
 from kd_core.training.learner import NotFiniteError
 
 PINNED = 10  # examples at most
@@ -24,7 +24,7 @@ GRID = 48  # points along each side of a decision surface
 MARGIN = 0.08  # of the data's extent, around it
 
 
-class Watch:
+class Evaluator:
     """Looks at the learning networks of one phase. What cannot change during it is computed once, here.
 
     ``teacher``: role and network that they are compared with. ``pinned``: the examples followed since an earlier
@@ -42,21 +42,21 @@ class Watch:
         self.phase, self.labels = phase, data.validation.labels
         self.inputs = data.validation.inputs.to(device)
         self.teacher, network = teacher or ("", None)
-        self.teacher_logits = None if network is None else answers(network, self.inputs).cpu()
+        self.teacher_logits = None if network is None else predict_logits(network, self.inputs).cpu()
         self._told = None if self.teacher_logits is None else self.teacher_logits.argmax(1)
         self.is_first = pinned == []
-        self.pinned = pin(self.teacher_logits, self.labels) if self.is_first else list(pinned or ())
+        self.pinned = choose_pinned(self.teacher_logits, self.labels) if self.is_first else list(pinned or ())
         self.extent = extent(data) if data.is_planar else []
         self.grid = grid(self.extent).to(device) if data.is_planar else None
         self._followed = torch.tensor(self.pinned, dtype=torch.long)
 
-    def look(self, step: int, epoch: int, networks: Mapping[str, nn.Module]) -> list[Event]:
+    def evaluate(self, step: int, epoch: int, networks: Mapping[str, nn.Module]) -> list[Event]:
         """The validation split, the pinned examples and the plane, as the ``networks`` by role see them now.
 
         Raises NotFiniteError.
         """
         place = (self.phase, step, epoch)
-        logits = {role: answers(network, self.inputs).cpu() for role, network in networks.items()}
+        logits = {role: predict_logits(network, self.inputs).cpu() for role, network in networks.items()}
         for role, own in logits.items():
             if not math.isfinite(own.sum().item()):
                 raise NotFiniteError(role, "an answer on the validation split")
@@ -68,7 +68,7 @@ class Watch:
             top = own.argmax(1)
             accuracies[role], losses[role] = self._judged(networks[role], own, top)
             if self._told is not None:
-                agreed[role] = share(top == self._told)
+                agreed[role] = fraction(top == self._told)
         said: list[Event] = [Validated(*place, accuracies, losses, agreed)]
         if self.pinned:
             if step == 0:  # the teacher's answers stay what they are, so once is enough
@@ -83,13 +83,13 @@ class Watch:
     def _judged(self, network: nn.Module, logits: Tensor, top: Tensor) -> tuple[float, float]:
         """Accuracy and loss; a network for some of the classes is judged by their examples alone."""
         labels = self.labels
-        if isinstance(network, Partial):
-            rows = within(network, labels)
+        if isinstance(network, ClassSubset):
+            rows = in_known_classes(network, labels)
             logits, top, labels = logits[rows], top[rows], labels[rows]
-        return share(top == labels), loss(logits, labels)
+        return fraction(top == labels), nll(logits, labels)
 
 
-def pin(teacher_logits: Tensor | None, labels: Tensor) -> list[int]:
+def choose_pinned(teacher_logits: Tensor | None, labels: Tensor) -> list[int]:
     """One validation example per class, up to :data:`PINNED`: the one that the teacher gets right with least certainty.
 
     There the soft targets have most to say. A class that the teacher never gets right shows its first example, and so
@@ -126,7 +126,7 @@ def grid(edges: list[float]) -> Tensor:
 
 def surface(network: nn.Module, points: Tensor) -> str:
     """Class probabilities at ``points`` as base64 of unsigned bytes, 255 meaning certainty."""
-    shares = answers(network, points).softmax(1)
+    shares = predict_logits(network, points).softmax(1)
     return base64.b64encode((shares * 255).round().to(torch.uint8).cpu().numpy().tobytes()).decode()
 
 
@@ -135,20 +135,20 @@ def rounded(logits: Tensor) -> list[list[float]]:
     return [[float(f"{value:.7g}") for value in row] for row in logits.tolist()]
 
 
-def judged(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, float]]:
+def evaluate_on_test(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, float]]:
     """What the test split says of each network, by role; ``omitted`` is the class that the students never saw.
 
     A network for some of the classes is judged by their examples alone: of the others it cannot say anything.
     """
     split = data.test
-    logits = {role: answers(network, split.inputs).cpu() for role, network in networks.items()}
+    logits = {role: predict_logits(network, split.inputs).cpu() for role, network in networks.items()}
     missing = None if omitted == NONE else data.classes.index(omitted)
     found = {}
     for role, network in networks.items():
-        rows = within(network, split.labels)
+        rows = in_known_classes(network, split.labels)
         teacher = logits[TEACHER][rows] if TEACHER in logits and role != TEACHER else None
         is_asked = missing is not None and bool((split.labels[rows] == missing).any())
-        found[role] = judge(logits[role][rows], split.labels[rows], teacher, missing if is_asked else None)
+        found[role] = compute_metrics(logits[role][rows], split.labels[rows], teacher, missing if is_asked else None)
     return found
 
 
@@ -157,7 +157,7 @@ def copy_of(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-class LastCopy:
+class WeightsCopy:
     """A copy of a network's weights that is taken again and again, in the same memory: asking for memory costs more
     than copying. ``weights`` as :func:`copy_of` gives them."""
 
@@ -173,17 +173,23 @@ class LastCopy:
 
 
 @dataclass
-class Best:
+class BestWeights:
     """By its accuracy on the validation split."""
 
     accuracy: float = -1.0
     step: int = 0
     epoch: int = 0
-    waited: int = 0  # looks since then
+    evaluations_since: int = 0  # looks since then
     weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def compare(self, accuracy: float, step: int, epoch: int, network: nn.Module) -> None:
+    def update(self, accuracy: float, step: int, epoch: int, network: nn.Module) -> None:
         """With the network as it is now."""
-        self.waited += 1
+        self.evaluations_since += 1
         if accuracy > self.accuracy:
-            self.accuracy, self.step, self.epoch, self.waited, self.weights = accuracy, step, epoch, 0, copy_of(network)
+            self.accuracy, self.step, self.epoch, self.evaluations_since, self.weights = (
+                accuracy,
+                step,
+                epoch,
+                0,
+                copy_of(network),
+            )

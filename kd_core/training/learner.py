@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kd_core.base.options import options_of
-from kd_core.base.seeds import derive, generator
+from kd_core.base.seeds import derive_seed, generator
 from kd_core.config.compute import Compute
-from kd_core.config.plan import ALL, LABELLED, LOSSES, Learner, Phase, pairs_of
+from kd_core.config.plan import ALL, LABELLED, LOSSES, LearnerPlan, PhasePlan, pairs_of
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data
-from kd_core.methods import Part, label_part, label_slope, total
-from kd_core.nn.hooks import tapped
-from kd_core.training.criterion import Instruction, Source
+from kd_core.methods import LossPart, cross_entropy_with_gradient, label_part, total_loss
+from kd_core.nn.hooks import record_features
+from kd_core.training.criterion import Criterion, Teacher
 from kd_core.training.data import Batch, Examples
 from kd_core.training.optim import Optimiser
-from kd_core.training.teacher import Teaching
+from kd_core.training.teacher import FrozenTeacher
 from kd_core.training.vectorized.mlp import Chain
 
 SMALLEST_SCALE = 1.0  # of gradients of 16 bits: below it they are not finite by themselves
@@ -37,13 +37,13 @@ class NotFiniteError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Loss:
-    """``slope`` (B, K): the gradient of the weighted sum of the parts by the logits, where a formula gives it."""
+    """``gradient`` (B, K): the gradient of the weighted sum of the parts by the logits, where a formula gives it."""
 
-    parts: list[Part]
-    slope: Tensor | None = None
+    parts: list[LossPart]
+    gradient: Tensor | None = None
 
 
-def in_numbers(role: str, parts: Sequence[Part], values: Sequence[float]) -> tuple[dict[str, list[float]], float]:
+def loss_values(role: str, parts: Sequence[LossPart], values: Sequence[float]) -> tuple[dict[str, list[float]], float]:
     """Raw and weighted value of each part, and their sum. Raises NotFiniteError."""
     for part, value in zip(parts, values, strict=True):
         if not math.isfinite(value):
@@ -55,7 +55,7 @@ def in_numbers(role: str, parts: Sequence[Part], values: Sequence[float]) -> tup
     return said, whole
 
 
-class Learning:
+class NetworkTrainer:
     """A learner at work on the ``examples`` shown to it; ``network`` is already on their device.
 
     A step of it is taken where no gradients are recorded; it records what it needs.
@@ -64,7 +64,7 @@ class Learning:
 
     def __init__(
         self,
-        learner: Learner,
+        learner: LearnerPlan,
         network: nn.Module,
         recipe: Recipe | TeacherRecipe,
         examples: Examples,
@@ -79,27 +79,27 @@ class Learning:
         self.recipe, self._others = recipe, others
         self.rate = recipe.learning_rate
         self.scaler = scaler  # of the whole phase: networks may share layers, and then gradients
-        self.average = _average(network, recipe.ema)
-        self.instructions: list[Instruction] = []
+        self.ema_model = _average(network, recipe.ema)
+        self.criteria: list[Criterion] = []
         self.paths: dict[str, str] = {}  # taps that are read at every step
         self.logits = torch.empty(0)
         self.features: dict[str, Tensor] = {}
         self.is_by_hand = False  # the gradient of the step at hand
 
-    def prepare(self, instructions: list[Instruction], *, shares: bool) -> None:
+    def prepare(self, instructions: list[Criterion], *, shares: bool) -> None:
         """What it is taught, and the optimiser of all that it learns; ``shares``: with others in its phase."""
-        self.instructions = instructions
+        self.criteria = instructions
         for instruction in instructions:
             self.paths |= instruction.paths
-            instruction.adaptors.to(self.examples.device).train()
-        self.optimiser = Optimiser(self.recipe, self.learned(), self.rate)
+            instruction.adapters.to(self.examples.device).train()
+        self.optimiser = Optimiser(self.recipe, self.trainable_parameters(), self.rate)
         is_exact = not self.scaler.is_enabled() and self.compute.is_exact
         self.chain = Chain.of(self.network) if is_exact and not shares else None
 
     @property
-    def shown(self) -> nn.Module:
+    def evaluated_network(self) -> nn.Module:
         """The network that is tested and kept: the one that learns, or the moving average of its weights."""
-        return self.network if self.average is None else self.average.module
+        return self.network if self.ema_model is None else self.ema_model.module
 
     def forward(self, batch: Batch, step: int) -> None:
         """Answers to a batch, with gradient."""
@@ -113,48 +113,48 @@ class Learning:
             return
         with (
             torch.enable_grad(),
-            tapped(self.network, self.paths) as seen,
+            record_features(self.network, self.paths) as seen,
             self.compute.autocast(self.examples.device),
         ):
             self.logits = self.network(inputs).float()
             self.features = {tap: features.float() for tap, features in seen.items()}
 
-    def of(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
+    def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
         """What it teaches others at this step: its answers to the same batch, without gradient."""
         return self.logits.detach(), {tap: features.detach() for tap, features in self.features.items()}
 
     def loss(self, batch: Batch, step: int, epoch: int) -> Loss:
         """After :meth:`forward`, in float32."""
-        if self.method is None or not self.instructions:
+        if self.method is None or not self.criteria:
             return self._label_loss(batch)
-        seed = derive(self.learner.seed, "method", step)
-        given = [own.signals(self.logits, self.features, batch, epoch=epoch, seed=seed) for own in self.instructions]
+        seed = derive_seed(self.learner.seed, "method", step)
+        given = [own.signals(self.logits, self.features, batch, epoch=epoch, seed=seed) for own in self.criteria]
         if len(given) == 1 and (found := self.method.closed_form(given[0])):
             return Loss(*found)
         with torch.enable_grad():
             said = [self.method.parts(signals) for signals in given]
             if len(said) == 1:
                 return Loss(said[0])
-            shares = [own.weight for own in self.instructions]
+            shares = [own.weight for own in self.criteria]
             return Loss([_mean(parts, shares) for parts in zip(*said, strict=True)])
 
     def _label_loss(self, batch: Batch) -> Loss:
         if batch.mixed is None and not self.recipe.smoothing:
-            value, slope = label_slope(self.logits.t().contiguous(), batch.labels)
-            return Loss([Part("CE", 1.0, value)], slope.t())
+            value, slope = cross_entropy_with_gradient(self.logits.t().contiguous(), batch.labels)
+            return Loss([LossPart("CE", 1.0, value)], slope.t())
         with torch.enable_grad():
             return Loss([label_part(self.logits, batch.labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)])
 
-    def forget(self) -> None:
+    def zero_grad(self) -> None:
         """The gradients of the last step."""
-        self.optimiser.forget()
+        self.optimiser.zero_grad()
 
-    def differentiate(self, loss: Loss) -> None:
+    def backward(self, loss: Loss) -> None:
         """Adds the gradient of the loss."""
-        slope = loss.slope
+        slope = loss.gradient
         if slope is None:
             with torch.enable_grad():
-                whole = self.scaler.scale(total(loss.parts))
+                whole = self.scaler.scale(total_loss(loss.parts))
             whole.backward()  # type: ignore[no-untyped-call]
             if not self.is_by_hand:
                 return
@@ -167,13 +167,13 @@ class Learning:
         else:
             torch.autograd.backward(self.logits, slope)
 
-    def limit(self, *, is_checked: bool = True) -> None:
+    def clip_gradient(self, *, is_checked: bool = True) -> None:
         """Clips the gradient, once everybody who adds to it has; ``is_checked``: raises NotFiniteError, and then no
         weight is touched."""
         if not is_checked and not self.recipe.clip:
             return
         if self.scaler.is_enabled():
-            self.scaler.unscale_(self.optimiser.torch)
+            self.scaler.unscale_(self.optimiser.torch_optimiser)
         weights = self.optimiser.weights
         norm = nn.utils.get_total_norm([p.grad for p in weights if p.grad is not None])
         # A scaler skips such a step and tries a smaller scale; at the smallest there is nothing left to try.
@@ -186,67 +186,67 @@ class Learning:
     def update(self) -> None:
         """One optimiser step down the gradient."""
         if self.scaler.is_enabled():
-            self.scaler.step(self.optimiser.torch)
+            self.scaler.step(self.optimiser.torch_optimiser)
         else:
             self.optimiser.step()
-        if self.average is not None:
-            self.average.update_parameters(self.network)
+        if self.ema_model is not None:
+            self.ema_model.update_parameters(self.network)
 
-    def state(self) -> list[Tensor]:
+    def state_tensors(self) -> list[Tensor]:
         """Every tensor that a step may change: weights and buffers, their average, adaptors, the optimiser's own."""
-        modules = [self.network, *(own.adaptors for own in self.instructions)]
-        modules += [] if self.average is None else [self.average]
+        modules = [self.network, *(own.adapters for own in self.criteria)]
+        modules += [] if self.ema_model is None else [self.ema_model]
         weights = [value for module in modules for value in (*module.parameters(), *module.buffers())]
-        return [value.detach() for value in (*weights, *self.optimiser.tensors().values())]
+        return [value.detach() for value in (*weights, *self.optimiser.state_tensors().values())]
 
-    def apply(self, live: Mapping[str, float]) -> None:
+    def set_live_options(self, live: Mapping[str, float]) -> None:
         """Puts live options into force: those of the method, and the learning rate."""
         if self.method is not None and not self.learner.is_fixed:
             own = {name: value for name, value in live.items() if name in options_of(type(self.method))}
             self.method = self.method.with_values(**own)
-            for instruction in self.instructions:
+            for instruction in self.criteria:
                 instruction.method = self.method
         if "learning_rate" in live:
             self.rate = live["learning_rate"]  # the next step sets it
 
-    def set_rate(self, share: float) -> None:
+    def set_rate(self, factor: float) -> None:
         """Sets the learning rate to that share of the chosen one."""
-        self.optimiser.rate = share * self.rate
+        self.optimiser.rate = factor * self.rate
 
-    def learned(self) -> list[nn.Parameter]:
+    def trainable_parameters(self) -> list[nn.Parameter]:
         """What the optimiser changes: the student's weights, then those of the adaptors."""
-        modules = (self.network, *(own.adaptors for own in self.instructions))
+        modules = (self.network, *(own.adapters for own in self.criteria))
         return [p for module in modules for p in module.parameters() if p.requires_grad and p not in self._others]
 
     def average_tensors(self) -> dict[str, Tensor]:
         """Beside the network that is shown: the weights that learn, and how often they were averaged."""
-        if self.average is None:
+        if self.ema_model is None:
             return {}
-        return {"count": self.average.n_averaged, **{f"own/{k}": v for k, v in self.network.state_dict().items()}}
+        return {"count": self.ema_model.n_averaged, **{f"own/{k}": v for k, v in self.network.state_dict().items()}}
 
     def load_average_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """What :meth:`average_tensors` gave."""
-        if self.average is not None:
-            self.average.n_averaged.copy_(tensors["count"])
+        if self.ema_model is not None:
+            self.ema_model.n_averaged.copy_(tensors["count"])
             own = {name.removeprefix("own/"): value for name, value in tensors.items() if name != "count"}
             self.network.load_state_dict(own)
 
-    def adaptor_tensors(self) -> dict[str, Tensor]:
+    def adapter_tensors(self) -> dict[str, Tensor]:
         """The adaptors' state; with several teachers under the number of each."""
-        if len(self.instructions) == 1:
-            return self.instructions[0].adaptors.state_dict()
+        if len(self.criteria) == 1:
+            return self.criteria[0].adapters.state_dict()
         return {
             f"{number}/{name}": value
-            for number, own in enumerate(self.instructions)
-            for name, value in own.adaptors.state_dict().items()
+            for number, own in enumerate(self.criteria)
+            for name, value in own.adapters.state_dict().items()
         }
 
-    def load_adaptor_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """What :meth:`adaptor_tensors` gave."""
-        for number, own in enumerate(self.instructions):
-            start = "" if len(self.instructions) == 1 else f"{number}/"
+    def load_adapter_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """What :meth:`adapter_tensors` gave."""
+        for number, own in enumerate(self.criteria):
+            start = "" if len(self.criteria) == 1 else f"{number}/"
             found = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
-            own.adaptors.load_state_dict(found)
+            own.adapters.load_state_dict(found)
 
 
 def _average(network: nn.Module, decay: float) -> AveragedModel | None:
@@ -256,17 +256,17 @@ def _average(network: nn.Module, decay: float) -> AveragedModel | None:
     return AveragedModel(network, multi_avg_fn=how, use_buffers=True).requires_grad_(False)
 
 
-def _mean(parts: tuple[Part, ...], shares: list[float]) -> Part:
+def _mean(parts: tuple[LossPart, ...], shares: list[float]) -> LossPart:
     """One part of several teachers, its value weighted by theirs."""
     value = sum((part.value * share for part, share in zip(parts, shares, strict=True)), torch.zeros(()))
-    return Part(parts[0].name, parts[0].weight, value)
+    return LossPart(parts[0].name, parts[0].weight, value)
 
 
-def instructions(
-    own: Learning, phases: Sequence[Phase], data: Data, teachers: Mapping[str, nn.Module | Learning]
-) -> list[Instruction]:
+def build_criteria(
+    trainer: NetworkTrainer, phases: Sequence[PhasePlan], data: Data, teachers: Mapping[str, nn.Module | NetworkTrainer]
+) -> list[Criterion]:
     """One for all teachers together, or one for each where their losses are averaged."""
-    learner = own.learner
+    learner = trainer.learner
     if learner.method is None or not learner.teachers:
         return []
     pairs = pairs_of(learner, phases, data)
@@ -276,39 +276,39 @@ def instructions(
     found = []
     for number, roles in enumerate(groups):
         share = weights[number] / sum(weights) if apart else 1.0
-        instruction = Instruction(learner.method, pairs[number], own.labels, seed=learner.seed, weight=share)
+        instruction = Criterion(learner.method, pairs[number], trainer.labels, seed=learner.seed, weight=share)
         instruction.combine, instruction.weights = learner.combine, weights
-        instruction.sources = [_source(teachers[role], own, instruction.teacher_paths) for role in roles]
+        instruction.teachers = [_source(teachers[role], trainer, instruction.teacher_paths) for role in roles]
         found.append(instruction)
     return found
 
 
-def _source(teacher: nn.Module | Learning, own: Learning, paths: dict[str, str]) -> Source:
-    if isinstance(teacher, Learning):
+def _source(teacher: nn.Module | NetworkTrainer, own: NetworkTrainer, paths: dict[str, str]) -> Teacher:
+    if isinstance(teacher, NetworkTrainer):
         teacher.paths |= paths
         return teacher
-    return Teaching(teacher, own.examples, paths, own.compute)
+    return FrozenTeacher(teacher, own.examples, paths, own.compute)
 
 
-def pool(own: Learning) -> Tensor:
+def pool(trainer: NetworkTrainer) -> Tensor:
     """Positions of the examples that a learner sees among those shown."""
-    everything = torch.arange(len(own.labels), device=own.labels.device)
-    learner = own.learner
+    everything = torch.arange(len(trainer.labels), device=trainer.labels.device)
+    learner = trainer.learner
     if learner.sees == ALL:
         return everything
-    is_labelled = own.labels >= 0
+    is_labelled = trainer.labels >= 0
     if learner.sees == LABELLED:
         return everything[is_labelled]
-    return everything[is_labelled | sure(own, learner.confidence, learner.is_balanced)]
+    return everything[is_labelled | confident_examples(trainer, learner.confidence, learner.is_balanced)]
 
 
-def sure(own: Learning, confidence: float, is_balanced: bool) -> Tensor:
+def confident_examples(trainer: NetworkTrainer, confidence: float, is_balanced: bool) -> Tensor:
     """(N,) whether the teacher is that sure of an example; ``is_balanced``: of every class only the surest ones, as
     many as a class has on average. Xie et al., "Self-training with Noisy Student improves ImageNet classification"
     (2020), section 2."""
-    teacher = own.instructions[0].sources[0]
-    assert isinstance(teacher, Teaching), "only a trained teacher can be sure before the first step"
-    certainty, answer = teacher.clean().softmax(1).max(1)
+    teacher = trainer.criteria[0].teachers[0]
+    assert isinstance(teacher, FrozenTeacher), "only a trained teacher can be sure before the first step"
+    certainty, answer = teacher.clean_logits().softmax(1).max(1)
     kept = certainty >= confidence
     found = set(answer[kept].tolist())
     if is_balanced and found:

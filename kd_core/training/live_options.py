@@ -8,34 +8,34 @@ from kd_core.base.events import Adjusted
 from kd_core.config.run import RunConfig
 
 
-class Live:
+class LiveOptions:
     """``repeat``: changes once made by hand, which come into force again where they did. Those of earlier steps than
     the run begins at do nothing: they are in force already."""
 
     def __init__(self, config: RunConfig, repeat: Sequence[Adjusted]) -> None:
         self._allowed = config.live_options()
         self.values: dict[str, float] = config.live_values()  # in force
-        self.wanted: dict[str, float] = {}  # before the next step
+        self.pending: dict[str, float] = {}  # before the next step
         self._repeat: dict[tuple[str, int], dict[str, float]] = {}
         for change in repeat:
             self._repeat.setdefault((change.phase, change.step), {})[change.option] = change.new
 
-    def ask(self, changes: Mapping[str, float]) -> None:
+    def request(self, changes: Mapping[str, float]) -> None:
         """Raises ValueError."""
         for name, value in changes.items():
             if name not in self._allowed:
                 raise ValueError(f"{name}: cannot be changed while a run trains; {', '.join(self._allowed)} can.")
-            self.wanted[name] = self._allowed[name].check(name, value)
+            self.pending[name] = self._allowed[name].check(name, value)
 
-    def change(self, phase: str, step: int) -> list[Adjusted]:
+    def apply_due(self, phase: str, step: int) -> list[Adjusted]:
         """Puts into force what is due before step ``step + 1`` of a phase, and says what has changed."""
-        self.wanted |= self._repeat.pop((phase, step), {})
+        self.pending |= self._repeat.pop((phase, step), {})
         said = [
             Adjusted(phase, step, option, self.values[option], value)
-            for option, value in self.wanted.items()
+            for option, value in self.pending.items()
             if value != self.values[option]
         ]
-        self.wanted = {}
+        self.pending = {}
         self.values = self.values | {change.option: change.new for change in said}
         return said
 

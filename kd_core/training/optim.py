@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kd_core.config.recipe import COSINE, ONE_CYCLE, STEPS, Course, Recipe, TeacherRecipe
+from kd_core.config.recipe import COSINE, ONE_CYCLE, STEPS, BaseRecipe, Recipe, TeacherRecipe
 
 MOMENTUM = 0.9  # of SGD
-KINDS: Mapping[str, type[torch.optim.Optimizer]] = {
+OPTIMISER_CLASSES: Mapping[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
@@ -22,25 +22,28 @@ KINDS: Mapping[str, type[torch.optim.Optimizer]] = {
 
 
 class Optimiser:
-    """``torch`` is the optimiser of that name in torch.optim: its groups, its state and its first step are its own."""
+    """``torch_optimiser`` is the optimiser of that name in torch.optim: its groups, its state and its first step are
+    its own."""
 
     def __init__(self, recipe: Recipe | TeacherRecipe, weights: Sequence[nn.Parameter], rate: float) -> None:
         more: dict[str, Any] = {"momentum": MOMENTUM} if recipe.optimiser == "sgd" else {}
         self.kind = recipe.optimiser
-        self.torch = KINDS[self.kind](weights, lr=rate, weight_decay=recipe.weight_decay, fused=True, **more)  # type: ignore[call-arg]
+        self.torch_optimiser = OPTIMISER_CLASSES[self.kind](
+            weights, lr=rate, weight_decay=recipe.weight_decay, fused=True, **more
+        )  # type: ignore[call-arg]
         self.weights: list[Tensor] = list(weights)
         self._state: dict[str, list[Tensor]] = {}
 
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        return float(self.torch.param_groups[0]["lr"])
+        return float(self.torch_optimiser.param_groups[0]["lr"])
 
     @rate.setter
     def rate(self, rate: float) -> None:
-        self.torch.param_groups[0]["lr"] = rate
+        self.torch_optimiser.param_groups[0]["lr"] = rate
 
-    def forget(self) -> None:
+    def zero_grad(self) -> None:
         """The gradients of the last step."""
         for weight in self.weights:
             weight.grad = None
@@ -51,10 +54,10 @@ class Optimiser:
         To be called where no gradients are recorded."""
         slopes = [weight.grad for weight in self.weights if weight.grad is not None]
         if not self._state or len(slopes) < len(self.weights):
-            self.torch.step()
+            self.torch_optimiser.step()
             self._state = self._lists()
             return
-        group, state = self.torch.param_groups[0], self._state
+        group, state = self.torch_optimiser.param_groups[0], self._state
         if self.kind == "sgd":
             torch._fused_sgd_(
                 self.weights, slopes, state["momentum_buffer"],
@@ -70,14 +73,14 @@ class Optimiser:
             eps=group["eps"], amsgrad=False, maximize=False,
         )  # fmt: skip
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state_tensors(self) -> dict[str, Tensor]:
         """Its state under flat names: "3/exp_avg" belongs to the fourth weight."""
-        state = self.torch.state_dict()["state"]
+        state = self.torch_optimiser.state_dict()["state"]
         return {f"{i}/{name}": value for i, entries in state.items() for name, value in entries.items()
                 if isinstance(value, Tensor)}  # fmt: skip
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """What :meth:`tensors` gave."""
+        """What :meth:`state_tensors` gave."""
         state: dict[int, dict[str, Tensor]] = {}
         for flat, value in tensors.items():
             index, name = flat.split("/")
@@ -85,13 +88,13 @@ class Optimiser:
             # In the layout of its weight: a fused optimiser walks through both alike.
             laid = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
             state.setdefault(int(index), {})[name] = laid
-        self.torch.load_state_dict({**self.torch.state_dict(), "state": state})
+        self.torch_optimiser.load_state_dict({**self.torch_optimiser.state_dict(), "state": state})
         self._state = self._lists()
 
     def move(self, state: Mapping[str, Sequence[Tensor]]) -> None:
         """Goes on with its state in these tensors, by name and one for each weight, which get what it is now."""
         for number, weight in enumerate(self.weights):
-            own = self.torch.state[weight]
+            own = self.torch_optimiser.state[weight]
             for name, places in state.items():
                 own[name] = places[number].copy_(own.get(name, torch.zeros(())))
             if self.kind != "sgd":
@@ -105,7 +108,7 @@ class Optimiser:
 
     def _lists(self) -> dict[str, list[Tensor]]:
         """The state by name, one tensor for each weight; empty as long as some weight has none."""
-        each = [self.torch.state.get(weight, {}) for weight in self.weights]
+        each = [self.torch_optimiser.state.get(weight, {}) for weight in self.weights]
         if not each or not all(each):
             return {}
         lists = {name: [own[name] for own in each] for name in each[0]}
@@ -115,7 +118,7 @@ class Optimiser:
 RISE, LOWEST_START, LOWEST_END = 0.3, 1 / 25, 1 / 25 / 1e4  # of one cycle, as in torch.optim.lr_scheduler.OneCycleLR
 
 
-def share(course: Course, done: int, steps: int) -> float:
+def rate_factor(course: BaseRecipe, done: int, steps: int) -> float:
     """Share of the rate at the step after ``done`` of ``steps`` others.
 
     The cosine is Loshchilov & Hutter 2017 (SGDR), equation 5, without restarts; one cycle is Smith & Topin 2018 with

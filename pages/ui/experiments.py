@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from kd_core.config import presets
-from kd_core.config.comparison import Test
+from kd_core.config.comparison import TestMetrics
 from kd_core.config.presets import Claim, Preset
 from kd_core.runs import manager
 from pages.ui.app import shell
@@ -22,9 +22,9 @@ def _family(preset: str, variant: str) -> str:
     return presets.family(presets.config(presets.find(preset), variant))
 
 
-def finished(preset: Preset, variant: str) -> list[Test]:
+def finished(preset: Preset, variant: str) -> list[TestMetrics]:
     """The test results of completed runs with exactly these settings, one per seed."""
-    family = manager.shared().store.siblings(_family(preset.name, variant))
+    family = manager.get_manager().store.siblings(_family(preset.name, variant))
     return [run.test for run in family if run.test and run.state == manager.COMPLETED]
 
 
@@ -76,12 +76,12 @@ def _called(title: str, claim: Claim) -> str:
     return title if claim.what == title else f"{title}: {claim.what[:1].lower()}{claim.what[1:]}"
 
 
-def _first(tests: dict[str, list[Test]]) -> list[Test]:
+def _first(tests: dict[str, list[TestMetrics]]) -> list[TestMetrics]:
     """Teacher and baseline are the same in every variant that does not change what they see: the first that was run."""
     return next((found for found in tests.values() if found), [])
 
 
-def _here(claim: Claim, tests: Sequence[Test]) -> str:
+def _here(claim: Claim, tests: Sequence[TestMetrics]) -> str:
     if not claim.role:
         return "no network of ours"
     found = claim.found(tests)

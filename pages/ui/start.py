@@ -6,13 +6,13 @@ import threading
 
 import streamlit as st
 
-from kd_core.config.comparison import SEEDS
+from kd_core.config.comparison import DEFAULT_SEEDS
 from kd_core.config.run import from_flat
 from kd_core.runs import manager
 from kd_core.store.store import Run, family_of
 from pages.ui.app import auth
-from pages.ui.app.actions import unasked
-from pages.ui.app.errors import spared
+from pages.ui.app.actions import start_automatically
+from pages.ui.app.errors import catch_errors
 from pages.ui.run import live_controls
 from pages.ui.run import verdict as verdicts
 
@@ -40,9 +40,9 @@ _lock = threading.Lock()
 _begun: list[str] = []
 
 
-def newest(may_begin: bool) -> str | None:
+def demo_run(may_begin: bool) -> str | None:
     """The id of the run to show. The first visitor of a server begins it, everybody else attaches to it."""
-    shared = manager.shared()
+    shared = manager.get_manager()
     with _lock:
         if _begun:
             status = shared.status(_begun[0])
@@ -56,34 +56,36 @@ def newest(may_begin: bool) -> str | None:
         family = shared.store.siblings(family_of(config))
         if not may_begin:
             return next((run.id for run in family if run.seed == config.seed and run.state == manager.COMPLETED), None)
-        _begun.append(unasked(config, live_controls.PACES["Watch"]))
+        _begun.append(start_automatically(config, live_controls.PACES["Watch"]))
         known = {run.seed for run in family if run.state in (manager.COMPLETED, *manager.ACTIVE)}
-        for seed in range(SEEDS):
+        for seed in range(DEFAULT_SEEDS):
             if seed not in known | {config.seed}:
-                unasked(config.with_flat(seed=seed))
+                start_automatically(config.with_flat(seed=seed))
         return _begun[0]
 
 
 def verdict(row: Run, is_active: bool) -> None:
     """The sentence over all seeds once they are done; until then, what is being waited for."""
     if is_active or _waiting(row):
-        st.fragment(spared(_wait), run_every=1.0, key="hero verdict")(row, is_active)
+        st.fragment(catch_errors(_wait), run_every=1.0, key="hero verdict")(row, is_active)
     else:
-        verdicts.say(row)
+        verdicts.show_verdict(row)
 
 
 def _waiting(row: Run) -> int:
     """Seeds that are still to come."""
-    return sum(run.state in manager.ACTIVE for run in manager.shared().store.siblings(row.family) if run.id != row.id)
+    return sum(
+        run.state in manager.ACTIVE for run in manager.get_manager().store.siblings(row.family) if run.id != row.id
+    )
 
 
 def _wait(row: Run, was_active: bool) -> None:
-    status, waiting = manager.shared().status(row.id), _waiting(row)
+    status, waiting = manager.get_manager().status(row.id), _waiting(row)
     is_active = status is not None and status.is_active
     if is_active != was_active or not (is_active or waiting):
         st.rerun()
     with st.container(border=True, key="verdict"):
         if is_active:
-            st.markdown(f"Training now, for real. The verdict follows after {SEEDS} seeds.")
+            st.markdown(f"Training now, for real. The verdict follows after {DEFAULT_SEEDS} seeds.")
         else:
             st.markdown(f"One seed is no proof. Asking others: {waiting} still to come.")

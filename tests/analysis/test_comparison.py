@@ -46,13 +46,13 @@ def test_nothing_on_the_front_is_beaten_and_everything_else_is() -> None:
     def is_beaten(point: tuple[float, float]) -> bool:
         return any(own != point and own[0] <= point[0] and own[1] >= point[1] for own in points)
 
-    assert comparison.front(points) == [5, 0, 2, 6, 7]
-    assert set(comparison.front(points)) == {at for at, point in enumerate(points) if not is_beaten(point)}
-    assert comparison.front([]) == []
+    assert comparison.pareto_front(points) == [5, 0, 2, 6, 7]
+    assert set(comparison.pareto_front(points)) == {at for at, point in enumerate(points) if not is_beaten(point)}
+    assert comparison.pareto_front([]) == []
 
 
 def test_a_group_has_all_its_completed_seeds_and_pairs_them(store: Store) -> None:
-    (found,) = comparison.groups(store, [store.run("s1"), store.run("late")])
+    (found,) = comparison.seed_groups(store, [store.run("s1"), store.run("late")])
     assert [run.id for run in found.runs] == ["s0", "s1", "s2"]
     assert found.gains == pytest.approx({0: 10, 1: 8, 2: 14})
     students = [90, 88, 95]
@@ -60,13 +60,13 @@ def test_a_group_has_all_its_completed_seeds_and_pairs_them(store: Store) -> Non
     assert found.student.interval == pytest.approx(
         stats.t.interval(0.95, 2, loc=91, scale=stats.sem(students))
     )  # fmt: skip
-    assert found.said.outcome == "gain"
-    assert found.said.interval == pytest.approx(comparison.mean([10, 8, 14]).interval)
+    assert found.verdict.outcome == "gain"
+    assert found.verdict.interval == pytest.approx(comparison.mean([10, 8, 14]).interval)
 
 
 def test_a_family_without_a_completed_run_is_no_group(store: Store, small_with: Callable[..., RunConfig]) -> None:
     store.add("other", small_with(epochs="9"), "stopped")
-    assert comparison.groups(store, [store.run("other")]) == []
+    assert comparison.seed_groups(store, [store.run("other")]) == []
 
 
 def test_one_seed_has_no_interval() -> None:
@@ -75,8 +75,8 @@ def test_one_seed_has_no_interval() -> None:
 
 def test_a_network_is_judged_only_where_the_test_split_was_asked(store: Store) -> None:
     networks = [Network(role, "MLP", 1, 2, 3, "") for role in ("teacher", "student", "baseline")]
-    found = comparison.standings(store.run("s0"), networks)
+    found = comparison.network_results(store.run("s0"), networks)
     assert [(own.network.role, own.accuracy, own.agreement) for own in found] == [
         ("student", 0.9, 0.7), ("baseline", 0.8, None),
     ]  # fmt: skip
-    assert comparison.standings(store.run("late"), networks) == []
+    assert comparison.network_results(store.run("late"), networks) == []

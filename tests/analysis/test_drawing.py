@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from kd_core.analysis import drawing
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.datasets import load
 
 
@@ -42,7 +42,7 @@ def test_a_drawing_is_moved_and_scaled_like_the_data_were() -> None:
 
 @pytest.mark.parametrize(("drawn", "digit"), [(UPRIGHT, 1), (ROUND, 0)])
 def test_a_drawn_digit_is_nearest_to_the_mean_of_its_class(drawn: str, digit: int) -> None:
-    data = load(find("datasets", "digits")())
+    data = load(find_plugin("datasets", "digits")())
     means = torch.stack([data.train.inputs[data.train.labels == label].mean(0) for label in range(10)])
     distances = (means - drawing.network_input(data, drawn)).flatten(1).norm(dim=1)
     assert distances.argmin() == digit
@@ -51,14 +51,14 @@ def test_a_drawn_digit_is_nearest_to_the_mean_of_its_class(drawn: str, digit: in
 @pytest.mark.parametrize("text", ["A", "AB?D", "AAAA..BB", "...", "ÄÄ", "<b>"])
 def test_what_is_no_drawing_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="this is no drawing"):
-        drawing.network_input(load(find("datasets", "digits")()), text)
+        drawing.network_input(load(find_plugin("datasets", "digits")()), text)
 
 
 @pytest.mark.parametrize("text", ["1", "1,2,3", "a,b", "nan,0", "inf,1", "1e9,0", "AABB"])
 def test_what_is_no_point_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="this is no point"):
-        drawing.network_input(load(find("datasets", "moons")()), text)
+        drawing.network_input(load(find_plugin("datasets", "moons")()), text)
 
 
 def test_a_point_is_its_coordinates() -> None:
-    assert drawing.network_input(load(find("datasets", "moons")()), "0.5,-1.25").tolist() == [[0.5, -1.25]]
+    assert drawing.network_input(load(find_plugin("datasets", "moons")()), "0.5,-1.25").tolist() == [[0.5, -1.25]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kd_core.analysis import latency
-from kd_core.analysis.latency import Latency, Stopwatch, kind_of, summary
+from kd_core.analysis.latency import Latency, LatencyMeter, latency_key, summary
 from kd_core.base.events import Network
 from kd_core.config.run import RunConfig
 from tools.testing.waiting import wait
@@ -27,7 +27,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise ValueError("It is made of other networks.")
         return [summary([0.001, 0.002, 0.003], batch) for batch in latency.BATCHES]
 
-    monkeypatch.setattr(latency, "measured", pretend)
+    monkeypatch.setattr(latency, "measure_latency", pretend)
     return asked
 
 
@@ -44,41 +44,41 @@ def test_p95_is_a_time_that_95_of_100_passes_do_not_exceed() -> None:
 def test_a_kind_is_measured_once_and_kept_for_the_next_process(
     tmp_path: Path, small: RunConfig, measured: list[str]
 ) -> None:
-    watch = Stopwatch(tmp_path / "latency.json")
+    watch = LatencyMeter(tmp_path / "latency.json")
     for network in (STUDENT, replace(STUDENT, role="baseline"), replace(STUDENT, parameters=5)):
         watch.ask(small.to_json(), network)
     wait(lambda: not watch.waiting)
     assert measured == ["student", "student"]  # the baseline has the same layers
-    again = Stopwatch(tmp_path / "latency.json")
+    again = LatencyMeter(tmp_path / "latency.json")
     again.ask(small.to_json(), STUDENT)
     assert not again.waiting
-    assert again.known()[kind_of(STUDENT)][1] == Latency(64, 0.002, 0.003, 3)
+    assert again.known()[latency_key(STUDENT)][1] == Latency(64, 0.002, 0.003, 3)
 
 
 def test_what_cannot_be_measured_is_said_and_the_rest_goes_on(
     tmp_path: Path, small: RunConfig, measured: list[str]
 ) -> None:
-    watch = Stopwatch(tmp_path / "latency.json")
+    watch = LatencyMeter(tmp_path / "latency.json")
     made = replace(STUDENT, role="made", model="average")
     watch.ask(small.to_json(), made)
     watch.ask(small.to_json(), STUDENT)
     wait(lambda: not watch.waiting)
-    assert watch.failed(kind_of(made)) == "It is made of other networks."
-    assert list(watch.known()) == [kind_of(STUDENT)]
+    assert watch.failed(latency_key(made)) == "It is made of other networks."
+    assert list(watch.known()) == [latency_key(STUDENT)]
 
 
 def test_a_damaged_file_costs_nothing_but_the_measurements(tmp_path: Path) -> None:
     path = tmp_path / "latency.json"
     path.write_text('{"MLP": 3', encoding="utf-8")
-    assert Stopwatch(path).known() == {}
+    assert LatencyMeter(path).known() == {}
 
 
 def test_a_real_network_is_timed_one_by_one_and_in_batches(
     small: RunConfig, small_with: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kd_core.nn.cost.PATIENCE", 0.02)
-    one, many = latency.measured(small, "student")
+    one, many = latency.measure_latency(small, "student")
     assert (one.batch, many.batch) == (1, 64)
     assert 0 < one.median <= one.p95
     with pytest.raises(ValueError, match="made of other networks"):
-        latency.measured(small_with(scheme="merge", dataset="digits"), "teacher")
+        latency.measure_latency(small_with(scheme="merge", dataset="digits"), "teacher")

@@ -7,12 +7,12 @@ import statistics
 import pytest
 
 from kd_core.analysis import sweep_results
-from kd_core.analysis.sweep_results import Atlas
+from kd_core.analysis.sweep_results import SweepResults
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.runs.manager import Runs
-from kd_core.store.queries import Ledger
-from kd_core.store.records import Look
+from kd_core.runs.manager import RunManager
+from kd_core.store.queries import RunQueries
+from kd_core.store.records import LatestEvaluation
 from tools.testing.waiting import wait_for_end
 
 GRID = (Axis("temperature", ("8", "2", "4")), Axis("alpha", ("0.3", "0.9")))
@@ -21,8 +21,8 @@ GRID = (Axis("temperature", ("8", "2", "4")), Axis("alpha", ("0.3", "0.9")))
 def filled(config: RunConfig, *accuracies: tuple[float | None, float | None], seeds: int = 2, state: str = "completed"):
     sweep = Sweep(config, GRID, tuple(range(seeds)))
     given = [*accuracies, *[(None, None)] * (sweep.count - len(accuracies))]
-    looks = [Look(f"r{at}", at % seeds, state, *pair, epoch=at) for at, pair in enumerate(given)]
-    return sweep_results.charted(sweep, looks)
+    looks = [LatestEvaluation(f"r{at}", at % seeds, state, *pair, epoch=at) for at, pair in enumerate(given)]
+    return sweep_results.collect_results(sweep, looks)
 
 
 def test_a_cell_has_the_mean_of_its_seeds_and_the_paired_gain(small: RunConfig) -> None:
@@ -74,19 +74,19 @@ def test_the_time_left_goes_on_at_the_average_pace() -> None:
 def test_a_sweep_with_runs_missing_is_refused_with_both_numbers(small: RunConfig) -> None:
     sweep = Sweep(small, GRID, (0, 1))
     with pytest.raises(ValueError, match="has 12 runs, and 1 of them"):
-        sweep_results.charted(sweep, [Look("a", 0, "completed")])
+        sweep_results.collect_results(sweep, [LatestEvaluation("a", 0, "completed")])
 
 
-def test_the_looks_read_are_the_last_ones_of_every_run(runs: Runs, small: RunConfig) -> None:
+def test_the_looks_read_are_the_last_ones_of_every_run(runs: RunManager, small: RunConfig) -> None:
     sweep = Sweep(small, GRID, (0, 1))
     name = runs.start_sweep(sweep)
     assert wait_for_end(runs, name) == "completed"
-    looks = Ledger(runs.store).looks(name, "student", "baseline")
+    looks = RunQueries(runs.store).latest_evaluations(name, "student", "baseline")
     members = runs.store.members(name)
     assert [look.run for look in looks] == [member.id for member in members]
     for look in (looks[0], looks[-1]):
         last = [event for _, event in runs.store.events(look.run, kinds=["validated"])][-1]
         assert (look.accuracy, look.control) == (last.accuracy["student"], last.accuracy["baseline"])
         assert look.epoch == last.epoch == 6
-    found: Atlas = sweep_results.charted(sweep, looks)
+    found: SweepResults = sweep_results.collect_results(sweep, looks)
     assert found.complete == 6

@@ -52,7 +52,7 @@ def recognised(students: list[float], baselines: list[float]) -> list[dict]:
 
 
 def test_a_share_of_some_examples_says_of_which_and_who_recognises_how_many() -> None:
-    found = verdict(recognised([0.729], [0.396]), MISSING.filled("8"))
+    found = verdict(recognised([0.729], [0.396]), MISSING.with_omitted_class("8"))
     assert found.sentence.startswith(
         "Of class 8, which neither saw, the student recognises 72.9 %, the baseline 39.6 %: +33.3 points."
     )
@@ -60,7 +60,7 @@ def test_a_share_of_some_examples_says_of_which_and_who_recognises_how_many() ->
 
 
 def test_a_share_of_some_examples_has_seeds_and_an_interval_too() -> None:
-    found = verdict(recognised([0.70, 0.72, 0.74], [0.40, 0.41, 0.42]), MISSING.filled("8"))
+    found = verdict(recognised([0.70, 0.72, 0.74], [0.40, 0.41, 0.42]), MISSING.with_omitted_class("8"))
     assert found.outcome == "gain"
     assert "the student recognises 72.0 %, the baseline 41.0 %, over 3 seeds: +31.0 points (95 % interval" in (
         found.sentence

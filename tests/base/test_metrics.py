@@ -20,7 +20,7 @@ def labels() -> torch.Tensor:
 def test_accuracy_and_loss_equal_scikit_learn(logits: torch.Tensor, labels: torch.Tensor) -> None:
     shares = logits.double().softmax(1)
     assert metrics.accuracy(logits, labels) == accuracy_score(labels, shares.argmax(1))
-    assert metrics.loss(logits, labels) == pytest.approx(log_loss(labels, shares.numpy()), rel=1e-9)
+    assert metrics.nll(logits, labels) == pytest.approx(log_loss(labels, shares.numpy()), rel=1e-9)
 
 
 def test_agreement_is_about_the_teacher_and_not_about_being_right(logits: torch.Tensor, labels: torch.Tensor) -> None:
@@ -46,9 +46,9 @@ def test_the_best_temperature_has_the_least_loss_of_all(logits: torch.Tensor, la
     guesses = torch.where(torch.rand(200, generator=torch.Generator().manual_seed(6)) < 0.6, logits.argmax(1), labels)
     best = metrics.best_temperature(logits, guesses, 0.1, 50)
     grid = [0.1 * 1.01**n for n in range(620)]
-    losses = [metrics.loss(logits / temperature, guesses) for temperature in grid]
+    losses = [metrics.nll(logits / temperature, guesses) for temperature in grid]
     assert best == pytest.approx(grid[losses.index(min(losses))], rel=0.011)
-    assert metrics.loss(logits / best, guesses) <= min(losses)
+    assert metrics.nll(logits / best, guesses) <= min(losses)
     # Logits three times as large need three times the temperature.
     assert metrics.best_temperature(3 * logits, guesses, 0.1, 50) == pytest.approx(3 * best, rel=1e-6)
 
@@ -60,5 +60,5 @@ def test_a_network_that_is_always_right_wants_the_lowest_temperature_and_a_wrong
 
 
 def test_judge_has_the_agreement_only_where_there_is_a_teacher(logits: torch.Tensor, labels: torch.Tensor) -> None:
-    assert "agreement" not in metrics.judge(logits, labels)
-    assert metrics.judge(logits, labels, logits)["agreement"] == 1.0
+    assert "agreement" not in metrics.compute_metrics(logits, labels)
+    assert metrics.compute_metrics(logits, labels, logits)["agreement"] == 1.0

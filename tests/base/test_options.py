@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_core.base.options import Options, as_text, choice, number, options_of, switch, whole, widths
+from kd_core.base.options import Options, as_text, boolean, choice, integer, number, options_of, widths
 
 
 @dataclass(frozen=True)
 class Example(Options):
     share: float = number(0.5, 0.0, 1.0, "A share.")
-    count: int = whole(3, 1, 10, "A count.")
+    count: int = integer(3, 1, 10, "A count.")
     layers: tuple[int, ...] = widths((8,), 1, 64, "Layers.")
     kind: str = choice("a", ("a", "b"), "A kind.")
-    is_on: bool = switch(True, "On.")
+    is_on: bool = boolean(True, "On.")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from kd_core.base import process
 
 def test_the_interpreter_is_shared_until_the_last_of_two_trainings_ends_in_whatever_order() -> None:
     before = sys.getswitchinterval()
-    first, second = process.shared(), process.shared()
+    first, second = process.short_switch_interval(), process.short_switch_interval()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -20,6 +20,6 @@ def test_the_interpreter_is_shared_until_the_last_of_two_trainings_ends_in_whate
 
 def test_a_training_that_fails_gives_the_interpreter_back_as_it_was() -> None:
     before = sys.getswitchinterval()
-    with pytest.raises(RuntimeError, match="no memory"), process.shared():
+    with pytest.raises(RuntimeError, match="no memory"), process.short_switch_interval():
         raise RuntimeError("no memory")
     assert sys.getswitchinterval() == pytest.approx(before)

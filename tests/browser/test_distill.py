@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 from tools.testing.app_server import Server
 from tools.testing.waiting import wait
 
@@ -176,7 +176,7 @@ def test_clicks_in_other_tabs_change_no_number(server: Server, new_page: New) ->
         other.wait_for_timeout(150)
     store = server.store()
     wait(lambda: store.run(run).state == "completed", 60)
-    expected = list(Training(from_flat({"dataset": "moons", "epochs": "60", "seed": "11"})))
+    expected = list(Trainer(from_flat({"dataset": "moons", "epochs": "60", "seed": "11"})))
     assert [event for _, event in store.events(run)] == expected
 
 

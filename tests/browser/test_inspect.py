@@ -7,9 +7,9 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from kd_core.analysis import error_analysis
-from kd_core.analysis.replay import Recall
+from kd_core.analysis.replay import Replay
 from kd_core.config.run import from_flat
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from tools.testing.app_server import Server
 from tools.testing.waiting import wait_for_end
 
@@ -19,11 +19,11 @@ CAST = {"teacher": "teacher", "student": "student", "baseline": "baseline"}
 def test_behind_every_count_are_its_examples_and_all_that_was_chosen_is_in_the_address(
     start_server: Callable[[], Server], new_page: Callable[..., Page], tmp_path: Path
 ) -> None:
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     run = runs.start(from_flat({"dataset": "moons", "epochs": "6", "teacher_epochs": "2"}))
     wait_for_end(runs, run, 60)
-    recall = Recall(runs.store, runs.store.run(run))
-    seen = error_analysis.inspect(recall, recall.at(-1), CAST)
+    recall = Replay(runs.store, runs.store.run(run))
+    seen = error_analysis.analyse(recall, recall.snapshot_at(-1), CAST)
     runs.close()
     count = seen.counts("student")[0][1]
     assert count  # else there is nothing to click
@@ -40,12 +40,12 @@ def test_behind_every_count_are_its_examples_and_all_that_was_chosen_is_in_the_a
     cards = page.locator(".dst-deck").get_by_role("radio")
     expect(page.get_by_text(f"One cell · {count}")).to_be_visible()
     expect(cards).to_have_count(min(count, 24))
-    for at in seen.group("cell", "student", (0, 1))[:24]:
+    for at in seen.examples("cell", "student", (0, 1))[:24]:
         expect(page.get_by_role("radio", name=f"Example {at}, true class A")).to_have_count(1)
 
     cards.first.focus()
     page.keyboard.press("ArrowRight")
-    second = seen.group("cell", "student", (0, 1))[1]
+    second = seen.examples("cell", "student", (0, 1))[1]
     page.wait_for_function(f"() => location.search.includes('example={second}')")
     expect(page.get_by_text(f"Test example {seen.rows[second]}, true class A")).to_be_visible()
 

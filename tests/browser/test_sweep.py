@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from kd_core.store.queries import Ledger
+from kd_core.store.queries import RunQueries
 from tests.browser.conftest import SHOTS, whole_picture
 from tools.testing.app_server import Server
 
@@ -94,5 +94,5 @@ def test_a_paused_sweep_stands_still_through_a_reload_and_goes_on_to_its_end(
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     expect(page.get_by_text("All 4 runs are complete")).to_be_visible(timeout=LOADED)
     expect(page.get_by_role("button", name="Confirm on test")).to_be_enabled()
-    looks = Ledger(server.store()).looks(parameter(page, "sweep"), "student", "baseline")
+    looks = RunQueries(server.store()).latest_evaluations(parameter(page, "sweep"), "student", "baseline")
     assert [look.epoch for look in looks] == [2000] * 4

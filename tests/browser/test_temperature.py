@@ -13,7 +13,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 from kd_core.analysis import drawing as drawing_module
-from kd_core.analysis.replay import TAUGHT, TEST, Recall
+from kd_core.analysis.replay import TAUGHT, TEST, Replay
 from kd_core.base import metrics
 from kd_core.methods.soft_targets import soft_targets
 from tests.browser.conftest import SHOTS, whole_picture
@@ -71,14 +71,14 @@ def train(server: Server, browser: object, settings: str) -> str:
     return run
 
 
-def visit(page: Page, server: Server, run: str, **lens: object) -> Recall:
+def visit(page: Page, server: Server, run: str, **lens: object) -> Replay:
     page.goto(f"{server.url}/temperature?run={run}" + "".join(f"&{name}={value}" for name, value in lens.items()))
     page.locator(".dst-softened").scroll_into_view_if_needed()  # it is drawn where it can be seen
     expect(page.locator(".dst-softened .dst-title")).not_to_be_empty()
     page.get_by_role("heading", level=1).scroll_into_view_if_needed()
     page.wait_for_timeout(800)
     store = server.store()
-    return Recall(store, store.run(run))
+    return Replay(store, store.run(run))
 
 
 def handle(page: Page):
@@ -122,7 +122,7 @@ def test_sixty_moves_of_the_handle_are_sixty_redraws_and_no_word_to_the_server(
 def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: New, run: str, tmp_path: Path) -> None:
     page = new_page(height=1000)
     recall = visit(page, server, run, temperature="2.5", image="17", alpha="0.7", epoch="12")
-    moment, temperature = recall.at(12), 2.5
+    moment, temperature = recall.snapshot_at(12), 2.5
     logits, labels = recall.logits(moment), recall.splits[TEST].labels
     roles = ("teacher", "student", "baseline")
     near = lambda value: pytest.approx(value, rel=1e-6, abs=1e-6)  # noqa: E731
@@ -149,7 +149,7 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
     validation = recall.splits["validation"].labels
     for row in rows:
         for role in roles:
-            loss = metrics.loss(logits[role]["validation"].double() / float(row["temperature"]), validation)
+            loss = metrics.nll(logits[role]["validation"].double() / float(row["temperature"]), validation)
             assert float(row[role]) == near(loss)
     for role in roles:
         best = next(row for row in rows if row["what"] == f"best of the {role}")
@@ -201,7 +201,7 @@ def length_of_gradient(loss: Callable, student: torch.Tensor, other: torch.Tenso
 def test_the_readouts_say_what_the_formulas_say(server: Server, new_page: New, run: str) -> None:
     page = new_page()
     recall = visit(page, server, run, temperature="4", image="3", first="4", second="9")
-    logits = {role: rows[TEST][3] for role, rows in recall.logits(recall.at(-1)).items()}
+    logits = {role: rows[TEST][3] for role, rows in recall.logits(recall.snapshot_at(-1)).items()}
     said = page.locator(".dst-softened .dst-readouts").inner_text()
     teacher, student = (soften(logits[role], 4) for role in ("teacher", "student"))
     kl = (teacher * (teacher.log() - student.log())).sum().item()
@@ -249,7 +249,7 @@ def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
     page.wait_for_function("() => location.search.includes('drawing=')")
     page.wait_for_timeout(500)
     drawing = re.search(r"drawing=([\w.-]+)", page.url).group(1)
-    answer = recall.answer(recall.at(-1), drawing)
+    answer = recall.answer(recall.snapshot_at(-1), drawing)
     rows = numbers(page, "softened", tmp_path)
     for role, expected in answer.items():
         assert [float(row[f"{role} logit"]) for row in rows] == pytest.approx(expected, abs=1e-6)
@@ -303,7 +303,7 @@ def test_what_is_looked_at_stays_when_the_run_ends(server: Server, new_page: New
 def test_examples_can_be_filtered_and_the_counts_are_right(server: Server, new_page: New, run: str) -> None:
     page = new_page()
     recall = visit(page, server, run)
-    logits, labels = recall.logits(recall.at(-1)), recall.splits[TEST].labels
+    logits, labels = recall.logits(recall.snapshot_at(-1)), recall.splits[TEST].labels
     wrong = (logits["student"][TEST].argmax(1) != labels).sum().item()
     disagree = (logits["student"][TEST].argmax(1) != logits["teacher"][TEST].argmax(1)).sum().item()
     expect(page.get_by_role("button", name=re.compile(rf"disagree.*\({disagree}\)", re.IGNORECASE))).to_be_visible()

@@ -4,9 +4,9 @@ import pytest
 
 from kd_core.__main__ import main
 from kd_core.base.events import to_json
-from kd_core.base.registry import GROUPS, members
+from kd_core.base.registry import GROUPS, plugins
 from kd_core.config.run import from_flat
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 
 QUICK = ["--epochs", "2", "--teacher-epochs", "1"]
 
@@ -19,7 +19,7 @@ def test_train_prints_every_event_as_a_line_of_json_and_the_test_accuracies_last
     assert main(["train", *chosen, *QUICK]) == 0
     lines = capsys.readouterr().out.splitlines()
     config = from_flat({"epochs": "2", "teacher_epochs": "1"})
-    assert lines == [to_json(event) for event in Training(config)]
+    assert lines == [to_json(event) for event in Trainer(config)]
     last = json.loads(lines[-1])
     assert last["event"] == "finished"
     assert set(last["test_accuracy"]) == {"teacher", "student", "baseline"}
@@ -44,7 +44,7 @@ def test_list_describes_every_choice_with_options_family_and_paper(capsys: pytes
     assert main(["list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert {group: [choice["name"] for choice in listed[group]] for group in GROUPS} == {
-        group: list(members(group)) for group in GROUPS
+        group: list(plugins(group)) for group in GROUPS
     }
     soft = next(choice for choice in listed["methods"] if choice["name"] == "soft_targets")
     assert soft["family"] == "response"
@@ -55,7 +55,7 @@ def test_list_describes_every_choice_with_options_family_and_paper(capsys: pytes
 def test_list_in_words_names_every_choice(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for group in GROUPS for name in members(group))
+    assert all(name in shown for group in GROUPS for name in plugins(group))
 
 
 def test_luck_asks_five_seeds_with_one_teacher_and_gives_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:

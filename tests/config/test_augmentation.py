@@ -9,9 +9,9 @@ from kd_core.config.run import from_flat, read_flat
 from kd_core.datasets import Data, Split, load
 from kd_core.datasets.digits import Digits
 from kd_core.methods import label_part
-from kd_core.nn.inference import answers
+from kd_core.nn.inference import predict_logits
 from kd_core.training.data import Examples
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def data() -> Data:
 
 
 def pixels_of(data: Data, augmentation: Augmentation, seed: int) -> torch.Tensor:
-    return data.pixels(augmentation.view(data.train.inputs[:64], data, seed))[:, 0].int()
+    return data.pixels(augmentation.transform(data.train.inputs[:64], data, seed))[:, 0].int()
 
 
 def test_a_crop_is_a_piece_of_the_image_with_a_black_margin_and_each_image_has_its_own(data: Data) -> None:
@@ -75,25 +75,25 @@ def test_a_blend_is_the_sum_of_two_images_and_keeps_both_labels(data: Data) -> N
 
 def test_the_teacher_is_asked_about_the_very_view_that_the_student_sees() -> None:
     config = from_flat({"dataset": "digits", "epochs": "1", "teacher_epochs": "1", "crop": "2", "mixup": "1"})
-    training = Training(config)
+    training = Trainer(config)
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
             break
-    lesson = training._lesson
+    lesson = training._phase_trainer
     assert lesson is not None
-    source = lesson.learning[0].instructions[0].sources[0]
+    source = lesson.trainers[0].criteria[0].teachers[0]
     seen = []
     for seed in (1, 2):
         batch = lesson.examples.batch(torch.arange(5), seed)
-        said, _ = source.of(batch)
-        torch.testing.assert_close(said, answers(training.networks["teacher"], batch.inputs))
+        said, _ = source.outputs(batch)
+        torch.testing.assert_close(said, predict_logits(training.networks["teacher"], batch.inputs))
         seen.append(said)
     assert not torch.equal(*seen)
 
 
 def test_student_and_baseline_see_the_same_view() -> None:
     config = from_flat({"dataset": "digits", "epochs": "2", "teacher_epochs": "1", "crop": "2", "alpha": "0"})
-    for event in Training(config):
+    for event in Trainer(config):
         if isinstance(event, Step) and event.phase == "students":
             assert event.loss["student"] == event.loss["baseline"]  # with the labels alone they are the same
 
@@ -110,7 +110,7 @@ def test_examples_that_do_not_fit_on_the_device_come_batch_by_batch_and_change_n
     monkeypatch: pytest.MonkeyPatch, data: Data
 ) -> None:
     config = from_flat({"dataset": "digits", "epochs": "2", "teacher_epochs": "2"})
-    resident = list(Training(config))
+    resident = list(Trainer(config))
     monkeypatch.setattr("kd_core.training.data.free_memory", lambda _: 1000.0)
     assert not Examples(Split(data.train.inputs, data.train.labels), data, torch.device("cpu")).is_resident
-    assert list(Training(config)) == resident
+    assert list(Trainer(config)) == resident

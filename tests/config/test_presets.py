@@ -11,14 +11,16 @@ from kd_core.base.registry import make
 from kd_core.config import presets
 from kd_core.config.presets import Claim
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.methods import Signals, total
+from kd_core.methods import LossInputs, total_loss
 from kd_core.schemes import plan_of
 from kd_core.store.store import family_of
-from kd_core.training.loop import Training
-from kd_core.training.optim import share
+from kd_core.training.loop import Trainer
+from kd_core.training.optim import rate_factor
 from tools.docs import presets_table
 
-EVERY = [(preset, variant.name) for preset in presets.listed() for variant in (preset.variants or (preset.variant(),))]
+EVERY = [
+    (preset, variant.name) for preset in presets.all_presets() for variant in (preset.variants or (preset.variant(),))
+]
 NAMES = [f"{preset.name} {variant}".strip() for preset, variant in EVERY]
 every = pytest.mark.parametrize(("preset", "variant"), EVERY, ids=NAMES)
 with_data = pytest.mark.usefixtures("tiny")  # data sets that are fetched are here, and small
@@ -30,7 +32,7 @@ def config_of(name: str, variant: str = "") -> RunConfig:
 
 def rates(recipe, epochs: int) -> list[float]:
     """The learning rate of each epoch."""
-    return [recipe.learning_rate * share(recipe, epoch, epochs) for epoch in range(epochs)]
+    return [recipe.learning_rate * rate_factor(recipe, epoch, epochs) for epoch in range(epochs)]
 
 
 @with_data
@@ -69,7 +71,7 @@ TRIALS = [
 @pytest.mark.parametrize(("name", "variant"), TRIALS)
 def test_an_experiment_trains_from_end_to_end_and_every_claim_finds_its_number(name: str, variant: str) -> None:
     preset = presets.find(name)
-    *_, finished = Training(from_flat(presets.config(preset, variant, small=True)))
+    *_, finished = Trainer(from_flat(presets.config(preset, variant, small=True)))
     assert finished.outcome == "completed"
     for claim in presets.claims(preset, variant):
         assert bool(claim.found([finished.test])) == bool(claim.role), claim
@@ -79,16 +81,16 @@ def test_an_experiment_trains_from_end_to_end_and_every_claim_finds_its_number(n
 @every
 def test_every_claim_names_a_network_of_its_experiment(preset, variant: str) -> None:
     phases = plan_of(from_flat(presets.config(preset, variant)))
-    roles = {own.role for phase in phases for own in phase.everyone}
+    roles = {own.role for phase in phases for own in phase.networks}
     for claim in presets.claims(preset, variant):
         assert claim.role in roles | {""}, claim
         assert claim.measure in presets.UNITS
 
 
 def test_names_are_unique_and_every_experiment_says_what_differs() -> None:
-    names = [preset.name for preset in presets.listed()]
+    names = [preset.name for preset in presets.all_presets()]
     assert len(set(names)) == len(names)
-    for preset in presets.listed():
+    for preset in presets.all_presets():
         assert all(sentence.endswith(".") for sentence in (preset.idea, *preset.notes, preset.source.about))
         assert len({variant.name for variant in preset.variants}) == len(preset.variants)
 
@@ -158,7 +160,9 @@ def test_the_loss_is_the_one_of_the_source(name: str, a: float, temperature: flo
     entropy = -(student - student.logsumexp(1, keepdim=True))[range(8), labels].mean()
     expected = (1 - a) * entropy + a * m * temperature**2 * (p * (p / q).log()).mean()
     method = config_of(name).method
-    assert total(method.parts(Signals(student, labels, teacher))).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert total_loss(method.parts(LossInputs(student, labels, teacher))).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,7 +193,7 @@ def test_a_number_of_several_seeds_has_its_spread() -> None:
 
 
 def test_nothing_is_noted_as_measured_without_its_command_and_date() -> None:
-    for name, entry in presets.measured().items():
+    for name, entry in presets.load_measurements().items():
         assert name in NAMES
         preset, variant = EVERY[NAMES.index(name)]
         assert set(entry["values"]) <= {claim.what for claim in presets.claims(preset, variant)}
@@ -200,7 +204,7 @@ def test_nothing_is_noted_as_measured_without_its_command_and_date() -> None:
 def test_the_terminal_lists_every_experiment(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["preset"]) == 0
     shown = capsys.readouterr().out
-    assert all(preset.name in shown for preset in presets.listed())
+    assert all(preset.name in shown for preset in presets.all_presets())
 
 
 def test_the_terminal_prints_settings_and_numbers_without_the_data(capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,4 +236,4 @@ def test_the_table_for_the_readme_has_every_number_and_claims_no_measurement_of_
     for line, (preset, variant), name in zip(table[2:], EVERY, NAMES, strict=True):
         assert line.startswith(f"| `{name}` |")
         assert all(claim.value in line for claim in presets.claims(preset, variant))
-        assert (name in presets.measured()) != line.endswith(f"| {presets.NOT_RUN} |")
+        assert (name in presets.load_measurements()) != line.endswith(f"| {presets.NOT_RUN} |")

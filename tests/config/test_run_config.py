@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.config.run import RunConfig, from_flat, read_flat
 
 
@@ -34,7 +34,7 @@ def test_a_configuration_of_an_earlier_version_gets_defaults_for_what_it_lacks()
     body = json.loads(from_flat({}).to_json())
     del body["basics"], body["augmentation"], body["compute"], body["method"]["alpha"]
     text = json.dumps(body)
-    assert RunConfig.from_json(text) == RunConfig.recorded(text) == from_flat({})
+    assert RunConfig.from_json(text) == RunConfig.from_json_unchecked(text) == from_flat({})
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_every_refused_setting_is_reported_at_once() -> None:
 
 
 def test_a_data_set_without_suggestions_gets_networks_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    moons = find("datasets", "moons")
-    monkeypatch.setattr(moons, "suggests", {})
+    moons = find_plugin("datasets", "moons")
+    monkeypatch.setattr(moons, "recommended", {})
     config, errors = read_flat({"dataset": "moons"})
     assert config.teacher.name == "mlp"
     assert len(errors) == 1  # the default teacher needs images, and that is said

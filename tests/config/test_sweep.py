@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from kd_core.base.registry import members
+from kd_core.base.registry import plugins
 from kd_core.config import sweep
 from kd_core.config.run import RunConfig, from_flat, read_flat
 
 
 def test_method_data_recipe_and_student_can_be_varied_and_the_seed_cannot(small: RunConfig) -> None:
-    offered = sweep.offered(small)
+    offered = sweep.sweepable_options(small)
     assert {"temperature", "alpha", "labelled", "wrong", "epochs", "learning_rate", "student_widths"} <= set(offered)
     assert not {"seed", "teacher_epochs", "milestones"} & set(offered)
     assert sweep.titles(small)["temperature"] == "Temperature T"
@@ -30,15 +30,15 @@ def test_method_data_recipe_and_student_can_be_varied_and_the_seed_cannot(small:
     ],
 )
 def test_proposed_values_surround_what_is_chosen(small: RunConfig, flat: str, values: tuple[str, ...]) -> None:
-    assert sweep.usual(small, flat) == values
+    assert sweep.default_values(small, flat) == values
 
 
-@pytest.mark.parametrize("method", sorted(members("methods")))
+@pytest.mark.parametrize("method", sorted(plugins("methods")))
 def test_every_option_of_every_method_has_values_that_a_sweep_takes(method: str) -> None:
     config = from_flat({"dataset": "digits", "student": "cnn", "method": method})
-    own = [name for name in sweep.offered(config) if name in config.method.values()]
+    own = [name for name in sweep.sweepable_options(config) if name in config.method.values()]
     for flat in own:
-        values = sweep.usual(config, flat)
+        values = sweep.default_values(config, flat)
         assert values
         for value in values:  # one by one: some go with the chosen rest only
             refused = read_flat({**config.flat(), flat: value})[1]
@@ -47,9 +47,9 @@ def test_every_option_of_every_method_has_values_that_a_sweep_takes(method: str)
 
 def test_an_option_that_is_none_is_refused_with_the_others(small: RunConfig) -> None:
     with pytest.raises(ValueError, match=r"seed cannot be varied\. Choose one of temperature, "):
-        sweep.usual(small, "seed")
+        sweep.default_values(small, "seed")
 
 
 def test_a_typed_list_is_split_at_commas_and_semicolons() -> None:
-    assert sweep.split(" 1, 2;3,, 4 ") == ("1", "2", "3", "4")
-    assert sweep.split("") == ()
+    assert sweep.parse_values(" 1, 2;3,, 4 ") == ("1", "2", "3", "4")
+    assert sweep.parse_values("") == ()

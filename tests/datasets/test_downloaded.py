@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from kd_core.base.registry import find
-from kd_core.datasets import Data, NotHereError, Split
+from kd_core.base.registry import find_plugin
+from kd_core.datasets import Data, NotAvailableError, Split
 from tools.testing.dataset_files import PUBLISHED, Part, Published
 
 Tiny = dict[str, Published]
@@ -18,7 +18,7 @@ EXACT = [name for name in PUBLISHED if name not in ("flowers102", "imagenette")]
 
 
 def loaded(name: str, **options: Any) -> Data:
-    return find("datasets", name)(**options).load()
+    return find_plugin("datasets", name)(**options).load()
 
 
 def described(data: Data, *splits: Split) -> list[tuple[int, bytes]]:
@@ -105,20 +105,22 @@ def test_the_images_without_labels_of_stl_10_are_not_kept(tiny: Tiny, data_home:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_nothing_but_the_data_is_left_after_fetching(name: str, tiny: Tiny, data_home: Path) -> None:
-    dataset = find("datasets", name)()
-    assert dataset.is_here()
+    dataset = find_plugin("datasets", name)()
+    assert dataset.is_available()
     top = {path.name for path in (data_home / "datasets" / name).iterdir()}
-    assert top == {".lock", *(place.split("/")[0] for place in dataset.places)}
-    assert {piece.place for piece in dataset.pieces()} == set(dataset.places)
+    assert top == {".lock", *(place.split("/")[0] for place in dataset.required_paths)}
+    assert {piece.place for piece in dataset.resources()} == set(dataset.required_paths)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_what_is_not_here_says_how_it_gets_here(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
-    dataset = find("datasets", name)()
-    assert not dataset.is_here()
-    assert dataset.size > 1_000_000
-    with pytest.raises(NotHereError, match=rf"not on this machine yet \(.*[MG]B\).* python -m kd_core fetch {name}\."):
+    dataset = find_plugin("datasets", name)()
+    assert not dataset.is_available()
+    assert dataset.download_size > 1_000_000
+    with pytest.raises(
+        NotAvailableError, match=rf"not on this machine yet \(.*[MG]B\).* python -m kd_core fetch {name}\."
+    ):
         dataset.load()
 
 
@@ -127,19 +129,19 @@ def test_damaged_files_are_named_and_not_unpickled(
     name: str, tiny: Tiny, data_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
-    dataset = find("datasets", name)()
+    dataset = find_plugin("datasets", name)()
     for path in (data_home / "datasets" / name).rglob("*"):
         copy = tmp_path / path.relative_to(data_home)
         if path.is_file():
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert dataset.is_here()
+    assert dataset.is_available()
     with pytest.raises(ValueError, match=rf"damaged or not all there.*datasets/{name}.*python -m kd_core fetch {name}"):
         dataset.load()
 
 
 def test_more_than_half_of_the_memory_is_refused_with_its_size(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kd_core.datasets._splits.memory", lambda: 40_000_000)
+    monkeypatch.setattr("kd_core.datasets._splits.total_memory", lambda: 40_000_000)
     with pytest.raises(ValueError, match=r"250 images of 96 × 96 pixels take 28 MB.*choose fewer pixels"):
         loaded("stl10")
     assert loaded("stl10", pixels=16).shape == (3, 16, 16)

@@ -11,13 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.config.run import read_flat
-from kd_core.datasets import Data, NotHereError
+from kd_core.datasets import Data, NotAvailableError
 
 
 def folder(path: str | Path, **options: Any) -> Any:
-    return find("datasets", "folder")(path=str(path), **options)
+    return find_plugin("datasets", "folder")(path=str(path), **options)
 
 
 def fill(root: Path, seed: int = 0, **counts: int) -> Path:
@@ -89,13 +89,13 @@ def test_a_class_needs_a_picture_for_each_split(allowed: Path) -> None:
 
 def test_nothing_is_read_where_nobody_allowed_it(tmp_path: Path) -> None:
     path = fill(tmp_path / "pets", cat=5, dog=5)
-    assert not folder(path).is_here()
-    with pytest.raises(NotHereError, match=r"only where .* set the environment variable DISTILLERY_FOLDERS"):
+    assert not folder(path).is_available()
+    with pytest.raises(NotAvailableError, match=r"only where .* set the environment variable DISTILLERY_FOLDERS"):
         folder(path).load()
 
 
 def test_no_folder_chosen_yet_says_what_to_do(allowed: Path) -> None:
-    with pytest.raises(NotHereError, match="no folder is chosen yet: name one below"):
+    with pytest.raises(NotAvailableError, match="no folder is chosen yet: name one below"):
         folder("  ").load()
     _, errors = read_flat({"dataset": "folder"})
     assert [line.split(":")[0] for line in errors] == ["dataset = folder"]
@@ -106,10 +106,10 @@ def test_outside_of_what_is_allowed_nothing_is_said_about_what_exists(allowed: P
     (allowed / "linked").symlink_to(secret, target_is_directory=True)
     said = set()
     for path in (secret, "../secret", "linked", tmp_path / "not there", "/etc", "a\0b", "x" * 400):
-        with pytest.raises(NotHereError) as error:
+        with pytest.raises(NotAvailableError) as error:
             folder(path).load()
         said.add(str(error.value).replace(str(folder(path).path)[:59], "…").split("”")[1])
-        assert not folder(path).is_here()
+        assert not folder(path).is_available()
     assert len(said) == 1
     assert str(allowed) not in said.pop()
 
@@ -122,4 +122,4 @@ def test_several_folders_may_be_allowed_and_their_own_contents_too(
     monkeypatch.setenv("DISTILLERY_FOLDERS", os.pathsep.join([str(first), str(tmp_path / "two")]))
     assert folder(first).load().classes == ("cat", "dog")
     assert folder("inner").load().classes == ("jay", "owl")
-    assert folder("inner").is_here()
+    assert folder("inner").is_available()

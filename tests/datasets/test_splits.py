@@ -5,22 +5,22 @@ import pytest
 import torch
 
 from kd_core.datasets import _splits
-from kd_core.datasets._splits import assemble, held_out, moments
+from kd_core.datasets._splits import assemble, hold_out, moments
 
 
 def test_at_most_so_many_are_held_out_and_each_class_keeps_its_share() -> None:
     labels = torch.randint(0, 3, (60_000,), generator=torch.Generator().manual_seed(0))
     labels[:600] = 3
-    rest, held = held_out(labels, 0.1, 5_000)
+    rest, held = hold_out(labels, 0.1, 5_000)
     assert 4_990 <= len(held) <= 5_000
     assert sorted([*rest.tolist(), *held.tolist()]) == list(range(60_000))
     shares = torch.bincount(labels[held]) / torch.bincount(labels)
     assert shares.tolist() == pytest.approx([1 / 12] * 4, abs=0.001)
-    assert torch.equal(held_out(labels, 0.1, 5_000)[1], held)
+    assert torch.equal(hold_out(labels, 0.1, 5_000)[1], held)
 
 
 def test_a_class_with_one_example_keeps_it() -> None:
-    rest, held = held_out(torch.tensor([0, 0, 0, 1]), 0.1)
+    rest, held = hold_out(torch.tensor([0, 0, 0, 1]), 0.1)
     assert 3 in rest.tolist()
     assert len(held) == 1
 
@@ -44,11 +44,11 @@ def test_a_label_without_a_class_is_refused() -> None:
 
 
 def test_the_memory_of_a_container_counts_where_it_is_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = _splits.memory()
+    whole = _splits.total_memory()
     assert whole > 100_000_000
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(_splits, "LIMIT", limit)
     limit.write_text("1000000\n")
-    assert _splits.memory() == 1_000_000
+    assert _splits.total_memory() == 1_000_000
     limit.write_text("max\n")
-    assert _splits.memory() >= whole
+    assert _splits.total_memory() >= whole

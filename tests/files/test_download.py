@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from kd_core.__main__ import _Line, main
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.files import download
-from kd_core.files.download import Remote, alone, fetch
+from kd_core.files.download import RemoteFile, download_file, folder_lock
 from tools.testing.dataset_files import Published
 from tools.testing.http_server import Host
 
@@ -49,13 +49,13 @@ def silent(*_: object) -> None:
     pass
 
 
-def remote(*hosts: str, md5: str = MD5) -> Remote:
-    return Remote("data.bin", tuple(f"{url}data.bin" for url in hosts), md5)
+def remote(*hosts: str, md5: str = MD5) -> RemoteFile:
+    return RemoteFile("data.bin", tuple(f"{url}data.bin" for url in hosts), md5)
 
 
 def test_a_file_arrives_whole_and_says_how_far_it_is(host: Host, tmp_path: Path) -> None:
     said: list[tuple[str, int, int]] = []
-    path = fetch(remote(host.url), tmp_path, lambda *now: said.append(now))
+    path = download_file(remote(host.url), tmp_path, lambda *now: said.append(now))
     assert path == tmp_path / "data.bin"
     assert path.read_bytes() == CONTENT
     assert said[0] == ("data.bin", 0, len(CONTENT))
@@ -65,17 +65,17 @@ def test_a_file_arrives_whole_and_says_how_far_it_is(host: Host, tmp_path: Path)
 
 def test_a_whole_file_is_not_fetched_again_and_a_damaged_one_is(host: Host, tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(CONTENT)
-    fetch(remote(host.url), tmp_path, silent)
+    download_file(remote(host.url), tmp_path, silent)
     assert host.asked == []
     (tmp_path / "data.bin").write_bytes(CONTENT[:-1] + b"x")
-    assert fetch(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
     assert host.asked == [("data.bin", "")]
 
 
 def test_half_a_file_is_resumed_where_it_stopped(host: Host, tmp_path: Path) -> None:
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:700_000])
     said: list[int] = []
-    fetch(remote(host.url), tmp_path, lambda _, done, __: said.append(done))
+    download_file(remote(host.url), tmp_path, lambda _, done, __: said.append(done))
     assert host.asked == [("data.bin", "bytes=700000-")]
     assert said[0] == 700_000
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
@@ -83,7 +83,7 @@ def test_half_a_file_is_resumed_where_it_stopped(host: Host, tmp_path: Path) -> 
 
 def test_what_breaks_off_is_resumed_in_the_same_call(host: Host, tmp_path: Path) -> None:
     host.cuts = [300_000, 300_000]
-    assert fetch(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
     assert host.asked == [("data.bin", ""), ("data.bin", "bytes=300000-"), ("data.bin", "bytes=600000-")]
 
 
@@ -96,35 +96,35 @@ def test_what_is_cancelled_stays_and_is_resumed_by_the_next_call(host: Host, tmp
             raise CancelledError
 
     with pytest.raises(CancelledError):
-        fetch(remote(host.url), tmp_path, cancel)
+        download_file(remote(host.url), tmp_path, cancel)
     begun = (tmp_path / "data.bin.part").stat().st_size
     assert 0 < begun < len(CONTENT)
-    assert fetch(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
     assert host.asked[-1] == ("data.bin", f"bytes={begun}-")
 
 
 def test_a_host_that_cannot_resume_starts_over(host: Host, tmp_path: Path) -> None:
     host.knows_ranges = False
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:700_000])
-    assert fetch(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("stale", [b"x" * 1000, CONTENT + b"more"], ids=["another beginning", "too long"])
 def test_a_part_of_another_file_is_thrown_away_and_the_file_fetched(host: Host, tmp_path: Path, stale: bytes) -> None:
     (tmp_path / "data.bin.part").write_bytes(stale)
-    assert fetch(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
 
 
 def test_a_part_that_is_whole_needs_no_more_than_a_look(host: Host, tmp_path: Path) -> None:
     (tmp_path / "data.bin.part").write_bytes(CONTENT)
-    assert fetch(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
 
 
 def test_a_wrong_checksum_removes_the_file_and_says_so(host: Host, tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"^data\.bin could not be fetched: 127\.0\.0\.1 sent .* another checksum .*\.$"
     ):
-        fetch(remote(host.url, md5="0" * 32), tmp_path, silent)
+        download_file(remote(host.url, md5="0" * 32), tmp_path, silent)
     assert list(tmp_path.iterdir()) == []
     assert len(host.asked) == 1
 
@@ -134,17 +134,17 @@ def test_the_second_mirror_helps_out_for_each_fault_of_the_first(host: Host, tmp
     for url in (nowhere(), bad.url, f"{bad.url}no/such/"):
         folder = tmp_path / hashlib.md5(url.encode()).hexdigest()
         folder.mkdir()
-        assert fetch(remote(url, host.url), folder, silent).read_bytes() == CONTENT
+        assert download_file(remote(url, host.url), folder, silent).read_bytes() == CONTENT
     bad.close()
 
 
 def test_a_host_in_trouble_is_asked_again_and_one_that_refuses_is_not(host: Host, tmp_path: Path) -> None:
     host.codes = [503, 500]
-    assert fetch(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
     host.asked.clear()
     host.codes = [403]
     with pytest.raises(ValueError, match=r"127\.0\.0\.1 answered 403 \(Forbidden\)"):
-        fetch(Remote("other.bin", (f"{host.url}other.bin",), MD5), tmp_path, silent)
+        download_file(RemoteFile("other.bin", (f"{host.url}other.bin",), MD5), tmp_path, silent)
     assert len(host.asked) == 1
 
 
@@ -152,7 +152,7 @@ def test_no_connection_is_one_sentence_with_the_host_and_the_reason(tmp_path: Pa
     with pytest.raises(
         ValueError, match=r"^There is no connection to 127\.0\.0\.1: Connection refused\. The digits, .*\.$"
     ):
-        fetch(remote(nowhere()), tmp_path, silent)
+        download_file(remote(nowhere()), tmp_path, silent)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -161,26 +161,26 @@ def test_a_host_that_says_nothing_is_given_up_after_a_while(tmp_path: Path, monk
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
         with pytest.raises(ValueError, match=r"no connection to 127\.0\.0\.1: no answer within 0 seconds"):
-            fetch(remote(url), tmp_path, silent)
+            download_file(remote(url), tmp_path, silent)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/data.bin", "data.bin", "http:///data.bin"])
 def test_only_web_addresses_with_a_host_are_fetched(url: str) -> None:
     with pytest.raises(ValueError, match="https:// or http:// alone"):
-        Remote("data.bin", (url,), MD5)
+        RemoteFile("data.bin", (url,), MD5)
 
 
 @pytest.mark.parametrize("away", ["file:///etc/hostname", "ftp://127.0.0.1/data.bin"])
 def test_a_redirection_to_anything_else_is_not_followed(host: Host, tmp_path: Path, away: str) -> None:
     host.moved = {"data.bin": away}
     with pytest.raises(ValueError, match=r"could not be fetched|no connection"):
-        fetch(remote(host.url), tmp_path, silent)
+        download_file(remote(host.url), tmp_path, silent)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_redirection_to_another_web_address_is_followed(host: Host, tmp_path: Path) -> None:
     host.moved = {"old.bin": f"{host.url}data.bin"}
-    assert fetch(Remote("data.bin", (f"{host.url}old.bin",), MD5), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(RemoteFile("data.bin", (f"{host.url}old.bin",), MD5), tmp_path, silent).read_bytes() == CONTENT
 
 
 def test_a_full_disk_is_said_before_and_while_it_is_written(
@@ -190,14 +190,14 @@ def test_a_full_disk_is_said_before_and_while_it_is_written(
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
         with pytest.raises(ValueError, match=r"The disk is full: data\.bin needs 1 MB, and 1 kB are left"):
-            fetch(remote(host.url), tmp_path, silent)
+            download_file(remote(host.url), tmp_path, silent)
     if not Path("/dev/full").exists():
         return
     (tmp_path / "data.bin.part").symlink_to("/dev/full")
     with pytest.raises(
         ValueError, match=r"^The disk is full: data\.bin does not fit into the .* left beside the data\.$"
     ):
-        fetch(remote(host.url), tmp_path, silent)
+        download_file(remote(host.url), tmp_path, silent)
 
 
 def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path, monkey
     monkeypatch.setattr(Path, "mkdir", refuse)
     with (
         pytest.raises(ValueError, match=r"^mnist cannot be written into the data folder: Permission denied\.$"),
-        alone(tmp_path / "mnist"),
+        folder_lock(tmp_path / "mnist"),
     ):
         pass
 
@@ -217,8 +217,8 @@ def test_two_threads_that_fetch_the_same_share_one_file(host: Host, tmp_path: Pa
     found: list[bytes] = []
 
     def one() -> None:
-        with alone(tmp_path):
-            found.append(fetch(remote(host.url), tmp_path, silent).read_bytes())
+        with folder_lock(tmp_path):
+            found.append(download_file(remote(host.url), tmp_path, silent).read_bytes())
 
     threads = [threading.Thread(target=one) for _ in range(4)]
     for thread in threads:
@@ -233,9 +233,9 @@ def test_a_data_set_is_fetched_from_the_terminal_and_then_is_here(
     tiny: dict[str, Published], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
-    kmnist = find("datasets", "kmnist")()
+    kmnist = find_plugin("datasets", "kmnist")()
     host = Host(tiny["kmnist"].files)
-    monkeypatch.setattr(kmnist.reader, "mirrors", [f"{host.url}KMNIST/"])
+    monkeypatch.setattr(kmnist.torchvision_class, "mirrors", [f"{host.url}KMNIST/"])
     host.cuts = [100]
     assert main(["fetch", "kmnist"]) == 0
     assert capsys.readouterr().out.endswith("Kuzushiji-MNIST is on this machine now. Licence: CC BY-SA 4.0.\n")
@@ -250,18 +250,18 @@ def test_a_failed_fetch_leaves_what_arrived_and_ends_with_one(
     tiny: dict[str, Published], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
-    svhn = find("datasets", "svhn")()
+    svhn = find_plugin("datasets", "svhn")()
     host = Host({"train_32x32.mat": tiny["svhn"].files["train_32x32.mat"]})
     listed = {key: [f"{host.url}{name}", name, md5] for key, (_, name, md5) in _svhn().split_list.items()}
     monkeypatch.setattr(_svhn(), "split_list", listed)
     assert main(["fetch", "svhn"]) == 1
     assert "svhn: test_32x32.mat could not be fetched: 127.0.0.1 answered 404" in capsys.readouterr().err
-    assert not svhn.is_here()
+    assert not svhn.is_available()
     host.files |= tiny["svhn"].files
     host.asked.clear()
     assert main(["fetch", "svhn"]) == 0
     assert [name for name, _ in host.asked] == ["test_32x32.mat"]
-    assert svhn.is_here()
+    assert svhn.is_available()
     host.close()
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.methods.attention import attention
-from kd_core.methods.contrastive import Memory, contrastive
+from kd_core.methods.contrastive import MemoryBank, contrastive
 from kd_core.methods.correlation import correlation
 from kd_core.methods.curriculum_temperature import LearnedTemperature, curriculum_temperature
 from kd_core.methods.flow import flow
@@ -20,7 +20,7 @@ from kd_core.methods.review import review
 from kd_core.methods.selectivity import selectivity
 from kd_core.methods.similarity import similarity
 from kd_core.methods.variational_information import Estimate, variational_information
-from kd_core.nn.adapters import Regressor, same_size
+from kd_core.nn.adapters import Regressor, match_sizes
 from tools.testing.golden import Golden, Loss
 
 Inputs = Mapping[str, Tensor]
@@ -44,7 +44,7 @@ def of_information(inputs: Inputs, teacher: str) -> Tensor:
     estimate.scale.data = weights.pop("log_scale")
     for name, weight in weights.items():
         estimate.means[int(name.split("_")[1])].weight.data = weight
-    student, target = same_size(inputs["fm_s0"], inputs[teacher])
+    student, target = match_sizes(inputs["fm_s0"], inputs[teacher])
     return variational_information(estimate.means(student), target, estimate.variance)
 
 
@@ -137,7 +137,7 @@ def test_two_steps_of_contrast_and_the_memory_after_them_equal_the_reference() -
     golden = Golden("crd")
     inputs = golden.inputs("normal", torch.float64)
     student, teacher = inputs["student_emb"].requires_grad_(), inputs["teacher_emb"]
-    memory = Memory(16, 32, 8, torch.arange(64), negatives=16).double()
+    memory = MemoryBank(16, 32, 8, torch.arange(64), negatives=16).double()
     for side, of in (("s", memory.student), ("t", memory.teacher)):
         of.load_state_dict(golden.tensors(torch.float64, f"w_embed_{side}_linear_"))
     memory.student_memory = golden.tensors(torch.float64)["w_contrast_memory_v1"]
@@ -162,7 +162,7 @@ def test_two_steps_of_contrast_and_the_memory_after_them_equal_the_reference() -
 
 def test_the_others_of_a_contrast_are_of_other_classes_and_all_of_them_are_drawn() -> None:
     labels = torch.tensor([2, 0, 1, 0, 2, 1, 1])
-    memory = Memory(2, 2, 2, labels, negatives=400)
+    memory = MemoryBank(2, 2, 2, labels, negatives=400)
     rows = torch.arange(7)
     candidates = memory.candidates(rows, torch.Generator().manual_seed(0))
     assert torch.equal(candidates[:, 0], rows)
@@ -172,12 +172,14 @@ def test_the_others_of_a_contrast_are_of_other_classes_and_all_of_them_are_drawn
 
 def test_in_a_contrast_an_example_without_a_label_is_like_itself_alone() -> None:
     labels = torch.tensor([0, -1, 0, -1, -1])
-    candidates = Memory(2, 2, 2, labels, negatives=400).candidates(torch.arange(5), torch.Generator().manual_seed(0))
+    candidates = MemoryBank(2, 2, 2, labels, negatives=400).candidates(
+        torch.arange(5), torch.Generator().manual_seed(0)
+    )
     assert set(candidates[1, 1:].tolist()) == {0, 2, 3, 4}
     assert set(candidates[0, 1:].tolist()) == {1, 3, 4}
 
 
 def test_with_a_single_class_every_example_is_another_one() -> None:
-    memory = Memory(2, 2, 2, torch.zeros(5, dtype=torch.long), negatives=200)
+    memory = MemoryBank(2, 2, 2, torch.zeros(5, dtype=torch.long), negatives=200)
     candidates = memory.candidates(torch.tensor([3]), torch.Generator().manual_seed(0))
     assert set(candidates[0, 1:].tolist()) == set(range(5))

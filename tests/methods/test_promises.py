@@ -7,25 +7,25 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kd_core.analysis.feature_matching import plan
+from kd_core.analysis.feature_matching import match_table
 from kd_core.base.events import Event, Finished, Step
-from kd_core.base.registry import find, members
+from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.methods import FAMILIES, LABELS, Method, Signals, total
+from kd_core.methods import FAMILIES, LABELS, LossInputs, Method, total_loss
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.nn.hooks import LOGITS
 from kd_core.nn.pairs import Pair
-from kd_core.training.loop import Kept, Training
+from kd_core.training.loop import PhaseCache, Trainer
 
-METHODS = list(members("methods"))
-LABEL_FREE = [name for name, cls in members("methods").items() if "label" not in cls.needs]
-LEFT_BEHIND = [name for name, cls in members("methods").items() if cls.is_left_behind]
-WEIGHTED = [name for name, cls in members("methods").items() if "label_weight" in cls.__dataclass_fields__]
+METHODS = list(plugins("methods"))
+LABEL_FREE = [name for name, cls in plugins("methods").items() if "label" not in cls.requires]
+LEFT_BEHIND = [name for name, cls in plugins("methods").items() if cls.discards_adapters]
+WEIGHTED = [name for name, cls in plugins("methods").items() if "label_weight" in cls.__dataclass_fields__]
 IMAGE_PAIR = Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10)
 QUICK = {"dataset": "digits", "student": "cnn", "student_width": "8", "labelled": "70", "epochs": "3"}
-KEPT: Kept = {}  # one teacher for all of these runs
+KEPT: PhaseCache = {}  # one teacher for all of these runs
 
 
 def quick(**flat: str) -> RunConfig:
@@ -33,7 +33,7 @@ def quick(**flat: str) -> RunConfig:
 
 
 def run(config: RunConfig, **more: Any) -> list[Event]:
-    return list(Training(config, kept=KEPT, **more))
+    return list(Trainer(config, cache=KEPT, **more))
 
 
 def losses(said: list[Event], role: str) -> list[float]:
@@ -41,12 +41,12 @@ def losses(said: list[Event], role: str) -> list[float]:
 
 
 def made(name: str, **options: Any) -> Method:
-    method = find("methods", name)(**options)
+    method = find_plugin("methods", name)(**options)
     assert isinstance(method, Method)
     return method
 
 
-def batch(method: Method, student_logits: Tensor, teacher_logits: Tensor, seed: int = 0) -> Signals:
+def batch(method: Method, student_logits: Tensor, teacher_logits: Tensor, seed: int = 0) -> LossInputs:
     """Random features of the right shapes around the given answers; those of the teacher ask for a gradient, too."""
     chance = torch.Generator().manual_seed(seed)
     size = len(student_logits)
@@ -55,29 +55,29 @@ def batch(method: Method, student_logits: Tensor, teacher_logits: Tensor, seed: 
     sides: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
     for match in matches:
         for features, taps, tap in zip(
-            sides, (IMAGE_PAIR.student_taps, IMAGE_PAIR.teacher_taps), (match.student, match.teacher), strict=True
+            sides, (IMAGE_PAIR.student_shapes, IMAGE_PAIR.teacher_shapes), (match.student, match.teacher), strict=True
         ):
             if tap not in {LOGITS, LABELS}:
                 features[tap] = torch.randn(size, *taps[tap], generator=chance).relu().requires_grad_()
-    if not method.is_left_behind:  # its network hands out what has been projected already
+    if not method.discards_adapters:  # its network hands out what has been projected already
         student, teacher = matches[0].student, matches[0].teacher
-        sides[0][student] = torch.randn(size, *IMAGE_PAIR.teacher_taps[teacher], generator=chance).requires_grad_()
+        sides[0][student] = torch.randn(size, *IMAGE_PAIR.teacher_shapes[teacher], generator=chance).requires_grad_()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        adaptors = method.adaptors(IMAGE_PAIR, labels)
-    return Signals(student_logits, labels, teacher_logits, 30, *sides, matches, adaptors, torch.arange(size), 1)
+        adaptors = method.adapters(IMAGE_PAIR, labels)
+    return LossInputs(student_logits, labels, teacher_logits, 30, *sides, matches, adaptors, torch.arange(size), 1)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_says_all_that_the_screen_and_the_readme_ask_of_it(name: str) -> None:
     method = made(name)
     assert method.family in FAMILIES
-    for says in (method.idea, method.origin, method.trap):
+    for says in (method.summary, method.defaults_source, method.pitfall):
         assert says.endswith(".")
     assert any(mark in method.paper for mark in ("section", "Section"))
-    assert method.needs
+    assert method.requires
     assert "|" not in method.formula, "it would end the cell of the README's table"
-    assert method.in_numbers().startswith(r"\text{loss} = ")
+    assert method.to_latex().startswith(r"\text{loss} = ")
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -86,7 +86,7 @@ def test_no_gradient_reaches_the_teacher(name: str) -> None:
     student, teacher = torch.randn(2, 12, 10, generator=torch.Generator().manual_seed(1)).unbind()
     student, teacher = student.clone().requires_grad_(), teacher.clone().requires_grad_()
     signals = batch(method, student, teacher)
-    total(method.parts(signals)).backward()
+    total_loss(method.parts(signals)).backward()
     learned = [*signals.student_features.values(), student]
     assert any(part.grad is not None and part.grad.abs().sum() > 0 for part in learned)
     assert teacher.grad is None
@@ -101,10 +101,10 @@ def test_confident_and_constant_networks_give_finite_losses_and_gradients(name: 
     signs = torch.randn(2, 12, 10, generator=torch.Generator().manual_seed(2)).sign() * scale
     student = signs[0].clone().requires_grad_()
     signals = batch(method, student, signs[1])
-    loss = total(method.parts(signals))
+    loss = total_loss(method.parts(signals))
     loss.backward()
     assert loss.isfinite()
-    for leaf in (student, *signals.student_features.values(), *signals.adaptors.parameters()):
+    for leaf in (student, *signals.student_features.values(), *signals.adapters.parameters()):
         assert leaf.grad is None or leaf.grad.isfinite().all()
 
 
@@ -116,10 +116,10 @@ def test_dead_features_give_finite_losses_and_gradients(name: str) -> None:
     dead = {tap: torch.zeros_like(features).requires_grad_() for tap, features in signals.student_features.items()}
     still = {tap: torch.zeros_like(features) for tap, features in signals.teacher_features.items()}
     signals = dataclasses.replace(signals, student_features=dead, teacher_features=still)
-    loss = total(method.parts(signals))
+    loss = total_loss(method.parts(signals))
     loss.backward()
     assert loss.isfinite()
-    for leaf in (*dead.values(), *signals.adaptors.parameters()):
+    for leaf in (*dead.values(), *signals.adapters.parameters()):
         assert leaf.grad is None or leaf.grad.isfinite().all()
 
 
@@ -127,7 +127,7 @@ def test_dead_features_give_finite_losses_and_gradients(name: str) -> None:
 def test_one_example_is_a_batch(name: str) -> None:
     method = made(name)
     student = torch.randn(1, 10, requires_grad=True)
-    loss = total(method.parts(batch(method, student, torch.randn(1, 10))))
+    loss = total_loss(method.parts(batch(method, student, torch.randn(1, 10))))
     loss.backward()
     assert loss.isfinite()
 
@@ -163,23 +163,23 @@ def test_soft_targets_can_be_mixed_into_any_method(name: str) -> None:
 def test_a_run_that_is_interrupted_goes_on_with_the_same_numbers(name: str) -> None:
     config = quick(method=name)
     whole = run(config)
-    training, first = Training(config, kept=KEPT), []
+    training, first = Trainer(config, cache=KEPT), []
     for event in training:
         first.append(event)
         if isinstance(event, Step) and event.phase == "students" and event.step == 3:
             break
     state = training.checkpoint()
-    assert first + list(Training(config, resume=Checkpoint(state.tensors, state.values))) == whole
+    assert first + list(Trainer(config, resume=Checkpoint(state.tensors, state.values))) == whole
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_what_leaves_with_the_student_is_the_student(name: str) -> None:
-    training = Training(quick(method=name, epochs="1"), kept=KEPT)
+    training = Trainer(quick(method=name, epochs="1"), cache=KEPT)
     for _ in training:
         pass
     usual = Cnn(8, 2).build((1, 8, 8), 10)
     student = training.networks["student"]
-    if made(name).is_left_behind:
+    if made(name).discards_adapters:
         assert student.state_dict().keys() == usual.state_dict().keys()
     else:  # the classifier of the teacher is part of it, unchanged
         teacher = training.networks["teacher"]
@@ -193,12 +193,12 @@ def test_what_leaves_with_the_student_is_the_student(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_the_plan_of_a_method_names_taps_that_exist(name: str) -> None:
     method = made(name)
-    assert not method.refusal(IMAGE_PAIR)
-    rows = plan(method, IMAGE_PAIR)
+    assert not method.unsupported_reason(IMAGE_PAIR)
+    rows = match_table(method, IMAGE_PAIR)
     assert rows
     for row in rows:
-        assert row.student in IMAGE_PAIR.student_taps
-        assert row.teacher == LABELS or row.teacher_shape == IMAGE_PAIR.teacher_taps[row.teacher]
+        assert row.student in IMAGE_PAIR.student_shapes
+        assert row.teacher == LABELS or row.teacher_shape == IMAGE_PAIR.teacher_shapes[row.teacher]
         assert bool(row.learned) == bool(row.student_adaptor or row.teacher_adaptor)
 
 
@@ -215,15 +215,15 @@ def test_a_method_that_does_not_fit_is_replaced_and_both_shapes_are_named() -> N
 @pytest.mark.parametrize("name", ["dkd", "logit_standardization"])
 def test_two_classes_are_too_few_for_an_order_among_the_wrong_ones(name: str) -> None:
     pair = Pair(Mlp(), Mlp(), (2,), 2)
-    assert "three classes" in made(name).refusal(pair)
-    assert not made(name).refusal(dataclasses.replace(pair, classes=3))
+    assert "three classes" in made(name).unsupported_reason(pair)
+    assert not made(name).unsupported_reason(dataclasses.replace(pair, classes=3))
 
 
 def test_a_classifier_can_be_reused_only_if_it_is_linear_on_an_embedding() -> None:
     class Opaque(Mlp):
-        def taps(self) -> dict[str, str]:
+        def feature_layers(self) -> dict[str, str]:
             return {}
 
-    refusal = made("reused_classifier").refusal(Pair(Mlp(), Opaque(), (2,), 2))
+    refusal = made("reused_classifier").unsupported_reason(Pair(Mlp(), Opaque(), (2,), 2))
     assert "linear layer on an embedding" in refusal
     assert "embedding (64)" in refusal

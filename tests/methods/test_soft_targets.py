@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from kd_core.methods import Signals, total
+from kd_core.methods import LossInputs, total_loss
 from kd_core.methods.soft_targets import SoftTargets, soft_targets
 
 GOLDEN = np.load(Path(__file__).parents[1] / "goldens" / "kd_kl.npz")
@@ -70,22 +70,22 @@ def test_wide_logits_stay_finite() -> None:
     assert student.grad.isfinite().all()
 
 
-def signals() -> Signals:
+def signals() -> LossInputs:
     chance = torch.Generator().manual_seed(3)
     student, teacher = torch.randn(2, 8, 4, generator=chance)
-    return Signals(student.requires_grad_(), torch.arange(8) % 4, teacher)
+    return LossInputs(student.requires_grad_(), torch.arange(8) % 4, teacher)
 
 
 def test_alpha_0_is_plain_training_to_the_bit() -> None:
     batch = signals()
-    loss = total(SoftTargets(alpha=0.0).parts(batch))
+    loss = total_loss(SoftTargets(alpha=0.0).parts(batch))
     assert torch.equal(loss, torch.nn.functional.cross_entropy(batch.student_logits, batch.labels))
 
 
 def test_alpha_1_ignores_the_labels_to_the_bit() -> None:
     batch = signals()
-    other = Signals(batch.student_logits, (batch.labels + 1) % 4, batch.teacher_logits)
-    assert torch.equal(total(SoftTargets(alpha=1.0).parts(batch)), total(SoftTargets(alpha=1.0).parts(other)))
+    other = LossInputs(batch.student_logits, (batch.labels + 1) % 4, batch.teacher_logits)
+    assert torch.equal(total_loss(SoftTargets(alpha=1.0).parts(batch)), total_loss(SoftTargets(alpha=1.0).parts(other)))
 
 
 def test_t_squared_does_not_magnify_the_rounding_of_float32() -> None:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.events import Finished, Step
-from kd_core.base.registry import find, members
+from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import from_flat
-from kd_core.methods import Method, Part, Signals
-from kd_core.methods.contrastive import Memory, contrastive
+from kd_core.methods import LossInputs, LossPart, Method
+from kd_core.methods.contrastive import MemoryBank, contrastive
 from kd_core.methods.flow import flow
 from kd_core.methods.hints import hints
 from kd_core.methods.relational import relational_angle, relational_distance
@@ -21,22 +21,22 @@ from kd_core.methods.review import review
 from kd_core.methods.variational_information import variational_information
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
-from kd_core.nn.adapters import same_size
+from kd_core.nn.adapters import match_sizes
 from kd_core.nn.pairs import Pair
-from kd_core.training.loop import Kept, Training
+from kd_core.training.loop import PhaseCache, Trainer
 from tests.methods.test_promises import batch, made
 
 PAIR = Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10)  # the one that batch() makes features for
-KEPT: Kept = {}
+KEPT: PhaseCache = {}
 
 
-def signals(name: str, epoch: int = 30, **options: Any) -> tuple[Method, Signals]:
+def signals(name: str, epoch: int = 30, **options: Any) -> tuple[Method, LossInputs]:
     method = made(name, **options)
     student, teacher = torch.randn(2, 12, 10, generator=torch.Generator().manual_seed(3)).unbind()
     return method, dataclasses.replace(batch(method, student.clone().requires_grad_(), teacher), epoch=epoch)
 
 
-def own(method: Method, given: Signals) -> dict[str, Part]:
+def own(method: Method, given: LossInputs) -> dict[str, LossPart]:
     return {part.name: part for part in method.parts(given) if part.name != "CE"}
 
 
@@ -54,18 +54,18 @@ def test_stages_are_paired_from_the_end_at_the_same_relative_depth(
     student: int, teacher: int, expected: list[tuple[int, int]]
 ) -> None:
     pair = Pair(Cnn(4, student), Cnn(8, teacher), (1, 16, 16), 10)
-    assert pair.stages == [(f"stage {mine}", f"stage {its}") for mine, its in expected]
+    assert pair.stage_pairs == [(f"stage {mine}", f"stage {its}") for mine, its in expected]
 
 
-@pytest.mark.parametrize("name", list(members("methods")))
+@pytest.mark.parametrize("name", list(plugins("methods")))
 def test_everything_that_is_to_be_learned_moves(name: str) -> None:
     flat = {"dataset": "digits", "student": "cnn", "student_width": "8", "labelled": "70", "epochs": "4"}
-    training = Training(from_flat({**flat, "method": name, "teacher_epochs": "1"}), kept=KEPT)
+    training = Trainer(from_flat({**flat, "method": name, "teacher_epochs": "1"}), cache=KEPT)
     before: dict[str, Tensor] = {}
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
-            learning = training._lesson.learning[0]
-            adaptors = learning.instructions[0].adaptors
+            learning = training._phase_trainer.trainers[0]
+            adaptors = learning.criteria[0].adapters
             modules = nn.ModuleDict({"student": learning.network, "adaptors": adaptors})
             now = {key: value.detach().clone() for key, value in modules.named_parameters() if value.requires_grad}
             before = before or now
@@ -79,7 +79,7 @@ def test_everything_that_is_to_be_learned_moves(name: str) -> None:
 
 def test_the_temperature_is_learned_beside_the_student() -> None:
     flat = {"dataset": "digits", "method": "curriculum_temperature", "epochs": "30", "teacher_epochs": "2"}
-    said = [event for event in Training(from_flat(flat), kept=KEPT) if isinstance(event, Step)]
+    said = [event for event in Trainer(from_flat(flat), cache=KEPT) if isinstance(event, Step)]
     learned = [event.parts["student"]["T"][0] for event in said if "student" in event.parts]
     assert learned[0] == pytest.approx(1 + 20 / (1 + math.exp(-1)), rel=1e-5)
     assert abs(learned[-1] - learned[0]) > 0.1
@@ -95,7 +95,7 @@ def test_decoupled_distillation_and_review_grow_over_twenty_epochs(epoch: int, s
 def test_hints_meet_in_the_middle_through_their_adaptor() -> None:
     method, given = signals("hints")
     assert [(match.student, match.teacher) for match in given.matches] == [("stage 1", "stage 2")]
-    adapted = given.adaptors["student 0"](given.student_features["stage 1"])
+    adapted = given.adapters["student 0"](given.student_features["stage 1"])
     expected = hints(adapted, given.teacher_features["stage 2"])
     torch.testing.assert_close(own(method, given)["hints"].value, expected)
 
@@ -103,9 +103,9 @@ def test_hints_meet_in_the_middle_through_their_adaptor() -> None:
 def test_information_is_summed_over_all_places() -> None:
     method, given = signals("variational_information")
     expected = torch.zeros(())
-    for place, (mine, its) in enumerate(PAIR.stages):
-        student, teacher = same_size(given.student_features[mine], given.teacher_features[its])
-        adaptor = given.adaptors[f"student {place}"]
+    for place, (mine, its) in enumerate(PAIR.stage_pairs):
+        student, teacher = match_sizes(given.student_features[mine], given.teacher_features[its])
+        adaptor = given.adapters[f"student {place}"]
         expected = expected + variational_information(adaptor.means(student), teacher, adaptor.variance)
     torch.testing.assert_close(own(method, given)["information"].value, expected)
 
@@ -113,9 +113,10 @@ def test_information_is_summed_over_all_places() -> None:
 def test_flow_is_that_of_adjacent_places() -> None:
     method, given = signals("flow")
     student = [
-        given.adaptors[f"student {place}"](given.student_features[mine]) for place, (mine, _) in enumerate(PAIR.stages)
+        given.adapters[f"student {place}"](given.student_features[mine])
+        for place, (mine, _) in enumerate(PAIR.stage_pairs)
     ]
-    teacher = [given.teacher_features[its] for _, its in PAIR.stages]
+    teacher = [given.teacher_features[its] for _, its in PAIR.stage_pairs]
     expected = flow((student[0], student[1]), (teacher[0], teacher[1]))
     assert expected > 0
     torch.testing.assert_close(own(method, given)["flow"].value, expected)
@@ -123,15 +124,15 @@ def test_flow_is_that_of_adjacent_places() -> None:
 
 def test_review_brings_the_later_stages_to_the_earlier_ones() -> None:
     method, given = signals("review")
-    (early, late), _ = zip(*PAIR.stages, strict=True), None
+    (early, late), _ = zip(*PAIR.stage_pairs, strict=True), None
     with torch.no_grad():
-        fused, mixed = given.adaptors["student 1"](
+        fused, mixed = given.adapters["student 1"](
             given.student_features[early[1]], None, given.teacher_features[late[1]].shape[2:]
         )
-        first, _ = given.adaptors["student 0"](
+        first, _ = given.adapters["student 0"](
             given.student_features[early[0]], mixed, given.teacher_features[late[0]].shape[2:]
         )
-        alone, _ = given.adaptors["student 0"](
+        alone, _ = given.adapters["student 0"](
             given.student_features[early[0]], 0 * mixed, given.teacher_features[late[0]].shape[2:]
         )
     assert not torch.allclose(first, alone)
@@ -170,8 +171,8 @@ def test_two_equal_examples_do_not_blow_up_the_gradient_of_the_angles() -> None:
 
 def test_contrast_scores_each_side_with_the_memory_of_the_other_and_then_remembers() -> None:
     method, given = signals("contrastive")
-    memory = given.adaptors["memory"]
-    assert isinstance(memory, Memory)
+    memory = given.adapters["memory"]
+    assert isinstance(memory, MemoryBank)
     before = memory.student_memory.clone(), memory.teacher_memory.clone()
     student = F.normalize(memory.student(given.student_features["embedding"]))
     teacher = F.normalize(memory.teacher(given.teacher_features["embedding"]))
@@ -190,7 +191,7 @@ def test_contrast_scores_each_side_with_the_memory_of_the_other_and_then_remembe
 
 def test_the_reused_classifier_stays_what_it_was_whatever_the_student_learns() -> None:
     flat = {"dataset": "digits", "method": "reused_classifier", "student": "cnn", "student_width": "8", "epochs": "4"}
-    training = Training(from_flat({**flat, "label_weight": "1", "teacher_epochs": "1", "labelled": "70"}), kept=KEPT)
+    training = Trainer(from_flat({**flat, "label_weight": "1", "teacher_epochs": "1", "labelled": "70"}), cache=KEPT)
     for _ in training:
         pass
     student, teacher = training.networks["student"], training.networks["teacher"]
@@ -216,14 +217,14 @@ def test_a_student_of_any_depth_can_feed_the_reused_classifier(depth: str) -> No
     config = from_flat({**flat, "student_depth": depth, "epochs": "15", "teacher_epochs": "5"})
     place = "stage 2" if depth == "2" else "embedding"
     assert [match.student for match in config.method.matches(config.pair)] == [place]
-    *_, finished = Training(config, kept=KEPT)
+    *_, finished = Trainer(config, cache=KEPT)
     assert isinstance(finished, Finished)
     assert finished.test_accuracy["student"] > 0.9
 
 
 def test_a_teacher_that_is_not_asked_is_known() -> None:
-    assert not find("methods", "label_smoothing")().asks_teacher
-    assert not find("methods", "virtual_teacher")().asks_teacher
-    assert find("methods", "virtual_teacher")(soft_weight=0.5).asks_teacher
-    assert not find("methods", "hints")(weight=0.0).asks_teacher
-    assert find("methods", "soft_targets")().asks_teacher
+    assert not find_plugin("methods", "label_smoothing")().uses_teacher
+    assert not find_plugin("methods", "virtual_teacher")().uses_teacher
+    assert find_plugin("methods", "virtual_teacher")(soft_weight=0.5).uses_teacher
+    assert not find_plugin("methods", "hints")(weight=0.0).uses_teacher
+    assert find_plugin("methods", "soft_targets")().uses_teacher

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kd_core.base.registry import find, members
+from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import from_flat
 from kd_core.models import Model, with_article
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
-from kd_core.nn.hooks import EMBEDDING, shapes, tapped
+from kd_core.nn.hooks import EMBEDDING, feature_shapes, record_features
 from kd_core.nn.pairs import Pair
-from kd_core.schemes._assistant_sizes import between
+from kd_core.schemes._assistant_sizes import assistant_model
 
-CONVOLUTIONAL = [name for name in members("models") if name not in {"mlp", "zoo"}]
+CONVOLUTIONAL = [name for name in plugins("models") if name not in {"mlp", "zoo"}]
 EVERY = [*CONVOLUTIONAL, "mlp", "zoo"]
 MORE = [
     ("resnet", {"depth": "14", "widening": 2}),
@@ -30,7 +30,7 @@ VARIANTS = [*((name, {}) for name in EVERY), *MORE]
 
 
 def model(name: str, **options: Any) -> Model:
-    made: Model = find("models", name)(**options)  # type: ignore[assignment]
+    made: Model = find_plugin("models", name)(**options)  # type: ignore[assignment]
     return made
 
 
@@ -58,14 +58,14 @@ def test_a_network_takes_grey_and_coloured_images_of_any_size_it_does_not_refuse
     name: str, shape: tuple[int, ...]
 ) -> None:
     of = model(name)
-    if of.refusal(shape):
+    if of.unsupported_reason(shape):
         assert name in {"mobilenet", "zoo"}
         assert shape[1] == 8
         return
     network = of.build(shape, 3).train()
     assert network(images(2, *shape)).isfinite().all()
-    found = shapes(of, shape, 3)
-    assert list(found) == [*of.taps(), "logits"]
+    found = feature_shapes(of, shape, 3)
+    assert list(found) == [*of.feature_layers(), "logits"]
     assert all(min(places) > 0 for places in found.values())
 
 
@@ -76,9 +76,9 @@ def test_a_network_cut_at_any_tap_is_the_whole_and_the_cut_gives_the_features(
     of = model(name, **options)
     torch.manual_seed(0)
     network, inputs = of.build((1, 28, 28), 5).eval(), images(2, 1, 28, 28)
-    with torch.no_grad(), tapped(network, of.taps()) as seen:
+    with torch.no_grad(), record_features(network, of.feature_layers()) as seen:
         whole = network(inputs)
-    for tap in of.taps():
+    for tap in of.feature_layers():
         body, head = of.split(network, tap)
         with torch.no_grad():
             features = body(inputs)
@@ -91,7 +91,7 @@ def test_the_embedding_is_what_the_last_linear_layer_reads(name: str, options: d
     of = model(name, **options)
     network = of.build((3, 32, 32), 5).eval()
     last = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
-    with torch.no_grad(), tapped(network, of.taps()) as seen:
+    with torch.no_grad(), record_features(network, of.feature_layers()) as seen:
         logits = network(images(2, 3, 32, 32))
     torch.testing.assert_close(F.linear(seen[EMBEDDING], last.weight, last.bias), logits)
 
@@ -127,9 +127,9 @@ SMALLEST = {
 @pytest.mark.parametrize(("name", "least"), SMALLEST.items(), ids=list(SMALLEST))
 def test_an_image_is_refused_of_which_nothing_would_be_left_to_halve(name: str, least: int) -> None:
     of = model(name)
-    assert of.refusal((3, least, least)) == ""
-    assert f"{least - 1} × 40" in of.refusal((3, least - 1, 40))
-    sides = [shape[1] for shape in shapes(of, (3, least, least), 3).values() if len(shape) == 3]
+    assert of.unsupported_reason((3, least, least)) == ""
+    assert f"{least - 1} × 40" in of.unsupported_reason((3, least - 1, 40))
+    sides = [shape[1] for shape in feature_shapes(of, (3, least, least), 3).values() if len(shape) == 3]
     assert sides[-1] <= 2
     # Every stage that halves finds two pixels at least.
     assert 1 not in sides[:-1] or sides.index(1) >= len(sides) - 2
@@ -137,7 +137,7 @@ def test_an_image_is_refused_of_which_nothing_would_be_left_to_halve(name: str, 
 
 @pytest.mark.parametrize("name", [*CONVOLUTIONAL, "zoo"])
 def test_points_are_refused_as_such(name: str) -> None:
-    assert model(name).refusal((2,)) == "needs images, and these data are points"
+    assert model(name).unsupported_reason((2,)) == "needs images, and these data are points"
 
 
 def parameters(of: Model) -> int:
@@ -175,7 +175,7 @@ def test_smaller_versions_are_the_nearest_ones_there_are(before: Model, factor: 
 
 def test_a_teaching_assistant_between_two_residual_networks_is_a_third_one() -> None:
     pair = Pair(model("resnet", depth="20"), model("resnet", depth="110"), (3, 32, 32), 10)
-    assert between(pair, 0.5).label() == "ResNet-44"  # 272, 661 and 1,731 thousand parameters
+    assert assistant_model(pair, 0.5).label() == "ResNet-44"  # 272, 661 and 1,731 thousand parameters
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.models import Model
-from kd_core.nn.hooks import shapes
+from kd_core.nn.hooks import feature_shapes
 
 INPUT, CLASSES = (3, 32, 32), 100
 
 
 def model(name: str, **options: Any) -> Model:
-    made: Model = find("models", name)(**options)  # type: ignore[assignment]
+    made: Model = find_plugin("models", name)(**options)  # type: ignore[assignment]
     return made
 
 
@@ -78,7 +78,7 @@ POINTS = {
 @pytest.mark.parametrize(("label", "points"), POINTS.items(), ids=list(POINTS))
 def test_the_taps_are_the_published_feature_points(label: str, points: str) -> None:
     of = next(of for name, _, of in PUBLISHED if name == label)
-    found = shapes(of, INPUT, CLASSES)
+    found = feature_shapes(of, INPUT, CLASSES)
     first = ["stage 1"] if label == "VGG-8" else ["stem", "stage 1"]
     assert list(found)[: len(first)] == first
     assert list(found)[-2:] == ["embedding", "logits"]

@@ -9,11 +9,11 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.models._torchvision_stages import SOURCES, in_a_row
-from kd_core.models.zoo import Zoo
-from kd_core.nn.hooks import shapes
+from kd_core.models._torchvision_stages import ARCHITECTURES, join_stages
+from kd_core.models.zoo import TorchvisionModel
+from kd_core.nn.hooks import feature_shapes
 
-LIGHT = [name for name in SOURCES if name not in {"resnet50", "vgg16_bn", "vit_b_16"}]
+LIGHT = [name for name in ARCHITECTURES if name not in {"resnet50", "vgg16_bn", "vit_b_16"}]
 FETCH = "torchvision.models._api.load_state_dict_from_url"
 
 
@@ -38,7 +38,7 @@ def taken_apart(name: str) -> tuple[nn.Module, nn.Module]:
             fan = value[0].numel() if value.dim() > 1 else 100
             state[key] = torch.empty(value.shape).uniform_(-1, 1, generator=chance) * (3 / fan) ** 0.5
     own.load_state_dict(state, assign=True)
-    return own, in_a_row(SOURCES[name].stages(own), 0)
+    return own, join_stages(ARCHITECTURES[name].stages(own), 0)
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -63,13 +63,13 @@ def test_a_vision_transformer_answers_as_torchvisions_own() -> None:
         torch.testing.assert_close(network.eval()(inputs), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", list(SOURCES))
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
 def test_a_network_has_as_many_parameters_as_torchvision_says(name: str) -> None:
     with torch.device("meta"):
-        network = Zoo(network=name).build((3, 224, 224), 1000)
+        network = TorchvisionModel(network=name).build((3, 224, 224), 1000)
     published = torchvision.models.get_model_weights(name).DEFAULT.meta["num_params"]
     assert sum(parameter.numel() for parameter in network.parameters()) == published
-    assert SOURCES[name].millions == pytest.approx(published / 1e6, abs=0.051)
+    assert ARCHITECTURES[name].millions == pytest.approx(published / 1e6, abs=0.051)
 
 
 PLACES = {
@@ -87,33 +87,36 @@ PLACES = {
 
 @pytest.mark.parametrize(("name", "places"), PLACES.items(), ids=list(PLACES))
 def test_the_taps_are_the_maps_at_each_resolution_and_the_embedding(name: str, places: list[int]) -> None:
-    found = list(shapes(Zoo(network=name), (3, 224, 224), 10).items())
+    found = list(feature_shapes(TorchvisionModel(network=name), (3, 224, 224), 10).items())
     assert [shape[1] for _, shape in found[:-2]] == places
-    assert [tap for tap, _ in found[:-2]] == (list(SOURCES[name].names) if places else [])
+    assert [tap for tap, _ in found[:-2]] == (list(ARCHITECTURES[name].names) if places else [])
     assert found[-2][0] == "embedding"
 
 
 def test_images_are_enlarged_inside_the_network() -> None:
     torch.manual_seed(0)
-    network = Zoo(image_size=32).build((1, 8, 8), 10).eval()
+    network = TorchvisionModel(image_size=32).build((1, 8, 8), 10).eval()
     torch.manual_seed(0)
-    plain = Zoo().build((1, 32, 32), 10).eval()
+    plain = TorchvisionModel().build((1, 32, 32), 10).eval()
     small = images(2, 1, 8, 8)
     enlarged = F.interpolate(small, (32, 32), mode="bilinear")
     with torch.no_grad():
         assert torch.equal(network(small), plain(enlarged))
-    assert shapes(Zoo(image_size=64), (1, 8, 8), 10)["stage 4"] == (512, 2, 2)
-    assert "resize" not in dict(Zoo(image_size=32).build((1, 32, 32), 10).named_children())
+    assert feature_shapes(TorchvisionModel(image_size=64), (1, 8, 8), 10)["stage 4"] == (512, 2, 2)
+    assert "resize" not in dict(TorchvisionModel(image_size=32).build((1, 32, 32), 10).named_children())
 
 
 def test_an_image_too_small_is_refused_with_what_to_choose() -> None:
-    said = Zoo().refusal((1, 8, 8))
+    said = TorchvisionModel().unsupported_reason((1, 8, 8))
     assert said == ("needs images of at least 17 × 17 pixels, and these have 8 × 8: choose an image size of 17 or more")
-    assert Zoo(image_size=17).refusal((1, 8, 8)) == ""
-    assert "8 × 8: choose" not in Zoo(image_size=16).refusal((1, 8, 8))
-    assert Zoo(network="vit_b_16").refusal((3, 32, 32)).endswith("choose an image size of 224")
-    assert Zoo(network="vit_b_16", image_size=224).refusal((3, 32, 32)) == ""
-    assert Zoo(network="vit_b_16", image_size=224).refusal((2,)) == "needs images, and these data are points"
+    assert TorchvisionModel(image_size=17).unsupported_reason((1, 8, 8)) == ""
+    assert "8 × 8: choose" not in TorchvisionModel(image_size=16).unsupported_reason((1, 8, 8))
+    assert TorchvisionModel(network="vit_b_16").unsupported_reason((3, 32, 32)).endswith("choose an image size of 224")
+    assert TorchvisionModel(network="vit_b_16", image_size=224).unsupported_reason((3, 32, 32)) == ""
+    assert (
+        TorchvisionModel(network="vit_b_16", image_size=224).unsupported_reason((2,))
+        == "needs images, and these data are points"
+    )
 
 
 # -- weights of ImageNet --------------------------------------------------------------------------------------------
@@ -128,7 +131,7 @@ def imagenet(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
 
 
 def test_pretrained_weights_are_loaded_and_only_the_last_layer_is_new(imagenet: nn.Module) -> None:
-    network = Zoo(pretrained=True).build((3, 32, 32), 10).eval()
+    network = TorchvisionModel(pretrained=True).build((3, 32, 32), 10).eval()
     imagenet.fc = nn.Identity()
     inputs = images(2, 3, 32, 32)
     with torch.no_grad():
@@ -137,7 +140,7 @@ def test_pretrained_weights_are_loaded_and_only_the_last_layer_is_new(imagenet: 
 
 
 def test_a_grey_image_means_to_pretrained_weights_what_equal_red_green_and_blue_mean(imagenet: nn.Module) -> None:
-    network = Zoo(pretrained=True).build((1, 32, 32), 1000).eval()
+    network = TorchvisionModel(pretrained=True).build((1, 32, 32), 1000).eval()
     grey = images(2, 1, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(network(grey), imagenet(grey.repeat(1, 3, 1, 1)), rtol=1e-4, atol=1e-4)
@@ -149,9 +152,9 @@ def test_weights_that_cannot_be_had_are_one_sentence_with_what_to_do(monkeypatch
 
     monkeypatch.setattr(FETCH, unreachable)
     with pytest.raises(ValueError, match=r"ResNet-18 are neither .* put resnet18-\w+\.pth into .* pretrained off\.$"):
-        Zoo(pretrained=True).build((3, 32, 32), 10)
+        TorchvisionModel(pretrained=True).build((3, 32, 32), 10)
     # Shapes and costs need no weights.
-    assert shapes(Zoo(pretrained=True, frozen="stage 1"), (3, 32, 32), 10)["embedding"] == (512,)
+    assert feature_shapes(TorchvisionModel(pretrained=True, frozen="stage 1"), (3, 32, 32), 10)["embedding"] == (512,)
 
 
 # -- frozen stages --------------------------------------------------------------------------------------------------
@@ -165,7 +168,7 @@ BLOCKS = ["stem", "stage1", "stage2", "stage3", "stage4", "embedding"]
 )
 def test_frozen_stages_stay_as_they_are_while_the_rest_learns(frozen: str, count: int, image_size: int) -> None:
     torch.manual_seed(0)
-    network = Zoo(frozen=frozen, image_size=image_size).build((3, 32, 32), 10)
+    network = TorchvisionModel(frozen=frozen, image_size=image_size).build((3, 32, 32), 10)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     optimiser = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], 0.1, weight_decay=0.1)
     F.cross_entropy(network.train()(images(4, 3, 32, 32)), torch.arange(4)).backward()
@@ -179,7 +182,7 @@ def test_frozen_stages_stay_as_they_are_while_the_rest_learns(frozen: str, count
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "vgg11_bn", "efficientnet_b0", "convnext_tiny", "vit_b_16"])
 def test_all_but_the_head_of_any_network_can_be_frozen(name: str) -> None:
     with torch.device("meta"):
-        network = Zoo(network=name, frozen="all but the head").build((3, 224, 224), 10).train()
+        network = TorchvisionModel(network=name, frozen="all but the head").build((3, 224, 224), 10).train()
     learned = [key for key, parameter in network.named_parameters() if parameter.requires_grad]
     assert {key.split(".")[0] for key in learned} == {"head"}
     assert len(learned) == 2
@@ -188,6 +191,6 @@ def test_all_but_the_head_of_any_network_can_be_frozen(name: str) -> None:
 
 def test_a_stage_that_a_network_does_not_have_cannot_be_frozen() -> None:
     with pytest.raises(ValueError, match=r"frozen = stage 4: ShuffleNetV2 has stem, stage 1, stage 2, stage 3; choose"):
-        Zoo(network="shufflenet_v2_x1_0", frozen="stage 4")
+        TorchvisionModel(network="shufflenet_v2_x1_0", frozen="stage 4")
     with pytest.raises(ValueError, match=r"frozen = stem: VGG-11-BN has stage 1, .*stage 5"):
-        Zoo(network="vgg11_bn", frozen="stem")
+        TorchvisionModel(network="vgg11_bn", frozen="stem")

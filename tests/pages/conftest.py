@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.datasets import forget
 from kd_core.runs import manager
 from pages.ui import start
 from pages.ui.app import auth
-from pages.ui.app.login_throttle import Attempts
+from pages.ui.app.login_throttle import LoginThrottle
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -24,12 +24,12 @@ def at_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (auth.PASSWORD, auth.PRESENTERS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(auth, "_is_here", lambda: True)
-    monkeypatch.setattr(auth, "_attempts", Attempts())
+    monkeypatch.setattr(auth, "_attempts", LoginThrottle())
 
 
 @pytest.fixture
-def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.Runs]:
-    own = manager.Runs(tmp_path)
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.RunManager]:
+    own = manager.RunManager(tmp_path)
     monkeypatch.setattr(manager, "_shared", own)
     monkeypatch.setattr(start, "_begun", [])
     yield own
@@ -37,7 +37,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.
 
 
 @pytest.fixture
-def open_page(shared: manager.Runs) -> Callable[..., AppTest]:
+def open_page(shared: manager.RunManager) -> Callable[..., AppTest]:
     def visit(page: str, **link: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=60)
         for name, value in link.items():
@@ -57,5 +57,5 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home of its own."""
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
     for name in ("mnist", "kmnist"):
-        forget(find("datasets", name)())  # what other tests fetched elsewhere
+        forget(find_plugin("datasets", name)())  # what other tests fetched elsewhere
     return tmp_path

@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Sweep
-from kd_core.runs.manager import Runs
-from kd_core.store.annotations import checked
+from kd_core.runs.manager import RunManager
+from kd_core.store.annotations import normalize
 from tests.pages.test_distill import Open, button, run_to_end, texts
 from tools.testing.waiting import wait, wait_for_end
 
@@ -20,7 +20,7 @@ Ended = Callable[..., str]
 
 
 @pytest.fixture
-def ended(shared: Runs) -> Ended:
+def ended(shared: RunManager) -> Ended:
     return lambda **changes: run_to_end(shared, **{**SMALL, **changes})
 
 
@@ -37,14 +37,14 @@ def field(app: AppTest, label: str):
 
 
 def test_a_run_is_named_tagged_and_noted_and_shown_letter_by_letter(
-    open_page: Open, shared: Runs, ended: Ended
+    open_page: Open, shared: RunManager, ended: Ended
 ) -> None:
     run = ended()
     app = lab(open_page, run)
     field(app, "Name").set_value(HOSTILE)
     field(app, "Note").set_value("First line\n===\n# second")
     button(app, "Save").click().run()
-    kept = shared.store.run(run).labels
+    kept = shared.store.run(run).annotations
     assert (kept.name, kept.note) == (HOSTILE, "First line\n===\n# second")
     shown = [markdown.value for markdown in app.markdown]
     assert (
@@ -53,24 +53,24 @@ def test_a_run_is_named_tagged_and_noted_and_shown_letter_by_letter(
     assert "First line  \n\\=\\=\\=  \n\\# second" in shown
 
 
-def test_what_is_refused_is_said_and_what_was_typed_stays(open_page: Open, shared: Runs, ended: Ended) -> None:
+def test_what_is_refused_is_said_and_what_was_typed_stays(open_page: Open, shared: RunManager, ended: Ended) -> None:
     run = ended()
     app = lab(open_page, run)
     field(app, "Name").set_value("seen\u202enot seen")
     button(app, "Save").click().run()
     assert "Character 5 of the name cannot be seen" in said(app).replace("\\", "")
     assert field(app, "Name").value == "seen\u202enot seen"
-    assert shared.store.run(run).labels.name == ""
+    assert shared.store.run(run).annotations.name == ""
 
 
 def test_a_pinned_run_comes_first_among_the_earlier_ones_by_its_name(
-    open_page: Open, shared: Runs, ended: Ended
+    open_page: Open, shared: RunManager, ended: Ended
 ) -> None:
     old, _, newest = (ended(seed=str(seed)) for seed in range(3))
-    shared.labelling.write(old, checked("The old one", ["paper"]))
+    shared.annotation_store.write(old, normalize("The old one", ["paper"]))
     app = lab(open_page, old)
     button(app, "Pin").click().run()
-    assert shared.store.run(old).labels.is_pinned
+    assert shared.store.run(old).annotations.is_pinned
     assert button(app, "Unpin")
     links = [link.proto.label for link in lab(open_page, newest).get("page_link") if "seed" in link.proto.label]
     assert links[0].startswith("The old one · ")
@@ -79,7 +79,7 @@ def test_a_pinned_run_comes_first_among_the_earlier_ones_by_its_name(
 
 
 def test_deleting_asks_hides_the_run_and_can_be_undone_from_the_link(
-    open_page: Open, shared: Runs, ended: Ended
+    open_page: Open, shared: RunManager, ended: Ended
 ) -> None:
     run, other = ended(), ended(seed="1")
     app = lab(open_page, run)
@@ -100,10 +100,10 @@ def test_deleting_asks_hides_the_run_and_can_be_undone_from_the_link(
     assert "One seed" not in said(app)  # of two, as before
 
 
-def test_deleted_runs_are_listed_with_the_way_back(open_page: Open, shared: Runs, ended: Ended) -> None:
+def test_deleted_runs_are_listed_with_the_way_back(open_page: Open, shared: RunManager, ended: Ended) -> None:
     run = ended()
-    shared.labelling.write(run, checked("Gone?"))
-    shared.trash.put(run)
+    shared.annotation_store.write(run, normalize("Gone?"))
+    shared.trash.delete(run)
     app = open_page("distill", autoplay="0")
     assert any(expander.label == "Deleted (1)" for expander in app.expander)
     assert "Gone?" in said(app)
@@ -111,7 +111,7 @@ def test_deleted_runs_are_listed_with_the_way_back(open_page: Open, shared: Runs
     assert shared.trash.all() == []
 
 
-def test_a_run_that_trains_is_stopped_before_it_is_deleted(open_page: Open, shared: Runs) -> None:
+def test_a_run_that_trains_is_stopped_before_it_is_deleted(open_page: Open, shared: RunManager) -> None:
     slow = shared.start(from_flat({**SMALL, "epochs": "400"}), pace=0.5)
     wait(lambda: shared.store.run(slow).state == "training")
     app = lab(open_page, slow)
@@ -120,7 +120,7 @@ def test_a_run_that_trains_is_stopped_before_it_is_deleted(open_page: Open, shar
     shared.stop(slow)
 
 
-def test_the_runs_of_a_sweep_are_deleted_together(open_page: Open, shared: Runs) -> None:
+def test_the_runs_of_a_sweep_are_deleted_together(open_page: Open, shared: RunManager) -> None:
     sweep = shared.start_sweep(Sweep.over_seeds(from_flat(SMALL), range(3)))
     wait_for_end(shared, sweep)
     first = shared.store.members(sweep)[0].id

@@ -7,40 +7,42 @@ import plotly.io
 import plotly.tools
 import pytest
 
-from pages.ui.app.cache import once
+from pages.ui.app.cache import cached
 from pages.ui.widgets import charts
 
 
 def test_an_answer_is_worked_out_for_the_first_who_asks_alone() -> None:
     asked = []
-    answers = [once("a run, and all that matters", lambda: asked.append(1) or [len(asked)]) for _ in range(3)]
+    answers = [cached("a run, and all that matters", lambda: asked.append(1) or [len(asked)]) for _ in range(3)]
     assert answers == [[1]] * 3
 
 
 def test_another_key_is_another_answer() -> None:
-    assert once("how many, here", lambda: 1) == 1
-    assert once("how many, there", lambda: 2) == 2
+    assert cached("how many, here", lambda: 1) == 1
+    assert cached("how many, there", lambda: 2) == 2
 
 
 def test_whoever_changes_an_answer_changes_nobody_elses() -> None:
-    once("a list of two", lambda: [1, 2]).append(3)
-    assert once("a list of two", lambda: [4]) == [1, 2]
+    cached("a list of two", lambda: [1, 2]).append(3)
+    assert cached("a list of two", lambda: [4]) == [1, 2]
 
 
 def test_a_kept_figure_is_sent_as_plotly_would_send_it(drawn: list[go.Figure]) -> None:
     def points() -> go.Figure:
-        return charts.flat(go.Scatter(x=[1.0, 2.5], y=["a", "<b>"], text=["x", None])).add_annotation(text="here")
+        return charts.small_figure(go.Scatter(x=[1.0, 2.5], y=["a", "<b>"], text=["x", None])).add_annotation(
+            text="here"
+        )
 
     charts.chart(points(), "points", "Two points.", height=300)
     for _ in range(2):
-        charts.kept("two points", points, "points", "Two points.", height=300)
+        charts.cached_chart("two points", points, "points", "Two points.", height=300)
     assert len({_sent(each) for each in drawn}) == 1
 
 
 def test_a_kept_figure_follows_the_theme(drawn: list[go.Figure], monkeypatch: pytest.MonkeyPatch) -> None:
     for theme in ("light", "dark"):
         monkeypatch.setattr(charts, "theme", lambda theme=theme: theme)
-        charts.kept("a line", lambda: charts.flat(go.Scatter(y=[1, 2])), "line", "A line.")
+        charts.cached_chart("a line", lambda: charts.small_figure(go.Scatter(y=[1, 2])), "line", "A line.")
     assert [charts.PAPER[theme] in _sent(each) for theme, each in zip(("light", "dark"), drawn, strict=True)] == [
         True
     ] * 2

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.analysis import latency
 from kd_core.config.run import from_flat
-from kd_core.runs.manager import Runs
-from kd_core.store.annotations import checked
+from kd_core.runs.manager import RunManager
+from kd_core.store.annotations import normalize
 from kd_core.store.queries import ORDERS
 from pages.ui.compare import run_table
 from pages.ui.widgets import charts, tables
@@ -30,7 +30,7 @@ def look(open_page: Open) -> Look:
 
 
 @pytest.fixture
-def ended(shared: Runs) -> Ended:
+def ended(shared: RunManager) -> Ended:
     return lambda **changes: run_to_end(shared, **{**SMALL, **changes})
 
 
@@ -84,7 +84,7 @@ def test_only_settings_that_differ_are_listed(look: Look, ended: Ended) -> None:
     assert differing.to_dict("records") == [{"setting": "Temperature T", "A": "2", "B": "8"}]
 
 
-def test_runs_that_are_gone_unfinished_or_on_other_data_are_said(look: Look, ended: Ended, shared: Runs) -> None:
+def test_runs_that_are_gone_unfinished_or_on_other_data_are_said(look: Look, ended: Ended, shared: RunManager) -> None:
     done, other = ended(), ended(dataset="circles")
     slow = shared.start(from_flat({**SMALL, "epochs": "400"}), pace=0.5)
     wait(lambda: shared.store.run(slow).state == "training")
@@ -128,13 +128,13 @@ def test_a_link_that_asks_for_nonsense_is_answered(look: Look, ended: Ended) -> 
 
 
 def test_latency_is_measured_once_for_networks_of_the_same_kind(
-    look: Look, ended: Ended, shared: Runs, monkeypatch: pytest.MonkeyPatch
+    look: Look, ended: Ended, shared: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kd_core.nn.cost.PATIENCE", 0.01)
     runs = [ended(seed=str(seed)) for seed in range(2)]
     app = look(runs=",".join(runs))
     button(app, "Measure latency here (2 networks)").click().run()  # a teacher's kind and a student's
-    wait(lambda: not latency.shared(shared.folder).waiting)
+    wait(lambda: not latency.get_latency_meter(shared.folder).waiting)
     app.run()
     (beside,) = [frame.value for frame in app.dataframe if "NLL, nats" in frame.value.columns]
     assert len(beside) == 6
@@ -160,7 +160,7 @@ def test_the_compared_runs_are_changed_by_the_box_too(look: Look, ended: Ended) 
 
 def test_labels_at_line_ends_do_not_cover_each_other() -> None:
     places = [0.5, 0.5, 0.51, 0.99, 1.0]
-    moved = charts.apart(places, 300)
+    moved = charts.label_shifts(places, 300)
     heights = sorted(place * 300 + by for place, by in zip(places, moved, strict=True))
     assert all(after - before >= charts.LINE - 1e-9 for before, after in itertools.pairwise(heights))
     assert max(heights) <= 300
@@ -172,7 +172,7 @@ def test_a_csv_has_every_row_and_is_read_back() -> None:
     assert lines == ["run,α", "A,0.5", '"B, C",']
 
 
-def test_a_thousand_runs_are_listed_about_as_soon_as_ten(look: Look, ended: Ended, shared: Runs) -> None:
+def test_a_thousand_runs_are_listed_about_as_soon_as_ten(look: Look, ended: Ended, shared: RunManager) -> None:
     def seconds() -> float:
         begun = time.perf_counter()
         look()
@@ -195,11 +195,11 @@ def test_the_finished_run_in_the_lab_leads_here(open_page: Open, ended: Ended) -
 
 
 def test_names_and_tags_are_columns_once_somebody_gave_any_and_pinned_runs_come_first(
-    look: Look, ended: Ended, shared: Runs
+    look: Look, ended: Ended, shared: RunManager
 ) -> None:
     old, new = ended(), ended(seed="1")
     assert not {"name", "tags", "pinned"} & set(stored(look()).columns)
-    shared.labelling.write(old, checked("Mine <b>", ["Paper", "mine"], is_pinned=True))
+    shared.annotation_store.write(old, normalize("Mine <b>", ["Paper", "mine"], is_pinned=True))
     app = look(runs=f"{old},{new}")
     assert stored(app)["run"].tolist() == [old, new]
     assert stored(app).loc[0, ["name", "tags", "pinned"]].tolist() == ["Mine <b>", "Paper, mine", "yes"]
@@ -221,11 +221,11 @@ def test_the_order_of_all_runs_stands_in_the_address_and_can_be_turned(look: Loo
 
 
 def test_every_column_that_orders_is_a_column_and_every_order_has_a_name() -> None:
-    assert set(run_table.ORDERS) == set(ORDERS)
+    assert set(run_table.ORDER_TITLES) == set(ORDERS)
     assert set(run_table.COLUMNS.values()) < set(ORDERS)
 
 
-def test_an_unfinished_run_is_followed_until_its_end(look: Look, shared: Runs) -> None:
+def test_an_unfinished_run_is_followed_until_its_end(look: Look, shared: RunManager) -> None:
     slow = shared.start(from_flat({**SMALL, "epochs": "40"}), pace=0.05)
     wait(lambda: shared.store.count(slow) > 20)
     app = look(runs=slow)

@@ -2,14 +2,14 @@
 
 from kd_core.base.events import Switched
 from kd_core.config.run import from_flat
-from kd_core.runs.manager import Runs
-from kd_core.training.loop import Training
+from kd_core.runs.manager import RunManager
+from kd_core.training.loop import Trainer
 from tests.pages.test_distill import QUICK, Open, texts
 
 
-def test_a_run_says_from_where_on_its_steps_were_compiled_ones(open_page: Open, shared: Runs) -> None:
+def test_a_run_says_from_where_on_its_steps_were_compiled_ones(open_page: Open, shared: RunManager) -> None:
     config = from_flat(QUICK)
-    said = list(Training(config))
+    said = list(Trainer(config))
     place = next(number for number, event in enumerate(said) if getattr(event, "phase", "") == "students") + 2
     said.insert(place, Switched("students", 1200, "compiled"))
     shared.store.add("a", config, "completed")

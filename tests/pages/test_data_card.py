@@ -8,15 +8,15 @@ import pytest
 import safetensors.torch
 from PIL import Image
 
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.datasets.mnist import Mnist
 from kd_core.files import uploads
 from kd_core.nn import weights
 from kd_core.runs import downloads
-from kd_core.runs.manager import Runs
-from kd_core.training.learner import Learning
+from kd_core.runs.manager import RunManager
+from kd_core.training.learner import NetworkTrainer
 from tests.pages.test_distill import Open, button, finish, texts
 from tools.testing.dataset_files import PUBLISHED
 from tools.testing.http_server import Host
@@ -49,7 +49,7 @@ def test_data_to_fetch_say_where_they_come_from_and_come_at_one_click(
     assert "Licence: CC BY" in texts(app).replace("\\", "")
     assert not [found for found in app.button if found.label == "Start training"]
     button(app, "Fetch 12 MB").click().run()
-    wait(lambda: downloads.of(Mnist()).is_over)
+    wait(lambda: downloads.latest(Mnist()).is_over)
     host.close()
     app.run()
     assert not app.error
@@ -65,7 +65,7 @@ def test_without_a_network_a_sentence_names_the_data_that_need_none(
         monkeypatch.setattr(cls, attribute, value)
     app = open_page("distill", autoplay="0", dataset="kmnist")
     next(found for found in app.button if found.label.startswith("Fetch")).click().run()
-    wait(lambda: downloads.of(find("datasets", "kmnist")()).is_over)
+    wait(lambda: downloads.latest(find_plugin("datasets", "kmnist")()).is_over)
     app.run()
     assert "need none" in app.error[0].value
     app.selectbox(key="set dataset").select("digits").run()
@@ -73,12 +73,14 @@ def test_without_a_network_a_sentence_names_the_data_that_need_none(
 
 
 @pytest.mark.usefixtures("home")
-def test_an_archive_of_class_folders_becomes_data_that_a_student_learns_from(open_page: Open, shared: Runs) -> None:
+def test_an_archive_of_class_folders_becomes_data_that_a_student_learns_from(
+    open_page: Open, shared: RunManager
+) -> None:
     app = open_page("distill", autoplay="0", dataset="upload")
     app.file_uploader(key="upload").set_value(("squares.zip", pictures(), "application/zip")).run()
     button(app, "Check and keep it").click().run()
     assert not app.error
-    (kept,) = uploads.listed()
+    (kept,) = uploads.list_all()
     assert kept.name == "squares.zip"
     assert app.query_params["dataset_id"] == [kept.id] or app.query_params["dataset_id"] == kept.id
     app.number_input(key="set epochs").set_value(2).run()
@@ -88,7 +90,7 @@ def test_an_archive_of_class_folders_becomes_data_that_a_student_learns_from(ope
     assert shared.store.runs()[0].config.student.name == "cnn"  # what images suggest
     app = open_page("distill", autoplay="0", dataset="upload", dataset_id=kept.id)
     button(app, "Forget this upload").click().run()
-    assert uploads.listed() == []
+    assert uploads.list_all() == []
 
 
 @pytest.mark.usefixtures("home")
@@ -107,11 +109,11 @@ def test_a_file_that_cannot_be_used_is_answered_and_nothing_is_kept(
     app.file_uploader(key="upload").set_value((name, content, "text/plain")).run()
     button(app, "Check and keep it").click().run()
     assert sentence in app.error[0].value.replace("\\", "")
-    assert uploads.listed() == []
+    assert uploads.list_all() == []
 
 
 @pytest.mark.usefixtures("home")
-def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, shared: Runs) -> None:
+def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, shared: RunManager) -> None:
     config = from_flat({"dataset": "moons"})
     data = load(config.dataset)
     network = config.teacher.build(data.shape, len(data.classes))
@@ -120,7 +122,7 @@ def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, 
     app.file_uploader(key="weights file").set_value(("mine.safetensors", blob, "application/octet-stream")).run()
     button(app, "Check and keep them").click().run()
     assert not app.error
-    (kept,) = weights.listed()
+    (kept,) = weights.list_all()
     button(app, "Start training").click().run()
     finish(shared, 1)
     run = shared.store.runs()[0]
@@ -131,18 +133,18 @@ def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, 
 
 
 def test_too_little_memory_is_answered_with_one_click(
-    open_page: Open, shared: Runs, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, shared: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
-    forward = Learning.forward
+    forward = NetworkTrainer.forward
 
-    def cramped(self: Learning, batch: object, step: int) -> None:
+    def cramped(self: NetworkTrainer, batch: object, step: int) -> None:
         if self.role == "student" and len(batch.rows) > 5:
             raise torch.OutOfMemoryError
         forward(self, batch, step)
 
-    monkeypatch.setattr(Learning, "forward", cramped)
+    monkeypatch.setattr(NetworkTrainer, "forward", cramped)
     app = open_page("distill", autoplay="0", dataset="moons", epochs="2", teacher_epochs="1", batch_size="16")
     button(app, "Start training").click().run()
     wait(lambda: shared.store.in_state("failed"))

@@ -3,7 +3,7 @@
 from streamlit.testing.v1 import AppTest
 
 from kd_core.config.run import from_flat
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from tests.pages.test_distill import Open, button, run_to_end, texts
 
 LOSES = {"teacher_epochs": "0", "epochs": "20", "labelled": "200", "wrong": "0"}  # its teacher knows nothing
@@ -13,7 +13,7 @@ def titles(app: AppTest) -> list[str]:
     return [expander.label for expander in app.expander]
 
 
-def test_a_run_that_lost_says_why_and_one_click_tries_the_remedy(open_page: Open, shared: Runs) -> None:
+def test_a_run_that_lost_says_why_and_one_click_tries_the_remedy(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, **LOSES)
     assert shared.store.run(run).test["student"]["accuracy"] < shared.store.run(run).test["baseline"]["accuracy"]
     app = open_page("distill", run=run, autoplay="0")
@@ -29,14 +29,14 @@ def test_a_run_that_lost_says_why_and_one_click_tries_the_remedy(open_page: Open
     assert app.query_params["autoplay"] == "0"
 
 
-def test_a_run_without_a_reason_says_that_none_shows(open_page: Open, shared: Runs) -> None:
+def test_a_run_without_a_reason_says_that_none_shows(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, epochs="100", teacher_epochs="30")
     app = open_page("distill", run=run)
     assert "Why is it not a clear win?" in titles(app)
     assert "None of the usual reasons shows in this run’s numbers." in texts(app)
 
 
-def test_a_run_that_won_or_has_no_baseline_is_looked_into_on_request(open_page: Open, shared: Runs) -> None:
+def test_a_run_that_won_or_has_no_baseline_is_looked_into_on_request(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, control="false", **LOSES)
     app = open_page("distill", run=run)
     assert "Your teacher hardly knows more than chance" not in texts(app)
@@ -45,7 +45,7 @@ def test_a_run_that_won_or_has_no_baseline_is_looked_into_on_request(open_page: 
     assert "Your teacher hardly knows more than chance" in texts(app)
 
 
-def test_nothing_is_said_of_a_run_that_still_trains(open_page: Open, shared: Runs) -> None:
+def test_nothing_is_said_of_a_run_that_still_trains(open_page: Open, shared: RunManager) -> None:
     run = shared.start(from_flat({"dataset": "moons", **LOSES}), pace=0.5)
     app = open_page("distill", run=run)
     assert not [title for title in titles(app) if title.startswith("Why")]

@@ -9,9 +9,9 @@ from streamlit.testing.v1 import AppTest
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Sweep
-from kd_core.runs.manager import Runs
-from kd_core.training.loop import Training
-from pages.ui.run.frames import reel
+from kd_core.runs.manager import RunManager
+from kd_core.training.loop import Trainer
+from pages.ui.run.frames import run_frames
 from tools.testing.waiting import wait
 from tools.testing.widgets import named
 
@@ -28,11 +28,11 @@ def texts(app: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
-def finish(shared: Runs, count: int) -> None:
+def finish(shared: RunManager, count: int) -> None:
     wait(lambda: len(shared.store.in_state("completed")) >= count, 60)
 
 
-def test_start_trains_what_the_form_shows_and_the_link_leads_back_to_it(open_page: Open, shared: Runs) -> None:
+def test_start_trains_what_the_form_shows_and_the_link_leads_back_to_it(open_page: Open, shared: RunManager) -> None:
     app = open_page("distill", autoplay="0", **QUICK, temperature="2")
     button(app, "Start training").click().run()
     run = app.query_params["run"]
@@ -45,7 +45,7 @@ def test_start_trains_what_the_form_shows_and_the_link_leads_back_to_it(open_pag
     assert again.query_params["temperature"] == "2"  # the run's settings are in the form
 
 
-def test_is_it_luck_asks_five_seeds_and_the_verdict_names_them(open_page: Open, shared: Runs) -> None:
+def test_is_it_luck_asks_five_seeds_and_the_verdict_names_them(open_page: Open, shared: RunManager) -> None:
     app = open_page("distill", autoplay="0", **QUICK)
     button(app, "Start training").click().run()
     finish(shared, 1)
@@ -58,7 +58,7 @@ def test_is_it_luck_asks_five_seeds_and_the_verdict_names_them(open_page: Open, 
     assert [run.seed for run in shared.store.siblings(alone.family)] == [0, 1, 2, 3, 4]
 
 
-def test_other_seeds_that_wait_say_how_many_are_before_them(open_page: Open, shared: Runs) -> None:
+def test_other_seeds_that_wait_say_how_many_are_before_them(open_page: Open, shared: RunManager) -> None:
     run = shared.start(from_flat(QUICK))
     finish(shared, 1)
     long = shared.start(from_flat({**QUICK, "epochs": "9000"}))
@@ -91,7 +91,7 @@ def test_another_data_set_brings_its_own_suggestions_and_models_that_fit(open_pa
     assert not app.error
 
 
-def test_a_number_out_of_range_is_answered_and_nothing_can_start(open_page: Open, shared: Runs) -> None:
+def test_a_number_out_of_range_is_answered_and_nothing_can_start(open_page: Open, shared: RunManager) -> None:
     app = open_page("distill", autoplay="0")
     app.number_input(key="set epochs").set_value(0).run()
     assert "Epochs" in app.error[0].value
@@ -114,7 +114,7 @@ def test_a_number_out_of_range_is_answered_and_nothing_can_start(open_page: Open
     ],
 )
 def test_a_bad_link_is_answered_with_name_value_and_range_and_starts_nothing(
-    open_page: Open, shared: Runs, link: dict[str, str], sentence: str
+    open_page: Open, shared: RunManager, link: dict[str, str], sentence: str
 ) -> None:
     app = open_page("distill", autoplay="0", **link)
     assert sentence in app.error[0].value.replace("\\", "")
@@ -146,7 +146,7 @@ def test_an_unknown_run_gives_a_sentence_and_a_way_back(open_page: Open) -> None
     assert button(app, "Start training")
 
 
-def test_a_stopped_run_says_so_and_can_go_on(open_page: Open, shared: Runs) -> None:
+def test_a_stopped_run_says_so_and_can_go_on(open_page: Open, shared: RunManager) -> None:
     run = shared.start(from_flat(QUICK), pace=0.3)
     time.sleep(0.3)
     shared.stop(run)
@@ -160,7 +160,7 @@ def test_a_stopped_run_says_so_and_can_go_on(open_page: Open, shared: Runs) -> N
 
 
 def test_a_failed_run_names_the_part_and_says_what_was_kept(
-    open_page: Open, shared: Runs, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, shared: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = from_flat({**QUICK, "learning_rate": "1", "optimiser": "sgd"})
     honest = type(config.method).parts
@@ -179,21 +179,21 @@ def test_a_failed_run_names_the_part_and_says_what_was_kept(
     assert "kept" in app.error[0].value
 
 
-def run_to_end(shared: Runs, **flat: str) -> str:
+def run_to_end(shared: RunManager, **flat: str) -> str:
     run = shared.start(from_flat({**QUICK, **flat}))
     while shared.status(run).is_active:
         time.sleep(0.02)
     return run
 
 
-def test_an_older_run_of_the_same_configuration_is_not_called_changed(open_page: Open, shared: Runs) -> None:
+def test_an_older_run_of_the_same_configuration_is_not_called_changed(open_page: Open, shared: RunManager) -> None:
     first, _ = run_to_end(shared), run_to_end(shared)
     shown = open_page("distill", run=first)
     assert "changed by hand" not in texts(shown)
     assert button(shown, "Is it luck?")
 
 
-def test_a_stopped_run_shows_its_own_numbers_and_not_those_of_its_family(open_page: Open, shared: Runs) -> None:
+def test_a_stopped_run_shows_its_own_numbers_and_not_those_of_its_family(open_page: Open, shared: RunManager) -> None:
     for seed in "012":
         run_to_end(shared, seed=seed)
     run = shared.start(from_flat(QUICK), pace=0.5)
@@ -216,7 +216,7 @@ def test_the_settings_are_still_there_after_a_look_at_another_page(open_page: Op
     assert app.selectbox(key="set dataset").value == "blobs"
 
 
-def test_a_run_whose_method_is_gone_is_explained_and_the_lab_stands(open_page: Open, shared: Runs) -> None:
+def test_a_run_whose_method_is_gone_is_explained_and_the_lab_stands(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared)
     with sqlite3.connect(shared.folder / "distillery.sqlite") as db:
         db.execute("UPDATE runs SET config = replace(config, 'soft_targets', 'forgotten')")
@@ -225,13 +225,13 @@ def test_a_run_whose_method_is_gone_is_explained_and_the_lab_stands(open_page: O
     assert button(open_page("distill", autoplay="0"), "Start training")
 
 
-def points_of(shared: Runs, run: str, key: str) -> list[float]:
-    return [y for frame in reel(run).curves if frame.get("series") == key for y in frame["y"]]
+def points_of(shared: RunManager, run: str, key: str) -> list[float]:
+    return [y for frame in run_frames(run).curves if frame.get("series") == key for y in frame["y"]]
 
 
-def test_raw_and_weighted_parts_are_curves_and_the_weighted_ones_add_up(shared: Runs) -> None:
+def test_raw_and_weighted_parts_are_curves_and_the_weighted_ones_add_up(shared: RunManager) -> None:
     run = run_to_end(shared, method="hints", soft_weight="0.5")
-    series = {one["key"]: one for one in reel(run).series if one["panel"] == "loss"}
+    series = {one["key"]: one for one in run_frames(run).series if one["panel"] == "loss"}
     raw = [key for key, one in series.items() if one.get("measure") == "raw"]
     weighted = [points_of(shared, run, key) for key, one in series.items() if one.get("measure") == "weighted"]
     assert raw == ["student CE", "student T²·KL", "student hints"]
@@ -244,11 +244,11 @@ def test_raw_and_weighted_parts_are_curves_and_the_weighted_ones_add_up(shared: 
     assert series["student hints"]["dash"] != series["student T²·KL"]["dash"]
 
 
-def test_a_part_without_weight_has_no_weighted_curve_until_it_has_one(shared: Runs) -> None:
+def test_a_part_without_weight_has_no_weighted_curve_until_it_has_one(shared: RunManager) -> None:
     config = from_flat({**QUICK, "method": "label_smoothing"})
     changes = [Adjusted("students", 2, "label_weight", 0.0, 1.0), Adjusted("students", 3, "label_weight", 1.0, 0.0)]
     shared.store.add("a", config, "completed")
-    shared.store.append("a", 1, [(0.0, event) for event in Training(config, adjustments=changes)])
+    shared.store.append("a", 1, [(0.0, event) for event in Trainer(config, adjustments=changes)])
     every = points_of(shared, "a", "student loss")
     counted = points_of(shared, "a", "student CE, weighted")
     assert len(points_of(shared, "a", "student CE")) == len(every)
@@ -257,11 +257,11 @@ def test_a_part_without_weight_has_no_weighted_curve_until_it_has_one(shared: Ru
     assert set(counted[1:]) == {0.0}
 
 
-def test_a_learned_temperature_is_no_part_of_the_loss_panel(open_page: Open, shared: Runs) -> None:
+def test_a_learned_temperature_is_no_part_of_the_loss_panel(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, method="curriculum_temperature")
-    (learned,) = [one for one in reel(run).series if one["panel"] == "learned"]
+    (learned,) = [one for one in run_frames(run).series if one["panel"] == "learned"]
     assert learned["name"] == "T"
-    assert "student T, weighted" not in {one["key"] for one in reel(run).series}
+    assert "student T, weighted" not in {one["key"] for one in run_frames(run).series}
     assert "Curriculum temperature (CTKD), weight 0.9" in texts(open_page("distill", run=run))
 
 
@@ -269,7 +269,7 @@ def test_a_learned_temperature_is_no_part_of_the_loss_panel(open_page: Open, sha
     "chosen", [{"method": "dkd", "alpha": "5"}, {"method": "virtual_teacher", "temperature": "90"}]
 )
 def test_the_temperature_page_works_for_methods_that_mean_something_else_by_a_name(
-    open_page: Open, shared: Runs, chosen: dict[str, str]
+    open_page: Open, shared: RunManager, chosen: dict[str, str]
 ) -> None:
     run = run_to_end(shared, **chosen, dataset="blobs")
     for page in ("temperature", "distill"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kd_core.runs.manager import QUEUED, Status
-from pages.ui.text.durations import waiting
+from pages.ui.text.durations import queue_position
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from pages.ui.text.durations import waiting
 def test_the_place_in_the_queue_is_said_and_the_time_as_far_as_it_is_known(
     ahead: int, seconds: float, words: str
 ) -> None:
-    assert waiting(Status(QUEUED, ahead=ahead, wait=seconds)) == words
+    assert queue_position(Status(QUEUED, ahead=ahead, wait=seconds)) == words

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 import streamlit as st
 
-from pages.ui.app.actions import heard
-from pages.ui.app.errors import spared
+from pages.ui.app.actions import toast_errors
+from pages.ui.app.errors import catch_errors
 
 SECRET = "/somewhere/secret.py"
 
@@ -29,7 +29,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
-@pytest.mark.parametrize("saying", [spared, heard])
+@pytest.mark.parametrize("saying", [catch_errors, toast_errors])
 def test_an_error_is_a_sentence_with_a_number_that_the_log_explains(
     saying: Callable, screen: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -42,7 +42,7 @@ def test_an_error_is_a_sentence_with_a_number_that_the_log_explains(
     assert f"OSError: {SECRET}" in caplog.text
 
 
-@pytest.mark.parametrize("saying", [spared, heard])
+@pytest.mark.parametrize("saying", [catch_errors, toast_errors])
 def test_a_refusal_is_shown_letter_by_letter_and_is_no_html(saying: Callable, screen: list[str]) -> None:
     saying(refused)()
     (said,) = screen

@@ -7,15 +7,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core.config import presets
-from kd_core.config.presets import Claim, Preset, Source
+from kd_core.config.presets import Claim, Preset, Publication
 from kd_core.config.run import from_flat
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from pages.ui import experiments
 from tools.testing.waiting import wait_for_end
 
 Open = Callable[..., AppTest]
 
-SOURCE = Source("A paper", "Somebody", 2001, "table 1", "Two moons.")
+SOURCE = Publication("A paper", "Somebody", 2001, "table 1", "Two moons.")
 QUICK = Preset(
     "quick",
     "Two moons",
@@ -52,9 +52,9 @@ def test_every_experiment_is_there_under_its_source_with_its_numbers(open_page: 
     app = open_page("experiments")
     assert [heading.value for heading in app.header] == [source.title for source, _ in presets.sources()]
     titles = [expander.label for expander in app.expander]
-    assert titles == [f"**{preset.title}** · {preset.short}" for preset in presets.listed()]
+    assert titles == [f"**{preset.title}** · {preset.short}" for preset in presets.all_presets()]
     shown = "\n".join(text.value for text in app.markdown).replace(experiments.UNBROKEN, " ")
-    for preset in presets.listed():
+    for preset in presets.all_presets():
         for variant in preset.variants or (preset.variant(),):
             for claim in presets.claims(preset, variant.name):
                 assert f"| {claim.value} | {presets.NOT_RUN if claim.role else 'no network of ours'} |" in shown
@@ -75,7 +75,7 @@ def test_what_is_missing_on_this_machine_is_named_with_its_size(
 
 
 def test_runs_with_exactly_these_settings_are_averaged_and_others_are_not(
-    open_page: Open, shared: Runs, quick: Preset
+    open_page: Open, shared: RunManager, quick: Preset
 ) -> None:
     flat = presets.config(quick, "hot")
     made = [shared.start(from_flat(flat | {"seed": seed})) for seed in ("0", "1", "2")]
@@ -102,7 +102,7 @@ def test_a_link_to_an_experiment_that_does_not_exist_is_answered_with_a_sentence
     app = open_page("experiments", preset="<b>odd</b>")
     (error,) = app.error
     assert "There is no experiment called" in error.value
-    assert len(app.expander) == len(presets.listed())
+    assert len(app.expander) == len(presets.all_presets())
 
 
 def test_every_experiment_has_a_way_to_the_lab_with_its_settings(open_page: Open) -> None:
@@ -110,7 +110,7 @@ def test_every_experiment_has_a_way_to_the_lab_with_its_settings(open_page: Open
     links = [element.proto for element in app.get("page_link")]
     wanted = [
         presets.config(preset, variant.name)
-        for preset in presets.listed()
+        for preset in presets.all_presets()
         for variant in preset.variants or (preset.variant(),)
     ]
     assert len(links) == len(wanted)

@@ -7,13 +7,13 @@ import pytest
 from kd_core.base.events import Adjusted, Event, Probed, Step, Surface, Validated
 from kd_core.config.run import RunConfig
 from kd_core.runs import manager
-from kd_core.training.loop import Training
-from pages.ui.run.frames import POINTS, Reel, reel
+from kd_core.training.loop import Trainer
+from pages.ui.run.frames import POINTS, RunFrames, run_frames
 
 
 @pytest.fixture
-def stored(shared: manager.Runs, small: RunConfig) -> list[Event]:
-    said = list(Training(small, adjustments=[Adjusted("students", 2, "temperature", 4.0, 2.0)]))
+def stored(shared: manager.RunManager, small: RunConfig) -> list[Event]:
+    said = list(Trainer(small, adjustments=[Adjusted("students", 2, "temperature", 4.0, 2.0)]))
     shared.store.add("a", small, "completed")
     shared.store.append("a", 1, [(0.0, event) for event in said])
     return said
@@ -28,7 +28,7 @@ def points(frames: list[dict], key: str) -> list[tuple[float, float]]:
 
 
 def test_there_is_a_moment_for_every_look_and_each_frame_names_its_own(stored: list[Event]) -> None:
-    film = Reel("a", 0).update()
+    film = RunFrames("a", 0).update()
     looks = of(Validated, stored)
     assert [moment["accuracy"] for moment in film.moments] == [look.accuracy for look in looks]
     assert film.moments[-1]["label"] == "students, epoch 6 of 6"
@@ -39,7 +39,7 @@ def test_there_is_a_moment_for_every_look_and_each_frame_names_its_own(stored: l
 
 
 def test_curves_hold_every_step_in_epochs_with_raw_parts_and_their_weighted_sum(stored: list[Event]) -> None:
-    film = Reel("a", 0).update()
+    film = RunFrames("a", 0).update()
     steps = [event for event in of(Step, stored) if event.phase == "students"]
     sums = points(film.curves, "student loss")
     assert [y for _, y in sums] == pytest.approx([step.loss["student"] for step in steps], rel=1e-4)
@@ -49,18 +49,18 @@ def test_curves_hold_every_step_in_epochs_with_raw_parts_and_their_weighted_sum(
 
 
 def test_a_change_by_hand_is_a_marker_where_it_happened(stored: list[Event]) -> None:
-    film = Reel("a", 0).update()
+    film = RunFrames("a", 0).update()
     (marker,) = [frame for frame in film.curves if "marker" in frame]
     assert marker["text"] == "T 4 → 2"
     assert 0 < marker["marker"] < 6
 
 
 def test_frames_arrive_in_the_same_order_however_often_one_asks(
-    shared: manager.Runs, small: RunConfig, stored: list[Event]
+    shared: manager.RunManager, small: RunConfig, stored: list[Event]
 ) -> None:
-    whole = Reel("a", 0).update()
+    whole = RunFrames("a", 0).update()
     shared.store.add("b", small, "training")
-    gradual = Reel("b", 0)
+    gradual = RunFrames("b", 0)
     for number, event in enumerate(stored, start=1):
         shared.store.append("b", number, [(0.0, event)])
         gradual.update()
@@ -69,29 +69,29 @@ def test_frames_arrive_in_the_same_order_however_often_one_asks(
         assert points(gradual.curves, series["key"]) == points(whole.curves, series["key"])
 
 
-def test_a_long_run_sends_a_limited_number_of_points(shared: manager.Runs, small_with) -> None:
+def test_a_long_run_sends_a_limited_number_of_points(shared: manager.RunManager, small_with) -> None:
     config = small_with(epochs="2500", labelled="8", batch_size="8")
-    said = [event for event in Training(config) if not isinstance(event, Surface)]
+    said = [event for event in Trainer(config) if not isinstance(event, Surface)]
     shared.store.add("long", config, "completed")
     shared.store.append("long", 1, [(0.0, event) for event in said])
-    film = Reel("long", 0).update()
+    film = RunFrames("long", 0).update()
     count = len(points(film.curves, "student loss"))
     assert POINTS / 2 < count <= POINTS
 
 
 def test_a_rewound_run_gets_a_reel_of_another_name_so_that_the_browser_clears_itself(
-    shared: manager.Runs, stored: list[Event]
+    shared: manager.RunManager, stored: list[Event]
 ) -> None:
-    before = reel("a")
-    assert reel("a") is before
+    before = run_frames("a")
+    assert run_frames("a") is before
     shared.store.rewind("a", 3)
-    after = reel("a")
+    after = run_frames("a")
     assert after.name != before.name
     assert len(after.moments) < len(before.moments)
 
 
 def test_a_surface_is_bytes_of_size_squared_times_classes(stored: list[Event]) -> None:
-    film = Reel("a", 0).update()
+    film = RunFrames("a", 0).update()
     frame = film.surfaces[-1]
     for encoded in frame["probabilities"].values():
         assert len(base64.b64decode(encoded)) == frame["size"] ** 2 * 2

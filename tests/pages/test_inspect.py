@@ -4,9 +4,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core.analysis import error_analysis
-from kd_core.analysis.replay import Recall
+from kd_core.analysis.replay import Replay
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait_for_end
 from tools.testing.widgets import named
 
@@ -16,15 +16,15 @@ DIGITS = {"dataset": "digits", "epochs": "2", "teacher_epochs": "1"}
 CAST = {"teacher": "teacher", "student": "student", "baseline": "baseline"}
 
 
-def trained(shared: Runs, config: RunConfig) -> str:
+def trained(shared: RunManager, config: RunConfig) -> str:
     run = shared.start(config)
     wait_for_end(shared, run, 60)
     return run
 
 
-def seen(shared: Runs, run: str) -> error_analysis.Inspection:
-    recall = Recall(shared.store, shared.store.run(run))
-    return error_analysis.inspect(recall, recall.at(-1), CAST)
+def seen(shared: RunManager, run: str) -> error_analysis.ErrorAnalysis:
+    recall = Replay(shared.store, shared.store.run(run))
+    return error_analysis.analyse(recall, recall.snapshot_at(-1), CAST)
 
 
 def texts(app: AppTest) -> str:
@@ -37,7 +37,7 @@ def query(app: AppTest, name: str) -> str | None:
     return found[0] if isinstance(found, list) else found
 
 
-def test_a_run_of_points_shows_all_its_figures(open_page: Open, shared: Runs) -> None:
+def test_a_run_of_points_shows_all_its_figures(open_page: Open, shared: RunManager) -> None:
     app = open_page("inspect", run=trained(shared, from_flat(QUICK)))
     assert not app.error
     assert [heading.value for heading in app.header] == [
@@ -49,22 +49,22 @@ def test_a_run_of_points_shows_all_its_figures(open_page: Open, shared: Runs) ->
     ]
 
 
-def test_images_have_no_decision_surface(open_page: Open, shared: Runs) -> None:
+def test_images_have_no_decision_surface(open_page: Open, shared: RunManager) -> None:
     app = open_page("inspect", run=trained(shared, from_flat(DIGITS)))
     assert not app.error
     assert "Where the classes end" not in texts(app)
 
 
-def test_the_sentences_count_what_the_engine_counts(open_page: Open, shared: Runs) -> None:
+def test_the_sentences_count_what_the_engine_counts(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(DIGITS))
     own = seen(shared, run)
     said = texts(open_page("inspect", run=run))
-    assert f"Student fixed {len(own.group('fixed'))}, broke {len(own.group('broke'))}" in said
-    assert f"fixed {len(own.group('fixed_teacher'))}, broke {len(own.group('broke_teacher'))}" in said
+    assert f"Student fixed {len(own.examples('fixed'))}, broke {len(own.examples('broke'))}" in said
+    assert f"fixed {len(own.examples('fixed_teacher'))}, broke {len(own.examples('broke_teacher'))}" in said
     assert f"{own.accuracy('student'):.1%} against {own.accuracy('baseline'):.1%} right" in said
 
 
-def test_without_a_run_in_the_address_the_newest_finished_one_is_shown(open_page: Open, shared: Runs) -> None:
+def test_without_a_run_in_the_address_the_newest_finished_one_is_shown(open_page: Open, shared: RunManager) -> None:
     trained(shared, from_flat(QUICK))
     newest = trained(shared, from_flat(QUICK | {"seed": "5"}))
     shared.store.add("later", from_flat(QUICK), "interrupted")
@@ -81,7 +81,7 @@ def test_without_a_run_in_the_address_the_newest_finished_one_is_shown(open_page
     ],
 )
 def test_a_run_that_is_not_over_is_answered_with_a_sentence(
-    open_page: Open, shared: Runs, state: str, said: str
+    open_page: Open, shared: RunManager, state: str, said: str
 ) -> None:
     shared.store.add("half", from_flat(QUICK), state)
     app = open_page("inspect", run="half", autoplay="0")
@@ -89,7 +89,9 @@ def test_a_run_that_is_not_over_is_answered_with_a_sentence(
     assert not app.header
 
 
-def test_a_run_that_is_unknown_or_kept_no_weights_is_answered_with_a_sentence(open_page: Open, shared: Runs) -> None:
+def test_a_run_that_is_unknown_or_kept_no_weights_is_answered_with_a_sentence(
+    open_page: Open, shared: RunManager
+) -> None:
     app = open_page("inspect", run="<b>gone</b>", autoplay="0")
     assert "There is no run called" in app.error[0].value
     run = trained(shared, from_flat(QUICK))
@@ -101,12 +103,12 @@ def test_a_run_that_is_unknown_or_kept_no_weights_is_answered_with_a_sentence(op
     assert len(app.selectbox(key="specimen").options) == 1  # another one is offered
 
 
-def test_on_an_empty_server_the_way_to_the_lab_is_shown(open_page: Open, shared: Runs) -> None:
+def test_on_an_empty_server_the_way_to_the_lab_is_shown(open_page: Open, shared: RunManager) -> None:
     app = open_page("inspect", autoplay="0")
     assert "No finished run is stored here yet" in app.info[0].value
 
 
-def test_a_group_chosen_is_in_the_address_and_an_address_chooses_it(open_page: Open, shared: Runs) -> None:
+def test_a_group_chosen_is_in_the_address_and_an_address_chooses_it(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(DIGITS))
     app = open_page("inspect", run=run)
     app.pills(key="group").set_value("hardest").run()
@@ -116,7 +118,7 @@ def test_a_group_chosen_is_in_the_address_and_an_address_chooses_it(open_page: O
     assert "farthest apart" in texts(again)
 
 
-def test_a_cell_chosen_by_keyboard_shows_its_examples(open_page: Open, shared: Runs) -> None:
+def test_a_cell_chosen_by_keyboard_shows_its_examples(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(DIGITS))
     own = seen(shared, run)
     app = open_page("inspect", run=run)
@@ -134,10 +136,10 @@ def test_a_cell_chosen_by_keyboard_shows_its_examples(open_page: Open, shared: R
     assert "Examples of 3 that the student answers as 3" in texts(app)
 
 
-def test_an_earlier_epoch_has_other_counts(open_page: Open, shared: Runs) -> None:
+def test_an_earlier_epoch_has_other_counts(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(DIGITS))
-    recall = Recall(shared.store, shared.store.run(run))
-    first = error_analysis.inspect(recall, recall.at(0), CAST).accuracy("student")
+    recall = Replay(shared.store, shared.store.run(run))
+    first = error_analysis.analyse(recall, recall.snapshot_at(0), CAST).accuracy("student")
     app = open_page("inspect", run=run)
     app.select_slider(key="inspected epoch").set_value(0).run()
     assert query(app, "epoch") == "0"
@@ -146,7 +148,7 @@ def test_an_earlier_epoch_has_other_counts(open_page: Open, shared: Runs) -> Non
     assert query(app, "epoch") is None
 
 
-def test_a_run_without_a_baseline_is_compared_with_its_teacher_alone(open_page: Open, shared: Runs) -> None:
+def test_a_run_without_a_baseline_is_compared_with_its_teacher_alone(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(QUICK | {"control": "false"}))
     app = open_page("inspect", run=run)
     assert not app.error
@@ -167,7 +169,7 @@ def test_a_run_without_a_baseline_is_compared_with_its_teacher_alone(open_page: 
     ],
 )
 def test_what_a_link_asks_in_vain_is_named_and_the_page_is_there_all_the_same(
-    open_page: Open, shared: Runs, name: str, value: str, said: str
+    open_page: Open, shared: RunManager, name: str, value: str, said: str
 ) -> None:
     app = open_page("inspect", run=trained(shared, from_flat(QUICK)), **{name: value})
     (error,) = app.error
@@ -175,20 +177,20 @@ def test_what_a_link_asks_in_vain_is_named_and_the_page_is_there_all_the_same(
     assert len(app.header) == 5
 
 
-def test_a_network_that_nobody_taught_is_named(open_page: Open, shared: Runs) -> None:
+def test_a_network_that_nobody_taught_is_named(open_page: Open, shared: RunManager) -> None:
     app = open_page("inspect", run=trained(shared, from_flat(QUICK)), pupil="peer 9")
     assert "choose one of student" in texts(app)
 
 
 @pytest.mark.parametrize("scheme", ["mutual", "merge"])
-def test_other_arrangements_can_be_inspected(open_page: Open, shared: Runs, scheme: str) -> None:
+def test_other_arrangements_can_be_inspected(open_page: Open, shared: RunManager, scheme: str) -> None:
     run = trained(shared, from_flat(DIGITS | {"scheme": scheme, "epochs": "1"}))
     app = open_page("inspect", run=run)
     assert not app.error
     assert len(app.header) == 4
 
 
-def test_a_finished_run_in_the_lab_links_to_its_inspection(open_page: Open, shared: Runs) -> None:
+def test_a_finished_run_in_the_lab_links_to_its_inspection(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(QUICK))
     app = open_page("distill", run=run)
     links = [link.proto.label for link in app.get("page_link")]
@@ -196,7 +198,7 @@ def test_a_finished_run_in_the_lab_links_to_its_inspection(open_page: Open, shar
 
 
 def test_every_chart_has_words_and_a_camera_for_the_chosen_format_and_every_number_is_in_a_file(
-    open_page: Open, shared: Runs
+    open_page: Open, shared: RunManager
 ) -> None:
     app = open_page("inspect", run=trained(shared, from_flat(DIGITS)))
     charts = [element.proto for element in app.get("plotly_chart")]

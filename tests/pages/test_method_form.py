@@ -3,13 +3,13 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kd_core.analysis.feature_matching import plan
-from kd_core.base.registry import members
+from kd_core.analysis.feature_matching import match_table
+from kd_core.base.registry import plugins
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import FAMILIES
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from pages.ui.form import feature_diagram, method_card
-from pages.ui.text.summaries import in_short, matters
+from pages.ui.text.summaries import affects_loss, method_summary
 from tests.pages.test_distill import Open, button, texts
 
 CONVOLUTIONS = {"student": "cnn", "student_width": "8", "teacher_depth": "3"}
@@ -20,7 +20,7 @@ def select(app: AppTest, name: str, value: str) -> AppTest:
 
 
 def drawn(config: RunConfig) -> dict:
-    return feature_diagram.facts(config, plan(config.method, config.pair))
+    return feature_diagram.facts(config, match_table(config.method, config.pair))
 
 
 def test_methods_are_listed_family_by_family_with_the_family_first() -> None:
@@ -28,7 +28,7 @@ def test_methods_are_listed_family_by_family_with_the_family_first() -> None:
     families = [line.split(" · ")[0] for line in listed]
     assert list(dict.fromkeys(families)) == [family.capitalize() for family in FAMILIES]
     assert "Feature · Hints (FitNets)" in listed
-    assert len(listed) == len(members("methods"))
+    assert len(listed) == len(plugins("methods"))
 
 
 def test_only_methods_that_apply_are_offered_and_the_others_say_why(open_page: Open) -> None:
@@ -48,10 +48,10 @@ def test_only_methods_that_apply_are_offered_and_the_others_say_why(open_page: O
 def test_each_method_brings_its_formula_its_options_and_its_help(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", **CONVOLUTIONS)
     select(app, "method", "attention")
-    cls = members("methods")["attention"]
-    assert app.latex[0].value.strip("$\n") == cls().in_numbers()  # type: ignore[attr-defined]
+    cls = plugins("methods")["attention"]
+    assert app.latex[0].value.strip("$\n") == cls().to_latex()  # type: ignore[attr-defined]
     said = texts(app).replace("\\", "")
-    for fact in (cls.idea, cls.paper, cls.needs, cls.origin, cls.trap):  # type: ignore[attr-defined]
+    for fact in (cls.summary, cls.paper, cls.needs, cls.defaults_source, cls.pitfall):  # type: ignore[attr-defined]
         assert fact in said
     app.number_input(key="set weight").set_value(50.0).run()
     assert r"50 \cdot" in app.latex[0].value
@@ -68,7 +68,9 @@ def test_a_temperature_that_nothing_depends_on_says_so_until_something_does(open
     assert not open_page("distill", autoplay="0").slider(key="set temperature").disabled
 
 
-def test_a_method_that_no_longer_fits_stays_chosen_says_why_and_can_be_mended(open_page: Open, shared: Runs) -> None:
+def test_a_method_that_no_longer_fits_stays_chosen_says_why_and_can_be_mended(
+    open_page: Open, shared: RunManager
+) -> None:
     app = open_page("distill", autoplay="0", **CONVOLUTIONS, method="attention")
     select(app, "student", "mlp")
     assert app.selectbox(key="set method").value == "attention"
@@ -88,7 +90,7 @@ def test_a_link_to_a_method_that_does_not_apply_is_answered(open_page: Open) -> 
     assert next(b for b in app.button if b.label == "Start training").disabled
 
 
-@pytest.mark.parametrize("name", members("methods"))
+@pytest.mark.parametrize("name", plugins("methods"))
 def test_every_method_can_be_chosen_drawn_and_said_in_short(open_page: Open, name: str) -> None:
     flat = {**CONVOLUTIONS, "method": name}
     app = open_page("distill", autoplay="0", **flat)
@@ -100,9 +102,9 @@ def test_every_method_can_be_chosen_drawn_and_said_in_short(open_page: Open, nam
         assert link["student"] in taps["student"]
         assert link["teacher"] in taps["teacher"] | {"labels"}
         assert link["student"] in facts["sentence"]
-    assert in_short(config.method).startswith(config.method.title)
-    assert len(in_short(config.method)) < 80
-    for row in feature_diagram.table(plan(config.method, config.pair)):
+    assert method_summary(config.method).startswith(config.method.title)
+    assert len(method_summary(config.method)) < 80
+    for row in feature_diagram.table(match_table(config.method, config.pair)):
         assert row["adaptor"]
 
 
@@ -137,8 +139,8 @@ def test_a_classifier_that_stays_is_drawn_in_the_student() -> None:
 def test_an_option_matters_if_the_formula_changes_with_it() -> None:
     options = from_flat({"method": "hints"}).live_options()
     hints = from_flat({"method": "hints"}).method
-    assert not matters(hints, "temperature", options["temperature"])
-    assert matters(hints, "soft_weight", options["soft_weight"])
-    assert matters(hints.with_values(soft_weight=1), "temperature", options["temperature"])
-    assert in_short(hints) == "Hints (FitNets), weight 100"
-    assert in_short(from_flat({}).method) == "Soft targets, T 4, α 0.9"
+    assert not affects_loss(hints, "temperature", options["temperature"])
+    assert affects_loss(hints, "soft_weight", options["soft_weight"])
+    assert affects_loss(hints.with_values(soft_weight=1), "temperature", options["temperature"])
+    assert method_summary(hints) == "Hints (FitNets), weight 100"
+    assert method_summary(from_flat({}).method) == "Soft targets, T 4, α 0.9"

@@ -16,14 +16,14 @@ from streamlit.testing.v1 import AppTest
 from kd_core.config.run import from_flat
 from kd_core.files import uploads
 from kd_core.runs import downloads
-from kd_core.runs.manager import Runs
-from kd_core.store.annotations import Labelling
+from kd_core.runs.manager import RunManager
+from kd_core.store.annotations import AnnotationStore
 from kd_core.store.store import Store
 from kd_core.store.trash import Trash
 from pages.ui.app import auth
-from pages.ui.app.actions import WatchingError, acting
+from pages.ui.app.actions import NotAllowedError, actions
 from pages.ui.app.auth import _is_here  # before any test replaces it
-from pages.ui.app.login_throttle import Attempts
+from pages.ui.app.login_throttle import LoginThrottle
 from tools.testing.waiting import wait, wait_for_end
 
 Open = Callable[..., AppTest]
@@ -74,7 +74,7 @@ def test_alone_at_ones_machine_nothing_asks_who_one_is(open_page: Open) -> None:
 
 
 def test_a_viewer_may_look_at_everything_and_is_told_why_nothing_starts(
-    open_page: Open, shared: Runs, close_the_room: Callable[[], None]
+    open_page: Open, shared: RunManager, close_the_room: Callable[[], None]
 ) -> None:
     run = shared.start(from_flat(QUICK))
     assert wait_for_end(shared, run) == "completed"
@@ -85,21 +85,21 @@ def test_a_viewer_may_look_at_everything_and_is_told_why_nothing_starts(
     app = open_page("distill", autoplay="0", **QUICK)
     start = button(app, "Start training")
     assert start.disabled
-    assert start.help == auth.WATCHING
+    assert start.help == auth.VIEWER_MESSAGE
 
 
 def test_the_click_on_a_button_that_a_viewer_cannot_press_comes_to_nothing(
-    open_page: Open, shared: Runs, close_the_room: Callable[[], None], forged: None
+    open_page: Open, shared: RunManager, close_the_room: Callable[[], None], forged: None
 ) -> None:
     close_the_room()
     app = open_page("distill", autoplay="0", **QUICK)
     button(app, "Start training").click().run()
     assert shared.store.runs() == []
-    assert auth.WATCHING in said(app)
+    assert auth.VIEWER_MESSAGE in said(app)
 
 
 def test_a_password_makes_a_presenter_and_logging_out_a_viewer(
-    open_page: Open, shared: Runs, close_the_room: Callable[[], None]
+    open_page: Open, shared: RunManager, close_the_room: Callable[[], None]
 ) -> None:
     close_the_room()
     app = framed(open_page("distill", autoplay="0", **QUICK))
@@ -122,7 +122,7 @@ def test_guessing_is_slowed_down_and_then_even_the_password_waits(
     open_page: Open, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(auth, "_attempts", Attempts(lambda: clock[0]))
+    monkeypatch.setattr(auth, "_attempts", LoginThrottle(lambda: clock[0]))
     close_the_room()
     app = framed(open_page("experiments"))
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_no_value_in_a_session_but_the_secret_of_this_process_is_a_pass(
 
 
 def test_who_was_a_presenter_a_moment_ago_steers_nothing(
-    open_page: Open, shared: Runs, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    open_page: Open, shared: RunManager, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toasts: list[str] = []
     monkeypatch.setattr(st, "toast", lambda said, **_: toasts.append(said.replace("\\", "")))
@@ -159,20 +159,20 @@ def test_who_was_a_presenter_a_moment_ago_steers_nothing(
     button(pages[1], "Stop and keep").click().run()
     pages[2].button_group(key=f"pace of {run}").set_value("Slow motion").run()
     button(pages[3], "Pin").click().run()
-    assert toasts == [auth.WATCHING] * 4
+    assert toasts == [auth.VIEWER_MESSAGE] * 4
     assert shared.status(run).state == "training"
     assert shared.status(run).pace == 0.05
-    assert not shared.store.run(run).labels.is_pinned
+    assert not shared.store.run(run).annotations.is_pinned
     shared.stop(run)
 
 
-@pytest.mark.parametrize("what", ["adjust", "delete", "proceed", "start", "keep_upload"])
+@pytest.mark.parametrize("what", ["adjust", "delete", "resume_from_checkpoint", "start", "add_upload"])
 def test_the_gate_is_closed_before_it_is_asked_for_what(
-    shared: Runs, close_the_room: Callable[[], None], what: str
+    shared: RunManager, close_the_room: Callable[[], None], what: str
 ) -> None:
     close_the_room()
-    with pytest.raises(WatchingError, match="Only a presenter can start, change or delete"):
-        getattr(acting(), what)
+    with pytest.raises(NotAllowedError, match="Only a presenter can start, change or delete"):
+        getattr(actions(), what)
 
 
 @pytest.mark.usefixtures("home")
@@ -180,24 +180,24 @@ def test_a_viewer_neither_uploads_nor_forgets_nor_fetches(
     open_page: Open, close_the_room: Callable[[], None], monkeypatch: pytest.MonkeyPatch, forged: None
 ) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(downloads, "begin", lambda dataset: begun.append(dataset.name))
+    monkeypatch.setattr(downloads, "start", lambda dataset: begun.append(dataset.name))
     app = open_page("distill", autoplay="0", dataset="kmnist")
     close_the_room()
     next(found for found in app.button if found.label.startswith("Fetch")).click().run()
     assert begun == []
-    assert auth.WATCHING in said(app)
+    assert auth.VIEWER_MESSAGE in said(app)
     points = "\n".join(f"{at},{at % 7},{'ab'[at % 2]}" for at in range(40)).encode()
     with pytest.MonkeyPatch.context() as before:
         before.delenv(auth.PASSWORD)
         app = open_page("distill", autoplay="0", dataset="upload")
         app.file_uploader(key="upload").set_value(("points.csv", points, "text/csv")).run()
     button(app, "Check and keep it").click().run()
-    assert uploads.listed() == []
+    assert uploads.list_all() == []
     assert not open_page("distill", autoplay="0", dataset="upload").file_uploader
 
 
 def test_a_viewer_begins_no_run_that_somebody_stopped(
-    open_page: Open, shared: Runs, close_the_room: Callable[[], None]
+    open_page: Open, shared: RunManager, close_the_room: Callable[[], None]
 ) -> None:
     close_the_room()
     open_page("start")  # by itself, once per server, whoever comes first
@@ -210,7 +210,7 @@ def test_a_viewer_begins_no_run_that_somebody_stopped(
 
 
 def test_the_limits_of_a_room_are_said_where_one_starts(
-    open_page: Open, shared: Runs, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, shared: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISTILLERY_MAX_EPOCHS", "10")
     app = open_page("distill", autoplay="0", **QUICK | {"epochs": "30"})
@@ -219,7 +219,9 @@ def test_the_limits_of_a_room_are_said_where_one_starts(
     assert shared.store.runs() == []
 
 
-def test_one_session_queues_no_more_than_it_may(open_page: Open, shared: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_session_queues_no_more_than_it_may(
+    open_page: Open, shared: RunManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DISTILLERY_MAX_QUEUED", "1")
     held = shared.start(LONG, pace=0.05)
     app = open_page("distill", autoplay="0", **QUICK)
@@ -282,21 +284,23 @@ def test_with_logins_those_who_are_listed_are_presenters(
 
 # -- the one gate ---------------------------------------------------------------------------------------------------
 
-GATE = ROOT / "pages" / "ui" / "acting.py"
-READING = {"status", "preferred", "close", "waiting", "folder", "store", "kept", "trash", "labelling"}
-MODULES = {"uploads": {"add", "remove"}, "weights": {"add", "remove"}, "errands": {"begin", "stop"}}
-ALLOWED = ("acting()", "st", "loading", "rehearsal.shared()")  # st.stop and the like change no run
+GATE = ROOT / "pages" / "ui" / "app" / "actions.py"
+READING = {"status", "preferred", "close", "waiting_count", "folder", "store", "kept", "trash", "annotation_store"}
+MODULES = {"uploads": {"add", "remove"}, "weights": {"add", "remove"}, "downloads": {"start", "stop"}}
+ALLOWED = ("actions()", "st", "loading", "sweep_eta.get_estimator()")  # st.stop and the like change no run
 AMBIGUOUS = {"step"}  # what many other things have, too
 
 
 def acts() -> set[str]:
     """Whatever of Runs is not known to read only: what is added tomorrow is among them."""
-    return {name for name in vars(Runs) if not name.startswith("_")} - READING
+    return {name for name in vars(RunManager) if not name.startswith("_")} - READING
 
 
 def writes() -> set[str]:
     """Whatever of the store, of the labels and of the bin opens a transaction."""
-    methods = [each for cls in (Store, Labelling, Trash) for each in vars(cls).values() if inspect.isfunction(each)]
+    methods = [
+        each for cls in (Store, AnnotationStore, Trash) for each in vars(cls).values() if inspect.isfunction(each)
+    ]
     return {method.__name__ for method in methods if "_transaction()" in inspect.getsource(method)}
 
 
@@ -307,17 +311,18 @@ def around(path: Path) -> list[str]:
         if not isinstance(node, ast.Attribute):
             continue
         whose, name = ast.unparse(node.value), node.attr
-        is_of_runs = whose in ("shared", "runs.shared()")
+        is_of_runs = whose in ("shared", "manager.get_manager()")
         is_act = name in acts() and whose not in ALLOWED and (is_of_runs or name not in AMBIGUOUS)
-        is_written = name in writes() and whose.rsplit(".", 1)[-1] in ("store", "labelling", "trash")
+        is_written = name in writes() and whose.rsplit(".", 1)[-1] in ("store", "annotation_store", "trash")
         if is_act or is_written or name in MODULES.get(whose, ()):
             found.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
     return found
 
 
 def test_the_gate_knows_what_acts_and_what_writes() -> None:
-    assert {"start", "start_sweep", "proceed", "pause", "resume", "step", "stop", "set_pace", "adjust"} <= acts()
-    assert {"add", "append_all", "set_state", "move", "rewind", "pin", "put", "undo"} <= writes()
+    commands = {"pause", "resume", "step", "stop", "set_pace", "adjust"}
+    assert commands | {"start", "start_sweep", "resume_from_checkpoint"} <= acts()
+    assert {"add", "append_all", "set_state", "transition", "rewind", "pin", "delete", "restore"} <= writes()
     assert not {"run", "runs", "events", "rewinds"} & writes()
 
 
@@ -329,9 +334,10 @@ def test_whatever_a_page_changes_passes_the_gate(path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "runs.shared().start(config)", "runs.shared().step(run)", "mine.pause(run)", "x = shared.stop",
-        "uploads.remove(key)", "errands.begin(dataset)", "runs.shared().store.add(a, b, c)", "store.set_state(a, b)",
-        "shared.trash.put(run)", "runs.shared().labelling.pin(run)",
+        "manager.get_manager().start(config)", "manager.get_manager().step(run)", "mine.pause(run)", "x = shared.stop",
+        "uploads.remove(key)", "downloads.start(dataset)",
+        "manager.get_manager().store.add(a, b, c)", "store.set_state(a, b)",
+        "shared.trash.delete(run)", "manager.get_manager().annotation_store.pin(run)",
     ],
 )  # fmt: skip
 def test_a_way_around_the_gate_is_found(line: str, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from kd_core.base.registry import make
 from kd_core.methods import Method
-from kd_core.runs.manager import Runs
-from pages.ui.run.history import in_a_line
+from kd_core.runs.manager import RunManager
+from pages.ui.run.history import describe_run
 from pages.ui.text import plan
 from tests.pages.test_distill import Open, run_to_end, texts
 from tests.pages.test_scheme_form import config_of, drawn, nodes
@@ -27,14 +27,14 @@ from tests.pages.test_scheme_form import config_of, drawn, nodes
 def test_a_run_is_headed_by_the_networks_that_take_part_as_what_they_are(
     name: str, flat: dict[str, str], line: str
 ) -> None:
-    assert plan.networks(config_of(name, **flat)) == line
+    assert plan.describe_networks(config_of(name, **flat)) == line
 
 
 def test_the_line_above_a_run_and_in_the_list_of_earlier_ones_comes_from_its_plan(
-    open_page: Open, shared: Runs
+    open_page: Open, shared: RunManager
 ) -> None:
     run = run_to_end(shared, scheme="reversed", teacher="mlp", teacher_widths="32", student_widths="8")
-    line = in_a_line(shared.store.run(run))
+    line = describe_run(shared.store.run(run))
     assert "teacher MLP 8 · student MLP 32" in line
     assert line in texts(open_page("distill", run=run))
 
@@ -58,7 +58,7 @@ def test_the_loss_names_who_teaches_whom(name: str, flat: dict[str, str], compar
 
 def test_the_usual_arrangement_has_the_usual_loss() -> None:
     config = config_of("offline")
-    assert plan.formula(config, config.method) == config.method.in_numbers()
+    assert plan.formula(config, config.method) == config.method.to_latex()
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kd_core.analysis.feature_matching import plan
-from kd_core.base.options import in_words, options_of
-from kd_core.base.registry import members
+from kd_core.analysis.feature_matching import match_table
+from kd_core.base.options import option_label, options_of
+from kd_core.base.registry import plugins
 from kd_core.config.run import RunConfig, from_flat, read_flat
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from kd_core.schemes import plan_of
 from pages.ui.form import feature_diagram, plan_diagram, scheme_card
 from pages.ui.text import plan as planning
@@ -15,7 +15,7 @@ from tests.pages.test_distill import Open, button, finish, texts
 from tests.pages.test_method_form import select
 from tools.testing.widgets import named
 
-SCHEMES = list(members("schemes"))
+SCHEMES = list(plugins("schemes"))
 WIDGETS = ("selectbox", "number_input", "checkbox", "text_input")
 
 
@@ -62,12 +62,12 @@ def test_every_scheme_can_be_opened_by_a_link_with_its_idea_its_options_and_its_
     assert not app.error
     assert app.selectbox(key="set scheme").value == name
     assert not button(app, "Start training").disabled
-    cls = members("schemes")[name]
+    cls = plugins("schemes")[name]
     said = texts(app).replace("\\", "")
-    assert cls.idea in said
+    assert cls.summary in said
     assert cls.paper in said  # type: ignore[attr-defined]
     for option, declared in options_of(cls).items():
-        assert in_words(option, declared) in labels_of(app)
+        assert option_label(option, declared) in labels_of(app)
     if name != "offline":
         assert app.query_params["scheme"] == name
     assert not set(app.query_params) - {"autoplay", "dataset", "scheme"}  # all else is as it suggests
@@ -100,7 +100,7 @@ def test_options_of_the_method_stay_where_the_scheme_does_not_choose_another(ope
         assert app.query_params["temperature"] == "2"
 
 
-def test_a_choice_that_the_scheme_cannot_use_is_answered_where_it_stands(open_page: Open, shared: Runs) -> None:
+def test_a_choice_that_the_scheme_cannot_use_is_answered_where_it_stands(open_page: Open, shared: RunManager) -> None:
     app = open_page("distill", autoplay="0", scheme="missing_class")
     select(app, "omitted", "none")
     (error,) = app.error
@@ -186,7 +186,7 @@ def test_each_card_says_what_becomes_of_its_network(open_page: Open, name: str, 
     assert student in said
 
 
-def test_a_scheme_chosen_on_the_form_is_trained(open_page: Open, shared: Runs) -> None:
+def test_a_scheme_chosen_on_the_form_is_trained(open_page: Open, shared: RunManager) -> None:
     app = open_page("distill", autoplay="0", dataset="moons", epochs="2", teacher_epochs="1")
     select(app, "scheme", "mutual")
     button(app, "Start training").click().run()
@@ -208,7 +208,7 @@ def test_the_drawing_and_the_table_have_every_network_of_the_plan(name: str) -> 
         assert {*edge["from"], edge["to"]} <= set(known)
     rows = plan_diagram.table(config)
     for phase in plan_of(config):
-        for own in phase.everyone:
+        for own in phase.networks:
             assert own.role in facts["sentence"]
             assert any(row["network"] == own.role for row in rows)
     assert all(all(row.values()) for row in rows)
@@ -296,7 +296,7 @@ def test_what_is_too_many_to_draw_is_a_stack(name: str, flat: dict[str, str], st
 def test_what_is_matched_is_what_the_taught_network_and_its_teacher_have() -> None:
     def named(name: str, **flat: str) -> tuple[str, str]:
         config = config_of(name, **flat)
-        facts = feature_diagram.facts(config, plan(config.method, planning.pair(config)))
+        facts = feature_diagram.facts(config, match_table(config.method, planning.compared_pair(config)))
         return facts["teacher"]["name"], facts["student"]["name"]
 
     assert named("offline") == ("CNN 16×2", "MLP 64")
@@ -309,5 +309,5 @@ def test_what_is_matched_is_what_the_taught_network_and_its_teacher_have() -> No
 
 def test_who_is_shown_no_labels_is_matched_with_none() -> None:
     config = config_of("merge")
-    facts = feature_diagram.facts(config, plan(config.method, planning.pair(config)))
+    facts = feature_diagram.facts(config, match_table(config.method, planning.compared_pair(config)))
     assert [link["teacher"] for link in facts["links"]] == ["logits"]

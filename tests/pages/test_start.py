@@ -3,19 +3,21 @@ from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 
 Open = Callable[..., AppTest]
 
 
-def test_the_first_visitor_begins_a_real_run_and_the_second_one_attaches_to_it(open_page: Open, shared: Runs) -> None:
+def test_the_first_visitor_begins_a_real_run_and_the_second_one_attaches_to_it(
+    open_page: Open, shared: RunManager
+) -> None:
     open_page("start")
     begun = len(shared.store.runs())
     open_page("start")
     assert begun == len(shared.store.runs()) == 5  # five seeds
 
 
-def test_the_verdict_comes_from_the_runs_with_its_seeds(open_page: Open, shared: Runs) -> None:
+def test_the_verdict_comes_from_the_runs_with_its_seeds(open_page: Open, shared: RunManager) -> None:
     app = open_page("start")
     for run in shared.store.runs():
         shared.set_pace(run.id, 0)
@@ -31,21 +33,21 @@ def test_the_verdict_comes_from_the_runs_with_its_seeds(open_page: Open, shared:
         assert f"{100 * mean:.1f} %" in said
 
 
-def test_autoplay_0_starts_nothing_until_asked(open_page: Open, shared: Runs) -> None:
+def test_autoplay_0_starts_nothing_until_asked(open_page: Open, shared: RunManager) -> None:
     app = open_page("start", autoplay="0")
     assert shared.store.runs() == []
     next(button for button in app.button if button.label == "Watch it learn").click().run()
     assert len(shared.store.runs()) == 5
 
 
-def test_there_is_one_button(open_page: Open, shared: Runs) -> None:
+def test_there_is_one_button(open_page: Open, shared: RunManager) -> None:
     app = open_page("start")
     (button,) = app.button
     assert button.label == "Try it yourself"
 
 
 def test_a_demonstration_that_somebody_stopped_is_begun_anew_for_the_next_visitor(
-    open_page: Open, shared: Runs
+    open_page: Open, shared: RunManager
 ) -> None:
     open_page("start")
     for run in shared.store.runs():

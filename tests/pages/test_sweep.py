@@ -15,10 +15,10 @@ from kd_core.base.options import options_of
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs import sweep_eta
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from pages.ui.app import settings
 from pages.ui.sweep import heatmap, url_state
-from pages.ui.widgets.color_scales import readable, shade
+from pages.ui.widgets.color_scales import colour_at, text_colour
 from tests.pages.test_compare import said
 from tests.pages.test_distill import Open, button
 from tools.testing.waiting import wait, wait_for_end
@@ -34,7 +34,7 @@ Look = Callable[..., AppTest]
 @pytest.fixture(autouse=True)
 def _no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is tried out beside the tests."""
-    monkeypatch.setattr(sweep_eta.Rehearsals, "ask", lambda *_: False)
+    monkeypatch.setattr(sweep_eta.SweepEstimator, "ask", lambda *_: False)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def look(open_page: Open) -> Look:
 
 
 @pytest.fixture
-def ended(shared: Runs) -> str:
+def ended(shared: RunManager) -> str:
     name = shared.start_sweep(Sweep(from_flat(SMALL), AXES, (0, 1, 2)))
     assert wait_for_end(shared, name, 60) == "completed"
     return name
@@ -70,7 +70,7 @@ def test_a_first_visit_proposes_temperature_and_alpha_of_the_small_student_on_fi
     ]
 
 
-def test_the_map_has_the_numbers_of_single_runs_but_for_rounding(look: Look, shared: Runs) -> None:
+def test_the_map_has_the_numbers_of_single_runs_but_for_rounding(look: Look, shared: RunManager) -> None:
     app = look(**SMALL, **GRID)
     button(app, "Start the sweep").click().run()
     name = app.query_params["sweep"]
@@ -125,7 +125,7 @@ def test_values_that_make_no_sweep_are_answered_and_stay(look: Look, link: dict[
     ],
 )
 def test_one_value_reversed_values_and_one_option_are_sweeps_too(
-    look: Look, shared: Runs, link: dict[str, str], counted: str
+    look: Look, shared: RunManager, link: dict[str, str], counted: str
 ) -> None:
     app = look(**{**SMALL, **GRID, **link})
     assert counted in said(app)
@@ -164,7 +164,7 @@ def test_the_test_split_is_asked_for_one_cell_after_the_end_and_the_link_keeps_i
 
 
 def test_the_runs_of_a_cell_are_one_click_away_and_the_pages_open_them(
-    look: Look, open_page: Open, ended: str, shared: Runs
+    look: Look, open_page: Open, ended: str, shared: RunManager
 ) -> None:
     app = look(sweep=ended, cell="4,0.3")
     wanted = [run.id for run in shared.store.members(ended)[6:9]]
@@ -194,7 +194,7 @@ def test_a_link_that_asks_for_nonsense_is_answered(look: Look, ended: str) -> No
     assert "names a cell that this sweep does not have" in said(look(sweep=ended, cell="77,0.3"))
 
 
-def test_an_unfinished_sweep_is_shown_paused_stopped_kept_and_gone_on_with(look: Look, shared: Runs) -> None:
+def test_an_unfinished_sweep_is_shown_paused_stopped_kept_and_gone_on_with(look: Look, shared: RunManager) -> None:
     name = shared.start_sweep(Sweep(from_flat(LONG), AXES))
     first = shared.store.members(name)[0].id
     wait(lambda: shared.store.count(first) > 5, 60)
@@ -215,7 +215,7 @@ def test_an_unfinished_sweep_is_shown_paused_stopped_kept_and_gone_on_with(look:
     wait_for_end(shared, name, 60)
 
 
-def test_a_sweep_that_waits_says_how_many_are_before_it_and_for_about_how_long(look: Look, shared: Runs) -> None:
+def test_a_sweep_that_waits_says_how_many_are_before_it_and_for_about_how_long(look: Look, shared: RunManager) -> None:
     names = [shared.start_sweep(Sweep(from_flat(LONG), AXES)) for _ in range(2)]
     wait(lambda: shared.status(names[1]).wait, 60)
     bar = look(sweep=names[1]).get("progress")[0].proto.text
@@ -240,18 +240,18 @@ def test_the_lab_leads_here_with_its_settings_and_here_back(open_page: Open, loo
 
 
 def test_no_setting_of_a_run_is_called_like_one_of_this_page() -> None:
-    from kd_core.config.run import settings as every
+    from kd_core.config.run import all_options as every
 
     names = {name for name, _, _ in every()} | set(settings.RESERVED) | set(settings.CARDS)
-    assert not names & set(options_of(url_state.Survey))
+    assert not names & set(options_of(url_state.SweepOptions))
 
 
 def test_numbers_in_cells_are_black_or_white_whichever_is_read_better() -> None:
-    assert readable((1.0, 1.0, 0.8)) == "#000000"
-    assert readable((0.0, 0.13, 0.3)) == "#FFFFFF"
+    assert text_colour((1.0, 1.0, 0.8)) == "#000000"
+    assert text_colour((0.0, 0.13, 0.3)) == "#FFFFFF"
     scale = ((0.0, "#000000"), (0.5, "#FF0000"), (1.0, "#FFFFFF"))
-    assert shade(scale, 0.25) == pytest.approx((0.5, 0, 0))
-    assert shade(scale, 1.0) == pytest.approx((1, 1, 1))
+    assert colour_at(scale, 0.25) == pytest.approx((0.5, 0, 0))
+    assert colour_at(scale, 1.0) == pytest.approx((1, 1, 1))
 
 
 def test_the_alternative_of_a_map_names_its_highest_and_lowest_cell(small: RunConfig) -> None:

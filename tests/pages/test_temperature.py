@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from pages.ui.run import run_picker
 from tools.testing.waiting import wait_for_end
 from tools.testing.widgets import named
@@ -18,7 +18,7 @@ def nothing_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_picker, "_begun", [])
 
 
-def trained(shared: Runs, config: RunConfig) -> str:
+def trained(shared: RunManager, config: RunConfig) -> str:
     run = shared.start(config)
     wait_for_end(shared, run, 60)
     return run
@@ -29,14 +29,16 @@ def texts(app: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
-def test_the_first_visitor_of_a_fresh_server_sees_a_run_of_digits_being_trained(open_page: Open, shared: Runs) -> None:
+def test_the_first_visitor_of_a_fresh_server_sees_a_run_of_digits_being_trained(
+    open_page: Open, shared: RunManager
+) -> None:
     open_page("temperature")
     open_page("temperature")
     configs = [run.config for run in shared.store.runs()]  # the start page begins runs of its own
     assert configs.count(from_flat({"dataset": "digits"})) == 1  # the second visitor attaches to it
 
 
-def test_with_autoplay_0_nothing_is_trained_until_somebody_asks(open_page: Open, shared: Runs) -> None:
+def test_with_autoplay_0_nothing_is_trained_until_somebody_asks(open_page: Open, shared: RunManager) -> None:
     app = open_page("temperature", autoplay="0")
     assert "No run has been trained here yet." in texts(app)
     assert shared.store.runs() == []
@@ -44,7 +46,7 @@ def test_with_autoplay_0_nothing_is_trained_until_somebody_asks(open_page: Open,
     assert len(shared.store.runs()) == 1
 
 
-def test_a_finished_run_is_shown_with_all_its_figures(open_page: Open, shared: Runs) -> None:
+def test_a_finished_run_is_shown_with_all_its_figures(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(QUICK))
     app = open_page("temperature", run=run)
     assert [heading.value for heading in app.subheader] == [
@@ -58,7 +60,7 @@ def test_a_finished_run_is_shown_with_all_its_figures(open_page: Open, shared: R
     assert not app.error
 
 
-def test_an_epoch_is_in_the_address_unless_it_is_the_last(open_page: Open, shared: Runs) -> None:
+def test_an_epoch_is_in_the_address_unless_it_is_the_last(open_page: Open, shared: RunManager) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)))
     app.select_slider(key="epoch").set_value(2).run()
     assert app.query_params["epoch"] == ["2"] or app.query_params["epoch"] == "2"
@@ -67,28 +69,30 @@ def test_an_epoch_is_in_the_address_unless_it_is_the_last(open_page: Open, share
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1e9", "nan", "warm"])
-def test_a_temperature_that_is_none_is_answered_with_a_sentence(open_page: Open, shared: Runs, value: str) -> None:
+def test_a_temperature_that_is_none_is_answered_with_a_sentence(
+    open_page: Open, shared: RunManager, value: str
+) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), temperature=value)
     (error,) = app.error
     assert "choose a number from 0\\.25 to 64" in error.value
     assert len(app.subheader) == 4  # the page is there all the same
 
 
-def test_settings_that_do_not_exist_are_named(open_page: Open, shared: Runs) -> None:
+def test_settings_that_do_not_exist_are_named(open_page: Open, shared: RunManager) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), heat="4", of_class="cat")
     (error,) = app.error
     assert "There is no setting called heat" in error.value
     assert "choose one of A, B" in error.value
 
 
-def test_a_run_that_does_not_exist_is_named_and_others_are_offered(open_page: Open, shared: Runs) -> None:
+def test_a_run_that_does_not_exist_is_named_and_others_are_offered(open_page: Open, shared: RunManager) -> None:
     trained(shared, from_flat(QUICK))
     app = open_page("temperature", run="<b>gone</b>")
     assert "There is no run called" in app.error[0].value
     assert len(app.selectbox(key="specimen").options) == 1
 
 
-def test_a_run_without_weights_says_so_and_can_be_trained_again(open_page: Open, shared: Runs) -> None:
+def test_a_run_without_weights_says_so_and_can_be_trained_again(open_page: Open, shared: RunManager) -> None:
     shared.store.add("old", from_flat(QUICK), "completed")
     app = open_page("temperature", run="old", autoplay="0")
     assert "No weights of this run were kept" in app.warning[0].value
@@ -105,7 +109,7 @@ def test_a_run_without_weights_says_so_and_can_be_trained_again(open_page: Open,
     ],
 )
 def test_logits_that_cannot_be_used_are_answered_and_nothing_typed_is_lost(
-    open_page: Open, shared: Runs, teacher: str, student: str, said: str
+    open_page: Open, shared: RunManager, teacher: str, student: str, said: str
 ) -> None:
     run = trained(shared, from_flat(QUICK))
     app = open_page("temperature", run=run, source="logits", teacher_logits="5, 1", student_logits="1, 1")
@@ -118,19 +122,19 @@ def test_logits_that_cannot_be_used_are_answered_and_nothing_typed_is_lost(
     assert app.query_params["teacher_logits"] in ("3, 4", ["3, 4"])
 
 
-def test_typed_logits_of_unequal_length_in_a_link_are_answered(open_page: Open, shared: Runs) -> None:
+def test_typed_logits_of_unequal_length_in_a_link_are_answered(open_page: Open, shared: RunManager) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), source="logits", teacher_logits="5, 1")
     assert "has 2 numbers and student_logits 3" in app.error[0].value.replace("\\", "")
 
 
-def test_of_two_typed_logits_one_refused_takes_the_other_with_it(open_page: Open, shared: Runs) -> None:
+def test_of_two_typed_logits_one_refused_takes_the_other_with_it(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(QUICK))
     app = open_page("temperature", run=run, source="logits", teacher_logits="1, inf", student_logits="1, 2")
     (error,) = app.error
     assert "teacher_logits" in error.value.replace("\\", "")
 
 
-def test_twins_can_be_told_apart(open_page: Open, shared: Runs) -> None:
+def test_twins_can_be_told_apart(open_page: Open, shared: RunManager) -> None:
     first, second = (trained(shared, from_flat(QUICK)) for _ in range(2))
     app = open_page("temperature", run=first)
     assert len(set(app.selectbox(key="specimen").options)) == 2
@@ -141,18 +145,18 @@ def test_twins_can_be_told_apart(open_page: Open, shared: Runs) -> None:
 
 
 @pytest.mark.parametrize("drawn", ["1,2,3", "AABB", "<script>"])
-def test_a_drawing_that_is_none_is_no_traceback(open_page: Open, shared: Runs, drawn: str) -> None:
+def test_a_drawing_that_is_none_is_no_traceback(open_page: Open, shared: RunManager, drawn: str) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), source="drawing", drawing=drawn)
     assert len(app.subheader) == 4
 
 
-def test_a_run_stopped_before_anything_was_kept_can_go_on(open_page: Open, shared: Runs) -> None:
+def test_a_run_stopped_before_anything_was_kept_can_go_on(open_page: Open, shared: RunManager) -> None:
     shared.store.add("half", from_flat(QUICK), "interrupted")
     app = open_page("temperature", run="half", autoplay="0")
     assert any(button.label == "Go on with it" for button in app.button)
 
 
-def test_a_refusal_goes_with_the_text_that_it_is_about(open_page: Open, shared: Runs) -> None:
+def test_a_refusal_goes_with_the_text_that_it_is_about(open_page: Open, shared: RunManager) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), source="logits")
     app.text_input(key="typed teacher_logits").set_value("1, cat").run()
     assert app.error
@@ -164,6 +168,6 @@ def test_a_refusal_goes_with_the_text_that_it_is_about(open_page: Open, shared: 
     assert named(app, "text_input", "typed teacher_logits").value == "6, 3, -1"
 
 
-def test_an_address_in_a_link_does_not_become_a_link(open_page: Open, shared: Runs) -> None:
+def test_an_address_in_a_link_does_not_become_a_link(open_page: Open, shared: RunManager) -> None:
     app = open_page("temperature", run="https://evil.example/x", autoplay="0")
     assert "://" not in app.error[0].value

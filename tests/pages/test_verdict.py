@@ -2,7 +2,7 @@
 
 import pytest
 
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from pages.ui.run import verdict
 from tests.pages.test_distill import Open, run_to_end, texts
 from tests.pages.test_scheme_form import config_of
@@ -41,7 +41,9 @@ def test_nothing_is_counted_without_a_baseline() -> None:
     assert verdict.what_it_took(config_of("mutual", control="false")) == ""
 
 
-def test_who_can_tell_some_classes_is_tested_on_these_and_the_table_says_so(open_page: Open, shared: Runs) -> None:
+def test_who_can_tell_some_classes_is_tested_on_these_and_the_table_says_so(
+    open_page: Open, shared: RunManager
+) -> None:
     run = run_to_end(shared, scheme="merge", dataset="digits", epochs="1", teacher_epochs="4")
     app = open_page("distill", run=run)
     (table,) = app.dataframe
@@ -55,7 +57,7 @@ def test_who_can_tell_some_classes_is_tested_on_these_and_the_table_says_so(open
 
 
 def test_the_table_leaves_what_networks_saw_to_a_line_below_and_columns_without_a_value_out(
-    open_page: Open, shared: Runs
+    open_page: Open, shared: RunManager
 ) -> None:
     app = open_page("distill", run=run_to_end(shared, scheme="mutual"))
     (table,) = app.dataframe
@@ -64,7 +66,7 @@ def test_the_table_leaves_what_networks_saw_to_a_line_below_and_columns_without_
     assert texts(app).count("Student, peer 2 and baseline saw") == 2  # beside the verdict, and below the table
 
 
-def test_the_examples_are_said_to_be_chosen_by_whom_they_were(open_page: Open, shared: Runs) -> None:
+def test_the_examples_are_said_to_be_chosen_by_whom_they_were(open_page: Open, shared: RunManager) -> None:
     # Before a page is opened: the first one sets runs of its own going.
     ended = {scheme: run_to_end(shared, scheme=scheme) for scheme in ("offline", "born_again", "mutual")}
 
@@ -85,7 +87,7 @@ def test_labels_of_exits_stand_on_the_side_where_no_line_is() -> None:
     assert sides(50) == ["top"]
 
 
-def test_the_verdict_on_a_missing_class_names_it(open_page: Open, shared: Runs) -> None:
+def test_the_verdict_on_a_missing_class_names_it(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, scheme="missing_class", dataset="digits", omitted="8", labelled="0", epochs="1")
     app = open_page("distill", run=run)
     said = texts(app)

@@ -23,7 +23,7 @@ def test_a_widget_keeps_its_key_while_it_shows_what_it_should(session: dict[str,
     assert keys.key("alpha", 0.9) == key
     session[key] = 0.25  # turned, and the settings have followed
     assert keys.key("alpha", 0.25) == key
-    assert keys.shown("alpha") == 0.25
+    assert keys.current_value("alpha") == 0.25
 
 
 def test_a_value_that_somebody_else_sets_makes_another_widget_and_the_former_one_is_not_heard(
@@ -35,7 +35,7 @@ def test_a_value_that_somebody_else_sets_makes_another_widget_and_the_former_one
     assert now != former
     session[former] = 0.0  # a browser that has not heard of the other one yet
     session[now] = 0.5
-    assert keys.shown("alpha") == 0.5
+    assert keys.current_value("alpha") == 0.5
     assert keys.key("alpha", 0.5) == now
 
 

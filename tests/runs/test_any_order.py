@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
 from kd_core.runs import event_writer
-from kd_core.runs.manager import ACTIVE, COMPLETED, INTERRUPTED, STOPPED, Runs
-from kd_core.training.loop import Training
+from kd_core.runs.manager import ACTIVE, COMPLETED, INTERRUPTED, STOPPED, RunManager
+from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
 CONFIG = from_flat({"dataset": "moons", "epochs": "12", "teacher_epochs": "1", "labelled": "30"})
@@ -42,8 +42,8 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.home = Path(tempfile.mkdtemp())
         self.folders = 0
-        self.abandoned: list[Runs] = []
-        self.runs = Runs(self.home / "0")
+        self.abandoned: list[RunManager] = []
+        self.runs = RunManager(self.home / "0")
         self.run = ""
         self.changed: dict[tuple[int, str], float] = {}  # by step and option: what a reader has seen of them
 
@@ -85,16 +85,16 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def go_on(self) -> None:
         if self.runs.status(self.run).state in (INTERRUPTED, STOPPED):
-            self.runs.proceed(self.run)
+            self.runs.resume_from_checkpoint(self.run)
             self.runs.set_pace(self.run, PACE)
         else:
             with pytest.raises(ValueError, match="Only an interrupted or stopped run can go on"):
-                self.runs.proceed(self.run)
+                self.runs.resume_from_checkpoint(self.run)
 
     @rule()
     def restart(self) -> None:
         self.runs.close()
-        self.runs = Runs(self.runs.folder)
+        self.runs = RunManager(self.runs.folder)
         self.knows_where_it_stands()
 
     @rule()
@@ -107,7 +107,7 @@ class Lives(RuleBasedStateMachine):
             shutil.copytree(self.runs.folder, new, ignore=shutil.ignore_patterns("*-shm", "in-use*", "*.part"))
         self.abandoned.append(self.runs)
         self.runs.pause(self.run)
-        self.runs = Runs(new)
+        self.runs = RunManager(new)
         self.knows_where_it_stands()
 
     def knows_where_it_stands(self) -> None:
@@ -138,11 +138,11 @@ class Lives(RuleBasedStateMachine):
             self.runs.resume(self.run)
             self.runs.set_pace(self.run, 0)
             if wait_for_end(self.runs, self.run) != COMPLETED:
-                self.runs.proceed(self.run)
+                self.runs.resume_from_checkpoint(self.run)
                 assert wait_for_end(self.runs, self.run) == COMPLETED
             said = [event for _, event in self.runs.store.events(self.run)]
             changes = [event for event in said if isinstance(event, Adjusted)]
-            assert said == list(Training(CONFIG, adjustments=changes))
+            assert said == list(Trainer(CONFIG, adjustments=changes))
             for (step, option), value in self.changed.items():
                 assert [own.new for own in changes if own.step <= step and own.option == option][-1] == value
         for runs in [*self.abandoned, self.runs]:
@@ -153,7 +153,7 @@ class Lives(RuleBasedStateMachine):
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_writer, "CHECKPOINT_SECONDS", 0.05)
-    monkeypatch.setattr(event_writer, "CHECKPOINT_SHARE", 1.0)
+    monkeypatch.setattr(event_writer, "CHECKPOINT_FRACTION", 1.0)
     monkeypatch.setattr(event_writer, "FLUSH_SECONDS", 0.01)
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from kd_core.config.run import RunConfig
-from kd_core.files.checkpoint import Generations
-from kd_core.runs.manager import Runs
+from kd_core.files.checkpoint import CheckpointRotation
+from kd_core.runs.manager import RunManager
 from kd_core.store.store import Store
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
 PACE = 0.05  # seconds per epoch
@@ -57,21 +57,21 @@ def fill(disk: Path) -> Path:
 
 def ended_when_full(disk: Path, config: RunConfig) -> str:
     """A run in disk/data, whose process ended when there was no room for it any more."""
-    runs = Runs(disk / "data")
+    runs = RunManager(disk / "data")
     run = runs.start(config, pace=PACE)
-    wait(Generations(runs.folder / "runs" / run).previous.exists)
+    wait(CheckpointRotation(runs.folder / "runs" / run).previous.exists)
     fill(disk)
     wait(lambda: runs.status(run).notice)
     runs.close()
     return run
 
 
-def said(runs: Runs, run: str) -> list:
+def said(runs: RunManager, run: str) -> list:
     return [event for _, event in runs.store.events(run)]
 
 
 def test_a_disk_that_fills_up_holds_the_training_until_there_is_room(disk: Path, config: RunConfig) -> None:
-    runs = Runs(disk / "data")
+    runs = RunManager(disk / "data")
     run = runs.start(config, pace=PACE)
     wait(lambda: runs.store.count(run) > 10)
     ballast = fill(disk)
@@ -81,7 +81,7 @@ def test_a_disk_that_fills_up_holds_the_training_until_there_is_room(disk: Path,
     ballast.unlink()
     assert wait_for_end(runs, run) == "completed"
     assert runs.status(run).notice == ""
-    assert said(runs, run) == list(Training(config))
+    assert said(runs, run) == list(Trainer(config))
     assert said(runs, run)[: len(read)] == read
     runs.close()
 
@@ -91,15 +91,15 @@ def test_an_app_that_ended_on_a_full_disk_starts_on_it_and_names_what_was_interr
 ) -> None:
     run = ended_when_full(disk, config)
     gc.collect()  # all that it held open, as the end of its process would
-    again = Runs(disk / "data")
-    assert again.found.interrupted == (run,)
+    again = RunManager(disk / "data")
+    assert again.integrity_report.interrupted == (run,)
     assert again.status(run).state == "interrupted"
     with pytest.raises(ValueError, match="free some space"):
-        again.proceed(run)
+        again.resume_from_checkpoint(run)
     (disk / "ballast").unlink()
-    again.proceed(run)
+    again.resume_from_checkpoint(run)
     assert wait_for_end(again, run) == "completed"
-    assert said(again, run) == list(Training(config))
+    assert said(again, run) == list(Trainer(config))
     again.close()
 
 
@@ -110,27 +110,27 @@ def test_a_disk_that_was_filled_while_the_app_was_closed_is_a_sentence_and_costs
     gc.collect()
     ballast = fill(disk)
     with pytest.raises(ValueError, match="free some space"):
-        Runs(disk / "data")
+        RunManager(disk / "data")
     ballast.unlink()
-    runs = Runs(disk / "data")
-    assert runs.found.interrupted == ("a",)
+    runs = RunManager(disk / "data")
+    assert runs.integrity_report.interrupted == ("a",)
     runs.close()
 
 
 def test_a_process_that_is_cut_off_on_a_full_disk_leaves_a_run_that_goes_on(disk: Path, config: RunConfig) -> None:
-    runs = Runs(disk / "data")
+    runs = RunManager(disk / "data")
     run = runs.start(config, pace=PACE)
-    wait(Generations(runs.folder / "runs" / run).previous.exists)
+    wait(CheckpointRotation(runs.folder / "runs" / run).previous.exists)
     ballast = fill(disk)
     wait(lambda: runs.status(run).notice)
     shutil.copytree(disk / "data", disk.parent / "left")  # what a kill would leave at this moment
     ballast.unlink()
     runs.close()
-    again = Runs(disk.parent / "left")
-    assert again.found.interrupted == (run,)
-    again.proceed(run)
+    again = RunManager(disk.parent / "left")
+    assert again.integrity_report.interrupted == (run,)
+    again.resume_from_checkpoint(run)
     assert wait_for_end(again, run) == "completed"
-    assert said(again, run) == list(Training(config))
+    assert said(again, run) == list(Trainer(config))
     again.close()
 
 
@@ -139,8 +139,8 @@ def test_on_a_disk_that_may_only_be_read_nothing_starts_and_nothing_is_lost(disk
     gc.collect()
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     with pytest.raises(ValueError, match="may not be written to: give Distillery the right to"):
-        Runs(disk / "data")
+        RunManager(disk / "data")
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
-    runs = Runs(disk / "data")
-    assert runs.found.interrupted == ("a",)
+    runs = RunManager(disk / "data")
+    assert runs.integrity_report.interrupted == ("a",)
     runs.close()

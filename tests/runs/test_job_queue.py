@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_core.config.run import RunConfig
-from kd_core.runs.job_queue import Line
-from kd_core.runs.manager import Runs
+from kd_core.runs.job_queue import JobQueue
+from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait, wait_for_end
 
 
-def served(line: Line, count: int) -> list[str]:
+def served(line: JobQueue, count: int) -> list[str]:
     """The order in which one device takes runs that end at once."""
     found = []
     for _ in range(count):
@@ -23,32 +23,32 @@ def served(line: Line, count: int) -> list[str]:
 
 
 def test_who_starts_many_makes_nobody_wait_for_all_of_them() -> None:
-    line = Line(["cpu"], ["cpu"])
+    line = JobQueue(["cpu"], ["cpu"])
     for run in ("a1", "a2", "a3", "a4", "b1", "c1", "b2"):
-        line.join(run, "auto", run[0])
+        line.put(run, "auto", run[0])
     assert line.next("cpu") == "a1"
-    assert {run: line.ahead(run) for run in ("b1", "c1", "a2", "b2", "a3")} == {
+    assert {run: line.count_ahead(run) for run in ("b1", "c1", "a2", "b2", "a3")} == {
         "b1": 1, "c1": 2, "a2": 3, "b2": 4, "a3": 5
     }  # fmt: skip
-    assert line.before("a2") == ["a1", "b1", "c1"]
-    assert line.waiting("a") == 3
+    assert line.runs_ahead("a2") == ["a1", "b1", "c1"]
+    assert line.waiting_count("a") == 3
     line.leave("a1")
     assert served(line, 6) == ["b1", "c1", "a2", "b2", "a3", "a4"]
 
 
 def test_with_one_owner_it_is_first_come_first_served() -> None:
-    line = Line(["cpu"], ["cpu"])
+    line = JobQueue(["cpu"], ["cpu"])
     for run in "abcde":
-        line.join(run, "auto", "me")
+        line.put(run, "auto", "me")
     assert served(line, 5) == list("abcde")
 
 
 def test_an_empty_line_owes_nobody_anything() -> None:
-    line = Line(["cpu"], ["cpu"])
-    line.join("a1", "auto", "a")
+    line = JobQueue(["cpu"], ["cpu"])
+    line.put("a1", "auto", "a")
     assert served(line, 1) == ["a1"]
-    line.join("a2", "auto", "a")
-    line.join("b1", "auto", "b")
+    line.put("a2", "auto", "a")
+    line.put("b1", "auto", "b")
     assert served(line, 2) == ["a2", "b1"]
 
 
@@ -56,13 +56,13 @@ def test_an_empty_line_owes_nobody_anything() -> None:
 @given(st.lists(st.one_of(st.sampled_from("abcd"), st.none()), max_size=40))
 def test_between_two_turns_of_one_owner_everybody_who_waits_has_one(happened: list[str | None]) -> None:
     """A letter: that owner starts a run. None: the device takes one, which ends at once. In the end all are taken."""
-    line, waiting, taken = Line(["cpu"], ["cpu"]), {}, []
-    line.join("held", "auto", "nobody")  # so that the line is never empty, and forgets no turn
+    line, waiting, taken = JobQueue(["cpu"], ["cpu"]), {}, []
+    line.put("held", "auto", "nobody")  # so that the line is never empty, and forgets no turn
     assert line.next("cpu") == "held"
     for number, owner in enumerate([*happened, *[None] * len(happened)]):
         if owner is not None:
             waiting.setdefault(owner, []).append(f"{owner}{number}")
-            line.join(f"{owner}{number}", "auto", owner)
+            line.put(f"{owner}{number}", "auto", owner)
         elif any(waiting.values()):
             run = line.next("cpu")
             assert run == waiting[run[0]].pop(0)  # of one owner: first come, first served
@@ -83,17 +83,17 @@ def test_between_two_turns_of_one_owner_everybody_who_waits_has_one(happened: li
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12))
 def test_the_place_that_is_said_is_the_place_that_is_had(owners: list[str]) -> None:
-    line = Line(["cpu"], ["cpu"])
+    line = JobQueue(["cpu"], ["cpu"])
     names = [f"{owner}{number}" for number, owner in enumerate(owners)]
     for name in names:
-        line.join(name, "auto", name[0])
-    said = {name: line.ahead(name) for name in names}
+        line.put(name, "auto", name[0])
+    said = {name: line.count_ahead(name) for name in names}
     assert served(line, len(names)) == sorted(names, key=said.__getitem__)
     assert sorted(said.values()) == list(range(len(names)))
 
 
 def test_many_threads_take_every_run_once() -> None:
-    line, found = Line(["cpu"], ["cpu"]), []
+    line, found = JobQueue(["cpu"], ["cpu"]), []
 
     def work() -> None:
         while (run := line.next("cpu")) is not None:
@@ -106,19 +106,21 @@ def test_many_threads_take_every_run_once() -> None:
     for worker in workers:
         worker.start()
     for number in range(60):
-        line.join(f"{number}", "auto", "abc"[number % 3])
+        line.put(f"{number}", "auto", "abc"[number % 3])
     for worker in workers:
         worker.join(10)
     assert sorted(found, key=int) == [f"{number}" for number in range(60)]
 
 
-def test_sessions_take_turns_and_are_told_how_long_they_wait(runs: Runs, small_with: Callable[..., RunConfig]) -> None:
+def test_sessions_take_turns_and_are_told_how_long_they_wait(
+    runs: RunManager, small_with: Callable[..., RunConfig]
+) -> None:
     held = runs.start(small_with(epochs="400"), pace=0.05, owner="a")
     own = [runs.start(small_with(seed=seed), owner="a") for seed in range(1, 4)]
     other = runs.start(small_with(seed="9"), owner="b")
     wait(lambda: runs.status(held).remaining > 0)
     assert [runs.status(run).ahead for run in (held, other, *own)] == [0, 1, 2, 3, 4]
-    assert (runs.waiting("a"), runs.waiting("b"), runs.waiting("c")) == (3, 1, 0)
+    assert (runs.waiting_count("a"), runs.waiting_count("b"), runs.waiting_count("c")) == (3, 1, 0)
     left, said = runs.status(held).remaining, runs.status(other).wait
     assert 0.5 * left < said < 2 * left
     assert runs.status(held).wait == 0.0
@@ -129,7 +131,7 @@ def test_sessions_take_turns_and_are_told_how_long_they_wait(runs: Runs, small_w
     assert sorted(begun, key=begun.__getitem__) == [other, *own]
 
 
-def at(runs: Runs, run: str) -> float:
+def at(runs: RunManager, run: str) -> float:
     """When a run said its first word."""
     with sqlite3.connect(runs.store.path) as db:
         return float(db.execute("SELECT min(at) FROM events WHERE run = ?", (run,)).fetchone()[0])

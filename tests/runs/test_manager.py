@@ -11,31 +11,31 @@ import pytest
 
 from kd_core.base.events import Adjusted, Finished, Step
 from kd_core.config.run import RunConfig
-from kd_core.runs.manager import Runs
-from kd_core.training.loop import Training
+from kd_core.runs.manager import RunManager
+from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
 With = Callable[..., RunConfig]
 SLOW = 0.2  # seconds per epoch: long enough to interfere, short enough to wait for
 
 
-def steps(runs: Runs, run: str) -> int:
+def steps(runs: RunManager, run: str) -> int:
     return len(runs.store.events(run, kinds=["step"]))
 
 
-def said(runs: Runs, run: str) -> list:
+def said(runs: RunManager, run: str) -> list:
     return [event for _, event in runs.store.events(run)]
 
 
-def test_a_run_in_the_background_says_what_the_engine_says(runs: Runs, small: RunConfig) -> None:
+def test_a_run_in_the_background_says_what_the_engine_says(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small)
     assert wait_for_end(runs, run) == "completed"
-    assert said(runs, run) == list(Training(small))
+    assert said(runs, run) == list(Trainer(small))
     assert runs.status(run).seconds > 0
 
 
-def test_readers_and_other_runs_change_no_number(runs: Runs, small: RunConfig, small_with: With) -> None:
-    expected = list(Training(small))
+def test_readers_and_other_runs_change_no_number(runs: RunManager, small: RunConfig, small_with: With) -> None:
+    expected = list(Trainer(small))
     run, other = runs.start(small), runs.start(small_with(seed="5"))
     stop = threading.Event()
 
@@ -54,7 +54,7 @@ def test_readers_and_other_runs_change_no_number(runs: Runs, small: RunConfig, s
     assert said(runs, run) == expected
 
 
-def test_one_run_at_a_time_and_the_others_know_their_place(runs: Runs, small: RunConfig) -> None:
+def test_one_run_at_a_time_and_the_others_know_their_place(runs: RunManager, small: RunConfig) -> None:
     first, second, third = (runs.start(small, pace=SLOW) for _ in range(3))
     wait(lambda: runs.status(first).done > 0)
     assert [runs.status(run).state for run in (first, second, third)] == ["training", "queued", "queued"]
@@ -66,7 +66,7 @@ def test_one_run_at_a_time_and_the_others_know_their_place(runs: Runs, small: Ru
     assert runs.status(second).state == "stopped"
 
 
-def test_pause_holds_step_takes_one_and_resume_goes_on(runs: Runs, small: RunConfig) -> None:
+def test_pause_holds_step_takes_one_and_resume_goes_on(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small, pace=SLOW)
     wait(lambda: runs.status(run).done > 0)
     runs.pause(run)
@@ -80,22 +80,22 @@ def test_pause_holds_step_takes_one_and_resume_goes_on(runs: Runs, small: RunCon
     runs.set_pace(run, 0)
     runs.resume(run)
     assert wait_for_end(runs, run) == "completed"
-    assert said(runs, run) == list(Training(small))
+    assert said(runs, run) == list(Trainer(small))
 
 
-def test_stop_keeps_and_a_stopped_run_can_be_gone_on_with(runs: Runs, small: RunConfig) -> None:
+def test_stop_keeps_and_a_stopped_run_can_be_gone_on_with(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small, pace=SLOW)
     wait(lambda: any(step.phase == "students" for step in said(runs, run) if isinstance(step, Step)))
     runs.stop(run)
     assert wait_for_end(runs, run) == "stopped"
     assert isinstance(said(runs, run)[-1], Finished)
     assert set(runs.store.run(run).test) == {"teacher", "student", "baseline"}
-    runs.proceed(run)
+    runs.resume_from_checkpoint(run)
     assert wait_for_end(runs, run) == "completed"
-    assert said(runs, run) == list(Training(small))
+    assert said(runs, run) == list(Trainer(small))
 
 
-def test_a_change_by_hand_is_recorded_and_replayed(runs: Runs, small: RunConfig) -> None:
+def test_a_change_by_hand_is_recorded_and_replayed(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small, pace=SLOW)
     wait(lambda: runs.status(run).done > 0)
     runs.adjust(run, temperature=2, alpha=0.5)
@@ -103,10 +103,10 @@ def test_a_change_by_hand_is_recorded_and_replayed(runs: Runs, small: RunConfig)
     wait_for_end(runs, run)
     changes = [event for event in said(runs, run) if isinstance(event, Adjusted)]
     assert {(change.option, change.new) for change in changes} == {("temperature", 2.0), ("alpha", 0.5)}
-    assert said(runs, run) == list(Training(small, adjustments=changes))
+    assert said(runs, run) == list(Trainer(small, adjustments=changes))
 
 
-def test_a_change_out_of_range_or_after_the_end_is_answered(runs: Runs, small: RunConfig) -> None:
+def test_a_change_out_of_range_or_after_the_end_is_answered(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small, pace=SLOW)
     with pytest.raises(ValueError, match=r"alpha = 2: choose a number from 0 to 1\."):
         runs.adjust(run, alpha=2)
@@ -119,7 +119,7 @@ def test_a_change_out_of_range_or_after_the_end_is_answered(runs: Runs, small: R
 
 
 def test_a_run_that_cannot_be_trained_fails_alone(
-    runs: Runs, small: RunConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    runs: RunManager, small: RunConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(type(small.method), "closed_form", lambda *_: 1 / 0)
@@ -130,25 +130,25 @@ def test_a_run_that_cannot_be_trained_fails_alone(
 
 
 def test_closing_interrupts_with_a_checkpoint_and_the_next_process_goes_on(tmp_path: Path, small: RunConfig) -> None:
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     run, queued = runs.start(small, pace=SLOW), runs.start(small)
     wait(lambda: any(isinstance(event, Step) and event.phase == "students" for event in said(runs, run)))
     runs.close()
-    again = Runs(tmp_path)
+    again = RunManager(tmp_path)
     assert again.status(run).state == again.status(queued).state == "interrupted"
     for interrupted in (run, queued):
-        again.proceed(interrupted)
+        again.resume_from_checkpoint(interrupted)
         assert wait_for_end(again, interrupted) == "completed"
-        assert said(again, interrupted) == list(Training(small))
+        assert said(again, interrupted) == list(Trainer(small))
     again.close()
 
 
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from kd_core.config import from_flat
-from kd_core import runs
-shared = runs.shared()
+from kd_core.config.run import from_flat
+from kd_core.runs.manager import get_manager
+shared = get_manager()
 run = shared.start(from_flat({"dataset": "moons", "epochs": "500"}), pace=0.1)
 while not shared.store.count(run) > 20:
     time.sleep(0.05)
@@ -167,13 +167,13 @@ def test_the_end_of_the_process_in_the_middle_of_a_run_is_clean(tmp_path: Path) 
         check=True,
     )
     assert ended.stderr == ""
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     assert runs.status(ended.stdout.strip()).state == "interrupted"
     runs.close()
 
 
 def test_what_was_changed_by_hand_after_the_last_checkpoint_is_done_again(tmp_path: Path, small: RunConfig) -> None:
-    runs = Runs(tmp_path / "first")
+    runs = RunManager(tmp_path / "first")
     run = runs.start(small, pace=SLOW)
     wait(lambda: any(isinstance(event, Step) and event.phase == "students" for event in said(runs, run)))
     runs.adjust(run, temperature=2)
@@ -182,35 +182,35 @@ def test_what_was_changed_by_hand_after_the_last_checkpoint_is_done_again(tmp_pa
     time.sleep(0.3)
     shutil.copytree(tmp_path / "first", tmp_path / "killed")  # the folder as a power cut leaves it: no checkpoint yet
     runs.close()
-    again = Runs(tmp_path / "killed")
-    again.proceed(run)
+    again = RunManager(tmp_path / "killed")
+    again.resume_from_checkpoint(run)
     assert wait_for_end(again, run) == "completed"
     changes = [event for event in said(again, run) if isinstance(event, Adjusted)]
     assert [change.new for change in changes] == [2.0]
-    assert said(again, run) == list(Training(small, adjustments=changes))
+    assert said(again, run) == list(Trainer(small, adjustments=changes))
     again.close()
 
 
 def test_a_second_process_on_the_same_folder_is_refused_and_harms_nothing(tmp_path: Path, small: RunConfig) -> None:
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     run = runs.start(small, pace=SLOW)
     with pytest.raises(ValueError, match=r"Another Distillery is using the folder .* DISTILLERY_DATA"):
-        Runs(tmp_path)
+        RunManager(tmp_path)
     assert runs.status(run).is_active
     runs.close()
-    Runs(tmp_path).close()
+    RunManager(tmp_path).close()
 
 
 def test_a_stored_run_that_needs_what_is_no_longer_there_does_not_keep_the_others_away(
     tmp_path: Path, small: RunConfig
 ) -> None:
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     runs.store.add("old", small, "training")
     with sqlite3.connect(tmp_path / "distillery.sqlite") as db:
         db.execute("UPDATE runs SET config = replace(config, 'soft_targets', 'forgotten')")
     db.close()
     runs.close()
-    again = Runs(tmp_path)
+    again = RunManager(tmp_path)
     assert again.status("old").state == "interrupted"
     assert not again.store.run("old").is_readable
     assert wait_for_end(again, again.start(small)) == "completed"

@@ -13,13 +13,13 @@ import torch
 from kd_core.base.events import Adjusted, Failed, Finished, Step
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.files.checkpoint import AFRESH, BEFORE, Checkpoint, Generations
-from kd_core.files.lock import claim
-from kd_core.runs.manager import Runs
+from kd_core.files.checkpoint import AFRESH, BEFORE, Checkpoint, CheckpointRotation
+from kd_core.files.lock import lock_folder
+from kd_core.runs.manager import RunManager
 from kd_core.store import database
 from kd_core.store.store import Store
-from kd_core.store.teacher_cache import KeptPhases
-from kd_core.training.loop import Training
+from kd_core.store.teacher_cache import TeacherCache
+from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
 PACE = 0.05  # seconds per epoch
@@ -36,17 +36,17 @@ def config(small_with: With) -> RunConfig:
     return small_with(epochs="20")
 
 
-def said(runs: Runs, run: str) -> list:
+def said(runs: RunManager, run: str) -> list:
     return [event for _, event in runs.store.events(run)]
 
 
 @pytest.fixture
 def halved(tmp_path: Path, config: RunConfig) -> tuple[Path, str]:
     """A folder with an interrupted run, both of whose checkpoints are in the middle of the students."""
-    runs = Runs(tmp_path / "data")
+    runs = RunManager(tmp_path / "data")
     run = runs.start(config, pace=PACE)
     wait(lambda: any(isinstance(event, Step) and event.phase == "students" for event in said(runs, run)))
-    written = Generations(runs.folder / "runs" / run)
+    written = CheckpointRotation(runs.folder / "runs" / run)
     wait(written.previous.exists)
     at = runs.store.count(run)
     wait(lambda: runs.store.count(run) > at + 10)
@@ -57,11 +57,11 @@ def halved(tmp_path: Path, config: RunConfig) -> tuple[Path, str]:
 
 def goes_on(folder: Path, run: str, config: RunConfig) -> str:
     """It ends as if it had never been interrupted; what the reader is told."""
-    runs = Runs(folder)
-    runs.proceed(run)
+    runs = RunManager(folder)
+    runs.resume_from_checkpoint(run)
     assert wait_for_end(runs, run) == "completed"
     changes = [event for event in said(runs, run) if isinstance(event, Adjusted)]
-    assert said(runs, run) == list(Training(config, adjustments=changes))
+    assert said(runs, run) == list(Trainer(config, adjustments=changes))
     notice = runs.status(run).notice
     runs.close()
     return notice
@@ -91,7 +91,7 @@ def test_one_changed_byte_of_a_checkpoint_is_noticed(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_costs_the_way_from_the_one_before_it(halved: tuple[Path, str], config: RunConfig) -> None:
     folder, run = halved
-    damage(Generations(folder / "runs" / run).newest)
+    damage(CheckpointRotation(folder / "runs" / run).newest)
     assert goes_on(folder, run, config) == BEFORE
 
 
@@ -99,7 +99,7 @@ def test_without_any_usable_checkpoint_a_run_begins_again_and_says_so(
     halved: tuple[Path, str], config: RunConfig
 ) -> None:
     folder, run = halved
-    written = Generations(folder / "runs" / run)
+    written = CheckpointRotation(folder / "runs" / run)
     written.newest.write_bytes(written.newest.read_bytes()[:100])
     written.previous.write_bytes(b"")
     assert goes_on(folder, run, config) == AFRESH
@@ -109,7 +109,7 @@ def test_a_checkpoint_of_another_version_that_does_not_fit_is_passed_over(
     halved: tuple[Path, str], config: RunConfig
 ) -> None:
     folder, run = halved
-    written = Generations(folder / "runs" / run)
+    written = CheckpointRotation(folder / "runs" / run)
     state = Checkpoint.read(written.newest)
     del state.values["live"]
     state.write(written.newest)
@@ -118,7 +118,7 @@ def test_a_checkpoint_of_another_version_that_does_not_fit_is_passed_over(
 
 def test_a_kill_between_the_two_renames_leaves_the_one_before(halved: tuple[Path, str], config: RunConfig) -> None:
     folder, run = halved
-    Generations(folder / "runs" / run).newest.unlink()
+    CheckpointRotation(folder / "runs" / run).newest.unlink()
     assert goes_on(folder, run, config) == ""
 
 
@@ -131,12 +131,12 @@ def test_a_checkpoint_ahead_of_the_events_that_a_power_cut_left_is_passed_over(
 
 
 def test_a_damaged_teacher_is_trained_again(tmp_path: Path, config: RunConfig) -> None:
-    kept = KeptPhases(tmp_path / "teachers")
-    expected = list(Training(config, kept=kept))
+    kept = TeacherCache(tmp_path / "teachers")
+    expected = list(Trainer(config, cache=kept))
     (path,) = kept.folder.iterdir()
     damage(path)
     assert list(kept) == []
-    assert list(Training(config, kept=kept)) == expected
+    assert list(Trainer(config, cache=kept)) == expected
     assert len(kept) == 1
 
 
@@ -147,8 +147,8 @@ def test_a_change_by_hand_outlives_two_interruptions_before_it_is_made_again(
     halved: tuple[Path, str], config: RunConfig
 ) -> None:
     folder, run = halved
-    runs = Runs(folder)
-    runs.proceed(run)
+    runs = RunManager(folder)
+    runs.resume_from_checkpoint(run)
     runs.set_pace(run, PACE)
     wait(lambda: runs.status(run).done > 0)
     runs.adjust(run, temperature=2)
@@ -166,7 +166,7 @@ def test_a_change_by_hand_outlives_two_interruptions_before_it_is_made_again(
 
 
 def test_a_full_disk_keeps_no_checkpoint_and_ends_no_run(
-    runs: Runs, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+    runs: RunManager, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -178,10 +178,10 @@ def test_a_full_disk_keeps_no_checkpoint_and_ends_no_run(
     monkeypatch.undo()
     assert wait_for_end(runs, run) == "completed"
     assert runs.status(run).notice == ""
-    assert said(runs, run) == list(Training(config))
+    assert said(runs, run) == list(Trainer(config))
 
 
-def test_a_disk_that_takes_no_more_holds_the_training_until_there_is_room(runs: Runs, config: RunConfig) -> None:
+def test_a_disk_that_takes_no_more_holds_the_training_until_there_is_room(runs: RunManager, config: RunConfig) -> None:
     run = runs.start(config, pace=PACE)
     wait(lambda: runs.store.count(run) > 10)
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -193,10 +193,10 @@ def test_a_disk_that_takes_no_more_holds_the_training_until_there_is_room(runs: 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert wait_for_end(runs, run) == "completed"
-    assert said(runs, run) == list(Training(config))
+    assert said(runs, run) == list(Trainer(config))
 
 
-def test_training_waits_for_a_locked_database_and_loses_nothing(runs: Runs, config: RunConfig) -> None:
+def test_training_waits_for_a_locked_database_and_loses_nothing(runs: RunManager, config: RunConfig) -> None:
     run = runs.start(config, pace=PACE)
     wait(lambda: runs.store.count(run) > 10)
     other = sqlite3.connect(runs.store.path, isolation_level=None)
@@ -208,11 +208,11 @@ def test_training_waits_for_a_locked_database_and_loses_nothing(runs: Runs, conf
     other.execute("ROLLBACK")
     other.close()
     assert wait_for_end(runs, run) == "completed"
-    assert said(runs, run) == list(Training(config))
+    assert said(runs, run) == list(Trainer(config))
 
 
 def test_a_run_stopped_while_nothing_can_be_written_is_interrupted_and_goes_on_later(
-    runs: Runs, config: RunConfig
+    runs: RunManager, config: RunConfig
 ) -> None:
     run = runs.start(config, pace=PACE)
     wait(lambda: runs.store.count(run) > 10)
@@ -227,9 +227,9 @@ def test_a_run_stopped_while_nothing_can_be_written_is_interrupted_and_goes_on_l
         runs.start(config)
     other.execute("ROLLBACK")
     other.close()
-    runs.proceed(run)
+    runs.resume_from_checkpoint(run)
     assert wait_for_end(runs, run) == "completed"
-    assert said(runs, run) == list(Training(config))
+    assert said(runs, run) == list(Trainer(config))
 
 
 def test_a_database_that_sqlite_calls_full_or_read_only_is_a_sentence_and_stays_usable(
@@ -258,14 +258,14 @@ def test_the_app_starts_on_a_folder_that_takes_nothing_and_names_what_was_interr
     Store(tmp_path / "distillery.sqlite").add("a", config, "training")
     other = sqlite3.connect(tmp_path / "distillery.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     assert runs.status("a").state == "interrupted"
-    assert runs.found.interrupted == ("a",)
+    assert runs.integrity_report.interrupted == ("a",)
     with pytest.raises(ValueError, match="Another program holds it"):
-        runs.proceed("a")
+        runs.resume_from_checkpoint("a")
     other.execute("ROLLBACK")
     other.close()
-    runs.proceed("a")
+    runs.resume_from_checkpoint("a")
     assert wait_for_end(runs, "a") == "completed"
     runs.close()
 
@@ -273,7 +273,7 @@ def test_the_app_starts_on_a_folder_that_takes_nothing_and_names_what_was_interr
 def test_a_folder_that_cannot_be_made_is_a_sentence_and_not_another_distillery(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match=r"The folder data cannot be written\. "):
-        claim(tmp_path / "file" / "data")
+        lock_folder(tmp_path / "file" / "data")
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000])
@@ -281,33 +281,35 @@ def test_a_damaged_database_is_refused_with_a_sentence_and_left_as_it_is(tmp_pat
     path = tmp_path / "distillery.sqlite"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="damaged"):
-        Runs(tmp_path)
+        RunManager(tmp_path)
     assert path.read_bytes() == content
     path.unlink()
-    Runs(tmp_path).close()  # the folder is nobody's any more
+    RunManager(tmp_path).close()  # the folder is nobody's any more
 
 
 # -- the process -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def finished(runs: Runs, config: RunConfig) -> tuple[Runs, str]:
+def finished(runs: RunManager, config: RunConfig) -> tuple[RunManager, str]:
     run = runs.start(config)
     assert wait_for_end(runs, run) == "completed"
     return runs, run
 
 
-def test_a_run_that_had_said_its_end_is_completed_even_if_its_row_never_learned_it(finished: tuple[Runs, str]) -> None:
+def test_a_run_that_had_said_its_end_is_completed_even_if_its_row_never_learned_it(
+    finished: tuple[RunManager, str],
+) -> None:
     runs, run = finished
     runs.store.set_state(run, "training")
     runs.close()
-    again = Runs(runs.folder)
+    again = RunManager(runs.folder)
     assert again.status(run).state == "completed"
     again.close()
 
 
 def test_running_out_of_memory_ends_a_run_with_a_sentence_and_keeps_the_last_good_weights(
-    runs: Runs, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+    runs: RunManager, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = runs.start(config, pace=PACE)
     wait(lambda: any(isinstance(event, Step) and event.phase == "students" for event in said(runs, run)))
@@ -329,14 +331,14 @@ def test_a_run_whose_data_have_gone_keeps_what_it_said_and_goes_on_when_they_are
     halved: tuple[Path, str], config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, run = halved
-    runs = Runs(folder)
+    runs = RunManager(folder)
     before = said(runs, run)
 
     def gone(*_: object) -> None:
         raise ValueError("The data have gone. Fetch them again.")
 
     monkeypatch.setattr("kd_core.training.loop.load", gone)
-    runs.proceed(run)
+    runs.resume_from_checkpoint(run)
     assert wait_for_end(runs, run) == "interrupted"
     assert runs.status(run).notice == "The data have gone. Fetch them again."
     assert said(runs, run) == before
@@ -352,22 +354,22 @@ def test_a_run_whose_data_have_gone_keeps_what_it_said_and_goes_on_when_they_are
 def sweep(tmp_path: Path, small_with: With) -> tuple[Path, str, list]:
     """A folder with a sweep that was interrupted, and how its runs end otherwise."""
     many = Sweep(small_with(epochs="120"), (Axis("temperature", ("1", "4")),))
-    whole = Runs(tmp_path / "whole")
+    whole = RunManager(tmp_path / "whole")
     name = whole.start_sweep(many)
     assert wait_for_end(whole, name) == "completed"
     expected = [said(whole, member.id) for member in whole.store.members(name)]
     whole.close()
-    runs = Runs(tmp_path / "data")
+    runs = RunManager(tmp_path / "data")
     name = runs.start_sweep(many)
-    wait(Generations(runs.folder / "sweeps" / name).previous.exists)
+    wait(CheckpointRotation(runs.folder / "sweeps" / name).previous.exists)
     runs.close()
     assert runs.store.sweep(name).state == "interrupted"
     return tmp_path / "data", name, expected
 
 
 def sweep_goes_on(folder: Path, name: str, expected: list) -> str:
-    runs = Runs(folder)
-    runs.proceed(name)
+    runs = RunManager(folder)
+    runs.resume_from_checkpoint(name)
     assert wait_for_end(runs, name) == "completed"
     members = runs.store.members(name)
     assert [member.state for member in members] == ["completed"] * len(members)
@@ -379,7 +381,7 @@ def sweep_goes_on(folder: Path, name: str, expected: list) -> str:
 
 def test_a_sweep_with_a_damaged_checkpoint_goes_on_from_the_one_before(sweep: tuple[Path, str, list]) -> None:
     folder, name, expected = sweep
-    damage(Generations(folder / "sweeps" / name).newest)
+    damage(CheckpointRotation(folder / "sweeps" / name).newest)
     assert sweep_goes_on(folder, name, expected) == BEFORE
 
 

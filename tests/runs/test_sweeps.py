@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from kd_core.analysis.replay import Recall
+from kd_core.analysis.replay import Replay
 from kd_core.base.events import Finished, Step, Validated
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.config.sweep import MOST, Axis, Sweep
-from kd_core.nn.inference import answers
-from kd_core.runs.manager import COMPLETED, INTERRUPTED, STOPPED, Runs
+from kd_core.config.sweep import MAX_RUNS, Axis, Sweep
+from kd_core.nn.inference import predict_logits
+from kd_core.runs.manager import COMPLETED, INTERRUPTED, STOPPED, RunManager
 from kd_core.store.database import MIGRATIONS
 from kd_core.store.store import Store
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
 With = Callable[..., RunConfig]
@@ -24,8 +24,8 @@ GRID = (Axis("temperature", ("1", "4")), Axis("alpha", ("0.3", "0.9")))
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Runs]:
-    runs = Runs(tmp_path / "data")
+def runs(tmp_path: Path) -> Iterator[RunManager]:
+    runs = RunManager(tmp_path / "data")
     yield runs
     runs.close()
 
@@ -48,7 +48,7 @@ def test_a_sweep_is_every_combination_over_the_same_seeds(small: RunConfig) -> N
         ((Axis("seed", ("1", "2")),), (0,), "The seed is no axis"),
         (GRID, (1, 1), "each seed once"),
         (GRID, (), "at least one seed"),
-        (GRID, tuple(range(MOST)), "a sweep has at most 2,000"),
+        (GRID, tuple(range(MAX_RUNS)), "a sweep has at most 2,000"),
         ((Axis("temperature", ("900",)),), (0,), "choose a number from 0.5 to 20"),
         ((Axis("warmth", ("1",)),), (0,), "warmth"),
         ((*GRID, Axis("epochs", ("1", "2"))), (0,), "at most 2 options"),
@@ -66,14 +66,16 @@ def test_one_value_is_a_sweep_too_and_the_order_of_values_is_the_readers(small: 
     assert [c.method.temperature for c in Sweep(small, (Axis("temperature", ("9", "2")),)).configs()] == [9.0, 2.0]
 
 
-def test_the_runs_of_a_sweep_say_what_single_runs_say_but_for_rounding_and_steps(runs: Runs, small: RunConfig) -> None:
+def test_the_runs_of_a_sweep_say_what_single_runs_say_but_for_rounding_and_steps(
+    runs: RunManager, small: RunConfig
+) -> None:
     name = runs.start_sweep(Sweep(small, GRID, (0, 1)))
     assert wait_for_end(runs, name) == COMPLETED
     members = runs.store.members(name)
     assert [member.config for member in members] == Sweep(small, GRID, (0, 1)).configs()
     for member in (members[0], members[-1]):
         said = [event for _, event in runs.store.events(member.id)]
-        alone = [event for event in Training(member.config) if isinstance(event, Validated)]
+        alone = [event for event in Trainer(member.config) if isinstance(event, Validated)]
         looks = [event for event in said if isinstance(event, Validated)]
         assert [(look.phase, look.step) for look in looks] == [(look.phase, look.step) for look in alone]
         for look, other in zip(looks, alone, strict=True):
@@ -84,25 +86,25 @@ def test_the_runs_of_a_sweep_say_what_single_runs_say_but_for_rounding_and_steps
         assert not any(isinstance(event, Step) for event in said)
 
 
-def test_a_run_of_a_sweep_can_be_asked_afterwards(runs: Runs, small: RunConfig) -> None:
+def test_a_run_of_a_sweep_can_be_asked_afterwards(runs: RunManager, small: RunConfig) -> None:
     name = runs.start_sweep(Sweep(small, GRID))
     wait_for_end(runs, name)
     member = runs.store.members(name)[1]
-    recall = Recall(runs.store, member)
-    trained = Training(member.config)
+    recall = Replay(runs.store, member)
+    trained = Trainer(member.config)
     list(trained)
-    said = recall.logits(recall.at(-1))  # of the test split: the run is over
-    assert set(recall.at(-1).roles) == {"student", "baseline"}
+    said = recall.logits(recall.snapshot_at(-1))  # of the test split: the run is over
+    assert set(recall.snapshot_at(-1).roles) == {"student", "baseline"}
     for role in ("teacher", "student", "baseline"):
-        expected = answers(trained.networks[role], trained.data.test.inputs[recall.rows("test")])
+        expected = predict_logits(trained.networks[role], trained.data.test.inputs[recall.rows("test")])
         torch.testing.assert_close(said[role]["test"], expected, rtol=1e-3, atol=1e-3)
 
 
-def test_what_cannot_be_stacked_is_trained_one_by_one(runs: Runs, small_with: With) -> None:
+def test_what_cannot_be_stacked_is_trained_one_by_one(runs: RunManager, small_with: With) -> None:
     name = runs.start_sweep(Sweep(small_with(patience="2"), (Axis("temperature", ("1", "4")),)))
     assert wait_for_end(runs, name) == COMPLETED
     for member in runs.store.members(name):
-        alone = [event for event in Training(member.config) if isinstance(event, Validated)]
+        alone = [event for event in Trainer(member.config) if isinstance(event, Validated)]
         said = [event for _, event in runs.store.events(member.id, kinds=["validated"])]
         assert said == alone
 
@@ -113,23 +115,23 @@ def test_a_sweep_that_was_interrupted_ends_with_the_same_numbers(
 ) -> None:
     sweep = Sweep(small_with(epochs="150", **more), (Axis("temperature", ("1", "4")),), (0, 1))
 
-    def tests(runs: Runs, name: str) -> list:
+    def tests(runs: RunManager, name: str) -> list:
         return [member.test for member in runs.store.members(name)]
 
-    whole = Runs(tmp_path / "whole")
+    whole = RunManager(tmp_path / "whole")
     name = whole.start_sweep(sweep)
     wait_for_end(whole, name)
     expected, said = tests(whole, name), [whole.store.count(member.id) for member in whole.store.members(name)]
     whole.close()
 
-    runs = Runs(tmp_path / "halves")
+    runs = RunManager(tmp_path / "halves")
     name = runs.start_sweep(sweep)
     first = runs.store.members(name)[0].id
     wait(lambda: runs.store.count(first) > 10)
     runs.close()
-    runs = Runs(tmp_path / "halves")
+    runs = RunManager(tmp_path / "halves")
     assert runs.store.sweep(name).state == INTERRUPTED
-    runs.proceed(name)
+    runs.resume_from_checkpoint(name)
     assert wait_for_end(runs, name) == COMPLETED
     assert tests(runs, name) == expected
     assert [runs.store.count(member.id) for member in runs.store.members(name)] == said
@@ -137,7 +139,7 @@ def test_a_sweep_that_was_interrupted_ends_with_the_same_numbers(
     runs.close()
 
 
-def test_a_sweep_is_paused_stopped_and_gone_on_with(runs: Runs, small_with: With) -> None:
+def test_a_sweep_is_paused_stopped_and_gone_on_with(runs: RunManager, small_with: With) -> None:
     sweep = Sweep(small_with(epochs="600"), GRID)
     name = runs.start_sweep(sweep)
     first = runs.store.members(name)[0].id
@@ -151,14 +153,14 @@ def test_a_sweep_is_paused_stopped_and_gone_on_with(runs: Runs, small_with: With
     members = runs.store.members(name)
     assert {member.state for member in members} == {STOPPED}
     assert all(member.test for member in members)
-    runs.proceed(name)
+    runs.resume_from_checkpoint(name)
     assert wait_for_end(runs, name) == COMPLETED
     looks = runs.store.events(first, kinds=["validated"])
     assert looks[-1][1].epoch == 600
     assert len({(look.phase, look.step) for _, look in looks}) == len(looks)
 
 
-def test_the_runs_of_a_sweep_are_siblings_but_not_listed_as_runs(runs: Runs, small: RunConfig) -> None:
+def test_the_runs_of_a_sweep_are_siblings_but_not_listed_as_runs(runs: RunManager, small: RunConfig) -> None:
     alone = runs.start(small)
     wait_for_end(runs, alone)
     name = runs.start_sweep(Sweep.over_seeds(small, [1, 2]))

@@ -7,23 +7,23 @@ import torch
 from torch.nn import functional as F
 
 from kd_core.base.events import Adjusted, Event, Finished, Prepared, Step, Validated
-from kd_core.base.registry import members
-from kd_core.config.plan import behind
+from kd_core.base.registry import plugins
+from kd_core.config.plan import dependencies
 from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.models.mlp import Mlp
-from kd_core.nn.composite import UNKNOWN, average_logits, average_probabilities, found_as_often, joined
-from kd_core.nn.inference import answers
+from kd_core.nn.composite import UNKNOWN, average_logits, average_probabilities, merge_logits, prior_matching_bias
+from kd_core.nn.inference import predict_logits
 from kd_core.nn.pairs import Pair
 from kd_core.schemes import plan_of
-from kd_core.schemes._assistant_sizes import between
-from kd_core.training.loop import Kept, Training
+from kd_core.schemes._assistant_sizes import assistant_model
+from kd_core.training.loop import PhaseCache, Trainer
 from tools.testing.golden import Golden
 
-SCHEMES = list(members("schemes"))
-KEPT: Kept = {}
+SCHEMES = list(plugins("schemes"))
+KEPT: PhaseCache = {}
 
 
 def config_of(scheme: str, **flat: str) -> RunConfig:
@@ -34,7 +34,7 @@ def config_of(scheme: str, **flat: str) -> RunConfig:
 
 
 def run(config: RunConfig, **more: Any) -> list[Event]:
-    return list(Training(config, kept=KEPT, **more))
+    return list(Trainer(config, cache=KEPT, **more))
 
 
 def finished(said: list[Event]) -> Finished:
@@ -50,7 +50,7 @@ def test_a_scheme_trains_and_judges_every_network_it_prepared(scheme: str) -> No
     assert isinstance(said[0], Prepared)
     assert set(finished(said).test) == {network.role for network in said[0].networks}
     assert {network.kind for network in said[0].networks} <= {"teacher", "student", "baseline"}
-    compares = config.scheme.compares
+    compares = config.scheme.comparison
     for role in (compares.role, compares.control):
         assert compares.measure in finished(said).test[role]
 
@@ -61,20 +61,20 @@ def test_a_scheme_goes_on_after_an_interruption_with_the_same_numbers(scheme: st
     whole = run(config)
     steps = [number for number, event in enumerate(whole) if isinstance(event, Step)]
     for place in (steps[len(steps) // 3], steps[-1]):
-        training, first = Training(config, kept=dict(KEPT)), []
+        training, first = Trainer(config, cache=dict(KEPT)), []
         for event in training:
             first.append(event)
             if len(first) == place + 1:
                 break
         state = training.checkpoint()
-        rest = list(Training(config, kept=dict(KEPT), resume=Checkpoint(dict(state.tensors), state.values)))
+        rest = list(Trainer(config, cache=dict(KEPT), resume=Checkpoint(dict(state.tensors), state.values)))
         assert first + rest == whole
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_what_was_changed_by_hand_is_repeated_in_every_scheme(scheme: str) -> None:
     config = config_of(scheme, epochs="12")
-    training, said = Training(config, kept=KEPT), []
+    training, said = Trainer(config, cache=KEPT), []
     for event in training:
         said.append(event)
         if isinstance(event, Step) and event.step == 2:
@@ -86,7 +86,7 @@ def test_what_was_changed_by_hand_is_repeated_in_every_scheme(scheme: str) -> No
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_scheme_can_be_stopped_and_what_was_learned_is_judged(scheme: str) -> None:
-    training, said = Training(config_of(scheme), kept=KEPT), []
+    training, said = Trainer(config_of(scheme), cache=KEPT), []
     for event in training:
         said.append(event)
         if isinstance(event, Step) and training.position[0] > training.position[1] // 2:
@@ -96,9 +96,9 @@ def test_a_scheme_can_be_stopped_and_what_was_learned_is_judged(scheme: str) -> 
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("method", list(members("methods")))
+@pytest.mark.parametrize("method", list(plugins("methods")))
 def test_every_method_either_fits_a_scheme_or_is_refused_with_the_reason(scheme: str, method: str) -> None:
-    for student in members("models"):
+    for student in plugins("models"):
         chosen = {"dataset": "digits", "scheme": scheme, "method": method, "student": student}
         _, errors = read_flat(chosen)
         for error in errors:
@@ -147,11 +147,11 @@ def test_what_makes_no_sense_is_refused(odd: dict[str, str]) -> None:
 
 
 def test_the_virtual_teacher_beside_a_real_one_keeps_its_own_numbers() -> None:
-    training = Training(config_of("teacher_free", temperature="3"), kept=KEPT)
+    training = Trainer(config_of("teacher_free", temperature="3"), cache=KEPT)
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
             break
-    methods = {own.role: own.method for own in training._lesson.learning}
+    methods = {own.role: own.method for own in training._phase_trainer.trainers}
     assert methods["student"].temperature == 3
     assert (methods["virtual"].temperature, methods["virtual"].weight) == (20, 10)
 
@@ -161,7 +161,10 @@ def test_the_virtual_teacher_beside_a_real_one_keeps_its_own_numbers() -> None:
 
 def test_assistants_are_networks_of_sizes_in_between() -> None:
     pair = Pair(Mlp((8,)), Mlp((256, 256)), (1, 8, 8), 10)
-    sizes = [sum(p.numel() for p in between(pair, share).build((1, 8, 8), 10).parameters()) for share in (1 / 3, 2 / 3)]
+    sizes = [
+        sum(p.numel() for p in assistant_model(pair, share).build((1, 8, 8), 10).parameters())
+        for share in (1 / 3, 2 / 3)
+    ]
     large, small = (
         sum(p.numel() for p in model.build((1, 8, 8), 10).parameters()) for model in (pair.teacher, pair.student)
     )
@@ -204,14 +207,14 @@ def test_reversed_the_small_network_teaches_the_large_one() -> None:
 def test_peers_learn_from_each_other_as_in_the_paper() -> None:
     """CE + 1/(K-1) sum of KL(peer || self), with peers as they are at this step (Zhang et al. 2018, equation 7)."""
     config = config_of("mutual", peers="3", temperature="1", alpha="0.5")
-    training = Training(config)
+    training = Trainer(config)
     training_events = iter(training)
     while not isinstance(next(training_events), Validated):
         pass
-    lesson = training._lesson
+    lesson = training._phase_trainer
     assert lesson is not None
-    rows = lesson.order.rows(lesson.learning[0].learner.sees, 0)
-    logits = {own.role: answers(own.network, own.examples.inputs[rows]) for own in lesson.learning}
+    rows = lesson.sampler.rows(lesson.trainers[0].learner.sees, 0)
+    logits = {own.role: predict_logits(own.network, own.examples.inputs[rows]) for own in lesson.trainers}
     step = next(event for event in training_events if isinstance(event, Step))
     for role in ("student", "peer 2", "peer 3"):
         others = [other for other in ("student", "peer 2", "peer 3") if other != role]
@@ -225,12 +228,12 @@ def test_students_and_teachers_networks_can_be_peers() -> None:
     expected = [config.student, config.teacher, Mlp(), config.student, config.teacher]
     assert [models[role] for role in ("student", *(f"peer {n}" for n in range(2, 6)))] == [m.label() for m in expected]
     _, errors = read_flat({"dataset": "digits", "scheme": "mutual", "networks": "teacher-nobody"})
-    known = ", ".join(["student", "teacher", *members("models")])
+    known = ", ".join(["student", "teacher", *plugins("models")])
     assert errors == [f'networks = "teacher-nobody": join names by dashes, each of them {known}.']
 
 
 def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_flow_back() -> None:
-    training = Training(config_of("rocket", student="cnn", student_width="8"))
+    training = Trainer(config_of("rocket", student="cnn", student_width="8"))
     for event in training:
         if isinstance(event, Step):
             break
@@ -238,15 +241,17 @@ def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_
     shared = list(booster.trunk.parameters())
     assert shared
     assert all(any(p is q for q in light.parameters()) for p in shared)
-    learning = {own.role: own for own in training._lesson.learning}
-    assert not any(any(p is q for q in learning["booster"].learned()) for p in shared)  # one optimiser each
-    batch = training._lesson.examples.batch(torch.arange(4), 0)
-    learning["student"].forget(), learning["booster"].forget()
+    learning = {own.role: own for own in training._phase_trainer.trainers}
+    assert not any(
+        any(p is q for q in learning["booster"].trainable_parameters()) for p in shared
+    )  # one optimiser each
+    batch = training._phase_trainer.examples.batch(torch.arange(4), 0)
+    learning["student"].zero_grad(), learning["booster"].zero_grad()
     with torch.no_grad():
         for own in learning.values():
             own.forward(batch, 0)
         loss = learning["student"].loss(batch, 0, 0)
-    learning["student"].differentiate(loss)
+    learning["student"].backward(loss)
     assert all(p.grad is None for p in booster.own.parameters())
 
 
@@ -254,12 +259,14 @@ def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_
 
 
 def test_generations_differ_in_their_beginning_and_vote_by_probability() -> None:
-    training = Training(config_of("born_again", generations="3"), kept=KEPT)
+    training = Trainer(config_of("born_again", generations="3"), cache=KEPT)
     for _ in training:
         pass
     inputs = training.data.test.inputs
-    lives = [answers(training.networks[role], inputs).softmax(1) for role in ("baseline", "generation 2", "student")]
-    voted = answers(training.networks["ensemble"], inputs).softmax(1)
+    lives = [
+        predict_logits(training.networks[role], inputs).softmax(1) for role in ("baseline", "generation 2", "student")
+    ]
+    voted = predict_logits(training.networks["ensemble"], inputs).softmax(1)
     torch.testing.assert_close(voted, torch.stack(lives).mean(0))
     assert len({life.sum().item() + life[0, 0].item() for life in lives}) == 3
 
@@ -323,17 +330,17 @@ def test_a_weight_of_one_teacher_alone_is_that_teacher() -> None:
 
 @pytest.mark.parametrize("combine", ["probabilities", "logits", "losses"])
 def test_several_teachers_teach_through_each_rule_and_are_judged_by_it(combine: str) -> None:
-    training = Training(config_of("ensemble", combine=combine, count="2", shares="2-1"), kept=KEPT)
+    training = Trainer(config_of("ensemble", combine=combine, count="2", shares="2-1"), cache=KEPT)
     assert {"teacher 1", "teacher 2", "teacher", "student", "student’s student"} <= set(finished([*training]).test)
     images = load(training.config.dataset).test.inputs
-    logits = [answers(training.networks[role], images) for role in ("teacher 1", "teacher 2")]
+    logits = [predict_logits(training.networks[role], images) for role in ("teacher 1", "teacher 2")]
     average = average_logits if combine == "logits" else average_probabilities
-    assert torch.equal(answers(training.networks["teacher"], images), average(logits, (2, 1)))
+    assert torch.equal(predict_logits(training.networks["teacher"], images), average(logits, (2, 1)))
 
 
 def test_everybody_who_was_trained_for_an_answer_is_known() -> None:
     def trained(scheme: str, role: str) -> set[str]:
-        return behind(plan_of(config_of(scheme)), role)
+        return dependencies(plan_of(config_of(scheme)), role)
 
     assert trained("offline", "student") == {"student", "teacher"}
     assert trained("offline", "baseline") == {"baseline"}
@@ -348,20 +355,20 @@ def test_weights_that_do_not_fit_the_teachers_are_refused() -> None:
 
 
 def test_a_teacher_of_half_the_classes_never_names_another_one() -> None:
-    training = Training(config_of("merge", teacher_epochs="3"), kept=KEPT)
+    training = Trainer(config_of("merge", teacher_epochs="3"), cache=KEPT)
     for _ in training:
         pass
     inputs = training.data.test.inputs
-    first, second = (answers(training.networks[f"teacher {number}"], inputs) for number in (1, 2))
+    first, second = (predict_logits(training.networks[f"teacher {number}"], inputs) for number in (1, 2))
     assert first.argmax(1).max() == 4
     assert second.argmax(1).min() == 5
     assert (first[:, 5:] == UNKNOWN).all()
-    together = answers(training.networks["teacher"], inputs)
+    together = predict_logits(training.networks["teacher"], inputs)
     assert set(together.argmax(1).tolist()) == set(range(10))
 
 
 def test_a_network_for_some_classes_is_judged_by_their_examples_alone() -> None:
-    training, said = Training(config_of("merge", teacher_epochs="3"), kept=KEPT), []
+    training, said = Trainer(config_of("merge", teacher_epochs="3"), cache=KEPT), []
     for event in training:
         said.append(event)
     split = training.data.test
@@ -378,7 +385,7 @@ def test_a_network_for_some_classes_is_judged_by_their_examples_alone() -> None:
 
 def test_a_loud_teacher_does_not_win_by_its_scale() -> None:
     """The same answers ten times as loud, calibrated, give the same network."""
-    from kd_core.config.derived_networks import calibrated
+    from kd_core.config.derived_networks import calibrate
     from kd_core.datasets import Split
 
     chance = torch.Generator().manual_seed(0)
@@ -389,9 +396,9 @@ def test_a_loud_teacher_does_not_win_by_its_scale() -> None:
     other[:, 2:] = 2 * F.one_hot(labels, 4)[:, 2:] + torch.randn(400, 2, generator=chance)
     loud = torch.where(quiet > UNKNOWN, 10 * quiet, quiet)
     split = Split(torch.zeros(400, 1), labels)
-    found = [joined([own, other], *calibrated([own, other], split)) for own in (quiet, loud)]
+    found = [merge_logits([own, other], *calibrate([own, other], split)) for own in (quiet, loud)]
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-3)
-    shouted = joined([loud, other], (1, 1), (0, 0))
+    shouted = merge_logits([loud, other], (1, 1), (0, 0))
     assert (shouted.argmax(1) < 2).float().mean() > (found[1].argmax(1) < 2).float().mean() + 0.1
 
 
@@ -407,14 +414,14 @@ def test_without_labels_the_labels_are_ignored_to_the_bit() -> None:
 
 
 def test_the_baseline_sees_the_labelled_examples_alone_and_takes_as_many_steps() -> None:
-    training = Training(config_of("unlabelled", labelled="30"), kept=KEPT)
+    training = Trainer(config_of("unlabelled", labelled="30"), cache=KEPT)
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
             break
-    lesson = training._lesson
+    lesson = training._phase_trainer
     assert lesson is not None
-    pools = {own.role: lesson.order.pools[own.learner.sees] for own in lesson.learning}
-    labels = lesson.learning[0].labels
+    pools = {own.role: lesson.sampler.pools[own.learner.sees] for own in lesson.trainers}
+    labels = lesson.trainers[0].labels
     assert len(pools["student"]) == len(load(training.config.dataset).train)
     assert len(pools["baseline"]) == 30
     assert (labels[pools["baseline"]] >= 0).all()
@@ -423,15 +430,15 @@ def test_the_baseline_sees_the_labelled_examples_alone_and_takes_as_many_steps()
 
 def test_only_what_the_teacher_is_sure_of_is_used_and_evenly_if_asked() -> None:
     def kept(**flat: str) -> tuple[torch.Tensor, torch.Tensor]:
-        training = Training(config_of("unlabelled", teacher_epochs="1", **flat), kept=KEPT)
+        training = Trainer(config_of("unlabelled", teacher_epochs="1", **flat), cache=KEPT)
         for event in training:
             if isinstance(event, Step) and event.phase == "students":
                 break
-        lesson = training._lesson
+        lesson = training._phase_trainer
         assert lesson is not None
-        own = lesson.learning[0]
-        said = answers(training.networks["teacher"], own.examples.inputs).softmax(1)
-        chosen = lesson.order.pools[own.learner.sees]
+        own = lesson.trainers[0]
+        said = predict_logits(training.networks["teacher"], own.examples.inputs).softmax(1)
+        chosen = lesson.sampler.pools[own.learner.sees]
         return said[chosen[own.labels[chosen] < 0]], said[own.labels < 0]
 
     used, all_of_them = kept(confidence="0.9")
@@ -450,7 +457,7 @@ def test_a_corrected_class_is_answered_as_often_as_it_occurs() -> None:
     chance = torch.Generator().manual_seed(1)
     logits, labels = torch.randn(500, 5, generator=chance), torch.randint(0, 5, (500,), generator=chance)
     logits[:, 2] -= 4
-    bias = found_as_often(logits, labels, 2)
+    bias = prior_matching_bias(logits, labels, 2)
     logits[:, 2] += bias
     assert (logits.argmax(1) == 2).sum() == (labels == 2).sum()
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from kd_core.config.run import RunConfig
-from kd_core.store.annotations import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS, Labelling, Labels, checked
+from kd_core.store.annotations import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS, Annotations, AnnotationStore, normalize
 from kd_core.store.store import Store
 
 
@@ -21,10 +21,10 @@ def store(tmp_path: Path, small: RunConfig) -> Store:
 
 
 def test_what_is_said_of_a_run_comes_back_with_it(store: Store) -> None:
-    said = checked("T = 4, <b>bold</b>", ["paper", "best so far"], "First line.\nSecond line.", is_pinned=True)
-    assert Labelling(store.path).write("a", said) == said
-    assert store.run("a").labels == said == Store(store.path).run("a").labels
-    assert store.run("b").labels == Labels()
+    said = normalize("T = 4, <b>bold</b>", ["paper", "best so far"], "First line.\nSecond line.", is_pinned=True)
+    assert AnnotationStore(store.path).write("a", said) == said
+    assert store.run("a").annotations == said == Store(store.path).run("a").annotations
+    assert store.run("b").annotations == Annotations()
 
 
 @pytest.mark.parametrize(
@@ -43,42 +43,42 @@ def test_what_is_said_of_a_run_comes_back_with_it(store: Store) -> None:
 )
 def test_what_is_too_long_or_cannot_be_seen_is_refused(given: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        checked(**given)
+        normalize(**given)
 
 
 def test_tags_are_trimmed_split_at_commas_and_kept_once_whatever_their_case() -> None:
-    assert checked(tags=["  Paper ", "paper", "GRÖSSE", "größe", "a, b,", ""]).tags == ("Paper", "GRÖSSE", "a", "b")
-    assert checked(tags=["cafe\u0301", "caf\u00e9"]).tags == ("caf\u00e9",)
+    assert normalize(tags=["  Paper ", "paper", "GRÖSSE", "größe", "a, b,", ""]).tags == ("Paper", "GRÖSSE", "a", "b")
+    assert normalize(tags=["cafe\u0301", "caf\u00e9"]).tags == ("caf\u00e9",)
 
 
 def test_a_tag_is_written_as_it_was_the_first_time(store: Store) -> None:
-    labelling = Labelling(store.path)
-    labelling.write("a", checked(tags=["Paper", "über"]))
-    assert labelling.write("b", checked(tags=["PAPER", "alone"])).tags == ("Paper", "alone")
+    labelling = AnnotationStore(store.path)
+    labelling.write("a", normalize(tags=["Paper", "über"]))
+    assert labelling.write("b", normalize(tags=["PAPER", "alone"])).tags == ("Paper", "alone")
     assert labelling.tags() == ["alone", "Paper", "über"]
 
 
 def test_pinning_changes_nothing_else(store: Store) -> None:
-    labelling = Labelling(store.path)
-    labelling.write("a", checked("mine"))
+    labelling = AnnotationStore(store.path)
+    labelling.write("a", normalize("mine"))
     labelling.pin("a", is_pinned=True)
-    assert store.run("a").labels == Labels("mine", is_pinned=True)
+    assert store.run("a").annotations == Annotations("mine", is_pinned=True)
     labelling.pin("a", is_pinned=False)
-    assert store.run("a").labels == Labels("mine")
+    assert store.run("a").annotations == Annotations("mine")
 
 
 def test_a_run_that_is_not_there_cannot_be_named(store: Store) -> None:
     with pytest.raises(ValueError, match="was deleted"):
-        Labelling(store.path).write("gone", checked("mine"))
+        AnnotationStore(store.path).write("gone", normalize("mine"))
 
 
 @given(name=some.text(max_size=90), tags=some.lists(some.text(max_size=30), max_size=10), note=some.text(max_size=200))
 def test_what_is_accepted_can_be_stored_and_accepted_again(name: str, tags: list[str], note: str) -> None:
     try:
-        said = checked(name, tags, note)
+        said = normalize(name, tags, note)
     except ValueError:
         return
-    assert checked(said.name, said.tags, said.note) == said
+    assert normalize(said.name, said.tags, said.note) == said
     whole = said.name + "".join(said.tags) + said.note
     whole.encode("utf-8")
     assert not {unicodedata.category(one) for one in whole.replace("\n", "").replace("\t", "")} & {"Cc", "Cs"}

@@ -18,26 +18,26 @@ from typing import Any
 import pytest
 import torch
 
-from kd_core.analysis.replay import Recall
-from kd_core.analysis.sweep_results import charted
+from kd_core.analysis.replay import Replay
+from kd_core.analysis.sweep_results import collect_results
 from kd_core.analysis.verdict import verdict
 from kd_core.base.events import Adjusted, Event, Finished, from_json, to_json
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import forget
 from kd_core.files import uploads
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn import weights
-from kd_core.nn.inference import answers
-from kd_core.runs.manager import COMPLETED, INTERRUPTED, STOPPED, Runs
+from kd_core.nn.inference import predict_logits
+from kd_core.runs.manager import COMPLETED, INTERRUPTED, STOPPED, RunManager
 from kd_core.schemes import comparison_of
-from kd_core.store.annotations import Labelling, Labels
-from kd_core.store.queries import Ledger, Search
+from kd_core.store.annotations import Annotations, AnnotationStore
+from kd_core.store.queries import RunQueries, Search
 from kd_core.store.records import Run
 from kd_core.store.store import Store
-from kd_core.store.teacher_cache import KeptPhases
+from kd_core.store.teacher_cache import TeacherCache
 from kd_core.store.trash import Trash
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait_for_end
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -55,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
     yield tmp_path
     for upload in STORED["uploads"]:
-        forget(find("datasets", "upload")(id=upload["id"]))
+        forget(find_plugin("datasets", "upload")(id=upload["id"]))
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def store(folder: Path) -> Store:
 
 
 @pytest.fixture
-def manager(folder: Path) -> Iterator[Runs]:
-    runs = Runs(folder)
+def manager(folder: Path) -> Iterator[RunManager]:
+    runs = RunManager(folder)
     yield runs
     runs.close()
 
@@ -103,18 +103,18 @@ def described(run: Run) -> dict[str, Any]:
         "state": run.state,
         "seed": run.seed,
         "settings": {name: text for name, text in settings.items() if name not in common},
-        "config": sha256(run.text),
+        "config": sha256(run.config_json),
         "family": sha256(run.family),
         "link": run.config.differences(),
         "created": run.created,
         "seconds": run.seconds,
         "test": run.test,
         "sweep": run.sweep,
-        "labels": as_stored(run.labels),
+        "labels": as_stored(run.annotations),
     }
 
 
-def as_stored(labels: Labels) -> dict[str, Any]:
+def as_stored(labels: Annotations) -> dict[str, Any]:
     return {"name": labels.name, "tags": list(labels.tags), "note": labels.note, "is_pinned": labels.is_pinned}
 
 
@@ -150,7 +150,7 @@ def test_the_changes_by_hand_are_known(store: Store) -> None:
         ("temperature", 4.0, 1.5),
         ("alpha", 0.9, 0.25),
     ]
-    assert [other["id"] for other in ALL if store.was_changed(other["id"])] == [run]
+    assert [other["id"] for other in ALL if store.was_adjusted(other["id"])] == [run]
 
 
 def test_kept_weights_are_the_same_bytes(store: Store) -> None:
@@ -163,10 +163,10 @@ def test_kept_weights_are_the_same_bytes(store: Store) -> None:
 def test_networks_rebuilt_from_kept_weights_reach_the_stored_test_accuracy(store: Store, name: str) -> None:
     run = store.run(IDS[name])
     assert run is not None
-    replay = Recall(store, run)
-    networks, test = replay.networks(replay.at(-1)), replay.data.test
+    replay = Replay(store, run)
+    networks, test = replay.networks(replay.snapshot_at(-1)), replay.data.test
     for role, measured in BY_ID[run.id]["test"].items():
-        correct = answers(networks[role], test.inputs).argmax(1) == test.labels
+        correct = predict_logits(networks[role], test.inputs).argmax(1) == test.labels
         # One example may lie so close to a boundary that another processor decides it otherwise.
         assert correct.float().mean().item() == pytest.approx(measured["accuracy"], abs=1.5 / len(test))
 
@@ -178,7 +178,7 @@ def test_every_verdict_has_the_same_outcome_gain_and_interval(store: Store) -> N
         if not run.test:
             assert stored["verdict"] is None
             continue
-        is_whole = run.state == COMPLETED and not store.was_changed(run.id)
+        is_whole = run.state == COMPLETED and not store.was_adjusted(run.id)
         family = store.siblings(run.family) if is_whole else [run]
         tests = [other.test for other in family if other.test and (not is_whole or other.state == COMPLETED)]
         found = verdict(tests, comparison_of(run.config))
@@ -194,8 +194,8 @@ def test_the_maps_of_the_sweeps_have_the_same_cells(store: Store) -> None:
         assert row is not None
         assert [[axis.option, list(axis.values)] for axis in row.sweep.axes] == stored["sweep"]
         assert (list(row.sweep.seeds), row.state, row.seconds) == (stored["seeds"], stored["state"], stored["seconds"])
-        assert as_stored(row.labels) == stored["labels"]
-        cells = charted(row.sweep, Ledger(store).looks(row.id, "student", "baseline")).cells
+        assert as_stored(row.annotations) == stored["labels"]
+        cells = collect_results(row.sweep, RunQueries(store).latest_evaluations(row.id, "student", "baseline")).cells
         assert len(cells) == len(stored["cells"])
         for cell, expected in zip(cells, stored["cells"], strict=True):
             assert (list(cell.values), list(cell.epochs)) == (expected["values"], expected["epochs"])
@@ -206,8 +206,8 @@ def test_the_maps_of_the_sweeps_have_the_same_cells(store: Store) -> None:
 
 
 def test_annotations_can_be_searched_and_pinned_runs_come_first(store: Store) -> None:
-    ledger = Ledger(store)
-    assert Labelling(store.path).tags() == STORED["tags"] == ["by hand", "Größe", "paper"]
+    ledger = RunQueries(store)
+    assert AnnotationStore(store.path).tags() == STORED["tags"] == ["by hand", "Größe", "paper"]
     assert [run.id for run in ledger.page(Search("GRÖSSE"), 0, 9)] == [IDS["digits"]]
     assert [run.id for run in ledger.page(Search(facets={"tag": "by hand"}), 0, 9)] == [IDS["moons, changed by hand"]]
     assert ledger.page(Search(), 0, 1)[0].id == IDS["digits"]
@@ -217,26 +217,26 @@ def test_what_was_deleted_can_be_had_back(store: Store) -> None:
     trash = Trash(store.path)
     assert store.run(IDS["deleted"]) is None
     assert [{"id": one.id, "count": one.count, "state": one.run.state} for one in trash.all()] == STORED["deleted"]
-    trash.undo(IDS["deleted"])
+    trash.restore(IDS["deleted"])
     restored = store.run(IDS["deleted"])
     assert restored is not None
     assert (restored.state, restored.config.dataset.name, restored.seed) == (COMPLETED, "moons", 9)
     assert isinstance(store.events(restored.id)[-1][1], Finished)
 
 
-def test_what_was_deleted_is_removed_with_its_files_when_the_app_starts(folder: Path, manager: Runs) -> None:
+def test_what_was_deleted_is_removed_with_its_files_when_the_app_starts(folder: Path, manager: RunManager) -> None:
     assert manager.trash.all() == []
     on_disk = {path.name for path in (folder / "runs").iterdir()}
     assert on_disk == {run["id"] for run in ALONE}
 
 
 @pytest.mark.parametrize(("name", "state"), [("stopped", STOPPED), ("interrupted", INTERRUPTED)])
-def test_a_run_goes_on_from_its_checkpoint(folder: Path, manager: Runs, name: str, state: str) -> None:
+def test_a_run_goes_on_from_its_checkpoint(folder: Path, manager: RunManager, name: str, state: str) -> None:
     run = IDS[name]
     before, begun = lines(manager.store, run), written_at(folder, run)
     kept = Checkpoint.read(folder / "runs" / run / "checkpoint.safetensors").values["events"]
     assert manager.status(run).state == state
-    manager.proceed(run)
+    manager.resume_from_checkpoint(run)
     assert wait_for_end(manager, run) == COMPLETED
     assert manager.status(run).notice == ""  # else no checkpoint could be used
     assert written_at(folder, run) == begun  # it did not begin again
@@ -244,7 +244,7 @@ def test_a_run_goes_on_from_its_checkpoint(folder: Path, manager: Runs, name: st
     assert 20 < kept < len(after)
     assert after[:kept] == before[:kept]
     config = manager.store.run(run).config
-    fresh = [canonical(event) for event in Training(config, device="cpu")]
+    fresh = [canonical(event) for event in Trainer(config, device="cpu")]
     assert outline(after) == outline(fresh)
     losses, expected = (
         [json.loads(event)["loss"]["student"] for event in events if '"event":"validated","loss":{"b' in event]
@@ -254,10 +254,10 @@ def test_a_run_goes_on_from_its_checkpoint(folder: Path, manager: Runs, name: st
     assert losses == pytest.approx(expected, rel=1e-2)
 
 
-def test_a_sweep_goes_on_from_its_checkpoint(folder: Path, manager: Runs) -> None:
+def test_a_sweep_goes_on_from_its_checkpoint(folder: Path, manager: RunManager) -> None:
     sweep = IDS["stopped sweep"]
     begun = {run.id: written_at(folder, run.id) for run in manager.store.members(sweep)}
-    manager.proceed(sweep)
+    manager.resume_from_checkpoint(sweep)
     assert wait_for_end(manager, sweep, 60) == COMPLETED
     assert manager.status(sweep).notice == ""
     assert {run.id: written_at(folder, run.id) for run in manager.store.members(sweep)} == begun
@@ -270,10 +270,10 @@ def test_a_sweep_goes_on_from_its_checkpoint(folder: Path, manager: Runs) -> Non
 
 
 def test_a_cached_teacher_is_found_and_not_trained_again(
-    folder: Path, manager: Runs, monkeypatch: pytest.MonkeyPatch
+    folder: Path, manager: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "__version__", STORED["torch"])  # a part of the key
-    cache = KeptPhases(folder / "teachers")
+    cache = TeacherCache(folder / "teachers")
     assert sorted(cache) == STORED["teachers"]
     times = {path: path.stat().st_mtime_ns for path in (folder / "teachers").iterdir()}
     config = manager.store.run(IDS["digits"]).config
@@ -290,7 +290,7 @@ def of_teacher(store: Store, run: str) -> list[str]:
     return found
 
 
-def test_uploaded_data_and_weights_are_there_and_usable(manager: Runs) -> None:
+def test_uploaded_data_and_weights_are_there_and_usable(manager: RunManager) -> None:
     found = [
         {
             "id": one.id,
@@ -300,10 +300,10 @@ def test_uploaded_data_and_weights_are_there_and_usable(manager: Runs) -> None:
             "counts": list(one.counts),
             "shape": list(one.shape),
         }
-        for one in uploads.listed()
+        for one in uploads.list_all()
     ]
     assert found == STORED["uploads"]
-    listed = [{**vars(one), "shape": list(one.shape)} for one in weights.listed()]
+    listed = [{**vars(one), "shape": list(one.shape)} for one in weights.list_all()]
     assert listed == STORED["weights"]
     for name in ("uploaded data", "uploaded weights"):
         config: RunConfig = manager.store.run(IDS[name]).config
@@ -316,5 +316,5 @@ def test_a_checkpoint_names_the_configuration_of_its_run(folder: Path, store: St
     for path in sorted((folder / "runs").glob("*/checkpoint.safetensors")):
         run = store.run(path.parent.name)
         values = Checkpoint.read(path).values
-        assert run is None or values["config"] == run.text
+        assert run is None or values["config"] == run.config_json
         assert all(isinstance(from_json(text), Event) for text in values["pending"])

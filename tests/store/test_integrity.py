@@ -8,7 +8,7 @@ import pytest
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.store.integrity import inspect
+from kd_core.store.integrity import check_integrity
 from kd_core.store.store import Store
 
 
@@ -30,16 +30,16 @@ def test_rows_without_files_and_files_without_rows_are_found_and_named(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        found = inspect(folder, Store(folder / "distillery.sqlite"))
+        found = check_integrity(folder, Store(folder / "distillery.sqlite"))
     assert set(found.interrupted) == {"interrupted here", "interrupted gone"}
-    assert (found.lost, found.bare, found.strays) == (("stopped gone",), ("completed gone",), ("stray",))
+    assert (found.lost, found.bare, found.orphans) == (("stopped gone",), ("completed gone",), ("stray",))
     assert "files of run stray, which no stored run knows of" in caplog.text
     assert len(found.sentences) == 3
     assert (folder / "runs" / "stray" / "checkpoint.safetensors").exists()
 
 
 def test_a_folder_as_it_should_be_says_nothing(tmp_path: Path) -> None:
-    assert inspect(tmp_path, Store(tmp_path / "distillery.sqlite")).sentences == []
+    assert check_integrity(tmp_path, Store(tmp_path / "distillery.sqlite")).sentences == []
 
 
 def test_what_was_being_written_when_the_process_ended_is_removed_and_nothing_of_others(folder: Path) -> None:
@@ -48,5 +48,5 @@ def test_what_was_being_written_when_the_process_ended_is_removed_and_nothing_of
     for path in (*mine, other):
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    inspect(folder, Store(folder / "distillery.sqlite"))
+    check_integrity(folder, Store(folder / "distillery.sqlite"))
     assert [path.exists() for path in (*mine, other)] == [False, False, True]

@@ -10,12 +10,12 @@ import pytest
 from kd_core.base.events import Adjusted, Event, Finished, Step, to_json
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 from kd_core.store import database
 from kd_core.store.database import MIGRATIONS
-from kd_core.store.step_codec import pack
+from kd_core.store.step_codec import encode_steps
 from kd_core.store.store import Store
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait_for_end
 
 VERSIONS = range(1, len(MIGRATIONS) + 1)
@@ -38,7 +38,9 @@ def as_then(path: Path, version: int, config: RunConfig, said: list[Event]) -> N
         else:
             n = 1
             for event in said:
-                kind, body = ("steps", pack([event])) if isinstance(event, Step) else (event.kind, to_json(event))
+                kind, body = (
+                    ("steps", encode_steps([event])) if isinstance(event, Step) else (event.kind, to_json(event))
+                )
                 db.execute("INSERT INTO events VALUES ('old', ?, 1.0, ?, ?, 1)", (n, kind, body))
                 n += 1
         if version >= 2:
@@ -55,16 +57,16 @@ def as_then(path: Path, version: int, config: RunConfig, said: list[Event]) -> N
 def test_a_database_of_every_earlier_version_opens_and_its_interrupted_run_goes_on(
     tmp_path: Path, small: RunConfig, version: int
 ) -> None:
-    whole = list(Training(small))
+    whole = list(Trainer(small))
     as_then(tmp_path / "distillery.sqlite", version, small, whole[:40])
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     row = runs.store.run("old")
     assert (row.config, row.state) == (small, "interrupted")
-    assert runs.found.interrupted == ("old",)
+    assert runs.integrity_report.interrupted == ("old",)
     assert [event for _, event in runs.store.events("old")] == whole[:40]
     assert runs.store.weights("old", 2) == (b"weights" if version >= 2 else None)
     assert [sweep.id for sweep in runs.store.sweeps()] == (["sweep"] if version >= 4 else [])
-    runs.proceed("old")
+    runs.resume_from_checkpoint("old")
     assert wait_for_end(runs, "old") == "completed"
     assert [event for _, event in runs.store.events("old")] == whole
     runs.close()
@@ -96,7 +98,7 @@ def test_a_newer_database_that_a_crash_left_with_a_journal_is_refused_and_no_byt
         shutil.copy(tmp_path / file, crashed)
     before = {path.name: path.read_bytes() for path in crashed.iterdir()}
     with pytest.raises(ValueError, match="newer version of Distillery"):
-        Runs(crashed)
+        RunManager(crashed)
     assert {name: (crashed / name).read_bytes() for name in before} == before
 
 

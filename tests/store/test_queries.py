@@ -6,8 +6,8 @@ import pytest
 
 from kd_core.base.events import Finished
 from kd_core.config.run import from_flat
-from kd_core.store.annotations import Labelling, checked
-from kd_core.store.queries import ORDERS, Ledger, Search
+from kd_core.store.annotations import AnnotationStore, normalize
+from kd_core.store.queries import ORDERS, RunQueries, Search
 from kd_core.store.store import Store
 
 MOONS = {"dataset": "moons", "epochs": "3"}
@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def ids(store: Store, **search: object) -> list[str]:
-    return [run.id for run in Ledger(store).page(Search(**search), 0, 10)]
+    return [run.id for run in RunQueries(store).page(Search(**search), 0, 10)]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_every_word_of_a_search_must_be_found(store: Store, words: str, found: s
 
 
 def test_filters_and_pages_count_alike(store: Store) -> None:
-    ledger, search = Ledger(store), Search(facets={"dataset": "moons", "state": ""})
+    ledger, search = RunQueries(store), Search(facets={"dataset": "moons", "state": ""})
     assert ledger.count(search) == 2
     assert [run.id for run in ledger.page(search, 1, 1)] == ["a"]
     assert ledger.count() == 3
@@ -66,15 +66,15 @@ def test_filters_and_pages_count_alike(store: Store) -> None:
 
 
 def test_each_filter_knows_its_values_and_how_many_runs_have_them(store: Store) -> None:
-    choices = Ledger(store).choices()
+    choices = RunQueries(store).choices()
     assert choices["dataset"] == {"moons": 2, "circles": 1}
     assert choices["state"] == {"completed": 2, "failed": 1}
     assert choices["method"] == {"soft_targets": 2, "hard_labels": 1}
 
 
 def test_runs_are_found_by_name_in_the_order_of_the_link(store: Store) -> None:
-    assert list(Ledger(store).named(["c", "gone", "a"])) == ["c", "a"]
-    assert Ledger(store).named([]) == {}
+    assert list(RunQueries(store).named(["c", "gone", "a"])) == ["c", "a"]
+    assert RunQueries(store).named([]) == {}
 
 
 def test_reading_writes_nothing_and_loads_no_data(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,30 +82,30 @@ def test_reading_writes_nothing_and_loads_no_data(store: Store, monkeypatch: pyt
         raise AssertionError("data were loaded")
 
     monkeypatch.setattr("kd_core.config.run.load", loaded)
-    ledger = Ledger(store)
+    ledger = RunQueries(store)
     (row,) = ledger.page(Search("hard"), 0, 5)
-    assert row.listed.method.name == "hard_labels"
+    assert row.available_config.method.name == "hard_labels"
     with pytest.raises(Exception, match="readonly"):
         ledger._all("DELETE FROM runs", ())
 
 
 def test_runs_are_found_by_what_people_say_of_them_in_any_case(store: Store) -> None:
-    labelling = Labelling(store.path)
-    labelling.write("a", checked("Größer als sonst", ["Paper", "Übung"], "a note on\nsharpness"))
-    labelling.write("b", checked("100 %", ["other"]))
+    labelling = AnnotationStore(store.path)
+    labelling.write("a", normalize("Größer als sonst", ["Paper", "Übung"], "a note on\nsharpness"))
+    labelling.write("b", normalize("100 %", ["other"]))
     for words in ("GRÖSSER", "paper", "übung", "sharpness sonst"):
         assert ids(store, words=words) == ["a"], words
     assert ids(store, words="100 %") == ["b"]
     assert ids(store, facets={"tag": "PAPER"}) == ["a"]
-    assert Ledger(store).choices()["tag"] == {"Paper": 1, "Übung": 1, "other": 1}
+    assert RunQueries(store).choices()["tag"] == {"Paper": 1, "Übung": 1, "other": 1}
 
 
 def test_pinned_runs_come_first_in_every_order(store: Store) -> None:
-    Labelling(store.path).pin("a", is_pinned=True)
+    AnnotationStore(store.path).pin("a", is_pinned=True)
     for order in ORDERS:
         for is_reversed in (False, True):
             assert ids(store, order=order, is_reversed=is_reversed)[0] == "a", order
-    assert [run.id for run in Ledger(store).pinned(5)] == ["a"]
+    assert [run.id for run in RunQueries(store).pinned(5)] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,6 @@ def test_an_order_can_be_turned_and_what_has_no_value_stays_last(
 ) -> None:
     store.add("d", from_flat(MOONS), "queued")  # without results
     for run, name in (("c", "beta"), ("b", "Alpha")):
-        Labelling(store.path).write(run, checked(name))
+        AnnotationStore(store.path).write(run, normalize(name))
     assert ids(store, order=order) == list(found)
     assert ids(store, order=order, is_reversed=True) == list(reversed_)

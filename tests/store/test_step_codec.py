@@ -2,9 +2,9 @@
 
 from kd_core.base.events import Adjusted, Event, Step, to_json
 from kd_core.config.run import RunConfig
-from kd_core.store.step_codec import MOST, grouped, pack, unpack
+from kd_core.store.step_codec import MAX_STEPS_PER_ROW, decode_steps, encode_steps, group_steps
 from kd_core.store.store import Store
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 
 
 def steps(count: int, phase: str = "students", first: int = 1) -> list[tuple[float, Event]]:
@@ -17,18 +17,18 @@ def steps(count: int, phase: str = "students", first: int = 1) -> list[tuple[flo
 
 def test_a_packed_step_is_the_same_step_to_the_last_digit() -> None:
     events = [event for _, event in steps(40)]
-    packed = pack(events)
-    assert unpack(packed) == events
-    assert [type(step.epoch) for step in unpack(packed)] == [int] * 40
+    packed = encode_steps(events)
+    assert decode_steps(packed) == events
+    assert [type(step.epoch) for step in decode_steps(packed)] == [int] * 40
     assert len(packed) < sum(len(to_json(event)) for event in events) / 2
 
 
 def test_only_steps_that_follow_each_other_share_a_row() -> None:
     other = (0.0, Adjusted("students", 3, "alpha", 0.9, 0.5))
     said = [*steps(3), other, *steps(2, first=4), *steps(2, "more"), *steps(1, "more", 9)]
-    assert [len(group) for group in grouped(said)] == [3, 1, 2, 2, 1]
-    assert [each for group in grouped(said) for each in group] == said
-    assert max(len(group) for group in grouped(steps(2 * MOST + 5))) == MOST
+    assert [len(group) for group in group_steps(said)] == [3, 1, 2, 2, 1]
+    assert [each for group in group_steps(said) for each in group] == said
+    assert max(len(group) for group in group_steps(steps(2 * MAX_STEPS_PER_ROW + 5))) == MAX_STEPS_PER_ROW
 
 
 def test_a_store_reads_packed_steps_from_any_number_on(tmp_path, small: RunConfig) -> None:
@@ -59,7 +59,7 @@ def test_a_rewind_into_the_middle_of_a_row_keeps_what_came_before(tmp_path, smal
 def test_rows_of_one_step_each_as_earlier_versions_wrote_them_are_read(tmp_path, small: RunConfig) -> None:
     store = Store(tmp_path / "runs.sqlite")
     store.add("old", small, "completed")
-    said = [event for event in Training(small) if isinstance(event, Step)][:5]
+    said = [event for event in Trainer(small) if isinstance(event, Step)][:5]
     with store._transaction() as db:
         rows = [("old", n, 0.0, "step", to_json(step)) for n, step in enumerate(said, start=1)]
         db.executemany("INSERT INTO events (run, n, at, kind, body) VALUES (?, ?, ?, ?, ?)", rows)

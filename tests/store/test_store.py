@@ -10,7 +10,7 @@ from kd_core.base.events import Adjusted, Validated, from_json, to_json
 from kd_core.config.run import RunConfig
 from kd_core.store.database import MIGRATIONS
 from kd_core.store.store import Store, family_of
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_every_event_of_a_run_comes_back_as_it_was(store: Store, small: RunConfig) -> None:
-    said = list(Training(small))
+    said = list(Trainer(small))
     store.add("a", small, "training")
     store.append("a", 1, [(0.0, event) for event in said])
     assert store.events("a") == list(enumerate(said, start=1))
@@ -62,8 +62,8 @@ def test_of_several_runs_of_a_seed_the_newest_completed_one_is_the_sibling(store
     for run in ("first try", "second try"):
         store.add(run, small.with_flat(seed=7), "stopped")
     assert [run.id for run in store.siblings(family_of(small))] == ["new", "second try"]
-    assert store.was_changed("changed")
-    assert not store.was_changed("new")
+    assert store.was_adjusted("changed")
+    assert not store.was_adjusted("new")
 
 
 def test_a_list_of_runs_loads_no_data_and_leaves_out_what_cannot_be_had(
@@ -76,10 +76,10 @@ def test_a_list_of_runs_loads_no_data_and_leaves_out_what_cannot_be_had(
     monkeypatch.setattr(datasets, "_remembered", OrderedDict())
     store.add("a", small, "completed")
     row = store.run("a")
-    assert row.listed == small
-    assert replace(row, text=row.text.replace('"name":"', '"name":"no such ')).listed is None
-    monkeypatch.setattr(type(small.dataset), "is_here", lambda _: False)
-    assert store.run("a").listed is None  # its data have been removed since
+    assert row.available_config == small
+    assert replace(row, text=row.config_json.replace('"name":"', '"name":"no such ')).available_config is None
+    monkeypatch.setattr(type(small.dataset), "is_available", lambda _: False)
+    assert store.run("a").available_config is None  # its data have been removed since
 
 
 def test_runs_with_weights_are_found_among_those_asked_for(store: Store, small: RunConfig) -> None:
@@ -102,7 +102,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path)
 
 def test_a_database_of_an_earlier_schema_opens_with_everything_in_it(tmp_path: Path, small: RunConfig) -> None:
     path = tmp_path / "earlier.sqlite"
-    said = list(Training(small))[:5]
+    said = list(Trainer(small))[:5]
     with sqlite3.connect(path) as db:
         for statement in MIGRATIONS[0].split(";"):
             db.execute(statement)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from kd_core.base.events import Adjusted
-from kd_core.base.paths import artefacts
+from kd_core.base.paths import artefact_folder
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.runs.manager import Runs
-from kd_core.store.queries import Ledger, Search
+from kd_core.runs.manager import RunManager
+from kd_core.store.queries import RunQueries, Search
 from kd_core.store.records import family_of
 from kd_core.store.store import Store
 from kd_core.store.trash import Trash
@@ -43,9 +43,9 @@ def store(tmp_path: Path, small: RunConfig) -> Store:
 
 
 def test_what_is_deleted_is_nowhere_and_undone_is_as_it_was(store: Store, small: RunConfig) -> None:
-    before, trash, ledger = everything(store.path), Trash(store.path), Ledger(store)
-    trash.put("a")
-    trash.put("s1")
+    before, trash, ledger = everything(store.path), Trash(store.path), RunQueries(store)
+    trash.delete("a")
+    trash.delete("s1")
     assert store.run("a") is store.run("s0") is store.sweep("s") is None
     assert [run.id for run in store.runs()] == ["b"]
     assert store.sweeps() == store.members("s") == []
@@ -55,16 +55,16 @@ def test_what_is_deleted_is_nowhere_and_undone_is_as_it_was(store: Store, small:
     assert ledger.count() == sum(ledger.choices()["state"].values()) == 1
     assert list(ledger.named(["a", "b", "s0"])) == ["b"]
     assert [(one.id, one.count) for one in trash.all()] == [("s", 2), ("a", 1)]
-    trash.undo("s0")
-    trash.undo("a")
+    trash.restore("s0")
+    trash.restore("a")
     assert everything(store.path) == before
     assert trash.all() == []
 
 
 def test_emptying_removes_rows_files_and_what_was_said_and_nothing_else(store: Store, tmp_path: Path) -> None:
     trash = Trash(store.path)
-    trash.put("a")
-    trash.put("s")
+    trash.delete("a")
+    trash.delete("s")
     assert trash.empty(tmp_path) == 3
     left = everything(store.path)
     assert [row[0] for row in left["runs"]] == [row[0] for row in left["events"]] == ["b"]
@@ -72,7 +72,7 @@ def test_emptying_removes_rows_files_and_what_was_said_and_nothing_else(store: S
     assert left["sweeps"] == []
     assert sorted(path.parent.name for path in tmp_path.rglob("*.safetensors")) == ["b"]
     with pytest.raises(ValueError, match="removed when the app was restarted"):
-        trash.undo("a")
+        trash.restore("a")
     assert trash.empty(tmp_path) == 0
 
 
@@ -83,7 +83,7 @@ def test_files_that_cannot_be_removed_are_tried_again_at_the_next_start(
         raise OSError("in use")
 
     trash = Trash(store.path)
-    trash.put("a")
+    trash.delete("a")
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", refuse)
         assert trash.empty(tmp_path) == 0
@@ -101,11 +101,11 @@ def test_a_database_that_was_tampered_with_removes_no_folder_of_others(
     before = sorted(tmp_path.rglob("*"))
     store.add(name, small, "completed")
     trash = Trash(store.path)
-    trash.put(name)
+    trash.delete(name)
     assert trash.empty(tmp_path) == 1
     assert sorted(tmp_path.rglob("*")) == before
     with pytest.raises(ValueError, match="tampered"):
-        artefacts(tmp_path, "runs", name)
+        artefact_folder(tmp_path, "runs", name)
 
 
 @pytest.mark.parametrize("state", ["queued", "training", "paused"])
@@ -115,7 +115,7 @@ def test_what_trains_or_waits_must_be_stopped_first(store: Store, state: str) ->
     store.set_state("s", state)
     for run in ("a", "s0", "s"):
         with pytest.raises(ValueError, match="Stop it first"):
-            trash.put(run)
+            trash.delete(run)
     assert store.run("a") is not None
     assert len(store.members("s")) == 2
     assert trash.size_of("s0") == 2
@@ -124,34 +124,34 @@ def test_what_trains_or_waits_must_be_stopped_first(store: Store, state: str) ->
 def test_what_is_not_there_cannot_be_deleted_and_twice_is_once(store: Store) -> None:
     trash = Trash(store.path)
     with pytest.raises(ValueError, match="no such run"):
-        trash.put("nothing")
-    first = trash.put("a")
-    assert trash.put("a") == first
+        trash.delete("nothing")
+    first = trash.delete("a")
+    assert trash.delete("a") == first
     assert trash.find("nothing") is None
 
 
 def test_deleted_runs_can_be_had_back_until_the_app_is_restarted(tmp_path: Path, small: RunConfig) -> None:
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     ids = [runs.start(small.with_flat(seed=seed)) for seed in range(2)]
     for run in ids:
         wait_for_end(runs, run)
     for run in ids:
-        runs.trash.put(run)
+        runs.trash.delete(run)
     assert runs.status(ids[0]) is None
-    runs.trash.undo(ids[0])
+    runs.trash.restore(ids[0])
     assert runs.status(ids[0]).state == "completed"
     with pytest.raises(ValueError, match="can go on"):
-        runs.proceed(ids[1])
+        runs.resume_from_checkpoint(ids[1])
     runs.close()
-    again = Runs(tmp_path)
+    again = RunManager(tmp_path)
     assert [run.id for run in again.store.runs()] == ids[:1]
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ids[:1]
     again.close()
 
 
 def test_what_was_deleted_before_a_crash_is_removed_at_the_next_start(store: Store, tmp_path: Path) -> None:
-    Trash(store.path).put("a")
-    runs = Runs(tmp_path)
+    Trash(store.path).delete("a")
+    runs = RunManager(tmp_path)
     assert runs.trash.all() == []
     assert not (tmp_path / "runs" / "a").exists()
     runs.close()
@@ -159,5 +159,5 @@ def test_what_was_deleted_before_a_crash_is_removed_at_the_next_start(store: Sto
 
 def test_a_run_that_was_deleted_cannot_be_queued_again(store: Store) -> None:
     store.set_state("a", "stopped")
-    Trash(store.path).put("a")
-    assert store.move("a", ("stopped",), "queued") is False
+    Trash(store.path).delete("a")
+    assert store.transition("a", ("stopped",), "queued") is False

@@ -21,7 +21,6 @@ TEXT = docs.README.read_text(encoding="utf-8")
         ("data", docs.data_table()),
         ("networks", docs.networks_table()),
         ("presets", docs.presets_table()),
-        ("tree", docs.tree()),
     ],
 )
 def test_the_generated_parts_are_up_to_date(part: str, content: str) -> None:
@@ -40,16 +39,16 @@ def test_every_link_leads_to_a_file() -> None:
 
 def test_a_method_in_one_new_file_appears_everywhere_and_trains(tmp_path: Path) -> None:
     """On a copy of the project: the example of the README, dropped into the folder, with no other edit."""
-    for name in ("kd_core", "pages", "tests"):
+    for name in ("kd_core", "pages", "tests", "tools"):
         shutil.copytree(docs.ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(docs.ROOT / "app.py", tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     (tmp_path / "kd_core" / "methods" / "directions.py").write_text(example, encoding="utf-8")
     script = """
 import sys
-from kd_core.__main__ import catalogue, main
-assert "directions" in [choice["name"] for choice in catalogue()["methods"]]
-from tests.readme import methods_table
+from kd_core.__main__ import list_choices, main
+assert "directions" in [choice["name"] for choice in list_choices()["methods"]]
+from tools.docs import methods_table
 assert "`directions`" in methods_table()
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60)

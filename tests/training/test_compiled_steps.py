@@ -9,11 +9,11 @@ import torch
 from kd_core.base.events import Adjusted, Event, Failed, Step, Switched, Validated
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.runs.manager import COMPLETED, Runs
-from kd_core.training.loop import Training
+from kd_core.runs.manager import COMPLETED, RunManager
+from kd_core.training.loop import Trainer
 from kd_core.training.vectorized import compilation
 from kd_core.training.vectorized import step as wholestep
-from kd_core.training.vectorized.step import WholeStep
+from kd_core.training.vectorized.step import VectorizedStep
 from tests.runs.test_manager import said
 from tools.testing.waiting import wait_for_end
 
@@ -27,9 +27,9 @@ has_compiler = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short runs are compiled, too, and are ready before their first step: nothing depends on the clock."""
-    plan = WholeStep.plan
+    plan = VectorizedStep.plan
     monkeypatch.setattr(wholestep, "pays", lambda *_: True)
-    monkeypatch.setattr(WholeStep, "plan", lambda self, *given: (plan(self, *given), self.wait()))
+    monkeypatch.setattr(VectorizedStep, "plan", lambda self, *given: (plan(self, *given), self.wait()))
 
 
 @pytest.fixture
@@ -43,13 +43,13 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def run(
     flat: dict[str, str], adjustments: Sequence[Adjusted | Switched] = (), by_hand: dict[int, dict] | None = None,
     burst: float = 1e9,
-) -> tuple[list[Event], Training]:  # fmt: skip
-    training, events = Training(from_flat(FLAT | flat), adjustments=adjustments), []
-    training.at_once = burst
+) -> tuple[list[Event], Trainer]:  # fmt: skip
+    training, events = Trainer(from_flat(FLAT | flat), adjustments=adjustments), []
+    training.chunk_seconds = burst
     for event in training:
         events.append(event)
         if by_hand and isinstance(event, Step) and event.phase == "students":
-            training.at_once = 0.0
+            training.chunk_seconds = 0.0
             training.adjust(**by_hand.get(event.step, {}))
     return events, training
 
@@ -80,15 +80,15 @@ def assert_agree(events: list[Event], others: list[Event], within: float = 1e-3)
 def resumed(flat: dict[str, str], after: int) -> list[Event]:
     """A run that was interrupted after a step of the students and went on in another process."""
     config = from_flat(FLAT | flat)
-    training, first, is_there = Training(config), [], False
+    training, first, is_there = Trainer(config), [], False
     for event in training:
         first.append(event)
         is_there |= isinstance(event, Step) and (event.phase, event.step) == ("students", after)
-        if is_there and not training.is_talking:
+        if is_there and not training.has_pending_events:
             break
     state = training.checkpoint()
     copy = Checkpoint({name: value.clone() for name, value in state.tensors.items()}, state.values)
-    return [*first, *Training(config, resume=copy)]
+    return [*first, *Trainer(config, resume=copy)]
 
 
 @has_compiler
@@ -160,9 +160,9 @@ def test_a_repetition_switches_where_its_record_says_and_nowhere_else(traced: li
 @pytest.mark.parametrize("burst", [0.0, 1e9])
 def test_what_is_not_finite_ends_the_run_as_it_ends_an_eager_one(burst: float, traced: list[int]) -> None:
     def ending(flat: dict[str, str]) -> tuple[Failed, dict[str, torch.Tensor]]:
-        training, events = Training(from_flat(FLAT | flat)), []
+        training, events = Trainer(from_flat(FLAT | flat)), []
         for event in training:
-            training.at_once = burst
+            training.chunk_seconds = burst
             if isinstance(event, Step) and (event.phase, event.step) == ("students", 2 * PER_EPOCH):
                 with torch.no_grad():
                     next(training.networks["student"].parameters()).fill_(float("inf"))
@@ -209,11 +209,11 @@ def test_what_is_not_alike_enough_is_left_as_it_is(flat: dict[str, str], traced:
 
 
 def test_a_stored_run_knows_which_path_computed_which_step(
-    runs: Runs, small_with: Callable[..., RunConfig], traced: list[int]
+    runs: RunManager, small_with: Callable[..., RunConfig], traced: list[int]
 ) -> None:
     config = small_with(**FLAT, compiled="true")
     name = runs.start(config)
     assert wait_for_end(runs, name) == COMPLETED
     stored = said(runs, name)
     assert of(Switched, stored) == [Switched("students", PER_EPOCH, "compiled")]
-    assert list(Training(config, adjustments=of(Switched, stored))) == stored
+    assert list(Trainer(config, adjustments=of(Switched, stored))) == stored

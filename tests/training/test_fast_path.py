@@ -10,11 +10,11 @@ from torch import nn
 from kd_core.base.events import Failed, Step
 from kd_core.config.recipe import Recipe
 from kd_core.config.run import RunConfig, from_flat
-from kd_core.methods import Part, Signals, label_part, total
+from kd_core.methods import LossInputs, LossPart, label_part, total_loss
 from kd_core.methods.soft_targets import SoftTargets
-from kd_core.training.loop import Training
-from kd_core.training.optim import KINDS, Optimiser
-from kd_core.training.phase import Lesson
+from kd_core.training.loop import Trainer
+from kd_core.training.optim import OPTIMISER_CLASSES, Optimiser
+from kd_core.training.phase import PhaseTrainer
 from kd_core.training.vectorized.mlp import Chain
 
 With = Callable[..., RunConfig]
@@ -54,13 +54,13 @@ def test_no_other_network_is_taken_for_a_chain(network: nn.Module) -> None:
     assert Chain.of(network) is None
 
 
-@pytest.mark.parametrize("name", list(KINDS))
+@pytest.mark.parametrize("name", list(OPTIMISER_CLASSES))
 def test_an_update_is_that_of_torch_to_the_bit(name: str) -> None:
     ours, theirs = mlp(), mlp()
     recipe = Recipe(optimiser=name, learning_rate=0.1, weight_decay=0.01)
     optimiser = Optimiser(recipe, list(ours.parameters()), 0.1)
     more = {"momentum": 0.9} if name == "sgd" else {}
-    expected = KINDS[name](theirs.parameters(), lr=0.1, weight_decay=0.01, fused=True, **more)
+    expected = OPTIMISER_CLASSES[name](theirs.parameters(), lr=0.1, weight_decay=0.01, fused=True, **more)
     for step in range(6):
         optimiser.rate = expected.param_groups[0]["lr"] = 0.1 / (step + 1)
         for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
@@ -69,7 +69,7 @@ def test_an_update_is_that_of_torch_to_the_bit(name: str) -> None:
         optimiser.step()
         expected.step()
         if step == 3:  # what is stored and read back goes on as it was
-            optimiser.load({name: value.clone() for name, value in optimiser.tensors().items()})
+            optimiser.load({name: value.clone() for name, value in optimiser.state_tensors().items()})
     for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(mine, its)
 
@@ -79,10 +79,10 @@ def test_an_update_is_that_of_torch_to_the_bit(name: str) -> None:
 def test_the_closed_form_gives_the_parts_and_the_gradient_of_autograd(alpha: float, temperature: float) -> None:
     torch.manual_seed(1)
     student = torch.randn(8, 7, requires_grad=True)
-    signals = Signals(student, torch.randint(7, (8,)), 3 * torch.randn(8, 7))
+    signals = LossInputs(student, torch.randint(7, (8,)), 3 * torch.randn(8, 7))
     method = SoftTargets(alpha=alpha, temperature=temperature)
     said = method.parts(signals)
-    (expected,) = torch.autograd.grad(total(said), student)
+    (expected,) = torch.autograd.grad(total_loss(said), student)
     with torch.no_grad():
         parts, slope = method.closed_form(signals)
     assert [(part.name, part.weight) for part in parts] == [(part.name, part.weight) for part in said]
@@ -93,7 +93,7 @@ def test_the_closed_form_gives_the_parts_and_the_gradient_of_autograd(alpha: flo
 
 @pytest.mark.parametrize("unusual", [{"form": "ce"}, {"mean": "element"}, {"squared": False}])
 def test_there_is_no_closed_form_of_an_unusual_loss(unusual: dict) -> None:
-    signals = Signals(torch.randn(2, 3), torch.tensor([0, 1]), torch.randn(2, 3))
+    signals = LossInputs(torch.randn(2, 3), torch.tensor([0, 1]), torch.randn(2, 3))
     assert SoftTargets(**unusual).closed_form(signals) is None
 
 
@@ -120,9 +120,9 @@ def test_the_label_loss_is_cross_entropy_and_so_is_its_gradient() -> None:
 )
 def test_steps_taken_at_once_say_the_same_as_steps_taken_one_by_one(small_with: With, flat: dict[str, str]) -> None:
     config = small_with(**flat) if "dataset" not in flat else from_flat({"teacher_epochs": "1", **flat})
-    hasty = Training(config)
-    hasty.at_once = 1e9
-    assert list(hasty) == list(Training(config))
+    hasty = Trainer(config)
+    hasty.chunk_seconds = 1e9
+    assert list(hasty) == list(Trainer(config))
 
 
 def test_a_loss_that_is_not_finite_among_steps_taken_at_once_is_found_at_its_step(
@@ -131,7 +131,7 @@ def test_a_loss_that_is_not_finite_among_steps_taken_at_once_is_found_at_its_ste
     honest = SoftTargets.closed_form
     seen: list[int] = []
 
-    def broken(self: SoftTargets, signals: Signals) -> tuple[list[Part], torch.Tensor]:
+    def broken(self: SoftTargets, signals: LossInputs) -> tuple[list[LossPart], torch.Tensor]:
         parts, slope = honest(self, signals)
         spoilt = bool((signals.rows == 7).any())  # the batch with a certain example
         seen.append(spoilt)
@@ -140,8 +140,8 @@ def test_a_loss_that_is_not_finite_among_steps_taken_at_once_is_found_at_its_ste
     monkeypatch.setattr(SoftTargets, "closed_form", broken)
 
     def ending(at_once: float) -> tuple[list, dict]:
-        training = Training(small)
-        training.at_once = at_once
+        training = Trainer(small)
+        training.chunk_seconds = at_once
         said = list(training)
         return said, training.networks["student"].state_dict()
 
@@ -153,28 +153,28 @@ def test_a_loss_that_is_not_finite_among_steps_taken_at_once_is_found_at_its_ste
 
 
 def test_a_change_by_hand_is_repeated_at_its_step_among_steps_taken_at_once(small: RunConfig) -> None:
-    training, said = Training(small), []
+    training, said = Trainer(small), []
     for event in training:
         said.append(event)
         if isinstance(event, Step) and (event.phase, event.step) == ("students", 2):
             training.adjust(temperature=9.0)
     changes = [event for event in said if event.kind == "adjusted"]
-    again = Training(small, adjustments=changes)
-    again.at_once = 1e9
+    again = Trainer(small, adjustments=changes)
+    again.chunk_seconds = 1e9
     assert list(again) == said
 
 
 def test_the_steps_taken_at_once_end_with_the_epoch(small: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
-    honest = Lesson.steps_from
+    honest = PhaseTrainer.train_steps
 
-    def counted(self: Lesson, done: int, most: int = 1) -> list[Step]:
+    def counted(self: PhaseTrainer, done: int, most: int = 1) -> list[Step]:
         said = honest(self, done, most)
         taken.append(len(said))
         return said
 
-    monkeypatch.setattr(Lesson, "steps_from", counted)
-    training = Training(small)
-    training.at_once = 1e9
+    monkeypatch.setattr(PhaseTrainer, "train_steps", counted)
+    training = Trainer(small)
+    training.chunk_seconds = 1e9
     list(training)
     assert max(taken) == max(training._per_epoch.values()) - (1 if len(training._per_epoch) < 2 else 0)

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from kd_core.analysis.replay import Recall
+from kd_core.analysis.replay import Replay
 from kd_core.base.events import Event, Failed, Finished, Restored, Step, Validated
 from kd_core.base.metrics import accuracy
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
-from kd_core.methods import Part, Signals
+from kd_core.methods import LossInputs, LossPart
 from kd_core.methods.soft_targets import SoftTargets
-from kd_core.nn.inference import answers
-from kd_core.runs.manager import Runs
-from kd_core.training.learner import Learning, Loss
-from kd_core.training.loop import Training
+from kd_core.nn.inference import predict_logits
+from kd_core.runs.manager import RunManager
+from kd_core.training.learner import Loss, NetworkTrainer
+from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
 SHARED = {"dataset": "digits", "scheme": "own_teacher", "student": "cnn", "student_width": "8", "epochs": "3"}
@@ -29,16 +29,18 @@ def of(kind: type[Event], said: list[Event]) -> list[Event]:
 def norms(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Of the owner's gradient when its optimiser uses it."""
     found = []
-    update = Learning.update
+    update = NetworkTrainer.update
 
-    def watched(self: Learning) -> None:
+    def watched(self: NetworkTrainer) -> None:
         if self.role == "student":
-            found.append(float(nn.utils.get_total_norm([p.grad for p in self.learned() if p.grad is not None])))
+            found.append(
+                float(nn.utils.get_total_norm([p.grad for p in self.trainable_parameters() if p.grad is not None]))
+            )
         update(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Learning, "update", watched)
-        list(Training(config))
+        patch.setattr(NetworkTrainer, "update", watched)
+        list(Trainer(config))
     return found
 
 
@@ -55,42 +57,42 @@ def test_networks_with_shared_layers_go_back_to_one_moment() -> None:
     config = from_flat(
         {"dataset": "moons", "scheme": "rocket", "epochs": "25", "learning_rate": "0.03", "keep": "best"}
     )
-    training = Training(config)
+    training = Trainer(config)
     said = list(training)
     looks = [event for event in of(Validated, said) if "booster" in event.accuracy and event.step]
     (restored,) = of(Restored, said)
     assert restored.epochs["student"] == restored.epochs["booster"]
     split = load(config.dataset).validation
     best = max(event.accuracy["student"] for event in looks[:-1])
-    assert accuracy(answers(training.networks["student"], split.inputs), split.labels) == best
+    assert accuracy(predict_logits(training.networks["student"], split.inputs), split.labels) == best
 
 
 def test_gradients_that_are_no_numbers_end_a_run_in_sixteen_bits_too(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = SoftTargets.parts
 
-    def broken(self: SoftTargets, signals: Signals) -> list[Part]:
+    def broken(self: SoftTargets, signals: LossInputs) -> list[LossPart]:
         # The square root of 0 is 0, and its slope is infinite.
-        return [*parts(self, signals), Part("odd", 1.0, (signals.student_logits.sum() * 0).sqrt() * 0)]
+        return [*parts(self, signals), LossPart("odd", 1.0, (signals.student_logits.sum() * 0).sqrt() * 0)]
 
     monkeypatch.setattr(SoftTargets, "parts", broken)
     monkeypatch.setattr(SoftTargets, "closed_form", lambda *_: None)
     flat = {"dataset": "moons", "epochs": "30", "teacher_epochs": "1", "labelled": "40", "precision": "float16"}
-    said = list(Training(from_flat(flat)))
+    said = list(Trainer(from_flat(flat)))
     assert of(Failed, said)
     assert said[-1].outcome == "failed"
 
 
 def test_too_little_memory_on_the_way_back_is_answered_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    differentiate = Learning.differentiate
+    differentiate = NetworkTrainer.backward
 
-    def cramped(self: Learning, loss: Loss) -> None:
+    def cramped(self: NetworkTrainer, loss: Loss) -> None:
         if self.role == "baseline" and len(self.logits) > 5:
             raise torch.OutOfMemoryError
         differentiate(self, loss)
 
-    monkeypatch.setattr(Learning, "differentiate", cramped)
+    monkeypatch.setattr(NetworkTrainer, "backward", cramped)
     flat = {"dataset": "moons", "epochs": "2", "teacher_epochs": "1", "batch_size": "16", "precision": "float16"}
-    (failed,) = of(Failed, list(Training(from_flat(flat))))
+    (failed,) = of(Failed, list(Trainer(from_flat(flat))))
     assert failed.batch_size == 4
 
 
@@ -99,13 +101,13 @@ def test_channels_last_survives_the_store_and_an_interruption(tmp_path: Path) ->
         {"dataset": "digits", "student": "cnn", "student_width": "8", "epochs": "30", "teacher_epochs": "2",
          "channels_last": "true", "labelled": "100"}
     )  # fmt: skip
-    whole = list(Training(config))
-    runs = Runs(tmp_path)
+    whole = list(Trainer(config))
+    runs = RunManager(tmp_path)
     run = runs.start(config, pace=0.03)
     wait(lambda: len(runs.store.events(run, kinds=["validated"])) > 8)
     runs.close()
-    runs = Runs(tmp_path)
-    runs.proceed(run)
+    runs = RunManager(tmp_path)
+    runs.resume_from_checkpoint(run)
     assert wait_for_end(runs, run) == "completed"
     assert [event for _, event in runs.store.events(run)] == whole
     runs.close()
@@ -116,24 +118,24 @@ def test_a_stopped_run_is_judged_by_its_best_weights_where_they_are_kept() -> No
         {"dataset": "moons", "epochs": "60", "teacher_epochs": "1", "learning_rate": "0.1", "labelled": "30",
          "keep": "best", "batch_size": "4"}
     )  # fmt: skip
-    training, said = Training(config), []
+    training, said = Trainer(config), []
     for event in training:
         said.append(event)
         if isinstance(event, Validated) and event.phase == "students" and event.epoch == 20:
             training.stop()
     looks = [event for event in of(Validated, said) if event.phase == "students" and event.step]
     split = load(config.dataset).validation
-    found = accuracy(answers(training.networks["student"], split.inputs), split.labels)
+    found = accuracy(predict_logits(training.networks["student"], split.inputs), split.labels)
     assert found == max(event.accuracy["student"] for event in looks)
     assert said[-1].outcome == "stopped"
 
 
 def test_a_teacher_that_is_not_trained_can_be_asked_afterwards(tmp_path: Path) -> None:
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     run = runs.start(from_flat({"dataset": "moons", "epochs": "2", "teacher_epochs": "0"}))
     assert wait_for_end(runs, run) == "completed"
-    recall = Recall(runs.store, runs.store.run(run))
-    assert set(recall.networks(recall.at(-1))) == {"teacher", "student", "baseline"}
+    recall = Replay(runs.store, runs.store.run(run))
+    assert set(recall.networks(recall.snapshot_at(-1))) == {"teacher", "student", "baseline"}
     runs.close()
 
 
@@ -141,7 +143,7 @@ def test_the_end_says_how_many_steps_were_taken() -> None:
     config = from_flat(
         {"dataset": "moons", "epochs": "200", "teacher_epochs": "1", "patience": "2", "learning_rate": "0.05"}
     )
-    said = list(Training(config))
+    said = list(Trainer(config))
     assert isinstance(said[-1], Finished)
     assert said[-1].step == of(Step, said)[-1].step < 200 * 4
 
@@ -152,7 +154,7 @@ def test_a_run_whose_weights_have_gone_is_answered_with_a_sentence(
     def gone(*_: object, **__: object) -> None:
         raise ValueError("weights = 12: they are no longer here.")
 
-    runs = Runs(tmp_path)
+    runs = RunManager(tmp_path)
     monkeypatch.setattr("kd_core.runs.manager.Training", gone)
     run = runs.start(from_flat({"dataset": "moons"}))
     assert wait_for_end(runs, run) == "failed"

@@ -2,14 +2,14 @@
 
 from kd_core.analysis.verdict import Verdict, verdict
 from kd_core.config.run import from_flat
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 
 
 def over_five_seeds(**flat: str) -> Verdict:
     kept: dict = {}
     tests = []
     for seed in range(5):
-        *_, finished = Training(from_flat({**flat, "seed": str(seed)}), kept=kept)
+        *_, finished = Trainer(from_flat({**flat, "seed": str(seed)}), cache=kept)
         tests.append(finished.test)
     return verdict(tests)
 

@@ -10,9 +10,9 @@ from kd_core.base.events import Event, Failed, Finished, Restored, Step, Validat
 from kd_core.base.metrics import accuracy
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
-from kd_core.nn.inference import answers
-from kd_core.training.learner import Learning
-from kd_core.training.loop import Training
+from kd_core.nn.inference import predict_logits
+from kd_core.training.learner import NetworkTrainer
+from kd_core.training.loop import Trainer
 
 With = Callable[..., RunConfig]
 
@@ -21,9 +21,9 @@ def of(kind: type[Event], said: list[Event]) -> list[Event]:
     return [event for event in said if isinstance(event, kind)]
 
 
-def begun(config: RunConfig) -> Training:
+def begun(config: RunConfig) -> Trainer:
     """Up to the first step of the students."""
-    training = Training(config)
+    training = Trainer(config)
     for event in training:
         if isinstance(event, Validated) and event.phase == "students":
             return training
@@ -44,15 +44,15 @@ def begun(config: RunConfig) -> Training:
 def test_the_baseline_is_trained_as_torch_would(small_with: With, options: dict[str, str], make: Callable) -> None:
     config = small_with(**options, epochs="3")
     training = begun(config)
-    lesson = training._lesson
+    lesson = training._phase_trainer
     assert lesson is not None
-    own = next(own for own in lesson.learning if own.role == "baseline")
+    own = next(own for own in lesson.trainers if own.role == "baseline")
     with torch.random.fork_rng():
         network = config.student.build(training.data.shape, 2)
     network.load_state_dict(own.network.state_dict())
     optimiser = make(list(network.parameters()))
     for done in range(lesson.steps):
-        batch = lesson.order.batch(own.learner.sees, done)
+        batch = lesson.sampler.batch(own.learner.sees, done)
         optimiser.zero_grad()
         nn.functional.cross_entropy(network(batch.inputs), batch.labels).backward()
         if "clip" in options:
@@ -64,7 +64,7 @@ def test_the_baseline_is_trained_as_torch_would(small_with: With, options: dict[
 
 
 def test_the_schedule_sets_the_rate_of_every_step_and_a_change_by_hand_scales_it(small_with: With) -> None:
-    training = Training(small_with(schedule="cosine", learning_rate="0.01"))
+    training = Trainer(small_with(schedule="cosine", learning_rate="0.01"))
     rates = []
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
@@ -79,9 +79,9 @@ def test_the_schedule_sets_the_rate_of_every_step_and_a_change_by_hand_scales_it
 
 def test_the_average_of_the_weights_is_what_is_tested_and_kept(small_with: With) -> None:
     training = begun(small_with(ema="0.5", control="false"))
-    lesson = training._lesson
+    lesson = training._phase_trainer
     assert lesson is not None
-    own: Learning = lesson.learning[0]
+    own: NetworkTrainer = lesson.trainers[0]
     seen = []
     for event in training:
         if isinstance(event, Step):
@@ -99,7 +99,7 @@ def test_a_run_without_progress_ends_early_and_goes_back_to_its_best_weights() -
         {"dataset": "moons", "epochs": "200", "teacher_epochs": "2", "patience": "4", "keep": "best",
          "learning_rate": "0.05", "labelled": "20"}
     )  # fmt: skip
-    training = Training(config)
+    training = Trainer(config)
     said = list(training)
     looks = [event for event in of(Validated, said) if event.phase == "students" and event.step]
     assert looks[-1].epoch < 200
@@ -110,13 +110,13 @@ def test_a_run_without_progress_ends_early_and_goes_back_to_its_best_weights() -
     split = load(config.dataset).validation
     for role, network in training.networks.items():
         if role != "teacher":
-            assert accuracy(answers(network, split.inputs), split.labels) == best[role]
-    assert training.is_last_look(looks[-1])
+            assert accuracy(predict_logits(network, split.inputs), split.labels) == best[role]
+    assert training.is_last_evaluation(looks[-1])
     assert looks[-1].accuracy == best
 
 
 def test_smoothed_labels_change_the_teacher_alone(small_with: With) -> None:
-    plain, smooth = (list(Training(small_with(teacher_smoothing=share))) for share in ("0", "0.2"))
+    plain, smooth = (list(Trainer(small_with(teacher_smoothing=share))) for share in ("0", "0.2"))
     first = [next(event for event in said if isinstance(event, Step)) for said in (plain, smooth)]
     assert first[0].loss["teacher"] != first[1].loss["teacher"]
     begin = [next(e for e in of(Step, said) if e.phase == "students") for said in (plain, smooth)]
@@ -132,20 +132,20 @@ EVERYTHING = {
 @pytest.mark.parametrize("flat", [EVERYTHING, {"precision": "bfloat16"}, {"precision": "float16"}], ids=str)
 def test_an_interrupted_run_goes_on_with_the_same_numbers(flat: dict[str, str]) -> None:
     config = from_flat({"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "40", **flat})
-    whole = list(Training(config))
+    whole = list(Trainer(config))
     for stop in (5, len(whole) // 2, len(whole) - 3):
-        training, said = Training(config), []
+        training, said = Trainer(config), []
         for event in training:
             said.append(event)
-            if len(said) >= stop and not training.is_talking:
+            if len(said) >= stop and not training.has_pending_events:
                 break
-        assert said + list(Training(config, resume=training.checkpoint())) == whole
+        assert said + list(Trainer(config, resume=training.checkpoint())) == whole
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_sixteen_bits_train_nearly_as_well_and_losses_stay_exact(precision: str) -> None:
     flat = {"dataset": "digits", "epochs": "10", "teacher_epochs": "3", "labelled": "200"}
-    exact, short = ([*Training(from_flat({**flat, "precision": name}))][-1] for name in ("float32", precision))
+    exact, short = ([*Trainer(from_flat({**flat, "precision": name}))][-1] for name in ("float32", precision))
     assert isinstance(exact, Finished)
     assert isinstance(short, Finished)
     assert short.outcome == "completed"
@@ -155,13 +155,13 @@ def test_sixteen_bits_train_nearly_as_well_and_losses_stay_exact(precision: str)
 
 def test_channels_last_changes_the_layout_and_hardly_a_number() -> None:
     flat = {"dataset": "digits", "student": "cnn", "student_width": "8", "epochs": "2", "teacher_epochs": "1"}
-    training = Training(from_flat({**flat, "channels_last": "true"}))
+    training = Trainer(from_flat({**flat, "channels_last": "true"}))
     last = [*training][-1]
     convolution = next(
         m for m in training.networks["student"].modules() if isinstance(m, nn.Conv2d) and m.in_channels > 1
     )
     assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
-    plain = [*Training(from_flat(flat))][-1]
+    plain = [*Trainer(from_flat(flat))][-1]
     assert isinstance(last, Finished)
     assert isinstance(plain, Finished)
     assert last.test_accuracy["student"] == pytest.approx(plain.test_accuracy["student"], abs=0.02)
@@ -170,20 +170,20 @@ def test_channels_last_changes_the_layout_and_hardly_a_number() -> None:
 def test_too_little_memory_is_answered_with_the_batch_size_that_fits(
     monkeypatch: pytest.MonkeyPatch, small_with: With
 ) -> None:
-    forward = Learning.forward
+    forward = NetworkTrainer.forward
 
-    def cramped(self: Learning, batch: object, step: int) -> None:
+    def cramped(self: NetworkTrainer, batch: object, step: int) -> None:
         if self.role == "student" and len(batch.rows) > 5:
             raise torch.OutOfMemoryError
         forward(self, batch, step)
 
-    monkeypatch.setattr(Learning, "forward", cramped)
-    training = Training(small_with(batch_size="16"))
+    monkeypatch.setattr(NetworkTrainer, "forward", cramped)
+    training = Trainer(small_with(batch_size="16"))
     *_, failed, finished = training
     assert isinstance(failed, Failed)
     assert isinstance(finished, Finished)
     assert failed.batch_size == 4
     assert failed.message == "cpu has too little memory for batches of 16: batches of 4 fit."
     assert finished.outcome == "failed"
-    again = list(Training(small_with(batch_size=str(failed.batch_size))))
+    again = list(Trainer(small_with(batch_size=str(failed.batch_size))))
     assert again[-1].outcome == "completed"

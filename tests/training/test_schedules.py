@@ -5,7 +5,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from kd_core.config.recipe import Recipe
-from kd_core.training.optim import share
+from kd_core.training.optim import rate_factor
 
 STEPS = 200
 
@@ -22,7 +22,7 @@ def by_torch(make: object) -> list[float]:
 
 
 def ours(**options: object) -> list[float]:
-    return [share(Recipe(**options), done, STEPS) for done in range(STEPS)]
+    return [rate_factor(Recipe(**options), done, STEPS) for done in range(STEPS)]
 
 
 def test_a_constant_rate_is_the_chosen_one() -> None:
@@ -64,6 +64,6 @@ def test_milestones_that_are_none_are_refused(milestones: str) -> None:
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_very_short_trainings_have_a_rate_at_every_step(schedule: str, steps: int) -> None:
     for warm_up in (0.0, 0.5):
-        rates = [share(Recipe(schedule=schedule, rate_warm_up=warm_up), done, steps) for done in range(steps)]
+        rates = [rate_factor(Recipe(schedule=schedule, rate_warm_up=warm_up), done, steps) for done in range(steps)]
         assert all(0 <= rate <= 1 for rate in rates)
         assert max(rates) > 0

@@ -1,4 +1,4 @@
-"""A stack of runs tells of each what it would tell of itself alone: the oracle is ``Training``."""
+"""A stack of runs tells of each what it would tell of itself alone: the oracle is ``Trainer``."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,16 +10,16 @@ import torch
 from kd_core.base.events import Event, Failed, Finished, Pinned, Prepared, Probed, Step, Surface, Validated, to_json
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.training.loop import Kept, Training
+from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.vectorized import loss
-from kd_core.training.vectorized.loss import Losses, Objective
-from kd_core.training.vectorized.multi_run.loop import Stacked, refusal
+from kd_core.training.vectorized.loss import Losses, ReplicaLoss
+from kd_core.training.vectorized.multi_run.loop import StackedTrainer, stack_incompatibility
 from kd_core.training.vectorized.multi_run.phase import Cohort
-from kd_core.training.vectorized.multi_run.train_all import groups, train_all
+from kd_core.training.vectorized.multi_run.train_all import stack_groups, train_all
 
 DIGITS = {"dataset": "digits", "labelled": "50", "epochs": "6", "teacher_epochs": "2", "teacher_width": "4"}
 MOONS = {"dataset": "moons", "labelled": "40", "epochs": "4", "teacher_epochs": "1", "batch_size": "16"}
-KEPT: Kept = {}  # one teacher for all tests
+KEPT: PhaseCache = {}  # one teacher for all tests
 
 
 def grid(**flat: str) -> list[RunConfig]:
@@ -43,9 +43,9 @@ def by_run(told: Iterable[tuple[int, Event]]) -> dict[int, list[Event]]:
     return found
 
 
-def alone(config: RunConfig) -> tuple[Training, list[Event]]:
+def alone(config: RunConfig) -> tuple[Trainer, list[Event]]:
     """The run by itself, and what of its events a stack tells."""
-    training = Training(config, kept=KEPT)
+    training = Trainer(config, cache=KEPT)
     said = list(training)
     ends = {(phase.name, at) for phase in training.phases for at in (0, training.steps(phase))}
     return training, [
@@ -78,7 +78,7 @@ def assert_close(ours: Any, theirs: Any, where: str = "") -> None:
 
 
 def assert_as_alone(configs: list[RunConfig], chosen: Iterable[int] | None = None) -> None:
-    stacked = Stacked(configs, kept=KEPT, compiling="never")
+    stacked = StackedTrainer(configs, kept=KEPT, compiling="never")
     told = by_run(stacked)
     for number in range(len(configs)) if chosen is None else chosen:
         training, said = alone(configs[number])
@@ -108,7 +108,7 @@ def test_another_method_rates_schedule_and_average_are_those_of_each_run() -> No
 def test_a_run_without_control_with_fine_tuning_on_points_shows_the_plane_at_both_ends() -> None:
     configs = points(scheme="offline", fine_tune="2", control="false")
     assert_as_alone(configs)
-    told = by_run(Stacked(configs, kept=KEPT))[1]
+    told = by_run(StackedTrainer(configs, kept=KEPT))[1]
     assert [event.step for event in told if isinstance(event, Surface) and event.phase == "students"] == [0, 12]
 
 
@@ -119,7 +119,7 @@ def test_a_teacher_that_sees_what_the_student_sees_is_trained_for_each_seed() ->
 def test_examples_without_labels_and_wrong_ones_are_shown_as_in_each_run() -> None:
     assert_as_alone(points(wrong="0.2"))
     unlabelled = points(scheme="unlabelled")
-    assert not refusal(unlabelled)
+    assert not stack_incompatibility(unlabelled)
     assert_as_alone(unlabelled)
 
 
@@ -127,14 +127,14 @@ def test_a_control_and_a_teacher_are_trained_once_for_all_who_share_them(monkeyp
     seen: list[Cohort] = []
     enter = Cohort.__init__
     monkeypatch.setattr(Cohort, "__init__", lambda self, *a, **k: (seen.append(self), enter(self, *a, **k))[1])
-    list(Stacked(grid(epochs="1"), kept=KEPT))
+    list(StackedTrainer(grid(epochs="1"), kept=KEPT))
     (cohort,) = seen
     assert len(cohort.members) == 8 + 2  # a control for each seed
     assert len(cohort.teachers) == 1
 
 
 def test_position_counts_the_steps_of_every_student() -> None:
-    stacked = Stacked(points(), kept=KEPT)
+    stacked = StackedTrainer(points(), kept=KEPT)
     assert stacked.position == (0, 3 * 4 * 3)
     list(stacked)
     assert stacked.position == (36, 36)
@@ -143,25 +143,25 @@ def test_position_counts_the_steps_of_every_student() -> None:
 @pytest.mark.parametrize("cut", [1, 5, 10, 17, 25])
 def test_a_resumed_stack_ends_with_the_same_numbers(cut: int, tmp_path: Any) -> None:
     configs = points(scheme="offline", fine_tune="2")
-    whole = list(Stacked(configs, kept=KEPT, compiling="never"))
-    begun, first = Stacked(configs, kept=KEPT, compiling="never"), []
+    whole = list(StackedTrainer(configs, kept=KEPT, compiling="never"))
+    begun, first = StackedTrainer(configs, kept=KEPT, compiling="never"), []
     for told in begun:
         first.append(told)
         if len(first) == cut:
             begun.checkpoint().write(tmp_path / "state")
             break
-    resumed = Stacked(configs, resume=Checkpoint.read(tmp_path / "state"), compiling="never")
+    resumed = StackedTrainer(configs, resume=Checkpoint.read(tmp_path / "state"), compiling="never")
     assert [(n, to_json(e)) for n, e in [*first, *resumed]] == [(n, to_json(e)) for n, e in whole]
 
 
 def test_a_checkpoint_of_other_runs_is_refused() -> None:
-    state = Stacked(points()).checkpoint()
+    state = StackedTrainer(points()).checkpoint()
     with pytest.raises(ValueError, match="belongs to other runs"):
-        Stacked(points(epochs="5"), resume=state)
+        StackedTrainer(points(epochs="5"), resume=state)
 
 
 def test_a_stopped_stack_judges_what_was_learned() -> None:
-    stacked, told = Stacked(points(), kept=KEPT), []
+    stacked, told = StackedTrainer(points(), kept=KEPT), []
     for number, event in stacked:
         told.append((number, event))
         if isinstance(event, Validated) and (event.phase, event.epoch) == ("students", 2):
@@ -173,7 +173,7 @@ def test_a_stopped_stack_judges_what_was_learned() -> None:
 
 
 def test_a_stack_that_is_stopped_before_its_teachers_are_trained_ends_every_run() -> None:
-    stacked = Stacked(points(teacher_view="student", teacher_epochs="3"))
+    stacked = StackedTrainer(points(teacher_view="student", teacher_epochs="3"))
     stacked.stop()
     for said in by_run(stacked).values():
         assert isinstance(said[0], Prepared)
@@ -183,19 +183,19 @@ def test_a_stack_that_is_stopped_before_its_teachers_are_trained_ends_every_run(
 
 def test_a_replica_whose_numbers_overflow_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     configs = points(optimiser="sgd")
-    calls, usual = [0], Objective.__call__
+    calls, usual = [0], ReplicaLoss.__call__
 
-    def poisoned(self: Objective, *signals: torch.Tensor) -> Losses:
+    def poisoned(self: ReplicaLoss, *signals: torch.Tensor) -> Losses:
         losses = usual(self, *signals)
         calls[0] += 1
         if calls[0] == 5:  # in the second epoch
-            losses.slopes[1] = torch.nan
+            losses.gradients[1] = torch.nan
             losses.totals[1] = torch.nan
         return losses
 
-    unharmed = by_run(Stacked(configs, kept=KEPT, compiling="never"))
-    monkeypatch.setattr(loss.Objective, "__call__", poisoned)
-    stacked = Stacked(configs, kept=KEPT, compiling="never")
+    unharmed = by_run(StackedTrainer(configs, kept=KEPT, compiling="never"))
+    monkeypatch.setattr(loss.ReplicaLoss, "__call__", poisoned)
+    stacked = StackedTrainer(configs, kept=KEPT, compiling="never")
     told = by_run(stacked)
     assert told[0] == unharmed[0]
     assert told[2] == unharmed[2]
@@ -209,15 +209,15 @@ def test_a_replica_whose_numbers_overflow_fails_alone(monkeypatch: pytest.Monkey
 
 
 def test_a_failed_control_ends_the_runs_that_are_compared_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = Objective.__call__
+    usual = ReplicaLoss.__call__
 
-    def poisoned(self: Objective, *signals: torch.Tensor) -> Losses:
+    def poisoned(self: ReplicaLoss, *signals: torch.Tensor) -> Losses:
         losses = usual(self, *signals)
-        losses.slopes[-1] = torch.inf  # the control of the last seed
+        losses.gradients[-1] = torch.inf  # the control of the last seed
         return losses
 
-    monkeypatch.setattr(loss.Objective, "__call__", poisoned)
-    told = by_run(Stacked(points(), kept=KEPT, compiling="never"))
+    monkeypatch.setattr(loss.ReplicaLoss, "__call__", poisoned)
+    told = by_run(StackedTrainer(points(), kept=KEPT, compiling="never"))
     outcomes = [said[-1].outcome for said in told.values() if isinstance(said[-1], Finished)]
     assert outcomes == ["completed", "completed", "failed"]
 
@@ -242,14 +242,14 @@ REFUSED = {
 @pytest.mark.parametrize("clause", REFUSED)
 def test_runs_that_are_not_alike_are_refused(clause: str) -> None:
     configs = [from_flat(MOONS | flat) for flat in REFUSED[clause]]
-    assert clause in refusal(configs)
+    assert clause in stack_incompatibility(configs)
     with pytest.raises(ValueError, match="cannot be trained together"):
-        Stacked(configs)
+        StackedTrainer(configs)
 
 
 def test_what_cannot_be_stacked_is_trained_one_after_the_other() -> None:
     configs = [*points(), from_flat(MOONS | {"patience": "9"}), *points(epochs="2")]
-    assert groups(configs) == [[0, 1, 2], [3], [4, 5, 6]]
+    assert stack_groups(configs) == [[0, 1, 2], [3], [4, 5, 6]]
     told = by_run(train_all(configs, kept=KEPT))
     assert_close(told[3], alone(configs[3])[1])
     for number in (0, 5):

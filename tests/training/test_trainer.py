@@ -10,10 +10,10 @@ from torch import nn
 from kd_core.base.events import Adjusted, Event, Failed, Finished, Prepared, Probed, Step, Surface, Validated, to_json
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
-from kd_core.methods import Part
-from kd_core.nn.inference import answers
-from kd_core.training.learner import Learning
-from kd_core.training.loop import Training
+from kd_core.methods import LossPart
+from kd_core.nn.inference import predict_logits
+from kd_core.training.learner import NetworkTrainer
+from kd_core.training.loop import Trainer
 
 With = Callable[..., RunConfig]
 
@@ -23,16 +23,16 @@ def of(kind: type[Event], said: list[Event]) -> list[Event]:
 
 
 def test_the_same_configuration_gives_the_same_events(small: RunConfig) -> None:
-    first = list(Training(small))
+    first = list(Trainer(small))
     torch.manual_seed(12345)  # what else happens in the process
     torch.rand(7)
-    assert [to_json(event) for event in Training(small)] == [to_json(event) for event in first]
+    assert [to_json(event) for event in Trainer(small)] == [to_json(event) for event in first]
 
 
 def test_training_leaves_the_global_generator_and_the_thread_count_alone(small: RunConfig) -> None:
     torch.manual_seed(5)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    list(Training(small))
+    list(Trainer(small))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
 
@@ -40,7 +40,7 @@ def test_training_leaves_the_global_generator_and_the_thread_count_alone(small: 
 def test_large_networks_get_all_threads_and_small_ones_one() -> None:
     all_of_them = torch.get_num_threads()
     for flat, expected in (({"epochs": "1"}, 1), ({"epochs": "1", "student": "cnn", "batch_size": "512"}, all_of_them)):
-        training = iter(Training(from_flat({"dataset": "digits", "teacher_epochs": "1", **flat})))
+        training = iter(Trainer(from_flat({"dataset": "digits", "teacher_epochs": "1", **flat})))
         next(training)
         assert torch.get_num_threads() == expected
         training.close()
@@ -48,11 +48,11 @@ def test_large_networks_get_all_threads_and_small_ones_one() -> None:
 
 
 def test_another_seed_gives_another_run(small_with: With) -> None:
-    assert list(Training(small_with(seed="0"))) != list(Training(small_with(seed="1")))
+    assert list(Trainer(small_with(seed="0"))) != list(Trainer(small_with(seed="1")))
 
 
 def test_there_is_a_control_that_differs_in_the_loss_alone(small: RunConfig) -> None:
-    said = list(Training(small))
+    said = list(Trainer(small))
     start = next(e for e in of(Validated, said) if e.phase == "students" and e.epoch == 0)
     assert start.loss["student"] == start.loss["baseline"]  # the same initial weights
     first = next(e for e in of(Step, said) if e.phase == "students")
@@ -61,7 +61,7 @@ def test_there_is_a_control_that_differs_in_the_loss_alone(small: RunConfig) -> 
 
 
 def test_alpha_0_makes_the_student_equal_to_its_control_to_the_bit(small_with: With) -> None:
-    training = Training(small_with(alpha="0"))
+    training = Trainer(small_with(alpha="0"))
     list(training)
     for ours, control in zip(
         training.networks["student"].parameters(), training.networks["baseline"].parameters(), strict=True
@@ -70,14 +70,14 @@ def test_alpha_0_makes_the_student_equal_to_its_control_to_the_bit(small_with: W
 
 
 def test_the_control_can_be_switched_off_and_changes_nothing_else(small_with: With) -> None:
-    alone, beside = list(Training(small_with(control="false"))), list(Training(small_with()))
+    alone, beside = list(Trainer(small_with(control="false"))), list(Trainer(small_with()))
     assert set(alone[-1].test) == {"teacher", "student"}
     assert alone[-1].test["student"] == beside[-1].test["student"]
 
 
 def test_the_teacher_is_frozen_and_in_eval_mode_while_the_student_learns() -> None:
     config = from_flat({"epochs": "2", "teacher_epochs": "1", "teacher_normalisation": "batch"})
-    training = Training(config)
+    training = Trainer(config)
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
             teacher = training.networks["teacher"]
@@ -89,18 +89,18 @@ def test_the_teacher_is_frozen_and_in_eval_mode_while_the_student_learns() -> No
 
 
 def test_the_student_learns_from_what_the_teacher_says_of_the_very_same_batch(small: RunConfig) -> None:
-    training = Training(small)
+    training = Trainer(small)
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
             break
-    learning = training._lesson.learning[0]
+    learning = training._phase_trainer.trainers[0]
     batch = learning.examples.batch(torch.tensor([3, 1, 2]), 0)
-    said, _ = learning.instructions[0].sources[0].of(batch)
-    torch.testing.assert_close(said, answers(training.networks["teacher"], batch.inputs))
+    said, _ = learning.criteria[0].teachers[0].outputs(batch)
+    torch.testing.assert_close(said, predict_logits(training.networks["teacher"], batch.inputs))
 
 
 def test_the_parts_are_named_and_their_weighted_sum_is_the_loss(small_with: With) -> None:
-    said = list(Training(small_with(alpha="0.7", temperature="3")))
+    said = list(Trainer(small_with(alpha="0.7", temperature="3")))
     for event in of(Step, said):
         for role, parts in event.parts.items():
             assert set(parts) == ({"CE", "T²·KL"} if role == "student" else {"CE"})
@@ -110,7 +110,7 @@ def test_the_parts_are_named_and_their_weighted_sum_is_the_loss(small_with: With
 
 
 def test_choices_are_made_on_validation_and_test_is_touched_at_the_end(small: RunConfig) -> None:
-    training = Training(small)
+    training = Trainer(small)
     asked = []
 
     class Guarded:
@@ -128,7 +128,7 @@ def test_choices_are_made_on_validation_and_test_is_touched_at_the_end(small: Ru
 
 
 def test_a_stopped_run_is_a_valid_run(small: RunConfig) -> None:
-    training = Training(small)
+    training = Trainer(small)
     said = []
     for event in training:
         said.append(event)
@@ -142,25 +142,25 @@ def test_a_stopped_run_is_a_valid_run(small: RunConfig) -> None:
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.4, 0.7, 0.99])
 def test_a_resumed_run_ends_with_the_same_numbers_as_one_never_interrupted(small_with: With, share: float) -> None:
     config = small_with(batch_size="7")
-    whole = list(Training(config))
+    whole = list(Trainer(config))
     interrupted_after = round(share * len(whole))
-    training = Training(config)
+    training = Trainer(config)
     stream = iter(training)
     said = [next(stream) for _ in range(interrupted_after)]
     state = training.checkpoint()
     stream.close()
-    assert said + list(Training(config, resume=state)) == whole
+    assert said + list(Trainer(config, resume=state)) == whole
 
 
 def test_a_kept_teacher_is_not_trained_again_and_says_the_same(
     small: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = {}
-    first = list(Training(small, kept=kept))
+    first = list(Trainer(small, cache=kept))
     trained = []
-    update = Learning.update
-    monkeypatch.setattr(Learning, "update", lambda self: (trained.append(self.role), update(self)))
-    assert list(Training(small, kept=kept)) == first
+    update = NetworkTrainer.update
+    monkeypatch.setattr(NetworkTrainer, "update", lambda self: (trained.append(self.role), update(self)))
+    assert list(Trainer(small, cache=kept)) == first
     assert "teacher" not in trained
     assert "student" in trained
 
@@ -170,20 +170,20 @@ def test_a_kept_teacher_is_not_trained_again_and_says_the_same(
 )
 def test_another_teacher_is_another_entry(small: RunConfig, small_with: With, change: dict[str, str]) -> None:
     kept = {}
-    list(Training(small, kept=kept))
-    list(Training(small_with(**change), kept=kept))
+    list(Trainer(small, cache=kept))
+    list(Trainer(small_with(**change), cache=kept))
     assert len(kept) == 2
 
 
 def test_a_kept_teacher_serves_every_student(small: RunConfig, small_with: With) -> None:
     kept = {}
-    list(Training(small, kept=kept))
-    list(Training(small_with(seed="3", temperature="2", student_widths="4", wrong="0.4"), kept=kept))
+    list(Trainer(small, cache=kept))
+    list(Trainer(small_with(seed="3", temperature="2", student_widths="4", wrong="0.4"), cache=kept))
     assert len(kept) == 1
 
 
 def test_adjustments_are_recorded_and_repeating_them_gives_the_same_run(small: RunConfig) -> None:
-    training, said = Training(small), []
+    training, said = Trainer(small), []
     for event in training:
         said.append(event)
         if isinstance(event, Step) and (event.phase, event.step) == ("students", 3):
@@ -199,23 +199,23 @@ def test_adjustments_are_recorded_and_repeating_them_gives_the_same_run(small: R
     assert of(Step, said)[-1].learning_rate == 0.01
     weighted = of(Step, said)[-1].parts["student"]
     assert weighted["T²·KL"][1] == pytest.approx(0.25 * weighted["T²·KL"][0])
-    assert list(Training(small, adjustments=changes)) == said
-    assert list(Training(small)) != said
+    assert list(Trainer(small, adjustments=changes)) == said
+    assert list(Trainer(small)) != said
 
 
 def test_an_adjustment_waits_until_the_kept_teacher_is_trained(small: RunConfig) -> None:
     kept = {}
-    training, said = Training(small, kept=kept), []
+    training, said = Trainer(small, cache=kept), []
     for event in training:
         said.append(event)
         if isinstance(event, Step) and (event.phase, event.step) == ("teacher", 1):
             training.adjust(temperature=9.0)
     assert [(e.phase, e.step) for e in of(Adjusted, said)] == [("students", 0)]
-    assert list(Training(small, adjustments=of(Adjusted, said), kept=kept)) == said
+    assert list(Trainer(small, adjustments=of(Adjusted, said), cache=kept)) == said
 
 
 def test_an_adjustment_out_of_range_is_refused_with_name_value_and_range(small: RunConfig) -> None:
-    training = Training(small)
+    training = Trainer(small)
     with pytest.raises(ValueError, match=r"temperature = 99.* from 0\.5 to 20"):
         training.adjust(temperature=99)
     with pytest.raises(ValueError, match="epochs: cannot be changed while a run trains; temperature, alpha"):
@@ -227,14 +227,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_part_and_keeps_the_we
 ) -> None:
     honest, calls = type(small.method).parts, []
 
-    def broken(self: object, signals: object) -> list[Part]:
+    def broken(self: object, signals: object) -> list[LossPart]:
         calls.append(1)
         label, soft = honest(self, signals)
         return [label, replace(soft, value=soft.value * (float("nan") if len(calls) == 5 else 1.0))]
 
     monkeypatch.setattr(type(small.method), "parts", broken)
     monkeypatch.setattr(type(small.method), "closed_form", lambda *_: None)
-    training, said, before = Training(small), [], {}
+    training, said, before = Trainer(small), [], {}
     for event in training:
         said.append(event)
         if isinstance(event, Step) and event.phase == "students":
@@ -251,7 +251,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_part_and_keeps_the_we
 
 def test_the_first_event_says_what_each_network_will_see_and_cost() -> None:
     config = from_flat({"labelled": "50", "wrong": "0.2", "omitted": "3", "epochs": "1", "teacher_epochs": "1"})
-    prepared = next(iter(Training(config)))
+    prepared = next(iter(Trainer(config)))
     assert isinstance(prepared, Prepared)
     saw = {network.role: network.saw for network in prepared.networks}
     assert saw["teacher"] == "1,000 labelled images, all that there are, every label right"
@@ -263,20 +263,20 @@ def test_the_first_event_says_what_each_network_will_see_and_cost() -> None:
 
 
 def test_planar_data_give_a_surface_per_look_and_images_give_none(small: RunConfig) -> None:
-    planar = list(Training(small))
+    planar = list(Trainer(small))
     assert len(of(Surface, planar)) == len(of(Validated, planar))
-    assert not of(Surface, list(Training(from_flat({"epochs": "1", "teacher_epochs": "1"}))))
+    assert not of(Surface, list(Trainer(from_flat({"epochs": "1", "teacher_epochs": "1"}))))
 
 
 def test_the_pinned_examples_are_probed_at_every_look_and_the_teacher_once(small: RunConfig) -> None:
-    probed = of(Probed, list(Training(small)))
+    probed = of(Probed, list(Trainer(small)))
     assert [event.epoch for event in probed] == list(range(7))
     assert set(probed[0].logits) == {"teacher", "student", "baseline"}
     assert all(set(event.logits) == {"student", "baseline"} for event in probed[1:])
 
 
 def test_a_long_run_is_looked_at_a_limited_number_of_times(small_with: With) -> None:
-    said = list(Training(small_with(epochs="450", labelled="8", control="false")))
+    said = list(Trainer(small_with(epochs="450", labelled="8", control="false")))
     looks = [event for event in of(Validated, said) if event.phase == "students"]
     assert len(looks) <= 202
     assert looks[-1].epoch == 450
@@ -285,9 +285,9 @@ def test_a_long_run_is_looked_at_a_limited_number_of_times(small_with: With) -> 
 def test_dropout_sees_no_difference_between_eval_and_answers() -> None:
     network = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.BatchNorm1d(8), nn.Linear(8, 2))
     inputs = load(from_flat({"dataset": "moons"}).dataset).validation.inputs
-    first = answers(network, inputs)
+    first = predict_logits(network, inputs)
     assert network.training  # as it was before
-    assert torch.equal(first, answers(network, inputs))
+    assert torch.equal(first, predict_logits(network, inputs))
     assert not first.requires_grad
 
 
@@ -296,18 +296,18 @@ def test_a_run_that_really_diverges_ends_with_finite_numbers_and_the_last_good_w
         {"optimiser": "sgd", "learning_rate": "1", "student_widths": "512-512-512-512", "teacher_epochs": "1",
          "student_activation": "leaky_relu", "labelled": "200", "epochs": "40"}
     )  # fmt: skip
-    training = Training(config)
+    training = Trainer(config)
     said = list(training)
     failed, finished = said[-2:]
     assert isinstance(failed, Failed)
     assert finished.outcome == "failed"
     assert [to_json(event) for event in said]  # strict JSON: no NaN anywhere
     for network in training.networks.values():
-        assert answers(network, training.data.validation.inputs).isfinite().all()
+        assert predict_logits(network, training.data.validation.inputs).isfinite().all()
 
 
 def test_a_wish_made_while_the_teacher_learns_survives_an_interruption(small: RunConfig) -> None:
-    def until(training: Training, phase: str, step: int) -> list[Event]:
+    def until(training: Trainer, phase: str, step: int) -> list[Event]:
         said = []
         for event in training:
             said.append(event)
@@ -315,22 +315,22 @@ def test_a_wish_made_while_the_teacher_learns_survives_an_interruption(small: Ru
                 break
         return said
 
-    whole = Training(small)
+    whole = Trainer(small)
     said = until(whole, "teacher", 1)
     whole.adjust(temperature=9.0)
     state = whole.checkpoint()
     said += list(whole)
-    again = list(Training(small, resume=state))
+    again = list(Trainer(small, resume=state))
     assert said[-len(again) :] == again
     assert [change.new for change in of(Adjusted, again)] == [9.0]
 
 
 def test_a_teacher_resumed_in_its_own_phase_is_kept_with_all_it_said(small: RunConfig) -> None:
-    whole = list(Training(small))
-    training = Training(small)
+    whole = list(Trainer(small))
+    training = Trainer(small)
     stream = iter(training)
     said = [next(stream) for _ in range(9)]
     state, kept = training.checkpoint(), {}
     stream.close()
-    assert said + list(Training(small, resume=state, kept=kept)) == whole
-    assert list(Training(small, kept=kept)) == whole
+    assert said + list(Trainer(small, resume=state, cache=kept)) == whole
+    assert list(Trainer(small, cache=kept)) == whole

@@ -13,32 +13,32 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from kd_core.base.devices import threads
-from kd_core.base.registry import find
+from kd_core.base.devices import limit_threads
+from kd_core.base.registry import find_plugin
 from kd_core.config.recipe import Recipe, TeacherRecipe
-from kd_core.methods import Method, Signals
+from kd_core.methods import LossInputs, Method
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.training.vectorized import compilation, loss
 from kd_core.training.vectorized import step as wholestep
 from kd_core.training.vectorized.compilation import pays
-from kd_core.training.vectorized.loss import Objective
+from kd_core.training.vectorized.loss import ReplicaLoss
 from kd_core.training.vectorized.mlp import linear_layers
-from kd_core.training.vectorized.replicas import Replicas, refusal
-from kd_core.training.vectorized.step import Shown, WholeStep
+from kd_core.training.vectorized.replicas import Replicas, network_incompatibility
+from kd_core.training.vectorized.step import ReplicaData, VectorizedStep
 
 CLASSES, EXAMPLES, SIZE, STEPS = 5, 40, 16, 4
 RATES = [0.01, 0.01, 0.03, 0.02]  # the last replica has no teacher
 MLP, CONVOLUTIONS = Mlp(widths=(12, 8)), Cnn(width=4, depth=1, normalisation="batch")
 SOFT = [SoftTargets(temperature=t, alpha=a) for t, a in ((1.0, 0.0), (4.0, 0.9), (12.0, 1.0))]
 
-DIST: list[Method] = [find("methods", "dist")(temperature=t) for t in (1, 2, 4)]  # type: ignore[misc]
+DIST: list[Method] = [find_plugin("methods", "dist")(temperature=t) for t in (1, 2, 4)]  # type: ignore[misc]
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    with threads():
+    with limit_threads():
         yield
 
 
@@ -52,11 +52,11 @@ def networks(model: Mlp | Cnn, count: int = len(RATES)) -> list[nn.Module]:
         return [model.build((1, 6, 6), CLASSES) for _ in range(count)]
 
 
-def shown(taught: int, *, missing: int = 0, count: int = len(RATES)) -> Shown:
+def shown(taught: int, *, missing: int = 0, count: int = len(RATES)) -> ReplicaData:
     labels = torch.arange(EXAMPLES).remainder(CLASSES).repeat(2, 1)
     labels[1] = labels[1].flip(0)
     labels[:, :missing] = -1
-    return Shown(
+    return ReplicaData(
         some(EXAMPLES, 1, 6, 6),
         labels,
         torch.stack([3 * some(EXAMPLES, CLASSES, seed=1), some(EXAMPLES, CLASSES, seed=2)]),
@@ -72,13 +72,13 @@ def rows() -> list[Tensor]:
 
 def stack(
     model: Mlp | Cnn, methods: list[Method], recipe: Recipe | TeacherRecipe, compiling: str = "never"
-) -> WholeStep:
-    own = Objective(methods, len(RATES) - len(methods), smoothing=recipe.smoothing)
-    return WholeStep(Replicas(networks(model)), own, recipe, RATES, shown(len(methods)), compiling=compiling)
+) -> VectorizedStep:
+    own = ReplicaLoss(methods, len(RATES) - len(methods), smoothing=recipe.smoothing)
+    return VectorizedStep(Replicas(networks(model)), own, recipe, RATES, shown(len(methods)), compiling=compiling)
 
 
 def alone(
-    number: int, network: nn.Module, method: Method | None, recipe: Recipe | TeacherRecipe, see: Shown
+    number: int, network: nn.Module, method: Method | None, recipe: Recipe | TeacherRecipe, see: ReplicaData
 ) -> tuple[nn.Module, list[float]]:
     """One replica trained on its own, and its losses."""
     kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
@@ -94,7 +94,7 @@ def alone(
         else:
             teacher, known = see.teachers[see.taught[number]][own], labels >= 0
             filled = torch.where(known, labels, teacher.argmax(1))
-            parts = method.parts(Signals(logits, filled, teacher, is_labelled=None if known.all() else known))
+            parts = method.parts(LossInputs(logits, filled, teacher, is_labelled=None if known.all() else known))
             loss = sum(part.weight * part.value for part in parts)
         optimiser.zero_grad()
         loss.backward()
@@ -106,7 +106,7 @@ def alone(
     return average.module if recipe.ema else network, losses
 
 
-def assert_same(step: WholeStep, methods: list[Method], recipe: Recipe | TeacherRecipe, model: Mlp | Cnn) -> None:
+def assert_same(step: VectorizedStep, methods: list[Method], recipe: Recipe | TeacherRecipe, model: Mlp | Cnn) -> None:
     told = torch.stack([step(batch).totals for batch in rows()])
     for number, network in enumerate(networks(model)):
         method = methods[number] if number < len(methods) else None
@@ -134,7 +134,9 @@ def test_a_stacked_step_is_the_step_of_every_replica(model: Mlp | Cnn, optimiser
 
 
 def test_a_method_without_a_closed_form_goes_through_its_own_parts() -> None:
-    methods = [find("methods", "dist")(temperature=t, inter=i, intra=1.5) for t, i in ((1, 0.0), (4, 2.0), (4, 1.0))]
+    methods = [
+        find_plugin("methods", "dist")(temperature=t, inter=i, intra=1.5) for t, i in ((1, 0.0), (4, 2.0), (4, 1.0))
+    ]
     recipe = Recipe(optimiser="sgd")
     step = stack(MLP, methods, recipe)
     assert not step.objective.is_closed
@@ -146,7 +148,7 @@ def test_a_method_without_a_closed_form_goes_through_its_own_parts() -> None:
 )
 def test_the_closed_form_is_the_gradient_of_every_variant(form: str, mean: str, squared: bool) -> None:
     methods = [SoftTargets(t, a, form, mean, squared) for t, a in ((1.0, 0.3), (7.0, 0.8))]
-    closed, by_autograd = Objective(methods, 0), Objective(methods, 0)
+    closed, by_autograd = ReplicaLoss(methods, 0), ReplicaLoss(methods, 0)
     by_autograd.is_closed = False
     signals = some(2, CLASSES, 9), torch.arange(18).view(2, 9) % CLASSES, some(2, 9, CLASSES, seed=1)
     torch.testing.assert_close(closed(*signals), by_autograd(*signals), rtol=1e-5, atol=1e-6)
@@ -155,9 +157,9 @@ def test_the_closed_form_is_the_gradient_of_every_variant(form: str, mean: str, 
 @pytest.mark.parametrize("methods", [SOFT, DIST], ids=["soft", "dist"])
 def test_an_example_without_a_label_has_the_teachers_answer_in_its_place(methods: list[Method]) -> None:
     see = shown(3, missing=20, count=3)
-    step = WholeStep(
+    step = VectorizedStep(
         Replicas(networks(MLP)[:3]),
-        Objective(methods, 0, lacks_labels=True),
+        ReplicaLoss(methods, 0, lacks_labels=True),
         Recipe(),
         RATES[:3],
         see,
@@ -176,7 +178,9 @@ def test_smoothed_labels_and_no_method_at_all_train_a_teacher() -> None:
 
 def test_a_single_network_is_a_stack_of_one() -> None:
     see = shown(1, count=1)
-    step = WholeStep(Replicas(networks(MLP)[:1]), Objective(SOFT[1:2], 0), Recipe(), [0.01], see, compiling="never")
+    step = VectorizedStep(
+        Replicas(networks(MLP)[:1]), ReplicaLoss(SOFT[1:2], 0), Recipe(), [0.01], see, compiling="never"
+    )
     losses = [step(batch).totals.item() for batch in rows()]
     assert losses == pytest.approx(alone(0, networks(MLP)[0], SOFT[1], Recipe(), see)[1], rel=1e-4)
 
@@ -184,9 +188,11 @@ def test_a_single_network_is_a_stack_of_one() -> None:
 def test_a_teacher_without_weight_changes_no_bit_of_what_is_learned() -> None:
     """Beside a control with the same weights at the start, examples and rate."""
     twins = [networks(MLP)[0], copy.deepcopy(networks(MLP)[0])]
-    see = Shown(some(EXAMPLES, 1, 6, 6), shown(1).labels, shown(1).teachers, torch.tensor([0, 0]), torch.tensor([0]))
-    own = Objective([SoftTargets(temperature=8.0, alpha=0.0)], 1)
-    step = WholeStep(Replicas(twins), own, Recipe(), [0.01, 0.01], see, compiling="never")
+    see = ReplicaData(
+        some(EXAMPLES, 1, 6, 6), shown(1).labels, shown(1).teachers, torch.tensor([0, 0]), torch.tensor([0])
+    )
+    own = ReplicaLoss([SoftTargets(temperature=8.0, alpha=0.0)], 1)
+    step = VectorizedStep(Replicas(twins), own, Recipe(), [0.01, 0.01], see, compiling="never")
     for batch in rows():
         step(batch)
     assert all(torch.equal(value, step.state(1)[name]) for name, value in step.state(0).items())
@@ -275,13 +281,13 @@ def test_only_linear_layers_with_relus_between_them_are_multiplied_by_hand() -> 
 
 
 def test_a_network_with_chance_in_it_is_refused() -> None:
-    assert "by chance" in refusal(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)))
-    assert not refusal(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
+    assert "by chance" in network_incompatibility(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)))
+    assert not network_incompatibility(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
 
 
 def test_methods_are_refused_that_differ_in_more_than_numbers_or_look_further_than_the_logits() -> None:
-    dist, attention = find("methods", "dist"), find("methods", "attention")
-    assert not loss.refusal([dist(temperature=1), dist(temperature=2)], CLASSES)  # type: ignore[list-item]
-    assert "differ" in loss.refusal([dist(), SoftTargets()], CLASSES)  # type: ignore[list-item]
-    assert "form" in loss.refusal([SoftTargets(), SoftTargets(form="ce")], CLASSES)
-    assert "more than the logits" in loss.refusal([attention()], CLASSES)  # type: ignore[list-item]
+    dist, attention = find_plugin("methods", "dist"), find_plugin("methods", "attention")
+    assert not loss.method_incompatibility([dist(temperature=1), dist(temperature=2)], CLASSES)  # type: ignore[list-item]
+    assert "differ" in loss.method_incompatibility([dist(), SoftTargets()], CLASSES)  # type: ignore[list-item]
+    assert "form" in loss.method_incompatibility([SoftTargets(), SoftTargets(form="ce")], CLASSES)
+    assert "more than the logits" in loss.method_incompatibility([attention()], CLASSES)  # type: ignore[list-item]

@@ -19,7 +19,7 @@ from pathlib import Path
 from kd_core.base.events import Event
 from kd_core.config.run import from_flat
 from kd_core.runs import event_writer
-from kd_core.runs.manager import INTERRUPTED, STOPPED, Runs
+from kd_core.runs.manager import INTERRUPTED, STOPPED, RunManager
 from kd_core.store.store import Store
 
 PACE = 0.02  # seconds per epoch: long enough to be killed in
@@ -49,12 +49,12 @@ class History:
 def live(folder: Path, flat: Mapping[str, str], changes: Mapping[str, float]) -> None:
     """One life: starts the run of a folder, or goes on with it, until it ends. ``changes`` are made by hand, once."""
     # Far more often than usual, so that a kill meets every moment of writing.
-    event_writer.FLUSH_SECONDS, event_writer.CHECKPOINT_SECONDS, event_writer.CHECKPOINT_SHARE = 0.02, 0.15, 1.0
-    runs = Runs(folder)
+    event_writer.FLUSH_SECONDS, event_writer.CHECKPOINT_SECONDS, event_writer.CHECKPOINT_FRACTION = 0.02, 0.15, 1.0
+    runs = RunManager(folder)
     rows = runs.store.runs()
     run = rows[0].id if rows else runs.start(from_flat(flat), pace=PACE)
     if rows and rows[0].state in (INTERRUPTED, STOPPED):
-        runs.proceed(run)
+        runs.resume_from_checkpoint(run)
         runs.set_pace(run, PACE)
     # What is changed by hand begins another history, so nobody may have seen more of the old one by then.
     begins, is_changed = max(UNCHANGED, runs.store.count(run)), not changes or bool(runs.store.changes(run, 0))

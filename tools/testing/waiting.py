@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from kd_core.runs.manager import Runs
+from kd_core.runs.manager import RunManager
 
 
 def wait(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -16,7 +16,7 @@ def wait(condition: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def wait_for_end(runs: Runs, run: str, seconds: float = 30) -> str:
+def wait_for_end(runs: RunManager, run: str, seconds: float = 30) -> str:
     """The state in which a run ended."""
     wait(lambda: not runs.status(run).is_active, seconds)
     return runs.status(run).state

@@ -8,12 +8,12 @@ from statistics import fmean
 
 from kd_core.base.events import Adjusted, Event, Prepared, Step, Validated
 
-EVENTS = ("prepared", "step", "validated", "adjusted")  # those that :func:`read` looks at
+EVENTS = ("prepared", "step", "validated", "adjusted")  # those that :func:`read_curve_features` looks at
 FEWEST = 4  # looks of which it can be said whether they rise
 
 
 @dataclass(frozen=True)
-class Curves:
+class CurveFeatures:
     """One network in its last phase.
 
     ``accuracy`` on the validation split at every look but the first, a share. ``loss``: what was minimised, in nats,
@@ -50,16 +50,18 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Course:
+class RunCurves:
     """What a run said: ``curves`` by role, ``parameters`` by role, and the live options that were changed by hand,
     each with its last value."""
 
-    curves: dict[str, Curves] = field(default_factory=dict)
+    curves: dict[str, CurveFeatures] = field(default_factory=dict)
     parameters: dict[str, int] = field(default_factory=dict)
     changed: dict[str, float] = field(default_factory=dict)
 
 
-def read(events: Iterable[Event], roles: Sequence[str], from_labels: Sequence[str] = ("CE",)) -> Course:
+def read_curve_features(
+    events: Iterable[Event], roles: Sequence[str], from_labels: Sequence[str] = ("CE",)
+) -> RunCurves:
     """The course of these roles; ``from_labels`` are the parts of a loss that come from no teacher."""
     phase: dict[str, str] = {}
     looks: dict[str, list[float]] = {}
@@ -88,12 +90,12 @@ def read(events: Iterable[Event], roles: Sequence[str], from_labels: Sequence[st
                             pulls.setdefault(role, []).append(told)
                     elif event.epoch:
                         looks.setdefault(role, []).append(event.accuracy[role])
-    return Course({role: _curves(looks.get(role, []), losses.get(role, {}), pulls.get(role, [])) for role in roles},
+    return RunCurves({role: _curves(looks.get(role, []), losses.get(role, {}), pulls.get(role, [])) for role in roles},
                   parameters, changed)  # fmt: skip
 
 
-def _curves(looks: list[float], losses: dict[int, list[float]], pulls: list[float]) -> Curves:
+def _curves(looks: list[float], losses: dict[int, list[float]], pulls: list[float]) -> CurveFeatures:
     steps = [loss for epoch in losses.values() for loss in epoch]
     peak = max(steps) / steps[0] if steps and steps[0] > 0 else 1.0
     means = tuple(fmean(epoch) for epoch in losses.values())
-    return Curves(tuple(looks), means, fmean(pulls) if pulls else 0.0, peak)
+    return CurveFeatures(tuple(looks), means, fmean(pulls) if pulls else 0.0, peak)

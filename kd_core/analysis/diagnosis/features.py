@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.analysis.diagnosis.curve_features import EVENTS, Curves, read
-from kd_core.analysis.replay import TAUGHT, Recall
+from kd_core.analysis.diagnosis.curve_features import EVENTS, CurveFeatures, read_curve_features
+from kd_core.analysis.replay import TAUGHT, Replay
 from kd_core.base import metrics
-from kd_core.base.devices import threads
+from kd_core.base.devices import limit_threads
 from kd_core.base.events import Event
-from kd_core.config.comparison import Comparison, Test
-from kd_core.config.plan import TEACHER, Learner, first
+from kd_core.config.comparison import Comparison, TestMetrics
+from kd_core.config.plan import TEACHER, LearnerPlan, find_by_role
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.methods import Method
-from kd_core.nn.inference import answers
+from kd_core.nn.inference import predict_logits
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.store import Run, Store
 
@@ -58,7 +58,7 @@ class Imitation:
 
 
 @dataclass(frozen=True)
-class Symptoms:
+class RunFeatures:
     """Everything that :func:`kd_core.analysis.diagnosis.diagnose` looks at.
 
     ``tests`` are those of all finished seeds of the same configuration, ``seeds`` which they are. ``chance``: share of
@@ -66,15 +66,15 @@ class Symptoms:
     """
 
     config: RunConfig
-    tests: tuple[Test, ...]
+    tests: tuple[TestMetrics, ...]
     seeds: tuple[int, ...]
     chance: float
-    compares: Comparison = field(default_factory=Comparison)
+    comparison: Comparison = field(default_factory=Comparison)
     teacher: str = ""
-    student: Curves = field(default_factory=Curves)
-    control: Curves = field(default_factory=Curves)
+    student: CurveFeatures = field(default_factory=CurveFeatures)
+    control: CurveFeatures = field(default_factory=CurveFeatures)
     parameters: Mapping[str, int] = field(default_factory=dict)
-    softened: Softened | None = None
+    soft_targets: Softened | None = None
     imitation: Imitation | None = None
 
     def mean(self, role: str, measure: str = "accuracy") -> float | None:
@@ -85,17 +85,19 @@ class Symptoms:
     @property
     def gain(self) -> float | None:
         """Of the student over its control, a share; None where there is nothing to compare."""
-        mine, other = (self.mean(role, self.compares.measure) for role in (self.compares.role, self.compares.control))
+        mine, other = (
+            self.mean(role, self.comparison.measure) for role in (self.comparison.role, self.comparison.control)
+        )
         return None if mine is None or other is None else mine - other
 
 
-def symptoms(
+def extract_features(
     config: RunConfig,
     events: Iterable[Event],
-    tests: Mapping[int, Test],
+    tests: Mapping[int, TestMetrics],
     logits: Mapping[str, Tensor] | None = None,
     labels: Tensor | None = None,
-) -> Symptoms:
+) -> RunFeatures:
     """From what a run said and what its networks answer to the examples that the student was shown.
 
     ``tests`` by seed, this run's among them; ``logits`` (n, K) by role and ``labels`` (n,) as given, both of those
@@ -103,9 +105,9 @@ def symptoms(
     """
     if not tests:
         raise ValueError("A diagnosis needs a finished run.")
-    of, source, pupil = comparison_of(config), teacher_of(config), taught(config)
+    of, source, pupil = comparison_of(config), teacher_of(config), taught_learner(config)
     method = pupil.method if pupil and pupil.method else config.method
-    course = read(events, (of.role, of.control), method.from_labels)
+    course = read_curve_features(events, (of.role, of.control), method.teacher_free_parts)
     at = temperature_of(method) if pupil else None
     if at is not None and pupil and not pupil.is_fixed:
         at = course.changed.get("temperature", at)
@@ -115,22 +117,22 @@ def symptoms(
             softened = soften(logits[source], at)
         imitation = imitate(logits[of.role], logits[source], labels, at or 1.0)
     counts = load(config.dataset).test.labels.bincount()
-    return Symptoms(
+    return RunFeatures(
         config, tuple(tests.values()), tuple(tests), int(counts.max()) / int(counts.sum()), of, source,
         course.curves[of.role], course.curves[of.control], course.parameters, softened, imitation,
     )  # fmt: skip
 
 
-def taught(config: RunConfig) -> Learner | None:
+def taught_learner(config: RunConfig) -> LearnerPlan | None:
     """The one that the verdict speaks of where a teacher was asked for it; None where it is made of others."""
-    phases, of = plan_of(config), config.scheme.compares
+    phases, of = plan_of(config), config.scheme.comparison
     found = [own for phase in phases for own in phase.learners if own.role == of.role and own.method is not None]
-    return found[0] if found and found[0].method and found[0].method.asks_teacher else None
+    return found[0] if found and found[0].method and found[0].method.uses_teacher else None
 
 
 def teacher_of(config: RunConfig) -> str:
     """The role that taught it: a network of an earlier phase that tells all classes, or what such were made into."""
-    pupil, phases = taught(config), plan_of(config)
+    pupil, phases = taught_learner(config), plan_of(config)
     if pupil is None or not pupil.teachers:
         return ""
     role = pupil.teachers[0] if len(pupil.teachers) == 1 else TEACHER
@@ -138,17 +140,17 @@ def teacher_of(config: RunConfig) -> str:
     for phase in phases:
         if pupil in phase.learners:
             break
-        known |= {own.role for own in phase.everyone}
+        known |= {own.role for own in phase.networks}
     if role not in known:
         return ""
-    own = first(phases, role)
-    return "" if isinstance(own, Learner) and own.classes else role
+    own = find_by_role(phases, role)
+    return "" if isinstance(own, LearnerPlan) and own.classes else role
 
 
 def temperature_of(method: Method) -> float | None:
     """At which the method softens logits by softmax; None where it does not."""
     values = method.values()
-    if method.asks_teacher and (method.name in SOFTENING or values.get("soft_weight")):
+    if method.uses_teacher and (method.name in SOFTENING or values.get("soft_weight")):
         return float(values["temperature"]) if "temperature" in values else None
     return None
 
@@ -170,20 +172,22 @@ def imitate(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temp
     most = F.kl_div(p.mean(0).log().expand_as(p), p, reduction="batchmean").item()
     left = F.kl_div(log_q, p, reduction="batchmean").item()
     mine, other = student_logits.argmax(1), teacher_logits.argmax(1)
-    neither = metrics.share((mine != other) & (mine != labels))
-    return Imitation(metrics.share(mine == other), neither, left / most if most > 0 else math.nan, len(labels))
+    neither = metrics.fraction((mine != other) & (mine != labels))
+    return Imitation(metrics.fraction(mine == other), neither, left / most if most > 0 else math.nan, len(labels))
 
 
-def examined(store: Store, run: Run, siblings: Sequence[Run] = ()) -> Symptoms:
+def features_of_run(store: Store, run: Run, siblings: Sequence[Run] = ()) -> RunFeatures:
     """The symptoms of a stored run; ``siblings`` are finished runs of other seeds. Raises ValueError for one that has
     not finished, or that this installation cannot read."""
     tests = {own.seed: own.test for own in (*siblings, run) if own.test}
-    recall, logits, labels = Recall(store, run), None, None
-    if recall.moments:
-        wanted = {teacher_of(run.config), run.config.scheme.compares.role}
-        networks, split = recall.networks(recall.at(-1)), recall.splits[TAUGHT]
+    recall, logits, labels = Replay(store, run), None, None
+    if recall.snapshots:
+        wanted = {teacher_of(run.config), run.config.scheme.comparison.role}
+        networks, split = recall.networks(recall.snapshot_at(-1)), recall.splits[TAUGHT]
         labels = split.labels
-        with threads():
-            logits = {role: answers(network, split.inputs) for role, network in networks.items() if role in wanted}
-    said = (event for _, event in store.said(run.id, kinds=EVENTS))
-    return symptoms(run.config, said, tests, logits, labels)
+        with limit_threads():
+            logits = {
+                role: predict_logits(network, split.inputs) for role, network in networks.items() if role in wanted
+            }
+    said = (event for _, event in store.iter_events(run.id, kinds=EVENTS))
+    return extract_features(run.config, said, tests, logits, labels)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kd_core.analysis.diagnosis.features import Symptoms
+from kd_core.analysis.diagnosis.features import RunFeatures
 from kd_core.analysis.diagnosis.remedies import Remedy
 
 
@@ -38,19 +38,19 @@ def finding(name: str, sentence: str, evidence: str, strength: float, remedy: Re
     return Finding(name, sentence, evidence, min(1.0, max(0.0, strength)), remedy.label, remedy.changes)
 
 
-def knows(shown: Symptoms) -> float | None:
+def knows(shown: RunFeatures) -> float | None:
     """How far the teacher is from chance (0) to every answer right (1): Cohen's kappa against the commonest class."""
     teacher = shown.mean(shown.teacher) if shown.teacher else None
     return None if teacher is None else (teacher - shown.chance) / (1 - shown.chance)
 
 
-def error(shown: Symptoms, one: float, other: float) -> float:
+def error(shown: RunFeatures, one: float, other: float) -> float:
     """Standard error of the difference of two accuracies on the test examples, as if these were drawn twice."""
-    examples = shown.mean(shown.compares.role, "examples") or 1.0
+    examples = shown.mean(shown.comparison.role, "examples") or 1.0
     return math.sqrt((one * (1 - one) + other * (1 - other)) / (examples * len(shown.tests)))
 
 
-def accuracy(shown: Symptoms, role: str) -> str:
+def accuracy(shown: RunFeatures, role: str) -> str:
     """Of a role, over all seeds."""
     return percent(shown.mean(role) or 0.0)
 

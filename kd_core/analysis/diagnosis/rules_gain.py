@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from kd_core.analysis.diagnosis import remedies
-from kd_core.analysis.diagnosis.features import Symptoms
+from kd_core.analysis.diagnosis.features import RunFeatures
 from kd_core.analysis.diagnosis.finding import Finding, error, finding, percent, points, signed
 from kd_core.analysis.diagnosis.remedies import first_fitting
 from kd_core.analysis.verdict import confidence_interval, verdict
@@ -18,11 +18,11 @@ SOUND = 0.5  # of the way from chance to every answer right: a baseline below th
 STANDARD_ERRORS = 2.0  # of a difference of accuracies; within them it may be luck
 
 
-def clean(shown: Symptoms) -> Finding | None:
+def clean(shown: RunFeatures) -> Finding | None:
     """Right labels, and so many that the baseline has left next to nothing to gain."""
-    data, control = load(shown.config.dataset), shown.mean(shown.compares.control)
+    data, control = load(shown.config.dataset), shown.mean(shown.comparison.control)
     count = shown.config.labels.count(data)
-    if control is None or shown.compares.measure != "accuracy" or shown.config.labels.wrong:
+    if control is None or shown.comparison.measure != "accuracy" or shown.config.labels.wrong:
         return None
     best = shown.mean(shown.teacher) or 1.0
     if count < MANY * len(data.classes) or abs(best - control) > ROOM:
@@ -37,9 +37,9 @@ def clean(shown: Symptoms) -> Finding | None:
     )  # fmt: skip
 
 
-def luck(shown: Symptoms) -> Finding | None:
+def within_noise(shown: RunFeatures) -> Finding | None:
     """The difference is within what chance explains."""
-    of, gain = shown.compares, shown.gain
+    of, gain = shown.comparison, shown.gain
     if gain is None:
         return None
     seeds = len(shown.tests)

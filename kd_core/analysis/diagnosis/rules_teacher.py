@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kd_core.analysis.diagnosis import remedies
-from kd_core.analysis.diagnosis.features import Symptoms
+from kd_core.analysis.diagnosis.features import RunFeatures
 from kd_core.analysis.diagnosis.finding import Finding, accuracy, error, finding, knows, percent, small
 from kd_core.analysis.diagnosis.remedies import first_fitting
 
@@ -17,7 +17,7 @@ ONE_HOT = 0.01
 UNIFORM = 0.97
 
 
-def chance(shown: Symptoms) -> Finding | None:
+def chance(shown: RunFeatures) -> Finding | None:
     """The teacher is near chance."""
     known = knows(shown)
     if known is None or known >= SLIGHT:
@@ -30,9 +30,9 @@ def chance(shown: Symptoms) -> Finding | None:
     )  # fmt: skip
 
 
-def no_better(shown: Symptoms) -> Finding | None:
+def no_better(shown: RunFeatures) -> Finding | None:
     """The teacher is no better than the baseline."""
-    teacher, control = shown.mean(shown.teacher), shown.mean(shown.compares.control)
+    teacher, control = shown.mean(shown.teacher), shown.mean(shown.comparison.control)
     if teacher is None or control is None or chance(shown):
         return None
     width = error(shown, teacher, control)
@@ -46,9 +46,9 @@ def no_better(shown: Symptoms) -> Finding | None:
     )  # fmt: skip
 
 
-def one_hot(shown: Symptoms) -> Finding | None:
+def one_hot(shown: RunFeatures) -> Finding | None:
     """The soft targets at this temperature say no more than a label."""
-    soft = shown.softened
+    soft = shown.soft_targets
     if soft is None or soft.beside >= ONE_HOT or chance(shown):
         return None
     return finding(
@@ -58,9 +58,9 @@ def one_hot(shown: Symptoms) -> Finding | None:
     )  # fmt: skip
 
 
-def uniform(shown: Symptoms) -> Finding | None:
+def uniform(shown: RunFeatures) -> Finding | None:
     """The soft targets at this temperature are nearly uniform."""
-    soft = shown.softened
+    soft = shown.soft_targets
     if soft is None or soft.entropy <= UNIFORM or chance(shown):
         return None
     return finding(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kd_core.analysis.diagnosis import remedies
-from kd_core.analysis.diagnosis.features import Symptoms
+from kd_core.analysis.diagnosis.features import RunFeatures
 from kd_core.analysis.diagnosis.finding import Finding, accuracy, finding, knows, percent, points, signed
 from kd_core.analysis.diagnosis.remedies import first_fitting
 
@@ -20,10 +20,10 @@ REBOUND, PEAK, STUCK = 0.5, 3.0, 0.5
 PULL = 2.0  # the teacher's weighted parts, as a multiple of the control's loss, both of the first epoch
 
 
-def gap(shown: Symptoms) -> Finding | None:
+def gap(shown: RunFeatures) -> Finding | None:
     """A teacher that is right, and a settled student too small to follow it."""
     seen, known, sizes = shown.imitation, knows(shown), shown.parameters
-    mine, other = sizes.get(shown.compares.role, 0), sizes.get(shown.teacher, 0)
+    mine, other = sizes.get(shown.comparison.role, 0), sizes.get(shown.teacher, 0)
     if seen is None or known is None or known < MODERATE or other <= mine:
         return None
     is_low = seen.unmatched >= UNMATCHED and seen.left >= LEFT
@@ -39,7 +39,7 @@ def gap(shown: Symptoms) -> Finding | None:
     )  # fmt: skip
 
 
-def few_steps(shown: Symptoms) -> Finding | None:
+def few_steps(shown: RunFeatures) -> Finding | None:
     """The curves still rise at the end: a clear sign where the control's does, too."""
     mine, other = shown.student.rise, shown.control.rise
     both = other >= RISE
@@ -57,7 +57,7 @@ def few_steps(shown: Symptoms) -> Finding | None:
     )  # fmt: skip
 
 
-def large_steps(shown: Symptoms) -> Finding | None:
+def large_steps(shown: RunFeatures) -> Finding | None:
     """The weight of the teacher's parts makes the effective learning rate too large, or it is too large for both."""
     student, control = shown.student, shown.control
     if not shown.teacher:  # where both learn, a loss may rise because they part at first

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kd_core.base.options import as_text, options_of, read
-from kd_core.base.registry import find as find_member
-from kd_core.config.comparison import Test
-from kd_core.config.run import DEFAULTS, MEMBERS, OPTION_GROUPS
-from kd_core.files.archive import amount
+from kd_core.base.options import as_text, options_of, parse_options
+from kd_core.base.registry import find_plugin as find_member
+from kd_core.config.comparison import TestMetrics
+from kd_core.config.run import DEFAULTS, OPTION_GROUPS, PLUGIN_FIELDS
+from kd_core.files.archive import format_bytes
 
 Settings = Mapping[str, str]  # flat, as in the URL and on the command line
 MEASURED = Path(__file__).with_name("measured.json")
@@ -31,7 +31,7 @@ UNITS = {"accuracy": "%", "omitted": "%", "errors": "errors"}
 
 
 @dataclass(frozen=True)
-class Source:
+class Publication:
     """Where numbers were published."""
 
     title: str
@@ -54,7 +54,7 @@ class Claim:
     role: str = "student"
     measure: str = "accuracy"
 
-    def found(self, tests: Sequence[Test]) -> str:
+    def found(self, tests: Sequence[TestMetrics]) -> str:
         """The same number from finished runs, one per seed: mean ± standard deviation; empty if they lack it."""
         numbers = [self._number(test[self.role]) for test in tests if self.role in test]
         if not numbers or len(numbers) != len(tests):
@@ -87,7 +87,7 @@ class Preset:
     title: str
     short: str  # its headline numbers, a few characters
     idea: str  # what it shows, one sentence
-    source: Source
+    source: Publication
     settings: Settings
     claims: tuple[Claim, ...]  # that hold for every variant
     notes: tuple[str, ...]
@@ -106,21 +106,21 @@ class Preset:
 
 
 @functools.cache
-def sources() -> tuple[tuple[Source, tuple[Preset, ...]], ...]:
+def sources() -> tuple[tuple[Publication, tuple[Preset, ...]], ...]:
     """Every source with its experiments, the oldest first."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     modules: list[Any] = [importlib.import_module(f"{__name__}.{name}") for name in names]
     return tuple(sorted(((one.SOURCE, one.PRESETS) for one in modules), key=lambda pair: pair[0].year))
 
 
-def listed() -> tuple[Preset, ...]:
+def all_presets() -> tuple[Preset, ...]:
     """Every experiment."""
     return tuple(preset for _, presets in sources() for preset in presets)
 
 
 def find(name: str) -> Preset:
     """Raises ValueError with the known names."""
-    known = {preset.name: preset for preset in listed()}
+    known = {preset.name: preset for preset in all_presets()}
     if name not in known:
         raise ValueError(f'preset = "{name}": choose one of {", ".join(known)}.')
     return known[name]
@@ -144,7 +144,7 @@ def config(preset: Preset, variant: str = "", *, small: bool = False) -> dict[st
         if flat[role] == "imagenet_resnet":  # even the smallest of these takes seconds per step
             flat |= network(role, "resnet", depth="8", widening=1)
         family: Any = find_member("models", flat[role])
-        model = family(**read(family, flat, f"{role}_")[0]).scaled(SCALE)
+        model = family(**parse_options(family, flat, f"{role}_")[0]).scaled(SCALE)
         flat |= network(role, model.name, **model.values())
     return flat
 
@@ -159,22 +159,22 @@ def family(flat: Settings) -> str:
 
     Unlike a configuration it can be had without the data. The settings must name whatever a scheme suggests.
     """
-    suggested = getattr(find_member("datasets", flat["dataset"]), "suggests", {})
+    suggested = getattr(find_member("datasets", flat["dataset"]), "recommended", {})
     body: dict[str, Any] = {}
-    for name, group, prefix in MEMBERS:
+    for name, group, prefix in PLUGIN_FIELDS:
         usual = find_member(group, suggested.get(name, DEFAULTS[name]))
         cls: Any = find_member(group, flat[name]) if name in flat else usual
-        values = read(cls, suggested if cls is usual else {}, prefix)[0] | read(cls, flat, prefix)[0]
+        values = parse_options(cls, suggested if cls is usual else {}, prefix)[0] | parse_options(cls, flat, prefix)[0]
         body[name] = cls(**values).to_dict()
     for name, kind, prefix in OPTION_GROUPS:
-        body[name] = kind(**read(kind, suggested, prefix)[0] | read(kind, flat, prefix)[0]).values()
+        body[name] = kind(**parse_options(kind, suggested, prefix)[0] | parse_options(kind, flat, prefix)[0]).values()
     body["basics"].pop("seed")
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
 def in_words(preset: Preset, variant: str = "") -> list[str]:
     """Lines for a terminal: what it shows, what was published and measured, and what differs."""
-    chosen, found = preset.variant(variant), measured()
+    chosen, found = preset.variant(variant), load_measurements()
     lines = [preset.title + (f": {chosen.title}" if chosen.title else ""), preset.idea]
     lines.append(f"Published: {preset.source.authors} {preset.source.year}, {preset.source.where}.")
     here = found.get(f"{preset.name} {chosen.name}".strip(), {}).get("values", {})
@@ -191,15 +191,15 @@ def needs(preset: Preset) -> str:
     """The data and the weights that it needs, and whether they are on this machine, as a sentence."""
     dataset: Any = find_member("datasets", preset.settings["dataset"])()
     there = "on this machine"
-    if not dataset.is_here():
-        there = f"{amount(dataset.size)}, to be fetched first: `python -m kd_core fetch {dataset.name}`"
+    if not dataset.is_available():
+        there = f"{format_bytes(dataset.download_size)}, to be fetched first: `python -m kd_core fetch {dataset.name}`"
     weights = ""
     if preset.settings.get("teacher_pretrained") == "true":
         weights = ". The teacher’s weights from ImageNet, which torchvision fetches once"
     return f"{dataset.title}, {there}{weights}."
 
 
-def measured() -> dict[str, dict[str, Any]]:
+def load_measurements() -> dict[str, dict[str, Any]]:
     """What was measured with the settings of a preset and noted beside the code, under "name" or "name variant".
 
     Each entry has the command, the date, the number of seeds, and values by claim.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kd_core.config.presets import Claim, Preset, Settings, Source, Variant, network
+from kd_core.config.presets import Claim, Preset, Publication, Settings, Variant, network
 
-SOURCE = Source(
+SOURCE = Publication(
     "Distilling Knowledge in Neural Networks",
     "Sayak Paul",
     2020,

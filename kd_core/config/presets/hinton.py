@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kd_core.config.presets import Claim, Preset, Source, network
+from kd_core.config.presets import Claim, Preset, Publication, network
 
-SOURCE = Source(
+SOURCE = Publication(
     "Distilling the Knowledge in a Neural Network",
     "Hinton, Vinyals & Dean",
     2015,

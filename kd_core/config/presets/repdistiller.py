@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_core.config.presets import Claim, Preset, Source, Variant, for_teacher, network
+from kd_core.config.presets import Claim, Preset, Publication, Variant, for_teacher, network
 
-SOURCE = Source(
+SOURCE = Publication(
     "Contrastive Representation Distillation",
     "Tian, Krishnan & Isola",
     2020,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kd_core.config.presets import Claim, Preset, Source, for_teacher, network
+from kd_core.config.presets import Claim, Preset, Publication, for_teacher, network
 
-SOURCE = Source(
+SOURCE = Publication(
     "Revisiting Knowledge Distillation via Label Smoothing Regularization",
     "Yuan, Tay, Li, Wang & Feng",
     2020,

@@ -14,17 +14,17 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from kd_core.files.content_store import Shelf
+from kd_core.files.content_store import ContentStore
 from kd_core.files.limits import DECODED, KEPT, LARGEST, SMALLEST, UPLOAD, RefusedError, printable, quoted
 from kd_core.files.uploads import csv_dataset, decode, file_type, zip_images
-from kd_core.files.uploads.class_names import Names, check_counts
-from kd_core.files.uploads.duplicates import first_copies
+from kd_core.files.uploads.class_names import ClassNames, check_counts
+from kd_core.files.uploads.duplicates import first_occurrences
 
 COLOURS = ("auto", "grey", "colour")
 PIXELS = 32
 EMPTY = "it holds no examples: give one per line."
 
-_shelf = Shelf("uploads")
+_shelf = ContentStore("uploads")
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ def add(name: str, blob: bytes | BinaryIO, pixels: int = PIXELS, colour: str = "
         file.seek(0, io.SEEK_END)
         if file.tell() > UPLOAD:
             raise RefusedError(f"it is larger than {UPLOAD / 1e9:g} GB: give a smaller file.")
-        names = Names()
+        names = ClassNames()
         is_archive = file_type.is_archive(file)
         inputs, numbers = _images(file, names, pixels, colour) if is_archive else csv_dataset.read(file, names, colour)
         if not len(numbers):
             raise RefusedError(EMPTY)
-        classes, labels = names.ordered(numbers)
-        check_counts(classes, labels, first_copies(inputs, labels))
+        classes, labels = names.sort_and_relabel(numbers)
+        check_counts(classes, labels, first_occurrences(inputs, labels))
         facts = {
             "kind": "points" if inputs.ndim == 2 else "images",
             "classes": json.dumps(classes),
@@ -81,9 +81,9 @@ def add(name: str, blob: bytes | BinaryIO, pixels: int = PIXELS, colour: str = "
     return kept
 
 
-def _images(file: BinaryIO, names: Names, pixels: int, colour: str) -> tuple[Tensor, Tensor]:
+def _images(file: BinaryIO, names: ClassNames, pixels: int, colour: str) -> tuple[Tensor, Tensor]:
     """Of an archive: (N, C, S, S) uint8 and (N,) int64."""
-    with zip_images.opened(file) as opened:  # closes no file that it did not open
+    with zip_images.open_zip(file) as opened:  # closes no file that it did not open
         files = zip_images.entries(opened)
         for entry in files:  # before anything is unpacked
             names.number(entry.folder, f"folder {quoted(entry.folder)}")
@@ -101,12 +101,12 @@ def _images(file: BinaryIO, names: Names, pixels: int, colour: str) -> tuple[Ten
                 )
             squares.append(square)
             labels.append(names.number(entry.folder, entry.path))
-    return torch.from_numpy(decode.stacked(squares, colour)), torch.tensor(labels, dtype=torch.int64)
+    return torch.from_numpy(decode.stack_images(squares, colour)), torch.tensor(labels, dtype=torch.int64)
 
 
 def find(key: str) -> Upload | None:
     """One upload, or None if there is none of that id on this machine, whatever ``key`` is."""
-    facts = _shelf.facts(key)
+    facts = _shelf.metadata(key)
     if facts is None:
         return None
     try:
@@ -116,7 +116,7 @@ def find(key: str) -> Upload | None:
         return None
 
 
-def listed() -> list[Upload]:
+def list_all() -> list[Upload]:
     """All uploads on this machine, newest first."""
     return [upload for key in _shelf.ids() if (upload := find(key)) is not None]
 

@@ -14,8 +14,8 @@ from kd_core.files.limits import CLASSES, FEWEST, NAME, RefusedError, is_printab
 NOTHING = "none"  # stands for no class wherever a class can be chosen
 
 
-class Names:
-    """Numbers the names as they come; :meth:`ordered` renumbers them as they are sorted."""
+class ClassNames:
+    """Numbers the names as they come; :meth:`sort_and_relabel` renumbers them as they are sorted."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}  # of the names as they are written
@@ -52,7 +52,7 @@ class Names:
         self._tidy.append(tidy)
         return self._numbers[written]
 
-    def ordered(self, labels: Tensor) -> tuple[tuple[str, ...], Tensor]:
+    def sort_and_relabel(self, labels: Tensor) -> tuple[tuple[str, ...], Tensor]:
         """The names as they are sorted, whole numbers by size, and ``labels`` (N,) int64 renumbered accordingly."""
         if len(self._tidy) < 2:
             only = f"one class, {quoted(self._tidy[0])}" if self._tidy else "no class"
@@ -80,7 +80,7 @@ def _rank(tidy: str) -> tuple[bool, int, str, str]:
 
 
 def check_counts(classes: Sequence[str], labels: Tensor, first: Tensor) -> None:
-    """Raises RefusedError where a class has too few different examples; ``first``: see :func:`first_copies`."""
+    """Raises RefusedError where a class has too few different examples; ``first``: see :func:`first_occurrences`."""
     different = labels[first == torch.arange(len(first))]
     counts = torch.bincount(different, minlength=len(classes)).tolist()
     scarce = [f"{quoted(name)} has {count}" for name, count in zip(classes, counts, strict=True) if count < FEWEST]

@@ -12,27 +12,27 @@ from torch import Tensor
 
 from kd_core.files.limits import KEPT, LARGEST, SMALLEST, RefusedError
 from kd_core.files.uploads import csv_reader
-from kd_core.files.uploads.class_names import Names
+from kd_core.files.uploads.class_names import ClassNames
 from kd_core.files.uploads.csv_reader import Row
-from kd_core.files.uploads.decode import stacked
+from kd_core.files.uploads.decode import stack_images
 
 FARTHEST = 1e9  # from 0: beyond it, float32 keeps less than the third digit before the point
 NARROWEST = 1e-5  # spread of a column per size of its numbers, for the same reason
 
 
-def read(file: BinaryIO, names: Names, colour: str) -> tuple[Tensor, Tensor]:
+def read(file: BinaryIO, names: ClassNames, colour: str) -> tuple[Tensor, Tensor]:
     """Inputs and labels (N,) int64 of a table; ``names`` learns the classes.
 
     Points (N, 2) float32 of three columns; else images (N, C, S, S) uint8 of the label and S · S grey pixels, or
     3 · S · S of them: all red ones, all green ones, all blue ones, as in CIFAR.
     """
-    found = csv_reader.opened(file)
+    found = csv_reader.open_table(file)
     if found.width == 3:
-        return _points(found.rows, 2 if found.named is None else found.named, names)
-    return _images(found.rows, found.named or 0, found.width - 1, names, colour)
+        return _points(found.rows, 2 if found.label_column is None else found.label_column, names)
+    return _images(found.rows, found.label_column or 0, found.width - 1, names, colour)
 
 
-def _points(rows: Iterator[Row], place: int, names: Names) -> tuple[Tensor, Tensor]:
+def _points(rows: Iterator[Row], place: int, names: ClassNames) -> tuple[Tensor, Tensor]:
     points, labels = [], []
     columns = [column for column in range(3) if column != place]
     for line, row in rows:
@@ -50,16 +50,16 @@ def _points(rows: Iterator[Row], place: int, names: Names) -> tuple[Tensor, Tens
 
 def _coordinate(line: int, column: int, cell: str) -> float:
     if not csv_reader.is_number(cell):
-        raise csv_reader.refusal_of(line, column, cell, "a number: write digits, with a point before decimals")
+        raise csv_reader.cell_error(line, column, cell, "a number: write digits, with a point before decimals")
     value = float(cell)
     if not math.isfinite(value):
-        raise csv_reader.refusal_of(line, column, cell, "a finite number: correct it, or take the line out")
+        raise csv_reader.cell_error(line, column, cell, "a finite number: correct it, or take the line out")
     if abs(value) > FARTHEST:
-        raise csv_reader.refusal_of(line, column, cell, f"between ±{FARTHEST:,.0f}: choose a larger unit")
+        raise csv_reader.cell_error(line, column, cell, f"between ±{FARTHEST:,.0f}: choose a larger unit")
     return value
 
 
-def _images(rows: Iterator[Row], place: int, count: int, names: Names, colour: str) -> tuple[Tensor, Tensor]:
+def _images(rows: Iterator[Row], place: int, count: int, names: ClassNames, colour: str) -> tuple[Tensor, Tensor]:
     side, channels = _square(count)
     pixels, labels = bytearray(), []
     for line, row in rows:
@@ -71,7 +71,7 @@ def _images(rows: Iterator[Row], place: int, count: int, names: Names, colour: s
     shape = (-1, channels, side, side)
     planes = np.frombuffer(pixels, np.uint8).reshape(shape) if labels else np.empty((0, *shape[1:]), np.uint8)
     squares = [image.transpose(1, 2, 0) if channels == 3 else image[0] for image in planes]
-    inputs = stacked(squares, colour) if squares else planes
+    inputs = stack_images(squares, colour) if squares else planes
     return torch.from_numpy(inputs), torch.tensor(labels, dtype=torch.int64)
 
 
@@ -107,4 +107,4 @@ def _pixel(cell: str, column: int, line: int) -> int:
 
 
 def _no_pixel(line: int, column: int, cell: str) -> RefusedError:
-    return csv_reader.refusal_of(line, column, cell, "a pixel: write a whole number from 0 (black) to 255 (white)")
+    return csv_reader.cell_error(line, column, cell, "a pixel: write a whole number from 0 (black) to 255 (white)")

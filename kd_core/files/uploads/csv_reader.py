@@ -24,10 +24,10 @@ class Table:
 
     rows: Iterator[Row]
     width: int
-    named: int | None  # the column that the header calls by one of LABELS, if there is one
+    label_column: int | None  # the column that the header calls by one of LABELS, if there is one
 
 
-def opened(file: BinaryIO) -> Table:
+def open_table(file: BinaryIO) -> Table:
     """The table in ``file``. Raises RefusedError at once or while the rows are read, naming line and column."""
     delimiter = _delimiter(list(islice(_lines(file), SAMPLE)))
     rows = _rows(_lines(file), delimiter)
@@ -133,6 +133,6 @@ def _checked(rows: Iterator[Row], width: int) -> Iterator[Row]:
         yield line, row
 
 
-def refusal_of(line: int, column: int, cell: str, wanted: str) -> RefusedError:
+def cell_error(line: int, column: int, cell: str, wanted: str) -> RefusedError:
     """For a cell that is not what it should be; ``column`` counts from 0."""
     return RefusedError(f"line {line:,}, column {column + 1:,}: {quoted(cell)} is not {wanted}.")

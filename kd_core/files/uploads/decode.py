@@ -104,7 +104,7 @@ def in_grey(image: Pixels) -> Pixels:
     return grey
 
 
-def stacked(images: list[Pixels], colour: str) -> NDArray[np.uint8]:
+def stack_images(images: list[Pixels], colour: str) -> NDArray[np.uint8]:
     """(N, C, S, S): one channel for "grey", three for "colour", for "auto" one if all are grey."""
     wants_grey = colour == "grey" or (colour == "auto" and all(is_grey(image) for image in images))
     side = len(images[0])

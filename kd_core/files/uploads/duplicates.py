@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def first_copies(inputs: Tensor, labels: Tensor) -> Tensor:
+def first_occurrences(inputs: Tensor, labels: Tensor) -> Tensor:
     """For each example the position of the first one with the same input (N, ...) and the same label (N,): (N,)."""
     seen: dict[tuple[int, bytes], int] = {}
     rows = inputs.flatten(1).contiguous().numpy()

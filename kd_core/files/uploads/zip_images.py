@@ -24,7 +24,7 @@ PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ImageEntry:
     """A file in a class folder."""
 
     path: str  # as the archive has it
@@ -32,7 +32,7 @@ class Entry:
     info: ZipInfo
 
 
-def opened(file: BinaryIO) -> ZipFile:
+def open_zip(file: BinaryIO) -> ZipFile:
     """The archive in ``file``. Raises RefusedError where it is none, or has too many entries even to be listed."""
     if _records(file) > FILES:
         raise RefusedError(f"it holds more than {FILES:,} files: give fewer.")
@@ -53,7 +53,7 @@ def _records(file: BinaryIO) -> int:
     return count
 
 
-def entries(archive: ZipFile) -> list[Entry]:
+def entries(archive: ZipFile) -> list[ImageEntry]:
     """The files of all class folders, by path; one folder around all of them is left out of account."""
     infos = [info for info in archive.infolist() if _is_wanted(info)]
     names = [info.orig_filename for info in infos]
@@ -81,7 +81,7 @@ def entries(archive: ZipFile) -> list[Entry]:
                 "into the folder of its class, and leave out folders such as train and test."
             )
     _refuse_empty(infos, names, level)
-    found = [Entry(info.orig_filename, parts[level], info) for parts, info in files]
+    found = [ImageEntry(info.orig_filename, parts[level], info) for parts, info in files]
     return sorted(found, key=lambda entry: (entry.folder, entry.path))
 
 
@@ -119,7 +119,7 @@ def _refuse_empty(infos: list[ZipInfo], names: list[str], level: int) -> None:
             raise RefusedError(f"the folder {quoted(folder)} is empty: put images into it, or take it out.")
 
 
-def contents(archive: ZipFile, files: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
+def contents(archive: ZipFile, files: list[ImageEntry]) -> Iterator[tuple[ImageEntry, bytes]]:
     """Each file with its bytes. Raises RefusedError as soon as there are too many of them."""
     total = 0
     for entry in files:

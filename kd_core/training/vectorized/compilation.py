@@ -17,7 +17,7 @@ COST = 25.0  # seconds that compiling a training step takes, about
 SPEED = 40e9  # floating-point operations per second of one thread, about
 CALLS = 1e-3  # seconds that the operations of one step take to be called, about
 
-Step = Callable[[Sequence[Tensor]], tuple[Tensor, ...]]
+StepFunction = Callable[[Sequence[Tensor]], tuple[Tensor, ...]]
 Made = Callable[..., tuple[Tensor, ...]]  # the same, with one argument for each tensor
 
 _one = threading.Lock()  # the compiler is not made for two threads
@@ -40,14 +40,14 @@ def compile_graph(traced: torch.fx.GraphModule, arguments: Sequence[Tensor]) -> 
     return made
 
 
-class Compiled:
+class CompileJob:
     """``function`` of tensors, compiled on a thread of its own; ``arguments`` are copied, only their shapes count.
 
     The function may change its arguments in place, but not the ``constants`` that follow them.
     ``seconds``: how long it took, once it :attr:`is_over`.
     """
 
-    def __init__(self, function: Step, arguments: Sequence[Tensor], constants: Sequence[Tensor] = ()) -> None:
+    def __init__(self, function: StepFunction, arguments: Sequence[Tensor], constants: Sequence[Tensor] = ()) -> None:
         self.ready: Made | None = None
         self.is_used = False  # by whoever asked for it
         self.seconds = 0.0

@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from kd_core.methods import Method, Part, Signals
+from kd_core.methods import LossInputs, LossPart, Method
 from kd_core.methods.soft_targets import BATCH, CE, ELEMENT, SoftTargets
 
-BEYOND = {"epoch", "student_features", "teacher_features", "matches", "adaptors", "rows", "seed"}  # the logits
+BEYOND = {"epoch", "student_features", "teacher_features", "matches", "adapters", "rows", "seed"}  # the logits
 OWN = "the labels"  # in the place of a part's name, of replicas without a method
 
 
 class Losses(NamedTuple):
-    """``slopes`` (R, K, B) of the totals with respect to the logits, ``totals`` (R,), raw ``parts`` (P, S) of the S
+    """``gradients`` (R, K, B) of the totals with respect to the logits, ``totals`` (R,), raw ``parts`` (P, S) of the S
     taught replicas and cross-entropies ``labels`` (R - S,) of the others, all in nats."""
 
-    slopes: Tensor
+    gradients: Tensor
     totals: Tensor
     parts: Tensor
     labels: Tensor
@@ -34,7 +34,7 @@ class _BeyondError(Exception):
 
 
 @dataclass(frozen=True)
-class _Guarded(Signals):
+class _Guarded(LossInputs):
     """Logits and labels, and nothing else to be looked at."""
 
     def __getattribute__(self, name: str) -> Any:
@@ -57,9 +57,9 @@ def varying(methods: Sequence[Method]) -> dict[str, list[float]]:
     return found
 
 
-def refusal(methods: Sequence[Method], classes: int, live: Collection[str] = ()) -> str:
+def method_incompatibility(methods: Sequence[Method], classes: int, live: Collection[str] = ()) -> str:
     """Why students taught by these methods cannot be trained as one, as a clause; empty if they can. ``live`` as in
-    :class:`Objective`."""
+    :class:`ReplicaLoss`."""
     try:
         differing = varying(methods)
     except ValueError as error:
@@ -70,7 +70,7 @@ def refusal(methods: Sequence[Method], classes: int, live: Collection[str] = ())
     labels = torch.arange(4) % classes
     try:
         methods[0].parts(_Guarded(signals[0], labels, signals[1]))
-        objective = Objective(methods, 0, live=live)
+        objective = ReplicaLoss(methods, 0, live=live)
         count = len(methods)
         both = [each.T.expand(count, -1, -1).clone() for each in signals]
         with warnings.catch_warnings():
@@ -83,11 +83,11 @@ def refusal(methods: Sequence[Method], classes: int, live: Collection[str] = ())
     return ""
 
 
-class Objective:
+class ReplicaLoss:
     """Of the students taught by ``methods``, alike but for numbers, followed by as many ``untaught`` replicas.
 
     ``smoothing`` is that of the labels of replicas without a method. ``lacks_labels``: some are -1; in the place of
-    such a label a method finds the teacher's top class. ``live``: options that :meth:`put` may change later.
+    such a label a method finds the teacher's top class. ``live``: options that :meth:`set_methods` may change later.
     """
 
     def __init__(
@@ -110,14 +110,14 @@ class Objective:
         self.numbers = {name: torch.empty(len(methods), device=device) for name in sorted(names)}
         if isinstance(self.method, SoftTargets):  # temperature, weights of labels and teacher, factor
             self.numbers[""] = torch.empty(4, len(methods), 1, 1, device=device)
-        self.put(methods)
+        self.set_methods(methods)
 
     def fits(self, methods: Sequence[Method]) -> bool:
-        """Whether these methods are like those at hand in all but what :meth:`put` can change."""
+        """Whether these methods are like those at hand in all but what :meth:`set_methods` can change."""
         free = {"temperature", "alpha"} if "" in self.numbers else set(self.numbers)
         return [_rest(method, free) for method in methods] == [_rest(method, free) for method in self.methods]
 
-    def put(self, methods: Sequence[Method]) -> None:
+    def set_methods(self, methods: Sequence[Method]) -> None:
         """Puts the numbers of these methods, otherwise like the first ones, in the place of theirs."""
         self.methods, self.method = list(methods), methods[0] if methods else None
         for name, numbers in self.numbers.items():
@@ -196,7 +196,7 @@ class Objective:
         if self.lacks_labels:
             is_labelled = labels >= 0
             labels = torch.where(is_labelled, labels, teacher.argmax(1))
-        parts = method.parts(Signals(logits.T, labels, teacher, is_labelled=is_labelled))
+        parts = method.parts(LossInputs(logits.T, labels, teacher, is_labelled=is_labelled))
         return sum((_weighted(part) for part in parts), torch.zeros(())), [part.value for part in parts]
 
 
@@ -211,8 +211,8 @@ def _columns(methods: Sequence[Method]) -> list[list[float]]:
     return [list(column) for column in zip(*each, strict=True)]
 
 
-def _weighted(part: Part) -> Tensor:
-    """As in :func:`kd_core.methods.total`, a part of weight 0 adds nothing, whatever its value."""
+def _weighted(part: LossPart) -> Tensor:
+    """As in :func:`kd_core.methods.total_loss`, a part of weight 0 adds nothing, whatever its value."""
     weight: float | Tensor = part.weight
     if isinstance(weight, Tensor):
         return torch.where(weight == 0, 0.0, part.value) * weight

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from kd_core.nn.inference import CHUNK, PIECE
+from kd_core.nn.inference import MAX_EXAMPLES, MAX_INPUT_BYTES
 from kd_core.training.vectorized.mlp import linear_layers
 
-TOGETHER = 4 * CHUNK  # examples of all replicas together per forward pass where nothing is learned
+TOGETHER = 4 * MAX_EXAMPLES  # examples of all replicas together per forward pass where nothing is learned
 FIT = 2_000_000  # bytes of what linear layers give at once: as much as stays near the processor
 CHANCE = (nn.modules.dropout._DropoutNd, nn.RReLU)
 Back = Callable[[Tensor], dict[str, Tensor]]  # the slopes of the logits (R, K, B) to those of the weights (R, ...)
 
 
-def refusal(network: nn.Module) -> str:
+def network_incompatibility(network: nn.Module) -> str:
     """Why copies of a network cannot be trained as one, as a clause; empty if they can."""
     for module in network.modules():
         if isinstance(module, CHANCE) or "StochasticDepth" in type(module).__name__:
@@ -72,10 +72,10 @@ class Replicas:
         return logits.detach().transpose(1, 2), back
 
     @torch.no_grad()
-    def answers(self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+    def predict_logits(self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Logits (R, K, N) of all replicas for the same inputs (N, ...), in eval mode."""
         count, device = len(self), next(iter(weights.values())).device
-        size = max(1, min(CHUNK, TOGETHER // count, PIECE // max(1, count * inputs[:1].nbytes)))
+        size = max(1, min(MAX_EXAMPLES, TOGETHER // count, MAX_INPUT_BYTES // max(1, count * inputs[:1].nbytes)))
         if self.layers:
             size = max(32, FIT // (4 * count * max(weights[f"{name}.weight"].shape[1] for name in self.layers)))
         return torch.cat(

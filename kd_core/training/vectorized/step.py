@@ -16,13 +16,13 @@ from torch import Tensor
 
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.training.vectorized import optim
-from kd_core.training.vectorized.compilation import ALWAYS, PAYS, Compiled, pays
-from kd_core.training.vectorized.loss import Losses, Objective
+from kd_core.training.vectorized.compilation import ALWAYS, PAYS, CompileJob, pays
+from kd_core.training.vectorized.loss import Losses, ReplicaLoss
 from kd_core.training.vectorized.optim import Moments
 from kd_core.training.vectorized.replicas import Replicas
 
 
-class Shown(NamedTuple):
+class ReplicaData(NamedTuple):
     """The examples that stay on the device, and who is shown what of them.
 
     ``inputs`` (N, ...); ``labels`` (C, N) as given in each of C courses, -1 for none; ``teachers`` (U, N, K), the
@@ -51,7 +51,7 @@ class Shown(NamedTuple):
         return inputs, labels, answers
 
 
-class Told(NamedTuple):
+class StepLosses(NamedTuple):
     """Losses of one step in nats: the minimised sum (R,), the method's raw parts (P, S), the other cross-entropies."""
 
     totals: Tensor
@@ -59,7 +59,7 @@ class Told(NamedTuple):
     labels: Tensor
 
 
-class WholeStep:
+class VectorizedStep:
     """Called with the rows of a step, it makes the step. ``rates`` (R,) are the full learning rates of the replicas;
     equal ones should stand together. The weights in ``replicas`` change in place.
 
@@ -70,10 +70,10 @@ class WholeStep:
     def __init__(
         self,
         replicas: Replicas,
-        objective: Objective,
+        objective: ReplicaLoss,
         recipe: Recipe | TeacherRecipe,
         rates: Sequence[float],
-        shown: Shown,
+        shown: ReplicaData,
         *,
         compiling: str = PAYS,
     ) -> None:
@@ -86,7 +86,7 @@ class WholeStep:
         self.averages = {name: value.clone() for name, value in current.items()} if recipe.ema else {}
         self.set_rates(rates)
         self._sum = torch.zeros(len(replicas), device=shown.inputs.device)  # not finite once a loss was not
-        self._compiled: dict[int, Compiled] = {}  # by the size of the batch
+        self._compiled: dict[int, CompileJob] = {}  # by the size of the batch
 
     def set_rates(self, rates: Sequence[float]) -> None:
         """Other full learning rates (R,) from the next step on."""
@@ -97,7 +97,7 @@ class WholeStep:
             self._stretches.append((slice(numbers[0], numbers[-1] + 1), rate))
 
     @torch.no_grad()
-    def __call__(self, rows: Tensor, share: float = 1.0) -> Told:
+    def __call__(self, rows: Tensor, share: float = 1.0) -> StepLosses:
         """One step on ``rows`` (C, B) of the examples shown, at ``share`` of the learning rates."""
         size = rows.shape[1]
         if self.compiling == ALWAYS and size not in self._compiled:
@@ -106,7 +106,7 @@ class WholeStep:
         compiled = self._compiled.get(size)
         is_swapped = compiled is not None and compiled.is_over and (compiled.is_used or self.compiling == ALWAYS)
         if compiled is not None and is_swapped and compiled.ready is not None:
-            told = Told(*compiled.ready(*self._state(), rows, *self._numbers(share), *self.shown))
+            told = StepLosses(*compiled.ready(*self._state(), rows, *self._numbers(share), *self.shown))
         else:
             told = self._eager(rows, share)
         self._sum += told.totals
@@ -153,9 +153,9 @@ class WholeStep:
         """(R,) whether the losses of all steps so far were finite."""
         return self._sum.isfinite().tolist()
 
-    def answers(self, inputs: Tensor) -> Tensor:
+    def predict_logits(self, inputs: Tensor) -> Tensor:
         """Logits (R, K, N) for the same inputs (N, ...), of the networks that are tested and kept."""
-        return self.replicas.answers(*self._tested(), inputs)
+        return self.replicas.predict_logits(*self._tested(), inputs)
 
     def state(self, row: int) -> dict[str, Tensor]:
         """The network of one replica that is tested and kept, as a ``state_dict``."""
@@ -198,7 +198,7 @@ class WholeStep:
         device = self._sum.device
         return torch.tensor([rate * share for rate in self._rates], device=device), torch.tensor(numbers, device=device)
 
-    def _eager(self, rows: Tensor, share: float) -> Told:
+    def _eager(self, rows: Tensor, share: float) -> StepLosses:
         weights, buffers = self.replicas.weights, self.replicas.buffers
         losses, slopes = self._gradient(weights, buffers, self.shown.batch(rows), self.objective.numbers)
         rates = [(stretch, rate * share) for stretch, rate in self._stretches]
@@ -206,7 +206,7 @@ class WholeStep:
         if self.averages:
             moved = torch.tensor(1 - self.recipe.ema if self.done else 1.0).to(rows.device)
             optim.average(self.averages, {**weights, **buffers}, moved)
-        return Told(losses.totals, losses.parts, losses.labels)
+        return StepLosses(losses.totals, losses.parts, losses.labels)
 
     def _plain(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The same of tensors alone, in place: those of :meth:`_state`, rows, rates and numbers, what is shown."""
@@ -215,7 +215,7 @@ class WholeStep:
         options = {name: next(left) for name in self.objective.numbers}
         rows, rates, numbers, *shown = left
         weights, buffers = groups["weights"], groups["buffers"]
-        losses, slopes = self._gradient(weights, buffers, Shown(*shown).batch(rows), options)
+        losses, slopes = self._gradient(weights, buffers, ReplicaData(*shown).batch(rows), options)
         moments = Moments(groups["first"], groups["second"])
         optim.plain(self.recipe, weights, slopes, moments, corrected=numbers[:2], rates=rates)
         optim.average(groups["averages"], {**weights, **buffers}, numbers[2])
@@ -231,11 +231,11 @@ class WholeStep:
         inputs, labels, teachers = batch
         logits, back = self.replicas.forward(weights, buffers, inputs, self._courses)
         losses = self.objective(logits, labels, teachers, options)
-        slopes = back(losses.slopes)
+        slopes = back(losses.gradients)
         if self.recipe.clip:
             optim.clip(slopes, self.recipe.clip)
         return losses, slopes
 
     def _prepare(self, rows: Tensor) -> None:
         arguments = [*self._state(), rows, *self._numbers(1.0)]
-        self._compiled[rows.shape[1]] = Compiled(self._plain, arguments, self.shown)
+        self._compiled[rows.shape[1]] = CompileJob(self._plain, arguments, self.shown)

@@ -20,17 +20,19 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages.ui.app.login_throttle import Attempts
-from pages.ui.app.quotas import Limits
-from pages.ui.text.escape import plain
+from pages.ui.app.login_throttle import LoginThrottle
+from pages.ui.app.quotas import Quotas
+from pages.ui.text.escape import escape_markdown
 
 PRESENTER, VIEWER = "presenter", "viewer"
 PASSWORD, PRESENTERS = "DISTILLERY_PRESENTER_PASSWORD", "DISTILLERY_PRESENTERS"
-WATCHING = "You are watching. Only a presenter can start, change or delete something: log in at the top of the page."
+VIEWER_MESSAGE = (
+    "You are watching. Only a presenter can start, change or delete something: log in at the top of the page."
+)
 HERE = ("localhost", "127.0.0.1", "::1")
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded")  # somebody stands between
 
-_attempts = Attempts()
+_attempts = LoginThrottle()
 _pass = secrets.token_hex(32)
 _inside: set[str] = set()  # sessions of presenters
 _lock = threading.Lock()
@@ -38,7 +40,7 @@ _lock = threading.Lock()
 
 def role() -> str:
     """Of the session whose script runs."""
-    if not is_open():
+    if not has_remote_presenters():
         return PRESENTER if _is_here() else VIEWER
     return PRESENTER if st.session_state.get("pass") == _pass or _is_listed() else VIEWER
 
@@ -54,14 +56,14 @@ def session() -> str:
     return context.session_id if context else ""
 
 
-def is_open() -> bool:
+def has_remote_presenters() -> bool:
     """Whether others than the person at this machine may act."""
     return bool(password() or has_logins())
 
 
-def limits() -> Limits:
+def limits() -> Quotas:
     """Those that hold for every session. Raises ValueError for a variable that is no number."""
-    return Limits.read(is_room=is_open())
+    return Quotas.read(is_room=has_remote_presenters())
 
 
 def password() -> str:
@@ -90,23 +92,23 @@ def secret(name: str) -> Any:
         return None
 
 
-def is_inside(session_id: str) -> bool:
+def is_presenter_session(session_id: str) -> bool:
     """Whether a session is a presenter's; for requests that run no script."""
     with _lock:
         return session_id in _inside
 
 
-def enter() -> None:
+def login_bar() -> None:
     """Notes the role of this session, and says it where there is a choice. Once at the head of every page."""
     is_presenter = may_act()
     with _lock:
         (_inside.add if is_presenter else _inside.discard)(session())
-    if is_presenter and not is_open():
+    if is_presenter and not has_remote_presenters():
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="room"):
         if is_presenter:
             st.caption("You are presenting.", width="content")
-            st.button("Log out", key="log out", type="tertiary", on_click=leave)
+            st.button("Log out", key="log out", type="tertiary", on_click=log_out)
             return
         st.caption("You are watching: look at everything, start nothing.", width="content")
         if has_logins() and not _is_logged_in():
@@ -122,29 +124,29 @@ def _door() -> None:
         st.text_input("Password", type="password", key="presenter password", autocomplete="current-password")
         st.form_submit_button("Log in", on_click=_try, type="primary")
         if said := st.session_state.pop("refused at the door", ""):
-            st.error(plain(said))
+            st.error(escape_markdown(said))
 
 
 def _try() -> None:
     given = st.session_state.get("presenter password")
-    if said := knock(str(given or "")):
+    if said := log_in(str(given or "")):
         st.session_state["refused at the door"] = said
-        st.toast(plain(said), icon=":material/lock:")
+        st.toast(escape_markdown(said), icon=":material/lock:")
 
 
-def knock(given: str) -> str:
+def log_in(given: str) -> str:
     """Lets the session in if ``given`` is the password; else a sentence that says why not. Never waits."""
-    if wait := _attempts.ask(session()):
+    if wait := _attempts.attempt(session()):
         return f"Too many wrong passwords. Try again in {math.ceil(wait)} s."
     wanted = password()
     if not wanted or not hmac.compare_digest(_digest(given), _digest(wanted)):
         return "That is not the password."
-    _attempts.forgive(session())
+    _attempts.succeed(session())
     st.session_state["pass"] = _pass
     return ""
 
 
-def leave() -> None:
+def log_out() -> None:
     """The session is a viewer's from now on."""
     st.session_state.pop("pass", None)
     with _lock:

@@ -12,12 +12,12 @@ KEPT = 128  # answers; the largest, pictures of a hundred classes, take a megaby
 T = TypeVar("T")
 
 
-def once(key: str, work_out: Callable[[], T]) -> T:
-    """What ``work_out`` returned to the first session that asked for this ``key``, as a copy of the asker's own.
+def cached(key: str, compute: Callable[[], T]) -> T:
+    """What ``compute`` returned to the first session that asked for this ``key``, as a copy of the asker's own.
 
     The key names everything that the answer depends on. Plain values alone: nothing here may draw on a page.
     """
-    found: T = _once(key, work_out)
+    found: T = _once(key, compute)
     return found
 
 

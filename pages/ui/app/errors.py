@@ -12,12 +12,12 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.runtime import RuntimeState
 
-from pages.ui.text.escape import plain
+from pages.ui.text.escape import escape_markdown
 
 log = logging.getLogger(__name__)
 
 
-def beside(refused: list[str], names: Collection[str]) -> None:
+def show_refusals(refused: list[str], names: Collection[str]) -> None:
     """The refusals of these settings, where they can be mended: "labelled = 5000: the training split has …"."""
     from pages.ui.app import (
         settings,  # brings the engine, which takes seconds to load: the frame of a page does without
@@ -25,10 +25,10 @@ def beside(refused: list[str], names: Collection[str]) -> None:
 
     for line in refused:
         if line.split(" ", 1)[0] in names:
-            st.error(plain(settings.in_labels(line)))
+            st.error(escape_markdown(settings.with_labels(line)))
 
 
-def spared(act: Callable[..., Any]) -> Callable[..., Any]:
+def catch_errors(act: Callable[..., Any]) -> Callable[..., Any]:
     """``act``, with a sentence on the screen for every error; the traceback goes to the log.
 
     A fragment is run again without the page around it, so each needs this of its own.
@@ -39,7 +39,7 @@ def spared(act: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return act(*given, **named)
         except ValueError as error:
-            st.error(plain(str(error)))
+            st.error(escape_markdown(str(error)))
         except Exception:
             if _is_ending():  # modules go away while they are loaded, and nobody looks at this page any more
                 return None

@@ -13,7 +13,7 @@ ALL_LONGEST = 30.0  # seconds; short, since it keeps out who knows the password,
 KNOWN = 10_000  # sessions whose attempts are remembered
 
 
-class Attempts:
+class LoginThrottle:
     """Of all sessions of this process. Safe to use from any thread. ``clock``: seconds, never going back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,8 +22,8 @@ class Attempts:
         self._all = 0, 0.0
         self._lock = threading.Lock()
 
-    def ask(self, session: str) -> float:
-        """Seconds until this session may try again; with 0 the attempt counts as wrong until :meth:`forgive`.
+    def attempt(self, session: str) -> float:
+        """Seconds until this session may try again; with 0 the attempt counts as wrong until :meth:`succeed`.
 
         Asking and counting are one: of many attempts at once only the first is free.
         """
@@ -44,7 +44,7 @@ class Attempts:
                 del self._wrong[next(iter(self._wrong))]
             return 0.0
 
-    def forgive(self, session: str) -> None:
+    def succeed(self, session: str) -> None:
         """The attempt was right."""
         with self._lock:
             self._wrong.pop(session, None)

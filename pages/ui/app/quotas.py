@@ -21,7 +21,7 @@ VARIABLES = {
 
 
 @dataclass(frozen=True)
-class Limits:
+class Quotas:
     """Zero is no limit. Every check raises ValueError with one sentence that names the number and what to change."""
 
     queued: int = 0  # runs and sweeps of one session that wait

@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 
 import streamlit as st
 
-from kd_core.base.options import as_text, in_words, options_of
-from kd_core.base.registry import find, members
-from kd_core.config.run import MEMBERS, OPTION_GROUPS, RunConfig, read_flat
+from kd_core.base.options import as_text, option_label, options_of
+from kd_core.base.registry import find_plugin, plugins
+from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig, read_flat
 from kd_core.datasets import load
 
 CARDS = {
@@ -29,7 +29,7 @@ UNKNOWN = ": there is no such setting."
 RESERVED = ("run", "autoplay", "log", "embed", "embed_options")
 
 
-def chosen(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
+def sync(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
     """The configuration as chosen so far; a setting that cannot be used is replaced by the usual one, with a sentence.
 
     A link to a run that names no settings brings those of the run that is ``shown``.
@@ -45,7 +45,7 @@ def chosen(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
 
 
 def current() -> tuple[RunConfig, list[str]]:
-    """As :func:`chosen`, of the settings as they are, whatever the address says."""
+    """As :func:`sync`, of the settings as they are, whatever the address says."""
     return read_flat(st.session_state["settings"])
 
 
@@ -55,8 +55,8 @@ def _asked(link: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     if not refused:
         return config.flat(), []
     named = {}
-    for member, group, _ in MEMBERS:
-        if member in link and link[member] in members(group):
+    for member, group, _ in PLUGIN_FIELDS:
+        if member in link and link[member] in plugins(group):
             named[member] = link[member]
     strange = [line for line in refused if any(line.startswith(f'{name} = "') for name in CARDS)]
     wanted = _usual(link, named) | {name: text for name, text in link.items() if name not in CARDS} | named
@@ -65,26 +65,26 @@ def _asked(link: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     return kept, [*strange, *(f"{name}{UNKNOWN}" for name in lost)]
 
 
-def refused_link() -> list[str]:
+def link_errors() -> list[str]:
     """What the link asked for and could not get, until something else is chosen."""
     refused: list[str] = st.session_state.get("refused_link", [])
     return refused
 
 
-def choose(name: str, text: str) -> None:
+def set_option(name: str, text: str) -> None:
     """Changes one setting. A new data set or scheme brings what it suggests; a new family of networks or methods
     forgets the options of the old one."""
     settings: dict[str, str] = st.session_state["settings"]
     st.session_state["refused_link"] = []
     if name == "dataset":
-        choose_data(text)
+        set_dataset(text)
         return
     if name == "scheme":
         st.session_state["settings"] = _rearranged(settings, text)
         return
-    for member, group, prefix in MEMBERS:
+    for member, group, prefix in PLUGIN_FIELDS:
         if name == member:
-            for option in options_of(find(group, settings[name])):
+            for option in options_of(find_plugin(group, settings[name])):
                 settings.pop(prefix + option, None)
             kept = {**settings, name: text}
             config, refused = read_flat(kept)
@@ -93,7 +93,7 @@ def choose(name: str, text: str) -> None:
     settings[name] = text
 
 
-def choose_data(dataset: str, **options: str) -> None:
+def set_dataset(dataset: str, **options: str) -> None:
     """Another data set, with ``options``, and what it suggests; one that is not here stays named."""
     settings: dict[str, str] = st.session_state["settings"]
     st.session_state["refused_link"] = []
@@ -111,15 +111,15 @@ def choose_data(dataset: str, **options: str) -> None:
 def _rearranged(settings: dict[str, str], scheme: str) -> dict[str, str]:
     """The settings under another scheme: without what the old one had and suggested, with what the new one suggests.
     What else was chosen stays."""
-    old, new = find("schemes", settings["scheme"]), find("schemes", scheme)
+    old, new = find_plugin("schemes", settings["scheme"]), find_plugin("schemes", scheme)
     data_alone = {name: text for name, text in settings.items() if name.startswith("dataset")}
     arranged = read_flat({**data_alone, "scheme": scheme})[0]
     usual, data = arranged.flat(), load(arranged.dataset)
-    gone = {option for cls in (old, new) for option in (*options_of(cls), *cls.suggests(data))}  # type: ignore[attr-defined]
-    for member, group, prefix in MEMBERS:
+    gone = {option for cls in (old, new) for option in (*options_of(cls), *cls.recommended_settings(data))}  # type: ignore[attr-defined]
+    for member, group, prefix in PLUGIN_FIELDS:
         if member in gone and usual[member] != settings[member]:
             for name in (settings[member], usual[member]):
-                gone |= {prefix + option for option in options_of(find(group, name))}
+                gone |= {prefix + option for option in options_of(find_plugin(group, name))}
     kept = {name: text for name, text in settings.items() if name not in gone} | {"scheme": scheme}
     gone -= {option for option in options_of(old) if option not in options_of(new)}
     return kept | {name: text for name, text in usual.items() if name in gone}
@@ -129,24 +129,24 @@ def labels() -> dict[str, str]:
     """What the settings are called on the screen, by name; those of the chosen families come first."""
     settings: dict[str, str] = st.session_state["settings"]
     found = dict(CARDS)
-    for member, group, prefix in MEMBERS:
-        families = sorted(members(group).items(), key=lambda item: item[0] != settings[member])
+    for member, group, prefix in PLUGIN_FIELDS:
+        families = sorted(plugins(group).items(), key=lambda item: item[0] != settings[member])
         for _, cls in families:
             for name, option in options_of(cls).items():
-                found.setdefault(prefix + name, in_words(name, option))
+                found.setdefault(prefix + name, option_label(name, option))
     for _, kind, prefix in OPTION_GROUPS:
         called = TEACHERS if prefix == "teacher_" else ""
-        found |= {prefix + name: in_words(name, option, called) for name, option in options_of(kind).items()}
+        found |= {prefix + name: option_label(name, option, called) for name, option in options_of(kind).items()}
     return found
 
 
-def in_labels(line: str) -> str:
+def with_labels(line: str) -> str:
     """A refusal with the settings called as on the screen: “Combine” = losses instead of combine = losses."""
     called = labels()
     return re.sub(r"\b(\w+)(?= =)", lambda found: f"“{called[found[1]]}”" if found[1] in called else found[1], line)
 
 
-def write_link(config: RunConfig, run: str | None, refused: Collection[str] = ()) -> None:
+def write_url(config: RunConfig, run: str | None, refused: Collection[str] = ()) -> None:
     """Puts the settings, and the run that is shown, into the address; what is ``refused`` as it was chosen."""
     reserved = {name: text for name, text in st.query_params.items() if name in RESERVED and name != "run"}
     chosen = _short(st.session_state["settings"]) if refused else config.differences()
@@ -159,7 +159,7 @@ def write_link(config: RunConfig, run: str | None, refused: Collection[str] = ()
 def _short(texts: dict[str, str]) -> dict[str, str]:
     """Of settings, right or wrong, those that are not as usual."""
     named = {name: texts[name] for name in CARDS}
-    cls = find("datasets", named["dataset"])
+    cls = find_plugin("datasets", named["dataset"])
     plain = {f"dataset_{name}": as_text(getattr(cls(), name)) for name in options_of(cls)}
     usual = _usual(texts, named) | plain
     always = {name: text for name, text in named.items() if name in ("dataset", "scheme")}
@@ -170,9 +170,9 @@ def _usual(texts: Mapping[str, str], named: Mapping[str, str]) -> dict[str, str]
     """What data set and scheme of those ``named`` suggest, without the options of families that are not named."""
     data = {name: text for name, text in texts.items() if name.startswith("dataset")}
     usual = read_flat(data | {name: named[name] for name in ("dataset", "scheme") if name in named})[0].flat()
-    for member, group, prefix in MEMBERS:
+    for member, group, prefix in PLUGIN_FIELDS:
         if named.get(member, usual[member]) != usual[member]:
-            for option in options_of(find(group, usual[member])):
+            for option in options_of(find_plugin(group, usual[member])):
                 usual.pop(prefix + option, None)
     return usual
 

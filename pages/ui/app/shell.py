@@ -17,7 +17,7 @@ from streamlit.runtime import Runtime
 from kd_core.base import process
 from pages.ui import browser
 from pages.ui.app import auth, upload_guard
-from pages.ui.app.errors import spared
+from pages.ui.app.errors import catch_errors
 
 log = logging.getLogger(__name__)
 
@@ -54,19 +54,19 @@ def page(name: str) -> Page:
     return st.Page(ROOT / "pages" / f"{name}.py", title=dict(PAGES)[name], url_path=name, default=name == PAGES[0][0])
 
 
-def run(chosen: Page) -> None:
+def run_page(chosen: Page) -> None:
     """Runs a page inside the frame. An error becomes a sentence; its traceback goes to the log."""
     st.set_page_config(page_title=f"{chosen.title} · Distillery", page_icon=ICON)
     st.html(LESS_AIR + SEEN)
     st.session_state["is_framed"] = True
     try:
-        spared(auth.enter)()
-        spared(chosen.run)()
+        catch_errors(auth.login_bar)()
+        catch_errors(chosen.run)()
     finally:
         st.session_state["is_framed"] = False
 
 
-def guard() -> None:
+def ensure_navigation() -> None:
     """First line of every page.
 
     On a fresh server the very first request, if it is a link to a page, makes Streamlit run that file alone, without
@@ -81,7 +81,7 @@ def guard() -> None:
 def prepare_server() -> bool:
     """Once per server: the browser components' files, who may upload, and the engine's imports in their own thread."""
     if runtime.exists() and isinstance(runtime.get_instance(), Runtime):  # else its exit status is somebody else’s
-        process.end_without_waiting()
+        process.exit_without_joining()
     browser.publish(ROOT / "static")
     upload_guard.guard()
     loading = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from kd_core.runs import manager
-from pages.ui.text.escape import plain
+from pages.ui.text.escape import escape_markdown
 
 SHOWN = 5
 
 
-def found(but: str) -> None:
+def show_interrupted(but: str) -> None:
     """A link to each run that the end of the app has interrupted, ``but`` one; and a sentence on what is missing."""
-    shared = manager.shared()
-    rows = [shared.store.run(run) for run in reversed(shared.found.interrupted) if run != but]
-    waiting = [row for row in rows if row and row.listed and row.state == manager.INTERRUPTED]
+    shared = manager.get_manager()
+    rows = [shared.store.run(run) for run in reversed(shared.integrity_report.interrupted) if run != but]
+    waiting = [row for row in rows if row and row.available_config and row.state == manager.INTERRUPTED]
     for row in waiting[:SHOWN]:
         st.page_link(
             "pages/distill.py", label=f"Interrupted when the app ended: run {row.id}. It can go on where it was.",
@@ -22,12 +22,12 @@ def found(but: str) -> None:
         )  # fmt: skip
     if len(waiting) > SHOWN:
         st.caption(f"{len(waiting) - SHOWN} more were interrupted; Compare lists them all.")
-    for sentence in shared.found.sentences:
-        st.caption(plain(sentence))
+    for sentence in shared.integrity_report.sentences:
+        st.caption(escape_markdown(sentence))
 
 
-def notice(run: str) -> None:
+def show_notice(run: str) -> None:
     """What went wrong around a run, if anything did: a full disk, a damaged checkpoint."""
-    status = manager.shared().status(run)
+    status = manager.get_manager().status(run)
     if status is not None and status.notice:
-        st.warning(plain(status.notice))
+        st.warning(escape_markdown(status.notice))

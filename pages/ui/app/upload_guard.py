@@ -22,10 +22,10 @@ def guard() -> None:
     def may_send(session_id: str) -> bool:
         if not exists(session_id):
             return False
-        if not auth.is_inside(session_id):
+        if not auth.is_presenter_session(session_id):
             from starlette.exceptions import HTTPException  # comes with the server, and is needed there alone
 
-            raise HTTPException(403, auth.WATCHING)
+            raise HTTPException(403, auth.VIEWER_MESSAGE)
         return True
 
     server.is_active_session = may_send  # type: ignore[method-assign]

@@ -43,7 +43,7 @@ ROLES: Final[dict[str, Role]] = {
 }  # fmt: skip
 
 # For networks beyond the usual three, one colour each; what kind of network it is, its marker and line tell.
-MORE: Final[dict[Theme, tuple[str, ...]]] = {
+EXTRA_COLOURS: Final[dict[Theme, tuple[str, ...]]] = {
     "light": ("#007A5A", "#9B4F96", "#8A6D00", "#4B57C8", "#7A4B2A", "#00808A", "#B0568C", "#5B6B00"),
     "dark": ("#3DD6A3", "#D59BD0", "#E0C84A", "#9AA5FF", "#C99A76", "#4FC7D1", "#F2A0CF", "#B9CC4A"),
 }

@@ -25,17 +25,17 @@ from kd_core.analysis.learning_curves import (
     SECONDS,
     STEP,
     TRAINING,
-    Course,
+    Curve,
 )
 from kd_core.base.options import shorten
-from kd_core.store.queries import Ledger
+from kd_core.store.queries import RunQueries
 from kd_core.store.records import ACTIVE
 from kd_core.store.store import Run, Store
-from pages.ui.app.errors import spared
-from pages.ui.browser.palette import MORE, ROLES
-from pages.ui.compare.url_state import KINDS, Comparing, bound, current
+from pages.ui.app.errors import catch_errors
+from pages.ui.browser.palette import EXTRA_COLOURS, ROLES
+from pages.ui.compare.url_state import KINDS, CompareOptions, bind, current
 from pages.ui.text import roles
-from pages.ui.widgets.charts import above, apart, axis, chart, theme
+from pages.ui.widgets.charts import axis, chart, label_shifts, theme, top_legend
 from pages.ui.widgets.tables import numbers
 
 CURVES = {
@@ -83,11 +83,11 @@ _read: dict[str, tuple[Version, float]] = {}  # what was read of a run, and unti
 
 
 @functools.lru_cache(maxsize=32)
-def _learned(path: Path, run: str, version: Version) -> dict[tuple[str, str], Course]:  # noqa: ARG001
-    return learning_curves.courses(Ledger(Store(path)), run)
+def _learned(path: Path, run: str, version: Version) -> dict[tuple[str, str], Curve]:  # noqa: ARG001
+    return learning_curves.read_curves(RunQueries(Store(path)), run)
 
 
-def _newly_learned(ledger: Ledger, run: str) -> dict[tuple[str, str], Course]:
+def _newly_learned(ledger: RunQueries, run: str) -> dict[tuple[str, str], Curve]:
     """What a run has learned, read again only when it has said more, and a long one less often: reading takes a tenth
     of the time at most."""
     begun = time.monotonic()
@@ -100,25 +100,25 @@ def _newly_learned(ledger: Ledger, run: str) -> dict[tuple[str, str], Course]:
     return found
 
 
-def follow(ledger: Ledger, rows: dict[str, Run], called: dict[str, str]) -> None:
+def follow(ledger: RunQueries, rows: dict[str, Run], called: dict[str, str]) -> None:
     """:func:`curves`, on and on while one of the runs is active; the rest of the page is drawn again as soon as that
     has another state."""
     is_live = any(row.state in ACTIVE for row in rows.values())
     if is_live:  # Streamlit builds a chart with other points anew, and its zoom is lost
         is_live = st.toggle("Follow live", True, key="compare follow", help="Switch it off to zoom in at leisure.")
-    st.fragment(spared(_follow), run_every=POLL_SECONDS if is_live else None, key="curves followed")(
+    st.fragment(catch_errors(_follow), run_every=POLL_SECONDS if is_live else None, key="curves followed")(
         ledger, rows, called
     )
 
 
-def _follow(ledger: Ledger, rows: dict[str, Run], called: dict[str, str]) -> None:
+def _follow(ledger: RunQueries, rows: dict[str, Run], called: dict[str, str]) -> None:
     now = ledger.named(list(rows))
     if [row.state for row in now.values()] != [row.state for row in rows.values()]:
         st.rerun()
     curves(ledger, rows, called, current(is_quiet=True))
 
 
-def curves(ledger: Ledger, rows: dict[str, Run], called: dict[str, str], view: Comparing) -> None:
+def curves(ledger: RunQueries, rows: dict[str, Run], called: dict[str, str], view: CompareOptions) -> None:
     """The choice of what is drawn, the chart, and its numbers."""
     found = {each: _newly_learned(ledger, each) for each in rows}
     parts = sorted({measure for own in found.values() for _, measure in own if measure.startswith(PART)})
@@ -142,11 +142,11 @@ def curves(ledger: Ledger, rows: dict[str, Run], called: dict[str, str], view: C
     rows_of = [
         {"curve": line.name, OVER[view.x].lower(): x, names[curve]: y, "smoothed": s}
         for line in lines
-        for x, y, s in zip(line.x, line.y, learning_curves.smoothed(line.y, view.smooth), strict=True)
+        for x, y, s in zip(line.x, line.y, learning_curves.smooth(line.y, view.smooth), strict=True)
     ]
     numbers(
         rows_of, f"{curve} over {OVER[view.x].lower()}", alt=f"{names[curve]}: first, lowest, highest and last value.",
-        shown=[
+        table_rows=[
             {"curve": line.label, "first": line.y[0], "lowest": min(line.y), "highest": max(line.y),
              "last": line.y[-1], f"at {OVER[view.x].lower()}": line.x[-1]}
             for line in lines
@@ -154,37 +154,41 @@ def curves(ledger: Ledger, rows: dict[str, Run], called: dict[str, str], view: C
     )  # fmt: skip
 
 
-def _controls(names: dict[str, str], curve: str, view: Comparing) -> None:
+def _controls(names: dict[str, str], curve: str, view: CompareOptions) -> None:
     left, middle, right = st.columns(3, gap="medium", vertical_alignment="bottom")
     with left:
         at = list(names).index(curve)
-        st.selectbox("Curve", list(names), at, format_func=lambda key: names[key], **bound("curve", curve))
+        st.selectbox("Curve", list(names), at, format_func=lambda key: names[key], **bind("curve", curve))
     with middle:
         st.pills(
-            "Networks", list(KINDS), default=view.kinds, selection_mode="multi", **bound("networks", view.kinds),
+            "Networks", list(KINDS), default=view.kinds, selection_mode="multi", **bind("networks", view.kinds),
             format_func=lambda kind: f"{ROLES[kind]['glyph']} {ROLES[kind]['name']}",
         )  # fmt: skip
     with right:
         st.segmented_control(
-            "Over", list(OVER), default=view.x, required=True, format_func=lambda key: OVER[key], **bound("x", view.x)
+            "Over", list(OVER), default=view.x, required=True, format_func=lambda key: OVER[key], **bind("x", view.x)
         )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.slider(
-            "Smoothing", 0.0, MOST_SMOOTH, view.smooth, step=0.05, width=260, **bound("smooth", view.smooth),
+            "Smoothing", 0.0, MOST_SMOOTH, view.smooth, step=0.05, width=260, **bind("smooth", view.smooth),
             help="Each point keeps this share of what was before it. The raw curve stays, faint.",
         )  # fmt: skip
-        st.checkbox("Log values", view.log_y, **bound("log_y", view.log_y))
-        st.checkbox(f"Log {OVER[view.x].lower()}", view.log_x, **bound("log_x", view.log_x))
+        st.checkbox("Log values", view.log_y, **bind("log_y", view.log_y))
+        st.checkbox(f"Log {OVER[view.x].lower()}", view.log_x, **bind("log_x", view.log_x))
         st.checkbox(
             "Seeds together",
             view.together,
-            **bound("together", view.together),
+            **bind("together", view.together),
             help="Compared runs that differ in their seed alone become one curve: their mean, with its 95 % interval.",
         )
 
 
 def _lines(
-    ledger: Ledger, rows: dict[str, Run], called: dict[str, str], view: Comparing, learned: dict[str, dict[str, Course]]
+    ledger: RunQueries,
+    rows: dict[str, Run],
+    called: dict[str, str],
+    view: CompareOptions,
+    learned: dict[str, dict[str, Curve]],
 ) -> list[Line]:
     """``learned``: the wanted curve by run and role. Shares become per cent."""
     scale = 100.0 if view.curve in (ACCURACY, AGREEMENT) else 1.0
@@ -207,13 +211,13 @@ def _lines(
     for (_, role, kind), members in gathered.items():
         who = ", ".join(called[each] for each, *_ in members)
         name, short = role if len(rows) == 1 else f"{who} {role}", ""
-        if len(members) == 1 and (given := rows[members[0][0]].labels.name):
+        if len(members) == 1 and (given := rows[members[0][0]].annotations.name):
             name, short = f"{name} · {given}", f"{who} {shorten(given, SHORT)}"
             if len(view.kinds) > 1:
                 short += f" {role}"
         colour = _colour(called[members[0][0]], kind, sets)
         if len(members) > 1:
-            own = learning_curves.band([(x, y) for _, x, y in members])
+            own = learning_curves.mean_curve([(x, y) for _, x, y in members])
             if own.x:
                 lines.append(Line(name, kind, colour, own.x, own.mean, own.low, own.high, len(members)))
         else:
@@ -225,14 +229,14 @@ def _colour(letter: str, kind: str, count: int) -> str:
     """Of one run or group by role, as everywhere; of several by run: then dash and marker tell the role."""
     if count == 1 and kind in ROLES:
         return ROLES[kind][theme()]
-    colours = MORE[theme()]
+    colours = EXTRA_COLOURS[theme()]
     return colours[(ord(letter) - ord("A")) % len(colours)]
 
 
-def _draw(lines: Sequence[Line], title: str, view: Comparing) -> None:
+def _draw(lines: Sequence[Line], title: str, view: CompareOptions) -> None:
     figure = go.Figure()
     is_labelled = len(lines) <= LABELLED
-    drawn = [learning_curves.smoothed(line.y, view.smooth) for line in lines]
+    drawn = [learning_curves.smooth(line.y, view.smooth) for line in lines]
     for line, shown in zip(lines, drawn, strict=True):
         look = ROLES[line.kind]
         if line.low:
@@ -255,7 +259,7 @@ def _draw(lines: Sequence[Line], title: str, view: Comparing) -> None:
     longest = max(len(html.unescape(line.end)) for line in lines)
     figure.update_layout(
         hovermode="x unified", margin={"t": TOP, "b": FOOT, "l": 50, "r": 12 + 7 * longest if is_labelled else 10},
-        legend=above(),
+        legend=top_legend(),
         xaxis=axis(OVER[view.x], [place for line in lines for place in line.x], is_log=view.log_x),
         yaxis=axis(title, [value for line in drawn for value in line], is_log=view.log_y) | {"range": [low, high]},
     )  # fmt: skip
@@ -274,7 +278,7 @@ def _draw(lines: Sequence[Line], title: str, view: Comparing) -> None:
 def _labels(figure: go.Figure, lines: Sequence[Line], ends: Sequence[float], between: tuple[float, float]) -> None:
     """Names at the ends of lines, none over another."""
     low, high = between
-    moved = apart([(end - low) / (high - low) for end in ends], HEIGHT - TOP - FOOT)
+    moved = label_shifts([(end - low) / (high - low) for end in ends], HEIGHT - TOP - FOOT)
     for line, end, shift in zip(lines, ends, moved, strict=True):
         figure.add_annotation(
             x=1, xref="paper", y=end, yshift=shift, text=line.end, showarrow=False, xanchor="left", xshift=6,

@@ -9,13 +9,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.analysis import comparison, latency
-from kd_core.analysis.comparison import Standing
+from kd_core.analysis.comparison import NetworkResult
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.browser.palette import ROLES
-from pages.ui.compare.url_state import Comparing, bound
+from pages.ui.compare.url_state import CompareOptions, bind
 from pages.ui.text import roles
-from pages.ui.widgets.charts import BAR, GREY, LEGEND, PAPER, above, apart, axis, chart, theme
+from pages.ui.widgets.charts import BAR, GREY, LEGEND, PAPER, axis, chart, label_shifts, theme, top_legend
 from pages.ui.widgets.tables import numbers
 
 COSTS = {
@@ -23,16 +23,16 @@ COSTS = {
     "latency": "Latency here, ms (median, one example)",
 }  # fmt: skip
 HEIGHT, TOP, FOOT = 410, BAR + LEGEND, 50  # pixels: the chart, its margins
-Point = tuple[Run, Standing, float]
+Point = tuple[Run, NetworkResult, float]
 
 
-def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Comparing) -> None:
+def pareto_chart(found: list[tuple[Run, NetworkResult]], called: dict[str, str], view: CompareOptions) -> None:
     """Test accuracy against what a network costs, and the networks that no other beats."""
     st.segmented_control(
         "Cost", list(COSTS), default=view.cost, required=True, format_func=lambda cost: COSTS[cost].split(",")[0],
-        **bound("cost", view.cost),
+        **bind("cost", view.cost),
     )  # fmt: skip
-    times = latency.shared(manager.shared().folder).known() if view.cost == "latency" else {}
+    times = latency.get_latency_meter(manager.get_manager().folder).known() if view.cost == "latency" else {}
     points = [(row, own, cost) for row, own in found if (cost := _cost(own, view.cost, times)) is not None and cost > 0]
     if not points:
         st.info("Measure the latency of these networks first: the button is below the table above.")
@@ -60,7 +60,7 @@ def trade(found: list[tuple[Run, Standing]], called: dict[str, str], view: Compa
     low, high = min(values) - room, max(values) + room
     _letters(figure, _marks(points, called), low, high)
     figure.update_layout(
-        margin={"t": TOP, "b": FOOT, "l": 50, "r": 60}, legend=above(),
+        margin={"t": TOP, "b": FOOT, "l": 50, "r": 60}, legend=top_legend(),
         xaxis=axis(COSTS[view.cost], [cost for *_, cost in points], is_log=True),
         yaxis={"title": "Test accuracy, %", "automargin": True, "range": [low, high]},
     )  # fmt: skip
@@ -87,12 +87,14 @@ def _by_data(points: list[Point]) -> list[list[int]]:
     """Positions of the points of each data set: what is accurate on one says nothing of another."""
     found: dict[str, list[int]] = {}
     for at, (row, *_) in enumerate(points):
-        found.setdefault(json.dumps(row.listed.dataset.to_dict()) if row.listed else "", []).append(at)
+        found.setdefault(json.dumps(row.available_config.dataset.to_dict()) if row.available_config else "", []).append(
+            at
+        )
     return list(found.values())
 
 
 def _front(points: list[Point], group: list[int]) -> list[int]:
-    best = comparison.front([(points[at][2], points[at][1].accuracy) for at in group])
+    best = comparison.pareto_front([(points[at][2], points[at][1].accuracy) for at in group])
     return [group[at] for at in best]
 
 
@@ -100,7 +102,7 @@ def _letters(figure: go.Figure, marks: dict[tuple[float, float], str], low: floa
     """Beside each place the runs that are there; of places above each other, none over another."""
     for cost in {cost for cost, _ in marks}:
         heights = [value for other, value in marks if other == cost]
-        moved = apart([(value - low) / (high - low) for value in heights], HEIGHT - TOP - FOOT)
+        moved = label_shifts([(value - low) / (high - low) for value in heights], HEIGHT - TOP - FOOT)
         for value, shift in zip(heights, moved, strict=True):
             figure.add_annotation(
                 x=math.log10(cost), y=value, yshift=shift, text=marks[cost, value], showarrow=False, xanchor="left",
@@ -124,8 +126,10 @@ def _unbeaten(points: list[Point], called: dict[str, str]) -> list[str]:
     return [f"{', '.join(letters)} {role}" for (role, *_), letters in found.items()]
 
 
-def _cost(own: Standing, what: str, times: dict[str, list[latency.Latency]]) -> float | None:
+def _cost(own: NetworkResult, what: str, times: dict[str, list[latency.Latency]]) -> float | None:
     network = own.network
     if what == "latency":
-        return next((1000 * time.median for time in times.get(latency.kind_of(network), []) if time.batch == 1), None)
+        return next(
+            (1000 * time.median for time in times.get(latency.latency_key(network), []) if time.batch == 1), None
+        )
     return {"size": network.size / 1000, "flops": network.flops / 1000, "parameters": float(network.parameters)}[what]

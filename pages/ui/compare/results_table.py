@@ -7,24 +7,24 @@ from typing import Any
 import streamlit as st
 
 from kd_core.analysis import comparison, latency
-from kd_core.analysis.comparison import Standing
-from kd_core.base.options import in_words, options_of
-from kd_core.base.registry import find
-from kd_core.config.run import MEMBERS, OPTION_GROUPS, RunConfig
+from kd_core.analysis.comparison import NetworkResult
+from kd_core.base.options import option_label, options_of
+from kd_core.base.registry import find_plugin
+from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig
 from kd_core.runs import manager
-from kd_core.store.queries import Ledger
+from kd_core.store.queries import RunQueries
 from kd_core.store.store import Run
-from pages.ui.app.actions import acting, button
-from pages.ui.app.errors import spared
+from pages.ui.app.actions import action_button, actions
+from pages.ui.app.errors import catch_errors
 from pages.ui.browser.palette import ROLES
-from pages.ui.compare.run_table import LABELS
+from pages.ui.compare.run_table import FACET_TITLES
 from pages.ui.text import roles
 from pages.ui.widgets.tables import download, table
 
 
 def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
     """The settings in which the compared runs differ, and those alone."""
-    configs = {called[each]: row.listed for each, row in rows.items() if row.listed}
+    configs = {called[each]: row.available_config for each, row in rows.items() if row.available_config}
     if len(configs) < 2:
         st.caption("With two or more runs, the settings in which they differ stand here.")
         return
@@ -48,39 +48,41 @@ def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
 
 def _in_words(name: str, text: str) -> str:
     """What a flat setting is, as the form says it."""
-    group = next((group for member, group, _ in MEMBERS if member == name), "")
-    return find(group, text).title if group else {"": "–", "true": "yes", "false": "no"}.get(text, text)
+    group = next((group for member, group, _ in PLUGIN_FIELDS if member == name), "")
+    return find_plugin(group, text).title if group else {"": "–", "true": "yes", "false": "no"}.get(text, text)
 
 
 def _labels(config: RunConfig) -> dict[str, str]:
     """What the flat settings of a run are called on the screen."""
     found = {}
-    for member, _, prefix in MEMBERS:
-        found[member] = LABELS.get(member, member.capitalize())
+    for member, _, prefix in PLUGIN_FIELDS:
+        found[member] = FACET_TITLES.get(member, member.capitalize())
         for name, option in options_of(type(getattr(config, member))).items():
-            found[prefix + name] = f"{found[member]}: {in_words(name, option)}" if prefix else in_words(name, option)
+            found[prefix + name] = (
+                f"{found[member]}: {option_label(name, option)}" if prefix else option_label(name, option)
+            )
     for _, kind, prefix in OPTION_GROUPS:
         role = "Teacher: " if prefix else ""
         for name, option in options_of(kind).items():
-            found[prefix + name] = f"{role}{in_words(name, option)}"
+            found[prefix + name] = f"{role}{option_label(name, option)}"
     return found
 
 
-def of_all(ledger: Ledger, rows: dict[str, Run]) -> list[tuple[Run, Standing]]:
+def network_results(ledger: RunQueries, rows: dict[str, Run]) -> list[tuple[Run, NetworkResult]]:
     """Every judged network of the compared runs."""
     found = []
     for each, row in rows.items():
         prepared = ledger.prepared(each)
-        found += [(row, own) for own in comparison.standings(row, prepared.networks if prepared else [])]
+        found += [(row, own) for own in comparison.network_results(row, prepared.networks if prepared else [])]
     return found
 
 
-def side_by_side(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
+def results_table(found: list[tuple[Run, NetworkResult]], called: dict[str, str]) -> None:
     """Teacher, students and baseline of every run in one table."""
     if not found:
         st.info("None of these runs has come to its test split yet.")
         return
-    watch = latency.shared(manager.shared().folder)
+    watch = latency.get_latency_meter(manager.get_manager().folder)
     lines = [_line(own, called[row.id], watch.known()) for row, own in found]
     kept = [name for name in lines[0] if any(line[name] is not None for line in lines)]
     number = st.column_config.NumberColumn
@@ -103,7 +105,7 @@ def side_by_side(found: list[tuple[Run, Standing]], called: dict[str, str]) -> N
     _ask(found, called)
 
 
-def _line(own: Standing, letter: str, times: dict[str, list[latency.Latency]]) -> dict[str, Any]:
+def _line(own: NetworkResult, letter: str, times: dict[str, list[latency.Latency]]) -> dict[str, Any]:
     network = own.network
     look = ROLES[roles.kind(network)] if roles.kind(network) in ROLES else ROLES["student"]
     line: dict[str, Any] = {
@@ -117,7 +119,7 @@ def _line(own: Standing, letter: str, times: dict[str, list[latency.Latency]]) -
         "kFLOPs": network.flops / 1000,
         "file, kB": network.size / 1000,
     }
-    known = {time.batch: time for time in times.get(latency.kind_of(network), [])}
+    known = {time.batch: time for time in times.get(latency.latency_key(network), [])}
     for batch in latency.BATCHES:
         time = known.get(batch)
         what = "one example" if batch == 1 else f"{batch} examples"
@@ -126,28 +128,30 @@ def _line(own: Standing, letter: str, times: dict[str, list[latency.Latency]]) -
     return line
 
 
-def _ask(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
+def _ask(found: list[tuple[Run, NetworkResult]], called: dict[str, str]) -> None:
     """The button that measures latency, how far that is, and what could not be measured."""
-    watch = latency.shared(manager.shared().folder)
+    watch = latency.get_latency_meter(manager.get_manager().folder)
     known = watch.known()
     missing = {
-        latency.kind_of(own.network): (row, own)
+        latency.latency_key(own.network): (row, own)
         for row, own in found
-        if latency.kind_of(own.network) not in known and not watch.failed(latency.kind_of(own.network))
+        if latency.latency_key(own.network) not in known and not watch.failed(latency.latency_key(own.network))
     }
     if watch.waiting:
-        st.fragment(spared(_wait), run_every=0.5, key="latency")()
+        st.fragment(catch_errors(_wait), run_every=0.5, key="latency")()
     elif missing:
         label = f"Measure latency here ({len(missing)} network{'s' if len(missing) > 1 else ''})"
-        if button(label, icon=":material/timer:", key="measure", help="A second or two for each kind of network."):
+        if action_button(
+            label, icon=":material/timer:", key="measure", help="A second or two for each kind of network."
+        ):
             for row, own in missing.values():
-                acting().do(watch.ask, row.text, own.network)
+                actions().do(watch.ask, row.config_json, own.network)
             st.rerun()
     for row, own in found:
-        if why := watch.failed(latency.kind_of(own.network)):
+        if why := watch.failed(latency.latency_key(own.network)):
             st.caption(f"{called[row.id]} {own.network.role}: no latency. {why}")
     if len(missing) < len(found):
-        busy = manager.shared().store.in_state(*manager.ACTIVE)
+        busy = manager.get_manager().store.in_state(*manager.ACTIVE)
         st.caption(
             "Latency is one forward pass on this machine’s processor with one thread, after a warm-up: the median, and "
             "the time that 95 % of the passes stay below. Networks of the same layers share one measurement."
@@ -156,7 +160,7 @@ def _ask(found: list[tuple[Run, Standing]], called: dict[str, str]) -> None:
 
 
 def _wait() -> None:
-    waiting = latency.shared(manager.shared().folder).waiting
+    waiting = latency.get_latency_meter(manager.get_manager().folder).waiting
     if not waiting:
         st.rerun()
     st.caption(f"Measuring: {waiting} still to come.")

@@ -9,30 +9,32 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.analysis import comparison
-from kd_core.analysis.comparison import Group, Mean
+from kd_core.analysis.comparison import Mean, SeedGroup
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.browser.palette import ROLES
 from pages.ui.run import history
 from pages.ui.run.verdict import ICONS
 from pages.ui.text import roles
-from pages.ui.widgets.charts import BAR, GREY, LEGEND, above, chart, theme
+from pages.ui.widgets.charts import BAR, GREY, LEGEND, chart, theme, top_legend
 from pages.ui.widgets.tables import numbers
 
 A_GROUP = 64  # pixels of a chart
 
 
-def verdicts(rows: dict[str, Run], called: dict[str, str]) -> None:
+def seed_groups(rows: dict[str, Run], called: dict[str, str]) -> None:
     """A sentence for every group, and all gains on one axis."""
-    found = comparison.groups(manager.shared().store, [row for row in rows.values() if row.listed])
+    found = comparison.seed_groups(manager.get_manager().store, [row for row in rows.values() if row.available_config])
     if not found:
         st.info("None of these runs was completed as it was set up, so there is nothing to hold against a control.")
         return
     names = [_letters(group, rows, called) for group in found]
     for group, name in zip(found, names, strict=True):
-        title = history.in_a_line(group.runs[0]).rsplit(" · ", 1)[0]
+        title = history.describe_run(group.runs[0]).rsplit(" · ", 1)[0]
         with st.container(border=True):
-            st.markdown(f"{ICONS.get(group.said.outcome, ':material/balance:')} **{name}:** {group.said.sentence}")
+            st.markdown(
+                f"{ICONS.get(group.verdict.outcome, ':material/balance:')} **{name}:** {group.verdict.sentence}"
+            )
             seeds = ", ".join(str(run.seed) for run in group.runs)
             st.caption(f"{title} · {'seeds' if len(group.runs) > 1 else 'seed'} {seeds}")
     if any(group.gains for group in found):
@@ -48,7 +50,7 @@ def verdicts(rows: dict[str, Run], called: dict[str, str]) -> None:
     )
 
 
-def _gains(found: Sequence[Group], names: Sequence[str]) -> None:
+def _gains(found: Sequence[SeedGroup], names: Sequence[str]) -> None:
     """Every seed as a ring, their mean as a dot with its interval."""
     figure, student = go.Figure(), ROLES["student"][theme()]
     for at, group in enumerate(found):
@@ -72,7 +74,7 @@ def _gains(found: Sequence[Group], names: Sequence[str]) -> None:
             )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY[theme()], "width": 1.5, "dash": "dot"})
     figure.update_layout(
-        margin={"t": BAR + LEGEND, "b": 50, "l": 10, "r": 20}, legend=above(),
+        margin={"t": BAR + LEGEND, "b": 50, "l": 10, "r": 20}, legend=top_legend(),
         xaxis={"title": "Gain over the control, points", "automargin": True},
         yaxis={"tickvals": list(range(len(names))), "ticktext": list(names), "range": [len(names) - 0.4, -0.6],
                "automargin": True, "zeroline": False},
@@ -84,13 +86,13 @@ def _gains(found: Sequence[Group], names: Sequence[str]) -> None:
     chart(figure, "gains", f"Paired differences: {said}.", height=170 + A_GROUP * len(names))
 
 
-def _letters(group: Group, rows: dict[str, Run], called: dict[str, str]) -> str:
+def _letters(group: SeedGroup, rows: dict[str, Run], called: dict[str, str]) -> str:
     own = [called[each] for each, row in rows.items() if row.family == group.runs[0].family]
     more = len(group.runs) - len([run for run in group.runs if run.id in rows])
     return ", ".join(own) + (f" and {more} more seed{'s' if more > 1 else ''}" if more > 0 else "")
 
 
-def _line(group: Group, name: str) -> dict[str, Any]:
+def _line(group: SeedGroup, name: str) -> dict[str, Any]:
     gain = comparison.mean(list(group.gains.values())) if group.gains else None
     return {
         "group": name,
@@ -98,7 +100,7 @@ def _line(group: Group, name: str) -> dict[str, Any]:
         **_mean(f"{roles.title(group.of.role)}, %", group.student),
         **_mean(f"{roles.title(group.of.control)}, %", group.control),
         **_mean("difference, % points", gain),
-        "verdict": group.said.sentence,
+        "verdict": group.verdict.sentence,
     }
 
 

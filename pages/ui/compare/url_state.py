@@ -9,16 +9,27 @@ from typing import Any
 import streamlit as st
 
 from kd_core.analysis.learning_curves import ACCURACY, EPOCH, MOST_SMOOTH, SECONDS, STEP
-from kd_core.base.options import Options, as_text, choice, number, options_of, read, shorten, switch, text, whole
+from kd_core.base.options import (
+    Options,
+    as_text,
+    boolean,
+    choice,
+    integer,
+    number,
+    options_of,
+    parse_options,
+    shorten,
+    text,
+)
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.store import queries
 from kd_core.store.queries import Search
-from pages.ui.text.escape import plain
+from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
 
-MOST = 8  # runs compared: there are as many colours
-USUAL = 6
-NOBODY = "none"
+MAX_RUNS = 8  # runs compared: there are as many colours
+DEFAULT_COUNT = 6
+NO_RUNS = "none"
 KINDS = (STUDENT, BASELINE, TEACHER)
 COSTS = ("size", "flops", "parameters", "latency")
 LATE = 2.0  # seconds
@@ -26,7 +37,7 @@ RESERVED = ("autoplay", "embed", "embed_options")
 
 
 @dataclass(frozen=True)
-class Comparing(Options):
+class CompareOptions(Options):
     """Nothing here changes a run."""
 
     runs: str = text("", 400, "The runs that are compared, joined by commas; none for none.")
@@ -37,22 +48,22 @@ class Comparing(Options):
     state: str = text("", 80, "Runs in this state alone.")
     tag: str = text("", 80, "Runs with this tag alone.")
     order: str = choice("newest", tuple(queries.ORDERS), "The order of the table.")
-    reverse: bool = switch(False, "The order the other way round.")
-    page: int = whole(1, 1, 100_000, "Page of the table.")
+    reverse: bool = boolean(False, "The order the other way round.")
+    page: int = integer(1, 1, 100_000, "Page of the table.")
     curve: str = text(ACCURACY, 80, "What the curves show.")
     networks: str = text(STUDENT, 40, "Kinds of networks whose curves are drawn, joined by commas.")
     x: str = choice(EPOCH, (EPOCH, STEP, SECONDS), "What the curves are drawn over.")
     smooth: float = number(0.0, 0.0, MOST_SMOOTH, "Share of the past that a smoothed curve keeps.", step=0.05)
-    log_x: bool = switch(False, "A logarithmic axis for steps, epochs or seconds.")
-    log_y: bool = switch(False, "A logarithmic axis for the values.")
-    together: bool = switch(False, "Runs that differ in their seed alone as their mean with its interval.")
+    log_x: bool = boolean(False, "A logarithmic axis for steps, epochs or seconds.")
+    log_y: bool = boolean(False, "A logarithmic axis for the values.")
+    together: bool = boolean(False, "Runs that differ in their seed alone as their mean with its interval.")
     cost: str = choice(COSTS[0], COSTS, "What accuracy is weighed against.")
 
     @property
     def chosen(self) -> list[str]:
         """The ids of the compared runs, each once."""
         ids = (each.strip() for each in self.runs.split(","))
-        return list(dict.fromkeys(each for each in ids if each and each != NOBODY))
+        return list(dict.fromkeys(each for each in ids if each and each != NO_RUNS))
 
     @property
     def kinds(self) -> list[str]:
@@ -66,7 +77,7 @@ class Comparing(Options):
         return Search(self.find, {facet: getattr(self, facet) for facet in queries.FACETS}, self.order, self.reverse)
 
 
-def current(*, is_quiet: bool = False) -> Comparing:
+def current(*, is_quiet: bool = False) -> CompareOptions:
     """What the address asks for. Back from another page by the menu, it is what it was; what cannot be had is replaced
     by the usual, and named on the screen unless ``is_quiet``."""
     _settle()
@@ -74,23 +85,23 @@ def current(*, is_quiet: bool = False) -> Comparing:
     if not given and (before := st.session_state.get("comparing")):
         st.query_params.update(before)
         given = dict(before)
-    values, refused = read(Comparing, given)
-    unknown = [name for name in given if name not in options_of(Comparing)]
+    values, refused = parse_options(CompareOptions, given)
+    unknown = [name for name in given if name not in options_of(CompareOptions)]
     refused += [f"There is no setting called {shorten(name)}." for name in unknown[:5]]
     if refused and not is_quiet:
-        listed = "".join(f"\n- {plain(line)}" for line in refused)
+        listed = "".join(f"\n- {escape_markdown(line)}" for line in refused)
         st.error(f"The link asks for what cannot be had. The usual is shown instead.\n{listed}")
     _remember()
-    return Comparing(**values)
+    return CompareOptions(**values)
 
 
-def look(**changes: Any) -> None:
+def update_url(**changes: Any) -> None:
     """Writes settings into the address; a usual value needs no word there. Another search begins on its first page."""
     if not changes.keys().isdisjoint(("find", "order", "reverse", *queries.FACETS)):
         changes["page"] = 1
     before = dict(st.query_params.items())
     for name, value in changes.items():
-        if value == Comparing.__dataclass_fields__[name].default:
+        if value == CompareOptions.__dataclass_fields__[name].default:
             st.query_params.pop(name, None)
         else:
             st.query_params[name] = as_text(value)
@@ -100,22 +111,22 @@ def look(**changes: Any) -> None:
 
 
 def compare(ids: list[str]) -> None:
-    """Writes the compared runs into the address, :data:`MOST` of them at most."""
-    if len(ids) > MOST:
+    """Writes the compared runs into the address, :data:`MAX_RUNS` of them at most."""
+    if len(ids) > MAX_RUNS:
         st.session_state["too many"] = True
-    look(runs=",".join(ids[:MOST]) or NOBODY)
+    update_url(runs=",".join(ids[:MAX_RUNS]) or NO_RUNS)
 
 
-def bound(name: str, value: Any) -> dict[str, Any]:
+def bind(name: str, value: Any) -> dict[str, Any]:
     """Binds a widget, whose default is ``value``, to a setting: arguments of every widget of Streamlit."""
     return {"key": keys.key(f"compare {name}", value), "on_change": _changed, "args": (name,)}
 
 
 def _changed(name: str) -> None:
-    value = keys.shown(f"compare {name}")
+    value = keys.current_value(f"compare {name}")
     if isinstance(value, list):
         value = ",".join(value)
-    look(**{name: Comparing.__dataclass_fields__[name].default if value is None else value})
+    update_url(**{name: CompareOptions.__dataclass_fields__[name].default if value is None else value})
 
 
 def _settle() -> None:
@@ -130,5 +141,5 @@ def _settle() -> None:
 
 
 def _remember() -> None:
-    known = options_of(Comparing)
+    known = options_of(CompareOptions)
     st.session_state["comparing"] = {name: value for name, value in st.query_params.items() if name in known}

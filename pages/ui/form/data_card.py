@@ -9,22 +9,22 @@ from typing import Any
 import streamlit as st
 
 from kd_core.analysis import thumbnails
-from kd_core.base.options import options_of, read
-from kd_core.base.registry import find, members
+from kd_core.base.options import options_of, parse_options
+from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.augmentation import Augmentation
-from kd_core.config.label_subset import Labels
+from kd_core.config.label_subset import LabelSubset
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, Dataset, forget, load
 from kd_core.files import uploads
-from kd_core.files.archive import amount
+from kd_core.files.archive import format_bytes
 from kd_core.runs import downloads
 from kd_core.training.evaluation import extent
 from pages.ui import feed
 from pages.ui.app import auth, settings
-from pages.ui.app.actions import acting, button, heard
-from pages.ui.app.errors import beside, spared
+from pages.ui.app.actions import action_button, actions, toast_errors
+from pages.ui.app.errors import catch_errors, show_refusals
 from pages.ui.run import live_view
-from pages.ui.text.escape import plain
+from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys, options, partial_rerun
 
 SAMPLES = 10
@@ -35,20 +35,24 @@ POLL_SECONDS = 0.5
 
 def show(config: RunConfig, data: Data, refused: list[str]) -> None:
     """The whole card; ``config`` has other data while the chosen ones are not here."""
-    chosen = named()
-    options.member("dataset", "datasets", "Data", titles=titles())
-    st.caption(chosen.idea)
+    chosen = selected_dataset()
+    options.plugin_select("dataset", "datasets", "Data", titles=titles())
+    st.caption(chosen.summary)
     is_shown = config.dataset == chosen
     if chosen.name == UPLOAD:
-        bring(chosen, is_shown=is_shown)
-    elif chosen.size and not chosen.is_here():
-        st.fragment(spared(fetching), run_every=POLL_SECONDS if _is_busy(chosen) else None, key="fetching")(chosen)
-    if is_shown or not (chosen.size or chosen.name == UPLOAD):
-        beside(refused, {"dataset", *(f"dataset_{name}" for name in options_of(type(chosen)))})
+        upload_controls(chosen, is_shown=is_shown)
+    elif chosen.download_size and not chosen.is_available():
+        st.fragment(
+            catch_errors(download_controls), run_every=POLL_SECONDS if _is_busy(chosen) else None, key="fetching"
+        )(chosen)
+    if is_shown or not (chosen.download_size or chosen.name == UPLOAD):
+        show_refusals(refused, {"dataset", *(f"dataset_{name}" for name in options_of(type(chosen)))})
     if is_shown:
         _samples(config, data)
-        beside(refused, {*options_of(Labels), *options_of(Augmentation)})
-        partial_rerun.owning(lambda: options.options(Labels, classes=data.classes), "teachers_part", "students_part")
+        show_refusals(refused, {*options_of(LabelSubset), *options_of(Augmentation)})
+        partial_rerun.draw_with_outputs(
+            lambda: options.options(LabelSubset, classes=data.classes), "teachers_part", "students_part"
+        )
         if not data.is_planar:
             with st.expander("Augmentation"):
                 st.caption("Teacher, student and baseline see the same view of every image.")
@@ -62,12 +66,12 @@ def show(config: RunConfig, data: Data, refused: list[str]) -> None:
         st.caption(provenance(chosen))
 
 
-def named() -> Dataset:
+def selected_dataset() -> Dataset:
     """The data set that the settings name, whether or not it is here."""
     texts = st.session_state["settings"]
-    cls = find("datasets", texts["dataset"])
+    cls = find_plugin("datasets", texts["dataset"])
     try:
-        dataset = cls(**read(cls, texts, "dataset_")[0])
+        dataset = cls(**parse_options(cls, texts, "dataset_")[0])
     except ValueError:  # options that do not go together; the form says which
         dataset = cls()
     assert isinstance(dataset, Dataset)
@@ -77,69 +81,73 @@ def named() -> Dataset:
 def titles() -> dict[str, str]:
     """Every data set by name: what is here, and what must be fetched, with its size."""
     found: dict[str, str] = {}
-    classes = members("datasets")
+    classes = plugins("datasets")
     made = {name: cls() for name, cls in classes.items()}
 
     def place(name: str) -> tuple[bool, int, str]:
         dataset = made[name]
         assert isinstance(dataset, Dataset)
-        return bool(dataset.size), FAMILIES.index(dataset.family) if dataset.family in FAMILIES else 9, dataset.title
+        return (
+            bool(dataset.download_size),
+            FAMILIES.index(dataset.family) if dataset.family in FAMILIES else 9,
+            dataset.title,
+        )
 
     for name in sorted(made, key=place):
         dataset = made[name]
         assert isinstance(dataset, Dataset)
-        is_away = bool(dataset.size) and not dataset.is_here()
-        found[name] = f"{dataset.title} · {amount(dataset.size)} to fetch" if is_away else dataset.title
+        is_away = bool(dataset.download_size) and not dataset.is_available()
+        found[name] = f"{dataset.title} · {format_bytes(dataset.download_size)} to fetch" if is_away else dataset.title
     return found
 
 
 def provenance(dataset: Dataset) -> str:
     """Where the data come from, and under which terms."""
-    return f"Source: {plain(dataset.source)}. Licence: {plain(dataset.licence)}."
+    return f"Source: {escape_markdown(dataset.source)}. Licence: {escape_markdown(dataset.licence)}."
 
 
 # -- from the network ---------------------------------------------------------------------------------------------
 
 
 def _is_busy(dataset: Dataset) -> bool:
-    errand = downloads.of(dataset)
+    errand = downloads.latest(dataset)
     return errand is not None and not errand.is_over
 
 
-def fetching(dataset: Dataset) -> None:
+def download_controls(dataset: Dataset) -> None:
     """What would be fetched, before anything is; then how far it is."""
-    errand = downloads.of(dataset)
+    errand = downloads.latest(dataset)
     if errand is not None and not errand.is_over:
         share = errand.done / errand.total if errand.total else 0.0
-        of = f" of {amount(errand.total)}" if errand.total else ""
-        st.progress(min(1.0, share), f"{plain(errand.what or 'Connecting')}: {amount(errand.done)}{of}")
-        button("Stop", key="stop fetching", on_click=_stop, args=(dataset,))
+        of = f" of {format_bytes(errand.total)}" if errand.total else ""
+        st.progress(min(1.0, share), f"{escape_markdown(errand.what or 'Connecting')}: {format_bytes(errand.done)}{of}")
+        action_button("Stop", key="stop fetching", on_click=_stop, args=(dataset,))
         return
-    if dataset.is_here():  # it has just come
+    if dataset.is_available():  # it has just come
         st.rerun()
     if errand is not None and errand.refusal:
-        st.error(plain(errand.refusal))
+        st.error(escape_markdown(errand.refusal))
     st.info(f"Not on this machine yet. {provenance(dataset)}")
-    if button(
-        f"Fetch {amount(dataset.size)}", icon=":material/download:", type="primary", key="fetch",
-        on_click=partial_rerun.whole,
+    if action_button(
+        f"Fetch {format_bytes(dataset.download_size)}", icon=":material/download:", type="primary", key="fetch",
+        on_click=partial_rerun.full_rerun,
         help="Fetched once and checked against the published checksum; what breaks off goes on where it stopped.",
     ):  # fmt: skip
-        acting().fetch(dataset)
+        actions().download(dataset)
         st.rerun()
 
 
-@heard
+@toast_errors
 def _stop(dataset: Dataset) -> None:
-    acting().stop_fetching(dataset)
+    actions().stop_download(dataset)
 
 
 # -- from the user ------------------------------------------------------------------------------------------------
 
 
-def bring(dataset: Dataset, *, is_shown: bool) -> None:
+def upload_controls(dataset: Dataset, *, is_shown: bool) -> None:
     """A file to upload, and the files that were."""
-    known = {upload.id: upload for upload in uploads.listed()}
+    known = {upload.id: upload for upload in uploads.list_all()}
     current = str(dataset.values()["id"])
     if known:
         names, shown = ["", *known], current if current in known else ""
@@ -160,22 +168,22 @@ def bring(dataset: Dataset, *, is_shown: bool) -> None:
         colour = st.selectbox("Colours", uploads.COLOURS, help="auto: grey if all images are grey.")
         file = st.file_uploader("File", key="upload", label_visibility="collapsed")
         if file is not None and st.button(
-            "Check and keep it", type="primary", key="keep upload", on_click=partial_rerun.whole
+            "Check and keep it", type="primary", key="keep upload", on_click=partial_rerun.full_rerun
         ):
             with st.spinner("Checking every example …"):
                 try:
-                    kept = acting().keep_upload(file.name, file, int(pixels), colour)
+                    kept = actions().add_upload(file.name, file, int(pixels), colour)
                 except ValueError as error:
-                    st.error(plain(str(error)))
+                    st.error(escape_markdown(str(error)))
                     return
-            settings.choose_data(UPLOAD, id=kept.id)
+            settings.set_dataset(UPLOAD, id=kept.id)
             st.rerun()
     if is_shown and st.button(
-        "Forget this upload", icon=":material/delete:", key="forget upload", on_click=partial_rerun.whole
+        "Forget this upload", icon=":material/delete:", key="forget upload", on_click=partial_rerun.full_rerun
     ):
-        acting().remove_upload(current)
+        actions().remove_upload(current)
         forget(dataset)
-        settings.choose_data(UPLOAD)
+        settings.set_dataset(UPLOAD)
         st.rerun()
 
 
@@ -184,7 +192,7 @@ def _called(upload: uploads.Upload) -> str:
 
 
 def _choose_upload() -> None:
-    settings.choose_data(UPLOAD, id=keys.shown("uploads"))
+    settings.set_dataset(UPLOAD, id=keys.current_value("uploads"))
 
 
 # -- what is shown ------------------------------------------------------------------------------------------------
@@ -210,7 +218,7 @@ def _previewed(config: RunConfig) -> dict[str, Any]:
     return {"classes": list(data.classes), "extent": extent(data), "points": live_view.points(config)}
 
 
-@partial_rerun.picture(_previewed)
+@partial_rerun.figure(_previewed)
 def _preview(said: dict[str, Any]) -> None:
     feed.mount(
         "surfaces", f"preview {zlib.crc32(repr(said).encode())}", [], key="preview", roles=["student"], live=False,

@@ -9,11 +9,11 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.analysis.feature_matching import Row, plan
-from kd_core.config.plan import STUDENT, TEACHER, Derived, Learner
+from kd_core.analysis.feature_matching import MatchRow, match_table
+from kd_core.config.plan import STUDENT, TEACHER, DerivedPlan, LearnerPlan
 from kd_core.config.run import RunConfig
 from kd_core.methods import LABELS, LOGITS
-from kd_core.nn.hooks import Shape, in_words
+from kd_core.nn.hooks import Shape, format_shape
 from pages.ui.browser import component
 from pages.ui.text import plan as planning
 from pages.ui.text.summaries import weights
@@ -30,7 +30,7 @@ def show(drawn: dict[str, Any], rows: list[dict[str, str]]) -> None:
 
 def drawing(config: RunConfig) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """What :func:`show` draws."""
-    rows = plan(config.method, planning.pair(config))
+    rows = match_table(config.method, planning.compared_pair(config))
     return facts(config, rows), table(rows)
 
 
@@ -44,13 +44,13 @@ class _Side:
 
 
 def _sides(config: RunConfig) -> dict[str, _Side]:
-    own, (teacher, is_live) = planning.compared(config), planning.teacher_of(config)
+    own, (teacher, is_live) = planning.compared_learner(config), planning.teacher_of(config)
     name = _called(own, STUDENT)
     student = _Side(name, "learns" if not own.trunk[0] else f"goes on after {own.trunk[1]}", not own.trunk[0])
-    if isinstance(teacher, Derived):
+    if isinstance(teacher, DerivedPlan):
         return {
             "student": student,
-            "teacher": _Side(f"{teacher.how}: {planning.listed(teacher.of)}", "frozen", is_whole=False),
+            "teacher": _Side(f"{teacher.how}: {planning.join_names(teacher.sources)}", "frozen", is_whole=False),
         }
     if own.is_self_taught:
         return {"student": student, "teacher": _Side(own.model.label(), "the same network")}
@@ -59,12 +59,12 @@ def _sides(config: RunConfig) -> dict[str, _Side]:
     return {"student": student, "teacher": _Side(_called(teacher, TEACHER), note, not teacher.trunk[0])}
 
 
-def _called(own: Learner, usual: str) -> str:
+def _called(own: LearnerPlan, usual: str) -> str:
     label = own.model.label()
     return label if own.role == usual else own.role if own.role.startswith(label) else f"{own.role}, {label}"
 
 
-def table(rows: Sequence[Row]) -> list[dict[str, str]]:
+def table(rows: Sequence[MatchRow]) -> list[dict[str, str]]:
     """One row for every pair of places."""
     return [
         {
@@ -77,11 +77,11 @@ def table(rows: Sequence[Row]) -> list[dict[str, str]]:
     ]
 
 
-def facts(config: RunConfig, rows: Sequence[Row]) -> dict[str, Any]:
+def facts(config: RunConfig, rows: Sequence[MatchRow]) -> dict[str, Any]:
     """What the drawing shows, as plain data."""
-    pair, weigh, sides = planning.pair(config), weights(config.method), _sides(config)
+    pair, weigh, sides = planning.compared_pair(config), weights(config.method), _sides(config)
     mine, its = (taps if sides[side].is_whole else {LOGITS: taps[LOGITS]}
-                 for side, taps in (("student", pair.student_taps), ("teacher", pair.teacher_taps)))  # fmt: skip
+                 for side, taps in (("student", pair.student_shapes), ("teacher", pair.teacher_shapes)))  # fmt: skip
     level = levels(list(mine), list(its), [(row.student, row.teacher) for row in rows])
     adaptors = [{"student_adaptor": row.student_adaptor, "teacher_adaptor": row.teacher_adaptor} for row in rows]
     kind = "matched" if weigh["own"] else "idle"
@@ -94,14 +94,14 @@ def facts(config: RunConfig, rows: Sequence[Row]) -> dict[str, Any]:
         links.append({"student": LOGITS, "teacher": LABELS, "kind": "labels"})
     is_asked = any(link["teacher"] != LABELS and link["kind"] != "idle" for link in links)
     learned = sum(row.learned for row in rows)
-    goes, note = LEFT if config.method.is_left_behind else STAYS, sides["student"].note
+    goes, note = LEFT if config.method.discards_adapters else STAYS, sides["student"].note
     student, teacher = _taps(mine, level[0]), _taps(its, level[1])
-    if not config.method.is_left_behind:  # what comes after the adaptors is the teacher's, in the student too
+    if not config.method.discards_adapters:  # what comes after the adaptors is the teacher's, in the student too
         note, last = f"learns up to {rows[-1].student}", level[0][rows[-1].student]
         student = [tap for tap in student if tap["level"] <= last]
         student += [tap | {"of": "teacher"} for tap in teacher if tap["level"] > level[1][rows[-1].teacher]]
     return {
-        "input": in_words(pair.shape),
+        "input": format_shape(pair.shape),
         "student": {"name": sides["student"].name, "note": note, "taps": student},
         "teacher": {
             "name": sides["teacher"].name,
@@ -137,20 +137,20 @@ def levels(
 
 
 def _taps(taps: Mapping[str, Shape], level: Mapping[str, int]) -> list[dict[str, Any]]:
-    sizes = {tap: {"shape": in_words(shape), "values": math.prod(shape)} for tap, shape in taps.items()}
+    sizes = {tap: {"shape": format_shape(shape), "values": math.prod(shape)} for tap, shape in taps.items()}
     return [{"name": tap, "level": level[tap]} | size for tap, size in sizes.items()]
 
 
 def _place(tap: str, shape: Shape) -> str:
-    return f"{tap} ({in_words(shape)})" if shape else tap
+    return f"{tap} ({format_shape(shape)})" if shape else tap
 
 
-def _adaptors(row: Row) -> str:
+def _adaptors(row: MatchRow) -> str:
     both = [f"{side}: {words}" for side, words in (("student", row.student_adaptor), ("teacher", row.teacher_adaptor))]
     return row.student_adaptor if not row.teacher_adaptor else "; ".join(both)
 
 
-def _sentence(config: RunConfig, rows: Sequence[Row], links: Sequence[dict[str, Any]], goes: str) -> str:
+def _sentence(config: RunConfig, rows: Sequence[MatchRow], links: Sequence[dict[str, Any]], goes: str) -> str:
     joined = [
         f"{_place(row.student, row.student_shape)} of the student with {_place(row.teacher, row.teacher_shape)}"
         + (" of the teacher" if row.teacher != LABELS else "")

@@ -10,46 +10,46 @@ import streamlit as st
 
 from kd_core.base import devices
 from kd_core.base.options import Options, options_of
-from kd_core.base.registry import Member, find, members
+from kd_core.base.registry import Plugin, find_plugin, plugins
 from kd_core.config.augmentation import Augmentation
 from kd_core.config.compute import Compute
-from kd_core.config.label_subset import Labels
-from kd_core.config.recipe import Basics, Recipe, TeacherRecipe
-from kd_core.config.run import MEMBERS, RunConfig
+from kd_core.config.label_subset import LabelSubset
+from kd_core.config.recipe import Recipe, RunOptions, TeacherRecipe
+from kd_core.config.run import PLUGIN_FIELDS, RunConfig
 from kd_core.datasets import Dataset, load
 from kd_core.methods import Method, Pair
 from kd_core.models import Model
 from kd_core.nn import cost
 from kd_core.store.store import Run
 from pages.ui.app import settings
-from pages.ui.app.actions import acting, button
-from pages.ui.app.errors import beside, spared
+from pages.ui.app.actions import action_button, actions
+from pages.ui.app.errors import catch_errors, show_refusals
 from pages.ui.form import data_card, feature_diagram, method_card, plan_diagram, scheme_card, training_card
 from pages.ui.run import live_controls
 from pages.ui.text import plan
-from pages.ui.text.escape import plain
+from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import options, partial_rerun
 
 
-@spared
+@catch_errors
 def form(row: Run | None) -> None:
     """Draws all widgets, writes what they show into the address, and starts a run when asked to.
 
     Most turns of a widget draw parts of it alone: see :mod:`pages.ui.widgets.partial_rerun`.
     """
-    partial_rerun.begin()
-    config, refused = settings.chosen(row.config if row else None)
+    partial_rerun.begin_form()
+    config, refused = settings.sync(row.config if row else None)
     data = load(config.dataset)
-    unfit = {name: cls().refusal(data.shape) for name, cls in members("models").items()}  # type: ignore[attr-defined]
-    for line in settings.refused_link():
-        st.error(f"The link asks for what cannot be had: {plain(line)} The usual is shown instead.")
+    unfit = {name: cls().unsupported_reason(data.shape) for name, cls in plugins("models").items()}  # type: ignore[attr-defined]
+    for line in settings.link_errors():
+        st.error(f"The link asks for what cannot be had: {escape_markdown(line)} The usual is shown instead.")
     about, networks = st.columns([1, 2], gap="medium")
     card = about.container(border=True)
-    if config.dataset != data_card.named():
+    if config.dataset != data_card.selected_dataset():
         with card:
             data_card.show(config, data, refused)
         networks.caption("Networks, method and plan appear here once there are data.")
-        settings.write_link(config, row.id if row else None, refused)
+        settings.write_url(config, row.id if row else None, refused)
         return
     with networks:
         teacher, student = st.columns(2, gap="medium", border=True)
@@ -68,19 +68,19 @@ def form(row: Run | None) -> None:
         data_card.show(config, data, refused)
     training_card.computing(refused)
     _plan(config, is_open=row is None)
-    settings.write_link(config, started or (row.id if row else None), refused)
+    settings.write_url(config, started or (row.id if row else None), refused)
     if started:
         st.rerun()
-    partial_rerun.stand()
+    partial_rerun.end_form()
 
 
 def _plan(config: RunConfig, *, is_open: bool) -> None:
     """What is known about scheme and method, and drawings of both."""
     arranged, matched = st.columns(2, gap="medium")
     with arranged:
-        scheme_card.about(scheme_card.named())
+        scheme_card.about(scheme_card.selected_scheme())
     with matched:
-        method_card.about(type(method_card.named()))
+        method_card.about(type(method_card.selected_method()))
     with st.expander("The plan", expanded=is_open):
         if not _goes_together(config):
             st.caption("The plan is drawn here once these settings go together.")
@@ -92,24 +92,24 @@ def _plan(config: RunConfig, *, is_open: bool) -> None:
             _matching()
 
 
-@partial_rerun.standing
+@partial_rerun.layout_dependency
 def _goes_together(config: RunConfig) -> bool:
-    return isinstance(config.scheme, scheme_card.named()) and config.method == method_card.named()
+    return isinstance(config.scheme, scheme_card.selected_scheme()) and config.method == method_card.selected_method()
 
 
-@partial_rerun.picture(lambda config: (plan_diagram.facts(config), plan_diagram.table(config)))
+@partial_rerun.figure(lambda config: (plan_diagram.facts(config), plan_diagram.table(config)))
 def _arrangement(said: tuple[Any, Any]) -> None:
     plan_diagram.show(*said)
 
 
-@partial_rerun.picture(feature_diagram.drawing)
+@partial_rerun.figure(feature_diagram.drawing)
 def _matching(said: tuple[Any, Any]) -> None:
     feature_diagram.show(*said)
 
 
 def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> None:
-    options.member("teacher", "models", "Teacher", unfit)
-    beside(refused, _names("teacher", TeacherRecipe))
+    options.plugin_select("teacher", "models", "Teacher", unfit)
+    show_refusals(refused, _names("teacher", TeacherRecipe))
     teachers_part()
     with st.expander("Options"):
         options.options(_family("teacher"), "teacher_")
@@ -118,21 +118,21 @@ def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> No
             called=settings.TEACHERS,
         )  # fmt: skip
     training_card.recipe(TeacherRecipe, "teacher_", settings.TEACHERS)
-    training_card.own_weights(config)
+    training_card.uploaded_weights(config)
 
 
 def _student(unfit: dict[str, str], refused: list[str]) -> None:
-    options.member("student", "models", "Student", unfit)
-    beside(refused, _names("student"))
+    options.plugin_select("student", "models", "Student", unfit)
+    show_refusals(refused, _names("student"))
     students_part()
     with st.expander("Options"):
         options.options(_family("student"), "student_")
         options.options(Recipe, only=training_card.AT_HAND)
-        options.options(Basics, only=("control",))
+        options.options(RunOptions, only=("control",))
     training_card.recipe(Recipe, called="Students’")
 
 
-@partial_rerun.answer(lambda config: (_cost(config.teacher, config.dataset), plan.parts(config)["teacher"]))
+@partial_rerun.output(lambda config: (_cost(config.teacher, config.dataset), plan.network_notes(config)["teacher"]))
 def teachers_part(said: tuple[str, str]) -> None:
     """What the teacher costs, and what it learns from."""
     st.markdown(said[0])
@@ -140,18 +140,18 @@ def teachers_part(said: tuple[str, str]) -> None:
 
 
 def _of_student(config: RunConfig) -> tuple[str, str]:
-    taught = None if config.method.is_left_behind else (config.method, plan.pair(config))
-    return _cost(config.student, config.dataset, taught), plan.parts(config)["student"]
+    taught = None if config.method.discards_adapters else (config.method, plan.compared_pair(config))
+    return _cost(config.student, config.dataset, taught), plan.network_notes(config)["student"]
 
 
-@partial_rerun.answer(_of_student)
+@partial_rerun.output(_of_student)
 def students_part(said: tuple[str, str]) -> None:
     """What the student costs, and what it learns from."""
     st.markdown(said[0])
     st.caption(said[1])
 
 
-@partial_rerun.answer(lambda config: plan.formula(config, method_card.named()))
+@partial_rerun.output(lambda config: plan.formula(config, method_card.selected_method()))
 def formula(said: str) -> None:
     """The loss with the chosen numbers."""
     st.latex(said)
@@ -162,51 +162,57 @@ def _names(card: str, *more: type[Options]) -> set[str]:
     return {card, *(f"{card}_{name}" for cls in (_family(card), *more) for name in options_of(cls))}
 
 
-def _family(role: str) -> type[Member]:
+def _family(role: str) -> type[Plugin]:
     """What the settings name, also while it does not fit the data."""
-    group = next(group for name, group, _ in MEMBERS if name == role)
-    return find(group, st.session_state["settings"][role])
+    group = next(group for name, group, _ in PLUGIN_FIELDS if name == role)
+    return find_plugin(group, st.session_state["settings"][role])
 
 
 def _start(config: RunConfig, refused: list[str]) -> str | None:
     """The loss with the chosen numbers, and the button; returns the id of a run that was started."""
-    said = {"method", *_names("dataset"), *_names("teacher", TeacherRecipe), *_names("student"), *options_of(Labels)}
-    said |= {"scheme", *options_of(scheme_card.named()), *options_of(Augmentation), *options_of(Compute)}
+    said = {
+        "method",
+        *_names("dataset"),
+        *_names("teacher", TeacherRecipe),
+        *_names("student"),
+        *options_of(LabelSubset),
+    }
+    said |= {"scheme", *options_of(scheme_card.selected_scheme()), *options_of(Augmentation), *options_of(Compute)}
     for line in refused:
         if line.split(" ", 1)[0] not in said:  # said elsewhere
-            st.error(plain(settings.in_labels(line)))
+            st.error(escape_markdown(settings.with_labels(line)))
     formula()
     epochs, seed, press = st.columns([1, 1, 4], gap="medium", vertical_alignment="bottom")
     with epochs:
         options.options(Recipe, only=("epochs",))
     with seed:
-        options.options(Basics, only=("seed",))
+        options.options(RunOptions, only=("seed",))
     with press, st.container(horizontal=True, vertical_alignment="bottom"):
-        pressed = button(
+        pressed = action_button(
             "Start training",
             type="primary",
             icon=":material/play_arrow:",
-            disabled=bool(refused or devices.refusal(config.compute.device)),
+            disabled=bool(refused or devices.device_error(config.compute.device)),
             shortcut="Ctrl+Enter",
-            on_click=partial_rerun.whole,
+            on_click=partial_rerun.full_rerun,
         )
         pace = st.segmented_control(
             "Pace", list(live_controls.PACES), default="Watch", required=True, key="pace",
             help="How fast you watch. It changes no number.",
         )  # fmt: skip
-        if st.button("Sweep this", icon=":material/grid_on:", type="tertiary", on_click=partial_rerun.whole):
+        if st.button("Sweep this", icon=":material/grid_on:", type="tertiary", on_click=partial_rerun.full_rerun):
             st.switch_page("pages/sweep.py", query_params=config.differences())
-    return acting().start(config, live_controls.PACES[str(pace)]) if pressed else None
+    return actions().start(config, live_controls.PACES[str(pace)]) if pressed else None
 
 
 @functools.lru_cache(maxsize=256)
-def _numbers(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None) -> tuple[cost.Footprint, float]:
+def _numbers(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None) -> tuple[cost.NetworkCost, float]:
     shape, classes = load(dataset).shape, len(load(dataset).classes)
     # Nothing is fetched to say what it would cost.
     build = (
-        functools.partial(taught[0].build, replace(taught[1], student=model.untaught()))
+        functools.partial(taught[0].build, replace(taught[1], student=model.without_pretrained()))
         if taught
-        else functools.partial(model.untaught().build, shape, classes)
+        else functools.partial(model.without_pretrained().build, shape, classes)
     )
     return cost.measure(build, shape), cost.latency(build, shape)
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kd_core.config.plan import BASELINE, LABELLED, STUDENT, Derived, Learner, Phase, kind_of
+from kd_core.config.plan import BASELINE, LABELLED, STUDENT, DerivedPlan, LearnerPlan, PhasePlan, kind_of
 from kd_core.config.recipe import COSINE
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.schemes import plan_of
 from pages.ui.text import plan, roles
-from pages.ui.text.plan import MOST, is_frozen, listed, taught
+from pages.ui.text.plan import MOST, is_frozen, join_names, teaching_clause
 
 MOST_COLUMNS = 5  # a longer chain is a stack in the middle
 BASE, MAIN, MADE, LAST = "base", "main", "made", "baseline"  # where in its column a network stands
@@ -47,7 +47,7 @@ class Column:
     nodes: list[Node] = field(default_factory=list)
 
 
-class Blueprint:
+class PlanGraph:
     """Columns of networks and the lines between them; what would be too much to draw is stacked."""
 
     def __init__(self, config: RunConfig) -> None:
@@ -73,40 +73,40 @@ class Blueprint:
         for _, own in learners:
             if own.begins_with:
                 self._edge("goes on", [earlier[own.begins_with]], own.role, "goes on")
-            if own.method is not None and own.method.asks_teacher:
+            if own.method is not None and own.method.uses_teacher:
                 self._edge("teaches", [self.latest[role] for role in own.teachers], own.role, _title(own))
         self._derive([own for phase in phases for own in phase.derived], column)
 
-    def _derive(self, every: list[Derived], column: Column) -> None:
+    def _derive(self, every: list[DerivedPlan], column: Column) -> None:
         beside = Column("", "")
         for own in every:
             self.latest[own.role] = f"{column.title} {own.role}"
-            of = listed([roles.called(role, self.names) for role in own.of])
-            what = f"{own.how}: {of}{plan.weighed(own.weights)}"
+            of = join_names([roles.in_sentence(role, self.names) for role in own.sources])
+            what = f"{own.how}: {of}{plan.weights_text(own.weights)}"
             node = Node(self.latest[own.role], self.names[own.role], kind_of(own), own.role, what)
             is_asked = is_frozen(own.role, self.phases)
             node.state, node.lane = ("frozen", MAIN) if is_asked else ("made, not trained", MADE)
             (beside if is_asked else column).nodes.append(node)
-            self._edge("made of", [self.latest[role] for role in own.of], own.role, "")
+            self._edge("made of", [self.latest[role] for role in own.sources], own.role, "")
         if beside.nodes:
             self.columns.append(beside)
 
-    def _node(self, phase: Phase, own: Learner) -> Node:
+    def _node(self, phase: PhasePlan, own: LearnerPlan) -> Node:
         is_asked = is_frozen(own.role, self.phases, self.phases.index(phase) + 1)
         return Node(
             self.latest[own.role], self.names[own.role], kind_of(own), own.role, own.model.label(),
             "learns, then frozen" if is_asked else "learns",
-            self._shown(phase, own), taught(self._named(own)),
+            self._shown(phase, own), teaching_clause(self._named(own)),
             LAST if kind_of(own) == BASELINE and not is_asked else MAIN,
-            own.method is not None and not own.method.asks_teacher,
+            own.method is not None and not own.method.uses_teacher,
         )  # fmt: skip
 
-    def _named(self, own: Learner) -> Learner:
+    def _named(self, own: LearnerPlan) -> LearnerPlan:
         """With its teachers as they are called here."""
-        teachers = tuple(role if role == own.role else roles.called(role, self.names) for role in own.teachers)
+        teachers = tuple(role if role == own.role else roles.in_sentence(role, self.names) for role in own.teachers)
         return dataclasses.replace(own, teachers=teachers)
 
-    def _base(self, learners: Sequence[Learner]) -> list[Node]:
+    def _base(self, learners: Sequence[LearnerPlan]) -> list[Node]:
         """The layers that several learners share, from the input to the end, and the lines to who goes on from them."""
         branches = [own for own in learners if own.trunk[0]]
         if not branches:
@@ -124,7 +124,7 @@ class Blueprint:
     def _edge(self, what: str, start: list[str], role: str, said: str) -> None:
         self.edges.append({"kind": what, "from": start, "to": self.latest[role], "said": said})
 
-    def _shown(self, phase: Phase, own: Learner) -> str:
+    def _shown(self, phase: PhasePlan, own: LearnerPlan) -> str:
         """What it sees, in very few words."""
         view, data = phase.view, self.data
         count, labelled = view.count(data), min(view.count(data), view.labels.count(data))
@@ -137,7 +137,7 @@ class Blueprint:
         said += f", {wrong:,} wrong" if wrong else ""
         if view.classes:
             names = [data.classes[number] for number in view.classes]
-            said += f", {names[0]} … {names[-1]} only" if len(names) > 2 else f", {listed(names)} only"
+            said += f", {names[0]} … {names[-1]} only" if len(names) > 2 else f", {join_names(names)} only"
         said += f", no {view.labels.omitted}" if view.labels.omitted in data.classes else ""
         is_more = own.sees != LABELLED and count > labelled
         return said + (f" + {count - labelled:,} {data.noun} without" if is_more else "")
@@ -170,15 +170,15 @@ class Blueprint:
         self.edges = list(kept.values())
 
 
-def _title(own: Learner) -> str:
+def _title(own: LearnerPlan) -> str:
     """What is written on the line to it: the method, and how several teachers speak as one."""
     assert own.method is not None
     if len(own.teachers) > 1:
-        return f"{own.method.title}, {plan.combined(own)}"
+        return f"{own.method.title}, {plan.combination_text(own)}"
     return own.method.title + ", from its own later layers" * own.is_self_taught
 
 
-def _groups(phases: Sequence[Phase]) -> Iterator[list[int]]:
+def _groups(phases: Sequence[PhasePlan]) -> Iterator[list[int]]:
     """Numbers of the phases, those together that need nothing of each other."""
     group: list[int] = []
     there: set[str] = set()
@@ -197,12 +197,12 @@ def _numbered(group: Sequence[int]) -> str:
     return f"Phase {first}" if first == last else f"Phases {first}–{last}"
 
 
-def _note(phases: Sequence[Phase]) -> str:
+def _note(phases: Sequence[PhasePlan]) -> str:
     first = phases[0]
     epochs = f"{first.recipe.epochs} epoch{'s' * (first.recipe.epochs != 1)}" + " each" * (len(phases) > 2)
     epochs += f" at most, until {100 * first.until:.0f} % are right" if first.until else ""
     epochs += ", the rate falling to 0" if first.recipe.schedule == COSINE else ""
-    return f"{listed([phase.name for phase in phases])} · {epochs}{', then kept' if first.is_kept else ''}"
+    return f"{join_names([phase.name for phase in phases])} · {epochs}{', then kept' if first.is_kept else ''}"
 
 
 def _span(titles: Sequence[str]) -> str:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import streamlit as st
 
 from kd_core.base.options import options_of
-from kd_core.base.registry import Member, find, members
+from kd_core.base.registry import Plugin, find_plugin, plugins
 from kd_core.schemes import FAMILIES, Scheme
-from pages.ui.app.errors import beside
-from pages.ui.text.escape import plain
+from pages.ui.app.errors import show_refusals
+from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import options as controls
 
 
 def choose(refused: list[str]) -> None:
     """The select box with the scheme's idea, what is wrong with it, and its options beside it."""
-    cls = named()
+    cls = selected_scheme()
     choice, options = st.columns(2, gap="medium")
     with choice:
-        controls.member("scheme", "schemes", "Who teaches whom", titles=titles())
-        beside(refused, {"scheme", *options_of(cls)})
-        st.caption(cls.idea)
+        controls.plugin_select("scheme", "schemes", "Who teaches whom", titles=titles())
+        show_refusals(refused, {"scheme", *options_of(cls)})
+        st.caption(cls.summary)
     with options:
         controls.options(cls, columns=2)
 
 
-def named() -> type[Scheme]:
+def selected_scheme() -> type[Scheme]:
     """The scheme that the settings name, whether or not it goes with the others."""
-    cls = find("schemes", st.session_state["settings"]["scheme"])
+    cls = find_plugin("schemes", st.session_state["settings"]["scheme"])
     assert issubclass(cls, Scheme)
     return cls
 
@@ -34,7 +34,7 @@ def named() -> type[Scheme]:
 def titles() -> dict[str, str]:
     """Every scheme by name, as it is listed: family by family, a family's namesake first."""
 
-    def is_namesake(cls: type[Member]) -> bool:
+    def is_namesake(cls: type[Plugin]) -> bool:
         return cls.title.lower() == cls.family
 
     def place(name: str) -> tuple[int, bool, str]:
@@ -42,7 +42,7 @@ def titles() -> dict[str, str]:
         family = FAMILIES.index(cls.family) if cls.family in FAMILIES else len(FAMILIES)
         return family, not is_namesake(cls), cls.title
 
-    found = members("schemes")
+    found = plugins("schemes")
     listed = {name: found[name] for name in sorted(found, key=place)}
     return {
         name: cls.title if is_namesake(cls) else f"{cls.family.capitalize()} · {cls.title}"
@@ -53,12 +53,14 @@ def titles() -> dict[str, str]:
 def about(cls: type[Scheme]) -> None:
     """What its class says beyond its idea, folded."""
     with st.expander("About this arrangement"):
-        st.markdown(f"**From** · {plain(cls.paper)}")
-        of = cls.compares
+        st.markdown(f"**From** · {escape_markdown(cls.paper)}")
+        of = cls.comparison
         among = of.among.format(omitted="the class left out")
         what = f"the share recognised of {among}, by" if among else f"the {of.measure} of"
         on = "" if among else f", {of.on}"
         st.markdown(
-            f"**The verdict** · compares {plain(what)} “{plain(of.role)}” ({plain(of.name)}) with that "
-            f"{'by' if among else 'of'} “{plain(of.control)}” ({plain(of.control_name)}){plain(on)}."
+            f"**The verdict** · compares {escape_markdown(what)} “{escape_markdown(of.role)}” "
+            f"({escape_markdown(of.name)}) with that "
+            f"{'by' if among else 'of'} “{escape_markdown(of.control)}” "
+            f"({escape_markdown(of.control_name)}){escape_markdown(on)}."
         )

@@ -18,8 +18,8 @@ from kd_core.analysis.error_analysis import (
     FIXED,
     FIXED_TEACHER,
     HARDEST,
-    Inspection,
-    luck,
+    ErrorAnalysis,
+    mcnemar_p_value,
 )
 from kd_core.analysis.replay import TEST
 from kd_core.base.options import options_of
@@ -27,32 +27,32 @@ from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.training.evaluation import extent
 from pages.ui import feed
 from pages.ui.browser import component
-from pages.ui.inspect.run_picker import Subject
-from pages.ui.inspect.url_state import Focus, look
-from pages.ui.text.escape import plain
+from pages.ui.inspect.run_picker import InspectedRun
+from pages.ui.inspect.url_state import InspectOptions, update_url
+from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys, tables
 
 SHOWN = 24  # cards
-HANDLE = options_of(Focus)["temperature"]
+HANDLE = options_of(InspectOptions)["temperature"]
 IN_SIGHT = 20  # classes whose bars are seen without scrolling
 SURE = 0.05  # what is rarer than that by luck is said to be no luck
 
 
-def summary(subject: Subject) -> None:
+def summary(subject: InspectedRun) -> None:
     """Sentences: who is right how often, and where the student differs from baseline and teacher."""
-    seen = subject.seen
+    seen = subject.inspection
     if len(seen.labels) < seen.total:
         st.caption(f"{len(seen.labels):,} of the {seen.total:,} {seen.split} examples, spread evenly over the split.")
     for reference, fixed, broke in ((BASELINE, FIXED, BROKE), (TEACHER, FIXED_TEACHER, BROKE_TEACHER)):
         if reference in seen.parts:
             with st.container(border=True, key=f"against {reference}"):
                 counts = (len(subject.group(group, STUDENT, None)) for group in (fixed, broke))
-                st.markdown(against(subject, reference, *counts))
+                st.markdown(comparison_sentence(subject, reference, *counts))
 
 
-def against(subject: Subject, reference: str, fixed: int, broke: int) -> str:
+def comparison_sentence(subject: InspectedRun, reference: str, fixed: int, broke: int) -> str:
     """The comparison with one network in words, with what chance alone would do."""
-    seen = subject.seen
+    seen = subject.inspection
     glyph, other = subject.look(reference)["glyph"], subject.title(reference).lower()
     lead = (
         f"**{subject.look(STUDENT)['glyph']} {subject.title(STUDENT)} fixed {fixed}, broke {broke}** of the "
@@ -61,7 +61,7 @@ def against(subject: Subject, reference: str, fixed: int, broke: int) -> str:
     )
     if not fixed + broke:
         return f"{lead} Both get the same examples right."
-    chance = luck(fixed, broke)
+    chance = mcnemar_p_value(fixed, broke)
     said = (
         "in less than one case in a thousand"
         if chance < 0.001
@@ -71,16 +71,16 @@ def against(subject: Subject, reference: str, fixed: int, broke: int) -> str:
     return f"{lead}." if chance < SURE else f"{lead}: these examples cannot tell them apart."
 
 
-def examples(subject: Subject, focus: Focus) -> None:
+def examples(subject: InspectedRun, focus: InspectOptions) -> None:
     """The groups with their counts, the cards of the chosen one, and one card close up."""
-    seen = subject.seen
+    seen = subject.inspection
     cell = focus.cell(seen.classes)
     groups = {name: subject.group(name, focus.of, cell) for name in _offered(subject)}
     wanted = focus.group if focus.group in groups else next(iter(groups))
     st.pills(
         "Show", list(groups), default=wanted, key=keys.key("group", wanted), required=True,
         format_func=lambda name: _label(subject, name, len(groups[name])),
-        on_change=lambda: look(group=keys.shown("group"), example=-1),
+        on_change=lambda: update_url(group=keys.current_value("group"), example=-1),
     )  # fmt: skip
     found = groups[wanted]
     st.caption(_told(subject, focus, wanted, len(found)))
@@ -90,29 +90,29 @@ def examples(subject: Subject, focus: Focus) -> None:
     chosen = focus.example if focus.example >= 0 else next(iter(shown), -1)
     _cards(subject, shown, chosen)
     if shown:
-        tables.kept(
-            f"{subject.name} {focus.of} {cell}", lambda: [_row(subject, at) for at in found], f"examples {wanted}",
+        tables.cached_numbers(
+            f"{subject.cache_key} {focus.of} {cell}", lambda: [_row(subject, at) for at in found], f"examples {wanted}",
             title="These examples as a table", alt="{count} examples with the answer of every network.",
         )  # fmt: skip
         st.subheader("One of them close up")
         _closeup(subject, focus, chosen)
 
 
-def behind(subject: Subject, focus: Focus) -> list[int]:
+def visible_examples(subject: InspectedRun, focus: InspectOptions) -> list[int]:
     """The examples that are shown now."""
-    found = subject.group(focus.group, focus.of, focus.cell(subject.seen.classes))[:SHOWN]
+    found = subject.group(focus.group, focus.of, focus.cell(subject.inspection.classes))[:SHOWN]
     return sorted({*found, focus.example} - {-1})
 
 
-def _offered(subject: Subject) -> list[str]:
-    parts = subject.seen.parts
+def _offered(subject: InspectedRun) -> list[str]:
+    parts = subject.inspection.parts
     compared = [FIXED, BROKE] if BASELINE in parts else []
     compared += [FIXED_TEACHER, BROKE_TEACHER] if TEACHER in parts else []
     return [*compared, HARDEST, ALL_WRONG, *([DISPUTED] if len(parts) > 1 else []), CELL]
 
 
-def _label(subject: Subject, name: str, count: int) -> str:
-    titles = {part: plain(subject.title(part).lower()) for part in subject.seen.parts}
+def _label(subject: InspectedRun, name: str, count: int) -> str:
+    titles = {part: escape_markdown(subject.title(part).lower()) for part in subject.inspection.parts}
     said = {
         FIXED: "Fixed, against the {baseline}", BROKE: "Broke, against the {baseline}",
         FIXED_TEACHER: "Fixed, against the {teacher}", BROKE_TEACHER: "Broke, against the {teacher}",
@@ -121,8 +121,8 @@ def _label(subject: Subject, name: str, count: int) -> str:
     return f"{said} · {count}"
 
 
-def _told(subject: Subject, focus: Focus, name: str, count: int) -> str:
-    seen = subject.seen
+def _told(subject: InspectedRun, focus: InspectOptions, name: str, count: int) -> str:
+    seen = subject.inspection
     student = subject.title(STUDENT).lower()
     cell = focus.cell(seen.classes)
     if name == CELL and cell is None:
@@ -142,68 +142,69 @@ def _told(subject: Subject, focus: Focus, name: str, count: int) -> str:
             ALL_WRONG: "Every network is wrong. A look at the label may be worth it.",
             DISPUTED: "Where the answers are farthest apart (Jensen-Shannon divergence at T = 1).",
         }[name]
-    return plain(f"{said} {_how_many(count)}")
+    return escape_markdown(f"{said} {_how_many(count)}")
 
 
 def _how_many(count: int) -> str:
     return f"The first {SHOWN} of {count} are shown." if count > SHOWN else ""
 
 
-def _cards(subject: Subject, shown: list[int], chosen: int) -> None:
+def _cards(subject: InspectedRun, shown: list[int], chosen: int) -> None:
     key = f"cards of {subject.row.id}"
-    data = subject.recall.data
+    data = subject.replay.data
     mounted: Any = component("cards")
     mounted(
         key=key,
         data={
-            "cards": _faces(subject.name, subject, tuple(shown)), "chosen": chosen,
+            "cards": _faces(subject.cache_key, subject, tuple(shown)), "chosen": chosen,
             "extent": extent(data) if data.is_planar else None,
-            "names": {part: subject.title(part) for part in subject.seen.parts},
+            "names": {part: subject.title(part) for part in subject.inspection.parts},
             "empty": f"There are no such {data.noun} in this run.",
         },
-        on_chosen_change=_heard(key, "chosen", lambda value: look(example=int(value))),
+        on_chosen_change=_heard(key, "chosen", lambda value: update_url(example=int(value))),
     )  # fmt: skip
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _faces(name: str, _subject: Subject, shown: tuple[int, ...]) -> list[dict[str, Any]]:  # noqa: ARG001
+def _faces(name: str, _subject: InspectedRun, shown: tuple[int, ...]) -> list[dict[str, Any]]:  # noqa: ARG001
     return [
-        {"at": at, "src": picture.src, "x": picture.x, "y": picture.y, "true": _subject.seen.classes[picture.label],
-         "said": [[part, _subject.seen.classes[top], share, top == picture.label]
-                  for part, (top, share) in _subject.seen.said(at).items()]}
+        {"at": at, "src": picture.src, "x": picture.x, "y": picture.y,
+         "true": _subject.inspection.classes[picture.label],
+         "said": [[part, _subject.inspection.classes[top], share, top == picture.label]
+                  for part, (top, share) in _subject.inspection.predictions(at).items()]}
         for at, picture in zip(shown, _pictures(_subject, shown), strict=True)
     ]  # fmt: skip
 
 
-def _pictures(subject: Subject, shown: tuple[int, ...]) -> list[thumbnails.Picture]:
-    of = thumbnails.of_test if subject.seen.split == TEST else thumbnails.of_validation
-    return of(subject.row.config.dataset, [subject.seen.rows[at] for at in shown])
+def _pictures(subject: InspectedRun, shown: tuple[int, ...]) -> list[thumbnails.Thumbnail]:
+    of = thumbnails.of_test if subject.inspection.split == TEST else thumbnails.of_validation
+    return of(subject.row.config.dataset, [subject.inspection.rows[at] for at in shown])
 
 
-def _row(subject: Subject, at: int) -> dict[str, Any]:
-    seen = subject.seen
+def _row(subject: InspectedRun, at: int) -> dict[str, Any]:
+    seen = subject.inspection
     row: dict[str, Any] = {f"{seen.split} example": seen.rows[at], "true class": seen.classes[int(seen.labels[at])]}
-    for part, (top, share) in seen.said(at).items():
+    for part, (top, share) in seen.predictions(at).items():
         row |= {subject.title(part): seen.classes[top], f"{subject.title(part)}, certainty": round(share, 4)}
     return row
 
 
-def _closeup(subject: Subject, focus: Focus, at: int) -> None:
+def _closeup(subject: InspectedRun, focus: InspectOptions, at: int) -> None:
     """Mirrored bars of one example under a temperature handle."""
-    seen = subject.seen
+    seen = subject.inspection
     (picture,) = _pictures(subject, (at,))
     key = f"close up of {subject.row.id}"
-    order = subject.told(f"order {at}", lambda: _in_order(seen, at, picture.label))
-    logits = subject.told(f"logits {at}", lambda: seen.own_logits(at))
+    order = subject.cached(f"order {at}", lambda: _in_order(seen, at, picture.label))
+    logits = subject.cached(f"logits {at}", lambda: seen.own_logits(at))
     frame = {"moment": 0, "logits": {part: [[own[k] for k in order]] for part, own in logits.items()}}
     title = f"{seen.split.capitalize()} example {seen.rows[at]}, true class {seen.classes[picture.label]}"
     label = order.index(picture.label)
     feed.mount(
-        "bars", f"inspected {subject.name} {at}", [frame], key=key,
+        "bars", f"inspected {subject.cache_key} {at}", [frame], key=key,
         classes=[seen.classes[k] for k in order], temperatures=[HANDLE.low, HANDLE.high], temperature=focus.temperature,
         roles=seen.parts, names={part: subject.title(part) for part in seen.parts}, image=0,
         images=[{"src": picture.src, "x": picture.x, "y": picture.y, "label": label, "title": title}],
-        on_temperature_change=_heard(key, "temperature", lambda value: look(temperature=float(value))),
+        on_temperature_change=_heard(key, "temperature", lambda value: update_url(temperature=float(value))),
         on_image_change=lambda: None,
     )  # fmt: skip
     tables.numbers(
@@ -212,8 +213,8 @@ def _closeup(subject: Subject, focus: Focus, at: int) -> None:
     )  # fmt: skip
 
 
-def _answers(subject: Subject, at: int, temperature: float) -> list[dict[str, Any]]:
-    seen = subject.seen
+def _answers(subject: InspectedRun, at: int, temperature: float) -> list[dict[str, Any]]:
+    seen = subject.inspection
     logits, soft = seen.own_logits(at), seen.softened(at, temperature)
     return [
         {"class": name}
@@ -223,7 +224,7 @@ def _answers(subject: Subject, at: int, temperature: float) -> list[dict[str, An
     ]
 
 
-def _in_order(seen: Inspection, at: int, label: int) -> list[int]:
+def _in_order(seen: ErrorAnalysis, at: int, label: int) -> list[int]:
     """The classes as the data have them; of very many first the true one, then those that the networks find likeliest
     at T = 1, whatever T is: else what matters would be scrolled out of sight."""
     everyone = range(len(seen.classes))

@@ -12,85 +12,86 @@ import streamlit as st
 
 from kd_core.analysis.error_analysis import DIFFERENCE
 from kd_core.config.plan import BASELINE, STUDENT
-from pages.ui.inspect.run_picker import Subject
-from pages.ui.inspect.url_state import COUNTS, SHARES, Focus, look, look_at_cell
+from pages.ui.inspect.run_picker import InspectedRun
+from pages.ui.inspect.url_state import COUNTS, SHARES, InspectOptions, select_cell, update_url
 from pages.ui.widgets import charts, keys, tables
-from pages.ui.widgets.color_scales import DIVERGING, SCALES, readable, shade
+from pages.ui.widgets.color_scales import DIVERGING, SCALES, colour_at, text_colour
 
 NUMBERED = 12  # classes whose cells have room for a number
 SQUARE = 100  # classes that a matrix shows; of more only those that occur
 LISTED = 200  # rows of the table of mistakes
 
 
-def matrices(subject: Subject, focus: Focus) -> None:
+def matrices(subject: InspectedRun, focus: InspectOptions) -> None:
     """One heat map for each network and one for student − baseline, two abreast; a click chooses a cell."""
-    seen = subject.seen
+    seen = subject.inspection
     st.segmented_control(
         "Cells show", (COUNTS, SHARES), default=focus.measure, key=keys.key("measure", focus.measure), required=True,
         format_func={COUNTS: "Examples", SHARES: "Share of the true class"}.__getitem__,
-        on_change=lambda: look(measure=keys.shown("measure")),
+        on_change=lambda: update_url(measure=keys.current_value("measure")),
     )  # fmt: skip
-    shown = subject.told("classes that occur", lambda: _shown(subject))
+    shown = subject.cached("classes that occur", lambda: _shown(subject))
     offered = [*seen.parts, *([DIFFERENCE] if BASELINE in seen.parts else [])]
     for first in range(0, len(offered), 2):
         for column, of in zip(st.columns(2, gap="medium"), offered[first : first + 2], strict=False):
             with column:
                 _heading(subject, of)
-                if subject.told(f"is empty {of}", functools.partial(_is_empty, subject, of)):
+                if subject.cached(f"is empty {of}", functools.partial(_is_empty, subject, of)):
                     st.caption("No difference: both give every class the same answers equally often.")
                     continue
                 cell = focus.cell(seen.classes) if focus.of == of else None
-                charts.kept(
-                    f"matrix {of} {focus.measure} {cell} {subject.name}",
+                charts.cached_chart(
+                    f"matrix {of} {focus.measure} {cell} {subject.cache_key}",
                     functools.partial(_matrix, subject, focus, of, shown), _named(subject, of),
-                    subject.told(f"words {of}", functools.partial(_in_words, subject, of)),
+                    subject.cached(f"words {of}", functools.partial(_in_words, subject, of)),
                     height=max(300, min(480, 110 + 34 * len(shown))), on_select=_clicked(subject, of),
                     selection_mode="points",
                 )  # fmt: skip
     if len(shown) < len(seen.classes):
         st.caption(f"{len(shown)} of {len(seen.classes)} classes: those that occur among the labels and the answers.")
     _cell_boxes(subject, focus, offered)
-    tables.kept(
-        subject.name, lambda: _cells(subject), "confusions", title="Confusions as a table, the most frequent first",
+    tables.cached_numbers(
+        subject.cache_key, lambda: _cells(subject), "confusions",
+        title="Confusions as a table, the most frequent first",
         is_shown=lambda cell: bool(cell["true class"] != cell["answer"]), most=LISTED,
         alt="The {count} most frequent confusions by network.",
     )  # fmt: skip
 
 
-def name_of(subject: Subject, of: str) -> str:
+def matrix_title(subject: InspectedRun, of: str) -> str:
     """A matrix as a heading."""
     if of == DIFFERENCE:
         return f"◐ {subject.title(STUDENT)} − {subject.title(BASELINE).lower()}"
     return f"{subject.look(of)['glyph']} {subject.title(of)}, {subject.accuracy(of):.1%} right"
 
 
-def _named(subject: Subject, of: str) -> str:
-    return f"matrix {of} {subject.name}"
+def _named(subject: InspectedRun, of: str) -> str:
+    return f"matrix {of} {subject.cache_key}"
 
 
-def _heading(subject: Subject, of: str) -> None:
-    glyph, name = name_of(subject, of).split(" ", 1)
+def _heading(subject: InspectedRun, of: str) -> None:
+    glyph, name = matrix_title(subject, of).split(" ", 1)
     charts.heading(glyph, name, "" if of == DIFFERENCE else subject.look(of)[charts.theme()])
 
 
-def _is_empty(subject: Subject, of: str) -> bool:
-    return not any(n for row in subject.seen.counts(of) for n in row)
+def _is_empty(subject: InspectedRun, of: str) -> bool:
+    return not any(n for row in subject.inspection.counts(of) for n in row)
 
 
-def _shown(subject: Subject) -> list[int]:
+def _shown(subject: InspectedRun) -> list[int]:
     """The classes of the matrices: all of them, or those that occur."""
-    seen = subject.seen
+    seen = subject.inspection
     if len(seen.classes) <= SQUARE:
         return list(range(len(seen.classes)))
     found = {*seen.labels.tolist()}.union(*(seen.answers(part).tolist() for part in seen.parts))
     return sorted(found)
 
 
-def _matrix(subject: Subject, focus: Focus, of: str, shown: list[int]) -> go.Figure:
-    seen, theme = subject.seen, charts.theme()
+def _matrix(subject: InspectedRun, focus: InspectOptions, of: str, shown: list[int]) -> go.Figure:
+    seen, theme = subject.inspection, charts.theme()
     is_share, is_difference = focus.measure == SHARES, of == DIFFERENCE
     counts, shares = seen.counts(of), seen.shares(of)
-    names = [charts.literal(seen.classes[k]) for k in shown]
+    names = [charts.escape_html(seen.classes[k]) for k in shown]
     values = [[(shares if is_share else counts)[i][j] for j in shown] for i in shown]
     parts = [STUDENT, BASELINE] if is_difference else seen.parts
     top = max([abs(counts[i][j]) for i in shown for j in shown] if is_difference else
@@ -112,9 +113,10 @@ def _matrix(subject: Subject, focus: Focus, of: str, shown: list[int]) -> go.Fig
     written = go.Scatter(
         x=[names[c] for _, c in spots], y=[names[r] for r, _ in spots], mode="text", hoverinfo="skip",
         text=[_written(values[r][c], is_share, is_difference) for r, c in spots],
-        textfont={"size": 12 if len(shown) <= 6 else 10, "color": [readable(shade(scale, place)) for place in places]},
+        textfont={"size": 12 if len(shown) <= 6 else 10,
+                  "color": [text_colour(colour_at(scale, place)) for place in places]},
     )  # fmt: skip
-    drawn = charts.flat(
+    drawn = charts.small_figure(
         heat, *([written] if has_numbers else []), _handles(subject, of, shown, names), showlegend=False
     )
     drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
@@ -125,13 +127,13 @@ def _matrix(subject: Subject, focus: Focus, of: str, shown: list[int]) -> go.Fig
     drawn.update_yaxes(title="true class", range=[len(shown) - 0.5, -0.5], **axis)
     cell = focus.cell(seen.classes)
     if cell and focus.of == of and set(cell) <= set(shown):
-        charts.framed(drawn, shown.index(cell[0]), shown.index(cell[1]), 3 if has_numbers else 1.5)
+        charts.frame_cell(drawn, shown.index(cell[0]), shown.index(cell[1]), 3 if has_numbers else 1.5)
     return drawn
 
 
-def _handles(subject: Subject, of: str, shown: list[int], names: list[str]) -> go.Scatter:
+def _handles(subject: InspectedRun, of: str, shown: list[int], names: list[str]) -> go.Scatter:
     """Invisible markers over the cells: a heat map tells nobody that it was clicked."""
-    seen = subject.seen
+    seen = subject.inspection
     counts, shares = seen.counts(of), seen.shares(of)
     spots = [(r, c) for r in range(len(shown)) for c in range(len(shown)) if counts[shown[r]][shown[c]]]
     told = (
@@ -176,31 +178,31 @@ def _written(value: float, is_share: bool, is_difference: bool) -> str:
     return f"{sign}{100 * size:.0f}%" if is_share else f"{sign}{size:.0f}"
 
 
-def _clicked(subject: Subject, of: str) -> Callable[[], None]:
+def _clicked(subject: InspectedRun, of: str) -> Callable[[], None]:
     def callback() -> None:
         points = st.session_state[f"chart {_named(subject, of)}"].selection.points
         if points:
             row, column = points[0]["customdata"]
-            look_at_cell(of, subject.seen.classes[row], subject.seen.classes[column])
+            select_cell(of, subject.inspection.classes[row], subject.inspection.classes[column])
 
     return callback
 
 
-def _cell_boxes(subject: Subject, focus: Focus, offered: list[str]) -> None:
+def _cell_boxes(subject: InspectedRun, focus: InspectOptions, offered: list[str]) -> None:
     """The same choice without a mouse."""
-    classes = ["none", *subject.seen.classes]
+    classes = ["none", *subject.inspection.classes]
     wanted = {"cell of": focus.of, "cell true": focus.true_class, "cell answered": focus.answered}
 
     def choose() -> None:
-        of, true, answered = (keys.shown(name) for name in wanted)
+        of, true, answered = (keys.current_value(name) for name in wanted)
         if "none" in (true, answered):
-            look(of=of, true_class=true, answered=answered)
+            update_url(of=of, true_class=true, answered=answered)
         else:
-            look_at_cell(of, true, answered)
+            select_cell(of, true, answered)
 
     st.caption("Click a cell, or choose it here: its examples appear below.")
     columns = st.columns(3)
-    names = {of: name_of(subject, of).split(", ")[0] for of in offered}
+    names = {of: matrix_title(subject, of).split(", ")[0] for of in offered}
     boxes = (("Matrix", offered), ("True class", classes), ("Answer", classes))
     for column, (label, choices), (name, value) in zip(columns, boxes, wanted.items(), strict=True):
         column.selectbox(
@@ -209,9 +211,9 @@ def _cell_boxes(subject: Subject, focus: Focus, offered: list[str]) -> None:
         )  # fmt: skip
 
 
-def _cells(subject: Subject) -> list[dict[str, Any]]:
+def _cells(subject: InspectedRun) -> list[dict[str, Any]]:
     """All cells that anybody's answers fill."""
-    seen = subject.seen
+    seen = subject.inspection
     counts = {part: seen.counts(part) for part in seen.parts}
     rows = []
     size = range(len(seen.classes))
@@ -223,11 +225,11 @@ def _cells(subject: Subject) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row[student], -sum(n for n in row.values() if isinstance(n, int))))
 
 
-def _in_words(subject: Subject, of: str) -> str:
-    seen, counts = subject.seen, subject.seen.counts(of)
+def _in_words(subject: InspectedRun, of: str) -> str:
+    seen, counts = subject.inspection, subject.inspection.counts(of)
     size = range(len(seen.classes))
     off = [(counts[i][j], i, j) for i in size for j in size if i != j and counts[i][j]]
-    what = f"Confusion matrix, {name_of(subject, of)[2:]}"
+    what = f"Confusion matrix, {matrix_title(subject, of)[2:]}"
     if not off:
         return f"{what}. No two classes are confused."
     if of == DIFFERENCE:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from kd_core.store.store import Run
-from pages.ui.inspect.url_state import Focus, look
+from pages.ui.inspect.url_state import InspectOptions, update_url
 from pages.ui.run import live_view
 
 
-def replay(row: Run, focus: Focus) -> None:
+def show_surfaces(row: Run, focus: InspectOptions) -> None:
     """Every stored look at the plane: more than there are epochs whose weights were kept."""
     key = f"scrubber of {row.id}"
 
     def remember() -> None:
         picked = getattr(st.session_state.get(key), "picked", None)
         if picked is not None:
-            look(moment=int(picked))
+            update_url(moment=int(picked))
 
     live_view.follow(
         row, False, panels=("surfaces",), has_controls=False,

@@ -7,23 +7,23 @@ import functools
 
 import streamlit as st
 
-from kd_core.analysis.diagnosis import Finding, diagnose, examined
+from kd_core.analysis.diagnosis import Finding, diagnose, features_of_run
 from kd_core.analysis.verdict import Verdict
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.app import settings
-from pages.ui.app.actions import acting, button
-from pages.ui.app.errors import spared
+from pages.ui.app.actions import action_button, actions
+from pages.ui.app.errors import catch_errors
 from pages.ui.run import live_controls, verdict
 
 NOTHING = "None of the usual reasons shows in this run’s numbers."
 HINT = "Each button starts this run again with that one setting changed. Nothing else differs."
 
 
-@spared
+@catch_errors
 def card(row: Run) -> None:
     """For a run that was completed: open where the student did not win beyond luck, else on request."""
-    found, family = verdict.of_family(row)
+    found, family = verdict.family_verdict(row)
     if row.state != manager.COMPLETED or found is None or not row.test:
         return
     has_won = found.outcome in ("gain", "alone")
@@ -33,7 +33,7 @@ def card(row: Run) -> None:
     is_open = found.outcome != "single" or (found.gain or 0) <= 0
     with st.expander(_title(found), expanded=is_open, icon=":material/stethoscope:"):
         siblings = tuple(run.id for run in family if run.state == manager.COMPLETED and run.id != row.id)
-        reasons = _findings(row.id, manager.shared().store.rewinds(row.id), siblings)
+        reasons = _findings(row.id, manager.get_manager().store.rewinds(row.id), siblings)
         if not reasons:
             st.markdown(NOTHING)
             return
@@ -55,7 +55,7 @@ def _reason(row: Run, reason: Finding) -> None:
         st.markdown(f"**{reason.sentence}**")
         st.caption(f"{reason.evidence}. This is {reason.certainty}.")
     with tried:
-        if reason.changes and button(
+        if reason.changes and action_button(
             reason.remedy, icon=":material/play_arrow:", key=f"remedy for {reason.name}", width="stretch"
         ):
             start(row, reason)
@@ -64,7 +64,7 @@ def _reason(row: Run, reason: Finding) -> None:
 def start(row: Run, reason: Finding) -> None:
     """Starts the changed run and shows it, with its settings in the form."""
     pace = live_controls.PACES[str(st.session_state.get("pace") or "Watch")]
-    run = acting().start(row.config.with_flat(**reason.changes), pace)
+    run = actions().start(row.config.with_flat(**reason.changes), pace)
     kept = {name: value for name, value in st.query_params.items() if name in settings.RESERVED}
     st.query_params.from_dict({**kept, "run": run})
     st.rerun()
@@ -73,6 +73,6 @@ def start(row: Run, reason: Finding) -> None:
 @functools.lru_cache(maxsize=64)  # the networks are asked again about what they were shown: not at every draw
 def _findings(run: str, rewinds: int, siblings: tuple[str, ...]) -> tuple[Finding, ...]:  # noqa: ARG001
     """``rewinds`` is part of the key: what is said again is not always the same."""
-    store = manager.shared().store
+    store = manager.get_manager().store
     rows = [found for each in (run, *siblings) if (found := store.run(each)) is not None]
-    return tuple(diagnose(examined(store, rows[0], rows[1:])))
+    return tuple(diagnose(features_of_run(store, rows[0], rows[1:])))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kd_core.base.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Switched, Validated
-from kd_core.base.registry import members
+from kd_core.base.registry import plugins
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.methods import Method
 from kd_core.runs import manager
@@ -26,7 +26,7 @@ DASHES = ("9px,5px", "3px,3px", "14px,4px,3px,4px", "2px,6px")  # parts from the
 
 
 @dataclass(frozen=True)
-class _Course:
+class _PhaseScale:
     """A phase as its curves need it: steps per point, steps per epoch, and by role the epochs learned before it."""
 
     every: int
@@ -34,7 +34,7 @@ class _Course:
     starts: dict[str, int]  # of those whose loss is drawn
 
 
-class Reel:
+class RunFrames:
     """The frames of one run so far, one list per component, and the facts that a page wants to say."""
 
     def __init__(self, run: str, rewinds: int) -> None:
@@ -63,15 +63,15 @@ class Reel:
         self._read = 0
         self._waiting: dict[str, list[float]] = {}  # by curve, of the steps not yet a point: their sum and their number
         self._weighted: dict[str, float] = {}  # 0 for every weighted curve so far
-        self._courses: dict[str, _Course] = {}
+        self._courses: dict[str, _PhaseScale] = {}
         self._lock = threading.Lock()
 
-    def update(self) -> Reel:
+    def update(self) -> RunFrames:
         """Reads what the run has said since the last call."""
         with self._lock:
-            store = manager.shared().store
+            store = manager.get_manager().store
             chunks: dict[str, tuple[list[float], list[float]]] = {}
-            for number, event in store.said(self.run, after=self._read):
+            for number, event in store.iter_events(self.run, after=self._read):
                 self._read = number
                 self._take(event, chunks)
             self.curves += [{"series": key, "x": x, "y": y} for key, (x, y) in chunks.items()]
@@ -119,8 +119,8 @@ class Reel:
 
     def _compare(self) -> None:
         """The pupil that the verdict speaks of, whose loss is drawn part by part, and what everybody is called."""
-        row = manager.shared().store.run(self.run)
-        taught = roles.pupils(row.config) if row else []
+        row = manager.get_manager().store.run(self.run)
+        taught = roles.taught_learners(row.config) if row else []
         self._main = taught[0].role if taught else STUDENT
         if row:
             self._names = roles.titles(row.config)
@@ -130,7 +130,7 @@ class Reel:
         self.is_alone = len(taught) < 2 and self._main == STUDENT
 
     @property
-    def main(self) -> str:
+    def main_title(self) -> str:
         """As a heading, whose loss is drawn part by part."""
         return self._named(self._main or STUDENT)
 
@@ -153,13 +153,13 @@ class Reel:
                     self._point(chunks, key, role, x, waiting[0] / waiting[1])
                     waiting[:] = [0.0, 0]
 
-    def _course(self, name: str) -> _Course:
+    def _course(self, name: str) -> _PhaseScale:
         """Found once for each phase: a long run is read step by step."""
         phase = self._phase(name)
         every = -(-phase.epochs * phase.steps_per_epoch // POINTS)
         drawn = [role for role, kind in self._kinds.items() if kind != TEACHER]
         starts = {role: self._start(role, phase) for role in drawn}
-        return self._courses.setdefault(name, _Course(every, phase.steps_per_epoch, starts))
+        return self._courses.setdefault(name, _PhaseScale(every, phase.steps_per_epoch, starts))
 
     def _parts(self, role: str, parts: dict[str, list[float]]) -> dict[str, float]:
         """Raw and weighted values by curve; a part has no weighted curve until it has a weight."""
@@ -227,21 +227,21 @@ class Reel:
 @functools.cache
 def _from_labels() -> frozenset[str]:
     """Parts of a loss that come from the labels; every other one comes from the teacher."""
-    classes = (cls for cls in members("methods").values() if issubclass(cls, Method))
-    return frozenset(part for cls in classes for part in cls.from_labels)
+    classes = (cls for cls in plugins("methods").values() if issubclass(cls, Method))
+    return frozenset(part for cls in classes for part in cls.teacher_free_parts)
 
 
-_reels: OrderedDict[str, Reel] = OrderedDict()
+_reels: OrderedDict[str, RunFrames] = OrderedDict()
 _lock = threading.Lock()
 
 
-def reel(run: str) -> Reel:
+def run_frames(run: str) -> RunFrames:
     """The up-to-date reel of a run."""
     with _lock:
-        rewinds = manager.shared().store.rewinds(run)
+        rewinds = manager.get_manager().store.rewinds(run)
         found = _reels.pop(run, None)
         if found is None or found.rewinds != rewinds:  # it goes on from a checkpoint: its end is said again
-            found = Reel(run, rewinds)
+            found = RunFrames(run, rewinds)
         _reels[run] = found
         while len(_reels) > LATEST:
             _reels.popitem(last=False)

@@ -7,18 +7,18 @@ import threading
 
 import streamlit as st
 
-from kd_core.analysis.replay import Moment, Recall
+from kd_core.analysis.replay import Replay, WeightSnapshot
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.runs import manager
 from kd_core.store.store import Run
-from pages.ui.app.actions import acting, button, unasked
-from pages.ui.app.errors import spared
+from pages.ui.app.actions import action_button, actions, start_automatically
+from pages.ui.app.errors import catch_errors
 from pages.ui.run import annotations as labels
 from pages.ui.run import history, live_view, trash
-from pages.ui.run.frames import reel
-from pages.ui.temperature.url_state import look
-from pages.ui.text.summaries import in_short
+from pages.ui.run.frames import run_frames
+from pages.ui.temperature.url_state import update_url
+from pages.ui.text.summaries import method_summary
 from pages.ui.widgets import keys
 
 DATASET = "digits"  # its suggested settings are the run of a newcomer
@@ -27,13 +27,13 @@ _lock = threading.Lock()
 _begun: list[str] = []
 
 
-def chosen() -> Run | None:
+def selected_run() -> Run | None:
     """A run whose weights were kept, or None while the page says why there is none."""
-    shared = manager.shared()
+    shared = manager.get_manager()
     wanted = st.query_params.get("run")
     row = shared.store.run(wanted) if wanted else _usual()
     if wanted and row is None:
-        trash.missing(wanted)
+        trash.show_missing(wanted)
     elif row and not row.is_readable:
         st.error("This run needs a method, a network or data that this installation does not have. Choose another one.")
     elif row and not shared.store.with_weights([row.id]):
@@ -44,11 +44,11 @@ def chosen() -> Run | None:
     else:
         _nothing_yet()
         return None
-    choice(None)
+    run_picker(None)
     return None
 
 
-def choice(row: Run | None) -> None:
+def run_picker(row: Run | None) -> None:
     """A select box of the newest runs."""
     rows = _newest()
     if row and row.id not in {one.id for one in rows}:
@@ -68,21 +68,23 @@ def _names(rows: list[Run]) -> dict[str, str]:
     """What tells runs apart first; two of the same name cannot both be chosen, so they get their id."""
     names = {}
     for row in rows:
-        config = row.listed or row.config
+        config = row.available_config or row.config
         what = f"{config.dataset.title}, {config.teacher.label()} → {config.student.label()}, seed {config.seed}"
-        names[row.id] = labels.called(row, f"{what} · {_when(row)} · {in_short(config.method)}", labels.SHORT)
+        names[row.id] = labels.display_name(
+            row, f"{what} · {_when(row)} · {method_summary(config.method)}", labels.SHORT
+        )
     taken = list(names.values())
     return {run: name if taken.count(name) == 1 else f"{name} · {run[:4]}" for run, name in names.items()}
 
 
 def _choose() -> None:
-    if (run := keys.shown("specimen")) != st.query_params.get("run"):
+    if (run := keys.current_value("specimen")) != st.query_params.get("run"):
         st.query_params.from_dict({"run": run})
 
 
-def epoch(recall: Recall, moment: Moment, is_active: bool) -> None:
+def epoch_picker(recall: Replay, moment: WeightSnapshot, is_active: bool) -> None:
     """The epochs whose weights were kept."""
-    moments = recall.moments
+    moments = recall.snapshots
     if len(moments) < 2:
         return
     st.select_slider(
@@ -92,12 +94,12 @@ def epoch(recall: Recall, moment: Moment, is_active: bool) -> None:
 
 
 def _choose_epoch(last: int) -> None:
-    epoch = keys.shown("epoch")
-    look(epoch=-1 if epoch == last else epoch)
+    epoch = keys.current_value("epoch")
+    update_url(epoch=-1 if epoch == last else epoch)
 
 
 def _usual() -> Run | None:
-    store = manager.shared().store
+    store = manager.get_manager().store
     seen = store.run(st.session_state.get("seen", ""))
     if seen:
         return seen
@@ -109,10 +111,10 @@ def _usual() -> Run | None:
 
 def _newest() -> list[Run]:
     """Of the newest runs those whose weights were kept, newest first."""
-    store = manager.shared().store
+    store = manager.get_manager().store
     rows = store.runs(SHOWN)
     kept = store.with_weights(row.id for row in rows)
-    return [row for row in rows if row.id in kept and row.listed]
+    return [row for row in rows if row.id in kept and row.available_config]
 
 
 def _may_begin() -> bool:
@@ -121,10 +123,10 @@ def _may_begin() -> bool:
 
 def _first() -> Run | None:
     """The run of a newcomer: begun by the first visitor of a server, all others attach to it."""
-    shared = manager.shared()
+    shared = manager.get_manager()
     with _lock:
         if not _begun and _may_begin():
-            _begun.append(unasked(from_flat({"dataset": DATASET})))
+            _begun.append(start_automatically(from_flat({"dataset": DATASET})))
     return shared.store.run(_begun[0]) if _begun and _may_begin() else None
 
 
@@ -137,9 +139,9 @@ def _nothing_yet() -> None:
 
 def _without_weights(row: Run) -> None:
     """A run that has just begun, or one from before weights were kept."""
-    status = manager.shared().status(row.id)
+    status = manager.get_manager().status(row.id)
     if status and status.is_active:
-        st.fragment(spared(_wait), run_every=0.5, key=f"waiting for {row.id}")(row.id)
+        st.fragment(catch_errors(_wait), run_every=0.5, key=f"waiting for {row.id}")(row.id)
         return
     if row.state in (manager.INTERRUPTED, manager.STOPPED):
         history.outcome(row)
@@ -148,16 +150,16 @@ def _without_weights(row: Run) -> None:
         "No weights of this run were kept, so its networks cannot be asked any more: it is older than this page, or "
         "its networks are too large. Trained again with the same settings it gives the same numbers."
     )
-    if button("Train it again", type="primary", icon=":material/replay:"):
-        st.query_params.from_dict({"run": acting().start(row.config)})
+    if action_button("Train it again", type="primary", icon=":material/replay:"):
+        st.query_params.from_dict({"run": actions().start(row.config)})
         st.rerun()
 
 
 def _wait(run: str) -> None:
-    status = manager.shared().status(run)
-    if status is None or not status.is_active or manager.shared().store.with_weights([run]):
+    status = manager.get_manager().status(run)
+    if status is None or not status.is_active or manager.get_manager().store.with_weights([run]):
         st.rerun()
-    live_view.progress(status, reel(run))
+    live_view.progress(status, run_frames(run))
 
 
 def _when(row: Run) -> str:

@@ -8,20 +8,20 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.analysis.verdict import Verdict, verdict
-from kd_core.config.comparison import SEEDS
-from kd_core.config.plan import STUDENT, TEACHER, behind
+from kd_core.config.comparison import DEFAULT_SEEDS
+from kd_core.config.plan import STUDENT, TEACHER, dependencies
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.runs import manager
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.store import Run
-from pages.ui.app.actions import acting, button
-from pages.ui.app.errors import spared
+from pages.ui.app.actions import action_button, actions
+from pages.ui.app.errors import catch_errors
 from pages.ui.browser.palette import ROLES, Theme
-from pages.ui.run.frames import Reel, reel
+from pages.ui.run.frames import RunFrames, run_frames
 from pages.ui.text import plan, roles
-from pages.ui.text.durations import waiting
-from pages.ui.text.escape import plain
+from pages.ui.text.durations import queue_position
+from pages.ui.text.escape import escape_markdown
 
 UNEQUAL = (
     "What is compared here is not trained side by side, so a run that was stopped or changed by hand compares unequal "
@@ -31,87 +31,87 @@ NOTHING = "nothing itself"  # of networks made of others
 ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
 
 
-def of_family(row: Run) -> tuple[Verdict | None, list[Run]]:
+def family_verdict(row: Run) -> tuple[Verdict | None, list[Run]]:
     """The verdict over all finished seeds of a run's family, and the family itself, unfinished ones included.
 
     A run that was stopped, failed or changed by hand stands for itself alone.
     """
     if row.state != manager.COMPLETED or was_changed(row):
-        if row.test and not roles.is_side_by_side(row.config):
+        if row.test and not roles.in_same_phase(row.config):
             return Verdict("alone", UNEQUAL), []
         return (verdict([row.test], comparison_of(row.config)) if row.test else None), []
-    family = manager.shared().store.siblings(row.family)
+    family = manager.get_manager().store.siblings(row.family)
     tests = [run.test for run in family if run.test and run.state == manager.COMPLETED]
     return verdict(tests, comparison_of(row.config)), family
 
 
 def was_changed(row: Run) -> bool:
     """Somebody turned a live option while it trained."""
-    return manager.shared().store.was_changed(row.id)
+    return manager.get_manager().store.was_adjusted(row.id)
 
 
-def say(row: Run) -> None:
+def show_verdict(row: Run) -> None:
     """The sentence, with what each network saw. Its icon goes up or down with the student, never red or green."""
-    found, _ = of_family(row)
+    found, _ = family_verdict(row)
     if found is not None:
         with st.container(border=True, key="verdict"):
             st.markdown(f"{ICONS.get(found.outcome, ':material/balance:')} **{found.sentence}**")
-            st.caption(f"{what_they_saw(row)} {what_it_took(row.config)}")
+            st.caption(f"{training_data_sentence(row)} {what_it_took(row.config)}")
 
 
-def what_they_saw(row: Run) -> str:
+def training_data_sentence(row: Run) -> str:
     """What every comparison must be read with."""
-    prepared, names = reel(row.id).prepared, roles.titles(row.config)
+    prepared, names = run_frames(row.id).prepared, roles.titles(row.config)
     clauses: dict[str, list[str]] = {}
     for network in prepared.networks if prepared else []:
-        clauses.setdefault(network.saw, []).append(roles.called(network.role, names))
+        clauses.setdefault(network.saw, []).append(roles.in_sentence(network.role, names))
     return " ".join(f"{_listed(names)} saw {clause}." for clause, names in clauses.items() if clause != NOTHING)
 
 
 def what_it_took(config: RunConfig) -> str:
     """Where more was trained than one teacher and one student: which networks, and how many for the other side."""
-    of, phases, names = config.scheme.compares, plan_of(config), roles.titles(config)
+    of, phases, names = config.scheme.comparison, plan_of(config), roles.titles(config)
     trained = [own.role for phase in phases for own in phase.learners if not own.trunk[0]]
-    if not {of.role, of.control} <= {own.role for phase in phases for own in phase.everyone}:
+    if not {of.role, of.control} <= {own.role for phase in phases for own in phase.networks}:
         return ""
-    mine, other = behind(phases, of.role), behind(phases, of.control) & set(trained)
+    mine, other = dependencies(phases, of.role), dependencies(phases, of.control) & set(trained)
     counted = [role for role in dict.fromkeys(trained) if role in mine or role not in other]
     if len(set(counted) - {TEACHER}) <= len(other):
         return ""
-    said = plan.together([roles.called(role, names) for role in counted])
+    said = plan.join_roles([roles.in_sentence(role, names) for role in counted])
     return f"{len(counted)} trainings in all: {said}; {_the(of.control, names)} alone took {len(other)}."
 
 
 def _the(role: str, names: dict[str, str]) -> str:
-    said = roles.called(role, names)
+    said = roles.in_sentence(role, names)
     return f"the {said}" if said == role else said
 
 
 def _listed(names: list[str]) -> str:
-    said = plan.together(names)
-    return f"The {said}" if len(names) == 1 and said in roles.USUAL else said[:1].upper() + said[1:]
+    said = plan.join_roles(names)
+    return f"The {said}" if len(names) == 1 and said in roles.STANDARD_ROLES else said[:1].upper() + said[1:]
 
 
-def is_it_luck(row: Run) -> None:
+def more_seeds(row: Run) -> None:
     """A button that runs more seeds, or how far they are."""
-    found, family = of_family(row)
+    found, family = family_verdict(row)
     if was_changed(row):
         st.caption("This run was changed by hand while it trained, so other seeds cannot be compared with it.")
     active = [run for run in family if run.state in manager.ACTIVE]
     if active:
-        st.fragment(spared(_wait), run_every=1.0, key=f"luck {row.family}")(row, len(active))
+        st.fragment(catch_errors(_wait), run_every=1.0, key=f"luck {row.family}")(row, len(active))
     elif family and found and found.outcome != "alone":
         missing = missing_seeds(row, family)
-        label = "Is it luck?" if len(missing) < SEEDS else f"Is it luck? Ask {len(missing)} more seeds"
-        if button(label, icon=":material/casino:", key="luck", help=_help(row, len(missing))):
-            acting().start_sweep(Sweep.over_seeds(row.config, missing))
+        label = "Is it luck?" if len(missing) < DEFAULT_SEEDS else f"Is it luck? Ask {len(missing)} more seeds"
+        if action_button(label, icon=":material/casino:", key="luck", help=_help(row, len(missing))):
+            actions().start_sweep(Sweep.over_seeds(row.config, missing))
             st.rerun()
 
 
 def missing_seeds(row: Run, family: list[Run]) -> list[int]:
-    """The seeds to run so that the family has :data:`SEEDS`, or that many more if it has."""
+    """The seeds to run so that the family has :data:`DEFAULT_SEEDS`, or that many more if it has."""
     known = {run.seed for run in family if run.state == manager.COMPLETED}
-    count = SEEDS - len(known) if len(known) < SEEDS else SEEDS
+    count = DEFAULT_SEEDS - len(known) if len(known) < DEFAULT_SEEDS else DEFAULT_SEEDS
     fresh = (seed for seed in range(len(known) + count + row.seed + 1) if seed not in known)
     return [next(fresh) for _ in range(count)]
 
@@ -125,7 +125,7 @@ def _help(row: Run, count: int) -> str:
 
 
 def _wait(row: Run, before: int) -> None:
-    shared = manager.shared()
+    shared = manager.get_manager()
     active = [run for run in shared.store.siblings(row.family) if run.state in manager.ACTIVE]
     if len(active) < before:
         st.rerun()
@@ -134,11 +134,11 @@ def _wait(row: Run, before: int) -> None:
     done, total = (sum(part) for part in zip(*((one.done, max(1, one.total)) for one in found), strict=True))
     said = f"Asking {len(active)} other seeds."
     if all(one.state == manager.QUEUED for one in found):
-        said += f" {waiting(min(found, key=lambda one: one.ahead))}"
+        said += f" {queue_position(min(found, key=lambda one: one.ahead))}"
     st.progress(min(1.0, done / total), said)
 
 
-def table(row: Run, shown: Reel) -> None:
+def table(row: Run, shown: RunFrames) -> None:
     """Every network with what it saw, what it costs and what the test split says of it."""
     if row.test is None or shown.prepared is None:
         return
@@ -178,9 +178,9 @@ def table(row: Run, shown: Reel) -> None:
         column_config={"network": st.column_config.TextColumn(width="medium" if is_made else None)},
     )  # fmt: skip
     if partial:
-        known = [f"{plan.listed([classes[at] for at in own])} for {role}" for role, own in partial.items()]
-        st.caption(f"\\* Tested on the classes that it can tell alone: {plain(plan.listed(known))}.")
-    st.caption(what_they_saw(row))
+        known = [f"{plan.join_names([classes[at] for at in own])} for {role}" for role, own in partial.items()]
+        st.caption(f"\\* Tested on the classes that it can tell alone: {escape_markdown(plan.join_names(known))}.")
+    st.caption(training_data_sentence(row))
     exits(row, shown)
 
 
@@ -191,7 +191,7 @@ def beside_the_line(heights: Sequence[float]) -> list[str]:
     return ["bottom center" if below else "top center" for below in is_below]
 
 
-def exits(row: Run, shown: Reel) -> None:
+def exits(row: Run, shown: RunFrames) -> None:
     """Where networks share their first layers: what each way out of them is worth, against what it costs."""
     shared = {own.role for own in roles.learners(row.config) if own.trunk[0] and STUDENT in own.teachers}
     if row.test is None or shown.prepared is None or not shared:
@@ -199,7 +199,7 @@ def exits(row: Run, shown: Reel) -> None:
     ways = [own for own in shown.prepared.networks if own.role in {*shared, STUDENT} and own.role in row.test]
     ways.sort(key=lambda own: own.flops)
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
-    looks = [roles.looks(row.config)[own.role] for own in ways]
+    looks = [roles.styles(row.config)[own.role] for own in ways]
     heights = [100 * row.test[own.role]["accuracy"] for own in ways]
     figure = go.Figure(
         go.Scatter(

@@ -6,47 +6,50 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.analysis.sweep_results import Atlas, Cell, spread
+from kd_core.analysis.sweep_results import Cell, SweepResults, spread
 from kd_core.analysis.verdict import verdict
 from kd_core.runs import manager
 from kd_core.schemes import comparison_of
 from kd_core.store.store import Run
 from pages.ui.run.verdict import ICONS, UNEQUAL
 from pages.ui.sweep import url_state
-from pages.ui.sweep.heatmap import GAIN, title, titled, written
-from pages.ui.sweep.url_state import Survey
+from pages.ui.sweep.heatmap import GAIN, axis_title, cell_title, written
+from pages.ui.sweep.url_state import SweepOptions
 from pages.ui.text import roles
-from pages.ui.text.escape import plain
+from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
 
 LISTED = 8  # runs with links of their own; Compare takes as many
 
 
-def choose(atlas: Atlas, chosen: Cell) -> None:
+def cell_picker(atlas: SweepResults, chosen: Cell) -> None:
     """The choice of a cell without a mouse, and the way back to the best one."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for at, axis in enumerate(atlas.sweep.axes):
             value = chosen.values[at]
             st.selectbox(
-                title(atlas, at), axis.values, axis.values.index(value), key=keys.key(f"cell axis {at}", value),
+                axis_title(atlas, at), axis.values, axis.values.index(value), key=keys.key(f"cell axis {at}", value),
                 on_change=_picked, args=(len(atlas.sweep.axes),),
             )  # fmt: skip
         if atlas.best is not None and chosen is not atlas.best:
             st.button(
-                "Back to the best", icon=":material/star:", key="to the best", on_click=lambda: url_state.look(cell="")
+                "Back to the best",
+                icon=":material/star:",
+                key="to the best",
+                on_click=lambda: url_state.update_url(cell=""),
             )
 
 
-def panel(atlas: Atlas, chosen: Cell, view: Survey, *, is_active: bool) -> None:
+def panel(atlas: SweepResults, chosen: Cell, view: SweepOptions, *, is_active: bool) -> None:
     """Its numbers, its runs and the test."""
-    st.subheader(f"The chosen cell: {plain(titled(atlas, chosen))}")
-    if not chosen.seen:
+    st.subheader(f"The chosen cell: {escape_markdown(cell_title(atlas, chosen))}")
+    if not chosen.evaluated:
         st.caption("Nothing is known of this cell" + (": its runs failed." if chosen.failed else " yet."))
         _links(chosen)
         return
     own, gain = spread(chosen.accuracies), spread(chosen.gains)
     first, second, third = st.columns(3, gap="medium")
-    over = f"± {own:.1f} over {len(chosen.seen)} seeds" if own is not None else "one seed"
+    over = f"± {own:.1f} over {len(chosen.evaluated)} seeds" if own is not None else "one seed"
     plainly: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
     first.metric("Validation accuracy", f"{chosen.mean:.1f} %", over, **plainly)
     if chosen.control is not None:
@@ -82,10 +85,10 @@ def _links(cell: Cell) -> None:
                          query_params={"runs": ",".join(ended[:LISTED])})  # fmt: skip
 
 
-def _test(atlas: Atlas, chosen: Cell, view: Survey, *, is_active: bool) -> None:
+def _test(atlas: SweepResults, chosen: Cell, view: SweepOptions, *, is_active: bool) -> None:
     """The verdict on the confirmed cell, or the button that asks for it: one cell of a sweep, once."""
     confirmed = atlas.find(tuple(view.confirmed.split(","))) or next(
-        (cell for cell in atlas.cells if view.confirmed and url_state.label(cell.values) == view.confirmed), None
+        (cell for cell in atlas.cells if view.confirmed and url_state.cell_key(cell.values) == view.confirmed), None
     )
     if confirmed is None:
         asked = st.button(
@@ -96,17 +99,17 @@ def _test(atlas: Atlas, chosen: Cell, view: Survey, *, is_active: bool) -> None:
         if is_active:
             st.caption("The test split is asked when the sweep has ended, for one cell, once.")
         elif asked:
-            url_state.look(confirmed=url_state.label(chosen.values), cell=url_state.label(chosen.values))
+            url_state.update_url(confirmed=url_state.cell_key(chosen.values), cell=url_state.cell_key(chosen.values))
             st.rerun()
         return
     with st.container(border=True, key="test verdict"):
-        st.markdown(f"**On the test split, asked once: {plain(titled(atlas, confirmed))}**")
+        st.markdown(f"**On the test split, asked once: {escape_markdown(cell_title(atlas, confirmed))}**")
         found = _ended(confirmed)
         if found:
             tests = [run.test for run in found if run.test]
             is_whole = all(run.state == manager.COMPLETED for run in found)
             said = verdict(tests, comparison_of(found[0].config))
-            if is_whole or roles.is_side_by_side(found[0].config):
+            if is_whole or roles.in_same_phase(found[0].config):
                 st.markdown(f"{ICONS.get(said.outcome, ':material/balance:')} {said.sentence}")
             else:
                 st.markdown(UNEQUAL)
@@ -122,10 +125,10 @@ def _test(atlas: Atlas, chosen: Cell, view: Survey, *, is_active: bool) -> None:
 
 def _ended(cell: Cell) -> list[Run]:
     """Its runs that were judged."""
-    store = manager.shared().store
+    store = manager.get_manager().store
     found = [store.run(look.run) for look in cell.looks if look.state in (manager.COMPLETED, manager.STOPPED)]
     return [run for run in found if run is not None and run.test]
 
 
 def _picked(axes: int) -> None:
-    url_state.look(cell=url_state.label(tuple(keys.shown(f"cell axis {at}") for at in range(axes))))
+    url_state.update_url(cell=url_state.cell_key(tuple(keys.current_value(f"cell axis {at}") for at in range(axes))))

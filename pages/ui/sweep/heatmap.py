@@ -8,11 +8,11 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core.analysis.sweep_results import Atlas, Cell, spread
+from kd_core.analysis.sweep_results import Cell, SweepResults, spread
 from kd_core.config import sweep
 from pages.ui.sweep import url_state
 from pages.ui.widgets import charts, tables
-from pages.ui.widgets.color_scales import DIVERGING, SCALES, readable, shade
+from pages.ui.widgets.color_scales import DIVERGING, SCALES, colour_at, text_colour
 
 ACCURACY, GAIN = "accuracy", "gain"
 HEADINGS = {ACCURACY: "Validation accuracy of the student, %", GAIN: "Gain over the baseline, points on validation"}
@@ -20,9 +20,9 @@ WITH_SPREAD, WITH_NUMBERS = 7, 12  # columns whose cells have room for both, for
 LEAST = {ACCURACY: 5.0, GAIN: 2.0}  # points that the colours span at least: less would paint chance
 
 
-def maps(atlas: Atlas, name: str, chosen: Cell | None) -> None:
+def maps(atlas: SweepResults, name: str, chosen: Cell | None) -> None:
     """Both maps side by side, how to read them, and the numbers."""
-    has_control = any(cell.gains for cell in atlas.cells) or not any(cell.seen for cell in atlas.cells)
+    has_control = any(cell.gains for cell in atlas.cells) or not any(cell.evaluated for cell in atlas.cells)
     shown = [ACCURACY, GAIN] if has_control else [ACCURACY]
     for column, of in zip(st.columns(len(shown), gap="medium"), shown, strict=True):
         with column:
@@ -39,24 +39,24 @@ def maps(atlas: Atlas, name: str, chosen: Cell | None) -> None:
     numbers(atlas, name)
 
 
-def title(atlas: Atlas, axis: int) -> str:
+def axis_title(atlas: SweepResults, axis: int) -> str:
     """What an axis is called."""
     option = atlas.sweep.axes[axis].option
     return sweep.titles(atlas.sweep.base).get(option, option)
 
 
-def titled(atlas: Atlas, cell: Cell) -> str:
+def cell_title(atlas: SweepResults, cell: Cell) -> str:
     """A cell in words: "Temperature T 4, Teacher weight α 0.9"."""
-    named = (f"{title(atlas, at)} {value}" for at, value in enumerate(cell.values))
+    named = (f"{axis_title(atlas, at)} {value}" for at, value in enumerate(cell.values))
     return ", ".join(named) or "All seeds"
 
 
-def numbers(atlas: Atlas, name: str) -> None:
+def numbers(atlas: SweepResults, name: str) -> None:
     """Cells as a table, runs as a file."""
-    names = [title(atlas, at) for at in range(len(atlas.sweep.axes))]
+    names = [axis_title(atlas, at) for at in range(len(atlas.sweep.axes))]
     cells: list[dict[str, Any]] = [
         dict(zip(names, cell.values, strict=True))
-        | {"seeds": len(cell.seen), "failed": cell.failed, "accuracy, %": cell.mean,
+        | {"seeds": len(cell.evaluated), "failed": cell.failed, "accuracy, %": cell.mean,
            "spread of accuracy": spread(cell.accuracies), "baseline, %": cell.control, "gain": cell.gain,
            "spread of gain": spread(cell.gains), "best": "★" if cell is atlas.best else ""}
         for cell in atlas.cells
@@ -69,12 +69,12 @@ def numbers(atlas: Atlas, name: str) -> None:
     ]  # fmt: skip
     decimal: Any = st.column_config.NumberColumn(format="%.2f")
     tables.numbers(
-        single, f"sweep {name}", alt=f"Every cell of the sweep: {len(cells)} rows.", shown=cells,
+        single, f"sweep {name}", alt=f"Every cell of the sweep: {len(cells)} rows.", table_rows=cells,
         **{column: decimal for column in cells[0] if "%" in column or "spread" in column or column == "gain"},
     )  # fmt: skip
 
 
-def in_words(atlas: Atlas, of: str) -> str:
+def in_words(atlas: SweepResults, of: str) -> str:
     """The text alternative of a map."""
     known = [cell for cell in atlas.cells if _value(cell, of) is not None]
     what = f"Heat map of {len(atlas.cells)} cells. {HEADINGS[of]}"
@@ -82,8 +82,8 @@ def in_words(atlas: Atlas, of: str) -> str:
         return f"{what}: nothing is known yet."
     low, high = (pick(known, key=lambda cell: _value(cell, of) or 0.0) for pick in (min, max))
     return (
-        f"{what}: highest {written(_value(high, of), of)} at {titled(atlas, high)}; "
-        f"lowest {written(_value(low, of), of)} at {titled(atlas, low)}; {len(known)} cells filled."
+        f"{what}: highest {written(_value(high, of), of)} at {cell_title(atlas, high)}; "
+        f"lowest {written(_value(low, of), of)} at {cell_title(atlas, low)}; {len(known)} cells filled."
     )
 
 
@@ -104,14 +104,14 @@ def _spread(cell: Cell, of: str) -> float | None:
     return spread(cell.gains if of == GAIN else cell.accuracies)
 
 
-def _about_spread(atlas: Atlas) -> str:
+def _about_spread(atlas: SweepResults) -> str:
     seeds = len(atlas.sweep.seeds)
     if seeds == 1:
         return "one seed has no spread."
     return f"± is {'half the range of the 2' if seeds == 2 else f'the standard deviation over the {seeds}'} seeds."
 
 
-def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
+def _map(atlas: SweepResults, of: str, chosen: Cell | None) -> go.Figure:
     theme = charts.theme()
     rows, columns = atlas.shape
     grid = [[atlas.at(row, column) for column in range(columns)] for row in range(rows)]
@@ -125,17 +125,17 @@ def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
         colorscale=[list(stop) for stop in (DIVERGING if of == GAIN else SCALES)[theme]],
         colorbar={"thickness": 10, "outlinewidth": 0},
     )  # fmt: skip
-    drawn = charts.flat(heat, _handles(atlas, grid, x, y), showlegend=False)
+    drawn = charts.small_figure(heat, _handles(atlas, grid, x, y), showlegend=False)
     drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
     axis = {"type": "category", "showgrid": False, "dtick": 1, "categoryorder": "array"}
-    drawn.update_xaxes(title=title(atlas, 0), range=[-0.5, columns - 0.5], categoryarray=x, **axis)
-    named = {"title": title(atlas, 1)} if len(atlas.sweep.axes) > 1 else {"showticklabels": False}
+    drawn.update_xaxes(title=axis_title(atlas, 0), range=[-0.5, columns - 0.5], categoryarray=x, **axis)
+    named = {"title": axis_title(atlas, 1)} if len(atlas.sweep.axes) > 1 else {"showticklabels": False}
     drawn.update_yaxes(range=[rows - 0.5, -0.5], categoryarray=y, **axis, **named)
     scale = (DIVERGING if of == GAIN else SCALES)[theme]
     for row, line in enumerate(grid if has_numbers else []):
         for column, cell in enumerate(line):
             value = values[row][column]
-            ink = charts.INK[theme] if value is None else readable(shade(scale, (value - low) / (high - low)))
+            ink = charts.INK[theme] if value is None else text_colour(colour_at(scale, (value - low) / (high - low)))
             drawn.add_annotation(
                 x=column, y=row, text=_written(cell, of, columns, is_best=cell is best), showarrow=False,
                 font={"size": 12 if columns <= WITH_SPREAD else 10, "color": ink},
@@ -143,13 +143,13 @@ def _map(atlas: Atlas, of: str, chosen: Cell | None) -> go.Figure:
     place = next(((r, c) for r in range(rows) for c in range(columns) if grid[r][c] is chosen), None)
     if place is not None:
         row, column = place
-        charts.framed(drawn, row, column, 3)
+        charts.frame_cell(drawn, row, column, 3)
     return drawn
 
 
-def _names(atlas: Atlas, axis: int) -> list[str]:
+def _names(atlas: SweepResults, axis: int) -> list[str]:
     found = atlas.sweep.axes[axis].values if axis < len(atlas.sweep.axes) else ("",)
-    return [charts.literal(value) for value in found]
+    return [charts.escape_html(value) for value in found]
 
 
 def _range(values: list[float], of: str) -> tuple[float, float]:
@@ -171,22 +171,25 @@ def _written(cell: Cell, of: str, columns: int, *, is_best: bool) -> str:
     return f"{said}<br>±{own:.1f}" if own is not None and columns <= WITH_SPREAD else said
 
 
-def _handles(atlas: Atlas, grid: list[list[Cell]], x: list[str], y: list[str]) -> go.Scatter:
+def _handles(atlas: SweepResults, grid: list[list[Cell]], x: list[str], y: list[str]) -> go.Scatter:
     """Invisible markers over the cells: a heat map tells nobody that it was clicked."""
     spots = [(r, c) for r in range(len(y)) for c in range(len(x))]
     invisible = {"marker": {"opacity": 0}}
     return go.Scatter(
         x=[x[c] for _, c in spots], y=[y[r] for r, _ in spots], mode="markers",
         text=[_hover(atlas, grid[r][c]) for r, c in spots], hovertemplate="%{text}<extra></extra>",
-        customdata=[url_state.label(grid[r][c].values) for r, c in spots],
+        customdata=[url_state.cell_key(grid[r][c].values) for r, c in spots],
         marker={"symbol": "square", "size": 30 if len(x) <= WITH_NUMBERS else 12, "opacity": 0},
         selected=invisible, unselected=invisible,
     )  # fmt: skip
 
 
-def _hover(atlas: Atlas, cell: Cell) -> str:
+def _hover(atlas: SweepResults, cell: Cell) -> str:
     seeds, own = len(atlas.sweep.seeds), spread(cell.accuracies)
-    lines = [charts.literal(titled(atlas, cell)), f"{len(cell.seen)} of {seeds} seeds, epoch {cell.epochs[1]}"]
+    lines = [
+        charts.escape_html(cell_title(atlas, cell)),
+        f"{len(cell.evaluated)} of {seeds} seeds, epoch {cell.epochs[1]}",
+    ]
     if cell.mean is not None:
         lines.append(f"accuracy {cell.mean:.1f} %" + (f" ± {own:.1f}" if own is not None else ""))
     if cell.control is not None:
@@ -196,14 +199,14 @@ def _hover(atlas: Atlas, cell: Cell) -> str:
     return "<br>".join(lines)
 
 
-def _clicked(atlas: Atlas, name: str) -> Callable[[], None]:
-    labels = {url_state.label(cell.values) for cell in atlas.cells}
+def _clicked(atlas: SweepResults, name: str) -> Callable[[], None]:
+    labels = {url_state.cell_key(cell.values) for cell in atlas.cells}
 
     def callback() -> None:
         points = st.session_state[f"chart {name}"].selection.points
         found = points[0].get("customdata") if points else None
         wanted = found[0] if isinstance(found, list) else found
         if wanted in labels:
-            url_state.look(cell=wanted)
+            url_state.update_url(cell=wanted)
 
     return callback

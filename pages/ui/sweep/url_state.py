@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.base.options import Options, as_text, options_of, read, text, whole
+from kd_core.base.options import Options, as_text, integer, options_of, parse_options, text
 from kd_core.config import sweep as axes
 from kd_core.config.run import DEFAULTS, RunConfig, read_flat
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.store.store import SweepRow
-from pages.ui.text.escape import plain
+from pages.ui.text.escape import escape_markdown
 
 NONE = "none"
 ACROSS, DOWN = "across", "down"
@@ -23,7 +23,7 @@ RESERVED = ("autoplay", "embed", "embed_options")
 
 
 @dataclass(frozen=True)
-class Survey(Options):
+class SweepOptions(Options):
     """Nothing here changes a run; the other parameters of the address are the settings of the runs, as in the lab."""
 
     sweep: str = text("", 40, "The sweep that is shown.")
@@ -31,16 +31,16 @@ class Survey(Options):
     across_values: str = text("", 2000, "Its values, joined by commas.")
     down: str = text("", 80, "The option that varies from row to row; none for none.")
     down_values: str = text("", 2000, "Its values, joined by commas.")
-    seeds: int = whole(SEEDS, 1, 100, "Seeds of every cell.")
+    seeds: int = integer(SEEDS, 1, 100, "Seeds of every cell.")
     cell: str = text("", 400, "The values of the chosen cell, joined by commas; the best one if empty.")
     confirmed: str = text("", 400, "The values of the cell that was confirmed on the test split.")
 
 
 @dataclass(frozen=True)
-class Wish:
+class SweepForm:
     """What the address asks for: the view, the settings of the runs, and the options and values of both axes."""
 
-    view: Survey
+    view: SweepOptions
     base: RunConfig
     chosen: tuple[str, str]  # flat names; the second may be none
     typed: tuple[str, str]  # values, right or wrong
@@ -48,7 +48,7 @@ class Wish:
     def sweep(self) -> Sweep:
         """Raises ValueError, with options called as on the screen."""
         pairs = [(name, values) for name, values in zip(self.chosen, self.typed, strict=True) if name != NONE]
-        made = tuple(Axis(name, axes.split(values)) for name, values in pairs)
+        made = tuple(Axis(name, axes.parse_values(values)) for name, values in pairs)
         try:
             first = self.base.seed
             return Sweep(self.base, made, tuple(range(first, first + self.view.seeds)))
@@ -56,20 +56,20 @@ class Wish:
             raise ValueError(in_titles(str(error), axes.titles(self.base))) from error
 
 
-def current(row: SweepRow | None) -> Wish:
+def current(row: SweepRow | None) -> SweepForm:
     """What the address asks for, for the rest what the shown sweep has, else the usual; refusals are said."""
     given = {name: value for name, value in st.query_params.items() if name not in RESERVED}
-    own = {name: value for name, value in given.items() if name in options_of(Survey)}
+    own = {name: value for name, value in given.items() if name in options_of(SweepOptions)}
     settings = {name: value for name, value in given.items() if name not in own}
-    values, refused = read(Survey, own)
+    values, refused = parse_options(SweepOptions, own)
     if row is not None and not settings:
         base = row.config
         values = _of_sweep(row.sweep) | values
     else:
         base, strange = read_flat(settings or {"dataset": DEFAULTS["dataset"]})
         refused += strange
-    view = Survey(**values)
-    offered = axes.offered(base)
+    view = SweepOptions(**values)
+    offered = axes.sweepable_options(base)
     names: list[str] = []
     for wanted in (view.across, view.down):
         usual = next((name for name in (*FIRST, *offered) if name in offered and name not in names), NONE)
@@ -78,26 +78,26 @@ def current(row: SweepRow | None) -> Wish:
             wanted = ""  # noqa: PLW2901
         names.append(wanted or usual)
     if refused:
-        listed = "".join(f"\n- {plain(line)}" for line in refused[:6])
+        listed = "".join(f"\n- {escape_markdown(line)}" for line in refused[:6])
         st.error(f"The link asks for what cannot be had. The usual is shown instead.\n{listed}")
     typed = [
-        asked or (", ".join(axes.usual(base, name)) if name != NONE else "")
+        asked or (", ".join(axes.default_values(base, name)) if name != NONE else "")
         for asked, name in zip((view.across_values, view.down_values), names, strict=True)
     ]
     _remember()
-    return Wish(view, base, (names[0], names[1]), (typed[0], typed[1]))
+    return SweepForm(view, base, (names[0], names[1]), (typed[0], typed[1]))
 
 
-def follow() -> None:
+def restore() -> None:
     """Back from another page by the menu, the address is what it was. Call before anything reads it."""
     if not st.query_params and (before := st.session_state.get("survey")):
         st.query_params.update(before)
 
 
-def look(**changes: Any) -> None:
+def update_url(**changes: Any) -> None:
     """Writes settings into the address; a usual value needs no word there."""
     for name, value in changes.items():
-        if value == Survey.__dataclass_fields__[name].default:
+        if value == SweepOptions.__dataclass_fields__[name].default:
             st.query_params.pop(name, None)
         else:
             st.query_params[name] = as_text(value)
@@ -107,7 +107,7 @@ def look(**changes: Any) -> None:
 def show(sweep_id: str, base: RunConfig) -> None:
     """Another sweep in the address, with the settings of its runs; nothing is chosen in it yet."""
     st.query_params.update(base.differences())
-    look(sweep=sweep_id, cell="", confirmed="")
+    update_url(sweep=sweep_id, cell="", confirmed="")
 
 
 def in_titles(line: str, titles: dict[str, str]) -> str:
@@ -117,7 +117,7 @@ def in_titles(line: str, titles: dict[str, str]) -> str:
     )
 
 
-def label(values: tuple[str, ...]) -> str:
+def cell_key(values: tuple[str, ...]) -> str:
     """A cell in the address."""
     return ",".join(values)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kd_core.base.options import Options, choice, class_name, logits, number, shorten, switch, text, whole
+from kd_core.base.options import Options, boolean, choice, class_name, integer, logits, number, shorten, text
 
 IMAGE, DRAWING, LOGITS = "image", "drawing", "logits"  # where the input comes from
 DIFFERENCES = ("student-teacher", "baseline-teacher", "student-baseline")
@@ -13,15 +13,17 @@ FEWEST, MOST = 2, 1000  # classes of logits typed by hand
 
 
 @dataclass(frozen=True)
-class Lens(Options):
+class TemperatureOptions(Options):
     """Nothing here changes a network: the logits stay what they are."""
 
     temperature: float = number(4.0, 0.25, 64.0, "Divides the logits of every network before softmax.")
-    epoch: int = whole(-1, -1, 1_000_000, "An epoch whose weights were kept, or the last one before it; -1 is the end.")
+    epoch: int = integer(
+        -1, -1, 1_000_000, "An epoch whose weights were kept, or the last one before it; -1 is the end."
+    )
     source: str = choice(
         IMAGE, (IMAGE, DRAWING, LOGITS), "Where the input comes from: an example, a drawing, or logits typed by hand."
     )
-    image: int = whole(-1, -1, 1_000_000, "Position of the example; -1 is the one that T has most to show on.")
+    image: int = integer(-1, -1, 1_000_000, "Position of the example; -1 is the one that T has most to show on.")
     show: str = choice("all", ("all", "unsure", "student_wrong", "disagree"), "Which examples are offered.")
     of_class: str = class_name("none", "Examples of this class alone are offered.")
     drawing: str = text("", 1500, "Strokes on a grid of 64 × 64, two characters per point; x,y for points.")
@@ -29,14 +31,14 @@ class Lens(Options):
     student_logits: tuple[float, ...] = logits((2.0, 1.5, 0.5), FEWEST, MOST, "One number per class.")
     first: str = class_name("none", "First class of the ratio; it counts together with the second one.")
     second: str = class_name("none", "Second class of the ratio; without both, the teacher's two likeliest.")
-    log: bool = switch(False, "Probabilities on a logarithmic axis.")
+    log: bool = boolean(False, "Probabilities on a logarithmic axis.")
     alpha: float = number(0.9, 0.0, 1.0, "The teacher's weight in the loss.", step=0.01)
-    diagonal: bool = switch(True, "Show how much of each class the map gives to the class itself.")
-    map_log: bool = switch(False, "The map's colours on a logarithmic scale.")
+    diagonal: bool = boolean(True, "Show how much of each class the map gives to the class itself.")
+    map_log: bool = boolean(False, "The map's colours on a logarithmic scale.")
     difference: str = choice(DIFFERENCES[0], DIFFERENCES, "Which difference the map shows.")
     true_class: str = class_name("none", "Row of the chosen cell of the map; it counts together with its column.")
     answered: str = class_name("none", "Column of the chosen cell of the map; it counts together with its row.")
-    targets_log: bool = switch(True, "The sources of soft targets on a logarithmic axis.")
+    targets_log: bool = boolean(True, "The sources of soft targets on a logarithmic axis.")
     smoothing: float = number(
         0.1, 0.0, 1.0, "Probability that label smoothing spreads evenly over all classes.",
         step=0.01, label="Label smoothing ε",

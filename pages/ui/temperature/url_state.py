@@ -7,18 +7,18 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.base.options import as_text, options_of, read, shorten
-from pages.ui.temperature.settings import Lens
-from pages.ui.text.escape import plain
+from kd_core.base.options import as_text, options_of, parse_options, shorten
+from pages.ui.temperature.settings import TemperatureOptions
+from pages.ui.text.escape import escape_markdown
 
-_SETTINGS = tuple(options_of(Lens))
+_SETTINGS = tuple(options_of(TemperatureOptions))
 RESERVED = ("run", "autoplay", "embed", "embed_options")  # parameters that are no setting
 SHOWN = 5  # settings that do not exist
 LATE = 2.0  # seconds
-TYPED = ("teacher_logits", "student_logits")
+LOGIT_FIELDS = ("teacher_logits", "student_logits")
 
 
-def follow() -> None:
+def restore() -> None:
     """Makes the address what it should be. Call before anything reads it.
 
     Back from another page by the menu, it is what it was. And a browser that asks for the next picture of a run may not
@@ -32,28 +32,28 @@ def follow() -> None:
     _remember()
 
 
-def current(classes: tuple[str, ...], examples: int, usual: dict[str, Any]) -> Lens:
+def current(classes: tuple[str, ...], examples: int, usual: dict[str, Any]) -> TemperatureOptions:
     """What the address asks for; a setting that cannot be used is named on the screen and replaced by the usual one."""
     given = {name: text for name, text in st.query_params.items() if name not in RESERVED}
-    values, refused = read(Lens, given)
-    if any(name in given and name not in values for name in TYPED):  # the two belong together
-        values = {name: value for name, value in values.items() if name not in TYPED}
-    lens = Lens(**(usual | values))
+    values, refused = parse_options(TemperatureOptions, given)
+    if any(name in given and name not in values for name in LOGIT_FIELDS):  # the two belong together
+        values = {name: value for name, value in values.items() if name not in LOGIT_FIELDS}
+    lens = TemperatureOptions(**(usual | values))
     unfit = lens.fit(classes, examples)
-    lens = lens.with_values(**{name: Lens.__dataclass_fields__[name].default for name in unfit})
+    lens = lens.with_values(**{name: TemperatureOptions.__dataclass_fields__[name].default for name in unfit})
     unknown = [f"There is no setting called {shorten(name)}." for name in given if name not in _SETTINGS]
     if lines := [*refused, *unfit.values(), *unknown[:SHOWN]]:
-        listed = "".join(f"\n- {plain(line)}" for line in lines)
+        listed = "".join(f"\n- {escape_markdown(line)}" for line in lines)
         st.error(f"The link asks for what cannot be had. The usual is shown instead.\n{listed}")
     return lens
 
 
-def look(**changes: Any) -> None:
+def update_url(**changes: Any) -> None:
     """Writes settings into the address, all at once; a usual value needs no word there."""
     before = dict(st.query_params.items())
     after = dict(before)
     for name, value in changes.items():
-        if value == Lens.__dataclass_fields__[name].default and name != "alpha":
+        if value == TemperatureOptions.__dataclass_fields__[name].default and name != "alpha":
             after.pop(name, None)
         else:
             after[name] = as_text(value)

@@ -10,7 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.ui.app.cache import once
+from pages.ui.app.cache import cached
 from pages.ui.browser.palette import Theme
 
 PAPER = {"light": "#FFFFFF", "dark": "#0E1117"}
@@ -28,12 +28,12 @@ def theme() -> Theme:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def literal(text: str) -> str:
+def escape_html(text: str) -> str:
     """A name from somebody's data as Plotly shows it letter by letter: it reads a little HTML."""
     return html.escape(text)
 
 
-def flat(*traces: Any, **layout: Any) -> go.Figure:
+def small_figure(*traces: Any, **layout: Any) -> go.Figure:
     """A figure for small panels: next to no margins, and nothing to zoom into, so that a finger on it scrolls the
     page."""
     found = go.Figure(list(traces))
@@ -46,12 +46,12 @@ def flat(*traces: Any, **layout: Any) -> go.Figure:
     return found
 
 
-def above(**place: Any) -> dict[str, Any]:
+def top_legend(**place: Any) -> dict[str, Any]:
     """A legend in rows between the buttons of a chart and its plot."""
     return {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, **place}
 
 
-def framed(figure: go.Figure, row: int, column: int, width: float) -> None:
+def frame_cell(figure: go.Figure, row: int, column: int, width: float) -> None:
     """A frame around one cell of a map, light and dark, so that it is seen on any colour."""
     for ink, pixels in ((PAPER[theme()], 7 / 3 * width), (INK[theme()], width)):
         figure.add_shape(
@@ -72,10 +72,12 @@ def chart(figure: go.Figure, name: str, alt: str, *, height: int = 420, **more: 
     return _shown(_finished(figure, name, height), name, alt, **more)
 
 
-def kept(key: str, draw: Callable[[], go.Figure], name: str, alt: str, *, height: int = 420, **more: Any) -> Any:
+def cached_chart(
+    key: str, draw: Callable[[], go.Figure], name: str, alt: str, *, height: int = 420, **more: Any
+) -> Any:
     """The same for a figure that ``key`` names with all it shows but the theme. Building it takes Plotly far longer
     than sending it, so it is built for the first who looks: see :mod:`pages.ui.app.cache`."""
-    checked = once(f"figure {theme()} {key}", lambda: _finished(draw(), name, height).to_dict())
+    checked = cached(f"figure {theme()} {key}", lambda: _finished(draw(), name, height).to_dict())
     return _shown(_Checked(checked), name, alt, **more)
 
 
@@ -116,7 +118,7 @@ def _shown(figure: go.Figure, name: str, alt: str, **more: Any) -> Any:
     )
 
 
-def pictures() -> None:
+def format_picker() -> None:
     """In which format charts are saved."""
     st.segmented_control(
         "Save charts as", ["SVG", "PNG"], key="picture format", default="SVG", required=True,
@@ -136,7 +138,7 @@ def axis(title: str, values: Sequence[float], *, is_log: bool) -> dict[str, Any]
     return look
 
 
-def apart(places: Sequence[float], pixels: float) -> list[float]:
+def label_shifts(places: Sequence[float], pixels: float) -> list[float]:
     """By how many pixels labels must move up so that none covers another; ``places`` are shares of an axis of that many
     pixels, 0 is its foot."""
     order = sorted(range(len(places)), key=lambda at: places[at])

@@ -15,17 +15,17 @@ DIVERGING = {
 }
 
 
-def shade(scale: Sequence[tuple[float, str]], place: float) -> tuple[float, float, float]:
+def colour_at(scale: Sequence[tuple[float, str]], position: float) -> tuple[float, float, float]:
     """Red, green and blue in [0, 1] at a place in [0, 1] of a colour scale, as Plotly mixes them."""
-    place = min(max(place, 0.0), 1.0)
-    right = next(at for at, (stop, _) in enumerate(scale) if at and place <= stop)
+    position = min(max(position, 0.0), 1.0)
+    right = next(at for at, (stop, _) in enumerate(scale) if at and position <= stop)
     (start, low), (end, high) = scale[right - 1], scale[right]
-    share = (place - start) / (end - start)
+    share = (position - start) / (end - start)
     mixed = [int(low[k : k + 2], 16) * (1 - share) + int(high[k : k + 2], 16) * share for k in (1, 3, 5)]
     return mixed[0] / 255, mixed[1] / 255, mixed[2] / 255
 
 
-def readable(colour: tuple[float, float, float]) -> str:
+def text_colour(colour: tuple[float, float, float]) -> str:
     """Black or white, whichever has more contrast on a colour (WCAG 2.2, relative luminance)."""
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -18,15 +18,15 @@ def key(name: str, value: Any) -> str:
     """
     number, before = _given().get(name, (0, value))
     # A drawing that broke off before it came to this widget has made the server forget it; the browser has it still.
-    if not _is_same(shown(name, before), value):
+    if not _is_same(current_value(name, before), value):
         number += 1
     _given()[name] = number, value
     return _current(name)
 
 
-def shown(name: str, usual: Any = None) -> Any:
-    """What the widget of that name shows; ``usual`` if it is not on the page."""
-    return st.session_state.get(_current(name), usual)
+def current_value(name: str, default: Any = None) -> Any:
+    """What the widget of that name shows; ``default`` if it is not on the page."""
+    return st.session_state.get(_current(name), default)
 
 
 def _current(name: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.base.options import Option, as_text, in_words, options_of
-from kd_core.base.registry import members
+from kd_core.base.options import Option, as_text, option_label, options_of
+from kd_core.base.registry import plugins
 from pages.ui.app import settings
 from pages.ui.widgets import keys, partial_rerun
 
@@ -17,7 +17,7 @@ Changed = Callable[[str, str], None]  # (flat name, new text)
 IDLE = "Nothing in the loss depends on it now."
 
 
-def member(
+def plugin_select(
     name: str,
     group: str,
     label: str,
@@ -29,7 +29,7 @@ def member(
     A choice with a refusal is not offered, but stays in the box while the settings name it.
     """
     refused = {key for key, refusal in (refusals or {}).items() if refusal}
-    known = dict(titles or {key: cls.title for key, cls in members(group).items()})
+    known = dict(titles or {key: cls.title for key, cls in plugins(group).items()})
     current = st.session_state["settings"][name]
     offered = [key for key in known if key == current or key not in refused]
     shown = current if current in offered else offered[0]
@@ -40,7 +40,7 @@ def member(
         key=keys.key(f"set {name}", shown),
         format_func=lambda key: known[key],
         on_change=apply,
-        args=(name, f"set {name}", settings.choose),
+        args=(name, f"set {name}", settings.set_option),
     )
 
 
@@ -72,13 +72,13 @@ def options(
             setting(prefix + name, name, declared, usual, classes=classes, called=called)
 
 
-def setting(flat: str, name: str, declared: Option, usual: str, **look: Any) -> None:
-    """The widget of one setting of the form: as it is chosen, or as is ``usual``. See :func:`option`."""
+def setting(flat: str, name: str, declared: Option, default: str, **look: Any) -> None:
+    """The widget of one setting of the form: as it is chosen, or as is ``default``. See :func:`option`."""
 
     def draw() -> None:
-        option(flat, name, declared, st.session_state["settings"].get(flat, usual), partial_rerun.turn, **look)
+        option(flat, name, declared, st.session_state["settings"].get(flat, default), partial_rerun.on_change, **look)
 
-    partial_rerun.asked(flat, draw)
+    partial_rerun.draw_setting(flat, draw)
 
 
 def is_slider(declared: Option) -> bool:
@@ -102,7 +102,7 @@ def option(
 
     One that does not matter now, because nothing depends on it, cannot be moved and says so.
     """
-    at, label = f"{place} {flat}", in_words(name, declared, called)
+    at, label = f"{place} {flat}", option_label(name, declared, called)
     note = "" if matters else f"{IDLE} "
     shown = _shown(name, declared, text, classes)
     common: dict[str, Any] = {"key": keys.key(at, shown), "on_change": apply, "args": (flat, at, changed)}
@@ -167,6 +167,6 @@ def _as_typed(text: str) -> float:
 
 def apply(flat: str, at: str, changed: Changed) -> None:
     """For ``on_change``: tells ``changed`` what the widget ``at`` shows now."""
-    value = keys.shown(at)
+    value = keys.current_value(at)
     if value is not None:
         changed(flat, as_text(value))

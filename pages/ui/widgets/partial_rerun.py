@@ -19,10 +19,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from kd_core.base.options import options_of
-from kd_core.base.registry import find
-from kd_core.config.run import MEMBERS, OPTION_GROUPS, RunConfig
+from kd_core.base.registry import find_plugin
+from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig
 from pages.ui.app import settings
-from pages.ui.app.errors import spared
+from pages.ui.app.errors import catch_errors
 
 Says = Callable[[RunConfig], Any]  # plain values: what an answer is drawn from
 Draws = Callable[[Any], None]
@@ -37,9 +37,9 @@ _places: ContextVar[Places] = ContextVar("where the answers of the form that is 
 _together: ContextVar[str] = ContextVar("the fragment of the numbers that are being drawn together", default="")
 
 
-def answer(says: Says) -> Callable[[Draws], Callable[[], None]]:
+def output(says: Says) -> Callable[[Draws], Callable[[], None]]:
     """Makes of a function that draws what ``says`` returns one that needs no argument and keeps the place; it is drawn
-    by those numbers that own it (:func:`owning`), by its name."""
+    by those numbers that own it (:func:`draw_with_outputs`), by its name."""
 
     def named(draw: Draws) -> Callable[[], None]:
         _answers[draw.__name__] = says, draw
@@ -52,8 +52,9 @@ def answer(says: Says) -> Callable[[Draws], Callable[[], None]]:
     return named
 
 
-def picture(says: Says) -> Callable[[Draws], Callable[[], None]]:
-    """The same for what may change with any number: a fragment of its own, which a turn asks for (:func:`turn`)."""
+def figure(says: Says) -> Callable[[Draws], Callable[[], None]]:
+    """The same for what may change with any number: a fragment of its own, which a turn asks for
+    (:func:`on_change`)."""
 
     def named(draw: Draws) -> Callable[[], None]:
         key = f"picture {draw.__module__} {draw.__name__}"
@@ -65,18 +66,18 @@ def picture(says: Says) -> Callable[[Draws], Callable[[], None]]:
             _note(key, said)
 
         body.__qualname__ = draw.__qualname__
-        return st.fragment(spared(body), key=key)
+        return st.fragment(catch_errors(body), key=key)
 
     return named
 
 
-def standing(says: Standing) -> Standing:
+def layout_dependency(says: Standing) -> Standing:
     """Declares what widgets and their surroundings are drawn from, beside the settings that are no numbers."""
     _standing.append(says)
     return says
 
 
-def begin() -> None:
+def begin_form() -> None:
     """The form is being drawn: until it stands, every turn draws it again."""
     for name in ("stands", "turned"):
         st.session_state.pop(name, None)
@@ -84,32 +85,32 @@ def begin() -> None:
     _places.set({})
 
 
-def stand() -> None:
+def end_form() -> None:
     """The form is drawn, to the end."""
     st.session_state["stands"] = _ground(*settings.current())
 
 
-def owning(draw: Callable[[], None], *names: str) -> None:
+def draw_with_outputs(draw: Callable[[], None], *names: str) -> None:
     """Draws widgets that belong together, and with them the answers that depend on them; ``draw`` reads the settings
     each time. The places of the answers are there already."""
     key = f"owning {' '.join(names)}"
-    st.fragment(spared(_numbers_alone), key=key)(key, draw, {name: _places.get()[name] for name in names})
+    st.fragment(catch_errors(_numbers_alone), key=key)(key, draw, {name: _places.get()[name] for name in names})
 
 
-def asked(flat: str, draw: Callable[[], None]) -> None:
-    """Draws the widget of one setting, whose callback is :func:`turn`; ``draw`` reads the settings each time."""
+def draw_setting(flat: str, draw: Callable[[], None]) -> None:
+    """Draws the widget of one setting, whose callback is :func:`on_change`; ``draw`` reads the settings each time."""
     key = f"asked {flat}"
     if (own := _together.get()) or flat not in _numbers(st.session_state["settings"]):
         st.session_state["drawn by"][flat] = own
         draw()
     else:
         st.session_state["drawn by"][flat] = key
-        st.fragment(spared(_numbers_alone), key=key)(key, draw, {})
+        st.fragment(catch_errors(_numbers_alone), key=key)(key, draw, {})
 
 
-def turn(name: str, text: str) -> None:
+def on_change(name: str, text: str) -> None:
     """Changes one setting, for ``on_change``. Raises Streamlit's order to draw the pictures that change with it."""
-    settings.choose(name, text)
+    settings.set_option(name, text)
     st.session_state["turned"] = True
     config, refused = settings.current()
     if st.session_state.get("stands") != _ground(config, refused):
@@ -119,7 +120,7 @@ def turn(name: str, text: str) -> None:
         st.rerun([st.session_state["drawn by"][name], *others])
 
 
-def whole() -> None:
+def full_rerun() -> None:
     """For ``on_click`` of every button of the form. A number that was turned in the same moment may ask for pictures,
     and the click would be lost; what a callback asks for that returns, the whole page, goes first."""
 
@@ -136,7 +137,7 @@ def _numbers_alone(key: str, draw: Callable[[], None], places: Places) -> None:
         says, fill = _answers[name]
         said = says(config)
         with place:
-            spared(fill)(said)
+            catch_errors(fill)(said)
         _note(name, said)
     if is_turned:
         _finish(config, refused)
@@ -148,7 +149,7 @@ def _finish(config: RunConfig, refused: list[str]) -> None:
     drawn = st.session_state["answered"]
     if any(drawn.get(name) != _trace(says(config)) for name, (says, _) in _answers.items() if name in drawn):
         st.rerun()
-    settings.write_link(config, st.query_params.get("run"), refused)
+    settings.write_url(config, st.query_params.get("run"), refused)
 
 
 def _note(key: str, said: Any) -> None:
@@ -158,7 +159,7 @@ def _note(key: str, said: Any) -> None:
 def _ground(config: RunConfig, refused: list[str]) -> str:
     texts = st.session_state["settings"]
     kept = sorted((name, text) for name, text in texts.items() if name not in _numbers(texts))
-    return _trace((kept, refused, settings.refused_link(), [says(config) for says in _standing]))
+    return _trace((kept, refused, settings.link_errors(), [says(config) for says in _standing]))
 
 
 def _numbers(texts: dict[str, str]) -> set[str]:
@@ -167,7 +168,7 @@ def _numbers(texts: dict[str, str]) -> set[str]:
     Those of data, networks and schemes are none of them: what goes with what depends on them.
     """
     kinds: list[tuple[type[Any], str]] = [(kind, prefix) for _, kind, prefix in OPTION_GROUPS]
-    kinds += [(find(group, texts[name]), prefix) for name, group, prefix in MEMBERS if name == "method"]
+    kinds += [(find_plugin(group, texts[name]), prefix) for name, group, prefix in PLUGIN_FIELDS if name == "method"]
     return {
         prefix + name for kind, prefix in kinds for name, option in options_of(kind).items() if option.kind in NUMBERS
     }

@@ -7,21 +7,27 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.app.cache import once
+from pages.ui.app.cache import cached
 
 Rows = Sequence[dict[str, Any]]
 
 
 def numbers(
-    rows: Rows, name: str, *, alt: str, shown: Rows | None = None, title: str = "The numbers as a table", **columns: Any
+    rows: Rows,
+    name: str,
+    *,
+    alt: str,
+    table_rows: Rows | None = None,
+    title: str = "The numbers as a table",
+    **columns: Any,
 ) -> None:
-    """The numbers of a chart behind a fold: ``shown`` as a table, all ``rows`` as a file."""
+    """The numbers of a chart behind a fold: ``table_rows`` as a table, all ``rows`` as a file."""
     with st.expander(title, icon=":material/table:"):
-        table(shown if shown is not None else rows, alt=alt, **columns)
+        table(table_rows if table_rows is not None else rows, alt=alt, **columns)
         download(lambda: rows, name)
 
 
-def kept(
+def cached_numbers(
     key: str,
     rows: Callable[[], Rows],
     name: str,
@@ -33,9 +39,9 @@ def kept(
 ) -> None:
     """The same for rows that ``key`` names with all that they depend on (see :mod:`pages.ui.app.cache`); of those that
     ``is_shown`` the first ``most`` are the table."""
-    found = once(f"rows {name} {key}", lambda: list(rows()))
+    found = cached(f"rows {name} {key}", lambda: list(rows()))
     shown = [row for row in found if is_shown is None or is_shown(row)][:most]
-    numbers(found, name, alt=alt.format(count=len(shown)), shown=shown, title=title)
+    numbers(found, name, alt=alt.format(count=len(shown)), table_rows=shown, title=title)
 
 
 def table(rows: Rows, *, alt: str, **columns: Any) -> None:

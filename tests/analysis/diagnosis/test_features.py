@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from kd_core.analysis.diagnosis.curve_features import Curves, read
-from kd_core.analysis.diagnosis.features import imitate, soften, symptoms, teacher_of, temperature_of
-from kd_core.base.events import Adjusted, Event, Network, Phase, Prepared, Step, Validated
+from kd_core.analysis.diagnosis.curve_features import CurveFeatures, read_curve_features
+from kd_core.analysis.diagnosis.features import extract_features, imitate, soften, teacher_of, temperature_of
+from kd_core.base.events import Adjusted, Event, Network, PhaseInfo, Prepared, Step, Validated
 from kd_core.config.run import from_flat
 
 CONFIG = from_flat({"dataset": "moons"})
@@ -29,9 +29,9 @@ def test_curves_are_epoch_means_and_the_pull_is_what_the_teacher_weighs_in_the_f
         look(0, 0.5, 0.5), step(1, 1, 1.0, 4.0, 2.0), step(2, 1, 1.0, 8.0, 1.0), look(1, 0.6, 0.7),
         step(3, 2, 0.5, 14.5, 1.0), look(2, 0.7, 0.7),
     ]  # fmt: skip
-    curves = read(events, ("student", "baseline")).curves
-    assert curves["student"] == Curves((0.6, 0.7), (7.0, 15.0), 6.0, 3.0)
-    assert curves["baseline"] == Curves((0.7, 0.7), (1.5, 1.0), 0.0, 1.0)
+    curves = read_curve_features(events, ("student", "baseline")).curves
+    assert curves["student"] == CurveFeatures((0.6, 0.7), (7.0, 15.0), 6.0, 3.0)
+    assert curves["baseline"] == CurveFeatures((0.7, 0.7), (1.5, 1.0), 0.0, 1.0)
 
 
 def test_a_later_phase_of_the_same_network_replaces_the_earlier_one() -> None:
@@ -39,18 +39,18 @@ def test_a_later_phase_of_the_same_network_replaces_the_earlier_one() -> None:
         step(1, 1, 1.0, 4.0, 2.0), look(1, 0.6, 0.7), look(0, 0.6, 0.7, "fine-tuning"),
         step(1, 1, 0.5, 0.0, 0.4, phase="fine-tuning"), look(1, 0.9, 0.8, "fine-tuning"),
     ]  # fmt: skip
-    assert read(events, ("student",)).curves["student"] == Curves((0.9,), (0.5,), 0.0, 1.0)
+    assert read_curve_features(events, ("student",)).curves["student"] == CurveFeatures((0.9,), (0.5,), 0.0, 1.0)
 
 
 def test_a_rise_is_that_of_the_last_quarter_over_the_one_before() -> None:
-    assert Curves((0.1, 0.1, 0.1, 0.1, 0.4, 0.6, 0.7, 0.9)).rise == pytest.approx(0.3)
-    assert Curves((0.1, 0.5, 0.9)).rise == 0  # too few looks to say
-    assert Curves((0.9,) * 20).rise == 0
+    assert CurveFeatures((0.1, 0.1, 0.1, 0.1, 0.4, 0.6, 0.7, 0.9)).rise == pytest.approx(0.3)
+    assert CurveFeatures((0.1, 0.5, 0.9)).rise == 0  # too few looks to say
+    assert CurveFeatures((0.9,) * 20).rise == 0
 
 
 def test_a_rebound_is_the_furthest_way_up_again() -> None:
-    assert Curves(loss=(4.0, 2.0, 3.0, 1.0, 2.5)).rebound == pytest.approx(1.5 / 4)
-    assert Curves(loss=(4.0, 2.0, 1.0)).rebound == 0
+    assert CurveFeatures(loss=(4.0, 2.0, 3.0, 1.0, 2.5)).rebound == pytest.approx(1.5 / 4)
+    assert CurveFeatures(loss=(4.0, 2.0, 1.0)).rebound == 0
 
 
 def test_soft_targets_of_two_classes_are_known_in_closed_form() -> None:
@@ -87,15 +87,15 @@ def test_a_temperature_that_was_turned_by_hand_is_the_one_that_counts() -> None:
         Adjusted("students", 5, "alpha", 0.9, 0.5),
     ]
     labels = torch.tensor([0])
-    assert symptoms(CONFIG, [], {0: TEST}, logits, labels).softened.temperature == 4
-    assert symptoms(CONFIG, changed, {0: TEST}, logits, labels).softened.temperature == 8
+    assert extract_features(CONFIG, [], {0: TEST}, logits, labels).soft_targets.temperature == 4
+    assert extract_features(CONFIG, changed, {0: TEST}, logits, labels).soft_targets.temperature == 8
 
 
 def test_parameters_are_those_that_the_run_reported() -> None:
     networks = [Network("teacher", "MLP", 500, 0, 0, ""), Network("student", "MLP", 50, 0, 0, "")]
-    found = symptoms(CONFIG, [Prepared([], {}, networks, [Phase("students", [], 1, 1)])], {0: TEST})
+    found = extract_features(CONFIG, [Prepared([], {}, networks, [PhaseInfo("students", [], 1, 1)])], {0: TEST})
     assert found.parameters == {"teacher": 500, "student": 50}
-    assert found.softened is None
+    assert found.soft_targets is None
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_a_temperature_counts_only_where_it_softens_something(flat: dict[str, st
 
 def test_a_run_without_a_test_is_refused() -> None:
     with pytest.raises(ValueError, match="finished run"):
-        symptoms(CONFIG, [], {})
+        extract_features(CONFIG, [], {})

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from kd_core.analysis.diagnosis import Finding, Symptoms, diagnose
-from kd_core.analysis.diagnosis.curve_features import Curves
+from kd_core.analysis.diagnosis import Finding, RunFeatures, diagnose
+from kd_core.analysis.diagnosis.curve_features import CurveFeatures
 from kd_core.analysis.diagnosis.features import Imitation, Softened
 from kd_core.config.run import RunConfig, from_flat
 
@@ -16,9 +16,9 @@ def accuracies(teacher: float, student: float, baseline: float) -> dict[str, dic
     return {role: {"accuracy": share, "examples": 500.0} for role, share in shares.items()}
 
 
-SETTLED = Curves((0.2, *[0.8] * 11), (2.0, 0.5, 0.2, 0.1), 0.0, 1.0)
+SETTLED = CurveFeatures((0.2, *[0.8] * 11), (2.0, 0.5, 0.2, 0.1), 0.0, 1.0)
 # A loss by far, of which the numbers say nothing: a good teacher, soft targets halfway, a student that follows.
-QUIET = Symptoms(
+QUIET = RunFeatures(
     from_flat({"dataset": "digits"}),
     (accuracies(0.99, 0.70, 0.85),),
     (0,),
@@ -27,7 +27,7 @@ QUIET = Symptoms(
     student=replace(SETTLED, loss=(16.0, 4.0, 1.0, 0.5), pull=15.0),
     control=SETTLED,
     parameters={"teacher": 10_000, "student": 1000, "baseline": 1000},
-    softened=Softened(4.0, 0.26, 0.47, 4.0),
+    soft_targets=Softened(4.0, 0.26, 0.47, 4.0),
     imitation=Imitation(0.98, 0.01, 0.05, 50),
 )
 
@@ -36,16 +36,16 @@ def with_settings(**flat: str) -> RunConfig:
     return from_flat({"dataset": "digits", **flat})
 
 
-def names(shown: Symptoms) -> list[str]:
+def names(shown: RunFeatures) -> list[str]:
     return [finding.name for finding in diagnose(shown)]
 
 
-def only(shown: Symptoms, name: str) -> Finding:
+def only(shown: RunFeatures, name: str) -> Finding:
     (found,) = [finding for finding in diagnose(shown) if finding.name == name]
     return found
 
 
-def changed(shown: Symptoms, finding: Finding) -> dict[str, str]:
+def changed(shown: RunFeatures, finding: Finding) -> dict[str, str]:
     """What the remedy really changes, as the configuration reads it back."""
     before, after = shown.config.flat(), shown.config.with_flat(**finding.changes).flat()
     return {name: after[name] for name in after if after[name] != before[name]}
@@ -58,7 +58,7 @@ def test_nothing_is_said_where_the_numbers_show_nothing() -> None:
 LARGE = replace(SETTLED, loss=(10.0, 30.0, 9.0, 9.0), pull=9.0, peak=4.0)
 STUCK = Imitation(0.3, 0.7, 0.8, 50)
 SMALL = Imitation(0.5, 0.4, 0.6, 50)
-RISING = Curves(tuple(0.05 * step for step in range(1, 13)), (2.0, 1.5, 1.2, 1.0))
+RISING = CurveFeatures(tuple(0.05 * step for step in range(1, 13)), (2.0, 1.5, 1.2, 1.0))
 
 CASES: list[tuple[str, dict[str, Any], dict[str, str], tuple[str, ...]]] = [
     (
@@ -134,7 +134,10 @@ SILENT: list[tuple[str, dict[str, Any]]] = [
     ("capacity gap", {"imitation": SMALL, "tests": (accuracies(0.40, 0.30, 0.35),)}),  # the teacher is not right
     ("capacity gap", {"imitation": SMALL, "parameters": {"teacher": 500, "student": 1000}}),
     ("too few steps", {"student": SETTLED, "control": RISING}),
-    ("too few steps", {"student": Curves((0.7,) * 9 + (0.715,) * 3), "control": SETTLED}),  # wins begin like this, too
+    (
+        "too few steps",
+        {"student": CurveFeatures((0.7,) * 9 + (0.715,) * 3), "control": SETTLED},
+    ),  # wins begin like this, too
     ("steps too large", {"student": LARGE}),  # it leapt, and came down all the same
     ("steps too large", {"student": replace(SETTLED, pull=15.0), "imitation": STUCK}),  # it never leapt
     ("steps too large", {"student": LARGE, "imitation": STUCK, "teacher": ""}),  # who learn together may part at first

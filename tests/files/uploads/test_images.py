@@ -228,7 +228,7 @@ def test_a_link_that_leads_out_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_more_pictures_than_fit_are_refused_before_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kd_core.datasets._splits.memory", lambda: 10_000)
+    monkeypatch.setattr("kd_core.datasets._splits.total_memory", lambda: 10_000)
     monkeypatch.setattr(_images, "read_image", None)
     with pytest.raises(ValueError, match=r"6 images of 64 × 64 pixels take .*: *choose fewer|choose fewer pixels, or"):
         read_classes(pets(tmp_path), 64, grey=False)

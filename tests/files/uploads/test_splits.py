@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from kd_core.base.events import Failed, Finished
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.config.run import from_flat, read_flat
-from kd_core.datasets import Data, NotHereError, load
+from kd_core.datasets import Data, NotAvailableError, load
 from kd_core.files import uploads
-from kd_core.training.loop import Training
+from kd_core.training.loop import Trainer
 from tests.files.uploads.conftest import encoded, folders, noise, packed, points
 
 
@@ -32,13 +32,13 @@ BLOBS = {
 
 
 def given(blob: bytes) -> Data:
-    return load(find("datasets", "upload")(id=uploads.add("mine", blob).id))  # type: ignore[call-arg, arg-type]
+    return load(find_plugin("datasets", "upload")(id=uploads.add("mine", blob).id))  # type: ignore[call-arg, arg-type]
 
 
 @pytest.mark.parametrize("blob", BLOBS.values(), ids=BLOBS)
 def test_an_upload_keeps_the_promises_of_every_data_set(home: Path, blob: bytes) -> None:
     upload = uploads.add("mine", blob)
-    dataset = find("datasets", "upload")(id=upload.id)  # type: ignore[call-arg]
+    dataset = find_plugin("datasets", "upload")(id=upload.id)  # type: ignore[call-arg]
     data, again = dataset.load(), dataset.load()  # type: ignore[attr-defined]
     splits = [(getattr(data, part), getattr(again, part)) for part in ("train", "validation", "test")]
     for split, same in splits:
@@ -64,7 +64,7 @@ def test_the_training_split_alone_decides_what_is_standard(home: Path, blob: byt
 
 def test_the_pixels_can_be_had_back(home: Path) -> None:
     upload = uploads.add("mine", BLOBS["colour"])
-    data = load(find("datasets", "upload")(id=upload.id))  # type: ignore[call-arg, arg-type]
+    data = load(find_plugin("datasets", "upload")(id=upload.id))  # type: ignore[call-arg, arg-type]
     kept = {row.numpy().tobytes() for row in uploads.read(upload.id)[0]}
     assert {row.numpy().tobytes() for row in data.pixels(data.train.inputs)} <= kept
 
@@ -93,10 +93,12 @@ def test_a_picture_without_any_contrast_in_one_channel_is_no_trouble(home: Path)
 
 @pytest.mark.parametrize("key", ["", "0" * 32, "../../secret", "x"])
 def test_an_unknown_upload_is_answered_with_what_to_do(home: Path, key: str) -> None:
-    dataset = find("datasets", "upload")(id=key)  # type: ignore[call-arg]
-    assert not dataset.is_here()  # type: ignore[attr-defined]
-    for ask in (dataset.load, lambda: dataset.fetch(lambda *_: None)):  # type: ignore[attr-defined]
-        with pytest.raises(NotHereError, match="Nothing was uploaded under that name on this machine: upload a ZIP"):
+    dataset = find_plugin("datasets", "upload")(id=key)  # type: ignore[call-arg]
+    assert not dataset.is_available()  # type: ignore[attr-defined]
+    for ask in (dataset.load, lambda: dataset.download(lambda *_: None)):  # type: ignore[attr-defined]
+        with pytest.raises(
+            NotAvailableError, match="Nothing was uploaded under that name on this machine: upload a ZIP"
+        ):
             ask()
     config, errors = read_flat({"dataset": "upload", "dataset_id": key})
     assert config.dataset.name == "digits"
@@ -109,6 +111,6 @@ def test_an_upload_is_chosen_by_its_id_and_trains_from_end_to_end(home: Path, bl
     flat = {"dataset": "upload", "dataset_id": upload.id, "epochs": "2", "teacher_epochs": "1"}
     config = from_flat(flat)
     assert from_flat(config.differences()) == config
-    said = list(Training(config))
+    said = list(Trainer(config))
     assert not [event for event in said if isinstance(event, Failed)]
     assert isinstance(said[-1], Finished)

@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from kd_core.base.registry import find
+from kd_core.base.registry import find_plugin
 from kd_core.models import Model
 from kd_core.nn import weights
 from tests.files.uploads.conftest import listing
 
 SHAPE, CLASSES = (1, 8, 8), 3
-MLP: Model = find("models", "mlp")(widths=(5,))  # type: ignore[call-arg, assignment]
-BATCH: Model = find("models", "cnn")(width=4, normalisation="batch")  # type: ignore[call-arg, assignment]
+MLP: Model = find_plugin("models", "mlp")(widths=(5,))  # type: ignore[call-arg, assignment]
+BATCH: Model = find_plugin("models", "cnn")(width=4, normalisation="batch")  # type: ignore[call-arg, assignment]
 STATE = MLP.build(SHAPE, CLASSES).state_dict()
 FILE = save(STATE)
 
@@ -53,15 +53,15 @@ def test_short_floats_become_float32(home: Path, dtype: torch.dtype) -> None:
 def test_weights_are_found_for_the_network_they_were_added_for(home: Path) -> None:
     key = weights.add("mine", FILE, MLP, SHAPE, CLASSES)
     assert weights.add("again", FILE, MLP, SHAPE, CLASSES) == key
-    (found,) = weights.fitting(MLP, SHAPE, CLASSES)
+    (found,) = weights.find_matching(MLP, SHAPE, CLASSES)
     assert (found.id, found.name, found.label, found.shape, found.classes) == (key, "mine", "MLP 5", SHAPE, CLASSES)
-    assert weights.listed() == [found]
+    assert weights.list_all() == [found]
     # The same tensors fit a network that computes something else with them.
-    assert weights.fitting(MLP.with_values(activation="tanh"), SHAPE, CLASSES) == []
-    assert weights.fitting(MLP, (1, 4, 16), CLASSES) == []
-    assert weights.fitting(MLP, SHAPE, CLASSES + 1) == []
+    assert weights.find_matching(MLP.with_values(activation="tanh"), SHAPE, CLASSES) == []
+    assert weights.find_matching(MLP, (1, 4, 16), CLASSES) == []
+    assert weights.find_matching(MLP, SHAPE, CLASSES + 1) == []
     weights.remove(key)
-    assert weights.listed() == []
+    assert weights.list_all() == []
     with pytest.raises(ValueError, match="not on this machine"):
         weights.load(key)
 
@@ -88,7 +88,7 @@ def filled(value: float) -> dict[str, torch.Tensor]:
     return STATE | {"1.bias": torch.full((5,), value)}
 
 
-NARROW = find("models", "mlp")(widths=(4,)).build(SHAPE, CLASSES)  # type: ignore[call-arg, attr-defined]
+NARROW = find_plugin("models", "mlp")(widths=(4,)).build(SHAPE, CLASSES)  # type: ignore[call-arg, attr-defined]
 ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 BAD = {
     "torch": (torch_file(legacy=False), "pickle.*safetensors"),
@@ -144,7 +144,7 @@ def test_a_network_that_cannot_take_such_inputs_has_no_weights(home: Path) -> No
 
 
 def test_comparing_draws_no_random_number_and_needs_no_memory_for_the_network(home: Path) -> None:
-    vast: Model = find("models", "mlp")(widths=(4096,) * 8)  # type: ignore[call-arg, assignment]
+    vast: Model = find_plugin("models", "mlp")(widths=(4096,) * 8)  # type: ignore[call-arg, assignment]
     before = torch.get_rng_state()
     with pytest.raises(ValueError, match="lacks"):
         weights.add("mine", FILE, vast, (3, 224, 224), CLASSES)

@@ -39,7 +39,7 @@ def test_the_same_upload_twice_is_one_whatever_its_name_and_the_folder_around_it
     first = uploads.add("first.zip", packed(files))
     around = packed({f"pets/{path}": blob for path, blob in reversed(files.items())}, zipfile.ZIP_STORED)
     assert uploads.add("second.zip", io.BytesIO(around)) == first
-    assert [upload.name for upload in uploads.listed()] == ["first.zip"]
+    assert [upload.name for upload in uploads.list_all()] == ["first.zip"]
     assert [path.name for path in home.rglob("*") if path.is_file()] == [f"{first.id}.safetensors"]
     assert uploads.add("third.zip", packed(files), pixels=16).id != first.id
 
@@ -61,7 +61,7 @@ def test_an_upload_that_is_removed_is_gone(home: Path) -> None:
     upload = uploads.add("mine.zip", packed(folders()))
     uploads.remove(upload.id)
     uploads.remove(upload.id)
-    assert uploads.listed() == []
+    assert uploads.list_all() == []
     assert uploads.find(upload.id) is None
     with pytest.raises(ValueError, match="not on this machine"):
         uploads.read(upload.id)
@@ -82,7 +82,7 @@ def test_a_stranger_in_the_folder_is_not_an_upload(home: Path) -> None:
     upload = uploads.add("mine.zip", packed(folders()))
     (home / "uploads" / f"{'0' * 32}.safetensors").write_bytes(b"nonsense")
     (home / "uploads" / "notes.safetensors").write_bytes(b"nonsense")
-    assert uploads.listed() == [upload]
+    assert uploads.list_all() == [upload]
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_behind(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ import torch
 
 from kd_core.base.options import options_of
 from kd_core.config.compute import EXACT
-from kd_core.config.plan import ALL, LABELLED, SURE, Learner, Phase, build
-from kd_core.config.recipe import BEST, Basics, Recipe
+from kd_core.config.plan import ALL, LABELLED, SURE, LearnerPlan, PhasePlan, build
+from kd_core.config.recipe import BEST, Recipe, RunOptions
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.methods import Method
@@ -22,13 +22,13 @@ PARTS = (
 )  # fmt: skip
 
 
-def apart(phases: Sequence[Phase]) -> tuple[list[Phase], list[Phase]]:
+def apart(phases: Sequence[PhasePlan]) -> tuple[list[PhasePlan], list[PhasePlan]]:
     """The phases trained once for all who need them, and those that follow."""
     count = next((number for number, phase in enumerate(phases) if not phase.is_kept), len(phases))
     return list(phases[:count]), list(phases[count:])
 
 
-def in_force(learner: Learner, config: RunConfig) -> Method | None:
+def in_force(learner: LearnerPlan, config: RunConfig) -> Method | None:
     """A learner's method with the options of the run, as at its start."""
     if learner.method is None or not learner.teachers or learner.is_fixed:
         return learner.method if learner.teachers else None
@@ -39,7 +39,7 @@ def in_force(learner: Learner, config: RunConfig) -> Method | None:
 def _fixed(config: RunConfig, name: str) -> object:
     """A part of a configuration without what may differ within a stack."""
     part: object = getattr(config, name)
-    if isinstance(part, Basics | Recipe):
+    if isinstance(part, RunOptions | Recipe):
         free = {"seed", "learning_rate"}
         return tuple((option, value) for option, value in part.values().items() if option not in free)
     return part
@@ -51,7 +51,7 @@ def alike(config: RunConfig) -> str:
     return repr((config.method.name, words, *(_fixed(config, name) for name in PARTS)))
 
 
-def refusal(configs: Sequence[RunConfig]) -> str:
+def stack_incompatibility(configs: Sequence[RunConfig]) -> str:
     """Why these runs cannot be trained as one stack, as a clause; empty if they can."""
     return next(_clauses(configs), "")
 
@@ -84,9 +84,9 @@ def _clauses(configs: Sequence[RunConfig]) -> Iterator[str]:
         yield from _phase(configs, plans, number)
 
 
-def _phase(configs: Sequence[RunConfig], plans: Sequence[tuple[Phase, ...]], number: int) -> Iterator[str]:
+def _phase(configs: Sequence[RunConfig], plans: Sequence[tuple[PhasePlan, ...]], number: int) -> Iterator[str]:
     phase, data = plans[0][number], load(configs[0].dataset)
-    known = {own.role for earlier in apart(plans[0])[0] for own in earlier.everyone}
+    known = {own.role for earlier in apart(plans[0])[0] for own in earlier.networks}
     if phase.is_kept or phase.derived or phase.until:
         yield f"the phase “{phase.name}” makes networks of others, or ends when they are good enough"
     if len({own.model for own in phase.learners}) > 1:
@@ -94,15 +94,15 @@ def _phase(configs: Sequence[RunConfig], plans: Sequence[tuple[Phase, ...]], num
     yield from (f"the {own.role} {clause}" for own in phase.learners if (clause := _learner(own, known)))
     with torch.device("meta"):
         network = build(phase.learners[0], plans[0], data)
-    if clause := replicas.refusal(network):
+    if clause := replicas.network_incompatibility(network):
         yield clause
     pairs = [(own, config) for config, plan in zip(configs, plans, strict=True) for own in plan[number].learners]
     methods = [method for own, config in pairs if (method := in_force(own, config)) is not None]
-    if methods and (clause := loss.refusal(list(dict.fromkeys(methods)), len(data.classes))):
+    if methods and (clause := loss.method_incompatibility(list(dict.fromkeys(methods)), len(data.classes))):
         yield clause
 
 
-def _learner(own: Learner, known: set[str]) -> str:
+def _learner(own: LearnerPlan, known: set[str]) -> str:
     """``known``: roles that are trained once for all."""
     if own.trunk[0] or own.classes or own.noise or own.uploaded or own.is_balanced or not _sees_usual(own):
         return "is not built or shown examples in the usual way"
@@ -111,12 +111,13 @@ def _learner(own: Learner, known: set[str]) -> str:
     if len(own.teachers) > 1 or not set(own.teachers) <= known:
         return "has several teachers, or one that is not trained once for all"
     if own.method is not None and (
-        type(own.method).build is not Method.build or type(own.method).begin is not Method.begin
+        type(own.method).build is not Method.build
+        or type(own.method).initialise_student is not Method.initialise_student
     ):
         return "takes over a part of its teacher"
     return ""
 
 
-def _sees_usual(own: Learner) -> bool:
+def _sees_usual(own: LearnerPlan) -> bool:
     """All of the examples shown, as does whoever wants no confidence of its teacher, or the labelled ones."""
     return own.sees in {ALL, LABELLED} or (own.sees == SURE and not own.confidence)

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.events import Event, Pinned, Probed, Surface, Validated
-from kd_core.base.metrics import judge
+from kd_core.base.metrics import compute_metrics
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
-from kd_core.nn.inference import answers
-from kd_core.training.evaluation import GRID, extent, grid, pin, rounded, surface
+from kd_core.nn.inference import predict_logits
+from kd_core.training.evaluation import GRID, choose_pinned, extent, grid, rounded, surface
 from kd_core.training.vectorized.multi_run.phase import Cohort
 
 
@@ -38,9 +38,9 @@ class Looks:
         self.cohort, self.data, self.pinned = cohort, data, pinned
         self.labels = data.validation.labels
         self.inputs = data.validation.inputs.to(cohort.device)
-        self.teachers = [answers(teacher, self.inputs).cpu() for teacher in cohort.teachers]
+        self.teachers = [predict_logits(teacher, self.inputs).cpu() for teacher in cohort.teachers]
         self.is_first = set()
-        chosen = [pin(logits, self.labels) for logits in self.teachers]
+        chosen = [choose_pinned(logits, self.labels) for logits in self.teachers]
         for run in runs:
             if run in cohort.reference and run not in pinned:
                 self.is_first.add(run)
@@ -53,7 +53,7 @@ class Looks:
         ``is_full``: with the pinned examples and the plane, as at the first look and the last.
         """
         cohort = self.cohort
-        logits = cohort.step.answers(self.inputs).cpu()
+        logits = cohort.step.predict_logits(self.inputs).cpu()
         finite = logits.flatten(1).isfinite().all(1).tolist()
         top, lost = logits.argmax(1), losses(logits, self.labels)
         right = shares(top, self.labels)
@@ -110,14 +110,14 @@ class Verdicts:
         by_teacher = -1
         for network in teachers.values():
             if id(network) not in self._asked:
-                self._asked[id(network)] = answers(network, self.data.test.inputs).cpu()
+                self._asked[id(network)] = predict_logits(network, self.data.test.inputs).cpu()
         if TEACHER in teachers:
             by_teacher = id(teachers[TEACHER])
         for role, network in teachers.items():
             found[role] = self._judge(id(network), -1, self._asked[id(network)], by_teacher if role != TEACHER else -1)
         for role, (cohort, row) in rows.items():
             if id(cohort) not in self._answered:
-                self._answered[id(cohort)] = cohort.step.answers(self.data.test.inputs).cpu()
+                self._answered[id(cohort)] = cohort.step.predict_logits(self.data.test.inputs).cpu()
             found[role] = self._judge(id(cohort), row, self._answered[id(cohort)][row].T, by_teacher)
         return found
 
@@ -132,5 +132,7 @@ class Verdicts:
             labels = self.data.test.labels
             is_asked = self.missing is not None and bool((labels == self.missing).any())
             reference = self._asked[teacher] if teacher >= 0 else None
-            self._judged[key] = judge(logits.contiguous(), labels, reference, self.missing if is_asked else None)
+            self._judged[key] = compute_metrics(
+                logits.contiguous(), labels, reference, self.missing if is_asked else None
+            )
         return dict(self._judged[key])

@@ -4,7 +4,7 @@
         print(number, event)
 
 What several runs share is computed once: teachers, baselines of the same seed. The events of each run are those of its
-own :class:`~kd_core.training.loop.Training` but for rounding, without the single steps, and with the pinned examples
+own :class:`~kd_core.training.loop.Trainer` but for rounding, without the single steps, and with the pinned examples
 and the plane at the first and the last look of a phase only.
 """
 
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from kd_core.base import devices, events
-from kd_core.base.devices import threads
+from kd_core.base.devices import limit_threads
 from kd_core.base.events import Event, Failed, Finished, Prepared
 from kd_core.config.plan import steps_per_epoch
 from kd_core.config.run import RunConfig
@@ -26,22 +26,23 @@ from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
 from kd_core.schemes import plan_of
-from kd_core.training.loop import Kept
+from kd_core.training.loop import PhaseCache
 from kd_core.training.vectorized.compilation import PAYS
-from kd_core.training.vectorized.multi_run.compatibility import apart, refusal
+from kd_core.training.vectorized.multi_run.compatibility import apart, stack_incompatibility
 from kd_core.training.vectorized.multi_run.evaluation import Looks, Verdicts
 from kd_core.training.vectorized.multi_run.phase import Cohort
 from kd_core.training.vectorized.multi_run.teachers import Faculty
 
-__all__ = ["Stacked", "refusal"]
+__all__ = ["StackedTrainer", "stack_incompatibility"]
 
 
-class Stacked:
+class StackedTrainer:
     """Trains ``configs`` as one and yields (position in ``configs``, event). Raises ValueError where they do not fit
-    together; see :func:`~kd_core.training.vectorized.multi_run.compatibility.refusal`.
+    together; see :func:`~kd_core.training.vectorized.multi_run.compatibility.stack_incompatibility`.
 
-    ``kept`` and ``resume`` are those of :class:`~kd_core.training.loop.Training`; ``compiling`` those of
-    :class:`~kd_core.training.vectorized.step.WholeStep`. Where numbers overflow, that run fails and the others go on.
+    ``kept`` and ``resume`` are those of :class:`~kd_core.training.loop.Trainer`; ``compiling`` those of
+    :class:`~kd_core.training.vectorized.step.VectorizedStep`. Where numbers overflow, that run fails and the others
+    go on.
     """
 
     def __init__(
@@ -49,11 +50,11 @@ class Stacked:
         configs: Sequence[RunConfig],
         *,
         device: str | None = None,
-        kept: Kept | None = None,
+        kept: PhaseCache | None = None,
         resume: Checkpoint | None = None,
         compiling: str = PAYS,
     ) -> None:
-        if clause := refusal(configs):
+        if clause := stack_incompatibility(configs):
             raise ValueError(f"These runs cannot be trained together: {clause}. Train them one after the other.")
         self.configs, self.compiling = list(configs), compiling
         self.device = torch.device(device or devices.resolve(configs[0].compute.device))
@@ -90,7 +91,7 @@ class Stacked:
         return len(self.configs) * sum(cohort.done for cohort in self._cohorts), len(self.configs) * steps
 
     @property
-    def is_talking(self) -> bool:
+    def has_pending_events(self) -> bool:
         """More events are ready to be said: nothing will be computed to give the next one."""
         return bool(self._pending)
 
@@ -138,7 +139,7 @@ class Stacked:
             if self._is_over:
                 return
             if self._are_taught:
-                with threads(self._work):
+                with limit_threads(self._work):
                     self._advance()
             else:
                 self._are_taught = next(self._teaching, True)
@@ -263,6 +264,6 @@ class Stacked:
         self.faculty.take(state)
         for number, done in enumerate(values["done"]):
             self._enter()
-            self._cohorts[-1].step.load(state.take(f"cohort {number}"), done)
+            self._cohorts[-1].step.load(state.get(f"cohort {number}"), done)
         if self._cohorts:
             self._good = {name: value.clone() for name, value in self._cohorts[-1].step.tensors().items()}

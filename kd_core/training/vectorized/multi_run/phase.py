@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from kd_core.base.seeds import generator, initialising
-from kd_core.config.label_subset import UNLABELLED, View
-from kd_core.config.plan import LABELLED, Learner, Phase, build, epochs_per_look, steps_per_epoch
+from kd_core.base.seeds import generator, use_seed
+from kd_core.config.label_subset import UNLABELLED, TrainSubset
+from kd_core.config.plan import LABELLED, LearnerPlan, PhasePlan, build, epochs_per_evaluation, steps_per_epoch
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
 from kd_core.methods import Method
-from kd_core.nn.inference import answers
-from kd_core.training.optim import share
-from kd_core.training.vectorized.loss import Objective
+from kd_core.nn.inference import predict_logits
+from kd_core.training.optim import rate_factor
+from kd_core.training.vectorized.loss import ReplicaLoss
 from kd_core.training.vectorized.multi_run.compatibility import in_force
 from kd_core.training.vectorized.replicas import Replicas
-from kd_core.training.vectorized.step import Shown, WholeStep
+from kd_core.training.vectorized.step import ReplicaData, VectorizedStep
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Member:
     seed: int
     method: Method | None
     teacher: int  # its number; -1 for none
-    view: View
+    view: TrainSubset
     order_seed: int
     sees: str
     rate: float
@@ -43,7 +43,7 @@ class Cohort:
     def __init__(
         self,
         configs: Sequence[RunConfig],
-        plans: Sequence[tuple[Phase, ...]],
+        plans: Sequence[tuple[PhasePlan, ...]],
         number: int,
         data: Data,
         device: torch.device,
@@ -59,7 +59,7 @@ class Cohort:
         self.teachers: list[nn.Module] = []  # the different ones
         self.reference: dict[int, tuple[str, int]] = {}  # of each run: the role and the number of its teacher
         found: dict[tuple[int, str], Member] = {}
-        learners: dict[Member, tuple[Learner, tuple[Phase, ...]]] = {}
+        learners: dict[Member, tuple[LearnerPlan, tuple[PhasePlan, ...]]] = {}
         for index, (config, plan, known) in enumerate(zip(configs, plans, teachers, strict=True)):
             phase = plan[number]
             for own in phase.learners:
@@ -87,8 +87,11 @@ class Cohort:
         return len(self.teachers) - 1
 
     def _step(
-        self, learners: Mapping[Member, tuple[Learner, tuple[Phase, ...]]], before: Cohort | None, compiling: str
-    ) -> WholeStep:
+        self,
+        learners: Mapping[Member, tuple[LearnerPlan, tuple[PhasePlan, ...]]],
+        before: Cohort | None,
+        compiling: str,
+    ) -> VectorizedStep:
         new: dict[int, nn.Module] = {}
         networks = []
         for member in self.members:
@@ -101,7 +104,7 @@ class Cohort:
                 for name, value in before.step.state(member.after).items():
                     (replicas.weights if name in replicas.weights else replicas.buffers)[name][row] = value
         self.courses = list(dict.fromkeys((own.view, own.order_seed, own.sees) for own in self.members))
-        draws = {view: view.draw(self.data) for view, _, _ in self.courses}
+        draws = {view: view.sample(self.data) for view, _, _ in self.courses}
         union = torch.unique(torch.cat([rows for rows, _ in draws.values()]))
         place = torch.full((len(self.data.train),), -1).scatter_(0, union, torch.arange(len(union)))
         labels = torch.full((len(self.courses), len(union)), UNLABELLED)
@@ -112,16 +115,16 @@ class Cohort:
             self._pools.append(place[rows[given >= 0] if sees == LABELLED else rows])
         taught = [member for member in self.members if member.method is not None]
         inputs = self.data.train.inputs[union].to(self.device)
-        logits = [answers(teacher, inputs) for teacher in self.teachers]
+        logits = [predict_logits(teacher, inputs) for teacher in self.teachers]
         classes = len(self.data.classes)
-        shown = Shown(
+        shown = ReplicaData(
             inputs,
             labels.to(self.device),
             torch.stack(logits) if logits else torch.empty(0, len(union), classes, device=self.device),
             torch.tensor([self.courses.index((m.view, m.order_seed, m.sees)) for m in self.members]).to(self.device),
             torch.tensor([m.teacher for m in taught], dtype=torch.long).to(self.device),
         )
-        objective = Objective(
+        objective = ReplicaLoss(
             [member.method for member in taught if member.method is not None],
             len(self.members) - len(taught),
             smoothing=self.phase.recipe.smoothing,
@@ -129,7 +132,7 @@ class Cohort:
             device=self.device,
         )
         rates = [member.rate for member in self.members]
-        return WholeStep(replicas, objective, self.phase.recipe, rates, shown, compiling=compiling)
+        return VectorizedStep(replicas, objective, self.phase.recipe, rates, shown, compiling=compiling)
 
     @property
     def done(self) -> int:
@@ -149,14 +152,14 @@ class Cohort:
 
     def rate_share(self) -> float:
         """Of the full learning rates, at the next step."""
-        return share(self.phase.recipe, self.done, self.steps)
+        return rate_factor(self.phase.recipe, self.done, self.steps)
 
     def is_look_due(self) -> bool:
         """After every epoch, or every few of a long phase, and at the end."""
-        return self.done == self.steps or self.done % (self.per_epoch * epochs_per_look(self.phase)) == 0
+        return self.done == self.steps or self.done % (self.per_epoch * epochs_per_evaluation(self.phase)) == 0
 
 
-def build_one(learner: Learner, plan: Sequence[Phase], data: Data) -> nn.Module:
+def build_one(learner: LearnerPlan, plan: Sequence[PhasePlan], data: Data) -> nn.Module:
     """A new network as its run begins with it."""
-    with initialising(learner.seed, "weights"):
+    with use_seed(learner.seed, "weights"):
         return build(learner, plan, data)

@@ -8,23 +8,23 @@ import torch
 from torch import nn
 
 from kd_core.base.events import Event, Failed, Finished, Probed, Step, Surface, Validated
-from kd_core.base.seeds import initialising
-from kd_core.config.derived_networks import derive
-from kd_core.config.plan import Phase, build
+from kd_core.base.seeds import use_seed
+from kd_core.config.derived_networks import build_derived
+from kd_core.config.plan import PhasePlan, build
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
-from kd_core.training.loop import Kept, Training
+from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.vectorized.multi_run.compatibility import apart
 
 
-def told(training: Training) -> Iterator[Event]:
+def told(training: Trainer) -> Iterator[Event]:
     """The events of a run as a stack tells them: no steps, and in full only the first and the last look of a phase."""
     is_full = False
     for event in training:
         if isinstance(event, Validated):
-            is_full = event.step == 0 or training.is_last_look(event)
+            is_full = event.step == 0 or training.is_last_evaluation(event)
         if isinstance(event, Step) or (isinstance(event, Probed | Surface) and not is_full):
             continue
         yield event
@@ -34,7 +34,11 @@ class Faculty:
     """``networks[i]`` are the trained networks of run i by role: empty until :meth:`train` is through, and shared."""
 
     def __init__(
-        self, configs: Sequence[RunConfig], plans: Sequence[tuple[Phase, ...]], device: torch.device, kept: Kept
+        self,
+        configs: Sequence[RunConfig],
+        plans: Sequence[tuple[PhasePlan, ...]],
+        device: torch.device,
+        kept: PhaseCache,
     ) -> None:
         self.configs, self.plans, self.device = configs, plans, device
         before = [tuple(apart(plan)[0]) for plan in plans]
@@ -43,7 +47,7 @@ class Faculty:
         self.networks: list[dict[str, nn.Module]] = [{} for _ in configs]
         self._kept = kept
         self._is_stopping = False
-        self._training: Training | None = None
+        self._training: Trainer | None = None
 
     def stop(self) -> None:
         """Ends what is being trained, and what is yet to be."""
@@ -57,7 +61,7 @@ class Faculty:
         names = {phase.name for phase in self.phases}
         for leader in dict.fromkeys(self.leaders):
             members = [number for number, other in enumerate(self.leaders) if other == leader]
-            training = self._training = Training(self.configs[leader], device=str(self.device), kept=self._kept)
+            training = self._training = Trainer(self.configs[leader], device=str(self.device), cache=self._kept)
             if self._is_stopping:
                 training.stop()
             for event in told(training):
@@ -66,7 +70,7 @@ class Faculty:
                     break  # the student of that run has begun
                 yield members, event
             for number in members:
-                roles = (own.role for phase in self.phases for own in phase.everyone)
+                roles = (own.role for phase in self.phases for own in phase.networks)
                 self.networks[number] = {r: training.networks[r] for r in roles if r in training.networks}
         self._training = None
 
@@ -89,11 +93,11 @@ class Faculty:
         plan, data, found = self.plans[leader], load(self.configs[leader].dataset), self.networks[leader]
         for phase in plan[: len(self.phases)]:
             for own in phase.learners:
-                if weights := state.take(f"teachers {leader}/{own.role}"):
-                    with initialising(own.seed, "weights"):
+                if weights := state.get(f"teachers {leader}/{own.role}"):
+                    with use_seed(own.seed, "weights"):
                         network = build(own, plan, data)
                     network.load_state_dict(weights)
                     found[own.role] = freeze(self.configs[leader].compute.placed(network, self.device))
             for derived in phase.derived:
-                if set(derived.of) <= found.keys():
-                    found[derived.role] = derive(derived, found, data, self.device)
+                if set(derived.sources) <= found.keys():
+                    found[derived.role] = build_derived(derived, found, data, self.device)

@@ -6,37 +6,37 @@ from collections.abc import Iterator, Sequence
 
 from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
-from kd_core.training.loop import Kept, Training
+from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.vectorized.compilation import PAYS
-from kd_core.training.vectorized.multi_run.compatibility import alike, refusal
-from kd_core.training.vectorized.multi_run.loop import Stacked
+from kd_core.training.vectorized.multi_run.compatibility import alike, stack_incompatibility
+from kd_core.training.vectorized.multi_run.loop import StackedTrainer
 from kd_core.training.vectorized.multi_run.teachers import told
 
 
-def groups(configs: Sequence[RunConfig]) -> list[list[int]]:
+def stack_groups(configs: Sequence[RunConfig]) -> list[list[int]]:
     """Positions of runs that can be trained together; a run that cannot be stacked stands alone."""
     found: dict[str, list[int]] = {}
     for number, config in enumerate(configs):
         found.setdefault(alike(config), []).append(number)
     parted = []
     for group in found.values():
-        is_refused = refusal([configs[number] for number in group])
+        is_refused = stack_incompatibility([configs[number] for number in group])
         parted += [[number] for number in group] if is_refused else [group]
     return parted
 
 
 def train_all(
-    configs: Sequence[RunConfig], *, device: str | None = None, kept: Kept | None = None, compiling: str = PAYS
+    configs: Sequence[RunConfig], *, device: str | None = None, kept: PhaseCache | None = None, compiling: str = PAYS
 ) -> Iterator[tuple[int, Event]]:
     """Yield (position in ``configs``, event) of every run, stacked or not.
 
-    ``kept`` and ``compiling`` are those of :class:`~kd_core.training.vectorized.multi_run.loop.Stacked`.
+    ``kept`` and ``compiling`` are those of :class:`~kd_core.training.vectorized.multi_run.loop.StackedTrainer`.
     """
     kept = {} if kept is None else kept
-    for group in groups(configs):
+    for group in stack_groups(configs):
         chosen = [configs[number] for number in group]
-        if refusal(chosen):
-            yield from ((group[0], event) for event in told(Training(chosen[0], device=device, kept=kept)))
+        if stack_incompatibility(chosen):
+            yield from ((group[0], event) for event in told(Trainer(chosen[0], device=device, cache=kept)))
         else:
-            stacked = Stacked(chosen, device=device, kept=kept, compiling=compiling)
+            stacked = StackedTrainer(chosen, device=device, kept=kept, compiling=compiling)
             yield from ((group[number], event) for number, event in stacked)
