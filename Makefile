@@ -1,16 +1,22 @@
 # make run    the app on http://127.0.0.1:8501 (PORT=... for another port)
-# make test   everything: lint, types, unit, page and browser tests, and known holes in what is installed
-# make bench  the benchmarks of the screen: beside the training, and under the temperature handle (some ten minutes)
-# make readme the generated parts of README.md and its screenshots
+# make check  lint, types and the quick tests: under three minutes
+# make test   everything: check, slow and browser tests, and known vulnerabilities of what is installed
+# make docs   the generated pages of docs/; make results and make screenshots what is trained and photographed
+# make bench  the benchmarks of the screen, some ten minutes
 
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
+# Two at a time; helpers of torch that wait must not keep the other's core busy.
+PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
-.PHONY: run test lint unit browser audit bench readme
+.PHONY: run check test lint unit browser audit docs results screenshots bench
 
 run: .venv/installed-app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+check: lint
+	$(PYTEST) -m "not slow and not browser" -n 2 --dist worksteal
 
 test: lint unit browser audit
 
@@ -18,29 +24,33 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.prose
+	$(BIN)/python -m tools.docs --check
 
-# Two at a time; helpers of torch that wait must not keep the other's core busy.
 unit: .venv/installed-dev
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest --ignore tests/browser -n 2 --dist worksteal
+	$(PYTEST) -m "not browser" -n 2 --dist worksteal
 
 # Two files at a time, each with servers of its own; then, with the machine to itself, the one that counts seconds.
 browser: .venv/installed-browser
-	$(BIN)/pytest tests/browser --ignore tests/browser/test_first_ten_seconds.py -n 2 --dist loadfile
+	$(BIN)/pytest -m browser --ignore tests/browser/test_first_ten_seconds.py -n 2 --dist loadfile
 	$(BIN)/pytest tests/browser/test_first_ten_seconds.py
 
-# Says so, and goes on, where the index of known holes cannot be reached.
+# Says so, and goes on, where the index of known vulnerabilities cannot be reached.
 audit: .venv/installed-dev
 	$(BIN)/python -m tools.audit
+
+docs: .venv/installed-dev
+	$(BIN)/python -m tools.docs
+
+results: .venv/installed-dev
+	$(BIN)/python -m tools.results
+
+screenshots: .venv/installed-browser
+	$(BIN)/python -m tools.screenshots
 
 bench: .venv/installed-browser
 	$(BIN)/python -m benchmarks.screen
 	$(BIN)/python -m benchmarks.temperature
-
-readme: .venv/installed-browser
-	$(BIN)/python -m tools.docs
-	$(BIN)/pytest tests/browser/test_first_ten_seconds.py tests/browser/test_temperature.py -k "seconds or screen"
-	mkdir -p docs && cp .shots/start-light.png .shots/distill-dark.png docs/
-	cp .shots/temperature-light-1280-top.png docs/temperature-light.png
 
 # The marker files make a second call install nothing.
 .venv/bin/python:
