@@ -54,3 +54,13 @@ def test_a_page_stays_current_when_a_plug_in_is_added() -> None:
 )
 def test_a_page_is_outdated_when_a_plug_in_changes_or_goes(generated: str, changed: list[str]) -> None:
     assert docs.changed_sections(PAGE, generated) == changed
+
+
+@pytest.mark.parametrize("page", sorted((docs.DOCS / "decisions").glob("0*.md")), ids=lambda page: page.stem)
+def test_a_decision_has_a_status_and_stands_in_the_index(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    status = re.search(r"^- Status: (accepted|rejected|superseded by (\d{4}))$", text, re.MULTILINE)
+    assert status is not None
+    assert status[2] is None or list(page.parent.glob(f"{status[2]}-*.md"))
+    title = text.splitlines()[0].split(". ", 1)[1]
+    assert f"[{title}]({page.name})" in (page.parent / "index.md").read_text(encoding="utf-8")
