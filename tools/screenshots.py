@@ -1,0 +1,95 @@
+"""Screenshots of every page, for the documents: ``python -m tools.screenshots``.
+
+``--all FOLDER`` takes each page light and dark at 1280x720, 1920x1080 and 390x844 instead, to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Page, sync_playwright
+
+from kd_core.config.run import from_flat
+from kd_core.config.sweep import Axis, Sweep
+from kd_core.runs.manager import RunManager
+from kd_core.store.records import ACTIVE
+from tools.chromium import FLAGS, obtain
+from tools.testing.app_server import ROOT, Server
+
+IMAGES = ROOT / "docs" / "images"
+SIZES = ((1280, 720), (1920, 1080), (390, 844))
+SETTLE = 6.0  # seconds until a page has drawn its charts on two busy cores
+RUN_SECONDS = 120.0
+
+
+def train(folder: Path) -> None:
+    """Store a digits run over two seeds and a small sweep."""
+    base = from_flat({"dataset": "digits", "labelled": "50"})
+    manager = RunManager(folder)
+    axes = (Axis("temperature", ("1", "2", "4", "8")), Axis("alpha", ("0.5", "0.7", "0.9")))
+    names = [manager.start(base), manager.start_sweep(Sweep(base, axes, (0, 1, 2)))]
+    while any(manager.status(name).is_active for name in names):  # type: ignore[union-attr]
+        time.sleep(0.2)
+    manager.close()
+
+
+def wait_until_idle(server: Server, at_least: int) -> None:
+    """Wait until that many runs have been stored and all of them have ended. Raises TimeoutError."""
+    end = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < end:
+        runs = server.store().runs()
+        if len(runs) >= at_least and not any(row.state in ACTIVE for row in [*runs, *server.store().sweeps()]):
+            return
+        time.sleep(0.5)
+    raise TimeoutError("the runs for the screenshots did not end")
+
+
+def addresses(server: Server) -> Iterator[tuple[str, str]]:
+    """Yield the name and the address of each page, with stored runs in view."""
+    digits = next(run.id for run in server.store().runs() if run.config.dataset.name == "digits")
+    yield "start", server.url
+    for page in ("temperature", "distill", "inspect"):
+        yield page, f"{server.url}/{page}?{urlencode({'run': digits})}"
+    sweep = server.store().sweeps()[0].id
+    yield "sweep", f"{server.url}/sweep?{urlencode({'sweep': sweep})}"
+    for page in ("compare", "experiments"):
+        yield page, f"{server.url}/{page}"
+
+
+def shoot(page: Page, address: str, path: Path) -> None:
+    """Open an address and write what is in view to a PNG file."""
+    page.goto(address)
+    page.wait_for_timeout(1000 * SETTLE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=path)
+
+
+def main() -> None:
+    """Take the screenshots."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="every page in every size and theme")
+    folder, chromium = parser.parse_args().all, obtain()
+    with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
+        train(Path(data))
+        server = Server(Path(data))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        browser.new_page().goto(server.url)
+        wait_until_idle(server, at_least=2)
+        sizes = SIZES if folder else SIZES[:1]
+        for theme in ("light", "dark") if folder else ("light",):
+            for width, height in sizes:
+                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+                for name, address in addresses(server):
+                    file = folder / f"{name}-{theme}-{width}.png" if folder else IMAGES / f"{name}.png"
+                    shoot(page, address, file)
+        browser.close()
+        server.end()
+
+
+if __name__ == "__main__":
+    main()
