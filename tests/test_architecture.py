@@ -105,6 +105,22 @@ def test_no_file_is_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES
 
 
+FOLDERS = sorted(
+    path
+    for top in ("kd_core", "pages")
+    for path in (ROOT / top).rglob("*")
+    if path.is_dir() and path.name != "__pycache__"
+)
+UNCOUNTED = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_no_folder_has_too_many_entries(folder: Path) -> None:
+    """Folders of plug-ins may grow, and are not counted where they stand."""
+    entries = {path.name for path in folder.iterdir()} - PLUGINS - UNCOUNTED
+    assert folder.name in PLUGINS or len(entries) <= ENTRIES
+
+
 def test_importing_the_engine_has_no_side_effect(tmp_path: Path) -> None:
     script = (
         "import torch; before = torch.get_rng_state(), torch.get_num_threads();"
