@@ -1,0 +1,1 @@
+"""Python interface: functions and results that ``kd_core`` re-exports."""
