@@ -46,7 +46,8 @@ def test_a_method_in_one_new_file_appears_everywhere_and_trains(tmp_path: Path) 
     (tmp_path / "kd_core" / "methods" / "directions.py").write_text(example, encoding="utf-8")
     script = """
 import sys
-from kd_core.__main__ import list_choices, main
+from kd_core.__main__ import main
+from kd_core.cli.choices import list_choices
 assert "directions" in [choice["name"] for choice in list_choices()["methods"]]
 from tools.docs import methods_table
 assert "`directions`" in methods_table()
@@ -58,7 +59,7 @@ app.switch_page("pages/distill.py").run()
 app.selectbox(key="set method").select("directions").run()
 assert r"2 \\cdot (1 - \\cos)" in app.latex[0].value and app.query_params["method"] == "directions"
 assert "Weight of the directions" in [box.label for box in app.number_input]
-chosen = "--dataset moons --method directions --weight 0.3 --epochs 2 --teacher-epochs 1 --json"
+chosen = "dataset=moons method=directions weight=0.3 epochs=2 teacher_epochs=1 --ephemeral --json"
 sys.exit(main(["train", *chosen.split()]))
 """
     done = subprocess.run(
