@@ -1,4 +1,4 @@
-"""Knowledge distillation: train a student under a teacher, compare it with a baseline, reload stored runs.
+"""Training of students under teachers, comparison with a baseline, and access to stored runs.
 
 The public names are imported when they are first used: ``import kd_core`` is quick and imports no torch.
 

@@ -1,1 +1,1 @@
-"""Python interface: functions and results that ``kd_core`` re-exports."""
+"""Functions and results of the Python interface, which ``kd_core`` re-exports."""

@@ -1,4 +1,4 @@
-"""Result of a run: networks, test metrics, history and verdict."""
+"""Networks, test metrics, history and verdict of one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs in a data folder: start them there, wait for them, load them."""
+"""Start runs in a data folder, wait for them, and load them."""
 
 from __future__ import annotations
 

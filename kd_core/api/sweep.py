@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kd_core.analysis.sweep_results import SweepResults, collect_results
+from kd_core.analysis.sweep_results import collect_results
 from kd_core.analysis.verdict import Verdict, verdict
 from kd_core.api.batch import seeds_of, train_sweep
 from kd_core.api.distillation import merge
@@ -101,14 +101,14 @@ def plan_sweep(base: RunConfig, varied: Mapping[str, Sequence[Any]], seeds: Sequ
 
 def summarise(plan: Sweep, results: Sequence[Result]) -> SweepResult:
     """Return the cells of a sweep from its results, which are in its order."""
-    found: SweepResults = collect_results(plan, [_latest_evaluation(result) for result in results])
+    summary = collect_results(plan, [_latest_evaluation(result) for result in results])
     count = len(plan.seeds)
     cells = []
-    for number, (values, cell) in enumerate(zip(plan.cells, found.cells, strict=True)):
-        own = tuple(results[number * count : (number + 1) * count])
+    for number, (values, cell) in enumerate(zip(plan.cells, summary.cells, strict=True)):
+        members = tuple(results[number * count : (number + 1) * count])
         accuracy = None if cell.mean is None else cell.mean / 100
-        cells.append(SweepCell(values, own[0].config, own, accuracy, cell.gain))
-    best = None if found.best is None else cells[found.cells.index(found.best)]
+        cells.append(SweepCell(values, members[0].config, members, accuracy, cell.gain))
+    best = None if summary.best is None else cells[summary.cells.index(summary.best)]
     return SweepResult(tuple(cells), best)
 
 

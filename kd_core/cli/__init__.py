@@ -1,1 +1,1 @@
-"""Command line: one module for each group of commands, imported when it is called."""
+"""Commands of the terminal, imported when they are called."""

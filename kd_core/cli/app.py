@@ -1,4 +1,4 @@
-"""Command ``app``: start the browser app."""
+"""Command ``app``, which starts the browser app."""
 
 from __future__ import annotations
 

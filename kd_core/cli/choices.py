@@ -1,4 +1,4 @@
-"""Command ``list``: what can be chosen, and everything about one choice."""
+"""Command ``list``, which shows all choices or one of them in full."""
 
 from __future__ import annotations
 

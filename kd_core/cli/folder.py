@@ -9,18 +9,18 @@ from kd_core.api.stored import open_manager
 from kd_core.base.errors import StorageError
 from kd_core.runs.manager import RunManager
 
-IN_USE = (
-    "Start the run in the app instead, or go on with --ephemeral, which stores nothing, or with another folder: "
-    "DISTILLERY_DATA=FOLDER distillery ..."
-)
+EPHEMERAL = "Or start the run in the app, or add --ephemeral, which stores nothing."
 
 
 @contextmanager
-def held_folder() -> Iterator[RunManager]:
+def held_folder(advice: str = EPHEMERAL) -> Iterator[RunManager]:
     """Hold the data folder and run what is started in it.
 
+    Args:
+        advice: a sentence for the case that the folder is in use.
+
     Raises:
-        RuntimeError: where the app or another terminal holds it; the message says how to go on.
+        RuntimeError: where the app or another terminal holds it.
         StorageError: where it cannot be written to.
     """
     with ExitStack() as stack:
@@ -29,5 +29,5 @@ def held_folder() -> Iterator[RunManager]:
         except StorageError:
             raise
         except ValueError as error:
-            raise RuntimeError(f"{error} {IN_USE}") from error
+            raise RuntimeError(f"{error} {advice}") from error
         yield manager

@@ -1,4 +1,4 @@
-"""Entry point: run one command, and turn every error into a sentence and an exit status."""
+"""Entry point of the command line, which turns every error into a sentence and an exit status."""
 
 from __future__ import annotations
 

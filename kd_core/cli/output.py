@@ -1,7 +1,8 @@
-"""Output to a terminal or a pipe: a progress line, tables, the events of a run in words."""
+"""Progress lines, tables and the events of a run, for a terminal or a pipe."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,8 @@ class ProgressLine:
 
     def show(self, text: str, *, is_final: bool = True) -> None:
         """Print a text in place of the one before. Without a terminal, text that is not final is left out."""
+        if sys.stdout.isatty():
+            text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be written over
         if text == self.text:
             return
         if sys.stdout.isatty():
@@ -76,7 +79,8 @@ class EventPrinter:
     def _print_progress(self, event: Event) -> None:
         if isinstance(event, Step) and time.monotonic() - self._drawn > DRAW_SECONDS:
             self._drawn = time.monotonic()
-            self._line.show(f"{self._position(event)}: loss {percent_free(event.loss)}", is_final=False)
+            losses = ", ".join(f"{role} {loss:.3f}" for role, loss in event.loss.items())
+            self._line.show(f"{self._position(event)}: loss {losses}", is_final=False)
         elif isinstance(event, Validated):
             self._line.show(f"{self._position(event)}: validation accuracy {percentages(event.accuracy)}")
         elif isinstance(event, Switched):
@@ -101,11 +105,6 @@ class EventPrinter:
 def percentages(accuracies: Mapping[str, float]) -> str:
     """Return fractions by role as text: "student 80.0%, baseline 78.1%"."""
     return ", ".join(f"{role} {accuracy:.1%}" for role, accuracy in accuracies.items())
-
-
-def percent_free(losses: Mapping[str, float]) -> str:
-    """Return losses by role as text."""
-    return ", ".join(f"{role} {loss:.3f}" for role, loss in losses.items())
 
 
 def duration(seconds: float) -> str:

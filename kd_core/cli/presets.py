@@ -1,4 +1,4 @@
-"""Command ``preset``: published experiments."""
+"""Command ``preset``, which shows and trains published experiments."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def resume(arguments: Namespace) -> int:
     print_problems()
     keep_freed_memory()
     run = arguments.run
-    with held_folder() as manager:
+    with held_folder("Or continue the run in the app.") as manager:
         row, sweep = manager.store.run(run), manager.store.sweep(run)
         if row is not None and row.sweep:
             raise ValueError(f"The run {run} is part of a sweep. Continue that: distillery resume {row.sweep}")

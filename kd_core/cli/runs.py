@@ -1,4 +1,4 @@
-"""Command ``runs``: list, show and delete what is stored."""
+"""Command ``runs``, which lists, shows and deletes stored runs."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _show_sweep(store: Store, row: SweepRow, *, as_json: bool) -> int:
 
 
 def _delete(run: str) -> int:
-    with held_folder() as manager:
+    with held_folder("Or delete it in the app.") as manager:
         row = manager.store.run(run)
         if row is not None and row.sweep:
             raise ValueError(f"The run {run} is part of a sweep. Delete all of it: distillery runs delete {row.sweep}")

@@ -1,4 +1,4 @@
-"""What ``import kd_core`` gives, and what it does not cost."""
+"""Public names of ``kd_core``, and the cost of importing them."""
 
 import inspect
 import subprocess

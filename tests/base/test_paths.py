@@ -1,4 +1,4 @@
-"""Where the data folder is."""
+"""Location of the data folder."""
 
 import sys
 from pathlib import Path

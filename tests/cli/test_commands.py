@@ -1,4 +1,4 @@
-"""Commands that show and keep: help, list, runs, upload, app."""
+"""Help, lists, stored runs, uploads and the start of the app."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Commands that train: train, luck, sweep, resume, preset."""
+"""Commands that train runs."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kd_core.__main__ import main
+from kd_core.base import registry
 from kd_core.base.events import to_json
 from kd_core.config.run import from_flat
 from kd_core.files.lock import lock_folder
@@ -118,6 +119,7 @@ def test_a_held_folder_is_a_sentence_with_ways_to_go_on(folder: Path, capsys: py
         (line,) = capsys.readouterr().err.splitlines()
         assert all(word in line for word in (folder.name, "--ephemeral", "DISTILLERY_DATA", "app"))
         assert main(["train", *QUICK, "--ephemeral", "--quiet"]) == 0
+        assert main(["runs"]) == 0  # reading needs no lock
     finally:
         held.close() if hasattr(held, "close") else held.release()
 
@@ -194,3 +196,21 @@ def test_ctrl_c_stops_a_run_and_resume_continues_it(tmp_path: Path) -> None:
 def test_a_preset_takes_settings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["preset", "mnist_soft_targets", "seed=7"]) == 0
     assert "seed=7" in capsys.readouterr().out
+
+
+def test_a_terminal_shows_progress_as_one_line_that_moves(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert main(["train", *QUICK]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert "100%" in lines[1]
+    assert len(lines) == 5  # the id, the line of progress, two lines of results, and the end
+
+
+def test_problems_of_plug_ins_are_printed_once_on_stderr(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(registry, "problems", lambda: ("loss.py defines no method.",), raising=False)
+    assert main(["train", *QUICK, "--ephemeral", "--quiet"]) == 0
+    assert capsys.readouterr().err == "loss.py defines no method.\n"
