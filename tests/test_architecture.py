@@ -19,7 +19,7 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 # A package of kd_core imports only those before it.
 PACKAGES = [
     *("base", "files", "datasets", "models", "nn", "methods", "config", "schemes"),
-    *("training", "store", "analysis", "runs"),
+    *("training", "store", "analysis", "runs", "api", "cli"),
 ]
 PLUGINS = {"datasets", "models", "methods", "schemes", "presets"}  # folders that grow by a file per choice
 ENTRIES, LINES = 12, 400
@@ -124,7 +124,7 @@ def test_no_folder_has_too_many_entries(folder: Path) -> None:
 def test_importing_the_engine_has_no_side_effect(tmp_path: Path) -> None:
     script = (
         "import torch; before = torch.get_rng_state(), torch.get_num_threads();"
-        "import kd_core.runs.manager, kd_core.__main__;"
+        "import kd_core.runs.manager, kd_core.__main__, kd_core.api.sweep;"
         "assert torch.equal(before[0], torch.get_rng_state()) and before[1] == torch.get_num_threads();"
         "assert not torch.cuda.is_initialized()"
     )

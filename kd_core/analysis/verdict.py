@@ -27,6 +27,9 @@ class Verdict:
     interval: tuple[float, float] | None = None
     seeds: int = 1
 
+    def __str__(self) -> str:
+        return self.sentence
+
 
 def verdict(tests: Sequence[TestMetrics], comparison: Comparison = STUDENT_OVER_BASELINE) -> Verdict:
     """On one finished run per seed, all of one configuration. Raises ValueError without any."""

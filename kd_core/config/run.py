@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from kd_core.base.options import Option, Options, as_text, options_of, parse_options
@@ -37,6 +38,7 @@ OPTION_GROUPS: tuple[tuple[str, type[Options], str], ...] = (
     ("compute", Compute, ""),
 )
 DEFAULTS = {"dataset": "digits", "teacher": "cnn", "student": "mlp", "method": "soft_targets", "scheme": "offline"}
+UNKNOWN = ": there is no such setting."
 
 
 class BaseScheme(Plugin):
@@ -54,23 +56,39 @@ class BaseScheme(Plugin):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class RunConfig:
-    """A whole run. Raises ValueError when its parts do not fit together."""
+    """Everything that determines a run.
+
+    Settings are given by their flat names (``dataset="moons"``, ``epochs=40``), as parts (``dataset=Moons()``,
+    ``recipe=Recipe(epochs=40)``), or both; ``loss`` is another name for ``method``. What is left out is what the data
+    set and the scheme suggest, else the default.
+
+    Raises:
+        ValueError: for settings that are unknown, out of range, or do not fit together; one sentence a line.
+    """
 
     dataset: Dataset
     teacher: Model
     student: Model
     method: Method
     scheme: BaseScheme
-    labels: LabelSubset = field(default_factory=LabelSubset)
-    recipe: Recipe = field(default_factory=Recipe)
-    teacher_recipe: TeacherRecipe = field(default_factory=TeacherRecipe)
-    basics: RunOptions = field(default_factory=RunOptions)
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    compute: Compute = field(default_factory=Compute)
+    labels: LabelSubset
+    recipe: Recipe
+    teacher_recipe: TeacherRecipe
+    basics: RunOptions
+    augmentation: Augmentation
+    compute: Compute
 
-    def __post_init__(self) -> None:
+    def __init__(self, **settings: Any) -> None:
+        names = {part.name for part in fields(self)}
+        is_whole = {name for name, *_ in PLUGIN_FIELDS} <= settings.keys() <= names
+        is_whole = is_whole and all(isinstance(part, Options) for part in settings.values())
+        parts = settings if is_whole else vars(from_flat(flatten(settings)))
+        for name, *_ in PLUGIN_FIELDS:
+            object.__setattr__(self, name, parts[name])
+        for name, kind, _ in OPTION_GROUPS:
+            object.__setattr__(self, name, parts[name] if name in parts else kind())
         data = load(self.dataset)
         self.labels.validate(data)
         self.augmentation.validate(data)
@@ -207,7 +225,7 @@ def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
     for name, kind, prefix in OPTION_GROUPS:
         known |= {prefix + option for option in options_of(kind)}
         parts[name] = _construct(kind, suggested, texts, prefix, errors)
-    errors += [f"{name}: there is no such setting." for name in sorted(set(texts) - known)]
+    errors += [f"{name}{UNKNOWN}" for name in sorted(set(texts) - known)]
     return _fitting(parts, suggested, errors), errors
 
 
@@ -215,8 +233,34 @@ def from_flat(given: Mapping[str, Any]) -> RunConfig:
     """A configuration from flat settings. Raises ValueError with one sentence per refused setting, a line each."""
     config, errors = read_flat(given)
     if errors:
-        raise ValueError("\n".join(errors))
+        allowed = config.flat()
+        similar = {
+            f"{name}{UNKNOWN}": difflib.get_close_matches(name, allowed) for name in given if name not in allowed
+        }
+        hints = (f" Did you mean {' or '.join(names)}?" if (names := similar.get(error)) else "" for error in errors)
+        raise ValueError("\n".join(error + hint for error, hint in zip(errors, hints, strict=True)))
     return config
+
+
+def flatten(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with every part among them written out by flat names; other settings overrule those of parts.
+
+    Raises ValueError where both "loss" and "method" are given: they are two names for one setting.
+    """
+    if {"loss", "method"} <= settings.keys():
+        raise ValueError("loss and method are two names for one setting: choose one of them.")
+    prefixes = {name: prefix for name, _, prefix in (*PLUGIN_FIELDS, *OPTION_GROUPS)}
+    parts: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = "method" if key == "loss" else key
+        if not isinstance(value, Options) or name not in prefixes:
+            others[name] = value
+            continue
+        parts |= {prefixes[name] + option: chosen for option, chosen in value.values().items()}
+        if isinstance(value, Plugin):
+            parts[name] = value.name
+    return parts | others
 
 
 def _construct(

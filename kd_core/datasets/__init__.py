@@ -10,11 +10,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.base.paths import NotAvailableError
 from kd_core.base.registry import Plugin
 
@@ -135,3 +136,11 @@ def forget(dataset: Dataset) -> None:
     """Its files have changed: the next :func:`load` reads them again."""
     with _remembering:
         _remembered.pop(dataset, None)
+
+
+def __getattr__(name: str) -> Any:
+    return plugin_class("datasets", name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *class_names("datasets")]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.base.registry import Plugin
 from kd_core.nn.hooks import LOGITS
 from kd_core.nn.pairs import Match, Pair
@@ -226,3 +227,11 @@ def total_loss(parts: list[LossPart]) -> Tensor:
     weighted = [part.value * part.weight for part in parts if part.weight]
     # With every weight at 0 nothing is learned, and nothing fails.
     return sum_tensors(weighted) if weighted else torch.zeros_like(parts[0].value, requires_grad=True)
+
+
+def __getattr__(name: str) -> Any:
+    return plugin_class("methods", name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *class_names("methods")]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import Any, Self
 
 from torch import nn
 
+from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.base.registry import Plugin
 
 
@@ -63,3 +64,11 @@ class Model(Plugin):
     def label(self) -> str:
         """The network in a word or two, with the options that matter: "MLP 64"."""
         raise NotImplementedError
+
+
+def __getattr__(name: str) -> Any:
+    return plugin_class("models", name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *class_names("models")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.config import validation
 from kd_core.config.comparison import Comparison
 from kd_core.config.label_subset import TrainSubset
@@ -75,3 +76,11 @@ def control_learners(config: RunConfig, **more: Any) -> tuple[LearnerPlan, ...]:
 def student_phase(config: RunConfig, name: str, *learners: LearnerPlan, **more: Any) -> PhasePlan:
     """A phase with the student's recipe and what the student is shown."""
     return replace(PhasePlan(name, learners, config.recipe, config.view, config.seed), **more)
+
+
+def __getattr__(name: str) -> Any:
+    return plugin_class("schemes", name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *class_names("schemes")]

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from kd_core.__main__ import _Line, main
+from kd_core.__main__ import main
 from kd_core.base.registry import find_plugin
+from kd_core.cli.output import ProgressLine
 from kd_core.files import download
 from kd_core.files.download import RemoteFile, download_file, folder_lock
 from tools.testing.dataset_files import Published
@@ -284,17 +285,19 @@ def test_the_list_says_what_is_to_be_fetched_and_under_which_terms(capsys: pytes
     assert listed["digits"]["size"] == 0
     assert listed["cifar10"]["size"] == 170_498_071
     assert listed["svhn"]["licence"] == "non-commercial use only"
-    assert main(["list"]) == 0
-    assert "170 MB to fetch. Source: Krizhevsky, Nair & Hinton, 2009;" in capsys.readouterr().out
+    assert main(["list", "cifar10"]) == 0
+    described = capsys.readouterr().out
+    assert "170 MB" in described
+    assert "Krizhevsky, Nair & Hinton, 2009" in described
 
 
 def test_a_terminal_shows_one_line_that_moves(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    line = _Line()
+    line = ProgressLine()
     for done in (0, 4_000_000, 4_000_001, 8_000_000):
-        line.show("data.bin", done, 8_000_000)
+        line.download("data.bin", done, 8_000_000)
     line.end()
     shown = ["data.bin: 0% of 8 MB", "data.bin: 50% of 8 MB", "data.bin: 100% of 8 MB"]
     assert [part.rstrip() for part in capsys.readouterr().out.split("\r")] == ["", *shown]

@@ -1,0 +1,1 @@
+"""Functions and results of the Python interface, which ``kd_core`` re-exports."""

@@ -1,0 +1,55 @@
+"""Train all runs of a sweep, stacked where they can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kd_core.api.result import Result
+from kd_core.api.stored import StoredRun, folder_of, open_manager, wait
+from kd_core.base.events import Event
+from kd_core.base.process import keep_freed_memory
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Sweep
+from kd_core.training.loop import PhaseCache, Trainer
+from kd_core.training.vectorized.multi_run.compatibility import stack_incompatibility
+from kd_core.training.vectorized.multi_run.loop import StackedTrainer
+from kd_core.training.vectorized.multi_run.teachers import told
+from kd_core.training.vectorized.multi_run.train_all import stack_groups
+
+
+def train_sweep(sweep: Sweep, store: bool | str | Path) -> list[Result]:
+    """Train every run of a sweep, in its order; with ``store``, in a data folder. Failed runs are among them."""
+    if store:
+        with open_manager(folder_of(store)) as manager:
+            sweep_id = manager.start_sweep(sweep)
+            wait(manager, sweep_id)
+        return [StoredRun(manager.store, run) for run in manager.store.members(sweep_id)]
+    keep_freed_memory()
+    configs = sweep.configs()
+    cache: PhaseCache = {}
+    results: dict[int, Result] = {}
+    for group in stack_groups(configs):
+        trained = _train_group([configs[number] for number in group], cache)
+        results |= dict(zip(group, trained, strict=True))
+    return [results[number] for number in range(len(configs))]
+
+
+def seeds_of(config: RunConfig, seeds: int | Sequence[int]) -> list[int]:
+    """Return the seeds themselves; a number of them counts from the seed of the configuration. Raises ValueError."""
+    if not isinstance(seeds, int):
+        return list(seeds)
+    if seeds < 1:
+        raise ValueError(f"seeds = {seeds}: choose a whole number from 1 on.")
+    return list(range(config.seed, config.seed + seeds))
+
+
+def _train_group(configs: list[RunConfig], cache: PhaseCache) -> list[Result]:
+    if stack_incompatibility(configs):
+        trainer = Trainer(configs[0], cache=cache)
+        return [Result(configs[0], list(told(trainer)), trainer.networks)]
+    stack = StackedTrainer(configs, kept=cache)
+    events: list[list[Event]] = [[] for _ in configs]
+    for number, event in stack:
+        events[number].append(event)
+    return [Result(config, events[number], stack.networks(number)) for number, config in enumerate(configs)]

@@ -1,0 +1,143 @@
+"""Networks, test metrics, history and verdict of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import nn
+
+from kd_core.analysis.verdict import Verdict, verdict
+from kd_core.base.events import Event, Failed, Finished, Step, Validated
+from kd_core.config.comparison import TestMetrics
+from kd_core.config.plan import TEACHER
+from kd_core.config.run import RunConfig
+from kd_core.nn.inference import freeze
+from kd_core.schemes import comparison_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class HistoryRow(NamedTuple):
+    """One value of one network at one step; see :class:`History`."""
+
+    phase: str
+    step: int
+    role: str
+    part: str
+    value: float
+
+
+class History:
+    """Curves of a run, row by row in the order of training.
+
+    ``part`` is the name of a part of the training loss, times its weight, in nats; "loss", the sum of these parts; or
+    "validation_accuracy", "validation_agreement" (fractions in [0, 1]) or "validation_loss" (nats). Steps count from 1
+    in each phase. Runs that were trained together, as in a sweep, have validation rows only.
+    """
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = events
+
+    def __iter__(self) -> Iterator[HistoryRow]:
+        for event in self._events:
+            if isinstance(event, Step):
+                for role, parts in event.parts.items():
+                    for part, (_, weighted) in parts.items():
+                        yield HistoryRow(event.phase, event.step, role, part, weighted)
+                    yield HistoryRow(event.phase, event.step, role, "loss", event.loss[role])
+            elif isinstance(event, Validated):
+                for part in ("accuracy", "loss", "agreement"):
+                    for role, value in getattr(event, part).items():
+                        yield HistoryRow(event.phase, event.step, role, f"validation_{part}", value)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the rows as a data frame. Raises ImportError without pandas."""
+        return data_frame(list(self), HistoryRow._fields)
+
+
+class Result:
+    """One run and the networks that it trained.
+
+    Attributes:
+        config: what determined the run.
+        events: everything that happened, in order; see :mod:`kd_core.base.events`.
+        id: the id under which the run is stored; "" if it is not.
+    """
+
+    def __init__(
+        self, config: RunConfig, events: Sequence[Event], networks: Mapping[str, nn.Module], run: str = ""
+    ) -> None:
+        self.config, self.id = config, run
+        self._events, self._networks = events, networks
+
+    @property
+    def events(self) -> Sequence[Event]:
+        return self._events
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Every network of the run by role: on the CPU, in eval mode, without gradients."""
+        return {role: freeze(network.cpu()) for role, network in self._networks.items()}
+
+    @property
+    def student(self) -> nn.Module:
+        """The distilled student. Raises ValueError if the run ended before there was one."""
+        network = self.networks.get(comparison_of(self.config).role)
+        if network is None:
+            raise ValueError("This run has no student: it ended before one was trained, or kept no weights.")
+        return network
+
+    @property
+    def teacher(self) -> nn.Module | None:
+        """The teacher; None under a scheme that has no network of that role."""
+        return self.networks.get(TEACHER)
+
+    @property
+    def baseline(self) -> nn.Module | None:
+        """The same student trained without a teacher; None if ``control=False`` left it out."""
+        return self.networks.get(comparison_of(self.config).control)
+
+    @property
+    def history(self) -> History:
+        """Training and validation curves."""
+        return History(self.events)
+
+    @property
+    def outcome(self) -> str:
+        """ "completed", "stopped" or "failed"; "" while the run has no end."""
+        return self._finished.outcome if self._finished else ""
+
+    @property
+    def test(self) -> TestMetrics:
+        """Metrics on the test set by role: accuracy, agreement and calibration error in [0, 1], loss in nats."""
+        return self._finished.test if self._finished else {}
+
+    @property
+    def verdict(self) -> Verdict:
+        """Student against baseline on the test set; printed, it is a sentence."""
+        return verdict([self.test], comparison_of(self.config))
+
+    @property
+    def error(self) -> str:
+        """The sentence with which the run failed; "" if it did not."""
+        return next((event.message for event in self.events if isinstance(event, Failed)), "")
+
+    @property
+    def _finished(self) -> Finished | None:
+        last = self.events[-1] if self.events else None
+        return last if isinstance(last, Finished) else None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id or 'not stored'}: {self.verdict}>"
+
+
+def data_frame(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a data frame. Raises ImportError without pandas."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        message = 'to_pandas() needs pandas, which is not installed: pip install "distillery-lab[pandas]".'
+        raise ImportError(message) from error
+    return pd.DataFrame(rows, columns=list(columns))

@@ -1,0 +1,1 @@
+"""Commands of the terminal, imported when they are called."""

@@ -1,0 +1,181 @@
+"""Commands and their arguments. Nothing here imports the engine: help is printed at once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from kd_core import __version__
+
+PROG = "distillery"
+HELP = f"""\
+usage: {PROG} COMMAND ...
+
+Train a small network under a large one, and see whether the teacher helped.
+
+  list [GROUP | NAME]       data sets, networks, losses and schemes; one in full
+  train NAME=VALUE ...      train a teacher, a student, and the student alone
+  luck NAME=VALUE ...       repeat it with more seeds: is the gain luck?
+  sweep NAME=A,B,C ...      every combination of values, over several seeds
+  resume RUN                continue a stopped or interrupted run or sweep
+  runs [show | delete RUN]  stored runs
+  preset [NAME]             published experiments, with their numbers
+  fetch DATASET ...         download data sets
+  upload FILE               add your own data: a ZIP of images, or a CSV file
+  app [--port N]            start the browser app
+
+Example: {PROG} train dataset=digits labelled=50 temperature=4 epochs=120
+
+Runs are stored in the data folder (DISTILLERY_DATA names another) and are
+visible in the app. Each command has --help; --version prints {__version__}.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser whose errors are one sentence on stderr, with exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message.rstrip('.')}. See {self.prog} --help.\n")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: what it does, the module and function that do it, and its arguments."""
+
+    summary: str
+    target: str  # "module:function" below kd_core.cli
+    add_arguments: Callable[[Parser], None]
+
+
+def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
+    """Return the command and its arguments. Exits for help, for the version, and with status 2 for a mistake."""
+    parser = Parser(PROG, add_help=False)
+    if not arguments:
+        parser.exit(2, HELP)
+    name = arguments[0]
+    if name in ("-h", "--help", "help"):
+        print(HELP, end="")
+        parser.exit()
+    if name == "--version":
+        print(f"{PROG} {__version__}")
+        parser.exit()
+    if name not in COMMANDS:
+        parser.error(f"{name} is not a command; choose one of {', '.join(COMMANDS)}")
+    command = COMMANDS[name]
+    parser = Parser(f"{PROG} {name}", description=command.summary, allow_abbrev=False)
+    command.add_arguments(parser)
+    namespace, unknown = parser.parse_known_intermixed_args(arguments[1:])
+    if unknown:
+        parser.error(f"{unknown[0]} is not an option; settings are written as name=value, such as temperature=4")
+    return command, namespace
+
+
+def settings_of(texts: Sequence[str]) -> dict[str, str]:
+    """Return ``name=value`` arguments as settings. Raises ValueError for one without a name or given twice."""
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f'"{text}": write a setting as name=value, such as temperature=4.')
+        if name in settings:
+            raise ValueError(f"{name} is given twice: choose one value.")
+        settings[name] = value
+    return settings
+
+
+def _train(parser: Parser) -> None:
+    parser.add_argument(
+        "settings", nargs="*", metavar="NAME=VALUE",
+        help="dataset, teacher, student, loss, scheme, epochs, seed and all that “distillery list NAME” shows",
+    )  # fmt: skip
+    _output(parser, "print every event as one line of JSON")
+    _ephemeral(parser)
+
+
+def _repeat(parser: Parser) -> None:
+    parser.add_argument(
+        "settings", nargs="*", metavar="NAME=VALUE",
+        help="as for train; seeds=7 says how many seeds (5 by default), from seed=0 on",
+    )  # fmt: skip
+    _output(parser, "print the result as one JSON object")
+    _ephemeral(parser)
+
+
+def _sweep(parser: Parser) -> None:
+    parser.add_argument(
+        "settings", nargs="*", metavar="NAME=A,B,C",
+        help="one or two settings with several values, others with one; seeds=5 says how many seeds",
+    )  # fmt: skip
+    _output(parser, "print the result as one JSON object")
+    _ephemeral(parser)
+
+
+def _resume(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="id of a stopped or interrupted run or sweep")
+    _output(parser, "print events (of a run) or the result (of a sweep) as JSON")
+
+
+def _runs(parser: Parser) -> None:
+    parser.add_argument("action", nargs="?", choices=("list", "show", "delete"), default="list")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="id of a run or sweep, for show and delete")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many are listed; 20 by default")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _list(parser: Parser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="GROUP|NAME",
+        help="datasets, models, methods, schemes or presets; or one name or acronym, shown with all of its options",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _preset(parser: Parser) -> None:
+    parser.add_argument("name", nargs="?", help="which experiment; without one, all are listed")
+    parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="settings to change, such as seed=1")
+    parser.add_argument("--variant", default="", help="which of its variants; the first by default")
+    parser.add_argument("--train", action="store_true", help="train it; most take hours without a graphics card")
+    parser.add_argument("--small", action="store_true", help="a trial of seconds, too short to show anything")
+    _output(parser, "print every event of the training as one line of JSON")
+    _ephemeral(parser)
+
+
+def _fetch(parser: Parser) -> None:
+    parser.add_argument("names", nargs="+", metavar="DATASET", help="data sets to download; see “distillery list”")
+    parser.add_argument("--quiet", action="store_true", help="print no progress")
+
+
+def _upload(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a ZIP of class folders, or a CSV file of points or pixels")
+    parser.add_argument("--pixels", type=int, default=32, metavar="N", help="side of the images of a ZIP, 8 to 224")
+    parser.add_argument("--colour", choices=("auto", "grey", "colour"), default="auto", help="channels of the images")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _app(parser: Parser) -> None:
+    parser.add_argument("--port", type=int, default=8501, metavar="N", help="port on this machine; 8501 by default")
+
+
+def _output(parser: Parser, json_help: str) -> None:
+    parser.add_argument("--json", action="store_true", help=json_help)
+    parser.add_argument("--quiet", action="store_true", help="print the result alone")
+
+
+def _ephemeral(parser: Parser) -> None:
+    parser.add_argument("--ephemeral", action="store_true", help="store nothing, and reuse no stored teacher")
+
+
+COMMANDS = {
+    "list": Command("List what can be chosen, or describe one choice.", "choices:show", _list),
+    "train": Command("Train a teacher, a student under it, and the same student alone.", "train:train", _train),
+    "luck": Command("Repeat a run with more seeds, for a verdict over all of them.", "sweep:repeat", _repeat),
+    "sweep": Command("Train every combination of some settings over several seeds.", "sweep:sweep", _sweep),
+    "resume": Command("Continue a stopped or interrupted run or sweep.", "resume:resume", _resume),
+    "runs": Command("List, show or delete stored runs.", "runs:runs", _runs),
+    "preset": Command("Show or train a published experiment.", "presets:preset", _preset),
+    "fetch": Command("Download data sets.", "data:fetch", _fetch),
+    "upload": Command("Add your own data to the data folder.", "data:upload", _upload),
+    "app": Command("Start the browser app on this machine.", "app:app", _app),
+}

@@ -1,0 +1,206 @@
+"""Commands ``luck`` and ``sweep``, and the display of a sweep."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+
+from kd_core.analysis.verdict import verdict
+from kd_core.api.batch import seeds_of
+from kd_core.api.distillation import merge
+from kd_core.api.result import Result
+from kd_core.api.stored import StoredRun
+from kd_core.api.sweep import SweepResult, plan_sweep, summarise
+from kd_core.base.events import Event, Finished
+from kd_core.base.process import keep_freed_memory
+from kd_core.cli.folder import held_folder
+from kd_core.cli.output import ProgressLine, duration, percentages, print_problems, table
+from kd_core.cli.parser import settings_of
+from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Sweep, parse_values
+from kd_core.runs.manager import RunManager
+from kd_core.schemes import comparison_of
+from kd_core.store.records import ACTIVE, COMPLETED, STOPPED
+from kd_core.training.vectorized.multi_run.train_all import train_all
+
+POLL_SECONDS = 0.2
+
+
+def repeat(arguments: Namespace) -> int:
+    """Train one configuration with several seeds and print the verdict over all of them."""
+    print_problems()
+    settings = settings_of(arguments.settings)
+    seeds = _seed_count(settings.pop("seeds", None))
+    base = merge(None, settings)
+    return _train(Sweep.over_seeds(base, seeds_of(base, seeds)), arguments)
+
+
+def sweep(arguments: Namespace) -> int:
+    """Train every combination of the values of one or two settings and print the map."""
+    print_problems()
+    settings = settings_of(arguments.settings)
+    seeds = _seed_count(settings.pop("seeds", None))
+    varied = {name: values for name, text in settings.items() if len(values := parse_values(text)) > 1}
+    if not varied:
+        raise ValueError("Give one or two settings several values, such as temperature=1,2,4.")
+    base = merge(None, {name: text for name, text in settings.items() if name not in varied})
+    return _train(plan_sweep(base, varied, seeds_of(base, seeds)), arguments)
+
+
+def watch_sweep(manager: RunManager, sweep_id: str, arguments: Namespace) -> int:
+    """Show how far a stored sweep is until it is over, then its result; return the exit status.
+
+    Ctrl-C stops the sweep, which can be resumed; a second Ctrl-C interrupts it at once.
+    """
+    row = manager.store.sweep(sweep_id)
+    assert row is not None
+    printer = _RunPrinter(row.sweep, arguments)
+    printed = {run.id for run in manager.store.members(sweep_id) if run.state not in ACTIVE}
+    is_stopping = False
+    while True:
+        try:
+            status = manager.status(sweep_id)
+            for number, run in enumerate(manager.store.members(sweep_id)):
+                if run.state not in ACTIVE and run.id not in printed:
+                    printed.add(run.id)
+                    printer.print(number, run.state, run.test)
+            if status is None or not status.is_active:
+                break
+            if status.total:
+                printer.show_progress(status.done / status.total, status.remaining)
+            time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            if is_stopping:
+                print(f"Interrupted. Continue with: distillery resume {sweep_id}", file=sys.stderr)
+                raise
+            is_stopping = True
+            manager.stop(sweep_id)
+    printer.end()
+    if status is not None and status.state == STOPPED:
+        print(f"Stopped. Continue with: distillery resume {sweep_id}", file=sys.stderr)
+        return 130
+    if status is None or status.state != COMPLETED:
+        print((status and status.notice) or f"The sweep {sweep_id} failed.", file=sys.stderr)
+        return 1
+    results = [StoredRun(manager.store, run) for run in manager.store.members(sweep_id)]
+    return _print_result(row.sweep, results, arguments)
+
+
+def print_cells(result: SweepResult) -> None:
+    """Print the cells of a sweep as a table, the best one marked."""
+    names = list(result.cells[0].values)
+    rows = [
+        [
+            *cell.values.values(),
+            "" if cell.accuracy is None else f"{cell.accuracy:.1%}",
+            "" if cell.gain is None else f"{cell.gain:+.1f}",
+            "best" if cell is result.best else "",
+        ]
+        for cell in result.cells
+    ]
+    print(table([*names, "validation accuracy", "gain in points", ""], rows))
+
+
+def sweep_as_json(result: SweepResult) -> dict[str, object]:
+    """Return the cells of a sweep and the best one as plain values."""
+    cells = [
+        {
+            "values": cell.values,
+            "validation_accuracy": cell.accuracy,
+            "gain": cell.gain,
+            "runs": [{"id": run.id, "seed": run.config.seed, "outcome": run.outcome} for run in cell.results],
+        }
+        for cell in result.cells
+    ]
+    return {"cells": cells, "best": None if result.best is None else result.best.values}
+
+
+class _RunPrinter:
+    """Prints a line for each finished run of a sweep, and the progress between them."""
+
+    def __init__(self, plan: Sweep, arguments: Namespace) -> None:
+        self.plan, self.is_silent = plan, arguments.quiet or arguments.json
+        self._line = ProgressLine()
+
+    def print(self, number: int, state: str, test: TestMetrics | None) -> None:
+        """Print how run ``number`` of the sweep ended."""
+        if self.is_silent:
+            return
+        cell, seed = divmod(number, len(self.plan.seeds))
+        values = [f"{name}={value}" for name, value in self.plan.cells[cell].items()]
+        name = ", ".join([*values, f"seed {self.plan.seeds[seed]}"])
+        # What a sweep varies is chosen by validation: the accuracies on the test set would invite another choice.
+        is_shown = state == COMPLETED and test and not values
+        text = f"test accuracy {percentages(_accuracies(test))}" if is_shown and test else state
+        self._line.end()
+        print(f"{name}: {text}", flush=True)
+
+    def show_progress(self, fraction: float, remaining: float) -> None:
+        """Show the fraction of the steps done and the seconds left."""
+        if not self.is_silent:
+            left = f", {duration(remaining)} left" if remaining else ""
+            self._line.show(f"{fraction:4.0%}{left}", is_final=False)
+
+    def end(self) -> None:
+        """Go on below the line of progress."""
+        self._line.end()
+
+
+def _train(plan: Sweep, arguments: Namespace) -> int:
+    keep_freed_memory()
+    if not arguments.ephemeral:
+        with held_folder() as manager:
+            sweep_id = manager.start_sweep(plan)
+            if not arguments.quiet:
+                print(f"Sweep {sweep_id}", file=sys.stderr if arguments.json else sys.stdout, flush=True)
+            return watch_sweep(manager, sweep_id, arguments)
+    configs, printer = plan.configs(), _RunPrinter(plan, arguments)
+    events: list[list[Event]] = [[] for _ in configs]
+    for number, event in train_all(configs):
+        events[number].append(event)
+        if isinstance(event, Finished):
+            printer.print(number, event.outcome, event.test)
+    results = [Result(config, events[number], {}) for number, config in enumerate(configs)]
+    return _print_result(plan, results, arguments)
+
+
+def _print_result(plan: Sweep, results: list[Result] | list[StoredRun], arguments: Namespace) -> int:
+    for result in results:
+        if result.outcome == "failed":
+            print(f"seed {result.config.seed}: {result.error}", file=sys.stderr)
+    has_failed = any(result.outcome == "failed" for result in results)
+    if not plan.axes:
+        if not has_failed:
+            _print_verdict(plan.base, results, as_json=arguments.json)
+        return int(has_failed)
+    summary = summarise(plan, results)
+    if arguments.json:
+        print(json.dumps(sweep_as_json(summary), ensure_ascii=False))
+    else:
+        print_cells(summary)
+        if summary.best is not None:
+            print(summary.best.verdict.sentence)
+    return int(has_failed)
+
+
+def _print_verdict(base: RunConfig, results: list[Result] | list[StoredRun], *, as_json: bool) -> None:
+    tests = {result.config.seed: result.test for result in results}
+    judged = verdict(list(tests.values()), comparison_of(base))
+    body = {"verdict": vars(judged), "tests": tests}
+    print(json.dumps(body, ensure_ascii=False) if as_json else judged.sentence, flush=True)
+
+
+def _accuracies(test: TestMetrics) -> Mapping[str, float]:
+    return {role: metrics["accuracy"] for role, metrics in test.items()}
+
+
+def _seed_count(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_SEEDS
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f'seeds = "{text}": choose a whole number from 1 on.')
+    return int(text)

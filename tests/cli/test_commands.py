@@ -1,0 +1,182 @@
+"""Help, lists, stored runs, uploads and the start of the app."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kd_core import __version__
+from kd_core.__main__ import main
+from kd_core.base.registry import GROUPS, plugins
+from kd_core.cli import app
+from kd_core.cli.parser import COMMANDS
+from kd_core.store.store import Store
+from tests.cli.conftest import QUICK
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_help_fits_one_screen_and_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert all(any(line.startswith(f"  {name} ") for line in lines) for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert COMMANDS[name].summary in " ".join(capsys.readouterr().out.split())
+
+
+def test_help_and_version_import_no_torch() -> None:
+    script = (
+        "import sys; from kd_core.__main__ import main;"
+        "codes = [main([argument]) for argument in ('--help', '--version')] + [main(['train', '--help'])];"
+        "sys.exit(codes != [0, 0, 0] or 'torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"distillery {__version__}" in done.stdout
+
+
+def test_without_a_command_the_help_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert "train NAME=VALUE" in errors
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_broken_pipe_ends_quietly() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kd_core", "list"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + 13
+    assert errors == b""
+
+
+def test_list_as_json_describes_every_choice(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {group: [choice["name"] for choice in listed[group]] for group in GROUPS} == {
+        group: list(plugins(group)) for group in GROUPS
+    }
+    soft = next(choice for choice in listed["methods"] if choice["name"] == "soft_targets")
+    assert soft["family"] == "response"
+    assert "Hinton" in soft["paper"]
+    assert soft["options"]["temperature"]["default"] == "4"
+
+
+def test_list_in_words_names_every_choice(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    output = capsys.readouterr().out
+    assert all(name in output for group in GROUPS for name in plugins(group))
+
+
+def test_list_takes_a_group(capsys: pytest.CaptureFixture[str]) -> None:
+    for group in ("schemes", "losses"):
+        assert main(["list", group]) == 0
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == "schemes"
+
+
+@pytest.mark.parametrize("name", ["dkd", "DKD"])
+def test_list_describes_one_method_with_its_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", name]) == 0
+    output = capsys.readouterr().out
+    assert "Zhao et al. 2022" in output
+    assert "beta=8" in output
+    assert "from 0 to 50" in output
+
+
+def test_list_of_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "nothing"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nothing" in line
+
+
+def test_runs_are_listed_shown_and_deleted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs"]) == 0
+    assert folder.name in capsys.readouterr().out
+    assert main(["train", *QUICK, "seed=5", "--quiet"]) == 0
+    (run,) = Store(folder / "distillery.sqlite").runs()
+    capsys.readouterr()
+    assert main(["runs"]) == 0
+    assert run.id in capsys.readouterr().out
+    assert main(["runs", "show", run.id, "--json"]) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert body["settings"]["seed"] == "5"
+    assert body["test"] == run.test
+    assert main(["runs", "show", run.id]) == 0
+    assert f"{run.test['student']['accuracy']:.1%}" in capsys.readouterr().out
+    assert main(["runs", "delete", run.id]) == 0
+    assert Store(folder / "distillery.sqlite").runs() == []
+    assert not (folder / "runs" / run.id).exists()
+    for action in ("show", "delete"):
+        assert main(["runs", action, run.id]) == 2
+
+
+def test_a_run_of_a_sweep_is_deleted_with_its_sweep_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["luck", *QUICK, "seeds=2", "--quiet"]) == 0
+    store = Store(folder / "distillery.sqlite")
+    (sweep,) = store.sweeps()
+    member = store.members(sweep.id)[0].id
+    assert main(["runs", "show", sweep.id]) == 0
+    assert member in capsys.readouterr().out
+    assert main(["runs", "delete", member]) == 2
+    assert sweep.id in capsys.readouterr().err
+    assert main(["runs", "delete", sweep.id]) == 0
+    assert store.sweeps() == store.members(sweep.id) == []
+
+
+def test_an_uploaded_file_can_be_trained_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "points.csv"
+    rows = [f"{number % 7},{number % 5},{'ab'[number % 2]}" for number in range(80)]
+    file.write_text("x,y,class\n" + "\n".join(rows), encoding="utf-8")
+    assert main(["upload", str(file), "--json"]) == 0
+    added = json.loads(capsys.readouterr().out)
+    assert added["classes"] == ["a", "b"]
+    chosen = ["dataset=upload", f"dataset_id={added['id']}", "epochs=1", "teacher_epochs=1"]
+    assert main(["train", *chosen, "--ephemeral", "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("content", [None, "not a table"])
+def test_a_file_that_cannot_be_uploaded_is_named(
+    content: str | None, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "broken.csv"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    assert main(["upload", str(file)]) in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "broken.csv" in line
+
+
+def test_the_app_names_the_extra_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app.importlib.util, "find_spec", lambda name: None if name == "streamlit" else object())
+    assert main(["app"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "streamlit" in line
+    assert "distillery-lab[app]" in line
+
+
+def test_an_unexpected_error_is_a_sentence_without_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> int:
+        raise KeyError("something")
+
+    monkeypatch.setattr("kd_core.cli.choices.show", broken)
+    assert main(["list"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "something" in line

@@ -1,0 +1,216 @@
+"""Commands that train runs."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kd_core.__main__ import main
+from kd_core.base import registry
+from kd_core.base.events import to_json
+from kd_core.config.run import from_flat
+from kd_core.files.lock import lock_folder
+from kd_core.store.store import Store
+from kd_core.training.loop import Trainer
+from tests.cli.conftest import QUICK
+
+SETTINGS = dict(text.split("=") for text in QUICK)
+ROOT = Path(__file__).parents[2]
+
+
+def store(folder: Path) -> Store:
+    return Store(folder / "distillery.sqlite")
+
+
+@pytest.mark.parametrize("where", [[], ["--ephemeral"]])
+def test_train_prints_every_event_as_a_line_of_json(
+    where: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *QUICK, "--json", *where]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [to_json(event) for event in Trainer(from_flat(SETTINGS))]
+    last = json.loads(lines[-1])
+    assert last["event"] == "finished"
+    assert set(last["test_accuracy"]) == {"teacher", "student", "baseline"}
+
+
+def test_a_run_from_the_terminal_is_stored_where_the_app_finds_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *QUICK]) == 0
+    output = capsys.readouterr().out
+    (run,) = store(folder).runs()
+    assert run.id in output
+    assert run.state == "completed"
+    assert run.config == from_flat(SETTINGS)
+    student = run.test["student"]["accuracy"]
+    assert f"student {student:.1%}" in output
+    assert f"{100 * student:.1f} %" in output.splitlines()[-1]
+
+
+def test_the_second_run_reuses_the_teacher_of_the_first(folder: Path) -> None:
+    assert main(["train", *QUICK, "--quiet"]) == 0
+    (teacher,) = (folder / "teachers").iterdir()
+    written = teacher.stat().st_mtime_ns
+    assert main(["train", *QUICK, "alpha=0.5", "--quiet"]) == 0
+    assert [path.stat().st_mtime_ns for path in (folder / "teachers").iterdir()] == [written]
+
+
+def test_an_ephemeral_run_leaves_nothing_behind(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["train"], ["luck", "seeds=2"], ["sweep", "alpha=0.5,0.9", "seeds=1"]):
+        assert main([*command, *QUICK, "--ephemeral", "--quiet"]) == 0
+    assert list(folder.iterdir()) == []
+    assert "Baseline" in capsys.readouterr().out
+
+
+def test_quiet_prints_the_result_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *QUICK, "--quiet"]) == 0
+    output, errors = capsys.readouterr()
+    assert len(output.splitlines()) == 2
+    assert errors == ""
+
+
+@pytest.mark.parametrize("json_flag", [[], ["--json"]])
+def test_a_refused_setting_is_reported_on_stderr_and_nothing_is_stored(
+    json_flag: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "temperature=0", "alpha=3", *json_flag]) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.splitlines() == [
+        'temperature = "0": choose a number from 0.5 to 20.',
+        'alpha = "3": choose a number from 0 to 1.',
+    ]
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragments"),
+    [
+        (["train", "temprature=3"], ["temprature", "Did you mean temperature"]),
+        (["train", "temperature"], ["name=value"]),
+        (["train", "--temperature", "4"], ["--temperature", "name=value"]),
+        (["train", "alpha=1", "alpha=0"], ["alpha", "twice"]),
+        (["train", "loss=dkd", "method=dkd"], ["loss", "method"]),
+        (["sweep", "alpha=0.5"], ["several values"]),
+        (["sweep", "student=cnn,mlp"], ["student", "cannot be varied", "temperature"]),
+        (["luck", "seeds=none"], ["seeds", "none"]),
+        (["resume", "nothing"], ["nothing", "distillery runs"]),
+        (["trian"], ["trian", "train"]),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_names_it(
+    arguments: list[str], fragments: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert all(fragment in line for fragment in fragments)
+
+
+def test_a_held_folder_is_a_sentence_with_ways_to_go_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held = lock_folder(folder)
+    try:
+        assert main(["train", *QUICK]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert all(word in line for word in (folder.name, "--ephemeral", "DISTILLERY_DATA", "app"))
+        assert main(["train", *QUICK, "--ephemeral", "--quiet"]) == 0
+        assert main(["runs"]) == 0  # reading needs no lock
+    finally:
+        held.close() if hasattr(held, "close") else held.release()
+
+
+def test_luck_trains_the_seeds_with_one_teacher_and_gives_the_verdict(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["luck", *QUICK, "seed=3", "--json"]) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert list(body["tests"]) == ["3", "4", "5", "6", "7"]
+    assert len({test["teacher"]["accuracy"] for test in body["tests"].values()}) == 1
+    gains = [100 * (test["student"]["accuracy"] - test["baseline"]["accuracy"]) for test in body["tests"].values()]
+    assert body["verdict"]["gain"] == pytest.approx(sum(gains) / 5)
+    assert "over 5 seeds" in body["verdict"]["sentence"]
+    (sweep,) = store(folder).sweeps()
+    assert sweep.state == "completed"
+
+
+def test_a_sweep_has_the_same_numbers_stored_and_ephemeral(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["sweep", *QUICK, "temperature=1,4", "alpha=0.5,0.9", "seeds=2", "--json"]
+    assert main(command) == 0
+    stored = json.loads(capsys.readouterr().out)
+    assert main([*command, "--ephemeral"]) == 0
+    ephemeral = json.loads(capsys.readouterr().out)
+    assert [cell["values"] for cell in stored["cells"]] == [
+        {"temperature": t, "alpha": a} for t in ("1", "4") for a in ("0.5", "0.9")
+    ]
+    for ours, other in zip(stored["cells"], ephemeral["cells"], strict=True):
+        assert ours["validation_accuracy"] == other["validation_accuracy"]
+        assert ours["gain"] == other["gain"]
+    assert stored["best"] == ephemeral["best"]
+    best = max(stored["cells"], key=lambda cell: cell["validation_accuracy"])
+    assert stored["best"] == best["values"]
+
+
+def test_a_sweep_in_words_marks_the_best_cell(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", *QUICK, "alpha=0.1,0.9", "seeds=1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.endswith("best") for line in lines) == 1
+    assert [line for line in lines if line.startswith("alpha=0.9, seed 0")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_stops_a_run_and_resume_continues_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "DISTILLERY_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"}
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "kd_core", *arguments]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def stop(process: subprocess.Popen[str], pattern: str) -> tuple[str, str]:
+        assert process.stdout is not None
+        assert any(re.search(pattern, line) for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        return process.communicate(timeout=60)
+
+    process = start("train", "dataset=moons", "epochs=10000", "teacher_epochs=1")
+    output, errors = stop(process, "students, epoch 1")
+    assert process.returncode == 130
+    (run,) = store(tmp_path).runs()
+    assert run.state == "stopped"
+    assert f"distillery resume {run.id}" in errors
+    assert "Traceback" not in errors
+    assert "Test accuracy" in output
+    count = store(tmp_path).count(run.id)
+    process = start("resume", run.id)
+    stop(process, "students, epoch")
+    assert process.returncode == 130
+    assert store(tmp_path).count(run.id) > count
+
+
+def test_a_preset_takes_settings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["preset", "mnist_soft_targets", "seed=7"]) == 0
+    assert "seed=7" in capsys.readouterr().out
+
+
+def test_a_terminal_shows_progress_as_one_line_that_moves(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert main(["train", *QUICK]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert "100%" in lines[1]
+    assert len(lines) == 5  # the id, the line of progress, two lines of results, and the end
+
+
+def test_problems_of_plug_ins_are_printed_once_on_stderr(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(registry, "problems", lambda: ("loss.py defines no method.",), raising=False)
+    assert main(["train", *QUICK, "--ephemeral", "--quiet"]) == 0
+    assert capsys.readouterr().err == "loss.py defines no method.\n"
