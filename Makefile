@@ -57,8 +57,9 @@ bench: .venv/installed-browser
 	$(PYTHON) -c 'import sys; sys.exit("Distillery needs Python 3.11 or newer: make PYTHON=python3.12 run") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 
-.venv/installed-app: .venv/bin/python requirements.txt
+.venv/installed-app: .venv/bin/python requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@
 
 .venv/installed-dev: .venv/installed-app requirements-dev.txt

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from kd_core.base import events
 from kd_core.base.options import as_text, options_of
 from kd_core.base.registry import Plugin, plugins
+from kd_core.cli.parser import HELP
 from kd_core.config import presets
 from kd_core.datasets import Dataset
 from kd_core.files.archive import format_bytes
@@ -44,7 +45,7 @@ def pages() -> dict[Path, str]:
 
 def blocks() -> dict[str, str]:
     """Return the generated parts of pages that are written by hand, by the name of their markers."""
-    return {"schema": schema(), "packages": packages()}
+    return {"schema": schema(), "packages": packages(), "help": f"```\n{HELP.rstrip()}\n```"}
 
 
 # -- plug-ins ---------------------------------------------------------------------------------------------------------
