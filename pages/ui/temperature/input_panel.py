@@ -49,7 +49,7 @@ def _drawn(bench: Instruments) -> dict[str, Any] | None:
             inputs = network_input(data, drawing)
             seen = None if data.is_planar else thumbnails.of_input(data, inputs)
             title = "The point ({:.4g}, {:.4g})".format(*point(drawing)) if data.is_planar else "Your drawing"
-            given = _given(recall.answer(bench.moment, drawing), bench.classes, title)
+            given = _given(recall.predict_drawing(bench.moment, drawing), bench.classes, title)
     except ValueError as error:
         refused = str(error)
     bench.mount(
