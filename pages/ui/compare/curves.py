@@ -83,7 +83,7 @@ class Line:
         return ROLES[self.kind]["glyph"] if self.kind in ROLES else "●"
 
 
-_versions: dict[str, tuple[Version, float]] = {}  # version of a run that was read last, and the time to look again
+_versions: dict[str, tuple[Version, float]] = {}  # the version of a run that was read last, and its expiry
 
 
 @functools.lru_cache(maxsize=32)
@@ -94,14 +94,13 @@ def _cached_curves(path: Path, run: str, version: Version) -> Curves:  # noqa: A
 def _read_curves(queries: RunQueries, run: str) -> Curves:
     """Return the curves of a run, read again when it has new events, a long run less often."""
     start = time.monotonic()
-    version, until = _versions.get(run, (None, 0.0))
-    is_due = version is None or start > until
-    if is_due or version is None:
-        version = queries.version(run)
+    version, expiry = _versions.get(run, (None, 0.0))
+    if version is not None and start <= expiry:
+        return _cached_curves(queries.path, run, version)
+    version = queries.version(run)
     curves = _cached_curves(queries.path, run, version)
-    if is_due:
-        seconds = time.monotonic() - start
-        _versions[run] = (version, start + seconds / READING_FRACTION - seconds)
+    seconds = time.monotonic() - start
+    _versions[run] = (version, start + seconds / READING_FRACTION - seconds)
     return curves
 
 
