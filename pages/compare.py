@@ -1,4 +1,4 @@
-"""Compare: stored runs beside each other, and whether what sets them apart is more than luck."""
+"""Compare page: learning curves, settings, results and costs of stored runs, and the significance of their gains."""
 
 import streamlit as st
 
@@ -7,58 +7,57 @@ from pages.ui.app import shell
 shell.ensure_navigation()
 
 st.title("Compare")
-st.markdown("Tick runs to see their curves over each other, what sets them apart, and what is more than luck.")
+st.markdown("Tick runs to overlay their curves, see the settings that differ, and test whether a gain is significant.")
 
-# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+# The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.
 from kd_core.runs import manager
 from kd_core.store.queries import RunQueries
-from pages.ui.compare import curves, pareto, results_table, run_table, seeds, url_state
+from pages.ui.compare import curves, pareto, results_table, run_table, seeds
+from pages.ui.compare.settings import MAX_RUNS, NO_RUNS, current_options, update_url
 from pages.ui.run import trash
 from pages.ui.widgets import charts
 
-ledger = RunQueries(manager.get_manager().store)
-if not ledger.count():
-    st.info("There is no run yet. Train one or two, then compare them here.")
-    st.page_link("pages/distill.py", label="Train one in the lab", icon=":material/science:")
+queries = RunQueries(manager.get_manager().store)
+if not queries.count():
+    st.info("There are no runs yet. Train one or two, then compare them here.")
+    st.page_link("pages/distill.py", label="Train one in Distill", icon=":material/science:")
     st.stop()
 
-view = url_state.current()
-if not view.runs:  # the address names them from now on, so that it says the same tomorrow
-    url_state.update_url(runs=",".join(run_table.default_runs(ledger, view.search)) or url_state.NO_RUNS)
-    view = view.with_values(runs=st.query_params["runs"])
-asked = view.chosen
-found = ledger.named(asked[: url_state.MAX_RUNS])
-rows = {each: row for each, row in found.items() if row.available_config}
-called = run_table.letters(list(found))
+options = current_options()
+if not options.runs:  # written into the URL, so that the link shows the same runs tomorrow
+    update_url(runs=",".join(run_table.default_runs(queries, options.search)) or NO_RUNS)
+    options = options.with_values(runs=st.query_params["runs"])
+ids = options.run_ids[:MAX_RUNS]
+stored = queries.named(ids)
+readable = {run: row for run, row in stored.items() if row.available_config}
+letters = run_table.letters_of(list(stored))
 
-run_table.filters(ledger, view)
-run_table.table(ledger, view, list(found))
-run_table.run_multiselect(ledger, view, found)
+run_table.filters(queries, options)
+run_table.table(queries, options, list(stored))
+run_table.run_multiselect(queries, options, stored)
 trash.bin_()
-run_table.run_notices(asked[: url_state.MAX_RUNS], found)
-if len(asked) > url_state.MAX_RUNS:
-    st.info(
-        f"The link names {len(asked)} runs; the first {url_state.MAX_RUNS} are shown, the most that can be told apart."
-    )
-if not rows:
-    st.info("Nothing is compared. Tick a run in the table, or choose one in the box below it.")
+run_table.run_notices(ids, stored)
+if len(options.run_ids) > MAX_RUNS:
+    st.info(f"The link names {len(options.run_ids)} runs. At most {MAX_RUNS} can be compared: the first are shown.")
+if not readable:
+    st.info("No runs are selected. Tick a run in the table, or choose one in the box below it.")
     st.stop()
 
-st.header("How they learned")
-curves.follow(ledger, rows, called)
+st.header("Learning curves")
+curves.follow(queries, readable, letters)
 
-st.header("What sets them apart")
-results_table.differences(rows, called)
+st.header("Settings that differ")
+results_table.differences(readable, letters)
 
-st.header("What they can do, and what they cost")
-judged = results_table.network_results(ledger, rows)
-results_table.results_table(judged, called)
-if judged:
+st.header("Test results and costs")
+results = results_table.network_results(queries, readable)
+results_table.results_table(results, letters)
+if results:
     st.subheader("Accuracy against cost")
-    pareto.pareto_chart(judged, called, view)
+    pareto.pareto_chart(results, letters, options)
 
-st.header("Skill or luck?")
-seeds.seed_groups(rows, called)
+st.header("Is the gain significant?")
+seeds.seed_groups(readable, letters)
 
 st.divider()
 charts.format_picker()

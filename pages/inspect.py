@@ -1,4 +1,4 @@
-"""Inspect: where teacher, student and baseline of one run agree and where not, example by example."""
+"""Inspect page: predictions of teacher, student and baseline of one run, example by example."""
 
 import streamlit as st
 
@@ -8,11 +8,12 @@ shell.ensure_navigation()
 
 st.title("Inspect")
 st.markdown(
-    "Two networks of the same accuracy need not be right about the same examples. Here are the answers behind the "
-    "verdict of one run: what the student gained from its teacher, what it lost, and on which examples."
+    "Two networks of the same accuracy need not be right on the same examples. Here are the predictions behind the "
+    "result of one run: what the student gained from its teacher, what it lost, and on which examples."
 )
 
-# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+# The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.
+from pages.ui.app.url_state import show_link_errors
 from pages.ui.inspect import (
     changed_examples,
     class_recall,
@@ -20,46 +21,48 @@ from pages.ui.inspect import (
     embeddings,
     run_picker,
     surface_replay,
-    url_state,
 )
+from pages.ui.inspect.settings import url
 from pages.ui.widgets import charts
 
-url_state.restore()
+url.restore()
 row = run_picker.selected_run()
 if row is None:
     st.stop()
-wanted, refused = url_state.asked()
-shown = run_picker.inspect_run(row, wanted)
-wanted = url_state.fitted(wanted, refused, shown.inspection)
-run_picker.choices(shown)
-changed_examples.summary(shown)
+options, link_errors = url.read()
+inspected = run_picker.inspect_run(row, options)
+unfit = options.errors(inspected.analysis)
+show_link_errors([*link_errors.values(), *unfit.values()])
+options = url.reset(options, unfit)
+run_picker.choices(inspected)
+changed_examples.summary(inspected)
 
-st.header("Who is taken for whom")
+st.header("Confusion matrices")
 st.markdown(
-    "Each row is a true class, each column an answer; what is off the diagonal is a mistake. Colours are logarithmic, "
-    "so that a single one is seen. The difference is student − baseline: orange where the student gives this answer "
-    "more often, blue where the baseline does."
+    "Each row is a true class, each column a prediction; cells off the diagonal are errors. Colours are logarithmic, "
+    "so that a single error is visible. The difference is student − baseline: orange where the student makes this "
+    "prediction more often, blue where the baseline does."
 )
-confusion_matrix.matrices(shown, wanted)
+confusion_matrix.matrices(inspected, options)
 
-st.header("The examples behind the counts")
-st.markdown("✕ is the true class. Wrong answers are struck through. Choose a card to see its soft labels close up.")
-changed_examples.examples(shown, wanted)
+st.header("Examples")
+st.markdown("✕ is the true class. Wrong predictions are struck through. Choose a card to see its softened outputs.")
+changed_examples.examples(inspected, options)
 
-st.header("How many of each class are found")
-class_recall.dots(shown)
+st.header("Recall per class")
+class_recall.dots(inspected)
 
-if shown.replay.data.is_planar:
-    st.header("Where the classes end")
-    st.markdown("The decision surfaces as they formed: press play, or move through the epochs.")
-    surface_replay.show_surfaces(row, wanted)
+if inspected.replay.data.is_planar:
+    st.header("Decision surfaces")
+    st.markdown("The decision surfaces during training: press play, or move through the epochs.")
+    surface_replay.show_surfaces(row, options)
 
-st.header("How the networks see the examples")
+st.header("Embeddings")
 st.markdown(
-    "What reaches the last layer of each network, the embedding, projected on the two directions in which it varies "
-    "most (PCA). Each network has directions of its own: compare how the classes lie, not where."
+    "The input of the last layer of each network, projected on the two directions in which it varies most (PCA). "
+    "Each network has its own directions: compare how the classes are arranged, not where they lie."
 )
-embeddings.embeddings(shown, wanted, changed_examples.visible_examples(shown, wanted))
+embeddings.embeddings(inspected, options, changed_examples.visible_examples(inspected, options))
 
 st.divider()
 charts.format_picker()

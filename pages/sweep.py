@@ -1,4 +1,4 @@
-"""Sweep: two options varied over several seeds, a map of what that does, and one choice confirmed on the test split."""
+"""Sweep page: two options varied over several seeds, a map of the results, and one choice confirmed on the test set."""
 
 import streamlit as st
 
@@ -8,42 +8,43 @@ shell.ensure_navigation()
 
 st.title("Sweep")
 st.markdown(
-    "Vary two options at once, over several seeds, and see where the teacher helps. The map is of the validation "
-    "split; the cell that you choose is confirmed on the test split, once."
+    "Vary two options at once, over several seeds, and see where the teacher helps. The map shows results on the "
+    "validation set; the cell that you select is confirmed on the test set, once."
 )
 
-# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+# The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.
 from kd_core.runs import manager
-from pages.ui.sweep import form, progress, url_state
+from pages.ui.sweep import form, progress
+from pages.ui.sweep.settings import current_form, url
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import charts
 
-url_state.restore()
-wanted = st.query_params.get("sweep", "")[:40]
-row = manager.get_manager().store.sweep(wanted) if wanted else None
-said = ""
-if wanted and row is None:
-    said = (
-        f"There is no sweep called “{escape_markdown(wanted)}” here. "
+url.restore()
+sweep = st.query_params.get("sweep", "")[:40]
+row = manager.get_manager().store.sweep(sweep) if sweep else None
+error = ""
+if sweep and row is None:
+    error = (
+        f"There is no sweep called “{escape_markdown(sweep)}” here. "
         "It may belong to another machine, or have been deleted."
     )
 elif row is not None and not row.is_readable:
-    said = "This sweep needs a method, a network or data that this installation does not have, so it cannot be shown."
-if said:
-    st.error(said)
+    error = "This sweep needs a method, a network or data that this installation does not have, so it cannot be shown."
+if error:
+    st.error(error)
     if st.button("Show the page without it", icon=":material/arrow_back:"):
-        url_state.update_url(sweep="", cell="", confirmed="")
+        url.update(sweep="", cell="", confirmed="")
         st.rerun()
     st.stop()
 
-wish = url_state.current(row)
+content = current_form(row)
 with st.expander("Set up another sweep", icon=":material/tune:") if row else st.container():
-    form.form(wish)
+    form.form(content)
 if row is None:
-    st.caption("Press start: the map appears here and fills while the runs train.")
+    st.caption("Press Start: the map appears here and fills while the runs train.")
 else:
-    st.header("The map")
-    progress.follow(row, wish.view)
+    st.header("Results")
+    progress.follow(row, content.options)
     st.divider()
     charts.format_picker()
-progress.earlier(wanted)
+progress.earlier(sweep)

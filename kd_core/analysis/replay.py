@@ -1,15 +1,16 @@
-"""What a run's networks answered: its snapshots asked again, about any example of the data and about new inputs."""
+"""Replay of a run: its stored weights, run again on the data set and on new inputs."""
 
 from __future__ import annotations
 
 import base64
 import functools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from kd_core.analysis import thumbnails
 from kd_core.analysis.drawing import network_input
 from kd_core.base.devices import limit_threads
 from kd_core.base.events import Event, Finished, Validated
@@ -22,16 +23,18 @@ from kd_core.schemes import plan_of
 from kd_core.store import weight_snapshots
 from kd_core.store.store import Run, Store
 
-MOST_EXAMPLES = 2000  # of a split, spread evenly over it
-MOST_LOGITS = 30_000  # of a network on a split: fewer examples where there are many classes
-TELLING = 0.9
-GONE = "The weights of this moment are no longer stored. Choose another epoch."
-TEST, VALIDATION, TAUGHT = "test", "validation", "taught"  # "taught": what the student was shown, labels as given
+MAX_EXAMPLES = 2000  # of a split, spread evenly over it
+MAX_LOGITS = 30_000  # of a network on a split: fewer examples where there are many classes
+INFORMATIVE_CONFIDENCE = 0.9
+MISSING = "The weights of this epoch are no longer stored. Choose another epoch."
+TEST, VALIDATION, TAUGHT = "test", "validation", "taught"  # "taught": the student's examples and labels
+MAX_REPLAYS = 4  # shared by all sessions
+MAX_SNAPSHOTS = 16  # of a replay whose networks, logits and temperatures stay in memory
 
 
 @dataclass(frozen=True)
 class WeightSnapshot:
-    """A look whose weights were kept. ``number`` is that of its event."""
+    """An evaluation whose weights were stored. ``number`` is that of its event."""
 
     number: int
     phase: str
@@ -40,158 +43,218 @@ class WeightSnapshot:
 
 
 class Replay:
-    """One run, as far as it has come. Raises ValueError for a run that this installation cannot read."""
+    """Stored networks of one run and their answers, which stay in memory. Safe to use from several threads.
+
+    Raises ValueError for a run that this installation cannot read.
+    """
 
     def __init__(self, store: Store, run: Run) -> None:
         self.store, self.run, self.config = store, run, run.config
         self.data = load(self.config.dataset)
         self.rewinds = store.rewinds(run.id)
-        self._answered: dict[WeightSnapshot, dict[str, dict[str, Tensor]]] = {}
-        self._all = [self._moment(number, event) for number, event in store.snapshots(run.id)]
+        self._snapshots: list[WeightSnapshot] = []
+        self.refresh()
+        # A cache that decorates a method keeps every instance alive; these belong to one instance.
+        self._cached_networks = functools.lru_cache(MAX_SNAPSHOTS)(self._load_networks)
+        self._cached_logits = functools.lru_cache(MAX_SNAPSHOTS)(self._compute_logits)
+        self._cached_temperatures = functools.lru_cache(MAX_SNAPSHOTS)(self._fit_temperatures)
+
+    def refresh(self) -> None:
+        """Read the snapshots stored so far."""
+        self._snapshots = [self._snapshot_of(number, event) for number, event in self.store.snapshots(self.run.id)]
 
     @property
     def snapshots(self) -> list[WeightSnapshot]:
-        """Those of the latest phase, one per epoch; the networks of earlier phases stay what they were at their end."""
-        latest = {moment.epoch: moment for moment in self._all if moment.phase == self._all[-1].phase}
-        return list(latest.values())
+        """Snapshots of the latest phase, one per epoch; networks of earlier phases stay as they were at their end."""
+        phase = self._snapshots[-1].phase if self._snapshots else ""
+        return list({snapshot.epoch: snapshot for snapshot in self._snapshots if snapshot.phase == phase}.values())
 
     def snapshot(self, number: int) -> WeightSnapshot:
-        """The moment of that number, in whatever phase. Raises ValueError if it is no longer stored."""
-        found = next((moment for moment in self._all if moment.number == number), None)
-        if found is None:
-            raise ValueError(GONE)
-        return found
+        """Return the snapshot of that number, in any phase. Raises ValueError if it is no longer stored."""
+        for snapshot in self._snapshots:
+            if snapshot.number == number:
+                return snapshot
+        raise ValueError(MISSING)
 
     def snapshot_at(self, epoch: int) -> WeightSnapshot:
-        """The last moment at or before an epoch, or the first of all; -1 is the end. Raises ValueError without any."""
-        moments = self.snapshots
-        if not moments:
-            raise ValueError("This run kept no weights, so its networks cannot be asked any more. Train it again.")
-        before = [moment for moment in moments if epoch < 0 or moment.epoch <= epoch]
-        return (before or moments[:1])[-1]
+        """Return the last snapshot up to an epoch, or else the first; -1 is the end. Raises ValueError without any."""
+        snapshots = self.snapshots
+        if not snapshots:
+            raise ValueError("No weights of this run are stored, so its networks cannot be used. Train it again.")
+        before = [snapshot for snapshot in snapshots if epoch < 0 or snapshot.epoch <= epoch]
+        return (before or snapshots[:1])[-1]
 
     @property
     def visible_split(self) -> str:
-        """The split whose examples may be looked at: the test split once the run is over, till then validation."""
+        """The split whose examples may be shown: validation during the run, the test set afterwards."""
         return VALIDATION if self.run.test is None else TEST
 
     @functools.cached_property
     def splits(self) -> dict[str, Split]:
-        """Examples by split; a large split is thinned out. See :data:`MOST_EXAMPLES`."""
-        found = {
+        """Examples by split, at most :data:`MAX_EXAMPLES` of each."""
+        splits = {
             VALIDATION: self._thinned(self.data.validation),
             TAUGHT: self._thinned(self.config.labels.apply(self.data, self.config.seed)),
         }
-        return found if self.visible_split == VALIDATION else {TEST: self._thinned(self.data.test), **found}
+        return splits if self.visible_split == VALIDATION else {TEST: self._thinned(self.data.test), **splits}
 
     def rows(self, split: str) -> list[int]:
-        """Positions of :attr:`splits` in the whole split."""
+        """Return the positions of the examples of :attr:`splits` in the whole split."""
         full = {VALIDATION: self.data.validation, TEST: self.data.test}[split]
-        return _rows(len(full), len(self.data.classes))
+        return _spread_rows(len(full), len(self.data.classes))
 
-    def browser_payload(self, moment: WeightSnapshot, is_first: bool) -> dict[str, Any]:
-        """For the browser: ``logits[role][split]`` (examples, classes) as base64 of float32, and all ``roles``.
+    @functools.cached_property
+    def browser_examples(self) -> dict[str, Any]:
+        """Examples for the browser: labels and positions by split, images or points of the visible split."""
+        splits = {
+            name: {"labels": split.labels.tolist(), "rows": self.rows(name) if name != TAUGHT else []}
+            for name, split in self.splits.items()
+        }
+        inputs = self.splits[self.visible_split].inputs
+        if self.data.is_planar:
+            sheet, points = None, [[round(x, 4), round(y, 4)] for x, y in inputs.tolist()]
+        else:
+            sheet, points = asdict(thumbnails.sheet(self.data, inputs)), None
+        return {"classes": list(self.data.classes), "splits": splits, "sheet": sheet, "points": points}
 
-        The logits of networks of earlier phases, which no longer change, are left out unless it ``is_first``.
+    def browser_payload(self, snapshot: WeightSnapshot, is_first: bool) -> dict[str, Any]:
+        """Return ``logits[role][split]`` (examples, classes) as base64 of float32, and all ``roles``.
+
+        Networks of earlier phases no longer change: their logits are left out unless the payload ``is_first``.
         """
-        logits = self.logits(moment)
-        changing = {*moment.roles, *(made.role for made in self._derived if set(made.sources) & set(moment.roles))}
-        sent = {
-            role: {split: _as_text(rows) for split, rows in by_split.items()}
+        logits = self.logits(snapshot)
+        changing = {*snapshot.roles, *(plan.role for plan in self._derived if set(plan.sources) & set(snapshot.roles))}
+        encoded = {
+            role: {split: _encode(rows) for split, rows in by_split.items()}
             for role, by_split in logits.items()
             if is_first or role in changing
         }
-        return {"moment": moment.number, "roles": list(logits), "logits": sent}
+        return {"moment": snapshot.number, "roles": list(logits), "logits": encoded}
 
-    def logits(self, moment: WeightSnapshot) -> dict[str, dict[str, Tensor]]:
-        """Logits (examples, classes) by role and split."""
-        if moment not in self._answered:
-            with limit_threads():
-                self._answered[moment] = {
-                    role: {name: predict_logits(network, split.inputs) for name, split in self.splits.items()}
-                    for role, network in self.networks(moment).items()
-                }
-        return self._answered[moment]
+    def logits(self, snapshot: WeightSnapshot) -> dict[str, dict[str, Tensor]]:
+        """Return the logits (examples, classes) by role and split."""
+        return self._cached_logits(snapshot)
 
-    def answer(self, moment: WeightSnapshot, drawing: str) -> dict[str, list[float]]:
-        """Every network's logits (classes) for a drawing (see :mod:`kd_core.analysis.drawing`). Raises ValueError."""
+    def predict_drawing(self, snapshot: WeightSnapshot, drawing: str) -> dict[str, list[float]]:
+        """Return the logits (classes) of a drawing by role. Raises ValueError; see :mod:`kd_core.analysis.drawing`."""
         inputs = network_input(self.data, drawing)
         with limit_threads():
             return {
-                role: predict_logits(network, inputs)[0].tolist() for role, network in self.networks(moment).items()
+                role: predict_logits(network, inputs)[0].tolist() for role, network in self.networks(snapshot).items()
             }
 
-    def most_informative(self, moment: WeightSnapshot) -> int:
-        """The example of the shown split that temperature has most to show on: the teacher (or the first network, if
-        there is none) gets it right and is about :data:`TELLING` sure. Less, and T has nothing to soften."""
-        labels, logits = self.splits[self.visible_split].labels, self.logits(moment)
-        shares = (logits.get(TEACHER) or next(iter(logits.values())))[self.visible_split].softmax(1)
-        certainty, answer = shares.max(1)
-        distance = (certainty - TELLING).abs() + (answer != labels)  # a wrong answer is at least 1 away
+    def most_informative(self, snapshot: WeightSnapshot) -> int:
+        """Return the position of the visible example on which temperature has the clearest effect.
+
+        The teacher (or the first network, if there is none) classifies it correctly with a confidence of about
+        :data:`INFORMATIVE_CONFIDENCE`. With less confidence there is little to soften.
+        """
+        labels, logits = self.splits[self.visible_split].labels, self.logits(snapshot)
+        probabilities = (logits.get(TEACHER) or next(iter(logits.values())))[self.visible_split].softmax(1)
+        confidence, answers = probabilities.max(1)
+        distance = (confidence - INFORMATIVE_CONFIDENCE).abs() + (
+            answers != labels
+        )  # wrong answers are at least 1 away
         return int(distance.argmin())
 
-    def best_temperatures(self, moment: WeightSnapshot, low: float, high: float) -> dict[str, float]:
-        """The temperature within [low, high] with the least loss on validation data, by role."""
-        labels = self.splits[VALIDATION].labels
-        return {
-            role: best_temperature(by_split[VALIDATION], labels, low, high)
-            for role, by_split in self.logits(moment).items()
-        }
+    def best_temperatures(self, snapshot: WeightSnapshot, low: float, high: float) -> dict[str, float]:
+        """Return the temperature in [low, high] with the lowest validation loss, by role."""
+        return self._cached_temperatures(snapshot, low, high)
 
-    def networks(self, moment: WeightSnapshot) -> dict[str, nn.Module]:
-        """The networks by role as they were at that moment, frozen."""
-        latest = {role: past.number for past in self._all if past.number <= moment.number for role in past.roles}
-        found = {
-            role: _networks(self.store, self.run.id, self.rewinds, number)[role] for role, number in latest.items()
+    def roles(self, snapshot: WeightSnapshot) -> list[str]:
+        """Return the roles of all networks that exist at a snapshot."""
+        roles = list(self._latest_numbers(snapshot))
+        for plan in self._derived:
+            if set(plan.sources) <= set(roles):
+                roles.append(plan.role)
+        return roles
+
+    def networks(self, snapshot: WeightSnapshot) -> dict[str, nn.Module]:
+        """Return the frozen networks by role as they were at a snapshot."""
+        networks = {
+            role: self._cached_networks(number)[role] for role, number in self._latest_numbers(snapshot).items()
         }
-        for derived in self._derived:
-            if set(derived.sources) <= set(found):
-                found[derived.role] = build_derived(derived, found, self.data, torch.device("cpu"))
-        return found
+        for plan in self._derived:
+            if set(plan.sources) <= set(networks):
+                networks[plan.role] = build_derived(plan, networks, self.data, torch.device("cpu"))
+        return networks
 
     @functools.cached_property
     def _derived(self) -> list[DerivedPlan]:
         return [derived for phase in plan_of(self.config) for derived in phase.derived]
 
-    def _moment(self, number: int, event: Event) -> WeightSnapshot:
-        """From what was said with the weights: a look, or the end of a run that was stopped or failed."""
+    def _latest_numbers(self, snapshot: WeightSnapshot) -> dict[str, int]:
+        """Return the number of the latest snapshot of every network up to ``snapshot``, by role."""
+        return {role: past.number for past in self._snapshots if past.number <= snapshot.number for role in past.roles}
+
+    def _snapshot_of(self, number: int, event: Event) -> WeightSnapshot:
+        """Return the snapshot of an event with weights: an evaluation, or the end of a stopped or failed run."""
         if isinstance(event, Finished):
             phase = next(phase for phase in plan_of(self.config) if phase.name == event.phase)
-            epoch = event.step // steps_per_epoch(phase, self.data)
-            made = {derived.role for derived in self._derived}
-            return WeightSnapshot(
-                number, event.phase, epoch, tuple(role for role in event.test_accuracy if role not in made)
-            )
+            derived = {plan.role for plan in self._derived}
+            roles = tuple(role for role in event.test_accuracy if role not in derived)
+            return WeightSnapshot(number, event.phase, event.step // steps_per_epoch(phase, self.data), roles)
         assert isinstance(event, Validated)
         return WeightSnapshot(number, event.phase, event.epoch, tuple(event.accuracy))
 
     def _thinned(self, split: Split) -> Split:
-        rows = _rows(len(split), len(self.data.classes))
+        rows = _spread_rows(len(split), len(self.data.classes))
         return Split(split.inputs[rows], split.labels[rows])
 
+    def _load_networks(self, number: int) -> dict[str, nn.Module]:
+        """Return the networks stored with an event. Raises ValueError if their weights are no longer stored."""
+        stored = self.store.weights(self.run.id, number)
+        if stored is None:
+            raise ValueError(MISSING)
+        phases = plan_of(self.config)
+        learners = {learner.role: learner for phase in phases for learner in phase.learners}
+        networks = {}
+        for role, state in weight_snapshots.deserialize_weights(stored).items():
+            with torch.device("meta"):  # draws no random number, which could change a run that starts now
+                network = build(learners[role], phases, self.data)
+            network.load_state_dict(state, assign=True)
+            networks[role] = freeze(network)
+        return networks
 
-def _rows(count: int, classes: int) -> list[int]:
-    most = min(count, MOST_EXAMPLES, max(1, MOST_LOGITS // classes))
-    return torch.linspace(0, count - 1, most).round().long().tolist() if most < count else list(range(count))
+    def _compute_logits(self, snapshot: WeightSnapshot) -> dict[str, dict[str, Tensor]]:
+        with limit_threads():
+            return {
+                role: {name: predict_logits(network, split.inputs) for name, split in self.splits.items()}
+                for role, network in self.networks(snapshot).items()
+            }
+
+    def _fit_temperatures(self, snapshot: WeightSnapshot, low: float, high: float) -> dict[str, float]:
+        labels = self.splits[VALIDATION].labels
+        return {
+            role: best_temperature(by_split[VALIDATION], labels, low, high)
+            for role, by_split in self.logits(snapshot).items()
+        }
 
 
-def _as_text(logits: Tensor) -> str:
+def open_replay(store: Store, run: Run) -> Replay:
+    """Return the replay of a run that all sessions share, with the snapshots stored so far.
+
+    Raises ValueError for a run that this installation cannot read.
+    """
+    replay = _shared_replay(store, run.id, store.rewinds(run.id), run.test is not None)
+    if run.test is None:
+        replay.refresh()
+    return replay
+
+
+@functools.lru_cache(maxsize=MAX_REPLAYS)
+def _shared_replay(store: Store, run: str, rewinds: int, is_tested: bool) -> Replay:  # noqa: ARG001
+    """Return a new replay; after a rewind the same event numbers may have other weights, so ``rewinds`` is a key."""
+    row = store.run(run)
+    if row is None:
+        raise ValueError(MISSING)
+    return Replay(store, row)
+
+
+def _spread_rows(count: int, classes: int) -> list[int]:
+    limit = min(count, MAX_EXAMPLES, max(1, MAX_LOGITS // classes))
+    return torch.linspace(0, count - 1, limit).round().long().tolist() if limit < count else list(range(count))
+
+
+def _encode(logits: Tensor) -> str:
     return base64.b64encode(logits.contiguous().numpy().tobytes()).decode()
-
-
-@functools.lru_cache(maxsize=16)
-def _networks(store: Store, run: str, rewinds: int, number: int) -> dict[str, nn.Module]:  # noqa: ARG001
-    """``rewinds`` is part of the key: what is said again has the same numbers, and not always the same weights."""
-    row, weights = store.run(run), store.weights(run, number)
-    if row is None or weights is None:
-        raise ValueError(GONE)
-    config, data = row.config, load(row.config.dataset)
-    phases = plan_of(config)
-    learners = {own.role: own for phase in phases for own in phase.learners}
-    networks = {}
-    for role, state in weight_snapshots.deserialize_weights(weights).items():
-        with torch.device("meta"):  # no number is drawn: a run that begins now has torch's generator to itself
-            network = build(learners[role], phases, data)
-        network.load_state_dict(state, assign=True)
-        networks[role] = freeze(network)
-    return networks

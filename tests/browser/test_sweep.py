@@ -39,7 +39,7 @@ def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the
     assert (parameter(page, "dataset"), parameter(page, "epochs")) == ("moons", "60")
     page.goto(f"{server.url}/{LINK}")
     expect(page.get_by_text("3 × 2 = 6 cells × 2 seeds = 12 runs")).to_be_visible(timeout=LOADED)
-    expect(page.get_by_text(re.compile("Expected: about .* tried out just now"))).to_be_visible(timeout=LOADED)
+    expect(page.get_by_text(re.compile("Expected: about .* measured by a 1 s trial"))).to_be_visible(timeout=LOADED)
     page.get_by_role("button", name="Start the sweep").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("All 12 runs are complete")).to_be_visible(timeout=LOADED)
@@ -50,13 +50,13 @@ def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the
     expect(page.get_by_text("on the test split, over 2 seeds")).to_have_count(0)
 
     cells.nth(1).click(force=True)  # first row, second column
-    expect(page.get_by_role("heading", name="The chosen cell: Temperature T 4, Teacher weight α 0.3")).to_be_visible()
+    expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.3")).to_be_visible()
     assert parameter(page, "cell") == "4,0.3"
     page.get_by_role("combobox", name="Teacher weight α").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="The chosen cell: Temperature T 4, Teacher weight α 0.9")).to_be_visible()
+    expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.9")).to_be_visible()
     page.get_by_role("button", name="Confirm on test").press("Enter")
     expect(page.get_by_text("on the test split, over 2 seeds")).to_be_visible()
     page.wait_for_function("() => location.search.includes('confirmed=')")

@@ -249,7 +249,7 @@ def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
     page.wait_for_function("() => location.search.includes('drawing=')")
     page.wait_for_timeout(500)
     drawing = re.search(r"drawing=([\w.-]+)", page.url).group(1)
-    answer = recall.answer(recall.snapshot_at(-1), drawing)
+    answer = recall.predict_drawing(recall.snapshot_at(-1), drawing)
     rows = numbers(page, "softened", tmp_path)
     for role, expected in answer.items():
         assert [float(row[f"{role} logit"]) for row in rows] == pytest.approx(expected, abs=1e-6)

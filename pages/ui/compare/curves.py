@@ -1,4 +1,4 @@
-"""Curves of several runs over each other: any measure, over steps, epochs or seconds."""
+"""Learning curves of several runs in one chart: any measure over epochs, steps or seconds."""
 
 from __future__ import annotations
 
@@ -33,26 +33,30 @@ from kd_core.store.records import ACTIVE
 from kd_core.store.store import Run, Store
 from pages.ui.app.errors import catch_errors
 from pages.ui.browser.palette import EXTRA_COLOURS, ROLES
-from pages.ui.compare.url_state import KINDS, CompareOptions, bind, current
+from pages.ui.compare.settings import KINDS, CompareOptions, bind, current_options
 from pages.ui.text import roles
 from pages.ui.widgets.charts import axis, chart, label_shifts, theme, top_legend
 from pages.ui.widgets.tables import numbers
 
-CURVES = {
+MEASURES = {
     ACCURACY: "Validation accuracy, %", LOSS: "Validation loss, nats", AGREEMENT: "Agreement with the teacher, %",
     TRAINING: "Training loss, nats", RATE: "Learning rate",
 }  # fmt: skip
-OVER = {EPOCH: "Epochs", STEP: "Steps", SECONDS: "Seconds"}
-LABELLED = 10  # lines that have their names at their ends; of more there is a legend
-HEIGHT, TOP, FOOT = 440, 44, 50  # pixels: the chart, its margins
-MOST_LINES = 24
+X_AXES = {EPOCH: "Epochs", STEP: "Steps", SECONDS: "Seconds"}
+MAX_LABELLED = 10  # lines with their name at the end; more have a legend
+MAX_LINES = 24
+HEIGHT, TOP, BOTTOM = 440, 44, 50  # pixels: the chart, its margins
 POLL_SECONDS = 2.0
-SHORT = 14  # characters of a run's name at the end of a line
+READING_FRACTION = 0.1  # of the time that is spent on reading the events of an active run, at most
+NAME_LENGTH = 14  # characters of a run's name at the end of a line
+
+Curves = dict[tuple[str, str], Curve]  # of one run, by role and measure
+Version = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One curve to be drawn, or the mean of ``count`` of them."""
+    """One line of the chart, or the mean of ``count`` runs with its interval."""
 
     name: str
     kind: str
@@ -62,15 +66,16 @@ class Line:
     low: list[float]
     high: list[float]
     count: int = 1
-    short: str = ""  # instead of the name where there is little room
+    short: str = ""  # replaces the name where there is little room
 
     @property
     def label(self) -> str:
+        """Glyph and name."""
         return f"{self._glyph} {self.name}"
 
     @property
-    def end(self) -> str:
-        """What stands at the end of the line. For Plotly, to which text is markup."""
+    def end_label(self) -> str:
+        """Text at the end of the line, escaped for Plotly."""
         return html.escape(f"{self._glyph} {self.short or self.name}", quote=False)
 
     @property
@@ -78,225 +83,225 @@ class Line:
         return ROLES[self.kind]["glyph"] if self.kind in ROLES else "●"
 
 
-Version = tuple[str, int, int]
-_read: dict[str, tuple[Version, float]] = {}  # what was read of a run, and until when that is new enough
+_versions: dict[str, tuple[Version, float]] = {}  # the version of a run that was read last, and its expiry
 
 
 @functools.lru_cache(maxsize=32)
-def _learned(path: Path, run: str, version: Version) -> dict[tuple[str, str], Curve]:  # noqa: ARG001
+def _cached_curves(path: Path, run: str, version: Version) -> Curves:  # noqa: ARG001
     return learning_curves.read_curves(RunQueries(Store(path)), run)
 
 
-def _newly_learned(ledger: RunQueries, run: str) -> dict[tuple[str, str], Curve]:
-    """What a run has learned, read again only when it has said more, and a long one less often: reading takes a tenth
-    of the time at most."""
-    begun = time.monotonic()
-    version, until = _read.get(run, (None, 0.0))
-    if version is None or begun > until:
-        version = ledger.version(run)
-    found = _learned(ledger.path, run, version)
-    if begun > until:
-        _read[run] = (version, begun + 9 * (time.monotonic() - begun))
-    return found
+def _read_curves(queries: RunQueries, run: str) -> Curves:
+    """Return the curves of a run, read again when it has new events, a long run less often."""
+    start = time.monotonic()
+    version, expiry = _versions.get(run, (None, 0.0))
+    if version is not None and start <= expiry:
+        return _cached_curves(queries.path, run, version)
+    version = queries.version(run)
+    curves = _cached_curves(queries.path, run, version)
+    seconds = time.monotonic() - start
+    _versions[run] = (version, start + seconds / READING_FRACTION - seconds)
+    return curves
 
 
-def follow(ledger: RunQueries, rows: dict[str, Run], called: dict[str, str]) -> None:
-    """:func:`curves`, on and on while one of the runs is active; the rest of the page is drawn again as soon as that
-    has another state."""
+def follow(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str]) -> None:
+    """Draw the curves, repeatedly while one of the runs is active."""
     is_live = any(row.state in ACTIVE for row in rows.values())
-    if is_live:  # Streamlit builds a chart with other points anew, and its zoom is lost
-        is_live = st.toggle("Follow live", True, key="compare follow", help="Switch it off to zoom in at leisure.")
+    if is_live:  # Streamlit rebuilds a chart that has new points, which resets its zoom
+        is_live = st.toggle("Follow live", True, key="compare follow", help="Switch off to zoom while a run trains.")
     st.fragment(catch_errors(_follow), run_every=POLL_SECONDS if is_live else None, key="curves followed")(
-        ledger, rows, called
+        queries, rows, letters
     )
 
 
-def _follow(ledger: RunQueries, rows: dict[str, Run], called: dict[str, str]) -> None:
-    now = ledger.named(list(rows))
-    if [row.state for row in now.values()] != [row.state for row in rows.values()]:
+def _follow(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str]) -> None:
+    states = [row.state for row in queries.named(list(rows)).values()]
+    if states != [row.state for row in rows.values()]:  # the rest of the page depends on the states
         st.rerun()
-    curves(ledger, rows, called, current(is_quiet=True))
+    curves(queries, rows, letters, current_options(is_quiet=True))
 
 
-def curves(ledger: RunQueries, rows: dict[str, Run], called: dict[str, str], view: CompareOptions) -> None:
-    """The choice of what is drawn, the chart, and its numbers."""
-    found = {each: _newly_learned(ledger, each) for each in rows}
-    parts = sorted({measure for own in found.values() for _, measure in own if measure.startswith(PART)})
-    names = {**CURVES, **{part: f"Part of the training loss: {part.removeprefix(PART)}, nats" for part in parts}}
-    if view.curve not in names:
-        st.warning("None of these runs has the curve that the link asks for. Validation accuracy is shown instead.")
-        view = view.with_values(curve=ACCURACY)
-    curve = view.curve
-    _controls(names, curve, view)
-    learned = {
-        each: {role: course for (role, what), course in own.items() if what == curve} for each, own in found.items()
-    }
-    lines = _lines(ledger, rows, called, view, learned)
+def curves(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str], options: CompareOptions) -> None:
+    """Draw the choice of the curves, the chart, and its numbers."""
+    by_run = {run: _read_curves(queries, run) for run in rows}
+    parts = sorted({measure for run in by_run.values() for _, measure in run if measure.startswith(PART)})
+    titles = {**MEASURES, **{part: f"Part of the training loss: {part.removeprefix(PART)}, nats" for part in parts}}
+    if options.curve not in titles:
+        st.warning("None of these runs has the curve in the link. Validation accuracy is shown instead.")
+        options = options.with_values(curve=ACCURACY)
+    title, x_title = titles[options.curve], X_AXES[options.x].lower()
+    _widgets(titles, options)
+    lines = _lines(queries, rows, letters, options, by_run)
     if not lines:
         st.info("None of these networks has this curve. Choose another curve or other networks.")
         return
-    if len(lines) > MOST_LINES:
-        st.info(f"{len(lines)} curves are more than anybody can tell apart; the first {MOST_LINES} are drawn.")
-        lines = lines[:MOST_LINES]
-    _draw(lines, names[curve], view)
-    rows_of = [
-        {"curve": line.name, OVER[view.x].lower(): x, names[curve]: y, "smoothed": s}
-        for line in lines
-        for x, y, s in zip(line.x, line.y, learning_curves.smooth(line.y, view.smooth), strict=True)
-    ]
+    if len(lines) > MAX_LINES:
+        st.info(f"{len(lines)} curves are too many to tell apart; the first {MAX_LINES} are drawn.")
+        lines = lines[:MAX_LINES]
+    _draw(lines, title, options)
     numbers(
-        rows_of, f"{curve} over {OVER[view.x].lower()}", alt=f"{names[curve]}: first, lowest, highest and last value.",
+        [
+            {"curve": line.name, x_title: x, title: y, "smoothed": smoothed}
+            for line in lines
+            for x, y, smoothed in zip(line.x, line.y, learning_curves.smooth(line.y, options.smooth), strict=True)
+        ],
+        f"{options.curve} over {x_title}", alt=f"{title}: first, lowest, highest and last value.",
         table_rows=[
             {"curve": line.label, "first": line.y[0], "lowest": min(line.y), "highest": max(line.y),
-             "last": line.y[-1], f"at {OVER[view.x].lower()}": line.x[-1]}
+             "last": line.y[-1], f"at {x_title}": line.x[-1]}
             for line in lines
         ],
     )  # fmt: skip
 
 
-def _controls(names: dict[str, str], curve: str, view: CompareOptions) -> None:
+def _widgets(titles: dict[str, str], options: CompareOptions) -> None:
     left, middle, right = st.columns(3, gap="medium", vertical_alignment="bottom")
     with left:
-        at = list(names).index(curve)
-        st.selectbox("Curve", list(names), at, format_func=lambda key: names[key], **bind("curve", curve))
+        st.selectbox(
+            "Curve", list(titles), list(titles).index(options.curve), format_func=lambda measure: titles[measure],
+            **bind("curve", options.curve),
+        )  # fmt: skip
     with middle:
         st.pills(
-            "Networks", list(KINDS), default=view.kinds, selection_mode="multi", **bind("networks", view.kinds),
+            "Networks", list(KINDS), default=options.kinds, selection_mode="multi", **bind("networks", options.kinds),
             format_func=lambda kind: f"{ROLES[kind]['glyph']} {ROLES[kind]['name']}",
         )  # fmt: skip
     with right:
         st.segmented_control(
-            "Over", list(OVER), default=view.x, required=True, format_func=lambda key: OVER[key], **bind("x", view.x)
-        )
+            "x-axis", list(X_AXES), default=options.x, required=True, format_func=lambda x: X_AXES[x],
+            **bind("x", options.x),
+        )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.slider(
-            "Smoothing", 0.0, MOST_SMOOTH, view.smooth, step=0.05, width=260, **bind("smooth", view.smooth),
-            help="Each point keeps this share of what was before it. The raw curve stays, faint.",
+            "Smoothing", 0.0, MOST_SMOOTH, options.smooth, step=0.05, width=260, **bind("smooth", options.smooth),
+            help="Exponential moving average: the weight of the points before. The raw curve stays visible, faintly.",
         )  # fmt: skip
-        st.checkbox("Log values", view.log_y, **bind("log_y", view.log_y))
-        st.checkbox(f"Log {OVER[view.x].lower()}", view.log_x, **bind("log_x", view.log_x))
+        st.checkbox("Log values", options.log_y, **bind("log_y", options.log_y))
+        st.checkbox(f"Log {X_AXES[options.x].lower()}", options.log_x, **bind("log_x", options.log_x))
         st.checkbox(
-            "Seeds together",
-            view.together,
-            **bind("together", view.together),
-            help="Compared runs that differ in their seed alone become one curve: their mean, with its 95 % interval.",
-        )
+            "Average over seeds", options.together, **bind("together", options.together),
+            help="Runs that differ only in their seed become one curve: their mean with its 95 % interval.",
+        )  # fmt: skip
 
 
 def _lines(
-    ledger: RunQueries,
+    queries: RunQueries,
     rows: dict[str, Run],
-    called: dict[str, str],
-    view: CompareOptions,
-    learned: dict[str, dict[str, Curve]],
+    letters: dict[str, str],
+    options: CompareOptions,
+    by_run: dict[str, Curves],
 ) -> list[Line]:
-    """``learned``: the wanted curve by run and role. Shares become per cent."""
-    scale = 100.0 if view.curve in (ACCURACY, AGREEMENT) else 1.0
-    gathered: dict[tuple[str, str, str], list[tuple[str, list[float], list[float]]]] = {}
-    for each, row in rows.items():
-        prepared = ledger.prepared(each)
+    """Return the lines of the chart. Fractions become per cent."""
+    scale = 100.0 if options.curve in (ACCURACY, AGREEMENT) else 1.0
+    groups: dict[tuple[str, str, str], list[tuple[str, list[float], list[float]]]] = {}
+    for run, row in rows.items():
+        prepared = queries.prepared(run)
         for network in prepared.networks if prepared else []:
-            course, kind = learned[each].get(network.role), roles.kind(network)
-            if course is None or kind not in view.kinds:
+            curve, kind = by_run[run].get((network.role, options.curve)), roles.kind(network)
+            if curve is None or kind not in options.kinds:
                 continue
             points = [
                 (x, y * scale)
-                for x, y in zip(course.at[view.x], course.values, strict=True)
-                if (x > 0 or not view.log_x) and (y > 0 or not view.log_y)  # a logarithm has no place for them
+                for x, y in zip(curve.at[options.x], curve.values, strict=True)
+                if (x > 0 or not options.log_x) and (y > 0 or not options.log_y)  # a logarithmic axis has no zero
             ]
             if points:
-                key = (row.family if view.together else each, network.role, kind)
-                gathered.setdefault(key, []).append((each, [x for x, _ in points], [y for _, y in points]))
-    lines, sets = [], len({key for key, *_ in gathered})
-    for (_, role, kind), members in gathered.items():
-        who = ", ".join(called[each] for each, *_ in members)
-        name, short = role if len(rows) == 1 else f"{who} {role}", ""
-        if len(members) == 1 and (given := rows[members[0][0]].annotations.name):
-            name, short = f"{name} · {given}", f"{who} {shorten(given, SHORT)}"
-            if len(view.kinds) > 1:
-                short += f" {role}"
-        colour = _colour(called[members[0][0]], kind, sets)
+                key = (row.family if options.together else run, network.role, kind)
+                groups.setdefault(key, []).append((run, [x for x, _ in points], [y for _, y in points]))
+    lines, group_count = [], len({key for key, *_ in groups})
+    for (_, role, kind), members in groups.items():
+        member_letters = ", ".join(letters[run] for run, *_ in members)
+        name, short = role if len(rows) == 1 else f"{member_letters} {role}", ""
+        first = members[0][0]
+        colour = _colour(letters[first], kind, group_count)
         if len(members) > 1:
-            own = learning_curves.mean_curve([(x, y) for _, x, y in members])
-            if own.x:
-                lines.append(Line(name, kind, colour, own.x, own.mean, own.low, own.high, len(members)))
-        else:
-            lines.append(Line(name, kind, colour, *members[0][1:], [], [], short=short))
+            mean = learning_curves.mean_curve([(x, y) for _, x, y in members])
+            if mean.x:
+                lines.append(Line(name, kind, colour, mean.x, mean.mean, mean.low, mean.high, len(members)))
+            continue
+        if run_name := rows[first].annotations.name:
+            name, short = f"{name} · {run_name}", f"{member_letters} {shorten(run_name, NAME_LENGTH)}"
+            if len(options.kinds) > 1:
+                short += f" {role}"
+        lines.append(Line(name, kind, colour, *members[0][1:], [], [], short=short))
     return lines
 
 
-def _colour(letter: str, kind: str, count: int) -> str:
-    """Of one run or group by role, as everywhere; of several by run: then dash and marker tell the role."""
-    if count == 1 and kind in ROLES:
+def _colour(letter: str, kind: str, group_count: int) -> str:
+    """Return the colour of the role for a single run or group, else of the run; dash and marker show the role then."""
+    if group_count == 1 and kind in ROLES:
         return ROLES[kind][theme()]
     colours = EXTRA_COLOURS[theme()]
     return colours[(ord(letter) - ord("A")) % len(colours)]
 
 
-def _draw(lines: Sequence[Line], title: str, view: CompareOptions) -> None:
+def _draw(lines: Sequence[Line], title: str, options: CompareOptions) -> None:
     figure = go.Figure()
-    is_labelled = len(lines) <= LABELLED
-    drawn = [learning_curves.smooth(line.y, view.smooth) for line in lines]
-    for line, shown in zip(lines, drawn, strict=True):
+    has_end_labels = len(lines) <= MAX_LABELLED
+    smoothed = [learning_curves.smooth(line.y, options.smooth) for line in lines]
+    for line, values in zip(lines, smoothed, strict=True):
         look = ROLES[line.kind]
         if line.low:
             outline = {"x": [*line.x, *reversed(line.x)], "y": [*line.high, *reversed(line.low)]}
             figure.add_scatter(**outline, fill="toself", fillcolor=_faint(line.colour), line={"width": 0},
                                hoverinfo="skip", showlegend=False)  # fmt: skip
-        if view.smooth:
+        if options.smooth:
             figure.add_scatter(x=line.x, y=line.y, mode="lines", line={"color": line.colour, "width": 1}, opacity=0.25,
                                hoverinfo="skip", showlegend=False)  # fmt: skip
-        marks = {"color": line.colour, "symbol": look["symbol"], "size": 7, "maxdisplayed": 8}
         figure.add_scatter(
-            x=line.x, y=shown, customdata=line.y, mode="lines+markers", marker=marks, name=html.escape(line.label),
-            line={"color": line.colour, "width": look["width"], "dash": look["dash"]}, showlegend=not is_labelled,
-            hovertemplate="%{customdata:.4g}" + (", smoothed %{y:.4g}" if view.smooth else ""),
+            x=line.x, y=values, customdata=line.y, mode="lines+markers", name=html.escape(line.label),
+            line={"color": line.colour, "width": look["width"], "dash": look["dash"]}, showlegend=not has_end_labels,
+            marker={"color": line.colour, "symbol": look["symbol"], "size": 7, "maxdisplayed": 8},
+            hovertemplate="%{customdata:.4g}" + (", smoothed %{y:.4g}" if options.smooth else ""),
         )  # fmt: skip
-    low, high = _range([value for line in drawn for value in line] + _edges(lines, view.log_y), is_log=view.log_y)
-    if is_labelled:
-        ends = [math.log10(values[-1]) if view.log_y else values[-1] for values in drawn]  # a log axis takes logarithms
-        _labels(figure, lines, ends, (low, high))
-    longest = max(len(html.unescape(line.end)) for line in lines)
+    all_values = [value for values in smoothed for value in values]
+    low, high = _range(all_values + _interval_edges(lines, options.log_y), is_log=options.log_y)
+    if has_end_labels:
+        ends = [math.log10(values[-1]) if options.log_y else values[-1] for values in smoothed]
+        _label_ends(figure, lines, ends, (low, high))
+    longest = max(len(html.unescape(line.end_label)) for line in lines)
+    x_title = X_AXES[options.x]
     figure.update_layout(
-        hovermode="x unified", margin={"t": TOP, "b": FOOT, "l": 50, "r": 12 + 7 * longest if is_labelled else 10},
-        legend=top_legend(),
-        xaxis=axis(OVER[view.x], [place for line in lines for place in line.x], is_log=view.log_x),
-        yaxis=axis(title, [value for line in drawn for value in line], is_log=view.log_y) | {"range": [low, high]},
+        hovermode="x unified", legend=top_legend(),
+        margin={"t": TOP, "b": BOTTOM, "l": 50, "r": 12 + 7 * longest if has_end_labels else 10},
+        xaxis=axis(x_title, [x for line in lines for x in line.x], is_log=options.log_x),
+        yaxis=axis(title, all_values, is_log=options.log_y) | {"range": [low, high]},
     )  # fmt: skip
-    said = "; ".join(f"{line.name} from {line.y[0]:.3g} to {line.y[-1]:.3g}" for line in lines)
-    chart(figure, "curves", f"{title} over {OVER[view.x].lower()}: {said}.", height=HEIGHT)
-    means = [line for line in lines if line.count > 1]
-    runs_on = "Seconds are those of the clock, pauses included. " if view.x == SECONDS else ""
-    if means:
-        runs_on += "The band is the 95 % interval of the mean over the seeds. "
-    st.caption(
-        f"{runs_on}Each network from where it began to learn. Line and marker tell the kind of network"
-        + (": ■ teacher, ● student, ○ baseline; colour and letter the run." if len(lines) > 1 else ".")
-    )
+    summary = "; ".join(f"{line.name} from {line.y[0]:.3g} to {line.y[-1]:.3g}" for line in lines)
+    chart(figure, "curves", f"{title} over {x_title.lower()}: {summary}.", height=HEIGHT)
+    notes = ["Seconds are wall-clock time, pauses included."] if options.x == SECONDS else []
+    if any(line.count > 1 for line in lines):
+        notes.append("The band is the 95 % interval of the mean over the seeds.")
+    notes.append("Each curve starts where its network starts to train.")
+    if len(lines) > 1:
+        notes.append("Line and marker show the network: ■ teacher, ● student, ○ baseline; colour and letter the run.")
+    st.caption(" ".join(notes))
 
 
-def _labels(figure: go.Figure, lines: Sequence[Line], ends: Sequence[float], between: tuple[float, float]) -> None:
-    """Names at the ends of lines, none over another."""
-    low, high = between
-    moved = label_shifts([(end - low) / (high - low) for end in ends], HEIGHT - TOP - FOOT)
-    for line, end, shift in zip(lines, ends, moved, strict=True):
+def _label_ends(figure: go.Figure, lines: Sequence[Line], ends: Sequence[float], limits: tuple[float, float]) -> None:
+    """Write the names at the ends of the lines, without overlap."""
+    low, high = limits
+    shifts = label_shifts([(end - low) / (high - low) for end in ends], HEIGHT - TOP - BOTTOM)
+    for line, end, shift in zip(lines, ends, shifts, strict=True):
         figure.add_annotation(
-            x=1, xref="paper", y=end, yshift=shift, text=line.end, showarrow=False, xanchor="left", xshift=6,
+            x=1, xref="paper", y=end, yshift=shift, text=line.end_label, showarrow=False, xanchor="left", xshift=6,
             font={"color": line.colour, "size": 12},
         )  # fmt: skip
 
 
-def _edges(lines: Sequence[Line], is_log: bool) -> list[float]:
+def _interval_edges(lines: Sequence[Line], is_log: bool) -> list[float]:
     return [edge for line in lines for edge in (*line.low, *line.high) if edge > 0 or not is_log]
 
 
 def _range(values: Sequence[float], *, is_log: bool) -> tuple[float, float]:
-    """With room above and below; of a logarithmic axis in powers of ten."""
-    ends = [math.log10(edge) for edge in (min(values), max(values))] if is_log else [min(values), max(values)]
-    room = 0.05 * (ends[1] - ends[0]) or max(0.05 * abs(ends[0]), 1e-6)
-    return ends[0] - room, ends[1] + room
+    """Return the limits of the y-axis with a margin; those of a logarithmic axis are powers of ten."""
+    low, high = min(values), max(values)
+    if is_log:
+        low, high = math.log10(low), math.log10(high)
+    margin = 0.05 * (high - low) or max(0.05 * abs(low), 1e-6)
+    return low - margin, high + margin
 
 
 def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.18)"

@@ -1,4 +1,4 @@
-"""The compared runs beside each other: the settings that differ, and what every network can do and costs."""
+"""Compared runs side by side: the settings that differ, and the test results and costs of every network."""
 
 from __future__ import annotations
 
@@ -21,141 +21,143 @@ from pages.ui.compare.run_table import FACET_TITLES
 from pages.ui.text import roles
 from pages.ui.widgets.tables import download, table
 
+Results = list[tuple[Run, NetworkResult]]
 
-def differences(rows: dict[str, Run], called: dict[str, str]) -> None:
-    """The settings in which the compared runs differ, and those alone."""
-    configs = {called[each]: row.available_config for each, row in rows.items() if row.available_config}
+
+def differences(rows: dict[str, Run], letters: dict[str, str]) -> None:
+    """Draw the settings in which the compared runs differ."""
+    configs = {letters[run]: row.available_config for run, row in rows.items() if row.available_config}
     if len(configs) < 2:
-        st.caption("With two or more runs, the settings in which they differ stand here.")
+        st.caption("Choose two or more runs to see the settings in which they differ.")
         return
-    found = comparison.differences(configs)
-    if not found:
-        st.info("These runs have the same settings, their seed included. They should give the same numbers.")
+    differing = comparison.differences(configs)
+    if not differing:
+        st.info("These runs have the same settings, including the seed. They should give the same numbers.")
         return
     labels: dict[str, str] = {}
     for config in configs.values():
-        labels = _labels(config) | labels
+        labels = _setting_labels(config) | labels
     lines = [
-        {"setting": labels.get(name, name), **{key: _in_words(name, text) for key, text in own.items()}}
-        for name, own in found.items()
+        {"setting": labels.get(name, name), **{letter: _value_text(name, text) for letter, text in texts.items()}}
+        for name, texts in differing.items()
     ]
-    same = len(next(iter(configs.values())).flat()) - len(found)
+    equal = max(0, len(next(iter(configs.values())).flat()) - len(differing))
     table(lines, alt=f"The {len(lines)} settings that differ.", setting=st.column_config.TextColumn(pinned=True))
-    differ = "1 setting differs" if len(lines) == 1 else f"{len(lines)} settings differ"
-    st.caption(f"{differ}, the other {max(0, same)} are the same.")
-    download(lambda: [{"setting": name, **own} for name, own in found.items()], "differences")
+    count = "1 setting differs" if len(lines) == 1 else f"{len(lines)} settings differ"
+    st.caption(f"{count}, the other {equal} are equal.")
+    download(lambda: [{"setting": name, **texts} for name, texts in differing.items()], "differences")
 
 
-def _in_words(name: str, text: str) -> str:
-    """What a flat setting is, as the form says it."""
-    group = next((group for member, group, _ in PLUGIN_FIELDS if member == name), "")
-    return find_plugin(group, text).title if group else {"": "–", "true": "yes", "false": "no"}.get(text, text)
+def network_results(queries: RunQueries, rows: dict[str, Run]) -> Results:
+    """Return the test results of every network of the compared runs."""
+    results = []
+    for run, row in rows.items():
+        prepared = queries.prepared(run)
+        networks = prepared.networks if prepared else []
+        results += [(row, result) for result in comparison.network_results(row, networks)]
+    return results
 
 
-def _labels(config: RunConfig) -> dict[str, str]:
-    """What the flat settings of a run are called on the screen."""
-    found = {}
-    for member, _, prefix in PLUGIN_FIELDS:
-        found[member] = FACET_TITLES.get(member, member.capitalize())
-        for name, option in options_of(type(getattr(config, member))).items():
-            found[prefix + name] = (
-                f"{found[member]}: {option_label(name, option)}" if prefix else option_label(name, option)
-            )
-    for _, kind, prefix in OPTION_GROUPS:
-        role = "Teacher: " if prefix else ""
-        for name, option in options_of(kind).items():
-            found[prefix + name] = f"{role}{option_label(name, option)}"
-    return found
-
-
-def network_results(ledger: RunQueries, rows: dict[str, Run]) -> list[tuple[Run, NetworkResult]]:
-    """Every judged network of the compared runs."""
-    found = []
-    for each, row in rows.items():
-        prepared = ledger.prepared(each)
-        found += [(row, own) for own in comparison.network_results(row, prepared.networks if prepared else [])]
-    return found
-
-
-def results_table(found: list[tuple[Run, NetworkResult]], called: dict[str, str]) -> None:
-    """Teacher, students and baseline of every run in one table."""
-    if not found:
-        st.info("None of these runs has come to its test split yet.")
+def results_table(results: Results, letters: dict[str, str]) -> None:
+    """Draw teacher, students and baseline of every run in one table."""
+    if not results:
+        st.info("None of these runs has been evaluated on the test set yet.")
         return
-    watch = latency.get_latency_meter(manager.get_manager().folder)
-    lines = [_line(own, called[row.id], watch.known()) for row, own in found]
-    kept = [name for name in lines[0] if any(line[name] is not None for line in lines)]
+    times = latency.get_latency_meter(manager.get_manager().folder).known()
+    lines = [_table_row(result, letters[row.id], times) for row, result in results]
+    columns = [name for name in lines[0] if any(line[name] is not None for line in lines)]
     number = st.column_config.NumberColumn
     table(
-        [{name: line[name] for name in kept} for line in lines],
+        [{name: line[name] for name in columns} for line in lines],
         alt=f"Test results and costs of {len(lines)} networks.",
         **{
             "network": st.column_config.TextColumn(pinned=True),
             "test accuracy, %": number(format="%.2f"),
             "agrees with teacher, %": number(format="%.2f"),
-            "NLL, nats": number(format="%.3f", help="Negative log-likelihood of the test labels; less is better."),
-            "ECE, %": number(format="%.2f", help="Expected calibration error: how far it is from as sure as right."),
+            "NLL, nats": number(format="%.3f", help="Negative log-likelihood of the test labels; lower is better."),
+            "ECE, %": number(
+                format="%.2f", help="Expected calibration error: mean gap between confidence and accuracy."
+            ),
             "parameters": number(format="localized"),
-            "kFLOPs": number(format="%.1f", help="Thousand operations for one example; a multiply-add counts two."),
+            "kFLOPs": number(format="%.1f", help="Thousand operations per example; a multiply-add counts as two."),
             "file, kB": number(format="%.1f", help="All weights as float32."),
-            **{name: number(format="%.3f") for name in kept if name.endswith(" ms")},
+            **{name: number(format="%.3f") for name in columns if name.endswith(" ms")},
         },
     )
     download(lambda: lines, "networks")
-    _ask(found, called)
+    _latency(results, letters)
 
 
-def _line(own: NetworkResult, letter: str, times: dict[str, list[latency.Latency]]) -> dict[str, Any]:
-    network = own.network
-    look = ROLES[roles.kind(network)] if roles.kind(network) in ROLES else ROLES["student"]
-    line: dict[str, Any] = {
+def _value_text(name: str, text: str) -> str:
+    """Return the value of a setting as the form shows it."""
+    group = next((group for member, group, _ in PLUGIN_FIELDS if member == name), "")
+    return find_plugin(group, text).title if group else {"": "–", "true": "yes", "false": "no"}.get(text, text)
+
+
+def _setting_labels(config: RunConfig) -> dict[str, str]:
+    labels = {}
+    for member, _, prefix in PLUGIN_FIELDS:
+        labels[member] = FACET_TITLES.get(member, member.capitalize())
+        owner = f"{labels[member]}: " if prefix else ""
+        for name, option in options_of(type(getattr(config, member))).items():
+            labels[prefix + name] = f"{owner}{option_label(name, option)}"
+    for _, kind, prefix in OPTION_GROUPS:
+        owner = "Teacher: " if prefix else ""
+        for name, option in options_of(kind).items():
+            labels[prefix + name] = f"{owner}{option_label(name, option)}"
+    return labels
+
+
+def _table_row(result: NetworkResult, letter: str, times: dict[str, list[latency.Latency]]) -> dict[str, Any]:
+    network = result.network
+    look = ROLES.get(roles.kind(network), ROLES["student"])
+    row: dict[str, Any] = {
         "network": f"{letter} {look['glyph']} {network.role}",
         "layers": network.model,
-        "test accuracy, %": 100 * own.accuracy,
-        "agrees with teacher, %": None if own.agreement is None else 100 * own.agreement,
-        "NLL, nats": own.loss,
-        "ECE, %": 100 * own.calibration_error,
+        "test accuracy, %": 100 * result.accuracy,
+        "agrees with teacher, %": None if result.agreement is None else 100 * result.agreement,
+        "NLL, nats": result.loss,
+        "ECE, %": 100 * result.calibration_error,
         "parameters": network.parameters,
         "kFLOPs": network.flops / 1000,
         "file, kB": network.size / 1000,
     }
-    known = {time.batch: time for time in times.get(latency.latency_key(network), [])}
+    by_batch = {time.batch: time for time in times.get(latency.latency_key(network), [])}
     for batch in latency.BATCHES:
-        time = known.get(batch)
-        what = "one example" if batch == 1 else f"{batch} examples"
-        line[f"{what}, ms"] = None if time is None else 1000 * time.median
-        line[f"{what}, p95, ms"] = None if time is None else 1000 * time.p95
-    return line
+        time = by_batch.get(batch)
+        examples = "one example" if batch == 1 else f"{batch} examples"
+        row[f"{examples}, ms"] = None if time is None else 1000 * time.median
+        row[f"{examples}, p95, ms"] = None if time is None else 1000 * time.p95
+    return row
 
 
-def _ask(found: list[tuple[Run, NetworkResult]], called: dict[str, str]) -> None:
-    """The button that measures latency, how far that is, and what could not be measured."""
-    watch = latency.get_latency_meter(manager.get_manager().folder)
-    known = watch.known()
+def _latency(results: Results, letters: dict[str, str]) -> None:
+    """Draw the button that measures latency, its progress, and what could not be measured."""
+    meter = latency.get_latency_meter(manager.get_manager().folder)
+    times = meter.known()
+    keys = [latency.latency_key(result.network) for _, result in results]
     missing = {
-        latency.latency_key(own.network): (row, own)
-        for row, own in found
-        if latency.latency_key(own.network) not in known and not watch.failed(latency.latency_key(own.network))
+        key: (row, result)
+        for key, (row, result) in zip(keys, results, strict=True)
+        if key not in times and not meter.failed(key)
     }
-    if watch.waiting:
+    if meter.waiting:
         st.fragment(catch_errors(_wait), run_every=0.5, key="latency")()
     elif missing:
         label = f"Measure latency here ({len(missing)} network{'s' if len(missing) > 1 else ''})"
-        if action_button(
-            label, icon=":material/timer:", key="measure", help="A second or two for each kind of network."
-        ):
-            for row, own in missing.values():
-                actions().do(watch.ask, row.config_json, own.network)
+        if action_button(label, icon=":material/timer:", key="measure", help="One or two seconds per architecture."):
+            for row, result in missing.values():
+                actions().do(meter.ask, row.config_json, result.network)
             st.rerun()
-    for row, own in found:
-        if why := watch.failed(latency.latency_key(own.network)):
-            st.caption(f"{called[row.id]} {own.network.role}: no latency. {why}")
-    if len(missing) < len(found):
-        busy = manager.get_manager().store.in_state(*manager.ACTIVE)
+    for key, (row, result) in zip(keys, results, strict=True):
+        if reason := meter.failed(key):
+            st.caption(f"{letters[row.id]} {result.network.role}: no latency. {reason}")
+    if len(missing) < len(results):
+        is_training = manager.get_manager().store.in_state(*manager.ACTIVE)
         st.caption(
-            "Latency is one forward pass on this machine’s processor with one thread, after a warm-up: the median, and "
-            "the time that 95 % of the passes stay below. Networks of the same layers share one measurement."
-            + (" Something trains here now, which makes new measurements slower." if busy else "")
+            "Latency is the time of a forward pass on one thread of this machine’s processor, after a warm-up: the "
+            "median and the 95th percentile. Networks of the same architecture share one measurement."
+            + (" A run is training now, which slows new measurements down." if is_training else "")
         )
 
 
@@ -163,4 +165,4 @@ def _wait() -> None:
     waiting = latency.get_latency_meter(manager.get_manager().folder).waiting
     if not waiting:
         st.rerun()
-    st.caption(f"Measuring: {waiting} still to come.")
+    st.caption(f"Measuring: {waiting} to go.")

@@ -1,4 +1,4 @@
-"""What the student fixed and broke, and the examples behind every count: as cards, and one of them close up."""
+"""Examples that the student corrects or newly gets wrong, as cards, and one of them in detail."""
 
 from __future__ import annotations
 
@@ -28,216 +28,229 @@ from kd_core.training.evaluation import extent
 from pages.ui import feed
 from pages.ui.browser import component
 from pages.ui.inspect.run_picker import InspectedRun
-from pages.ui.inspect.url_state import InspectOptions, update_url
+from pages.ui.inspect.settings import InspectOptions, url
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys, tables
 
-SHOWN = 24  # cards
-HANDLE = options_of(InspectOptions)["temperature"]
-IN_SIGHT = 20  # classes whose bars are seen without scrolling
-SURE = 0.05  # what is rarer than that by luck is said to be no luck
+MAX_CARDS = 24
+TEMPERATURE = options_of(InspectOptions)["temperature"]
+VISIBLE_CLASSES = 20  # bars that fit without scrolling
+SIGNIFICANCE = 0.05
 
 
-def summary(subject: InspectedRun) -> None:
-    """Sentences: who is right how often, and where the student differs from baseline and teacher."""
-    seen = subject.inspection
-    if len(seen.labels) < seen.total:
-        st.caption(f"{len(seen.labels):,} of the {seen.total:,} {seen.split} examples, spread evenly over the split.")
+def summary(inspected: InspectedRun) -> None:
+    """Draw the accuracies, and where the student differs from baseline and teacher."""
+    analysis = inspected.analysis
+    if len(analysis.labels) < analysis.total:
+        count = f"{len(analysis.labels):,} of the {analysis.total:,} {analysis.split} examples"
+        st.caption(f"{count}, spread evenly over the split.")
     for reference, fixed, broke in ((BASELINE, FIXED, BROKE), (TEACHER, FIXED_TEACHER, BROKE_TEACHER)):
-        if reference in seen.parts:
+        if reference in analysis.parts:
             with st.container(border=True, key=f"against {reference}"):
-                counts = (len(subject.group(group, STUDENT, None)) for group in (fixed, broke))
-                st.markdown(comparison_sentence(subject, reference, *counts))
+                counts = (len(inspected.group(group, STUDENT, None)) for group in (fixed, broke))
+                st.markdown(comparison_sentence(inspected, reference, *counts))
 
 
-def comparison_sentence(subject: InspectedRun, reference: str, fixed: int, broke: int) -> str:
-    """The comparison with one network in words, with what chance alone would do."""
-    seen = subject.inspection
-    glyph, other = subject.look(reference)["glyph"], subject.title(reference).lower()
-    lead = (
-        f"**{subject.look(STUDENT)['glyph']} {subject.title(STUDENT)} fixed {fixed}, broke {broke}** of the "
-        f"{len(seen.labels):,} answers of the {glyph} {other}: {subject.accuracy(STUDENT):.1%} against "
-        f"{subject.accuracy(reference):.1%} right."
+def comparison_sentence(inspected: InspectedRun, reference: str, fixed: int, broke: int) -> str:
+    """Return the comparison with one network in words, with McNemar's test of the difference."""
+    analysis = inspected.analysis
+    student, other = (
+        f"{inspected.look(part)['glyph']} {inspected.title(part).lower()}" for part in (STUDENT, reference)
+    )
+    counts = (
+        f"Of {len(analysis.labels):,} {analysis.split} examples the {student} **corrects {fixed} errors** of the "
+        f"{other} and **adds {broke}**: accuracy {inspected.accuracy(STUDENT):.1%} against "
+        f"{inspected.accuracy(reference):.1%}."
     )
     if not fixed + broke:
-        return f"{lead} Both get the same examples right."
-    chance = mcnemar_p_value(fixed, broke)
-    said = (
-        "in less than one case in a thousand"
-        if chance < 0.001
-        else f"in {chance:.{0 if chance >= 0.1 else 1}%} of cases"
+        return f"{counts} Both classify the same examples correctly."
+    p_value = mcnemar_p_value(fixed, broke)
+    p_text = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+    conclusion = (
+        "two equally good networks would rarely differ so unevenly"
+        if p_value < SIGNIFICANCE
+        else "two equally good networks could differ this much by chance"
     )
-    lead += f" Two equally good networks would differ this unevenly {said}"
-    return f"{lead}." if chance < SURE else f"{lead}: these examples cannot tell them apart."
+    return f"{counts} Exact McNemar test: {p_text}, {conclusion}."
 
 
-def examples(subject: InspectedRun, focus: InspectOptions) -> None:
-    """The groups with their counts, the cards of the chosen one, and one card close up."""
-    seen = subject.inspection
-    cell = focus.cell(seen.classes)
-    groups = {name: subject.group(name, focus.of, cell) for name in _offered(subject)}
-    wanted = focus.group if focus.group in groups else next(iter(groups))
+def examples(inspected: InspectedRun, options: InspectOptions) -> None:
+    """Draw the groups with their counts, the cards of the chosen one, and one example in detail."""
+    cell = options.cell(inspected.analysis.classes)
+    groups = {name: inspected.group(name, options.of, cell) for name in _groups_of(inspected)}
+    group = options.group if options.group in groups else next(iter(groups))
     st.pills(
-        "Show", list(groups), default=wanted, key=keys.key("group", wanted), required=True,
-        format_func=lambda name: _label(subject, name, len(groups[name])),
-        on_change=lambda: update_url(group=keys.current_value("group"), example=-1),
+        "Show", list(groups), default=group, key=keys.key("group", group), required=True,
+        format_func=lambda name: _group_title(inspected, name, len(groups[name])),
+        on_change=lambda: url.update(group=keys.current_value("group"), example=-1),
     )  # fmt: skip
-    found = groups[wanted]
-    st.caption(_told(subject, focus, wanted, len(found)))
-    shown = found[:SHOWN]
-    if focus.example >= 0 and focus.example not in shown:  # a link, or a point of the embeddings
-        shown = [focus.example, *shown[: SHOWN - 1]]
-    chosen = focus.example if focus.example >= 0 else next(iter(shown), -1)
-    _cards(subject, shown, chosen)
-    if shown:
+    members = groups[group]
+    st.caption(_description(inspected, options, group, len(members)))
+    cards = members[:MAX_CARDS]
+    if options.example >= 0 and options.example not in cards:  # chosen by a link, or by a point of the embeddings
+        cards = [options.example, *cards[: MAX_CARDS - 1]]
+    chosen = options.example if options.example >= 0 else next(iter(cards), -1)
+    _cards(inspected, cards, chosen)
+    if cards:
         tables.cached_numbers(
-            f"{subject.cache_key} {focus.of} {cell}", lambda: [_row(subject, at) for at in found], f"examples {wanted}",
-            title="These examples as a table", alt="{count} examples with the answer of every network.",
+            f"{inspected.cache_key} {options.of} {cell}", lambda: [_table_row(inspected, index) for index in members],
+            f"examples {group}", title="These examples as a table",
+            alt="{count} examples with the prediction of every network.",
         )  # fmt: skip
-        st.subheader("One of them close up")
-        _closeup(subject, focus, chosen)
+        st.subheader("One example in detail")
+        _detail(inspected, options, chosen)
 
 
-def visible_examples(subject: InspectedRun, focus: InspectOptions) -> list[int]:
-    """The examples that are shown now."""
-    found = subject.group(focus.group, focus.of, focus.cell(subject.inspection.classes))[:SHOWN]
-    return sorted({*found, focus.example} - {-1})
+def visible_examples(inspected: InspectedRun, options: InspectOptions) -> list[int]:
+    """Return the positions of the examples on the cards."""
+    members = inspected.group(options.group, options.of, options.cell(inspected.analysis.classes))[:MAX_CARDS]
+    return sorted({*members, options.example} - {-1})
 
 
-def _offered(subject: InspectedRun) -> list[str]:
-    parts = subject.inspection.parts
+def _groups_of(inspected: InspectedRun) -> list[str]:
+    parts = inspected.analysis.parts
     compared = [FIXED, BROKE] if BASELINE in parts else []
     compared += [FIXED_TEACHER, BROKE_TEACHER] if TEACHER in parts else []
     return [*compared, HARDEST, ALL_WRONG, *([DISPUTED] if len(parts) > 1 else []), CELL]
 
 
-def _label(subject: InspectedRun, name: str, count: int) -> str:
-    titles = {part: escape_markdown(subject.title(part).lower()) for part in subject.inspection.parts}
-    said = {
-        FIXED: "Fixed, against the {baseline}", BROKE: "Broke, against the {baseline}",
-        FIXED_TEACHER: "Fixed, against the {teacher}", BROKE_TEACHER: "Broke, against the {teacher}",
-        HARDEST: "Hardest", ALL_WRONG: "All wrong", DISPUTED: "Most disputed", CELL: "One cell",
+def _group_title(inspected: InspectedRun, name: str, count: int) -> str:
+    titles = {part: escape_markdown(inspected.title(part).lower()) for part in inspected.analysis.parts}
+    title = {
+        FIXED: "Corrected, against the {baseline}", BROKE: "Newly wrong, against the {baseline}",
+        FIXED_TEACHER: "Corrected, against the {teacher}", BROKE_TEACHER: "Newly wrong, against the {teacher}",
+        HARDEST: "Highest loss", ALL_WRONG: "All wrong", DISPUTED: "Most disagreement", CELL: "One cell",
     }[name].format(**titles)  # fmt: skip
-    return f"{said} · {count}"
+    return f"{title} · {count}"
 
 
-def _told(subject: InspectedRun, focus: InspectOptions, name: str, count: int) -> str:
-    seen = subject.inspection
-    student = subject.title(STUDENT).lower()
-    cell = focus.cell(seen.classes)
-    if name == CELL and cell is None:
-        return "Choose a cell of a matrix above: its examples appear here."
-    if name == CELL:
-        who = f"exactly one of {student} and {subject.title(BASELINE).lower()}" if focus.of == DIFFERENCE else (
-            f"the {subject.title(focus.of).lower()}")  # fmt: skip
-        said = f"Examples of {seen.classes[cell[0]]} that {who} answers as {seen.classes[cell[1]]}." if cell else ""
+def _description(inspected: InspectedRun, options: InspectOptions, group: str, count: int) -> str:
+    analysis = inspected.analysis
+    titles = {part: inspected.title(part).lower() for part in analysis.parts}
+    student, baseline, teacher = titles[STUDENT], titles.get(BASELINE), titles.get(TEACHER)
+    cell = options.cell(analysis.classes)
+    if group == CELL and cell is None:
+        return "Choose a cell of a matrix above. Its examples appear here."
+    if cell and group == CELL:
+        one_of_both = f"exactly one of {student} and {baseline}"
+        network = one_of_both if options.of == DIFFERENCE else f"the {titles[options.of]}"
+        true, predicted = (analysis.classes[k] for k in cell)
+        sentence = f"Examples of class {true} that {network} predicts as {predicted}."
     else:
-        other = {part: subject.title(part).lower() for part in seen.parts}
-        said = {
-            FIXED: f"The {student} is right and the {other.get(BASELINE)} is not.",
-            BROKE: f"The {other.get(BASELINE)} is right and the {student} is not.",
-            FIXED_TEACHER: f"The {student} is right and the {other.get(TEACHER)} is not.",
-            BROKE_TEACHER: f"The {other.get(TEACHER)} is right and the {student} is not.",
-            HARDEST: f"Where the loss of the {student} is highest.",
-            ALL_WRONG: "Every network is wrong. A look at the label may be worth it.",
-            DISPUTED: "Where the answers are farthest apart (Jensen-Shannon divergence at T = 1).",
-        }[name]
-    return escape_markdown(f"{said} {_how_many(count)}")
+        sentence = {
+            FIXED: f"The {student} is right and the {baseline} is wrong.",
+            BROKE: f"The {baseline} is right and the {student} is wrong.",
+            FIXED_TEACHER: f"The {student} is right and the {teacher} is wrong.",
+            BROKE_TEACHER: f"The {teacher} is right and the {student} is wrong.",
+            HARDEST: f"Highest loss of the {student}.",
+            ALL_WRONG: "Every network is wrong. The label itself may be wrong.",
+            DISPUTED: "Largest Jensen-Shannon divergence between the predictions at T = 1.",
+        }[group]
+    more = f" The first {MAX_CARDS} of {count} are shown." if count > MAX_CARDS else ""
+    return escape_markdown(sentence + more)
 
 
-def _how_many(count: int) -> str:
-    return f"The first {SHOWN} of {count} are shown." if count > SHOWN else ""
-
-
-def _cards(subject: InspectedRun, shown: list[int], chosen: int) -> None:
-    key = f"cards of {subject.row.id}"
-    data = subject.replay.data
+def _cards(inspected: InspectedRun, positions: list[int], chosen: int) -> None:
+    key = f"cards of {inspected.row.id}"
+    data = inspected.replay.data
     mounted: Any = component("cards")
     mounted(
         key=key,
         data={
-            "cards": _faces(subject.cache_key, subject, tuple(shown)), "chosen": chosen,
+            "cards": inspected.cached(f"cards {positions}", lambda: _card_data(inspected, positions)), "chosen": chosen,
             "extent": extent(data) if data.is_planar else None,
-            "names": {part: subject.title(part) for part in subject.inspection.parts},
+            "names": {part: inspected.title(part) for part in inspected.analysis.parts},
             "empty": f"There are no such {data.noun} in this run.",
         },
-        on_chosen_change=_heard(key, "chosen", lambda value: update_url(example=int(value))),
+        on_chosen_change=_callback(key, "chosen", lambda value: url.update(example=int(value))),
     )  # fmt: skip
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _faces(name: str, _subject: InspectedRun, shown: tuple[int, ...]) -> list[dict[str, Any]]:  # noqa: ARG001
+def _card_data(inspected: InspectedRun, positions: list[int]) -> list[dict[str, Any]]:
+    analysis = inspected.analysis
     return [
-        {"at": at, "src": picture.src, "x": picture.x, "y": picture.y,
-         "true": _subject.inspection.classes[picture.label],
-         "said": [[part, _subject.inspection.classes[top], share, top == picture.label]
-                  for part, (top, share) in _subject.inspection.predictions(at).items()]}
-        for at, picture in zip(shown, _pictures(_subject, shown), strict=True)
+        {"at": position, "src": picture.src, "x": picture.x, "y": picture.y, "true": analysis.classes[picture.label],
+         "said": [[part, analysis.classes[top], confidence, top == picture.label]
+                  for part, (top, confidence) in analysis.predictions(position).items()]}
+        for position, picture in zip(positions, _thumbnails(inspected, positions), strict=True)
     ]  # fmt: skip
 
 
-def _pictures(subject: InspectedRun, shown: tuple[int, ...]) -> list[thumbnails.Thumbnail]:
-    of = thumbnails.of_test if subject.inspection.split == TEST else thumbnails.of_validation
-    return of(subject.row.config.dataset, [subject.inspection.rows[at] for at in shown])
+def _thumbnails(inspected: InspectedRun, positions: list[int]) -> list[thumbnails.Thumbnail]:
+    of_split = thumbnails.of_test if inspected.analysis.split == TEST else thumbnails.of_validation
+    return of_split(inspected.row.config.dataset, [inspected.analysis.rows[position] for position in positions])
 
 
-def _row(subject: InspectedRun, at: int) -> dict[str, Any]:
-    seen = subject.inspection
-    row: dict[str, Any] = {f"{seen.split} example": seen.rows[at], "true class": seen.classes[int(seen.labels[at])]}
-    for part, (top, share) in seen.predictions(at).items():
-        row |= {subject.title(part): seen.classes[top], f"{subject.title(part)}, certainty": round(share, 4)}
+def _table_row(inspected: InspectedRun, position: int) -> dict[str, Any]:
+    analysis = inspected.analysis
+    row: dict[str, Any] = {
+        f"{analysis.split} example": analysis.rows[position],
+        "true class": analysis.classes[int(analysis.labels[position])],
+    }
+    for part, (top, confidence) in analysis.predictions(position).items():
+        title = inspected.title(part)
+        row |= {title: analysis.classes[top], f"{title}, confidence": round(confidence, 4)}
     return row
 
 
-def _closeup(subject: InspectedRun, focus: InspectOptions, at: int) -> None:
-    """Mirrored bars of one example under a temperature handle."""
-    seen = subject.inspection
-    (picture,) = _pictures(subject, (at,))
-    key = f"close up of {subject.row.id}"
-    order = subject.cached(f"order {at}", lambda: _in_order(seen, at, picture.label))
-    logits = subject.cached(f"logits {at}", lambda: seen.own_logits(at))
-    frame = {"moment": 0, "logits": {part: [[own[k] for k in order]] for part, own in logits.items()}}
-    title = f"{seen.split.capitalize()} example {seen.rows[at]}, true class {seen.classes[picture.label]}"
-    label = order.index(picture.label)
+def _detail(inspected: InspectedRun, options: InspectOptions, position: int) -> None:
+    """Draw mirrored bars of one example with a temperature slider, and their numbers."""
+    analysis = inspected.analysis
+    (picture,) = _thumbnails(inspected, [position])
+    key = f"close up of {inspected.row.id}"
+    order = inspected.cached(f"order {position}", lambda: _class_order(analysis, position, picture.label))
+    logits = inspected.cached(f"logits {position}", lambda: analysis.own_logits(position))
+    frame = {"moment": 0, "logits": {part: [[values[k] for k in order]] for part, values in logits.items()}}
+    name = f"{analysis.split} example {analysis.rows[position]}"
+    image = {
+        "src": picture.src, "x": picture.x, "y": picture.y, "label": order.index(picture.label),
+        "title": f"{name.capitalize()}, true class {analysis.classes[picture.label]}",
+    }  # fmt: skip
     feed.mount(
-        "bars", f"inspected {subject.cache_key} {at}", [frame], key=key,
-        classes=[seen.classes[k] for k in order], temperatures=[HANDLE.low, HANDLE.high], temperature=focus.temperature,
-        roles=seen.parts, names={part: subject.title(part) for part in seen.parts}, image=0,
-        images=[{"src": picture.src, "x": picture.x, "y": picture.y, "label": label, "title": title}],
-        on_temperature_change=_heard(key, "temperature", lambda value: update_url(temperature=float(value))),
+        "bars", f"inspected {inspected.cache_key} {position}", [frame], key=key,
+        classes=[analysis.classes[k] for k in order], temperatures=[TEMPERATURE.low, TEMPERATURE.high],
+        temperature=options.temperature, roles=analysis.parts,
+        names={part: inspected.title(part) for part in analysis.parts}, image=0, images=[image],
+        on_temperature_change=_callback(key, "temperature", lambda value: url.update(temperature=float(value))),
         on_image_change=lambda: None,
     )  # fmt: skip
     tables.numbers(
-        _answers(subject, at, focus.temperature), f"soft labels of {seen.split} example {seen.rows[at]}",
-        title="These soft labels as a table", alt="Logit and probability of every class by network.",
+        _probability_rows(inspected, position, options.temperature), f"soft labels of {name}",
+        title="These probabilities as a table", alt="Logit and probability of every class by network.",
     )  # fmt: skip
 
 
-def _answers(subject: InspectedRun, at: int, temperature: float) -> list[dict[str, Any]]:
-    seen = subject.inspection
-    logits, soft = seen.own_logits(at), seen.softened(at, temperature)
+def _probability_rows(inspected: InspectedRun, position: int, temperature: float) -> list[dict[str, Any]]:
+    analysis = inspected.analysis
+    logits, softened = analysis.own_logits(position), analysis.softened(position, temperature)
+    titles = {part: inspected.title(part) for part in analysis.parts}
     return [
         {"class": name}
-        | {f"{subject.title(part)}, logit": round(logits[part][k], 4) for part in seen.parts}
-        | {f"{subject.title(part)}, probability at T = {temperature:g}": round(soft[part][k], 6) for part in seen.parts}
-        for k, name in enumerate(seen.classes)
+        | {f"{title}, logit": round(logits[part][k], 4) for part, title in titles.items()}
+        | {
+            f"{title}, probability at T = {temperature:g}": round(softened[part][k], 6)
+            for part, title in titles.items()
+        }
+        for k, name in enumerate(analysis.classes)
     ]
 
 
-def _in_order(seen: ErrorAnalysis, at: int, label: int) -> list[int]:
-    """The classes as the data have them; of very many first the true one, then those that the networks find likeliest
-    at T = 1, whatever T is: else what matters would be scrolled out of sight."""
-    everyone = range(len(seen.classes))
-    if len(everyone) <= IN_SIGHT:
-        return list(everyone)
-    shares = list(seen.softened(at).values())
-    return sorted(everyone, key=lambda k: (k != label, -sum(own[k] for own in shares)))
+def _class_order(analysis: ErrorAnalysis, position: int, label: int) -> list[int]:
+    """Return the classes in the order of the data set, or by probability where there are too many to see at once.
+
+    In the latter case the true class comes first, then the others by their probability at T = 1, for any T.
+    """
+    classes = range(len(analysis.classes))
+    if len(classes) <= VISIBLE_CLASSES:
+        return list(classes)
+    probabilities = list(analysis.softened(position).values())
+    return sorted(classes, key=lambda k: (k != label, -sum(values[k] for values in probabilities)))
 
 
-def _heard(key: str, state: str, act: Callable[[Any], None]) -> Callable[[], None]:
+def _callback(key: str, state: str, handler: Callable[[Any], None]) -> Callable[[], None]:
     def callback() -> None:
         value = getattr(st.session_state.get(key), state, None)
         if value is not None:
-            act(value)
+            handler(value)
 
     return callback

@@ -1,4 +1,4 @@
-"""How many examples of each class the networks find."""
+"""Recall per class of every network."""
 
 from __future__ import annotations
 
@@ -11,71 +11,69 @@ from kd_core.config.plan import BASELINE, STUDENT
 from pages.ui.inspect.run_picker import InspectedRun
 from pages.ui.widgets import charts, tables
 
-CLEAR = 25  # classes whose recall can be read at once; of more those that differ most
+MAX_CLASSES = 25  # in the chart; of more classes those that differ most
 
 
-def dots(subject: InspectedRun) -> None:
-    """One dot per network and class; of many classes those where student and baseline differ most."""
-    seen = subject.inspection
-    recalls, counts = subject.cached("recalls", lambda: ({p: seen.recalls(p) for p in seen.parts}, seen.examples_of()))
+def dots(inspected: InspectedRun) -> None:
+    """Draw one dot per network and class; of many classes those where student and baseline differ most."""
+    analysis = inspected.analysis
+    recalls, counts = inspected.cached(
+        "recalls", lambda: ({part: analysis.recalls(part) for part in analysis.parts}, analysis.examples_of())
+    )
     classes = [k for k, count in enumerate(counts) if count]
-    other = recalls.get(BASELINE, recalls[seen.parts[0]])
-    if len(classes) > CLEAR:
-        classes = sorted(sorted(classes, key=lambda k: -abs(recalls[STUDENT][k] - other[k]))[:CLEAR])
-        st.caption(f"The {CLEAR} classes that student and {_against(subject)} differ on most; the table has them all.")
+    reference = BASELINE if BASELINE in recalls else analysis.parts[0]
+    if len(classes) > MAX_CLASSES:
+        by_difference = sorted(classes, key=lambda k: -abs(recalls[STUDENT][k] - recalls[reference][k]))
+        classes = sorted(by_difference[:MAX_CLASSES])
+        st.caption(f"The {MAX_CLASSES} classes with the largest difference between student and {reference}; all are "
+                   "in the table.")  # fmt: skip
     worst = min(classes, key=lambda k: recalls[STUDENT][k])
     alt = (
-        f"Recall of {len(classes)} classes by network. The student finds least of {seen.classes[worst]}: "
+        f"Recall of {len(classes)} classes by network. The student’s lowest recall: {analysis.classes[worst]}, "
         f"{recalls[STUDENT][worst]:.1%}."
     )
     charts.cached_chart(
-        f"recall {subject.cache_key}",
-        lambda: _drawn(subject, recalls, counts, classes),
-        f"recall {subject.cache_key}",
-        alt,
-        height=120 + 26 * len(classes),
-    )
+        f"recall {inspected.cache_key}", lambda: _figure(inspected, recalls, counts, classes),
+        f"recall {inspected.cache_key}", alt, height=120 + 26 * len(classes),
+    )  # fmt: skip
     tables.cached_numbers(
-        subject.cache_key,
+        inspected.cache_key,
         lambda: [
             {"class": name, "examples": counts[k]}
-            | {f"{subject.title(part)}, recall": round(own[k], 4) for part, own in recalls.items()}
-            for k, name in enumerate(seen.classes)
+            | {f"{inspected.title(part)}, recall": round(recall[k], 4) for part, recall in recalls.items()}
+            for k, name in enumerate(analysis.classes)
         ],
         "recall",
         alt="Recall of all {count} classes by network.",
     )
 
 
-def _drawn(subject: InspectedRun, recalls: dict[str, list[float]], counts: list[int], classes: list[int]) -> go.Figure:
-    seen, theme = subject.inspection, charts.theme()
-    names = [charts.escape_html(seen.classes[k]) for k in classes]
-    ties = [(min(row), max(row)) for row in ([own[k] for own in recalls.values()] for k in classes)]
-    line = go.Scatter(
-        x=[x for low, high in ties for x in (low, high, None)], y=[y for name in names for y in (name, name, None)],
+def _figure(
+    inspected: InspectedRun, recalls: dict[str, list[float]], counts: list[int], classes: list[int]
+) -> go.Figure:
+    theme = charts.theme()
+    names = [charts.escape_html(inspected.analysis.classes[k]) for k in classes]
+    ranges = [(min(row), max(row)) for row in ([recall[k] for recall in recalls.values()] for k in classes)]
+    lines = go.Scatter(
+        x=[x for low, high in ranges for x in (low, high, None)], y=[y for name in names for y in (name, name, None)],
         mode="lines", line={"color": charts.FAINT[theme], "width": 1}, hoverinfo="skip", showlegend=False,
     )  # fmt: skip
-    dots = [
+    markers = [
         go.Scatter(
-            x=[own[k] for k in classes], y=names, mode="markers", name=subject.title(part),
-            marker={"symbol": subject.look(part)["symbol"], "size": 11, "color": subject.look(part)[theme],
-                    "line": {"width": 2 if part == BASELINE else 0, "color": subject.look(part)[theme]}},
+            x=[recall[k] for k in classes], y=names, mode="markers", name=inspected.title(part),
+            marker={"symbol": inspected.look(part)["symbol"], "size": 11, "color": inspected.look(part)[theme],
+                    "line": {"width": 2 if part == BASELINE else 0, "color": inspected.look(part)[theme]}},
             customdata=[counts[k] for k in classes],
-            hovertemplate="%{y}: %{x:.1%} of %{customdata} right<extra>" + charts.escape_html(subject.title(part))
+            hovertemplate="%{y}: %{x:.1%} of %{customdata} correct<extra>" + charts.escape_html(inspected.title(part))
             + "</extra>",
-        ) for part, own in recalls.items()
+        ) for part, recall in recalls.items()
     ]  # fmt: skip
-    lowest = min((own[k] for own in recalls.values() for k in classes), default=0.0)
-    drawn = charts.small_figure(line, *dots, legend=charts.top_legend())
-    drawn.update_layout(margin={"t": charts.BAR + charts.LEGEND})
-    drawn.update_xaxes(
-        range=[max(-0.02, math.floor(10 * lowest - 0.5) / 10), 1.02],
-        tickformat=".0%",
-        title="share of the class that is found",
-    )
-    drawn.update_yaxes(autorange="reversed", type="category", showgrid=False, dtick=1)
-    return drawn
-
-
-def _against(subject: InspectedRun) -> str:
-    return "baseline" if BASELINE in subject.inspection.parts else subject.inspection.parts[0]
+    lowest = min((recall[k] for recall in recalls.values() for k in classes), default=0.0)
+    figure = charts.small_figure(lines, *markers, legend=charts.top_legend())
+    figure.update_layout(margin={"t": charts.BAR + charts.LEGEND})
+    figure.update_xaxes(
+        range=[max(-0.02, math.floor(10 * lowest - 0.5) / 10), 1.02], tickformat=".0%",
+        title="recall: fraction of the class that is classified correctly",
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", type="category", showgrid=False, dtick=1)
+    return figure

@@ -1,4 +1,4 @@
-"""Embeddings of the networks side by side, each in the plane that keeps most of its variance."""
+"""Embeddings of the networks side by side, each projected on its first two principal components."""
 
 from __future__ import annotations
 
@@ -12,120 +12,123 @@ import streamlit as st
 from kd_core.analysis.error_analysis import Projection
 from pages.ui.browser import palette
 from pages.ui.inspect.run_picker import InspectedRun, projections
-from pages.ui.inspect.url_state import InspectOptions
+from pages.ui.inspect.settings import InspectOptions
 from pages.ui.widgets import charts, tables
 
 COLOURED = len(palette.CLASSES["light"])  # classes with a colour of their own
-NAMED = 20  # classes whose names have room in the picture
+NAMED = 20  # classes whose names have room in the chart
 
 
-def embeddings(subject: InspectedRun, focus: InspectOptions, ringed: list[int]) -> None:
-    """One panel per network; ``ringed`` are the examples shown above."""
-    known = projections(subject)
-    found = {part: known[part] for part in subject.inspection.parts if part in known}
-    if not found:
-        st.caption("These networks have no embedding: they do not end in a linear layer, or are made of others.")
+def embeddings(inspected: InspectedRun, options: InspectOptions, ringed: list[int]) -> None:
+    """Draw one panel per network; ``ringed`` are the positions of the examples to mark."""
+    analysis = inspected.analysis
+    projected = projections(inspected)
+    available = {part: projected[part] for part in analysis.parts if part in projected}
+    if not available:
+        st.caption("These networks have no embedding: they do not end in a linear layer, or combine other networks.")
         return
-    missing = [subject.title(part) for part in subject.inspection.parts if part not in found]
-    for column, (part, own) in zip(st.columns(len(found), gap="medium"), found.items(), strict=True):
+    missing = [inspected.title(part) for part in analysis.parts if part not in available]
+    # With many classes only those of the chosen cell are coloured.
+    cell = options.cell(analysis.classes) if len(analysis.classes) > NAMED else None
+    for column, (part, projection) in zip(st.columns(len(available), gap="medium"), available.items(), strict=True):
         with column:
-            look = subject.look(part)
-            charts.heading(look["glyph"], subject.title(part), look[charts.theme()])
-            # The chosen cell colours two of very many classes.
-            cell = focus.cell(subject.inspection.classes) if len(subject.inspection.classes) > NAMED else None
+            look = inspected.look(part)
+            charts.heading(look["glyph"], inspected.title(part), look[charts.theme()])
             charts.cached_chart(
-                f"embedding {part} {ringed} {cell} {subject.cache_key}",
-                functools.partial(_panel, subject, focus, part, own, ringed), f"embedding {part} {subject.cache_key}",
-                _in_words(subject, part, own), height=384,
+                f"embedding {part} {ringed} {cell} {inspected.cache_key}",
+                functools.partial(_figure, inspected, options, part, projection, ringed),
+                f"embedding {part} {inspected.cache_key}",
+                _text_alternative(inspected, part, projection), height=384,
             )  # fmt: skip
-            st.caption(f"{own.width} dimensions; the two drawn keep {sum(own.kept):.0%} of the variance.")
-    st.caption(_key(subject) + (f" Without an embedding of its own: {', '.join(missing)}." if missing else ""))
+            st.caption(f"{projection.width} dimensions; these two keep {sum(projection.kept):.0%} of the variance.")
+    st.caption(_legend(inspected) + (f" Without an embedding: {', '.join(missing)}." if missing else ""))
     tables.cached_numbers(
-        subject.cache_key, lambda: _rows(subject, found), "embeddings",
-        alt="All {count} examples with their places in every embedding.",
+        inspected.cache_key, lambda: _rows(inspected, available), "embeddings",
+        alt="All {count} examples with their coordinates in every embedding.",
     )  # fmt: skip
 
 
-def _panel(subject: InspectedRun, focus: InspectOptions, part: str, own: Projection, ringed: list[int]) -> go.Figure:
-    seen, theme = subject.inspection, charts.theme()
-    labels, answers = seen.labels.tolist(), seen.answers(part).tolist()
+def _figure(
+    inspected: InspectedRun, options: InspectOptions, part: str, projection: Projection, ringed: list[int]
+) -> go.Figure:
+    analysis, theme, places = inspected.analysis, charts.theme(), projection.places
+    labels, answers = analysis.labels.tolist(), analysis.answers(part).tolist()
+    members = [[position for position, label in enumerate(labels) if label == k] for k in range(len(analysis.classes))]
     size = 7 if len(labels) <= 500 else 5
-    traces: list[Any] = []
-    for k, name in enumerate(seen.classes):
-        rows = [at for at, label in enumerate(labels) if label == k]
-        if not rows:
-            continue
-        x, y = ([own.places[at][axis] for at in rows] for axis in (0, 1))
-        traces.append(
-            go.Scatter(
-                x=x, y=y, mode="markers", name=charts.escape_html(name),
-                marker={"size": size, "symbol": charts.PLOTLY_MARKERS[k % 4], "color": _colour(subject, focus, k),
-                        "opacity": 0.85, "line": {"width": 0.5, "color": charts.INK[theme]}},
-                text=[_hover(subject, at, answers[at]) for at in rows], hovertemplate="%{text}<extra></extra>",
-            )
-        )  # fmt: skip
+    traces: list[Any] = [
+        go.Scatter(
+            x=[places[position][0] for position in members[k]], y=[places[position][1] for position in members[k]],
+            mode="markers", name=charts.escape_html(name),
+            marker={"size": size, "symbol": charts.PLOTLY_MARKERS[k % 4], "color": _colour(inspected, options, k),
+                    "opacity": 0.85, "line": {"width": 0.5, "color": charts.INK[theme]}},
+            text=[_hover(inspected, position, answers[position]) for position in members[k]],
+            hovertemplate="%{text}<extra></extra>",
+        )
+        for k, name in enumerate(analysis.classes) if members[k]
+    ]  # fmt: skip
     if ringed:
         traces.append(
             go.Scatter(
-                x=[own.places[at][0] for at in ringed], y=[own.places[at][1] for at in ringed], mode="markers",
+                x=[places[position][0] for position in ringed], y=[places[position][1] for position in ringed],
+                mode="markers", hoverinfo="skip",
                 marker={"size": size + 7, "symbol": "circle-open", "color": charts.INK[theme], "line": {"width": 1.5}},
-                hoverinfo="skip",
             )
         )  # fmt: skip
-    drawn = charts.small_figure(*traces, showlegend=False, hovermode="closest")
-    drawn.update_xaxes(showticklabels=False, showgrid=False, title=f"{own.kept[0]:.0%} of the variance")
-    drawn.update_yaxes(showticklabels=False, showgrid=False, title=f"{own.kept[1]:.0%} of the variance")
-    if COLOURED < len(seen.classes) <= NAMED:
-        for k, name in enumerate(seen.classes):
-            rows = [at for at, label in enumerate(labels) if label == k]
-            if rows:
-                place = [statistics.median(own.places[at][axis] for at in rows) for axis in (0, 1)]
-                drawn.add_annotation(
-                    x=place[0], y=place[1], text=f"<b>{charts.escape_html(name)}</b>", showarrow=False,
+    figure = charts.small_figure(*traces, showlegend=False, hovermode="closest")
+    figure.update_xaxes(showticklabels=False, showgrid=False, title=f"{projection.kept[0]:.0%} of the variance")
+    figure.update_yaxes(showticklabels=False, showgrid=False, title=f"{projection.kept[1]:.0%} of the variance")
+    if COLOURED < len(analysis.classes) <= NAMED:
+        for k, name in enumerate(analysis.classes):
+            if members[k]:
+                x, y = (statistics.median(places[position][axis] for position in members[k]) for axis in (0, 1))
+                figure.add_annotation(
+                    x=x, y=y, text=f"<b>{charts.escape_html(name)}</b>", showarrow=False,
                     bgcolor=charts.PAPER[theme], opacity=0.85, borderpad=2, font={"color": charts.INK[theme]},
                 )  # fmt: skip
-    return drawn
+    return figure
 
 
-def _colour(subject: InspectedRun, focus: InspectOptions, k: int) -> str:
-    """The first classes have colours; of very many only the two of the chosen cell stand out."""
-    seen, theme = subject.inspection, charts.theme()
-    if len(seen.classes) > NAMED:
-        cell = focus.cell(seen.classes) or ()
+def _colour(inspected: InspectedRun, options: InspectOptions, k: int) -> str:
+    classes, theme = inspected.analysis.classes, charts.theme()
+    if len(classes) > NAMED:
+        cell = options.cell(classes) or ()
         return palette.CLASSES[theme][cell.index(k)] if k in cell else charts.FAINT[theme]
     return palette.CLASSES[theme][k] if k < COLOURED else charts.FAINT[theme]
 
 
-def _key(subject: InspectedRun) -> str:
-    classes = subject.inspection.classes
+def _legend(inspected: InspectedRun) -> str:
+    classes = inspected.analysis.classes
     if len(classes) > NAMED:
-        return "The two classes of the chosen cell are coloured; point at an example to read its class."
+        return "The two classes of the chosen cell are coloured. Point at an example to read its class."
     if len(classes) > COLOURED:
-        return "Colours and markers are the true classes, whose names stand at their middle. Rings: the examples above."
+        return "Colours and markers are the true classes, named at their medians. Rings: the examples above."
     glyphs = palette.CLASS_GLYPHS
     names = " · ".join(f"{glyphs[k % len(glyphs)]} {name}" for k, name in enumerate(classes))
     return f"Colours and markers are the true classes: {names}. Rings: the examples above."
 
 
-def _hover(subject: InspectedRun, at: int, answer: int) -> str:
-    seen = subject.inspection
-    label = charts.escape_html(seen.classes[int(seen.labels[at])])
-    return f"{seen.split} example {seen.rows[at]}<br>true {label}, says {charts.escape_html(seen.classes[answer])}"
+def _hover(inspected: InspectedRun, position: int, answer: int) -> str:
+    analysis = inspected.analysis
+    label, prediction = (charts.escape_html(analysis.classes[k]) for k in (int(analysis.labels[position]), answer))
+    return f"{analysis.split} example {analysis.rows[position]}<br>true class {label}, prediction {prediction}"
 
 
-def _in_words(subject: InspectedRun, part: str, own: Projection) -> str:
+def _text_alternative(inspected: InspectedRun, part: str, projection: Projection) -> str:
     return (
-        f"{subject.title(part)}: embeddings of {len(own.places)} examples in two dimensions, which keep "
-        f"{sum(own.kept):.0%} of the variance of {own.width}."
+        f"{inspected.title(part)}: embeddings of {len(projection.places)} examples in two dimensions, which keep "
+        f"{sum(projection.kept):.0%} of the variance of {projection.width}."
     )
 
 
-def _rows(subject: InspectedRun, found: dict[str, Projection]) -> list[dict[str, Any]]:
-    seen = subject.inspection
+def _rows(inspected: InspectedRun, available: dict[str, Projection]) -> list[dict[str, Any]]:
+    analysis = inspected.analysis
     rows: list[dict[str, Any]] = []
-    for at, label in enumerate(seen.labels.tolist()):
-        row: dict[str, Any] = {f"{seen.split} example": seen.rows[at], "true class": seen.classes[label]}
-        for part, own in found.items():
-            row |= {f"{subject.title(part)}, axis {axis + 1}": round(own.places[at][axis], 4) for axis in (0, 1)}
+    for position, label in enumerate(analysis.labels.tolist()):
+        row: dict[str, Any] = {
+            f"{analysis.split} example": analysis.rows[position], "true class": analysis.classes[label]
+        }  # fmt: skip
+        for part, projection in available.items():
+            title, place = inspected.title(part), projection.places[position]
+            row |= {f"{title}, axis {axis + 1}": round(place[axis], 4) for axis in (0, 1)}
         rows.append(row)
     return rows

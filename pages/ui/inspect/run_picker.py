@@ -1,4 +1,4 @@
-"""Which run the Inspect page looks at, at which epoch, and what its networks answered then."""
+"""Run, epoch and student of the Inspect page, and the cached analysis of their predictions."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ import streamlit as st
 
 from kd_core.analysis import error_analysis
 from kd_core.analysis.error_analysis import CELL, ErrorAnalysis, Projection
-from kd_core.analysis.replay import Replay, WeightSnapshot
+from kd_core.analysis.replay import Replay, WeightSnapshot, open_replay
 from kd_core.config.plan import STUDENT
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.app.cache import cached
 from pages.ui.browser import palette
-from pages.ui.inspect.url_state import InspectOptions, update_url
+from pages.ui.inspect.settings import InspectOptions, url
 from pages.ui.run import run_picker, trash
 from pages.ui.text import roles
 from pages.ui.widgets import keys
 
-NEWEST = 100  # runs among which the newest one that can be inspected is looked for
+NEWEST = 100  # runs among which the newest one that can be inspected is searched
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class InspectedRun:
-    """One finished run at one moment, with who plays teacher, student and baseline."""
+    """One finished run at one snapshot, with the networks that are its teacher, student and baseline."""
 
     row: Run
     replay: Replay
-    moment: WeightSnapshot
+    snapshot: WeightSnapshot
     role_map: dict[str, str]
-    inspection: ErrorAnalysis
+    analysis: ErrorAnalysis
 
     @property
     def cache_key(self) -> str:
-        """Another name is another set of answers."""
-        return f"{self.row.id} {self.replay.rewinds} {self.moment.number} {self.role_map[STUDENT]}"
+        """Key of everything that follows from these predictions."""
+        return _cache_key(self.replay, self.snapshot, self.role_map)
 
     def title(self, part: str) -> str:
-        """What a part is called: as its role, where that is another one."""
+        """Return the title of the network that is this part."""
         return self._titles[self.role_map[part]]
 
     @functools.cached_property
@@ -51,132 +51,121 @@ class InspectedRun:
         return roles.titles(self.row.config)
 
     def look(self, part: str) -> Any:
-        """Colour, dash and marker of a part."""
+        """Return colour, dash and marker of a part."""
         return palette.ROLES[part]
 
-    def cached(self, what: str, compute: Callable[[], T]) -> T:
-        """What follows from these answers and ``what`` alone; see :mod:`pages.ui.app.cache`."""
-        return cached(f"{self.cache_key} {what}", compute)
+    def cached(self, name: str, compute: Callable[[], T]) -> T:
+        """Return what ``compute`` derives from these predictions and ``name`` alone, computed once per process."""
+        return cached(f"{self.cache_key} {name}", compute)
 
     def accuracy(self, part: str) -> float:
-        """Share of the examples that a part gets right."""
-        return self.cached(f"accuracy {part}", lambda: self.inspection.accuracy(part))
+        """Return the accuracy of a part as a fraction."""
+        return self.cached(f"accuracy {part}", lambda: self.analysis.accuracy(part))
 
     def group(self, name: str, of: str, cell: tuple[int, int] | None) -> list[int]:
-        """Positions of the examples of a group; ``of`` and ``cell`` matter to the one of a cell alone."""
-        which = f"{of} {cell}" if name == CELL else ""
-        return self.cached(f"group {name} {which}", lambda: self.inspection.examples(name, of, cell))
+        """Return the positions of the examples of a group; ``of`` and ``cell`` matter only to the group of a cell."""
+        selection = f"{of} {cell}" if name == CELL else ""
+        return self.cached(f"group {name} {selection}", lambda: self.analysis.examples(name, of, cell))
 
 
 def selected_run() -> Run | None:
-    """A finished run whose weights were kept, or None while the page says why there is none."""
+    """Return a finished run whose weights are stored, or None after drawing why there is none."""
     store = manager.get_manager().store
-    wanted = st.query_params.get("run")
-    row = store.run(wanted) if wanted else _newest()
-    said = _refusal(row)
-    if not said:
+    run = st.query_params.get("run")
+    row = store.run(run) if run else _newest_run()
+    error = _refusal(row)
+    if not error:
         return row
-    if wanted and row is None:
-        trash.show_missing(wanted)
-    elif wanted:
-        st.error(said)
+    if run and row is None:
+        trash.show_missing(run)
+    elif run:
+        st.error(error)
     else:
-        st.info(said)
+        st.info(error)
         st.page_link("pages/distill.py", label="Train one", icon=":material/science:")
     run_picker.run_picker(None)
     return None
 
 
+def inspect_run(row: Run, options: InspectOptions) -> InspectedRun:
+    """Return the run with the networks that the options select. Raises ValueError for a network that it lacks."""
+    replay = open_replay(manager.get_manager().store, row)
+    snapshot = replay.snapshot_at(options.epoch)
+    role_map = roles.role_map(row.config, _student_role(row, options), sorted(replay.roles(snapshot)))
+    analysis = _analysis(_cache_key(replay, snapshot, role_map), replay, snapshot, role_map)
+    return InspectedRun(row, replay, snapshot, role_map, analysis)
+
+
+def choices(inspected: InspectedRun) -> None:
+    """Draw select boxes of the run, the epoch and, where several networks are distilled, the compared one."""
+    students = [learner.role for learner in roles.taught_learners(inspected.row.config)]
+    columns = st.columns([3, 2] + [1] * (len(students) > 1), gap="large")
+    with columns[0]:
+        run_picker.run_picker(inspected.row)
+    with columns[1]:
+        run_picker.epoch_picker(inspected.replay, inspected.snapshot, url)
+    if len(students) > 1:
+        titles = roles.titles(inspected.row.config)
+        student = inspected.role_map[STUDENT]
+        columns[2].selectbox(
+            "Predictions of", students, students.index(student), key=keys.key("inspected pupil", student),
+            format_func=lambda role: titles[role],
+            on_change=lambda: url.update(pupil=keys.current_value("inspected pupil")),
+        )  # fmt: skip
+
+
+def projections(inspected: InspectedRun) -> dict[str, Projection]:
+    """Return the projected embeddings of the networks, by part."""
+    return _projections(inspected.cache_key, inspected.replay, inspected.snapshot, inspected.role_map)
+
+
 def _refusal(row: Run | None) -> str:
     if row is None:
-        return "No finished run is stored here yet. Train one in the lab, and come back."
+        return "No finished run is stored here yet. Train one on the Distill page, then come back."
     if not row.is_readable:
         return "This run needs a method, a network or data that this installation does not have. Choose another one."
     if row.state in manager.ACTIVE:
-        return "This run is still training. Its networks can be compared once it is over: come back then."
+        return "This run is still training. Its networks can be compared when it has ended."
     if row.test is None:
-        return "This run did not come to an end, so its test split was never opened. Go on with it in the lab."
+        return "This run ended before its evaluation on the test set. Resume it on the Distill page."
     if not manager.get_manager().store.with_weights([row.id]):
         return (
-            "No weights of this run were kept, so its networks cannot be asked any more: its networks are too large, "
-            "or it is older than this page. Train it again, or choose another one."
+            "No weights of this run are stored, so its networks cannot be used: they are too large, or the run is "
+            "older than this page. Train it again, or choose another one."
         )
     return ""
 
 
-def _newest() -> Run | None:
+def _newest_run() -> Run | None:
     store = manager.get_manager().store
     rows = [row for row in store.runs(NEWEST) if row.test is not None and row.state not in manager.ACTIVE]
-    kept = store.with_weights(row.id for row in rows)
-    return next((row for row in rows if row.id in kept and row.available_config), None)
+    with_weights = store.with_weights(row.id for row in rows)
+    return next((row for row in rows if row.id in with_weights and row.available_config), None)
 
 
-def inspect_run(row: Run, focus: InspectOptions) -> InspectedRun:
-    """The networks of ``row`` as the address asks for them. Raises ValueError with a sentence."""
-    recall = Replay(manager.get_manager().store, row)
-    moment = recall.snapshot_at(focus.epoch)
-    cast = roles.role_map(
-        row.config, _pupil(row, focus), _said(f"{row.id} {recall.rewinds} {moment.number}", recall, moment)
-    )
-    name = f"{row.id} {recall.rewinds} {moment.number} {cast[STUDENT]}"
-    return InspectedRun(row, recall, moment, cast, _inspected(name, recall, moment, cast))
+def _student_role(row: Run, options: InspectOptions) -> str:
+    students = [learner.role for learner in roles.taught_learners(row.config)]
+    students = students or [row.config.scheme.comparison.role]
+    if options.pupil and options.pupil not in students:
+        choices = ", ".join(students)
+        raise ValueError(f"pupil = {options.pupil}: choose one of {choices}, the students of this run.")
+    return options.pupil or students[0]
 
 
-def choices(subject: InspectedRun) -> None:
-    """Select boxes of the run, the epoch and, where several networks are taught, whose answers are compared."""
-    pupils = [own.role for own in roles.taught_learners(subject.row.config)]
-    columns = st.columns([3, 2] + [1] * (len(pupils) > 1), gap="large")
-    with columns[0]:
-        run_picker.run_picker(subject.row)
-    with columns[1]:
-        _epoch(subject)
-    if len(pupils) > 1:
-        names = roles.titles(subject.row.config)
-        with columns[2]:
-            own = subject.role_map[STUDENT]
-            st.selectbox(
-                "Answers of", pupils, pupils.index(own), key=keys.key("inspected pupil", own),
-                format_func=lambda role: names[role],
-                on_change=lambda: update_url(pupil=keys.current_value("inspected pupil")),
-            )  # fmt: skip
-
-
-def _epoch(subject: InspectedRun) -> None:
-    epochs = [one.epoch for one in subject.replay.snapshots]
-    if len(epochs) < 2:
-        return
-    own, last = subject.moment.epoch, epochs[-1]
-
-    def choose() -> None:
-        epoch = keys.current_value("inspected epoch")
-        update_url(epoch=-1 if epoch == last else epoch)
-
-    st.select_slider("Epoch", epochs, own, key=keys.key("inspected epoch", own), on_change=choose)
-
-
-def _pupil(row: Run, focus: InspectOptions) -> str:
-    pupils = [own.role for own in roles.taught_learners(row.config)] or [row.config.scheme.comparison.role]
-    if focus.pupil and focus.pupil not in pupils:
-        known = ", ".join(pupils)
-        raise ValueError(f"pupil = {focus.pupil}: choose one of {known}, the networks that are taught in this run.")
-    return focus.pupil or pupils[0]
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _said(name: str, _recall: Replay, _moment: WeightSnapshot) -> list[str]:  # noqa: ARG001
-    return sorted(_recall.networks(_moment))
+def _cache_key(replay: Replay, snapshot: WeightSnapshot, role_map: dict[str, str]) -> str:
+    return f"{replay.run.id} {replay.rewinds} {snapshot.number} {role_map[STUDENT]}"
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _inspected(name: str, _recall: Replay, _moment: WeightSnapshot, _cast: dict[str, str]) -> ErrorAnalysis:  # noqa: ARG001
-    return error_analysis.analyse(_recall, _moment, _cast)
+def _analysis(key: str, _replay: Replay, _snapshot: WeightSnapshot, _role_map: dict[str, str]) -> ErrorAnalysis:  # noqa: ARG001
+    return error_analysis.analyse(_replay, _snapshot, _role_map)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _projected(name: str, _recall: Replay, _moment: WeightSnapshot, _cast: dict[str, str]) -> dict[str, Projection]:  # noqa: ARG001
-    return error_analysis.embeddings(_recall, _moment, _cast)
-
-
-def projections(subject: InspectedRun) -> dict[str, Projection]:
-    """The embeddings of the networks, by part."""
-    return _projected(subject.cache_key, subject.replay, subject.moment, subject.role_map)
+def _projections(
+    key: str,  # noqa: ARG001
+    _replay: Replay,
+    _snapshot: WeightSnapshot,
+    _role_map: dict[str, str],
+) -> dict[str, Projection]:
+    return error_analysis.embeddings(_replay, _snapshot, _role_map)

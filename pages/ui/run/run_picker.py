@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import threading
+from typing import Any
 
 import streamlit as st
 
@@ -14,10 +15,10 @@ from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.app.actions import action_button, actions, start_automatically
 from pages.ui.app.errors import catch_errors
+from pages.ui.app.url_state import UrlState
 from pages.ui.run import annotations as labels
 from pages.ui.run import history, live_view, trash
 from pages.ui.run.frames import run_frames
-from pages.ui.temperature.url_state import update_url
 from pages.ui.text.summaries import method_summary
 from pages.ui.widgets import keys
 
@@ -82,20 +83,20 @@ def _choose() -> None:
         st.query_params.from_dict({"run": run})
 
 
-def epoch_picker(recall: Replay, moment: WeightSnapshot, is_active: bool) -> None:
-    """The epochs whose weights were kept."""
-    moments = recall.snapshots
-    if len(moments) < 2:
+def epoch_picker(replay: Replay, snapshot: WeightSnapshot, url: UrlState[Any], is_active: bool = False) -> None:
+    """A slider over the epochs whose weights are stored; the choice is the option ``epoch`` of the page."""
+    epochs = [stored.epoch for stored in replay.snapshots]
+    if len(epochs) < 2:
         return
+
+    def write_epoch() -> None:
+        epoch = keys.current_value("epoch")
+        url.update(epoch=-1 if epoch == epochs[-1] else epoch)
+
     st.select_slider(
-        "Epoch" + (", still training" if is_active else ""), [one.epoch for one in moments], moment.epoch,
-        key=keys.key("epoch", moment.epoch), on_change=_choose_epoch, args=(moments[-1].epoch,),
+        "Epoch" + (", still training" if is_active else ""), epochs, snapshot.epoch,
+        key=keys.key("epoch", snapshot.epoch), on_change=write_epoch,
     )  # fmt: skip
-
-
-def _choose_epoch(last: int) -> None:
-    epoch = keys.current_value("epoch")
-    update_url(epoch=-1 if epoch == last else epoch)
 
 
 def _usual() -> Run | None:

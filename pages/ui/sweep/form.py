@@ -1,13 +1,12 @@
-"""The form of the Sweep page: two options and their values, the seeds, what that costs, and the start button."""
+"""Form of a new sweep: two axes with their values, the number of seeds, the expected duration, and the start button."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from kd_core.base import devices
-from kd_core.config import sweep as axes
 from kd_core.config.plan import kind_of
-from kd_core.config.sweep import MAX_RUNS, Sweep
+from kd_core.config.sweep import MAX_RUNS, Sweep, titles
 from kd_core.datasets import load
 from kd_core.runs import manager, sweep_eta
 from kd_core.runs.sweep_eta import FinishedSweep
@@ -16,162 +15,163 @@ from kd_core.schemes import plan_of
 from pages.ui.app import auth
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
-from pages.ui.sweep import url_state
-from pages.ui.sweep.url_state import ACROSS, DOWN, NONE, SweepForm
+from pages.ui.sweep.settings import ACROSS, DOWN, NONE, SweepForm, open_sweep, url, with_titles
 from pages.ui.text import plan
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
 
-POLL = 0.5  # seconds, while it is tried out how long the sweep would take
-RECENT = 20  # sweeps whose pace is looked at
+POLL = 0.5  # seconds between two checks of a running time trial
+RECENT = 20  # finished sweeps that an estimate may come from
 
 
-def form(wish: SweepForm) -> None:
-    """Draws all widgets, says what would be trained, and starts it when asked to."""
-    base = wish.base
-    about, change = st.columns([4, 1], gap="medium", vertical_alignment="center")
-    about.markdown(
+def form(content: SweepForm) -> None:
+    """Draw all widgets and what would be trained; start the sweep when the button is pressed."""
+    base = content.base
+    description, link = st.columns([4, 1], gap="medium", vertical_alignment="center")
+    description.markdown(
         f"Every cell trains **{escape_markdown(base.dataset.title)}** ({base.labels.in_words(load(base.dataset))}) · "
         f"**{escape_markdown(plan.describe_networks(base))}** · **{escape_markdown(base.method.title)}**, with "
         f"the options below varied."
     )
-    change.page_link(
+    link.page_link(
         "pages/distill.py", label="Change this in Distill", icon=":material/tune:", query_params=base.differences()
     )
-    titles = axes.titles(base)
-    for at, (name, heading) in enumerate(((ACROSS, "Across"), (DOWN, "Down"))):
-        left, right = st.columns([1, 2], gap="medium", vertical_alignment="bottom")
-        others = [other for other in titles if other == wish.chosen[at] or other != wish.chosen[1 - at]]
-        offered = [*others, NONE] if name == DOWN else others
-        with left:
-            st.selectbox(
-                f"{heading}: option", offered, offered.index(wish.chosen[at]),
-                key=keys.key(f"survey {name}", wish.chosen[at]), on_change=_chosen, args=(name,),
-                format_func=lambda flat: titles.get(flat, "No second option"),
-            )  # fmt: skip
-        with right:
-            st.text_input(
-                f"{heading}: values", wish.typed[at], key=keys.key(f"survey {name}_values", wish.typed[at]),
-                on_change=_typed, args=(name,),
-                disabled=wish.chosen[at] == NONE, placeholder="The map has one row" if name == DOWN else "",
-                help="With commas between them; the map keeps your order. The point is the decimal mark."
-                + (f" Now {base.flat()[wish.chosen[at]]} in Distill." if wish.chosen[at] != NONE else ""),
-            )  # fmt: skip
-    counted, press = st.columns([1, 2], gap="medium", vertical_alignment="bottom")
-    with counted:
+    names = titles(base)
+    for index, (axis, heading) in enumerate(((ACROSS, "x-axis"), (DOWN, "y-axis"))):
+        _axis_widgets(content, index, axis, heading, names)
+    left, right = st.columns([1, 2], gap="medium", vertical_alignment="bottom")
+    with left:
         st.number_input(
-            "Seeds of every cell", 1, 100, wish.view.seeds, key=keys.key("survey seeds", wish.view.seeds),
-            on_change=lambda: url_state.update_url(seeds=int(keys.current_value("survey seeds"))),
-            help="The same run again with other examples, weights and order. Three is the least that shows a spread.",
+            "Seeds per cell", 1, 100, content.options.seeds, key=keys.key("survey seeds", content.options.seeds),
+            on_change=lambda: url.update(seeds=int(keys.current_value("survey seeds"))),
+            help="The same run with other random examples, initial weights and data order. At least three seeds are "
+            "needed to show a spread.",
         )  # fmt: skip
     try:
-        sweep = wish.sweep()
+        sweep = content.sweep()
         sweep_eta.total_steps(sweep)
     except ValueError as error:
-        st.error(escape_markdown(url_state.in_titles(str(error).splitlines()[0], titles)))
+        st.error(escape_markdown(with_titles(str(error).splitlines()[0], names)))
         sweep = None
-    with press:
-        pressed = action_button(
+    with right:
+        is_pressed = action_button(
             "Start the sweep", type="primary", icon=":material/play_arrow:", key="start sweep", shortcut="Ctrl+Enter",
             disabled=sweep is None or bool(devices.device_error(base.compute.device)),
         )  # fmt: skip
     if sweep is None:
         return
-    if pressed:
+    if is_pressed:
         sweep_eta.get_estimator().stop()
-        url_state.show(actions().start_sweep(sweep), base)
+        open_sweep(actions().start_sweep(sweep), base)
         st.rerun()
-    st.markdown(f"{_counted(sweep)} {_trained(sweep)}")
-    _expected(sweep)
-
-
-def _counted(sweep: Sweep) -> str:
-    sizes = " × ".join(str(len(axis.values)) for axis in sweep.axes)
-    cells = f"{sizes} = {len(sweep.cells):,} cells" if len(sweep.axes) > 1 else _many(len(sweep.cells), "cell")
-    return f"**{cells} × {_many(len(sweep.seeds), 'seed')} = {_many(sweep.count, 'run')}** of at most {MAX_RUNS:,}."
-
-
-def _trained(sweep: Sweep) -> str:
-    phases = plan_of(sweep.base)
-    each = list(dict.fromkeys(own.role for phase in phases if not phase.is_kept for own in phase.learners))
-    kept = [own.role for phase in phases if phase.is_kept for own in phase.learners if kind_of(own) == "teacher"]
-    taught = f", taught by one {plan.join_roles(kept)} for all" if len(kept) == 1 else ""
-    return f"Each run trains {plan.join_roles(each)}{taught}."
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _stacks(text: str) -> tuple[int, int]:
-    """Groups that are trained together, and the size of the largest."""
-    sweep = Sweep.from_json(text)
-    found = split_into_groups({str(number): config for number, config in enumerate(sweep.configs())})
-    return len(found), max(len(group) for group in found)
-
-
-def _expected(sweep: Sweep) -> None:
-    """About how long it takes, and where that is known from."""
-    groups, largest = _stacks(sweep.to_json())
-    how = (
-        f"They are trained as {'one stack' if groups == 1 else _many(groups, 'stack')}."
-        if largest > 1
-        else "These settings are trained one run after the other."
-    )
-    found, source = _known(sweep)
-    if found is not None:
-        st.caption(f"{how} Expected: **about {format_duration(found)}**, {source}")
-        return
-    shared = manager.get_manager()
-    if not auth.may_act():  # trying out is training
-        st.caption(how)
-    elif shared.store.in_state(*manager.ACTIVE):
-        st.caption(f"{how} How long it takes is tried out here as soon as nothing else trains.")
-    elif sweep_eta.get_estimator().ask(sweep, devices.resolve(sweep.base.compute.device)):
-        st.caption(f"{how} How long it takes is being tried out for a second …")
-        st.fragment(catch_errors(_wait), run_every=POLL, key="rehearsal")(sweep)
-    else:
-        st.caption(f"{how} How long it takes could not be tried out here.")
-
-
-def _known(sweep: Sweep) -> tuple[float | None, str]:
-    past = [
-        row for row in manager.get_manager().store.sweeps(RECENT) if row.state == manager.COMPLETED and row.seconds > 0
-    ]
-    readable = []
-    for row in past:
-        try:
-            readable.append(FinishedSweep(row.sweep, row.seconds))
-        except ValueError:  # of a data set that has gone, say
-            continue
-    found = sweep_eta.from_past(sweep, readable)
-    if found is not None:
-        return found, "at the pace of a like sweep that ended here."
-    return (
-        sweep_eta.get_estimator().seconds(sweep),
-        "from a second of this training that was tried out just now. A teacher that was never trained here comes on "
-        "top.",
-    )
-
-
-def _wait(sweep: Sweep) -> None:
-    if not sweep_eta.get_estimator().ask(sweep, devices.resolve(sweep.base.compute.device)):
-        st.rerun()
+    st.markdown(f"{_size_text(sweep)} {_networks_text(sweep)}")
+    _expected_duration(sweep)
 
 
 def format_duration(seconds: float) -> str:
-    """As one says it: "4 s", "2 min", "3 h"."""
+    """Return a duration in one unit: "4 s", "2 min", "3.0 h"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _many(count: int, noun: str) -> str:
+def _axis_widgets(content: SweepForm, index: int, axis: str, heading: str, names: dict[str, str]) -> None:
+    option, other = content.axes[index], content.axes[1 - index]
+    choices = [name for name in names if name == option or name != other]
+    choices += [NONE] if axis == DOWN else []
+    left, right = st.columns([1, 2], gap="medium", vertical_alignment="bottom")
+    with left:
+        st.selectbox(
+            f"{heading}: option", choices, choices.index(option),
+            key=keys.key(f"survey {axis}", option), on_change=_write_axis, args=(axis,),
+            format_func=lambda name: names.get(name, "No second option"),
+        )  # fmt: skip
+    with right:
+        current = f" Distill has {content.base.flat()[option]} now." if option != NONE else ""
+        st.text_input(
+            f"{heading}: values", content.values[index], key=keys.key(f"survey {axis}_values", content.values[index]),
+            on_change=_write_values, args=(axis,),
+            disabled=option == NONE, placeholder="The map has one row" if axis == DOWN else "",
+            help=f"Separated by commas, with a point as the decimal mark. The map keeps this order.{current}",
+        )  # fmt: skip
+
+
+def _size_text(sweep: Sweep) -> str:
+    lengths = " × ".join(str(len(axis.values)) for axis in sweep.axes)
+    count = len(sweep.cells)
+    cells = f"{lengths} = {count:,} cells" if len(sweep.axes) > 1 else _with_noun(count, "cell")
+    runs = f"{_with_noun(len(sweep.seeds), 'seed')} = {_with_noun(sweep.count, 'run')}"
+    return f"**{cells} × {runs}** of at most {MAX_RUNS:,}."
+
+
+def _networks_text(sweep: Sweep) -> str:
+    phases = plan_of(sweep.base)
+    trained = dict.fromkeys(learner.role for phase in phases if not phase.is_kept for learner in phase.learners)
+    cached = [learner for phase in phases if phase.is_kept for learner in phase.learners]
+    teachers = [learner.role for learner in cached if kind_of(learner) == "teacher"]
+    shared = f"; all runs share one {plan.join_roles(teachers)}" if len(teachers) == 1 else ""
+    return f"Each run trains {plan.join_roles(list(trained))}{shared}."
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _group_sizes(sweep_json: str) -> list[int]:
+    sweep = Sweep.from_json(sweep_json)
+    configs = {str(number): config for number, config in enumerate(sweep.configs())}
+    return [len(group) for group in split_into_groups(configs)]
+
+
+def _expected_duration(sweep: Sweep) -> None:
+    """Draw the expected duration and its source, or start a time trial."""
+    sizes = _group_sizes(sweep.to_json())
+    how = (
+        f"The runs are trained in {_with_noun(len(sizes), 'group')} of runs that share each step."
+        if max(sizes) > 1
+        else "The runs are trained one after the other."
+    )
+    seconds, source = _estimate(sweep)
+    if seconds is not None:
+        st.caption(f"{how} Expected: **about {format_duration(seconds)}**, {source}")
+        return
+    if not auth.may_act():  # a time trial is training
+        st.caption(how)
+    elif manager.get_manager().store.in_state(*manager.ACTIVE):
+        st.caption(f"{how} A time estimate appears once training is idle.")
+    elif sweep_eta.get_estimator().ask(sweep, devices.resolve(sweep.base.compute.device)):
+        st.caption(f"{how} Measuring the time in a 1 s trial …")
+        st.fragment(catch_errors(_wait_for_trial), run_every=POLL, key="rehearsal")(sweep)
+    else:
+        st.caption(f"{how} The time could not be measured here.")
+
+
+def _estimate(sweep: Sweep) -> tuple[float | None, str]:
+    """Return the expected seconds, or None before a trial, and where the number comes from."""
+    finished = []
+    for row in manager.get_manager().store.sweeps(RECENT):
+        if row.state == manager.COMPLETED and row.seconds > 0:
+            try:
+                finished.append(FinishedSweep(row.sweep, row.seconds))
+            except ValueError:  # it needs, say, a data set that this installation does not have
+                continue
+    seconds = sweep_eta.from_past(sweep, finished)
+    if seconds is not None:
+        return seconds, "at the pace of a similar sweep that ended here."
+    return sweep_eta.get_estimator().seconds(sweep), "measured by a 1 s trial; teacher training is extra."
+
+
+def _wait_for_trial(sweep: Sweep) -> None:
+    if not sweep_eta.get_estimator().ask(sweep, devices.resolve(sweep.base.compute.device)):
+        st.rerun()
+
+
+def _with_noun(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def _chosen(name: str) -> None:
-    # Both are named: what is usual for the other one depends on this one.
-    both = {each: keys.current_value(f"survey {each}") for each in (ACROSS, DOWN)}
-    url_state.update_url(**both, **{f"{name}_values": ""})
+def _write_axis(axis: str) -> None:
+    # Both are written, because the default of the other axis depends on this one.
+    both = {name: keys.current_value(f"survey {name}") for name in (ACROSS, DOWN)}
+    url.update(**both, **{f"{axis}_values": ""})
 
 
-def _typed(name: str) -> None:
-    url_state.update_url(**{f"{name}_values": keys.current_value(f"survey {name}_values")})
+def _write_values(axis: str) -> None:
+    url.update(**{f"{axis}_values": keys.current_value(f"survey {axis}_values")})

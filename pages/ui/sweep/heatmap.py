@@ -1,4 +1,4 @@
-"""The maps of a sweep: what every cell reached on validation, and its gain over the control; a click chooses a cell."""
+"""Heat maps of a sweep: validation accuracy and gain over the baseline by cell. A click selects a cell."""
 
 from __future__ import annotations
 
@@ -9,204 +9,201 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.analysis.sweep_results import Cell, SweepResults, spread
-from kd_core.config import sweep
-from pages.ui.sweep import url_state
+from kd_core.config.sweep import titles
+from pages.ui.sweep.settings import cell_key, url
 from pages.ui.widgets import charts, tables
 from pages.ui.widgets.color_scales import DIVERGING, SCALES, colour_at, text_colour
 
 ACCURACY, GAIN = "accuracy", "gain"
 HEADINGS = {ACCURACY: "Validation accuracy of the student, %", GAIN: "Gain over the baseline, points on validation"}
-WITH_SPREAD, WITH_NUMBERS = 7, 12  # columns whose cells have room for both, for a number
-LEAST = {ACCURACY: 5.0, GAIN: 2.0}  # points that the colours span at least: less would paint chance
+MAX_WITH_SPREAD, MAX_WITH_NUMBERS = 7, 12  # columns whose cells have room for the spread, for a number
+MIN_RANGE = {ACCURACY: 5.0, GAIN: 2.0}  # points that the colours span at least, so that they do not show mere chance
 
 
-def maps(atlas: SweepResults, name: str, chosen: Cell | None) -> None:
-    """Both maps side by side, how to read them, and the numbers."""
-    has_control = any(cell.gains for cell in atlas.cells) or not any(cell.evaluated for cell in atlas.cells)
-    shown = [ACCURACY, GAIN] if has_control else [ACCURACY]
-    for column, of in zip(st.columns(len(shown), gap="medium"), shown, strict=True):
+def maps(results: SweepResults, name: str, selected: Cell | None) -> None:
+    """Draw both maps side by side, how to read them, and the numbers."""
+    has_control = any(cell.gains for cell in results.cells) or not any(cell.evaluated for cell in results.cells)
+    measures = [ACCURACY, GAIN] if has_control else [ACCURACY]
+    for column, measure in zip(st.columns(len(measures), gap="medium"), measures, strict=True):
         with column:
-            charts.heading("", HEADINGS[of], "")
-            rows = atlas.shape[0]
+            charts.heading("", HEADINGS[measure], "")
+            rows, key = results.shape[0], f"{measure} of sweep {name}"
             charts.chart(
-                _map(atlas, of, chosen), f"{of} of sweep {name}", in_words(atlas, of),
-                height=max(200, min(460, 110 + 52 * rows)), on_select=_clicked(atlas, f"{of} of sweep {name}"),
+                _figure(results, measure, selected), key, text_alternative(results, measure),
+                height=max(200, min(460, 110 + 52 * rows)), on_select=_click_handler(results, key),
                 selection_mode="points",
             )  # fmt: skip
     st.caption(
-        f"Means over seeds; {_about_spread(atlas)} ★ is the best so far on validation, the frame is the chosen cell."
+        f"Means over seeds; {_spread_text(results)} ★ is the best so far on validation, the frame is the selected cell."
     )
-    numbers(atlas, name)
+    numbers(results, name)
 
 
-def axis_title(atlas: SweepResults, axis: int) -> str:
-    """What an axis is called."""
-    option = atlas.sweep.axes[axis].option
-    return sweep.titles(atlas.sweep.base).get(option, option)
+def axis_title(results: SweepResults, axis: int) -> str:
+    """Return the title of the option on an axis."""
+    option = results.sweep.axes[axis].option
+    return titles(results.sweep.base).get(option, option)
 
 
-def cell_title(atlas: SweepResults, cell: Cell) -> str:
-    """A cell in words: "Temperature T 4, Teacher weight α 0.9"."""
-    named = (f"{axis_title(atlas, at)} {value}" for at, value in enumerate(cell.values))
-    return ", ".join(named) or "All seeds"
+def cell_title(results: SweepResults, cell: Cell) -> str:
+    """Return the values of a cell in words: "Temperature T 4, Teacher weight α 0.9"."""
+    values = (f"{axis_title(results, axis)} {value}" for axis, value in enumerate(cell.values))
+    return ", ".join(values) or "All seeds"
 
 
-def numbers(atlas: SweepResults, name: str) -> None:
-    """Cells as a table, runs as a file."""
-    names = [axis_title(atlas, at) for at in range(len(atlas.sweep.axes))]
+def numbers(results: SweepResults, name: str) -> None:
+    """Draw the cells as a table and offer the runs as a file."""
+    axes = [axis_title(results, axis) for axis in range(len(results.sweep.axes))]
     cells: list[dict[str, Any]] = [
-        dict(zip(names, cell.values, strict=True))
+        dict(zip(axes, cell.values, strict=True))
         | {"seeds": len(cell.evaluated), "failed": cell.failed, "accuracy, %": cell.mean,
            "spread of accuracy": spread(cell.accuracies), "baseline, %": cell.control, "gain": cell.gain,
-           "spread of gain": spread(cell.gains), "best": "★" if cell is atlas.best else ""}
-        for cell in atlas.cells
+           "spread of gain": spread(cell.gains), "best": "★" if cell is results.best else ""}
+        for cell in results.cells
     ]  # fmt: skip
-    single: list[dict[str, Any]] = [
-        dict(zip(names, cell.values, strict=True))
-        | {"seed": look.seed, "state": look.state, "epoch": look.epoch, "validation accuracy": look.accuracy,
-           "validation accuracy of the baseline": look.control, "run": look.run}
-        for cell in atlas.cells for look in cell.looks
+    runs: list[dict[str, Any]] = [
+        dict(zip(axes, cell.values, strict=True))
+        | {"seed": run.seed, "state": run.state, "epoch": run.epoch, "validation accuracy": run.accuracy,
+           "validation accuracy of the baseline": run.control, "run": run.run}
+        for cell in results.cells for run in cell.looks
     ]  # fmt: skip
     decimal: Any = st.column_config.NumberColumn(format="%.2f")
     tables.numbers(
-        single, f"sweep {name}", alt=f"Every cell of the sweep: {len(cells)} rows.", table_rows=cells,
+        runs, f"sweep {name}", alt=f"Every cell of the sweep: {len(cells)} rows.", table_rows=cells,
         **{column: decimal for column in cells[0] if "%" in column or "spread" in column or column == "gain"},
     )  # fmt: skip
 
 
-def in_words(atlas: SweepResults, of: str) -> str:
-    """The text alternative of a map."""
-    known = [cell for cell in atlas.cells if _value(cell, of) is not None]
-    what = f"Heat map of {len(atlas.cells)} cells. {HEADINGS[of]}"
-    if not known:
-        return f"{what}: nothing is known yet."
-    low, high = (pick(known, key=lambda cell: _value(cell, of) or 0.0) for pick in (min, max))
+def text_alternative(results: SweepResults, measure: str) -> str:
+    """Return the text alternative of a map."""
+    values = [(value, cell) for cell in results.cells if (value := _value(cell, measure)) is not None]
+    title = f"Heat map of {len(results.cells)} cells. {HEADINGS[measure]}"
+    if not values:
+        return f"{title}: no results yet."
+    (low, lowest), (high, highest) = (pick(values, key=lambda pair: pair[0]) for pick in (min, max))
     return (
-        f"{what}: highest {written(_value(high, of), of)} at {cell_title(atlas, high)}; "
-        f"lowest {written(_value(low, of), of)} at {cell_title(atlas, low)}; {len(known)} cells filled."
+        f"{title}: highest {format_value(high, measure)} at {cell_title(results, highest)}; "
+        f"lowest {format_value(low, measure)} at {cell_title(results, lowest)}; {len(values)} cells filled."
     )
 
 
-def written(value: float | None, of: str) -> str:
-    """A number of a map with one decimal; gains with their sign."""
+def format_value(value: float | None, measure: str) -> str:
+    """Return a number of a map with one decimal; gains with their sign."""
     if value is None:
         return "–"
-    if of == GAIN:
+    if measure == GAIN:
         return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")  # a rounded −0.02 is +0.0
     return f"{value:.1f}"
 
 
-def _value(cell: Cell, of: str) -> float | None:
-    return cell.gain if of == GAIN else cell.mean
+def _value(cell: Cell, measure: str) -> float | None:
+    return cell.gain if measure == GAIN else cell.mean
 
 
-def _spread(cell: Cell, of: str) -> float | None:
-    return spread(cell.gains if of == GAIN else cell.accuracies)
-
-
-def _about_spread(atlas: SweepResults) -> str:
-    seeds = len(atlas.sweep.seeds)
+def _spread_text(results: SweepResults) -> str:
+    seeds = len(results.sweep.seeds)
     if seeds == 1:
         return "one seed has no spread."
     return f"± is {'half the range of the 2' if seeds == 2 else f'the standard deviation over the {seeds}'} seeds."
 
 
-def _map(atlas: SweepResults, of: str, chosen: Cell | None) -> go.Figure:
+def _figure(results: SweepResults, measure: str, selected: Cell | None) -> go.Figure:
     theme = charts.theme()
-    rows, columns = atlas.shape
-    grid = [[atlas.at(row, column) for column in range(columns)] for row in range(rows)]
-    values = [[_value(cell, of) for cell in line] for line in grid]
-    x, y = _names(atlas, 0), _names(atlas, 1)
-    low, high = _range([value for line in values for value in line if value is not None], of)
-    has_numbers = columns <= WITH_NUMBERS
-    best = atlas.best
+    rows, columns = results.shape
+    grid = [[results.at(row, column) for column in range(columns)] for row in range(rows)]
+    values = [[_value(cell, measure) for cell in line] for line in grid]
+    x, y = _axis_labels(results, 0), _axis_labels(results, 1)
+    low, high = _colour_range([value for line in values for value in line if value is not None], measure)
+    has_numbers = columns <= MAX_WITH_NUMBERS
+    scale = (DIVERGING if measure == GAIN else SCALES)[theme]
     heat = go.Heatmap(
         z=values, x=x, y=y, zmin=low, zmax=high, xgap=1, ygap=1, hoverinfo="skip", showscale=not has_numbers,
-        colorscale=[list(stop) for stop in (DIVERGING if of == GAIN else SCALES)[theme]],
-        colorbar={"thickness": 10, "outlinewidth": 0},
+        colorscale=[list(stop) for stop in scale], colorbar={"thickness": 10, "outlinewidth": 0},
     )  # fmt: skip
-    drawn = charts.small_figure(heat, _handles(atlas, grid, x, y), showlegend=False)
-    drawn.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
+    figure = charts.small_figure(heat, _click_targets(results, grid, x, y), showlegend=False)
+    figure.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
     axis = {"type": "category", "showgrid": False, "dtick": 1, "categoryorder": "array"}
-    drawn.update_xaxes(title=axis_title(atlas, 0), range=[-0.5, columns - 0.5], categoryarray=x, **axis)
-    named = {"title": axis_title(atlas, 1)} if len(atlas.sweep.axes) > 1 else {"showticklabels": False}
-    drawn.update_yaxes(range=[rows - 0.5, -0.5], categoryarray=y, **axis, **named)
-    scale = (DIVERGING if of == GAIN else SCALES)[theme]
-    for row, line in enumerate(grid if has_numbers else []):
+    figure.update_xaxes(title=axis_title(results, 0), range=[-0.5, columns - 0.5], categoryarray=x, **axis)
+    y_title = {"title": axis_title(results, 1)} if len(results.sweep.axes) > 1 else {"showticklabels": False}
+    figure.update_yaxes(range=[rows - 0.5, -0.5], categoryarray=y, **axis, **y_title)
+    for row, line in enumerate(grid):
         for column, cell in enumerate(line):
-            value = values[row][column]
-            ink = charts.INK[theme] if value is None else text_colour(colour_at(scale, (value - low) / (high - low)))
-            drawn.add_annotation(
-                x=column, y=row, text=_written(cell, of, columns, is_best=cell is best), showarrow=False,
-                font={"size": 12 if columns <= WITH_SPREAD else 10, "color": ink},
-            )  # fmt: skip
-    place = next(((r, c) for r in range(rows) for c in range(columns) if grid[r][c] is chosen), None)
-    if place is not None:
-        row, column = place
-        charts.frame_cell(drawn, row, column, 3)
-    return drawn
+            if has_numbers:
+                value = values[row][column]
+                place = None if value is None else (value - low) / (high - low)
+                ink = charts.INK[theme] if place is None else text_colour(colour_at(scale, place))
+                figure.add_annotation(
+                    x=column, y=row, text=_cell_text(results, cell, measure), showarrow=False,
+                    font={"size": 12 if columns <= MAX_WITH_SPREAD else 10, "color": ink},
+                )  # fmt: skip
+            if cell is selected:
+                charts.frame_cell(figure, row, column, 3)
+    return figure
 
 
-def _names(atlas: SweepResults, axis: int) -> list[str]:
-    found = atlas.sweep.axes[axis].values if axis < len(atlas.sweep.axes) else ("",)
-    return [charts.escape_html(value) for value in found]
+def _axis_labels(results: SweepResults, axis: int) -> list[str]:
+    axes = results.sweep.axes
+    return [charts.escape_html(value) for value in (axes[axis].values if axis < len(axes) else ("",))]
 
 
-def _range(values: list[float], of: str) -> tuple[float, float]:
-    """What the ends of the colours stand for; zero is in the middle of those for gains."""
-    if of == GAIN:
-        limit = max([LEAST[of], *(abs(value) for value in values)])
+def _colour_range(values: list[float], measure: str) -> tuple[float, float]:
+    """Return the values at both ends of the colour scale; the scale of gains is centred at zero."""
+    if measure == GAIN:
+        limit = max([MIN_RANGE[measure], *(abs(value) for value in values)])
         return -limit, limit
     if not values:
         return 0.0, 100.0
-    missing = max(0.0, LEAST[of] - (max(values) - min(values))) / 2
+    missing = max(0.0, MIN_RANGE[measure] - (max(values) - min(values))) / 2
     return min(values) - missing, max(values) + missing
 
 
-def _written(cell: Cell, of: str, columns: int, *, is_best: bool) -> str:
-    value, own = _value(cell, of), _spread(cell, of)
+def _cell_text(results: SweepResults, cell: Cell, measure: str) -> str:
+    value = _value(cell, measure)
     if value is None:
         return "failed" if cell.failed else ""
-    said = f"{'★ ' if is_best and of == ACCURACY else ''}{written(value, of)}"
-    return f"{said}<br>±{own:.1f}" if own is not None and columns <= WITH_SPREAD else said
+    star = "★ " if cell is results.best and measure == ACCURACY else ""
+    deviation = spread(cell.gains if measure == GAIN else cell.accuracies)
+    text = f"{star}{format_value(value, measure)}"
+    has_room = results.shape[1] <= MAX_WITH_SPREAD
+    return f"{text}<br>±{deviation:.1f}" if deviation is not None and has_room else text
 
 
-def _handles(atlas: SweepResults, grid: list[list[Cell]], x: list[str], y: list[str]) -> go.Scatter:
-    """Invisible markers over the cells: a heat map tells nobody that it was clicked."""
-    spots = [(r, c) for r in range(len(y)) for c in range(len(x))]
+def _click_targets(results: SweepResults, grid: list[list[Cell]], x: list[str], y: list[str]) -> go.Scatter:
+    """Return invisible markers over the cells: Plotly reports no clicks on a heat map."""
+    places = [(row, column) for row in range(len(y)) for column in range(len(x))]
     invisible = {"marker": {"opacity": 0}}
     return go.Scatter(
-        x=[x[c] for _, c in spots], y=[y[r] for r, _ in spots], mode="markers",
-        text=[_hover(atlas, grid[r][c]) for r, c in spots], hovertemplate="%{text}<extra></extra>",
-        customdata=[url_state.cell_key(grid[r][c].values) for r, c in spots],
-        marker={"symbol": "square", "size": 30 if len(x) <= WITH_NUMBERS else 12, "opacity": 0},
+        x=[x[column] for _, column in places], y=[y[row] for row, _ in places], mode="markers",
+        text=[_hover(results, grid[row][column]) for row, column in places], hovertemplate="%{text}<extra></extra>",
+        customdata=[cell_key(grid[row][column].values) for row, column in places],
+        marker={"symbol": "square", "size": 30 if len(x) <= MAX_WITH_NUMBERS else 12, "opacity": 0},
         selected=invisible, unselected=invisible,
     )  # fmt: skip
 
 
-def _hover(atlas: SweepResults, cell: Cell) -> str:
-    seeds, own = len(atlas.sweep.seeds), spread(cell.accuracies)
+def _hover(results: SweepResults, cell: Cell) -> str:
+    seeds, deviation = len(results.sweep.seeds), spread(cell.accuracies)
     lines = [
-        charts.escape_html(cell_title(atlas, cell)),
+        charts.escape_html(cell_title(results, cell)),
         f"{len(cell.evaluated)} of {seeds} seeds, epoch {cell.epochs[1]}",
     ]
     if cell.mean is not None:
-        lines.append(f"accuracy {cell.mean:.1f} %" + (f" ± {own:.1f}" if own is not None else ""))
+        lines.append(f"accuracy {cell.mean:.1f} %" + (f" ± {deviation:.1f}" if deviation is not None else ""))
     if cell.control is not None:
-        lines += [f"baseline {cell.control:.1f} %", f"gain {written(cell.gain, GAIN)} points"]
+        lines += [f"baseline {cell.control:.1f} %", f"gain {format_value(cell.gain, GAIN)} points"]
     if cell.failed:
         lines.append(f"{cell.failed} failed")
     return "<br>".join(lines)
 
 
-def _clicked(atlas: SweepResults, name: str) -> Callable[[], None]:
-    labels = {url_state.cell_key(cell.values) for cell in atlas.cells}
+def _click_handler(results: SweepResults, key: str) -> Callable[[], None]:
+    cells = {cell_key(cell.values) for cell in results.cells}
 
     def callback() -> None:
-        points = st.session_state[f"chart {name}"].selection.points
-        found = points[0].get("customdata") if points else None
-        wanted = found[0] if isinstance(found, list) else found
-        if wanted in labels:
-            url_state.update_url(cell=wanted)
+        points = st.session_state[f"chart {key}"].selection.points
+        data = points[0].get("customdata") if points else None
+        cell = data[0] if isinstance(data, list) else data
+        if cell in cells:
+            url.update(cell=cell)
 
     return callback

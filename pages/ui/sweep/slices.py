@@ -1,4 +1,4 @@
-"""Slices through the map: what the chosen cell's row and column look like as lines, with the spread of every point."""
+"""Line charts of the selected cell's row and column, with the spread of every point."""
 
 from __future__ import annotations
 
@@ -9,76 +9,84 @@ import streamlit as st
 
 from kd_core.analysis.sweep_results import Cell, SweepResults, spread
 from kd_core.base.options import as_text
-from kd_core.config import sweep
+from kd_core.config.sweep import is_logarithmic, sweepable_options
 from pages.ui.browser.palette import ROLES
 from pages.ui.sweep.heatmap import axis_title, cell_title
 from pages.ui.widgets import charts
 
 
-def slices(atlas: SweepResults, name: str, chosen: Cell) -> None:
-    """One chart per axis of more than one value."""
-    drawn = [at for at, axis in enumerate(atlas.sweep.axes) if len(axis.values) > 1]
-    if not drawn:
+def slices(results: SweepResults, name: str, selected: Cell) -> None:
+    """Draw one chart per axis of more than one value."""
+    axes = [index for index, axis in enumerate(results.sweep.axes) if len(axis.values) > 1]
+    if not axes:
         return
-    st.subheader("Slices through the chosen cell")
-    for column, at in zip(st.columns(len(drawn), gap="medium"), drawn, strict=True):
+    st.subheader("Slices through the selected cell")
+    for column, axis in zip(st.columns(len(axes), gap="medium"), axes, strict=True):
         with column:
-            others = [f"{axis_title(atlas, k)} {value}" for k, value in enumerate(chosen.values) if k != at]
-            charts.heading("", f"Along {axis_title(atlas, at)}" + (f", at {', '.join(others)}" if others else ""), "")
-            cells = [cell for cell in atlas.along(at, chosen) if cell.evaluated]
+            fixed = [f"{axis_title(results, k)} {value}" for k, value in enumerate(selected.values) if k != axis]
+            at = f", at {', '.join(fixed)}" if fixed else ""
+            charts.heading("", f"Along {axis_title(results, axis)}{at}", "")
+            cells = [cell for cell in results.along(axis, selected) if cell.evaluated]
             if not cells:
-                st.caption("Nothing is known along this line yet.")
+                st.caption("No results along this line yet.")
                 continue
             charts.chart(
-                _lines(atlas, at, cells, chosen), f"slice {at} of sweep {name}", _words(atlas, cells), height=320
-            )
-    st.caption("Bars: ± the spread over seeds. Numbers are drawn in their order, whatever order they were typed in.")
+                _figure(results, axis, cells, selected), f"slice {axis} of sweep {name}",
+                _text_alternative(results, cells), height=320,
+            )  # fmt: skip
+    st.caption("Bars: ± the spread over seeds. Numbers are sorted, in whatever order they were typed.")
 
 
-def _numbers(atlas: SweepResults, axis: int) -> dict[str, float] | None:
-    """The values of an axis as numbers; None where they are names."""
-    option = sweep.sweepable_options(atlas.sweep.base).get(atlas.sweep.axes[axis].option)
+def _numeric_values(results: SweepResults, axis: int) -> dict[str, float] | None:
+    """Return the values of an axis as numbers; None where they are names."""
+    option = sweepable_options(results.sweep.base).get(results.sweep.axes[axis].option)
     if option is None or option.kind not in ("number", "whole"):
         return None
-    return {text: float(text) for text in atlas.sweep.axes[axis].values}
+    return {text: float(text) for text in results.sweep.axes[axis].values}
 
 
-def _lines(atlas: SweepResults, axis: int, cells: list[Cell], chosen: Cell) -> go.Figure:
-    numbers = _numbers(atlas, axis)
+def _figure(results: SweepResults, axis: int, cells: list[Cell], selected: Cell) -> go.Figure:
+    numbers = _numeric_values(results, axis)
+
+    def place(cell: Cell) -> Any:
+        text = cell.values[axis]
+        return numbers[text] if numbers else charts.escape_html(text)
+
     if numbers:
-        cells = sorted(cells, key=lambda cell: numbers[cell.values[axis]])
-    x: list[Any] = [numbers[cell.values[axis]] if numbers else charts.escape_html(cell.values[axis]) for cell in cells]
+        cells = sorted(cells, key=place)
     figure = go.Figure()
-    for role, called in (("student", "Student"), ("baseline", "Baseline")):
-        each = [cell.accuracies if role == "student" else cell.controls for cell in cells]
-        known = [(place, own) for place, own in zip(x, each, strict=True) if own]
-        if not known:
+    for role, title in (("student", "Student"), ("baseline", "Baseline")):
+        points = [
+            (place(cell), accuracies)
+            for cell in cells
+            if (accuracies := cell.accuracies if role == "student" else cell.controls)
+        ]
+        if not points:
             continue
         look, colour = ROLES[role], ROLES[role][charts.theme()]
-        means = [sum(own) / len(own) for _, own in known]
+        spreads = [spread(accuracies) or 0.0 for _, accuracies in points]
         figure.add_scatter(
-            x=[place for place, _ in known], y=means, name=called, mode="lines+markers",
-            line={"color": colour, "dash": look["dash"], "width": look["width"]},
+            x=[x for x, _ in points], y=[sum(accuracies) / len(accuracies) for _, accuracies in points], name=title,
+            mode="lines+markers", line={"color": colour, "dash": look["dash"], "width": look["width"]},
             marker={"symbol": look["symbol"], "size": 8, "color": colour},
-            error_y={"array": [spread(own) or 0.0 for _, own in known], "color": colour, "thickness": 1.2, "width": 4},
-            hovertemplate="%{x}: %{y:.1f} %<extra>" + called + "</extra>",
+            error_y={"array": spreads, "color": colour, "thickness": 1.2, "width": 4},
+            hovertemplate="%{x}: %{y:.1f} %<extra>" + title + "</extra>",
         )  # fmt: skip
-    here = numbers[chosen.values[axis]] if numbers else charts.escape_html(chosen.values[axis])
-    is_log = bool(numbers) and sweep.is_logarithmic(tuple(x))
+    x = [place(cell) for cell in cells]
+    is_log = bool(numbers) and is_logarithmic(tuple(x))
     figure.update_layout(
-        margin={"t": charts.BAR + charts.LEGEND, "b": 50, "l": 10, "r": 20},
-        dragmode=False,
-        legend=charts.top_legend(),
+        margin={"t": charts.BAR + charts.LEGEND, "b": 50, "l": 10, "r": 20}, dragmode=False, legend=charts.top_legend()
     )
-    ticks = {"tickvals": x, "ticktext": [as_text(float(each)) for each in x]} if numbers else {"type": "category"}
-    figure.update_xaxes(title=axis_title(atlas, axis), automargin=True, type="log" if is_log else None, fixedrange=True)
+    ticks = {"tickvals": x, "ticktext": [as_text(float(tick)) for tick in x]} if numbers else {"type": "category"}
+    title = axis_title(results, axis)
+    figure.update_xaxes(title=title, automargin=True, type="log" if is_log else None, fixedrange=True)
     figure.update_xaxes(**ticks)
     figure.update_yaxes(title="validation accuracy, %", automargin=True, fixedrange=True)
-    if cells and any(cell is chosen for cell in cells):
-        figure.add_vline(x=here, line={"color": charts.GREY[charts.theme()], "width": 1, "dash": "dot"})
+    if any(cell is selected for cell in cells):
+        figure.add_vline(x=place(selected), line={"color": charts.GREY[charts.theme()], "width": 1, "dash": "dot"})
     return figure
 
 
-def _words(atlas: SweepResults, cells: list[Cell]) -> str:
-    said = "; ".join(f"{cell_title(atlas, cell)}: {cell.mean:.1f} %" for cell in cells if cell.mean is not None)
-    return f"Validation accuracy of the student along a line of the map. {said}. The numbers are in the table above."
+def _text_alternative(results: SweepResults, cells: list[Cell]) -> str:
+    values = "; ".join(f"{cell_title(results, cell)}: {cell.mean:.1f} %" for cell in cells if cell.mean is not None)
+    return f"Validation accuracy of the student along a line of the map. {values}. The numbers are in the table above."

@@ -1,4 +1,4 @@
-"""One input close up: an example, a drawing or logits typed by hand, and what every network answers to it."""
+"""Input of the Temperature page: an example, a drawing or typed logits, and every network's answer to it."""
 
 from __future__ import annotations
 
@@ -11,100 +11,101 @@ from kd_core.analysis.drawing import drawing_refusal, network_input, point
 from kd_core.base.options import as_text, options_of
 from kd_core.training.evaluation import extent
 from pages.ui.temperature.instruments import Instruments
-from pages.ui.temperature.settings import DRAWING, IMAGE, LOGITS, TemperatureOptions
-from pages.ui.temperature.url_state import LOGIT_FIELDS, update_url
+from pages.ui.temperature.settings import DRAWING, IMAGE, LOGIT_FIELDS, LOGITS, TemperatureOptions, url
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
 
 
-def input_panel(bench: Instruments) -> None:
-    """Draws the ways to an input beside the answers to it."""
-    lens = bench.options
-    data = bench.replay.data
-    names = {
-        IMAGE: f"{bench.replay.visible_split.capitalize()} {data.noun}",
+def input_panel(instruments: Instruments) -> None:
+    """Draw the choice of the input beside the softened outputs."""
+    source, data = instruments.options.source, instruments.replay.data
+    titles = {
+        IMAGE: f"{instruments.replay.visible_split.capitalize()} {data.noun}",
         DRAWING: "Place a point" if data.is_planar else "Draw one",
         LOGITS: "Type logits",
     }
     left, right = st.columns([5, 7], gap="large")
     with left:
         st.segmented_control(
-            "Input", list(names), default=lens.source, key=keys.key("source", lens.source), required=True,
-            format_func=lambda name: names[name], on_change=lambda: update_url(source=keys.current_value("source")),
+            "Input", list(titles), default=source, key=keys.key("source", source), required=True,
+            format_func=lambda name: titles[name], on_change=lambda: url.update(source=keys.current_value("source")),
         )  # fmt: skip
-        given = {IMAGE: _example, DRAWING: _drawn, LOGITS: _typed}[lens.source](bench)
+        custom = {IMAGE: _example, DRAWING: _drawing, LOGITS: _typed_logits}[source](instruments)
     with right:
-        bench.soft_labels(given)
+        instruments.soft_labels(custom)
 
 
-def _example(bench: Instruments) -> None:
-    bench.gallery()
+def _example(instruments: Instruments) -> None:
+    instruments.gallery()
 
 
-def _drawn(bench: Instruments) -> dict[str, Any] | None:
-    recall, drawing = bench.replay, bench.options.drawing
-    data, given, seen, refused = recall.data, None, None, drawing_refusal(recall.data)
+def _drawing(instruments: Instruments) -> dict[str, Any]:
+    replay, drawing = instruments.replay, instruments.options.drawing
+    data, preview, error = replay.data, None, drawing_refusal(replay.data)
+    custom = _custom_input({}, instruments.classes, "No point placed yet" if data.is_planar else "Nothing drawn yet")
     try:
         if drawing:
             inputs = network_input(data, drawing)
-            seen = None if data.is_planar else thumbnails.of_input(data, inputs)
+            preview = None if data.is_planar else thumbnails.of_input(data, inputs)
             title = "The point ({:.4g}, {:.4g})".format(*point(drawing)) if data.is_planar else "Your drawing"
-            given = _given(recall.answer(bench.moment, drawing), bench.classes, title)
-    except ValueError as error:
-        refused = str(error)
-    bench.mount(
-        "pad", {"drawing": lambda value: update_url(drawing=str(value))},
-        kind="plane" if data.is_planar else "image", drawing=drawing, seen=seen, refused=refused,
+            logits = replay.predict_drawing(instruments.snapshot, drawing)
+            custom = _custom_input(logits, instruments.classes, title)
+    except ValueError as invalid:
+        error = str(invalid)
+    instruments.mount(
+        "pad", {"drawing": lambda value: url.update(drawing=str(value))},
+        kind="plane" if data.is_planar else "image", drawing=drawing, seen=preview, refused=error,
         extent=extent(data) if data.is_planar else None,
         pixels="" if data.is_planar else " × ".join(map(str, data.shape[:0:-1])) + " pixels",
     )  # fmt: skip
-    return given or _given({}, bench.classes, "No point placed yet" if data.is_planar else "Nothing drawn yet")
+    return custom
 
 
-def _typed(bench: Instruments) -> dict[str, Any]:
-    lens = bench.options
+def _typed_logits(instruments: Instruments) -> dict[str, Any]:
+    options = instruments.options
     try:
-        logits = lens.typed()
+        logits = options.typed_logits()
     except ValueError as error:
         st.error(escape_markdown(str(error)))
-        logits = TemperatureOptions().typed()
+        logits = TemperatureOptions().typed_logits()
     for name in LOGIT_FIELDS:
-        text = _followed(f"typed {name}", as_text(getattr(lens, name)))
+        text = _box_text(f"typed {name}", as_text(getattr(options, name)))
         label = f"{name.split('_')[0].capitalize()}’s logits"
-        st.text_input(label, text, key=keys.key(f"typed {name}", text), on_change=_type)
+        st.text_input(label, text, key=keys.key(f"typed {name}", text), on_change=_write_logits)
     try:
-        _as_typed()
+        _parse_boxes()
     except ValueError as error:
-        st.error(f"{escape_markdown(str(error))} The bars still show the last logits that could be used.")
-    st.caption("One number per class, with commas or spaces between them; as many for the student as for the teacher.")
+        st.error(f"{escape_markdown(str(error))} The bars still show the last valid logits.")
+    st.caption("One number per class, separated by commas or spaces; the same number for both networks.")
     classes = [f"class {number + 1}" for number in range(len(logits["teacher"]))]
-    return _given(logits, classes, "Your logits")
+    return _custom_input(logits, classes, "Your logits")
 
 
-def _given(logits: dict[str, list[float]], classes: list[str], title: str) -> dict[str, Any]:
+def _custom_input(logits: dict[str, list[float]], classes: list[str], title: str) -> dict[str, Any]:
     return {"logits": logits, "classes": classes, "label": None, "title": title}
 
 
-def _followed(name: str, text: str) -> str:
-    """The box shows what the address says whenever that changes; till then, what was typed, right or wrong."""
-    if st.session_state.get(f"address of {name}") == text:
+def _box_text(name: str, text: str) -> str:
+    """Return the content of a box: ``text`` of the URL whenever that changes, else what was typed, valid or not."""
+    if st.session_state.get(f"URL of {name}") == text:
         return str(keys.current_value(name, text))
-    st.session_state[f"address of {name}"] = text
+    st.session_state[f"URL of {name}"] = text
     return text
 
 
-def _as_typed() -> dict[str, Any]:
-    """Both boxes count together: whoever adds a class has to change both, one after the other. Raises ValueError."""
-    values = {
-        name: options_of(TemperatureOptions)[name].check(name, keys.current_value(f"typed {name}"))
-        for name in LOGIT_FIELDS
-    }
-    TemperatureOptions(**values).typed()
+def _parse_boxes() -> dict[str, Any]:
+    """Return the logits of both boxes. Raises ValueError.
+
+    They are valid only together: to add a class both have to change, one after the other.
+    """
+    declared = options_of(TemperatureOptions)
+    values = {name: declared[name].check(name, keys.current_value(f"typed {name}")) for name in LOGIT_FIELDS}
+    TemperatureOptions(**values).typed_logits()
     return values
 
 
-def _type() -> None:
+def _write_logits() -> None:
     try:
-        update_url(**_as_typed())
+        url.update(**_parse_boxes())
     except ValueError:
-        return  # the page says so, beside the boxes
+        return  # the page shows the error beside the boxes

@@ -1,190 +1,156 @@
-"""The instruments of the Temperature page on one bench: what is sent to each, and what each of them may change."""
+"""Browser components of the Temperature page: the data of each, and the options that each may change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from kd_core.analysis import thumbnails
 from kd_core.analysis.replay import TAUGHT, Replay, WeightSnapshot
 from kd_core.base.metrics import BINS
 from kd_core.base.options import option_label, options_of
 from pages.ui import feed
 from pages.ui.browser import component
-from pages.ui.temperature.settings import IMAGE, TemperatureOptions
-from pages.ui.temperature.url_state import update_url
+from pages.ui.temperature.settings import IMAGE, TemperatureOptions, url
 
-HANDLE = options_of(TemperatureOptions)["temperature"]
+TEMPERATURE = options_of(TemperatureOptions)["temperature"]
+CELL = "cell"  # the only state of a component that may become empty again
 
 
 @dataclass(frozen=True)
 class Instruments:
-    """One run at one moment, seen through a lens."""
+    """The components of one run at one snapshot. They share their data in the browser."""
 
     replay: Replay
-    moment: WeightSnapshot
+    snapshot: WeightSnapshot
     options: TemperatureOptions
 
     @property
-    def cache_key(self) -> str:
-        """Another name is another bench: the browser forgets what it was sent."""
+    def data_key(self) -> str:
+        """Name of the shared data in the browser, which starts empty under another name."""
         return f"{self.replay.run.id} {self.replay.rewinds} {self.replay.visible_split}"
 
     @property
     def classes(self) -> list[str]:
+        """Names of the classes of the data set."""
         return list(self.replay.data.classes)
 
     def mount(self, name: str, handlers: dict[str, Callable[[Any], None]] | None = None, **payload: Any) -> None:
-        """Shows one instrument. ``handlers`` are the states it may tell, each with what is to be done about it."""
+        """Show one component. ``handlers`` are called with the new value of a state, by the state's name."""
         key = f"{name} of {self.replay.run.id}"
-        callbacks = {f"on_{state}_change": _heard(key, state, act) for state, act in (handlers or {}).items()}
+        callbacks = {f"on_{state}_change": _callback(key, state, act) for state, act in (handlers or {}).items()}
         mounted: Any = component(name)
-        mounted(key=key, data={"bench": self.cache_key, **payload}, **callbacks)
-
-    # -- the instruments ---------------------------------------------------------------------------------------------
+        mounted(key=key, data={"bench": self.data_key, **payload}, **callbacks)
 
     def dock(self) -> None:
-        """The temperature, and everything the other instruments draw from; moments are sent when first asked for."""
-        sent: list[int] = st.session_state.setdefault("moments sent", {}).setdefault(self.cache_key, [])
-        if self.moment.number not in sent:
-            sent.append(self.moment.number)
-        frames = _Frames(self.cache_key, self.replay, sent)
+        """Show the temperature slider and send the logits of this snapshot, unless the browser has them already."""
+        sent: list[int] = st.session_state.setdefault("snapshots sent", {}).setdefault(self.data_key, [])
+        if self.snapshot.number not in sent:
+            sent.append(self.snapshot.number)
         key = f"dock of {self.replay.run.id}"
         feed.mount(
-            "dock", self.cache_key, frames, key=key, bench=self.cache_key, **_heavy(self.cache_key, self.replay),
-            shown=self.replay.visible_split, moment=self.moment.number,
-            temperature=self.options.temperature, temperatures=[HANDLE.low, HANDLE.high],
-            on_temperature_change=_heard(key, "temperature", lambda value: update_url(temperature=float(value))),
+            "dock", self.data_key, _Frames(self.replay, sent), key=key, bench=self.data_key,
+            **self.replay.browser_examples,
+            shown=self.replay.visible_split, moment=self.snapshot.number,
+            temperature=self.options.temperature, temperatures=[TEMPERATURE.low, TEMPERATURE.high],
+            on_temperature_change=_callback(key, "temperature", lambda value: url.update(temperature=float(value))),
         )  # fmt: skip
 
     def gallery(self) -> None:
-        """The examples to choose from."""
-        image = (
-            self.options.image if self.options.image >= 0 else _telling(self.cache_key, self.replay, self.moment.number)
-        )
+        """Show the examples to choose from."""
+        image = self.options.image if self.options.image >= 0 else self.replay.most_informative(self.snapshot)
         self.mount(
             "gallery", image=image, show=self.options.show, **{"class": self.options.of_class},
             handlers={
-                "image": lambda value: update_url(image=int(value)),
-                "show": lambda value: update_url(show=value),
-                "class": lambda value: update_url(of_class=value),
+                "image": lambda value: url.update(image=int(value)),
+                "show": lambda value: url.update(show=value),
+                "class": lambda value: url.update(of_class=value),
             },
         )  # fmt: skip
 
-    def soft_labels(self, given: dict[str, Any] | None) -> None:
-        """The answers to the chosen example, or to one that was ``given``: drawn, or typed as logits."""
-        classes = given["classes"] if given else self.classes
+    def soft_labels(self, custom: dict[str, Any] | None) -> None:
+        """Show the softened outputs for the chosen example, or for a ``custom`` input: drawn, or typed as logits."""
+        classes = custom["classes"] if custom else self.classes
         pair = [self.options.first, self.options.second]
         self.mount(
-            "softened", given=given, log=self.options.log,
+            "softened", given=custom, log=self.options.log,
             pair=[classes.index(name) for name in pair] if set(pair) <= set(classes) else None,
             handlers={
-                "log": lambda value: update_url(log=bool(value)),
-                "pair": lambda value: update_url(first=classes[value[0]], second=classes[value[1]]),
+                "log": lambda value: url.update(log=bool(value)),
+                "pair": lambda value: url.update(first=classes[value[0]], second=classes[value[1]]),
             },
         )  # fmt: skip
 
     def gradients(self) -> None:
-        """Why the loss carries a T²."""
-        says = {"alpha": lambda value: update_url(alpha=float(value))}
-        self.mount("gradients", says, alpha=self.options.alpha, split=TAUGHT)
+        """Show the gradients of the loss by temperature, with and without the factor T²."""
+        handlers = {"alpha": lambda value: url.update(alpha=float(value))}
+        self.mount("gradients", handlers, alpha=self.options.alpha, split=TAUGHT)
 
     def class_similarity(self) -> None:
-        """Who is taken for whom."""
+        """Show the mean softened probabilities by true class."""
         classes, cell = self.classes, [self.options.true_class, self.options.answered]
         self.mount(
             "knowledge", diagonal=self.options.diagonal, log=self.options.map_log, difference=self.options.difference,
             cell=[classes.index(name) for name in cell] if set(cell) <= set(classes) else None,
             handlers={
-                "diagonal": lambda value: update_url(diagonal=bool(value)),
-                "cell": lambda value: update_url(**_cell(value, classes)),
-                "log": lambda value: update_url(map_log=bool(value)),
-                "difference": lambda value: update_url(difference=value),
-                "image": lambda value: update_url(image=int(value), source=IMAGE),
+                "diagonal": lambda value: url.update(diagonal=bool(value)),
+                CELL: lambda value: url.update(**_cell_options(value, classes)),
+                "log": lambda value: url.update(map_log=bool(value)),
+                "difference": lambda value: url.update(difference=value),
+                "image": lambda value: url.update(image=int(value), source=IMAGE),
             },
         )  # fmt: skip
 
     def calibration(self) -> None:
-        """How sure, how right, and the temperature that would make both the same."""
-        found = _best(self.cache_key, self.replay, self.moment.number)
-        best = {role: {"temperature": temperature} for role, temperature in found.items()}
+        """Show confidence against accuracy, and the temperature that fits best."""
+        temperatures = self.replay.best_temperatures(self.snapshot, TEMPERATURE.low, TEMPERATURE.high)
+        best = {role: {"temperature": temperature} for role, temperature in temperatures.items()}
         self.mount("calibration", bins=BINS, best=best)
 
     def sources(self) -> None:
-        """Soft targets without a teacher, beside the teacher's."""
+        """Show soft targets without a teacher beside the teacher's."""
         names = ("smoothing", "correct_probability")
         options = [
             {"name": name, "label": option_label(name, option), "low": option.low, "high": option.high,
              "step": option.step, "value": getattr(self.options, name)}
             for name, option in options_of(TemperatureOptions).items() if name in names
         ]  # fmt: skip
-        says = {name: _setting(name) for name in names} | {"log": lambda value: update_url(targets_log=bool(value))}
-        self.mount("sources", says, options=options, log=self.options.targets_log)
+        handlers = {name: _number_handler(name) for name in names}
+        handlers["log"] = lambda value: url.update(targets_log=bool(value))
+        self.mount("sources", handlers, options=options, log=self.options.targets_log)
 
 
 class _Frames(Sequence[dict[str, Any]]):
-    """The frames of these moments, each made when it is asked for: most have been sent before."""
+    """Payloads of the snapshots with these numbers, each computed when it is read: most have been sent before."""
 
-    def __init__(self, bench: str, recall: Replay, numbers: list[int]) -> None:
-        self.bench, self.recall, self.numbers = bench, recall, numbers
+    def __init__(self, replay: Replay, numbers: list[int]) -> None:
+        self._replay, self._numbers = replay, numbers
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self._numbers)
 
-    def __getitem__(self, place: Any) -> Any:
-        places = range(len(self))[place]
-        if isinstance(places, int):
-            return _frame(self.bench, self.recall, self.numbers[places], not places)
-        return [self[one] for one in places]
-
-
-def _setting(name: str) -> Callable[[Any], None]:
-    return lambda value: update_url(**{name: float(value)})
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        snapshot = self._replay.snapshot(self._numbers[index])
+        return self._replay.browser_payload(snapshot, is_first=index == 0)
 
 
-def _cell(value: list[int] | None, classes: list[str]) -> dict[str, str]:
-    true, answered = (classes[value[0]], classes[value[1]]) if value else ("none", "none")
+def _number_handler(name: str) -> Callable[[Any], None]:
+    return lambda value: url.update(**{name: float(value)})
+
+
+def _cell_options(cell: list[int] | None, classes: list[str]) -> dict[str, str]:
+    true, answered = (classes[cell[0]], classes[cell[1]]) if cell else ("none", "none")
     return {"true_class": true, "answered": answered}
 
 
-def _heard(key: str, state: str, act: Callable[[Any], None]) -> Callable[[], None]:
+def _callback(key: str, state: str, handler: Callable[[Any], None]) -> Callable[[], None]:
     def callback() -> None:
         value = getattr(st.session_state.get(key), state, None)
-        if value is not None or state == "cell":
-            act(value)
+        if value is not None or state == CELL:
+            handler(value)
 
     return callback
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _frame(bench: str, _recall: Replay, number: int, is_first: bool) -> dict[str, Any]:  # noqa: ARG001
-    return _recall.browser_payload(_recall.snapshot(number), is_first)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _best(bench: str, _recall: Replay, number: int) -> dict[str, float]:  # noqa: ARG001
-    return _recall.best_temperatures(_recall.snapshot(number), HANDLE.low, HANDLE.high)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _telling(bench: str, _recall: Replay, number: int) -> int:  # noqa: ARG001
-    return _recall.most_informative(_recall.snapshot(number))
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _heavy(bench: str, _recall: Replay) -> dict[str, Any]:  # noqa: ARG001
-    """What does not change with the moment: it travels once."""
-    splits = {
-        name: {"labels": split.labels.tolist(), "rows": _recall.rows(name) if name != TAUGHT else []}
-        for name, split in _recall.splits.items()
-    }
-    inputs = _recall.splits[_recall.visible_split].inputs
-    places: dict[str, Any]
-    if _recall.data.is_planar:
-        places = {"sheet": None, "points": [[round(x, 4), round(y, 4)] for x, y in inputs.tolist()]}
-    else:
-        places = {"sheet": asdict(thumbnails.sheet(_recall.data, inputs)), "points": None}
-    return {"classes": list(_recall.data.classes), "splits": splits, **places}

@@ -1,0 +1,114 @@
+"""Options of a page in its URL, remembered in the session for the way back from another page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+from kd_core.base.options import Options, as_text, options_of, shorten
+from pages.ui.text.escape import escape_markdown
+
+RESERVED = ("autoplay",)  # parameters of every page that select nothing; Streamlit hides its own
+OUTDATED = 2.0  # seconds during which a browser may still send the previous URL
+MAX_UNKNOWN = 5  # unknown parameters that an error message names
+
+T = TypeVar("T", bound=Options)
+
+
+class UrlState(Generic[T]):
+    """Options of one page as query parameters of its URL.
+
+    ``st.session_state`` keeps the parameters as text: a link in the menu opens the page without any of them.
+
+    Args:
+        page: Name of the page, the prefix of its keys in ``st.session_state``.
+        options: Class of the options. Each option is a parameter of the same name.
+        extra: Names of further parameters that belong to the page and are no options; None for any name.
+        always: Options that are written even at their default, because a run may bring another default.
+    """
+
+    def __init__(
+        self, page: str, options: type[T], extra: Collection[str] | None = (), always: Collection[str] = ()
+    ) -> None:
+        self._options, self._extra, self._always = options, extra, always
+        self._last, self._earlier = f"{page} URL", f"{page} earlier URLs"
+
+    def restore(self) -> None:
+        """Correct an empty or outdated URL. Call before anything else reads it.
+
+        The URL is empty when the page is opened from the menu. It is outdated when the browser asks for a redraw
+        before it has received the latest change: a URL that was replaced a moment ago is no wish to return to it.
+        """
+        parameters, last = self._parameters(), st.session_state.get(self._last, {})
+        since = time.monotonic() - OUTDATED
+        earlier = [(replaced, old) for replaced, old in st.session_state.get(self._earlier, []) if replaced > since]
+        st.session_state[self._earlier] = earlier
+        if last and parameters != last and (not parameters or any(old == parameters for _, old in earlier)):
+            reserved = {name: text for name, text in st.query_params.items() if name in RESERVED}
+            st.query_params.from_dict(reserved | last)
+        self._remember()
+
+    def read(self, **defaults: Any) -> tuple[T, dict[str, str]]:
+        """Return the options in the URL, and one sentence for every invalid or unknown parameter, by its name.
+
+        An invalid option has its default, which ``defaults`` may replace.
+        """
+        declared, values, errors = options_of(self._options), dict(defaults), {}
+        parameters = self._parameters()
+        for name, text in parameters.items():
+            if name in declared:
+                try:
+                    values[name] = declared[name].check(name, text)
+                except ValueError as error:
+                    errors[name] = str(error)
+        if self._extra is not None:
+            unknown = [name for name in parameters if name not in declared and name not in self._extra]
+            errors |= {name: f"There is no setting called {shorten(name)}." for name in unknown[:MAX_UNKNOWN]}
+        return self._options(**values), errors
+
+    def reset(self, options: T, names: Iterable[str]) -> T:
+        """Return ``options`` with the defaults of these names."""
+        return options.with_values(**{name: self.default(name) for name in names})
+
+    def default(self, name: str) -> Any:
+        """Return the declared default of an option."""
+        return self._options.__dataclass_fields__[name].default  # type: ignore[attr-defined]
+
+    def update(self, **values: Any) -> None:
+        """Write options into the URL, all at once. Defaults are left out."""
+        before = dict(st.query_params.items())
+        after = dict(before)
+        for name, value in values.items():
+            if value == self.default(name) and name not in self._always:
+                after.pop(name, None)
+            else:
+                after[name] = as_text(value)
+        if after != before:
+            st.session_state.setdefault(self._earlier, []).append((time.monotonic(), self._parameters()))
+            st.query_params.from_dict(after)
+        self._remember()
+
+    def other_parameters(self) -> dict[str, str]:
+        """Return the parameters that are no options of this page."""
+        declared = options_of(self._options)
+        return {name: text for name, text in self._parameters().items() if name not in declared}
+
+    def _parameters(self) -> dict[str, str]:
+        return {name: text for name, text in st.query_params.items() if name not in RESERVED}
+
+    def _remember(self) -> None:
+        declared = options_of(self._options)
+        st.session_state[self._last] = {
+            name: text
+            for name, text in self._parameters().items()
+            if name in declared or self._extra is None or name in self._extra
+        }
+
+
+def show_link_errors(errors: Iterable[str]) -> None:
+    """List the invalid parameters of a link in one message, if there are any."""
+    if lines := "".join(f"\n- {escape_markdown(error)}" for error in errors):
+        st.error(f"Some settings in this link are invalid. Defaults are used instead.\n{lines}")
