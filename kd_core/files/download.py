@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import shutil
 import socket
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib import error as urls
@@ -19,17 +14,11 @@ from urllib import parse, request
 
 from kd_core.files.archive import ProgressCallback, format_bytes, translate_write_errors
 
-if sys.platform != "win32":
-    import fcntl
-
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 3  # at each host
 PAUSE = 1.0  # seconds before the second attempt, twice that before the third
 BLOCK = 1 << 18  # bytes
 NEED_NONE = "The digits, the glyphs and the point sets need none."
-
-_LOCKS: dict[Path, threading.Lock] = {}
-_GUARD = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,8 @@ def download_file(remote: RemoteFile, folder: Path, report: ProgressCallback) ->
     """The whole file in ``folder``, which exists, its checksum right. A file that is whole is not fetched again.
 
     Half a file is called ``.part`` and resumed at the next call, whatever ended this one. Raises ValueError with one
-    sentence: no connection, another file than was published, a full disk. Call it inside :func:`folder_lock`.
+    sentence: no connection, another file than was published, a full disk. Call it
+    inside :func:`~kd_core.files.lock.folder_lock`.
     """
     whole, part = folder / remote.name, folder / f"{remote.name}.part"
     if whole.exists():
@@ -95,21 +85,6 @@ def download_file(remote: RemoteFile, folder: Path, report: ProgressCallback) ->
                 troubles.append(trouble)
                 break
     raise ValueError(_sentence(remote, troubles))
-
-
-@contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
-    """One thread at a time in ``folder``, which is made, and one process where the system can lock a file."""
-    with translate_write_errors(folder, folder.name):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    with _GUARD:
-        mine = _LOCKS.setdefault(folder.resolve(), threading.Lock())
-    with lock, mine:
-        if sys.platform != "win32":
-            with contextlib.suppress(OSError):  # some network disks cannot
-                fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, also by a crash
-        yield
 
 
 def _attempt(url: str, remote: RemoteFile, part: Path, report: ProgressCallback) -> _HostError | None:

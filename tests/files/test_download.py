@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import shutil
@@ -17,7 +16,8 @@ import pytest
 from kd_core.__main__ import _Line, main
 from kd_core.base.registry import find_plugin
 from kd_core.files import download
-from kd_core.files.download import RemoteFile, download_file, folder_lock
+from kd_core.files.download import RemoteFile, download_file
+from kd_core.files.lock import folder_lock
 from tools.testing.dataset_files import Published
 from tools.testing.http_server import Host
 
@@ -198,18 +198,6 @@ def test_a_full_disk_is_said_before_and_while_it_is_written(
         ValueError, match=r"^The disk is full: data\.bin does not fit into the .* left beside the data\.$"
     ):
         download_file(remote(host.url), tmp_path, silent)
-
-
-def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    with (
-        pytest.raises(ValueError, match=r"^mnist cannot be written into the data folder: Permission denied\.$"),
-        folder_lock(tmp_path / "mnist"),
-    ):
-        pass
 
 
 def test_two_threads_that_fetch_the_same_share_one_file(host: Host, tmp_path: Path) -> None:

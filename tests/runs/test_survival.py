@@ -14,7 +14,7 @@ from kd_core.base.events import Adjusted, Failed, Finished, Step
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.files.checkpoint import AFRESH, BEFORE, Checkpoint, CheckpointRotation
-from kd_core.files.lock import lock_folder
+from kd_core.files.lock import lock_data_folder
 from kd_core.runs.manager import RunManager
 from kd_core.store import database
 from kd_core.store.store import Store
@@ -273,7 +273,7 @@ def test_the_app_starts_on_a_folder_that_takes_nothing_and_names_what_was_interr
 def test_a_folder_that_cannot_be_made_is_a_sentence_and_not_another_distillery(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match=r"The folder data cannot be written\. "):
-        lock_folder(tmp_path / "file" / "data")
+        lock_data_folder(tmp_path / "file" / "data")
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000])

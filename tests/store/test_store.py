@@ -77,7 +77,7 @@ def test_a_list_of_runs_loads_no_data_and_leaves_out_what_cannot_be_had(
     store.add("a", small, "completed")
     row = store.run("a")
     assert row.available_config == small
-    assert replace(row, text=row.config_json.replace('"name":"', '"name":"no such ')).available_config is None
+    assert replace(row, config_json=row.config_json.replace('"name":"', '"name":"no such ')).available_config is None
     monkeypatch.setattr(type(small.dataset), "is_available", lambda _: False)
     assert store.run("a").available_config is None  # its data have been removed since
 
