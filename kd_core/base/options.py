@@ -10,7 +10,6 @@ Forms, JSON, the URL, the command line and the documentation are all derived fro
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -204,14 +203,14 @@ class Options:
         }
 
 
+_options: dict[type[Any], dict[str, Option]] = {}
+
+
 def options_of(cls: type[Any]) -> dict[str, Option]:
     """Return the declared options of a class, in order."""
-    return dict(_options_of(cls))
-
-
-@functools.cache  # a form asks six hundred times each time it is drawn
-def _options_of(cls: type[Any]) -> dict[str, Option]:
-    return {f.name: f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
+    if cls not in _options:  # a form asks six hundred times each time it is drawn
+        _options[cls] = {f.name: f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
+    return dict(_options[cls])
 
 
 def option_label(name: str, option: Option, owner: str = "") -> str:

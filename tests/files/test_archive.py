@@ -123,7 +123,7 @@ def test_an_archive_that_unpacks_to_far_more_is_stopped(ending: str, tmp_path: P
 @pytest.mark.parametrize("ending", ["a.tar.gz", "a.zip", "a.gz", "a.tgz"])
 def test_a_damaged_archive_is_one_sentence(ending: str, tmp_path: Path, inner: Path) -> None:
     (tmp_path / ending).write_bytes(b"this is no archive at all" * 100)
-    with pytest.raises(ValueError, match=rf"^{ending} is damaged \(.*\): fetch it again\.$"):
+    with pytest.raises(ValueError, match=rf"^{ending} is damaged \(.*\): download it again\.$"):
         extract(tmp_path / ending, inner, silent)
 
 

@@ -7,13 +7,12 @@ of paths, since an archive that breaks them was not made by packing a folder.
 from __future__ import annotations
 
 import io
-import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from kd_core.files.archive import is_regular_entry, leads_outside
 from kd_core.files.limits import ENTRY, FILES, FLOOR, RATIO, UNPACKED, RefusedError, quoted
 
 CHUNK = 1 << 16
@@ -89,10 +88,9 @@ def _is_wanted(info: ZipInfo) -> bool:
     """Raises RefusedError for an entry that no packed folder has; False for litter."""
     path = info.orig_filename
     parts = path.removesuffix("/").split("/")
-    if "\\" in path or "\0" in path or re.match(r"[A-Za-z]:", path) or {"", ".", ".."} & set(parts):
+    if leads_outside(path) or "\\" in path or {"", "."} & set(parts):
         raise RefusedError(f"{quoted(path)} is not a plain path inside of the archive: {PACK}")
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+    if not is_regular_entry(info):
         raise RefusedError(f"{quoted(path)} is a link or a device, not a file: put the file itself there.")
     if info.flag_bits & 0x41:
         raise RefusedError(f"{quoted(path)} is encrypted: pack the folder again without a password.")
