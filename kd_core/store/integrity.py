@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_core.files.checkpoint import PART
+from kd_core.files.checkpoint import PART_SUFFIX
 from kd_core.store.records import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
 from kd_core.store.store import Store
 
@@ -40,7 +40,7 @@ class IntegrityReport:
 
 def check_integrity(folder: Path, store: Store) -> IntegrityReport:
     """Compares artefacts with rows; removes what was being written when the last process ended, and nothing else."""
-    for part in [*folder.glob(f"*/*{PART}"), *folder.glob(f"*/*/*{PART}")]:
+    for part in [*folder.glob(f"*/*{PART_SUFFIX}"), *folder.glob(f"*/*/*{PART_SUFFIX}")]:
         if part.relative_to(folder).parts[0] in (*PLACES, "teachers"):
             part.unlink(missing_ok=True)
     # What still counts as active was so when the last process ended, and its row could not be written yet.

@@ -122,7 +122,7 @@ def test_a_part_that_is_whole_needs_no_more_than_a_look(host: Host, tmp_path: Pa
 
 def test_a_wrong_checksum_removes_the_file_and_says_so(host: Host, tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"^data\.bin could not be fetched: 127\.0\.0\.1 sent .* another checksum .*\.$"
+        ValueError, match=r"^data\.bin could not be downloaded: 127\.0\.0\.1 sent .* another checksum .*\.$"
     ):
         download_file(remote(host.url, md5="0" * 32), tmp_path, silent)
     assert list(tmp_path.iterdir()) == []
@@ -173,7 +173,7 @@ def test_only_web_addresses_with_a_host_are_fetched(url: str) -> None:
 @pytest.mark.parametrize("away", ["file:///etc/hostname", "ftp://127.0.0.1/data.bin"])
 def test_a_redirection_to_anything_else_is_not_followed(host: Host, tmp_path: Path, away: str) -> None:
     host.moved = {"data.bin": away}
-    with pytest.raises(ValueError, match=r"could not be fetched|no connection"):
+    with pytest.raises(ValueError, match=r"could not be downloaded|no connection"):
         download_file(remote(host.url), tmp_path, silent)
     assert list(tmp_path.iterdir()) == []
 
@@ -243,7 +243,7 @@ def test_a_failed_fetch_leaves_what_arrived_and_ends_with_one(
     listed = {key: [f"{host.url}{name}", name, md5] for key, (_, name, md5) in _svhn().split_list.items()}
     monkeypatch.setattr(_svhn(), "split_list", listed)
     assert main(["fetch", "svhn"]) == 1
-    assert "svhn: test_32x32.mat could not be fetched: 127.0.0.1 answered 404" in capsys.readouterr().err
+    assert "svhn: test_32x32.mat could not be downloaded: 127.0.0.1 answered 404" in capsys.readouterr().err
     assert not svhn.is_available()
     host.files |= tiny["svhn"].files
     host.asked.clear()
