@@ -166,7 +166,7 @@ def test_a_host_that_says_nothing_is_given_up_after_a_while(tmp_path: Path, monk
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/data.bin", "data.bin", "http:///data.bin"])
 def test_only_web_addresses_with_a_host_are_fetched(url: str) -> None:
-    with pytest.raises(ValueError, match="https:// or http:// alone"):
+    with pytest.raises(ValueError, match="only from addresses that begin with https:// or http://"):
         RemoteFile("data.bin", (url,), MD5)
 
 

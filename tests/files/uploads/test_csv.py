@@ -149,12 +149,12 @@ def test_a_table_is_refused_with_the_line_and_the_column(refusal: Refuse, blob: 
 
 
 def test_too_many_classes_are_refused(refusal: Refuse) -> None:
-    lines = [f"{number},{-number},c{number}" for number in range(limits.CLASSES + 1)]
+    lines = [f"{number},{-number},c{number}" for number in range(limits.MAX_CLASSES + 1)]
     assert "line 1,001 begins class number 1,001" in refusal(text(lines), "mine.csv")
 
 
 def test_too_many_lines_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_reader, "ROWS", 11)
+    monkeypatch.setattr(csv_reader, "MAX_ROWS", 11)
     assert "more than 11 examples" in refusal(text(points()), "mine.csv")
 
 
@@ -163,10 +163,10 @@ def test_too_long_a_line_is_refused_before_it_is_read(refusal: Refuse) -> None:
 
 
 def test_too_many_pixels_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_dataset, "KEPT", 639)
+    monkeypatch.setattr(csv_dataset, "MAX_STORED_BYTES", 639)
     assert "give fewer lines" in refusal(text(rows(pixels(64))), "mine.csv")
 
 
 def test_too_large_a_file_is_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "UPLOAD", 50)
+    monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 50)
     assert "larger than" in refusal(text(points()), "mine.csv")

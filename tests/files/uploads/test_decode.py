@@ -99,7 +99,7 @@ def test_colours_are_kept_where_there_are_any_and_as_was_asked(home: Path) -> No
 
 
 def test_grey_weighs_the_colours_as_the_eye_does() -> None:
-    assert decode.in_grey(np.eye(3, dtype=np.uint8)[None] * 255).tolist() == [[76, 150, 29]]
+    assert decode.to_grey(np.eye(3, dtype=np.uint8)[None] * 255).tolist() == [[76, 150, 29]]
 
 
 def animation(kind: str) -> bytes:
@@ -134,5 +134,5 @@ def test_an_image_that_cannot_be_read_is_named(refusal: Refuse, blob: bytes, sai
 
 
 def test_all_images_together_have_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "DECODED", 1199)
+    monkeypatch.setattr(uploads, "MAX_DECODED_PIXELS", 1199)
     assert "pixels in all" in refusal(packed(folders()))

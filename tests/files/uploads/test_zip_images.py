@@ -127,7 +127,7 @@ def test_a_link_is_refused(refusal: Refuse) -> None:
 
 def test_an_encrypted_file_is_refused(refusal: Refuse) -> None:
     blob = bytearray(packed(folders()))
-    place = blob.index(zip_images.RECORD)
+    place = blob.index(zip_images.ENTRY_MAGIC)
     blob[place + 8] |= 1
     assert '"cat/0.png" is encrypted' in refusal(bytes(blob))
 
@@ -172,25 +172,25 @@ def test_a_bomb_is_refused_quickly_and_in_little_memory(refusal: Refuse) -> None
 def test_a_header_that_lies_about_sizes_deceives_nobody(refusal: Refuse) -> None:
     """The packed size in the table of contents is raised, so that the ratio seems harmless."""
     blob = bytearray(packed(folders() | {"cat/x.bmp": b"BM" + bytes(90_000_000)}))
-    place = blob.rindex(zip_images.RECORD)
+    place = blob.rindex(zip_images.ENTRY_MAGIC)
     struct.pack_into("<I", blob, place + 20, 80_000_000)
     said = refusal(bytes(blob))
     assert '"cat/x.bmp"' in said
 
 
 def test_all_files_together_have_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_images, "UNPACKED", 800)
+    monkeypatch.setattr(zip_images, "MAX_UNPACKED_BYTES", 800)
     assert "unpacks to more than" in refusal(packed(folders()))
 
 
 def test_one_file_has_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_images, "ENTRY", 100)
+    monkeypatch.setattr(zip_images, "MAX_ENTRY_BYTES", 100)
     assert '"cat/0.png" unpacks to more than' in refusal(packed(folders()))
 
 
 def test_too_many_files_are_refused_before_they_are_listed(refusal: Refuse) -> None:
-    record = zip_images.RECORD + bytes(42)
-    many = limits.FILES + 1
+    record = zip_images.ENTRY_MAGIC + bytes(42)
+    many = limits.MAX_ENTRIES + 1
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, many * len(record), 4, 0)
     assert "more than 200,000 files" in refusal(b"PK\3\4" + record * many + end)
 
@@ -198,7 +198,7 @@ def test_too_many_files_are_refused_before_they_are_listed(refusal: Refuse) -> N
 def test_too_large_a_result_is_refused_before_anything_is_unpacked(
     refusal: Refuse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "KEPT", 12 * 3 * 224 * 224 - 1)
+    monkeypatch.setattr(uploads, "MAX_STORED_BYTES", 12 * 3 * 224 * 224 - 1)
     assert "choose fewer pixels" in refusal(packed(folders()), pixels=224)
     assert uploads.add("mine.zip", packed(folders()), pixels=224, colour="grey").shape == (1, 224, 224)
 
@@ -287,5 +287,5 @@ def test_names_are_normalised_and_numbers_are_sorted_as_numbers(home: Path) -> N
 
 
 def test_too_many_classes_are_refused(refusal: Refuse) -> None:
-    files = {f"{number}/0.png": b"" for number in range(limits.CLASSES + 1)}
+    files = {f"{number}/0.png": b"" for number in range(limits.MAX_CLASSES + 1)}
     assert "at most 1,000 classes" in refusal(packed(files))
