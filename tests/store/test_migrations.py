@@ -12,7 +12,7 @@ from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs.manager import RunManager
 from kd_core.store import database
-from kd_core.store.database import MIGRATIONS
+from kd_core.store.database import MIGRATIONS, migrate
 from kd_core.store.step_codec import encode_steps
 from kd_core.store.store import Store
 from kd_core.training.loop import Trainer
@@ -25,9 +25,7 @@ def as_then(path: Path, version: int, config: RunConfig, said: list[Event]) -> N
     """A database as that version wrote it: one run that was interrupted after everything it had ``said``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        for script in MIGRATIONS[:version]:
-            db.executescript(script)
-        db.execute(f"PRAGMA user_version = {version}")
+        migrate(db, 0, version)
         db.execute(
             "INSERT INTO runs (id, created, config, family, seed, state) VALUES ('old', 1, ?, 'f', 0, 'training')",
             (config.to_json(),),
@@ -78,7 +76,8 @@ def test_a_migration_that_breaks_off_leaves_the_database_as_it_was(
 ) -> None:
     path = tmp_path / "distillery.sqlite"
     as_then(path, version, small, [])
-    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS[:-1], MIGRATIONS[-1] + "; CREATE TABLE runs (id TEXT)"))
+    last = (*MIGRATIONS[-1], "CREATE TABLE runs (id TEXT)")
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS[:-1], last))
     with pytest.raises(sqlite3.OperationalError, match="already exists"):
         Store(path)
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import pytest
 from kd_core import datasets
 from kd_core.base.events import Adjusted, Validated, from_json, to_json
 from kd_core.config.run import RunConfig
-from kd_core.store.database import MIGRATIONS
+from kd_core.store.database import MIGRATIONS, migrate
 from kd_core.store.store import Store, family_of
 from kd_core.training.loop import Trainer
 
@@ -104,9 +104,7 @@ def test_a_database_of_an_earlier_schema_opens_with_everything_in_it(tmp_path: P
     path = tmp_path / "earlier.sqlite"
     said = list(Trainer(small))[:5]
     with sqlite3.connect(path) as db:
-        for statement in MIGRATIONS[0].split(";"):
-            db.execute(statement)
-        db.execute("PRAGMA user_version = 1")
+        migrate(db, 0, 1)
         db.execute(
             "INSERT INTO runs (id, created, config, family, seed, state) VALUES ('old', 1, ?, 'f', 0, 'completed')",
             (small.to_json(),),
