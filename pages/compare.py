@@ -27,7 +27,7 @@ if not view.runs:  # the address names them from now on, so that it says the sam
     url_state.update_url(runs=",".join(run_table.default_runs(ledger, view.search)) or url_state.NO_RUNS)
     view = view.with_values(runs=st.query_params["runs"])
 asked = view.chosen
-found = ledger.named(asked[: url_state.MAX_RUNS])
+found = ledger.by_ids(asked[: url_state.MAX_RUNS])
 rows = {each: row for each, row in found.items() if row.available_config}
 called = run_table.letters(list(found))
 

@@ -10,7 +10,7 @@ import math
 from torch import Tensor
 from torch.nn import functional as F
 
-LARGEST_LOGIT = 1e30
+LARGEST = 1e30  # logit
 BINS = 15  # of confidence
 
 
@@ -80,7 +80,7 @@ def compute_metrics(
 
     The agreement is among them where there is a teacher, and the recall of the class ``omitted`` in training.
     """
-    logits = logits.nan_to_num(0.0, LARGEST_LOGIT, -LARGEST_LOGIT)  # a network that overflowed
+    logits = logits.nan_to_num(0.0, LARGEST, -LARGEST)  # a network that overflowed
     metrics = {
         "accuracy": accuracy(logits, labels),
         "loss": nll(logits, labels),

@@ -158,14 +158,14 @@ def test_a_large_split_is_thinned_out_evenly(runs: RunManager) -> None:
     ("last", "size"), [(1, 10), (6, 10), (200, 19_240), (200, 5_000_000), (200, 40_000_000), (200, 90_000_000)]
 )
 def test_the_first_and_the_last_look_are_kept_and_the_others_as_far_as_there_is_room(last: int, size: int) -> None:
-    looks = weight_snapshots.kept_looks(last, size)
+    looks = weight_snapshots.kept_evaluations(last, size)
     assert len(looks) * size <= weight_snapshots.MAX_PHASE_BYTES
     assert last in looks or size > weight_snapshots.MAX_PHASE_BYTES
     assert 0 in looks or 2 * size > weight_snapshots.MAX_PHASE_BYTES
 
 
 def test_small_networks_are_kept_eight_times_per_doubling() -> None:
-    looks = sorted(weight_snapshots.kept_looks(200, 1000))
+    looks = sorted(weight_snapshots.kept_evaluations(200, 1000))
     for start in (8, 16, 32, 64):
         assert len([look for look in looks if start <= look < 2 * start]) == 8
 

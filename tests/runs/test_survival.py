@@ -28,7 +28,7 @@ With = Callable[..., RunConfig]
 
 @pytest.fixture(autouse=True)
 def impatient(often: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "PATIENCE", 0.5)
+    monkeypatch.setattr(database, "TIMEOUT", 0.5)
 
 
 @pytest.fixture

@@ -32,7 +32,11 @@ def test_rows_without_files_and_files_without_rows_are_found_and_named(
     with caplog.at_level(logging.WARNING):
         found = check_integrity(folder, Store(folder / "distillery.sqlite"))
     assert set(found.interrupted) == {"interrupted here", "interrupted gone"}
-    assert (found.lost, found.bare, found.orphans) == (("stopped gone",), ("completed gone",), ("stray",))
+    assert (found.stopped_without_checkpoint, found.completed_without_checkpoint, found.orphans) == (
+        ("stopped gone",),
+        ("completed gone",),
+        ("stray",),
+    )
     assert "files of run stray, which no stored run knows of" in caplog.text
     assert len(found.sentences) == 3
     assert (folder / "runs" / "stray" / "checkpoint.safetensors").exists()

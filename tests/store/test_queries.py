@@ -73,8 +73,8 @@ def test_each_filter_knows_its_values_and_how_many_runs_have_them(store: Store) 
 
 
 def test_runs_are_found_by_name_in_the_order_of_the_link(store: Store) -> None:
-    assert list(RunQueries(store).named(["c", "gone", "a"])) == ["c", "a"]
-    assert RunQueries(store).named([]) == {}
+    assert list(RunQueries(store).by_ids(["c", "gone", "a"])) == ["c", "a"]
+    assert RunQueries(store).by_ids([]) == {}
 
 
 def test_reading_writes_nothing_and_loads_no_data(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_reading_writes_nothing_and_loads_no_data(store: Store, monkeypatch: pyt
     (row,) = ledger.page(Search("hard"), 0, 5)
     assert row.available_config.method.name == "hard_labels"
     with pytest.raises(Exception, match="readonly"):
-        ledger._all("DELETE FROM runs", ())
+        ledger._fetch("DELETE FROM runs", ())
 
 
 def test_runs_are_found_by_what_people_say_of_them_in_any_case(store: Store) -> None:

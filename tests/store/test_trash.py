@@ -53,7 +53,7 @@ def test_what_is_deleted_is_nowhere_and_undone_is_as_it_was(store: Store, small:
     assert [run.id for run in store.siblings(family_of(small))] == []  # b was changed by hand
     assert [run.id for run in ledger.page(Search(), 0, 9)] == ["b"]
     assert ledger.count() == sum(ledger.choices()["state"].values()) == 1
-    assert list(ledger.named(["a", "b", "s0"])) == ["b"]
+    assert list(ledger.by_ids(["a", "b", "s0"])) == ["b"]
     assert [(one.id, one.count) for one in trash.all()] == [("s", 2), ("a", 1)]
     trash.restore("s0")
     trash.restore("a")

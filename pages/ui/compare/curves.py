@@ -112,7 +112,7 @@ def follow(ledger: RunQueries, rows: dict[str, Run], called: dict[str, str]) -> 
 
 
 def _follow(ledger: RunQueries, rows: dict[str, Run], called: dict[str, str]) -> None:
-    now = ledger.named(list(rows))
+    now = ledger.by_ids(list(rows))
     if [row.state for row in now.values()] != [row.state for row in rows.values()]:
         st.rerun()
     curves(ledger, rows, called, current(is_quiet=True))

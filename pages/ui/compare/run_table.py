@@ -13,7 +13,7 @@ import streamlit as st
 from kd_core.base.registry import plugins
 from kd_core.runs import manager
 from kd_core.store.annotations import tag_key
-from kd_core.store.queries import NAMED, UP, RunQueries, Search
+from kd_core.store.queries import PLUGIN_GROUPS, RunQueries, Search
 from kd_core.store.queries import ORDERS as ORDERED
 from kd_core.store.store import Run
 from pages.ui.compare.url_state import DEFAULT_COUNT, MAX_RUNS, CompareOptions, bind, compare, update_url
@@ -199,7 +199,7 @@ def _line(row: Run, letter: str) -> dict[str, Any]:
 def _option(facet: str, value: str, known: dict[str, int]) -> str:
     if not value:
         return "All"
-    cls = plugins(NAMED[facet]).get(value) if facet in NAMED else None
+    cls = plugins(PLUGIN_GROUPS[facet]).get(value) if facet in PLUGIN_GROUPS else None
     return f"{cls.title if cls else value} ({known.get(value, 0):,})"
 
 
@@ -216,7 +216,7 @@ def _columns(view: CompareOptions) -> dict[str, Any]:
         "gain": number(format="%+.1f", help="Points above the baseline."),
     }
     what, way = ORDERED[view.order]
-    arrow = "↑" if (way == UP) != view.reverse else "↓"
+    arrow = "↑" if (way == "ASC") != view.reverse else "↓"
     for name, order in COLUMNS.items():
         if ORDERED[order][0] == what:
             looks[name] = {**looks.get(name, of.Column()), "label": f"{name} {arrow}"}
