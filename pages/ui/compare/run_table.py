@@ -13,8 +13,8 @@ import streamlit as st
 from kd_core.base.registry import plugins
 from kd_core.runs import manager
 from kd_core.store.annotations import tag_key
-from kd_core.store.queries import PLUGIN_GROUPS, RunQueries, Search
 from kd_core.store.queries import ORDERS as ORDERED
+from kd_core.store.queries import PLUGIN_GROUPS, RunQueries, Search
 from kd_core.store.store import Run
 from pages.ui.compare.url_state import DEFAULT_COUNT, MAX_RUNS, CompareOptions, bind, compare, update_url
 from pages.ui.run import trash
