@@ -28,7 +28,7 @@ if not options.runs:  # written into the URL, so that the link shows the same ru
     update_url(runs=",".join(run_table.default_runs(queries, options.search)) or NO_RUNS)
     options = options.with_values(runs=st.query_params["runs"])
 ids = options.run_ids[:MAX_RUNS]
-stored = queries.named(ids)
+stored = queries.by_ids(ids)
 readable = {run: row for run, row in stored.items() if row.available_config}
 letters = run_table.letters_of(list(stored))
 

@@ -78,7 +78,7 @@ def read_curves(ledger: RunQueries, run: str) -> dict[tuple[str, str], Curve]:
     found: dict[tuple[str, str], Curve] = {}
     groups = _groups(prepared)
     waiting: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
-    for _, at, kind, body, count in ledger.rows(run, ("validated", "steps", "step")):
+    for _, at, kind, body, count in ledger.event_rows(run, ("validated", "steps", "step")):
         if kind == "validated":
             event = from_json(str(body))
             assert isinstance(event, Validated)

@@ -1,0 +1,1 @@
+"""Basic parts without dependencies of their own: options, events, metrics, random streams, devices, paths, errors."""

@@ -1,4 +1,4 @@
-"""Where to train: the graphics cards that torch can use, else the processor."""
+"""Available devices, resolution of "auto", and free memory."""
 
 from __future__ import annotations
 
@@ -16,69 +16,74 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Device:
-    """One that torch can use here. ``free`` and ``memory`` in bytes, 0 where nobody says."""
+    """Device that torch can use on this machine."""
 
     name: str  # as torch writes it: "cuda:0"
     title: str
-    free: int = 0
-    memory: int = 0
+    free: int = 0  # bytes; 0 where the system does not report it
+    memory: int = 0  # bytes in all; 0 likewise
 
     def memory_in_words(self) -> str:
-        """As "130.1 of 139.8 GiB free"."""
+        """Return the free memory as text, for example "130.1 of 139.8 GiB free"."""
         return f"{self.free / 2**30:.1f} of {self.memory / 2**30:.1f} GiB free"
 
 
 def list_devices() -> list[Device]:
-    """Every device, the fastest kind first."""
-    found = []
+    """Return every device with its memory, GPUs first."""
+    devices = []
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
             free, memory = torch.cuda.mem_get_info(number)
-            found.append(Device(f"cuda:{number}", torch.cuda.get_device_name(number), free, memory))
+            devices.append(Device(f"cuda:{number}", torch.cuda.get_device_name(number), free, memory))
     if torch.mps.is_available():
         memory = int(torch.mps.recommended_max_memory())
-        found.append(Device("mps", "Apple GPU", memory - int(torch.mps.driver_allocated_memory()), memory))
-    return [*found, _processor()]
+        devices.append(Device("mps", "Apple GPU", memory - int(torch.mps.driver_allocated_memory()), memory))
+    return [*devices, _cpu()]
 
 
 def device_names() -> list[str]:
-    """Of the devices that a run may be given."""
-    cards = [f"cuda:{number}" for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
-    return [*cards, *(["mps"] if torch.mps.is_available() else []), CPU]
+    """Return the names of the devices that a run may use, GPUs first."""
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
+    return [*gpus, *(["mps"] if torch.mps.is_available() else []), CPU]
 
 
 def device_error(name: str, offered: Sequence[str] | None = None) -> str:
-    """Why no run can be trained there, as a sentence; empty if one can. ``offered``: by default all
-    :func:`device_names`."""
+    """Return why no run can be trained on the device ``name``, as a sentence; "" if one can.
+
+    Args:
+        name: A device, or "auto".
+        offered: The devices to choose from; all :func:`device_names` by default.
+    """
     allowed = (AUTO, *(device_names() if offered is None else offered))
     return "" if name in allowed else f"device = {name}: this machine offers {', '.join(allowed)}."
 
 
 def default_devices() -> list[str]:
-    """The devices that take runs which leave the choice open; DISTILLERY_DEVICE in the environment overrules it.
+    """Return the devices for runs with "auto": all GPUs, else the CPU, unless DISTILLERY_DEVICE names one.
 
-    Raises ValueError for a device that this machine or this torch does not have.
+    Raises:
+        ValueError: DISTILLERY_DEVICE is not a device of this machine.
     """
-    wanted = os.environ.get("DISTILLERY_DEVICE", "").strip()
-    wanted = "cuda:0" if wanted == "cuda" else wanted
-    if wanted and wanted not in device_names():
-        raise ValueError(f"DISTILLERY_DEVICE = {wanted}: this machine offers {', '.join(device_names())}.")
-    if wanted:
-        return [wanted]
-    return [name for name in device_names() if name != CPU] or [CPU]
+    name = os.environ.get("DISTILLERY_DEVICE", "").strip()
+    name = "cuda:0" if name == "cuda" else name
+    if name and name not in device_names():
+        raise ValueError(f"DISTILLERY_DEVICE = {name}: this machine offers {', '.join(device_names())}.")
+    if name:
+        return [name]
+    return [gpu for gpu in device_names() if gpu != CPU] or [CPU]
 
 
 def resolve(name: str) -> str:
-    """A device for a run that asks for ``name``. Raises ValueError."""
+    """Return the device for a run with the setting ``name``. Raises ValueError if this machine does not have it."""
     if name == AUTO:
         return default_devices()[0]
-    if said := device_error(name):
-        raise ValueError(said)
+    if error := device_error(name):
+        raise ValueError(error)
     return name
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes that are free there; infinite for the processor, where the data are in any case."""
+    """Return the free memory of a GPU in bytes; infinite for the CPU, which holds the data in any case."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":
@@ -86,25 +91,25 @@ def free_memory(device: torch.device) -> float:
     return float("inf")
 
 
-def _processor() -> Device:
+def _cpu() -> Device:
     try:
         page, free, all_pages = (os.sysconf(key) for key in ("SC_PAGE_SIZE", "SC_AVPHYS_PAGES", "SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):
-        page = free = all_pages = 0  # not every system says
+        page = free = all_pages = 0  # not every system reports them
     return Device(CPU, f"processor, {platform.machine()}", page * free, page * all_pages)
 
 
-WORTH = 200e6  # operations from which on a second thread saves time
+MULTITHREADING_FLOPS = 200e6  # from which on a second thread saves time
 
 
 @contextmanager
 def limit_threads(work: float = 0.0) -> Iterator[None]:
-    """As many threads as ``work``, in floating-point operations of one forward pass, is worth.
+    """Use one thread of torch if ``work``, the FLOPs of one forward pass, is too small for several.
 
-    Small networks train fastest on one thread, and do not collapse beside a busy neighbour.
+    Small networks train fastest on one thread, and are not slowed down as much by other busy processes.
     """
     before = torch.get_num_threads()
-    if work < WORTH:
+    if work < MULTITHREADING_FLOPS:
         torch.set_num_threads(1)  # holds for the calling thread alone
     try:
         yield

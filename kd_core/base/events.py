@@ -1,8 +1,8 @@
-"""What the engine says while it works: frozen dataclasses of plain numbers, in the order they happened.
+"""Event dataclasses yielded by the training loop, and their JSON form.
 
 Events carry no clock time, no path and no device, so that the same configuration gives the same events, number for
-number. Whoever stores them adds the time. Accuracies, agreements and calibration errors are shares in [0, 1]; losses
-and entropies are in nats. A *role* is the name of a network in the run: "teacher", "student", "baseline".
+number. The store adds the time. Accuracies, agreements and calibration errors are fractions in [0, 1]; losses and
+entropies are in nats. A *role* is the name of a network in the run: "teacher", "student", "baseline".
 
 A run is a sequence of phases ("teacher", then "students"). Steps and epochs count from 1 inside their phase;
 epoch 0 is the state before the first step.
@@ -17,29 +17,30 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """Base of all events. ``kind`` is the class's name in lower case, as stored and printed."""
+    """Base class of all events."""
 
     @property
     def kind(self) -> str:
+        """The class name in lower case, as stored and printed."""
         return type(self).__name__.lower()
 
 
 @dataclass(frozen=True)
 class Network:
-    """One network of a run: its size and the data that it will see."""
+    """Size, cost and training data of one network of a run."""
 
     role: str
     model: str  # the model's title with its options, for example "MLP 64"
     parameters: int
     flops: int  # forward pass of one example
     size: int  # bytes of the float32 weights
-    saw: str  # one clause: "50 labelled images, 20 % of the labels wrong"
-    kind: str = ""  # "teacher", "student" or "baseline"; by its role where it is empty
+    saw: str  # its training data as one clause: "50 labelled images, 20 % of the labels wrong"
+    kind: str = ""  # "teacher", "student" or "baseline"; the role where it is empty
 
 
 @dataclass(frozen=True)
 class PhaseInfo:
-    """One stretch of training: these roles learn at the same time, batch by batch."""
+    """One phase of training, in which these roles are trained side by side on the same batches."""
 
     name: str
     roles: list[str]
@@ -49,41 +50,41 @@ class PhaseInfo:
 
 @dataclass(frozen=True)
 class Prepared(Event):
-    """The data and the networks are ready; nothing has been learned yet."""
+    """Data and networks before the first step of training."""
 
     classes: list[str]
-    splits: dict[str, int]  # examples per split, as the data set gives them
+    splits: dict[str, int]  # examples per split of the data set
     networks: list[Network]
     phases: list[PhaseInfo]
 
 
 @dataclass(frozen=True)
 class Step(Event):
-    """One optimiser update of every learning role. ``parts[role][name]`` is [raw, weighted] in nats."""
+    """One optimiser update of every role of the phase."""
 
     phase: str
     step: int
     epoch: int
-    parts: dict[str, dict[str, list[float]]]
-    loss: dict[str, float]  # the sum of the weighted parts: what was minimised
+    parts: dict[str, dict[str, list[float]]]  # by role and name of the part: [raw, weighted], in nats
+    loss: dict[str, float]  # sum of the weighted parts, which the optimiser minimises
     learning_rate: float
 
 
 @dataclass(frozen=True)
 class Validated(Event):
-    """Every learning role on the validation split, after an epoch (and once before the first step)."""
+    """Evaluation of every role of the phase on the validation set, after an epoch and once before the first step."""
 
     phase: str
     step: int
     epoch: int
     accuracy: dict[str, float]
     loss: dict[str, float]  # cross-entropy with the true labels
-    agreement: dict[str, float]  # with the teacher; absent in a phase without one
+    agreement: dict[str, float]  # with the teacher; empty in a phase without one
 
 
 @dataclass(frozen=True)
 class Pinned(Event):
-    """The validation examples whose logits are followed: positions in the split and their true classes."""
+    """Validation examples whose logits are recorded, as positions in the split with their true classes."""
 
     indices: list[int]
     labels: list[int]
@@ -91,12 +92,12 @@ class Pinned(Event):
 
 @dataclass(frozen=True)
 class Probed(Event):
-    """Logits of the pinned examples, ``logits[role]`` of shape (pinned, classes)."""
+    """Logits of the pinned examples."""
 
     phase: str
     step: int
     epoch: int
-    logits: dict[str, list[list[float]]]
+    logits: dict[str, list[list[float]]]  # by role: (pinned examples, classes)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Surface(Event):
 
 @dataclass(frozen=True)
 class Adjusted(Event):
-    """A live control was changed by hand before step ``step + 1`` of the phase."""
+    """Change of an option by hand before step ``step + 1`` of the phase."""
 
     phase: str
     step: int
@@ -128,37 +129,37 @@ class Adjusted(Event):
 
 @dataclass(frozen=True)
 class Switched(Event):
-    """From step ``step + 1`` of the phase on steps are computed another way: "compiled", or "eager" again."""
+    """Switch to another implementation of the training step from step ``step + 1`` of the phase on."""
 
     phase: str
     step: int
-    path: str
+    path: str  # "compiled" or "eager"
 
 
 @dataclass(frozen=True)
 class Restored(Event):
-    """At the end of a phase these roles went back to the weights of their best ``epochs``; a look at them follows."""
+    """Return to the best weights of some roles at the end of a phase; their evaluation follows."""
 
     phase: str
     step: int
-    epochs: dict[str, int]
+    epochs: dict[str, int]  # by role: the epoch of its best weights
 
 
 @dataclass(frozen=True)
 class Failed(Event):
-    """A loss stopped being finite, or the device had too little memory. The weights before this step are kept."""
+    """Failure of a step by a loss that is not finite or by too little memory; the weights before it are kept."""
 
     phase: str
     step: int
     role: str
     part: str
     message: str
-    batch_size: int = 0  # that would have fitted, where the device was too small; else 0
+    batch_size: int = 0  # one that fits into the memory of the device, where that was too small; else 0
 
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The end of every run, stopped and failed ones included. The test split was touched here, once."""
+    """End of a run, also of a stopped or failed one, with the only evaluation on the test set."""
 
     outcome: str  # "completed", "stopped" or "failed"
     phase: str
@@ -168,23 +169,22 @@ class Finished(Event):
 
 
 EVENT_CLASSES: dict[str, type[Event]] = {
-    kind.__name__.lower(): kind
-    for kind in (Prepared, Step, Validated, Pinned, Probed, Surface, Adjusted, Switched, Restored, Failed, Finished)
+    cls.__name__.lower(): cls
+    for cls in (Prepared, Step, Validated, Pinned, Probed, Surface, Adjusted, Switched, Restored, Failed, Finished)
 }
 
-FIELD_NAMES = {name: frozenset(field.name for field in fields(kind)) for name, kind in EVENT_CLASSES.items()}
-
+FIELD_NAMES = {kind: frozenset(field.name for field in fields(cls)) for kind, cls in EVENT_CLASSES.items()}
 
 _JSON = json.JSONEncoder(default=vars, allow_nan=False, separators=(",", ":"))
 
 
 def to_json(event: Event) -> str:
-    """One line of strict JSON, the kind first. Raises ValueError for a number that is not finite."""
+    """Return an event as one line of strict JSON, the kind first. Raises ValueError for a number that is not finite."""
     return _JSON.encode({"event": event.kind, **vars(event)})
 
 
 def from_json(text: str) -> Event:
-    """The event that :func:`to_json` wrote. Raises ValueError for an unknown kind."""
+    """Return the event that :func:`to_json` wrote. Raises ValueError for an unknown kind."""
     body: dict[str, Any] = json.loads(text)
     kind = body.pop("event", None)
     if kind not in EVENT_CLASSES:
@@ -192,6 +192,5 @@ def from_json(text: str) -> Event:
     if kind == "prepared":
         body["networks"] = [Network(**network) for network in body["networks"]]
         body["phases"] = [PhaseInfo(**phase) for phase in body["phases"]]
-    known = FIELD_NAMES[kind]
-    # A newer version may have said more than this one knows; the rest is still true.
-    return EVENT_CLASSES[kind](**{name: value for name, value in body.items() if name in known})
+    # A newer version may have added fields; those that this version has keep their meaning.
+    return EVENT_CLASSES[kind](**{name: value for name, value in body.items() if name in FIELD_NAMES[kind]})

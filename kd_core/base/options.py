@@ -1,4 +1,4 @@
-"""A dataclass field that knows its default, its range and one sentence of help, and validates itself.
+"""Dataclass fields with default, range and help text, their validation and their text form.
 
 Forms, JSON, the URL, the command line and the documentation are all derived from these declarations:
 
@@ -15,28 +15,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-LARGEST_LOGIT = 1e6  # divided by a low temperature it is still far from overflowing
+LARGEST_LOGIT = 1e6  # far from overflow, even when divided by a low temperature
 
-Chosen = TypeVar("Chosen", bound="Options")
+AnyOptions = TypeVar("AnyOptions", bound="Options")
 
 
 @dataclass(frozen=True)
 class Option:
-    """What a form, a parser or a page of documentation needs to know about one field."""
+    """Declaration of one field for forms, parsers and documentation."""
 
     kind: str  # "number", "whole", "widths", "choice", "switch", "class", "text" or "logits"
-    help: str
+    help: str  # one sentence
     low: float = -math.inf
     high: float = math.inf
     step: float = 1.0
     choices: tuple[str, ...] = ()
-    label: str = ""  # on screen; the field's name in words if empty
-    ends: tuple[str, str] = ("", "")  # what the two ends of the slider mean
+    label: str = ""  # on screen; made from the field's name if empty
+    ends: tuple[str, str] = ("", "")  # labels of the two ends of the slider
     live: bool = False  # may be changed while a run trains
-    log: bool = False  # a slider is easier to use in powers
+    log: bool = False  # the slider is logarithmic
 
     def allowed(self) -> str:
-        """The allowed values in words, the end of every error message."""
+        """Return the allowed values in words, as the end of an error message."""
         if self.kind == "choice":
             return "choose one of " + ", ".join(self.choices)
         if self.kind == "switch":
@@ -54,24 +54,28 @@ class Option:
         return f"choose {noun} from {self.low:.10g} to {self.high:.10g}"
 
     def check(self, name: str, value: Any) -> Any:
-        """``value`` in its canonical type. Raises ValueError with the name, the value and the allowed range."""
+        """Return ``value`` in its canonical type.
+
+        Raises:
+            ValueError: The value is not allowed; the message has the name, the value and the allowed range.
+        """
         try:
             return _CHECKS[self.kind](self, value)
         except (TypeError, ValueError, OverflowError):
-            shown = f'"{shorten(value)}"' if isinstance(value, str) else f"{value}"
-            raise ValueError(f"{name} = {shown}: {self.allowed()}.") from None
+            text = f'"{shorten(value)}"' if isinstance(value, str) else f"{value}"
+            raise ValueError(f"{name} = {text}: {self.allowed()}.") from None
 
 
 def _number(option: Option, value: Any) -> float:
     if isinstance(value, bool):
         raise TypeError
-    return _inside(option, float(value))
+    return _in_range(option, float(value))
 
 
 def _whole(option: Option, value: Any) -> int:
     if isinstance(value, bool) or float(value) != int(float(value)):
         raise TypeError
-    return int(_inside(option, int(float(value))))
+    return int(_in_range(option, int(float(value))))
 
 
 def _widths(option: Option, value: Any) -> tuple[int, ...]:
@@ -109,17 +113,16 @@ def _text(option: Option, value: Any) -> str:
 def _logits(option: Option, value: Any) -> tuple[float, ...]:
     if isinstance(value, str):
         words = value.replace("−", "-").split()
-        if len(words) > 1 and any("," in word.strip(",") for word in words):  # 1,5 2,5: a comma for the decimal point?
+        if len(words) > 1 and any("," in word.strip(",") for word in words):  # "1,5 2,5": decimal commas
             raise ValueError
         value = " ".join(words).replace(",", " ").split()
-    items = list(value)
-    numbers = tuple(float(item) for item in items)
+    numbers = tuple(float(item) for item in value)
     if not option.low <= len(numbers) <= option.high or not all(abs(number) <= LARGEST_LOGIT for number in numbers):
         raise ValueError
     return numbers
 
 
-def _inside(option: Option, number: float) -> float:
+def _in_range(option: Option, number: float) -> float:
     if not option.low <= number <= option.high or not math.isfinite(number):
         raise ValueError
     return number
@@ -142,85 +145,84 @@ def _field(default: Any, option: Option) -> Any:
 
 
 def number(default: float, low: float, high: float, help: str, **more: Any) -> Any:
-    """A real number between ``low`` and ``high``, both allowed."""
+    """Declare a real number from ``low`` to ``high``."""
     return _field(default, Option("number", help, low, high, **more))
 
 
 def integer(default: int, low: int, high: int, help: str, **more: Any) -> Any:
-    """A whole number between ``low`` and ``high``, both allowed."""
+    """Declare an integer from ``low`` to ``high``."""
     return _field(default, Option("whole", help, low, high, **more))
 
 
 def widths(default: tuple[int, ...], low: int, high: int, help: str, **more: Any) -> Any:
-    """One to eight whole numbers, as text joined by a dash: "128-64"."""
+    """Declare one to eight integers from ``low`` to ``high``, as text joined by dashes ("128-64")."""
     return _field(default, Option("widths", help, low, high, **more))
 
 
 def choice(default: str, choices: tuple[str, ...], help: str, **more: Any) -> Any:
-    """One of ``choices``."""
+    """Declare one of ``choices``."""
     return _field(default, Option("choice", help, choices=choices, **more))
 
 
 def boolean(default: bool, help: str, **more: Any) -> Any:
-    """Yes or no."""
+    """Declare a boolean."""
     return _field(default, Option("switch", help, **more))
 
 
 def class_name(default: str, help: str, **more: Any) -> Any:
-    """The name of one class of the data set, or "none"; the configuration checks that the class exists."""
+    """Declare the name of one class of the data set, or "none"; the configuration checks that the class exists."""
     return _field(default, Option("class", help, **more))
 
 
 def text(default: str, longest: int, help: str, **more: Any) -> Any:
-    """Any text of at most ``longest`` characters."""
+    """Declare a text of at most ``longest`` characters."""
     return _field(default, Option("text", help, 0, longest, **more))
 
 
 def logits(default: tuple[float, ...], fewest: int, most: int, help: str, **more: Any) -> Any:
-    """Real numbers without bounds, as text joined by commas or spaces: "5.1, -2"."""
+    """Declare ``fewest`` to ``most`` real numbers, as text joined by commas or spaces ("5.1, -2")."""
     return _field(default, Option("logits", help, fewest, most, **more))
 
 
 class Options:
-    """Base of frozen dataclasses made of option fields. Creating one checks every value (ValueError)."""
+    """Base class of frozen dataclasses made of option fields. Creating one checks every value (ValueError)."""
 
     def __post_init__(self) -> None:
         for name, option in options_of(type(self)).items():
             object.__setattr__(self, name, option.check(name, getattr(self, name)))
 
     def with_values(self, **changes: Any) -> Self:
-        """The same with some options changed. Raises ValueError."""
+        """Return a copy with some options changed. Raises ValueError."""
         return type(self)(**(self.values() | changes))
 
     def values(self) -> dict[str, Any]:
-        """Names and values of the options, ready for JSON and for the constructor."""
+        """Return names and values of the options, ready for JSON and for the constructor."""
         return {
             name: list(value) if isinstance(value := getattr(self, name), tuple) else value
             for name in options_of(type(self))
         }
 
 
-_declared: dict[type[Any], dict[str, Option]] = {}
+_options: dict[type[Any], dict[str, Option]] = {}
 
 
 def options_of(cls: type[Any]) -> dict[str, Option]:
-    """The declared options of a class, in order."""
-    found = _declared.get(cls)  # a form asks six hundred times each time it is drawn
-    if found is None:
-        found = {f.name: f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
-        _declared[cls] = found
-    return dict(found)
+    """Return the declared options of a class, in order."""
+    if cls not in _options:  # a form asks six hundred times each time it is drawn
+        _options[cls] = {f.name: f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
+    return dict(_options[cls])
 
 
 def option_label(name: str, option: Option, owner: str = "") -> str:
-    """The option's name as a reader sees it; ``owner`` says whose it is, where several have one of that name."""
+    """Return the option's name on the screen, with ``owner`` ("Teacher") before it unless it begins with that."""
     label = option.label or name.replace("_", " ").capitalize()
-    is_told = not owner or label.startswith(owner[:4])
-    return label if is_told else f"{owner} {label[0].lower()}{label[1:]}"
+    if not owner or label.startswith(owner[:4]):
+        return label
+    return f"{owner} {label[0].lower()}{label[1:]}"
 
 
 def as_text(value: Any) -> str:
-    """The short text form used in the URL and on the command line; :meth:`Option.check` reads it back."""
+    """Return the text form used in the URL and on the command line, which :meth:`Option.check` reads back."""
     if isinstance(value, list | tuple) and any(isinstance(item, float) for item in value):
         return ", ".join(f"{item:.10g}" for item in value)
     if isinstance(value, list | tuple):
@@ -231,12 +233,14 @@ def as_text(value: Any) -> str:
 
 
 def shorten(text: str, most: int = 60) -> str:
-    """A text that somebody typed, fit for a sentence."""
+    """Return a user's text cut to ``most`` characters, to be quoted in a sentence."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def parse_options(cls: type[Chosen], texts: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
-    """Checked values for ``cls`` from entries named ``prefix + field``, and one sentence per refused entry."""
+def parse_options(
+    cls: type[AnyOptions], texts: Mapping[str, Any], prefix: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """Return checked values for ``cls`` from entries named ``prefix + field``, and a sentence for each refused one."""
     values, errors = {}, []
     for name, option in options_of(cls).items():
         if prefix + name in texts:

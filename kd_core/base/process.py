@@ -1,4 +1,4 @@
-"""What a process does with the memory that its tensors give back."""
+"""Process settings for memory, thread switching and exit."""
 
 from __future__ import annotations
 
@@ -14,56 +14,58 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
-LARGEST = 1 << 30  # bytes
+LARGEST_THRESHOLD = 1 << 30  # bytes
 
 
 def keep_freed_memory() -> bool:
-    """Lets the allocator of glibc keep what is freed instead of asking the system anew at every step, for hundreds of
-    thousands of pages. False where the allocator is another one, which decides for itself.
+    """Let glibc's malloc keep freed memory in the process; return False where another allocator is used.
+
+    By default each training step gives its memory back and asks for it again, hundreds of thousands of pages.
     """
     with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        return bool(libc.mallopt(MMAP_THRESHOLD, LARGEST) and libc.mallopt(TRIM_THRESHOLD, 2 * LARGEST - 1))
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        return bool(mallopt(MMAP_THRESHOLD, LARGEST_THRESHOLD) and mallopt(TRIM_THRESHOLD, 2 * LARGEST_THRESHOLD - 1))
     return False
 
 
-# Python lets a busy thread keep the interpreter for 5 ms; at 0.5 ms the screen answers while small networks train.
+# By default a busy thread keeps the interpreter for 5 ms; at 0.5 ms the screen answers while small networks train.
 SWITCH_SECONDS = 0.0005
 
 _lock = threading.Lock()
-_busy = 0  # threads that train
-_usual = 0.0  # seconds, before the first of them began
+_training_threads = 0
+_default_interval = 0.0  # seconds, before the first of them began
 
 
 @contextmanager
 def short_switch_interval() -> Iterator[None]:
-    """For a thread that trains. What was usual comes back when the last of them is done, in whatever order they end."""
-    global _busy, _usual
+    """Shorten Python's switch interval until the last training thread leaves this context."""
+    global _training_threads, _default_interval
     with _lock:
-        if not _busy:
-            _usual = sys.getswitchinterval()
+        if not _training_threads:
+            _default_interval = sys.getswitchinterval()
             sys.setswitchinterval(SWITCH_SECONDS)
-        _busy += 1
+        _training_threads += 1
     try:
         yield
     finally:
         with _lock:
-            _busy -= 1
-            if not _busy:
-                sys.setswitchinterval(_usual)
+            _training_threads -= 1
+            if not _training_threads:
+                sys.setswitchinterval(_default_interval)
 
 
 @functools.cache
 def exit_without_joining() -> None:
-    """For a server, before anything else registers with ``atexit``: when all that did is done, the process ends.
+    """Make the process exit without waiting for background threads.
 
-    Threads in the background cannot be told to end while torch compiles, some ten seconds, and Python lets none of them
-    back in: the C++ under them then aborts the process, with an exit status as if something had been lost.
+    Call it before anything else registers with ``atexit``, whose functions run in reverse order. A thread in which
+    torch compiles cannot be stopped for some ten seconds; when it then returns to an interpreter that has ended, its
+    C++ code aborts the process with an error status.
     """
-    atexit.register(_end)
+    atexit.register(_exit_now)
 
 
-def _end() -> None:
+def _exit_now() -> None:
     if threading.active_count() > 1:
         logging.shutdown()
         sys.stdout.flush()

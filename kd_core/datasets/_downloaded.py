@@ -17,6 +17,7 @@ from kd_core.datasets import Data, Dataset, NotAvailableError, ProgressCallback
 from kd_core.files import download
 from kd_core.files.archive import extract, format_bytes, translate_write_errors
 from kd_core.files.download import RemoteFile
+from kd_core.files.lock import folder_lock
 
 
 def torchvision_datasets() -> Any:
@@ -74,7 +75,7 @@ class DownloadedDataset(Dataset):
         return self.read(self.folder)
 
     def download(self, report: ProgressCallback) -> None:
-        with download.folder_lock(self.folder):
+        with folder_lock(self.folder):
             for left in self.folder.glob(".unpacking-*"):  # of a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
             for piece in self.resources():

@@ -1,0 +1,1 @@
+"""Downloads, archives, checkpoints, uploads and locks: everything that reads and writes files."""

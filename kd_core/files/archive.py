@@ -1,6 +1,7 @@
-"""Opens archives that somebody else packed: every member is checked, and nothing is written outside the folder.
+"""Safe extraction of tar, zip and gzip archives.
 
-Tar archives (packed with gzip or not), zip archives and single files packed with gzip.
+:mod:`tarfile` and :mod:`zipfile` unpack. This module adds a bound on the unpacked size, the choice of members, and the
+refusal of links, devices and paths that lead out of the folder, whichever system they are written for.
 """
 
 from __future__ import annotations
@@ -18,31 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-BLOCK = 1 << 20  # bytes
-LARGEST = 20_000_000_000  # bytes, unpacked: far more than any data set here, far less than a zip bomb
+BLOCK_BYTES = 1 << 20
+MAX_BYTES = 20_000_000_000  # unpacked: far more than any data set here, far less than a zip bomb
 
-ProgressCallback = Callable[
-    [str, int, int], None
-]  # what is being unpacked, bytes of the archive read so far, bytes in all
-
-
-class _Writer:
-    """Writes members below one folder, and counts the bytes."""
-
-    def __init__(self, archive: Path, folder: Path, keep: Callable[[str], bool], largest: int) -> None:
-        self.archive, self.folder, self.keep, self.left = archive, folder, keep, largest
-
-    def write(self, name: str, source: IO[bytes] | gzip.GzipFile, watch: Callable[[], None]) -> None:
-        """One member. Raises ValueError when there is too much of it."""
-        target = self.folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as out:
-            while block := source.read(BLOCK):
-                self.left -= len(block)
-                if self.left < 0:
-                    raise ValueError(f"{self.archive.name} holds more than may be unpacked; it was left packed.")
-                out.write(block)
-                watch()
+ProgressCallback = Callable[[str, int, int], None]  # what is being done, bytes of the file so far, bytes in all
 
 
 def extract(
@@ -50,97 +30,122 @@ def extract(
     folder: Path,
     report: ProgressCallback,
     keep: Callable[[str], bool] = lambda _: True,
-    largest: int = LARGEST,
+    largest: int = MAX_BYTES,
 ) -> None:
-    """The members of ``archive`` that ``keep`` wants by name, below ``folder``, which exists.
+    """Extract the members of ``archive`` whose name ``keep`` accepts into ``folder``, which exists.
 
-    What is packed with gzip inside a zip archive is unpacked too. Raises ValueError with one sentence for an archive
-    that is damaged, holds a link, a device or a path that leads out, or more than ``largest`` bytes, and for a full
-    disk; what was written until then stays, so choose a folder that can be thrown away.
+    Members of a zip archive that are packed with gzip are unpacked as well. On an error, what was written before it
+    stays: choose a folder that can be deleted.
+
+    Raises:
+        ValueError: The archive is damaged, or holds a link, a device, a path that leads out of the folder or more than
+            ``largest`` bytes, or the disk is full.
     """
-    writer = _Writer(archive, folder, keep, largest)
-    by_ending = {".zip": _zip, ".tar": _tar, ".tgz": _tar, ".gz": _tar if ".tar" in archive.suffixes else _gzip}
+    is_tar = archive.suffix == ".tgz" or ".tar" in archive.suffixes
+    unpack = _unpack_tar if is_tar else _unpack_zip if archive.suffix == ".zip" else _unpack_gzip
+    size = archive.stat().st_size
     with translate_write_errors(folder, archive.name):
         try:
-            by_ending[archive.suffix](writer, report)
+            for position in unpack(archive, folder, keep, largest):
+                report(f"unpacking {archive.name}", position, size)
         except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-            raise ValueError(f"{archive.name} is damaged ({error}): fetch it again.") from error
+            raise ValueError(f"{archive.name} is damaged ({error}): download it again.") from error
 
 
-def safe_member_name(name: str, archive: str) -> str:
-    """The name of a member as it may be written below a folder. Raises ValueError for one that leads out of it."""
-    path = PureWindowsPath(name)  # also knows backslashes and drives, which a system may or may not
-    if path.drive or path.root or ".." in path.parts or "\0" in name or not path.parts:
-        raise ValueError(f"{archive} holds a file that would be written outside its folder; it was left packed.")
+def _unpack_tar(archive: Path, folder: Path, keep: Callable[[str], bool], left: int) -> Iterator[int]:
+    # As a stream, which is read once.
+    with archive.open("rb") as packed, tarfile.open(fileobj=packed, mode="r|*") as tar:
+        for member in tar:
+            if member.isdir():
+                continue  # made with the files in it
+            name = _checked_name(archive, member.name, is_regular=member.isreg())
+            if keep(name):
+                left = _subtract(archive, member.size, left)
+                tar.extract(member, folder, filter="data")
+            yield packed.tell()
+        yield packed.tell()
+
+
+def _unpack_zip(archive: Path, folder: Path, keep: Callable[[str], bool], left: int) -> Iterator[int]:
+    with zipfile.ZipFile(archive) as packed:
+        position = 0
+        for entry in packed.infolist():
+            name = _checked_name(archive, entry.filename, is_regular=is_regular_entry(entry))
+            if entry.flag_bits & 1:
+                raise ValueError(f"{archive.name} is locked with a password: pack it without one.")
+            if not entry.is_dir() and keep(name):
+                with packed.open(entry) as source:
+                    if name.endswith(".gz"):
+                        with gzip.open(source) as unpacked:
+                            left = _write(archive, unpacked, folder / name.removesuffix(".gz"), left)
+                    else:
+                        left = _write(archive, source, folder / name, left)
+            position += entry.compress_size
+            yield position
+
+
+def _unpack_gzip(archive: Path, folder: Path, _: Callable[[str], bool], left: int) -> Iterator[int]:
+    with gzip.open(archive) as unpacked:
+        _write(archive, unpacked, folder / archive.stem, left)
+    yield archive.stat().st_size
+
+
+def _checked_name(archive: Path, name: str, *, is_regular: bool) -> str:
+    if leads_outside(name):
+        raise ValueError(f"{archive.name} holds a file that would be written outside its folder; it was left packed.")
+    if not is_regular:
+        raise ValueError(f"{archive.name} holds a link or a device; it was left packed.")
     return str(PurePosixPath(name))
+
+
+def _write(archive: Path, source: IO[bytes] | gzip.GzipFile, target: Path, left: int) -> int:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as out:
+        while block := source.read(BLOCK_BYTES):
+            left = _subtract(archive, len(block), left)  # counted, since a header may state any size
+            out.write(block)
+    return left
+
+
+def _subtract(archive: Path, size: int, left: int) -> int:
+    if size > left:
+        raise ValueError(f"{archive.name} holds more than may be unpacked; it was left packed.")
+    return left - size
+
+
+def leads_outside(name: str) -> bool:
+    """Return whether a member of this name could be written outside the folder on some operating system."""
+    path = PureWindowsPath(name)  # understands slashes, backslashes and drives
+    return bool(path.drive or path.root or ".." in path.parts or "\0" in name or not path.parts)
+
+
+def is_regular_entry(entry: zipfile.ZipInfo) -> bool:
+    """Return whether an entry of a zip archive is a file or a folder, not a link or a device."""
+    return stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
 
 
 @contextmanager
 def translate_write_errors(folder: Path, name: str) -> Iterator[None]:
-    """Turns a disk's refusal to write ``name`` into a ValueError with one sentence."""
+    """Turn the OSError of a failed write of ``name`` into a ValueError with one sentence."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ValueError(
-                f"The disk is full: {name} does not fit into the {_free(folder)} that are left beside the data."
+                f"The disk is full: {name} does not fit into the {_free_space(folder)} that are left beside the data."
             ) from error
         raise ValueError(f"{name} cannot be written into the data folder: {error.strerror or error}.") from error
 
 
 def format_bytes(size: int) -> str:
-    """Bytes as a reader sees them: "11 MB"."""
+    """Return a size in bytes as text, for example "11 MB"."""
     if size >= 1_000_000_000:
         return f"{size / 1e9:.1f} GB"
     return f"{size / 1e6:,.0f} MB" if size >= 1_000_000 else f"{max(1, round(size / 1e3))} kB"
 
 
-def _free(folder: Path) -> str:
+def _free_space(folder: Path) -> str:
     try:
         return format_bytes(shutil.disk_usage(folder).free)
     except OSError:
         return "few bytes"
-
-
-def _tar(writer: _Writer, report: ProgressCallback) -> None:
-    size = writer.archive.stat().st_size
-    # As a stream: packed bytes are read once, and each member is checked before the next one is known.
-    with writer.archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as tar:
-        for member in tar:
-            name = safe_member_name(member.name, writer.archive.name) if member.name.strip("./") else ""
-            if member.isdir():
-                continue
-            if not member.isreg():
-                raise ValueError(f"{writer.archive.name} holds a link or a device; it was left packed.")
-            source = tar.extractfile(member) if writer.keep(name) else None
-            if source is not None:
-                writer.write(name, source, lambda: report(f"unpacking {writer.archive.name}", raw.tell(), size))
-
-
-def _zip(writer: _Writer, report: ProgressCallback) -> None:
-    with zipfile.ZipFile(writer.archive) as packed:
-        members = packed.infolist()
-        total, done = sum(member.compress_size for member in members), 0
-        for member in members:
-            name = safe_member_name(member.filename, writer.archive.name)
-            kind = stat.S_IFMT(member.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ValueError(f"{writer.archive.name} holds a link or a device; it was left packed.")
-            if member.flag_bits & 1:
-                raise ValueError(f"{writer.archive.name} is locked with a password: pack it without one.")
-            if not member.is_dir() and writer.keep(name):
-                with packed.open(member) as source:
-                    if name.endswith(".gz"):
-                        with gzip.open(source) as plain:
-                            writer.write(name.removesuffix(".gz"), plain, lambda: None)
-                    else:
-                        writer.write(name, source, lambda: None)
-            done += member.compress_size
-            report(f"unpacking {writer.archive.name}", done, total)
-
-
-def _gzip(writer: _Writer, report: ProgressCallback) -> None:
-    size = writer.archive.stat().st_size
-    with writer.archive.open("rb") as raw, gzip.open(raw) as plain:
-        said = f"unpacking {writer.archive.name}"
-        writer.write(writer.archive.name.removesuffix(".gz"), plain, lambda: report(said, raw.tell(), size))

@@ -1,4 +1,7 @@
-"""Tensors and plain values in one safetensors file, written so that a crash leaves the old file or the new one."""
+"""Checkpoint files with tensors and JSON values, written atomically, and their rotation.
+
+A checkpoint is one safetensors file with a digest of its content.
+"""
 
 from __future__ import annotations
 
@@ -18,35 +21,42 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-PART = ".part"  # how the names of files end that are being written
+PART_SUFFIX = ".part"  # of files that are being written
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
 class Checkpoint:
-    """``tensors`` by flat name, ``values`` anything that JSON can hold."""
+    """Content of a checkpoint file."""
 
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)  # by flat name
+    values: dict[str, Any] = field(default_factory=dict)  # anything that JSON can hold
 
     def put(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
-        """Adds copies of ``tensors`` under ``prefix/name``: training goes on while the file is written."""
+        """Add copies of ``tensors`` under ``prefix/name``, since training goes on while the file is written."""
         self.tensors |= {
             f"{prefix}/{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()
         }
 
     def get(self, prefix: str) -> dict[str, Tensor]:
-        """What :meth:`put` stored under ``prefix``."""
+        """Return the tensors that :meth:`put` added under ``prefix``."""
         start = prefix + "/"
         return {name.removeprefix(start): t for name, t in self.tensors.items() if name.startswith(start)}
 
     def write(self, path: Path, previous: Path | None = None) -> None:
-        """Atomic: temporary file, fsync, rename. Raises OSError and leaves the old file as it was.
+        """Write the checkpoint atomically (temporary file, fsync, rename).
 
-        The old file becomes ``previous``, if that is given.
+        Args:
+            path: The file to replace.
+            previous: New path of the file that is replaced; by default it is removed.
+
+        Raises:
+            OSError: The old file is still as it was.
         """
         values = json.dumps(self.values)
-        # Two threads may write the same file: a teacher that both of them have trained.
-        temporary = path.with_suffix(f".{threading.get_ident()}{PART}")
+        # Two threads may write the same file when both have trained the same teacher.
+        temporary = path.with_suffix(f".{threading.get_ident()}{PART_SUFFIX}")
         try:
             with temporary.open("wb") as file:
                 file.write(save(self.tensors, {"values": values, "digest": _digest(self.tensors, values)}))
@@ -55,82 +65,85 @@ class Checkpoint:
             if previous is not None and path.exists():
                 path.replace(previous)
             temporary.replace(path)
-            _keep_names(path.parent)
+            _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
-        """Raises OSError where there is no such file, ValueError where it is not a checkpoint."""
+        """Read a checkpoint file. Raises OSError if it cannot be opened, ValueError if it is not a whole checkpoint."""
         try:
             with safe_open(path, framework="pt") as file:
-                said = file.metadata() or {}
-                found = cls({name: file.get_tensor(name) for name in file.keys()}, json.loads(said["values"]))  # noqa: SIM118
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            checkpoint = cls(tensors, json.loads(metadata["values"]))
         except OSError:
             raise
-        except Exception as error:  # safetensors raises its own type, which it does not document
+        except Exception as error:  # safetensors raises an exception of its own that it does not document
             raise ValueError(f"{path.name} is not a checkpoint: {error}") from error
-        if "digest" in said and said["digest"] != _digest(found.tensors, said["values"]):  # the first ones had none
+        # The first checkpoints had no digest.
+        if "digest" in metadata and metadata["digest"] != _digest(tensors, metadata["values"]):
             raise ValueError(f"{path.name} is damaged: its content is not what was written.")
-        return found
+        return checkpoint
 
 
 def _digest(tensors: Mapping[str, Tensor], values: str) -> str:
-    found = hashlib.blake2b(values.encode(), digest_size=16)
+    digest = hashlib.blake2b(values.encode(), digest_size=16)
     for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
-def _keep_names(folder: Path) -> None:
-    """A rename survives a power cut once the folder itself is on the disk; some systems cannot be asked for that."""
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, on systems that can sync a folder."""
     with contextlib.suppress(OSError):
-        for place in (folder, folder.parent):  # the latter: where the folder is new
-            number = os.open(place, os.O_RDONLY)
+        for path in (folder, folder.parent):  # the parent as well, since the folder may be new
+            descriptor = os.open(path, os.O_RDONLY)
             try:
-                os.fsync(number)
+                os.fsync(descriptor)
             finally:
-                os.close(number)
+                os.close(descriptor)
 
 
-log = logging.getLogger(__name__)
-
-BEFORE = (
+USED_PREVIOUS = (
     "The last checkpoint of this run could not be used, so it went on from the one before it, with the same numbers."
 )
-AFRESH = "No checkpoint of this run could be used, so it began again at the beginning, with the same numbers."
+STARTED_OVER = "No checkpoint of this run could be used, so it began again at the beginning, with the same numbers."
 
 
 class CheckpointRotation:
-    """``folder`` is that of the run."""
+    """Newest and previous checkpoint in the folder of a run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.newest, self.previous = folder / "checkpoint.safetensors", folder / "checkpoint.previous.safetensors"
 
     def write(self, state: Checkpoint) -> None:
-        """Raises OSError, and what was there is still there."""
+        """Write the newest checkpoint and keep the one before. Raises OSError; both files are then as they were."""
         self.folder.mkdir(parents=True, exist_ok=True)
         state.write(self.newest, self.previous)
 
     def candidates(self) -> Iterator[tuple[Checkpoint | None, str]]:
-        """What one can go on from: the newest first, at last None, which is the beginning. Who asks for the next one
-        has refused the one before; the sentence says so to the reader, and is empty for the usual one."""
-        was_refused = False
+        """Yield what the run can be resumed from, the newest checkpoint first and None, the beginning, last.
+
+        A caller that asks for the next one could not use the one before. The second item tells the user so in a
+        sentence; it is empty for the newest checkpoint.
+        """
+        is_fallback = False
         for path in (self.newest, self.previous):
             try:
                 state = Checkpoint.read(path)
-            except FileNotFoundError:  # of the newest as well: the process ended between two renames
+            except FileNotFoundError:  # the newest is missing if the process ended between two renames
                 continue
             except (OSError, ValueError) as error:
                 log.warning("the checkpoint %s cannot be read: %s", path, error)
-                was_refused = True
+                is_fallback = True
                 continue
-            yield state, BEFORE if was_refused else ""
-            was_refused = True
-        yield None, AFRESH if was_refused else ""
+            yield state, USED_PREVIOUS if is_fallback else ""
+            is_fallback = True
+        yield None, STARTED_OVER if is_fallback else ""
 
     def remove_previous(self) -> None:
-        """Removes the one before: the run is over, and a whole checkpoint of its end is there."""
+        """Remove the previous checkpoint once the run is over and its last one is written."""
         self.previous.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""A folder of safetensors files that are named by what they hold: the same content is kept once."""
+"""Content-addressed folder of safetensors files."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -24,45 +25,48 @@ ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 @dataclass(frozen=True)
 class ContentStore:
-    """``folder`` inside of :func:`kd_core.base.paths.data_folder`; made when something is first put there."""
+    """Folder whose files are named by a digest of their content, so that the same content is stored once."""
 
-    folder: str
+    folder: str  # inside the data folder; made with the first file
 
     def path(self, key: str) -> Path:
-        """Where ``key`` is or would be. Raises ValueError for what is no key: nothing else ever becomes a path."""
+        """Return the path of ``key``. Raises ValueError for anything but a key, which therefore never gets a path."""
         if not isinstance(key, str) or not ID.fullmatch(key):
             raise ValueError("A key is 32 digits and letters from a to f.")
         return data_folder() / self.folder / f"{key}.safetensors"
 
     def contains(self, key: str) -> bool:
-        """Whether there is such a file; False for what is no key."""
+        """Return whether there is such a file; False for anything but a key."""
         return isinstance(key, str) and bool(ID.fullmatch(key)) and self.path(key).is_file()
 
-    def put(self, tensors: Mapping[str, Tensor], facts: Mapping[str, str], name: str) -> str:
-        """Keeps ``tensors`` with what is known of them, under a key that depends on both, and not on ``name``.
+    def put(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], name: str) -> str:
+        """Store tensors with their metadata atomically (temporary file, fsync, rename) and return their key.
 
-        Atomic: temporary file, fsync, rename. What is there already stays, with its first name. Raises ValueError where
-        the disk refuses; nothing is left behind then.
+        The key depends on the tensors and the metadata, not on ``name``. Content that is there already keeps its first
+        name.
+
+        Raises:
+            RefusedError: The disk cannot take the file; nothing is left behind.
         """
-        key = _digest(tensors, facts)
+        key = _digest(tensors, metadata)
         path = self.path(key)
         if self.metadata(key) is not None:
             return key
         temporary = path.with_name(f".{key}.{uuid.uuid4().hex}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(dict(tensors), temporary, {**facts, "name": name})
+            save_file(dict(tensors), temporary, {**metadata, "name": name})
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
         except (OSError, SafetensorError) as error:
-            raise RefusedError(f"it cannot be kept on this machine ({error}): make room on its disk.") from error
+            raise RefusedError(f"it cannot be stored on this machine ({error}): make room on its disk.") from error
         finally:
             temporary.unlink(missing_ok=True)
         return key
 
     def metadata(self, key: str) -> dict[str, str] | None:
-        """What is known of one file, "name" among it; None where it is not there or not whole. Reads no tensor."""
+        """Return the metadata of a file and its "name"; None if it is missing or damaged. Reads no tensor."""
         if not self.contains(key):
             return None
         try:
@@ -72,32 +76,30 @@ class ContentStore:
             return None
 
     def tensors(self, key: str) -> dict[str, Tensor]:
-        """Raises ValueError where there is no such file, or none that is whole."""
+        """Return the tensors of a file. Raises ValueError if it is missing or damaged."""
         path = self.path(key)
         try:
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
-            raise ValueError(f"{path.name} is not on this machine, or not whole: add it again.") from error
+            raise ValueError(f"{path.name} is not on this machine, or damaged: add it again.") from error
 
     def ids(self) -> list[str]:
-        """All keys, newest first."""
-        found = []
+        """Return all keys, newest first."""
+        aged = []
         for path in (data_folder() / self.folder).glob("*.safetensors"):
-            try:
-                found.append((-path.stat().st_mtime_ns, path.stem))
-            except FileNotFoundError:  # removed meanwhile
-                continue
-        return [key for _, key in sorted(found) if ID.fullmatch(key)]
+            with contextlib.suppress(FileNotFoundError):  # removed in the meantime
+                aged.append((-path.stat().st_mtime_ns, path.stem))
+        return [key for _, key in sorted(aged) if ID.fullmatch(key)]
 
     def remove(self, key: str) -> None:
-        """Forgets one file; nothing happens where there is none. Raises ValueError for what is no key."""
+        """Remove a file if it is there. Raises ValueError for anything but a key."""
         self.path(key).unlink(missing_ok=True)
 
 
-def _digest(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
-    """32 hexadecimal digits that depend on every value."""
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Return 32 hexadecimal digits that depend on every value."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
         digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)

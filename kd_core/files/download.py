@@ -1,54 +1,43 @@
-"""Fetches files from the network: resumed where they stopped, several hosts in turn, checked when they are whole."""
+"""HTTP download with resume, mirrors, checksum and progress."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import shutil
 import socket
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib import error as urls
 from urllib import parse, request
+from urllib.error import HTTPError, URLError
 
 from kd_core.files.archive import ProgressCallback, format_bytes, translate_write_errors
 
-if sys.platform != "win32":
-    import fcntl
-
 TIMEOUT = 30.0  # seconds without a byte
-ATTEMPTS = 3  # at each host
+ATTEMPTS = 3  # per host
 PAUSE = 1.0  # seconds before the second attempt, twice that before the third
-BLOCK = 1 << 18  # bytes
-NEED_NONE = "The digits, the glyphs and the point sets need none."
-
-_LOCKS: dict[Path, threading.Lock] = {}
-_GUARD = threading.Lock()
+BLOCK_BYTES = 1 << 18
+OFFLINE_HINT = "The digits, the glyphs and the point sets need none."
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on the network: the same one under each of ``urls``, with the ``md5`` that its makers published."""
+    """File on the network, the same under each of its URLs."""
 
     name: str  # on this disk
     urls: tuple[str, ...]
-    md5: str
+    md5: str  # as its makers published it
 
     def __post_init__(self) -> None:
         for url in self.urls:
             parts = parse.urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError(f"{url}: data are fetched from addresses that begin with https:// or http:// alone.")
+                raise ValueError(f"{url}: data are downloaded only from addresses that begin with https:// or http://.")
 
 
 def _opener() -> request.OpenerDirector:
-    """Web addresses alone, also after a redirection: urllib's own opener would follow one to ftp."""
+    """Return an opener for HTTP alone; urllib's default one would follow a redirection to ftp."""
     opener = request.OpenerDirector()
     for handler in (
         request.ProxyHandler(),
@@ -65,110 +54,98 @@ def _opener() -> request.OpenerDirector:
 
 @dataclass(frozen=True)
 class _HostError:
-    """Why one host gave nothing."""
+    """Failure of one request to one host."""
 
     message: str
     is_offline: bool = False
-    is_final: bool = False  # asking again would not help
+    is_final: bool = False  # another attempt would not help
 
 
 def download_file(remote: RemoteFile, folder: Path, report: ProgressCallback) -> Path:
-    """The whole file in ``folder``, which exists, its checksum right. A file that is whole is not fetched again.
+    """Download a file into ``folder``, which exists, and return its path. A complete file is not downloaded again.
 
-    Half a file is called ``.part`` and resumed at the next call, whatever ended this one. Raises ValueError with one
-    sentence: no connection, another file than was published, a full disk. Call it inside :func:`folder_lock`.
+    An incomplete file ends with ``.part`` and is resumed at the next call. Call this function inside
+    :func:`~kd_core.files.lock.folder_lock`.
+
+    Raises:
+        ValueError: There is no connection, every host sends something else than was published, or the disk is full.
     """
-    whole, part = folder / remote.name, folder / f"{remote.name}.part"
-    if whole.exists():
-        if _md5(whole) == remote.md5:
-            return whole
-        whole.unlink()
-    troubles = []
+    complete, part = folder / remote.name, folder / f"{remote.name}.part"
+    if complete.exists():
+        if _md5(complete) == remote.md5:
+            return complete
+        complete.unlink()
+    errors = []
     for url in remote.urls:
         for attempt in range(ATTEMPTS):
             time.sleep(PAUSE * attempt)
-            trouble = _attempt(url, remote, part, report)
-            if trouble is None:
-                part.replace(whole)
-                return whole
-            if trouble.is_final or attempt == ATTEMPTS - 1:
-                troubles.append(trouble)
+            error = _attempt(url, remote, part, report)
+            if error is None:
+                part.replace(complete)
+                return complete
+            if error.is_final or attempt == ATTEMPTS - 1:
+                errors.append(error)
                 break
-    raise ValueError(_sentence(remote, troubles))
-
-
-@contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
-    """One thread at a time in ``folder``, which is made, and one process where the system can lock a file."""
-    with translate_write_errors(folder, folder.name):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    with _GUARD:
-        mine = _LOCKS.setdefault(folder.resolve(), threading.Lock())
-    with lock, mine:
-        if sys.platform != "win32":
-            with contextlib.suppress(OSError):  # some network disks cannot
-                fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, also by a crash
-        yield
+    raise ValueError(_error_message(remote, errors))
 
 
 def _attempt(url: str, remote: RemoteFile, part: Path, report: ProgressCallback) -> _HostError | None:
-    """One request to one host; None if ``part`` is the whole file now."""
+    """Send one request to one host; return None if ``part`` is the complete file now."""
     host = parse.urlsplit(url).hostname
-    was_begun = part.exists()
+    is_resumed = part.exists()
     try:
         _receive(url, remote.name, part, report)
-    except urls.HTTPError as error:
+    except HTTPError as error:
         error.close()
         return _HostError(f"{host} answered {error.code} ({error.reason})", is_final=error.code < 500)
-    except (urls.URLError, http.client.HTTPException, OSError) as error:
-        # Nobody there: asking again would only make the reader wait. What broke off is tried again.
+    except (URLError, http.client.HTTPException, OSError) as error:
+        # A host that cannot be reached is not tried again; a connection that broke off is.
         is_final = isinstance(getattr(error, "reason", None), (socket.gaierror, ConnectionRefusedError, TimeoutError))
-        return _HostError(f"{host}: {_why(error)}", is_offline=True, is_final=is_final)
+        return _HostError(f"{host}: {_reason(error)}", is_offline=True, is_final=is_final)
     if _md5(part) == remote.md5:
         return None
     part.unlink()
-    # The beginning may have been another file's: once more from there.
+    # The part that was resumed may have belonged to another file, so another attempt starts from the beginning.
     return _HostError(
-        f"{host} sent a file with another checksum than was published, and it was removed", is_final=not was_begun
+        f"{host} sent a file with another checksum than was published, and it was removed", is_final=not is_resumed
     )
 
 
 def _receive(url: str, name: str, part: Path, report: ProgressCallback) -> None:
-    """Appends to ``part`` what is missing; starts over where the host cannot send the rest alone."""
-    have = part.stat().st_size if part.exists() else 0
-    asked = request.Request(url, headers={"User-Agent": "Distillery", "Accept-Encoding": "identity"})
-    if have:
-        asked.add_header("Range", f"bytes={have}-")
+    """Append what is missing to ``part``; start over where the host cannot send a range."""
+    size = part.stat().st_size if part.exists() else 0
+    query = request.Request(url, headers={"User-Agent": "Distillery", "Accept-Encoding": "identity"})
+    if size:
+        query.add_header("Range", f"bytes={size}-")
     try:
-        answer = _opener().open(asked, timeout=TIMEOUT)
-    except urls.HTTPError as error:
-        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+        response = _opener().open(query, timeout=TIMEOUT)
+    except HTTPError as error:
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and size:
             error.close()
-            return  # there is nothing after what is here: the checksum tells whether it is the file
+            return  # nothing is missing, and the checksum decides whether it is the right file
         raise
-    assert answer is not None
-    with answer:
-        is_rest = answer.status == http.client.PARTIAL_CONTENT
-        if is_rest and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+    assert response is not None
+    with response:
+        is_partial = response.status == http.client.PARTIAL_CONTENT
+        if is_partial and not response.headers.get("Content-Range", "").startswith(f"bytes {size}-"):
             part.unlink(missing_ok=True)
-            raise ConnectionError("another part of the file came than was asked for")
-        done = have if is_rest else 0
-        stated = answer.headers.get("Content-Length", "")
+            raise ConnectionError("another part of the file was sent than was requested")
+        done = size if is_partial else 0
+        stated = response.headers.get("Content-Length", "")
         length = int(stated) if stated.isdecimal() else 0
         total = done + length if length else 0
-        if length > (left := shutil.disk_usage(part.parent).free):
+        if length > (free := shutil.disk_usage(part.parent).free):
             raise ValueError(
-                f"The disk is full: {name} needs {format_bytes(length)}, and {format_bytes(left)} are left."
+                f"The disk is full: {name} needs {format_bytes(length)}, and {format_bytes(free)} are left."
             )
         with translate_write_errors(part.parent, name):
             out = part.open("ab" if done else "wb", buffering=0)
         with out:
             report(name, done, total)
-            while block := answer.read1(BLOCK):
+            while block := response.read1(BLOCK_BYTES):
                 with translate_write_errors(part.parent, name):
                     view = memoryview(block)
-                    while view:
+                    while view:  # an unbuffered file may write less than it is given
                         view = view[out.write(view) :]
                 done += len(block)
                 report(name, done, max(total, done))
@@ -178,21 +155,21 @@ def _receive(url: str, name: str, part: Path, report: ProgressCallback) -> None:
 
 def _md5(path: Path) -> str:
     with path.open("rb") as file:
-        # Against damage on the way; the publishers of these files give no other checksum.
+        # Against damage during the transfer; the publishers of these files give no other checksum.
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _why(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):
         return f"no answer within {TIMEOUT:.0f} seconds"
     return str(getattr(reason, "strerror", None) or reason or type(error).__name__).rstrip(".")
 
 
-def _sentence(remote: RemoteFile, troubles: list[_HostError]) -> str:
-    if all(trouble.is_offline for trouble in troubles):
+def _error_message(remote: RemoteFile, errors: list[_HostError]) -> str:
+    if all(error.is_offline for error in errors):
         hosts = " or ".join(dict.fromkeys(str(parse.urlsplit(url).hostname) for url in remote.urls))
-        reason = troubles[-1].message.split(": ", 1)[1]
-        return f"There is no connection to {hosts}: {reason}. {NEED_NONE}"
-    said = "; ".join(dict.fromkeys(trouble.message for trouble in troubles))
-    return f"{remote.name} could not be fetched: {said}. Try again later."
+        reason = errors[-1].message.split(": ", 1)[1]
+        return f"There is no connection to {hosts}: {reason}. {OFFLINE_HINT}"
+    reasons = "; ".join(dict.fromkeys(error.message for error in errors))
+    return f"{remote.name} could not be downloaded: {reasons}. Try again later."

@@ -1,6 +1,6 @@
-"""How much is taken of a file that somebody gives, and the refusal of everything beyond.
+"""Size limits of uploaded files, and RefusedError for what exceeds them.
 
-What a file says of its own size is never believed: everything is counted while it is read.
+The sizes that a file states in its headers are not trusted: everything is counted while it is read.
 """
 
 from __future__ import annotations
@@ -9,37 +9,37 @@ import unicodedata
 
 from kd_core.base.options import shorten
 
-UPLOAD = 2_000_000_000  # bytes of the file itself
-FILES = 200_000  # entries of an archive
-UNPACKED = 2_000_000_000  # bytes of all its entries together
-ENTRY = 100_000_000  # bytes of one entry
-RATIO = 200  # bytes unpacked per byte packed, of one entry
-FLOOR = 1_000_000  # bytes of an entry below which its ratio is not judged: blank pictures pack well
-IMAGE = 50_000_000  # pixels of one image
-DECODED = 50_000_000_000  # pixels of all images together, as they come: some twenty minutes of one core
-KEPT = 1_000_000_000  # bytes of all images together, as they are kept
-LINE = 2_000_000  # bytes of one line of a table
-ROWS = 500_000  # lines of a table
-CLASSES = 1_000
-FEWEST = 5  # different examples of each class: three to learn from, one to choose by, one to judge by
-NAME = 80  # characters of the name of a class
-SMALLEST, LARGEST = 8, 224  # pixels per side of the images that are kept
+MAX_UPLOAD_BYTES = 2_000_000_000  # of the file itself
+MAX_ENTRIES = 200_000  # of an archive
+MAX_UNPACKED_BYTES = 2_000_000_000  # of all entries of an archive together
+MAX_ENTRY_BYTES = 100_000_000
+MAX_RATIO = 200  # bytes unpacked per byte packed, of one entry
+RATIO_FREE_BYTES = 1_000_000  # the ratio of smaller entries is not limited, since blank images pack well
+MAX_IMAGE_PIXELS = 50_000_000
+MAX_DECODED_PIXELS = 50_000_000_000  # of all images together, at their original size: about twenty minutes of one core
+MAX_STORED_BYTES = 1_000_000_000  # of all images together, at their final size
+MAX_LINE_BYTES = 2_000_000  # of a table
+MAX_ROWS = 500_000  # of a table
+MAX_CLASSES = 1_000
+MIN_CLASS_EXAMPLES = 5  # different ones of each class: three for training, one for validation, one for the test
+MAX_NAME_LENGTH = 80  # characters of the name of a class
+SMALLEST, LARGEST = 8, 224  # pixels per side of the stored images
 
 
 class RefusedError(ValueError):
-    """A file that is not taken: one sentence that says where the trouble is and what to change."""
+    """Refusal of a file, in one sentence that says where the problem is and what to change."""
 
 
 def quoted(text: str) -> str:
-    """A name from inside a file, fit for a sentence: short, in quotation marks, nothing in it that does not print."""
+    """Return a name from inside a file in quotation marks, shortened and printable."""
     return f'"{shorten(printable(text))}"'
 
 
 def printable(text: str) -> str:
-    """``text`` with a mark in the place of everything that does not print; joiners, which some scripts need, stay."""
+    """Return ``text`` with U+FFFD for everything unprintable but joiners, which some scripts need."""
     return "".join(letter if is_printable(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def is_printable(text: str) -> bool:
-    """Whether every character of ``text`` can be shown on one line, in the order in which it stands there."""
+    """Return whether every character of ``text`` can be shown on one line, in the order of the text."""
     return all(letter.isprintable() or unicodedata.name(letter, "").endswith("JOINER") for letter in text)

@@ -1,33 +1,45 @@
-"""One process for each data folder."""
+"""Exclusive locks on folders, between threads and processes."""
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from kd_core.base.errors import sqlite_code, storage_error
+from filelock import BaseFileLock, FileLock, Timeout
+
+from kd_core.base.errors import storage_error
+from kd_core.files.archive import translate_write_errors
 
 
-def lock_folder(folder: Path) -> sqlite3.Connection:
-    """Locks a data folder for this process, for as long as the connection is open or the process lives.
+def lock_data_folder(folder: Path) -> BaseFileLock:
+    """Lock a data folder, which is made, for this process until the lock is released or the process ends.
 
-    Raises ValueError where another process has it: two of them would take each other's runs for interrupted ones; and
-    NotWrittenError where the folder cannot be written to.
+    The lock file stays empty, so that a folder on a full disk can be locked as well.
+
+    Raises:
+        ValueError: Another process holds the lock. Two would take each other's runs for interrupted ones.
+        StorageError: The folder cannot be written to.
     """
+    lock = FileLock(folder / "in-use.lock", thread_local=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = sqlite3.connect(folder / "in-use.sqlite", timeout=0, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.OperationalError) as error:
-        raise storage_error(f"The folder {folder.name}", error) from error
-    try:
-        held.execute("PRAGMA journal_mode = MEMORY")  # nothing is ever written here: a full disk can be claimed, too
-        held.execute("BEGIN EXCLUSIVE")
-    except sqlite3.DatabaseError as error:
-        held.close()
-        if sqlite_code(error) != sqlite3.SQLITE_BUSY:
-            raise storage_error(f"The folder {folder.name}", error) from error
+        lock.acquire(blocking=False)
+    except Timeout:
         raise ValueError(
             f"Another Distillery is using the folder {folder.name}. Close it, or name another folder for this one with "
             "the environment variable DISTILLERY_DATA."
         ) from None
-    return held
+    except OSError as error:
+        raise storage_error(f"The folder {folder.name}", error) from error
+    return lock
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of ``folder``, which is made; wait for another thread or process that holds it."""
+    with translate_write_errors(folder, folder.name):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock").acquire()
+    with lock:
+        yield

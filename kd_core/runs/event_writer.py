@@ -165,7 +165,7 @@ class SweepEventWriter(_Saving):
             for run, said in self._said.items()
         ]
         if entries or self.ended:
-            self.patience.write(lambda: self.store.append_all(entries, self.ended, seconds))
+            self.patience.write(lambda: self.store.append_batches(entries, self.ended, seconds))
         for entry in entries:
             self.written[entry.run] = self.written.get(entry.run, 0) + len(entry.events)
         self._said, self._weights, self.ended = {}, {}, {}

@@ -25,7 +25,7 @@ from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.files.checkpoint import CheckpointRotation
-from kd_core.files.lock import lock_folder
+from kd_core.files.lock import lock_data_folder
 from kd_core.runs.control import Control
 from kd_core.runs.event_writer import EventWriter, RetryPolicy
 from kd_core.runs.job_queue import JobQueue
@@ -54,7 +54,7 @@ class RunManager:
     def __init__(self, folder: Path, devices: Sequence[str] = ("cpu",), preferred: Sequence[str] = ()) -> None:
         """``devices``: one run at a time on each; ``preferred`` ones take runs that leave the choice open."""
         self.folder = folder
-        self._claim = lock_folder(folder)
+        self._claim = lock_data_folder(folder)
         try:
             self.store = Store(folder / "distillery.sqlite")
             self.annotation_store, self.trash = AnnotationStore(self.store.path), Trash(self.store.path)
@@ -62,7 +62,7 @@ class RunManager:
             self.kept = TeacherCache(folder / "teachers")
             self._endings, self.integrity_report = Outcomes(self.store), check_integrity(folder, self.store)
         except BaseException:  # what was refused is nobody's
-            self._claim.close()
+            self._claim.release()
             raise
         self._controls: dict[str, Control] = {}
         self._line = JobQueue(devices, preferred or devices)
@@ -172,7 +172,7 @@ class RunManager:
             thread.join(patience)
         if not any(thread.is_alive() for thread in self._threads):  # else it may still write: the folder stays ours
             self.trash.empty(self.folder)
-            self._claim.close()
+            self._claim.release()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 

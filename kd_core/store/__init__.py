@@ -1,0 +1,1 @@
+"""Stored runs: an SQLite database of configurations and append-only events, and the files beside it."""

@@ -1,14 +1,14 @@
-"""Reading many stored runs at once: which there are, a page of them at a time, and what a comparison starts from.
+"""Search, filter, sort and page over stored runs, and read-only access to their events.
 
-Everything is chosen and counted in SQL, from the text of the configurations: no data set is loaded, and of a thousand
-runs only those on the page become objects.
+Runs are selected and counted in SQL, by the JSON of their configurations. No data set is loaded, and only the runs of
+the requested page become objects.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -17,129 +17,133 @@ from kd_core.base.registry import plugins
 from kd_core.store.records import RUN, LatestEvaluation
 from kd_core.store.store import Run, Store
 
-FACETS = ("dataset", "method", "scheme", "state", "tag")  # what one may filter by
-NAMED = {"dataset": "datasets", "method": "methods", "scheme": "schemes", "teacher": "models", "student": "models"}
+FACETS = ("dataset", "method", "scheme", "state", "tag")
+PLUGIN_GROUPS = {
+    "dataset": "datasets", "method": "methods", "scheme": "schemes", "teacher": "models", "student": "models",
+}  # fmt: skip
 STUDENT, BASELINE = "json_extract(test, '$.student.accuracy')", "json_extract(test, '$.baseline.accuracy')"
-UP, DOWN = "ASC", "DESC"
-# What a list is ordered by, and the usual direction.
+# SQL expression and default direction.
 ORDERS = {
-    "newest": ("created", DOWN),
-    "oldest": ("created", UP),
-    "best": (STUDENT, DOWN),
-    "gain": (f"{STUDENT} - {BASELINE}", DOWN),
-    "baseline": (BASELINE, DOWN),
-    "longest": ("seconds", DOWN),
-    "name": ("nullif(folded(name), '')", UP),
-    "data": ("json_extract(config, '$.dataset.name')", UP),
-    "scheme": ("json_extract(config, '$.scheme.name')", UP),
-    "method": ("json_extract(config, '$.method.name')", UP),
-    "student": ("json_extract(config, '$.student')", UP),
-    "teacher": ("json_extract(config, '$.teacher')", UP),
-    "seed": ("seed", UP),
-    "state": ("state", UP),
+    "newest": ("created", "DESC"),
+    "oldest": ("created", "ASC"),
+    "best": (STUDENT, "DESC"),
+    "gain": (f"{STUDENT} - {BASELINE}", "DESC"),
+    "baseline": (BASELINE, "DESC"),
+    "longest": ("seconds", "DESC"),
+    "name": ("nullif(folded(name), '')", "ASC"),
+    "data": ("json_extract(config, '$.dataset.name')", "ASC"),
+    "scheme": ("json_extract(config, '$.scheme.name')", "ASC"),
+    "method": ("json_extract(config, '$.method.name')", "ASC"),
+    "student": ("json_extract(config, '$.student')", "ASC"),
+    "teacher": ("json_extract(config, '$.teacher')", "ASC"),
+    "seed": ("seed", "ASC"),
+    "state": ("state", "ASC"),
 }
-THERE = "deleted IS NULL"
+OPPOSITE = {"ASC": "DESC", "DESC": "ASC"}
+NOT_DELETED = "deleted IS NULL"
 
 
 @dataclass(frozen=True)
 class Search:
-    """``words`` must all be found in a run; an empty facet takes every value. ``order``: one of :data:`ORDERS`, or the
-    other way round. Pinned runs always come first, and those without a value last."""
+    """Words, filters and order of a list of runs. Pinned runs always come first, those without a value last."""
 
-    words: str = ""
-    facets: dict[str, str] = field(default_factory=dict)
-    order: str = "newest"
+    words: str = ""  # a run must contain all of them
+    facets: dict[str, str] = field(default_factory=dict)  # value by facet; "" for any value
+    order: str = "newest"  # one of ORDERS
     is_reversed: bool = False
 
 
 class RunQueries:
-    """A store, read only."""
+    """Read-only queries over the runs of a store."""
 
     def __init__(self, store: Store) -> None:
         self.path = store.path
 
     def count(self, search: Search = Search()) -> int:
-        """How many runs a search finds."""
+        """Return the number of runs that a search finds."""
         where, values = _where(search)
-        return int(self._all(f"SELECT count(*) FROM runs {where}", values)[0][0])
+        return int(self._fetch(f"SELECT count(*) FROM runs {where}", values)[0][0])
 
     def page(self, search: Search, first: int, most: int) -> list[Run]:
-        """``most`` runs of a search from position ``first`` on. Raises ValueError for an unknown order."""
+        """Return at most ``most`` runs of a search from position ``first`` on.
+
+        Raises ValueError for an unknown order.
+        """
         if search.order not in ORDERS:
             raise ValueError(f"order = {search.order}: choose one of {', '.join(ORDERS)}.")
         where, values = _where(search)
-        what, way = ORDERS[search.order]
-        way = way if not search.is_reversed else UP if way == DOWN else DOWN
-        then = way if what == "created" else DOWN
-        last = f"created {then}, rowid {then}"  # the runs of a sweep are created at once
-        clause = f"{where} ORDER BY pinned DESC, {what} {way} NULLS LAST, {last} LIMIT ? OFFSET ?"
-        return list(self._runs(clause, [*values, most, first]))
+        expression, direction = ORDERS[search.order]
+        if search.is_reversed:
+            direction = OPPOSITE[direction]
+        then = direction if expression == "created" else "DESC"
+        last = f"created {then}, rowid {then}"  # the runs of a sweep have the same time of creation
+        clause = f"{where} ORDER BY pinned DESC, {expression} {direction} NULLS LAST, {last} LIMIT ? OFFSET ?"
+        return self._runs(clause, [*values, most, first])
 
     def pinned(self, most: int) -> list[Run]:
-        """The newest runs that are pinned."""
-        return list(self._runs(f"WHERE {THERE} AND pinned ORDER BY created DESC LIMIT ?", (most,)))
+        """Return the newest pinned runs."""
+        return self._runs(f"WHERE {NOT_DELETED} AND pinned ORDER BY created DESC LIMIT ?", (most,))
 
-    def named(self, ids: Sequence[str]) -> dict[str, Run]:
-        """The runs of these ids, in their order; those that are not stored are left out."""
-        found = {run.id: run for run in self._runs(f"WHERE {THERE} AND id IN ({_marks(ids)})", ids)}
-        return {each: found[each] for each in ids if each in found}
+    def by_ids(self, ids: Sequence[str]) -> dict[str, Run]:
+        """Return the runs with these ids, in the order of ``ids``, without those that are not stored."""
+        runs = {run.id: run for run in self._runs(f"WHERE {NOT_DELETED} AND id IN ({_placeholders(ids)})", ids)}
+        return {run: runs[run] for run in ids if run in runs}
 
     def choices(self) -> dict[str, dict[str, int]]:
-        """For each facet the values that occur, and in how many runs, the most frequent first."""
-        found: dict[str, dict[str, int]] = {facet: {} for facet in FACETS}
-        plain = [facet for facet in FACETS if facet != "tag"]
-        columns = ", ".join(_column(facet) for facet in plain)
-        for *values, count in self._all(f"SELECT {columns}, count(*) FROM runs WHERE {THERE} GROUP BY 1, 2, 3, 4", ()):
-            for facet, value in zip(plain, values, strict=True):
-                found[facet][value] = found[facet].get(value, 0) + count
-        tags = f"SELECT value, count(*) FROM runs, json_each(runs.tags) WHERE {THERE} GROUP BY 1"
-        found["tag"] = dict(self._all(tags, ()))
-        return {facet: dict(sorted(own.items(), key=lambda item: -item[1])) for facet, own in found.items()}
+        """Return for each facet the values that occur and in how many runs, the most frequent first."""
+        counts: dict[str, dict[str, int]] = {facet: {} for facet in FACETS}
+        columns = {facet: _column(facet) for facet in FACETS if facet != "tag"}
+        query = f"SELECT {', '.join(columns.values())}, count(*) FROM runs WHERE {NOT_DELETED} GROUP BY 1, 2, 3, 4"
+        for *values, count in self._fetch(query, ()):
+            for facet, value in zip(columns, values, strict=True):
+                counts[facet][value] = counts[facet].get(value, 0) + count
+        tags = f"SELECT value, count(*) FROM runs, json_each(runs.tags) WHERE {NOT_DELETED} GROUP BY 1"
+        counts["tag"] = dict(self._fetch(tags, ()))
+        return {facet: dict(sorted(values.items(), key=lambda item: -item[1])) for facet, values in counts.items()}
 
     def prepared(self, run: str) -> Prepared | None:
-        """The networks and phases of a run; None if it has not come so far."""
-        found = self._all("SELECT body FROM events WHERE run = ? AND kind = 'prepared' ORDER BY n LIMIT 1", (run,))
-        said = from_json(found[0][0]) if found else None
-        return said if isinstance(said, Prepared) else None
+        """Return the event with the networks and phases of a run; None before it was emitted."""
+        rows = self._fetch("SELECT body FROM events WHERE run = ? AND kind = 'prepared' ORDER BY n LIMIT 1", (run,))
+        event = from_json(rows[0][0]) if rows else None
+        return event if isinstance(event, Prepared) else None
 
-    def rows(self, run: str, kinds: Sequence[str]) -> list[tuple[int, float, str, str | bytes, int]]:
-        """(number, seconds since 1970, kind, body, how many steps) of each row of these kinds, in order."""
-        clause = f"WHERE run = ? AND kind IN ({_marks(kinds)}) ORDER BY n"
-        return self._all(f"SELECT n, at, kind, body, count FROM events {clause}", (run, *kinds))
+    def event_rows(self, run: str, kinds: Sequence[str]) -> list[tuple[int, float, str, str | bytes, int]]:
+        """Return (number, seconds since 1970, kind, body, number of steps) of each row of these kinds, in order."""
+        clause = f"WHERE run = ? AND kind IN ({_placeholders(kinds)}) ORDER BY n"
+        return self._fetch(f"SELECT n, at, kind, body, count FROM events {clause}", (run, *kinds))
 
     def version(self, run: str) -> tuple[str, int, int]:
-        """State, number of the last event and rewinds of a run: as long as they stay, so does what it has said."""
-        return self._all(
+        """Return state, number of the last event and rewinds of a run. If they are the same, so are its events."""
+        return self._fetch(
             "SELECT state, (SELECT coalesce(max(n), 0) FROM events WHERE run = runs.id), rewinds FROM runs "
             "WHERE id = ?", (run,)
         )[0]  # fmt: skip
 
     def latest_evaluations(self, sweep: str, role: str, control: str) -> list[LatestEvaluation]:
-        """The newest look at every run of a sweep, in its order: accuracies of two roles on the validation split."""
+        """Return the last validation accuracies of ``role`` and ``control`` in each run of a sweep, in its order."""
         newest = (
-            "(SELECT {what} FROM events WHERE run = runs.id AND kind = 'validated' "
+            "(SELECT {columns} FROM events WHERE run = runs.id AND kind = 'validated' "
             "AND json_extract(body, ?) IS NOT NULL ORDER BY n DESC LIMIT 1)"
         )
-        own, other = (f'$.accuracy."{name}"' for name in (role, control))
-        both = newest.format(what="json_array(json_extract(body, ?), json_extract(body, '$.epoch'))")
-        alone = newest.format(what="json_extract(body, ?)")
-        rows = self._all(
-            f"SELECT id, seed, state, {both}, {alone} FROM runs WHERE sweep = ? ORDER BY place",
-            (own, own, other, other, sweep),
+        role_path, control_path = (f'$.accuracy."{name}"' for name in (role, control))
+        of_role = newest.format(columns="json_array(json_extract(body, ?), json_extract(body, '$.epoch'))")
+        of_control = newest.format(columns="json_extract(body, ?)")
+        rows = self._fetch(
+            f"SELECT id, seed, state, {of_role}, {of_control} FROM runs WHERE sweep = ? ORDER BY place",
+            (role_path, role_path, control_path, control_path, sweep),
         )
-        found = []
-        for run, seed, state, said, beside in rows:
-            accuracy, epoch = json.loads(said) if said else (None, 0)
-            found.append(LatestEvaluation(run, seed, state, accuracy, beside, epoch))
-        return found
+        evaluations = []
+        for run, seed, state, pair, control_accuracy in rows:
+            accuracy, epoch = json.loads(pair) if pair else (None, 0)
+            evaluations.append(LatestEvaluation(run, seed, state, accuracy, control_accuracy, epoch))
+        return evaluations
 
-    def _runs(self, clause: str, values: Iterable[object]) -> Iterator[Run]:
-        for row in self._all(f"SELECT {RUN} FROM runs {clause}", values):
-            yield Run.of(row)
+    def _runs(self, clause: str, values: Iterable[object]) -> list[Run]:
+        return [Run.of(row) for row in self._fetch(f"SELECT {RUN} FROM runs {clause}", values)]
 
-    def _all(self, query: str, values: Iterable[object]) -> list[tuple]:  # type: ignore[type-arg]
+    def _fetch(self, query: str, values: Iterable[object]) -> list[tuple]:  # type: ignore[type-arg]
         with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
-            # SQLite's own upper and lower case know English alone.
+            # SQLite's own functions change the case of ASCII letters alone.
             db.create_function("folded", 1, str.casefold, deterministic=True)
             return db.execute(query, tuple(values)).fetchall()
 
@@ -148,12 +152,12 @@ def _column(facet: str) -> str:
     return "state" if facet == "state" else f"json_extract(config, '$.{facet}.name')"
 
 
-def _marks(values: Sequence[object]) -> str:
+def _placeholders(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
 def _where(search: Search) -> tuple[str, list[str]]:
-    clauses, values = [THERE], []
+    clauses, values = [NOT_DELETED], []
     for facet, value in search.facets.items():
         if value and facet == "tag":
             clauses.append("EXISTS (SELECT 1 FROM json_each(runs.tags) WHERE folded(value) = folded(?))")
@@ -162,15 +166,14 @@ def _where(search: Search) -> tuple[str, list[str]]:
             clauses.append(f"{_column(facet)} = ?")
             values.append(value)
     for word in search.words.lower().split()[:8]:
-        either, own = _about(word)
-        clauses.append(f"({either})")
-        values += own
+        clause, word_values = _word_clause(word)
+        clauses.append(f"({clause})")
+        values += word_values
     return "WHERE " + " AND ".join(clauses), values
 
 
-def _about(word: str) -> tuple[str, list[str]]:
-    """The runs that a word is said of: in their name, tags or note, in their id, state or seed, or in the name or title
-    of one of their parts."""
+def _word_clause(word: str) -> tuple[str, list[str]]:
+    """Return SQL and values that find ``word`` in the annotations, id, state, seed or the parts of a run."""
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     clauses, values = ["id LIKE ? ESCAPE '\\'", "state LIKE ? ESCAPE '\\'"], [f"{escaped}%", f"{escaped}%"]
     clauses += [
@@ -181,9 +184,9 @@ def _about(word: str) -> tuple[str, list[str]]:
     if word.isdecimal():
         clauses.append("seed = CAST(? AS INTEGER)")
         values.append(word)
-    for part, group in NAMED.items():
+    for part, group in PLUGIN_GROUPS.items():
         names = [key for key, cls in plugins(group).items() if word in f"{key} {cls.title}".lower()]
         if names:
-            clauses.append(f"{_column(part)} IN ({_marks(names)})")
+            clauses.append(f"{_column(part)} IN ({_placeholders(names)})")
             values += names
     return " OR ".join(clauses), values

@@ -1,4 +1,4 @@
-"""The rows of the store's tables, as objects."""
+"""Row dataclasses of the store, run states and Status."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.store.annotations import Annotations
 
-LABELS = "name, tags, note, pinned"
-RUN = f"id, created, config, family, seed, state, seconds, test, coalesce(sweep, ''), {LABELS}"  # for Run.of
-SWEEP = f"id, created, sweep, state, seconds, {LABELS}"  # for SweepRow.of
+QUEUED, TRAINING, PAUSED = "queued", "training", "paused"
+COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "interrupted"
+ACTIVE = (QUEUED, TRAINING, PAUSED)
+
+ANNOTATION_COLUMNS = "name, tags, note, pinned"
+# Columns for Run.of and SweepRow.of.
+RUN = f"id, created, config, family, seed, state, seconds, test, coalesce(sweep, ''), {ANNOTATION_COLUMNS}"
+SWEEP = f"id, created, sweep, state, seconds, {ANNOTATION_COLUMNS}"
 
 
 @dataclass(frozen=True)
@@ -23,32 +28,34 @@ class Run:
     """One row of the table of runs."""
 
     id: str
-    created: float
+    created: float  # seconds since 1970
     config_json: str  # RunConfig.to_json()
-    family: str
+    family: str  # family_of(config)
     seed: int
     state: str
-    seconds: float
-    test: dict[str, dict[str, float]] | None
-    sweep: str = ""  # the id of the sweep that it is one of
+    seconds: float  # of training, without pauses
+    test: dict[str, dict[str, float]] | None  # Finished.test of a run that has ended
+    sweep: str = ""  # id of the sweep that the run belongs to
     annotations: Annotations = field(default_factory=Annotations)
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Self:
-        """From the columns :data:`RUN`, whatever follows them."""
-        run, created, config, family, seed, state, seconds, test, sweep, *labels = row
-        known = json.loads(test) if test else None
-        return cls(run, created, config, family, seed, state, seconds, known, sweep, _labels(labels))
+        """Return the run of a row with the columns :data:`RUN` and any others after them."""
+        run, created, config, family, seed, state, seconds, test, sweep, *others = row
+        metrics = json.loads(test) if test else None
+        return cls(run, created, config, family, seed, state, seconds, metrics, sweep, _annotations(others))
 
     @functools.cached_property
     def config(self) -> RunConfig:
-        """Raises ValueError where it names something that this installation does not have."""
+        """The configuration. Raises ValueError if it names something that this installation does not have."""
         return RunConfig.from_json(self.config_json)
 
     @functools.cached_property
     def available_config(self) -> RunConfig | None:
-        """:attr:`config` for a list of many runs: see :meth:`RunConfig.from_json_unchecked`. None where something is
-        not here."""
+        """The configuration without a check of its values, which is faster; None if something is not available.
+
+        See :meth:`RunConfig.from_json_unchecked`.
+        """
         try:
             config = RunConfig.from_json_unchecked(self.config_json)
         except ValueError:
@@ -57,7 +64,7 @@ class Run:
 
     @property
     def is_readable(self) -> bool:
-        """Everything that the configuration names is there."""
+        """Whether this installation has everything that the configuration names."""
         try:
             return bool(self.config)
         except ValueError:
@@ -69,31 +76,31 @@ class SweepRow:
     """One row of the table of sweeps."""
 
     id: str
-    created: float
-    text: str  # Sweep.to_json()
+    created: float  # seconds since 1970
+    sweep_json: str  # Sweep.to_json()
     state: str
-    seconds: float
+    seconds: float  # of training, without pauses
     annotations: Annotations = field(default_factory=Annotations)
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Self:
-        """From the columns :data:`SWEEP`, whatever follows them."""
-        sweep_id, created, sweep, state, seconds, *labels = row
-        return cls(sweep_id, created, sweep, state, seconds, _labels(labels))
+        """Return the sweep of a row with the columns :data:`SWEEP` and any others after them."""
+        sweep_id, created, sweep, state, seconds, *others = row
+        return cls(sweep_id, created, sweep, state, seconds, _annotations(others))
 
     @functools.cached_property
     def sweep(self) -> Sweep:
-        """Raises ValueError where it names something that this installation does not have."""
-        return Sweep.from_json(self.text)
+        """The definition. Raises ValueError if it names something that this installation does not have."""
+        return Sweep.from_json(self.sweep_json)
 
     @property
     def config(self) -> RunConfig:
-        """What its runs have in common. Raises ValueError likewise."""
+        """The base configuration of all its runs. Raises ValueError likewise."""
         return self.sweep.base
 
     @property
     def is_readable(self) -> bool:
-        """Everything that its runs need is there."""
+        """Whether this installation has everything that its runs need."""
         try:
             return bool(self.sweep)
         except ValueError:
@@ -102,23 +109,22 @@ class SweepRow:
 
 @dataclass(frozen=True)
 class EventBatch:
-    """Events number ``first``, ``first + 1``, ... of a run with their times, and the ``weights`` kept with some of
-    them, by number."""
+    """Consecutive events of a run, and the weights stored with some of them."""
 
     run: str
-    first: int
-    events: Sequence[tuple[float, Event]]
-    weights: Mapping[int, bytes]
+    first: int  # number of the first event
+    events: Sequence[tuple[float, Event]]  # with their times in seconds since 1970
+    weights: Mapping[int, bytes]  # by number of the event
 
 
 def family_of(config: RunConfig) -> str:
-    """What runs have in common that differ in their seed alone."""
+    """Return the configuration without its seed as text, which is equal for runs that differ only in their seed."""
     body = json.loads(config.to_json())
     body["basics"].pop("seed")
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
-def _labels(columns: Sequence[Any]) -> Annotations:
+def _annotations(columns: Sequence[Any]) -> Annotations:
     name, tags, note, pinned, *_ = columns
     return Annotations(name, tuple(json.loads(tags)), note, bool(pinned))
 
@@ -131,37 +137,31 @@ def change_key(change: str) -> str:
 
 @dataclass(frozen=True)
 class LatestEvaluation:
-    """The newest look at a run of a sweep: shares of the validation split, None where nothing was said yet."""
+    """Last evaluation of a run of a sweep on the validation set."""
 
     run: str
     seed: int
     state: str
-    accuracy: float | None = None
-    control: float | None = None
+    accuracy: float | None = None  # None before the first evaluation
+    control: float | None = None  # accuracy of the control
     epoch: int = 0
-
-
-QUEUED, TRAINING, PAUSED = "queued", "training", "paused"
-COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "interrupted"
-ACTIVE = (QUEUED, TRAINING, PAUSED)
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is. ``ahead`` counts the runs before it in the queue; ``wait`` are the seconds until it begins as
-    far as they are known: what is left of those that train, nothing of those that wait. Seconds are 0 where nothing is
-    known."""
+    """State, progress and queue position of a run. Times are in seconds, 0 where they are not known."""
 
     state: str
-    done: int = 0
-    total: int = 0
-    seconds: float = 0.0
+    done: int = 0  # steps
+    total: int = 0  # steps
+    seconds: float = 0.0  # of training
     remaining: float = 0.0
-    ahead: int = 0
-    pace: float = 0.0
-    notice: str = ""  # a sentence on what went wrong around the run, and what becomes of it
-    wait: float = 0.0
+    ahead: int = 0  # runs before it in the queue
+    pace: float = 0.0  # seconds per epoch at least
+    notice: str = ""  # a sentence on a problem around the run and its consequence
+    wait: float = 0.0  # until it begins, by the remaining time of the runs that train now
 
     @property
     def is_active(self) -> bool:
+        """Whether the run is queued, training or paused."""
         return self.state in ACTIVE

@@ -1,4 +1,8 @@
-"""SQLite: runs, and what they said. Events are only ever appended, and numbered from 1 within their run."""
+"""Store of runs, sweeps and append-only events in SQLite.
+
+The events of a run are numbered from 1 and never changed. Only :meth:`Store.rewind` removes some from the end, when a
+run is resumed from a checkpoint before them.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +20,19 @@ from kd_core.store.step_codec import MAX_STEPS_PER_ROW, decode_steps, encode_ste
 
 __all__ = ["EventBatch", "Run", "Store", "SweepRow", "family_of"]
 
-TABLES = ("runs", "sweeps")  # of what is trained
+TABLES = ("runs", "sweeps")
 SET_STATE = "UPDATE {} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
-# Left to itself SQLite walks through all the events of a run instead.
-BY_HAND = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
+# Without the hint SQLite reads all events of a run instead.
+ADJUSTED = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
 
 
 class Store(Database):
-    """All reading and writing of what is trained. What was deleted (:mod:`kd_core.store.trash`) is not read."""
+    """Reads and writes runs, sweeps and events. Deleted runs (:mod:`kd_core.store.trash`) are not read."""
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def add(self, run: str, config: RunConfig, state: str) -> None:
-        """A new run."""
+        """Add a run with the id ``run``."""
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO runs (id, created, config, family, seed, state) VALUES (?, ?, ?, ?, ?, ?)",
@@ -36,7 +40,7 @@ class Store(Database):
             )
 
     def add_sweep(self, sweep_id: str, sweep: Sweep, runs: Sequence[str], state: str) -> None:
-        """A new sweep and all of its ``runs``, in the order of :meth:`Sweep.configs`."""
+        """Add a sweep and all of its runs, whose ids are in the order of :meth:`Sweep.configs`."""
         now = time.time()
         with self._transaction() as db:
             db.execute(
@@ -55,194 +59,202 @@ class Store(Database):
     def append(
         self, run: str, first: int, events: Sequence[tuple[float, Event]], weights: Mapping[int, bytes] | None = None
     ) -> None:
-        """One :class:`EventBatch`."""
-        self.append_all([EventBatch(run, first, events, weights or {})])
+        """Append the events of one :class:`EventBatch` to a run."""
+        self.append_batches([EventBatch(run, first, events, weights or {})])
 
-    def append_all(
-        self, entries: Iterable[EventBatch], ended: Mapping[str, str] | None = None, seconds: float | None = None
+    def append_batches(
+        self, batches: Iterable[EventBatch], ended: Mapping[str, str] | None = None, seconds: float | None = None
     ) -> None:
-        """Everything in one transaction, with the states of the runs that have ``ended`` after so many seconds."""
+        """Append events of several runs in one transaction, and set the states of those that have ended.
+
+        Args:
+            batches: The events.
+            ended: New state by run.
+            seconds: Training time of the runs that have ended.
+        """
         with self._transaction() as db:
-            for entry in entries:
-                self._insert(db, entry.run, entry.first, entry.events)
+            for batch in batches:
+                self._insert_events(db, batch.run, batch.first, batch.events)
                 db.executemany(
                     "INSERT INTO snapshots (run, n, weights) VALUES (?, ?, ?)",
-                    [(entry.run, n, kept) for n, kept in entry.weights.items()],
+                    [(batch.run, n, weights) for n, weights in batch.weights.items()],
                 )
-                for _, event in entry.events:
+                for _, event in batch.events:
                     if isinstance(event, Finished):
-                        db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), entry.run))
-
+                        db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), batch.run))
             for run, state in (ended or {}).items():
                 db.execute(SET_STATE.format("runs"), (state, seconds, run))
 
     def set_state(self, run: str, state: str, seconds: float | None = None) -> None:
-        """The state of a run or a sweep, and the seconds it has trained where they are known."""
+        """Set the state of a run or sweep, and its training time unless that is None."""
         with self._transaction() as db:
             for table in TABLES:
                 db.execute(SET_STATE.format(table), (state, seconds, run))
 
-    def set_unfinished_state(self, sweep_id: str, after: str) -> None:
-        """Changes the state of every run of a sweep that is not completed."""
+    def set_unfinished_state(self, sweep_id: str, state: str) -> None:
+        """Set the state of every run of a sweep that is not completed."""
         with self._transaction() as db:
-            db.execute("UPDATE runs SET state = ? WHERE sweep = ? AND state != 'completed'", (after, sweep_id))
+            db.execute("UPDATE runs SET state = ? WHERE sweep = ? AND state != 'completed'", (state, sweep_id))
 
     def transition(self, run: str, before: Iterable[str], after: str) -> bool:
-        """Changes the state if it is one of ``before``; False if it is not. Of two at once, one succeeds."""
+        """Change the state of a run or sweep if it is one of ``before``; return whether it was.
+
+        Of two simultaneous calls, one succeeds.
+        """
         states = tuple(before)
-        marks = ", ".join("?" * len(states))
-        change = f"SET state = ? WHERE id = ? AND state IN ({marks}) AND deleted IS NULL"
+        change = f"SET state = ? WHERE id = ? AND state IN ({_placeholders(states)}) AND deleted IS NULL"
         with self._transaction() as db:
             return any(db.execute(f"UPDATE {table} {change}", (after, run, *states)).rowcount for table in TABLES)
 
     def rewind(self, run: str, keep: int) -> None:
-        """Forgets every event after number ``keep``: a resumed run says them again, the same ones.
+        """Remove every event after number ``keep``, before a resumed run emits the same ones again.
 
-        :meth:`changes` stay known: who is interrupted again before they were made again makes them then.
+        Removed option changes are remembered for :meth:`changes`, so that a second interruption before they are
+        repeated does not lose them.
         """
         with self._transaction() as db:
             changes = self._changes(run, keep)
-            cut = db.execute(
+            split = db.execute(  # the row of steps that holds events on both sides
                 "SELECT n, at, body FROM events WHERE run = ? AND n <= ? AND n + count - 1 > ? AND n > ? - ?",
                 (run, keep, keep, keep, MAX_STEPS_PER_ROW),
             ).fetchone()
-            if cut:
-                n, at, body = cut
+            if split:
+                n, at, body = split
                 db.execute("DELETE FROM events WHERE run = ? AND n = ?", (run, n))
-                self._insert(db, run, n, [(at, step) for step in decode_steps(body)[: keep - n + 1]])
+                self._insert_events(db, run, n, [(at, step) for step in decode_steps(body)[: keep - n + 1]])
             for table in ("events", "snapshots"):
                 db.execute(f"DELETE FROM {table} WHERE run = ? AND n > ?", (run, keep))
             repeat = json.dumps(list(changes.values())) if changes else None
             db.execute("UPDATE runs SET test = NULL, rewinds = rewinds + 1, repeat = ? WHERE id = ?", (repeat, run))
 
-    def changes(self, run: str, after: int) -> list[Event]:
-        """Changes by hand that a run resumed after event number ``after`` has to make again: those that were said
-        since, and those that were forgotten before they could be said again."""
-        return [from_json(body) for body in self._changes(run, after).values()]
-
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def run(self, run: str) -> Run | None:
-        """One run, or None if there is no such id."""
-        return next(self._runs("WHERE id = ?", (run,)), None)
+        """Return the run with this id, or None."""
+        return next(iter(self._runs("WHERE id = ?", (run,))), None)
 
     def runs(self, limit: int = 100) -> list[Run]:
-        """The newest runs that were started one by one, newest first."""
-        return list(self._runs("WHERE sweep IS NULL ORDER BY created DESC LIMIT ?", (limit,)))
+        """Return the newest runs that belong to no sweep, newest first."""
+        return self._runs("WHERE sweep IS NULL ORDER BY created DESC LIMIT ?", (limit,))
 
     def sweep(self, sweep_id: str) -> SweepRow | None:
-        """One sweep, or None if there is no such id."""
-        return next(self._sweeps("WHERE id = ?", (sweep_id,)), None)
+        """Return the sweep with this id, or None."""
+        return next(iter(self._sweeps("WHERE id = ?", (sweep_id,))), None)
 
     def sweeps(self, limit: int = 100) -> list[SweepRow]:
-        """The newest sweeps, newest first."""
-        return list(self._sweeps("ORDER BY created DESC LIMIT ?", (limit,)))
+        """Return the newest sweeps, newest first."""
+        return self._sweeps("ORDER BY created DESC LIMIT ?", (limit,))
 
     def members(self, sweep_id: str) -> list[Run]:
-        """The runs of a sweep, in its order."""
-        return list(self._runs("WHERE sweep = ? ORDER BY place", (sweep_id,)))
+        """Return the runs of a sweep, in its order."""
+        return self._runs("WHERE sweep = ? ORDER BY place", (sweep_id,))
 
     def siblings(self, family: str) -> list[Run]:
-        """One run of each seed of a family, by seed: the newest that was completed, else the newest.
+        """Return one run per seed of a family, by seed: the newest completed one, or else the newest.
 
-        A run that was changed by hand is no one's sibling.
+        Runs with option changes by hand are left out.
         """
-        # Every start of the server adds one to the family of the start page: the database chooses among them, not we.
+        # Chosen in SQL, since every start of the server adds a run to the family of the start page.
         chosen = f"""id IN (
             SELECT id FROM (
                 SELECT id, row_number() OVER (PARTITION BY seed ORDER BY state = 'completed' DESC, created DESC)
                     AS place
                 FROM runs
-                WHERE family = ? AND deleted IS NULL AND NOT EXISTS (SELECT 1 {BY_HAND} AND run = id)
+                WHERE family = ? AND deleted IS NULL AND NOT EXISTS (SELECT 1 {ADJUSTED} AND run = id)
             ) WHERE place = 1
         )"""
-        return list(self._runs(f"WHERE {chosen} ORDER BY seed", (family,)))
-
-    def was_adjusted(self, run: str) -> bool:
-        """Whether somebody changed a run by hand while it trained."""
-        return self._db().execute(f"SELECT 1 {BY_HAND} AND run = ? LIMIT 1", (run,)).fetchone() is not None
-
-    def rewinds(self, run: str) -> int:
-        """How often the end of a run was forgotten: what was read before such a time may no longer be true."""
-        found = self._db().execute("SELECT rewinds FROM runs WHERE id = ?", (run,)).fetchone()
-        return int(found[0]) if found else 0
+        return self._runs(f"WHERE {chosen} ORDER BY seed", (family,))
 
     def in_state(self, *states: str) -> list[Run | SweepRow]:
-        """All sweeps and runs in one of these states, oldest first of each."""
-        chosen = f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY created"
-        return [*self._sweeps(chosen, states), *self._runs(chosen, states)]
+        """Return all sweeps and then all runs in one of these states, oldest first."""
+        clause = f"WHERE state IN ({_placeholders(states)}) ORDER BY created"
+        return [*self._sweeps(clause, states), *self._runs(clause, states)]
 
     def states(self) -> dict[str, str]:
-        """The state of every sweep and of every run that was started alone, by id."""
-        all_ = "SELECT id, state FROM sweeps UNION ALL SELECT id, state FROM runs WHERE sweep IS NULL"
-        return dict(self._db().execute(all_))
+        """Return the state of every sweep, and of every run that belongs to none, by id."""
+        query = "SELECT id, state FROM sweeps UNION ALL SELECT id, state FROM runs WHERE sweep IS NULL"
+        return dict(self._db().execute(query))
+
+    def rewinds(self, run: str) -> int:
+        """Return how often events of a run were removed; a cache of its events is valid while this stays the same."""
+        row = self._db().execute("SELECT rewinds FROM runs WHERE id = ?", (run,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def count(self, run: str) -> int:
+        """Return the number of events of a run."""
+        query = "SELECT n + count - 1 FROM events WHERE run = ? ORDER BY n DESC LIMIT 1"
+        row = self._db().execute(query, (run,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def outcome(self, run: str) -> str:
+        """Return the outcome in the last event of a run; "" if that is not its end."""
+        query = "SELECT kind, body FROM events WHERE run = ? ORDER BY n DESC LIMIT 1"
+        kind, body = self._db().execute(query, (run,)).fetchone() or ("", "")
+        return str(json.loads(body)["outcome"]) if kind == "finished" else ""
+
+    def was_adjusted(self, run: str) -> bool:
+        """Return whether an option of a run was changed by hand."""
+        return self._db().execute(f"SELECT 1 {ADJUSTED} AND run = ? LIMIT 1", (run,)).fetchone() is not None
+
+    def changes(self, run: str, after: int) -> list[Event]:
+        """Return the option changes that a run resumed after event number ``after`` has to repeat.
+
+        These are the stored ones since then, and those that :meth:`rewind` removed and that were not repeated yet.
+        """
+        return [from_json(body) for body in self._changes(run, after).values()]
 
     def events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> list[tuple[int, Event]]:
-        """(number, event) of a run after number ``after``, in order; of these ``kinds`` alone if any are given."""
+        """Return (number, event) after number ``after``, in order; only of these ``kinds`` unless there are none."""
         return list(self.iter_events(run, after, kinds))
 
     def iter_events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Event]]:
-        """:meth:`events` one by one: a hundred thousand of them at once keep the garbage collector busy for seconds."""
-        chosen = tuple(kinds)
-        chosen += ("steps",) if "step" in chosen else ()
-        wanted = f"AND kind IN ({', '.join('?' * len(chosen))})" if chosen else ""
-        # Steps share rows, so the row that holds ``after`` may hold what follows it, too.
+        """Yield :meth:`events` one by one, since a hundred thousand at once take seconds of garbage collection."""
+        wanted = tuple(kinds)
+        wanted += ("steps",) if "step" in wanted else ()
+        of_kind = f"AND kind IN ({_placeholders(wanted)})" if wanted else ""
+        # The row of steps that holds ``after`` may also hold later ones.
         rows = self._db().execute(
-            f"""SELECT n, kind, body FROM events WHERE run = ? {wanted} AND n >= coalesce(
+            f"""SELECT n, kind, body FROM events WHERE run = ? {of_kind} AND n >= coalesce(
                 (SELECT max(n) FROM events WHERE run = ? AND n <= ?), 0) ORDER BY n""",
-            (run, *chosen, run, after),
+            (run, *wanted, run, after),
         )
         for n, kind, body in rows:
             if kind == "steps":
-                yield from ((at, step) for at, step in enumerate(decode_steps(body), start=n) if at > after)
+                yield from ((number, step) for number, step in enumerate(decode_steps(body), start=n) if number > after)
             elif n > after:
                 yield n, from_json(body)
 
     def snapshots(self, run: str) -> list[tuple[int, Event]]:
-        """(number, event) of everything a run said together with weights, in order."""
-        rows = self._db().execute(
-            "SELECT n, body FROM snapshots JOIN events USING (run, n) WHERE run = ? ORDER BY n", (run,)
-        )
-        return [(n, from_json(body)) for n, body in rows]
+        """Return (number, event) of every event of a run with stored weights, in order."""
+        query = "SELECT n, body FROM snapshots JOIN events USING (run, n) WHERE run = ? ORDER BY n"
+        return [(n, from_json(body)) for n, body in self._db().execute(query, (run,))]
 
-    def with_weights(self, among: Iterable[str]) -> set[str]:
-        """The ids ``among`` these of runs that weights were kept of."""
-        one = "SELECT 1 FROM snapshots WHERE run = ? LIMIT 1"
-        return {run for run in among if self._db().execute(one, (run,)).fetchone()}
+    def with_weights(self, runs: Iterable[str]) -> set[str]:
+        """Return which of these runs have stored weights."""
+        query = "SELECT 1 FROM snapshots WHERE run = ? LIMIT 1"
+        return {run for run in runs if self._db().execute(query, (run,)).fetchone()}
 
     def weights(self, run: str, n: int) -> bytes | None:
-        """The weights kept with event number ``n``, or None if there are none."""
-        found = self._db().execute("SELECT weights FROM snapshots WHERE run = ? AND n = ?", (run, n)).fetchone()
-        return bytes(found[0]) if found else None
-
-    def count(self, run: str) -> int:
-        """The number of the last event of a run; 0 if it has said nothing."""
-        last = "SELECT n + count - 1 FROM events WHERE run = ? ORDER BY n DESC LIMIT 1"
-        found = self._db().execute(last, (run,)).fetchone()
-        return int(found[0]) if found else 0
-
-    def outcome(self, run: str) -> str:
-        """How a run ended, by the last that it said; "" if that is not its end."""
-        clause = "WHERE run = ? ORDER BY n DESC LIMIT 1"
-        kind, body = self._db().execute(f"SELECT kind, body FROM events {clause}", (run,)).fetchone() or ("", "")
-        return str(json.loads(body)["outcome"]) if kind == "finished" else ""
+        """Return the weights stored with event number ``n``, or None."""
+        row = self._db().execute("SELECT weights FROM snapshots WHERE run = ? AND n = ?", (run, n)).fetchone()
+        return bytes(row[0]) if row else None
 
     def _changes(self, run: str, after: int) -> dict[str, str]:
-        """By what each changes, and when."""
-        (text,) = self._db().execute("SELECT repeat FROM runs WHERE id = ?", (run,)).fetchone() or ("",)
-        found = {change_key(body): body for body in json.loads(text or "[]")}
-        said = "SELECT n, body FROM events WHERE run = ? AND kind IN ('adjusted', 'switched') ORDER BY n"
-        for n, body in self._db().execute(said, (run,)):
+        """Return option changes as JSON by their key."""
+        (repeat,) = self._db().execute("SELECT repeat FROM runs WHERE id = ?", (run,)).fetchone() or ("",)
+        changes = {change_key(body): body for body in json.loads(repeat or "[]")}
+        query = "SELECT n, body FROM events WHERE run = ? AND kind IN ('adjusted', 'switched') ORDER BY n"
+        for n, body in self._db().execute(query, (run,)):
             if n > after:
-                found[change_key(body)] = body
+                changes[change_key(body)] = body
             else:
-                found.pop(change_key(body), None)
-        return found
+                changes.pop(change_key(body), None)
+        return changes
 
     @staticmethod
-    def _insert(db: sqlite3.Connection, run: str, first: int, said: Sequence[tuple[float, Event]]) -> None:
+    def _insert_events(db: sqlite3.Connection, run: str, first: int, events: Sequence[tuple[float, Event]]) -> None:
         rows: list[tuple[str, int, float, str, str | bytes, int]] = []
-        for group in group_steps(said):
+        for group in group_steps(events):
             at, event = group[-1]
             steps = [step for _, step in group if isinstance(step, Step)]
             kind, body = ("steps", encode_steps(steps)) if steps else (event.kind, to_json(event))
@@ -250,11 +262,14 @@ class Store(Database):
             first += len(group)
         db.executemany("INSERT INTO events (run, n, at, kind, body, count) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def _runs(self, clause: str, values: Sequence[object]) -> Iterator[Run]:
-        for row in self._db().execute(f"SELECT {RUN} FROM (SELECT * FROM runs WHERE deleted IS NULL) {clause}", values):
-            yield Run.of(row)
+    def _runs(self, clause: str, values: Sequence[object]) -> list[Run]:
+        query = f"SELECT {RUN} FROM (SELECT * FROM runs WHERE deleted IS NULL) {clause}"
+        return [Run.of(row) for row in self._db().execute(query, values)]
 
-    def _sweeps(self, clause: str, values: Sequence[object]) -> Iterator[SweepRow]:
-        rows = f"SELECT {SWEEP} FROM (SELECT * FROM sweeps WHERE deleted IS NULL) {clause}"
-        for row in self._db().execute(rows, values):
-            yield SweepRow.of(row)
+    def _sweeps(self, clause: str, values: Sequence[object]) -> list[SweepRow]:
+        query = f"SELECT {SWEEP} FROM (SELECT * FROM sweeps WHERE deleted IS NULL) {clause}"
+        return [SweepRow.of(row) for row in self._db().execute(query, values)]
+
+
+def _placeholders(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

@@ -1,4 +1,4 @@
-"""Trained teachers on disk, by what determines them: trained once, found by every later run."""
+"""Cache of trained teachers on disk, by everything that determines their training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class TeacherCache(MutableMapping[str, tuple[Checkpoint, list[Event]]]):
-    """Key: everything that determines a phase, as text. Value: its networks, and the events it said."""
+    """Mapping from everything that determines a phase, as text, to its networks and events."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -24,28 +24,28 @@ class TeacherCache(MutableMapping[str, tuple[Checkpoint, list[Event]]]):
     def __getitem__(self, key: str) -> tuple[Checkpoint, list[Event]]:
         try:
             state = Checkpoint.read(self._path(key))
-            said = [from_json(text) for text in state.values["events"]]
+            events = [from_json(text) for text in state.values["events"]]
         except (OSError, ValueError, KeyError, TypeError):
-            # A damaged file, or one of another version, costs the time to train again, and nothing else.
+            # After a damaged file or one of another version the teacher is trained again.
             raise KeyError(key) from None
         if state.values["key"] != key:
             raise KeyError(key)
-        return state, said
+        return state, events
 
     def __setitem__(self, key: str, value: tuple[Checkpoint, list[Event]]) -> None:
-        state, said = value
-        values = {**state.values, "key": key, "events": [to_json(event) for event in said]}
+        state, events = value
+        values = {**state.values, "key": key, "events": [to_json(event) for event in events]}
         try:
             Checkpoint(state.tensors, values).write(self._path(key))
-        except OSError as error:  # costs the next run the time to train it again, and this one nothing
-            log.warning("a trained teacher could not be kept: %s", error)
+        except OSError as error:  # this run goes on; the next one trains the teacher again
+            log.warning("a trained teacher could not be stored: %s", error)
 
     def __delitem__(self, key: str) -> None:
         self._path(key).unlink()
 
     def __iter__(self) -> Iterator[str]:
         for path in sorted(self.folder.glob("*.safetensors")):
-            with contextlib.suppress(OSError, ValueError, KeyError):  # a damaged file is as good as none
+            with contextlib.suppress(OSError, ValueError, KeyError):  # damaged files are skipped
                 yield Checkpoint.read(path).values["key"]
 
     def __len__(self) -> int:

@@ -155,14 +155,14 @@ def test_a_large_split_is_thinned_evenly(runs: RunManager) -> None:
     ("last", "size"), [(1, 10), (6, 10), (200, 19_240), (200, 5_000_000), (200, 40_000_000), (200, 90_000_000)]
 )
 def test_the_first_and_last_weights_are_stored_and_others_up_to_the_limit(last: int, size: int) -> None:
-    epochs = weight_snapshots.kept_looks(last, size)
+    epochs = weight_snapshots.kept_evaluations(last, size)
     assert len(epochs) * size <= weight_snapshots.MAX_PHASE_BYTES
     assert last in epochs or size > weight_snapshots.MAX_PHASE_BYTES
     assert 0 in epochs or 2 * size > weight_snapshots.MAX_PHASE_BYTES
 
 
 def test_weights_of_small_networks_are_stored_eight_times_per_doubling() -> None:
-    epochs = sorted(weight_snapshots.kept_looks(200, 1000))
+    epochs = sorted(weight_snapshots.kept_evaluations(200, 1000))
     for start in (8, 16, 32, 64):
         assert len([epoch for epoch in epochs if start <= epoch < 2 * start]) == 8
 

@@ -1,4 +1,4 @@
-"""Which devices there are, which one a run gets, and who waits for it. torch's answers are made up."""
+"""Tests of the list of devices and the choice of one, with a mocked torch."""
 
 import threading
 
@@ -12,8 +12,8 @@ GIB = 2**30
 
 
 @pytest.fixture
-def cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two graphics cards, as torch would describe them."""
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two GPUs as torch would describe them."""
     monkeypatch.delenv("DISTILLERY_DEVICE", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
@@ -21,8 +21,8 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (6 * GIB, 8 * GIB))
 
 
-@pytest.mark.usefixtures("cards")
-def test_graphics_cards_are_taken_where_there_are_some_and_the_processor_stays_a_choice() -> None:
+@pytest.mark.usefixtures("two_gpus")
+def test_gpus_are_the_default_and_the_cpu_can_still_be_chosen() -> None:
     assert devices.default_devices() == ["cuda:0", "cuda:1"]
     assert devices.device_names() == ["cuda:0", "cuda:1", "cpu"]
     assert devices.resolve("auto") == "cuda:0"
@@ -33,7 +33,7 @@ def test_graphics_cards_are_taken_where_there_are_some_and_the_processor_stays_a
     )
 
 
-def test_without_a_card_the_processor_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_the_cpu_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISTILLERY_DEVICE", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.mps, "is_available", lambda: False)
@@ -43,8 +43,10 @@ def test_without_a_card_the_processor_is_taken(monkeypatch: pytest.MonkeyPatch) 
         devices.resolve("cuda:0")
 
 
-@pytest.mark.usefixtures("cards")
-def test_the_environment_overrules_and_a_device_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("two_gpus")
+def test_the_environment_variable_overrides_the_default_and_an_unknown_device_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("DISTILLERY_DEVICE", "cpu")
     assert devices.default_devices() == ["cpu"]
     monkeypatch.setenv("DISTILLERY_DEVICE", "cuda")
@@ -54,32 +56,32 @@ def test_the_environment_overrules_and_a_device_that_is_not_there_is_named(monke
         devices.default_devices()
 
 
-def test_each_device_takes_the_first_run_that_it_may() -> None:
-    line = JobQueue(["cuda:0", "cuda:1", "cpu"], ["cuda:0", "cuda:1"])
+def test_each_device_takes_the_first_run_that_may_use_it() -> None:
+    queue = JobQueue(["cuda:0", "cuda:1", "cpu"], ["cuda:0", "cuda:1"])
     for run, wanted in {"a": "auto", "b": "cuda:0", "c": "auto", "d": "cpu", "e": "auto"}.items():
-        line.put(run, wanted)
-    assert [line.count_ahead(run) for run in "abcde"] == [0, 1, 1, 0, 2]
-    assert line.next("cuda:0") == "a"
-    assert line.next("cuda:1") == "c"
-    assert line.next("cpu") == "d"
-    line.leave("a")
-    assert line.next("cuda:0") == "b"
-    assert line.count_ahead("e") == 1
-    line.leave("c")
-    assert line.next("cuda:1") == "e"
+        queue.put(run, wanted)
+    assert [queue.count_ahead(run) for run in "abcde"] == [0, 1, 1, 0, 2]
+    assert queue.next("cuda:0") == "a"
+    assert queue.next("cuda:1") == "c"
+    assert queue.next("cpu") == "d"
+    queue.leave("a")
+    assert queue.next("cuda:0") == "b"
+    assert queue.count_ahead("e") == 1
+    queue.leave("c")
+    assert queue.next("cuda:1") == "e"
 
 
-def test_who_waits_is_woken_by_a_run_and_by_the_end() -> None:
-    line, found = JobQueue(["cpu"], ["cpu"]), []
-    thread = threading.Thread(target=lambda: found.extend([line.next("cpu"), line.next("cpu")]))
+def test_a_waiting_thread_is_woken_by_a_run_and_by_closing_the_queue() -> None:
+    queue, jobs = JobQueue(["cpu"], ["cpu"]), []
+    thread = threading.Thread(target=lambda: jobs.extend([queue.next("cpu"), queue.next("cpu")]))
     thread.start()
-    line.put("a", "auto")
-    line.close()
+    queue.put("a", "auto")
+    queue.close()
     thread.join(10)
-    assert found[-1] is None
+    assert jobs[-1] is None
     assert not thread.is_alive()
 
 
-def test_a_run_for_a_device_that_takes_none_is_refused() -> None:
+def test_a_run_for_an_unknown_device_is_refused() -> None:
     with pytest.raises(ValueError, match="device = mps: this machine offers auto, cpu"):
         JobQueue(["cpu"], ["cpu"]).check("mps")

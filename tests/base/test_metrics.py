@@ -1,3 +1,5 @@
+"""Tests of the metrics against scikit-learn and hand-computed values."""
+
 import math
 
 import pytest
@@ -18,22 +20,24 @@ def labels() -> torch.Tensor:
 
 
 def test_accuracy_and_loss_equal_scikit_learn(logits: torch.Tensor, labels: torch.Tensor) -> None:
-    shares = logits.double().softmax(1)
-    assert metrics.accuracy(logits, labels) == accuracy_score(labels, shares.argmax(1))
-    assert metrics.nll(logits, labels) == pytest.approx(log_loss(labels, shares.numpy()), rel=1e-9)
+    probabilities = logits.double().softmax(1)
+    assert metrics.accuracy(logits, labels) == accuracy_score(labels, probabilities.argmax(1))
+    assert metrics.nll(logits, labels) == pytest.approx(log_loss(labels, probabilities.numpy()), rel=1e-9)
 
 
-def test_agreement_is_about_the_teacher_and_not_about_being_right(logits: torch.Tensor, labels: torch.Tensor) -> None:
+def test_agreement_compares_with_the_teacher_and_not_with_the_labels(
+    logits: torch.Tensor, labels: torch.Tensor
+) -> None:
     assert metrics.agreement(logits, logits * 3) == 1.0
     assert metrics.agreement(logits, -logits) == 0.0
 
 
-def test_entropy_is_ln_k_for_a_network_that_knows_nothing_and_rises_with_temperature(logits: torch.Tensor) -> None:
+def test_entropy_is_ln_k_for_uniform_outputs_and_rises_with_temperature(logits: torch.Tensor) -> None:
     assert metrics.entropy(torch.zeros(3, 7)) == pytest.approx(math.log(7))
     assert metrics.entropy(logits, 1) < metrics.entropy(logits, 4) < math.log(5)
 
 
-def test_calibration_error_of_known_cases() -> None:
+def test_the_calibration_error_equals_hand_computed_values() -> None:
     # Always 80 % sure (softmax of [ln 4, 0]) and right in 6 of 10: the error is 0.8 - 0.6.
     logits = torch.tensor([[math.log(4), 0.0]]).repeat(10, 1)
     labels = torch.tensor([0] * 6 + [1] * 4)
@@ -42,23 +46,25 @@ def test_calibration_error_of_known_cases() -> None:
     assert metrics.calibration_error(torch.tensor([[50.0, 0.0]]), torch.tensor([0])) == pytest.approx(0, abs=1e-9)
 
 
-def test_the_best_temperature_has_the_least_loss_of_all(logits: torch.Tensor, labels: torch.Tensor) -> None:
-    guesses = torch.where(torch.rand(200, generator=torch.Generator().manual_seed(6)) < 0.6, logits.argmax(1), labels)
-    best = metrics.best_temperature(logits, guesses, 0.1, 50)
+def test_the_best_temperature_has_a_lower_loss_than_any_of_a_grid(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    noisy_labels = torch.where(
+        torch.rand(200, generator=torch.Generator().manual_seed(6)) < 0.6, logits.argmax(1), labels
+    )
+    best = metrics.best_temperature(logits, noisy_labels, 0.1, 50)
     grid = [0.1 * 1.01**n for n in range(620)]
-    losses = [metrics.nll(logits / temperature, guesses) for temperature in grid]
+    losses = [metrics.nll(logits / temperature, noisy_labels) for temperature in grid]
     assert best == pytest.approx(grid[losses.index(min(losses))], rel=0.011)
-    assert metrics.nll(logits / best, guesses) <= min(losses)
+    assert metrics.nll(logits / best, noisy_labels) <= min(losses)
     # Logits three times as large need three times the temperature.
-    assert metrics.best_temperature(3 * logits, guesses, 0.1, 50) == pytest.approx(3 * best, rel=1e-6)
+    assert metrics.best_temperature(3 * logits, noisy_labels, 0.1, 50) == pytest.approx(3 * best, rel=1e-6)
 
 
-def test_a_network_that_is_always_right_wants_the_lowest_temperature_and_a_wrong_one_the_highest() -> None:
+def test_the_best_temperature_is_the_lowest_for_a_perfect_network_and_the_highest_for_a_wrong_one() -> None:
     logits, labels = torch.eye(3), torch.arange(3)
     assert metrics.best_temperature(logits, labels, 0.25, 64) == pytest.approx(0.25)
     assert metrics.best_temperature(-logits, labels, 0.25, 64) == pytest.approx(64)
 
 
-def test_judge_has_the_agreement_only_where_there_is_a_teacher(logits: torch.Tensor, labels: torch.Tensor) -> None:
+def test_the_metrics_include_the_agreement_only_with_a_teacher(logits: torch.Tensor, labels: torch.Tensor) -> None:
     assert "agreement" not in metrics.compute_metrics(logits, labels)
     assert metrics.compute_metrics(logits, labels, logits)["agreement"] == 1.0

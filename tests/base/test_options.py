@@ -1,3 +1,5 @@
+"""Tests of option declarations, their validation and their text form."""
+
 import math
 from dataclasses import dataclass
 
@@ -10,7 +12,7 @@ from kd_core.base.options import Options, as_text, boolean, choice, integer, num
 
 @dataclass(frozen=True)
 class Example(Options):
-    share: float = number(0.5, 0.0, 1.0, "A share.")
+    fraction: float = number(0.5, 0.0, 1.0, "A fraction.")
     count: int = integer(3, 1, 10, "A count.")
     layers: tuple[int, ...] = widths((8,), 1, 64, "Layers.")
     kind: str = choice("a", ("a", "b"), "A kind.")
@@ -20,10 +22,10 @@ class Example(Options):
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("share", 1.5, "share = 1.5: choose a number from 0 to 1."),
-        ("share", math.nan, "share = nan: choose a number from 0 to 1."),
-        ("share", "much", 'share = "much": choose a number from 0 to 1.'),
-        ("share", None, "share = None: choose a number from 0 to 1."),
+        ("fraction", 1.5, "fraction = 1.5: choose a number from 0 to 1."),
+        ("fraction", math.nan, "fraction = nan: choose a number from 0 to 1."),
+        ("fraction", "much", 'fraction = "much": choose a number from 0 to 1.'),
+        ("fraction", None, "fraction = None: choose a number from 0 to 1."),
         ("count", 2.5, "count = 2.5: choose a whole number from 1 to 10."),
         ("count", True, "count = True: choose a whole number from 1 to 10."),
         ("count", "1e999", 'count = "1e999": choose a whole number from 1 to 10.'),
@@ -33,12 +35,10 @@ class Example(Options):
         ("is_on", "maybe", 'is_on = "maybe": choose true or false.'),
     ],
 )
-def test_a_refused_value_is_answered_with_its_name_itself_and_the_range(
-    name: str, value: object, sentence: str
-) -> None:
-    with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the whole sentence is compared)
+def test_the_error_for_a_refused_value_has_its_name_value_and_range(name: str, value: object, sentence: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011 (the whole sentence is compared)
         Example(**{name: value})
-    assert str(refusal.value) == sentence
+    assert str(error.value) == sentence
 
 
 @given(
@@ -48,16 +48,18 @@ def test_a_refused_value_is_answered_with_its_name_itself_and_the_range(
     st.sampled_from("ab"),
     st.booleans(),
 )
-def test_values_survive_their_text_form(share: float, count: int, layers: list[int], kind: str, is_on: bool) -> None:
-    example = Example(share, count, tuple(layers), kind, is_on)
+def test_values_survive_a_round_trip_through_text(
+    fraction: float, count: int, layers: list[int], kind: str, is_on: bool
+) -> None:
+    example = Example(fraction, count, tuple(layers), kind, is_on)
     texts = {name: as_text(value) for name, value in example.values().items()}
     read = {name: option.check(name, texts[name]) for name, option in options_of(Example).items()}
     again = Example(**read)
-    assert again.share == pytest.approx(share, rel=1e-9)
+    assert again.fraction == pytest.approx(fraction, rel=1e-9)
     assert (again.count, again.layers, again.kind, again.is_on) == (count, tuple(layers), kind, is_on)
 
 
-def test_numbers_become_the_declared_type() -> None:
-    example = Example(share=1, count="4")  # type: ignore[arg-type]
-    assert isinstance(example.share, float)
+def test_numbers_are_converted_to_the_declared_type() -> None:
+    example = Example(fraction=1, count="4")  # type: ignore[arg-type]
+    assert isinstance(example.fraction, float)
     assert example.count == 4

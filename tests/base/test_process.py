@@ -1,3 +1,5 @@
+"""Tests of the switch interval of the interpreter."""
+
 from __future__ import annotations
 
 import sys
@@ -7,7 +9,7 @@ import pytest
 from kd_core.base import process
 
 
-def test_the_interpreter_is_shared_until_the_last_of_two_trainings_ends_in_whatever_order() -> None:
+def test_the_switch_interval_is_restored_after_the_last_of_two_trainings() -> None:
     before = sys.getswitchinterval()
     first, second = process.short_switch_interval(), process.short_switch_interval()
     first.__enter__()
@@ -18,7 +20,7 @@ def test_the_interpreter_is_shared_until_the_last_of_two_trainings_ends_in_whate
     assert sys.getswitchinterval() == pytest.approx(before)
 
 
-def test_a_training_that_fails_gives_the_interpreter_back_as_it_was() -> None:
+def test_the_switch_interval_is_restored_after_an_exception() -> None:
     before = sys.getswitchinterval()
     with pytest.raises(RuntimeError, match="no memory"), process.short_switch_interval():
         raise RuntimeError("no memory")

@@ -1,8 +1,7 @@
-"""Fetching, from hosts on this machine with all the bad manners of real ones."""
+"""Tests of downloads from local hosts with the faults of real ones."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import shutil
@@ -18,7 +17,8 @@ from kd_core.__main__ import main
 from kd_core.base.registry import find_plugin
 from kd_core.cli.output import ProgressLine
 from kd_core.files import download
-from kd_core.files.download import RemoteFile, download_file, folder_lock
+from kd_core.files.download import RemoteFile, download_file
+from kd_core.files.lock import folder_lock
 from tools.testing.dataset_files import Published
 from tools.testing.http_server import Host
 
@@ -27,7 +27,7 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "PAUSE", 0.0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
@@ -39,56 +39,56 @@ def host() -> Iterator[Host]:
     host.close()
 
 
-def nowhere() -> str:
-    """An address where nobody listens."""
+def unused_address() -> str:
+    """Return an address where no server listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}/"
 
 
-def silent(*_: object) -> None:
+def ignore(*_: object) -> None:
     pass
 
 
-def remote(*hosts: str, md5: str = MD5) -> RemoteFile:
+def remote_file(*hosts: str, md5: str = MD5) -> RemoteFile:
     return RemoteFile("data.bin", tuple(f"{url}data.bin" for url in hosts), md5)
 
 
-def test_a_file_arrives_whole_and_says_how_far_it_is(host: Host, tmp_path: Path) -> None:
-    said: list[tuple[str, int, int]] = []
-    path = download_file(remote(host.url), tmp_path, lambda *now: said.append(now))
+def test_a_file_is_downloaded_with_progress(host: Host, tmp_path: Path) -> None:
+    reports: list[tuple[str, int, int]] = []
+    path = download_file(remote_file(host.url), tmp_path, lambda *report: reports.append(report))
     assert path == tmp_path / "data.bin"
     assert path.read_bytes() == CONTENT
-    assert said[0] == ("data.bin", 0, len(CONTENT))
-    assert said[-1] == ("data.bin", len(CONTENT), len(CONTENT))
-    assert [done for _, done, _ in said] == sorted(done for _, done, _ in said)
+    assert reports[0] == ("data.bin", 0, len(CONTENT))
+    assert reports[-1] == ("data.bin", len(CONTENT), len(CONTENT))
+    assert [done for _, done, _ in reports] == sorted(done for _, done, _ in reports)
 
 
-def test_a_whole_file_is_not_fetched_again_and_a_damaged_one_is(host: Host, tmp_path: Path) -> None:
+def test_a_complete_file_is_not_downloaded_again_and_a_damaged_one_is(host: Host, tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(CONTENT)
-    download_file(remote(host.url), tmp_path, silent)
-    assert host.asked == []
+    download_file(remote_file(host.url), tmp_path, ignore)
+    assert host.requests == []
     (tmp_path / "data.bin").write_bytes(CONTENT[:-1] + b"x")
-    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
-    assert host.asked == [("data.bin", "")]
+    assert download_file(remote_file(host.url), tmp_path, ignore).read_bytes() == CONTENT
+    assert host.requests == [("data.bin", "")]
 
 
-def test_half_a_file_is_resumed_where_it_stopped(host: Host, tmp_path: Path) -> None:
+def test_an_incomplete_file_is_resumed_where_it_stopped(host: Host, tmp_path: Path) -> None:
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:700_000])
-    said: list[int] = []
-    download_file(remote(host.url), tmp_path, lambda _, done, __: said.append(done))
-    assert host.asked == [("data.bin", "bytes=700000-")]
-    assert said[0] == 700_000
+    reports: list[int] = []
+    download_file(remote_file(host.url), tmp_path, lambda _, done, __: reports.append(done))
+    assert host.requests == [("data.bin", "bytes=700000-")]
+    assert reports[0] == 700_000
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
-def test_what_breaks_off_is_resumed_in_the_same_call(host: Host, tmp_path: Path) -> None:
-    host.cuts = [300_000, 300_000]
-    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
-    assert host.asked == [("data.bin", ""), ("data.bin", "bytes=300000-"), ("data.bin", "bytes=600000-")]
+def test_a_broken_connection_is_resumed_in_the_same_call(host: Host, tmp_path: Path) -> None:
+    host.cut_after = [300_000, 300_000]
+    assert download_file(remote_file(host.url), tmp_path, ignore).read_bytes() == CONTENT
+    assert host.requests == [("data.bin", ""), ("data.bin", "bytes=300000-"), ("data.bin", "bytes=600000-")]
 
 
-def test_what_is_cancelled_stays_and_is_resumed_by_the_next_call(host: Host, tmp_path: Path) -> None:
+def test_a_cancelled_download_is_resumed_by_the_next_call(host: Host, tmp_path: Path) -> None:
     class CancelledError(Exception):
         pass
 
@@ -97,137 +97,127 @@ def test_what_is_cancelled_stays_and_is_resumed_by_the_next_call(host: Host, tmp
             raise CancelledError
 
     with pytest.raises(CancelledError):
-        download_file(remote(host.url), tmp_path, cancel)
-    begun = (tmp_path / "data.bin.part").stat().st_size
-    assert 0 < begun < len(CONTENT)
-    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
-    assert host.asked[-1] == ("data.bin", f"bytes={begun}-")
+        download_file(remote_file(host.url), tmp_path, cancel)
+    size = (tmp_path / "data.bin.part").stat().st_size
+    assert 0 < size < len(CONTENT)
+    assert download_file(remote_file(host.url), tmp_path, ignore).read_bytes() == CONTENT
+    assert host.requests[-1] == ("data.bin", f"bytes={size}-")
 
 
-def test_a_host_that_cannot_resume_starts_over(host: Host, tmp_path: Path) -> None:
-    host.knows_ranges = False
+def test_a_host_without_ranges_starts_over(host: Host, tmp_path: Path) -> None:
+    host.supports_ranges = False
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:700_000])
-    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(remote_file(host.url), tmp_path, ignore).read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("stale", [b"x" * 1000, CONTENT + b"more"], ids=["another beginning", "too long"])
-def test_a_part_of_another_file_is_thrown_away_and_the_file_fetched(host: Host, tmp_path: Path, stale: bytes) -> None:
-    (tmp_path / "data.bin.part").write_bytes(stale)
-    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+@pytest.mark.parametrize("content", [b"x" * 1000, CONTENT + b"more"], ids=["another beginning", "too long"])
+def test_a_part_of_another_file_is_discarded_and_the_file_downloaded(
+    host: Host, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "data.bin.part").write_bytes(content)
+    assert download_file(remote_file(host.url), tmp_path, ignore).read_bytes() == CONTENT
 
 
-def test_a_part_that_is_whole_needs_no_more_than_a_look(host: Host, tmp_path: Path) -> None:
+def test_a_part_that_is_already_complete_is_accepted(host: Host, tmp_path: Path) -> None:
     (tmp_path / "data.bin.part").write_bytes(CONTENT)
-    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
+    assert download_file(remote_file(host.url), tmp_path, ignore).read_bytes() == CONTENT
 
 
-def test_a_wrong_checksum_removes_the_file_and_says_so(host: Host, tmp_path: Path) -> None:
+def test_a_file_with_a_wrong_checksum_is_removed_and_reported(host: Host, tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"^data\.bin could not be fetched: 127\.0\.0\.1 sent .* another checksum .*\.$"
+        ValueError, match=r"^data\.bin could not be downloaded: 127\.0\.0\.1 sent .* another checksum .*\.$"
     ):
-        download_file(remote(host.url, md5="0" * 32), tmp_path, silent)
+        download_file(remote_file(host.url, md5="0" * 32), tmp_path, ignore)
     assert list(tmp_path.iterdir()) == []
-    assert len(host.asked) == 1
+    assert len(host.requests) == 1
 
 
-def test_the_second_mirror_helps_out_for_each_fault_of_the_first(host: Host, tmp_path: Path) -> None:
+def test_the_second_mirror_is_used_after_each_kind_of_failure_of_the_first(host: Host, tmp_path: Path) -> None:
     bad = Host({"data.bin": b"something else"})
-    for url in (nowhere(), bad.url, f"{bad.url}no/such/"):
+    for url in (unused_address(), bad.url, f"{bad.url}no/such/"):
         folder = tmp_path / hashlib.md5(url.encode()).hexdigest()
         folder.mkdir()
-        assert download_file(remote(url, host.url), folder, silent).read_bytes() == CONTENT
+        assert download_file(remote_file(url, host.url), folder, ignore).read_bytes() == CONTENT
     bad.close()
 
 
-def test_a_host_in_trouble_is_asked_again_and_one_that_refuses_is_not(host: Host, tmp_path: Path) -> None:
-    host.codes = [503, 500]
-    assert download_file(remote(host.url), tmp_path, silent).read_bytes() == CONTENT
-    host.asked.clear()
-    host.codes = [403]
+def test_a_server_error_is_retried_and_a_refusal_is_not(host: Host, tmp_path: Path) -> None:
+    host.status_codes = [503, 500]
+    assert download_file(remote_file(host.url), tmp_path, ignore).read_bytes() == CONTENT
+    host.requests.clear()
+    host.status_codes = [403]
     with pytest.raises(ValueError, match=r"127\.0\.0\.1 answered 403 \(Forbidden\)"):
-        download_file(RemoteFile("other.bin", (f"{host.url}other.bin",), MD5), tmp_path, silent)
-    assert len(host.asked) == 1
+        download_file(RemoteFile("other.bin", (f"{host.url}other.bin",), MD5), tmp_path, ignore)
+    assert len(host.requests) == 1
 
 
-def test_no_connection_is_one_sentence_with_the_host_and_the_reason(tmp_path: Path) -> None:
+def test_the_error_without_a_connection_names_the_host_and_the_reason(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"^There is no connection to 127\.0\.0\.1: Connection refused\. The digits, .*\.$"
     ):
-        download_file(remote(nowhere()), tmp_path, silent)
+        download_file(remote_file(unused_address()), tmp_path, ignore)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_host_that_says_nothing_is_given_up_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_does_not_answer_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "TIMEOUT", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
         with pytest.raises(ValueError, match=r"no connection to 127\.0\.0\.1: no answer within 0 seconds"):
-            download_file(remote(url), tmp_path, silent)
+            download_file(remote_file(url), tmp_path, ignore)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/data.bin", "data.bin", "http:///data.bin"])
-def test_only_web_addresses_with_a_host_are_fetched(url: str) -> None:
-    with pytest.raises(ValueError, match="https:// or http:// alone"):
+def test_only_http_addresses_with_a_host_are_accepted(url: str) -> None:
+    with pytest.raises(ValueError, match="only from addresses that begin with https:// or http://"):
         RemoteFile("data.bin", (url,), MD5)
 
 
-@pytest.mark.parametrize("away", ["file:///etc/hostname", "ftp://127.0.0.1/data.bin"])
-def test_a_redirection_to_anything_else_is_not_followed(host: Host, tmp_path: Path, away: str) -> None:
-    host.moved = {"data.bin": away}
-    with pytest.raises(ValueError, match=r"could not be fetched|no connection"):
-        download_file(remote(host.url), tmp_path, silent)
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://127.0.0.1/data.bin"])
+def test_a_redirection_to_another_scheme_is_not_followed(host: Host, tmp_path: Path, target: str) -> None:
+    host.redirects = {"data.bin": target}
+    with pytest.raises(ValueError, match=r"could not be downloaded|no connection"):
+        download_file(remote_file(host.url), tmp_path, ignore)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_redirection_to_another_web_address_is_followed(host: Host, tmp_path: Path) -> None:
-    host.moved = {"old.bin": f"{host.url}data.bin"}
-    assert download_file(RemoteFile("data.bin", (f"{host.url}old.bin",), MD5), tmp_path, silent).read_bytes() == CONTENT
+def test_a_redirection_to_another_http_address_is_followed(host: Host, tmp_path: Path) -> None:
+    host.redirects = {"old.bin": f"{host.url}data.bin"}
+    assert download_file(RemoteFile("data.bin", (f"{host.url}old.bin",), MD5), tmp_path, ignore).read_bytes() == CONTENT
 
 
-def test_a_full_disk_is_said_before_and_while_it_is_written(
+def test_a_full_disk_is_reported_before_and_during_the_download(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
         with pytest.raises(ValueError, match=r"The disk is full: data\.bin needs 1 MB, and 1 kB are left"):
-            download_file(remote(host.url), tmp_path, silent)
+            download_file(remote_file(host.url), tmp_path, ignore)
     if not Path("/dev/full").exists():
         return
     (tmp_path / "data.bin.part").symlink_to("/dev/full")
     with pytest.raises(
         ValueError, match=r"^The disk is full: data\.bin does not fit into the .* left beside the data\.$"
     ):
-        download_file(remote(host.url), tmp_path, silent)
+        download_file(remote_file(host.url), tmp_path, ignore)
 
 
-def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
+def test_threads_that_download_the_same_file_share_it(host: Host, tmp_path: Path) -> None:
+    host.cut_after = [100_000]
+    contents: list[bytes] = []
 
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    with (
-        pytest.raises(ValueError, match=r"^mnist cannot be written into the data folder: Permission denied\.$"),
-        folder_lock(tmp_path / "mnist"),
-    ):
-        pass
-
-
-def test_two_threads_that_fetch_the_same_share_one_file(host: Host, tmp_path: Path) -> None:
-    host.cuts = [100_000]
-    found: list[bytes] = []
-
-    def one() -> None:
+    def download_once() -> None:
         with folder_lock(tmp_path):
-            found.append(download_file(remote(host.url), tmp_path, silent).read_bytes())
+            contents.append(download_file(remote_file(host.url), tmp_path, ignore).read_bytes())
 
-    threads = [threading.Thread(target=one) for _ in range(4)]
+    threads = [threading.Thread(target=download_once) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert found == [CONTENT] * 4
-    assert len(host.asked) == 2  # once, and the rest of it
+    assert contents == [CONTENT] * 4
+    assert len(host.requests) == 2  # once, and the rest of it
 
 
 def test_a_data_set_is_fetched_from_the_terminal_and_then_is_here(
@@ -237,7 +227,7 @@ def test_a_data_set_is_fetched_from_the_terminal_and_then_is_here(
     kmnist = find_plugin("datasets", "kmnist")()
     host = Host(tiny["kmnist"].files)
     monkeypatch.setattr(kmnist.torchvision_class, "mirrors", [f"{host.url}KMNIST/"])
-    host.cuts = [100]
+    host.cut_after = [100]
     assert main(["fetch", "kmnist"]) == 0
     assert capsys.readouterr().out.endswith("Kuzushiji-MNIST is on this machine now. Licence: CC BY-SA 4.0.\n")
     assert len(kmnist.load().train) == 230
@@ -256,12 +246,12 @@ def test_a_failed_fetch_leaves_what_arrived_and_ends_with_one(
     listed = {key: [f"{host.url}{name}", name, md5] for key, (_, name, md5) in _svhn().split_list.items()}
     monkeypatch.setattr(_svhn(), "split_list", listed)
     assert main(["fetch", "svhn"]) == 1
-    assert "svhn: test_32x32.mat could not be fetched: 127.0.0.1 answered 404" in capsys.readouterr().err
+    assert "svhn: test_32x32.mat could not be downloaded: 127.0.0.1 answered 404" in capsys.readouterr().err
     assert not svhn.is_available()
     host.files |= tiny["svhn"].files
-    host.asked.clear()
+    host.requests.clear()
     assert main(["fetch", "svhn"]) == 0
-    assert [name for name, _ in host.asked] == ["test_32x32.mat"]
+    assert [name for name, _ in host.requests] == ["test_32x32.mat"]
     assert svhn.is_available()
     host.close()
 

@@ -322,7 +322,7 @@ def around(path: Path) -> list[str]:
 def test_the_gate_knows_what_acts_and_what_writes() -> None:
     commands = {"pause", "resume", "step", "stop", "set_pace", "adjust"}
     assert commands | {"start", "start_sweep", "resume_from_checkpoint"} <= acts()
-    assert {"add", "append_all", "set_state", "transition", "rewind", "pin", "delete", "restore"} <= writes()
+    assert {"add", "append_batches", "set_state", "transition", "rewind", "pin", "delete", "restore"} <= writes()
     assert not {"run", "runs", "events", "rewinds"} & writes()
 
 

@@ -13,8 +13,8 @@ import torch
 from kd_core.base.events import Adjusted, Failed, Finished, Step
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
-from kd_core.files.checkpoint import AFRESH, BEFORE, Checkpoint, CheckpointRotation
-from kd_core.files.lock import lock_folder
+from kd_core.files.checkpoint import STARTED_OVER, USED_PREVIOUS, Checkpoint, CheckpointRotation
+from kd_core.files.lock import lock_data_folder
 from kd_core.runs.manager import RunManager
 from kd_core.store import database
 from kd_core.store.store import Store
@@ -28,7 +28,7 @@ With = Callable[..., RunConfig]
 
 @pytest.fixture(autouse=True)
 def impatient(often: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "PATIENCE", 0.5)
+    monkeypatch.setattr(database, "TIMEOUT", 0.5)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_one_changed_byte_of_a_checkpoint_is_noticed(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_costs_the_way_from_the_one_before_it(halved: tuple[Path, str], config: RunConfig) -> None:
     folder, run = halved
     damage(CheckpointRotation(folder / "runs" / run).newest)
-    assert goes_on(folder, run, config) == BEFORE
+    assert goes_on(folder, run, config) == USED_PREVIOUS
 
 
 def test_without_any_usable_checkpoint_a_run_begins_again_and_says_so(
@@ -102,7 +102,7 @@ def test_without_any_usable_checkpoint_a_run_begins_again_and_says_so(
     written = CheckpointRotation(folder / "runs" / run)
     written.newest.write_bytes(written.newest.read_bytes()[:100])
     written.previous.write_bytes(b"")
-    assert goes_on(folder, run, config) == AFRESH
+    assert goes_on(folder, run, config) == STARTED_OVER
 
 
 def test_a_checkpoint_of_another_version_that_does_not_fit_is_passed_over(
@@ -113,7 +113,7 @@ def test_a_checkpoint_of_another_version_that_does_not_fit_is_passed_over(
     state = Checkpoint.read(written.newest)
     del state.values["live"]
     state.write(written.newest)
-    assert goes_on(folder, run, config) == BEFORE
+    assert goes_on(folder, run, config) == USED_PREVIOUS
 
 
 def test_a_kill_between_the_two_renames_leaves_the_one_before(halved: tuple[Path, str], config: RunConfig) -> None:
@@ -127,7 +127,7 @@ def test_a_checkpoint_ahead_of_the_events_that_a_power_cut_left_is_passed_over(
 ) -> None:
     folder, run = halved
     Store(folder / "distillery.sqlite").rewind(run, 12)
-    assert goes_on(folder, run, config) == AFRESH
+    assert goes_on(folder, run, config) == STARTED_OVER
 
 
 def test_a_damaged_teacher_is_trained_again(tmp_path: Path, config: RunConfig) -> None:
@@ -273,7 +273,7 @@ def test_the_app_starts_on_a_folder_that_takes_nothing_and_names_what_was_interr
 def test_a_folder_that_cannot_be_made_is_a_sentence_and_not_another_distillery(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match=r"The folder data cannot be written\. "):
-        lock_folder(tmp_path / "file" / "data")
+        lock_data_folder(tmp_path / "file" / "data")
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000])
@@ -382,7 +382,7 @@ def sweep_goes_on(folder: Path, name: str, expected: list) -> str:
 def test_a_sweep_with_a_damaged_checkpoint_goes_on_from_the_one_before(sweep: tuple[Path, str, list]) -> None:
     folder, name, expected = sweep
     damage(CheckpointRotation(folder / "sweeps" / name).newest)
-    assert sweep_goes_on(folder, name, expected) == BEFORE
+    assert sweep_goes_on(folder, name, expected) == USED_PREVIOUS
 
 
 def test_a_sweep_without_a_usable_checkpoint_begins_again_even_if_some_runs_are_known_to_be_complete(
@@ -396,4 +396,4 @@ def test_a_sweep_without_a_usable_checkpoint_begins_again_even_if_some_runs_are_
     store.set_state(first, "completed")  # the process ended before it could say so of the others
     for file in (folder / "sweeps" / name).iterdir():
         file.write_bytes(b"")
-    assert sweep_goes_on(folder, name, expected) == AFRESH
+    assert sweep_goes_on(folder, name, expected) == STARTED_OVER

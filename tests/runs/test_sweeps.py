@@ -14,7 +14,7 @@ from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import MAX_RUNS, Axis, Sweep
 from kd_core.nn.inference import predict_logits
 from kd_core.runs.manager import COMPLETED, INTERRUPTED, STOPPED, RunManager
-from kd_core.store.database import MIGRATIONS
+from kd_core.store.database import migrate
 from kd_core.store.store import Store
 from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
@@ -174,10 +174,7 @@ def test_the_runs_of_a_sweep_are_siblings_but_not_listed_as_runs(runs: RunManage
 def test_a_database_from_before_sweeps_opens(tmp_path: Path, small: RunConfig) -> None:
     path = tmp_path / "earlier.sqlite"
     with sqlite3.connect(path) as db:
-        for script in MIGRATIONS[:3]:
-            for statement in script.split(";"):
-                db.execute(statement)
-        db.execute("PRAGMA user_version = 3")
+        migrate(db, 0, 3)
         db.execute(
             "INSERT INTO runs (id, created, config, family, seed, state) VALUES ('old', 1, ?, 'f', 0, 'completed')",
             (small.to_json(),),

@@ -1,11 +1,12 @@
+"""Tests of annotations of runs."""
+
 from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import given, strategies
 
 from kd_core.config.run import RunConfig
 from kd_core.store.annotations import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS, Annotations, AnnotationStore, normalize
@@ -20,10 +21,10 @@ def store(tmp_path: Path, small: RunConfig) -> Store:
     return store
 
 
-def test_what_is_said_of_a_run_comes_back_with_it(store: Store) -> None:
-    said = normalize("T = 4, <b>bold</b>", ["paper", "best so far"], "First line.\nSecond line.", is_pinned=True)
-    assert AnnotationStore(store.path).write("a", said) == said
-    assert store.run("a").annotations == said == Store(store.path).run("a").annotations
+def test_annotations_are_read_with_their_run(store: Store) -> None:
+    annotations = normalize("T = 4, <b>bold</b>", ["paper", "best so far"], "First line.\nSecond line.", is_pinned=True)
+    assert AnnotationStore(store.path).write("a", annotations) == annotations
+    assert store.run("a").annotations == annotations == Store(store.path).run("a").annotations
     assert store.run("b").annotations == Annotations()
 
 
@@ -41,46 +42,51 @@ def test_what_is_said_of_a_run_comes_back_with_it(store: Store) -> None:
         ({"note": "a\x1bb"}, "of the note cannot be seen"),
     ],
 )
-def test_what_is_too_long_or_cannot_be_seen_is_refused(given: dict[str, object], sentence: str) -> None:
+def test_too_long_or_invisible_text_is_refused(given: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         normalize(**given)
 
 
-def test_tags_are_trimmed_split_at_commas_and_kept_once_whatever_their_case() -> None:
+def test_tags_are_trimmed_split_at_commas_and_stored_once_whatever_their_case() -> None:
     assert normalize(tags=["  Paper ", "paper", "GRÖSSE", "größe", "a, b,", ""]).tags == ("Paper", "GRÖSSE", "a", "b")
     assert normalize(tags=["cafe\u0301", "caf\u00e9"]).tags == ("caf\u00e9",)
 
 
-def test_a_tag_is_written_as_it_was_the_first_time(store: Store) -> None:
-    labelling = AnnotationStore(store.path)
-    labelling.write("a", normalize(tags=["Paper", "über"]))
-    assert labelling.write("b", normalize(tags=["PAPER", "alone"])).tags == ("Paper", "alone")
-    assert labelling.tags() == ["alone", "Paper", "über"]
+def test_a_tag_keeps_the_case_of_its_first_use(store: Store) -> None:
+    annotation_store = AnnotationStore(store.path)
+    annotation_store.write("a", normalize(tags=["Paper", "über"]))
+    assert annotation_store.write("b", normalize(tags=["PAPER", "alone"])).tags == ("Paper", "alone")
+    assert annotation_store.tags() == ["alone", "Paper", "über"]
 
 
-def test_pinning_changes_nothing_else(store: Store) -> None:
-    labelling = AnnotationStore(store.path)
-    labelling.write("a", normalize("mine"))
-    labelling.pin("a", is_pinned=True)
+def test_pinning_changes_no_other_annotation(store: Store) -> None:
+    annotation_store = AnnotationStore(store.path)
+    annotation_store.write("a", normalize("mine"))
+    annotation_store.pin("a", is_pinned=True)
     assert store.run("a").annotations == Annotations("mine", is_pinned=True)
-    labelling.pin("a", is_pinned=False)
+    annotation_store.pin("a", is_pinned=False)
     assert store.run("a").annotations == Annotations("mine")
 
 
-def test_a_run_that_is_not_there_cannot_be_named(store: Store) -> None:
+def test_an_unknown_run_cannot_be_annotated(store: Store) -> None:
     with pytest.raises(ValueError, match="was deleted"):
         AnnotationStore(store.path).write("gone", normalize("mine"))
 
 
-@given(name=some.text(max_size=90), tags=some.lists(some.text(max_size=30), max_size=10), note=some.text(max_size=200))
-def test_what_is_accepted_can_be_stored_and_accepted_again(name: str, tags: list[str], note: str) -> None:
+@given(
+    name=strategies.text(max_size=90),
+    tags=strategies.lists(strategies.text(max_size=30), max_size=10),
+    note=strategies.text(max_size=200),
+)
+def test_normalized_annotations_are_printable_and_stay_the_same(name: str, tags: list[str], note: str) -> None:
     try:
-        said = normalize(name, tags, note)
+        annotations = normalize(name, tags, note)
     except ValueError:
         return
-    assert normalize(said.name, said.tags, said.note) == said
-    whole = said.name + "".join(said.tags) + said.note
-    whole.encode("utf-8")
-    assert not {unicodedata.category(one) for one in whole.replace("\n", "").replace("\t", "")} & {"Cc", "Cs"}
-    assert len({tag.casefold() for tag in said.tags}) == len(said.tags) <= MOST_TAGS
-    assert not any("," in tag or tag != tag.strip() for tag in said.tags)
+    assert normalize(annotations.name, annotations.tags, annotations.note) == annotations
+    text = annotations.name + "".join(annotations.tags) + annotations.note
+    text.encode("utf-8")
+    categories = {unicodedata.category(character) for character in text.replace("\n", "").replace("\t", "")}
+    assert not categories & {"Cc", "Cs"}
+    assert len({tag.casefold() for tag in annotations.tags}) == len(annotations.tags) <= MOST_TAGS
+    assert not any("," in tag or tag != tag.strip() for tag in annotations.tags)

@@ -1,4 +1,4 @@
-"""A data folder that version 0.1 wrote opens, with every number in it, and its unfinished runs go on.
+"""Tests of the data folder of version 0.1, which opens with every number and resumes its unfinished runs.
 
 ``fixtures/data-folder-89d1298.tar.xz`` was written by the run manager of commit 89d1298; the JSON file beside it holds
 what that commit read from it. Runs are trained again on other machines, so only stored numbers are compared exactly.
@@ -43,9 +43,9 @@ from tools.testing.waiting import wait_for_end
 FIXTURES = Path(__file__).parent / "fixtures"
 STORED: dict[str, Any] = json.loads((FIXTURES / "data-folder-89d1298.json").read_text(encoding="utf-8"))
 IDS: dict[str, str] = STORED["names"]
-ALONE: list[dict[str, Any]] = STORED["runs"]
-ALL = [*ALONE, *(run for sweep in STORED["sweeps"] for run in sweep["runs"])]
-BY_ID = {run["id"]: run for run in ALL}
+SINGLE_RUNS: list[dict[str, Any]] = STORED["runs"]
+ALL_RUNS = [*SINGLE_RUNS, *(run for sweep in STORED["sweeps"] for run in sweep["runs"])]
+BY_ID = {run["id"]: run for run in ALL_RUNS}
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def written_at(folder: Path, run: str) -> float:
         return float(db.execute("SELECT at FROM events WHERE run = ? AND n = 1", (run,)).fetchone()[0])
 
 
-def described(run: Run) -> dict[str, Any]:
+def actual_row(run: Run) -> dict[str, Any]:
     """The row of a run as the JSON file has it."""
     common, settings = STORED["settings of all runs"], run.config.flat()
     assert common.items() <= settings.items()
@@ -118,7 +118,7 @@ def as_stored(labels: Annotations) -> dict[str, Any]:
     return {"name": labels.name, "tags": list(labels.tags), "note": labels.note, "is_pinned": labels.is_pinned}
 
 
-def of_row(run: dict[str, Any]) -> dict[str, Any]:
+def expected_row(run: dict[str, Any]) -> dict[str, Any]:
     """What :func:`described` gives, of a run of the JSON file."""
     return {
         name: value for name, value in run.items() if name not in ("events", "digest", "weights", "changed", "verdict")
@@ -126,41 +126,41 @@ def of_row(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_run_is_listed_with_its_settings_result_and_annotations(store: Store) -> None:
-    assert [described(run) for run in store.runs()] == [of_row(run) for run in ALONE]
+    assert [actual_row(run) for run in store.runs()] == [expected_row(run) for run in SINGLE_RUNS]
     assert [row.id for row in store.sweeps()] == [sweep["id"] for sweep in STORED["sweeps"]]
     for sweep in STORED["sweeps"]:
-        assert [described(run) for run in store.members(sweep["id"])] == [of_row(run) for run in sweep["runs"]]
+        assert [actual_row(run) for run in store.members(sweep["id"])] == [expected_row(run) for run in sweep["runs"]]
 
 
 def test_the_short_link_of_a_run_gives_its_whole_configuration(store: Store) -> None:
-    for run in ALL:
+    for run in ALL_RUNS:
         assert from_flat(run["link"]) == store.run(run["id"]).config  # type: ignore[union-attr]
 
 
 def test_every_event_is_decoded_to_the_same_numbers(store: Store) -> None:
-    assert {run["id"]: store.count(run["id"]) for run in ALL} == {run["id"]: run["events"] for run in ALL}
-    digests = {run["id"]: sha256("\n".join(lines(store, run["id"]))) for run in ALL}
-    assert digests == {run["id"]: run["digest"] for run in ALL}
+    assert {run["id"]: store.count(run["id"]) for run in ALL_RUNS} == {run["id"]: run["events"] for run in ALL_RUNS}
+    digests = {run["id"]: sha256("\n".join(lines(store, run["id"]))) for run in ALL_RUNS}
+    assert digests == {run["id"]: run["digest"] for run in ALL_RUNS}
 
 
-def test_the_changes_by_hand_are_known(store: Store) -> None:
+def test_the_option_changes_are_read(store: Store) -> None:
     run = IDS["moons, changed by hand"]
     changes = [event for _, event in store.events(run, kinds=["adjusted"]) if isinstance(event, Adjusted)]
     assert [(change.option, change.old, change.new) for change in changes] == [
         ("temperature", 4.0, 1.5),
         ("alpha", 0.9, 0.25),
     ]
-    assert [other["id"] for other in ALL if store.was_adjusted(other["id"])] == [run]
+    assert [other["id"] for other in ALL_RUNS if store.was_adjusted(other["id"])] == [run]
 
 
-def test_kept_weights_are_the_same_bytes(store: Store) -> None:
-    for run in ALL:
-        kept = {str(number): store.weights(run["id"], number) for number, _ in store.snapshots(run["id"])}
-        assert {number: sha256(content or b"") for number, content in kept.items()} == run["weights"]
+def test_stored_weights_are_the_same_bytes(store: Store) -> None:
+    for run in ALL_RUNS:
+        stored_weights = {str(number): store.weights(run["id"], number) for number, _ in store.snapshots(run["id"])}
+        assert {number: sha256(content or b"") for number, content in stored_weights.items()} == run["weights"]
 
 
 @pytest.mark.parametrize("name", ["digits", "hints", "mutual", "failed", "stopped", "uploaded data"])
-def test_networks_rebuilt_from_kept_weights_reach_the_stored_test_accuracy(store: Store, name: str) -> None:
+def test_networks_rebuilt_from_stored_weights_reach_the_stored_test_accuracy(store: Store, name: str) -> None:
     run = store.run(IDS[name])
     assert run is not None
     replay = Replay(store, run)
@@ -172,7 +172,7 @@ def test_networks_rebuilt_from_kept_weights_reach_the_stored_test_accuracy(store
 
 
 def test_every_verdict_has_the_same_outcome_gain_and_interval(store: Store) -> None:
-    for stored in ALL:
+    for stored in ALL_RUNS:
         run = store.run(stored["id"])
         assert run is not None
         if not run.test:
@@ -181,14 +181,14 @@ def test_every_verdict_has_the_same_outcome_gain_and_interval(store: Store) -> N
         is_whole = run.state == COMPLETED and not store.was_adjusted(run.id)
         family = store.siblings(run.family) if is_whole else [run]
         tests = [other.test for other in family if other.test and (not is_whole or other.state == COMPLETED)]
-        found = verdict(tests, comparison_of(run.config))
+        result = verdict(tests, comparison_of(run.config))
         expected = stored["verdict"]
-        assert (found.outcome, found.seeds) == (expected["outcome"], expected["seeds"])
-        assert found.gain == pytest.approx(expected["gain"])
-        assert list(found.interval or ()) == pytest.approx(expected["interval"] or [])
+        assert (result.outcome, result.seeds) == (expected["outcome"], expected["seeds"])
+        assert result.gain == pytest.approx(expected["gain"])
+        assert list(result.interval or ()) == pytest.approx(expected["interval"] or [])
 
 
-def test_the_maps_of_the_sweeps_have_the_same_cells(store: Store) -> None:
+def test_the_results_of_the_sweeps_have_the_same_cells(store: Store) -> None:
     for stored in STORED["sweeps"]:
         row = store.sweep(stored["id"])
         assert row is not None
@@ -206,17 +206,19 @@ def test_the_maps_of_the_sweeps_have_the_same_cells(store: Store) -> None:
 
 
 def test_annotations_can_be_searched_and_pinned_runs_come_first(store: Store) -> None:
-    ledger = RunQueries(store)
+    run_queries = RunQueries(store)
     assert AnnotationStore(store.path).tags() == STORED["tags"] == ["by hand", "Größe", "paper"]
-    assert [run.id for run in ledger.page(Search("GRÖSSE"), 0, 9)] == [IDS["digits"]]
-    assert [run.id for run in ledger.page(Search(facets={"tag": "by hand"}), 0, 9)] == [IDS["moons, changed by hand"]]
-    assert ledger.page(Search(), 0, 1)[0].id == IDS["digits"]
+    assert [run.id for run in run_queries.page(Search("GRÖSSE"), 0, 9)] == [IDS["digits"]]
+    assert [run.id for run in run_queries.page(Search(facets={"tag": "by hand"}), 0, 9)] == [
+        IDS["moons, changed by hand"]
+    ]
+    assert run_queries.page(Search(), 0, 1)[0].id == IDS["digits"]
 
 
-def test_what_was_deleted_can_be_had_back(store: Store) -> None:
+def test_a_deleted_run_can_be_restored(store: Store) -> None:
     trash = Trash(store.path)
     assert store.run(IDS["deleted"]) is None
-    assert [{"id": one.id, "count": one.count, "state": one.run.state} for one in trash.all()] == STORED["deleted"]
+    assert [{"id": item.id, "count": item.count, "state": item.run.state} for item in trash.all()] == STORED["deleted"]
     trash.restore(IDS["deleted"])
     restored = store.run(IDS["deleted"])
     assert restored is not None
@@ -224,25 +226,25 @@ def test_what_was_deleted_can_be_had_back(store: Store) -> None:
     assert isinstance(store.events(restored.id)[-1][1], Finished)
 
 
-def test_what_was_deleted_is_removed_with_its_files_when_the_app_starts(folder: Path, manager: RunManager) -> None:
+def test_a_deleted_run_is_removed_with_its_files_when_the_app_starts(folder: Path, manager: RunManager) -> None:
     assert manager.trash.all() == []
     on_disk = {path.name for path in (folder / "runs").iterdir()}
-    assert on_disk == {run["id"] for run in ALONE}
+    assert on_disk == {run["id"] for run in SINGLE_RUNS}
 
 
 @pytest.mark.parametrize(("name", "state"), [("stopped", STOPPED), ("interrupted", INTERRUPTED)])
-def test_a_run_goes_on_from_its_checkpoint(folder: Path, manager: RunManager, name: str, state: str) -> None:
+def test_a_run_is_resumed_from_its_checkpoint(folder: Path, manager: RunManager, name: str, state: str) -> None:
     run = IDS[name]
-    before, begun = lines(manager.store, run), written_at(folder, run)
-    kept = Checkpoint.read(folder / "runs" / run / "checkpoint.safetensors").values["events"]
+    before, written = lines(manager.store, run), written_at(folder, run)
+    event_count = Checkpoint.read(folder / "runs" / run / "checkpoint.safetensors").values["events"]
     assert manager.status(run).state == state
     manager.resume_from_checkpoint(run)
     assert wait_for_end(manager, run) == COMPLETED
     assert manager.status(run).notice == ""  # else no checkpoint could be used
-    assert written_at(folder, run) == begun  # it did not begin again
+    assert written_at(folder, run) == written  # it did not begin again
     after = lines(manager.store, run)
-    assert 20 < kept < len(after)
-    assert after[:kept] == before[:kept]
+    assert 20 < event_count < len(after)
+    assert after[:event_count] == before[:event_count]
     config = manager.store.run(run).config
     fresh = [canonical(event) for event in Trainer(config, device="cpu")]
     assert outline(after) == outline(fresh)
@@ -254,13 +256,13 @@ def test_a_run_goes_on_from_its_checkpoint(folder: Path, manager: RunManager, na
     assert losses == pytest.approx(expected, rel=1e-2)
 
 
-def test_a_sweep_goes_on_from_its_checkpoint(folder: Path, manager: RunManager) -> None:
+def test_a_sweep_is_resumed_from_its_checkpoint(folder: Path, manager: RunManager) -> None:
     sweep = IDS["stopped sweep"]
-    begun = {run.id: written_at(folder, run.id) for run in manager.store.members(sweep)}
+    written = {run.id: written_at(folder, run.id) for run in manager.store.members(sweep)}
     manager.resume_from_checkpoint(sweep)
     assert wait_for_end(manager, sweep, 60) == COMPLETED
     assert manager.status(sweep).notice == ""
-    assert {run.id: written_at(folder, run.id) for run in manager.store.members(sweep)} == begun
+    assert {run.id: written_at(folder, run.id) for run in manager.store.members(sweep)} == written
     for run in manager.store.members(sweep):
         validated = [event for _, event in manager.store.events(run.id, kinds=["validated"])]
         students = [event.epoch for event in validated if event.phase == "students"]  # type: ignore[attr-defined]
@@ -269,9 +271,7 @@ def test_a_sweep_goes_on_from_its_checkpoint(folder: Path, manager: RunManager) 
         assert (students[0], students[-1]) == (0, 400)
 
 
-def test_a_cached_teacher_is_found_and_not_trained_again(
-    folder: Path, manager: RunManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cached_teacher_is_reused(folder: Path, manager: RunManager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "__version__", STORED["torch"])  # a part of the key
     cache = TeacherCache(folder / "teachers")
     assert sorted(cache) == STORED["teachers"]
@@ -285,25 +285,27 @@ def test_a_cached_teacher_is_found_and_not_trained_again(
 
 def of_teacher(store: Store, run: str) -> list[str]:
     """The events of the phase in which the teacher is trained, as the app stored them."""
-    found = [event for event in lines(store, run) if '"phase":"teacher"' in event and '"event":"prepared"' not in event]
-    assert len(found) == 10  # two evaluations around eight steps
-    return found
-
-
-def test_uploaded_data_and_weights_are_there_and_usable(manager: RunManager) -> None:
-    found = [
-        {
-            "id": one.id,
-            "name": one.name,
-            "kind": one.kind,
-            "classes": list(one.classes),
-            "counts": list(one.counts),
-            "shape": list(one.shape),
-        }
-        for one in uploads.list_all()
+    result = [
+        event for event in lines(store, run) if '"phase":"teacher"' in event and '"event":"prepared"' not in event
     ]
-    assert found == STORED["uploads"]
-    listed = [{**vars(one), "shape": list(one.shape)} for one in weights.list_all()]
+    assert len(result) == 10  # two evaluations around eight steps
+    return result
+
+
+def test_uploaded_data_and_weights_can_be_used(manager: RunManager) -> None:
+    result = [
+        {
+            "id": item.id,
+            "name": item.name,
+            "kind": item.kind,
+            "classes": list(item.classes),
+            "counts": list(item.counts),
+            "shape": list(item.shape),
+        }
+        for item in uploads.list_all()
+    ]
+    assert result == STORED["uploads"]
+    listed = [{**vars(item), "shape": list(item.shape)} for item in weights.list_all()]
     assert listed == STORED["weights"]
     for name in ("uploaded data", "uploaded weights"):
         config: RunConfig = manager.store.run(IDS[name]).config

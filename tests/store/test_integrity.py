@@ -1,4 +1,4 @@
-"""What is found in a data folder at the start."""
+"""Tests of the start-up check of a data folder."""
 
 import logging
 from pathlib import Path
@@ -19,34 +19,36 @@ def folder(tmp_path: Path, small: RunConfig) -> Path:
         for place in ("here", "gone"):
             store.add(f"{state} {place}", small, state)
     store.add_sweep("sweep", Sweep(small, (Axis("alpha", ("0.1",)),)), ["member"], "completed")
-    names = ["runs/completed here", "runs/stopped here", "runs/interrupted here", "runs/stray", "sweeps/sweep"]
-    for name in names:
+    folders = ["runs/completed here", "runs/stopped here", "runs/interrupted here", "runs/stray", "sweeps/sweep"]
+    for name in folders:
         (tmp_path / name).mkdir(parents=True)
         Checkpoint(values={"events": 0}).write(tmp_path / name / "checkpoint.safetensors")
     return tmp_path
 
 
-def test_rows_without_files_and_files_without_rows_are_found_and_named(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_rows_without_files_and_files_without_rows_are_reported(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        found = check_integrity(folder, Store(folder / "distillery.sqlite"))
-    assert set(found.interrupted) == {"interrupted here", "interrupted gone"}
-    assert (found.lost, found.bare, found.orphans) == (("stopped gone",), ("completed gone",), ("stray",))
+        report = check_integrity(folder, Store(folder / "distillery.sqlite"))
+    assert set(report.interrupted) == {"interrupted here", "interrupted gone"}
+    assert (report.stopped_without_checkpoint, report.completed_without_checkpoint, report.orphans) == (
+        ("stopped gone",),
+        ("completed gone",),
+        ("stray",),
+    )
     assert "files of run stray, which no stored run knows of" in caplog.text
-    assert len(found.sentences) == 3
+    assert len(report.sentences) == 3
     assert (folder / "runs" / "stray" / "checkpoint.safetensors").exists()
 
 
-def test_a_folder_as_it_should_be_says_nothing(tmp_path: Path) -> None:
+def test_an_intact_folder_gives_no_warning(tmp_path: Path) -> None:
     assert check_integrity(tmp_path, Store(tmp_path / "distillery.sqlite")).sentences == []
 
 
-def test_what_was_being_written_when_the_process_ended_is_removed_and_nothing_of_others(folder: Path) -> None:
-    mine = [folder / "runs" / "stopped here" / "checkpoint.1.part", folder / "teachers" / "a.2.part"]
-    other = folder / "data sets" / "half fetched.part"
-    for path in (*mine, other):
+def test_unfinished_files_are_removed_and_foreign_ones_kept(folder: Path) -> None:
+    unfinished = [folder / "runs" / "stopped here" / "checkpoint.1.part", folder / "teachers" / "a.2.part"]
+    foreign = folder / "data sets" / "half fetched.part"
+    for path in (*unfinished, foreign):
         path.parent.mkdir(exist_ok=True)
         path.touch()
     check_integrity(folder, Store(folder / "distillery.sqlite"))
-    assert [path.exists() for path in (*mine, other)] == [False, False, True]
+    assert [path.exists() for path in (*unfinished, foreign)] == [False, False, True]

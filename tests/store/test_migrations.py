@@ -1,4 +1,4 @@
-"""Databases of every version: earlier ones open with everything in them, newer and foreign ones are left alone."""
+"""Tests of databases of every schema version, newer and foreign ones included."""
 
 import shutil
 import sqlite3
@@ -12,7 +12,7 @@ from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs.manager import RunManager
 from kd_core.store import database
-from kd_core.store.database import MIGRATIONS
+from kd_core.store.database import MIGRATIONS, migrate
 from kd_core.store.step_codec import encode_steps
 from kd_core.store.store import Store
 from kd_core.training.loop import Trainer
@@ -21,23 +21,21 @@ from tools.testing.waiting import wait_for_end
 VERSIONS = range(1, len(MIGRATIONS) + 1)
 
 
-def as_then(path: Path, version: int, config: RunConfig, said: list[Event]) -> None:
-    """A database as that version wrote it: one run that was interrupted after everything it had ``said``."""
+def write_database(path: Path, version: int, config: RunConfig, events: list[Event]) -> None:
+    """Write a database as that version did, with one run that was interrupted after ``events``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        for script in MIGRATIONS[:version]:
-            db.executescript(script)
-        db.execute(f"PRAGMA user_version = {version}")
+        migrate(db, 0, version)
         db.execute(
             "INSERT INTO runs (id, created, config, family, seed, state) VALUES ('old', 1, ?, 'f', 0, 'training')",
             (config.to_json(),),
         )
         if version < 3:  # each step had a row of its own
-            rows = [("old", n, 1.0, event.kind, to_json(event)) for n, event in enumerate(said, start=1)]
+            rows = [("old", n, 1.0, event.kind, to_json(event)) for n, event in enumerate(events, start=1)]
             db.executemany("INSERT INTO events (run, n, at, kind, body) VALUES (?, ?, ?, ?, ?)", rows)
         else:
             n = 1
-            for event in said:
+            for event in events:
                 kind, body = (
                     ("steps", encode_steps([event])) if isinstance(event, Step) else (event.kind, to_json(event))
                 )
@@ -54,31 +52,32 @@ def as_then(path: Path, version: int, config: RunConfig, said: list[Event]) -> N
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_database_of_every_earlier_version_opens_and_its_interrupted_run_goes_on(
+def test_a_database_of_every_version_opens_and_its_interrupted_run_is_resumed(
     tmp_path: Path, small: RunConfig, version: int
 ) -> None:
-    whole = list(Trainer(small))
-    as_then(tmp_path / "distillery.sqlite", version, small, whole[:40])
+    events = list(Trainer(small))
+    write_database(tmp_path / "distillery.sqlite", version, small, events[:40])
     runs = RunManager(tmp_path)
     row = runs.store.run("old")
     assert (row.config, row.state) == (small, "interrupted")
     assert runs.integrity_report.interrupted == ("old",)
-    assert [event for _, event in runs.store.events("old")] == whole[:40]
+    assert [event for _, event in runs.store.events("old")] == events[:40]
     assert runs.store.weights("old", 2) == (b"weights" if version >= 2 else None)
     assert [sweep.id for sweep in runs.store.sweeps()] == (["sweep"] if version >= 4 else [])
     runs.resume_from_checkpoint("old")
     assert wait_for_end(runs, "old") == "completed"
-    assert [event for _, event in runs.store.events("old")] == whole
+    assert [event for _, event in runs.store.events("old")] == events
     runs.close()
 
 
 @pytest.mark.parametrize("version", VERSIONS[:-1])
-def test_a_migration_that_breaks_off_leaves_the_database_as_it_was(
+def test_a_failed_migration_leaves_the_database_unchanged(
     tmp_path: Path, small: RunConfig, version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "distillery.sqlite"
-    as_then(path, version, small, [])
-    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS[:-1], MIGRATIONS[-1] + "; CREATE TABLE runs (id TEXT)"))
+    write_database(path, version, small, [])
+    last = (*MIGRATIONS[-1], "CREATE TABLE runs (id TEXT)")
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS[:-1], last))
     with pytest.raises(sqlite3.OperationalError, match="already exists"):
         Store(path)
     monkeypatch.undo()
@@ -86,9 +85,7 @@ def test_a_migration_that_breaks_off_leaves_the_database_as_it_was(
     assert Store(path).run("old").config == small
 
 
-def test_a_newer_database_that_a_crash_left_with_a_journal_is_refused_and_no_byte_of_it_changes(
-    tmp_path: Path, small: RunConfig
-) -> None:
+def test_a_newer_database_with_a_journal_is_refused_and_left_unchanged(tmp_path: Path, small: RunConfig) -> None:
     store = Store(tmp_path / "distillery.sqlite")
     store.add("a", small, "training")
     store._db().execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -102,7 +99,7 @@ def test_a_newer_database_that_a_crash_left_with_a_journal_is_refused_and_no_byt
     assert {name: (crashed / name).read_bytes() for name in before} == before
 
 
-def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_the_database_of_another_program_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "distillery.sqlite"
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE recipes (title TEXT)")
@@ -112,16 +109,16 @@ def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Pat
     assert path.read_bytes() == before
 
 
-def test_a_database_that_lacks_what_its_version_has_is_refused(tmp_path: Path, small: RunConfig) -> None:
+def test_a_database_without_a_table_of_its_version_is_refused(tmp_path: Path, small: RunConfig) -> None:
     path = tmp_path / "distillery.sqlite"
-    as_then(path, 4, small, [])
+    write_database(path, 4, small, [])
     with closing(sqlite3.connect(path)) as db:
         db.execute("DROP TABLE snapshots")
     with pytest.raises(ValueError, match="has no snapshots, though its schema is 4"):
         Store(path)
 
 
-def test_changes_that_were_forgotten_are_known_until_they_are_said_again(tmp_path: Path, small: RunConfig) -> None:
+def test_removed_option_changes_are_returned_until_they_are_repeated(tmp_path: Path, small: RunConfig) -> None:
     store = Store(tmp_path / "a.sqlite")
     store.add("a", small, "training")
     first, second = (Adjusted("students", step, "alpha", 0.9, value) for step, value in ((5, 0.1), (9, 0.2)))
@@ -136,7 +133,7 @@ def test_changes_that_were_forgotten_are_known_until_they_are_said_again(tmp_pat
     assert {change.step for change in store.changes("a", 0)} == {5, 9}
 
 
-def test_how_a_run_ended_is_known_from_its_last_event_alone(tmp_path: Path, small: RunConfig) -> None:
+def test_the_outcome_is_that_of_the_last_event(tmp_path: Path, small: RunConfig) -> None:
     store = Store(tmp_path / "a.sqlite")
     store.add("a", small, "training")
     assert store.outcome("a") == ""

@@ -1,3 +1,5 @@
+"""Tests of search, filters, order and pages of stored runs."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -22,13 +24,13 @@ def finished(student: float, baseline: float) -> Finished:
 def store(tmp_path: Path) -> Store:
     """Three runs: b is the best, c has the largest gain."""
     store = Store(tmp_path / "d.sqlite")
-    for run, flat, said in (
+    for run, flat, event in (
         ("a", {}, finished(0.7, 0.7)),
         ("b", {"method": "hard_labels", "seed": "12"}, finished(0.9, 0.85)),
         ("c", {"dataset": "circles", "seed": "3"}, finished(0.8, 0.6)),
     ):
         store.add(run, from_flat(MOONS | flat), "queued")
-        store.append(run, 1, [(1.0, said)])
+        store.append(run, 1, [(1.0, event)])
         store.set_state(run, "failed" if run == "c" else "completed")
     return store
 
@@ -38,61 +40,61 @@ def ids(store: Store, **search: object) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("order", "found"),
+    ("order", "expected"),
     [("newest", "cba"), ("oldest", "abc"), ("best", "bca"), ("gain", "cba"), ("data", "cba")],
 )
-def test_runs_come_in_the_order_asked_for(store: Store, order: str, found: str) -> None:
-    assert ids(store, order=order) == list(found)
+def test_runs_are_listed_in_the_requested_order(store: Store, order: str, expected: str) -> None:
+    assert ids(store, order=order) == list(expected)
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("words", "expected"),
     [
         ("", "cba"), ("two moons", "ba"), ("MOONS hard", "b"), ("failed", "c"), ("12", "b"),
         ("moons failed", ""), ("100%", ""), ("' OR 1=1 --", ""),
     ],
 )  # fmt: skip
-def test_every_word_of_a_search_must_be_found(store: Store, words: str, found: str) -> None:
-    assert ids(store, words=words) == list(found)
+def test_every_word_of_a_search_must_be_found(store: Store, words: str, expected: str) -> None:
+    assert ids(store, words=words) == list(expected)
 
 
-def test_filters_and_pages_count_alike(store: Store) -> None:
-    ledger, search = RunQueries(store), Search(facets={"dataset": "moons", "state": ""})
-    assert ledger.count(search) == 2
-    assert [run.id for run in ledger.page(search, 1, 1)] == ["a"]
-    assert ledger.count() == 3
+def test_filters_apply_to_counts_and_pages(store: Store) -> None:
+    run_queries, search = RunQueries(store), Search(facets={"dataset": "moons", "state": ""})
+    assert run_queries.count(search) == 2
+    assert [run.id for run in run_queries.page(search, 1, 1)] == ["a"]
+    assert run_queries.count() == 3
     with pytest.raises(ValueError, match="choose one of newest"):
-        ledger.page(Search(order="id; DROP TABLE runs"), 0, 1)
+        run_queries.page(Search(order="id; DROP TABLE runs"), 0, 1)
 
 
-def test_each_filter_knows_its_values_and_how_many_runs_have_them(store: Store) -> None:
+def test_choices_are_the_values_with_their_numbers_of_runs(store: Store) -> None:
     choices = RunQueries(store).choices()
     assert choices["dataset"] == {"moons": 2, "circles": 1}
     assert choices["state"] == {"completed": 2, "failed": 1}
     assert choices["method"] == {"soft_targets": 2, "hard_labels": 1}
 
 
-def test_runs_are_found_by_name_in_the_order_of_the_link(store: Store) -> None:
-    assert list(RunQueries(store).named(["c", "gone", "a"])) == ["c", "a"]
-    assert RunQueries(store).named([]) == {}
+def test_runs_are_returned_in_the_order_of_their_ids(store: Store) -> None:
+    assert list(RunQueries(store).by_ids(["c", "gone", "a"])) == ["c", "a"]
+    assert RunQueries(store).by_ids([]) == {}
 
 
-def test_reading_writes_nothing_and_loads_no_data(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries_write_nothing_and_load_no_data(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def loaded(dataset: object) -> None:
         raise AssertionError("data were loaded")
 
     monkeypatch.setattr("kd_core.config.run.load", loaded)
-    ledger = RunQueries(store)
-    (row,) = ledger.page(Search("hard"), 0, 5)
+    run_queries = RunQueries(store)
+    (row,) = run_queries.page(Search("hard"), 0, 5)
     assert row.available_config.method.name == "hard_labels"
     with pytest.raises(Exception, match="readonly"):
-        ledger._all("DELETE FROM runs", ())
+        run_queries._fetch("DELETE FROM runs", ())
 
 
-def test_runs_are_found_by_what_people_say_of_them_in_any_case(store: Store) -> None:
-    labelling = AnnotationStore(store.path)
-    labelling.write("a", normalize("Größer als sonst", ["Paper", "Übung"], "a note on\nsharpness"))
-    labelling.write("b", normalize("100 %", ["other"]))
+def test_annotations_are_searched_whatever_their_case(store: Store) -> None:
+    annotation_store = AnnotationStore(store.path)
+    annotation_store.write("a", normalize("Größer als sonst", ["Paper", "Übung"], "a note on\nsharpness"))
+    annotation_store.write("b", normalize("100 %", ["other"]))
     for words in ("GRÖSSER", "paper", "übung", "sharpness sonst"):
         assert ids(store, words=words) == ["a"], words
     assert ids(store, words="100 %") == ["b"]
@@ -109,14 +111,14 @@ def test_pinned_runs_come_first_in_every_order(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "found", "reversed_"),
+    ("order", "expected", "reversed_"),
     [("newest", "dcba", "abcd"), ("best", "bcad", "acbd"), ("seed", "dacb", "bcda"), ("name", "bcda", "cbda")],
 )
-def test_an_order_can_be_turned_and_what_has_no_value_stays_last(
-    store: Store, order: str, found: str, reversed_: str
+def test_a_reversed_order_keeps_runs_without_a_value_last(
+    store: Store, order: str, expected: str, reversed_: str
 ) -> None:
     store.add("d", from_flat(MOONS), "queued")  # without results
     for run, name in (("c", "beta"), ("b", "Alpha")):
         AnnotationStore(store.path).write(run, normalize(name))
-    assert ids(store, order=order) == list(found)
+    assert ids(store, order=order) == list(expected)
     assert ids(store, order=order, is_reversed=True) == list(reversed_)

@@ -1,4 +1,4 @@
-"""Steps in rows of the store."""
+"""Tests of the packing of steps into rows."""
 
 from kd_core.base.events import Adjusted, Event, Step, to_json
 from kd_core.config.run import RunConfig
@@ -15,7 +15,7 @@ def steps(count: int, phase: str = "students", first: int = 1) -> list[tuple[flo
     ]  # fmt: skip
 
 
-def test_a_packed_step_is_the_same_step_to_the_last_digit() -> None:
+def test_encoded_steps_are_decoded_without_loss() -> None:
     events = [event for _, event in steps(40)]
     packed = encode_steps(events)
     assert decode_steps(packed) == events
@@ -23,21 +23,21 @@ def test_a_packed_step_is_the_same_step_to_the_last_digit() -> None:
     assert len(packed) < sum(len(to_json(event)) for event in events) / 2
 
 
-def test_only_steps_that_follow_each_other_share_a_row() -> None:
+def test_only_consecutive_steps_share_a_row() -> None:
     other = (0.0, Adjusted("students", 3, "alpha", 0.9, 0.5))
-    said = [*steps(3), other, *steps(2, first=4), *steps(2, "more"), *steps(1, "more", 9)]
-    assert [len(group) for group in group_steps(said)] == [3, 1, 2, 2, 1]
-    assert [each for group in group_steps(said) for each in group] == said
+    events = [*steps(3), other, *steps(2, first=4), *steps(2, "more"), *steps(1, "more", 9)]
+    assert [len(group) for group in group_steps(events)] == [3, 1, 2, 2, 1]
+    assert [item for group in group_steps(events) for item in group] == events
     assert max(len(group) for group in group_steps(steps(2 * MAX_STEPS_PER_ROW + 5))) == MAX_STEPS_PER_ROW
 
 
-def test_a_store_reads_packed_steps_from_any_number_on(tmp_path, small: RunConfig) -> None:
+def test_events_are_read_after_any_number_within_a_row(tmp_path, small: RunConfig) -> None:
     store = Store(tmp_path / "runs.sqlite")
     store.add("a", small, "training")
-    said = [*steps(700), (0.0, Adjusted("students", 700, "alpha", 0.9, 0.5)), *steps(30, first=701)]
-    store.append("a", 1, said)
+    events = [*steps(700), (0.0, Adjusted("students", 700, "alpha", 0.9, 0.5)), *steps(30, first=701)]
+    store.append("a", 1, events)
     whole = store.events("a")
-    assert [event for _, event in whole] == [event for _, event in said]
+    assert [event for _, event in whole] == [event for _, event in events]
     assert [n for n, _ in whole] == list(range(1, 732))
     for after in (0, 1, 511, 512, 513, 699, 700, 701, 730, 731):
         assert store.events("a", after=after) == whole[after:]
@@ -45,7 +45,7 @@ def test_a_store_reads_packed_steps_from_any_number_on(tmp_path, small: RunConfi
     assert store.count("a") == 731
 
 
-def test_a_rewind_into_the_middle_of_a_row_keeps_what_came_before(tmp_path, small: RunConfig) -> None:
+def test_a_rewind_into_a_row_keeps_the_steps_before(tmp_path, small: RunConfig) -> None:
     store = Store(tmp_path / "runs.sqlite")
     store.add("a", small, "training")
     store.append("a", 1, steps(600))
@@ -59,8 +59,8 @@ def test_a_rewind_into_the_middle_of_a_row_keeps_what_came_before(tmp_path, smal
 def test_rows_of_one_step_each_as_earlier_versions_wrote_them_are_read(tmp_path, small: RunConfig) -> None:
     store = Store(tmp_path / "runs.sqlite")
     store.add("old", small, "completed")
-    said = [event for event in Trainer(small) if isinstance(event, Step)][:5]
+    events = [event for event in Trainer(small) if isinstance(event, Step)][:5]
     with store._transaction() as db:
-        rows = [("old", n, 0.0, "step", to_json(step)) for n, step in enumerate(said, start=1)]
+        rows = [("old", n, 0.0, "step", to_json(step)) for n, step in enumerate(events, start=1)]
         db.executemany("INSERT INTO events (run, n, at, kind, body) VALUES (?, ?, ?, ?, ?)", rows)
-    assert [event for _, event in store.events("old", kinds=["step"])] == said
+    assert [event for _, event in store.events("old", kinds=["step"])] == events

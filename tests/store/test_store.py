@@ -1,3 +1,5 @@
+"""Tests of the store of runs and events."""
+
 import sqlite3
 from collections import OrderedDict
 from dataclasses import replace
@@ -8,7 +10,7 @@ import pytest
 from kd_core import datasets
 from kd_core.base.events import Adjusted, Validated, from_json, to_json
 from kd_core.config.run import RunConfig
-from kd_core.store.database import MIGRATIONS
+from kd_core.store.database import MIGRATIONS, migrate
 from kd_core.store.store import Store, family_of
 from kd_core.training.loop import Trainer
 
@@ -18,16 +20,16 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "runs.sqlite")
 
 
-def test_every_event_of_a_run_comes_back_as_it_was(store: Store, small: RunConfig) -> None:
-    said = list(Trainer(small))
+def test_events_are_read_as_they_were_written(store: Store, small: RunConfig) -> None:
+    events = list(Trainer(small))
     store.add("a", small, "training")
-    store.append("a", 1, [(0.0, event) for event in said])
-    assert store.events("a") == list(enumerate(said, start=1))
-    assert store.run("a").test == said[-1].test
+    store.append("a", 1, [(0.0, event) for event in events])
+    assert store.events("a") == list(enumerate(events, start=1))
+    assert store.run("a").test == events[-1].test
     assert store.run("a").config == small
 
 
-def test_events_can_be_read_from_where_one_left_off_and_by_kind(store: Store, small: RunConfig) -> None:
+def test_events_are_selected_by_number_and_kind(store: Store, small: RunConfig) -> None:
     store.add("a", small, "training")
     changes = [Adjusted("students", n, "alpha", 0.9, 0.1 * n) for n in range(1, 6)]
     store.append("a", 1, [(0.0, change) for change in changes])
@@ -36,7 +38,7 @@ def test_events_can_be_read_from_where_one_left_off_and_by_kind(store: Store, sm
     assert store.count("a") == 5
 
 
-def test_rewinding_forgets_the_end_and_nothing_else(store: Store, small: RunConfig) -> None:
+def test_a_rewind_removes_only_the_last_events(store: Store, small: RunConfig) -> None:
     store.add("a", small, "training")
     store.append("a", 1, [(0.0, Adjusted("students", n, "alpha", 0, 1)) for n in range(4)])
     store.rewind("a", 2)
@@ -55,7 +57,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one_family(store: Store, small
     assert [run.id for run in store.siblings(family_of(small))] == ["s0", "s1", "s2"]
 
 
-def test_of_several_runs_of_a_seed_the_newest_completed_one_is_the_sibling(store: Store, small: RunConfig) -> None:
+def test_siblings_are_the_newest_completed_run_of_each_seed(store: Store, small: RunConfig) -> None:
     for run, state in (("old", "completed"), ("new", "completed"), ("changed", "completed"), ("stopped", "stopped")):
         store.add(run, small, state)
     store.append("changed", 1, [(0.0, Adjusted("students", 1, "alpha", 0.9, 0.1))])
@@ -66,7 +68,7 @@ def test_of_several_runs_of_a_seed_the_newest_completed_one_is_the_sibling(store
     assert not store.was_adjusted("new")
 
 
-def test_a_list_of_runs_loads_no_data_and_leaves_out_what_cannot_be_had(
+def test_a_list_of_runs_loads_no_data_and_marks_unavailable_ones(
     store: Store, small: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(self: object) -> None:
@@ -77,20 +79,20 @@ def test_a_list_of_runs_loads_no_data_and_leaves_out_what_cannot_be_had(
     store.add("a", small, "completed")
     row = store.run("a")
     assert row.available_config == small
-    assert replace(row, text=row.config_json.replace('"name":"', '"name":"no such ')).available_config is None
+    assert replace(row, config_json=row.config_json.replace('"name":"', '"name":"no such ')).available_config is None
     monkeypatch.setattr(type(small.dataset), "is_available", lambda _: False)
     assert store.run("a").available_config is None  # its data have been removed since
 
 
-def test_runs_with_weights_are_found_among_those_asked_for(store: Store, small: RunConfig) -> None:
-    said = [(0.0, Adjusted("students", 1, "alpha", 0.9, 0.1))]
+def test_runs_with_weights_are_selected(store: Store, small: RunConfig) -> None:
+    events = [(0.0, Adjusted("students", 1, "alpha", 0.9, 0.1))]
     for run, weights in (("with", {1: b"weights"}), ("without", {}), ("not asked", {1: b"weights"})):
         store.add(run, small, "completed")
-        store.append(run, 1, said, weights)
+        store.append(run, 1, events, weights)
     assert store.with_weights(["with", "without", "nothing"]) == {"with"}
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_database_of_a_newer_version_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "newer.sqlite"
     with sqlite3.connect(path) as db:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -100,38 +102,36 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path)
     assert path.read_bytes() == before
 
 
-def test_a_database_of_an_earlier_schema_opens_with_everything_in_it(tmp_path: Path, small: RunConfig) -> None:
+def test_a_database_of_the_first_schema_opens_with_its_events(tmp_path: Path, small: RunConfig) -> None:
     path = tmp_path / "earlier.sqlite"
-    said = list(Trainer(small))[:5]
+    events = list(Trainer(small))[:5]
     with sqlite3.connect(path) as db:
-        for statement in MIGRATIONS[0].split(";"):
-            db.execute(statement)
-        db.execute("PRAGMA user_version = 1")
+        migrate(db, 0, 1)
         db.execute(
             "INSERT INTO runs (id, created, config, family, seed, state) VALUES ('old', 1, ?, 'f', 0, 'completed')",
             (small.to_json(),),
         )
-        rows = [("old", n, 1.0, event.kind, to_json(event)) for n, event in enumerate(said, start=1)]
+        rows = [("old", n, 1.0, event.kind, to_json(event)) for n, event in enumerate(events, start=1)]
         db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
     db.close()
     store = Store(path)
     assert store.run("old").config == small
-    assert store.events("old") == list(enumerate(said, start=1))
+    assert store.events("old") == list(enumerate(events, start=1))
     assert store.snapshots("old") == []
 
 
-def test_weights_belong_to_an_event_and_are_forgotten_with_it(store: Store, small: RunConfig) -> None:
+def test_weights_belong_to_an_event_and_are_removed_with_it(store: Store, small: RunConfig) -> None:
     store.add("a", small, "training")
-    looks = [Validated("students", n, n, {"student": 0.5}, {"student": 1.0}, {}) for n in range(4)]
-    store.append("a", 1, [(0.0, look) for look in looks], {2: b"two", 4: b"four"})
-    assert store.snapshots("a") == [(2, looks[1]), (4, looks[3])]
+    evaluations = [Validated("students", n, n, {"student": 0.5}, {"student": 1.0}, {}) for n in range(4)]
+    store.append("a", 1, [(0.0, evaluation) for evaluation in evaluations], {2: b"two", 4: b"four"})
+    assert store.snapshots("a") == [(2, evaluations[1]), (4, evaluations[3])]
     assert store.weights("a", 2) == b"two"
     assert store.weights("a", 3) is None
     store.rewind("a", 3)
     assert [n for n, _ in store.snapshots("a")] == [2]
 
 
-def test_a_failed_transaction_leaves_nothing_behind(store: Store, small: RunConfig) -> None:
+def test_a_failed_transaction_changes_nothing(store: Store, small: RunConfig) -> None:
     store.add("a", small, "training")
     change = (0.0, Adjusted("students", 1, "alpha", 0.9, 0.1))
     store.append("a", 1, [change])

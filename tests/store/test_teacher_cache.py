@@ -1,3 +1,5 @@
+"""Tests of the cache of trained teachers."""
+
 from pathlib import Path
 
 import pytest
@@ -8,22 +10,22 @@ from kd_core.training.loop import Trainer
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> TeacherCache:
+def teachers(tmp_path: Path) -> TeacherCache:
     return TeacherCache(tmp_path / "teachers")
 
 
-def test_a_teacher_comes_back_from_disk_as_it_was(kept: TeacherCache, small: RunConfig) -> None:
-    first = list(Trainer(small, cache=kept))
-    assert len(kept) == 1
-    assert list(Trainer(small, cache=TeacherCache(kept.folder))) == first
+def test_a_cached_teacher_gives_the_same_events(teachers: TeacherCache, small: RunConfig) -> None:
+    events = list(Trainer(small, cache=teachers))
+    assert len(teachers) == 1
+    assert list(Trainer(small, cache=TeacherCache(teachers.folder))) == events
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
-def test_a_damaged_file_costs_the_time_to_train_again_and_nothing_else(
-    kept: TeacherCache, small: RunConfig, damage: bytes | None
+def test_a_damaged_file_is_replaced_by_training_again(
+    teachers: TeacherCache, small: RunConfig, damage: bytes | None
 ) -> None:
-    first = list(Trainer(small, cache=kept))
-    (path,) = kept.folder.iterdir()
+    events = list(Trainer(small, cache=teachers))
+    (path,) = teachers.folder.iterdir()
     path.write_bytes(path.read_bytes()[:-100] if damage is None else damage)
-    assert list(Trainer(small, cache=kept)) == first
-    assert list(Trainer(small, cache=kept)) == first  # mended
+    assert list(Trainer(small, cache=teachers)) == events
+    assert list(Trainer(small, cache=teachers)) == events  # read from the repaired cache

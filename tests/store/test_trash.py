@@ -1,3 +1,5 @@
+"""Tests of deleting, restoring and removing runs."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -42,8 +44,8 @@ def store(tmp_path: Path, small: RunConfig) -> Store:
     return store
 
 
-def test_what_is_deleted_is_nowhere_and_undone_is_as_it_was(store: Store, small: RunConfig) -> None:
-    before, trash, ledger = everything(store.path), Trash(store.path), RunQueries(store)
+def test_a_deleted_run_is_hidden_and_restored_unchanged(store: Store, small: RunConfig) -> None:
+    before, trash, run_queries = everything(store.path), Trash(store.path), RunQueries(store)
     trash.delete("a")
     trash.delete("s1")
     assert store.run("a") is store.run("s0") is store.sweep("s") is None
@@ -51,9 +53,9 @@ def test_what_is_deleted_is_nowhere_and_undone_is_as_it_was(store: Store, small:
     assert store.sweeps() == store.members("s") == []
     assert [run.id for run in store.in_state("completed")] == ["b"]
     assert [run.id for run in store.siblings(family_of(small))] == []  # b was changed by hand
-    assert [run.id for run in ledger.page(Search(), 0, 9)] == ["b"]
-    assert ledger.count() == sum(ledger.choices()["state"].values()) == 1
-    assert list(ledger.named(["a", "b", "s0"])) == ["b"]
+    assert [run.id for run in run_queries.page(Search(), 0, 9)] == ["b"]
+    assert run_queries.count() == sum(run_queries.choices()["state"].values()) == 1
+    assert list(run_queries.by_ids(["a", "b", "s0"])) == ["b"]
     assert [(one.id, one.count) for one in trash.all()] == [("s", 2), ("a", 1)]
     trash.restore("s0")
     trash.restore("a")
@@ -61,7 +63,7 @@ def test_what_is_deleted_is_nowhere_and_undone_is_as_it_was(store: Store, small:
     assert trash.all() == []
 
 
-def test_emptying_removes_rows_files_and_what_was_said_and_nothing_else(store: Store, tmp_path: Path) -> None:
+def test_emptying_removes_only_the_rows_events_and_files_of_deleted_runs(store: Store, tmp_path: Path) -> None:
     trash = Trash(store.path)
     trash.delete("a")
     trash.delete("s")
@@ -93,7 +95,7 @@ def test_files_that_cannot_be_removed_are_tried_again_at_the_next_start(
 
 
 @pytest.mark.parametrize("name", ["..", "../..", "../mine", "/mine", "a/../../mine", "", ".", "a\n"])
-def test_a_database_that_was_tampered_with_removes_no_folder_of_others(
+def test_a_manipulated_database_removes_no_other_folder(
     store: Store, tmp_path: Path, small: RunConfig, name: str
 ) -> None:
     (tmp_path / "mine").mkdir()
@@ -109,7 +111,7 @@ def test_a_database_that_was_tampered_with_removes_no_folder_of_others(
 
 
 @pytest.mark.parametrize("state", ["queued", "training", "paused"])
-def test_what_trains_or_waits_must_be_stopped_first(store: Store, state: str) -> None:
+def test_a_queued_or_training_run_cannot_be_deleted(store: Store, state: str) -> None:
     trash = Trash(store.path)
     store.set_state("a", state)
     store.set_state("s", state)
@@ -121,7 +123,7 @@ def test_what_trains_or_waits_must_be_stopped_first(store: Store, state: str) ->
     assert trash.size_of("s0") == 2
 
 
-def test_what_is_not_there_cannot_be_deleted_and_twice_is_once(store: Store) -> None:
+def test_deleting_an_unknown_or_deleted_run(store: Store) -> None:
     trash = Trash(store.path)
     with pytest.raises(ValueError, match="no such run"):
         trash.delete("nothing")
@@ -130,7 +132,7 @@ def test_what_is_not_there_cannot_be_deleted_and_twice_is_once(store: Store) -> 
     assert trash.find("nothing") is None
 
 
-def test_deleted_runs_can_be_had_back_until_the_app_is_restarted(tmp_path: Path, small: RunConfig) -> None:
+def test_deleted_runs_can_be_restored_until_the_app_is_restarted(tmp_path: Path, small: RunConfig) -> None:
     runs = RunManager(tmp_path)
     ids = [runs.start(small.with_flat(seed=seed)) for seed in range(2)]
     for run in ids:
@@ -149,7 +151,7 @@ def test_deleted_runs_can_be_had_back_until_the_app_is_restarted(tmp_path: Path,
     again.close()
 
 
-def test_what_was_deleted_before_a_crash_is_removed_at_the_next_start(store: Store, tmp_path: Path) -> None:
+def test_runs_deleted_before_a_crash_are_removed_at_the_next_start(store: Store, tmp_path: Path) -> None:
     Trash(store.path).delete("a")
     runs = RunManager(tmp_path)
     assert runs.trash.all() == []

@@ -1,4 +1,4 @@
-"""Every data set that is fetched, a few images of each, in the files and formats of its publishers."""
+"""Small copies of every downloaded data set in the files and formats of its publisher."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Part = tuple[np.ndarray, np.ndarray]  # pixels (N, C, H, W) uint8, labels (N,) f
 
 @dataclass
 class Published:
-    """``files`` as a host serves them, what torchvision must expect instead of the real ones, and what was written."""
+    """Files of a data set as a host serves them, and their content."""
 
     files: dict[str, bytes]
-    patches: list[tuple[Any, str, Any]]
+    patches: list[tuple[Any, str, Any]]  # class, attribute and value of torchvision for these files
     train: Part
     test: Part
     validation: Part | None = None
@@ -36,20 +36,20 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content).hexdigest()
 
 
-def noise(seed: int, classes: int, each: int, shape: tuple[int, ...]) -> Part:
-    chance = np.random.default_rng(seed)
-    labels = chance.permutation(np.repeat(np.arange(classes), each))
-    return chance.integers(0, 256, (len(labels), *shape), dtype=np.uint8), labels
+def noise(seed: int, classes: int, per_class: int, shape: tuple[int, ...]) -> Part:
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.repeat(np.arange(classes), per_class))
+    return generator.integers(0, 256, (len(labels), *shape), dtype=np.uint8), labels
 
 
 def idx(array: np.ndarray) -> bytes:
-    """The format of MNIST: two zero bytes, 8 for bytes, the number of axes, each length, the values."""
+    """Return an array in the format of MNIST (two zero bytes, 8 for bytes, number of axes, lengths, values)."""
     head = struct.pack(">BBBB", 0, 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
     return gzip.compress(head + array.astype(np.uint8).tobytes(), 1)
 
 
 def packed(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """A tar archive packed with gzip, with its folders as members of their own."""
+    """Return a gzip-compressed tar archive with its folders as members."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
         folders: set[str] = set()
@@ -68,7 +68,7 @@ def packed(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 class Python2(pickle._Pickler):
-    """Pickles as Python 2 did, which wrote the files of CIFAR: strings are bytes, truth is 0 or 1."""
+    """Pickler of Python 2, which wrote the files of CIFAR, with strings as bytes and booleans as 0 or 1."""
 
     dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
@@ -102,9 +102,9 @@ def jpeg(colour: tuple[int, ...], size: tuple[int, int]) -> bytes:
     return buffer.getvalue()
 
 
-def photographs(seed: int, classes: int, each: int) -> tuple[list[bytes], np.ndarray, np.ndarray]:
-    """JPEG files of many sizes, each of one colour (N, 3, 1, 1), and their classes."""
-    colours, labels = noise(seed, classes, each, (3,))
+def photographs(seed: int, classes: int, per_class: int) -> tuple[list[bytes], np.ndarray, np.ndarray]:
+    """Return JPEG files of many sizes, the one colour of each (N, 3, 1, 1), and their classes."""
+    colours, labels = noise(seed, classes, per_class, (3,))
     sizes = np.random.default_rng(seed).integers(20, 60, (len(labels), 2))
     files = [jpeg(tuple(map(int, c)), (int(w), int(h))) for c, (w, h) in zip(colours, sizes, strict=True)]
     return files, colours[:, :, None, None], labels
@@ -123,14 +123,14 @@ def like_mnist(cls: Any, url: str, seed: int) -> Published:
 
 
 def emnist(url: str) -> Published:
-    """As NIST wrote it: columns as rows, letters counted from 1, text files beside the images."""
+    """Return EMNIST as NIST wrote it, transposed, with letters counted from 1 and text files beside the images."""
     buffer, splits = io.BytesIO(), {}
     counts = {"balanced": (47, 24), "letters": (26, 3), "digits": (10, 3), "mnist": (10, 3), "bymerge": (47, 2)}
     with zipfile.ZipFile(buffer, "w") as archive:
-        for number, (split, (classes, each)) in enumerate((counts | {"byclass": (62, 2)}).items()):
-            for part, some in (("train", each), ("test", 1)):
+        for number, (split, (classes, per_class)) in enumerate((counts | {"byclass": (62, 2)}).items()):
+            for part, per_class_in_part in (("train", per_class), ("test", 1)):
                 pixels, labels = splits[split, part] = noise(
-                    100 + 2 * number + (part == "test"), classes, some, (1, 28, 28)
+                    100 + 2 * number + (part == "test"), classes, per_class_in_part, (1, 28, 28)
                 )
                 name = f"gzip/emnist-{split}-{part}"
                 archive.writestr(f"{name}-images-idx3-ubyte.gz", idx(pixels[:, 0].swapaxes(1, 2)))
@@ -138,9 +138,9 @@ def emnist(url: str) -> Published:
             archive.writestr(f"gzip/emnist-{split}-mapping.txt", "0 48\n")
     content = buffer.getvalue()
     patches = [(datasets.EMNIST, "url", f"{url}gzip.zip"), (datasets.EMNIST, "md5", md5(content))]
-    made = Published({"gzip.zip": content}, patches, splits["balanced", "train"], splits["balanced", "test"])
-    made.splits = splits  # type: ignore[attr-defined]
-    return made
+    published = Published({"gzip.zip": content}, patches, splits["balanced", "train"], splits["balanced", "test"])
+    published.splits = splits  # type: ignore[attr-defined]
+    return published
 
 
 def cifar(cls: Any, url: str, key: str, train: Part, test: Part) -> Published:
@@ -177,7 +177,7 @@ def cifar100(url: str) -> Published:
 
 
 def svhn(url: str) -> Published:
-    """Rows, columns, colours, images; the digit 0 is written as 10."""
+    """Return SVHN with axes (rows, columns, colours, images) and the digit 0 written as 10."""
     train, test = noise(30, 10, 115, (3, 32, 32)), noise(31, 10, 3, (3, 32, 32))
     files, listed = {}, {}
     for split, (pixels, labels) in (("train", train), ("test", test)):
@@ -189,7 +189,7 @@ def svhn(url: str) -> Published:
 
 
 def stl10(url: str) -> Published:
-    """Colours, then columns, then rows; classes are counted from 1."""
+    """Return STL-10 with axes (images, colours, columns, rows) and classes counted from 1."""
     train, test = noise(40, 10, 23, (3, 96, 96)), noise(41, 10, 2, (3, 96, 96))
     members = {}
     for split, (pixels, labels) in (("train", train), ("test", test)):
@@ -197,46 +197,46 @@ def stl10(url: str) -> Published:
         members[f"{split}_y.bin"] = (labels + 1).astype(np.uint8).tobytes()
     members["class_names.txt"] = "\n".join(f"kind {number}" for number in range(10)).encode()
     members["unlabeled_X.bin"] = bytes(2 * 3 * 96 * 96)
-    known = datasets.STL10
+    dataset = datasets.STL10
     archive = packed((f"stl10_binary/{name}", content) for name, content in members.items())
     patches = [
-        (known, "url", f"{url}stl10_binary.tar.gz"),
-        (known, "tgz_md5", md5(archive)),
-        (known, "train_list", [[name, md5(members[name])] for name, _ in known.train_list]),
-        (known, "test_list", [[name, md5(members[name])] for name, _ in known.test_list]),
+        (dataset, "url", f"{url}stl10_binary.tar.gz"),
+        (dataset, "tgz_md5", md5(archive)),
+        (dataset, "train_list", [[name, md5(members[name])] for name, _ in dataset.train_list]),
+        (dataset, "test_list", [[name, md5(members[name])] for name, _ in dataset.test_list]),
     ]
     return Published({"stl10_binary.tar.gz": archive}, patches, train, test)
 
 
 def flowers102(url: str) -> Published:
-    """The test split has the most images; numbers and classes are counted from 1."""
+    """Return Flowers-102, whose test split is the largest, with images and classes counted from 1."""
     images, colours, labels = photographs(50, 102, 4)
     first = np.array([[np.flatnonzero(labels == kind)[n] for kind in range(102)] for n in range(4)])
     rows = {"trnid": np.sort(first[0]), "valid": np.sort(first[1]), "tstid": np.sort(first[2:].ravel())}
-    known = datasets.Flowers102
+    dataset = datasets.Flowers102
     files = {
         "102flowers.tgz": packed((f"jpg/image_{n:05d}.jpg", image) for n, image in enumerate(images, start=1)),
         "imagelabels.mat": mat(labels=(labels + 1)[None]),
         "setid.mat": mat(**{name: (numbers + 1)[None] for name, numbers in rows.items()}),
     }
-    listed = {key: (name, md5(files[name])) for key, (name, _) in known._file_dict.items()}
-    patches = [(known, "_download_url_prefix", url), (known, "_file_dict", listed)]
+    listed = {key: (name, md5(files[name])) for key, (name, _) in dataset._file_dict.items()}
+    patches = [(dataset, "_download_url_prefix", url), (dataset, "_file_dict", listed)]
     train, validation, test = ((colours[numbers], labels[numbers]) for numbers in rows.values())
     return Published(files, patches, train, test, validation)
 
 
 def imagenette(url: str) -> Published:
-    known, members, parts = datasets.Imagenette, [], []
-    folders = sorted(known._WNID_TO_CLASS)
-    for seed, split, each in ((60, "train", 23), (61, "val", 2)):
-        images, colours, labels = photographs(seed, 10, each)
+    dataset, members, parts = datasets.Imagenette, [], []
+    folders = sorted(dataset._WNID_TO_CLASS)
+    for seed, split, per_class in ((60, "train", 23), (61, "val", 2)):
+        images, colours, labels = photographs(seed, 10, per_class)
         names = [f"imagenette2-160/{split}/{folders[kind]}/{n:04d}.JPEG" for n, kind in enumerate(labels)]
         members += zip(names, images, strict=True)
         order = np.argsort(names)
         parts.append((colours[order], labels[order]))
     archive = packed(members)
-    listed = known._ARCHIVES | {"160px": (f"{url}imagenette2-160.tgz", md5(archive))}
-    return Published({"imagenette2-160.tgz": archive}, [(known, "_ARCHIVES", listed)], *parts)
+    listed = dataset._ARCHIVES | {"160px": (f"{url}imagenette2-160.tgz", md5(archive))}
+    return Published({"imagenette2-160.tgz": archive}, [(dataset, "_ARCHIVES", listed)], *parts)
 
 
 PUBLISHED: dict[str, Callable[[str], Published]] = {

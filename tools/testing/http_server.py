@@ -1,4 +1,4 @@
-"""A web server on this machine whose manners a test can choose."""
+"""HTTP server on this machine whose faults a test can choose."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Host:
-    """Serves ``files`` by name. ``asked`` lists what was asked for: (name, Range header or "")."""
+    """Server of ``files`` by name."""
 
     def __init__(self, files: dict[str, bytes] | None = None) -> None:
         self.files = dict(files or {})
-        self.asked: list[tuple[str, str]] = []
-        self.knows_ranges = True
-        self.cuts: list[int] = []  # bytes after which the next answers break off
-        self.codes: list[int] = []  # of the next answers, in the place of the file
-        self.moved: dict[str, str] = {}  # name to address
+        self.requests: list[tuple[str, str]] = []  # name and Range header, or ""
+        self.supports_ranges = True
+        self.cut_after: list[int] = []  # bytes after which the next responses break off
+        self.status_codes: list[int] = []  # of the next responses, instead of the file
+        self.redirects: dict[str, str] = {}  # name to address
         host = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                host.answer(self)
+                host.respond(self)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -34,23 +34,23 @@ class Host:
         self.server.shutdown()
         self.server.server_close()
 
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
+    def respond(self, request: BaseHTTPRequestHandler) -> None:
         name = request.path.removeprefix("/")
-        wanted = request.headers.get("Range", "")
-        self.asked.append((name, wanted))
-        if self.codes:
-            request.send_error(self.codes.pop(0))
+        range_header = request.headers.get("Range", "")
+        self.requests.append((name, range_header))
+        if self.status_codes:
+            request.send_error(self.status_codes.pop(0))
             return
-        if name in self.moved:
+        if name in self.redirects:
             request.send_response(302)
-            request.send_header("Location", self.moved[name])
+            request.send_header("Location", self.redirects[name])
             request.end_headers()
             return
         if name not in self.files:
             request.send_error(404)
             return
         body = self.files[name]
-        start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and self.knows_ranges else 0
+        start = int(re.fullmatch(r"bytes=(\d+)-", range_header)[1]) if range_header and self.supports_ranges else 0
         if start and start >= len(body):
             request.send_error(416)
             return
@@ -60,4 +60,4 @@ class Host:
         request.send_header("Content-Length", str(len(body) - start))
         request.end_headers()
         rest = body[start:]
-        request.wfile.write(rest[: self.cuts.pop(0)] if self.cuts else rest)
+        request.wfile.write(rest[: self.cut_after.pop(0)] if self.cut_after else rest)

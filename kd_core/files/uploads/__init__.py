@@ -1,7 +1,7 @@
-"""Data that a user brings: a ZIP of class folders, or a CSV file of points or pixels.
+"""Import of a user's ZIP or CSV file as a data set.
 
-Everything is checked before anything is kept, and what is kept is one compact file per upload. It holds ``inputs``,
-images (N, C, H, W) uint8 or points (N, 2) float32, and ``labels`` (N,) int64, and was never a pickle.
+A file is checked completely before anything is stored. Each upload is stored as one safetensors file with ``inputs``,
+images (N, C, H, W) uint8 or points (N, 2) float32, and ``labels`` (N,) int64. No pickle is ever loaded.
 """
 
 from __future__ import annotations
@@ -15,24 +15,32 @@ import torch
 from torch import Tensor
 
 from kd_core.files.content_store import ContentStore
-from kd_core.files.limits import DECODED, KEPT, LARGEST, SMALLEST, UPLOAD, RefusedError, printable, quoted
+from kd_core.files.limits import (
+    LARGEST,
+    MAX_DECODED_PIXELS,
+    MAX_STORED_BYTES,
+    MAX_UPLOAD_BYTES,
+    SMALLEST,
+    RefusedError,
+    printable,
+    quoted,
+)
 from kd_core.files.uploads import csv_dataset, decode, file_type, zip_images
 from kd_core.files.uploads.class_names import ClassNames, check_counts
 from kd_core.files.uploads.duplicates import first_occurrences
 
 COLOURS = ("auto", "grey", "colour")
 PIXELS = 32
-EMPTY = "it holds no examples: give one per line."
 
-_shelf = ContentStore("uploads")
+_store = ContentStore("uploads")
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What is known of one upload without reading its examples."""
+    """Description of one upload, without its examples."""
 
-    id: str  # 32 hexadecimal digits, a digest of what is kept
-    name: str  # of the file, as it was called first
+    id: str  # 32 hexadecimal digits, a digest of the content
+    name: str  # of the file when it was first uploaded
     kind: str  # "images" or "points"
     classes: tuple[str, ...]
     counts: tuple[int, ...]  # examples of each class
@@ -43,61 +51,66 @@ class Upload:
 
 
 def add(name: str, blob: bytes | BinaryIO, pixels: int = PIXELS, colour: str = "auto") -> Upload:
-    """Recognises, checks and keeps a file called ``name``; the same one twice is kept once.
+    """Check and store a file; the same content is stored once.
 
-    Images of a ZIP become squares of ``pixels`` (8 to 224) per side: the short side resized with antialiasing, the
-    middle cut out; those of a CSV keep their size. ``colour``: "grey" or "colour" for all images, "auto" grey if all
-    are. A file object must be seekable; it is read from its beginning and not closed. Raises ValueError with one
-    sentence that names the file and the place in it; nothing is kept then.
+    Args:
+        name: Name of the file.
+        blob: Its content. A file object must be seekable; it is read from its beginning and not closed.
+        pixels: Side of the images of a ZIP, 8 to 224: the short side is resized to it with antialiasing, and the middle
+            square cut out. Images of a CSV file keep their size.
+        colour: "grey" or "colour" for all images; "auto" is grey if all of them are.
+
+    Raises:
+        ValueError: The file is refused, in one sentence that names it and the place in it; nothing is stored.
     """
     if isinstance(pixels, bool) or not isinstance(pixels, int) or not SMALLEST <= pixels <= LARGEST:
         raise ValueError(f"pixels = {pixels}: choose a whole number from {SMALLEST} to {LARGEST}.")
     if colour not in COLOURS:
         raise ValueError(f'colour = "{colour}": choose one of {", ".join(COLOURS)}.')
-    called = printable(name)[-120:] or "upload"
+    file_name = printable(name)[-120:] or "upload"
     file = io.BytesIO(blob) if isinstance(blob, bytes) else blob
     try:
         file.seek(0, io.SEEK_END)
-        if file.tell() > UPLOAD:
-            raise RefusedError(f"it is larger than {UPLOAD / 1e9:g} GB: give a smaller file.")
+        if file.tell() > MAX_UPLOAD_BYTES:
+            raise RefusedError(f"it is larger than {MAX_UPLOAD_BYTES / 1e9:g} GB: give a smaller file.")
         names = ClassNames()
         is_archive = file_type.is_archive(file)
         inputs, numbers = _images(file, names, pixels, colour) if is_archive else csv_dataset.read(file, names, colour)
         if not len(numbers):
-            raise RefusedError(EMPTY)
+            raise RefusedError("it holds no examples: give one per line.")
         classes, labels = names.sort_and_relabel(numbers)
         check_counts(classes, labels, first_occurrences(inputs, labels))
-        facts = {
+        metadata = {
             "kind": "points" if inputs.ndim == 2 else "images",
             "classes": json.dumps(classes),
             "counts": json.dumps(torch.bincount(labels, minlength=len(classes)).tolist()),
             "shape": json.dumps(list(inputs.shape[1:])),
         }
-        key = _shelf.put({"inputs": inputs, "labels": labels}, facts, called)
+        key = _store.put({"inputs": inputs, "labels": labels}, metadata, file_name)
     except RefusedError as error:
-        raise ValueError(f"{called}: {error}") from error
-    kept = find(key)
-    assert kept is not None
-    return kept
+        raise ValueError(f"{file_name}: {error}") from error
+    upload = find(key)
+    assert upload is not None
+    return upload
 
 
 def _images(file: BinaryIO, names: ClassNames, pixels: int, colour: str) -> tuple[Tensor, Tensor]:
-    """Of an archive: (N, C, S, S) uint8 and (N,) int64."""
-    with zip_images.open_zip(file) as opened:  # closes no file that it did not open
-        files = zip_images.entries(opened)
-        for entry in files:  # before anything is unpacked
+    """Return the images (N, C, S, S) uint8 and labels (N,) int64 of a ZIP archive."""
+    with zip_images.open_zip(file) as archive:  # leaves a file open that it did not open itself
+        entries = zip_images.entries(archive)
+        for entry in entries:  # before anything is unpacked
             names.number(entry.folder, f"folder {quoted(entry.folder)}")
-        if len(files) * pixels * pixels * (1 if colour == "grey" else 3) > KEPT:
+        if len(entries) * pixels * pixels * (1 if colour == "grey" else 3) > MAX_STORED_BYTES:
             raise RefusedError(
-                f"{len(files):,} images of {pixels} × {pixels} pixels are too many: choose fewer pixels."
+                f"{len(entries):,} images of {pixels} × {pixels} pixels are too many: choose fewer pixels."
             )
-        squares, labels, decoded = [], [], 0
-        for entry, content in zip_images.contents(opened, files):
+        squares, labels, decoded_pixels = [], [], 0
+        for entry, content in zip_images.contents(archive, entries):
             square, size = decode.decode(content, entry.path, pixels)
-            decoded += size
-            if decoded > DECODED:
+            decoded_pixels += size
+            if decoded_pixels > MAX_DECODED_PIXELS:
                 raise RefusedError(
-                    f"its images have more than {DECODED / 1e9:g} billion pixels in all: make them smaller."
+                    f"its images have more than {MAX_DECODED_PIXELS / 1e9:g} billion pixels in all: make them smaller."
                 )
             squares.append(square)
             labels.append(names.number(entry.folder, entry.path))
@@ -105,28 +118,28 @@ def _images(file: BinaryIO, names: ClassNames, pixels: int, colour: str) -> tupl
 
 
 def find(key: str) -> Upload | None:
-    """One upload, or None if there is none of that id on this machine, whatever ``key`` is."""
-    facts = _shelf.metadata(key)
-    if facts is None:
+    """Return the upload with this id, or None if there is none on this machine."""
+    metadata = _store.metadata(key)
+    if metadata is None:
         return None
     try:
-        classes, counts, shape = (tuple(json.loads(facts[fact])) for fact in ("classes", "counts", "shape"))
-        return Upload(key, facts["name"], facts["kind"], classes, counts, shape)
-    except (KeyError, ValueError, TypeError):  # somebody else's file
+        classes, counts, shape = (tuple(json.loads(metadata[name])) for name in ("classes", "counts", "shape"))
+        return Upload(key, metadata["name"], metadata["kind"], classes, counts, shape)
+    except (KeyError, ValueError, TypeError):  # not written by this module
         return None
 
 
 def list_all() -> list[Upload]:
-    """All uploads on this machine, newest first."""
-    return [upload for key in _shelf.ids() if (upload := find(key)) is not None]
+    """Return all uploads on this machine, newest first."""
+    return [upload for key in _store.ids() if (upload := find(key)) is not None]
 
 
 def read(key: str) -> tuple[Tensor, Tensor]:
-    """Inputs and labels of an upload. Raises ValueError where there is none of that id. Not to be written into."""
-    tensors = _shelf.tensors(key)
+    """Return the inputs and labels of an upload, not to be written into. Raises ValueError for an unknown id."""
+    tensors = _store.tensors(key)
     return tensors["inputs"], tensors["labels"]
 
 
 def remove(key: str) -> None:
-    """Forgets an upload; nothing happens where there is none. Raises ValueError for what is no id."""
-    _shelf.remove(key)
+    """Remove an upload if it is there. Raises ValueError for anything but an id."""
+    _store.remove(key)

@@ -1,4 +1,4 @@
-"""Images of any size and kind as squares of bytes."""
+"""Decoding of image files to squares of bytes, upright, resized and centre-cropped."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kd_core.files.limits import IMAGE, RefusedError, quoted
+from kd_core.files.limits import MAX_IMAGE_PIXELS, RefusedError, quoted
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-ORIENTATION = 0x0112  # the EXIF tag, and what to do about each of its values
-UPRIGHT = {
+ORIENTATION_TAG = 0x0112  # of EXIF
+UPRIGHT = {  # transposition for each of its values
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -28,10 +28,16 @@ Pixels = NDArray[np.uint8]
 
 
 def decode(blob: bytes, path: str, pixels: int) -> tuple[Pixels, int]:
-    """A square of bytes, (S, S) if it is grey and (S, S, 3) if not, and the number of pixels the image had.
+    """Decode an image file to a square of ``pixels`` per side.
 
-    The middle square of the upright image, resized to ``pixels`` with antialiasing; as it is where it has that size.
-    Transparent parts become white. Raises RefusedError, naming ``path``.
+    The middle square of the upright image is resized with antialiasing, unless it has that size. Transparent parts
+    become white.
+
+    Returns:
+        The square, (S, S) if it is grey and (S, S, 3) if not, and the number of pixels of the original image.
+
+    Raises:
+        RefusedError: The file is no image, or a damaged, animated or too large one; the message begins with ``path``.
     """
     name = quoted(path)
     if not blob:
@@ -42,20 +48,20 @@ def decode(blob: bytes, path: str, pixels: int) -> tuple[Pixels, int]:
         image = Image.open(io.BytesIO(blob), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise RefusedError(_too_large(name)) from error
-    except Exception as error:  # Pillow's readers fail in any way
+    except Exception as error:  # Pillow's readers raise all kinds of exceptions
         raise RefusedError(f"{name} is not an image that can be read ({', '.join(FORMATS)}): take it out.") from error
     size = image.width * image.height
-    if size > IMAGE:
+    if size > MAX_IMAGE_PIXELS:
         raise RefusedError(_too_large(name))
     if not size:
         raise RefusedError(f"{name} has no pixels: take it out.")
-    if image.format != "MPO" and getattr(image, "is_animated", False):  # MPO: a photo with its own small copies
-        raise RefusedError(f"{name} is animated or has several pages: save the one picture you mean.")
+    if image.format != "MPO" and getattr(image, "is_animated", False):  # MPO files hold a photo and its thumbnails
+        raise RefusedError(f"{name} is animated or has several pages: save the one image you mean.")
     try:
-        image.draft(None, (2 * pixels, 2 * pixels))  # a JPEG is read at about the size that is needed
-        square = _resized(_bytes_of(image), pixels)
-        turned = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
-        return np.asarray(square if turned is None else square.transpose(turned)), size
+        image.draft(None, (2 * pixels, 2 * pixels))  # decodes a JPEG at about the size that is needed
+        square = _resize(_to_8_bits(image), pixels)
+        transposition = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1))
+        return np.asarray(square if transposition is None else square.transpose(transposition)), size
     except RefusedError as error:
         raise RefusedError(f"{name} {error}") from error
     except Exception as error:
@@ -63,41 +69,41 @@ def decode(blob: bytes, path: str, pixels: int) -> tuple[Pixels, int]:
 
 
 def _too_large(name: str) -> str:
-    return f"{name} has more than {IMAGE / 1e6:g} million pixels: make it smaller."
+    return f"{name} has more than {MAX_IMAGE_PIXELS / 1e6:g} million pixels: make it smaller."
 
 
-def _bytes_of(image: Image.Image) -> Image.Image:
-    """The same picture in mode L or RGB."""
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Convert an image to mode L or RGB."""
     if image.mode == "F":
         raise RefusedError("has decimal numbers as pixels: save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
-        deep = np.asarray(image).astype(np.int64)
-        if deep.min() < 0 or deep.max() > 65535:
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
             raise RefusedError("has pixels of 32 bits: save it with 8 or 16 bits.")
-        return Image.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8))
+        return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
-def _resized(image: Image.Image, pixels: int) -> Image.Image:
+def _resize(image: Image.Image, pixels: int) -> Image.Image:
     width, height = image.size
     if width == height == pixels:
         return image
-    # Cut first, so that a picture of one line does not become enormous on the way.
+    # Cropped first, so that an image of one line does not become enormous in between.
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     return image.resize((pixels, pixels), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
 
 
 def is_grey(image: Pixels) -> bool:
-    """Whether no pixel has a colour."""
+    """Return whether an image (S, S) or (S, S, 3) has no colour."""
     return image.ndim == 2 or bool((image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all())
 
 
-def in_grey(image: Pixels) -> Pixels:
-    """(S, S), by the weights of television."""
+def to_grey(image: Pixels) -> Pixels:
+    """Convert an image (S, S) or (S, S, 3) to grey (S, S) with the weights of ITU-R BT.601."""
     if image.ndim == 2:
         return image
     grey: Pixels = np.rint(image @ LUMA).astype(np.uint8)
@@ -105,10 +111,10 @@ def in_grey(image: Pixels) -> Pixels:
 
 
 def stack_images(images: list[Pixels], colour: str) -> NDArray[np.uint8]:
-    """(N, C, S, S): one channel for "grey", three for "colour", for "auto" one if all are grey."""
+    """Stack images to (N, C, S, S), one channel for "grey", three for "colour"; "auto" is grey if all images are."""
     wants_grey = colour == "grey" or (colour == "auto" and all(is_grey(image) for image in images))
     side = len(images[0])
-    out = np.empty((len(images), 1 if wants_grey else 3, side, side), np.uint8)
-    for place, image in zip(out, images, strict=True):
-        place[:] = in_grey(image) if wants_grey or image.ndim == 2 else image.transpose(2, 0, 1)
-    return out
+    stacked = np.empty((len(images), 1 if wants_grey else 3, side, side), np.uint8)
+    for target, image in zip(stacked, images, strict=True):
+        target[:] = to_grey(image) if wants_grey or image.ndim == 2 else image.transpose(2, 0, 1)
+    return stacked

@@ -1,4 +1,4 @@
-"""Examples that occur more than once: they must not be learned in one split and judged in another."""
+"""Detection of duplicate examples, which must not end up in two different splits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from torch import Tensor
 
 
 def first_occurrences(inputs: Tensor, labels: Tensor) -> Tensor:
-    """For each example the position of the first one with the same input (N, ...) and the same label (N,): (N,)."""
-    seen: dict[tuple[int, bytes], int] = {}
+    """Return for each example the position of the first one with the same input and label.
+
+    Args:
+        inputs: Inputs (N, ...).
+        labels: Labels (N,).
+
+    Returns:
+        Positions (N,) int64.
+    """
+    positions: dict[tuple[int, bytes], int] = {}  # by label and digest of the input
     rows = inputs.flatten(1).contiguous().numpy()
     first = [
-        seen.setdefault((label, hashlib.blake2b(row, digest_size=16).digest()), position)
+        positions.setdefault((label, hashlib.blake2b(row, digest_size=16).digest()), position)
         for position, (row, label) in enumerate(zip(rows, labels.tolist(), strict=True))
     ]
     return torch.tensor(first, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes; its name is not asked."""
+"""Detection of the file type by the first bytes, whatever the name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PICKLE = (
     "it is a pickle (a .pt, .pth or .pkl file), which can run any program when it is opened and is never opened here: "
     "save weights as safetensors, data as a ZIP or a CSV file."
 )
-TAKEN = "give a ZIP of class folders, or a CSV file of points or pixels."
+HINT = "give a ZIP of class folders, or a CSV file of points or pixels."
 ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 OTHERS = {
@@ -29,16 +29,16 @@ OTHERS = {
 
 
 def is_archive(file: BinaryIO) -> bool:
-    """True for ZIP, False for what may be a table. Raises RefusedError for everything that is known to be neither."""
+    """Return True for a ZIP archive and False for a possible table. Raises RefusedError for other known types."""
     file.seek(0)
     head = file.read(16)
     if not head:
-        raise RefusedError(f"it is empty: {TAKEN}")
+        raise RefusedError(f"it is empty: {HINT}")
     if head.startswith(PICKLES):
         raise RefusedError(PICKLE)
     for magic, kind in OTHERS.items():
         if head.startswith(magic):
-            raise RefusedError(f"it is {kind}: {TAKEN}")
+            raise RefusedError(f"it is {kind}: {HINT}")
     if head[8:9] == b"{" and b"\0" in head[:8]:
         raise RefusedError("it is a safetensors file of weights: add it as weights, not as data.")
     return head.startswith(ZIP)

@@ -115,7 +115,7 @@ def follow(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str]) -
 
 
 def _follow(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str]) -> None:
-    states = [row.state for row in queries.named(list(rows)).values()]
+    states = [row.state for row in queries.by_ids(list(rows)).values()]
     if states != [row.state for row in rows.values()]:  # the rest of the page depends on the states
         st.rerun()
     curves(queries, rows, letters, current_options(is_quiet=True))

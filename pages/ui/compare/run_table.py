@@ -13,7 +13,7 @@ import streamlit as st
 from kd_core.base.registry import plugins
 from kd_core.runs import manager
 from kd_core.store.annotations import tag_key
-from kd_core.store.queries import NAMED, ORDERS, UP, RunQueries, Search
+from kd_core.store.queries import ORDERS, PLUGIN_GROUPS, RunQueries, Search
 from kd_core.store.store import Run
 from pages.ui.compare.settings import MAX_RUNS, CompareOptions, bind, compare, update_url
 from pages.ui.run import trash
@@ -198,7 +198,7 @@ def _table_row(row: Run, letter: str) -> dict[str, Any]:
 def _facet_text(facet: str, value: str, counts: dict[str, int]) -> str:
     if not value:
         return "All"
-    cls = plugins(NAMED[facet]).get(value) if facet in NAMED else None
+    cls = plugins(PLUGIN_GROUPS[facet]).get(value) if facet in PLUGIN_GROUPS else None
     return f"{cls.title if cls else value} ({counts.get(value, 0):,})"
 
 
@@ -215,7 +215,7 @@ def _column_config(options: CompareOptions) -> dict[str, Any]:
         "gain": number(format="%+.1f", help="Points above the baseline."),
     }
     sort_key, direction = ORDERS[options.order]
-    arrow = "↑" if (direction == UP) != options.reverse else "↓"
+    arrow = "↑" if (direction == "ASC") != options.reverse else "↓"
     for name, order in COLUMN_ORDERS.items():
         if ORDERS[order][0] == sort_key:
             config[name] = {**config.get(name, columns.Column()), "label": f"{name} {arrow}"}

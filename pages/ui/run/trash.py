@@ -58,7 +58,7 @@ def bin_() -> None:
         for one in found[:SHOWN]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 many = f" · {one.count} runs of a sweep" if one.count > 1 else ""
-                when = datetime.datetime.fromtimestamp(one.at).strftime("%H:%M")
+                when = datetime.datetime.fromtimestamp(one.deleted_at).strftime("%H:%M")
                 st.markdown(f"{escape_markdown(run_title(one.run))}{many} · deleted {when}", width="stretch")
                 _undo(one, f"of {one.id}")
 

@@ -1,4 +1,4 @@
-"""Small files of every kind that the tests damage, and a home that must stay as it was after a refusal."""
+"""Small upload files of every kind, and a data folder that must stay unchanged after a refusal."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from PIL import Image
 
 from kd_core.files import uploads
 
-CHANCE = np.random.default_rng(0)
-EACH = 6  # examples per class: one more than needed
+GENERATOR = np.random.default_rng(0)
+PER_CLASS = 6  # examples per class: one more than needed
 
 
 def noise(*shape: int) -> np.ndarray:
-    return CHANCE.integers(0, 256, shape, dtype=np.uint8)
+    return GENERATOR.integers(0, 256, shape, dtype=np.uint8)
 
 
 def encoded(image: np.ndarray | Image.Image, kind: str = "PNG", **more: object) -> bytes:
@@ -36,15 +36,17 @@ def packed(files: Mapping[str | zipfile.ZipInfo, bytes], method: int = zipfile.Z
 
 
 def folders(around: str = "", side: int = 10, **more: bytes) -> dict[str | zipfile.ZipInfo, bytes]:
-    """Two class folders of grey noise; ``more`` files beside them by path."""
+    """Return two class folders of grey noise, and ``more`` files by path."""
     files: dict[str | zipfile.ZipInfo, bytes] = {
-        f"{around}{name}/{number}.png": encoded(noise(side, side)) for name in ("cat", "dog") for number in range(EACH)
+        f"{around}{name}/{number}.png": encoded(noise(side, side))
+        for name in ("cat", "dog")
+        for number in range(PER_CLASS)
     }
     return files | more
 
 
 def points(lines: int = 12) -> list[str]:
-    """Lines of a table without a header."""
+    """Return lines of a table without a header."""
     return [f"{number / 7},{-number / 3},{'ab'[number % 2]}" for number in range(lines)]
 
 
@@ -54,25 +56,25 @@ def listing(folder: Path) -> list[str]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that everything is kept in; its parent is watched too."""
+    """Data folder; the tests compare its parent as well."""
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "outer" / "home"))
     return tmp_path / "outer" / "home"
 
 
 @pytest.fixture
 def refusal(home: Path, tmp_path: Path) -> Callable[..., str]:
-    """Adds a file that must be refused; the sentence. Nothing may have been written anywhere."""
+    """Function that adds a file, checks that it is refused and nothing is written, and returns the sentence."""
 
-    def of(blob: bytes, name: str = "mine.zip", **more: object) -> str:
+    def refuse(blob: bytes, name: str = "mine.zip", **more: object) -> str:
         before = listing(tmp_path)
         with pytest.raises(ValueError, match=r"^.+$") as caught:
             uploads.add(name, blob, **more)  # type: ignore[arg-type]
-        said = str(caught.value)
+        sentence = str(caught.value)
         assert listing(tmp_path) == before
-        assert said.startswith(f"{name}: ")
-        assert said.endswith(".")
-        assert "\n" not in said
-        assert len(said) < 500
-        return said
+        assert sentence.startswith(f"{name}: ")
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
+        assert len(sentence) < 500
+        return sentence
 
-    return of
+    return refuse

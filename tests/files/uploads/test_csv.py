@@ -1,4 +1,4 @@
-"""CSV files of points and of pixels."""
+"""Tests of uploaded CSV files of points and pixels."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tests.files.uploads.conftest import noise, points
 Refuse = Callable[..., str]
 
 
-def text(lines: list[str], end: str = "\n") -> bytes:
-    return (end.join(lines) + end).encode()
+def text(lines: list[str], line_end: str = "\n") -> bytes:
+    return (line_end.join(lines) + line_end).encode()
 
 
 def pixels(count: int, lines: int = 10) -> list[list[int]]:
     return [[number % 2, *noise(count).tolist()] for number in range(lines)]
 
 
-def rows(of: list[list[int]], delimiter: str = ",") -> list[str]:
-    return [delimiter.join(map(str, row)) for row in of]
+def rows(table: list[list[int]], delimiter: str = ",") -> list[str]:
+    return [delimiter.join(map(str, row)) for row in table]
 
 
-def changed(line: int, new: str) -> bytes:
+def replace_line(line: int, new: str) -> bytes:
     lines = points()
     lines[line - 1] = new
     return text(lines)
@@ -55,9 +55,9 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_points_are_kept_as_they_are_written(home: Path, variant: Callable[[list[str]], list[str]], end: str) -> None:
-    upload = uploads.add("mine.csv", text(variant(points()), end))
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_points_are_stored_as_written(home: Path, variant: Callable[[list[str]], list[str]], line_end: str) -> None:
+    upload = uploads.add("mine.csv", text(variant(points()), line_end))
     assert (upload.kind, upload.classes, upload.counts, upload.shape) == ("points", ("a", "b"), (6, 6), (2,))
     inputs, labels = uploads.read(upload.id)
     assert inputs.dtype == torch.float32
@@ -65,7 +65,7 @@ def test_points_are_kept_as_they_are_written(home: Path, variant: Callable[[list
     assert labels.tolist() == [0, 1] * 6
 
 
-def test_a_first_point_whose_class_is_called_like_a_header_is_not_lost(home: Path) -> None:
+def test_a_first_row_with_a_class_named_like_a_header_is_kept(home: Path) -> None:
     lines = [line.replace("a", "target") for line in points()]
     assert uploads.add("mine.csv", text(lines)).counts == (6, 6)
 
@@ -73,7 +73,7 @@ def test_a_first_point_whose_class_is_called_like_a_header_is_not_lost(home: Pat
 @pytest.mark.parametrize(
     "header", ["", "label," + ",".join(map(str, range(64))), "y," + ",".join(f"p{n}" for n in range(64))]
 )
-def test_grey_pixels_are_kept_as_they_are_written(home: Path, header: str) -> None:
+def test_grey_pixels_are_stored_as_written(home: Path, header: str) -> None:
     written = pixels(64)
     upload = uploads.add("mine.csv", text([header, *rows(written)]))
     inputs, labels = uploads.read(upload.id)
@@ -82,7 +82,7 @@ def test_grey_pixels_are_kept_as_they_are_written(home: Path, header: str) -> No
     assert labels.tolist() == [row[0] for row in written]
 
 
-def test_pixels_may_have_decimal_points_and_the_label_may_come_last_if_it_is_named(home: Path) -> None:
+def test_pixels_may_have_decimal_points_and_a_named_label_column_may_be_last(home: Path) -> None:
     written = pixels(64)
     lines = [",".join(f"{value}.0" for value in row[1:]) + f",{row[0]}.0" for row in written]
     upload = uploads.add("mine.csv", text([",".join(f"p{number}" for number in range(64)) + ",class", *lines]))
@@ -90,7 +90,7 @@ def test_pixels_may_have_decimal_points_and_the_label_may_come_last_if_it_is_nam
     assert uploads.read(upload.id)[0].flatten(1).tolist() == [row[1:] for row in written]
 
 
-def test_colours_come_one_after_the_other(home: Path) -> None:
+def test_colour_channels_follow_each_other(home: Path) -> None:
     written = pixels(3 * 81)
     upload = uploads.add("mine.csv", text(rows(written, ";")))
     assert upload.shape == (3, 9, 9)
@@ -99,26 +99,26 @@ def test_colours_come_one_after_the_other(home: Path) -> None:
 
 
 BAD = {
-    "text for a number": (changed(3, "1,two,a"), 'line 3, column 2: "two" is not a number'),
-    "text in the first line": (changed(1, "1,two,a"), 'line 1, column 2: "two" is not a number'),
+    "text for a number": (replace_line(3, "1,two,a"), 'line 3, column 2: "two" is not a number'),
+    "text in the first line": (replace_line(1, "1,two,a"), 'line 1, column 2: "two" is not a number'),
     "decimal comma": (text([line.replace(",", ";").replace(".", ",") for line in points()]), "with a point before"),
-    "infinity": (changed(4, "inf,2,a"), 'line 4, column 1: "inf" is not a finite number'),
-    "not a number": (changed(4, "1,NaN,a"), 'line 4, column 2: "NaN" is not a finite number'),
-    "overflow": (changed(4, "1e999,2,a"), "is not a finite number"),
-    "far away": (changed(4, "2e9,2,a"), "choose a larger unit"),
-    "underscores": (changed(4, "1_0,2,a"), '"1_0" is not a number'),
-    "gap": (changed(5, "1,,a"), "line 5, column 2 is empty"),
-    "gap of spaces": (changed(5, "1,  ,a"), "line 5, column 2"),
-    "no label": (changed(5, "1,2,"), "line 5, column 3 is empty"),
-    "blank label": (changed(5, "1,2, "), "line 5"),
-    "too short": (changed(7, "1,2"), "line 7 has 2 columns, and the first one 3"),
-    "too long": (changed(7, "1,2,a,b"), "line 7 has 4 columns"),
+    "infinity": (replace_line(4, "inf,2,a"), 'line 4, column 1: "inf" is not a finite number'),
+    "not a number": (replace_line(4, "1,NaN,a"), 'line 4, column 2: "NaN" is not a finite number'),
+    "overflow": (replace_line(4, "1e999,2,a"), "is not a finite number"),
+    "far away": (replace_line(4, "2e9,2,a"), "choose a larger unit"),
+    "underscores": (replace_line(4, "1_0,2,a"), '"1_0" is not a number'),
+    "gap": (replace_line(5, "1,,a"), "line 5, column 2 is empty"),
+    "gap of spaces": (replace_line(5, "1,  ,a"), "line 5, column 2"),
+    "no label": (replace_line(5, "1,2,"), "line 5, column 3 is empty"),
+    "blank label": (replace_line(5, "1,2, "), "line 5"),
+    "too short": (replace_line(7, "1,2"), "line 7 has 2 columns, and the first one 3"),
+    "too long": (replace_line(7, "1,2,a,b"), "line 7 has 4 columns"),
     "one column": (text(["1", "2", "3"]), "one column"),
     "two columns": (text(["1,a", "2,b"]), "2 columns"),
     "no square": (text(rows(pixels(65))), "66 columns"),
     "too small a square": (text(rows(pixels(49))), "with n from 8 to 224"),
     "prose": (b"There were two cats.\nOne of them was black.\n", "one column"),
-    "open quotation": (changed(9, '"1,2,a'), "cannot be read as CSV"),
+    "open quotation": (replace_line(9, '"1,2,a'), "cannot be read as CSV"),
     "ends of lines of old": (text(points(), "\r"), "cannot be read as CSV"),
     "Latin 1": (text(points()) + "1,2,caf\u00e9\n".encode("latin-1"), "line 13 holds letters that are not UTF-8"),
     "UTF-16": ("\n".join(points()).encode("utf-16"), "UTF-16"),
@@ -143,18 +143,18 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("blob", "said"), BAD.values(), ids=BAD)
-def test_a_table_is_refused_with_the_line_and_the_column(refusal: Refuse, blob: bytes, said: str) -> None:
-    assert re.search(said, refusal(blob, "mine.csv"))
+@pytest.mark.parametrize(("blob", "fragment"), BAD.values(), ids=BAD)
+def test_a_bad_table_is_refused_with_line_and_column(refusal: Refuse, blob: bytes, fragment: str) -> None:
+    assert re.search(fragment, refusal(blob, "mine.csv"))
 
 
 def test_too_many_classes_are_refused(refusal: Refuse) -> None:
-    lines = [f"{number},{-number},c{number}" for number in range(limits.CLASSES + 1)]
+    lines = [f"{number},{-number},c{number}" for number in range(limits.MAX_CLASSES + 1)]
     assert "line 1,001 begins class number 1,001" in refusal(text(lines), "mine.csv")
 
 
 def test_too_many_lines_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_reader, "ROWS", 11)
+    monkeypatch.setattr(csv_reader, "MAX_ROWS", 11)
     assert "more than 11 examples" in refusal(text(points()), "mine.csv")
 
 
@@ -163,10 +163,10 @@ def test_too_long_a_line_is_refused_before_it_is_read(refusal: Refuse) -> None:
 
 
 def test_too_many_pixels_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_dataset, "KEPT", 639)
+    monkeypatch.setattr(csv_dataset, "MAX_STORED_BYTES", 639)
     assert "give fewer lines" in refusal(text(rows(pixels(64))), "mine.csv")
 
 
 def test_too_large_a_file_is_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "UPLOAD", 50)
+    monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 50)
     assert "larger than" in refusal(text(points()), "mine.csv")

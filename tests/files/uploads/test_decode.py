@@ -1,4 +1,4 @@
-"""Images of every kind become squares of bytes, or are refused by name."""
+"""Tests of the decoding of images to squares."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png_of(width: int, height: int, depth: int = 8, colour: int = 0, rows: bytes = b"") -> bytes:
-    """A PNG written by hand, so that its header can say anything."""
+    """Return a PNG with any header."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def test_a_deep_grey_image_is_scaled_and_not_cut_off() -> None:
-    deep = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
-    expected = np.rint(deep / 257)
-    for blob in (encoded(deep), encoded(deep, "TIFF"), b"P5 8 8 65535\n" + deep.astype(">u2").tobytes()):
+def test_a_16_bit_grey_image_is_scaled_and_not_clipped() -> None:
+    values = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    expected = np.rint(values / 257)
+    for blob in (encoded(values), encoded(values, "TIFF"), b"P5 8 8 65535\n" + values.astype(">u2").tobytes()):
         assert np.abs(decoded(blob) - expected).max() <= 1
         assert decoded(blob).max() == 255
 
 
-def test_a_deep_colour_image_is_scaled() -> None:
-    deep = (np.arange(192) * 340).astype(">u2").reshape(8, 24)
-    blob = png_of(8, 8, 16, 2, b"".join(b"\0" + row.tobytes() for row in deep))
-    assert np.abs(decoded(blob) - deep.reshape(8, 8, 3) / 257).max() <= 1
+def test_a_16_bit_colour_image_is_scaled() -> None:
+    values = (np.arange(192) * 340).astype(">u2").reshape(8, 24)
+    blob = png_of(8, 8, 16, 2, b"".join(b"\0" + row.tobytes() for row in values))
+    assert np.abs(decoded(blob) - values.reshape(8, 8, 3) / 257).max() <= 1
 
 
-def test_print_colours_become_screen_colours() -> None:
+def test_cmyk_is_converted_to_rgb() -> None:
     """Full cyan ink and nothing else absorbs red."""
     inks = np.zeros((8, 8, 4), np.uint8)
     inks[..., 0] = 255
@@ -61,14 +61,14 @@ def test_transparent_parts_are_white() -> None:
     assert decoded(encoded(image))[:, 0, 0].tolist() == [0] * 4 + [255] * 4
 
 
-def test_a_palette_and_two_tones_are_read() -> None:
+def test_palette_and_bilevel_images_are_read() -> None:
     image = Image.fromarray(noise(8, 8, 3)).convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
     assert (decoded(encoded(image, "GIF")) == np.asarray(image.convert("RGB"))).all()
-    tones = Image.fromarray(noise(8, 8)).convert("1")
-    assert set(np.unique(decoded(encoded(tones)))) == {0, 255}
+    bilevel = Image.fromarray(noise(8, 8)).convert("1")
+    assert set(np.unique(decoded(encoded(bilevel)))) == {0, 255}
 
 
-def test_a_photo_is_turned_upright() -> None:
+def test_the_exif_orientation_is_applied() -> None:
     image = Image.fromarray(noise(8, 8))
     exif = Image.Exif()
     exif[0x0112] = 6  # the top of the scene is the right side of the file
@@ -85,11 +85,11 @@ def test_the_short_side_is_resized_with_antialiasing_and_the_middle_is_kept() ->
 
 
 @pytest.mark.parametrize("shape", [(1, 3000), (3000, 1), (1, 1)])
-def test_a_line_of_pixels_does_not_become_enormous(shape: tuple[int, int]) -> None:
+def test_an_image_of_one_line_is_cropped_before_it_is_resized(shape: tuple[int, int]) -> None:
     assert decoded(encoded(np.full(shape, 9, np.uint8)), 224).tolist() == np.full((224, 224), 9).tolist()
 
 
-def test_colours_are_kept_where_there_are_any_and_as_was_asked(home: Path) -> None:
+def test_colour_is_detected_or_as_requested(home: Path) -> None:
     coloured = packed(folders() | {"cat/x.png": encoded(noise(8, 8, 3))})
     plain = packed(folders() | {"cat/x.png": encoded(np.repeat(noise(8, 8, 1), 3, axis=2))})
     assert uploads.add("mine.zip", coloured).shape == (3, 32, 32)
@@ -98,8 +98,8 @@ def test_colours_are_kept_where_there_are_any_and_as_was_asked(home: Path) -> No
     assert uploads.add("mine.zip", plain, colour="colour").shape == (3, 32, 32)
 
 
-def test_grey_weighs_the_colours_as_the_eye_does() -> None:
-    assert decode.in_grey(np.eye(3, dtype=np.uint8)[None] * 255).tolist() == [[76, 150, 29]]
+def test_grey_weighs_the_channels_by_bt_601() -> None:
+    assert decode.to_grey(np.eye(3, dtype=np.uint8)[None] * 255).tolist() == [[76, 150, 29]]
 
 
 def animation(kind: str) -> bytes:
@@ -126,13 +126,13 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("blob", "said"), BAD.values(), ids=BAD)
-def test_an_image_that_cannot_be_read_is_named(refusal: Refuse, blob: bytes, said: str) -> None:
+@pytest.mark.parametrize(("blob", "fragment"), BAD.values(), ids=BAD)
+def test_an_image_that_cannot_be_decoded_is_named(refusal: Refuse, blob: bytes, fragment: str) -> None:
     sentence = refusal(packed(folders() | {"cat/x.png": blob}))
-    assert said in sentence
+    assert fragment in sentence
     assert '"cat/x.png"' in sentence
 
 
 def test_all_images_together_have_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "DECODED", 1199)
+    monkeypatch.setattr(uploads, "MAX_DECODED_PIXELS", 1199)
     assert "pixels in all" in refusal(packed(folders()))

@@ -1,4 +1,4 @@
-"""An upload as a data set: three splits that never change, and that share no example."""
+"""Tests of the splits of uploaded data sets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.files.uploads.conftest import encoded, folders, noise, packed, points
 
 
 def table(lines: int = 200) -> bytes:
-    chance = np.random.default_rng(3)
-    where = chance.normal([100, -7], [30, 0.01], (lines, 2))
-    return "\n".join(f"{x},{y},{'abc'[number % 3]}" for number, (x, y) in enumerate(where)).encode()
+    generator = np.random.default_rng(3)
+    coordinates = generator.normal([100, -7], [30, 0.01], (lines, 2))
+    return "\n".join(f"{x},{y},{'abc'[number % 3]}" for number, (x, y) in enumerate(coordinates)).encode()
 
 
 BLOBS = {
@@ -31,12 +31,12 @@ BLOBS = {
 }
 
 
-def given(blob: bytes) -> Data:
+def load_upload(blob: bytes) -> Data:
     return load(find_plugin("datasets", "upload")(id=uploads.add("mine", blob).id))  # type: ignore[call-arg, arg-type]
 
 
 @pytest.mark.parametrize("blob", BLOBS.values(), ids=BLOBS)
-def test_an_upload_keeps_the_promises_of_every_data_set(home: Path, blob: bytes) -> None:
+def test_an_upload_fulfils_the_contract_of_a_data_set(home: Path, blob: bytes) -> None:
     upload = uploads.add("mine", blob)
     dataset = find_plugin("datasets", "upload")(id=upload.id)  # type: ignore[call-arg]
     data, again = dataset.load(), dataset.load()  # type: ignore[attr-defined]
@@ -54,45 +54,45 @@ def test_an_upload_keeps_the_promises_of_every_data_set(home: Path, blob: bytes)
 
 
 @pytest.mark.parametrize("blob", BLOBS.values(), ids=BLOBS)
-def test_the_training_split_alone_decides_what_is_standard(home: Path, blob: bytes) -> None:
-    data = given(blob)
-    over = (0,) if data.is_planar else (0, 2, 3)
-    std, mean = torch.std_mean(data.train.inputs.double(), over, correction=0)
+def test_inputs_are_standardized_by_the_training_split(home: Path, blob: bytes) -> None:
+    data = load_upload(blob)
+    dims = (0,) if data.is_planar else (0, 2, 3)
+    std, mean = torch.std_mean(data.train.inputs.double(), dims, correction=0)
     torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-4, rtol=0)
     torch.testing.assert_close(std, torch.ones_like(std), atol=1e-4, rtol=0)
 
 
-def test_the_pixels_can_be_had_back(home: Path) -> None:
+def test_pixels_are_recovered_from_standardized_inputs(home: Path) -> None:
     upload = uploads.add("mine", BLOBS["colour"])
     data = load(find_plugin("datasets", "upload")(id=upload.id))  # type: ignore[call-arg, arg-type]
-    kept = {row.numpy().tobytes() for row in uploads.read(upload.id)[0]}
-    assert {row.numpy().tobytes() for row in data.pixels(data.train.inputs)} <= kept
+    stored = {row.numpy().tobytes() for row in uploads.read(upload.id)[0]}
+    assert {row.numpy().tobytes() for row in data.pixels(data.train.inputs)} <= stored
 
 
-def test_the_shares_are_70_15_and_15_percent_of_each_class(home: Path) -> None:
+def test_the_splits_hold_70_15_and_15_percent_of_each_class(home: Path) -> None:
     lines = [f"{number},{number**2 % 7},{'ab'[number % 3 == 0]}" for number in range(300)]
-    data = given("\n".join(lines).encode())
+    data = load_upload("\n".join(lines).encode())
     counts = [torch.bincount(split.labels).tolist() for split in (data.train, data.validation, data.test)]
     assert counts == [[140, 70], [30, 15], [30, 15]]
 
 
-def test_copies_of_one_example_are_never_learned_and_judged(home: Path) -> None:
-    data = given("\n".join(points(40) * 3).encode())
-    seen = [{tuple(row) for row in split.inputs.tolist()} for split in (data.train, data.validation, data.test)]
-    assert sum(map(len, seen)) == len(set().union(*seen)) == 40
+def test_copies_of_one_example_are_in_one_split(home: Path) -> None:
+    data = load_upload("\n".join(points(40) * 3).encode())
+    rows = [{tuple(row) for row in split.inputs.tolist()} for split in (data.train, data.validation, data.test)]
+    assert sum(map(len, rows)) == len(set().union(*rows)) == 40
     assert len(data.train) + len(data.validation) + len(data.test) == 120
 
 
-def test_a_picture_without_any_contrast_in_one_channel_is_no_trouble(home: Path) -> None:
+def test_a_channel_without_contrast_gives_finite_inputs(home: Path) -> None:
     red = np.zeros((12, 8, 8, 3), np.uint8)
     red[..., 0] = noise(12, 8, 8)
-    data = given(packed({f"{'ab'[n % 2]}/{n}.png": encoded(image) for n, image in enumerate(red)}))
+    data = load_upload(packed({f"{'ab'[n % 2]}/{n}.png": encoded(image) for n, image in enumerate(red)}))
     assert data.train.inputs.isfinite().all()
     assert data.std[1:] == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("key", ["", "0" * 32, "../../secret", "x"])
-def test_an_unknown_upload_is_answered_with_what_to_do(home: Path, key: str) -> None:
+def test_the_error_for_an_unknown_upload_says_what_to_do(home: Path, key: str) -> None:
     dataset = find_plugin("datasets", "upload")(id=key)  # type: ignore[call-arg]
     assert not dataset.is_available()  # type: ignore[attr-defined]
     for ask in (dataset.load, lambda: dataset.download(lambda *_: None)):  # type: ignore[attr-defined]
@@ -111,6 +111,6 @@ def test_an_upload_is_chosen_by_its_id_and_trains_from_end_to_end(home: Path, bl
     flat = {"dataset": "upload", "dataset_id": upload.id, "epochs": "2", "teacher_epochs": "1"}
     config = from_flat(flat)
     assert from_flat(config.differences()) == config
-    said = list(Trainer(config))
-    assert not [event for event in said if isinstance(event, Failed)]
-    assert isinstance(said[-1], Finished)
+    events = list(Trainer(config))
+    assert not [event for event in events if isinstance(event, Failed)]
+    assert isinstance(events[-1], Finished)

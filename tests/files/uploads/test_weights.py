@@ -1,4 +1,4 @@
-"""Weights that a user brings: compared tensor by tensor, kept as float32, never a pickle."""
+"""Tests of uploaded weights."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def header(entries: object, data: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("model", [MLP, BATCH])
-def test_weights_come_back_and_give_the_same_answers(home: Path, model: Model) -> None:
+def test_stored_weights_give_the_same_outputs(home: Path, model: Model) -> None:
     network, other = model.build(SHAPE, CLASSES), model.build(SHAPE, CLASSES)
     key = weights.add("mine.safetensors", weights.export(network), model, SHAPE, CLASSES)
     other.load_state_dict(weights.load(key))
@@ -43,19 +43,19 @@ def test_weights_come_back_and_give_the_same_answers(home: Path, model: Model) -
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_short_floats_become_float32(home: Path, dtype: torch.dtype) -> None:
-    short = {key: value.to(dtype) for key, value in STATE.items()}
-    loaded = weights.load(weights.add("mine", save(short), MLP, SHAPE, CLASSES))
+def test_half_precision_is_converted_to_float32(home: Path, dtype: torch.dtype) -> None:
+    half = {key: value.to(dtype) for key, value in STATE.items()}
+    loaded = weights.load(weights.add("mine", save(half), MLP, SHAPE, CLASSES))
     assert {value.dtype for value in loaded.values()} == {torch.float32}
-    assert all(torch.equal(loaded[key], short[key].float()) for key in STATE)
+    assert all(torch.equal(loaded[key], half[key].float()) for key in STATE)
 
 
-def test_weights_are_found_for_the_network_they_were_added_for(home: Path) -> None:
+def test_weights_match_only_the_network_they_were_added_for(home: Path) -> None:
     key = weights.add("mine", FILE, MLP, SHAPE, CLASSES)
     assert weights.add("again", FILE, MLP, SHAPE, CLASSES) == key
-    (found,) = weights.find_matching(MLP, SHAPE, CLASSES)
-    assert (found.id, found.name, found.label, found.shape, found.classes) == (key, "mine", "MLP 5", SHAPE, CLASSES)
-    assert weights.list_all() == [found]
+    (match,) = weights.find_matching(MLP, SHAPE, CLASSES)
+    assert (match.id, match.name, match.label, match.shape, match.classes) == (key, "mine", "MLP 5", SHAPE, CLASSES)
+    assert weights.list_all() == [match]
     # The same tensors fit a network that computes something else with them.
     assert weights.find_matching(MLP.with_values(activation="tanh"), SHAPE, CLASSES) == []
     assert weights.find_matching(MLP, (1, 4, 16), CLASSES) == []
@@ -120,7 +120,7 @@ BAD = {
 
 @pytest.fixture
 def refusal(home: Path, tmp_path: Path) -> Callable[[bytes], str]:
-    def of(blob: bytes) -> str:
+    def refuse(blob: bytes) -> str:
         before = listing(tmp_path)
         with pytest.raises(ValueError, match=r"^mine: .*\.$") as caught:
             weights.add("mine", blob, MLP, SHAPE, CLASSES)
@@ -128,14 +128,14 @@ def refusal(home: Path, tmp_path: Path) -> Callable[[bytes], str]:
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
-    return of
+    return refuse
 
 
-@pytest.mark.parametrize(("blob", "said"), BAD.values(), ids=BAD)
-def test_weights_that_do_not_fit_are_refused_with_the_difference(
-    refusal: Callable[[bytes], str], blob: bytes, said: str
+@pytest.mark.parametrize(("blob", "sentence"), BAD.values(), ids=BAD)
+def test_weights_of_another_network_are_refused_with_the_difference(
+    refusal: Callable[[bytes], str], blob: bytes, sentence: str
 ) -> None:
-    assert re.search(said, refusal(blob))
+    assert re.search(sentence, refusal(blob))
 
 
 def test_a_network_that_cannot_take_such_inputs_has_no_weights(home: Path) -> None:
@@ -143,27 +143,27 @@ def test_a_network_that_cannot_take_such_inputs_has_no_weights(home: Path) -> No
         weights.add("mine", FILE, BATCH, (2,), CLASSES)
 
 
-def test_comparing_draws_no_random_number_and_needs_no_memory_for_the_network(home: Path) -> None:
-    vast: Model = find_plugin("models", "mlp")(widths=(4096,) * 8)  # type: ignore[call-arg, assignment]
+def test_the_check_draws_no_random_number_and_allocates_no_network(home: Path) -> None:
+    huge: Model = find_plugin("models", "mlp")(widths=(4096,) * 8)  # type: ignore[call-arg, assignment]
     before = torch.get_rng_state()
     with pytest.raises(ValueError, match="lacks"):
-        weights.add("mine", FILE, vast, (3, 224, 224), CLASSES)
+        weights.add("mine", FILE, huge, (3, 224, 224), CLASSES)
     assert torch.equal(before, torch.get_rng_state())
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(FILE) - 1), st.binary(min_size=1, max_size=8), st.booleans())
 @example(0, b"\0", False)
-def test_a_damaged_file_is_refused_or_still_whole(home: Path, place: int, new: bytes, cuts: bool) -> None:
+def test_a_damaged_file_is_refused_or_still_valid(home: Path, place: int, new: bytes, cuts: bool) -> None:
     before = listing(home)
     blob = FILE[:place] + new + (b"" if cuts else FILE[place + len(new) :])
-    key, said = "", ""
+    key, sentence = "", ""
     try:
         key = weights.add("mine", blob, MLP, SHAPE, CLASSES)
     except ValueError as error:
-        said = str(error)
-    if said:
-        assert said.startswith("mine: ")
+        sentence = str(error)
+    if sentence:
+        assert sentence.startswith("mine: ")
         assert listing(home) == before
     else:
         loaded = weights.load(key)

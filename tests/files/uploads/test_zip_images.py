@@ -1,4 +1,4 @@
-"""ZIP archives: what is taken, and what is refused before it can do harm."""
+"""Tests of uploaded ZIP archives of images."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import torch
 
 from kd_core.files import limits, uploads
 from kd_core.files.uploads import zip_images
-from tests.files.uploads.conftest import EACH, encoded, folders, noise, packed
+from tests.files.uploads.conftest import PER_CLASS, encoded, folders, noise, packed
 
 Refuse = Callable[..., str]
 
 
-def test_images_that_need_no_change_are_kept_pixel_by_pixel(home: Path) -> None:
+def test_images_of_the_right_size_are_stored_unchanged(home: Path) -> None:
     images = {(name, number): noise(8, 8) for name in ("b", "a") for number in range(5)}
     files = {f"{name}/{number}.png": encoded(image) for (name, number), image in images.items()}
     upload = uploads.add("mine.zip", packed(files), pixels=8)
@@ -34,11 +34,11 @@ def test_images_that_need_no_change_are_kept_pixel_by_pixel(home: Path) -> None:
     assert {(int(label), row.numpy().tobytes()) for row, label in zip(inputs, labels, strict=True)} == expected
 
 
-def test_the_same_upload_twice_is_one_whatever_its_name_and_the_folder_around_it(home: Path) -> None:
+def test_the_same_images_are_stored_once_whatever_the_file_name_and_the_outer_folder(home: Path) -> None:
     files = folders()
     first = uploads.add("first.zip", packed(files))
-    around = packed({f"pets/{path}": blob for path, blob in reversed(files.items())}, zipfile.ZIP_STORED)
-    assert uploads.add("second.zip", io.BytesIO(around)) == first
+    wrapped = packed({f"pets/{path}": blob for path, blob in reversed(files.items())}, zipfile.ZIP_STORED)
+    assert uploads.add("second.zip", io.BytesIO(wrapped)) == first
     assert [upload.name for upload in uploads.list_all()] == ["first.zip"]
     assert [path.name for path in home.rglob("*") if path.is_file()] == [f"{first.id}.safetensors"]
     assert uploads.add("third.zip", packed(files), pixels=16).id != first.id
@@ -51,13 +51,13 @@ def test_a_file_object_is_read_from_its_beginning_and_stays_open(home: Path) -> 
     assert not file.closed
 
 
-def test_what_operating_systems_leave_behind_is_passed_over(home: Path) -> None:
-    litter = ("__MACOSX/cat/._1.png", "cat/.DS_Store", "dog/Thumbs.db", "cat/._0.png", ".DS_Store")
-    upload = uploads.add("mine.zip", packed(folders() | dict.fromkeys(litter, b"litter")))
-    assert len(upload) == 2 * EACH
+def test_files_of_the_operating_system_are_ignored(home: Path) -> None:
+    system_files = ("__MACOSX/cat/._1.png", "cat/.DS_Store", "dog/Thumbs.db", "cat/._0.png", ".DS_Store")
+    upload = uploads.add("mine.zip", packed(folders() | dict.fromkeys(system_files, b"litter")))
+    assert len(upload) == 2 * PER_CLASS
 
 
-def test_an_upload_that_is_removed_is_gone(home: Path) -> None:
+def test_a_removed_upload_cannot_be_read(home: Path) -> None:
     upload = uploads.add("mine.zip", packed(folders()))
     uploads.remove(upload.id)
     uploads.remove(upload.id)
@@ -73,19 +73,19 @@ def test_an_upload_that_is_removed_is_gone(home: Path) -> None:
 def test_only_an_id_becomes_a_path(home: Path, key: str) -> None:
     (home / "uploads").mkdir(parents=True)
     assert uploads.find(key) is None
-    for ask in (uploads.read, uploads.remove):
+    for function in (uploads.read, uploads.remove):
         with pytest.raises(ValueError, match="32"):
-            ask(key)
+            function(key)
 
 
-def test_a_stranger_in_the_folder_is_not_an_upload(home: Path) -> None:
+def test_other_files_in_the_folder_are_not_listed(home: Path) -> None:
     upload = uploads.add("mine.zip", packed(folders()))
     (home / "uploads" / f"{'0' * 32}.safetensors").write_bytes(b"nonsense")
     (home / "uploads" / "notes.safetensors").write_bytes(b"nonsense")
     assert uploads.list_all() == [upload]
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_behind(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: Path, __: Path) -> Path:
         raise OSError(28, "No space left on device")
 
@@ -96,10 +96,12 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(home: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("option", "said"), [({"pixels": 7}, "8 to 224"), ({"pixels": 225}, "8 to 224"), ({"colour": "x"}, "auto")]
+    ("option", "fragment"), [({"pixels": 7}, "8 to 224"), ({"pixels": 225}, "8 to 224"), ({"colour": "x"}, "auto")]
 )
-def test_a_bad_choice_is_answered_with_the_allowed_ones(home: Path, option: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_the_error_for_a_bad_option_has_the_allowed_values(
+    home: Path, option: dict[str, object], fragment: str
+) -> None:
+    with pytest.raises(ValueError, match=fragment):
         uploads.add("mine.zip", packed(folders()), **option)  # type: ignore[arg-type]
 
 
@@ -127,13 +129,13 @@ def test_a_link_is_refused(refusal: Refuse) -> None:
 
 def test_an_encrypted_file_is_refused(refusal: Refuse) -> None:
     blob = bytearray(packed(folders()))
-    place = blob.index(zip_images.RECORD)
-    blob[place + 8] |= 1
+    position = blob.index(zip_images.ENTRY_MAGIC)
+    blob[position + 8] |= 1
     assert '"cat/0.png" is encrypted' in refusal(bytes(blob))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_methods_that_unpack_without_measure_are_refused(refusal: Refuse, method: int) -> None:
+def test_compression_methods_without_bounded_output_are_refused(refusal: Refuse, method: int) -> None:
     assert "packed in a rare way" in refusal(packed(folders(), method))
 
 
@@ -144,10 +146,10 @@ def test_a_path_that_occurs_twice_is_refused(refusal: Refuse) -> None:
     assert '"cat/0.png" is in it twice' in refusal(file.getvalue())
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
-def test_an_archive_that_ends_too_early_is_refused(refusal: Refuse, share: float) -> None:
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.99])
+def test_an_archive_that_ends_too_early_is_refused(refusal: Refuse, fraction: float) -> None:
     blob = packed(folders())
-    assert "damaged or incomplete" in refusal(blob[: int(len(blob) * share)])
+    assert "damaged or incomplete" in refusal(blob[: int(len(blob) * fraction)])
 
 
 def test_a_file_that_is_damaged_inside_is_named(refusal: Refuse) -> None:
@@ -161,36 +163,36 @@ def test_a_bomb_is_refused_quickly_and_in_little_memory(refusal: Refuse) -> None
     bomb = packed(folders() | {"cat/x.bmp": b"BM" + bytes(90_000_000)})
     tracemalloc.start()
     start = time.monotonic()
-    said = refusal(bomb)
+    sentence = refusal(bomb)
     seconds, (_, peak) = time.monotonic() - start, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert '"cat/x.bmp" unpacks to more than 200 times its size' in said
+    assert '"cat/x.bmp" unpacks to more than 200 times its size' in sentence
     assert seconds < 3
     assert peak < 30_000_000
 
 
-def test_a_header_that_lies_about_sizes_deceives_nobody(refusal: Refuse) -> None:
+def test_wrong_sizes_in_the_headers_do_not_bypass_the_limit(refusal: Refuse) -> None:
     """The packed size in the table of contents is raised, so that the ratio seems harmless."""
     blob = bytearray(packed(folders() | {"cat/x.bmp": b"BM" + bytes(90_000_000)}))
-    place = blob.rindex(zip_images.RECORD)
-    struct.pack_into("<I", blob, place + 20, 80_000_000)
-    said = refusal(bytes(blob))
-    assert '"cat/x.bmp"' in said
+    position = blob.rindex(zip_images.ENTRY_MAGIC)
+    struct.pack_into("<I", blob, position + 20, 80_000_000)
+    sentence = refusal(bytes(blob))
+    assert '"cat/x.bmp"' in sentence
 
 
 def test_all_files_together_have_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_images, "UNPACKED", 800)
+    monkeypatch.setattr(zip_images, "MAX_UNPACKED_BYTES", 800)
     assert "unpacks to more than" in refusal(packed(folders()))
 
 
 def test_one_file_has_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_images, "ENTRY", 100)
+    monkeypatch.setattr(zip_images, "MAX_ENTRY_BYTES", 100)
     assert '"cat/0.png" unpacks to more than' in refusal(packed(folders()))
 
 
 def test_too_many_files_are_refused_before_they_are_listed(refusal: Refuse) -> None:
-    record = zip_images.RECORD + bytes(42)
-    many = limits.FILES + 1
+    record = zip_images.ENTRY_MAGIC + bytes(42)
+    many = limits.MAX_ENTRIES + 1
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, many * len(record), 4, 0)
     assert "more than 200,000 files" in refusal(b"PK\3\4" + record * many + end)
 
@@ -198,7 +200,7 @@ def test_too_many_files_are_refused_before_they_are_listed(refusal: Refuse) -> N
 def test_too_large_a_result_is_refused_before_anything_is_unpacked(
     refusal: Refuse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "KEPT", 12 * 3 * 224 * 224 - 1)
+    monkeypatch.setattr(uploads, "MAX_STORED_BYTES", 12 * 3 * 224 * 224 - 1)
     assert "choose fewer pixels" in refusal(packed(folders()), pixels=224)
     assert uploads.add("mine.zip", packed(folders()), pixels=224, colour="grey").shape == (1, 224, 224)
 
@@ -216,15 +218,15 @@ NOT_IMAGES = {
 }
 
 
-@pytest.mark.parametrize(("path", "blob", "said"), NOT_IMAGES.values(), ids=NOT_IMAGES)
-def test_what_is_no_image_in_a_class_folder_is_named(refusal: Refuse, path: str, blob: bytes, said: str) -> None:
+@pytest.mark.parametrize(("path", "blob", "fragment"), NOT_IMAGES.values(), ids=NOT_IMAGES)
+def test_a_file_that_is_no_image_is_named(refusal: Refuse, path: str, blob: bytes, fragment: str) -> None:
     sentence = refusal(packed(folders() | {path: blob}))
-    assert said in sentence
+    assert fragment in sentence
     assert path in sentence
 
 
 class Trap:
-    """A pickle that leaves a trace where it is loaded."""
+    """Object whose pickle creates a file when it is loaded."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -234,12 +236,12 @@ class Trap:
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_a_file_of_torch_is_refused_and_never_loaded(refusal: Refuse, tmp_path: Path, legacy: bool) -> None:
+def test_a_torch_file_is_refused_and_never_loaded(refusal: Refuse, tmp_path: Path, legacy: bool) -> None:
     trace, file = tmp_path / "trace", io.BytesIO()
     torch.save({"weight": torch.zeros(3), "trap": Trap(trace)}, file, _use_new_zipfile_serialization=not legacy)
-    said = refusal(file.getvalue(), "model.pt")
-    assert "pickle" in said
-    assert "safetensors" in said
+    sentence = refusal(file.getvalue(), "model.pt")
+    assert "pickle" in sentence
+    assert "safetensors" in sentence
     assert not trace.exists()
 
 
@@ -260,24 +262,24 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize(("blob", "said"), OTHERS.values(), ids=OTHERS)
-def test_what_is_no_data_set_is_refused_with_what_it_is(refusal: Refuse, blob: bytes, said: str) -> None:
-    assert re.search(said, refusal(blob))
+@pytest.mark.parametrize(("blob", "fragment"), OTHERS.values(), ids=OTHERS)
+def test_a_file_that_is_no_data_set_is_refused_with_its_type(refusal: Refuse, blob: bytes, fragment: str) -> None:
+    assert re.search(fragment, refusal(blob))
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("cat", "cat "), ("1", "1.0"), ("ﬁn", "fin")]
+    ("name", "other"), [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("cat", "cat "), ("1", "1.0"), ("ﬁn", "fin")]
 )
-def test_names_that_a_reader_could_take_for_one_are_refused(refusal: Refuse, one: str, other: str) -> None:
-    files = {f"{name}/{number}.png": encoded(noise(8, 8)) for name in (one, other) for number in range(6)}
+def test_class_names_that_could_be_confused_are_refused(refusal: Refuse, name: str, other: str) -> None:
+    files = {f"{name}/{number}.png": encoded(noise(8, 8)) for name in (name, other) for number in range(6)}
     assert "differ only in" in refusal(packed(files))
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("none", "means no class"), ("x" * 81, "at most 80"), ("a\x07", "printable")]
+    ("name", "fragment"), [("none", "means no class"), ("x" * 81, "at most 80"), ("a\x07", "printable")]
 )
-def test_a_name_that_cannot_be_shown_or_chosen_is_refused(refusal: Refuse, name: str, said: str) -> None:
-    assert said in refusal(packed(folders() | {f"{name}/0.png": encoded(noise(8, 8))}))
+def test_a_class_name_that_cannot_be_shown_or_chosen_is_refused(refusal: Refuse, name: str, fragment: str) -> None:
+    assert fragment in refusal(packed(folders() | {f"{name}/0.png": encoded(noise(8, 8))}))
 
 
 def test_names_are_normalised_and_numbers_are_sorted_as_numbers(home: Path) -> None:
@@ -287,5 +289,5 @@ def test_names_are_normalised_and_numbers_are_sorted_as_numbers(home: Path) -> N
 
 
 def test_too_many_classes_are_refused(refusal: Refuse) -> None:
-    files = {f"{number}/0.png": b"" for number in range(limits.CLASSES + 1)}
+    files = {f"{number}/0.png": b"" for number in range(limits.MAX_CLASSES + 1)}
     assert "at most 1,000 classes" in refusal(packed(files))
