@@ -55,7 +55,7 @@ def _describe(row: Run | SweepRow) -> dict[str, Any]:
         "baseline": None,
     }
     if isinstance(row, SweepRow):
-        body = json.loads(row.text)
+        body = json.loads(row.sweep_json)
         varied = ", ".join(option for option, _ in body["axes"]) or "the seed"
         return {**described, "what": f"sweep of {varied}: {_parts(body['base'])}", "name": row.annotations.name}
     accuracies = {role: metrics["accuracy"] for role, metrics in (row.test or {}).items()}

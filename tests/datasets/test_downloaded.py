@@ -109,7 +109,7 @@ def test_nothing_but_the_data_is_left_after_fetching(name: str, tiny: Tiny, data
     assert dataset.is_available()
     top = {path.name for path in (data_home / "datasets" / name).iterdir()}
     assert top == {".lock", *(place.split("/")[0] for place in dataset.required_paths)}
-    assert {piece.place for piece in dataset.resources()} == set(dataset.required_paths)
+    assert {piece.target for piece in dataset.resources()} == set(dataset.required_paths)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
