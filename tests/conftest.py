@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kd_core import journal
 from kd_core.config import RunConfig, from_flat
 from kd_core.runs import Runs
 
@@ -29,6 +30,15 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
     runs = Runs(tmp_path)
     yield runs
     runs.close()
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events and checkpoints are written many times a second, and tried again as often."""
+    monkeypatch.setattr(journal, "CHECKPOINT_SECONDS", 0.1)
+    monkeypatch.setattr(journal, "CHECKPOINT_SHARE", 1.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.02)
+    monkeypatch.setattr(journal, "RETRY_SECONDS", 0.05)
 
 
 @pytest.fixture(scope="session", autouse=True)

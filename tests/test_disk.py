@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from kd_core import journal
 from kd_core.config import RunConfig
 from kd_core.generations import Generations
 from kd_core.runs import Runs
@@ -21,12 +20,7 @@ PACE = 0.05  # seconds per epoch
 SIZE = 8  # megabytes
 
 
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "CHECKPOINT_SECONDS", 0.1)
-    monkeypatch.setattr(journal, "CHECKPOINT_SHARE", 1.0)
-    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.02)
-    monkeypatch.setattr(journal, "RETRY_SECONDS", 0.05)
+pytestmark = pytest.mark.usefixtures("often")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kd_core import database, journal
+from kd_core import database
 from kd_core.checkpoint import Checkpoint
 from kd_core.claim import claim
 from kd_core.config import RunConfig
@@ -28,11 +28,7 @@ With = Callable[..., RunConfig]
 
 
 @pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "CHECKPOINT_SECONDS", 0.1)
-    monkeypatch.setattr(journal, "CHECKPOINT_SHARE", 1.0)
-    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.02)
-    monkeypatch.setattr(journal, "RETRY_SECONDS", 0.05)
+def impatient(often: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "PATIENCE", 0.5)
 
 
