@@ -14,7 +14,7 @@ from kd_core.plan import saw
 from kd_core.schemes import plan_of
 from pages.ui import roles
 from pages.ui.blueprint import Blueprint
-from pages.ui.browser import component
+from pages.ui.components import component
 from pages.ui.planning import is_frozen, listed, needs_labels, taught
 
 

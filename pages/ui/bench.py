@@ -12,9 +12,8 @@ from kd_core import pictures
 from kd_core.metrics import BINS
 from kd_core.options import in_words, options_of
 from kd_core.recall import TAUGHT, Moment, Recall
-from pages.ui import feed
 from pages.ui.address import look
-from pages.ui.browser import component
+from pages.ui.components import component, feed
 from pages.ui.lens import IMAGE, Lens
 
 HANDLE = options_of(Lens)["temperature"]

@@ -25,8 +25,8 @@ from kd_core.options import options_of
 from kd_core.plan import BASELINE, STUDENT, TEACHER
 from kd_core.probes import extent
 from kd_core.recall import TEST
-from pages.ui import feed, tables, widget
-from pages.ui.browser import component
+from pages.ui import tables, widget
+from pages.ui.components import component, feed
 from pages.ui.focus import Focus, look
 from pages.ui.subject import Subject
 from pages.ui.words import plain

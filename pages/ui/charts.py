@@ -10,7 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.ui.browser.palette import Theme
+from pages.ui.components.palette import Theme
 from pages.ui.once import once
 
 PAPER = {"light": "#FFFFFF", "dark": "#0E1117"}

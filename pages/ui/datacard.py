@@ -17,8 +17,9 @@ from kd_core.options import options_of, read
 from kd_core.probes import extent
 from kd_core.unpacking import amount
 from kd_core.views import Labels
-from pages.ui import answers, controls, feed, live, room, settings, widget
+from pages.ui import answers, controls, live, room, settings, widget
 from pages.ui.acting import acting, button, heard
+from pages.ui.components import feed
 from pages.ui.errors import beside, spared
 from pages.ui.words import plain
 

@@ -15,7 +15,7 @@ from streamlit.navigation.page import Page
 from streamlit.runtime import Runtime
 
 from kd_core import interpreter
-from pages.ui import browser, room, uploading
+from pages.ui import components, room, uploading
 from pages.ui.errors import spared
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def prepare_server() -> bool:
     """Once per server: the browser components' files, who may upload, and the engine's imports in their own thread."""
     if runtime.exists() and isinstance(runtime.get_instance(), Runtime):  # else its exit status is somebody else’s
         interpreter.end_without_waiting()
-    browser.publish(ROOT / "static")
+    components.publish(ROOT / "static")
     uploading.guard()
     loading = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
     loading.start()

@@ -19,7 +19,8 @@ from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner
 from kd_core.runs import Status
 from kd_core.schemes import plan_of
 from kd_core.store import Run
-from pages.ui import feed, planning, roles, steering
+from pages.ui import planning, roles, steering
+from pages.ui.components import feed
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
 from pages.ui.turn import clock, waiting

@@ -12,8 +12,8 @@ from kd_core import contrast, runs
 from kd_core.contrast import Group, Mean
 from kd_core.store import Run
 from pages.ui import history, roles
-from pages.ui.browser.palette import ROLES
 from pages.ui.charts import BAR, GREY, LEGEND, above, chart, theme
+from pages.ui.components.palette import ROLES
 from pages.ui.tables import numbers
 from pages.ui.verdicts import ICONS
 

@@ -16,7 +16,7 @@ from kd_core.plan import STUDENT, TEACHER, Derived, Learner
 from kd_core.taps import Shape, in_words
 from pages.ui import planning
 from pages.ui.brief import weights
-from pages.ui.browser import component
+from pages.ui.components import component
 
 LEFT, STAYS = "left behind when the student goes", "staying with the student"
 

@@ -20,9 +20,9 @@ from kd_core.options import shorten
 from kd_core.status import ACTIVE
 from kd_core.store import Run, Store
 from pages.ui import roles
-from pages.ui.browser.palette import MORE, ROLES
 from pages.ui.charts import above, apart, axis, chart, theme
 from pages.ui.comparing import KINDS, Comparing, bound, current
+from pages.ui.components.palette import MORE, ROLES
 from pages.ui.errors import spared
 from pages.ui.tables import numbers
 

@@ -9,7 +9,7 @@ from kd_core import events
 from kd_core.config import RunConfig
 from kd_core.plan import BASELINE, STUDENT, TEACHER, Learner, kind_of
 from kd_core.schemes import plan_of
-from pages.ui.browser import palette
+from pages.ui.components import palette
 
 USUAL = (TEACHER, STUDENT, BASELINE)
 

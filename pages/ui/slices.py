@@ -11,7 +11,7 @@ from kd_core import axes
 from kd_core.atlas import Atlas, Cell, spread
 from kd_core.options import as_text
 from pages.ui import charts
-from pages.ui.browser.palette import ROLES
+from pages.ui.components.palette import ROLES
 from pages.ui.heat import title, titled
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from kd_core.inspection import Projection
 from pages.ui import charts, tables
-from pages.ui.browser import palette
+from pages.ui.components import palette
 from pages.ui.focus import Focus
 from pages.ui.subject import Subject, projections
 

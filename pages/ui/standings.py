@@ -15,7 +15,7 @@ from kd_core.options import in_words, options_of
 from kd_core.store import Run
 from pages.ui import roles
 from pages.ui.acting import acting, button
-from pages.ui.browser.palette import ROLES
+from pages.ui.components.palette import ROLES
 from pages.ui.errors import spared
 from pages.ui.shelf import LABELS
 from pages.ui.tables import download, table

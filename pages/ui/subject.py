@@ -15,7 +15,7 @@ from kd_core.plan import STUDENT
 from kd_core.recall import Moment, Recall
 from kd_core.store import Run
 from pages.ui import roles, specimen, trash, widget
-from pages.ui.browser import palette
+from pages.ui.components import palette
 from pages.ui.focus import Focus, look
 from pages.ui.once import once
 

@@ -12,9 +12,9 @@ from kd_core import contrast, runs, stopwatch
 from kd_core.contrast import Standing
 from kd_core.store import Run
 from pages.ui import roles
-from pages.ui.browser.palette import ROLES
 from pages.ui.charts import BAR, GREY, LEGEND, PAPER, above, apart, axis, chart, theme
 from pages.ui.comparing import Comparing, bound
+from pages.ui.components.palette import ROLES
 from pages.ui.tables import numbers
 
 COSTS = {

@@ -16,7 +16,7 @@ from kd_core.sweep import Sweep
 from kd_core.verdict import SEEDS, Verdict, verdict
 from pages.ui import planning, roles
 from pages.ui.acting import acting, button
-from pages.ui.browser.palette import ROLES, Theme
+from pages.ui.components.palette import ROLES, Theme
 from pages.ui.errors import spared
 from pages.ui.reel import Reel, reel
 from pages.ui.turn import waiting

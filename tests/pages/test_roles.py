@@ -7,7 +7,7 @@ from kd_core.plan import BASELINE, STUDENT, TEACHER, kind_of
 from kd_core.runs import Runs
 from kd_core.schemes import plan_of
 from pages.ui import arrangement, roles
-from pages.ui.browser import palette
+from pages.ui.components import palette
 from pages.ui.reel import Reel
 from tests.pages.test_arrangement import config_of
 from tests.pages.test_distill import run_to_end

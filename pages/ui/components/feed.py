@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.browser import component
+from pages.ui.components import component
 
 HEAVY = ("points", "images", "sheet", "splits")  # the component keeps them; they travel with the first frames alone
 

@@ -40,29 +40,97 @@ from typing import Final
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
-from pages.ui.browser import palette
+from pages.ui.components import palette
 
 _FOLDER: Final = Path(__file__).parent
-_PRELUDE: Final = ("common", "feed", "moments")
-_MIRROR: Final = ("names", "scale", "readouts", "mirror")
-_BENCH: Final = ("echo", "names", "scale", "saving", "bench/bench", "bench/instrument", "bench/figure", "bench/plot")
+_PRELUDE: Final = ("shared/mount", "shared/state/frame_feed", "shared/state/playhead")
+_MIRROR: Final = (
+    "shared/text",
+    "shared/widgets/scale_toggle",
+    "shared/widgets/summaries",
+    "shared/widgets/mirrored_bars",
+)
+_BENCH: Final = (
+    "shared/state/echo_filter",
+    "shared/text",
+    "shared/widgets/scale_toggle",
+    "shared/widgets/export",
+    "temperature/shared/store",
+    "temperature/shared/instrument",
+    "temperature/shared/figure",
+    "temperature/shared/line_plot",
+)
 # Every component is made of these scripts, in this order, and of the style sheets of the same names.
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
-    "curves": ("plotly", "series", "overlay", "panel", "curves"),
-    "bars": ("echo", "temperature", "examples", "saving", *_MIRROR, "bars"),
-    "surfaces": ("markers", "field", "saving", "surfaces"),
-    "scrubber": ("scrubber",),
-    "matching": ("wrapping", "matching"),
-    "arrangement": ("wrapping", "arranging", "arrangement"),
-    "cards": ("cards",),
-    "dock": ("echo", "temperature", "readouts", "bench/bench", "bench/dock"),
-    "softened": (*_BENCH, "readouts", "mirror", "bench/softened"),
-    "gallery": (*_BENCH, "markers", "bench/selection", "bench/scatter", "bench/gallery"),
-    "pad": (*_BENCH, "markers", "bench/strokes", "bench/teller", "bench/spot", "bench/pad"),
-    "gradients": (*_BENCH, "bench/ends", "bench/lengths", "bench/gradients"),
-    "knowledge": (*_BENCH, "bench/means", "bench/heat", "bench/confused", "bench/knowledge"),
-    "calibration": (*_BENCH, "bench/calibration"),
-    "sources": (*_BENCH, "bench/ends", "bench/option", "bench/lanes", "bench/sources"),
+    "curves": (
+        "run/curves/plotly_loader",
+        "run/curves/series",
+        "run/curves/curve_overlay",
+        "run/curves/curve_panel",
+        "run/curves/curves",
+    ),
+    "bars": (
+        "shared/state/echo_filter",
+        "shared/widgets/temperature_slider",
+        "run/soft_targets/example_picker",
+        "shared/widgets/export",
+        *_MIRROR,
+        "run/soft_targets/soft_targets",
+    ),
+    "surfaces": (
+        "shared/markers",
+        "run/surfaces/probability_field",
+        "shared/widgets/export",
+        "run/surfaces/decision_surfaces",
+    ),
+    "scrubber": ("run/epoch_slider",),
+    "matching": ("shared/text_wrap", "plan/feature_diagram"),
+    "arrangement": ("shared/text_wrap", "plan/plan_layout", "plan/plan_diagram"),
+    "cards": ("inspect/example_cards",),
+    "dock": (
+        "shared/state/echo_filter",
+        "shared/widgets/temperature_slider",
+        "shared/widgets/summaries",
+        "temperature/shared/store",
+        "temperature/dock",
+    ),
+    "softened": (*_BENCH, "shared/widgets/summaries", "shared/widgets/mirrored_bars", "temperature/softened"),
+    "gallery": (
+        *_BENCH,
+        "shared/markers",
+        "temperature/gallery/gallery_filter",
+        "temperature/gallery/gallery_scatter",
+        "temperature/gallery/gallery",
+    ),
+    "pad": (
+        *_BENCH,
+        "shared/markers",
+        "temperature/drawing/strokes",
+        "temperature/drawing/throttle",
+        "temperature/drawing/point_pad",
+        "temperature/drawing/drawing_pad",
+    ),
+    "gradients": (
+        *_BENCH,
+        "temperature/shared/end_labels",
+        "temperature/gradients/gradient_norms",
+        "temperature/gradients/gradients",
+    ),
+    "knowledge": (
+        *_BENCH,
+        "temperature/dark_knowledge/class_means",
+        "temperature/dark_knowledge/heatmap",
+        "temperature/dark_knowledge/confused_examples",
+        "temperature/dark_knowledge/dark_knowledge",
+    ),
+    "calibration": (*_BENCH, "temperature/calibration/calibration"),
+    "sources": (
+        *_BENCH,
+        "temperature/shared/end_labels",
+        "temperature/target_sources/option_slider",
+        "temperature/target_sources/distribution_lanes",
+        "temperature/target_sources/target_sources",
+    ),
 }
 # Plotly writes its styles into the head of the document and reads event targets there: it does not work in a shadow
 # root. Every class of ours begins with "dst", so the curves can do without one.
@@ -94,7 +162,7 @@ def component(name: str) -> ComponentRenderer:
     if name not in _PARTS:
         raise ValueError(f"No browser component {name!r}; there are {', '.join(sorted(_PARTS))}.")
     if name in _published:
-        script = f"const ADDRESS = {json.dumps(_published[name])};\n{_compact('loader.js')}"
+        script = f"const ADDRESS = {json.dumps(_published[name])};\n{_compact('shared/loader.js')}"
     else:
         script = _script(name)
     return st.components.v2.component(f"distillery_{name}", js=script, isolate_styles=name not in _UNISOLATED)
