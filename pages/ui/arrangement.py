@@ -20,7 +20,7 @@ from pages.ui.planning import is_frozen, listed, needs_labels, taught
 
 def show(drawn: dict[str, Any], rows: list[dict[str, str]]) -> None:
     """The drawing of :func:`facts`, and below it the :func:`table`, folded."""
-    component("arrangement")(key="arrangement", data=drawn)
+    component("plan_diagram")(key="arrangement", data=drawn)
     with st.expander("Table of phases and networks"):
         st.table(rows, border="horizontal", hide_index=True)
 

@@ -93,7 +93,7 @@ class Bench:
         """Who is taken for whom."""
         classes, cell = self.classes, [self.lens.true_class, self.lens.answered]
         self.mount(
-            "knowledge", diagonal=self.lens.diagonal, log=self.lens.map_log, difference=self.lens.difference,
+            "dark_knowledge", diagonal=self.lens.diagonal, log=self.lens.map_log, difference=self.lens.difference,
             cell=[classes.index(name) for name in cell] if set(cell) <= set(classes) else None,
             says={
                 "diagonal": lambda value: look(diagonal=bool(value)),
@@ -119,7 +119,7 @@ class Bench:
             for name, option in options_of(Lens).items() if name in names
         ]  # fmt: skip
         says = {name: _setting(name) for name in names} | {"log": lambda value: look(targets_log=bool(value))}
-        self.mount("sources", says, options=options, log=self.lens.targets_log)
+        self.mount("target_sources", says, options=options, log=self.lens.targets_log)
 
 
 class _Frames(Sequence[dict[str, Any]]):

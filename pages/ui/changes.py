@@ -151,7 +151,7 @@ def _how_many(count: int) -> str:
 def _cards(subject: Subject, shown: list[int], chosen: int) -> None:
     key = f"cards of {subject.row.id}"
     data = subject.recall.data
-    mounted: Any = component("cards")
+    mounted: Any = component("example_cards")
     mounted(
         key=key,
         data={
@@ -198,7 +198,7 @@ def _closeup(subject: Subject, focus: Focus, at: int) -> None:
     title = f"{seen.split.capitalize()} example {seen.rows[at]}, true class {seen.classes[picture.label]}"
     label = order.index(picture.label)
     feed.mount(
-        "bars", f"inspected {subject.name} {at}", [frame], key=key,
+        "soft_targets", f"inspected {subject.name} {at}", [frame], key=key,
         classes=[seen.classes[k] for k in order], temperatures=[HANDLE.low, HANDLE.high], temperature=focus.temperature,
         roles=seen.parts, names={part: subject.title(part) for part in seen.parts}, image=0,
         images=[{"src": picture.src, "x": picture.x, "y": picture.y, "label": label, "title": title}],

@@ -53,7 +53,7 @@ def _drawn(bench: Bench) -> dict[str, Any] | None:
     except ValueError as error:
         refused = str(error)
     bench.mount(
-        "pad", {"drawing": lambda value: look(drawing=str(value))},
+        "drawing_pad", {"drawing": lambda value: look(drawing=str(value))},
         kind="plane" if data.is_planar else "image", drawing=drawing, seen=seen, refused=refused,
         extent=extent(data) if data.is_planar else None,
         pixels="" if data.is_planar else " × ".join(map(str, data.shape[:0:-1])) + " pixels",

@@ -209,6 +209,6 @@ def _previewed(config: RunConfig) -> dict[str, Any]:
 @answers.picture(_previewed)
 def _preview(said: dict[str, Any]) -> None:
     feed.mount(
-        "surfaces", f"preview {zlib.crc32(repr(said).encode())}", [], key="preview", roles=["student"], live=False,
-        titles={"student": "What the student is shown"}, captions={}, **said,
+        "decision_surfaces", f"preview {zlib.crc32(repr(said).encode())}", [], key="preview", roles=["student"],
+        live=False, titles={"student": "What the student is shown"}, captions={}, **said,
     )  # fmt: skip

@@ -23,7 +23,7 @@ LEFT, STAYS = "left behind when the student goes", "staying with the student"
 
 def show(drawn: dict[str, Any], rows: list[dict[str, str]]) -> None:
     """The drawing of :func:`facts`, and below it the :func:`table`, folded."""
-    component("matching")(key="matching", data=drawn)
+    component("feature_diagram")(key="matching", data=drawn)
     with st.expander("Table of taps and adaptors"):
         st.table(rows, border="horizontal", hide_index=True)
 

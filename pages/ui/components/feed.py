@@ -1,4 +1,4 @@
-"""Mounts a browser component and sends it only the frames that it does not have yet."""
+"""Mounting of browser components: only the frames that a component lacks are sent."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import streamlit as st
 
 from pages.ui.components import component
 
-HEAVY = ("points", "images", "sheet", "splits")  # the component keeps them; they travel with the first frames alone
+HEAVY = ("points", "images", "sheet", "splits")  # the component keeps them; they are sent with the first frames only
 
 
 def mount(name: str, run: str, frames: Sequence[dict[str, Any]], key: str = "", **options: Any) -> Any:
-    """Shows ``frames`` of ``run``; ``on_..._change`` callbacks go to the component, every other option to its data."""
+    """Show ``frames`` of ``run``; ``on_..._change`` callbacks go to the component, every other option to its data."""
     callbacks = {key: value for key, value in options.items() if key.startswith("on_")}
     static = {key: value for key, value in options.items() if not key.startswith("on_")}
     key = key or f"{name} of {run}"
@@ -29,8 +29,8 @@ def mount(name: str, run: str, frames: Sequence[dict[str, Any]], key: str = "", 
 
 def _resync(key: str) -> Callable[[], None]:
     def callback() -> None:
-        has = getattr(st.session_state.get(key), "resync", None)
-        if has is not None:  # an update was lost, or the page is new: go on from what the browser says it has
-            st.session_state["sent"][key] = (st.session_state["sent"][key][0], has)
+        count = getattr(st.session_state.get(key), "resync", None)
+        if count is not None:  # an update was lost, or the page is new: continue from what the browser has
+            st.session_state["sent"][key] = (st.session_state["sent"][key][0], count)
 
     return callback

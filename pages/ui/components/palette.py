@@ -1,11 +1,8 @@
-"""Colours, line styles and markers: the one place Python charts and browser components take them from.
-
-The four roles keep their look everywhere. Colour never stands alone: each role also has its own dash, marker and fill,
-each class its own marker shape. Roles use four of the eight Okabe-Ito colours, so classes start with the other ones.
-"""
+"""Colours, line styles and markers of charts, read from ``shared/palette.js``, which the browser components import."""
 
 import json
-from typing import Final, Literal, TypedDict
+from pathlib import Path
+from typing import Any, Final, Literal, TypedDict
 
 Theme = Literal["light", "dark"]
 
@@ -23,47 +20,14 @@ class Role(TypedDict):
     fill: str
 
 
-ROLES: Final[dict[str, Role]] = {
-    "teacher": {
-        "name": "Teacher", "light": "#0072B2", "dark": "#56B4E9",
-        "dash": "9px,5px", "width": 2.0, "symbol": "square", "glyph": "■", "fill": "solid",
-    },
-    "student": {
-        "name": "Student", "light": "#D55E00", "dark": "#E69F00",
-        "dash": "solid", "width": 2.5, "symbol": "circle", "glyph": "●", "fill": "solid",
-    },
-    "baseline": {
-        "name": "Baseline student", "light": "#6B6B6B", "dark": "#B3B3B3",
-        "dash": "2px,3px", "width": 2.0, "symbol": "circle-open", "glyph": "○", "fill": "hatch",
-    },
-    "labels": {
-        "name": "Labels", "light": "#000000", "dark": "#FFFFFF",
-        "dash": "solid", "width": 1.25, "symbol": "x-thin-open", "glyph": "✕", "fill": "outline",
-    },
-}  # fmt: skip
-
-# For networks beyond the usual three, one colour each; what kind of network it is, its marker and line tell.
-MORE: Final[dict[Theme, tuple[str, ...]]] = {
-    "light": ("#007A5A", "#9B4F96", "#8A6D00", "#4B57C8", "#7A4B2A", "#00808A", "#B0568C", "#5B6B00"),
-    "dark": ("#3DD6A3", "#D59BD0", "#E0C84A", "#9AA5FF", "#C99A76", "#4FC7D1", "#F2A0CF", "#B9CC4A"),
-}
-
-# Okabe-Ito, reordered. Green and yellow lead: blended into a decision surface they stay farther apart under every
-# simulated colour blindness (ΔE 30 on light, 35 on dark) than purple and yellow (15, 19), and neither is the colour of
-# a role. Eight is the limit; beyond it, write the names.
-CLASSES: Final[dict[Theme, tuple[str, ...]]] = {
-    "light": ("#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#000000"),
-    "dark": ("#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#FFFFFF"),
-}
-
-CLASS_MARKERS: Final[tuple[str, ...]] = ("circle", "triangle", "square", "diamond")
-CLASS_GLYPHS: Final[tuple[str, ...]] = ("●", "▲", "■", "◆")
+def _read() -> Any:
+    text = (Path(__file__).parent / "shared" / "palette.js").read_text(encoding="utf-8")
+    return json.loads(text.partition("export default")[2].strip().removesuffix(";"))
 
 
-def as_json() -> str:
-    """The palette as JSON, for the browser components."""
-    return json.dumps(
-        {"roles": ROLES, "classes": CLASSES, "classMarkers": CLASS_MARKERS, "classGlyphs": CLASS_GLYPHS},
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
+_PALETTE: Final = _read()
+ROLES: Final[dict[str, Role]] = _PALETTE["roles"]
+MORE: Final[dict[Theme, list[str]]] = _PALETTE["moreNetworks"]
+CLASSES: Final[dict[Theme, list[str]]] = _PALETTE["classes"]
+CLASS_MARKERS: Final[list[str]] = _PALETTE["classMarkers"]
+CLASS_GLYPHS: Final[list[str]] = _PALETTE["classGlyphs"]

@@ -1,136 +1,70 @@
-// What every component shares: elements, theme, numbers and the mounting protocol.
-// PALETTE and STYLES (consts) stand before this file: __init__.py writes them from palette.py and the .css files.
+// Mounting of components: one view per element that Streamlit gives us, with its styles and its updates.
 
-// One object per browser page: counters for tests, Plotly's promise, and the moment buses of moments.js.
-const distillery = (window.__distillery ??= { redraws: 0, drawn: {}, buses: new Map(), zooms: new Map(), plotly: null });
+import { html } from "./dom.js";
+import { addRoles } from "./theme.js";
 
-// --- elements -------------------------------------------------------------------------------------------------------
+/**
+ * @typedef {{
+ *   setStateValue: (name: string, value: unknown) => void,
+ *   setTriggerValue: (name: string, value: unknown) => void,
+ * }} Callbacks
+ * @typedef {{update: (data: any, callbacks: Callbacks) => void, destroy: () => void}} View
+ * @typedef {Callbacks & {parentElement: HTMLElement | ShadowRoot, data: any}} Component
+ */
 
-// Strings become text nodes, so the text of users is never parsed as HTML.
-function fill(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value != null) node.setAttribute(name, value);
+/**
+ * Counts of redraws, in all and by component, for browser tests and benchmarks.
+ * @type {{redraws: number, drawn: Record<string, number>, stores?: Map<string, object>}}
+ */
+export const counts = { redraws: 0, drawn: {} };
+Object.assign(window, { __distillery: counts });
+
+/** Style sheets by address: each is downloaded once per browser page. @type {Map<string, Promise<string>>} */
+const sheets = new Map();
+
+/** @param {string} address */
+function loadSheet(address) {
+  if (!sheets.has(address)) {
+    const text = fetch(address).then((response) => {
+      if (!response.ok) throw new Error(`${address}: ${response.status}`);
+      return response.text();
+    });
+    text.catch(() => sheets.delete(address)); // the next update tries again
+    sheets.set(address, text);
   }
-  node.append(...children.flat().filter((child) => child != null));
-  return node;
-}
-const html = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
-const svg = (tag, attributes = {}, ...children) =>
-  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
-
-function attributes(node, values) {
-  for (const [name, value] of Object.entries(values)) node.setAttribute(name, value);
+  return sheets.get(address);
 }
 
-// Writing only what changed keeps the browser from laying out, and a screen reader from reading, the same text again.
-function write(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-// --- theme ----------------------------------------------------------------------------------------------------------
-
-// Streamlit calls a component again when the theme changes, so reading at each update is enough to follow it.
-function readTheme(node) {
-  const style = getComputedStyle(node);
-  const background = style.getPropertyValue("--st-background-color").trim() || "#ffffff";
-  const ink = style.getPropertyValue("--st-text-color").trim() || "#31333f";
-  const [red, green, blue] = rgb(background);
-  const dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 128;
-  const mode = dark ? "dark" : "light";
-  const toward = rgb(ink);
-  const mixed = (share) => `rgb(${[red, green, blue].map((from, i) => Math.round(from + share * (toward[i] - from))).join(", ")})`;
-  return {
-    dark,
-    background,
-    ink,
-    // The same shares as --soft and --rule in common.css, for what cannot read CSS.
-    soft: mixed(0.7),
-    rule: mixed(0.13),
-    font: style.fontFamily,
-    role(name) {
-      const role = PALETTE.roles[name] ?? PALETTE.roles.labels;
-      return { ...role, colour: role[mode] };
-    },
-    // A ninth class has no colour of its own: grey, and its name must tell it apart.
-    classColour: (index) => PALETTE.classes[mode][index] ?? (dark ? "#b3b3b3" : "#6b6b6b"),
-  };
-}
-
-// A canvas that is never shown: it parses any CSS colour, and measures text.
-const pencil = document.createElement("canvas").getContext("2d");
-function rgb(colour) {
-  pencil.fillStyle = "#ffffff";
-  pencil.fillStyle = colour;
-  const text = pencil.fillStyle;
-  if (text.startsWith("#")) return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
-  return text.match(/[\d.]+/g).slice(0, 3).map(Number);
-}
-
-const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-
-// --- numbers --------------------------------------------------------------------------------------------------------
-
-const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
-const raise = (exponent) => [...String(exponent)].map((digit) => SUPERSCRIPTS[digit]).join("");
-
-// Three significant digits: 0.0312, 83.2, 1,230, 4.1×10⁻⁶.
-function digits(value) {
-  if (!Number.isFinite(value)) return "–";
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  if (size >= 999.5) return Math.round(value).toLocaleString("en");
-  if (size >= 1e-3) return value.toPrecision(3);
-  const [mantissa, exponent] = value.toExponential(1).split("e");
-  return `${mantissa}×10${raise(Number(exponent))}`;
-}
-const percent = (share) => (share === 1 ? "100 %" : share >= 0.9995 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
-
-// --- distributions (float64; logits in, probabilities and nats out) -------------------------------------------------
-
-function logSoftmax(logits, temperature = 1) {
-  const scaled = logits.map((logit) => logit / temperature);
-  const top = Math.max(...scaled);
-  const normaliser = top + Math.log(scaled.reduce((sum, value) => sum + Math.exp(value - top), 0));
-  return scaled.map((value) => value - normaliser);
-}
-const softmax = (logits, temperature = 1) => logSoftmax(logits, temperature).map(Math.exp);
-const entropy = (logp) => logp.reduce((sum, value) => sum - (value === -Infinity ? 0 : Math.exp(value) * value), 0);
-// KL(p ‖ q) from log-probabilities, so that a probability of 1e-300 is still exact.
-const divergence = (logp, logq) => logp.reduce((sum, value, i) => sum + Math.exp(value) * (value - logq[i]), 0);
-
-// --- mounting -------------------------------------------------------------------------------------------------------
-
-// An error becomes a sentence on the screen and its traceback stays in the browser's console.
-function spared(root, act) {
-  try {
-    return act();
-  } catch (error) {
-    console.error(error);
-    root.append(html("p", { class: "dst-empty", role: "alert" }, "This figure could not be drawn. Reload the page to try again; nothing of yours is lost."));
-    return null;
-  }
-}
-
-// Streamlit calls the default export at every update with the same parentElement. A view is built once per element.
-// The clean-up of an update that a newer one overtook arrives although the element is still mounted: it is ignored.
-function mounting(View) {
+/**
+ * Turn a view class into the function that Streamlit calls at every update with the same parentElement.
+ * A view is built once per element.
+ * @param {new (root: HTMLElement) => View} ViewClass
+ * @param {string} moduleUrl import.meta.url of the component
+ * @param {string[]} names style sheets of the component, relative to its module
+ */
+export function mount(ViewClass, moduleUrl, names) {
+  const addresses = [new URL("base.css", import.meta.url), ...names.map((name) => new URL(name, moduleUrl))];
+  for (const address of addresses) loadSheet(address.href);
   const views = new WeakMap();
-  return function ({ parentElement, data, setStateValue, setTriggerValue }) {
+
+  /** @param {Component} component */
+  return async function render({ parentElement, data, setStateValue, setTriggerValue }) {
+    const styles = (await Promise.all(addresses.map(({ href }) => loadSheet(href)))).join("\n");
     let entry = views.get(parentElement);
     if (!entry) {
       const root = html("div", { class: "dst" });
-      const style = html("style", {}, STYLES);
+      const style = html("style", {}, styles);
       parentElement.append(style, root);
-      const view = spared(root, () => new View(root));
+      addRoles(root, data?.looks);
+      const view = withErrorMessage(root, () => new ViewClass(root));
       if (!view) return undefined;
       entry = { root, style, serial: 0, view };
       views.set(parentElement, entry);
     }
     const serial = ++entry.serial;
-    Object.assign(PALETTE.roles, data?.looks); // networks beyond the usual three bring their look
-    spared(entry.root, () => entry.view.update(data ?? {}, { setStateValue, setTriggerValue }));
+    addRoles(entry.root, data?.looks);
+    withErrorMessage(entry.root, () => entry.view.update(data ?? {}, { setStateValue, setTriggerValue }));
+    // The clean-up of an update that a newer one overtook arrives while the element is mounted: it is ignored.
     return () =>
       setTimeout(() => {
         if (views.get(parentElement) !== entry) return;
@@ -143,30 +77,59 @@ function mounting(View) {
   };
 }
 
-// Calls draw at most once per frame of the screen, however often it is asked; counts for the tests, by name if there is one.
-function redrawing(draw, name = "") {
+/**
+ * Run a function; an error becomes a sentence on the screen, and its traceback goes to the browser's console.
+ * @template T
+ * @param {HTMLElement} root
+ * @param {() => T} act
+ */
+function withErrorMessage(root, act) {
+  try {
+    return act();
+  } catch (error) {
+    console.error(error);
+    const sentence = "This figure could not be drawn. Reload the page to try again. No data is lost.";
+    root.append(html("p", { class: "dst-empty", role: "alert" }, sentence));
+    return null;
+  }
+}
+
+/**
+ * Return a function that asks for a redraw: `draw` runs at most once per frame of the screen, however often it is
+ * asked.
+ * @param {() => void} draw
+ * @param {string} [name] of the component, for the counts
+ */
+export function redrawScheduler(draw, name = "") {
   let pending = 0;
-  const ask = () => {
+  const request = () => {
     pending ||= requestAnimationFrame(() => {
       pending = 0;
-      distillery.redraws += 1;
-      distillery.drawn[name] = (distillery.drawn[name] ?? 0) + 1;
+      counts.redraws += 1;
+      counts.drawn[name] = (counts.drawn[name] ?? 0) + 1;
       draw();
     });
   };
-  ask.cancel = () => {
+  request.cancel = () => {
     cancelAnimationFrame(pending);
     pending = 0;
   };
-  return ask;
+  return request;
 }
 
-// Reports the width of a node whenever it changes; returns a function that stops.
-function watchWidth(node, report) {
+/**
+ * Report the width of a node whenever it changes; returns a function that stops.
+ * @param {Element} node
+ * @param {(width: number) => void} report
+ */
+export function observeWidth(node, report) {
   let last = 0;
   const observer = new ResizeObserver(([entry]) => {
     const width = Math.floor(entry.contentRect.width);
-    if (width > 0 && width !== last) report((last = width));
+    if (width > 0 && width !== last) {
+      last = width;
+      report(width);
+    }
   });
   observer.observe(node);
   return () => observer.disconnect();

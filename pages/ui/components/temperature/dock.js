@@ -1,61 +1,88 @@
-// The temperature of the whole page, at the foot of the window wherever the reader is; and what the bench is filled from.
+// The temperature slider of the whole page, fixed to the bottom of the window; it also fills the store.
 //
-// Payload: the feed {run, from, frames}, bench, classes, splits, shown, sheet, points, moment, temperature, temperatures.
-// Sets the state temperature.
+// Payload: the feed {run, from, frames}, bench, classes, splits, shown (a split), sheet, points, moment, temperature,
+// temperatures (lowest and highest). Sets the state temperature.
+
+import { logSoftmax } from "../shared/math/softmax.js";
+import { mount, redrawScheduler } from "../shared/mount.js";
+import { FrameFeed } from "../shared/state/frame_feed.js";
+import { describeTopClasses } from "../shared/widgets/summaries.js";
+import { TemperatureSlider } from "../shared/widgets/temperature_slider.js";
+import { TemperatureStore } from "./shared/store.js";
 
 class Dock {
-  #feed = new Feed();
-  #name = null;
+  #feed = new FrameFeed();
+  /** @type {TemperatureStore | null} */
+  store = null;
 
+  /** @param {HTMLElement} root */
   constructor(root) {
     root.classList.add("dst-dock");
-    this.root = root;
-    this.draw = redrawing(() => this.#draw(), "dock");
+    this.draw = redrawScheduler(() => this.#draw(), "dock");
     this.changed = () => this.draw();
-    this.handle = new TemperatureHandle({
-      moved: () => this.bench?.set({ temperature: this.handle.value }),
-      chosen: (value) => this.say("temperature", value),
+    this.slider = new TemperatureSlider({
+      onInput: () => this.store?.set({ temperature: this.slider.value }),
+      onChange: (value) => this.setStateValue("temperature", value),
     });
-    root.append(this.handle.node);
-    this.keys = (event) => this.#key(event);
-    document.addEventListener("keydown", this.keys);
+    root.append(this.slider.node);
+    this.onKey = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
+    document.addEventListener("keydown", this.onKey);
   }
 
+  /**
+   * @param {any} data
+   * @param {import("../shared/mount.js").Callbacks} callbacks
+   */
   update(data, { setStateValue, setTriggerValue }) {
-    this.say = setStateValue;
-    if (this.#name !== data.bench) {
-      this.bench?.leave(this.changed);
-      this.#name = data.bench;
-      this.bench = Bench.join(data.bench, this.changed);
+    this.setStateValue = setStateValue;
+    if (this.store?.name !== data.bench) {
+      this.store?.leave(this.changed);
+      this.store = TemperatureStore.join(data.bench, this.changed);
     }
-    const { fresh } = this.#feed.take(data, setTriggerValue);
-    for (const frame of fresh) this.bench.add(frame);
-    const kept = Object.fromEntries(["classes", "splits", "sheet", "points"].map((name) => [name, this.#feed.keep(data, name, this.bench[name])]));
-    this.handle.update(data.temperature, data.temperatures);
-    this.bench.set({ ...kept, shown: data.shown ?? "test", moment: data.moment ?? null, temperature: this.handle.value, temperatures: data.temperatures });
+    const { fresh } = this.#feed.receive(data, setTriggerValue);
+    for (const frame of fresh) this.store.add(frame);
+    const heavy = (/** @type {string} */ name) => [name, this.#feed.heavy(data, name, this.store[name])];
+    const fields = Object.fromEntries(["classes", "splits", "sheet", "points"].map(heavy));
+    this.slider.update(data.temperature, data.temperatures);
+    this.store.set({
+      ...fields,
+      split: data.shown ?? "test",
+      moment: data.moment ?? null,
+      temperature: this.slider.value,
+      temperatures: data.temperatures,
+    });
   }
 
-  // [ and ] turn the temperature from anywhere but a text field.
-  #key(event) {
-    const turn = { "[": -1, "]": 1 }[event.key];
-    const [target] = event.composedPath();
-    const typing = target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && target.type !== "range");
-    if (turn && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) this.handle.turn(turn);
+  /**
+   * Change the temperature with [ and ] from anywhere but a text field.
+   * @param {KeyboardEvent} event
+   */
+  #onKey(event) {
+    const steps = { "[": -1, "]": 1 }[event.key];
+    if (!steps || event.ctrlKey || event.metaKey || event.altKey || isTextField(event.composedPath()[0])) return;
+    this.slider.step(steps);
   }
 
   #draw() {
-    const { logits, classes } = this.bench.subject;
-    const now = Object.fromEntries(Object.entries(logits).map(([role, values]) => [role, logSoftmax(values, this.handle.value)]));
-    const spoken = inOneBreath(now, classes);
-    this.handle.say(`Temperature ${this.handle.text}${spoken ? `, ${spoken}` : ""}`);
+    const { logits, classes } = this.store.input;
+    const soften = ([role, values]) => [role, logSoftmax(values, this.slider.value)];
+    const description = describeTopClasses(Object.fromEntries(Object.entries(logits).map(soften)), classes);
+    this.slider.setValueText(`Temperature ${this.slider.text}${description ? `, ${description}` : ""}`);
   }
 
   destroy() {
-    document.removeEventListener("keydown", this.keys);
+    document.removeEventListener("keydown", this.onKey);
     this.draw.cancel();
-    this.bench?.leave(this.changed);
-    this.handle.destroy();
+    this.store?.leave(this.changed);
+    this.slider.destroy();
   }
 }
 
-export default mounting(Dock);
+/** @param {EventTarget} target */
+function isTextField(target) {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement) return target.type !== "range";
+  return target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+}
+
+export default mount(Dock, import.meta.url, ["../shared/widgets/temperature_slider.css", "dock.css"]);

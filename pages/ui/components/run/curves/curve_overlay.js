@@ -1,6 +1,25 @@
-// What is drawn over a plot and moves without redrawing it: markers, reference levels, the moment and the reading line.
+// Overlay of a plot, which moves without redrawing it: markers, reference levels, the playhead and the reading line.
 
-class Overlay {
+import { setAttributes, svg } from "../../shared/dom.js";
+
+/**
+ * @typedef {{
+ *   left: number,
+ *   right: number,
+ *   top: number,
+ *   bottom: number,
+ *   x: (value: number) => number,
+ *   y: (value: number) => number,
+ * }} Frame the plotting area in pixels
+ * @typedef {{marker: number, text: string, kind: string}} Marker
+ * @typedef {{level: string, y: number, text: string}} Level level: the key of its series
+ * @typedef {Level & {colour: string, dash: string}} StyledLevel
+ */
+
+export class CurveOverlay {
+  /** @type {Frame | null} */
+  frame = null;
+
   constructor() {
     this.node = svg("svg", { class: "dst-overlay", "aria-hidden": "true" });
     this.fixed = svg("g");
@@ -9,75 +28,76 @@ class Overlay {
     this.node.append(this.fixed, this.cursor, this.hairline);
   }
 
-  // frame: {left, right, top, bottom, x(value), y(value)} in pixels of the plot
+  /**
+   * @param {Frame} frame
+   * @param {Marker[]} markers
+   * @param {StyledLevel[]} levels
+   */
   draw(frame, markers, levels) {
     this.frame = frame;
     this.fixed.replaceChildren();
-    for (const level of levels) this.#level(level);
-    this.#markers(markers);
+    for (const level of levels) this.#drawLevel(frame, level);
+    this.#drawMarkers(frame, markers);
   }
 
-  #level({ y, text, colour, dash }) {
-    const { left, right, top, bottom } = this.frame;
-    const at = this.frame.y(y);
-    if (!(at >= top - 1 && at <= bottom + 1)) return;
+  /**
+   * @param {Frame} frame
+   * @param {StyledLevel} level
+   */
+  #drawLevel({ left, right, top, bottom, y: yOf }, { y, text, colour, dash }) {
+    const place = yOf(y);
+    if (!(place >= top - 1 && place <= bottom + 1)) return;
+    const style = { stroke: colour, "stroke-width": 1, "stroke-dasharray": dash, opacity: 0.75 };
     this.fixed.append(
-      svg("line", { x1: left, x2: right, y1: at, y2: at, stroke: colour, "stroke-width": 1, "stroke-dasharray": dash, opacity: 0.75 }),
-      svg("text", { x: left + 6, y: at < top + 18 ? at + 15 : at - 6 }, text),
+      svg("line", { x1: left, x2: right, y1: place, y2: place, ...style }),
+      svg("text", { x: left + 6, y: place < top + 18 ? place + 15 : place - 6 }, text),
     );
   }
 
-  // Labels that would touch go to the next row; with no row left, the line stays and its words are in the table.
-  #markers(markers) {
-    const { left, right, top, bottom } = this.frame;
-    const ends = [-Infinity, -Infinity];
+  /**
+   * Draw upright lines with their texts. Texts that would touch go to the next row; without a row left, the line stays
+   * and its text is in the table.
+   * @param {Frame} frame
+   * @param {Marker[]} markers
+   */
+  #drawMarkers({ left, right, top, bottom, x: xOf }, markers) {
+    const ends = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
     for (const { marker, text, kind } of [...markers].sort((a, b) => a.marker - b.marker)) {
-      const at = this.frame.x(marker);
-      if (at < left - 1 || at > right + 1) continue;
-      this.fixed.append(svg("line", { class: `dst-marker dst-marker-${kind}`, x1: at, x2: at, y1: top - 6, y2: bottom }));
+      const place = xOf(marker);
+      if (place < left - 1 || place > right + 1) continue;
+      const line = { class: `dst-marker dst-marker-${kind}`, x1: place, x2: place, y1: top - 6, y2: bottom };
       const label = svg("text", { class: "dst-marker-text" }, text);
-      this.fixed.append(label);
+      this.fixed.append(svg("line", line), label);
       const width = label.getComputedTextLength();
-      const start = Math.max(left, Math.min(at - 2, right - width));
+      const start = Math.max(left, Math.min(place - 2, right - width));
       const row = ends.findIndex((end) => start > end + 8);
       if (row < 0) label.remove();
       else {
-        attributes(label, { x: start, y: top - 10 - 14 * row });
+        setAttributes(label, { x: start, y: top - 10 - 14 * row });
         ends[row] = start + width;
       }
     }
   }
 
-  #place(line, x) {
-    const { left, right, top, bottom } = this.frame ?? {};
-    const at = x === null || !this.frame ? NaN : this.frame.x(x);
-    const inside = at >= left - 1 && at <= right + 1;
-    attributes(line, { visibility: inside ? "visible" : "hidden" });
-    if (inside) attributes(line, { x1: at, x2: at, y1: top, y2: bottom });
-    return inside ? at : null;
+  /**
+   * Move a line to x; returns its place in pixels, or null outside of the plot.
+   * @param {SVGLineElement} line
+   * @param {number | null} x
+   */
+  #moveLine(line, x) {
+    const place = x === null || !this.frame ? Number.NaN : this.frame.x(x);
+    const isInside = this.frame !== null && place >= this.frame.left - 1 && place <= this.frame.right + 1;
+    setAttributes(line, { visibility: isInside ? "visible" : "hidden" });
+    if (!isInside) return null;
+    setAttributes(line, { x1: place, x2: place, y1: this.frame.top, y2: this.frame.bottom });
+    return place;
   }
-  moment(x) {
-    this.#place(this.cursor, x);
+  /** @param {number | null} x */
+  showMoment(x) {
+    this.#moveLine(this.cursor, x);
   }
-  read(x) {
-    return this.#place(this.hairline, x);
+  /** @param {number | null} x */
+  showReading(x) {
+    return this.#moveLine(this.hairline, x);
   }
-}
-
-// Moves labels apart by the least amount: from the top down, then back up where the bottom was passed.
-function spread(wanted, gap, top, bottom) {
-  const order = wanted.map((y, i) => [y, i]).sort((a, b) => a[0] - b[0]);
-  let free = top;
-  for (const item of order) {
-    item[0] = Math.max(item[0], free);
-    free = item[0] + gap;
-  }
-  free = bottom;
-  for (const item of order.reverse()) {
-    item[0] = Math.min(item[0], free);
-    free = item[0] - gap;
-  }
-  const placed = [];
-  for (const [y, i] of order) placed[i] = y;
-  return placed;
 }

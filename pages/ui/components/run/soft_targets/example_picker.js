@@ -1,56 +1,73 @@
-// The strip of examples: a radio group of pictures, or of coordinates where there is no picture.
+// Strip of examples: a radio group of images, or of coordinates where there is no image.
 
-class Examples {
+import { html, setAttributes } from "../../shared/dom.js";
+
+/** @typedef {{src?: string, x?: number, y?: number, label?: number, title?: string}} Example */
+
+export class ExamplePicker {
   chosen = 0;
-  #images = "";
-  #incoming;
+  #key = "";
+  /** @type {number | undefined} */
+  #lastIndex = undefined;
 
-  constructor(choose) {
-    this.report = choose;
-    this.node = html("div", { class: "dst-strip", role: "radiogroup", "aria-label": "Example", onkeydown: (event) => this.#key(event) });
+  /** @param {(index: number) => void} onChoose */
+  constructor(onChoose) {
+    this.onChoose = onChoose;
+    const onkeydown = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
+    this.node = html("div", { class: "dst-strip", role: "radiogroup", "aria-label": "Example", onkeydown });
   }
 
-  // Python's choice counts when it changes; otherwise the user's stays.
-  update(images, incoming) {
-    if (incoming !== this.#incoming) this.chosen = incoming ?? this.chosen;
-    this.#incoming = incoming;
-    this.chosen = Math.max(0, Math.min(this.chosen, images.length - 1));
-    const key = JSON.stringify(images);
-    if (key !== this.#images) {
-      this.#images = key;
-      this.node.hidden = images.length < 2;
-      this.node.replaceChildren(...images.map((image, i) => this.#button(image, i)));
+  /**
+   * Show the examples. Python's choice counts when it changes; otherwise the user's stays.
+   * @param {Example[]} examples
+   * @param {number | undefined} index chosen by Python
+   */
+  update(examples, index) {
+    if (index !== this.#lastIndex) this.chosen = index ?? this.chosen;
+    this.#lastIndex = index;
+    this.chosen = Math.max(0, Math.min(this.chosen, examples.length - 1));
+    const key = JSON.stringify(examples);
+    if (key !== this.#key) {
+      this.#key = key;
+      this.node.hidden = examples.length < 2;
+      this.node.replaceChildren(...examples.map((example, i) => this.#button(example, i)));
     }
-    this.#mark();
+    this.#updateSelection();
   }
 
-  #button(image, i) {
-    const name = image.title ?? `Example ${i + 1}`;
-    return html("button", { type: "button", role: "radio", "aria-label": name, onclick: () => this.#choose(i) }, this.#picture(image, name));
-  }
-  #picture({ src, x, y }, name) {
-    if (src) return html("img", { src, alt: "", draggable: "false" });
-    const at = [x, y].filter(Number.isFinite).map((value) => value.toFixed(1));
-    return html("span", { class: "dst-chip" }, at.length ? `(${at.join(", ")})` : name);
+  /**
+   * @param {Example} example
+   * @param {number} i
+   */
+  #button({ src, x, y, title }, i) {
+    const name = title ?? `Example ${i + 1}`;
+    const place = [x, y].filter(Number.isFinite).map((value) => value.toFixed(1));
+    const text = place.length ? `(${place.join(", ")})` : name;
+    const picture = src ? html("img", { src, alt: "", draggable: "false" }) : html("span", { class: "dst-chip" }, text);
+    const onclick = () => this.#choose(i);
+    return html("button", { type: "button", role: "radio", "aria-label": name, onclick }, picture);
   }
 
-  #mark() {
+  #updateSelection() {
     [...this.node.children].forEach((button, i) => {
-      attributes(button, { "aria-checked": String(i === this.chosen), tabindex: i === this.chosen ? 0 : -1 });
+      const isChosen = i === this.chosen;
+      setAttributes(button, { "aria-checked": String(isChosen), tabindex: isChosen ? 0 : -1 });
     });
   }
+  /** @param {number} i */
   #choose(i) {
     if (i === this.chosen) return;
     this.chosen = i;
-    this.#mark();
-    this.report(i);
+    this.#updateSelection();
+    this.onChoose(i);
   }
-  #key(event) {
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
     const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    const count = this.node.children.length;
-    this.#choose((this.chosen + step + count) % count);
-    this.node.children[this.chosen].focus();
+    const buttons = /** @type {HTMLElement[]} */ ([...this.node.children]);
+    this.#choose((this.chosen + step + buttons.length) % buttons.length);
+    buttons[this.chosen].focus();
   }
 }

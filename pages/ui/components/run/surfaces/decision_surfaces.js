@@ -1,248 +1,336 @@
-// Decision surfaces side by side. Training is faster than watching, so arriving frames are played back at a calm pace.
+// Decision surfaces side by side. Training is faster than watching, so new frames are played back at a calm pace.
 //
 // Payload: roles, titles {role}, captions {role}, classes [name], extent [x0, x1, y0, y1], points {role: [{x, y, label,
-// given}]}, live, autoplay, empty. Frames: {moment, size, probabilities: {role: base64}} and, without a scrubber on the
-// page, the moment's description.
+// given}]}, live, autoplay, empty. Frames: {moment, size, probabilities: {role: base64}} and, without an epoch slider
+// on the page, the moment's description.
 
-const MOST_ABREAST = 4;
-const BEAT = 50; // milliseconds per frame: at most twenty a second
-const PATIENCE = 40; // beats after which a playback has caught up, however much has arrived
+import { html, setAttributes, setText } from "../../shared/dom.js";
+import { formatPercent } from "../../shared/format.js";
+import { markerGlyph, markerPath } from "../../shared/markers.js";
+import { mount, observeWidth, redrawScheduler } from "../../shared/mount.js";
+import { FrameFeed } from "../../shared/state/frame_feed.js";
+import { lastUpTo, Playhead } from "../../shared/state/playhead.js";
+import { parseColour, prefersReducedMotion, readTheme } from "../../shared/theme.js";
+import { EXPORT_SCALE, saveFile, toolButton } from "../../shared/widgets/export.js";
+import { ProbabilityField } from "./probability_field.js";
 
-class Surfaces {
-  #feed = new Feed();
-  #frames = [];
-  #byRole = {};
-  #head = -1; // the frame the playback has come to
-  #timer = 0;
+/** @typedef {import("../../shared/theme.js").Theme} Theme */
+/**
+ * `given` is the label the student is trained with.
+ * @typedef {{x: number, y: number, label: number, given?: number}} Point
+ */
+/** @typedef {{moment: number, size: number, encoded: string}} Frame */
+/**
+ * @typedef {{
+ *   node: HTMLElement,
+ *   canvas: HTMLCanvasElement,
+ *   accuracy: HTMLElement,
+ *   split: HTMLElement,
+ *   epoch: HTMLElement,
+ *   state?: string,
+ *   pointsKey?: string,
+ * }} Panel
+ */
+
+const MAX_COLUMNS = 4;
+const FRAME_INTERVAL = 50; // milliseconds: at most twenty frames a second
+const CATCH_UP_STEPS = 40; // after so many steps a playback has caught up, however much has arrived
+
+class DecisionSurfaces {
+  #feed = new FrameFeed();
+  /** Moments of all frames. @type {number[]} */
+  #moments = [];
+  /** @type {Record<string, Frame[]>} */
+  #frames = {};
+  #position = -1; // the frame that the playback has reached
+  /** @type {ReturnType<typeof setInterval> | null} */
+  #timer = null;
   #shape = "";
   #width = 0;
+  /** @type {any} */
+  spec = { roles: [], points: {} };
+  /** @type {Panel[]} */
+  panels = [];
 
+  /** @param {HTMLElement} root */
   constructor(root) {
     root.classList.add("dst-surfaces");
     this.root = root;
-    this.draw = redrawing(() => this.#draw());
+    this.draw = redrawScheduler(() => this.#draw());
     this.empty = html("p", { class: "dst-empty" });
     this.figures = html("div", { class: "dst-figures" });
-    this.key = html("p", { class: "dst-key" });
-    this.tools = html("div", { class: "dst-tools" }, toolButton("PNG", "Save these surfaces as PNG", () => this.#save()));
-    root.append(this.empty, this.figures, this.key, this.tools);
-    this.moments = new Moments(this.draw);
-    this.unwatch = watchWidth(root, (width) => {
+    this.legend = html("p", { class: "dst-key" });
+    const save = toolButton("PNG", "Save these surfaces as PNG", () => this.#save());
+    this.tools = html("div", { class: "dst-tools" }, save);
+    root.append(this.empty, this.figures, this.legend, this.tools);
+    this.playhead = new Playhead(this.draw);
+    this.stopObserving = observeWidth(root, (width) => {
       this.#width = width;
       this.draw();
     });
   }
 
+  /**
+   * @param {any} data
+   * @param {import("../../shared/mount.js").Callbacks} callbacks
+   */
   update(data, { setTriggerValue }) {
-    const { cleared, fresh } = this.#feed.take(data, setTriggerValue);
-    const points = this.#feed.keep(data, "points", {});
-    this.spec = { roles: [], classes: [], titles: {}, captions: {}, extent: [-1, 1, -1, 1], live: true, ...data, points };
+    const { cleared, fresh } = this.#feed.receive(data, setTriggerValue);
+    const points = this.#feed.heavy(data, "points", {});
+    const defaults = { roles: [], classes: [], titles: {}, captions: {}, extent: [-1, 1, -1, 1], live: true };
+    this.spec = { ...defaults, ...data, points };
     if (cleared) {
       this.#stop();
-      this.#frames = [];
-      this.#byRole = {};
-      this.#head = -1;
+      this.#moments = [];
+      this.#frames = {};
+      this.#position = -1;
     }
-    this.moments.join(data.run);
+    this.playhead.join(data.run);
     for (const frame of fresh) this.#add(frame);
-    // A finished run shows its end at once; one that is being watched moves there.
-    if (reducedMotion() || (this.#head < 0 && !this.spec.live && !this.spec.autoplay)) this.#arrive();
-    else if (this.#head < this.#frames.length - 1) this.#play();
+    // A finished run shows its end at once; one that is being watched plays until there.
+    const isFinished = this.#position < 0 && !this.spec.live && !this.spec.autoplay;
+    if (prefersReducedMotion() || isFinished) this.#finish();
+    else if (this.#position < this.#moments.length - 1) this.#play();
     this.draw();
   }
 
   #add({ moment, size, probabilities, ...description }) {
-    this.#frames.push(moment);
-    for (const [role, encoded] of Object.entries(probabilities)) (this.#byRole[role] ??= []).push({ moment, size, encoded });
-    if (Object.keys(description).length) this.moments.describe(moment, [description]);
+    this.#moments.push(moment);
+    for (const [role, encoded] of Object.entries(probabilities)) {
+      this.#frames[role] ??= [];
+      this.#frames[role].push({ moment, size, encoded });
+    }
+    if (Object.keys(description).length) this.playhead.describe(moment, [description]);
   }
 
   // --- playback ---------------------------------------------------------------------------------------------------
 
   #play() {
     if (this.#timer) return;
-    const beat = () => {
-      const left = this.#frames.length - 1 - this.#head;
-      this.#head += Math.max(1, Math.ceil(left / PATIENCE));
-      if (this.#head >= this.#frames.length - 1) return this.#arrive();
-      this.moments.follow(this.#frames[this.#head]);
+    const step = () => {
+      const left = this.#moments.length - 1 - this.#position;
+      this.#position += Math.max(1, Math.ceil(left / CATCH_UP_STEPS));
+      if (this.#position >= this.#moments.length - 1) {
+        this.#finish();
+        return;
+      }
+      this.playhead.follow(this.#moments[this.#position]);
       this.draw();
     };
-    this.#timer = setInterval(beat, BEAT);
-    beat();
+    this.#timer = setInterval(step, FRAME_INTERVAL);
+    step();
   }
   #stop() {
     clearInterval(this.#timer);
-    this.#timer = 0;
-    this.moments.follow(null);
+    this.#timer = null;
+    this.playhead.follow(null);
   }
-  #arrive() {
-    this.#head = this.#frames.length - 1;
+  #finish() {
+    this.#position = this.#moments.length - 1;
     this.#stop();
     this.draw();
   }
 
-  get #shown() {
-    return this.moments.shown ?? (this.#timer ? this.#frames[this.#head] : null);
+  /** The moment to draw; null is the latest. */
+  get #moment() {
+    return this.playhead.moment ?? (this.#timer ? this.#moments[this.#position] : null);
   }
 
   // --- drawing ------------------------------------------------------------------------------------------------------
 
+  /**
+   * @param {string} role
+   * @returns {Point[]}
+   */
+  #points(role) {
+    return this.spec.points[role] ?? [];
+  }
+
   #draw() {
-    const blank = this.spec.roles.length === 0 || (this.#frames.length === 0 && !Object.values(this.spec.points).some((list) => list.length));
-    this.empty.hidden = !blank;
-    this.figures.hidden = this.key.hidden = this.tools.hidden = blank;
-    write(this.empty, this.spec.empty ?? "No network has been trained yet.");
-    if (blank || !this.#width) return;
+    const { roles, points } = this.spec;
+    const hasPoints = Object.values(points).some((list) => list.length);
+    const isEmpty = roles.length === 0 || (this.#moments.length === 0 && !hasPoints);
+    this.empty.hidden = !isEmpty;
+    this.figures.hidden = this.legend.hidden = this.tools.hidden = isEmpty;
+    setText(this.empty, this.spec.empty ?? "No network has been trained yet.");
+    if (isEmpty || !this.#width) return;
     const theme = readTheme(this.root);
     this.#build(theme);
-    this.spec.roles.forEach((role, i) => this.#figure(this.plates[i], role, theme));
+    roles.forEach((role, i) => {
+      this.#drawPanel(this.panels[i], role, theme);
+    });
   }
 
+  /** @param {Theme} theme */
   #build(theme) {
     const { roles, titles, captions, classes, points } = this.spec;
-    const wrong = Object.values(points).some((list) => list.some(({ label, given = label }) => given !== label));
-    const shape = JSON.stringify([roles, titles, captions, classes, wrong, theme.dark, this.#frames.length > 0]);
+    const isWrong = (/** @type {Point} */ { label, given = label }) => given !== label;
+    const hasWrong = Object.values(points).some((list) => list.some(isWrong));
+    const shape = JSON.stringify([roles, titles, captions, classes, hasWrong, theme.dark, this.#moments.length > 0]);
     if (shape === this.#shape) return;
     this.#shape = shape;
-    this.plates = this.spec.roles.map((role) => {
-      const { glyph, colour, name } = theme.role(role);
-      const plate = {
-        canvas: html("canvas", { role: "img" }),
-        accuracy: html("span", { class: "dst-accuracy" }),
-        split: html("small", { class: "dst-split" }, "validation"),
-        when: html("span", { class: "dst-when" }),
-      };
-      plate.node = html(
-        "figure",
-        {},
-        html("div", { class: "dst-plate-head" }, html("h3", {}, html("i", { style: `color: ${colour}` }, glyph), this.spec.titles[role] ?? name), plate.accuracy, plate.split),
-        plate.canvas,
-        html("figcaption", {}, html("span", {}, this.spec.captions[role] ?? ""), plate.when),
-      );
-      return plate;
-    });
-    this.figures.replaceChildren(...this.plates.map(({ node }) => node));
-    this.figures.style.setProperty("--count", Math.min(this.plates.length, MOST_ABREAST));
-    this.#legend(theme, wrong);
+    this.panels = roles.map((role) => this.#panel(role, theme));
+    this.figures.replaceChildren(...this.panels.map(({ node }) => node));
+    this.figures.style.setProperty("--count", String(Math.min(this.panels.length, MAX_COLUMNS)));
+    this.#updateLegend(theme, hasWrong);
   }
 
-  #legend(theme, wrong) {
-    const glyph = (k) => PALETTE.classGlyphs[k % PALETTE.classGlyphs.length];
-    this.key.replaceChildren(
-      ...this.spec.classes.map((name, k) => html("span", {}, html("i", { style: `color: ${theme.classColour(k)}` }, glyph(k)), name)),
-      ...(wrong ? [html("span", {}, html("i", {}, "✕"), "wrong label")] : []),
-      ...(this.#frames.length ? [html("span", {}, html("i", { class: "dst-line" }), "decision boundary")] : []),
-    );
+  /**
+   * @param {string} role
+   * @param {Theme} theme
+   * @returns {Panel}
+   */
+  #panel(role, theme) {
+    const { glyph, colour, name } = theme.role(role);
+    const canvas = html("canvas", { role: "img" });
+    const accuracy = html("span", { class: "dst-accuracy" });
+    const split = html("small", { class: "dst-split" }, "validation");
+    const epoch = html("span", { class: "dst-when" });
+    const title = html("h3", {}, html("i", { style: `color: ${colour}` }, glyph), this.spec.titles[role] ?? name);
+    const head = html("div", { class: "dst-surface-head" }, title, accuracy, split);
+    const caption = html("figcaption", {}, html("span", {}, this.spec.captions[role] ?? ""), epoch);
+    return { node: html("figure", {}, head, canvas, caption), canvas, accuracy, split, epoch };
   }
 
-  #figure(plate, role, theme) {
-    const frame = latestAt(this.#byRole[role] ?? [], this.#shown);
+  /**
+   * @param {Theme} theme
+   * @param {boolean} hasWrong
+   */
+  #updateLegend(theme, hasWrong) {
+    const entry = (/** @type {string} */ name, /** @type {number} */ k) =>
+      html("span", {}, html("i", { style: `color: ${theme.classColour(k)}` }, markerGlyph(k)), name);
+    const wrong = hasWrong ? [html("span", {}, html("i", {}, "✕"), "wrong label")] : [];
+    const line = html("span", {}, html("i", { class: "dst-boundary" }), "decision boundary");
+    this.legend.replaceChildren(...this.spec.classes.map(entry), ...wrong, ...(this.#moments.length ? [line] : []));
+  }
+
+  /**
+   * @param {Panel} panel
+   * @param {string} role
+   * @param {Theme} theme
+   */
+  #drawPanel(panel, role, theme) {
+    const frame = lastUpTo(this.#frames[role] ?? [], this.#moment);
     const [x0, x1, y0, y1] = this.spec.extent;
-    const width = plate.node.clientWidth;
+    const width = panel.node.clientWidth;
     const height = Math.round((width * (y1 - y0)) / (x1 - x0));
     const scale = devicePixelRatio || 1;
+    const points = this.#points(role);
+    const pointsKey = `${points.length} ${points[0]?.x} ${points.at(-1)?.x}`;
     const state = JSON.stringify([frame?.moment, width, height, scale, theme.dark, this.#feed.run, this.spec.extent]);
-    if (plate.state !== state || plate.points !== this.#pointsKey(role)) {
-      plate.state = state;
-      plate.points = this.#pointsKey(role);
-      this.#paint(plate.canvas, role, frame, theme, width, height, scale);
+    if (panel.state !== state || panel.pointsKey !== pointsKey) {
+      panel.state = state;
+      panel.pointsKey = pointsKey;
+      const { canvas } = panel;
+      canvas.width = width * scale;
+      canvas.height = height * scale;
+      canvas.style.height = `${height}px`;
+      const context = canvas.getContext("2d");
+      context.scale(scale, scale);
+      if (frame) this.#paintSurface(context, frame, theme, width, height);
+      this.#paintPoints(context, points, theme, width, height);
     }
-    this.#caption(plate, role, frame);
-  }
-  #pointsKey(role) {
-    const list = this.spec.points[role] ?? [];
-    return `${list.length} ${list[0]?.x} ${list.at(-1)?.x}`;
+    this.#updateCaption(panel, role, theme, frame);
   }
 
-  #paint(canvas, role, frame, theme, width, height, scale) {
-    canvas.width = width * scale;
-    canvas.height = height * scale;
-    canvas.style.height = `${height}px`;
-    const context = canvas.getContext("2d");
-    context.scale(scale, scale);
-    const colours = this.spec.classes.map((_, k) => rgb(theme.classColour(k)));
-    if (frame) {
-      const field = new Field(frame.encoded, frame.size, this.spec.classes.length);
-      context.imageSmoothingQuality = "high";
-      // The outermost grid points lie on the edges, so the outer halves of their pixels fall outside.
-      const [dx, dy] = [width / (frame.size - 1), height / (frame.size - 1)];
-      const picture = field.picture(colours, rgb(theme.background), theme.dark ? 0.42 : 0.4);
-      context.drawImage(picture, -dx / 2, -dy / 2, width + dx, height + dy);
-      context.beginPath();
-      for (const [ax, ay, bx, by] of field.boundary()) {
-        context.moveTo(ax * dx, height - ay * dy);
-        context.lineTo(bx * dx, height - by * dy);
-      }
-      Object.assign(context, { strokeStyle: theme.ink, lineWidth: 1.5, lineCap: "round" });
-      context.stroke();
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Frame} frame
+   * @param {Theme} theme
+   * @param {number} width
+   * @param {number} height
+   */
+  #paintSurface(context, { encoded, size }, theme, width, height) {
+    const { classes } = this.spec;
+    const colours = classes.map((_, k) => parseColour(theme.classColour(k)));
+    const field = new ProbabilityField(encoded, size, classes.length);
+    context.imageSmoothingQuality = "high";
+    // The outermost grid points lie on the edges, so the outer halves of their pixels fall outside.
+    const [dx, dy] = [width / (size - 1), height / (size - 1)];
+    const image = field.image(colours, parseColour(theme.background), theme.dark ? 0.42 : 0.4);
+    context.drawImage(image, -dx / 2, -dy / 2, width + dx, height + dy);
+    context.beginPath();
+    for (const [ax, ay, bx, by] of field.boundary()) {
+      context.moveTo(ax * dx, height - ay * dy);
+      context.lineTo(bx * dx, height - by * dy);
     }
-    this.#paintPoints(context, role, theme, width, height);
+    Object.assign(context, { strokeStyle: theme.ink, lineWidth: 1.5, lineCap: "round" });
+    context.stroke();
   }
 
-  #paintPoints(context, role, theme, width, height) {
-    const list = this.spec.points[role] ?? [];
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Point[]} points
+   * @param {Theme} theme
+   * @param {number} width
+   * @param {number} height
+   */
+  #paintPoints(context, points, theme, width, height) {
     const [x0, x1, y0, y1] = this.spec.extent;
-    const radius = Math.max(1.8, Math.min(4.2, width / 90, 60 / Math.sqrt(list.length)));
-    for (const { x, y, label, given = label } of list) {
+    const radius = Math.max(1.8, Math.min(4.2, width / 90, 60 / Math.sqrt(points.length)));
+    const lineWidth = radius < 2.6 ? 0.35 : 0.8;
+    for (const { x, y, label, given = label } of points) {
       const px = ((x - x0) / (x1 - x0)) * width;
       const py = height - ((y - y0) / (y1 - y0)) * height;
-      const shape = new Path2D(`M${px},${py}${marker(given, radius)}`);
-      Object.assign(context, { fillStyle: theme.classColour(given), strokeStyle: theme.ink, lineWidth: radius < 2.6 ? 0.35 : 0.8 });
+      const shape = new Path2D(`M${px},${py}${markerPath(given, radius)}`);
+      Object.assign(context, { fillStyle: theme.classColour(given), strokeStyle: theme.ink, lineWidth });
       context.fill(shape);
       context.stroke(shape);
       if (given === label) continue;
       const arm = radius * 1.7;
-      context.beginPath();
-      context.moveTo(px - arm, py - arm);
-      context.lineTo(px + arm, py + arm);
-      context.moveTo(px + arm, py - arm);
-      context.lineTo(px - arm, py + arm);
       context.lineWidth = 1.25;
-      context.stroke();
+      context.stroke(new Path2D(`M${px - arm},${py - arm}l${2 * arm},${2 * arm}m0,${-2 * arm}l${-2 * arm},${2 * arm}`));
     }
   }
 
-  // The network's own last moment, not the run's: a teacher that has finished keeps its last epoch.
-  #caption(plate, role, frame) {
-    const { label, accuracy } = frame ? this.moments.at(frame.moment) : {};
-    write(plate.when, frame ? (label ?? "") : this.spec.live ? "not trained yet" : "");
-    write(plate.accuracy, accuracy?.[role] === undefined ? "" : percent(accuracy[role]));
-    plate.split.hidden = !plate.accuracy.textContent;
-    const title = this.spec.titles[role] ?? PALETTE.roles[role]?.name ?? role;
-    const numbers = [label, accuracy?.[role] === undefined ? null : `accuracy ${percent(accuracy[role])}`].filter(Boolean);
-    attributes(plate.canvas, { "aria-label": `${title}: decision surface over the plane. ${numbers.join(", ") || "Not trained yet"}.` });
+  /**
+   * Write the network's own last moment, not the run's: a teacher that has finished keeps its last epoch.
+   * @param {Panel} panel
+   * @param {string} role
+   * @param {Theme} theme
+   * @param {Frame | undefined} frame
+   */
+  #updateCaption(panel, role, theme, frame) {
+    const { label = "", accuracy } = frame ? this.playhead.at(frame.moment) : {};
+    const percentage = accuracy?.[role] === undefined ? "" : formatPercent(accuracy[role]);
+    setText(panel.epoch, frame ? label : this.spec.live ? "not trained yet" : "");
+    setText(panel.accuracy, percentage);
+    panel.split.hidden = !percentage;
+    const title = this.spec.titles[role] ?? theme.role(role).name;
+    const facts = [label, percentage && `accuracy ${percentage}`].filter(Boolean).join(", ") || "Not trained yet";
+    setAttributes(panel.canvas, { "aria-label": `${title}: decision surface over the plane. ${facts}.` });
   }
 
-  // All of them in a row, each under its title.
+  /** Save all surfaces in a row, each below its title. */
   #save() {
     const [gap, head] = [16, 28];
-    const plates = this.plates.map((plate) => ({ ...plate, width: plate.canvas.clientWidth, height: plate.canvas.clientHeight }));
-    const width = plates.reduce((sum, plate) => sum + plate.width + gap, gap);
-    const height = Math.max(...plates.map((plate) => plate.height)) + head + gap;
-    const whole = html("canvas", { width: SHARPNESS * width, height: SHARPNESS * height });
+    const sizes = this.panels.map(({ canvas }) => ({ width: canvas.clientWidth, height: canvas.clientHeight }));
+    const width = sizes.reduce((sum, size) => sum + size.width + gap, gap);
+    const height = Math.max(...sizes.map((size) => size.height)) + head + gap;
+    const whole = html("canvas", { width: EXPORT_SCALE * width, height: EXPORT_SCALE * height });
     const context = whole.getContext("2d");
     const theme = readTheme(this.root);
-    context.scale(SHARPNESS, SHARPNESS);
-    Object.assign(context, { fillStyle: theme.background });
+    context.scale(EXPORT_SCALE, EXPORT_SCALE);
+    context.fillStyle = theme.background;
     context.fillRect(0, 0, width, height);
-    Object.assign(context, { fillStyle: theme.ink, font: `600 13px ${getComputedStyle(this.root).fontFamily}`, textBaseline: "middle" });
+    Object.assign(context, { fillStyle: theme.ink, font: `600 13px ${theme.font}`, textBaseline: "middle" });
     let left = gap;
-    for (const plate of plates) {
-      const said = [[...plate.node.querySelector("h3").childNodes].map((part) => part.textContent).join(" "), plate.accuracy.textContent, plate.when.textContent].filter(Boolean).join(" · ");
-      context.fillText(said, left, head / 2, plate.width);
-      context.drawImage(plate.canvas, left, head, plate.width, plate.height);
-      left += plate.width + gap;
-    }
+    this.panels.forEach(({ node, canvas, accuracy, epoch }, i) => {
+      const title = [...node.querySelector("h3").childNodes].map((part) => part.textContent).join(" ");
+      const text = [title, accuracy.textContent, epoch.textContent].filter(Boolean).join(" · ");
+      context.fillText(text, left, head / 2, sizes[i].width);
+      context.drawImage(canvas, left, head, sizes[i].width, sizes[i].height);
+      left += sizes[i].width + gap;
+    });
     whole.toBlob((blob) => saveFile("surfaces", "png", blob));
   }
 
   destroy() {
     clearInterval(this.#timer);
     this.draw.cancel();
-    this.unwatch();
-    this.moments.close();
+    this.stopObserving();
+    this.playhead.leave();
   }
 }
 
-export default mounting(Surfaces);
+export default mount(DecisionSurfaces, import.meta.url, ["../../shared/widgets/export.css", "decision_surfaces.css"]);

@@ -1,25 +1,34 @@
-// Tells news from echoes: what Python shows may be an answer to what was told from here, and come after the user went on.
+// Separation of news from echoes: a value that Python shows may be the answer to one that was sent from here, and may
+// come after the user went on.
 
-const ECHO = 10000; // milliseconds in which something told may still be answered
+const ECHO_TIME = 10_000; // milliseconds in which a sent value may still be answered
 
-class Echo {
-  #shown;
-  #told = []; // {value, at}
+export class EchoFilter {
+  /** @type {unknown} */
+  #value;
+  /** @type {{value: unknown, at: number}[]} */
+  #sent = [];
 
-  tell(value) {
-    this.#told.push({ value, at: performance.now() });
+  /** @param {unknown} value sent to Python */
+  sent(value) {
+    this.#sent.push({ value, at: performance.now() });
   }
-  // Python shows this value now. True if it is news: it changed, and answers nothing told from here. Whatever was told
-  // before an answered value is forgotten with it, so that going back to one of those is news again.
-  isNews(value) {
-    if (value === this.#shown) return false;
-    this.#shown = value;
-    this.#told = this.#told.filter(({ at }) => at > performance.now() - ECHO);
-    const answered = this.#told.findLastIndex((told) => told.value === value);
-    this.#told = this.#told.slice(answered + 1);
+
+  /**
+   * Return whether a value that Python shows now is news: it changed, and it answers nothing that was sent from here.
+   * Values sent before an answered one are forgotten with it, so that going back to one of those is news again.
+   * @param {unknown} value
+   */
+  isNew(value) {
+    if (value === this.#value) return false;
+    this.#value = value;
+    this.#sent = this.#sent.filter(({ at }) => at > performance.now() - ECHO_TIME);
+    const answered = this.#sent.findLastIndex((sent) => sent.value === value);
+    this.#sent = this.#sent.slice(answered + 1);
     return answered < 0;
   }
-  forget() {
-    this.#told = [];
+
+  reset() {
+    this.#sent = [];
   }
 }

@@ -1,51 +1,66 @@
-// Append-only data: each payload says from which position on its frames continue what this browser already has.
+// Append-only data: each payload says at which position its frames continue those that the browser has.
 
-const AGAIN_AFTER = 1500; // milliseconds after which an unanswered report of a gap is repeated
-const REPEATS = 20;
+const RESEND_INTERVAL = 1500; // milliseconds after which an unanswered report of a gap is repeated
+const MAX_RESENDS = 20;
 
-class Feed {
+export class FrameFeed {
+  /** @type {string | undefined} */
   run = undefined;
-  have = 0;
+  count = 0;
+  /** @type {object | null} */
   #gap = null;
-  #kept = {};
-  #waiting = 0;
+  /** @type {Record<string, any>} */
+  #heavy = {};
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer = undefined;
 
-  // Returns the frames that are new here, whether everything before them is void, and their first position.
-  // A gap (a dropped update, a fresh mount) is reported to Python once per payload that shows it, and again as long as
-  // nothing comes: a report that reaches the server while it draws the whole page anew is lost.
-  take(data, setTriggerValue) {
+  /**
+   * Return the frames that are new here, whether everything before them is void, and the position of the first one.
+   * A gap (a dropped update, a fresh mount) is reported to Python once per payload that shows it, and again until an
+   * answer comes: a report that reaches the server while it redraws the whole page is lost.
+   * @param {any} data
+   * @param {(name: string, value: number) => void} setTriggerValue
+   */
+  receive(data, setTriggerValue) {
     const cleared = data.run !== this.run;
     if (cleared) {
       this.run = data.run;
-      this.have = 0;
-      this.#kept = {};
+      this.count = 0;
+      this.#heavy = {};
     }
     const from = data.from ?? 0;
-    const start = this.have;
+    const start = this.count;
     if (from > start) {
       if (this.#gap !== data) this.#report(setTriggerValue);
       this.#gap = data;
       return { cleared, start, fresh: [] };
     }
-    clearInterval(this.#waiting);
+    clearInterval(this.#timer);
+    /** @type {any[]} */
     const fresh = (data.frames ?? []).slice(start - from);
-    this.have += fresh.length;
+    this.count += fresh.length;
     return { cleared, start, fresh };
   }
 
+  /** @param {(name: string, value: number) => void} setTriggerValue */
   #report(setTriggerValue) {
-    clearInterval(this.#waiting);
-    setTriggerValue("resync", this.have);
-    let left = REPEATS;
-    this.#waiting = setInterval(() => {
-      if (left-- > 0) setTriggerValue("resync", this.have);
-      else clearInterval(this.#waiting);
-    }, AGAIN_AFTER);
+    clearInterval(this.#timer);
+    setTriggerValue("resync", this.count);
+    let left = MAX_RESENDS;
+    this.#timer = setInterval(() => {
+      if (left-- > 0) setTriggerValue("resync", this.count);
+      else clearInterval(this.#timer);
+    }, RESEND_INTERVAL);
   }
 
-  // A heavy field that Python sends with the first payload only.
-  keep(data, name, otherwise) {
-    if (data[name] !== undefined) this.#kept[name] = data[name];
-    return name in this.#kept ? this.#kept[name] : otherwise;
+  /**
+   * Return a heavy field that Python sends with the first payload only.
+   * @param {any} data
+   * @param {string} name
+   * @param {any} [fallback]
+   */
+  heavy(data, name, fallback) {
+    if (data[name] !== undefined) this.#heavy[name] = data[name];
+    return name in this.#heavy ? this.#heavy[name] : fallback;
   }
 }

@@ -1,100 +1,130 @@
-// The moment bus: components that show the same run on one page share which moment of it they show.
+// The playhead: components that show the same run on one page share which moment of it they show.
 //
 // A moment is an index into the run's list of moments. `picked` is the user's choice (null: follow the run);
-// `following` is where a live playback has come (null: caught up). What to show is picked ?? following ?? the latest.
-// The bus of a run exists as long as a component of the page has joined it, so the order of mounting does not matter.
+// `following` is the moment that a live playback has reached (null: caught up). Shown is picked ?? following ?? the
+// latest. The shared state of a run exists as long as a component of the page has joined it, so the order of mounting
+// does not matter.
 
-const MOMENT = "distillery:moment";
+/** @typedef {{x?: number, label?: string, phase?: string, accuracy?: Record<string, number>}} Moment */
+/**
+ * @typedef {{
+ *   run: string,
+ *   list: Moment[],
+ *   picked: number | null,
+ *   following: number | null,
+ *   driver: Playhead | null,
+ *   members: Set<Playhead>,
+ * }} SharedState
+ */
 
-class Moments {
-  #bus = null;
-  #hear;
+/** @type {Map<string, SharedState>} */
+const states = new Map();
 
+export class Playhead {
+  /** @type {SharedState | null} */
+  #state = null;
+
+  /** @param {() => void} changed called when another component, or this one, moves the playhead */
   constructor(changed) {
-    this.#hear = (event) => event.detail === this.#bus && changed();
-    document.addEventListener(MOMENT, this.#hear);
+    this.changed = changed;
   }
 
+  /** @param {string | null | undefined} run */
   join(run) {
-    if (this.#bus?.run === run) return;
+    if (this.#state?.run === run) return;
     this.leave();
     if (run === undefined || run === null) return;
-    if (!distillery.buses.has(run)) {
-      distillery.buses.set(run, { run, list: [], picked: null, following: null, driver: null, members: new Set() });
+    if (!states.has(run)) {
+      states.set(run, { run, list: [], picked: null, following: null, driver: null, members: new Set() });
     }
-    this.#bus = distillery.buses.get(run);
-    this.#bus.members.add(this);
+    this.#state = states.get(run);
+    this.#state.members.add(this);
   }
 
   leave() {
-    const bus = this.#bus;
-    if (!bus) return;
-    this.#bus = null;
-    bus.members.delete(this);
-    if (bus.driver === this) Object.assign(bus, { driver: null, following: null });
-    if (bus.members.size === 0) distillery.buses.delete(bus.run);
-    else document.dispatchEvent(new CustomEvent(MOMENT, { detail: bus }));
+    const state = this.#state;
+    if (!state) return;
+    this.#state = null;
+    state.members.delete(this);
+    if (state.driver === this) Object.assign(state, { driver: null, following: null });
+    if (state.members.size === 0) states.delete(state.run);
+    else notify(state);
   }
 
-  close() {
-    this.leave();
-    document.removeEventListener(MOMENT, this.#hear);
-  }
-
-  // Any component may describe a moment: {x, label, phase, accuracy}; later descriptions add to earlier ones.
+  /**
+   * Describe moments, from position `first` on. Any component may; later descriptions add to earlier ones.
+   * @param {number} first
+   * @param {Moment[]} descriptions
+   */
   describe(first, descriptions) {
-    if (!this.#bus || descriptions.length === 0) return;
+    const state = this.#state;
+    if (!state || descriptions.length === 0) return;
     descriptions.forEach((description, i) => {
-      this.#bus.list[first + i] = { ...this.#bus.list[first + i], ...description };
+      state.list[first + i] = { ...state.list[first + i], ...description };
     });
-    this.#tell();
+    notify(state);
   }
 
+  /** @param {number | null} index */
   pick(index) {
-    if (!this.#bus || this.#bus.picked === index) return;
-    this.#bus.picked = index;
-    this.#tell();
+    if (!this.#state || this.#state.picked === index) return;
+    this.#state.picked = index;
+    notify(this.#state);
   }
 
-  // Only one playback leads; a second one on the page follows the first.
+  /**
+   * Move the playhead of a live playback. Only one playback leads; a second one on the page follows the first.
+   * @param {number | null} index
+   */
   follow(index) {
-    const bus = this.#bus;
-    if (!bus || (bus.driver && bus.driver !== this) || bus.following === index) return;
-    bus.driver = index === null ? null : this;
-    bus.following = index;
-    this.#tell();
-  }
-
-  #tell() {
-    document.dispatchEvent(new CustomEvent(MOMENT, { detail: this.#bus }));
+    const state = this.#state;
+    if (!state || (state.driver && state.driver !== this) || state.following === index) return;
+    state.driver = index === null ? null : this;
+    state.following = index;
+    notify(state);
   }
 
   get picked() {
-    return this.#bus?.picked ?? null;
+    return this.#state?.picked ?? null;
   }
   get list() {
-    return this.#bus?.list ?? [];
+    return this.#state?.list ?? [];
   }
-  // null: the latest there is
-  get shown() {
-    return this.picked ?? this.#bus?.following ?? null;
+  /** The moment to show; null is the latest there is. */
+  get moment() {
+    return this.picked ?? this.#state?.following ?? null;
   }
   get index() {
-    return this.shown ?? this.list.length - 1;
+    return this.moment ?? this.list.length - 1;
   }
+  /**
+   * @param {number} index
+   * @returns {Moment}
+   */
   at(index) {
     return this.list[index] ?? {};
   }
 }
 
-// The last entry at or before the shown moment, of a list sorted by moment.
-function latestAt(entries, shown) {
-  if (shown === null) return entries.at(-1);
+/** @param {SharedState} state */
+function notify(state) {
+  for (const member of [...state.members]) member.changed();
+}
+
+/**
+ * Return the last entry at or before a moment (null: the last of all) of a list sorted by moment.
+ * @template {{moment: number}} T
+ * @param {T[]} entries
+ * @param {number | null} moment
+ * @returns {T | undefined}
+ */
+export function lastUpTo(entries, moment) {
+  if (moment === null) return entries.at(-1);
   let low = 0;
   let high = entries.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (entries[middle].moment <= shown) low = middle + 1;
+    if (entries[middle].moment <= moment) low = middle + 1;
     else high = middle;
   }
   return entries[low - 1];

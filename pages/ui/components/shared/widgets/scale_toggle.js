@@ -1,24 +1,32 @@
-// The two scales of probabilities, and the switch between them.
+// Switch between a linear and a logarithmic scale.
 
-const FLOOR = 1e-6; // where the logarithmic one ends
+import { html, setAttributes } from "../dom.js";
 
-// Where a probability stands on its axis, 0 … 1.
-const shareOf = (p, log) => (log ? Math.max(0, 1 + Math.log10(Math.max(p, FLOOR)) / 6) : p);
-
-// chosen(isLog) when it is turned; what: whose scale it is.
-class ScaleToggle {
+export class ScaleToggle {
   log = false;
 
-  constructor(chosen, what = "probabilities") {
-    this.buttons = ["linear", "log"].map((name) => html("button", { type: "button", onclick: () => {
-      this.set(name === "log");
-      chosen(this.log);
-    } }, name));
-    this.node = html("div", { class: "dst-toggle", role: "group", "aria-label": `Scale of the ${what}` }, this.buttons);
+  /**
+   * @param {(isLog: boolean) => void} onChange
+   * @param {string} [subject] whose scale it is
+   */
+  constructor(onChange, subject = "probabilities") {
+    const button = (/** @type {boolean} */ log) => {
+      const choose = () => {
+        this.set(log);
+        onChange(log);
+      };
+      return html("button", { type: "button", onclick: choose }, log ? "log" : "linear");
+    };
+    this.buttons = [false, true].map(button);
+    const group = { class: "dst-toggle", role: "group", "aria-label": `Scale of the ${subject}` };
+    this.node = html("div", group, this.buttons);
     this.set(false);
   }
+
+  /** @param {boolean} log */
   set(log) {
     this.log = log;
-    this.buttons.forEach((button, i) => attributes(button, { "aria-pressed": String(log === (i === 1)) }));
+    for (const [i, button] of this.buttons.entries())
+      setAttributes(button, { "aria-pressed": String(log === (i === 1)) });
   }
 }

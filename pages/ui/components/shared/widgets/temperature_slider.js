@@ -1,109 +1,139 @@
-// The temperature handle: a native slider on a logarithmic scale with a number box beside it.
+// Temperature slider: a native slider on a logarithmic scale with a number box beside it.
+
+import { html, setAttributes, setText } from "../dom.js";
+import { EchoFilter } from "../state/echo_filter.js";
 
 const TICKS = [1, 2, 4, 8, 16, 32, 64];
-const FINENESS = 64; // positions per doubling
+const STEPS_PER_OCTAVE = 64; // positions of the slider per doubling
+const KEYS_PER_OCTAVE = 8; // a change that one can see
+const SNAP = 0.04; // octaves around a tick that mean the tick
+const KEY_DELAY = 400; // milliseconds after the last key until the temperature is reported
 
-class TemperatureHandle {
-  held = false;
+export class TemperatureSlider {
+  isHeld = false;
   value = 1;
-  #echo = new Echo();
+  low = 0;
+  high = 0;
+  #echo = new EchoFilter();
 
-  // moved: at every movement; chosen: when the user lets go
-  constructor({ moved, chosen }) {
-    this.moved = moved;
-    this.chosen = (value) => {
-      this.#echo.tell(value);
-      chosen(value);
+  /** @param {{onInput: () => void, onChange: (value: number) => void}} listeners at every movement; on release */
+  constructor({ onInput, onChange }) {
+    this.onInput = onInput;
+    this.onChange = (/** @type {number} */ value) => {
+      this.#echo.sent(value);
+      onChange(value);
     };
     this.slider = html("input", { type: "range", step: 1, "aria-label": "Temperature" });
     this.box = html("input", { type: "number", step: "any", "aria-label": "Temperature, as a number" });
     this.ticks = html("div", { class: "dst-ticks", "aria-hidden": "true" });
-    this.refusal = html("p", { class: "dst-refusal", role: "alert", hidden: true });
+    this.error = html("p", { class: "dst-error", role: "alert", hidden: true });
     this.node = html(
       "div",
       { class: "dst-temperature" },
       html("span", { class: "dst-name" }, "Temperature"),
       html("div", { class: "dst-track" }, this.slider, this.ticks),
       this.box,
-      this.refusal,
+      this.error,
     );
-    this.slider.addEventListener("pointerdown", () => (this.held = true));
-    this.slider.addEventListener("pointerup", () => (this.held = false));
-    this.slider.addEventListener("pointercancel", () => (this.held = false));
-    this.slider.addEventListener("input", () => this.#set(this.#snapped(), this.slider));
-    this.slider.addEventListener("change", () => this.chosen(this.value));
-    this.slider.addEventListener("keydown", (event) => this.#key(event));
+    const hold = (/** @type {boolean} */ isHeld) => () => {
+      this.isHeld = isHeld;
+    };
+    this.slider.addEventListener("pointerdown", hold(true));
+    this.slider.addEventListener("pointerup", hold(false));
+    this.slider.addEventListener("pointercancel", hold(false));
+    this.slider.addEventListener("input", () => this.#set(this.#snappedValue(), this.slider));
+    this.slider.addEventListener("change", () => this.onChange(this.value));
+    this.slider.addEventListener("keydown", (event) => this.#onKey(event));
     this.box.addEventListener("input", () => this.#isAllowed && this.#set(this.box.valueAsNumber, this.box));
-    this.box.addEventListener("change", () => this.#typed());
+    this.box.addEventListener("change", () => this.#onTyped());
   }
 
-  // The handle follows the server when its value changes there, but never out of the user's hand.
+  /**
+   * Show the server's temperature when it changes there, but not while the user holds the slider.
+   * @param {number} temperature
+   * @param {number[]} range
+   */
   update(temperature, [low, high]) {
-    if (low !== this.low || high !== this.high) this.#scale(low, high);
-    if (!this.held && this.#echo.isNews(temperature)) this.#set(temperature);
+    if (low !== this.low || high !== this.high) this.#setRange(low, high);
+    if (!this.isHeld && this.#echo.isNew(temperature)) this.#set(temperature);
   }
 
-  #scale(low, high) {
+  /**
+   * @param {number} low
+   * @param {number} high
+   */
+  #setRange(low, high) {
     Object.assign(this, { low, high });
-    attributes(this.slider, { min: Math.round(Math.log2(low) * FINENESS), max: Math.round(Math.log2(high) * FINENESS) });
-    attributes(this.box, { min: low, max: high });
+    const position = (/** @type {number} */ temperature) => Math.round(Math.log2(temperature) * STEPS_PER_OCTAVE);
+    setAttributes(this.slider, { min: position(low), max: position(high) });
+    setAttributes(this.box, { min: low, max: high });
     const ticks = TICKS.filter((tick) => tick >= low && tick <= high).map((tick) => {
-      const share = Math.log2(tick / low) / Math.log2(high / low);
-      return html("span", { style: `left: calc(11px + ${share} * (100% - 22px))` }, String(tick), tick === 1 ? html("small", {}, "as trained") : null);
+      const place = Math.log2(tick / low) / Math.log2(high / low);
+      const note = tick === 1 ? html("small", {}, "as trained") : null;
+      return html("span", { style: `left: calc(11px + ${place} * (100% - 22px))` }, String(tick), note);
     });
-    const sharper = low < 0.5 ? [html("small", { class: "dst-end dst-start" }, "sharper")] : []; // else there is no room
+    const sharper = low < 0.5 ? [html("small", { class: "dst-end dst-start" }, "sharper")] : [];
     this.ticks.replaceChildren(...ticks, ...sharper, html("small", { class: "dst-end" }, "almost uniform"));
   }
 
+  /**
+   * @param {number} temperature
+   * @param {HTMLInputElement} [source] the input that shows it already
+   */
   #set(temperature, source) {
     this.value = Math.min(this.high, Math.max(this.low, temperature));
-    if (source !== this.slider) this.slider.value = Math.round(Math.log2(this.value) * FINENESS);
+    if (source !== this.slider) this.slider.value = String(Math.round(Math.log2(this.value) * STEPS_PER_OCTAVE));
     if (source !== this.box) this.box.value = this.text;
-    this.moved();
+    this.onInput();
   }
 
   get #isAllowed() {
     const value = this.box.valueAsNumber;
-    return value >= this.low && value <= this.high; // false for what is no number
+    return value >= this.low && value <= this.high; // false for NaN
   }
-  // A refused number is named, with the range, and the temperature stays what it was.
-  #typed() {
-    const typed = this.box.value;
-    this.refusal.hidden = this.#isAllowed;
-    if (this.#isAllowed) this.chosen(this.value);
-    else write(this.refusal, `${typed === "" ? "That" : typed} is no temperature: choose a number from ${this.low} to ${this.high}. It stays ${this.text}.`);
+  #onTyped() {
+    const text = this.box.value;
+    this.error.hidden = this.#isAllowed;
+    if (this.#isAllowed) this.onChange(this.value);
+    else {
+      const subject = text === "" ? "That" : text;
+      const range = `choose a number from ${this.low} to ${this.high}`;
+      setText(this.error, `${subject} is not a valid temperature: ${range}. It stays ${this.text}.`);
+    }
     this.#set(this.value);
   }
 
-  // Near a tick the handle means the tick.
-  #snapped() {
-    const octave = Number(this.slider.value) / FINENESS;
+  #snappedValue() {
+    const octave = Number(this.slider.value) / STEPS_PER_OCTAVE;
     const tick = Math.round(octave);
-    const temperature = Math.abs(octave - tick) < 0.04 && TICKS.includes(2 ** tick) ? 2 ** tick : 2 ** octave;
-    return Number(temperature.toFixed(2));
+    const isNear = Math.abs(octave - tick) < SNAP && TICKS.includes(2 ** tick);
+    return Number((2 ** (isNear ? tick : octave)).toFixed(2));
   }
 
-  #key(event) {
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
     const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
     if (!steps) return;
     event.preventDefault();
-    this.turn(steps);
+    this.step(steps);
   }
-  // One step is an eighth of a doubling: a change one can see. Whoever rests has chosen.
-  turn(steps) {
-    this.slider.value = (Math.round(Number(this.slider.value) / 8) + steps) * 8;
-    this.#set(this.#snapped(), this.slider);
-    clearTimeout(this.pause);
-    this.pause = setTimeout(() => this.chosen(this.value), 400);
+  /** @param {number} steps of a key */
+  step(steps) {
+    const size = STEPS_PER_OCTAVE / KEYS_PER_OCTAVE;
+    this.slider.value = String((Math.round(Number(this.slider.value) / size) + steps) * size);
+    this.#set(this.#snappedValue(), this.slider);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.onChange(this.value), KEY_DELAY);
   }
 
   get text() {
     return this.value.toFixed(2).replace(/0$/, "");
   }
-  say(text) {
-    attributes(this.slider, { "aria-valuetext": text });
+  /** @param {string} text for screen readers */
+  setValueText(text) {
+    setAttributes(this.slider, { "aria-valuetext": text });
   }
   destroy() {
-    clearTimeout(this.pause);
+    clearTimeout(this.timer);
   }
 }

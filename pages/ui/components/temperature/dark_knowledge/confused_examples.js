@@ -1,72 +1,132 @@
-// The examples behind one cell: those of its true class to which the teacher gives most of the answered class.
-const MOST_IMAGES = 12;
+// The examples behind one cell of the map: those of its true class, the most probable for its predicted class first.
 
-class Confused {
+import { html, setAttributes, setText } from "../../shared/dom.js";
+import { formatProbability } from "./format_probability.js";
+
+/** @typedef {import("../../shared/theme.js").Theme} Theme */
+/** @typedef {import("../shared/store.js").TemperatureStore} TemperatureStore */
+/** @typedef {{node: HTMLButtonElement, values: Record<string, Text>}} Card */
+
+const MAX_EXAMPLES = 12;
+
+export class ConfusedExamples {
   #order = "";
   #shape = "";
-  #parts = new Map();
+  /** @type {Map<number, Card>} */
+  #cards = new Map();
+  /** @type {unknown} */
+  #images = null;
+  #options = "";
+  #cell = "";
 
-  // chosen: at another cell; image: at an example
-  constructor({ chosen, image }) {
-    this.image = image;
-    const choose = () => this.selects.every(({ value }) => value) && chosen(this.selects.map(({ value }) => Number(value)));
-    this.selects = ["True class", "Answered class"].map((name) => html("select", { "aria-label": name, onchange: choose }));
+  /** @param {{onCell: (cell: number[]) => void, onExample: (index: number) => void}} listeners */
+  constructor({ onCell, onExample }) {
+    this.onExample = onExample;
+    const choose = () => {
+      const values = this.selects.map(({ value }) => value);
+      if (values.every((value) => value)) onCell(values.map(Number));
+    };
+    this.selects = ["True class", "Predicted class"].map((name) =>
+      html("select", { "aria-label": name, onchange: choose }),
+    );
     this.list = html("div", { class: "dst-confused-list" });
     this.note = html("p", { class: "dst-soft" });
-    const [truth, answer] = this.selects;
-    const head = html("div", { class: "dst-confused-head" }, html("span", {}, "Examples of a true"), truth, html("span", {}, "and what they get of"), answer);
+    const [trueClass, predictedClass] = this.selects;
+    const [start, middle] = ["Examples of class", "and their probability of class"].map((text) =>
+      html("span", {}, text),
+    );
+    const head = html("div", { class: "dst-confused-head" }, start, trueClass, middle, predictedClass);
     this.node = html("div", { class: "dst-confused" }, head, this.note, this.list);
   }
 
-  draw(theme, bench, cell) {
-    const { classes, roles, labels } = bench;
-    this.#choices(classes, cell);
-    const softened = Object.fromEntries(roles.map((role) => [role, bench.logp(role)]));
+  /**
+   * @param {Theme} theme
+   * @param {TemperatureStore} store
+   * @param {number[] | null} cell true and predicted class
+   */
+  draw(theme, store, cell) {
+    const { classes, roles, labels } = store;
+    this.#updateOptions(classes, cell);
+    const logp = Object.fromEntries(roles.map((role) => [role, store.logp(role)]));
     const [c, k] = cell ?? [-1, -1];
-    const at = (role, index) => softened[role][index * classes.length + k];
+    const logpOf = (/** @type {string} */ role, /** @type {number} */ index) => logp[role][index * classes.length + k];
     const all = cell ? labels.flatMap((label, index) => (label === c ? [index] : [])) : [];
-    const ranked = all.sort((a, b) => at(roles[0], b) - at(roles[0], a) || a - b).slice(0, MOST_IMAGES);
-    const shape = [bench.shown, bench.moment, roles.join(), theme.dark].join();
-    if (shape !== this.#shape || this.source !== (bench.sheet ?? bench.points)) this.#parts.clear();
-    [this.#shape, this.source] = [shape, bench.sheet ?? bench.points];
-    const parts = ranked.map((index) => [index, this.#part(index, bench, theme)]);
-    this.#arrange(parts.map(([, { node }]) => node), `${shape} ${ranked}`);
-    for (const [index, { node, values }] of parts) {
-      for (const role of roles) write(values[role], part(Math.exp(at(role, index))));
-      attributes(node, { "aria-pressed": String(bench.index === index && !bench.given) });
-    }
-    const many = `${ranked.length} of ${all.length} examples, those to which the ${roles[0]} gives most of ${classes[k]} first. Choose one to look at it closely.`;
-    write(this.note, !cell ? "Choose a cell of the map, or two classes here." : all.length ? many : `No example is a true ${classes[c]}.`);
+    const ranked = all.sort((a, b) => logpOf(roles[0], b) - logpOf(roles[0], a) || a - b).slice(0, MAX_EXAMPLES);
+    const shape = [store.split, store.moment, roles.join(), theme.dark].join();
+    const images = store.sheet ?? store.points;
+    if (shape !== this.#shape || this.#images !== images) this.#cards.clear();
+    [this.#shape, this.#images] = [shape, images];
+    const cards = ranked.map((index) => this.#card(index, store, theme));
+    this.#arrange(
+      cards.map(({ node }) => node),
+      `${shape} ${ranked}`,
+    );
+    cards.forEach(({ node, values }, i) => {
+      const index = ranked[i];
+      for (const role of roles) setText(values[role], formatProbability(Math.exp(logpOf(role, index))));
+      setAttributes(node, { "aria-pressed": String(store.index === index && !store.given) });
+    });
+    const order = `those with the highest ${roles[0]} probability of ${classes[k]} first`;
+    const many = `${ranked.length} of ${all.length} examples, ${order}. Choose one to see it above.`;
+    const none = cell
+      ? `There is no example of class ${classes[c]}.`
+      : "Choose a cell of the map, or two classes here.";
+    setText(this.note, all.length ? many : none);
   }
 
-  #choices(classes, cell) {
+  /**
+   * @param {string[]} classes
+   * @param {number[] | null} cell
+   */
+  #updateOptions(classes, cell) {
     const key = JSON.stringify(classes);
-    const options = () => [html("option", { value: "" }, "–"), ...classes.map((name, k) => html("option", { value: k }, name))];
-    if (key !== this.classes) for (const select of this.selects) select.replaceChildren(...options());
-    if (key !== this.classes || String(cell) !== this.shown) this.selects.forEach((select, i) => (select.value = cell ? cell[i] : ""));
-    [this.classes, this.shown] = [key, String(cell)];
+    const isNew = key !== this.#options;
+    const options = () => [
+      html("option", { value: "" }, "–"),
+      ...classes.map((name, k) => html("option", { value: k }, name)),
+    ];
+    if (isNew) for (const select of this.selects) select.replaceChildren(...options());
+    if (isNew || String(cell) !== this.#cell) {
+      this.selects.forEach((select, i) => {
+        select.value = cell ? String(cell[i]) : "";
+      });
+    }
+    [this.#options, this.#cell] = [key, String(cell)];
   }
 
-  #part(index, bench, theme) {
-    if (!this.#parts.has(index)) {
-      const values = Object.fromEntries(bench.roles.map((role) => [role, document.createTextNode("")]));
-      const line = (role) => {
+  /**
+   * @param {number} index
+   * @param {TemperatureStore} store
+   * @param {Theme} theme
+   */
+  #card(index, store, theme) {
+    if (!this.#cards.has(index)) {
+      /** @type {Record<string, Text>} */
+      const values = Object.fromEntries(store.roles.map((role) => [role, document.createTextNode("")]));
+      const line = (/** @type {string} */ role) => {
         const { glyph, name, colour } = theme.role(role);
         const mark = html("i", { style: `color: ${colour}`, "aria-hidden": "true" }, glyph);
-        return html("span", { class: "dst-confused-value" }, mark, html("span", { class: "dst-hidden-text" }, ` ${name} `), values[role]);
+        const hiddenName = html("span", { class: "dst-hidden-text" }, ` ${name} `);
+        return html("span", { class: "dst-confused-value" }, mark, hiddenName, values[role]);
       };
-      const title = html("span", { class: "dst-hidden-text" }, bench.title(index));
-      const node = html("button", { type: "button", onclick: () => this.image(index) }, bench.picture(index, 48), title, bench.roles.map(line));
-      this.#parts.set(index, { node, values });
+      const title = html("span", { class: "dst-hidden-text" }, store.title(index));
+      const button = { type: "button", onclick: () => this.onExample(index) };
+      const node = html("button", button, store.thumbnail(index, 48), title, store.roles.map(line));
+      this.#cards.set(index, { node, values });
     }
-    return this.#parts.get(index);
+    return this.#cards.get(index);
   }
-  // The order follows the temperature; whoever has the focus keeps it.
+  /**
+   * Put the cards in order, which follows the temperature; the focused one keeps the focus.
+   * @param {HTMLElement[]} nodes
+   * @param {string} order
+   */
   #arrange(nodes, order) {
     if (order === this.#order) return;
     this.#order = order;
-    const focused = this.list.getRootNode().activeElement;
+    const root = /** @type {Document | ShadowRoot} */ (this.list.getRootNode());
+    const focused = nodes.find((node) => node === root.activeElement);
     this.list.replaceChildren(...nodes);
-    if (focused && nodes.includes(focused)) focused.focus({ preventScroll: true });
+    focused?.focus({ preventScroll: true });
   }
 }

@@ -1,200 +1,304 @@
-// Heat maps: matrices as colours, one pixel per cell, enlarged by the browser; frames, names and scales are SVG above them.
+// Heat maps: matrices as colours, one pixel per cell, enlarged by the browser; frames, names and scales are SVG above
+// them.
 
-const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
+import { html, setAttributes, setText, svg } from "../../shared/dom.js";
+import { shorten, textWidth } from "../../shared/text.js";
+
+/** @typedef {import("../../shared/theme.js").Theme} Theme */
+/** @typedef {import("../shared/figure.js").Figure} Figure */
+/** @typedef {import("./heat_scale.js").ColourRamp} ColourRamp */
+/** @typedef {{x: number, y: number, side: number, isFirst: boolean}} Box */
+/** @typedef {number[]} Cell row and column */
+
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-const DECADES = 4; // of a fitted logarithmic scale
 
-// Colours from equally spaced stops: 256 pixels, and the stops themselves for the colour bar.
-function ramp(stops) {
-  const colours = stops.map(rgb);
-  const pixels = Uint32Array.from({ length: 256 }, (_, i) => {
-    const at = (i / 255) * (stops.length - 1);
-    const from = Math.min(Math.floor(at), stops.length - 2);
-    const [red, green, blue] = [0, 1, 2].map((part) => Math.round(colours[from][part] + (at - from) * (colours[from + 1][part] - colours[from][part])));
-    return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-  });
-  return { stops, pixels };
-}
+class HeatmapCanvas {
+  /** @type {ImageData | null} */
+  #pixels = null;
 
-// From a value to its share of a colour scale, 0 … 1. What is no number has no colour.
-function scaleOf({ low, high, log }) {
-  if (!(high > low)) return (value) => (Number.isFinite(value) ? Number(value > high) : NaN);
-  if (!log) return (value) => (value - low) / (high - low);
-  const decades = Math.log(high / low);
-  return (value) => (value > 0 ? Math.log(value / low) / decades : value * 0);
-}
-
-class Heat {
+  /** @param {Box} box */
   constructor(box) {
     this.box = box;
-    const place = `left: ${box.x}px; top: ${box.y}px; width: ${box.side}px; height: ${box.side}px`;
-    this.canvas = html("canvas", { class: "dst-heat", "aria-hidden": "true", style: place });
-    this.paper = this.canvas.getContext("2d");
+    const style = `left: ${box.x}px; top: ${box.y}px; width: ${box.side}px; height: ${box.side}px`;
+    this.canvas = html("canvas", { class: "dst-heat", "aria-hidden": "true", style });
+    this.context = this.canvas.getContext("2d");
   }
-  // values: count × count, row by row; place: from scaleOf; pixels: from ramp
-  draw(values, count, place, pixels, diagonal) {
-    if (this.image?.width !== count) {
-      attributes(this.canvas, { width: count, height: count });
-      this.image = this.paper.createImageData(count, count);
-      this.cells = new Uint32Array(this.image.data.buffer);
+
+  /**
+   * @param {ArrayLike<number>} values (count × count), row by row
+   * @param {number} count
+   * @param {(value: number) => number} scale
+   * @param {Uint32Array} colours
+   * @param {boolean} withDiagonal
+   */
+  draw(values, count, scale, colours, withDiagonal) {
+    if (this.#pixels?.width !== count) {
+      setAttributes(this.canvas, { width: count, height: count });
+      this.#pixels = this.context.createImageData(count, count);
     }
+    const cells = new Uint32Array(this.#pixels.data.buffer);
     for (let at = 0; at < values.length; at += 1) {
-      const share = !diagonal && at % (count + 1) === 0 ? NaN : place(values[at]);
-      this.cells[at] = share === share ? pixels[Math.min(255, Math.max(0, Math.round(255 * share)))] : 0;
+      const place = !withDiagonal && at % (count + 1) === 0 ? Number.NaN : scale(values[at]);
+      cells[at] = Number.isNaN(place) ? 0 : colours[Math.min(255, Math.max(0, Math.round(255 * place)))];
     }
-    this.paper.putImageData(this.image, 0, 0);
+    this.context.putImageData(this.#pixels, 0, 0);
   }
-  // For export: enlarged here already, since not every program honours image-rendering.
-  get picture() {
+
+  /** The map for an export, enlarged already, since not every program honours image-rendering. */
+  get image() {
     const { x, y, side } = this.box;
     const zoom = Math.max(1, Math.ceil((2 * side) / this.canvas.width));
     const large = html("canvas", { width: zoom * this.canvas.width, height: zoom * this.canvas.height });
-    const paper = large.getContext("2d");
-    paper.imageSmoothingEnabled = false;
-    paper.drawImage(this.canvas, 0, 0, large.width, large.height);
-    const href = large.toDataURL();
-    return svg("image", { x, y, width: side, height: side, preserveAspectRatio: "none", style: "image-rendering: pixelated", href });
+    const context = large.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.canvas, 0, 0, large.width, large.height);
+    const style = { preserveAspectRatio: "none", style: "image-rendering: pixelated" };
+    return svg("image", { x, y, width: side, height: side, ...style, href: large.toDataURL() });
   }
 }
 
-// A horizontal colour bar with its numbers at both ends and in the middle.
+/** A horizontal colour bar with its numbers at both ends and in the middle. */
 class ColourBar {
+  /**
+   * @param {string} id
+   * @param {{x: number, y: number, width: number}} box
+   * @param {ColourRamp} ramp
+   * @param {string} title
+   * @param {Theme} theme
+   */
   constructor(id, { x, y, width }, { stops }, title, theme) {
-    const gradient = svg("linearGradient", { id }, stops.map((colour, i) => svg("stop", { offset: i / (stops.length - 1), style: `stop-color: ${colour}` })));
-    const tick = (at, anchor) => svg("text", { x: at, y: y + 26, "text-anchor": anchor, class: "dst-tick" });
+    const stop = (/** @type {string} */ colour, /** @type {number} */ i) =>
+      svg("stop", { offset: i / (stops.length - 1), style: `stop-color: ${colour}` });
+    const tick = (/** @type {number} */ place, /** @type {string} */ anchor) =>
+      svg("text", { x: place, y: y + 26, "text-anchor": anchor, class: "dst-tick" });
     this.ticks = [tick(x, "start"), tick(x + width / 2, "middle"), tick(x + width, "end")];
-    this.node = svg("g", { "aria-hidden": "true" },
-      svg("defs", {}, gradient),
+    const bar = { x: x + 0.5, y: y + 0.5, width: width - 1, height: 10, fill: `url(#${id})`, stroke: theme.rule };
+    this.node = svg(
+      "g",
+      { "aria-hidden": "true" },
+      svg("defs", {}, svg("linearGradient", { id }, stops.map(stop))),
       svg("text", { x, y: y - 6, class: "dst-tick" }, title),
-      svg("rect", { x: x + 0.5, y: y + 0.5, width: width - 1, height: 10, fill: `url(#${id})`, stroke: theme.rule }),
-      this.ticks);
+      svg("rect", bar),
+      this.ticks,
+    );
   }
-  say(texts) {
-    texts.forEach((text, i) => write(this.ticks[i], text));
+  /** @param {string[]} texts */
+  setTicks(texts) {
+    texts.forEach((text, i) => {
+      setText(this.ticks[i], text);
+    });
   }
 }
 
-// Where maps, names and titles lie. Four in a row if there is room, else two, else one.
-class HeatLayout {
-  constructor(width, maps, classes, font) {
+/** Places of maps, names and titles. Four maps in a row if there is room, else two, else one. */
+class HeatmapLayout {
+  /**
+   * @param {number} width
+   * @param {number} maps their number
+   * @param {string[]} classes
+   * @param {string} family font family
+   */
+  constructor(width, maps, classes, family) {
     const count = classes.length;
-    pencil.font = `12px ${font}`;
-    const long = (name) => pencil.measureText(name).width;
-    const longest = Math.min(Math.max(...classes.map(long)), width < 520 ? 52 : 84);
-    this.classes = classes.map((name) => shortened(name, (text) => long(text) <= longest + 1));
-    this.title = 18 + longest + 8;
+    const nameWidth = (/** @type {string} */ name) => textWidth(name, `12px ${family}`);
+    const longest = Math.min(Math.max(...classes.map(nameWidth)), width < 520 ? 52 : 84);
+    this.classes = classes.map((name) => shorten(name, (text) => nameWidth(text) <= longest + 1));
+    this.left = 18 + longest + 8;
     const gap = width < 520 ? 14 : 22;
-    // Names of a few letters stand at every map, longer ones at the first of each row.
-    this.everywhere = longest <= 22;
-    const between = gap + (this.everywhere ? longest + 8 : 0);
-    const room = (columns) => (width - 1 - this.title - (columns - 1) * between) / columns;
+    // Names of a few letters are repeated at every map, longer ones stand at the first of each row.
+    this.labelsEverywhere = longest <= 22;
+    const between = gap + (this.labelsEverywhere ? longest + 8 : 0);
+    const available = (/** @type {number} */ columns) => (width - 1 - this.left - (columns - 1) * between) / columns;
     const needed = Math.max(190, 2.3 * count);
-    this.columns = maps === 1 || room(maps) >= needed ? maps : maps > 1 && (room(2) >= needed || count <= 40) ? 2 : 1;
-    const free = Math.min(380, room(this.columns));
+    const two = maps > 1 && (available(2) >= needed || count <= 40) ? 2 : 1;
+    const columns = maps === 1 || available(maps) >= needed ? maps : two;
+    const free = Math.min(380, available(columns));
     this.cell = free / count >= 4 ? Math.floor(free / count) : free / count;
     this.side = this.cell * count;
-    // What whole pixels leave over goes between the maps.
-    const next = this.side + between + (this.columns > 1 ? ((free - this.side) * this.columns) / (this.columns - 1) : 0);
-    this.step = Math.max(1, Math.ceil(13 / this.cell));
-    this.upright = longest > this.step * this.cell - 3;
-    this.foot = (this.upright ? longest : 12) + 8;
+    // The pixels that whole cells leave over go between the maps.
+    const spare = columns > 1 ? ((free - this.side) * columns) / (columns - 1) : 0;
+    this.step = Math.max(1, Math.ceil(13 / this.cell)); // every so many classes are named
+    this.isUpright = longest > this.step * this.cell - 3;
+    this.foot = (this.isUpright ? longest : 12) + 8;
     const row = 30 + this.side + this.foot + 24;
+    const pitch = this.side + between + (free < 380 ? spare : 0);
     this.boxes = Array.from({ length: maps }, (_, i) => ({
-      x: this.title + (i % this.columns) * (free < 380 ? next : this.side + between),
-      y: 30 + Math.floor(i / this.columns) * row,
+      x: this.left + (i % columns) * pitch,
+      y: 30 + Math.floor(i / columns) * row,
       side: this.side,
-      isFirst: i % this.columns === 0,
+      isFirst: i % columns === 0,
     }));
-    this.below = Math.ceil(maps / this.columns) * row;
+    this.bottom = Math.ceil(maps / columns) * row;
   }
-  // The cell under a point, [row, column], in whichever map; or null.
+
+  /**
+   * Return the cell under a point in whichever map, or null.
+   * @param {number} x
+   * @param {number} y
+   */
   at(x, y) {
-    const box = this.boxes.find((one) => x >= one.x && y >= one.y && x < one.x + one.side && y < one.y + one.side);
-    return box ? [y - box.y, x - box.x].map((way) => Math.floor(way / this.cell)) : null;
+    const isInside = (/** @type {Box} */ box) =>
+      x >= box.x && y >= box.y && x < box.x + box.side && y < box.y + box.side;
+    const box = this.boxes.find(isInside);
+    return box ? [y - box.y, x - box.x].map((distance) => Math.floor(distance / this.cell)) : null;
   }
-  // Titles and names of one map.
+
+  /**
+   * Return the title and the names of one map.
+   * @param {Box} box
+   * @param {string | Node[] | (string | Node)[]} heading
+   */
   labels(box, heading) {
     const bottom = box.y + box.side;
-    const shown = this.classes.map((name, k) => [name, (k + 0.5) * this.cell]).filter((_, k) => k % this.step === 0);
-    const named = box.isFirst || this.everywhere;
-    return svg("g", { "aria-hidden": "true" },
+    const labelled = this.classes
+      .map((name, k) => ({ name, at: (k + 0.5) * this.cell }))
+      .filter((_, k) => k % this.step === 0);
+    const end = { "text-anchor": "end", "dominant-baseline": "central", class: "dst-tick" };
+    const middle = { "text-anchor": "middle", class: "dst-tick" };
+    const upright = (/** @type {number} */ x, /** @type {number} */ y) => ({
+      transform: `translate(${x}, ${y}) rotate(-90)`,
+    });
+    const edge = { x: box.x - 0.5, y: box.y - 0.5, width: box.side + 1, height: box.side + 1, class: "dst-heat-edge" };
+    const rowNames = labelled.map(({ name, at }) => svg("text", { x: box.x - 6, y: box.y + at, ...end }, name));
+    const columnNames = labelled.map(({ name, at }) =>
+      this.isUpright
+        ? svg("text", { ...upright(box.x + at, bottom + 6), ...end }, name)
+        : svg("text", { x: box.x + at, y: bottom + 16, ...middle }, name),
+    );
+    const yTitle = { ...upright(8, box.y + box.side / 2), "dominant-baseline": "central", ...middle };
+    return svg(
+      "g",
+      { "aria-hidden": "true" },
       svg("text", { x: box.x, y: box.y - 11, class: "dst-heat-title" }, heading),
-      svg("rect", { x: box.x - 0.5, y: box.y - 0.5, width: box.side + 1, height: box.side + 1, class: "dst-heat-edge" }),
-      named ? shown.map(([name, at]) => svg("text", { x: box.x - 6, y: box.y + at, "text-anchor": "end", "dominant-baseline": "central", class: "dst-tick" }, name)) : null,
-      shown.map(([name, at]) => this.upright
-        ? svg("text", { transform: `translate(${box.x + at}, ${bottom + 6}) rotate(-90)`, "text-anchor": "end", "dominant-baseline": "central", class: "dst-tick" }, name)
-        : svg("text", { x: box.x + at, y: bottom + 16, "text-anchor": "middle", class: "dst-tick" }, name)),
-      svg("text", { x: box.x + box.side / 2, y: bottom + this.foot + 12, "text-anchor": "middle", class: "dst-tick" }, "answered class"),
-      box.isFirst ? svg("text", { transform: `translate(8, ${box.y + box.side / 2}) rotate(-90)`, "text-anchor": "middle", "dominant-baseline": "central", class: "dst-tick" }, "true class") : null);
+      svg("rect", edge),
+      box.isFirst || this.labelsEverywhere ? rowNames : null,
+      columnNames,
+      svg("text", { x: box.x + box.side / 2, y: bottom + this.foot + 12, ...middle }, "predicted class"),
+      box.isFirst ? svg("text", yTitle, "true class") : null,
+    );
   }
 }
 
-// The drawing in a figure: all maps, their colour bars, and the frames around one cell in every map.
-class HeatMaps {
-  // titles: of the maps, texts or nodes; bars: [{colours, title}], one or two
+/** The drawing in a figure: all maps, their colour bars, and the frames around one cell in every map. */
+export class HeatmapGrid {
+  /**
+   * @param {string} id
+   * @param {Figure} figure
+   * @param {Theme} theme
+   * @param {number} width
+   * @param {string[]} classes
+   * @param {(string | (string | Node)[])[]} titles of the maps
+   * @param {{ramp: ColourRamp, title: string}[]} bars one or two
+   */
   constructor(id, figure, theme, width, classes, titles, bars) {
-    const layout = (this.layout = new HeatLayout(width, titles.length, classes, theme.font));
-    this.heats = layout.boxes.map((box) => new Heat(box));
-    this.hidden = svg("path", { d: layout.boxes.map(({ x, y, side }) => `M${x},${y}l${side},${side}`).join(""), class: "dst-base" });
-    const frame = (kind) => layout.boxes.map(() => this.#square(kind));
-    this.frames = { chosen: frame("chosen"), pointed: frame("pointed") };
-    const wide = width >= 520;
-    const long = Math.min(300, wide ? (width - layout.title - 30) / 2 : width - layout.title - 2);
-    const place = (i) => ({ x: layout.title + (wide ? i * (long + 28) : 0), y: layout.below + 18 + (wide ? 0 : i * 58), width: long });
-    this.bars = bars.map(({ colours, title }, i) => new ColourBar(`${id}-${i}`, place(i), colours, title, theme));
-    figure.size(width, layout.below + 50 + (wide ? 0 : 58 * (bars.length - 1)));
-    figure.finish = (copy) => copy.prepend(...this.heats.map((heat) => heat.picture));
-    figure.stage.replaceChildren(...this.heats.map((heat) => heat.canvas), figure.chart);
+    const layout = new HeatmapLayout(width, titles.length, classes, theme.font);
+    this.layout = layout;
+    this.maps = layout.boxes.map((box) => new HeatmapCanvas(box));
+    const diagonals = layout.boxes.map(({ x, y, side }) => `M${x},${y}l${side},${side}`).join("");
+    this.diagonals = svg("path", { d: diagonals, class: "dst-base" });
+    const frames = (/** @type {string} */ kind) => layout.boxes.map(() => this.#frame(kind));
+    this.frames = { chosen: frames("chosen"), pointed: frames("pointed") };
+    const isWide = width >= 520;
+    const length = Math.min(300, isWide ? (width - layout.left - 30) / 2 : width - layout.left - 2);
+    const place = (/** @type {number} */ i) => ({
+      x: layout.left + (isWide ? i * (length + 28) : 0),
+      y: layout.bottom + 18 + (isWide ? 0 : i * 58),
+      width: length,
+    });
+    this.bars = bars.map(({ ramp, title }, i) => new ColourBar(`${id}-${i}`, place(i), ramp, title, theme));
+    figure.size(width, layout.bottom + 50 + (isWide ? 0 : 58 * (bars.length - 1)));
+    figure.afterClone = (copy) => copy.prepend(...this.maps.map((map) => map.image));
+    figure.stage.replaceChildren(...this.maps.map((map) => map.canvas), figure.chart);
     const labels = layout.boxes.map((box, i) => layout.labels(box, titles[i]));
-    figure.chart.replaceChildren(...labels, this.hidden, ...this.bars.map(({ node }) => node), ...this.frames.pointed, ...this.frames.chosen);
+    const barNodes = this.bars.map(({ node }) => node);
+    figure.chart.replaceChildren(...labels, this.diagonals, ...barNodes, ...this.frames.pointed, ...this.frames.chosen);
   }
-  // Ink on paper, so that it is seen on every colour; never smaller than the eye finds.
-  #square(kind) {
+
+  /**
+   * Return a frame in ink on paper, seen on every colour, and of a size that the eye finds.
+   * @param {string} kind
+   */
+  #frame(kind) {
     const size = Math.max(6, this.layout.cell);
     const shape = { x: -size / 2, y: -size / 2, width: size, height: size };
     const rects = ["halo", "frame"].map((name) => svg("rect", { ...shape, class: `dst-heat-${name}` }));
     return svg("g", { class: `dst-heat-${kind}`, visibility: "hidden", "aria-hidden": "true" }, rects);
   }
-  frame(kind, cell) {
+  /**
+   * Move the frames of one kind to a cell, or hide them.
+   * @param {"chosen" | "pointed"} kind
+   * @param {Cell | null} cell
+   */
+  moveFrame(kind, cell) {
     const { cell: size, boxes } = this.layout;
     this.frames[kind].forEach((node, i) => {
-      attributes(node, { visibility: cell ? "visible" : "hidden" });
-      if (cell) attributes(node, { transform: `translate(${boxes[i].x + (cell[1] + 0.5) * size}, ${boxes[i].y + (cell[0] + 0.5) * size})` });
+      setAttributes(node, { visibility: cell ? "visible" : "hidden" });
+      if (!cell) return;
+      const [y, x] = [boxes[i].y + (cell[0] + 0.5) * size, boxes[i].x + (cell[1] + 0.5) * size];
+      setAttributes(node, { transform: `translate(${x}, ${y})` });
     });
   }
-  strike(isHidden) {
-    attributes(this.hidden, { visibility: isHidden ? "visible" : "hidden" });
+  /** @param {boolean} isHidden */
+  setDiagonalHidden(isHidden) {
+    setAttributes(this.diagonals, { visibility: isHidden ? "visible" : "hidden" });
   }
 }
 
-// The pointer and the keys over the maps. first: where the keys begin; moved: at another cell; chosen: at a click or Enter
-class HeatCursor {
+/** The cell under the pointer, or the one that the arrow keys have reached. */
+export class HeatmapCursor {
+  /** @type {Cell | null} */
   cell = null;
   isByKey = false;
 
-  constructor({ stage, chart }, { at, first, count, moved, chosen }) {
-    Object.assign(this, { first, count, moved, chosen });
-    const under = ({ clientX, clientY }, { left, top } = chart.getBoundingClientRect()) => at(clientX - left, clientY - top);
-    const label = "Cells of the maps: arrow keys move, Enter shows the examples behind a cell, Escape closes them";
-    attributes(stage, { tabindex: 0, role: "application", "aria-label": label });
-    chart.addEventListener("pointermove", (event) => this.#go(under(event), false));
-    chart.addEventListener("pointerleave", () => this.#go(null, false));
-    chart.addEventListener("click", (event) => under(event) && chosen(under(event)));
-    stage.addEventListener("blur", () => this.#go(null, false));
-    stage.addEventListener("keydown", (event) => this.#key(event));
+  /**
+   * @param {Figure} figure
+   * @param {{
+   *   at: (x: number, y: number) => Cell | null,
+   *   first: () => Cell,
+   *   count: () => number,
+   *   onMove: () => void,
+   *   onChoose: (cell: Cell | null) => void,
+   * }} options first: where the keys begin; onChoose: a click, Enter or Escape
+   */
+  constructor({ stage, chart }, { at, first, count, onMove, onChoose }) {
+    this.first = first;
+    this.count = count;
+    this.onMove = onMove;
+    this.onChoose = onChoose;
+    const cellUnder = (/** @type {MouseEvent} */ { clientX, clientY }) => {
+      const { left, top } = chart.getBoundingClientRect();
+      return at(clientX - left, clientY - top);
+    };
+    const label = "Cells of the maps: arrow keys move, Enter shows the examples of a cell, Escape closes them";
+    setAttributes(stage, { tabindex: 0, role: "application", "aria-label": label });
+    chart.addEventListener("pointermove", (event) => this.#moveTo(cellUnder(event), false));
+    chart.addEventListener("pointerleave", () => this.#moveTo(null, false));
+    chart.addEventListener("click", (event) => {
+      const cell = cellUnder(event);
+      if (cell) onChoose(cell);
+    });
+    stage.addEventListener("blur", () => this.#moveTo(null, false));
+    stage.addEventListener("keydown", (event) => this.#onKey(event));
   }
-  #go(cell, isByKey) {
+  /**
+   * @param {Cell | null} cell
+   * @param {boolean} isByKey
+   */
+  #moveTo(cell, isByKey) {
     if (String(cell) === String(this.cell)) return;
-    Object.assign(this, { cell, isByKey });
-    this.moved();
+    this.cell = cell;
+    this.isByKey = isByKey;
+    this.onMove();
   }
-  #key(event) {
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
     const step = STEPS[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const next = (at, i) => Math.min(this.count() - 1, Math.max(0, at + step[i]));
-    if (step) this.#go(this.cell?.map(next) ?? this.first(), true);
-    else if (event.key === "Enter" && this.cell) this.chosen(this.cell);
-    else if (event.key === "Escape") this.chosen(null);
+    const next = (/** @type {number} */ place, /** @type {number} */ i) =>
+      Math.min(this.count() - 1, Math.max(0, place + step[i]));
+    if (step) this.#moveTo(this.cell?.map(next) ?? this.first(), true);
+    else if (event.key === "Enter" && this.cell) this.onChoose(this.cell);
+    else if (event.key === "Escape") this.onChoose(null);
     else return;
     event.preventDefault();
   }

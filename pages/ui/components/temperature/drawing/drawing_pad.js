@@ -1,187 +1,245 @@
-// Draw one: a pad for pen, finger, mouse and arrow keys; for 2-D data a plane on which one point is placed.
+// Drawing pad for pen, finger, mouse and arrow keys; for 2-D data a plane on which one point is placed.
 //
-// Payload: bench, kind ("image" or "plane"), drawing, seen (data URI or null), pixels, extent, refused. State: drawing.
+// Payload: bench, kind ("image" or "plane"), drawing, seen (data URI of the network's input, or null), pixels, extent,
+// refused (what is wrong with the drawing). Sets the state drawing.
 
-const SIDE = 320; // pixels, at most
+import { html, setAttributes, setText } from "../../shared/dom.js";
+import { mount } from "../../shared/mount.js";
+import { Instrument } from "../shared/instrument.js";
+import { PointPad } from "./point_pad.js";
+import { Strokes } from "./strokes.js";
+import { StateThrottle } from "./throttle.js";
+
+const MAX_SIZE = 320; // pixels
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+let pads = 0;
 
-class Pad extends Instrument {
+/** @typedef {import("../../shared/theme.js").Theme} Theme */
+
+class DrawingPad extends Instrument {
+  /** @param {HTMLElement} root */
   constructor(root) {
-    super(root, "pad");
+    super(root, "drawing_pad");
   }
 
   build() {
-    const serial = (distillery.pads = (distillery.pads ?? 0) + 1);
-    this.hint = html("p", { class: "dst-soft dst-small", id: `dst-pad-hint-${serial}` });
-    this.canvas = html("canvas", { tabindex: 0, role: "application", "aria-describedby": this.hint.id, class: "dst-paper" });
-    const acts = { pointerdown: "press", pointermove: "follow", pointerup: "lift", pointercancel: "lift", keydown: "type", focus: "enter", blur: "leave" };
-    for (const [kind, act] of Object.entries(acts)) this.canvas.addEventListener(kind, (event) => this[act](event));
-    const button = (text, act) => html("button", { type: "button", onclick: act }, text);
-    this.undoing = button("Undo", () => this.undo());
-    this.clearing = button("Clear", () => this.clear());
-    this.where = html("span", { class: "dst-where", role: "status" });
-    this.seen = html("img", { class: "dst-seen-picture" });
+    this.hint = html("p", { class: "dst-soft dst-small", id: `dst-drawing-pad-hint-${++pads}` });
+    this.canvas = html("canvas", {
+      tabindex: 0,
+      role: "application",
+      "aria-describedby": this.hint.id,
+      class: "dst-drawing-pad-canvas",
+      onpointerdown: (/** @type {PointerEvent} */ event) => this.#press(event),
+      onpointermove: (/** @type {PointerEvent} */ event) => this.#drag(event),
+      onpointerup: (/** @type {PointerEvent} */ event) => this.#release(event),
+      onpointercancel: (/** @type {PointerEvent} */ event) => this.#release(event),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#onKey(event),
+      onfocus: () => this.#onFocus(),
+      onblur: () => this.#onBlur(),
+    });
+    const button = (/** @type {string} */ text, /** @type {() => void} */ act) =>
+      html("button", { type: "button", onclick: act }, text);
+    this.undoButton = button("Undo", () => this.#undo());
+    this.clearButton = button("Clear", () => this.#clear());
+    this.position = html("span", { class: "dst-position", role: "status" });
+    this.inputImage = html("img", { class: "dst-input-image" });
     this.caption = html("figcaption", { class: "dst-soft dst-small" });
-    this.picture = html("figure", { class: "dst-seen" }, this.seen, this.caption);
-    this.refused = html("p", { role: "alert", class: "dst-refusal", hidden: true });
-    this.full = html("p", { role: "status", class: "dst-refusal" });
-    this.spoken = html("p", { class: "dst-hidden-text", "aria-live": "polite" });
-    const tools = html("div", { class: "dst-tools" }, this.undoing, this.clearing, this.where);
-    this.root.append(html("div", { class: "dst-pad-row" }, html("div", {}, this.canvas, tools), this.picture), this.full, this.refused, this.hint, this.spoken);
-    this.teller = new Teller((drawing) => this.say("drawing", drawing));
-    Object.assign(this, { pointer: null, hasCursor: false, isStale: true });
+    this.inputFigure = html("figure", { class: "dst-input-figure" }, this.inputImage, this.caption);
+    this.error = html("p", { role: "alert", class: "dst-error", hidden: true });
+    this.fullNote = html("p", { role: "status", class: "dst-error" });
+    this.announcement = html("p", { class: "dst-hidden-text", "aria-live": "polite" });
+    const tools = html("div", { class: "dst-tools" }, this.undoButton, this.clearButton, this.position);
+    const row = html("div", { class: "dst-drawing-pad-row" }, html("div", {}, this.canvas, tools), this.inputFigure);
+    this.root.append(row, this.fullNote, this.error, this.hint, this.announcement);
+    this.throttle = new StateThrottle((text) => this.setStateValue("drawing", text));
+    /** @type {Strokes | PointPad} */
+    this.drawing = new Strokes();
+    /** @type {number | null} */
+    this.pointer = null;
+    this.hasCursor = false;
+    this.isStale = true;
+    this.shape = "";
   }
-  // A pad can be drawn on before there are answers.
+  /** A pad can be drawn on before there are logits. */
   get isReady() {
     return true;
   }
 
+  /** @param {any} spec */
   configure({ kind, drawing, seen, pixels, extent, refused }) {
-    const sort = JSON.stringify([kind, extent]);
-    if (sort !== this.sort) {
-      Object.assign(this, { sort, sheet: kind === "plane" ? new Spot(extent) : new Sketch(), pointer: null });
-      this.sheet.adopt(drawing ?? "");
-    }
-    // What the reader is drawing at this moment is not taken away: Python hears of it when the pen is lifted.
-    if (this.teller.hear(drawing ?? "") && !this.isHeld) {
-      this.sheet.adopt(drawing ?? "");
-      this.teller.accept(drawing ?? "");
-    }
+    const text = drawing ?? "";
     const isPlane = kind === "plane";
-    attributes(this.canvas, { "aria-label": `${isPlane ? "Plane" : "Drawing pad"}. ${this.sheet.explained}` });
-    write(this.hint, isPlane ? `Click or drag to place a point. ${this.sheet.explained}` : `Draw with mouse, finger or pen. ${this.sheet.explained}`);
-    this.undoing.hidden = this.picture.hidden = isPlane;
-    write(this.caption, `What the networks see: ${pixels}`);
-    this.refused.hidden = !refused;
-    write(this.refused, refused ?? "");
-    Object.assign(this, { isStale: true, source: seen ?? null });
+    const shape = JSON.stringify([kind, extent]);
+    if (shape !== this.shape) {
+      this.shape = shape;
+      this.drawing = isPlane ? new PointPad(extent) : new Strokes();
+      this.drawing.load(text);
+      this.pointer = null;
+    }
+    // A drawing under way is not replaced: Python hears of it when the pen is lifted.
+    if (this.throttle.isNew(text) && !this.isHeld) {
+      this.drawing.load(text);
+      this.throttle.accept(text);
+    }
+    const { instructions } = this.drawing;
+    setAttributes(this.canvas, { "aria-label": `${isPlane ? "Plane" : "Drawing pad"}. ${instructions}` });
+    const first = isPlane ? "Click or drag to place a point." : "Draw with mouse, finger or pen.";
+    setText(this.hint, `${first} ${instructions}`);
+    this.undoButton.hidden = this.inputFigure.hidden = isPlane;
+    setText(this.caption, `Network input: ${pixels}`);
+    this.error.hidden = !refused;
+    setText(this.error, refused ?? "");
+    /** @type {string | null} */
+    this.source = seen ?? null;
+    this.isStale = true;
   }
   get isHeld() {
-    return this.pointer !== null || this.sheet.stroke !== null;
+    return this.pointer !== null || this.drawing.stroke !== null;
   }
 
-  // Tells Python and draws. urgent: the reader has finished a stroke.
-  tell(urgent) {
-    this.teller.want(this.sheet.text, urgent);
+  /** @param {boolean} isFinished whether a stroke is complete */
+  #changed(isFinished) {
+    this.throttle.request(this.drawing.text, isFinished);
     this.isStale = true;
     this.draw();
   }
-  announce(text) {
-    write(this.spoken, "");
-    write(this.spoken, text);
+  /** @param {string} text */
+  #announce(text) {
+    setText(this.announcement, "");
+    setText(this.announcement, text);
   }
-  undo() {
-    this.sheet.undo();
+  #undo() {
+    this.drawing.undo();
     this.pointer = null;
-    this.announce("last stroke taken back");
-    this.tell(true);
+    this.#announce("last stroke removed");
+    this.#changed(true);
   }
-  clear() {
-    this.sheet.clear();
+  #clear() {
+    this.drawing.clear();
     this.pointer = null;
-    this.announce("cleared");
-    this.tell(true);
+    this.#announce("cleared");
+    this.#changed(true);
   }
 
   // --- pen, finger, mouse -----------------------------------------------------------------------------------------
 
-  place({ clientX, clientY }) {
+  /** @param {PointerEvent} event */
+  #place({ clientX, clientY }) {
     const { left, top } = this.canvas.getBoundingClientRect();
     const { clientLeft, clientTop, clientWidth, clientHeight } = this.canvas;
     return [(clientX - left - clientLeft) / clientWidth, (clientY - top - clientTop) / clientHeight];
   }
-  press(event) {
+  /** @param {PointerEvent} event */
+  #press(event) {
     if (event.button !== 0 || this.pointer !== null) return;
-    if (this.sheet.stroke) this.sheet.end();
+    if (this.drawing.stroke) this.drawing.end();
     this.pointer = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
     this.hasCursor = false;
-    this.sheet.begin(this.place(event));
-    this.tell(false);
+    this.drawing.begin(this.#place(event));
+    this.#changed(false);
   }
-  follow(event) {
+  /** @param {PointerEvent} event */
+  #drag(event) {
     if (event.pointerId !== this.pointer) return;
     const events = event.getCoalescedEvents?.() ?? [];
-    for (const each of events.length ? events : [event]) this.sheet.extend(this.place(each));
-    this.tell(false);
+    for (const one of events.length ? events : [event]) this.drawing.extend(this.#place(one));
+    this.#changed(false);
   }
-  lift(event) {
+  /** @param {PointerEvent} event */
+  #release(event) {
     if (event.pointerId !== this.pointer) return;
     this.pointer = null;
-    this.sheet.end();
-    this.tell(true);
+    this.drawing.end();
+    this.#changed(true);
   }
 
   // --- keyboard ---------------------------------------------------------------------------------------------------
 
-  type(event) {
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
     const arrow = ARROWS[event.key];
-    const isSketch = this.sheet instanceof Sketch;
-    const known = arrow || ["Delete", "Escape"].includes(event.key) || (isSketch && [" ", "Backspace"].includes(event.key));
-    if (!known || event.ctrlKey || event.metaKey || event.altKey || this.pointer !== null) return;
+    const { drawing } = this;
+    const keys = drawing instanceof Strokes ? ["Delete", "Escape", " ", "Backspace"] : ["Delete", "Escape"];
+    if (!(arrow || keys.includes(event.key)) || event.ctrlKey || event.metaKey || event.altKey || this.pointer !== null)
+      return;
     event.preventDefault();
     this.hasCursor = true;
     if (arrow) {
-      this.sheet.move(arrow, event.shiftKey);
-      this.tell(false);
-    } else if (event.key === " ") {
+      drawing.move(arrow, event.shiftKey);
+      this.#changed(false);
+    } else if (event.key === " " && drawing instanceof Strokes) {
       if (event.repeat) return;
-      this.announce(this.sheet.turn());
-      this.tell(this.sheet.stroke === null);
-    } else if (event.key === "Backspace") this.undo();
-    else this.clear();
+      this.#announce(drawing.togglePen());
+      this.#changed(drawing.stroke === null);
+    } else if (event.key === "Backspace") this.#undo();
+    else this.#clear();
   }
-  enter() {
+  #onFocus() {
     this.hasCursor = this.canvas.matches(":focus-visible");
-    Object.assign(this, { isStale: true });
+    this.isStale = true;
     this.draw();
   }
-  // Whoever leaves the pad has lifted the pen.
-  leave() {
+  /** Leaving the pad lifts the pen. */
+  #onBlur() {
     this.hasCursor = false;
-    const wasDown = this.sheet.stroke !== null && this.pointer === null;
-    if (wasDown) this.sheet.end();
-    this.tell(wasDown);
+    const wasDown = this.drawing.stroke !== null && this.pointer === null;
+    if (wasDown) this.drawing.end();
+    this.#changed(wasDown);
   }
 
   // --- drawing ------------------------------------------------------------------------------------------------------
 
+  /** @param {Theme} theme */
   paint(theme) {
-    const { points, labels } = this.bench;
+    const { points, labels } = this.store;
     const state = [this.width, theme.dark, theme.font, devicePixelRatio, points, labels.length];
     if (!this.isStale && state.every((value, i) => value === this.state?.[i])) return;
-    Object.assign(this, { state, isStale: false });
-    const { sheet } = this;
-    const width = Math.min(SIDE, this.width - 2);
-    const height = sheet instanceof Spot ? Math.round(width * Math.max(0.5, Math.min(1.25, sheet.height / sheet.width))) : width;
+    this.state = state;
+    this.isStale = false;
+    const { drawing } = this;
+    const width = Math.min(MAX_SIZE, this.width - 2);
+    const aspect = drawing instanceof PointPad ? Math.max(0.5, Math.min(1.25, drawing.height / drawing.width)) : 1;
+    const height = Math.round(width * aspect);
     const size = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
     if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) {
-      attributes(this.canvas, { width: size[0], height: size[1], style: `width: ${width + 2}px; height: ${height + 2}px` });
+      const style = `width: ${width + 2}px; height: ${height + 2}px`;
+      setAttributes(this.canvas, { width: size[0], height: size[1], style });
     }
-    const pencil = this.canvas.getContext("2d");
-    pencil.setTransform(size[0] / width, 0, 0, size[1] / height, 0, 0);
-    pencil.clearRect(0, 0, width, height);
-    sheet.paint(pencil, theme, { width, height, cursor: this.hasCursor, points: points?.length === labels.length ? points : [], labels });
-    for (const button of [this.undoing, this.clearing]) attributes(button, { "aria-disabled": String(sheet.isEmpty) });
-    write(this.full, sheet.isFull ? "The pad is full: undo or clear." : "");
-    write(this.where, sheet.name ?? "");
-    this.#see(sheet.isEmpty ? null : this.source);
+    const context = this.canvas.getContext("2d");
+    context.setTransform(size[0] / width, 0, 0, size[1] / height, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const data = { points: points?.length === labels.length ? points : [], labels };
+    drawing.paint(context, theme, { width, height, cursor: this.hasCursor, ...data });
+    for (const button of [this.undoButton, this.clearButton]) {
+      setAttributes(button, { "aria-disabled": String(drawing.isEmpty) });
+    }
+    setText(this.fullNote, drawing.isFull ? "The pad is full: undo or clear." : "");
+    setText(this.position, drawing.name);
+    this.#showNetworkInput(drawing.isEmpty ? null : this.source);
   }
-  // The frame of the picture stays where it is, whether there is one or not.
-  #see(source) {
-    if (source === this.shown) return;
-    this.shown = source;
-    if (source) attributes(this.seen, { src: source, alt: `Your drawing as the networks see it: ${this.spec.pixels}` });
-    this.seen.classList.toggle("dst-nothing", !source);
-    if (source) return;
-    this.seen.removeAttribute("src");
-    attributes(this.seen, { alt: "" });
+  /**
+   * Show the network's input; the frame of the image keeps its place without one.
+   * @param {string | null} source
+   */
+  #showNetworkInput(source) {
+    if (source === this.imageSource) return;
+    this.imageSource = source;
+    const alt = source ? `Your drawing as network input: ${this.spec.pixels}` : "";
+    setAttributes(this.inputImage, { alt });
+    this.inputImage.classList.toggle("dst-nothing", !source);
+    if (source) this.inputImage.src = source;
+    else this.inputImage.removeAttribute("src");
   }
 
   destroy() {
-    this.teller.cancel();
+    this.throttle.cancel();
     super.destroy();
   }
 }
 
-export default mounting(Pad);
+export default mount(DrawingPad, import.meta.url, [
+  "../../shared/widgets/export.css",
+  "../shared/figure.css",
+  "drawing_pad.css",
+]);

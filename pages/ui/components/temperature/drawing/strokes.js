@@ -1,79 +1,109 @@
 // A drawing as text: strokes on a grid of 64 × 64 cells, two characters per point (x, then y downwards), dots between
-// strokes. kd_core/drawing.py reads the same text and draws it with the same pen.
+// strokes. The engine (drawing.py) reads the same text and draws it with the same pen.
 
-const CELLS = 64;
-const PEN = 6; // cells
+export const GRID = 64;
+const PEN_WIDTH = 6; // cells
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const SLACK = 0.6; // cells by which a simplified stroke may differ from the drawn one
-const LONGEST = 1500; // characters
+const TOLERANCE = 0.6; // cells by which a simplified stroke may differ from the drawn one
+export const MAX_LENGTH = 1500; // characters
 
-const toText = (strokes) => strokes.map((stroke) => stroke.map(([x, y]) => LETTERS[x] + LETTERS[y]).join("")).join(".");
+/** @typedef {number[]} Point */
 
-// What is no drawing is none: the server says what is wrong with it.
-function fromText(text) {
+/** @param {Point[][]} strokes */
+export const toText = (strokes) =>
+  strokes.map((stroke) => stroke.map(([x, y]) => LETTERS[x] + LETTERS[y]).join("")).join(".");
+
+/**
+ * Return the strokes of a text. An invalid text has none: the server reports what is wrong with it.
+ * @param {string} text
+ * @returns {Point[][]}
+ */
+export function fromText(text) {
   if (!/^([\w-]{2})+(\.([\w-]{2})+)*$/.test(text)) return [];
-  const point = (pair) => [...pair].map((letter) => LETTERS.indexOf(letter));
+  const point = (/** @type {string} */ pair) => [...pair].map((letter) => LETTERS.indexOf(letter));
   return text.split(".").map((part) => part.match(/../g).map(point));
 }
 
-// How far a point lies from the piece of line between two others.
-function away([x, y], [ax, ay], [bx, by]) {
+/**
+ * @param {Point} point
+ * @param {Point} start
+ * @param {Point} end
+ */
+function distanceToSegment([x, y], [ax, ay], [bx, by]) {
   const [dx, dy] = [bx - ax, by - ay];
   const along = dx || dy ? Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy))) : 0;
   return Math.hypot(x - ax - along * dx, y - ay - along * dy);
 }
 
-// Ramer–Douglas–Peucker: the fewest of the points that stay within SLACK of all of them.
-function simplified(points) {
+/**
+ * Return the fewest of the points that stay within TOLERANCE of all of them (Ramer–Douglas–Peucker).
+ * @param {Point[]} points
+ * @returns {Point[]}
+ */
+export function simplify(points) {
   if (points.length < 3) return points;
   const [first, last] = [points[0], points.at(-1)];
   let farthest = 0;
-  let distance = SLACK;
+  let distance = TOLERANCE;
   for (let i = 1; i < points.length - 1; i += 1) {
-    const here = away(points[i], first, last);
-    if (here > distance) [farthest, distance] = [i, here];
+    const candidate = distanceToSegment(points[i], first, last);
+    if (candidate > distance) [farthest, distance] = [i, candidate];
   }
   if (farthest === 0) return [first, last];
-  return [...simplified(points.slice(0, farthest + 1)).slice(0, -1), ...simplified(points.slice(farthest))];
+  return [...simplify(points.slice(0, farthest + 1)).slice(0, -1), ...simplify(points.slice(farthest))];
 }
 
-// Everything that is drawn, and the pen. Places are shares of the pad, from its upper left corner.
-class Sketch {
-  explained = "Arrow keys move the pen, with Shift further; Space puts it down or lifts it; Backspace takes the last stroke back; Delete or Escape clears.";
+/** All strokes of a drawing, and the pen. Places are fractions of the pad, from its upper left corner. */
+export class Strokes {
+  instructions =
+    "Arrow keys move the pen, with Shift further; Space puts it down or lifts it; " +
+    "Backspace removes the last stroke; Delete or Escape clears.";
+  name = "";
+  /** @type {Point[][]} */
   strokes = [];
-  pen = [CELLS / 2, CELLS / 2];
-  stroke = null; // the one being drawn, also the last of the strokes
+  /** @type {Point} */
+  pen = [GRID / 2, GRID / 2];
+  /** The stroke being drawn, which is also the last of the strokes. @type {Point[] | null} */
+  stroke = null;
   isFull = false;
 
   get text() {
-    return toText(this.strokes.map((stroke) => (stroke === this.stroke ? simplified(stroke) : stroke)));
+    return toText(this.strokes.map((stroke) => (stroke === this.stroke ? simplify(stroke) : stroke)));
   }
   get isEmpty() {
     return this.strokes.length === 0;
   }
-  adopt(text) {
+  /** @param {string} text */
+  load(text) {
     Object.assign(this, { strokes: fromText(text), stroke: null, isFull: false });
   }
 
+  /** @param {number[]} place */
   begin(place) {
-    this.pen = this.#cell(place);
-    this.isFull = toText(this.strokes).length + 3 > LONGEST;
-    if (!this.isFull) this.strokes.push((this.stroke = [this.pen]));
-  }
-  extend(place) {
-    this.#reach(this.#cell(place));
-  }
-  // Without room for another point the stroke is simplified first; it grows no further where that does not help.
-  #reach(to) {
-    if (!this.stroke || (to[0] === this.pen[0] && to[1] === this.pen[1])) return;
-    if (toText(this.strokes).length + 2 > LONGEST) this.stroke.splice(0, Infinity, ...simplified(this.stroke));
-    this.isFull = toText(this.strokes).length + 2 > LONGEST;
+    this.pen = cellAt(place);
+    this.isFull = toText(this.strokes).length + 3 > MAX_LENGTH;
     if (this.isFull) return;
-    this.pen = to;
-    this.stroke.push(to);
+    this.stroke = [this.pen];
+    this.strokes.push(this.stroke);
+  }
+  /** @param {number[]} place */
+  extend(place) {
+    this.#extendTo(cellAt(place));
+  }
+  /**
+   * Add a point. Without room for it the stroke is simplified first; it grows no further where that does not help.
+   * @param {Point} point
+   */
+  #extendTo(point) {
+    if (!this.stroke || (point[0] === this.pen[0] && point[1] === this.pen[1])) return;
+    if (toText(this.strokes).length + 2 > MAX_LENGTH) this.stroke.splice(0, Infinity, ...simplify(this.stroke));
+    this.isFull = toText(this.strokes).length + 2 > MAX_LENGTH;
+    if (this.isFull) return;
+    this.pen = point;
+    this.stroke.push(point);
   }
   end() {
-    this.stroke?.splice(0, Infinity, ...simplified(this.stroke));
+    this.stroke?.splice(0, Infinity, ...simplify(this.stroke));
     this.stroke = null;
   }
   undo() {
@@ -83,54 +113,82 @@ class Sketch {
   clear() {
     Object.assign(this, { strokes: [], stroke: null, isFull: false });
   }
-  #cell(place) {
-    return place.map((share) => Math.max(0, Math.min(CELLS - 1, Math.floor(share * CELLS))));
-  }
 
   // --- keyboard -----------------------------------------------------------------------------------------------------
 
+  /**
+   * @param {number[]} arrow
+   * @param {boolean} isFar
+   */
   move(arrow, isFar) {
-    const to = this.pen.map((cell, axis) => Math.max(0, Math.min(CELLS - 1, cell + (isFar ? 6 : 2) * arrow[axis])));
-    if (this.stroke) this.#reach(to);
-    else this.pen = to;
+    const step = isFar ? 6 : 2;
+    const point = this.pen.map((cell, axis) => Math.max(0, Math.min(GRID - 1, cell + step * arrow[axis])));
+    if (this.stroke) this.#extendTo(point);
+    else this.pen = point;
   }
-  // Space: returns what to say of it.
-  turn() {
+  /** Put the pen down or lift it; returns what to announce. */
+  togglePen() {
     if (this.stroke) this.end();
-    else this.begin(this.pen.map((cell) => (cell + 0.5) / CELLS));
-    return this.stroke ? "pen down" : this.isFull ? "" : "pen up";
+    else this.begin(this.pen.map((cell) => (cell + 0.5) / GRID));
+    if (this.stroke) return "pen down";
+    return this.isFull ? "" : "pen up";
   }
 
   // --- drawing ------------------------------------------------------------------------------------------------------
 
-  paint(pencil, theme, { width, height, cursor }) {
-    const zoom = width / CELLS;
-    const at = ([x, y]) => [(x + 0.5) * zoom, (y + 0.5) * zoom];
-    Object.assign(pencil, { strokeStyle: theme.ink, fillStyle: theme.ink, lineWidth: PEN * zoom, lineCap: "round", lineJoin: "round" });
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {import("../../shared/theme.js").Theme} theme
+   * @param {{width: number, height: number, cursor: boolean}} view
+   */
+  paint(context, theme, { width, height, cursor }) {
+    const zoom = width / GRID;
+    /** @returns {[number, number]} */
+    const at = (/** @type {Point} */ [x, y]) => [(x + 0.5) * zoom, (y + 0.5) * zoom];
+    const pen = { lineWidth: PEN_WIDTH * zoom, lineCap: "round", lineJoin: "round" };
+    Object.assign(context, { strokeStyle: theme.ink, fillStyle: theme.ink, ...pen });
     for (const stroke of this.strokes) {
-      pencil.beginPath();
-      stroke.forEach((point, i) => pencil[i ? "lineTo" : "moveTo"](...at(point)));
-      // A line without length would not be drawn everywhere.
-      if (stroke.length === 1) pencil.arc(...at(stroke[0]), 0.01, 0, 7);
-      pencil.stroke();
+      context.beginPath();
+      stroke.forEach((point, i) => {
+        context[i ? "lineTo" : "moveTo"](...at(point));
+      });
+      // A line without length is not drawn by every browser.
+      if (stroke.length === 1) context.arc(...at(stroke[0]), 0.01, 0, 7);
+      context.stroke();
     }
     if (this.isEmpty && !cursor) {
-      Object.assign(pencil, { fillStyle: theme.soft, font: `15px ${theme.font}`, textAlign: "center", textBaseline: "middle" });
-      pencil.fillText("Draw here", width / 2, height / 2);
+      const text = { font: `15px ${theme.font}`, textAlign: "center", textBaseline: "middle" };
+      Object.assign(context, { fillStyle: theme.soft, ...text });
+      context.fillText("Draw here", width / 2, height / 2);
     }
-    if (cursor) this.#cursor(pencil, theme, at(this.pen), zoom);
+    if (cursor) this.#paintCursor(context, theme, at(this.pen), zoom);
   }
-  // Where the pen of the keyboard is: a ring, with a dot in it while the pen is down; edged, to be seen on ink and paper.
-  #cursor(pencil, theme, place, zoom) {
-    for (const [colour, thickness] of [[theme.background, 5], [theme.role("student").colour, 2.5]]) {
-      Object.assign(pencil, { strokeStyle: colour, fillStyle: colour, lineWidth: thickness });
-      pencil.beginPath();
-      pencil.arc(...place, (PEN / 2) * zoom, 0, 7);
-      pencil.stroke();
+  /**
+   * Draw the keyboard's pen: a ring, with a dot in it while the pen is down; edged, to be seen on ink and paper.
+   * @param {CanvasRenderingContext2D} context
+   * @param {import("../../shared/theme.js").Theme} theme
+   * @param {[number, number]} place
+   * @param {number} zoom
+   */
+  #paintCursor(context, theme, place, zoom) {
+    for (const [colour, thickness] of /** @type {[string, number][]} */ ([
+      [theme.background, 5],
+      [theme.role("student").colour, 2.5],
+    ])) {
+      Object.assign(context, { strokeStyle: colour, fillStyle: colour, lineWidth: thickness });
+      context.beginPath();
+      context.arc(...place, (PEN_WIDTH / 2) * zoom, 0, 7);
+      context.stroke();
       if (!this.stroke) continue;
-      pencil.beginPath();
-      pencil.arc(...place, thickness + 1, 0, 7);
-      pencil.fill();
+      context.beginPath();
+      context.arc(...place, thickness + 1, 0, 7);
+      context.fill();
     }
   }
 }
+
+/**
+ * Return the cell at a place.
+ * @param {number[]} place
+ */
+const cellAt = (place) => place.map((fraction) => Math.max(0, Math.min(GRID - 1, Math.floor(fraction * GRID))));

@@ -1,55 +1,72 @@
-// Tells Python a value that changes quickly: at most every so often, and not before the last one has been answered.
+// Throttle of a value that changes quickly: it is sent at most every so often, and not before the last one is answered.
 
-const BETWEEN = 120; // milliseconds between two tellings
-const PATIENCE = 1000; // milliseconds to wait for an answer
+import { EchoFilter } from "../../shared/state/echo_filter.js";
 
-class Teller {
-  #wanted = null; // not told yet
-  #waiting = null; // told and not answered
-  #last = null; // what Python knows, or will soon
-  #echo = new Echo();
-  #at = -Infinity;
-  #timer = 0;
+const MIN_INTERVAL = 120; // milliseconds between two values
+const ANSWER_TIMEOUT = 1000; // milliseconds to wait for an answer
 
-  constructor(tell) {
-    this.tell = tell;
+export class StateThrottle {
+  /** Not sent yet. @type {string | null} */
+  #requested = null;
+  /** Sent and not answered. @type {string | null} */
+  #unanswered = null;
+  /** What Python has, or will have soon. @type {string | null} */
+  #last = null;
+  #echo = new EchoFilter();
+  #sentAt = Number.NEGATIVE_INFINITY;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer = undefined;
+
+  /** @param {(value: string) => void} send */
+  constructor(send) {
+    this.send = send;
   }
 
-  // urgent: the reader has finished, so the pace does not matter any more.
-  want(value, urgent = false) {
-    this.#wanted = value;
-    this.#next(urgent);
+  /**
+   * @param {string} value
+   * @param {boolean} [isUrgent] the user has finished, so the interval does not matter any more
+   */
+  request(value, isUrgent = false) {
+    this.#requested = value;
+    this.#sendNext(isUrgent);
   }
-  #next(urgent = false) {
+  #sendNext(isUrgent = false) {
     clearTimeout(this.#timer);
-    if (this.#wanted === this.#last) this.#wanted = null;
-    if (this.#wanted === null) return;
-    const now = performance.now();
-    const pause = urgent ? 0 : this.#at + (this.#waiting === null ? BETWEEN : PATIENCE) - now;
-    if (pause > 0) {
-      this.#timer = setTimeout(() => this.#next(), pause);
+    if (this.#requested === this.#last) this.#requested = null;
+    if (this.#requested === null) return;
+    const time = performance.now();
+    const interval = this.#unanswered === null ? MIN_INTERVAL : ANSWER_TIMEOUT;
+    const delay = isUrgent ? 0 : this.#sentAt + interval - time;
+    if (delay > 0) {
+      this.#timer = setTimeout(() => this.#sendNext(), delay);
       return;
     }
-    const value = this.#wanted;
-    [this.#wanted, this.#waiting, this.#last, this.#at] = [null, value, value, now];
-    this.#echo.tell(value);
-    this.tell(value);
+    const value = this.#requested;
+    [this.#requested, this.#unanswered, this.#last, this.#sentAt] = [null, value, value, time];
+    this.#echo.sent(value);
+    this.send(value);
   }
 
-  // What Python shows now. True if it is news.
-  hear(value) {
-    if (value === this.#waiting) {
+  /**
+   * Return whether the value that Python shows now is news.
+   * @param {string} value
+   */
+  isNew(value) {
+    if (value === this.#unanswered) {
       clearTimeout(this.#timer);
-      this.#waiting = null;
-      this.#timer = this.#wanted === null ? 0 : setTimeout(() => this.#next());
+      this.#unanswered = null;
+      this.#timer = this.#requested === null ? undefined : setTimeout(() => this.#sendNext());
     }
-    return this.#echo.isNews(value);
+    return this.#echo.isNew(value);
   }
-  // Python's value counts from now on.
+  /**
+   * Take Python's value for the current one.
+   * @param {string} value
+   */
   accept(value) {
     this.cancel();
-    this.#echo.forget();
-    [this.#wanted, this.#waiting, this.#last] = [null, null, value];
+    this.#echo.reset();
+    [this.#requested, this.#unanswered, this.#last] = [null, null, value];
   }
   cancel() {
     clearTimeout(this.#timer);

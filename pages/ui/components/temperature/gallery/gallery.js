@@ -1,93 +1,140 @@
-// Pick an input: the examples of the shown split, filtered, as pages of thumbnails; points of a plane as one scatter plot.
+// Gallery to choose an input from: the examples of the current split, filtered, as pages of thumbnails; points of a
+// plane as one scatter plot.
 //
-// Payload: bench, image (position in the shown split), show (a key of SHOWS), class ("none" or a class name).
+// Payload: bench, image (position in the current split), show (a key of FILTERS), class ("none" or a class name).
 // Sets the states image, show and class.
+
+import { html, setAttributes, setText } from "../../shared/dom.js";
+import { formatNumber } from "../../shared/format.js";
+import { mount } from "../../shared/mount.js";
+import { Instrument } from "../shared/instrument.js";
+import { FILTERS, GalleryFilter } from "./gallery_filter.js";
+import { GalleryScatter } from "./gallery_scatter.js";
 
 const GAP = 4; // between thumbnails
 const EDGE = 3; // around a thumbnail, for its frame
 
+const KEY_DELAY = 300; // milliseconds after the last repeat of a held key until Python is told
+
+/** @typedef {import("../../shared/theme.js").Theme} Theme */
+
 class Gallery extends Instrument {
+  /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "gallery");
   }
 
   build() {
-    Object.assign(this, { selection: new Selection(), show: "all", label: "none", page: 0, count: 1, list: [] });
-    const button = (text, act, more) => html("button", { type: "button", onclick: act, ...more }, text);
-    this.filters = Object.fromEntries(Object.keys(SHOWS).map((show) => [show, button("", () => this.#filter("show", show))]));
-    this.select = html("select", { "aria-label": "Class that the examples are labelled with", onchange: () => this.#filter("class", this.select.value) });
-    this.surprise = button("Surprise me", () => this.#surprise());
+    this.filter = new GalleryFilter();
+    this.show = "all";
+    this.current = "all"; // `show`, unless its filter needs a network that does not exist
+    this.label = "none";
+    /** Positions of the filtered examples. @type {number[]} */
+    this.list = [];
+    this.page = 0;
+    this.count = 1; // of examples on a page
+    this.columns = 1;
+    this.size = 44; // of a thumbnail
+    /** An example that Python asks for. @type {number | null} */
+    this.requested = null;
+    const button = (/** @type {string} */ text, /** @type {() => void} */ act) =>
+      html("button", { type: "button", onclick: act }, text);
+    const filterButton = (/** @type {string} */ show) => button("", () => this.#setFilter("show", show));
+    this.filters = Object.fromEntries(Object.keys(FILTERS).map((show) => [show, filterButton(show)]));
+    const label = "Class that the examples are labelled with";
+    this.select = html("select", { "aria-label": label, onchange: () => this.#setFilter("class", this.select.value) });
+    this.random = button("Random example", () => this.#chooseRandom());
     this.empty = html("p", { class: "dst-empty" });
-    this.sheet = html("div", { class: "dst-sheet", role: "radiogroup", "aria-label": "Examples", onkeydown: (event) => this.#press(event) });
-    this.scatter = new Scatter((at) => this.#pick(at), (event) => this.#press(event), () => this.#numbers());
-    this.turns = [-1, 1].map((step) => button(step < 0 ? "Previous" : "Next", () => this.#turn(step)));
+    const onKey = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
+    const group = { role: "radiogroup", "aria-label": "Examples", onkeydown: onKey };
+    this.sheet = html("div", { class: "dst-sheet", ...group });
+    this.scatter = new GalleryScatter(
+      (position) => this.#pick(position),
+      onKey,
+      () => this.#table(),
+    );
+    this.pageButtons = [-1, 1].map((step) => button(step < 0 ? "Previous" : "Next", () => this.#changePage(step)));
     this.range = html("span", { role: "status" });
     this.legend = html("span", { class: "dst-soft" }, "≠ student wrong");
-    this.pager = html("div", { class: "dst-pager" }, this.turns[0], this.range, this.turns[1], this.legend);
+    const [previous, next] = this.pageButtons;
+    this.pager = html("div", { class: "dst-pager" }, previous, this.range, next, this.legend);
     this.chosen = html("p", { class: "dst-soft dst-chosen" });
-    this.root.append(html("div", { class: "dst-toggle", role: "group", "aria-label": "Show" }, Object.values(this.filters)),
-      html("div", { class: "dst-narrow" }, this.select, this.surprise), this.empty, this.sheet, this.scatter.figure.node, this.pager, this.chosen);
-    // A chosen example that does not exist must not wait until the gallery can be seen.
-    const follow = this.changed;
+    const toggles = html(
+      "div",
+      { class: "dst-toggle", role: "group", "aria-label": "Show" },
+      Object.values(this.filters),
+    );
+    const narrow = html("div", { class: "dst-narrow" }, this.select, this.random);
+    const figure = this.scatter.figure.node;
+    this.root.append(toggles, narrow, this.empty, this.sheet, figure, this.pager, this.chosen);
+    // A chosen example that does not exist is replaced even while the gallery cannot be seen.
+    const redraw = this.changed;
     this.changed = () => {
-      this.#settle();
-      follow();
+      this.#applyIndex();
+      redraw();
     };
   }
 
+  /** @param {any} spec */
   configure({ image, show, class: label }) {
-    if (this.isNews("show", show)) this.show = show in SHOWS ? show : "all";
-    if (this.isNews("class", label)) this.label = label ?? "none";
-    if (this.isNews("image", image)) this.wanted = Math.trunc(image) || 0;
-    this.#settle();
+    if (this.isNew("show", show)) this.show = show in FILTERS ? show : "all";
+    if (this.isNew("class", label)) this.label = label ?? "none";
+    if (this.isNew("image", image)) this.requested = Math.trunc(image) || 0;
+    this.#applyIndex();
   }
-  // An input that is no example, given by Python, stays until Python takes it back: only the user's choice ends it here.
-  #settle() {
-    const last = this.bench.labels.length - 1;
+  /** Keep the index among the examples. An input given by Python stays until Python, or the user's choice, ends it. */
+  #applyIndex() {
+    const last = this.store.labels.length - 1;
     if (last < 0) return;
-    const index = Math.max(0, Math.min(this.wanted ?? this.bench.index, last));
-    this.wanted = null;
-    if (index !== this.bench.index) this.bench.set({ index });
+    const index = Math.max(0, Math.min(this.requested ?? this.store.index, last));
+    this.requested = null;
+    if (index !== this.store.index) this.store.set({ index });
   }
 
   // --- drawing ------------------------------------------------------------------------------------------------------
 
+  /** @param {Theme} theme */
   paint(theme) {
-    const { bench, selection } = this;
-    const fresh = selection.update(bench);
-    const state = [this.show, this.label, this.page, bench.index, bench.given === null, this.width, theme.dark, bench.points, bench.sheet];
-    if (!selection.labels.length || (!fresh && state.every((value, i) => value === this.state?.[i]))) return;
-    const pictures = !bench.points;
-    const focused = this.sheet.contains(this.root.getRootNode().activeElement);
-    this.#layFilters();
-    this.#measure(pictures);
-    const at = this.list.indexOf(bench.index);
-    const filtered = `${this.show} ${this.label}`;
-    if (filtered !== this.filtered && at < 0) this.page = 0;
-    else if (at >= 0 && (bench.index !== this.followed || filtered !== this.filtered)) this.page = Math.floor(at / this.count);
+    const { store, filter } = this;
+    const isUpdated = filter.update(store);
+    const input = [store.index, store.given === null, this.width, theme.dark, store.points, store.sheet];
+    const state = [this.show, this.label, this.page, ...input];
+    if (!filter.labels.length || (!isUpdated && state.every((value, i) => value === this.state?.[i]))) return;
+    const hasImages = !store.points;
+    const root = /** @type {Document | ShadowRoot} */ (this.root.getRootNode());
+    const hasFocus = this.sheet.contains(root.activeElement);
+    this.#updateFilters();
+    this.#computeGrid(hasImages);
+    const position = this.list.indexOf(store.index);
+    const key = `${this.show} ${this.label}`;
+    if (key !== this.filterKey && position < 0) this.page = 0;
+    else if (position >= 0 && (store.index !== this.followedIndex || key !== this.filterKey)) {
+      this.page = Math.floor(position / this.count);
+    }
     this.page = Math.max(0, Math.min(this.page, Math.ceil(this.list.length / this.count) - 1));
-    this.filtered = filtered;
-    this.followed = bench.index;
-    const none = this.list.length === 0;
-    write(this.empty, none ? this.#nothing : "");
-    this.empty.hidden = !none;
-    this.sheet.hidden = none || !pictures;
-    this.scatter.figure.node.hidden = pictures;
-    if (pictures) this.#layPage(focused);
-    else this.#layPlane(theme, at);
-    this.#layPager(at, pictures);
-    this.state = [this.show, this.label, this.page, ...state.slice(3)];
+    this.filterKey = key;
+    this.followedIndex = store.index;
+    const isEmpty = this.list.length === 0;
+    setText(this.empty, isEmpty ? this.#emptyText : "");
+    this.empty.hidden = !isEmpty;
+    this.sheet.hidden = isEmpty || !hasImages;
+    this.scatter.figure.node.hidden = hasImages;
+    if (hasImages) this.#updatePage(hasFocus);
+    else this.#updateScatter(theme, position);
+    this.#updatePager(position, hasImages);
+    this.state = [this.show, this.label, this.page, ...input];
   }
   get isChosen() {
-    return this.bench.given === null;
+    return this.store.given === null;
   }
 
-  #layFilters() {
-    const { classes } = this.bench;
-    const { lists, labels } = this.selection;
+  #updateFilters() {
+    const { classes } = this.store;
+    const { lists, labels } = this.filter;
     if (classes !== this.selectable) {
       this.selectable = classes;
-      this.select.replaceChildren(html("option", { value: "none" }, "All classes"), ...classes.map((name) => html("option", { value: name }, name)));
+      const options = classes.map((name) => html("option", { value: name }, name));
+      this.select.replaceChildren(html("option", { value: "none" }, "All classes"), ...options);
     }
     const k = classes.indexOf(this.label);
     this.select.value = k < 0 ? "none" : this.label;
@@ -96,23 +143,29 @@ class Gallery extends Instrument {
       button.hidden = !lists[show];
       if (button.hidden) continue;
       const list = k < 0 ? lists[show] : lists[show].filter((i) => labels[i] === k);
-      write(button, `${SHOWS[show]} (${list.length})`);
-      attributes(button, { "aria-pressed": String(show === this.current) });
+      setText(button, `${FILTERS[show]} (${list.length})`);
+      setAttributes(button, { "aria-pressed": String(show === this.current) });
       if (show === this.current) this.list = list;
     }
   }
-  get #nothing() {
+  get #emptyText() {
     const labelled = this.select.value === "none" ? "" : ` labelled ${this.label}`;
     const every = labelled ? `every example${labelled}` : "every one of these";
-    if (this.current === "student_wrong") return `The student gets ${every} right.`;
+    if (this.current === "student_wrong") return `The student classifies ${every} correctly.`;
     if (this.current === "disagree") return `Teacher and student agree on ${every}.`;
-    if (this.current === "unsure") return `None of the ${this.selection.lists.unsure.length} examples that the teacher is least sure of is${labelled}.`;
-    return `No example here is${labelled}.`;
+    if (this.current === "unsure") {
+      return `None of the ${this.filter.lists.unsure.length} examples that the teacher is least sure of is${labelled}.`;
+    }
+    return `No example of this split is${labelled}.`;
   }
 
-  // A few rows of thumbnails; pixels of the picture become whole pixels of the page where that is about 44 wide.
-  #measure(pictures) {
-    const { sheet } = this.bench;
+  /**
+   * Compute a few rows of thumbnails. Pixels of an image become whole pixels of the page where it is then about 44
+   * wide.
+   * @param {boolean} hasImages
+   */
+  #computeGrid(hasImages) {
+    const { sheet } = this.store;
     const first = this.page * this.count;
     const whole = sheet ? Math.round(44 / sheet.width) * sheet.width : 0;
     this.size = whole >= 36 && whole <= 56 ? whole : 44;
@@ -120,118 +173,185 @@ class Gallery extends Instrument {
     const height = (sheet ? (this.size * sheet.height) / sheet.width : this.size) + 2 * EDGE;
     this.columns = Math.max(1, Math.floor((this.width + GAP) / (cell + GAP)));
     const rows = Math.max(2, Math.min(4, Math.round(28 / this.columns)));
-    this.count = pictures ? this.columns * rows : Math.max(1, this.list.length);
+    this.count = hasImages ? this.columns * rows : Math.max(1, this.list.length);
     this.page = Math.floor(first / this.count);
-    const room = Math.min(rows, Math.ceil(this.list.length / this.columns));
+    const usedRows = Math.min(rows, Math.ceil(this.list.length / this.columns));
     const grid = `grid-template-columns: repeat(${this.columns}, ${cell}px); grid-auto-rows: ${height}px`;
-    attributes(this.sheet, { style: `${grid}; min-height: ${room * (height + GAP) - GAP}px` });
+    setAttributes(this.sheet, { style: `${grid}; min-height: ${usedRows * (height + GAP) - GAP}px` });
   }
-  #layPage(focused) {
+  /** @param {boolean} hasFocus */
+  #updatePage(hasFocus) {
     const first = this.page * this.count;
-    const shown = this.list.slice(first, first + this.count);
-    const key = [shown.join(), first, this.list.length, this.size].join();
-    if (key !== this.laid || this.selection.says !== this.laidFor || this.bench.sheet !== this.laidFrom) {
-      Object.assign(this, { laid: key, laidFor: this.selection.says, laidFrom: this.bench.sheet });
-      this.sheet.replaceChildren(...shown.map((index, i) => {
-        const name = this.#name(index);
-        const sign = this.selection.isWrong(index) ? html("span", { class: "dst-wrong", "aria-hidden": "true" }, "≠") : null;
-        const place = { "aria-posinset": first + i + 1, "aria-setsize": this.list.length };
-        return html("button", { type: "button", role: "radio", "aria-label": name, title: name, ...place, onclick: () => this.#pick(first + i) }, this.bench.picture(index, this.size), sign);
-      }));
+    const onPage = this.list.slice(first, first + this.count);
+    const key = [onPage.join(), first, this.list.length, this.size].join();
+    if (this.#isChanged("page", [key, this.filter.topClasses, this.store.sheet])) {
+      this.sheet.replaceChildren(...onPage.map((index, i) => this.#thumbnail(index, first + i)));
     }
-    const at = this.isChosen ? shown.indexOf(this.bench.index) : -1;
-    [...this.sheet.children].forEach((button, i) => attributes(button, { "aria-checked": String(i === at), tabindex: i === Math.max(0, at) ? 0 : -1 }));
-    if (focused) this.sheet.children[Math.max(0, at)]?.focus();
+    const current = this.isChosen ? onPage.indexOf(this.store.index) : -1;
+    const buttons = /** @type {HTMLElement[]} */ ([...this.sheet.children]);
+    buttons.forEach((button, i) => {
+      const tabindex = i === Math.max(0, current) ? 0 : -1;
+      setAttributes(button, { "aria-checked": String(i === current), tabindex });
+    });
+    if (hasFocus) buttons[Math.max(0, current)]?.focus();
   }
-  #layPlane(theme, at) {
-    const { bench } = this;
+  /**
+   * @param {number} index
+   * @param {number} position in the filtered list
+   */
+  #thumbnail(index, position) {
+    const name = this.#name(index);
+    const isWrong = this.filter.isWrong(index);
+    const sign = isWrong ? html("span", { class: "dst-wrong", "aria-hidden": "true" }, "≠") : null;
+    const place = { "aria-posinset": position + 1, "aria-setsize": this.list.length };
+    const attributes = { type: "button", role: "radio", "aria-label": name, title: name, ...place };
+    const onclick = () => this.#pick(position);
+    return html("button", { ...attributes, onclick }, this.store.thumbnail(index, this.size), sign);
+  }
+  /**
+   * @param {Theme} theme
+   * @param {number} position of the chosen example in the filtered list
+   */
+  #updateScatter(theme, position) {
+    const { store } = this;
     const key = [this.current, this.label, this.width, theme.dark].join();
-    if (key !== this.planned || this.selection.says !== this.plannedFor || bench.points !== this.plannedFrom) {
-      Object.assign(this, { planned: key, plannedFor: this.selection.says, plannedFrom: bench.points });
-      this.scatter.lay(bench, this.list, theme, this.width);
+    if (this.#isChanged("scatter", [key, this.filter.topClasses, store.points])) {
+      this.scatter.layOut(store, this.list, theme, this.width);
     }
-    const spoken = this.#name(bench.index, ["teacher", "student"]);
-    this.scatter.mark(bench.index, at, spoken, this.isChosen);
-    const filter = `${SHOWS[this.current].toLowerCase()}${this.select.value === "none" ? "" : `, labelled ${this.label}`}`;
-    const drawn = `Scatter plot of ${bench.points.length} examples of ${bench.classes.length} classes, ${this.list.length} of them strong: ${filter}.`;
-    this.scatter.figure.describe(this.isChosen ? `${drawn} Chosen: ${spoken}.` : drawn);
+    const description = this.#name(store.index, ["teacher", "student"]);
+    this.scatter.mark(store.index, position, description, this.isChosen);
+    const labelled = this.select.value === "none" ? "" : `, labelled ${this.label}`;
+    const filter = `${FILTERS[this.current].toLowerCase()}${labelled}`;
+    const counts = `${store.points.length} examples of ${store.classes.length} classes`;
+    const text = `Scatter plot of ${counts}, ${this.list.length} of them strong: ${filter}.`;
+    this.scatter.figure.describe(this.isChosen ? `${text} Chosen: ${description}.` : text);
   }
-  #layPager(at, pictures) {
+  /**
+   * Return whether what a part was drawn from has changed, and remember it.
+   * @param {"page" | "scatter"} part
+   * @param {unknown[]} inputs
+   */
+  #isChanged(part, inputs) {
+    const last = this.inputs?.[part];
+    this.inputs = { ...this.inputs, [part]: inputs };
+    return !last || inputs.some((input, i) => input !== last[i]);
+  }
+  /**
+   * @param {number} position of the chosen example in the filtered list
+   * @param {boolean} hasImages
+   */
+  #updatePager(position, hasImages) {
     const total = this.list.length;
     const first = this.page * this.count;
     const last = Math.min(total, first + this.count);
     this.pager.hidden = total === 0;
-    write(this.range, pictures ? `${first + 1}–${last} of ${total}` : at < 0 ? String(total) : `${at + 1} of ${total}`);
-    const ends = pictures ? [first === 0, last === total] : [at === 0 || total === 0, at === total - 1];
-    this.turns.forEach((button, i) => attributes(button, { "aria-disabled": String(ends[i]), "aria-label": `${button.textContent} ${pictures ? "page" : "example"}` }));
-    this.legend.hidden = !pictures || !this.selection.lists.student_wrong;
-    attributes(this.surprise, { "aria-disabled": String(this.#others.length === 0) });
-    write(this.chosen, this.isChosen ? `Chosen: ${this.#name(this.bench.index, ["teacher", "student"])}.` : "");
+    const place = position < 0 ? String(total) : `${position + 1} of ${total}`;
+    setText(this.range, hasImages ? `${first + 1}–${last} of ${total}` : place);
+    const isEnd = hasImages ? [first === 0, last === total] : [position === 0 || total === 0, position === total - 1];
+    this.pageButtons.forEach((button, i) => {
+      const label = `${button.textContent} ${hasImages ? "page" : "example"}`;
+      setAttributes(button, { "aria-disabled": String(isEnd[i]), "aria-label": label });
+    });
+    this.legend.hidden = !hasImages || !this.filter.lists.student_wrong;
+    setAttributes(this.random, { "aria-disabled": String(this.#others.length === 0) });
+    setText(this.chosen, this.isChosen ? `Chosen: ${this.#name(this.store.index, ["teacher", "student"])}.` : "");
   }
+  /**
+   * @param {number} index
+   * @param {string[]} [roles]
+   */
   #name(index, roles = ["student"]) {
-    const { classes, points } = this.bench;
-    const { labels, says } = this.selection;
-    const place = points ? ` at (${points[index].map((value) => digits(value).replace("-", "−")).join(", ")})` : "";
-    const answers = roles.filter((role) => says[role]).map((role) => `${role} says ${classes[says[role][index]]}`);
-    return `${this.bench.title(index)}${place}, labelled ${classes[labels[index]]}${answers.length ? `; ${answers.join(", ")}` : ""}`;
+    const { classes, points } = this.store;
+    const { labels, topClasses } = this.filter;
+    const coordinate = (/** @type {number} */ value) => formatNumber(value).replace("-", "−");
+    const place = points ? ` at (${points[index].map(coordinate).join(", ")})` : "";
+    const predictions = roles
+      .filter((role) => topClasses[role])
+      .map((role) => `${role} predicts ${classes[topClasses[role][index]]}`);
+    const list = predictions.length ? `; ${predictions.join(", ")}` : "";
+    return `${this.store.title(index)}${place}, labelled ${classes[labels[index]]}${list}`;
   }
-  #numbers() {
-    const { points, classes } = this.bench;
-    const { labels, says } = this.selection;
-    const roles = Object.keys(says).filter((role) => says[role]);
+  #table() {
+    const { points, classes } = this.store;
+    const { labels, topClasses } = this.filter;
+    const roles = Object.keys(topClasses).filter((role) => topClasses[role]);
     return {
       columns: ["example", "x", "y", "label", ...roles.map((role) => `${role} says`)],
-      rows: this.list.map((i) => [this.bench.title(i), ...points[i], classes[labels[i]], ...roles.map((role) => classes[says[role][i]])]),
+      rows: this.list.map((i) => {
+        const predictions = roles.map((role) => classes[topClasses[role][i]]);
+        return [this.store.title(i), ...points[i], classes[labels[i]], ...predictions];
+      }),
     };
   }
 
   // --- choosing -----------------------------------------------------------------------------------------------------
 
-  // at: a position in the filtered list. A key that is held down tells Python where it came to rest.
-  #pick(at, isHeld = false) {
-    const index = this.list[at];
+  /**
+   * Choose an example. While a key is held down Python is told where it came to rest.
+   * @param {number} position in the filtered list
+   * @param {boolean} [isHeld]
+   */
+  #pick(position, isHeld = false) {
+    const index = this.list[position];
     if (index === undefined) return;
-    this.bench.choose(index);
-    clearTimeout(this.rest);
-    if (isHeld) this.rest = setTimeout(() => this.tell("image", index), 300);
-    else this.tell("image", index);
+    this.store.choose(index);
+    clearTimeout(this.timer);
+    if (isHeld) this.timer = setTimeout(() => this.sendState("image", index), KEY_DELAY);
+    else this.sendState("image", index);
   }
-  #filter(name, value) {
-    this[name === "class" ? "label" : name] = value;
-    this.tell(name, value);
+  /**
+   * @param {"show" | "class"} state
+   * @param {string} value
+   */
+  #setFilter(state, value) {
+    if (state === "class") this.label = value;
+    else this.show = value;
+    this.sendState(state, value);
     this.draw();
   }
   get #others() {
-    return this.list.map((_, at) => at).filter((at) => this.list[at] !== this.bench.index);
+    return this.list.map((_, position) => position).filter((position) => this.list[position] !== this.store.index);
   }
-  #surprise() {
+  #chooseRandom() {
     const others = this.#others;
     this.#pick(others[Math.floor(Math.random() * others.length)]);
   }
-  #turn(step) {
-    if (this.bench.points) this.#pick(this.#from(step));
+  /** @param {number} step */
+  #changePage(step) {
+    if (this.store.points) this.#pick(this.#target(step));
     else this.page += step;
     this.draw();
   }
-  // Where a step leads in the filtered list. A chosen example that the filter leaves out is stepped into from the page.
-  #from(step, start = 0) {
-    const at = this.list.indexOf(this.bench.index);
-    return Math.max(0, Math.min(at < 0 ? start : at + step, this.list.length - 1));
+  /**
+   * Return the position in the filtered list that a step leads to.
+   * @param {number} step
+   * @param {number} [start] the target if the filter leaves out the chosen example
+   */
+  #target(step, start = 0) {
+    const position = this.list.indexOf(this.store.index);
+    return Math.max(0, Math.min(position < 0 ? start : position + step, this.list.length - 1));
   }
-  #press(event) {
-    const row = this.bench.points ? 1 : this.columns;
-    const step = { ArrowLeft: -1, ArrowUp: -row, ArrowRight: 1, ArrowDown: row, Home: -Infinity, End: Infinity }[event.key];
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const row = this.store.points ? 1 : this.columns;
+    const arrows = { ArrowLeft: -1, ArrowUp: -row, ArrowRight: 1, ArrowDown: row };
+    const step = { ...arrows, Home: -Infinity, End: Infinity }[event.key];
     if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const to = this.#from(step, this.page * this.count);
-    // Up from the first row or down from the last stays where it is.
-    const at = this.list.indexOf(this.bench.index);
-    if (row === 1 || Math.abs(step) !== row || at < 0 || to - at === step) this.#pick(to, event.repeat);
+    const target = this.#target(step, this.page * this.count);
+    const position = this.list.indexOf(this.store.index);
+    const isRowStep = row !== 1 && Math.abs(step) === row && position >= 0;
+    if (isRowStep && target - position !== step) return; // there is no row above the first or below the last
+    this.#pick(target, event.repeat);
   }
   destroy() {
-    clearTimeout(this.rest);
+    clearTimeout(this.timer);
     super.destroy();
   }
 }
 
-export default mounting(Gallery);
+export default mount(Gallery, import.meta.url, [
+  "../../shared/widgets/export.css",
+  "../shared/figure.css",
+  "gallery.css",
+]);

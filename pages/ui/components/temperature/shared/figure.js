@@ -1,64 +1,116 @@
-// The frame of every figure: the drawing with its text alternative, its numbers as a table, and both to take home.
+// Frame of every figure: the drawing with its text alternative, its numbers as a table, and the export of both.
 
-class Figure {
-  // name: of the files; numbers: () => {columns: [text], rows: [[text or number]]}, with every digit there is
-  constructor(name, numbers) {
+import { html, setAttributes, setText, svg } from "../../shared/dom.js";
+import { formatNumber } from "../../shared/format.js";
+import { saveFile, savePng, saveSvg, standaloneSvg, toolButton } from "../../shared/widgets/export.js";
+
+/** @typedef {{columns: string[], rows: (string | number)[][]}} Table */
+
+const TABLE_DELAY = 200; // milliseconds without a change after which an open table follows its figure
+
+export class Figure {
+  /** Draws what is out of sight, before an export. @type {(() => void) | undefined} */
+  beforeExport = undefined;
+  /** Adds to an exported copy what is not SVG on the page. @type {((copy: Element) => void) | undefined} */
+  afterClone = undefined;
+
+  /**
+   * @param {string} name of the files
+   * @param {() => Table} table its numbers with every digit
+   */
+  constructor(name, table) {
     this.name = name;
-    this.numbers = numbers;
+    this.table = table;
     this.chart = svg("svg", { role: "img" });
     this.caption = html("figcaption", { class: "dst-caption" });
     this.stage = html("div", { class: "dst-stage" }, this.chart);
-    this.table = html("div", { class: "dst-numbers", hidden: true, tabindex: 0, role: "region", "aria-label": "The numbers of this figure" });
-    this.toggle = toolButton("Table", "Show the numbers as a table", () => this.#show());
-    this.tools = html("div", { class: "dst-tools" }, this.toggle,
-      toolButton("CSV", "Save the numbers as CSV", () => this.#saveNumbers()),
-      toolButton("SVG", "Save the figure as SVG", () => saveDrawing(this.name, this.#drawing())),
-      toolButton("PNG", "Save the figure as PNG", () => savePicture(this.name, this.#drawing(), this.#size)));
-    this.node = html("figure", { class: "dst-figure" }, this.stage, this.caption, this.tools, this.table);
+    const region = { hidden: true, tabindex: 0, role: "region", "aria-label": "Data of this figure" };
+    this.tableNode = html("div", { class: "dst-numbers", ...region });
+    this.toggle = toolButton("Table", "Show the numbers as a table", () => this.#toggleTable());
+    this.tools = html(
+      "div",
+      { class: "dst-tools" },
+      this.toggle,
+      toolButton("CSV", "Save the numbers as CSV", () => this.#saveCsv()),
+      toolButton("SVG", "Save the figure as SVG", () => saveSvg(this.name, this.#svgText())),
+      toolButton("PNG", "Save the figure as PNG", () => savePng(this.name, this.#svgText(), this.#size)),
+    );
+    this.node = html("figure", { class: "dst-figure" }, this.stage, this.caption, this.tools, this.tableNode);
   }
 
+  /**
+   * @param {number} width
+   * @param {number} height
+   */
   size(width, height) {
-    attributes(this.chart, { width, height, viewBox: `0 0 ${width} ${height}` });
+    setAttributes(this.chart, { width, height, viewBox: `0 0 ${width} ${height}` });
   }
-  // The text alternative: what a reader would say of the drawing, with its numbers. The caption says it in short.
+
+  /**
+   * Set the text alternative and the caption, a short form of it.
+   * @param {string} text
+   * @param {string} [caption]
+   */
   describe(text, caption = "") {
-    attributes(this.chart, { "aria-label": text });
-    write(this.caption, caption);
-    if (this.table.hidden) return;
-    clearTimeout(this.later); // a table is read, not watched: it follows when the figure has come to rest
-    this.later = setTimeout(() => this.#fill(), 200);
+    setAttributes(this.chart, { "aria-label": text });
+    setText(this.caption, caption);
+    if (this.tableNode.hidden) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#fillTable(), TABLE_DELAY);
   }
 
-  #show() {
-    this.table.hidden = !this.table.hidden;
-    attributes(this.toggle, { "aria-expanded": String(!this.table.hidden) });
-    if (!this.table.hidden) this.#fill();
+  #toggleTable() {
+    this.tableNode.hidden = !this.tableNode.hidden;
+    setAttributes(this.toggle, { "aria-expanded": String(!this.tableNode.hidden) });
+    if (!this.tableNode.hidden) this.#fillTable();
   }
-  #fill() {
-    const { columns, rows } = this.numbers();
-    const cell = (value) => (typeof value === "number" ? digits(value) : String(value ?? ""));
-    this.table.replaceChildren(html("table", {},
-      html("thead", {}, html("tr", {}, columns.map((name) => html("th", { scope: "col" }, name)))),
-      html("tbody", {}, rows.map((row) => html("tr", {}, row.map((value) => html("td", {}, cell(value))))))));
+  #fillTable() {
+    const { columns, rows } = this.table();
+    const cell = (/** @type {string | number} */ value) =>
+      html("td", {}, typeof value === "number" ? formatNumber(value) : String(value ?? ""));
+    this.tableNode.replaceChildren(
+      html(
+        "table",
+        {},
+        html(
+          "thead",
+          {},
+          html(
+            "tr",
+            {},
+            columns.map((name) => html("th", { scope: "col" }, name)),
+          ),
+        ),
+        html(
+          "tbody",
+          {},
+          rows.map((row) => html("tr", {}, row.map(cell))),
+        ),
+      ),
+    );
   }
 
-  #saveNumbers() {
-    const { columns, rows } = this.numbers();
-    const field = (value) => {
-      const text = String(value ?? "");
-      // A name that a spreadsheet would run as a formula is kept from it.
-      const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-      return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-    };
-    const text = [columns, ...rows].map((row) => row.map(field).join(",")).join("\n") + "\n";
-    saveFile(this.name, "csv", new Blob(["\ufeff", text], { type: "text/csv" }));
+  #saveCsv() {
+    saveFile(this.name, "csv", new Blob(["\ufeff", csvText(this.table())], { type: "text/csv" }));
   }
-  // `prepare` may draw what is out of sight.
-  #drawing() {
-    this.prepare?.();
-    return standalone(this.chart, this.finish);
+  #svgText() {
+    this.beforeExport?.();
+    return standaloneSvg(this.chart, this.afterClone);
   }
   get #size() {
     return { width: this.chart.width.baseVal.value, height: this.chart.height.baseVal.value };
   }
+}
+
+/**
+ * Return a table as CSV. A text that a spreadsheet would run as a formula is kept from it.
+ * @param {Table} table
+ */
+export function csvText({ columns, rows }) {
+  const field = (/** @type {string | number} */ value) => {
+    const text = String(value ?? "");
+    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  return `${[columns, ...rows].map((row) => row.map(field).join(",")).join("\n")}\n`;
 }

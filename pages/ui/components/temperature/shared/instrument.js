@@ -1,69 +1,108 @@
-// What every instrument on a bench does: join it, follow it, and draw while it can be seen, once per frame at most.
-//
-// A subclass has a name for tests and styles, build() for its nodes, configure(spec) for a new payload, and paint(theme).
-// The payload's `bench` names the bench. this.tell(state, value) tells Python; isNews(state, value) says whether what a
-// payload brings is more than an answer to that. build() runs before the fields of the subclass exist.
+// Base class of the Temperature page's instruments: it joins the store and draws while it can be seen.
 
-class Instrument {
-  bench = null;
+import { observeWidth, redrawScheduler } from "../../shared/mount.js";
+import { EchoFilter } from "../../shared/state/echo_filter.js";
+import { readTheme } from "../../shared/theme.js";
+import { TemperatureStore } from "./store.js";
+
+/** @typedef {import("../../shared/mount.js").Callbacks} Callbacks */
+/** @typedef {import("../../shared/theme.js").Theme} Theme */
+
+/**
+ * A subclass has build() for its nodes, configure(spec) for a new payload, and paint(theme). The payload's `bench`
+ * names the store. sendState(state, value) tells Python; isNew(state, value) says whether a value of a payload is more
+ * than an answer to that. build() runs before the fields of the subclass exist.
+ */
+export class Instrument {
+  /** @type {TemperatureStore | null} */
+  store = null;
   width = 0;
+  /** @type {any} */
   spec = {};
-  #seen = false;
+  /** @type {Callbacks["setStateValue"]} */
+  setStateValue = () => {};
+  #isVisible = false;
+  /** @type {Record<string, EchoFilter>} */
   #echoes = {};
 
+  /**
+   * @param {HTMLElement} root
+   * @param {string} name for styles and tests
+   */
   constructor(root, name) {
-    root.classList.add(`dst-${name}`);
+    root.classList.add(`dst-${name.replaceAll("_", "-")}`);
     this.root = root;
-    this.draw = redrawing(() => this.#draw(), name);
-    this.unwatch = watchWidth(root, (width) => {
+    this.draw = redrawScheduler(() => this.#draw(), name);
+    this.stopObserving = observeWidth(root, (width) => {
       this.width = width;
       this.draw();
     });
     this.observer = new IntersectionObserver(([entry]) => {
-      this.#seen = entry.isIntersecting;
-      if (this.#seen) this.draw();
+      this.#isVisible = entry.isIntersecting;
+      if (this.#isVisible) this.draw();
     });
     this.observer.observe(root);
-    this.changed = () => this.#seen && this.draw();
+    this.changed = () => {
+      if (this.#isVisible) this.draw();
+    };
     this.build();
   }
 
+  /**
+   * @param {any} data
+   * @param {Callbacks} callbacks
+   */
   update(data, { setStateValue }) {
-    this.say = setStateValue;
+    this.setStateValue = setStateValue;
     this.spec = data;
-    if (this.bench?.name !== data.bench) {
-      this.bench?.leave(this.changed);
-      this.bench = Bench.join(data.bench, this.changed);
-      this.#echoes = {}; // a new bench knows nothing of what was said about the old one
+    if (this.store?.name !== data.bench) {
+      this.store?.leave(this.changed);
+      this.store = TemperatureStore.join(data.bench, this.changed);
+      this.#echoes = {}; // what was sent belongs to the former store
     }
     this.configure(data);
     this.draw();
   }
-  configure() {}
 
-  tell(state, value) {
-    this.#echo(state).tell(JSON.stringify(value ?? null));
-    this.say(state, value);
+  build() {}
+  /** @param {any} _spec */
+  configure(_spec) {}
+  /** @param {Theme} _theme */
+  paint(_theme) {}
+
+  /**
+   * @param {string} state
+   * @param {unknown} value
+   */
+  sendState(state, value) {
+    this.#echo(state).sent(JSON.stringify(value ?? null));
+    this.setStateValue(state, value);
   }
-  isNews(state, value) {
-    return this.#echo(state).isNews(JSON.stringify(value ?? null));
+  /**
+   * @param {string} state
+   * @param {unknown} value
+   */
+  isNew(state, value) {
+    return this.#echo(state).isNew(JSON.stringify(value ?? null));
   }
+  /** @param {string} state */
   #echo(state) {
-    return (this.#echoes[state] ??= new Echo());
+    this.#echoes[state] ??= new EchoFilter();
+    return this.#echoes[state];
   }
 
-  // What an instrument needs before it can paint; most need answers of the networks.
+  /** Whether there is what the instrument draws; most need the logits of the networks. */
   get isReady() {
-    return this.bench.isReady;
+    return this.store.isReady;
   }
   #draw() {
-    if (this.bench && this.width && this.isReady) this.paint(readTheme(this.root));
+    if (this.store && this.width && this.isReady) this.paint(readTheme(this.root));
   }
 
   destroy() {
     this.draw.cancel();
-    this.unwatch();
+    this.stopObserving();
     this.observer.disconnect();
-    this.bench?.leave(this.changed);
+    this.store?.leave(this.changed);
   }
 }

@@ -1,53 +1,90 @@
-// A bench: what the instruments of one page look at together. Turning the temperature never asks the server.
+// The state that the instruments of the Temperature page share. Changing the temperature never asks the server.
 //
-// The dock fills it: classes, splits {name: {labels, rows}}, sheet or points of the split that is shown, and frames
-// {moment, roles, logits: {role: {split: base64 of float32 (examples × classes)}}}. A role that is named without logits,
-// the frozen teacher say, is the same in every frame. Every other component joins and draws.
+// The dock fills it: classes, splits {name: {labels, rows}}, sheet or points of the current split, and frames
+// {moment, roles, logits: {role: {split: base64 of float32 (examples × classes)}}}. A role that is named without
+// logits, for example the frozen teacher, has the same ones in every frame. Every other component joins and draws.
 
-const NETWORKS = ["teacher", "student", "baseline"];
+import { html } from "../../shared/dom.js";
+import { softmaxRows } from "../../shared/math/softmax.js";
+import { counts } from "../../shared/mount.js";
 
-class Bench {
+/**
+ * @typedef {Record<string, Float32Array>} SplitLogits
+ * @typedef {{logits: Float32Array, temperature: number, p: Float64Array, logp: Float64Array}} Softened
+ * @typedef {{classes: string[], label: number | null, title: string, logits: Record<string, number[]>}} Input
+ */
+
+export const ROLES = ["teacher", "student", "baseline"];
+
+/** @type {Map<string, TemperatureStore>} */
+const stores = new Map();
+counts.stores = stores;
+
+export class TemperatureStore {
+  /** Redraw functions of the instruments. @type {Set<() => void>} */
   members = new Set();
+  /** @type {Map<number, {roles: string[], logits: Record<string, SplitLogits>}>} */
   frames = new Map();
+  /** @type {string[]} */
   classes = [];
+  /** @type {Record<string, {labels: number[], rows?: number[]}>} */
   splits = {};
-  shown = "test";
+  split = "test"; // the current one
+  /** @type {{src: string, columns: number, width: number, height: number, count: number} | null} */
   sheet = null;
+  /** @type {number[][] | null} */
   points = null;
+  /** @type {number | null} */
   moment = null;
   temperature = 1;
-  index = 0; // the chosen example of the split that is shown
-  given = null; // {logits: {role: [K numbers]}, classes, label, title, src}: an input that is no example of the data
+  /** @type {number[] | undefined} */
+  temperatures = undefined; // lowest and highest
+  index = 0; // the chosen example of the current split
+  /** An input that is no example of the data. @type {any} */
+  given = null;
+  /** @type {Map<string, Softened>} */
   #softened = new Map();
 
+  /** @param {string} name */
   constructor(name) {
     this.name = name;
   }
 
-  // One bench per name and browser page; every component's module finds the same one.
+  /**
+   * Return the store of a name: one per browser page.
+   * @param {string} name
+   * @param {() => void} draw
+   */
   static join(name, draw) {
-    const benches = (distillery.benches ??= new Map());
-    if (!benches.has(name)) benches.set(name, new Bench(name));
-    const bench = benches.get(name);
-    bench.members.add(draw);
-    return bench;
-  }
-  leave(draw) {
-    this.members.delete(draw);
-    if (this.members.size === 0) distillery.benches.delete(this.name);
+    if (!stores.has(name)) stores.set(name, new TemperatureStore(name));
+    const store = stores.get(name);
+    store.members.add(draw);
+    return store;
   }
 
+  /** @param {() => void} draw */
+  leave(draw) {
+    this.members.delete(draw);
+    if (this.members.size === 0) stores.delete(this.name);
+  }
+
+  /** @param {Record<string, any>} changes */
   set(changes) {
     Object.assign(this, changes);
     for (const draw of this.members) draw();
   }
+
+  /** @param {number} index */
   choose(index) {
     this.set({ index, given: null });
   }
+
+  /** @param {{moment: number, roles: string[], logits: Record<string, Record<string, string>>}} frame */
   add({ moment, roles, logits }) {
+    /** @type {Record<string, SplitLogits>} */
     const decoded = {};
     for (const [role, splits] of Object.entries(logits)) {
-      decoded[role] = Object.fromEntries(Object.entries(splits).map(([split, text]) => [split, floats(text)]));
+      decoded[role] = Object.fromEntries(Object.entries(splits).map(([split, text]) => [split, decodeFloat32(text)]));
     }
     this.frames.set(moment, { roles, logits: decoded });
     this.#softened.clear();
@@ -59,95 +96,96 @@ class Bench {
     return this.frames.has(this.moment);
   }
   get roles() {
-    return NETWORKS.filter((role) => this.logits(role));
+    return ROLES.filter((role) => this.logits(role));
   }
   get labels() {
-    return this.splits[this.shown]?.labels ?? [];
+    return this.splits[this.split]?.labels ?? [];
   }
-  // Float32Array (examples × classes), row by row; null for a network that does not exist at this moment.
-  logits(role, split = this.shown) {
-    const now = this.frames.get(this.moment);
-    if (!now?.roles.includes(role)) return null;
-    if (now.logits[role]) return now.logits[role][split] ?? null;
+
+  /**
+   * Return the logits (examples × classes, row by row) of a network; null if it does not exist at this moment.
+   * @param {string} role
+   * @param {string} [split]
+   */
+  logits(role, split = this.split) {
+    const frame = this.frames.get(this.moment);
+    if (!frame?.roles.includes(role)) return null;
+    if (frame.logits[role]) return frame.logits[role][split] ?? null;
     for (const { logits } of this.frames.values()) if (logits[role]) return logits[role][split] ?? null;
     return null;
   }
-  // {p, logp} at the temperature, Float64Arrays (examples × classes), worked out once per temperature for all instruments.
-  softened(role, split = this.shown) {
+
+  /**
+   * Return {p, logp} at the temperature (examples × classes), computed once per temperature for all instruments.
+   * @param {string} role
+   * @param {string} [split]
+   */
+  softened(role, split = this.split) {
     const logits = this.logits(role, split);
     if (!logits) return null;
     const { temperature } = this;
     const key = `${role} ${split}`;
-    const kept = this.#softened.get(key);
-    if (kept?.logits === logits && kept.temperature === temperature) return kept;
-    const values = { logits, temperature, ...softenRows(logits, this.classes.length, temperature) };
+    const cached = this.#softened.get(key);
+    if (cached?.logits === logits && cached.temperature === temperature) return cached;
+    const values = { logits, temperature, ...softmaxRows(logits, this.classes.length, temperature) };
     this.#softened.set(key, values);
     return values;
   }
+
+  /**
+   * @param {string} role
+   * @param {string} [split]
+   */
   logp(role, split) {
     return this.softened(role, split)?.logp ?? null;
   }
 
-  // --- the one input whose answers are looked at closely ----------------------------------------------------------
+  // --- the input that is explained --------------------------------------------------------------------------------
 
-  // {classes, label (or null), title, logits: {role: [K numbers]}}
-  get subject() {
+  /** @returns {Input} */
+  get input() {
     if (this.given) return { classes: this.classes, label: null, ...this.given };
     const count = this.classes.length;
+    /** @type {Record<string, number[]>} */
     const logits = {};
-    for (const role of NETWORKS) {
+    for (const role of ROLES) {
       const all = this.logits(role);
       if (all) logits[role] = Array.from(all.subarray(this.index * count, (this.index + 1) * count));
     }
     return { classes: this.classes, label: this.labels[this.index] ?? null, title: this.title(this.index), logits };
   }
+
+  /** @param {number} index */
   title(index) {
-    const row = this.splits[this.shown]?.rows?.[index] ?? index;
-    return `${this.shown === "test" ? "Test" : "Validation"} example ${row}`;
+    const row = this.splits[this.split]?.rows?.[index] ?? index;
+    return `${this.split === "test" ? "Test" : "Validation"} example ${row}`;
   }
-  // A picture of one example, at most `size` pixels wide: a cut of the sheet, or the coordinates of a point.
-  picture(index, size) {
-    if (this.points) return html("span", { class: "dst-chip" }, `(${this.points[index].map((value) => value.toFixed(1)).join(", ")})`);
+
+  /**
+   * Return a picture of one example: a part of the sheet, or the coordinates of a point.
+   * @param {number} index
+   * @param {number} size width in pixels, at most
+   */
+  thumbnail(index, size) {
+    if (this.points) {
+      const place = this.points[index].map((value) => value.toFixed(1)).join(", ");
+      return html("span", { class: "dst-chip" }, `(${place})`);
+    }
     if (!this.sheet) return html("span", { class: "dst-chip" }, String(index));
     const { src, columns, width, height, count } = this.sheet;
     const zoom = size / width;
     const [x, y] = [index % columns, Math.floor(index / columns)];
-    const cut = `width: ${size}px; height: ${height * zoom}px; background-position: ${-x * size}px ${-y * height * zoom}px;`;
+    const position = `background-position: ${-x * size}px ${-y * height * zoom}px;`;
+    const part = `width: ${size}px; height: ${height * zoom}px; ${position}`;
     const all = `background-size: ${columns * size}px ${Math.ceil(count / columns) * height * zoom}px;`;
-    const node = html("span", { class: "dst-cut", style: `${cut} ${all}` });
+    const node = html("span", { class: "dst-thumbnail", style: `${part} ${all}` });
     node.style.backgroundImage = `url("${src}")`;
     return node;
   }
 }
 
-function floats(base64) {
+/** @param {string} base64 */
+function decodeFloat32(base64) {
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   return new Float32Array(bytes.buffer);
-}
-
-// Row by row, in float64 whatever the logits are stored in. Exponentials cost most: one for each number.
-function softenRows(logits, count, temperature) {
-  const [p, logp] = [new Float64Array(logits.length), new Float64Array(logits.length)];
-  for (let start = 0; start < logits.length; start += count) {
-    let top = -Infinity;
-    for (let at = start; at < start + count; at += 1) if (logits[at] > top) top = logits[at];
-    let sum = 0;
-    for (let at = start; at < start + count; at += 1) {
-      logp[at] = (logits[at] - top) / temperature;
-      sum += p[at] = Math.exp(logp[at]);
-    }
-    const normaliser = Math.log(sum);
-    for (let at = start; at < start + count; at += 1) {
-      p[at] /= sum;
-      logp[at] -= normaliser;
-    }
-  }
-  return { p, logp };
-}
-
-// The position of the largest of `count` values from `start` on.
-function topOf(values, start = 0, count = values.length) {
-  let best = start;
-  for (let at = start + 1; at < start + count; at += 1) if (values[at] > values[best]) best = at;
-  return best - start;
 }

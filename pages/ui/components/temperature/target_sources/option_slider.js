@@ -1,63 +1,94 @@
-// An option of an instrument: a native slider with a number box beside it. What is out of range is refused in words.
+// Slider of one option with a number box beside it.
 
-const short = (value) => String(Number(value.toPrecision(6)));
+import { html, setAttributes, setText } from "../../shared/dom.js";
+import { EchoFilter } from "../../shared/state/echo_filter.js";
 
-class OptionHandle {
-  #echo = new Echo();
+/**
+ * Write the value of an option.
+ * @param {number} value
+ */
+export const formatOption = (value) => String(Number(value.toPrecision(6)));
 
-  // moved: at every movement; chosen(value): when the user lets go
-  constructor({ name, label }, { moved, chosen }) {
-    Object.assign(this, { name, label, moved });
+export class OptionSlider {
+  value = 0;
+  low = 0;
+  high = 0;
+  isHeld = false;
+  #echo = new EchoFilter();
+
+  /**
+   * @param {{name: string, label: string}} option
+   * @param {{onInput: () => void, onChange: (value: number) => void}} listeners at every movement; on release
+   */
+  constructor({ name, label }, { onInput, onChange }) {
+    this.name = name;
+    this.onInput = onInput;
+    this.onChange = onChange;
     this.slider = html("input", { type: "range", "aria-label": label });
     this.box = html("input", { type: "number", "aria-label": `${label}, as a number`, step: "any" });
-    this.refusal = html("p", { class: "dst-refusal", role: "alert", hidden: true });
-    this.node = html("div", { class: "dst-option" }, html("span", { "aria-hidden": "true" }, label), this.slider, this.box, this.refusal);
-    this.slider.addEventListener("input", () => this.#move(this.slider));
-    this.slider.addEventListener("change", () => this.#choose(chosen));
-    this.box.addEventListener("input", () => this.#isAllowed && this.#move(this.box));
-    this.box.addEventListener("change", () => this.#typed(chosen));
-    // Who comes back to where they began has let go, too, although nothing has changed.
-    for (const end of ["pointerup", "pointercancel"]) this.slider.addEventListener(end, () => (this.held = false));
-    for (const input of [this.slider, this.box]) input.addEventListener("blur", () => (this.held = false));
+    this.error = html("p", { class: "dst-error", role: "alert", hidden: true });
+    const title = html("span", { "aria-hidden": "true" }, label);
+    this.node = html("div", { class: "dst-option" }, title, this.slider, this.box, this.error);
+    this.slider.addEventListener("input", () => this.#onInput(this.slider));
+    this.slider.addEventListener("change", () => this.#commit());
+    this.box.addEventListener("input", () => this.#isAllowed && this.#onInput(this.box));
+    this.box.addEventListener("change", () => this.#onTyped());
+    const release = () => {
+      this.isHeld = false;
+    };
+    // Back at the value where it began, a slider sends no change event.
+    for (const end of ["pointerup", "pointercancel"]) this.slider.addEventListener(end, release);
+    for (const input of [this.slider, this.box]) input.addEventListener("blur", release);
   }
 
-  // The handle follows the server when its value changes there, but never out of the user's hand.
+  /**
+   * Show the server's value when it changes there, but not while the user holds the slider.
+   * @param {{low: number, high: number, step: number, value: number}} option
+   */
   update({ low, high, step, value }) {
     Object.assign(this, { low, high });
-    attributes(this.slider, { min: low, max: high, step });
-    attributes(this.box, { min: low, max: high });
-    if (!this.held && this.#echo.isNews(value)) this.#set(value);
+    setAttributes(this.slider, { min: low, max: high, step });
+    setAttributes(this.box, { min: low, max: high });
+    if (!this.isHeld && this.#echo.isNew(value)) this.#set(value);
   }
+  /**
+   * @param {number} value
+   * @param {HTMLInputElement} [source] the input that shows it already
+   */
   #set(value, source) {
     this.value = value;
-    if (source !== this.slider) this.slider.value = value;
-    if (source !== this.box) this.box.value = short(value);
-    if (source) this.refusal.hidden = true;
-    this.moved();
+    if (source !== this.slider) this.slider.value = String(value);
+    if (source !== this.box) this.box.value = formatOption(value);
+    if (source) this.error.hidden = true;
+    this.onInput();
   }
-  #move(source) {
-    this.held = true;
+  /** @param {HTMLInputElement} source */
+  #onInput(source) {
+    this.isHeld = true;
     this.#set(source.valueAsNumber, source);
   }
-  #choose(chosen) {
-    this.held = false;
-    this.#echo.tell(this.value);
-    chosen(this.value);
+  #commit() {
+    this.isHeld = false;
+    this.#echo.sent(this.value);
+    this.onChange(this.value);
   }
 
   get #isAllowed() {
     const value = this.box.valueAsNumber;
-    return value >= this.low && value <= this.high; // false for what is no number
+    return value >= this.low && value <= this.high; // false for NaN
   }
-  // A refused number is named, with the range, and the value stays what it was.
-  #typed(chosen) {
-    const typed = this.box.value;
+  #onTyped() {
+    const text = this.box.value;
     const isAllowed = this.#isAllowed;
-    this.held = false;
-    this.refusal.hidden = isAllowed;
-    if (isAllowed) return this.#choose(chosen);
-    const range = `choose a number from ${short(this.low)} to ${short(this.high)}`;
-    write(this.refusal, `${typed === "" ? "That" : typed} is not allowed: ${range}. It stays ${short(this.value)}.`);
-    this.box.value = short(this.value);
+    this.isHeld = false;
+    this.error.hidden = isAllowed;
+    if (isAllowed) {
+      this.#commit();
+      return;
+    }
+    const range = `choose a number from ${formatOption(this.low)} to ${formatOption(this.high)}`;
+    const subject = text === "" ? "That" : text;
+    setText(this.error, `${subject} is not allowed: ${range}. It stays ${formatOption(this.value)}.`);
+    this.box.value = formatOption(this.value);
   }
 }
