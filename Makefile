@@ -6,6 +6,8 @@
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
+# node of the virtual environment, for the checks of the browser code; the app itself needs none
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 
 .PHONY: run test lint unit browser audit bench readme
 
@@ -14,14 +16,17 @@ run: .venv/installed-app
 
 test: lint unit browser audit
 
-lint: .venv/installed-dev
+lint: .venv/installed-dev node_modules/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(NPM) run lint
+	$(NPM) run types
 
 # Two at a time; helpers of torch that wait must not keep the other's core busy.
-unit: .venv/installed-dev
+unit: .venv/installed-dev node_modules/installed
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest --ignore tests/browser -n 2 --dist worksteal
+	$(NPM) test
 
 # Two files at a time, each with servers of its own; then, with the machine to itself, the one that counts seconds.
 browser: .venv/installed-browser
@@ -53,6 +58,10 @@ readme: .venv/installed-browser
 
 .venv/installed-dev: .venv/installed-app requirements-dev.txt
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+node_modules/installed: .venv/installed-dev package.json package-lock.json
+	$(NPM) ci
 	touch $@
 
 .venv/installed-browser: .venv/installed-dev tests/browser/chromium.py
