@@ -16,7 +16,8 @@ page with the same ``run`` show the same moment, without the server (``shared/st
 ``decision_surfaces`` name their ``moment``, and ``curves`` draws a line at its ``x``. Without a choice the latest
 moment is shown, or the one that a playback of ``decision_surfaces`` has reached.
 
-**Files.** Streamlit sends a component's script again with every update, so that script only imports the module.
+**Files.** Streamlit sends a component's script again with every update, so that script only imports the module, after
+it has asked for all files of the component at once: otherwise each import would begin when the one before it is there.
 ``publish(folder)`` copies the modules as they are into a folder called after their content, below the static folder:
 a changed file has a new address, and imports between modules stay relative.
 """
@@ -24,6 +25,8 @@ a changed file has a new address, and imports between modules stay relative.
 import hashlib
 import json
 import os
+import posixpath
+import re
 import shutil
 import time
 from functools import cache
@@ -65,9 +68,10 @@ def component(name: str) -> ComponentRenderer:
     modules = _modules()
     if name not in modules:
         raise ValueError(f"No browser component {name!r}; there are {', '.join(sorted(modules))}.")
-    address = f"app/static/{_published_name()}/{modules[name]}"
-    loader = _files()["shared/loader.js"].decode()
-    script = f"const MODULE = {json.dumps(address)};\n{loader}"
+    values = {"FOLDER": f"app/static/{_published_name()}/", "FILES": _dependencies(modules[name])}
+    constants = "".join(f"const {key} = {json.dumps(value)};\n" for key, value in values.items())
+    loader = _files()["shared/loader.js"].decode().splitlines(keepends=True)
+    script = constants + "".join(line for line in loader if not line.startswith("//"))
     return st.components.v2.component(f"distillery_{name}", js=script, isolate_styles=name not in _UNISOLATED)
 
 
@@ -82,6 +86,17 @@ def _files() -> dict[str, bytes]:
 def _modules() -> dict[str, str]:
     """Return the path of each component's module by the component's name."""
     return {Path(name).stem: name for name, content in _files().items() if b"export default mount(" in content}
+
+
+def _dependencies(module: str) -> list[str]:
+    """Return a module and everything that it needs: imported modules and style sheets, directly or through others."""
+    names = [module]
+    for name in names:  # grows meanwhile
+        for reference in re.findall(r'"([\w./]+\.(?:js|css))"', _files()[name].decode()):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(name), reference))
+            if path in _files() and path not in names:
+                names.append(path)
+    return names
 
 
 @cache
