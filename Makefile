@@ -7,6 +7,8 @@
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
+# node of the virtual environment, for the checks of the browser code; the app itself needs none
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 # Two at a time; helpers of torch that wait must not keep the other's core busy.
 PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
@@ -16,18 +18,22 @@ run: .venv/installed-app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 check: lint
+	$(NPM) test
 	$(PYTEST) -m "not slow and not browser" -n 2 --dist worksteal
 
 test: lint unit browser audit
 
-lint: .venv/installed-dev
+lint: .venv/installed-dev node_modules/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m tools.prose
 	$(BIN)/python -m tools.docs --check
+	$(NPM) run lint
+	$(NPM) run types
 
-unit: .venv/installed-dev
+unit: .venv/installed-dev node_modules/installed
+	$(NPM) test
 	$(PYTEST) -m "not browser" -n 2 --dist worksteal
 
 # Two files at a time, each with servers of its own; then, with the machine to itself, the one that counts seconds.
@@ -64,6 +70,10 @@ bench: .venv/installed-browser
 
 .venv/installed-dev: .venv/installed-app requirements-dev.txt
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+node_modules/installed: .venv/installed-dev package.json package-lock.json
+	$(NPM) ci
 	touch $@
 
 .venv/installed-browser: .venv/installed-dev tools/chromium.py

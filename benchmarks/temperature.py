@@ -35,7 +35,7 @@ DRAG = """async (slider) => {
 # From the lifting of the pen until the bars of the last answer have been drawn. While the pen moves there are answers
 # already, so the last change within a second and a half is the one that counts.
 ARM = """() => {
-  const bench = [...window.__distillery.benches.values()][0];
+  const bench = [...window.__distillery.stores.values()][0];
   window.benched = new Promise((resolve) => addEventListener("pointerup", ({ timeStamp }) => {
     let given = JSON.stringify(bench.given), changed = 0, drawn = 0, last = 0;
     const look = () => {
@@ -58,7 +58,7 @@ def drags(browser: Browser, server: Server, name: str, lab: str, aim: float) -> 
         page.goto(f"{server.url}/temperature?run={run}")
         handle = page.locator(".dst-dock input[type=range]")
         page.locator(".dst-softened svg").first.wait_for()
-        for figure in ("softened", "gradients", "knowledge", "calibration", "sources"):
+        for figure in ("softened", "gradients", "dark-knowledge", "calibration", "target-sources"):
             page.locator(f".dst-{figure}").scroll_into_view_if_needed()
             page.wait_for_timeout(1500)
             gaps = [gap for _ in range(REPEATS) for gap in handle.evaluate(DRAG)]
@@ -74,7 +74,7 @@ def drawings(browser: Browser, server: Server) -> list[Row]:
         run = trained(page, server, TEN)
         busy = start_run(page, server, f"{server.url}/{LONG}", "Full speed")
         page.goto(f"{server.url}/temperature?run={run}&source=drawing")
-        pad = page.locator(".dst-pad canvas")
+        pad = page.locator(".dst-drawing-pad canvas")
         pad.wait_for()
         page.wait_for_timeout(2000)
         found = []

@@ -60,7 +60,7 @@ def ended(page: Page, server: Server, run: str) -> None:
     """The run is over and the page, drawn anew for its end, stands still."""
     wait(lambda: server.store().run(run).state == "completed", 60)
     expect(page.get_by_text("One seed cannot tell")).to_be_visible()
-    expect(page.locator(".dst-scrubber")).to_have_count(1)
+    expect(page.locator(".dst-epoch-slider")).to_have_count(1)
 
 
 def test_a_run_goes_on_through_a_reload_and_in_a_second_tab(server: Server, new_page: New) -> None:
@@ -130,7 +130,7 @@ def test_another_method_changes_formula_and_drawing_in_place(server: Server, new
     page = new_page()
     page.goto(server.url + "/distill?student=cnn&student_width=8&teacher_depth=3&autoplay=0")
     page.get_by_role("tab", name="What is matched where").click()
-    drawing = page.locator(".dst-matching svg")
+    drawing = page.locator(".dst-feature-diagram svg")
     expect(drawing).to_have_attribute("aria-label", re.compile("Soft targets. Matched are: logits"))
     expect(page.locator(".dst-adaptor")).to_have_count(0)
     before = drawing.element_handle()
@@ -185,7 +185,7 @@ def test_the_temperature_moves_in_the_browser_without_the_server(server: Server,
     sent = sent_by(page)
     run = start(page, server, "/distill?dataset=digits&epochs=4&teacher_epochs=2")
     ended(page, server, run)
-    handle = page.locator(".dst-bars input[type=range]")
+    handle = page.locator(".dst-soft-targets input[type=range]")
     handle.wait_for()
     quiet = settled(page, sent)
     redraws = page.evaluate("window.__distillery.redraws")
@@ -208,13 +208,13 @@ def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server
     page = new_page(height=2400)
     run = start(page, server, "/distill?dataset=moons&epochs=20&teacher_epochs=4")
     ended(page, server, run)
-    expect(page.locator(".dst-scrubber output")).to_have_text("students, epoch 20 of 20")
+    expect(page.locator(".dst-epoch-slider output")).to_have_text("students, epoch 20 of 20")
     page.wait_for_timeout(1000)
     last = page.locator(".dst-readouts").inner_text()
-    page.locator(".dst-scrubber input[type=range]").focus()
+    page.locator(".dst-epoch-slider input[type=range]").focus()
     for _ in range(15):
         page.keyboard.press("ArrowLeft")
-    expect(page.locator(".dst-scrubber output")).to_have_text("students, epoch 5 of 20")
+    expect(page.locator(".dst-epoch-slider output")).to_have_text("students, epoch 5 of 20")
     expect(page.locator(".dst-when").last).to_contain_text("students, epoch 5 of 20")
     expect(page.locator(".dst-readouts")).not_to_have_text(last)
     expect(page.locator(".dst-cursor").first).to_have_attribute("visibility", "visible")
@@ -268,15 +268,15 @@ def test_the_lab_can_be_used_by_keyboard_alone(server: Server, new_page: New) ->
 def test_peers_are_drawn_in_the_plan_and_watched_one_colour_each(server: Server, new_page: New) -> None:
     page = new_page(height=2400)
     page.goto(server.url + "/distill?dataset=moons&epochs=60&autoplay=0")
-    expect(page.locator(".dst-arrangement svg")).to_have_attribute("aria-label", re.compile("Offline"))
+    expect(page.locator(".dst-plan-diagram svg")).to_have_attribute("aria-label", re.compile("Offline"))
     page.get_by_role("combobox", name="Who teaches whom").click()
     page.keyboard.type("Mutual")
     page.keyboard.press("Enter")
-    expect(page.locator(".dst-arrangement svg")).to_have_attribute("aria-label", re.compile("peer 2"))
+    expect(page.locator(".dst-plan-diagram svg")).to_have_attribute("aria-label", re.compile("peer 2"))
     page.wait_for_function("() => location.search.includes('scheme=mutual')")
     page.get_by_role("button", name="Start training").click()
-    expect(page.locator(".dst-plate-head", has_text="Peer 2")).to_be_visible(timeout=60_000)
+    expect(page.locator(".dst-surface-head", has_text="Peer 2")).to_be_visible(timeout=60_000)
     expect(page.locator(".st-key-verdict")).to_contain_text("learned with peers", timeout=120_000)
-    expect(page.locator(".dst-plate-head", has_text="Peer 2")).to_be_visible()  # drawn again for the run's end
-    colours = page.locator(".dst-plate-head i").evaluate_all("marks => marks.map((mark) => mark.style.color)")
+    expect(page.locator(".dst-surface-head", has_text="Peer 2")).to_be_visible()  # drawn again for the run's end
+    colours = page.locator(".dst-surface-head i").evaluate_all("marks => marks.map((mark) => mark.style.color)")
     assert len(set(colours)) == 3

@@ -37,7 +37,7 @@ def test_behind_every_count_are_its_examples_and_all_that_was_chosen_is_in_the_a
     matrix.nth(1).click(force=True)  # row A, column B
     page.wait_for_function("() => location.search.includes('answered=B')")
     assert all(said in page.url for said in ("group=cell", "true_class=A"))
-    cards = page.locator(".dst-deck").get_by_role("radio")
+    cards = page.locator(".dst-card-list").get_by_role("radio")
     expect(page.get_by_text(f"One cell · {count}")).to_be_visible()
     expect(cards).to_have_count(min(count, 24))
     for at in seen.examples("cell", "student", (0, 1))[:24]:
@@ -51,7 +51,7 @@ def test_behind_every_count_are_its_examples_and_all_that_was_chosen_is_in_the_a
 
     surface = page.get_by_role("img", name=re.compile("^Student: decision surface"))
     expect(surface).to_have_attribute("aria-label", re.compile("students, epoch 6 of 6, accuracy"))
-    page.get_by_role("slider", name="Moment of the run").focus()
+    page.get_by_role("slider", name="Epoch of the run").focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("() => location.search.includes('moment=')")
     link = page.url

@@ -133,7 +133,7 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
         assert [float(row[f"{role} p"]) for row in rows] == near(expected)
     assert [float(row["label"]) for row in rows].index(1) == labels[17]
 
-    rows = numbers(page, "knowledge", tmp_path)
+    rows = numbers(page, "dark-knowledge", tmp_path)
     for role in roles:
         soft = soften(logits[role][TEST], temperature)
         means = torch.stack([soft[labels == label].mean(0) for label in range(10)])
@@ -167,11 +167,11 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
     share = 0.7 * with_factor / (0.7 * with_factor + 0.3 * of_labels)
     assert float(row["teacher's share with T²"]) == near(share)
 
-    rows = {int(row["class"]): row for row in numbers(page, "sources", tmp_path)}
+    rows = {int(row["class"]): row for row in numbers(page, "target-sources", tmp_path)}
     targets = sources(logits["teacher"][TEST][17], int(labels[17]), temperature)
     for name, expected in targets.items():
         assert [float(rows[k][name]) for k in range(10)] == near(expected.tolist())
-    row = numbers(page, "sources", tmp_path, 1)[0]
+    row = numbers(page, "target-sources", tmp_path, 1)[0]
     for name, expected in targets.items():  # ln K - H: how far from the uniform distribution
         assert float(row[name]) == near(math.log(10) - torch.special.entr(expected).sum().item())
 
@@ -226,11 +226,11 @@ def test_a_typed_temperature_that_is_none_gets_a_sentence_and_changes_nothing(
     box = page.get_by_label("Temperature, as a number")
     box.fill(typed)
     box.press("Enter")
-    expect(page.locator(".dst-dock .dst-refusal")).to_contain_text("choose a number from 0.25 to 64. It stays 8.0.")
+    expect(page.locator(".dst-dock .dst-error")).to_contain_text("choose a number from 0.25 to 64. It stays 8.0.")
     assert box.input_value() == "8.0"
     box.fill("3")
     box.press("Enter")
-    expect(page.locator(".dst-dock .dst-refusal")).to_be_hidden()
+    expect(page.locator(".dst-dock .dst-error")).to_be_hidden()
     page.wait_for_function("() => location.search.includes('temperature=3')")
 
 
@@ -240,7 +240,7 @@ def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
     page = new_page()
     recall = visit(page, server, run, source="drawing")
     expect(page.locator(".dst-softened .dst-title")).to_have_text("Nothing drawn yet")
-    pad = page.locator(".dst-pad canvas").bounding_box()
+    pad = page.locator(".dst-drawing-pad canvas").bounding_box()
     page.mouse.move(pad["x"] + pad["width"] / 2, pad["y"] + 0.15 * pad["height"])
     page.mouse.down()
     page.mouse.move(pad["x"] + 0.52 * pad["width"], pad["y"] + 0.85 * pad["height"], steps=12)
@@ -256,7 +256,7 @@ def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
     assert rows[1]["class"] == "1"
     assert max(range(10), key=lambda k: float(rows[k]["teacher p"])) == 1
 
-    paper = page.locator(".dst-pad canvas").evaluate(INK)
+    paper = page.locator(".dst-drawing-pad canvas").evaluate(INK)
     raster = drawing_module.raster(drawing_module.strokes(drawing)) > 0.5
     same = (torch.tensor(paper) == raster[2::4, 2::4]).double().mean().item()
     assert same > 0.98  # the pad shows the ink that the networks are given
@@ -310,7 +310,7 @@ def test_examples_can_be_filtered_and_the_counts_are_right(server: Server, new_p
     page.get_by_role("button", name=re.compile(rf"student wrong.*\({wrong}\)", re.IGNORECASE)).click()
     page.wait_for_function("() => location.search.includes('show=student_wrong')")
     before = page.locator(".dst-softened .dst-title").inner_text()
-    page.get_by_role("button", name="Surprise me").click()
+    page.get_by_role("button", name="Random example").click()
     expect(page.locator(".dst-softened .dst-title")).not_to_have_text(before)
     page.wait_for_function("() => location.search.includes('image=')")
     image = int(re.search(r"image=(\d+)", page.url).group(1))
@@ -361,7 +361,7 @@ def test_figures_can_be_taken_home_as_svg_and_png(server: Server, new_page: New,
 
     page = new_page(height=1000)
     visit(page, server, run)
-    for instrument in ("softened", "gradients", "knowledge", "calibration", "sources"):
+    for instrument in ("softened", "gradients", "dark-knowledge", "calibration", "target-sources"):
         frame = page.locator(f".dst-{instrument} figure").first
         frame.scroll_into_view_if_needed()
         page.wait_for_timeout(300)

@@ -6,7 +6,7 @@ from kd_core.base.registry import plugins
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, kind_of
 from kd_core.runs.manager import RunManager
 from kd_core.schemes import plan_of
-from pages.ui.browser import palette
+from pages.ui.components import palette
 from pages.ui.form import plan_diagram
 from pages.ui.run.frames import RunFrames
 from pages.ui.text import roles

@@ -15,7 +15,7 @@ from streamlit.navigation.page import Page
 from streamlit.runtime import Runtime
 
 from kd_core.base import process
-from pages.ui import browser
+from pages.ui import components
 from pages.ui.app import auth, upload_guard
 from pages.ui.app.errors import catch_errors
 
@@ -82,7 +82,7 @@ def prepare_server() -> bool:
     """Once per server: the browser components' files, who may upload, and the engine's imports in their own thread."""
     if runtime.exists() and isinstance(runtime.get_instance(), Runtime):  # else its exit status is somebody else’s
         process.exit_without_joining()
-    browser.publish(ROOT / "static")
+    components.publish(ROOT / "static")
     upload_guard.guard()
     loading = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
     loading.start()

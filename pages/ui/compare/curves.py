@@ -32,8 +32,8 @@ from kd_core.store.queries import RunQueries
 from kd_core.store.records import ACTIVE
 from kd_core.store.store import Run, Store
 from pages.ui.app.errors import catch_errors
-from pages.ui.browser.palette import EXTRA_COLOURS, ROLES
 from pages.ui.compare.settings import KINDS, CompareOptions, bind, current_options
+from pages.ui.components.palette import EXTRA_COLOURS, ROLES
 from pages.ui.text import roles
 from pages.ui.widgets.charts import axis, chart, label_shifts, theme, top_legend
 from pages.ui.widgets.tables import numbers

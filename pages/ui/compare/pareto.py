@@ -12,8 +12,8 @@ from kd_core.analysis import comparison, latency
 from kd_core.analysis.comparison import NetworkResult
 from kd_core.runs import manager
 from kd_core.store.store import Run
-from pages.ui.browser.palette import ROLES
 from pages.ui.compare.settings import CompareOptions, bind
+from pages.ui.components.palette import ROLES
 from pages.ui.text import roles
 from pages.ui.widgets.charts import BAR, GREY, LEGEND, PAPER, axis, chart, label_shifts, theme, top_legend
 from pages.ui.widgets.tables import numbers

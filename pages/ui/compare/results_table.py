@@ -16,8 +16,8 @@ from kd_core.store.queries import RunQueries
 from kd_core.store.store import Run
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
-from pages.ui.browser.palette import ROLES
 from pages.ui.compare.run_table import FACET_TITLES
+from pages.ui.components.palette import ROLES
 from pages.ui.text import roles
 from pages.ui.widgets.tables import download, table
 

@@ -12,7 +12,7 @@ from kd_core.analysis import comparison
 from kd_core.analysis.comparison import Mean, SeedGroup
 from kd_core.runs import manager
 from kd_core.store.store import Run
-from pages.ui.browser.palette import ROLES
+from pages.ui.components.palette import ROLES
 from pages.ui.run import history
 from pages.ui.run.verdict import ICONS
 from pages.ui.text import roles

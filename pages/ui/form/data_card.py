@@ -19,10 +19,10 @@ from kd_core.files import uploads
 from kd_core.files.archive import format_bytes
 from kd_core.runs import downloads
 from kd_core.training.evaluation import extent
-from pages.ui import feed
 from pages.ui.app import auth, settings
 from pages.ui.app.actions import action_button, actions, toast_errors
 from pages.ui.app.errors import catch_errors, show_refusals
+from pages.ui.components import feed
 from pages.ui.run import live_view
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys, options, partial_rerun
@@ -221,6 +221,7 @@ def _previewed(config: RunConfig) -> dict[str, Any]:
 @partial_rerun.figure(_previewed)
 def _preview(said: dict[str, Any]) -> None:
     feed.mount(
-        "surfaces", f"preview {zlib.crc32(repr(said).encode())}", [], key="preview", roles=["student"], live=False,
+        "decision_surfaces", f"preview {zlib.crc32(repr(said).encode())}", [], key="preview", roles=["student"],
+        live=False,
         titles={"student": "What the student is shown"}, captions={}, **said,
     )  # fmt: skip

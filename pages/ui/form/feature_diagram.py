@@ -14,7 +14,7 @@ from kd_core.config.plan import STUDENT, TEACHER, DerivedPlan, LearnerPlan
 from kd_core.config.run import RunConfig
 from kd_core.methods import LABELS, LOGITS
 from kd_core.nn.hooks import Shape, format_shape
-from pages.ui.browser import component
+from pages.ui.components import component
 from pages.ui.text import plan as planning
 from pages.ui.text.summaries import weights
 
@@ -23,7 +23,7 @@ LEFT, STAYS = "left behind when the student goes", "staying with the student"
 
 def show(drawn: dict[str, Any], rows: list[dict[str, str]]) -> None:
     """The drawing of :func:`facts`, and below it the :func:`table`, folded."""
-    component("matching")(key="matching", data=drawn)
+    component("feature_diagram")(key="matching", data=drawn)
     with st.expander("Table of taps and adaptors"):
         st.table(rows, border="horizontal", hide_index=True)
 

@@ -12,7 +12,7 @@ from kd_core.config.plan import describe_examples
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.schemes import plan_of
-from pages.ui.browser import component
+from pages.ui.components import component
 from pages.ui.form.plan_graph import PlanGraph
 from pages.ui.text import roles
 from pages.ui.text.plan import is_frozen, join_names, needs_labels, teaching_clause
@@ -20,7 +20,7 @@ from pages.ui.text.plan import is_frozen, join_names, needs_labels, teaching_cla
 
 def show(drawn: dict[str, Any], rows: list[dict[str, str]]) -> None:
     """The drawing of :func:`facts`, and below it the :func:`table`, folded."""
-    component("arrangement")(key="arrangement", data=drawn)
+    component("plan_diagram")(key="arrangement", data=drawn)
     with st.expander("Table of phases and networks"):
         st.table(rows, border="horizontal", hide_index=True)
 

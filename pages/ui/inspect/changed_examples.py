@@ -25,8 +25,7 @@ from kd_core.analysis.replay import TEST
 from kd_core.base.options import options_of
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.training.evaluation import extent
-from pages.ui import feed
-from pages.ui.browser import component
+from pages.ui.components import component, feed
 from pages.ui.inspect.run_picker import InspectedRun
 from pages.ui.inspect.settings import InspectOptions, url
 from pages.ui.text.escape import escape_markdown
@@ -153,7 +152,7 @@ def _description(inspected: InspectedRun, options: InspectOptions, group: str, c
 def _cards(inspected: InspectedRun, positions: list[int], chosen: int) -> None:
     key = f"cards of {inspected.row.id}"
     data = inspected.replay.data
-    mounted: Any = component("cards")
+    mounted: Any = component("example_cards")
     mounted(
         key=key,
         data={
@@ -207,7 +206,7 @@ def _detail(inspected: InspectedRun, options: InspectOptions, position: int) -> 
         "title": f"{name.capitalize()}, true class {analysis.classes[picture.label]}",
     }  # fmt: skip
     feed.mount(
-        "bars", f"inspected {inspected.cache_key} {position}", [frame], key=key,
+        "soft_targets", f"inspected {inspected.cache_key} {position}", [frame], key=key,
         classes=[analysis.classes[k] for k in order], temperatures=[TEMPERATURE.low, TEMPERATURE.high],
         temperature=options.temperature, roles=analysis.parts,
         names={part: inspected.title(part) for part in analysis.parts}, image=0, images=[image],

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.analysis.error_analysis import Projection
-from pages.ui.browser import palette
+from pages.ui.components import palette
 from pages.ui.inspect.run_picker import InspectedRun, projections
 from pages.ui.inspect.settings import InspectOptions
 from pages.ui.widgets import charts, tables

@@ -16,7 +16,7 @@ from kd_core.config.plan import STUDENT
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.app.cache import cached
-from pages.ui.browser import palette
+from pages.ui.components import palette
 from pages.ui.inspect.settings import InspectOptions, url
 from pages.ui.run import run_picker, trash
 from pages.ui.text import roles

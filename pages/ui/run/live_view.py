@@ -20,15 +20,14 @@ from kd_core.runs import manager
 from kd_core.runs.manager import Status
 from kd_core.schemes import plan_of
 from kd_core.store.store import Run
-from pages.ui import feed
 from pages.ui.app.errors import catch_errors
+from pages.ui.components import feed
 from pages.ui.run import live_controls
 from pages.ui.run.frames import RunFrames, run_frames
 from pages.ui.text import plan, roles
 from pages.ui.text.durations import format_clock, queue_position
 
 POLL_SECONDS = 1.0
-PLOTLY = "app/static/plotly.min.js"
 ORDER = (TEACHER, BASELINE, STUDENT)  # kinds, from left to right
 SHOWN_POINTS = 250
 AS_TRAINED = 1.0  # the temperature of a method that has none
@@ -95,7 +94,7 @@ def _draw(
         note.caption(switches(shown))
     if shown.moments:
         scrubber = {"live": status.is_active, "autoplay": False, **more}
-        feed.mount("scrubber", shown.name, shown.moments, key=f"scrubber of {run}", **scrubber)
+        feed.mount("epoch_slider", shown.name, shown.moments, key=f"scrubber of {run}", **scrubber)
     draw = {"surfaces": _surfaces, "curves": _curves, "bars": _bars}
     for panel in panels:
         draw[panel](_PanelContext(run, config, shown, status.is_active))
@@ -135,7 +134,7 @@ def _surfaces(screen: _PanelContext) -> None:
     names = roles.titles(screen.config)
     order = sorted(trained, key=lambda own: ORDER.index(roles.kind(networks[own.role])))
     feed.mount(
-        "surfaces", shown.name, shown.surfaces, key=f"surfaces of {run}",
+        "decision_surfaces", shown.name, shown.surfaces, key=f"surfaces of {run}",
         classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
         roles=[own.role for own in order], looks=roles.styles(screen.config),
         titles={own.role: names[own.role] for own in order},
@@ -179,7 +178,7 @@ def _curves(screen: _PanelContext) -> None:
     ]
     feed.mount(
         "curves", shown.name, shown.curves, key=f"curves of {run}",
-        plotly=PLOTLY, series=shown.series, looks=roles.styles(screen.config),
+        series=shown.series, looks=roles.styles(screen.config),
         xlabel="epoch", xmin=0, xmax=longest,
         panels=[panel for panel in panels if panel["key"] in {"accuracy", "loss", *(s["panel"] for s in shown.series)}],
         log=st.query_params.get("log") == "1",
@@ -224,7 +223,7 @@ def _bars(screen: _PanelContext) -> None:
     handle = options_of(find_plugin("methods", "soft_targets"))["temperature"]
     temperature = {"temperature": AS_TRAINED} | config.live_values() | {c.option: c.new for c in shown.adjusted}
     feed.mount(
-        "bars", shown.name, shown.bars, key=f"bars of {run}",
+        "soft_targets", shown.name, shown.bars, key=f"bars of {run}",
         classes=shown.prepared.classes, temperatures=[handle.low, handle.high],
         temperature=min(max(temperature["temperature"], handle.low), handle.high),
         roles=list(cast), cast=cast, names={part: names[role] for part, role in cast.items()},

@@ -17,7 +17,7 @@ from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.store import Run
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
-from pages.ui.browser.palette import ROLES, Theme
+from pages.ui.components.palette import ROLES, Theme
 from pages.ui.run.frames import RunFrames, run_frames
 from pages.ui.text import plan, roles
 from pages.ui.text.durations import queue_position

@@ -10,7 +10,7 @@ import streamlit as st
 from kd_core.analysis.sweep_results import Cell, SweepResults, spread
 from kd_core.base.options import as_text
 from kd_core.config.sweep import is_logarithmic, sweepable_options
-from pages.ui.browser.palette import ROLES
+from pages.ui.components.palette import ROLES
 from pages.ui.sweep.heatmap import axis_title, cell_title
 from pages.ui.widgets import charts
 

@@ -53,7 +53,7 @@ def _drawing(instruments: Instruments) -> dict[str, Any]:
     except ValueError as invalid:
         error = str(invalid)
     instruments.mount(
-        "pad", {"drawing": lambda value: url.update(drawing=str(value))},
+        "drawing_pad", {"drawing": lambda value: url.update(drawing=str(value))},
         kind="plane" if data.is_planar else "image", drawing=drawing, seen=preview, refused=error,
         extent=extent(data) if data.is_planar else None,
         pixels="" if data.is_planar else " × ".join(map(str, data.shape[:0:-1])) + " pixels",

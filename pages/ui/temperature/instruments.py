@@ -11,8 +11,7 @@ import streamlit as st
 from kd_core.analysis.replay import TAUGHT, Replay, WeightSnapshot
 from kd_core.base.metrics import BINS
 from kd_core.base.options import option_label, options_of
-from pages.ui import feed
-from pages.ui.browser import component
+from pages.ui.components import component, feed
 from pages.ui.temperature.settings import IMAGE, TemperatureOptions, url
 
 TEMPERATURE = options_of(TemperatureOptions)["temperature"]
@@ -92,7 +91,8 @@ class Instruments:
         """Show the mean softened probabilities by true class."""
         classes, cell = self.classes, [self.options.true_class, self.options.answered]
         self.mount(
-            "knowledge", diagonal=self.options.diagonal, log=self.options.map_log, difference=self.options.difference,
+            "dark_knowledge", diagonal=self.options.diagonal, log=self.options.map_log,
+            difference=self.options.difference,
             cell=[classes.index(name) for name in cell] if set(cell) <= set(classes) else None,
             handlers={
                 "diagonal": lambda value: url.update(diagonal=bool(value)),
@@ -119,7 +119,7 @@ class Instruments:
         ]  # fmt: skip
         handlers = {name: _number_handler(name) for name in names}
         handlers["log"] = lambda value: url.update(targets_log=bool(value))
-        self.mount("sources", handlers, options=options, log=self.options.targets_log)
+        self.mount("target_sources", handlers, options=options, log=self.options.targets_log)
 
 
 class _Frames(Sequence[dict[str, Any]]):

@@ -9,7 +9,7 @@ from kd_core.base import events
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan, kind_of
 from kd_core.config.run import RunConfig
 from kd_core.schemes import plan_of
-from pages.ui.browser import palette
+from pages.ui.components import palette
 
 STANDARD_ROLES = (TEACHER, STUDENT, BASELINE)
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.ui.app.cache import cached
-from pages.ui.browser.palette import Theme
+from pages.ui.components.palette import Theme
 
 PAPER = {"light": "#FFFFFF", "dark": "#0E1117"}
 INK = {"light": "#1D2027", "dark": "#ECEAE4"}

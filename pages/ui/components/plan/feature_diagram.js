@@ -1,0 +1,342 @@
+// Feature diagram: two networks side by side, from the input down to the logits, and which of their layers are matched.
+//
+// Payload: sentence (the text alternative), input (a shape), between (a note on the adaptors), student and teacher
+// {name, note, taps [Tap]}, links [Link]. Taps on the same level stand side by side.
+
+import { setAttributes, svg } from "../shared/dom.js";
+import { mount, observeWidth, redrawScheduler } from "../shared/mount.js";
+import { cutText, textWidth, withoutBreaks, wrapText } from "../shared/text.js";
+import { readTheme } from "../shared/theme.js";
+
+/**
+ * @typedef {"teacher" | "student"} Side
+ * @typedef {{name: string, shape: string, values: number, level: number, of?: string}} Tap of: the network it belongs
+ *   to, if not that of its side
+ * @typedef {{
+ *   student: string,
+ *   teacher: string,
+ *   kind: "matched" | "idle" | "soft" | "labels",
+ *   student_adaptor?: string,
+ *   teacher_adaptor?: string,
+ * }} Link names of taps; teacher may be "labels"
+ * @typedef {{role: Side, text: string, lines: string[], width: number, height: number}} AdaptorBox
+ */
+
+/** From left to right, as on every page. @type {Side[]} */
+const SIDES = ["teacher", "student"];
+const MAX_WIDTH = 860;
+const NARROW = 560; // below this, two adaptors of one layer stand below each other
+const BOX_HEIGHT = 46;
+const GAP = 16;
+const LINE_HEIGHT = 15; // of an adaptor's text
+const MAX_LINES = 4; // of an adaptor
+/** @type {Record<string, string>} */
+const LINK_TEXTS = { soft: "soft targets", idle: "weight 0" };
+
+class FeatureDiagram {
+  #width = 0;
+  #key = "";
+  /** @type {any} */
+  data = null;
+  width = 0;
+  height = 0;
+  column = 0; // width of a network
+  isNarrow = false;
+  x = { teacher: 0, student: 0, middle: 0 };
+  /** @type {Map<Link, {boxes: AdaptorBox[], height: number}>} */
+  adaptors = new Map();
+  /** @type {Record<"between" | Side, string[]>} */
+  notes = { between: [], teacher: [], student: [] };
+  top = 0; // of the input
+  /** The y of each level. @type {number[]} */
+  levels = [];
+  labelsY = 0;
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    root.classList.add("dst-feature-diagram");
+    this.chart = svg("svg", { role: "img" });
+    root.append(this.chart);
+    this.draw = redrawScheduler(() => this.#draw(), "feature_diagram");
+    this.stopObserving = observeWidth(root, (width) => {
+      this.#width = width;
+      this.draw();
+    });
+  }
+
+  /** @param {any} data */
+  update(data) {
+    this.data = data;
+    this.draw();
+  }
+
+  #draw() {
+    if (!this.#width || !this.data?.student) return;
+    const theme = readTheme(this.root);
+    const key = JSON.stringify([this.data, this.#width, theme.ink, theme.font]);
+    if (key === this.#key) return;
+    this.#key = key;
+    this.theme = theme;
+    this.#computeLayout();
+    const { chart, data, width, height } = this;
+    setAttributes(chart, { width, height, viewBox: `0 0 ${width} ${height}`, "aria-label": data.sentence });
+    chart.replaceChildren(
+      ...SIDES.map((role) => this.#heading(role)),
+      svg("g", {}, this.#smallText(this.notes.between, this.x.middle, 16)),
+      ...SIDES.map((role) => this.#trunk(role)),
+      this.#plainBox(this.x.middle, this.top + BOX_HEIGHT / 2, "input", data.input),
+      ...data.links.map((link) => this.#link(link)),
+      ...SIDES.flatMap((role) => this.#taps(role).map((tap) => this.#tap(role, tap))),
+      ...data.links.flatMap((link) => [...this.#linkMarkers(link), ...this.#adaptorBoxes(link)]),
+    );
+    const labels = `${theme.role("labels").glyph} labels`;
+    if (this.#hasLabels) chart.append(this.#plainBox(this.x.middle, this.labelsY, labels, ""));
+  }
+
+  /** @param {number} size */
+  #font(size, weight = 400) {
+    return `${weight} ${size}px ${this.theme.font}`;
+  }
+  /**
+   * @param {Side} role
+   * @returns {Tap[]}
+   */
+  #taps(role) {
+    return this.data[role].taps;
+  }
+  get #hasLabels() {
+    return this.data.links.some(({ teacher }) => teacher === "labels");
+  }
+
+  // --- layout -------------------------------------------------------------------------------------------------------
+
+  /** Compute the columns, and the height of each level from what stands on it. */
+  #computeLayout() {
+    const { links, student, teacher, between } = this.data;
+    this.width = Math.min(MAX_WIDTH, this.#width);
+    this.column = Math.max(86, Math.min(190, 0.27 * this.width));
+    this.x = { teacher: this.column / 2 + 1, student: this.width - this.column / 2 - 1, middle: this.width / 2 };
+    this.isNarrow = this.width < NARROW;
+    const count = 1 + Math.max(...SIDES.flatMap((role) => this.#taps(role)).map(({ level }) => level));
+    const heights = new Array(count).fill(BOX_HEIGHT);
+    this.adaptors = new Map();
+    for (const link of links) {
+      const adaptor = this.#adaptor(link);
+      if (!adaptor) continue;
+      this.adaptors.set(link, adaptor);
+      const { level } = this.#find("student", link.student);
+      heights[level] = Math.max(heights[level], adaptor.height);
+    }
+    const note = (/** @type {string} */ text, /** @type {number} */ width) =>
+      wrapText(text, this.#font(12), width, MAX_LINES);
+    this.notes = {
+      between: note(between, Math.min(300, this.width - 2 * this.column - 6)),
+      teacher: note(teacher.note, this.column),
+      student: note(student.note, this.column),
+    };
+    const rows = [this.notes.between.length - 1, 1 + this.notes.teacher.length, 1 + this.notes.student.length];
+    this.top = 32 + LINE_HEIGHT * Math.max(2, ...rows);
+    let y = this.top + BOX_HEIGHT + 22;
+    this.levels = heights.map((height) => {
+      const centre = y + height / 2;
+      y += height + GAP;
+      return centre;
+    });
+    this.labelsY = y + 24;
+    this.height = this.#hasLabels ? this.labelsY + 20 : y - GAP + 4;
+  }
+
+  /**
+   * Return the boxes of the adaptors of a link, if it has any.
+   * @param {Link} link
+   */
+  #adaptor(link) {
+    const sides = SIDES.filter((role) => link[`${role}_adaptor`]);
+    if (!sides.length) return null;
+    const available = this.width - 2 * this.column - (this.isNarrow ? 20 : 2 * GAP);
+    const width = this.isNarrow ? available : Math.min(250, (available - 40) / sides.length - 12);
+    const boxes = sides.map((role) => {
+      const text = link[`${role}_adaptor`];
+      const mark = sides.length > 1 && this.isNarrow ? `${this.theme.role(role).glyph}\u00a0` : "";
+      const lines = wrapText(mark + withoutBreaks(text), this.#font(12), width - 16, MAX_LINES);
+      const widest = Math.max(...lines.map((line) => textWidth(line, this.#font(12))));
+      return { role, text, lines, width: Math.min(width, widest + 20), height: lines.length * LINE_HEIGHT + 12 };
+    });
+    const heights = boxes.map(({ height }) => height);
+    const height = this.isNarrow ? heights.reduce((sum, one) => sum + one + 6, -6) : Math.max(...heights);
+    return { boxes, height };
+  }
+
+  /**
+   * @param {Side} role
+   * @param {string} name
+   */
+  #find(role, name) {
+    return this.#taps(role).find((tap) => tap.name === name);
+  }
+  /**
+   * @param {Side} role
+   * @param {string} name
+   */
+  #y(role, name) {
+    return this.levels[this.#find(role, name).level];
+  }
+  /**
+   * Return the width of a box: the more numbers a layer puts out, the wider, on a logarithmic scale.
+   * @param {Tap} tap
+   */
+  #boxWidth(tap) {
+    const most = Math.max(...SIDES.flatMap((role) => this.#taps(role).map(({ values }) => values)));
+    const least = Math.min(94, 0.94 * this.column);
+    return least + (this.column - least) * (Math.log(tap.values + 1) / Math.log(most + 1)) ** 1.5;
+  }
+  /**
+   * Return where a link begins and ends. Two links between the same layers run one above the other.
+   * @param {Link} link
+   */
+  #linkEnds(link) {
+    const { student, teacher, kind } = link;
+    const isTwin = (/** @type {Link} */ other) =>
+      other !== link && other.student === student && other.teacher === teacher;
+    const shift = !this.data.links.some(isTwin) ? 0 : kind === "soft" ? 8 : -8;
+    const end = (/** @type {Side} */ role, /** @type {string} */ name, /** @type {number} */ direction) => {
+      const tap = this.#find(role, name);
+      return { x: this.x[role] + (direction * this.#boxWidth(tap)) / 2, y: this.levels[tap.level] + shift };
+    };
+    return { shift, teacher: end("teacher", teacher, 1), student: end("student", student, -1) };
+  }
+
+  // --- parts --------------------------------------------------------------------------------------------------------
+
+  /** @param {Side} role */
+  #heading(role) {
+    const { glyph, colour, name } = this.theme.role(role);
+    const x = this.x[role];
+    const network = cutText(this.data[role].name, this.#font(12), this.column);
+    return svg(
+      "g",
+      {},
+      svg("text", { class: "dst-net", x, y: 16 }, svg("tspan", { fill: colour }, `${glyph} `), name),
+      svg("text", { class: "dst-quiet", x, y: 34 }, network),
+      this.#smallText(this.notes[role], x, 50),
+    );
+  }
+  /**
+   * @param {string[]} lines
+   * @param {number} x
+   * @param {number} y
+   */
+  #smallText(lines, x, y) {
+    return lines.map((line, i) => svg("text", { class: "dst-quiet", x, y: y + i * LINE_HEIGHT }, line));
+  }
+
+  /** @param {Side} role */
+  #trunk(role) {
+    const x = this.x[role];
+    const end = this.#y(role, this.#taps(role).at(-1).name);
+    return svg("path", { class: "dst-trunk", d: `M${this.x.middle} ${this.top + BOX_HEIGHT / 2}H${x}V${end}` });
+  }
+
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @param {string} name
+   * @param {string} shape
+   */
+  #plainBox(x, y, name, shape) {
+    const [width, height] = [92, shape ? BOX_HEIGHT : 32];
+    return svg(
+      "g",
+      { class: "dst-plain" },
+      svg("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: 6 }),
+      svg("text", { x, y: shape ? y - 3 : y + 5 }, name),
+      shape ? svg("text", { class: "dst-quiet", x, y: y + 14 }, shape) : null,
+    );
+  }
+
+  /**
+   * @param {Side} role
+   * @param {Tap} tap
+   */
+  #tap(role, tap) {
+    const { colour, dash } = this.theme.role(tap.of ?? role);
+    const x = this.x[role];
+    const y = this.levels[tap.level];
+    const width = this.#boxWidth(tap);
+    const isMatched = this.data.links.some((link) => link[role] === tap.name && link.kind !== "idle");
+    const box = { x: x - width / 2, y: y - BOX_HEIGHT / 2, width, height: BOX_HEIGHT, rx: 6 };
+    const strength = isMatched
+      ? { "stroke-width": 2, "stroke-opacity": 1 }
+      : { "stroke-width": 1.25, "stroke-opacity": 0.5 };
+    const stroke = { stroke: colour, "stroke-dasharray": dash === "solid" ? "none" : "6 4", ...strength };
+    return svg(
+      "g",
+      { class: isMatched ? "dst-tap-box" : "dst-tap-box dst-unmatched" },
+      svg("rect", { ...box, fill: "var(--paper)" }),
+      svg("rect", { ...box, fill: colour, "fill-opacity": isMatched ? 0.1 : 0, ...stroke }),
+      svg("text", { class: "dst-tap", x, y: y - 3 }, cutText(tap.name, this.#font(13, 600), width - 8)),
+      svg("text", { class: "dst-quiet", x, y: y + 14 }, cutText(tap.shape, this.#font(12), width - 6)),
+    );
+  }
+
+  /** @param {Link} link */
+  #link(link) {
+    const path = (/** @type {string} */ d) => svg("path", { class: `dst-link dst-link-${link.kind}`, d });
+    if (link.teacher === "labels") {
+      return path(`M${this.x.student} ${this.#y("student", link.student)}V${this.labelsY}H${this.x.middle}`);
+    }
+    const { teacher, student, shift } = this.#linkEnds(link);
+    const text = LINK_TEXTS[link.kind];
+    const place = { x: this.x.middle, y: (teacher.y + student.y) / 2 + (shift > 0 ? 17 : -7) };
+    return svg(
+      "g",
+      {},
+      path(`M${teacher.x} ${teacher.y}L${student.x} ${student.y}`),
+      text ? svg("text", { class: "dst-quiet dst-over", ...place }, text) : null,
+    );
+  }
+  /**
+   * Return the markers of both networks, on the edges of their boxes.
+   * @param {Link} link
+   */
+  #linkMarkers(link) {
+    if (link.kind !== "matched" || link.teacher === "labels") return [];
+    const { teacher, student } = this.#linkEnds(link);
+    const square = { x: teacher.x - 4, y: teacher.y - 4, width: 8, height: 8, fill: this.theme.role("teacher").colour };
+    const circle = { cx: student.x, cy: student.y, r: 4.5, fill: this.theme.role("student").colour };
+    return [svg("rect", square), svg("circle", circle)];
+  }
+
+  /** @param {Link} link */
+  #adaptorBoxes(link) {
+    const adaptor = this.adaptors.get(link);
+    if (!adaptor) return [];
+    const centre = (this.#y("student", link.student) + this.#y("teacher", link.teacher)) / 2;
+    const totalWidth = adaptor.boxes.reduce((sum, { width }) => sum + width + 24, -24);
+    let x = this.x.middle - totalWidth / 2;
+    let y = centre - adaptor.height / 2;
+    return adaptor.boxes.map(({ role, text, lines, width, height }) => {
+      const left = this.isNarrow ? this.x.middle - width / 2 : x;
+      const top = this.isNarrow ? y : centre - height / 2;
+      x += width + 24;
+      y += height + 6;
+      const line = (/** @type {string} */ content, /** @type {number} */ i) =>
+        svg("text", { x: left + width / 2, y: top + 6 + LINE_HEIGHT * (i + 0.78) }, content);
+      return svg(
+        "g",
+        { class: "dst-adaptor", "data-of": role },
+        svg("title", {}, text),
+        svg("rect", { x: left, y: top, width, height, rx: 4, stroke: this.theme.role("student").colour }),
+        lines.map(line),
+      );
+    });
+  }
+
+  destroy() {
+    this.draw.cancel();
+    this.stopObserving();
+  }
+}
+
+export default mount(FeatureDiagram, import.meta.url, ["feature_diagram.css"]);

@@ -1,0 +1,101 @@
+// What both layouts of a plan share: texts of boxes, paths and the types of their parts.
+
+import { textWidth, withoutBreaks, wrapText } from "../shared/text.js";
+
+/**
+ * @typedef {{
+ *   id: string,
+ *   role: string,
+ *   kind: string,
+ *   look: string,
+ *   network: string,
+ *   state: string,
+ *   sees: string,
+ *   taught: string,
+ *   lane: "base" | "main" | "made" | "baseline",
+ *   own: boolean,
+ *   stack: string,
+ * }} PlanNode taught: who teaches it; own: whether it teaches itself; stack: the number of equal networks, if several
+ * @typedef {{kind: "teaches" | "goes on" | "made of" | "shares", from: string[], to: string, said: string}} Edge
+ * @typedef {{sentence: string, columns: {title: string, note: string, nodes: PlanNode[]}[], edges: Edge[]}} Plan
+ * @typedef {{
+ *   font: (size: number, weight?: number) => string,
+ *   glyph: (node: PlanNode) => string,
+ *   colour: (node: PlanNode) => string,
+ *   neutral: string,
+ * }} Style neutral: the colour of what several networks share
+ * @typedef {number[]} Point
+ * @typedef {{
+ *   node: PlanNode,
+ *   x: number,
+ *   y: number,
+ *   width: number,
+ *   height: number,
+ *   title: string[],
+ *   rest: string[],
+ *   column?: number,
+ *   anchor?: string,
+ * }} Box
+ * @typedef {{x: number, y: number, back: boolean}} ArrowHead back: it points to the left
+ * @typedef {{kind: Edge["kind"], d: string, colour?: string, ends: ArrowHead[]}} Line
+ * @typedef {{x: number, y: number, anchor: string, lines: string[]}} Label
+ * @typedef {{
+ *   width: number,
+ *   height: number,
+ *   headings: (Label & {title: string})[],
+ *   boxes: Box[],
+ *   lines: Line[],
+ *   labels: Label[],
+ * }} Layout
+ */
+
+export const ROW_HEIGHT = 15; // of text
+export const LABEL_ROW = 14; // of the text at a line
+
+/**
+ * Return the text of a box: its name, then what it is, sees and, where no line shows it, who teaches it.
+ * @param {PlanNode} node
+ * @param {number} width
+ * @param {Style} style
+ * @param {boolean} isList
+ */
+export function boxText(node, width, { font, glyph }, isList) {
+  const mark = glyph(node) ? `${glyph(node)}\u00a0` : "";
+  const title = wrapText(`${mark}${node.role.replaceAll(" ", "\u00a0")}`, font(13, 600), width, 2);
+  const state = [node.network, node.state].filter(Boolean).join(" · ");
+  const about = textWidth(state, font(12)) <= width ? [state] : [node.network, node.state];
+  const by = isList ? node.taught && `from ${node.taught}` : node.own && node.taught.replace(/^.*through /, "");
+  const texts = [...about, node.stack, node.sees, by].filter((text) => typeof text === "string" && text);
+  const rest = texts.flatMap((text) => wrapText(withoutBreaks(String(text)), font(12), width, 3));
+  return { title, rest, height: 14 + ROW_HEIGHT * (title.length + rest.length) };
+}
+
+/**
+ * Return a path through points, its corners rounded.
+ * @param {Point[]} points
+ * @param {number} [radius]
+ */
+export function roundedPath(points, radius = 8) {
+  const near = (/** @type {Point} */ from, /** @type {Point} */ to) => {
+    const length = Math.hypot(to[0] - from[0], to[1] - from[1]) || 1;
+    const fraction = Math.min(radius, length / 2) / length;
+    return [from[0] + fraction * (to[0] - from[0]), from[1] + fraction * (to[1] - from[1])];
+  };
+  const corner = (/** @type {Point} */ point, /** @type {number} */ i) =>
+    `L${near(point, points[i])}Q${point} ${near(point, points[i + 2])}`;
+  return `M${points[0]}${points.slice(1, -1).map(corner).join("")}L${points.at(-1)}`;
+}
+
+/**
+ * Return the arrow head at the end of a path.
+ * @param {Point[]} points
+ * @returns {ArrowHead}
+ */
+export const arrowHead = (points) => ({
+  x: points.at(-1)[0],
+  y: points.at(-1)[1],
+  back: points.at(-1)[0] < points.at(-2)[0],
+});
+
+/** @param {{y: number, height: number}} box */
+export const centreY = ({ y, height }) => y + height / 2;

@@ -1,0 +1,269 @@
+// Live curves: panels that share their x axis, drawn by Plotly in place, so that zoom and hidden series survive.
+//
+// Payload: panels [{key, title, unit, log, percent}], series [{key, panel, name, role, style, dash, measure}] (with the
+// measure "raw" or "weighted" it is drawn while that is chosen), xlabel, xmin, xmax (a fixed axis for a run of known
+// length), log, empty. Values of a percent panel are fractions, 0 to 1.
+// Frames: {series, x: [], y: []} appends; {marker: x, text, kind} draws an upright line; {level: series, y, text} a
+// reference level in that series' panel. Sets the state log.
+
+import { html, setText } from "../../shared/dom.js";
+import { formatNumber, formatPercent } from "../../shared/format.js";
+import { mount, observeWidth, redrawScheduler } from "../../shared/mount.js";
+import { FrameFeed } from "../../shared/state/frame_feed.js";
+import { Playhead } from "../../shared/state/playhead.js";
+import { readTheme } from "../../shared/theme.js";
+import { CurvePanel } from "./curve_panel.js";
+import { loadPlotly } from "./plotly_loader.js";
+import { Series } from "./series.js";
+
+/** @typedef {import("./curve_panel.js").PanelSpec} PanelSpec */
+/** @typedef {import("./curve_panel.js").SeriesSpec} SeriesSpec */
+
+const NO_POINTS = new Series();
+const TABLE_ROWS = 12;
+
+/** The zoom of each run, kept when a lost connection rebuilds the page. @type {Map<string, number[] | null>} */
+const zooms = new Map();
+
+class Curves {
+  /** Keys of hidden series. @type {Set<string>} */
+  hidden = new Set();
+  /** @type {number[] | null} */
+  zoom = null;
+  /** @type {boolean | null} */
+  log = null;
+  measure = "weighted"; // the parts of a sum, so that they add up
+  /** The x of the reading line. @type {number | null} */
+  reading = null;
+  /** @type {import("./curve_overlay.js").Level[]} */
+  levels = [];
+  /** @type {import("./curve_overlay.js").Marker[]} */
+  markers = [];
+  /** @type {any} */
+  spec = { panels: [], series: [] };
+  /** @type {Map<string, Series>} */
+  #series = new Map();
+  #feed = new FrameFeed();
+  /** @type {CurvePanel[]} */
+  #panels = [];
+  #shape = "";
+  #width = 0;
+  #failure = "";
+  /** @type {any} */
+  #Plotly = null;
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    root.classList.add("dst-curves");
+    this.empty = html("p", { class: "dst-empty", hidden: true });
+    this.sheet = html("div", { class: "dst-panels" });
+    this.table = html("table");
+    const scroll = html("div", { class: "dst-scroll" }, this.table);
+    this.details = html(
+      "details",
+      { ontoggle: () => this.#updateTable() },
+      html("summary", {}, "Show as table"),
+      scroll,
+    );
+    root.append(this.empty, this.sheet, this.details);
+    this.draw = redrawScheduler(() => this.#draw());
+    this.playhead = new Playhead(() => this.#showMoment());
+    this.stopObserving = observeWidth(root, (width) => {
+      this.#width = width;
+      this.draw();
+    });
+  }
+
+  /**
+   * @param {any} data
+   * @param {import("../../shared/mount.js").Callbacks} callbacks
+   */
+  update(data, { setStateValue, setTriggerValue }) {
+    this.spec = { ...data, panels: data.panels ?? [], series: data.series ?? [] };
+    this.setStateValue = setStateValue;
+    this.log ??= Boolean(data.log);
+    const { cleared, fresh } = this.#feed.receive(data, setTriggerValue);
+    if (cleared) {
+      this.#series.clear();
+      Object.assign(this, { levels: [], markers: [], zoom: zooms.get(data.run) ?? null, reading: null });
+    }
+    this.playhead.join(data.run);
+    for (const frame of fresh) this.#add(frame);
+    loadPlotly().then(
+      (Plotly) => {
+        this.#Plotly = Plotly;
+        this.#failure = "";
+        this.draw();
+      },
+      (error) => {
+        this.#failure = error.message;
+        this.draw();
+      },
+    );
+  }
+
+  /** @param {any} frame */
+  #add(frame) {
+    if ("marker" in frame) this.markers.push(frame);
+    else if ("level" in frame) this.levels = [...this.levels.filter(({ level }) => level !== frame.level), frame];
+    else {
+      if (!this.#series.has(frame.series)) this.#series.set(frame.series, new Series());
+      this.#series.get(frame.series).append(frame.x, frame.y);
+    }
+  }
+
+  /** @param {string} key */
+  points(key) {
+    return this.#series.get(key) ?? NO_POINTS;
+  }
+  /** The x of the longest series, which the table is written for. */
+  get grid() {
+    return [...this.#series.values()].reduce((a, b) => (b.length > a.length ? b : a), NO_POINTS).x;
+  }
+  get momentX() {
+    const { moment } = this.playhead;
+    return moment === null ? null : (this.playhead.at(moment).x ?? null);
+  }
+
+  #draw() {
+    const isEmpty = this.grid.length === 0;
+    this.empty.hidden = !isEmpty && !this.#failure;
+    const emptyText = this.spec.empty ?? "Nothing has been measured yet.";
+    setText(this.empty, this.#failure ? `${this.#failure} The table below has the numbers.` : emptyText);
+    this.sheet.hidden = isEmpty || Boolean(this.#failure);
+    this.details.hidden = isEmpty;
+    this.#updateTable();
+    if (isEmpty || !this.#Plotly || !this.#width) return;
+    this.#build();
+    this.theme = readTheme(this.root);
+    const columns = this.#width >= 900 && this.#panels.length > 1 ? 2 : 1;
+    this.sheet.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    const width = Math.floor((this.#width - (columns - 1) * 40) / columns);
+    const range = this.zoom ?? this.#wholeRange();
+    for (const panel of this.#panels) panel.draw(this.#Plotly, this.theme, width, range);
+  }
+
+  #wholeRange() {
+    let low = this.spec.xmin ?? Number.POSITIVE_INFINITY;
+    let high = this.spec.xmax ?? Number.NEGATIVE_INFINITY;
+    for (const { x } of this.#series.values()) {
+      low = Math.min(low, x[0]);
+      high = Math.max(high, x.at(-1));
+    }
+    return high > low ? [low, high] : [low - 0.5, low + 0.5];
+  }
+
+  #build() {
+    const shape = JSON.stringify(this.spec.panels);
+    if (shape === this.#shape) return;
+    this.#shape = shape;
+    this.#purge();
+    this.#panels = this.spec.panels.map((spec) => new CurvePanel(spec, this));
+    this.sheet.replaceChildren(...this.#panels.map(({ node }) => node));
+  }
+
+  /** @param {number[] | null} range */
+  zoomTo(range) {
+    this.zoom = range;
+    zooms.set(this.spec.run, range);
+    this.draw();
+  }
+  /** @param {boolean} log */
+  chooseLog(log) {
+    if (this.log === log) return;
+    this.log = log;
+    this.draw();
+    this.setStateValue("log", log);
+  }
+  /**
+   * Choose which parts of a sum are drawn, in this browser only.
+   * @param {string} measure
+   */
+  chooseMeasure(measure) {
+    this.measure = measure;
+    this.draw();
+  }
+  /** @param {string} key */
+  toggle(key) {
+    if (!this.hidden.delete(key)) this.hidden.add(key);
+    this.draw();
+  }
+  /**
+   * Show one series of a panel alone, or all of them if it is alone already.
+   * @param {string} key
+   * @param {string} panel
+   */
+  solo(key, panel) {
+    const isOther = (/** @type {SeriesSpec} */ series) =>
+      series.panel === panel && series.key !== key && series.style !== "raw";
+    const others = this.spec.series.filter(isOther).map((series) => series.key);
+    const isAlone = others.every((other) => this.hidden.has(other));
+    for (const other of others) {
+      if (isAlone) this.hidden.delete(other);
+      else this.hidden.add(other);
+    }
+    this.hidden.delete(key);
+    this.draw();
+  }
+  /** @param {number | null} x */
+  readAt(x) {
+    if (this.reading === x) return;
+    this.reading = x;
+    for (const panel of this.#panels) panel.showReading(x);
+  }
+  #showMoment() {
+    for (const panel of this.#panels) panel.showMoment(this.momentX);
+  }
+
+  /** Write the open table: rows spread over the run, the newest last; markers and levels in words below. */
+  #updateTable() {
+    if (!this.details.open) return;
+    const { xlabel = "x", panels } = this.spec;
+    /** @type {SeriesSpec[]} */
+    const series = this.spec.series.filter(({ key }) => this.points(key).length);
+    /** @returns {Partial<PanelSpec>} */
+    const panelOf = (/** @type {SeriesSpec} */ one) => panels.find(({ key }) => key === one.panel) ?? {};
+    const title = (/** @type {SeriesSpec} */ one) =>
+      [one.name, one.measure, panelOf(one).title].filter(Boolean).join(", ");
+    const cell = (/** @type {SeriesSpec} */ one, /** @type {number} */ x) => {
+      const points = this.points(one.key);
+      if (x > points.last.x || x < points.x[0]) return html("td");
+      const y = points.y[points.nearest(x)];
+      return html("td", {}, panelOf(one).percent ? formatPercent(y) : formatNumber(y));
+    };
+    const xs = this.grid;
+    const places = Array.from({ length: TABLE_ROWS }, (_, i) => Math.round((i * (xs.length - 1)) / (TABLE_ROWS - 1)));
+    const row = (/** @type {number} */ x) =>
+      html(
+        "tr",
+        {},
+        html("th", { scope: "row" }, formatNumber(x)),
+        series.map((one) => cell(one, x)),
+      );
+    const markers = this.markers.map(({ marker, text }) => `${xlabel} ${formatNumber(marker)}: ${text}`);
+    const levels = this.levels.map(({ text }) => text);
+    const heads = [xlabel, ...series.map(title)].map((text) => html("th", { scope: "col" }, text));
+    this.table.replaceChildren(
+      html("thead", {}, html("tr", {}, heads)),
+      html(
+        "tbody",
+        {},
+        [...new Set(places)].map((i) => row(xs[i])),
+      ),
+      html("caption", {}, [...markers, ...levels].join(" · ")),
+    );
+  }
+
+  #purge() {
+    for (const { plot } of this.#panels) if (plot.classList.contains("js-plotly-plot")) this.#Plotly.purge(plot);
+  }
+  destroy() {
+    this.draw.cancel();
+    this.stopObserving();
+    this.playhead.leave();
+    this.#purge();
+  }
+}
+
+export default mount(Curves, import.meta.url, ["curves.css"]);

@@ -1,0 +1,153 @@
+// Epoch slider: it registers the run's moments and chooses the one that every component of the page shows.
+//
+// Payload: live, autoplay, empty, picked (the moment shown at first, -1 the latest; without it nothing is reported).
+// Frames: the moments, {x, label, phase, accuracy: {role}}. Sets the state picked when the user has chosen a moment.
+
+import { html, setAttributes, setText, svg } from "../shared/dom.js";
+import { mount, redrawScheduler } from "../shared/mount.js";
+import { FrameFeed } from "../shared/state/frame_feed.js";
+import { Playhead } from "../shared/state/playhead.js";
+import { prefersReducedMotion } from "../shared/theme.js";
+
+const STEP_INTERVAL = 100; // milliseconds between two moments of a replay
+const MAX_REPLAY = 12_000; // milliseconds
+const PAUSE_ICON = "M4 2h3v12H4zM9 2h3v12H9z";
+const PLAY_ICON = "M4 2l10 6-10 6z";
+
+class EpochSlider {
+  #feed = new FrameFeed();
+  /** @type {ReturnType<typeof setInterval> | null} */
+  #timer = null;
+  #hasPlayed = false;
+  /** @type {any} */
+  spec = {};
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    root.classList.add("dst-epoch-slider");
+    this.draw = redrawScheduler(() => this.#draw());
+    const toggle = () => (this.#timer ? this.#stop() : this.#start());
+    this.icon = svg("path", {});
+    this.play = html(
+      "button",
+      { type: "button", class: "dst-play", onclick: toggle },
+      svg("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, this.icon),
+    );
+    const listeners = { oninput: () => this.#onInput(), onchange: () => this.#report() };
+    this.slider = html("input", { type: "range", min: 0, step: 1, "aria-label": "Epoch of the run", ...listeners });
+    this.phases = html("div", { class: "dst-phases", "aria-hidden": "true" });
+    this.label = html("output", { class: "dst-label" });
+    this.latest = html("button", { type: "button", class: "dst-latest", onclick: () => this.#showLatest() });
+    this.empty = html("p", { class: "dst-empty" });
+    const track = html("div", { class: "dst-track" }, this.slider, this.phases);
+    this.body = html("div", { class: "dst-bar" }, this.play, track, this.label, this.latest);
+    root.append(this.empty, this.body);
+    this.playhead = new Playhead(this.draw);
+  }
+
+  /**
+   * @param {any} data
+   * @param {import("../shared/mount.js").Callbacks} callbacks
+   */
+  update(data, { setStateValue, setTriggerValue }) {
+    this.spec = data;
+    this.setStateValue = setStateValue;
+    const { cleared, start, fresh } = this.#feed.receive(data, setTriggerValue);
+    if (cleared) {
+      this.#pause();
+      this.#hasPlayed = false;
+    }
+    this.playhead.join(data.run);
+    this.playhead.describe(start, fresh);
+    if (cleared && data.picked >= 0) this.playhead.pick(Math.min(data.picked, Math.max(0, this.#last)));
+    const hasMoments = this.playhead.list.length > 1;
+    if (data.autoplay && !this.#hasPlayed && hasMoments && !prefersReducedMotion()) this.#start();
+    this.#hasPlayed ||= hasMoments;
+    this.draw();
+  }
+
+  get #last() {
+    return this.playhead.list.length - 1;
+  }
+
+  #onInput() {
+    this.#pause();
+    this.playhead.pick(Number(this.slider.value));
+  }
+  #showLatest() {
+    this.#pause();
+    this.playhead.pick(null);
+    this.#report();
+  }
+  #stop() {
+    this.#pause();
+    this.#report();
+  }
+  #report() {
+    if (this.spec.picked !== undefined) this.setStateValue("picked", this.playhead.picked ?? -1);
+  }
+
+  /** Replay the run. A long run skips moments, so that the replay takes no longer than MAX_REPLAY. */
+  #start() {
+    if (this.playhead.index >= this.#last) this.playhead.pick(0);
+    const stride = Math.max(1, Math.ceil((this.#last * STEP_INTERVAL) / MAX_REPLAY));
+    this.#timer = setInterval(() => {
+      const next = Math.min(this.#last, this.playhead.index + stride);
+      this.playhead.pick(next);
+      if (next === this.#last) this.#showLatest();
+    }, STEP_INTERVAL);
+    this.draw();
+  }
+  #pause() {
+    clearInterval(this.#timer);
+    this.#timer = null;
+    this.draw();
+  }
+
+  #draw() {
+    const { list, picked, index } = this.playhead;
+    this.empty.hidden = list.length > 0;
+    this.body.hidden = list.length === 0;
+    setText(this.empty, this.spec.empty ?? "The run has not reached its first epoch.");
+    if (list.length === 0) return;
+    const { label } = this.playhead.at(index);
+    setAttributes(this.slider, { max: this.#last, "aria-valuetext": label ?? `moment ${index + 1}` });
+    if (Number(this.slider.value) !== index) this.slider.value = String(index);
+    setText(this.label, label ?? "");
+    setText(this.latest, this.spec.live ? "Live" : "Latest");
+    const isLive = String(Boolean(this.spec.live));
+    setAttributes(this.latest, { "aria-pressed": String(picked === null), "data-live": isLive });
+    setAttributes(this.icon, { d: this.#timer ? PAUSE_ICON : PLAY_ICON });
+    setAttributes(this.play, { "aria-label": this.#timer ? "Pause the replay" : "Play the run again" });
+    this.#drawPhases(list);
+  }
+
+  /**
+   * Name each phase once, where it begins.
+   * @param {import("../shared/state/playhead.js").Moment[]} list
+   */
+  #drawPhases(list) {
+    const starts = list
+      .map(({ phase }, i) => ({ phase, i }))
+      .filter(({ phase, i }) => phase && phase !== list[i - 1]?.phase);
+    const key = JSON.stringify([starts, list.length]);
+    if (key === this.phases.dataset.key) return;
+    this.phases.dataset.key = key;
+    const last = Math.max(1, this.#last);
+    const spans = starts.map(({ phase, i }, at) => {
+      const from = i / last;
+      const to = (starts[at + 1]?.i ?? this.#last) / last;
+      const style = `left: calc(11px + ${from} * (100% - 22px)); width: calc(${to - from} * (100% - 22px))`;
+      return html("span", { style }, phase);
+    });
+    this.phases.replaceChildren(...spans);
+  }
+
+  destroy() {
+    clearInterval(this.#timer);
+    this.draw.cancel();
+    this.playhead.leave();
+  }
+}
+
+export default mount(EpochSlider, import.meta.url, ["epoch_slider.css"]);

@@ -1,0 +1,171 @@
+// Soft targets of a few followed examples while a run trains: mirrored bars with a temperature slider.
+//
+// Payload: classes [name], temperature, temperatures [lowest, highest], images [{src, x, y, label, title}], image (the
+// one chosen at first), roles, cast {role: the network that plays it}, names {role}, empty. Frames: {moment, logits:
+// {role: [[K numbers] for each image]}}. Sets the states temperature and image.
+
+import { html, setAttributes, setText, svg } from "../../shared/dom.js";
+import { formatNumber } from "../../shared/format.js";
+import { entropy, klDivergence } from "../../shared/math/softmax.js";
+import { mount, observeWidth, redrawScheduler } from "../../shared/mount.js";
+import { FrameFeed } from "../../shared/state/frame_feed.js";
+import { lastUpTo, Playhead } from "../../shared/state/playhead.js";
+import { readTheme } from "../../shared/theme.js";
+import { savePng, saveSvg, standaloneSvg, toolButton } from "../../shared/widgets/export.js";
+import { MirroredBars } from "../../shared/widgets/mirrored_bars.js";
+import { ScaleToggle } from "../../shared/widgets/scale_toggle.js";
+import { describeTopClasses, namedValue, valueLine } from "../../shared/widgets/summaries.js";
+import { TemperatureSlider } from "../../shared/widgets/temperature_slider.js";
+import { ExamplePicker } from "./example_picker.js";
+
+/** @typedef {import("../../shared/theme.js").Theme} Theme */
+
+const ROLES = ["teacher", "student", "baseline"];
+const FILE_NAME = "soft-targets";
+const MAX_HEIGHT = 560; // pixels; higher charts scroll
+
+class SoftTargets {
+  #feed = new FrameFeed();
+  /** By network. @type {Record<string, {moment: number, values: number[][]}[]>} */
+  #frames = {};
+  #width = 0;
+  /** @type {any} */
+  spec = {};
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    root.classList.add("dst-soft-targets");
+    this.root = root;
+    this.draw = redrawScheduler(() => this.#draw(), "soft_targets");
+    this.empty = html("p", { class: "dst-empty", hidden: true });
+    this.examples = new ExamplePicker((i) => {
+      this.draw();
+      this.setStateValue("image", i);
+    });
+    this.title = html("span", { class: "dst-title" });
+    this.scale = new ScaleToggle(this.draw);
+    this.chart = svg("svg", { role: "img" });
+    this.bars = new MirroredBars(this.chart);
+    this.scroll = html("div", { class: "dst-rows" }, this.chart);
+    const drawing = () => standaloneSvg(this.chart);
+    const saveImage = () => savePng(FILE_NAME, drawing(), this.chart.getBoundingClientRect());
+    const tools = html(
+      "div",
+      { class: "dst-tools" },
+      toolButton("SVG", "Save these bars as SVG", () => saveSvg(FILE_NAME, drawing())),
+      toolButton("PNG", "Save these bars as PNG", saveImage),
+    );
+    this.slider = new TemperatureSlider({
+      onInput: this.draw,
+      onChange: (value) => this.setStateValue("temperature", value),
+    });
+    this.summaries = html("div", { class: "dst-readouts" });
+    const head = html("div", { class: "dst-head" }, this.title, this.scale.node);
+    this.body = html("div", {}, this.examples.node, head, this.scroll, tools, this.slider.node, this.summaries);
+    root.append(this.empty, this.body);
+    this.playhead = new Playhead(this.draw);
+    this.stopObserving = observeWidth(this.scroll, (width) => {
+      this.#width = width;
+      this.draw();
+    });
+  }
+
+  /**
+   * @param {any} data
+   * @param {import("../../shared/mount.js").Callbacks} callbacks
+   */
+  update(data, { setStateValue, setTriggerValue }) {
+    const { cleared, fresh } = this.#feed.receive(data, setTriggerValue);
+    const images = this.#feed.heavy(data, "images", []);
+    const roles = ROLES.filter((role) => (data.roles ?? ROLES).includes(role));
+    this.spec = { classes: [], ...data, images, roles };
+    this.setStateValue = setStateValue;
+    if (cleared) this.#frames = {};
+    this.playhead.join(data.run);
+    for (const { moment, logits } of fresh) {
+      for (const [role, values] of Object.entries(logits)) {
+        this.#frames[role] ??= [];
+        this.#frames[role].push({ moment, values });
+      }
+    }
+    this.examples.update(images, data.image);
+    this.slider.update(data.temperature ?? 4, data.temperatures ?? [0.5, 20]);
+    this.draw();
+  }
+
+  /** @param {string} role */
+  logits(role) {
+    const frames = this.#frames[this.spec.cast?.[role] ?? role] ?? [];
+    return lastUpTo(frames, this.playhead.moment)?.values[this.examples.chosen] ?? null;
+  }
+
+  #draw() {
+    const { classes, images, roles } = this.spec;
+    const ofRole = (/** @type {string} */ role) => /** @type {[string, number[]]} */ ([role, this.logits(role)]);
+    const logits = Object.fromEntries(roles.map(ofRole).filter(([, values]) => values));
+    const isEmpty = images.length === 0 || !Object.values(this.#frames).some((list) => list.length);
+    this.empty.hidden = !isEmpty;
+    this.body.hidden = isEmpty;
+    setText(this.empty, this.spec.empty ?? "No predictions yet.");
+    if (isEmpty || !this.#width) return;
+    const theme = this.#theme();
+    const image = images[this.examples.chosen];
+    setText(this.title, image.title ?? "");
+    const temperature = this.slider.value;
+    const data = { classes, roles, logits, label: image.label, temperature, log: this.scale.log };
+    const logp = this.bars.draw(theme, this.#width, data);
+    this.scroll.tabIndex = this.bars.height > MAX_HEIGHT ? 0 : -1;
+    this.#describe(logp, theme, image);
+  }
+
+  /** Return the theme in which each part has the style of the network that plays it. */
+  #theme() {
+    const theme = readTheme(this.root);
+    const { names = {}, cast = {} } = this.spec;
+    const role = (/** @type {string} */ part) => {
+      const style = theme.role(cast[part] ?? part);
+      return { ...style, name: names[part] ?? style.name };
+    };
+    return { ...theme, role };
+  }
+
+  /**
+   * @param {Record<string, number[]>} logp
+   * @param {Theme} theme
+   * @param {import("./example_picker.js").Example} image
+   */
+  #describe(logp, theme, image) {
+    const { classes, names = {} } = this.spec;
+    const description = describeTopClasses(logp, classes);
+    this.slider.setValueText(`Temperature ${this.slider.text}, ${description}`);
+    const subject = `${image.title ?? "the example"}, labelled ${classes[image.label] ?? "unknown"}`;
+    const label = `Probabilities at temperature ${this.slider.text} for ${subject}: ${description}.`;
+    setAttributes(this.chart, { "aria-label": label });
+    const entropies = Object.entries(logp).map(([role, values]) => {
+      const style = theme.role(role);
+      return namedValue(style.name, entropy(values).toFixed(2), style);
+    });
+    const distances = ["student", "baseline"]
+      .filter((role) => logp.teacher && logp[role])
+      .map((role) => {
+        const pair = [names.teacher ?? "teacher", names[role] ?? role].join(" ‖ ");
+        return namedValue(pair, formatNumber(klDivergence(logp.teacher, logp[role])));
+      });
+    const lines = [valueLine("Entropy, nats", entropies), valueLine("KL, nats", distances)];
+    this.summaries.replaceChildren(...lines.filter((line) => line !== null));
+  }
+
+  destroy() {
+    this.draw.cancel();
+    this.stopObserving();
+    this.playhead.leave();
+    this.slider.destroy();
+  }
+}
+
+export default mount(SoftTargets, import.meta.url, [
+  "../../shared/widgets/temperature_slider.css",
+  "../../shared/widgets/export.css",
+  "../../shared/widgets/mirrored_bars.css",
+  "soft_targets.css",
+]);

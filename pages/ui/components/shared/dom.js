@@ -1,0 +1,58 @@
+// Functions that create and change HTML and SVG elements.
+
+/** @typedef {Record<string, any>} Attributes */
+/** @typedef {Node | string | null | undefined | false | Child[]} Child */
+
+/**
+ * Set attributes and listeners (names that begin with "on") of an element and append its children.
+ * Strings become text nodes, so the text of users is never parsed as HTML.
+ * @template {Element} T
+ * @param {T} node
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ * @returns {T}
+ */
+export function populate(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  const nodes = /** @type {any[]} */ (children).flat(Infinity);
+  node.append(...nodes.filter((child) => child != null));
+  return node;
+}
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Attributes} [attributes]
+ * @param {Child[]} children
+ */
+export const html = (tag, attributes = {}, ...children) => populate(document.createElement(tag), attributes, children);
+
+/**
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Attributes} [attributes]
+ * @param {Child[]} children
+ */
+export const svg = (tag, attributes = {}, ...children) =>
+  populate(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+/**
+ * @param {Element} node
+ * @param {Attributes} values
+ */
+export function setAttributes(node, values) {
+  for (const [name, value] of Object.entries(values)) node.setAttribute(name, value);
+}
+
+/**
+ * Set the text of a node if it changed. An unchanged text is neither laid out nor read by a screen reader again.
+ * @param {Node} node
+ * @param {string} text
+ */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

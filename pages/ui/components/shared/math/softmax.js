@@ -1,0 +1,89 @@
+// Softmax with temperature and what is computed from it, in float64. Logits in, probabilities and nats out.
+
+/**
+ * Return log-probabilities of K logits at a temperature.
+ * @param {number[]} logits
+ * @param {number} [temperature]
+ */
+export function logSoftmax(logits, temperature = 1) {
+  const scaled = logits.map((logit) => logit / temperature);
+  const top = Math.max(...scaled);
+  const normaliser = top + Math.log(scaled.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  return scaled.map((value) => value - normaliser);
+}
+
+/**
+ * @param {number[]} logits
+ * @param {number} [temperature]
+ */
+export const softmax = (logits, temperature = 1) => logSoftmax(logits, temperature).map(Math.exp);
+
+/**
+ * Return the entropy in nats of a distribution given as log-probabilities.
+ * @param {number[]} logp
+ */
+export const entropy = (logp) =>
+  logp.reduce((sum, value) => sum - (value === Number.NEGATIVE_INFINITY ? 0 : Math.exp(value) * value), 0);
+
+/**
+ * Return KL(p ‖ q) in nats from log-probabilities, so that a probability of 1e-300 is still exact.
+ * @param {number[]} logp
+ * @param {number[]} logq
+ */
+export const klDivergence = (logp, logq) =>
+  logp.reduce((sum, value, i) => sum + Math.exp(value) * (value - logq[i]), 0);
+
+/**
+ * Return probabilities and log-probabilities of N rows of K logits.
+ * @param {Float32Array | number[]} logits N × K, row by row
+ * @param {number} count K
+ * @param {number} temperature
+ * @returns {{p: Float64Array, logp: Float64Array}}
+ */
+export function softmaxRows(logits, count, temperature) {
+  const [p, logp] = [new Float64Array(logits.length), new Float64Array(logits.length)];
+  for (let start = 0; start < logits.length; start += count) {
+    let top = Number.NEGATIVE_INFINITY;
+    for (let at = start; at < start + count; at += 1) if (logits[at] > top) top = logits[at];
+    let sum = 0;
+    for (let at = start; at < start + count; at += 1) {
+      logp[at] = (logits[at] - top) / temperature;
+      p[at] = Math.exp(logp[at]); // exponentials cost most: one for each number
+      sum += p[at];
+    }
+    const normaliser = Math.log(sum);
+    for (let at = start; at < start + count; at += 1) {
+      p[at] /= sum;
+      logp[at] -= normaliser;
+    }
+  }
+  return { p, logp };
+}
+
+/**
+ * Return the position, counted from `start`, of the largest of `count` values.
+ * @param {ArrayLike<number>} values
+ * @param {number} [start]
+ * @param {number} [count]
+ */
+export function argmax(values, start = 0, count = values.length) {
+  let best = start;
+  for (let at = start + 1; at < start + count; at += 1) if (values[at] > values[best]) best = at;
+  return best - start;
+}
+
+/**
+ * Return the sum of all probabilities but the largest one's, in units of the largest one.
+ * Beside a probability near 1 it stays exact, which 1 − p does not.
+ * @param {number} top position of the largest logit in its row
+ * @param {ArrayLike<number>} logits
+ * @param {number} start start of the row
+ * @param {number} count length of the row
+ * @param {number} temperature
+ */
+export function oddsAgainstTop(top, logits, start, count, temperature) {
+  const highest = logits[start + top] / temperature;
+  let sum = 0;
+  for (let k = 0; k < count; k += 1) if (k !== top) sum += Math.exp(logits[start + k] / temperature - highest);
+  return sum;
+}

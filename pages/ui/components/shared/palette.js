@@ -1,0 +1,40 @@
+// Colours, line styles and markers: the one place that Python charts and browser components take them from.
+// palette.py reads this file as well: the object below is JSON.
+//
+// The roles keep their style everywhere. Colour never stands alone: each role has its own dash, marker and fill, each
+// class its own marker shape. dash and symbol are Plotly's names; glyph is the same marker as text.
+//
+// moreNetworks: for networks beyond the usual three, one colour each; their kind is shown by marker and line.
+// classes: Okabe-Ito, reordered. Roles use four of its eight colours, so classes start with the others. Green and
+// yellow lead: blended into a decision surface they stay farther apart under every simulated colour blindness (ΔE 30
+// on light, 35 on dark) than purple and yellow (15, 19). Eight is the limit; beyond it, write the names.
+export default {
+  "roles": {
+    "teacher": {
+      "name": "Teacher", "light": "#0072B2", "dark": "#56B4E9", "dash": "9px,5px", "width": 2.0,
+      "symbol": "square", "glyph": "■", "fill": "solid"
+    },
+    "student": {
+      "name": "Student", "light": "#D55E00", "dark": "#E69F00", "dash": "solid", "width": 2.5,
+      "symbol": "circle", "glyph": "●", "fill": "solid"
+    },
+    "baseline": {
+      "name": "Baseline student", "light": "#6B6B6B", "dark": "#B3B3B3", "dash": "2px,3px", "width": 2.0,
+      "symbol": "circle-open", "glyph": "○", "fill": "hatch"
+    },
+    "labels": {
+      "name": "Labels", "light": "#000000", "dark": "#FFFFFF", "dash": "solid", "width": 1.25,
+      "symbol": "x-thin-open", "glyph": "✕", "fill": "outline"
+    }
+  },
+  "moreNetworks": {
+    "light": ["#007A5A", "#9B4F96", "#8A6D00", "#4B57C8", "#7A4B2A", "#00808A", "#B0568C", "#5B6B00"],
+    "dark": ["#3DD6A3", "#D59BD0", "#E0C84A", "#9AA5FF", "#C99A76", "#4FC7D1", "#F2A0CF", "#B9CC4A"]
+  },
+  "classes": {
+    "light": ["#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#000000"],
+    "dark": ["#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#FFFFFF"]
+  },
+  "classMarkers": ["circle", "triangle", "square", "diamond"],
+  "classGlyphs": ["●", "▲", "■", "◆"]
+};

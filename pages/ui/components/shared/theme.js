@@ -1,0 +1,98 @@
+// Colours and fonts of the current theme, and the style of each network.
+
+import palette from "./palette.js";
+
+/**
+ * @typedef {{
+ *   name: string,
+ *   colour: string,
+ *   dash: string,
+ *   width: number,
+ *   symbol: string,
+ *   glyph: string,
+ *   fill: string,
+ * }} RoleStyle
+ */
+/** @typedef {ReturnType<typeof readTheme>} Theme */
+
+/**
+ * Styles of networks beyond the default ones, by the root element of a component.
+ * @type {WeakMap<Element, Record<string, any>>}
+ */
+const extraRoles = new WeakMap();
+
+/**
+ * Add the styles of the networks of one component.
+ * @param {Element} root
+ * @param {Record<string, any> | undefined} roles
+ */
+export function addRoles(root, roles) {
+  if (roles) extraRoles.set(root, { ...extraRoles.get(root), ...roles });
+}
+
+/**
+ * Read the theme from the styles of an element inside a component.
+ * Streamlit updates a component when the theme changes, so reading at each update is enough to follow it.
+ * @param {Element} node
+ */
+export function readTheme(node) {
+  const style = getComputedStyle(node);
+  const background = style.getPropertyValue("--st-background-color").trim() || "#ffffff";
+  const ink = style.getPropertyValue("--st-text-color").trim() || "#31333f";
+  const [red, green, blue] = parseColour(background);
+  const dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 128;
+  const mode = dark ? "dark" : "light";
+  const target = parseColour(ink);
+  /** @param {number} fraction */
+  const mix = (fraction) =>
+    `rgb(${[red, green, blue].map((from, i) => Math.round(from + fraction * (target[i] - from))).join(", ")})`;
+  const roles = { ...palette.roles, ...extraRoles.get(node.closest(".dst")) };
+  return {
+    dark,
+    background,
+    ink,
+    // The same fractions as --soft and --rule in base.css, for what cannot read CSS.
+    soft: mix(0.7),
+    rule: mix(0.13),
+    font: style.fontFamily,
+    /**
+     * @param {string} name
+     * @returns {RoleStyle}
+     */
+    role(name) {
+      const role = roles[name] ?? roles.labels;
+      return { ...role, colour: role[mode] };
+    },
+    /**
+     * A ninth class has no colour of its own: it is grey, and its name tells it apart.
+     * @param {number} index
+     * @returns {string}
+     */
+    classColour: (index) => palette.classes[mode][index] ?? (dark ? "#b3b3b3" : "#6b6b6b"),
+  };
+}
+
+/**
+ * Return the red, green and blue parts (0 to 255) of any CSS colour: a canvas parses it.
+ * @param {string} colour
+ * @returns {number[]}
+ */
+export function parseColour(colour) {
+  const context = drawingContext();
+  context.fillStyle = "#ffffff";
+  context.fillStyle = colour;
+  const text = /** @type {string} */ (context.fillStyle);
+  if (text.startsWith("#")) return [1, 3, 5].map((start) => Number.parseInt(text.slice(start, start + 2), 16));
+  return text
+    .match(/[\d.]+/g)
+    .slice(0, 3)
+    .map(Number);
+}
+
+/** @type {CanvasRenderingContext2D | null} */
+let context2d = null;
+
+/** Return the context of a canvas that is never shown: it parses colours and measures text. */
+export const drawingContext = () => (context2d ??= document.createElement("canvas").getContext("2d"));
+
+export const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

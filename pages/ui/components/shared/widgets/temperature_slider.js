@@ -1,0 +1,139 @@
+// Temperature slider: a native slider on a logarithmic scale with a number box beside it.
+
+import { html, setAttributes, setText } from "../dom.js";
+import { EchoFilter } from "../state/echo_filter.js";
+
+const TICKS = [1, 2, 4, 8, 16, 32, 64];
+const STEPS_PER_OCTAVE = 64; // positions of the slider per doubling
+const KEYS_PER_OCTAVE = 8; // a change that one can see
+const SNAP = 0.04; // octaves around a tick that mean the tick
+const KEY_DELAY = 400; // milliseconds after the last key until the temperature is reported
+
+export class TemperatureSlider {
+  isHeld = false;
+  value = 1;
+  low = 0;
+  high = 0;
+  #echo = new EchoFilter();
+
+  /** @param {{onInput: () => void, onChange: (value: number) => void}} listeners at every movement; on release */
+  constructor({ onInput, onChange }) {
+    this.onInput = onInput;
+    this.onChange = (/** @type {number} */ value) => {
+      this.#echo.sent(value);
+      onChange(value);
+    };
+    this.slider = html("input", { type: "range", step: 1, "aria-label": "Temperature" });
+    this.box = html("input", { type: "number", step: "any", "aria-label": "Temperature, as a number" });
+    this.ticks = html("div", { class: "dst-ticks", "aria-hidden": "true" });
+    this.error = html("p", { class: "dst-error", role: "alert", hidden: true });
+    this.node = html(
+      "div",
+      { class: "dst-temperature" },
+      html("span", { class: "dst-name" }, "Temperature"),
+      html("div", { class: "dst-track" }, this.slider, this.ticks),
+      this.box,
+      this.error,
+    );
+    const hold = (/** @type {boolean} */ isHeld) => () => {
+      this.isHeld = isHeld;
+    };
+    this.slider.addEventListener("pointerdown", hold(true));
+    this.slider.addEventListener("pointerup", hold(false));
+    this.slider.addEventListener("pointercancel", hold(false));
+    this.slider.addEventListener("input", () => this.#set(this.#snappedValue(), this.slider));
+    this.slider.addEventListener("change", () => this.onChange(this.value));
+    this.slider.addEventListener("keydown", (event) => this.#onKey(event));
+    this.box.addEventListener("input", () => this.#isAllowed && this.#set(this.box.valueAsNumber, this.box));
+    this.box.addEventListener("change", () => this.#onTyped());
+  }
+
+  /**
+   * Show the server's temperature when it changes there, but not while the user holds the slider.
+   * @param {number} temperature
+   * @param {number[]} range
+   */
+  update(temperature, [low, high]) {
+    if (low !== this.low || high !== this.high) this.#setRange(low, high);
+    if (!this.isHeld && this.#echo.isNew(temperature)) this.#set(temperature);
+  }
+
+  /**
+   * @param {number} low
+   * @param {number} high
+   */
+  #setRange(low, high) {
+    Object.assign(this, { low, high });
+    const position = (/** @type {number} */ temperature) => Math.round(Math.log2(temperature) * STEPS_PER_OCTAVE);
+    setAttributes(this.slider, { min: position(low), max: position(high) });
+    setAttributes(this.box, { min: low, max: high });
+    const ticks = TICKS.filter((tick) => tick >= low && tick <= high).map((tick) => {
+      const place = Math.log2(tick / low) / Math.log2(high / low);
+      const note = tick === 1 ? html("small", {}, "as trained") : null;
+      return html("span", { style: `left: calc(11px + ${place} * (100% - 22px))` }, String(tick), note);
+    });
+    const sharper = low < 0.5 ? [html("small", { class: "dst-end dst-start" }, "sharper")] : [];
+    this.ticks.replaceChildren(...ticks, ...sharper, html("small", { class: "dst-end" }, "almost uniform"));
+  }
+
+  /**
+   * @param {number} temperature
+   * @param {HTMLInputElement} [source] the input that shows it already
+   */
+  #set(temperature, source) {
+    this.value = Math.min(this.high, Math.max(this.low, temperature));
+    if (source !== this.slider) this.slider.value = String(Math.round(Math.log2(this.value) * STEPS_PER_OCTAVE));
+    if (source !== this.box) this.box.value = this.text;
+    this.onInput();
+  }
+
+  get #isAllowed() {
+    const value = this.box.valueAsNumber;
+    return value >= this.low && value <= this.high; // false for NaN
+  }
+  #onTyped() {
+    const text = this.box.value;
+    this.error.hidden = this.#isAllowed;
+    if (this.#isAllowed) this.onChange(this.value);
+    else {
+      const subject = text === "" ? "That" : text;
+      const range = `choose a number from ${this.low} to ${this.high}`;
+      setText(this.error, `${subject} is not a valid temperature: ${range}. It stays ${this.text}.`);
+    }
+    this.#set(this.value);
+  }
+
+  #snappedValue() {
+    const octave = Number(this.slider.value) / STEPS_PER_OCTAVE;
+    const tick = Math.round(octave);
+    const isNear = Math.abs(octave - tick) < SNAP && TICKS.includes(2 ** tick);
+    return Number((2 ** (isNear ? tick : octave)).toFixed(2));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (!steps) return;
+    event.preventDefault();
+    this.step(steps);
+  }
+  /** @param {number} steps of a key */
+  step(steps) {
+    const size = STEPS_PER_OCTAVE / KEYS_PER_OCTAVE;
+    this.slider.value = String((Math.round(Number(this.slider.value) / size) + steps) * size);
+    this.#set(this.#snappedValue(), this.slider);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.onChange(this.value), KEY_DELAY);
+  }
+
+  get text() {
+    return this.value.toFixed(2).replace(/0$/, "");
+  }
+  /** @param {string} text for screen readers */
+  setValueText(text) {
+    setAttributes(this.slider, { "aria-valuetext": text });
+  }
+  destroy() {
+    clearTimeout(this.timer);
+  }
+}

@@ -1,0 +1,23 @@
+// Probabilities of the map as text.
+
+import { formatNumber, formatPercent } from "../../shared/format.js";
+
+/**
+ * Write a probability in percent, with three digits also where it is small.
+ * @param {number} p
+ */
+export function formatProbability(p) {
+  if (!Number.isFinite(p)) return "–";
+  if (p === 0) return "0 %";
+  return p >= 0.0095 ? formatPercent(p) : `${formatNumber(100 * p)} %`;
+}
+
+/**
+ * Write a difference of two probabilities in percentage points.
+ * @param {number} difference
+ */
+export function formatPoints(difference) {
+  if (!Number.isFinite(difference)) return "–";
+  const sign = difference < 0 ? "−" : difference > 0 ? "+" : "";
+  return `${sign}${formatNumber(100 * Math.abs(difference))}`;
+}

@@ -1,0 +1,88 @@
+// The temperature slider of the whole page, fixed to the bottom of the window; it also fills the store.
+//
+// Payload: the feed {run, from, frames}, bench, classes, splits, shown (a split), sheet, points, moment, temperature,
+// temperatures (lowest and highest). Sets the state temperature.
+
+import { logSoftmax } from "../shared/math/softmax.js";
+import { mount, redrawScheduler } from "../shared/mount.js";
+import { FrameFeed } from "../shared/state/frame_feed.js";
+import { describeTopClasses } from "../shared/widgets/summaries.js";
+import { TemperatureSlider } from "../shared/widgets/temperature_slider.js";
+import { TemperatureStore } from "./shared/store.js";
+
+class Dock {
+  #feed = new FrameFeed();
+  /** @type {TemperatureStore | null} */
+  store = null;
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    root.classList.add("dst-dock");
+    this.draw = redrawScheduler(() => this.#draw(), "dock");
+    this.changed = () => this.draw();
+    this.slider = new TemperatureSlider({
+      onInput: () => this.store?.set({ temperature: this.slider.value }),
+      onChange: (value) => this.setStateValue("temperature", value),
+    });
+    root.append(this.slider.node);
+    this.onKey = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
+    document.addEventListener("keydown", this.onKey);
+  }
+
+  /**
+   * @param {any} data
+   * @param {import("../shared/mount.js").Callbacks} callbacks
+   */
+  update(data, { setStateValue, setTriggerValue }) {
+    this.setStateValue = setStateValue;
+    if (this.store?.name !== data.bench) {
+      this.store?.leave(this.changed);
+      this.store = TemperatureStore.join(data.bench, this.changed);
+    }
+    const { fresh } = this.#feed.receive(data, setTriggerValue);
+    for (const frame of fresh) this.store.add(frame);
+    const heavy = (/** @type {string} */ name) => [name, this.#feed.heavy(data, name, this.store[name])];
+    const fields = Object.fromEntries(["classes", "splits", "sheet", "points"].map(heavy));
+    this.slider.update(data.temperature, data.temperatures);
+    this.store.set({
+      ...fields,
+      split: data.shown ?? "test",
+      moment: data.moment ?? null,
+      temperature: this.slider.value,
+      temperatures: data.temperatures,
+    });
+  }
+
+  /**
+   * Change the temperature with [ and ] from anywhere but a text field.
+   * @param {KeyboardEvent} event
+   */
+  #onKey(event) {
+    const steps = { "[": -1, "]": 1 }[event.key];
+    if (!steps || event.ctrlKey || event.metaKey || event.altKey || isTextField(event.composedPath()[0])) return;
+    this.slider.step(steps);
+  }
+
+  #draw() {
+    const { logits, classes } = this.store.input;
+    const soften = ([role, values]) => [role, logSoftmax(values, this.slider.value)];
+    const description = describeTopClasses(Object.fromEntries(Object.entries(logits).map(soften)), classes);
+    this.slider.setValueText(`Temperature ${this.slider.text}${description ? `, ${description}` : ""}`);
+  }
+
+  destroy() {
+    document.removeEventListener("keydown", this.onKey);
+    this.draw.cancel();
+    this.store?.leave(this.changed);
+    this.slider.destroy();
+  }
+}
+
+/** @param {EventTarget} target */
+function isTextField(target) {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement) return target.type !== "range";
+  return target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+}
+
+export default mount(Dock, import.meta.url, ["../shared/widgets/temperature_slider.css", "dock.css"]);

@@ -1,0 +1,357 @@
+// Gallery to choose an input from: the examples of the current split, filtered, as pages of thumbnails; points of a
+// plane as one scatter plot.
+//
+// Payload: bench, image (position in the current split), show (a key of FILTERS), class ("none" or a class name).
+// Sets the states image, show and class.
+
+import { html, setAttributes, setText } from "../../shared/dom.js";
+import { formatNumber } from "../../shared/format.js";
+import { mount } from "../../shared/mount.js";
+import { Instrument } from "../shared/instrument.js";
+import { FILTERS, GalleryFilter } from "./gallery_filter.js";
+import { GalleryScatter } from "./gallery_scatter.js";
+
+const GAP = 4; // between thumbnails
+const EDGE = 3; // around a thumbnail, for its frame
+
+const KEY_DELAY = 300; // milliseconds after the last repeat of a held key until Python is told
+
+/** @typedef {import("../../shared/theme.js").Theme} Theme */
+
+class Gallery extends Instrument {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    super(root, "gallery");
+  }
+
+  build() {
+    this.filter = new GalleryFilter();
+    this.show = "all";
+    this.current = "all"; // `show`, unless its filter needs a network that does not exist
+    this.label = "none";
+    /** Positions of the filtered examples. @type {number[]} */
+    this.list = [];
+    this.page = 0;
+    this.count = 1; // of examples on a page
+    this.columns = 1;
+    this.size = 44; // of a thumbnail
+    /** An example that Python asks for. @type {number | null} */
+    this.requested = null;
+    const button = (/** @type {string} */ text, /** @type {() => void} */ act) =>
+      html("button", { type: "button", onclick: act }, text);
+    const filterButton = (/** @type {string} */ show) => button("", () => this.#setFilter("show", show));
+    this.filters = Object.fromEntries(Object.keys(FILTERS).map((show) => [show, filterButton(show)]));
+    const label = "Class that the examples are labelled with";
+    this.select = html("select", { "aria-label": label, onchange: () => this.#setFilter("class", this.select.value) });
+    this.random = button("Random example", () => this.#chooseRandom());
+    this.empty = html("p", { class: "dst-empty" });
+    const onKey = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
+    const group = { role: "radiogroup", "aria-label": "Examples", onkeydown: onKey };
+    this.sheet = html("div", { class: "dst-sheet", ...group });
+    this.scatter = new GalleryScatter(
+      (position) => this.#pick(position),
+      onKey,
+      () => this.#table(),
+    );
+    this.pageButtons = [-1, 1].map((step) => button(step < 0 ? "Previous" : "Next", () => this.#changePage(step)));
+    this.range = html("span", { role: "status" });
+    this.legend = html("span", { class: "dst-soft" }, "≠ student wrong");
+    const [previous, next] = this.pageButtons;
+    this.pager = html("div", { class: "dst-pager" }, previous, this.range, next, this.legend);
+    this.chosen = html("p", { class: "dst-soft dst-chosen" });
+    const toggles = html(
+      "div",
+      { class: "dst-toggle", role: "group", "aria-label": "Show" },
+      Object.values(this.filters),
+    );
+    const narrow = html("div", { class: "dst-narrow" }, this.select, this.random);
+    const figure = this.scatter.figure.node;
+    this.root.append(toggles, narrow, this.empty, this.sheet, figure, this.pager, this.chosen);
+    // A chosen example that does not exist is replaced even while the gallery cannot be seen.
+    const redraw = this.changed;
+    this.changed = () => {
+      this.#applyIndex();
+      redraw();
+    };
+  }
+
+  /** @param {any} spec */
+  configure({ image, show, class: label }) {
+    if (this.isNew("show", show)) this.show = show in FILTERS ? show : "all";
+    if (this.isNew("class", label)) this.label = label ?? "none";
+    if (this.isNew("image", image)) this.requested = Math.trunc(image) || 0;
+    this.#applyIndex();
+  }
+  /** Keep the index among the examples. An input given by Python stays until Python, or the user's choice, ends it. */
+  #applyIndex() {
+    const last = this.store.labels.length - 1;
+    if (last < 0) return;
+    const index = Math.max(0, Math.min(this.requested ?? this.store.index, last));
+    this.requested = null;
+    if (index !== this.store.index) this.store.set({ index });
+  }
+
+  // --- drawing ------------------------------------------------------------------------------------------------------
+
+  /** @param {Theme} theme */
+  paint(theme) {
+    const { store, filter } = this;
+    const isUpdated = filter.update(store);
+    const input = [store.index, store.given === null, this.width, theme.dark, store.points, store.sheet];
+    const state = [this.show, this.label, this.page, ...input];
+    if (!filter.labels.length || (!isUpdated && state.every((value, i) => value === this.state?.[i]))) return;
+    const hasImages = !store.points;
+    const root = /** @type {Document | ShadowRoot} */ (this.root.getRootNode());
+    const hasFocus = this.sheet.contains(root.activeElement);
+    this.#updateFilters();
+    this.#computeGrid(hasImages);
+    const position = this.list.indexOf(store.index);
+    const key = `${this.show} ${this.label}`;
+    if (key !== this.filterKey && position < 0) this.page = 0;
+    else if (position >= 0 && (store.index !== this.followedIndex || key !== this.filterKey)) {
+      this.page = Math.floor(position / this.count);
+    }
+    this.page = Math.max(0, Math.min(this.page, Math.ceil(this.list.length / this.count) - 1));
+    this.filterKey = key;
+    this.followedIndex = store.index;
+    const isEmpty = this.list.length === 0;
+    setText(this.empty, isEmpty ? this.#emptyText : "");
+    this.empty.hidden = !isEmpty;
+    this.sheet.hidden = isEmpty || !hasImages;
+    this.scatter.figure.node.hidden = hasImages;
+    if (hasImages) this.#updatePage(hasFocus);
+    else this.#updateScatter(theme, position);
+    this.#updatePager(position, hasImages);
+    this.state = [this.show, this.label, this.page, ...input];
+  }
+  get isChosen() {
+    return this.store.given === null;
+  }
+
+  #updateFilters() {
+    const { classes } = this.store;
+    const { lists, labels } = this.filter;
+    if (classes !== this.selectable) {
+      this.selectable = classes;
+      const options = classes.map((name) => html("option", { value: name }, name));
+      this.select.replaceChildren(html("option", { value: "none" }, "All classes"), ...options);
+    }
+    const k = classes.indexOf(this.label);
+    this.select.value = k < 0 ? "none" : this.label;
+    this.current = lists[this.show] ? this.show : "all";
+    for (const [show, button] of Object.entries(this.filters)) {
+      button.hidden = !lists[show];
+      if (button.hidden) continue;
+      const list = k < 0 ? lists[show] : lists[show].filter((i) => labels[i] === k);
+      setText(button, `${FILTERS[show]} (${list.length})`);
+      setAttributes(button, { "aria-pressed": String(show === this.current) });
+      if (show === this.current) this.list = list;
+    }
+  }
+  get #emptyText() {
+    const labelled = this.select.value === "none" ? "" : ` labelled ${this.label}`;
+    const every = labelled ? `every example${labelled}` : "every one of these";
+    if (this.current === "student_wrong") return `The student classifies ${every} correctly.`;
+    if (this.current === "disagree") return `Teacher and student agree on ${every}.`;
+    if (this.current === "unsure") {
+      return `None of the ${this.filter.lists.unsure.length} examples that the teacher is least sure of is${labelled}.`;
+    }
+    return `No example of this split is${labelled}.`;
+  }
+
+  /**
+   * Compute a few rows of thumbnails. Pixels of an image become whole pixels of the page where it is then about 44
+   * wide.
+   * @param {boolean} hasImages
+   */
+  #computeGrid(hasImages) {
+    const { sheet } = this.store;
+    const first = this.page * this.count;
+    const whole = sheet ? Math.round(44 / sheet.width) * sheet.width : 0;
+    this.size = whole >= 36 && whole <= 56 ? whole : 44;
+    const cell = this.size + 2 * EDGE;
+    const height = (sheet ? (this.size * sheet.height) / sheet.width : this.size) + 2 * EDGE;
+    this.columns = Math.max(1, Math.floor((this.width + GAP) / (cell + GAP)));
+    const rows = Math.max(2, Math.min(4, Math.round(28 / this.columns)));
+    this.count = hasImages ? this.columns * rows : Math.max(1, this.list.length);
+    this.page = Math.floor(first / this.count);
+    const usedRows = Math.min(rows, Math.ceil(this.list.length / this.columns));
+    const grid = `grid-template-columns: repeat(${this.columns}, ${cell}px); grid-auto-rows: ${height}px`;
+    setAttributes(this.sheet, { style: `${grid}; min-height: ${usedRows * (height + GAP) - GAP}px` });
+  }
+  /** @param {boolean} hasFocus */
+  #updatePage(hasFocus) {
+    const first = this.page * this.count;
+    const onPage = this.list.slice(first, first + this.count);
+    const key = [onPage.join(), first, this.list.length, this.size].join();
+    if (this.#isChanged("page", [key, this.filter.topClasses, this.store.sheet])) {
+      this.sheet.replaceChildren(...onPage.map((index, i) => this.#thumbnail(index, first + i)));
+    }
+    const current = this.isChosen ? onPage.indexOf(this.store.index) : -1;
+    const buttons = /** @type {HTMLElement[]} */ ([...this.sheet.children]);
+    buttons.forEach((button, i) => {
+      const tabindex = i === Math.max(0, current) ? 0 : -1;
+      setAttributes(button, { "aria-checked": String(i === current), tabindex });
+    });
+    if (hasFocus) buttons[Math.max(0, current)]?.focus();
+  }
+  /**
+   * @param {number} index
+   * @param {number} position in the filtered list
+   */
+  #thumbnail(index, position) {
+    const name = this.#name(index);
+    const isWrong = this.filter.isWrong(index);
+    const sign = isWrong ? html("span", { class: "dst-wrong", "aria-hidden": "true" }, "≠") : null;
+    const place = { "aria-posinset": position + 1, "aria-setsize": this.list.length };
+    const attributes = { type: "button", role: "radio", "aria-label": name, title: name, ...place };
+    const onclick = () => this.#pick(position);
+    return html("button", { ...attributes, onclick }, this.store.thumbnail(index, this.size), sign);
+  }
+  /**
+   * @param {Theme} theme
+   * @param {number} position of the chosen example in the filtered list
+   */
+  #updateScatter(theme, position) {
+    const { store } = this;
+    const key = [this.current, this.label, this.width, theme.dark].join();
+    if (this.#isChanged("scatter", [key, this.filter.topClasses, store.points])) {
+      this.scatter.layOut(store, this.list, theme, this.width);
+    }
+    const description = this.#name(store.index, ["teacher", "student"]);
+    this.scatter.mark(store.index, position, description, this.isChosen);
+    const labelled = this.select.value === "none" ? "" : `, labelled ${this.label}`;
+    const filter = `${FILTERS[this.current].toLowerCase()}${labelled}`;
+    const counts = `${store.points.length} examples of ${store.classes.length} classes`;
+    const text = `Scatter plot of ${counts}, ${this.list.length} of them strong: ${filter}.`;
+    this.scatter.figure.describe(this.isChosen ? `${text} Chosen: ${description}.` : text);
+  }
+  /**
+   * Return whether what a part was drawn from has changed, and remember it.
+   * @param {"page" | "scatter"} part
+   * @param {unknown[]} inputs
+   */
+  #isChanged(part, inputs) {
+    const last = this.inputs?.[part];
+    this.inputs = { ...this.inputs, [part]: inputs };
+    return !last || inputs.some((input, i) => input !== last[i]);
+  }
+  /**
+   * @param {number} position of the chosen example in the filtered list
+   * @param {boolean} hasImages
+   */
+  #updatePager(position, hasImages) {
+    const total = this.list.length;
+    const first = this.page * this.count;
+    const last = Math.min(total, first + this.count);
+    this.pager.hidden = total === 0;
+    const place = position < 0 ? String(total) : `${position + 1} of ${total}`;
+    setText(this.range, hasImages ? `${first + 1}–${last} of ${total}` : place);
+    const isEnd = hasImages ? [first === 0, last === total] : [position === 0 || total === 0, position === total - 1];
+    this.pageButtons.forEach((button, i) => {
+      const label = `${button.textContent} ${hasImages ? "page" : "example"}`;
+      setAttributes(button, { "aria-disabled": String(isEnd[i]), "aria-label": label });
+    });
+    this.legend.hidden = !hasImages || !this.filter.lists.student_wrong;
+    setAttributes(this.random, { "aria-disabled": String(this.#others.length === 0) });
+    setText(this.chosen, this.isChosen ? `Chosen: ${this.#name(this.store.index, ["teacher", "student"])}.` : "");
+  }
+  /**
+   * @param {number} index
+   * @param {string[]} [roles]
+   */
+  #name(index, roles = ["student"]) {
+    const { classes, points } = this.store;
+    const { labels, topClasses } = this.filter;
+    const coordinate = (/** @type {number} */ value) => formatNumber(value).replace("-", "−");
+    const place = points ? ` at (${points[index].map(coordinate).join(", ")})` : "";
+    const predictions = roles
+      .filter((role) => topClasses[role])
+      .map((role) => `${role} predicts ${classes[topClasses[role][index]]}`);
+    const list = predictions.length ? `; ${predictions.join(", ")}` : "";
+    return `${this.store.title(index)}${place}, labelled ${classes[labels[index]]}${list}`;
+  }
+  #table() {
+    const { points, classes } = this.store;
+    const { labels, topClasses } = this.filter;
+    const roles = Object.keys(topClasses).filter((role) => topClasses[role]);
+    return {
+      columns: ["example", "x", "y", "label", ...roles.map((role) => `${role} says`)],
+      rows: this.list.map((i) => {
+        const predictions = roles.map((role) => classes[topClasses[role][i]]);
+        return [this.store.title(i), ...points[i], classes[labels[i]], ...predictions];
+      }),
+    };
+  }
+
+  // --- choosing -----------------------------------------------------------------------------------------------------
+
+  /**
+   * Choose an example. While a key is held down Python is told where it came to rest.
+   * @param {number} position in the filtered list
+   * @param {boolean} [isHeld]
+   */
+  #pick(position, isHeld = false) {
+    const index = this.list[position];
+    if (index === undefined) return;
+    this.store.choose(index);
+    clearTimeout(this.timer);
+    if (isHeld) this.timer = setTimeout(() => this.sendState("image", index), KEY_DELAY);
+    else this.sendState("image", index);
+  }
+  /**
+   * @param {"show" | "class"} state
+   * @param {string} value
+   */
+  #setFilter(state, value) {
+    if (state === "class") this.label = value;
+    else this.show = value;
+    this.sendState(state, value);
+    this.draw();
+  }
+  get #others() {
+    return this.list.map((_, position) => position).filter((position) => this.list[position] !== this.store.index);
+  }
+  #chooseRandom() {
+    const others = this.#others;
+    this.#pick(others[Math.floor(Math.random() * others.length)]);
+  }
+  /** @param {number} step */
+  #changePage(step) {
+    if (this.store.points) this.#pick(this.#target(step));
+    else this.page += step;
+    this.draw();
+  }
+  /**
+   * Return the position in the filtered list that a step leads to.
+   * @param {number} step
+   * @param {number} [start] the target if the filter leaves out the chosen example
+   */
+  #target(step, start = 0) {
+    const position = this.list.indexOf(this.store.index);
+    return Math.max(0, Math.min(position < 0 ? start : position + step, this.list.length - 1));
+  }
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const row = this.store.points ? 1 : this.columns;
+    const arrows = { ArrowLeft: -1, ArrowUp: -row, ArrowRight: 1, ArrowDown: row };
+    const step = { ...arrows, Home: -Infinity, End: Infinity }[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const target = this.#target(step, this.page * this.count);
+    const position = this.list.indexOf(this.store.index);
+    const isRowStep = row !== 1 && Math.abs(step) === row && position >= 0;
+    if (isRowStep && target - position !== step) return; // there is no row above the first or below the last
+    this.#pick(target, event.repeat);
+  }
+  destroy() {
+    clearTimeout(this.timer);
+    super.destroy();
+  }
+}
+
+export default mount(Gallery, import.meta.url, [
+  "../../shared/widgets/export.css",
+  "../shared/figure.css",
+  "gallery.css",
+]);

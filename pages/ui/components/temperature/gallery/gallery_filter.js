@@ -1,0 +1,58 @@
+// Filters of the gallery. Top classes do not depend on the temperature: they are computed once per moment.
+
+import { argmax, softmaxRows } from "../../shared/math/softmax.js";
+
+/** @typedef {import("../shared/store.js").TemperatureStore} TemperatureStore */
+/** @typedef {Pick<TemperatureStore, "logits" | "splits" | "split" | "classes" | "labels">} Store */
+
+/** @type {Record<string, string>} */
+export const FILTERS = {
+  all: "All",
+  unsure: "Teacher least sure",
+  student_wrong: "Student wrong",
+  disagree: "Teacher and student disagree",
+};
+
+export class GalleryFilter {
+  /** @type {unknown[]} */
+  #inputs = [];
+  /** @type {number[]} */
+  labels = [];
+  /** @type {Record<string, number[] | null>} */
+  topClasses = {};
+  /** Positions of the examples that each filter shows. @type {Record<string, number[]>} */
+  lists = {};
+
+  /**
+   * Compute the lists anew if their inputs changed; returns whether they did.
+   * @param {Store} store
+   */
+  update(store) {
+    const [teacher, student] = [store.logits("teacher"), store.logits("student")];
+    const inputs = [teacher, student, store.splits[store.split]?.labels, store.classes];
+    if (inputs.every((input, i) => input === this.#inputs[i])) return false;
+    this.#inputs = inputs;
+    this.labels = store.labels;
+    const count = store.classes.length;
+    const all = this.labels.map((_, i) => i);
+    const topClasses = (/** @type {Float32Array | null} */ logits) =>
+      logits && all.map((i) => argmax(logits, i * count, count));
+    const [ofTeacher, ofStudent] = [topClasses(teacher), topClasses(student)];
+    this.topClasses = { teacher: ofTeacher, student: ofStudent };
+    this.lists = { all };
+    if (teacher) {
+      const { logp } = softmaxRows(teacher, count, 1);
+      const confidence = all.map((i) => logp[i * count + ofTeacher[i]]);
+      const tenth = Math.max(1, Math.floor(all.length / 10));
+      this.lists.unsure = [...all].sort((a, b) => confidence[a] - confidence[b]).slice(0, tenth);
+    }
+    if (student) this.lists.student_wrong = all.filter((i) => this.isWrong(i));
+    if (teacher && student) this.lists.disagree = all.filter((i) => ofTeacher[i] !== ofStudent[i]);
+    return true;
+  }
+
+  /** @param {number} i */
+  isWrong(i) {
+    return Boolean(this.topClasses.student) && this.topClasses.student[i] !== this.labels[i];
+  }
+}

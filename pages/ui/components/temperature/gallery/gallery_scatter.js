@@ -1,0 +1,105 @@
+// Scatter plot of the examples of a plane: the filtered ones strong, the others faint. An element over the drawing
+// takes clicks and keys.
+
+import { html, setAttributes, svg } from "../../shared/dom.js";
+import { markerGlyph, markerPath } from "../../shared/markers.js";
+import { roundAxis } from "../../shared/math/scales.js";
+import palette from "../../shared/palette.js";
+import { Figure } from "../shared/figure.js";
+import { LinePlot } from "../shared/line_plot.js";
+
+export class GalleryScatter {
+  /** @type {number[][]} */
+  points = [];
+  /** @type {number[]} */
+  list = [];
+
+  /**
+   * @param {(position: number) => void} onPick called with a position in the filtered list
+   * @param {(event: KeyboardEvent) => void} onKey
+   * @param {() => import("../shared/figure.js").Table} table
+   */
+  constructor(onPick, onKey, table) {
+    this.figure = new Figure("examples", table);
+    this.plot = new LinePlot(this.figure.chart);
+    this.marks = svg("g");
+    this.ring = svg("circle", { r: 9, class: "dst-ring" });
+    this.figure.chart.append(this.marks, this.ring);
+    const slider = { role: "slider", tabindex: 0, "aria-label": "Chosen point", "aria-valuemin": 1, onkeydown: onKey };
+    this.stepper = html("div", { class: "dst-stepper", ...slider });
+    this.stepper.addEventListener("click", ({ offsetX, offsetY }) => {
+      const distances = this.list.map((i) => {
+        const [x, y] = this.points[i];
+        return Math.hypot(this.plot.x(x) - offsetX, this.plot.y(y) - offsetY);
+      });
+      onPick(distances.indexOf(Math.min(...distances)));
+    });
+    this.figure.stage.append(this.stepper);
+    this.legend = html("p", { class: "dst-soft dst-key" });
+    this.figure.stage.after(this.legend);
+  }
+
+  /**
+   * @param {{points: number[][] | null, labels: number[], classes: string[]}} data
+   * @param {number[]} list positions of the filtered examples
+   * @param {import("../../shared/theme.js").Theme} theme
+   * @param {number} available width
+   */
+  layOut({ points, labels, classes }, list, theme, available) {
+    this.points = points;
+    this.list = list;
+    const [x, y] = [planeAxis(points, 0, "x"), planeAxis(points, 1, "y")];
+    const width = Math.min(available, 560) - 56;
+    const height = Math.round(width * Math.max(0.5, Math.min(1, (y.high - y.low) / (x.high - x.low))));
+    this.figure.size(width + 56, height + 66);
+    this.plot.setAxes({ x: 44, y: 26, width, height }, { x, y });
+    const style = `width: ${width + 56}px; height: ${height + 66}px`;
+    setAttributes(this.stepper, { style, "aria-valuemax": Math.max(1, list.length) });
+    const filtered = new Set(list);
+    const radius = points.length > 500 ? 2.8 : 4;
+    // One path for all points of a class, first the faint ones.
+    const path = (/** @type {number} */ k, /** @type {boolean} */ isStrong) => {
+      const ofClass = points.filter((_, i) => labels[i] === k && filtered.has(i) === isStrong);
+      const place = ([px, py]) =>
+        `M${this.plot.x(px).toFixed(1)},${this.plot.y(py).toFixed(1)}${markerPath(k, radius)}`;
+      const name = isStrong ? "dst-point" : "dst-point dst-faint";
+      return svg("path", { d: ofClass.map(place).join(""), fill: theme.classColour(k), class: name });
+    };
+    this.marks.replaceChildren(...[false, true].flatMap((isStrong) => classes.map((_, k) => path(k, isStrong))));
+    // A ninth class has no colour of its own: the class of the chosen point is named in words.
+    const isColoured = classes.length <= palette.classes.light.length;
+    const glyph = (/** @type {number} */ k) => html("i", { style: `color: ${theme.classColour(k)}` }, markerGlyph(k));
+    this.legend.replaceChildren(...(isColoured ? classes : []).map((name, k) => html("span", {}, glyph(k), name)));
+  }
+
+  /**
+   * @param {number} index the chosen example
+   * @param {number} position in the filtered list
+   * @param {string} description
+   * @param {boolean} isChosen
+   */
+  mark(index, position, description, isChosen) {
+    const [x, y] = this.points[index];
+    const visibility = isChosen ? "visible" : "hidden";
+    setAttributes(this.ring, { cx: this.plot.x(x), cy: this.plot.y(y), visibility });
+    setAttributes(this.stepper, { "aria-valuenow": position + 1, "aria-valuetext": description });
+  }
+}
+
+/**
+ * @param {number[][]} points
+ * @param {number} dimension
+ * @param {string} title
+ * @returns {import("../../shared/math/scales.js").Axis}
+ */
+function planeAxis(points, dimension, title) {
+  const values = points.map((point) => point[dimension]);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const margin = 0.06 * (high - low) || 1;
+  const step = roundAxis(high - low).ticks[1][0];
+  const first = Math.ceil(low / step);
+  const ticks = Array.from({ length: 9 }, (_, i) => Number(((first + i) * step).toPrecision(4)));
+  const text = (/** @type {number} */ tick) => String(tick).replace("-", "−");
+  const inside = ticks.filter((tick) => tick <= high);
+  return { low: low - margin, high: high + margin, log: false, ticks: inside.map((tick) => [tick, text(tick)]), title };
+}

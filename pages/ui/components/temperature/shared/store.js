@@ -1,0 +1,191 @@
+// The state that the instruments of the Temperature page share. Changing the temperature never asks the server.
+//
+// The dock fills it: classes, splits {name: {labels, rows}}, sheet or points of the current split, and frames
+// {moment, roles, logits: {role: {split: base64 of float32 (examples × classes)}}}. A role that is named without
+// logits, for example the frozen teacher, has the same ones in every frame. Every other component joins and draws.
+
+import { html } from "../../shared/dom.js";
+import { softmaxRows } from "../../shared/math/softmax.js";
+import { counts } from "../../shared/mount.js";
+
+/**
+ * @typedef {Record<string, Float32Array>} SplitLogits
+ * @typedef {{logits: Float32Array, temperature: number, p: Float64Array, logp: Float64Array}} Softened
+ * @typedef {{classes: string[], label: number | null, title: string, logits: Record<string, number[]>}} Input
+ */
+
+export const ROLES = ["teacher", "student", "baseline"];
+
+/** @type {Map<string, TemperatureStore>} */
+const stores = new Map();
+counts.stores = stores;
+
+export class TemperatureStore {
+  /** Redraw functions of the instruments. @type {Set<() => void>} */
+  members = new Set();
+  /** @type {Map<number, {roles: string[], logits: Record<string, SplitLogits>}>} */
+  frames = new Map();
+  /** @type {string[]} */
+  classes = [];
+  /** @type {Record<string, {labels: number[], rows?: number[]}>} */
+  splits = {};
+  split = "test"; // the current one
+  /** @type {{src: string, columns: number, width: number, height: number, count: number} | null} */
+  sheet = null;
+  /** @type {number[][] | null} */
+  points = null;
+  /** @type {number | null} */
+  moment = null;
+  temperature = 1;
+  /** @type {number[] | undefined} */
+  temperatures = undefined; // lowest and highest
+  index = 0; // the chosen example of the current split
+  /** An input that is no example of the data. @type {any} */
+  given = null;
+  /** @type {Map<string, Softened>} */
+  #softened = new Map();
+
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+  }
+
+  /**
+   * Return the store of a name: one per browser page.
+   * @param {string} name
+   * @param {() => void} draw
+   */
+  static join(name, draw) {
+    if (!stores.has(name)) stores.set(name, new TemperatureStore(name));
+    const store = stores.get(name);
+    store.members.add(draw);
+    return store;
+  }
+
+  /** @param {() => void} draw */
+  leave(draw) {
+    this.members.delete(draw);
+    if (this.members.size === 0) stores.delete(this.name);
+  }
+
+  /** @param {Record<string, any>} changes */
+  set(changes) {
+    Object.assign(this, changes);
+    for (const draw of this.members) draw();
+  }
+
+  /** @param {number} index */
+  choose(index) {
+    this.set({ index, given: null });
+  }
+
+  /** @param {{moment: number, roles: string[], logits: Record<string, Record<string, string>>}} frame */
+  add({ moment, roles, logits }) {
+    /** @type {Record<string, SplitLogits>} */
+    const decoded = {};
+    for (const [role, splits] of Object.entries(logits)) {
+      decoded[role] = Object.fromEntries(Object.entries(splits).map(([split, text]) => [split, decodeFloat32(text)]));
+    }
+    this.frames.set(moment, { roles, logits: decoded });
+    this.#softened.clear();
+  }
+
+  // --- what there is to draw --------------------------------------------------------------------------------------
+
+  get isReady() {
+    return this.frames.has(this.moment);
+  }
+  get roles() {
+    return ROLES.filter((role) => this.logits(role));
+  }
+  get labels() {
+    return this.splits[this.split]?.labels ?? [];
+  }
+
+  /**
+   * Return the logits (examples × classes, row by row) of a network; null if it does not exist at this moment.
+   * @param {string} role
+   * @param {string} [split]
+   */
+  logits(role, split = this.split) {
+    const frame = this.frames.get(this.moment);
+    if (!frame?.roles.includes(role)) return null;
+    if (frame.logits[role]) return frame.logits[role][split] ?? null;
+    for (const { logits } of this.frames.values()) if (logits[role]) return logits[role][split] ?? null;
+    return null;
+  }
+
+  /**
+   * Return {p, logp} at the temperature (examples × classes), computed once per temperature for all instruments.
+   * @param {string} role
+   * @param {string} [split]
+   */
+  softened(role, split = this.split) {
+    const logits = this.logits(role, split);
+    if (!logits) return null;
+    const { temperature } = this;
+    const key = `${role} ${split}`;
+    const cached = this.#softened.get(key);
+    if (cached?.logits === logits && cached.temperature === temperature) return cached;
+    const values = { logits, temperature, ...softmaxRows(logits, this.classes.length, temperature) };
+    this.#softened.set(key, values);
+    return values;
+  }
+
+  /**
+   * @param {string} role
+   * @param {string} [split]
+   */
+  logp(role, split) {
+    return this.softened(role, split)?.logp ?? null;
+  }
+
+  // --- the input that is explained --------------------------------------------------------------------------------
+
+  /** @returns {Input} */
+  get input() {
+    if (this.given) return { classes: this.classes, label: null, ...this.given };
+    const count = this.classes.length;
+    /** @type {Record<string, number[]>} */
+    const logits = {};
+    for (const role of ROLES) {
+      const all = this.logits(role);
+      if (all) logits[role] = Array.from(all.subarray(this.index * count, (this.index + 1) * count));
+    }
+    return { classes: this.classes, label: this.labels[this.index] ?? null, title: this.title(this.index), logits };
+  }
+
+  /** @param {number} index */
+  title(index) {
+    const row = this.splits[this.split]?.rows?.[index] ?? index;
+    return `${this.split === "test" ? "Test" : "Validation"} example ${row}`;
+  }
+
+  /**
+   * Return a picture of one example: a part of the sheet, or the coordinates of a point.
+   * @param {number} index
+   * @param {number} size width in pixels, at most
+   */
+  thumbnail(index, size) {
+    if (this.points) {
+      const place = this.points[index].map((value) => value.toFixed(1)).join(", ");
+      return html("span", { class: "dst-chip" }, `(${place})`);
+    }
+    if (!this.sheet) return html("span", { class: "dst-chip" }, String(index));
+    const { src, columns, width, height, count } = this.sheet;
+    const zoom = size / width;
+    const [x, y] = [index % columns, Math.floor(index / columns)];
+    const position = `background-position: ${-x * size}px ${-y * height * zoom}px;`;
+    const part = `width: ${size}px; height: ${height * zoom}px; ${position}`;
+    const all = `background-size: ${columns * size}px ${Math.ceil(count / columns) * height * zoom}px;`;
+    const node = html("span", { class: "dst-thumbnail", style: `${part} ${all}` });
+    node.style.backgroundImage = `url("${src}")`;
+    return node;
+  }
+}
+
+/** @param {string} base64 */
+function decodeFloat32(base64) {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+}

@@ -1,0 +1,336 @@
+// Sources of soft targets: the label, label smoothing, a virtual teacher and the real one, and how soft each is.
+//
+// Payload: bench, options [{name, label, low, high, step, value}] with the names smoothing and correct_probability,
+// log. Sets the states smoothing, correct_probability and log. The virtual teacher is that of Yuan et al. 2020 (Tf-KD).
+
+import { html, setText } from "../../shared/dom.js";
+import { formatNumber, formatPercent } from "../../shared/format.js";
+import { decadeTicks, temperatureAxis, temperatureGrid } from "../../shared/math/scales.js";
+import { argmax, entropy, logSoftmax } from "../../shared/math/softmax.js";
+import { mount } from "../../shared/mount.js";
+import { ScaleToggle } from "../../shared/widgets/scale_toggle.js";
+import { addEndLabels } from "../shared/end_labels.js";
+import { Figure } from "../shared/figure.js";
+import { Instrument } from "../shared/instrument.js";
+import { LinePlot } from "../shared/line_plot.js";
+import { ROLES } from "../shared/store.js";
+import { DistributionLanes, MAX_ROWS, TOP_CLASSES } from "./distribution_lanes.js";
+import { formatOption, OptionSlider } from "./option_slider.js";
+
+/** @typedef {import("../../shared/theme.js").Theme} Theme */
+/** @typedef {import("./distribution_lanes.js").Source} Source */
+/** @typedef {{temperature: number, [source: string]: number}} Distances by source, in nats */
+/**
+ * @typedef {{
+ *   classes: string[],
+ *   title: string,
+ *   label: number | null,
+ *   labelledBy: string | null,
+ *   teacher: number[] | null,
+ *   range: number[],
+ *   smoothing: number,
+ *   certainty: number,
+ * }} Setup labelledBy: the network whose top class replaces a missing label; teacher: logits
+ */
+
+const SOURCES = [
+  { id: "one-hot", title: "One-hot label", role: "labels", glyph: "✕" },
+  {
+    id: "smoothing",
+    title: "Label smoothing",
+    role: "labels",
+    glyph: "◇",
+    style: { dash: "8px,3px,2px,3px", width: 1.5 },
+  },
+  { id: "virtual", title: "Virtual teacher", role: "teacher", glyph: "□", style: { dash: "3px,3px", width: 1.5 } },
+  { id: "teacher", title: "Teacher", role: "teacher", glyph: "■" },
+];
+const COLUMN_NAMES = SOURCES.map(({ id, title }) => ({ id, name: title.toLowerCase().replace(" label", "") }));
+const MIN_DISTANCE = 1e-8; // nats; the axis goes no lower
+
+class TargetSources extends Instrument {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    super(root, "target_sources");
+  }
+
+  build() {
+    /** @type {OptionSlider[]} */
+    this.sliders = [];
+    this.options = html("div", { class: "dst-options" });
+    this.title = html("span", { class: "dst-title" });
+    this.scale = new ScaleToggle((log) => {
+      this.sendState("log", log);
+      this.draw();
+    });
+    this.classFigure = new Figure("target-sources", () => this.#classTable());
+    this.lanes = new DistributionLanes(this.classFigure.chart);
+    this.distanceFigure = new Figure("target-distances", () => this.#distanceTable());
+    this.plot = new LinePlot(this.distanceFigure.chart);
+    const missing = "This input has neither a label nor logits of a network, so there is no target to compare.";
+    this.missing = html("p", { class: "dst-empty", hidden: true }, missing);
+    const distanceTitle = html("span", { class: "dst-title" }, "Distance from the uniform distribution");
+    this.figures = html(
+      "div",
+      { class: "dst-both" },
+      html("div", {}, html("div", { class: "dst-head" }, this.title, this.scale.node), this.classFigure.node),
+      html("div", {}, html("div", { class: "dst-head" }, distanceTitle), this.distanceFigure.node),
+    );
+    this.root.append(this.options, this.missing, this.figures);
+  }
+
+  /** @param {any} spec */
+  configure({ options = [], log }) {
+    if (this.isNew("log", log)) this.scale.set(Boolean(log));
+    if (String(options.map(({ name }) => name)) !== String(this.sliders.map(({ name }) => name))) {
+      const slider = (option) =>
+        new OptionSlider(option, {
+          onInput: () => this.draw(),
+          onChange: (value) => this.setStateValue(option.name, value),
+        });
+      this.sliders = options.map(slider);
+      this.options.replaceChildren(...this.sliders.map(({ node }) => node));
+    }
+    options.forEach((option, i) => {
+      this.sliders[i].update(option);
+    });
+  }
+  get isReady() {
+    return this.store.given !== null || this.store.isReady;
+  }
+
+  // --- the distributions ------------------------------------------------------------------------------------------
+
+  /** @param {string} name */
+  #option(name) {
+    return this.sliders.find((slider) => slider.name === name)?.value ?? 0;
+  }
+
+  /** @returns {Setup} */
+  #setup() {
+    const { classes, label, title, logits } = this.store.input;
+    const labelledBy = label === null ? (ROLES.find((role) => logits[role]) ?? null) : null;
+    return {
+      classes,
+      title: title ?? "This input",
+      label: label ?? (labelledBy ? argmax(logits[labelledBy]) : null),
+      labelledBy,
+      teacher: logits.teacher ?? null,
+      range: this.store.temperatures ?? [0.5, 64],
+      smoothing: this.#option("smoothing"),
+      certainty: this.#option("correct_probability"),
+    };
+  }
+
+  /**
+   * @param {Setup} setup
+   * @param {number} temperature
+   * @returns {Distances}
+   */
+  #distances(setup, temperature) {
+    const targets = targetsOf(setup, temperature);
+    const distance = (/** @type {number[]} */ logp) => Math.max(0, Math.log(logp.length) - entropy(logp));
+    return { temperature, ...Object.fromEntries(Object.entries(targets).map(([id, logp]) => [id, distance(logp)])) };
+  }
+
+  /** @param {Theme} theme */
+  paint(theme) {
+    const setup = this.#setup();
+    const isEmpty = setup.label === null;
+    this.missing.hidden = !isEmpty;
+    this.figures.hidden = isEmpty;
+    if (isEmpty) return;
+    const { temperature } = this.store;
+    const targets = targetsOf(setup, temperature);
+    const styled = ({ id, title, role, glyph, style }) => ({ ...theme.role(role), ...style, id, title, glyph });
+    const sources = SOURCES.filter(({ id }) => targets[id]).map(styled);
+    this.#updateClasses(theme, setup, sources, targets);
+    this.#updateDistances(theme, setup, sources, this.#distances(setup, temperature));
+  }
+  get figureWidth() {
+    return this.width >= 760 ? (this.width - 40) / 2 : this.width;
+  }
+
+  // --- class by class ---------------------------------------------------------------------------------------------
+
+  /**
+   * @param {Theme} theme
+   * @param {Setup} setup
+   * @param {Source[]} sources
+   * @param {Record<string, number[]>} targets
+   */
+  #updateClasses(theme, setup, sources, targets) {
+    const { classes, label, title, labelledBy, teacher, smoothing, certainty } = setup;
+    setText(this.title, labelledBy ? title : `${title}, labelled ${classes[label]}`);
+    this.lanes.draw(theme, this.figureWidth, { classes, label, teacher, sources, targets, log: this.scale.log });
+    const probability = (/** @type {string} */ id) =>
+      targets[id][label] === 0 ? "1" : formatNumber(Math.exp(targets[id][label]));
+    const T = Number(this.store.temperature.toFixed(2));
+    const missing = teacher ? "" : " There are no teacher logits for this input.";
+    const replaced = labelledBy
+      ? ` It has no label: the top class of the ${labelledBy}, ${classes[label]}, is used.`
+      : "";
+    const names = {
+      "one-hot": "one-hot label",
+      smoothing: `label smoothing with ε = ${formatOption(smoothing)}`,
+      virtual: `virtual teacher, ${formatPercent(certainty)} certain`,
+      teacher: "teacher",
+    };
+    const values = sources.map(({ id }) => `${names[id]} ${probability(id)}`).join("; ");
+    const rest = `The last row is the mean of the other ${classes.length - TOP_CLASSES - 1} classes.`;
+    const others = classes.length > MAX_ROWS ? ` ${rest}` : "";
+    const caption = `Probability of class ${classes[label]} at T = ${T}: ${values}.${replaced}${missing}${others}`;
+    const uniform = `uniform would be ${formatNumber(1 / classes.length)} each`;
+    this.classFigure.describe(`Probability of every class for ${title}; ${uniform}. ${caption}`, caption);
+  }
+  #classTable() {
+    const setup = this.#setup();
+    const { temperature } = this.store;
+    const targets = targetsOf(setup, temperature);
+    const present = COLUMN_NAMES.filter(({ id }) => targets[id]);
+    const uniform = 1 / setup.classes.length;
+    return {
+      columns: ["class", ...present.map(({ name }) => name), "uniform", "temperature"],
+      rows: setup.classes.map((name, k) => [
+        name,
+        ...present.map(({ id }) => Math.exp(targets[id][k])),
+        uniform,
+        temperature,
+      ]),
+    };
+  }
+
+  // --- distance from the uniform distribution ---------------------------------------------------------------------
+
+  /**
+   * @param {Theme} theme
+   * @param {Setup} setup
+   * @param {Source[]} sources
+   * @param {Distances} current
+   */
+  #updateDistances(theme, setup, sources, current) {
+    const { classes, label, teacher, range, smoothing, certainty } = setup;
+    const key = JSON.stringify([classes.length, label, teacher, range, smoothing, certainty]);
+    const isNew = key !== this.curveKey;
+    if (isNew) this.curve = temperatureGrid(range).map((temperature) => this.#distances(setup, temperature));
+    this.curveKey = key;
+    const shape = `${this.width} ${theme.dark} ${this.lanes.height}`;
+    if (isNew || shape !== this.shape) this.#drawDistances(setup, sources, this.curve);
+    this.shape = shape;
+    this.plot.rule("now", current.temperature);
+    for (const { id, glyph, colour } of sources) {
+      this.plot.mark(`mark ${id}`, current.temperature, current[id], glyph, colour);
+    }
+    const caption = this.#distanceSentence(setup, current);
+    const title = "Distance from the uniform distribution over the temperature, in nats, both axes logarithmic";
+    this.distanceFigure.describe(`${title}. ${caption}`, caption);
+  }
+
+  /**
+   * @param {Setup} setup
+   * @param {Source[]} sources
+   * @param {Distances[]} curve
+   */
+  #drawDistances(setup, sources, curve) {
+    const width = this.figureWidth;
+    // Beside the other figure as high as that one, within reason.
+    const ownHeight = width < 480 ? 260 : 330;
+    const height = width < this.width ? Math.min(460, Math.max(290, this.lanes.height - 70)) : ownHeight;
+    const values = curve.flatMap((point) => sources.map(({ id }) => point[id])).filter((value) => value > 0);
+    const low = Math.floor(Math.log10(Math.max(MIN_DISTANCE, Math.min(1e-2, ...values))));
+    const high = Math.max(1, 1.3 * Math.log(setup.classes.length));
+    const y = {
+      low: 10 ** low,
+      high,
+      log: true,
+      ticks: decadeTicks(low, 0),
+      title: "nats from the uniform distribution",
+    };
+    const x = temperatureAxis(setup.range, width < 480);
+    this.distanceFigure.size(width, height + 70);
+    this.plot.setAxes({ x: 50, y: 26, width: width - 50 - 96, height }, { x, y });
+    for (const source of sources) {
+      this.plot.line(
+        source.id,
+        curve.map((point) => [point.temperature, point[source.id]]),
+        source,
+      );
+    }
+    const last = curve.at(-1);
+    const end = (/** @type {Source} */ { id, title, glyph, colour }) => ({
+      id,
+      value: last[id],
+      glyph,
+      colour,
+      words: title.split(/ (.*)/, 2),
+    });
+    addEndLabels(this.plot, setup.range[1], sources.map(end));
+  }
+
+  /**
+   * Compare what the teacher tells about the wrong classes with the other sources, for which all are equally likely.
+   * @param {Setup} setup
+   * @param {Distances} current
+   */
+  #distanceSentence({ classes, label, teacher, smoothing }, current) {
+    const T = Number(current.temperature.toFixed(2));
+    const [ofVirtual, ofSmoothing, ofOneHot] = [current.virtual, current.smoothing, current["one-hot"]].map(
+      formatNumber,
+    );
+    const epsilon = formatOption(smoothing);
+    const constant = `at every T, label smoothing with ε = ${epsilon} ${ofSmoothing}, one-hot label ${ofOneHot}`;
+    const place = `Nats from the uniform distribution at T = ${T}`;
+    if (!teacher)
+      return `${place}: virtual teacher ${ofVirtual}; ${constant}. There are no teacher logits for this input.`;
+    const first = `${place}: teacher ${formatNumber(current.teacher)}, virtual teacher ${ofVirtual}; ${constant}.`;
+    const wrong = classes
+      .map((_, k) => k)
+      .filter((k) => k !== label)
+      .sort((a, b) => teacher[b] - teacher[a]);
+    if (wrong.length < 2) return `${first} With two classes there is one wrong class, and nothing to rank.`;
+    const [likely, unlikely] = [wrong[0], wrong.at(-1)];
+    const ratio = Math.exp((teacher[likely] - teacher[unlikely]) / current.temperature);
+    const times = ratio > 1e6 ? "over a million times" : `${formatNumber(ratio)} times`;
+    const least = `its least likely, ${classes[unlikely]}`;
+    const ranking = `its likeliest wrong class, ${classes[likely]}, is ${times} as likely as ${least}`;
+    if (ratio >= 2) {
+      return `${first} The teacher ranks the wrong classes: ${ranking}. The virtual teacher and smoothing do not.`;
+    }
+    const equal = ratio < 1.1 ? "all" : "nearly all";
+    const argument = "the argument of Yuan et al. 2020";
+    return `${first} For the teacher, too, ${equal} wrong classes are equally likely: ${ranking} (${argument}).`;
+  }
+  #distanceTable() {
+    const points = [this.#distances(this.#setup(), this.store.temperature), ...this.curve];
+    const present = COLUMN_NAMES.filter(({ id }) => id in points[0]);
+    return {
+      columns: ["temperature", ...present.map(({ name }) => name)],
+      rows: points.map((point) => [point.temperature, ...present.map(({ id }) => point[id])]),
+    };
+  }
+}
+
+/**
+ * Return the targets of every source as log-probabilities over the classes. The virtual teacher's probabilities are
+ * softened like logits, as in its authors' code.
+ * @param {Setup} setup
+ * @param {number} temperature
+ * @returns {Record<string, number[]>}
+ */
+function targetsOf({ classes, label, teacher, smoothing, certainty }, temperature) {
+  const count = classes.length;
+  const virtual = classes.map((_, k) => (k === label ? certainty : (1 - certainty) / (count - 1)));
+  return {
+    "one-hot": classes.map((_, k) => (k === label ? 0 : Number.NEGATIVE_INFINITY)),
+    smoothing: classes.map((_, k) => Math.log(smoothing / count + (k === label ? 1 - smoothing : 0))),
+    virtual: logSoftmax(virtual, temperature),
+    ...(teacher ? { teacher: logSoftmax(teacher, temperature) } : {}),
+  };
+}
+
+export default mount(TargetSources, import.meta.url, [
+  "../../shared/widgets/export.css",
+  "../shared/figure.css",
+  "option_slider.css",
+  "target_sources.css",
+]);
