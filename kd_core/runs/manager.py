@@ -26,7 +26,18 @@ from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.files.checkpoint import CheckpointRotation
 from kd_core.files.lock import lock_folder
-from kd_core.runs.control import Control
+from kd_core.runs.control import (
+    Adjust,
+    Command,
+    Control,
+    Interrupt,
+    Mode,
+    Pause,
+    Resume,
+    SetPace,
+    Stop,
+    TakeStep,
+)
 from kd_core.runs.event_writer import EventWriter, RetryPolicy
 from kd_core.runs.job_queue import JobQueue
 from kd_core.runs.outcomes import Outcomes
@@ -38,6 +49,7 @@ from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED
 from kd_core.store.store import Run, Store
 from kd_core.store.teacher_cache import TeacherCache
 from kd_core.store.trash import Trash
+from kd_core.training.live_options import check_live_options
 from kd_core.training.loop import Trainer
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
@@ -116,31 +128,30 @@ class RunManager:
 
     def pause(self, run: str) -> None:
         """Holds the run before its next step."""
-        self._control(run).update(is_paused=True)
+        self._send(run, Pause())
 
     def resume(self, run: str) -> None:
         """Lets a paused run go on."""
-        self._control(run).update(is_paused=False)
+        self._send(run, Resume())
 
     def step(self, run: str) -> None:
         """One optimiser step, then paused again."""
-        self._control(run).one_step()
+        self._send(run, TakeStep())
 
     def stop(self, run: str) -> None:
         """Ends the run; what was learned is judged and kept."""
-        self._control(run).update(is_stopping=True)
+        self._send(run, Stop())
 
     def set_pace(self, run: str, seconds: float) -> None:
         """Seconds per epoch at least; 0 is as fast as possible."""
-        self._control(run).update(pace=seconds, due=0.0)
+        self._send(run, SetPace(seconds))
 
     def adjust(self, run: str, **options: float | str) -> None:
         """Changes live options before the next step. Raises ValueError with the name, the value and the range."""
         row = self.store.run(run)
         if row is None or run not in self._controls:
             raise ValueError("This run is over: its temperature, alpha and learning rate are what they were.")
-        allowed = row.config.live_options()
-        self._control(run).adjust({name: allowed[name].check(name, value) for name, value in options.items()})
+        self._send(run, Adjust(check_live_options(row.config, options)))
 
     def status(self, run: str) -> Status | None:
         """How far a run is; None for an unknown id."""
@@ -155,8 +166,9 @@ class RunManager:
         before = [other for name in self._line.runs_ahead(run) if (other := self._controls.get(name))]
         wait = sum(other.remaining for other in before) / max(1, len(before) - ahead + 1) if ahead else 0.0
         with control.changed:
-            state = QUEUED if row.state == QUEUED else PAUSED if control.is_paused else TRAINING
-            known = control.seconds, control.remaining, ahead, control.pace, notice, wait
+            mode = control.requested_mode
+            state = QUEUED if row.state == QUEUED else PAUSED if mode.is_paused else TRAINING
+            known = control.seconds, control.remaining, ahead, mode.pace, notice, wait
             return Status(state, control.done, control.total, *known)
 
     def waiting_count(self, owner: str) -> int:
@@ -166,7 +178,7 @@ class RunManager:
     def close(self, patience: float = 10.0) -> None:
         """Interrupts what trains, with a checkpoint, and waits for the threads. For the end of the process."""
         for control in list(self._controls.values()):
-            control.update(is_closing=True)
+            control.send(Interrupt())
         self._line.close()
         for thread in self._threads:
             thread.join(patience)
@@ -178,12 +190,12 @@ class RunManager:
 
     def _queue(self, run: str, config: RunConfig, pace: float, owner: str) -> None:
         self._endings.set_notice(run, "")
-        self._controls[run] = Control(pace)
+        self._controls[run] = Control(Mode(pace))
         self._line.put(run, config.compute.device, owner)
 
-    def _control(self, run: str) -> Control:
-        # A run that ended in the meantime has nobody left to listen: the wish goes nowhere.
-        return self._controls.get(run, Control())
+    def _send(self, run: str, command: Command) -> None:
+        if control := self._controls.get(run):  # a command for a run that has just ended has no effect
+            control.send(command)
 
     def _work(self, device: str) -> None:
         while (run := self._line.next(device)) is not None:

@@ -52,17 +52,17 @@ class SweepWorker:
                     minutes.save(group.checkpoint(), number)
                 control.hold(1.0, minutes.flush)
                 last = time.monotonic() if control.was_paused else now
-                if control.is_ending:
+                if control.mode.is_ending:
                     break
-            if control.is_ending:
+            if control.mode.is_ending:
                 minutes.save(group.checkpoint(), number)
-            if control.is_stopping:  # what was learned is judged; the checkpoint is from before that
+            if control.mode.is_stopping:  # what was learned is judged; the checkpoint is from before that
                 group.stop()
                 deque(group, 0)
             minutes.add(group.events, group.weights)
             minutes.flush(control.seconds)
-            if control.is_ending:
-                outcome = STOPPED if control.is_stopping else INTERRUPTED
+            if control.mode.is_ending:
+                outcome = STOPPED if control.mode.is_stopping else INTERRUPTED
                 self.store.set_unfinished_state(self.row.id, outcome)
                 return outcome, control.seconds
             before += group.position[1]

@@ -30,12 +30,12 @@ def run_trainer(training: Trainer, journal: EventWriter, control: Control) -> st
         if journal.is_due(now):
             journal.save(training.checkpoint())
         # What was said is written before a pause: the screen shows the last step, however long it lasts.
-        training.adjust(**control.hold(training.steps_per_epoch, journal.flush))
+        training.live.request(control.hold(training.steps_per_epoch, journal.flush))
         training.chunk_seconds = control.chunk_seconds
         last = time.monotonic() if control.was_paused else now
-        if control.is_closing:
+        if control.mode.is_interrupted:
             break
-        if control.is_stopping and outcome == INTERRUPTED:
+        if control.mode.is_stopping and outcome == INTERRUPTED:
             journal.save(training.checkpoint())  # before the end is said: a stopped run can be gone on with
             training.stop()
     if outcome != STOPPED:
