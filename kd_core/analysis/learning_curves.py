@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
+from scipy import stats
 
-from kd_core.analysis.verdict import confidence_interval
+from kd_core.analysis.verdict import LEVEL
 from kd_core.base.events import PhaseInfo, Step, Validated, from_json
 from kd_core.store.queries import RunQueries
 from kd_core.store.step_codec import decode_steps
@@ -176,9 +176,11 @@ def mean_curve(curves: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Mea
     """
     if len(curves) < 2:
         raise ValueError("A mean with an interval needs at least two curves.")
-    low, high = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
-    places = [place for place in curves[0][0] if low <= place <= high]
-    columns = np.transpose([np.interp(places, x, y) for x, y in curves]).tolist()
-    intervals = [confidence_interval(column) for column in columns]
-    means = [statistics.fmean(column) for column in columns]
-    return MeanCurve(places, means, [edge for edge, _ in intervals], [edge for _, edge in intervals])
+    first, last = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
+    places = [place for place in curves[0][0] if first <= place <= last]
+    if not places:
+        return MeanCurve([], [], [], [])
+    values = np.stack([np.interp(places, x, y) for x, y in curves])
+    mean, error = values.mean(0), stats.sem(values)
+    low, high = stats.t.interval(LEVEL, len(curves) - 1)
+    return MeanCurve(places, mean.tolist(), (mean + low * error).tolist(), (mean + high * error).tolist())

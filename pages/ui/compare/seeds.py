@@ -97,8 +97,8 @@ def _line(group: SeedGroup, name: str) -> dict[str, Any]:
     return {
         "group": name,
         "seeds": len(group.runs),
-        **_mean(f"{roles.title(group.of.role)}, %", group.student),
-        **_mean(f"{roles.title(group.of.control)}, %", group.control),
+        **_mean(f"{roles.title(group.comparison.role)}, %", group.student),
+        **_mean(f"{roles.title(group.comparison.control)}, %", group.control),
         **_mean("difference, % points", gain),
         "verdict": group.verdict.sentence,
     }
