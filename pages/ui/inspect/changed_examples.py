@@ -195,7 +195,7 @@ def _closeup(subject: InspectedRun, focus: InspectOptions, at: int) -> None:
     (picture,) = _pictures(subject, (at,))
     key = f"close up of {subject.row.id}"
     order = subject.cached(f"order {at}", lambda: _in_order(seen, at, picture.label))
-    logits = subject.cached(f"logits {at}", lambda: seen.own_logits(at))
+    logits = subject.cached(f"logits {at}", lambda: seen.example_logits(at))
     frame = {"moment": 0, "logits": {part: [[own[k] for k in order]] for part, own in logits.items()}}
     title = f"{seen.split.capitalize()} example {seen.rows[at]}, true class {seen.classes[picture.label]}"
     label = order.index(picture.label)
@@ -215,7 +215,7 @@ def _closeup(subject: InspectedRun, focus: InspectOptions, at: int) -> None:
 
 def _answers(subject: InspectedRun, at: int, temperature: float) -> list[dict[str, Any]]:
     seen = subject.inspection
-    logits, soft = seen.own_logits(at), seen.softened(at, temperature)
+    logits, soft = seen.example_logits(at), seen.softened(at, temperature)
     return [
         {"class": name}
         | {f"{subject.title(part)}, logit": round(logits[part][k], 4) for part in seen.parts}

@@ -17,7 +17,7 @@ CLEAR = 25  # classes whose recall can be read at once; of more those that diffe
 def dots(subject: InspectedRun) -> None:
     """One dot per network and class; of many classes those where student and baseline differ most."""
     seen = subject.inspection
-    recalls, counts = subject.cached("recalls", lambda: ({p: seen.recalls(p) for p in seen.parts}, seen.examples_of()))
+    recalls, counts = subject.cached("recalls", lambda: ({p: seen.recalls(p) for p in seen.parts}, seen.class_counts()))
     classes = [k for k, count in enumerate(counts) if count]
     other = recalls.get(BASELINE, recalls[seen.parts[0]])
     if len(classes) > CLEAR:

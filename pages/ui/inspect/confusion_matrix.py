@@ -83,14 +83,14 @@ def _shown(subject: InspectedRun) -> list[int]:
     seen = subject.inspection
     if len(seen.classes) <= SQUARE:
         return list(range(len(seen.classes)))
-    found = {*seen.labels.tolist()}.union(*(seen.answers(part).tolist() for part in seen.parts))
+    found = {*seen.labels.tolist()}.union(*(seen.predicted(part).tolist() for part in seen.parts))
     return sorted(found)
 
 
 def _matrix(subject: InspectedRun, focus: InspectOptions, of: str, shown: list[int]) -> go.Figure:
     seen, theme = subject.inspection, charts.theme()
     is_share, is_difference = focus.measure == SHARES, of == DIFFERENCE
-    counts, shares = seen.counts(of), seen.shares(of)
+    counts, shares = seen.counts(of), seen.fractions(of)
     names = [charts.escape_html(seen.classes[k]) for k in shown]
     values = [[(shares if is_share else counts)[i][j] for j in shown] for i in shown]
     parts = [STUDENT, BASELINE] if is_difference else seen.parts
@@ -134,7 +134,7 @@ def _matrix(subject: InspectedRun, focus: InspectOptions, of: str, shown: list[i
 def _handles(subject: InspectedRun, of: str, shown: list[int], names: list[str]) -> go.Scatter:
     """Invisible markers over the cells: a heat map tells nobody that it was clicked."""
     seen = subject.inspection
-    counts, shares = seen.counts(of), seen.shares(of)
+    counts, shares = seen.counts(of), seen.fractions(of)
     spots = [(r, c) for r in range(len(shown)) for c in range(len(shown)) if counts[shown[r]][shown[c]]]
     told = (
         "{n:+d} examples, {share:+.1%} of the class" if of == DIFFERENCE else "{n} examples, {share:.1%} of the class"

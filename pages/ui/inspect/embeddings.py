@@ -48,7 +48,7 @@ def embeddings(subject: InspectedRun, focus: InspectOptions, ringed: list[int]) 
 
 def _panel(subject: InspectedRun, focus: InspectOptions, part: str, own: Projection, ringed: list[int]) -> go.Figure:
     seen, theme = subject.inspection, charts.theme()
-    labels, answers = seen.labels.tolist(), seen.answers(part).tolist()
+    labels, answers = seen.labels.tolist(), seen.predicted(part).tolist()
     size = 7 if len(labels) <= 500 else 5
     traces: list[Any] = []
     for k, name in enumerate(seen.classes):
