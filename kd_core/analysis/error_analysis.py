@@ -89,8 +89,8 @@ def pca(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
     with np.errstate(invalid="ignore", divide="ignore"):  # features without any variance
         model = PCA(count, svd_solver="full").fit(array)
     components = F.pad(torch.from_numpy(model.transform(array)), (0, 2 - count))
-    first, second, *_ = [*np.nan_to_num(model.explained_variance_ratio_).tolist(), 0.0]
-    return components, (first, second)
+    fractions = np.nan_to_num(model.explained_variance_ratio_)
+    return components, (float(fractions[0]), float(fractions[1]) if count > 1 else 0.0)
 
 
 @dataclass(frozen=True)

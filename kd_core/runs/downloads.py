@@ -13,12 +13,12 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Download:
-    """``done`` and ``total`` are bytes of the file at hand; ``refusal`` is a sentence where it failed."""
+    """``done`` and ``total`` are bytes of the file at hand; ``error`` is a sentence where it failed."""
 
-    what: str = ""
+    file: str = ""
     done: int = 0
     total: int = 0
-    refusal: str = ""
+    error: str = ""
     is_over: bool = False
     is_wanted: bool = True
 
@@ -26,7 +26,7 @@ class Download:
         """For :meth:`Dataset.download`."""
         if not self.is_wanted:
             raise ValueError("Stopped. What was fetched so far is kept, and the rest follows when you go on.")
-        self.what, self.done, self.total = what, done, total
+        self.file, self.done, self.total = what, done, total
 
 
 _errands: dict[str, Download] = {}
@@ -60,9 +60,9 @@ def _run(dataset: Dataset, errand: Download) -> None:
         dataset.download(errand.report)
         forget(dataset)
     except ValueError as error:
-        errand.refusal = str(error)
+        errand.error = str(error)
     except Exception:
         log.exception("fetching %s", dataset.name)
-        errand.refusal = "Something went wrong while fetching; the server's log says more. Try again."
+        errand.error = "Something went wrong while fetching; the server's log says more. Try again."
     finally:
         errand.is_over = True

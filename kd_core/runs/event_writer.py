@@ -41,7 +41,7 @@ class RetryPolicy:
                 if not self.wait(RETRY_SECONDS):
                     raise
 
-    def keep(self, act: Callable[[], None]) -> None:
+    def try_once(self, act: Callable[[], None]) -> None:
         """A checkpoint is worth less than the training: without one it goes on."""
         try:
             act()
@@ -63,7 +63,7 @@ class _Saving:
     """When checkpoints are written, and what happens if they are not."""
 
     def __init__(self, generations: CheckpointRotation, patience: RetryPolicy) -> None:
-        self.generations, self.patience = generations, patience
+        self.checkpoints, self.patience = generations, patience
         self.flushed = self.saved = time.monotonic()
         self._cost = 0.0  # seconds that the last one took
 
@@ -73,7 +73,7 @@ class _Saving:
 
     def _write(self, state: Checkpoint) -> None:
         begun = time.monotonic()
-        self.patience.keep(lambda: self.generations.write(state))
+        self.patience.try_once(lambda: self.checkpoints.write(state))
         self.saved = time.monotonic()
         self._cost = self.saved - begun
 

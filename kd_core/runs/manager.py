@@ -71,7 +71,7 @@ class RunManager:
             self.store = Store(folder / "distillery.sqlite")
             self.annotation_store, self.trash = AnnotationStore(self.store.path), Trash(self.store.path)
             self.trash.empty(folder)
-            self.kept = TeacherCache(folder / "teachers")
+            self.teacher_cache = TeacherCache(folder / "teachers")
             self._endings, self.integrity_report = Outcomes(self.store), check_integrity(folder, self.store)
         except BaseException:  # what was refused is nobody's
             self._claim.close()
@@ -223,9 +223,9 @@ class RunManager:
             many = self.store.sweep(run)
             assert many is not None
             self.store.set_state(run, TRAINING)
-            return SweepWorker(self.store, many, artefact_folder(self.folder, "sweeps", run), device, self.kept).drive(
-                control, patience
-            )
+            return SweepWorker(
+                self.store, many, artefact_folder(self.folder, "sweeps", run), device, self.teacher_cache
+            ).drive(control, patience)
         generations = CheckpointRotation(artefact_folder(self.folder, "runs", run))
         try:
             training, written = self._begun(row, device, generations)
@@ -258,7 +258,9 @@ class RunManager:
                 # What was changed after the checkpoint is about to be forgotten with the rest; it is done again.
                 found = self.store.changes(row.id, written)
                 changes = [event for event in found if isinstance(event, Adjusted | Switched)]
-                training = Trainer(row.config, device=device, cache=self.kept, adjustments=changes, resume=state)
+                training = Trainer(
+                    row.config, device=device, cache=self.teacher_cache, adjustments=changes, resume=state
+                )
             except (ValueError, LookupError, TypeError, RuntimeError) as error:
                 if state is None or isinstance(error, NotAvailableError | torch.OutOfMemoryError):
                     raise

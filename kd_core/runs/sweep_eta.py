@@ -56,7 +56,7 @@ def likeness(sweep: Sweep) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def from_past(sweep: Sweep, past: Sequence[FinishedSweep]) -> float | None:
+def estimate_from_past(sweep: Sweep, past: Sequence[FinishedSweep]) -> float | None:
     """Seconds that ``sweep`` would take at the pace of the first of ``past`` that is like it; None if none is."""
     for own in past:
         is_near = 1 / NEAR <= own.sweep.count / sweep.count <= NEAR
@@ -107,7 +107,7 @@ class SweepEstimator:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def ask(self, sweep: Sweep, device: str) -> bool:
+    def request(self, sweep: Sweep, device: str) -> bool:
         """Begins to try it out unless something else is; whether it is being tried out now."""
         with self._lock:
             if sweep in self._found:

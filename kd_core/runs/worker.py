@@ -42,5 +42,5 @@ def run_trainer(training: Trainer, journal: EventWriter, control: Control) -> st
         journal.save(training.checkpoint())
     journal.flush()
     if outcome == COMPLETED:
-        journal.generations.remove_previous()
+        journal.checkpoints.remove_previous()
     return outcome

@@ -34,7 +34,7 @@ Look = Callable[..., AppTest]
 @pytest.fixture(autouse=True)
 def _no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is tried out beside the tests."""
-    monkeypatch.setattr(sweep_eta.SweepEstimator, "ask", lambda *_: False)
+    monkeypatch.setattr(sweep_eta.SweepEstimator, "request", lambda *_: False)
 
 
 @pytest.fixture

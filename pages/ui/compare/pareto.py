@@ -32,7 +32,7 @@ def pareto_chart(found: list[tuple[Run, NetworkResult]], called: dict[str, str],
         "Cost", list(COSTS), default=view.cost, required=True, format_func=lambda cost: COSTS[cost].split(",")[0],
         **bind("cost", view.cost),
     )  # fmt: skip
-    times = latency.get_latency_meter(manager.get_manager().folder).known() if view.cost == "latency" else {}
+    times = latency.get_latency_meter(manager.get_manager().folder).measurements() if view.cost == "latency" else {}
     points = [(row, own, cost) for row, own in found if (cost := _cost(own, view.cost, times)) is not None and cost > 0]
     if not points:
         st.info("Measure the latency of these networks first: the button is below the table above.")

@@ -83,7 +83,7 @@ def results_table(found: list[tuple[Run, NetworkResult]], called: dict[str, str]
         st.info("None of these runs has come to its test split yet.")
         return
     watch = latency.get_latency_meter(manager.get_manager().folder)
-    lines = [_line(own, called[row.id], watch.known()) for row, own in found]
+    lines = [_line(own, called[row.id], watch.measurements()) for row, own in found]
     kept = [name for name in lines[0] if any(line[name] is not None for line in lines)]
     number = st.column_config.NumberColumn
     table(
@@ -131,11 +131,11 @@ def _line(own: NetworkResult, letter: str, times: dict[str, list[latency.Latency
 def _ask(found: list[tuple[Run, NetworkResult]], called: dict[str, str]) -> None:
     """The button that measures latency, how far that is, and what could not be measured."""
     watch = latency.get_latency_meter(manager.get_manager().folder)
-    known = watch.known()
+    known = watch.measurements()
     missing = {
         latency.latency_key(own.network): (row, own)
         for row, own in found
-        if latency.latency_key(own.network) not in known and not watch.failed(latency.latency_key(own.network))
+        if latency.latency_key(own.network) not in known and not watch.failure(latency.latency_key(own.network))
     }
     if watch.waiting:
         st.fragment(catch_errors(_wait), run_every=0.5, key="latency")()
@@ -145,10 +145,10 @@ def _ask(found: list[tuple[Run, NetworkResult]], called: dict[str, str]) -> None
             label, icon=":material/timer:", key="measure", help="A second or two for each kind of network."
         ):
             for row, own in missing.values():
-                actions().do(watch.ask, row.config_json, own.network)
+                actions().do(watch.request, row.config_json, own.network)
             st.rerun()
     for row, own in found:
-        if why := watch.failed(latency.latency_key(own.network)):
+        if why := watch.failure(latency.latency_key(own.network)):
             st.caption(f"{called[row.id]} {own.network.role}: no latency. {why}")
     if len(missing) < len(found):
         busy = manager.get_manager().store.in_state(*manager.ACTIVE)

@@ -67,17 +67,17 @@ def panel(atlas: SweepResults, chosen: Cell, view: SweepOptions, *, is_active: b
 
 def _links(cell: Cell) -> None:
     """Its runs, in the lab and on the pages that look closer."""
-    if not cell.looks:
+    if not cell.evaluations:
         return
     with st.container(horizontal=True, key="runs of the cell"):
-        for look in cell.looks[:LISTED]:
+        for look in cell.evaluations[:LISTED]:
             reached = f" · {100 * look.accuracy:.1f} %" if look.accuracy is not None else ""
             failed = " · failed" if look.state == manager.FAILED else ""
             st.page_link(
                 "pages/distill.py", label=f"Open seed {look.seed}{reached}{failed}", icon=":material/science:",
                 query_params={"run": look.run},
             )  # fmt: skip
-        ended = [look.run for look in cell.looks if look.state not in manager.ACTIVE]
+        ended = [look.run for look in cell.evaluations if look.state not in manager.ACTIVE]
         if ended:
             st.page_link("pages/inspect.py", label="Inspect the first", icon=":material/frame_inspect:",
                          query_params={"run": ended[0]})  # fmt: skip
@@ -126,7 +126,7 @@ def _test(atlas: SweepResults, chosen: Cell, view: SweepOptions, *, is_active: b
 def _ended(cell: Cell) -> list[Run]:
     """Its runs that were judged."""
     store = manager.get_manager().store
-    found = [store.run(look.run) for look in cell.looks if look.state in (manager.COMPLETED, manager.STOPPED)]
+    found = [store.run(look.run) for look in cell.evaluations if look.state in (manager.COMPLETED, manager.STOPPED)]
     return [run for run in found if run is not None and run.test]
 
 

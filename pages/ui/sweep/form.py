@@ -124,7 +124,7 @@ def _expected(sweep: Sweep) -> None:
         st.caption(how)
     elif shared.store.in_state(*manager.ACTIVE):
         st.caption(f"{how} How long it takes is tried out here as soon as nothing else trains.")
-    elif sweep_eta.get_estimator().ask(sweep, devices.resolve(sweep.base.compute.device)):
+    elif sweep_eta.get_estimator().request(sweep, devices.resolve(sweep.base.compute.device)):
         st.caption(f"{how} How long it takes is being tried out for a second …")
         st.fragment(catch_errors(_wait), run_every=POLL, key="rehearsal")(sweep)
     else:
@@ -141,7 +141,7 @@ def _known(sweep: Sweep) -> tuple[float | None, str]:
             readable.append(FinishedSweep(row.sweep, row.seconds))
         except ValueError:  # of a data set that has gone, say
             continue
-    found = sweep_eta.from_past(sweep, readable)
+    found = sweep_eta.estimate_from_past(sweep, readable)
     if found is not None:
         return found, "at the pace of a like sweep that ended here."
     return (
@@ -152,7 +152,7 @@ def _known(sweep: Sweep) -> tuple[float | None, str]:
 
 
 def _wait(sweep: Sweep) -> None:
-    if not sweep_eta.get_estimator().ask(sweep, devices.resolve(sweep.base.compute.device)):
+    if not sweep_eta.get_estimator().request(sweep, devices.resolve(sweep.base.compute.device)):
         st.rerun()
 
 

@@ -65,7 +65,7 @@ def numbers(atlas: SweepResults, name: str) -> None:
         dict(zip(names, cell.values, strict=True))
         | {"seed": look.seed, "state": look.state, "epoch": look.epoch, "validation accuracy": look.accuracy,
            "validation accuracy of the baseline": look.control, "run": look.run}
-        for cell in atlas.cells for look in cell.looks
+        for cell in atlas.cells for look in cell.evaluations
     ]  # fmt: skip
     decimal: Any = st.column_config.NumberColumn(format="%.2f")
     tables.numbers(
