@@ -74,7 +74,7 @@ def jensen_shannon(logits: Sequence[Tensor]) -> Tensor:
     the Shannon entropy" (1991), section IV; scipy's function compares two distributions only.
     """
     probabilities = torch.stack([each.double().softmax(1) for each in logits])
-    entropy_of_mean = torch.special.entr(probabilities.mean(0)).sum(-1)
+    entropy_of_mean: Tensor = torch.special.entr(probabilities.mean(0)).sum(-1)
     return entropy_of_mean - torch.special.entr(probabilities).sum(-1).mean(0)
 
 

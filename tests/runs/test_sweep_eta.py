@@ -48,7 +48,7 @@ def test_a_stopped_trial_gives_no_estimate(small_with: With) -> None:
     sweep, estimator = Sweep(small_with(epochs="9000", batch_size="1"), GRID), SweepEstimator()
     estimator.request(sweep, "cpu")
     estimator.stop()
-    wait(lambda: "trying out a sweep" not in {thread.name for thread in threading.enumerate()}, 60)
+    wait(lambda: "trial of a sweep" not in {thread.name for thread in threading.enumerate()}, 60)
     assert estimator.seconds(sweep) is None
 
 
