@@ -74,8 +74,9 @@ def jensen_shannon(logits: Sequence[Tensor]) -> Tensor:
     the Shannon entropy" (1991), section IV; scipy's function compares two distributions only.
     """
     probabilities = torch.stack([each.double().softmax(1) for each in logits])
-    entropy_of_mean: Tensor = torch.special.entr(probabilities.mean(0)).sum(-1)
-    return entropy_of_mean - torch.special.entr(probabilities).sum(-1).mean(0)
+    entropy_of_mean = torch.special.entr(probabilities.mean(0)).sum(-1)
+    divergence: Tensor = entropy_of_mean - torch.special.entr(probabilities).sum(-1).mean(0)
+    return divergence
 
 
 def pca(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
@@ -221,12 +222,11 @@ def analyse(replay: Replay, snapshot: WeightSnapshot, roles: Mapping[str, str]) 
 class Projection:
     """Embeddings of N examples in a plane.
 
-    ``places`` (N, 2) are principal components, ``kept`` the fraction of the variance of each, and ``width`` the number
-    of dimensions of the embedding.
+    ``places`` (N, 2) are principal components, and ``width`` is the number of dimensions of the embedding.
     """
 
     places: list[list[float]]
-    kept: tuple[float, float]
+    explained_variance_ratio: tuple[float, float]
     width: int
 
 
@@ -245,8 +245,8 @@ def embeddings(replay: Replay, snapshot: WeightSnapshot, roles: Mapping[str, str
             if path:
                 _, features = predict_with_features(networks[role], inputs, {EMBEDDING: path})
                 flat = features[EMBEDDING].flatten(1).nan_to_num(0.0, LARGEST, -LARGEST)
-                places, kept = pca(flat)
-                projections[part] = Projection(places.tolist(), kept, flat.shape[1])
+                places, ratio = pca(flat)
+                projections[part] = Projection(places.tolist(), ratio, flat.shape[1])
     return projections
 
 

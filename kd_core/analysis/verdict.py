@@ -1,4 +1,4 @@
-"""Verdict on finished runs, which is the student's gain over its baseline with a confidence interval, in words."""
+"""Verdict on finished runs in words, from the student's gain over its baseline and its confidence interval."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-CHUNK_SECONDS = 0.03  # of training between two looks at the queue: a person does not notice the delay
+CHUNK_SECONDS = 0.03  # of training before the queue is read again, a delay that nobody notices
 
 
 @dataclass(frozen=True)

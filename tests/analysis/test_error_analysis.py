@@ -32,10 +32,10 @@ def analysis() -> ErrorAnalysis:
 
 @pytest.mark.parametrize("part", ROLES)
 def test_the_confusion_matrix_and_the_recalls_are_those_of_scikit_learn(analysis: ErrorAnalysis, part: str) -> None:
-    labels, answers = analysis.labels.numpy(), analysis.logits[part].numpy().argmax(1)
-    assert analysis.counts(part) == confusion_matrix(labels, answers, labels=range(K)).tolist()
-    assert np.allclose(analysis.fractions(part), confusion_matrix(labels, answers, labels=range(K), normalize="true"))
-    assert analysis.recalls(part) == pytest.approx(recall_score(labels, answers, average=None))
+    labels, predicted = analysis.labels.numpy(), analysis.logits[part].numpy().argmax(1)
+    assert analysis.counts(part) == confusion_matrix(labels, predicted, labels=range(K)).tolist()
+    assert np.allclose(analysis.fractions(part), confusion_matrix(labels, predicted, labels=range(K), normalize="true"))
+    assert analysis.recalls(part) == pytest.approx(recall_score(labels, predicted, average=None))
 
 
 def test_the_difference_is_student_minus_baseline_and_every_row_of_it_sums_to_zero(analysis: ErrorAnalysis) -> None:
@@ -118,21 +118,21 @@ def test_the_p_value_is_that_of_the_two_sided_binomial_test(fixed: int, broke: i
 @pytest.mark.parametrize("shape", [(50, 8), (12, 40)])
 def test_the_projection_has_the_eigenvectors_of_the_covariance_with_a_fixed_sign(shape: tuple[int, int]) -> None:
     features = torch.randn(*shape, generator=torch.Generator().manual_seed(2)) * torch.linspace(3, 0.1, shape[1])
-    places, kept = error_analysis.pca(features)
+    places, ratio = error_analysis.pca(features)
     centred = features.double().numpy() - features.double().numpy().mean(0)
     variances, axes = np.linalg.eigh(centred.T @ centred)
     first_two = axes[:, [-1, -2]]
     largest = np.abs(first_two).argmax(0)
     assert places.numpy() == pytest.approx(centred @ (first_two * np.sign(first_two[largest, [0, 1]])), abs=1e-6)
-    assert kept == pytest.approx(variances[[-1, -2]] / variances.sum())
+    assert ratio == pytest.approx(variances[[-1, -2]] / variances.sum())
     mirrored, _ = error_analysis.pca(-features)  # another sign of the data, the same axes
     assert mirrored.numpy() == pytest.approx(-places.numpy(), abs=1e-6)
 
 
 def test_embeddings_of_one_dimension_and_without_variance_are_projected_too() -> None:
-    places, kept = error_analysis.pca(torch.tensor([[1.0], [3.0]]))
+    places, ratio = error_analysis.pca(torch.tensor([[1.0], [3.0]]))
     assert places.tolist() == [[-1, 0], [1, 0]]
-    assert kept == (1, 0)
+    assert ratio == (1, 0)
     assert error_analysis.pca(torch.ones(4, 3))[1] == (0, 0)
 
 

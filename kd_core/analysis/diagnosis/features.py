@@ -146,7 +146,7 @@ def extract_features(
 
 
 def taught_learner(config: RunConfig) -> LearnerPlan | None:
-    """Return the learner whose gain is judged, if it learns from a teacher; None where it is made of others."""
+    """Return the learner whose gain the verdict reports, if it learns from a teacher; None where it has no method."""
     role = config.scheme.comparison.role
     for phase in plan_of(config):
         for learner in phase.learners:
@@ -156,7 +156,7 @@ def taught_learner(config: RunConfig) -> LearnerPlan | None:
 
 
 def teacher_of(config: RunConfig) -> str:
-    """Return the role of the judged learner's teacher; "" without a network of an earlier phase that knows all classes.
+    """Return the role of the student's teacher; "" without a network of an earlier phase that knows all classes.
 
     Several teachers count as the network that they were combined into.
     """

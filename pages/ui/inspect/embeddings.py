@@ -38,7 +38,9 @@ def embeddings(subject: InspectedRun, focus: InspectOptions, ringed: list[int]) 
                 functools.partial(_panel, subject, focus, part, own, ringed), f"embedding {part} {subject.cache_key}",
                 _in_words(subject, part, own), height=384,
             )  # fmt: skip
-            st.caption(f"{own.width} dimensions; the two drawn keep {sum(own.kept):.0%} of the variance.")
+            st.caption(
+                f"{own.width} dimensions; the two drawn keep {sum(own.explained_variance_ratio):.0%} of the variance."
+            )
     st.caption(_key(subject) + (f" Without an embedding of its own: {', '.join(missing)}." if missing else ""))
     tables.cached_numbers(
         subject.cache_key, lambda: _rows(subject, found), "embeddings",
@@ -73,8 +75,12 @@ def _panel(subject: InspectedRun, focus: InspectOptions, part: str, own: Project
             )
         )  # fmt: skip
     drawn = charts.small_figure(*traces, showlegend=False, hovermode="closest")
-    drawn.update_xaxes(showticklabels=False, showgrid=False, title=f"{own.kept[0]:.0%} of the variance")
-    drawn.update_yaxes(showticklabels=False, showgrid=False, title=f"{own.kept[1]:.0%} of the variance")
+    drawn.update_xaxes(
+        showticklabels=False, showgrid=False, title=f"{own.explained_variance_ratio[0]:.0%} of the variance"
+    )
+    drawn.update_yaxes(
+        showticklabels=False, showgrid=False, title=f"{own.explained_variance_ratio[1]:.0%} of the variance"
+    )
     if COLOURED < len(seen.classes) <= NAMED:
         for k, name in enumerate(seen.classes):
             rows = [at for at, label in enumerate(labels) if label == k]
@@ -116,7 +122,7 @@ def _hover(subject: InspectedRun, at: int, answer: int) -> str:
 def _in_words(subject: InspectedRun, part: str, own: Projection) -> str:
     return (
         f"{subject.title(part)}: embeddings of {len(own.places)} examples in two dimensions, which keep "
-        f"{sum(own.kept):.0%} of the variance of {own.width}."
+        f"{sum(own.explained_variance_ratio):.0%} of the variance of {own.width}."
     )
 
 
