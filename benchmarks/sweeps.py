@@ -1,7 +1,7 @@
-"""How long a sweep takes from the press of its button on the page until the map says that it is complete.
+"""Duration of a sweep from the click on its button until the heat map is complete.
 
-``python -m benchmarks.sweeps`` starts 5 × 5 cells of three seeds on digits with 50 labels, each round on a server of
-its own without a trained teacher, prints one table and writes data/bench/sweeps.json. About a minute.
+``python -m benchmarks.sweeps`` starts 5 × 5 cells of three seeds on digits with 50 labels, each round on a fresh server
+without a trained teacher, prints one table and writes data/bench/sweeps.json. It takes about a minute.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from benchmarks.support.visitor import visit
 from tools import chromium
 
 ROUNDS = 3
-PATIENCE = 120_000.0  # milliseconds
+TIMEOUT = 120_000.0  # milliseconds
 AIM = 30.0  # seconds
 
 
 def complete(browser: Browser) -> tuple[float, float, float]:
-    """Seconds on a fresh server: until the first cell is filled, until the map is complete, and of training."""
+    """Return the seconds until the first cell has a value, until all have one, and of training, on a fresh server."""
     with Server() as server, visit(browser, f"{server.url}/sweep") as page:
-        page.get_by_text(re.compile("Expected: about")).wait_for(timeout=PATIENCE)
-        begun = time.monotonic()
+        page.get_by_text(re.compile("Expected: about")).wait_for(timeout=TIMEOUT)
+        began = time.monotonic()
         page.get_by_role("button", name="Start the sweep").click()
-        page.locator("[class*=st-key-chart-accuracy-of] .annotation-text").first.wait_for(timeout=PATIENCE)
-        first = time.monotonic() - begun
-        page.get_by_text("All 75 runs are complete").wait_for(timeout=PATIENCE)
-        page.locator("[class*=st-key-chart-accuracy-of] .annotation-text").nth(24).wait_for(timeout=PATIENCE)
-        whole = time.monotonic() - begun
+        page.locator("[class*=st-key-chart-accuracy-of] .annotation-text").first.wait_for(timeout=TIMEOUT)
+        first = time.monotonic() - began
+        page.get_by_text("All 75 runs are complete").wait_for(timeout=TIMEOUT)
+        page.locator("[class*=st-key-chart-accuracy-of] .annotation-text").nth(24).wait_for(timeout=TIMEOUT)
+        whole = time.monotonic() - began
         (row,) = [row for row in server.store().sweeps() if row.sweep.count == 75]
         return first, whole, row.seconds
 
 
 def measure() -> list[Row]:
-    """Every round on a server of its own."""
+    """Measure every round on a fresh server."""
     path = chromium.find()
     if path is None:
         raise SystemExit("The benchmark needs Chrome or Chromium: python -m tools.chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
         try:
-            found = [complete(browser) for _ in range(ROUNDS)]
+            rounds = [complete(browser) for _ in range(ROUNDS)]
         finally:
             browser.close()
-    first, whole, trained = (list(column) for column in zip(*found, strict=True))
+    first, whole, trained = (list(column) for column in zip(*rounds, strict=True))
     last = Row("5 × 5 × 3 from the page: complete", "s", whole, f"all < {AIM:g}")
     last.met = max(whole) < AIM
     return [Row("5 × 5 × 3 from the page: cells are filled", "s", first), last, Row("  of it training", "s", trained)]

@@ -1,4 +1,4 @@
-"""What sets runs apart: the settings that differ, the networks side by side, the best trades, and luck."""
+"""Comparison of runs by differing settings, cost and accuracy, and groups of seeds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMPLETED = "completed"
 
 @dataclass(frozen=True)
 class Mean:
-    """``interval``: 95 % of the mean, None of a single value. In points (1 point = 1 %)."""
+    """Mean and its 95 % confidence interval in points (1 point = 1 %); no interval for a single value."""
 
     value: float
     interval: tuple[float, float] | None
@@ -26,11 +26,13 @@ class Mean:
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Completed runs that differ in their seed alone, one per seed. ``gains`` are paired: the same seed on both
-    sides, in points, by seed."""
+    """Completed runs that differ in their seed alone.
+
+    ``gains`` are paired differences by seed, in points: student minus control of the same seed.
+    """
 
     runs: list[Run]
-    of: Comparison
+    comparison: Comparison
     student: Mean | None
     control: Mean | None
     gains: dict[int, float]
@@ -38,7 +40,7 @@ class SeedGroup:
 
 
 def differences(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, str]]:
-    """The flat settings in which some differ: setting → key → text, "" where a run has no such setting."""
+    """Return the flat settings in which configurations differ, by setting and key; "" where one lacks the setting."""
     flats = {key: config.flat() for key, config in configs.items()}
     names = dict.fromkeys(name for flat in flats.values() for name in flat)
     table = {name: {key: flat.get(name, "") for key, flat in flats.items()} for name in names}
@@ -46,51 +48,61 @@ def differences(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, str]]:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Positions of the (cost, value) points that no other beats: none costs as little and is worth more, or is worth as
-    much and costs less. By cost; of equal points all. (Pareto's optimum.)"""
-    order = sorted(range(len(points)), key=lambda at: (points[at][0], -points[at][1]))
-    kept: list[int] = []
-    for at in order:
-        if not kept or points[at][1] > points[kept[-1]][1] or points[at] == points[kept[-1]]:
-            kept.append(at)
-    return kept
+    """Return the positions of the Pareto-optimal (cost, value) points by rising cost; of equal points all.
+
+    No other point costs as little and has a higher value, or has the same value and costs less.
+    """
+    front: list[int] = []
+    for index in sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1])):
+        if not front or points[index][1] > points[front[-1]][1] or points[index] == points[front[-1]]:
+            front.append(index)
+    return front
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """With its interval (Student's t) where there are two or more."""
+    """Return the mean of one or more values, with its interval (Student's t) of two or more."""
     return Mean(statistics.fmean(values), confidence_interval(values) if len(values) > 1 else None)
 
 
 def seed_groups(store: Store, rows: Sequence[Run]) -> list[SeedGroup]:
-    """The families of some runs, in their order: all seeds that completed unchanged, whether they are among ``rows`` or
-    not. A family without any is left out."""
-    found = []
+    """Return the seed groups that some runs belong to, in their order.
+
+    A group has all completed seeds of its family, those that are not among ``rows`` too. A family without a completed
+    run is left out.
+    """
+    groups = []
     for family in dict.fromkeys(row.family for row in rows):
         members = [run for run in store.siblings(family) if run.state == COMPLETED and run.test]
         if members:
-            found.append(seed_group(members))
-    return found
+            groups.append(seed_group(members))
+    return groups
 
 
 def seed_group(members: Sequence[Run]) -> SeedGroup:
-    """Raises ValueError without any run, or of a configuration that is not known here."""
-    of = comparison_of(RunConfig.from_json_unchecked(members[0].config_json))
+    """Return the group of these runs. Raises ValueError without any, or for an unreadable configuration."""
+    comparison = comparison_of(RunConfig.from_json_unchecked(members[0].config_json))
     tests = {run.seed: run.test for run in members if run.test}
-    students = {seed: 100 * test[of.role][of.measure] for seed, test in tests.items() if of.role in test}
-    controls = {seed: 100 * test[of.control][of.measure] for seed, test in tests.items() if of.control in test}
+    students = {
+        seed: 100 * test[comparison.role][comparison.measure] for seed, test in tests.items() if comparison.role in test
+    }
+    controls = {
+        seed: 100 * test[comparison.control][comparison.measure]
+        for seed, test in tests.items()
+        if comparison.control in test
+    }
     return SeedGroup(
         list(members),
-        of,
+        comparison,
         mean(list(students.values())) if students else None,
         mean(list(controls.values())) if controls else None,
         {seed: students[seed] - controls[seed] for seed in students if seed in controls},
-        verdict(list(tests.values()), of),
+        verdict(list(tests.values()), comparison),
     )
 
 
 @dataclass(frozen=True)
 class NetworkResult:
-    """One network of a finished run. Shares in [0, 1], nats, FLOPs of one example, bytes; None where not measured."""
+    """Test metrics of one network; fractions in [0, 1], loss in nats, None where not measured."""
 
     run: str
     network: Network
@@ -101,12 +113,12 @@ class NetworkResult:
 
 
 def network_results(run: Run, networks: Sequence[Network]) -> list[NetworkResult]:
-    """Every network of a run that the test split was asked about; none of an unfinished run."""
+    """Return the test metrics of every evaluated network of a run; none of an unfinished run."""
     tests = run.test or {}
     return [
         NetworkResult(
-            run.id, own, test["accuracy"], test.get("agreement"), test["loss"], test["calibration_error"]
+            run.id, network, test["accuracy"], test.get("agreement"), test["loss"], test["calibration_error"]
         )
-        for own in networks
-        if (test := tests.get(own.role))
+        for network in networks
+        if (test := tests.get(network.role))
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""A drawing as text, and as the input that a network sees.
+"""Drawings as text, and as network inputs.
 
 An image is drawn as strokes on a grid of 64 × 64 cells. Each point is two characters of the URL-safe base64 alphabet
 (x, then y downwards), strokes are separated by dots. A point of a plane is written as its coordinates, "0.53,-1.2".
@@ -20,57 +20,60 @@ from kd_core.datasets import Data
 
 ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 GRID = 64
-PEN = 6  # cells
-FINE = 4  # pixels per cell while drawing
-LARGEST_ZOOM = 3.0  # a dot stays small
+PEN = 6  # width in cells
+FINE = 4  # pixels per cell in the raster image
+LARGEST_ZOOM = 3.0  # so that a dot stays small
 
 Stroke = list[tuple[int, int]]
 
 
 def network_input(data: Data, drawing: str) -> Tensor:
-    """``drawing`` as one input (1, *shape), prepared like the data's own. Raises ValueError for what is no drawing."""
+    """Return a drawing as one input (1, *shape), prepared like the data set's images.
+
+    Raises ValueError for a text that is no drawing.
+    """
     if data.is_planar:
         return torch.tensor([point(drawing)])
-    if said := drawing_refusal(data):
-        raise ValueError(said)
-    ink = fitted(raster(strokes(drawing)), data.shape[1:], data.fill or 1.0)
+    if refusal := drawing_refusal(data):
+        raise ValueError(refusal)
+    ink = fit(rasterize(strokes(drawing)), data.shape[1:], data.fill or 1.0)
     return ((ink - data.mean[0]) / data.std[0])[None, None]
 
 
 def drawing_refusal(data: Data) -> str:
-    """Why these networks cannot be shown a drawing; empty if they can."""
-    coloured = not data.is_planar and data.shape[0] != 1
-    return "These networks see colours: choose one of their images, a drawing is grey." if coloured else ""
+    """Return why networks of this data set cannot use a drawing, as a sentence; empty if they can."""
+    has_colours = not data.is_planar and data.shape[0] != 1
+    return "These networks need colour images, and a drawing is grey. Choose an image." if has_colours else ""
 
 
 def strokes(drawing: str) -> list[Stroke]:
-    """The points of every stroke. Raises ValueError."""
-    found = []
+    """Return the points of every stroke. Raises ValueError."""
+    points = []
     for part in drawing.split("."):
         numbers = [ALPHABET.find(character) for character in part]
         if not part or len(part) % 2 or min(numbers) < 0:
-            raise ValueError(f"drawing = “{shorten(drawing)}”: this is no drawing. Clear it and draw again.")
-        found.append(list(zip(numbers[::2], numbers[1::2], strict=True)))
-    return found
+            raise ValueError(f"drawing = “{shorten(drawing)}” is no drawing. Clear it and draw again.")
+        points.append(list(zip(numbers[::2], numbers[1::2], strict=True)))
+    return points
 
 
 def point(drawing: str) -> tuple[float, float]:
-    """The coordinates of a point. Raises ValueError."""
+    """Return the coordinates of a point. Raises ValueError."""
     try:
         x, y = map(float, drawing.split(","))
     except ValueError:
         x = y = math.nan
     if not (abs(x) < 1000 and abs(y) < 1000):
-        raise ValueError(f"drawing = “{shorten(drawing)}”: this is no point. Click into the plane.")
+        raise ValueError(f"drawing = “{shorten(drawing)}” is no point of the plane. Click into the plane.")
     return x, y
 
 
-def raster(drawn: list[Stroke]) -> Tensor:
-    """Ink (256, 256) from 0 to 1, drawn with a round pen."""
+def rasterize(drawing: list[Stroke]) -> Tensor:
+    """Return the ink (256, 256) of strokes with a round pen, from 0 to 1."""
     image = Image.new("L", (GRID * FINE, GRID * FINE))
     pencil = ImageDraw.Draw(image)
     radius = PEN * FINE / 2
-    for stroke in drawn:
+    for stroke in drawing:
         points = [((x + 0.5) * FINE, (y + 0.5) * FINE) for x, y in stroke]
         pencil.line(points, fill=255, width=PEN * FINE)
         for x, y in points:  # round ends and joints
@@ -78,9 +81,11 @@ def raster(drawn: list[Stroke]) -> Tensor:
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
 
 
-def fitted(ink: Tensor, size: tuple[int, ...], fill: float) -> Tensor:
-    """``ink`` moved to the centre and scaled, its shape kept, so that the longer side takes the share ``fill`` of an
-    image (H, W) = ``size``: as the data's own characters were prepared."""
+def fit(ink: Tensor, size: tuple[int, ...], fill: float) -> Tensor:
+    """Return the ink centred and scaled to an image (H, W) = ``size``, its aspect ratio kept.
+
+    Its longer side takes the fraction ``fill`` of the image, as that of the data set's characters does.
+    """
     rows, columns = ink.any(1).nonzero().flatten(), ink.any(0).nonzero().flatten()
     crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     side = len(ink)

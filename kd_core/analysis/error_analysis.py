@@ -1,15 +1,17 @@
-"""Where the networks of a run agree and where not: confusions, changed answers, hard examples, embeddings.
+"""Confusion matrices, changed predictions, hard examples and embeddings of the networks of a run.
 
-Pure functions of logits (N, K), answers (N,) and labels (N,) first, then one run at one moment.
+Pure functions of logits (N, K), predicted classes (N,) and labels (N,) come first, then a run at one epoch.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.stats import binomtest
+from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,70 +35,71 @@ from kd_core.nn.inference import predict_with_features
 from kd_core.schemes import plan_of
 
 DIFFERENCE = "difference"  # of two confusion matrices: student − baseline
-# Groups of examples, each in an order that puts what is worth seeing first.
-FIXED, BROKE = "fixed", "broke"  # the student is right and the baseline is not; the other way round
+# Groups of examples, the most telling ones of each first.
+FIXED, BROKE = "fixed", "broke"  # the student is right and the baseline wrong; the other way round
 FIXED_TEACHER, BROKE_TEACHER = "fixed_teacher", "broke_teacher"  # the same against the teacher
 HARDEST, ALL_WRONG, DISPUTED, CELL = "hardest", "all_wrong", "disputed", "cell"
 GROUPS = (FIXED, BROKE, FIXED_TEACHER, BROKE_TEACHER, HARDEST, ALL_WRONG, DISPUTED, CELL)
-HARD = 24  # examples that count as the hardest, and as the most disputed
+HARD = 24  # size of the groups of the hardest and of the most disputed examples
 
 
-def confusion(answers: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Counts (K, K): row the true class, column the answer."""
-    return torch.bincount(labels * classes + answers, minlength=classes**2).reshape(classes, classes)
+def confusion(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Return the confusion matrix (K, K) as counts, rows are true classes and columns predicted ones."""
+    return torch.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def of_row(counts: Tensor) -> Tensor:
-    """Counts (K, K) as shares of their row; NaN in the row of a class without examples."""
+def row_fractions(counts: Tensor) -> Tensor:
+    """Return counts (K, K) as fractions of their row; NaN in the row of a class without examples."""
     return counts / counts.sum(1, keepdim=True)
 
 
 def mcnemar_p_value(fixed: int, broke: int) -> float:
-    """How often two equally good networks would differ as unevenly as ``fixed`` to ``broke``, in either direction.
+    """Return how often two equally good networks would differ as unevenly as ``fixed`` to ``broke``, either way.
 
-    The exact test of McNemar, "Note on the sampling error of the difference between correlated proportions" (1947):
-    two-sided binomial with probability 1/2. It speaks of these two networks on other examples, not of other seeds.
+    The exact test of McNemar, "Note on the sampling error of the difference between correlated proportions" (1947),
+    two-sided. It is about these two networks on other examples, not about other seeds.
     """
-    count, least = fixed + broke, min(fixed, broke)
-    uneven: int = sum(math.comb(count, k) for k in range(least + 1))
-    return min(1.0, float(2 * uneven / (1 << count)))
+    return float(binomtest(fixed, fixed + broke).pvalue) if fixed + broke else 1.0
 
 
 def losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy (N,) in nats of each example."""
+    """Return the cross-entropy (N,) of each example in nats."""
     return F.cross_entropy(logits.double(), labels, reduction="none")
 
 
 def jensen_shannon(logits: Sequence[Tensor]) -> Tensor:
-    """Jensen-Shannon divergence (N,) in nats between the answers of several networks to each example: 0 where all say
-    the same, at most ln of their number. Lin, "Divergence measures based on the Shannon entropy" (1991), section IV."""
-    shares = torch.stack([own.double().softmax(1) for own in logits])
-    return _entropy(shares.mean(0)) - _entropy(shares).mean(0)
+    """Return the Jensen-Shannon divergence (N,) in nats between the outputs of several networks for each example.
+
+    It is 0 where all outputs are equal, and at most ln of the number of networks. Lin, "Divergence measures based on
+    the Shannon entropy" (1991), section IV; scipy's function compares two distributions only.
+    """
+    probabilities = torch.stack([each.double().softmax(1) for each in logits])
+    entropy_of_mean = torch.special.entr(probabilities.mean(0)).sum(-1)
+    divergence: Tensor = entropy_of_mean - torch.special.entr(probabilities).sum(-1).mean(0)
+    return divergence
 
 
 def pca(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
-    """Features (N, D) in the plane (N, 2) that keeps most of their variance, and the share that each axis keeps.
+    """Return the first two principal components (N, 2) of features (N, D), and the variance fraction of each.
 
-    Principal component analysis (Pearson 1901). The sign of an axis is arbitrary: the largest weight of a feature is
-    made positive, so that the same features always give the same picture. Features of one dimension get a second axis
-    of zeros.
+    Scikit-learn makes the largest weight of a component positive, so equal features always give the same picture.
+    Features of one dimension get a second component of zeros.
     """
-    centred = features.double() - features.double().mean(0)
-    _, sizes, axes = torch.linalg.svd(centred, full_matrices=False)
-    axes, variances = axes[:2], sizes.square()
-    axes = axes * torch.where(axes.gather(1, axes.abs().argmax(1, keepdim=True)) < 0, -1.0, 1.0)
-    places = F.pad(centred @ axes.T, (0, 2 - len(axes)))
-    total = float(variances.sum())
-    kept = [float(one) / total if total else 0.0 for one in variances[:2]]
-    return places, (kept[0], kept[1] if len(kept) > 1 else 0.0)
+    count = min(2, *features.shape)
+    array = features.double().cpu().numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):  # features without any variance
+        model = PCA(count, svd_solver="full").fit(array)
+    components = F.pad(torch.from_numpy(model.transform(array)), (0, 2 - count))
+    fractions = np.nan_to_num(model.explained_variance_ratio_)
+    return components, (float(fractions[0]), float(fractions[1]) if count > 1 else 0.0)
 
 
 @dataclass(frozen=True)
 class ErrorAnalysis:
-    """What teacher, student and baseline answer to the examples of one split; ``logits`` (N, K) by part.
+    """Predictions of teacher, student and baseline on the examples of one split.
 
-    A part that nobody plays in this run is missing; the student never is. ``rows`` are the positions of the examples
-    in the whole split, which has ``total`` of them.
+    ``logits`` (N, K) are by part, and a part without a network in this run is missing; the student never is. ``rows``
+    are the positions of the examples in the whole split of ``total`` examples.
     """
 
     split: str
@@ -108,50 +111,51 @@ class ErrorAnalysis:
 
     @property
     def parts(self) -> list[str]:
-        """Who is there, in the usual order."""
+        """The parts that have logits; teacher, student, baseline in this order."""
         return [part for part in (TEACHER, STUDENT, BASELINE) if part in self.logits]
 
-    def answers(self, part: str) -> Tensor:
-        """The top classes (N,)."""
+    def predicted(self, part: str) -> Tensor:
+        """Return the predicted classes (N,) of a part."""
         return self.logits[part].argmax(1)
 
     def accuracy(self, part: str) -> float:
-        """Share of the examples that it gets right."""
+        """Return the fraction of the examples that a part classifies correctly."""
         return fraction(self._is_right(part))
 
     def counts(self, of: str) -> list[list[int]]:
-        """The confusion matrix of a part, or the :data:`DIFFERENCE` student − baseline."""
+        """Return the confusion matrix of a part, or the :data:`DIFFERENCE` student − baseline, as counts."""
         if of == DIFFERENCE:
             return (self._counts(STUDENT) - self._counts(BASELINE)).tolist()
         return self._counts(of).tolist()
 
-    def shares(self, of: str) -> list[list[float]]:
-        """The same as shares of the true class's examples."""
+    def fractions(self, of: str) -> list[list[float]]:
+        """Return the same as fractions of the examples of the true class."""
         if of == DIFFERENCE:
-            return (of_row(self._counts(STUDENT)) - of_row(self._counts(BASELINE))).tolist()
-        return of_row(self._counts(of)).tolist()
+            return (row_fractions(self._counts(STUDENT)) - row_fractions(self._counts(BASELINE))).tolist()
+        return row_fractions(self._counts(of)).tolist()
 
     def recalls(self, part: str) -> list[float]:
-        """Share of each class's examples that it gets right; NaN of a class without any."""
-        return of_row(self._counts(part)).diagonal().tolist()
+        """Return the recall of each class; NaN for a class without examples."""
+        return row_fractions(self._counts(part)).diagonal().tolist()
 
-    def examples_of(self) -> list[int]:
-        """How many there are of each class."""
+    def class_counts(self) -> list[int]:
+        """Return the number of examples of each class."""
         return torch.bincount(self.labels, minlength=len(self.classes)).tolist()
 
     def examples(self, name: str, of: str = STUDENT, cell: tuple[int, int] | None = None) -> list[int]:
-        """Positions of the examples of one of :data:`GROUPS`, those first that say most.
+        """Return the positions of the examples of one of :data:`GROUPS`, the most telling ones first.
 
-        A ``cell`` (true class, answer) is one ``of`` a part's matrix; of the difference, the examples that exactly one
-        of student and baseline answers so. Without those who would be compared a group is empty.
+        A ``cell`` (true class, predicted class) is one ``of`` a part's confusion matrix; a cell of the difference has
+        the examples that exactly one of student and baseline predicts so. A group is empty where a part that it
+        compares is missing.
         """
         if name in (FIXED, BROKE, FIXED_TEACHER, BROKE_TEACHER):
             return self._changed(TEACHER if name.endswith(TEACHER) else BASELINE, name.startswith(FIXED))
-        everyone = torch.ones_like(self.labels, dtype=torch.bool)
+        everything = torch.ones_like(self.labels, dtype=torch.bool)
         if name == HARDEST:
-            return _ordered(everyone, losses(self._finite(STUDENT), self.labels))[:HARD]
+            return _ordered(everything, losses(self._finite(STUDENT), self.labels))[:HARD]
         if name == DISPUTED:
-            return _ordered(everyone, jensen_shannon([self._finite(part) for part in self.parts]))[:HARD]
+            return _ordered(everything, jensen_shannon([self._finite(part) for part in self.parts]))[:HARD]
         if name == ALL_WRONG:
             wrong = ~torch.stack([self._is_right(part) for part in self.parts]).any(0)
             return _ordered(wrong, losses(self._finite(STUDENT), self.labels))
@@ -160,23 +164,23 @@ class ErrorAnalysis:
         return self._cell(of, *cell)
 
     def softened(self, at: int, temperature: float = 1.0) -> dict[str, list[float]]:
-        """Probabilities (K) of an example, by part."""
+        """Return the probabilities (K) of an example at a temperature, by part."""
         return {part: (self._finite(part)[at] / temperature).softmax(0).tolist() for part in self.parts}
 
     def predictions(self, at: int) -> dict[str, tuple[int, float]]:
-        """Top class of an example and its probability, by part."""
-        found = {part: torch.tensor(own).max(0) for part, own in self.softened(at).items()}
-        return {part: (int(top.indices), float(top.values)) for part, top in found.items()}
+        """Return the predicted class of an example and its probability, by part."""
+        tops = {part: torch.tensor(probabilities).max(0) for part, probabilities in self.softened(at).items()}
+        return {part: (int(top.indices), float(top.values)) for part, top in tops.items()}
 
-    def own_logits(self, at: int) -> dict[str, list[float]]:
-        """Logits (K) of an example, by part."""
+    def example_logits(self, at: int) -> dict[str, list[float]]:
+        """Return the logits (K) of an example, by part."""
         return {part: self._finite(part)[at].tolist() for part in self.parts}
 
     def _counts(self, part: str) -> Tensor:
-        return confusion(self.answers(part), self.labels, len(self.classes))
+        return confusion(self.predicted(part), self.labels, len(self.classes))
 
     def _is_right(self, part: str) -> Tensor:
-        return self.answers(part) == self.labels
+        return self.predicted(part) == self.labels
 
     def _finite(self, part: str) -> Tensor:
         return self.logits[part].nan_to_num(0.0, LARGEST, -LARGEST)
@@ -184,81 +188,84 @@ class ErrorAnalysis:
     def _changed(self, reference: str, to_right: bool) -> list[int]:
         if reference not in self.logits:
             return []
-        mine, other = self._is_right(STUDENT), self._is_right(reference)
-        known = self._of_label(STUDENT) - self._of_label(reference)
-        return _ordered(mine & ~other, known) if to_right else _ordered(other & ~mine, -known)
+        student, other = self._is_right(STUDENT), self._is_right(reference)
+        gain = self._label_probability(STUDENT) - self._label_probability(reference)
+        return _ordered(student & ~other, gain) if to_right else _ordered(other & ~student, -gain)
 
-    def _of_label(self, part: str) -> Tensor:
+    def _label_probability(self, part: str) -> Tensor:
         return self._finite(part).double().softmax(1).gather(1, self.labels[:, None])[:, 0]
 
-    def _cell(self, of: str, true: int, answered: int) -> list[int]:
+    def _cell(self, of: str, true: int, predicted: int) -> list[int]:
         parts = (STUDENT, BASELINE) if of == DIFFERENCE else (of,)
         if not set(parts) <= set(self.logits):
             return []
-        is_so = torch.stack([self.answers(part) == answered for part in parts]).sum(0) == 1
-        surest = self._finite(parts[0]).double().softmax(1)[:, answered]
-        return _ordered(is_so & (self.labels == true), surest)
+        by_one = torch.stack([self.predicted(part) == predicted for part in parts]).sum(0) == 1
+        probability = self._finite(parts[0]).double().softmax(1)[:, predicted]
+        return _ordered(by_one & (self.labels == true), probability)
 
 
-def analyse(recall: Replay, moment: WeightSnapshot, cast: Mapping[str, str]) -> ErrorAnalysis:
-    """A run at one of its moments; ``cast`` says which role plays teacher, student and baseline.
+def analyse(replay: Replay, snapshot: WeightSnapshot, roles: Mapping[str, str]) -> ErrorAnalysis:
+    """Analyse a run at one of its snapshots; ``roles`` has the role that stands for each part.
 
     Raises ValueError where the student has not begun, and as :meth:`Replay.logits` does.
     """
-    logits, name = recall.logits(moment), recall.visible_split
-    if cast.get(STUDENT) not in logits:
-        raise ValueError("This run ended before its student began, so there is nobody to compare. Train it again.")
-    split = recall.splits[name]
-    whole = recall.data.test if name == TEST else recall.data.validation
-    own = {part: logits[role][name].cpu() for part, role in cast.items() if role in logits}
-    return ErrorAnalysis(name, recall.data.classes, split.labels.cpu(), own, recall.rows(name), len(whole))
+    logits, name = replay.logits(snapshot), replay.visible_split
+    if roles.get(STUDENT) not in logits:
+        raise ValueError("This run ended before its student began, so there is nothing to compare. Train it again.")
+    split = replay.splits[name]
+    whole = replay.data.test if name == TEST else replay.data.validation
+    by_part = {part: logits[role][name].cpu() for part, role in roles.items() if role in logits}
+    return ErrorAnalysis(name, replay.data.classes, split.labels.cpu(), by_part, replay.rows(name), len(whole))
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Embeddings of N examples in a plane: ``places`` (N, 2), the share of the variance that each axis keeps, and the
-    number of dimensions that there were."""
+    """Embeddings of N examples in a plane.
+
+    ``places`` (N, 2) are principal components, and ``width`` is the number of dimensions of the embedding.
+    """
 
     places: list[list[float]]
-    kept: tuple[float, float]
+    explained_variance_ratio: tuple[float, float]
     width: int
 
 
-def embeddings(recall: Replay, moment: WeightSnapshot, cast: Mapping[str, str]) -> dict[str, Projection]:
-    """By part, what the networks make of the examples of the shown split before their last layer. A network without
-    an embedding of its own (an average of others, a family that does not end in a linear layer) is left out."""
-    networks, phases = recall.networks(moment), plan_of(recall.config)
-    inputs = recall.splits[recall.visible_split].inputs
-    found = {}
+def embeddings(replay: Replay, snapshot: WeightSnapshot, roles: Mapping[str, str]) -> dict[str, Projection]:
+    """Return the projected inputs of the last layer by part, for the examples of the visible split.
+
+    A network without an embedding of its own (an average of others, a family that does not end in a linear layer) is
+    left out.
+    """
+    networks, phases = replay.networks(snapshot), plan_of(replay.config)
+    inputs = replay.splits[replay.visible_split].inputs
+    projections = {}
     with limit_threads():
-        for part, role in cast.items():
-            path = embedding_path(find_by_role(phases, role), phases, recall.data) if role in networks else ""
+        for part, role in roles.items():
+            path = embedding_path(find_by_role(phases, role), phases, replay.data) if role in networks else ""
             if path:
                 _, features = predict_with_features(networks[role], inputs, {EMBEDDING: path})
                 flat = features[EMBEDDING].flatten(1).nan_to_num(0.0, LARGEST, -LARGEST)
-                places, kept = pca(flat)
-                found[part] = Projection(places.tolist(), kept, flat.shape[1])
-    return found
+                places, ratio = pca(flat)
+                projections[part] = Projection(places.tolist(), ratio, flat.shape[1])
+    return projections
 
 
-def embedding_path(own: LearnerPlan | DerivedPlan, phases: Sequence[PhasePlan], data: Data) -> str:
-    """The module of a stored network that gives its embedding; empty if there is none."""
-    if isinstance(own, DerivedPlan):
-        path = embedding_path(find_by_role(phases, own.sources[0]), phases, data) if own.how == CORRECTED else ""
+def embedding_path(network: LearnerPlan | DerivedPlan, phases: Sequence[PhasePlan], data: Data) -> str:
+    """Return the module of a stored network that computes its embedding; empty if there is none."""
+    if isinstance(network, DerivedPlan):
+        if network.how != CORRECTED:
+            return ""
+        path = embedding_path(find_by_role(phases, network.sources[0]), phases, data)
         return f"network.{path}" if path else ""
-    if own.method is not None and own.teachers and not (own.is_self_taught or own.trunk[0] or own.classes):
-        return own.method.feature_layers(pairs_of(own, phases, data)[0]).get(EMBEDDING, "")
-    path = own.model.feature_layers().get(EMBEDDING, "")
-    within = "own." if own.trunk[0] else "network." if own.classes else ""
-    return within + path if path else ""
+    is_plain = not (network.is_self_taught or network.trunk[0] or network.classes)
+    if network.method is not None and network.teachers and is_plain:
+        return network.method.feature_layers(pairs_of(network, phases, data)[0]).get(EMBEDDING, "")
+    path = network.model.feature_layers().get(EMBEDDING, "")
+    prefix = "own." if network.trunk[0] else "network." if network.classes else ""
+    return prefix + path if path else ""
 
 
-def _ordered(is_in: Tensor, by: Tensor) -> list[int]:
-    """Positions of the members (N,), the greatest ``by`` (N,) first; equals stay as they stand."""
-    rows = is_in.nonzero().flatten()
+def _ordered(is_member: Tensor, by: Tensor) -> list[int]:
+    """Return the positions of the members (N,), the greatest ``by`` (N,) first; equal ones keep their order."""
+    rows = is_member.nonzero().flatten()
     return rows[by[rows].argsort(descending=True, stable=True)].tolist()
-
-
-def _entropy(shares: Tensor) -> Tensor:
-    found: Tensor = -torch.special.xlogy(shares, shares).sum(-1)
-    return found

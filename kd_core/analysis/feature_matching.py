@@ -1,4 +1,4 @@
-"""What a method matches where, before anything is trained: one row for every pair of places, with what lies between."""
+"""Table of the student layers that a method matches with teacher layers, and the adapters between them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from kd_core.nn.pairs import Pair
 
 @dataclass(frozen=True)
 class MatchRow:
-    """Places by name and shape (of one example); ``teacher_shape`` is empty for labels.
+    """Matched layers by name and feature shape of one example; ``teacher_shape`` is empty for labels.
 
-    The adaptors are in words, and empty where features are compared as they are; ``learned`` counts their parameters.
+    The adapters are described in words, empty for none; ``learned`` counts their parameters.
     """
 
     student: str
@@ -29,22 +29,22 @@ class MatchRow:
 
 
 def match_table(method: Method, pair: Pair) -> list[MatchRow]:
-    """Built on the meta device: nothing is allocated and no random number is drawn."""
+    """Return a row per match of a method. Built on the meta device, without memory or random numbers."""
     with torch.device("meta"):
-        between = method.connecting_layers(pair)
+        layers = method.connecting_layers(pair)
     rows = []
-    for place, match in enumerate(method.matches(pair)):
-        own = {side: between[key] for side in ("student", "teacher") if (key := f"{side} {place}") in between}
-        words = {side: describe(adaptor) for side, adaptor in own.items()}
+    for number, match in enumerate(method.matches(pair)):
+        adapters = {side: layers[key] for side in ("student", "teacher") if (key := f"{side} {number}") in layers}
+        descriptions = {side: describe(adapter) for side, adapter in adapters.items()}
         rows.append(
             MatchRow(
                 match.student,
                 pair.student_shapes[match.student],
                 match.teacher,
                 () if match.teacher == LABELS else pair.teacher_shapes[match.teacher],
-                words.get("student", ""),
-                words.get("teacher", ""),
-                sum(map(count_parameters, own.values())),
+                descriptions.get("student", ""),
+                descriptions.get("teacher", ""),
+                sum(map(count_parameters, adapters.values())),
             )
         )
     return rows

@@ -1,5 +1,4 @@
-"""How long networks of stored runs take to answer on this machine: measured when asked for, beside the screen, and kept
-for every network of the same kind."""
+"""Latency of the networks of stored runs on this machine, measured in the background and cached."""
 
 from __future__ import annotations
 
@@ -9,12 +8,12 @@ import logging
 import os
 import platform
 import queue
-import statistics
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from kd_core.base.events import Network
@@ -25,13 +24,13 @@ from kd_core.nn import cost
 from kd_core.schemes import plan_of
 
 log = logging.getLogger(__name__)
-BATCHES = (1, 64)  # examples at once
-PASSES = 200  # at most: a 95th percentile wants more of them than a median
+BATCHES = (1, 64)  # examples per forward pass
+PASSES = 200  # at most; a 95th percentile needs more of them than a median
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds of one forward pass of ``batch`` examples, after a warm-up: the median and the 95th percentile."""
+    """Median and 95th percentile of the seconds of a forward pass of ``batch`` examples, after a warm-up."""
 
     batch: int
     median: float
@@ -40,57 +39,56 @@ class Latency:
 
 
 def latency_key(network: Network) -> str:
-    """Under which a network's times are kept: networks of the same layers on the same inputs on this machine."""
-    here = f"{platform.node()} {platform.machine()} {torch.__version__}"
-    return f"{network.model} | {network.parameters} parameters | {network.flops} FLOPs | {here}"
+    """Return the cache key; networks with the same layers and inputs share it, on this machine only."""
+    machine = f"{platform.node()} {platform.machine()} {torch.__version__}"
+    return f"{network.model} | {network.parameters} parameters | {network.flops} FLOPs | {machine}"
 
 
 def summary(times: Sequence[float], batch: int) -> Latency:
-    """Raises ValueError without any time."""
+    """Return the latency from the seconds of each pass. Raises ValueError without any."""
     if not times:
         raise ValueError("A latency needs at least one pass.")
-    ordered = sorted(times)
-    # The smallest time that at least 95 % of the passes do not exceed.
-    return Latency(batch, statistics.median(ordered), ordered[-(-95 * len(ordered) // 100) - 1], len(ordered))
+    p95 = np.percentile(times, 95, method="inverted_cdf")  # a measured time that 95 % of the passes do not exceed
+    return Latency(batch, float(np.median(times)), float(p95), len(times))
 
 
 class LatencyMeter:
-    """One thread measures what is asked for, one network after the other; without work there is none."""
+    """Measures requested networks one by one in a thread that exists while there is work; results are in a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._waiting: queue.Queue[tuple[str, str, str]] = queue.Queue()
-        self._asked: set[str] = set()
-        self._failed: dict[str, str] = {}
+        self._queue: queue.Queue[tuple[str, str, str]] = queue.Queue()  # key, configuration, role
+        self._pending: set[str] = set()  # keys in the queue or being measured
+        self._failures: dict[str, str] = {}  # sentences, by key
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def known(self) -> dict[str, list[Latency]]:
-        """All that was ever measured, by kind."""
+    def measurements(self) -> dict[str, list[Latency]]:
+        """Return all cached latencies by key."""
         try:
             body = json.loads(self.path.read_text(encoding="utf-8"))
-            return {kind: [Latency(**own) for own in found] for kind, found in body.items()}
+            return {key: [Latency(**fields) for fields in latencies] for key, latencies in body.items()}
         except (OSError, ValueError, TypeError, AttributeError):
-            return {}  # nothing yet, or a damaged file: measuring again costs a second
+            return {}  # no file yet, or a damaged one, after which measuring again costs a second
 
     @property
     def waiting(self) -> int:
-        """Networks that are still to be measured."""
+        """Number of networks still to be measured."""
         with self._lock:
-            return len(self._asked)
+            return len(self._pending)
 
-    def failed(self, kind: str) -> str:
-        """Why a kind could not be measured, as a sentence; empty if it could, or was not asked for."""
-        return self._failed.get(kind, "")
+    def failure(self, key: str) -> str:
+        """Return why a network could not be measured, as a sentence; empty if nothing failed."""
+        return self._failures.get(key, "")
 
-    def ask(self, text: str, network: Network) -> None:
-        """Measures a network of a run, unless it is known. ``text``: ``RunConfig.to_json()`` of that run."""
-        kind = latency_key(network)
+    def request(self, config_json: str, network: Network) -> None:
+        """Measure a network of a run, unless its latency is cached."""
+        key = latency_key(network)
         with self._lock:
-            if kind in self._asked or kind in self.known():
+            if key in self._pending or key in self.measurements():
                 return
-            self._asked.add(kind)
-            self._waiting.put((kind, text, network.role))
+            self._pending.add(key)
+            self._queue.put((key, config_json, network.role))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="measuring latency", daemon=True)
                 self._thread.start()
@@ -98,42 +96,42 @@ class LatencyMeter:
     def _work(self) -> None:
         while True:
             with self._lock:
-                if self._waiting.empty():
+                if self._queue.empty():
                     self._thread = None
                     return
-                kind, text, role = self._waiting.get()
+                key, config_json, role = self._queue.get()
             try:
-                self._keep(kind, measure_latency(RunConfig.from_json_unchecked(text), role))
+                self._save(key, measure_latency(RunConfig.from_json_unchecked(config_json), role))
             except ValueError as error:
-                self._failed[kind] = str(error)
+                self._failures[key] = str(error)
             except Exception:  # the thread must outlive any network
-                log.exception("%s could not be measured", kind)
-                self._failed[kind] = "It could not be measured; the server's log says why."
+                log.exception("the latency of %s could not be measured", key)
+                self._failures[key] = "The measurement failed; see the server's log."
             with self._lock:
-                self._asked.discard(kind)
+                self._pending.discard(key)
 
-    def _keep(self, kind: str, found: Sequence[Latency]) -> None:
-        body = {name: [asdict(own) for own in kept] for name, kept in self.known().items()}
-        body[kind] = [asdict(own) for own in found]
+    def _save(self, key: str, latencies: Sequence[Latency]) -> None:
+        body = {name: [asdict(latency) for latency in each] for name, each in self.measurements().items()}
+        body[key] = [asdict(latency) for latency in latencies]
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(body, indent=1), encoding="utf-8")
         os.replace(part, self.path)  # noqa: PTH105
 
 
 def measure_latency(config: RunConfig, role: str) -> list[Latency]:
-    """One network of a configuration, with weights that were not trained: they take the same time.
+    """Measure one network of a configuration for every batch size, with random weights, which take the same time.
 
-    Raises ValueError for one that is made of others, and where the data are not here.
+    Raises ValueError for a network that is made of others, and where the data set is not downloaded.
     """
     phases, data = plan_of(config), load(config.dataset)
-    own = find_by_role(phases, role)
-    if not isinstance(own, LearnerPlan):
-        raise ValueError("It is made of other networks, so it has no time of its own.")
-    make = functools.partial(build, own, phases, data)
+    network = find_by_role(phases, role)
+    if not isinstance(network, LearnerPlan):
+        raise ValueError("It is made of other networks, so it has no latency of its own.")
+    make = functools.partial(build, network, phases, data)
     return [summary(cost.pass_times(make, data.shape, batch, PASSES), batch) for batch in BATCHES]
 
 
 @functools.cache
 def get_latency_meter(folder: Path) -> LatencyMeter:
-    """The one of a data folder."""
+    """Return the latency meter of a data folder."""
     return LatencyMeter(folder / "latency.json")

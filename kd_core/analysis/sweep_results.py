@@ -1,6 +1,6 @@
-"""The map of a sweep: what every cell reached on the validation split, how much its seeds differ, and the best one.
+"""Grid of the results of a sweep with mean, spread and best cell.
 
-Pure arithmetic on what was read from the store. The test split is not among it: a cell is chosen by validation.
+All accuracies are of the validation set, since a cell is chosen by them; the test set is not read.
 """
 
 from __future__ import annotations
@@ -15,31 +15,34 @@ from kd_core.store.records import COMPLETED, FAILED, LatestEvaluation
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination of values with its runs, one per seed. Runs that failed count nowhere but in :attr:`failed`."""
+    """One combination of values with the latest evaluation of its runs, one per seed.
+
+    Failed runs count in :attr:`failed` alone.
+    """
 
     values: tuple[str, ...]
-    looks: tuple[LatestEvaluation, ...] = field(default=())
+    evaluations: tuple[LatestEvaluation, ...] = field(default=())
 
     @property
     def evaluated(self) -> list[LatestEvaluation]:
-        """The runs that something is known of."""
-        return [look for look in self.looks if look.accuracy is not None and look.state != FAILED]
+        """The evaluations with an accuracy."""
+        return [each for each in self.evaluations if each.accuracy is not None and each.state != FAILED]
 
     @property
     def accuracies(self) -> list[float]:
-        """Per cent of the validation split, one per seed."""
-        return [100 * look.accuracy for look in self.evaluated if look.accuracy is not None]
+        """Validation accuracies in per cent, one per seed."""
+        return [100 * each.accuracy for each in self.evaluated if each.accuracy is not None]
 
     @property
     def controls(self) -> list[float]:
-        """The same of the control."""
-        return [100 * look.control for look in self.evaluated if look.control is not None]
+        """Validation accuracies of the control in per cent."""
+        return [100 * each.control for each in self.evaluated if each.control is not None]
 
     @property
     def gains(self) -> list[float]:
         """Points over the control of the same seed."""
-        pairs = ((look.accuracy, look.control) for look in self.evaluated)
-        return [100 * (own - other) for own, other in pairs if own is not None and other is not None]
+        pairs = ((each.accuracy, each.control) for each in self.evaluated)
+        return [100 * (student - control) for student, control in pairs if student is not None and control is not None]
 
     @property
     def mean(self) -> float | None:
@@ -55,98 +58,98 @@ class Cell:
 
     @property
     def failed(self) -> int:
-        return sum(look.state == FAILED for look in self.looks)
+        return sum(each.state == FAILED for each in self.evaluations)
 
     @property
     def is_complete(self) -> bool:
-        """Every run has ended as it should."""
-        return all(look.state == COMPLETED for look in self.looks)
+        """Whether every run is completed."""
+        return all(each.state == COMPLETED for each in self.evaluations)
 
     @property
     def epochs(self) -> tuple[int, int]:
-        """Of the runs that something is known of: the fewest and the most epochs seen."""
-        epochs = [look.epoch for look in self.evaluated] or [0]
+        """Fewest and most epochs of its evaluations."""
+        epochs = [each.epoch for each in self.evaluated] or [0]
         return min(epochs), max(epochs)
 
 
 @dataclass(frozen=True)
 class SweepResults:
-    """All cells of a sweep, in its order: the last axis changes fastest."""
+    """All cells of a sweep in its order, in which the last axis changes fastest."""
 
     sweep: Sweep
     cells: tuple[Cell, ...]
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns: values of the second axis and of the first one; 1 where there is none."""
+        """Rows (values of the second axis) and columns (of the first); 1 for a missing axis."""
         counts = [len(axis.values) for axis in self.sweep.axes]
         return (counts[1] if len(counts) > 1 else 1), (counts[0] if counts else 1)
 
     def at(self, row: int, column: int) -> Cell:
-        """The cell in a row (second axis) and a column (first axis)."""
+        """Return the cell in a row (second axis) and a column (first axis)."""
         return self.cells[column * self.shape[0] + row]
 
     def find(self, values: Sequence[str]) -> Cell | None:
-        """The cell of these values; None if there is none."""
+        """Return the cell of these values; None if there is none."""
         return next((cell for cell in self.cells if cell.values == tuple(values)), None)
 
     @property
     def best(self) -> Cell | None:
-        """The highest mean on validation among the cells of which the most seeds are known; the first of equals."""
-        known = [cell for cell in self.cells if cell.evaluated]
-        most = max((len(cell.evaluated) for cell in known), default=0)
-        fullest = [cell for cell in known if len(cell.evaluated) == most]
-        return max(fullest, key=lambda cell: statistics.fmean(cell.accuracies), default=None)
+        """The cell of the highest mean among those with the most evaluated seeds; the first of equals."""
+        most = max((len(cell.evaluated) for cell in self.cells), default=0)
+        candidates = [cell for cell in self.cells if cell.evaluated and len(cell.evaluated) == most]
+        return max(candidates, key=lambda cell: statistics.fmean(cell.accuracies), default=None)
 
     @property
     def filled(self) -> int:
-        """Cells of which something is known."""
+        """Number of cells with an evaluation."""
         return sum(bool(cell.evaluated) for cell in self.cells)
 
     @property
     def complete(self) -> int:
-        """Cells all of whose runs have ended as they should."""
+        """Number of cells whose runs are all completed."""
         return sum(cell.is_complete for cell in self.cells)
 
     @property
     def failed(self) -> int:
-        """Runs that failed."""
+        """Number of failed runs."""
         return sum(cell.failed for cell in self.cells)
 
     @property
     def epochs(self) -> tuple[int, int]:
-        """The fewest and the most epochs after which any run was last looked at."""
-        known = [cell.epochs for cell in self.cells if cell.evaluated] or [(0, 0)]
-        return min(low for low, _ in known), max(high for _, high in known)
+        """Fewest and most epochs of the latest evaluation of any run."""
+        spans = [cell.epochs for cell in self.cells if cell.evaluated] or [(0, 0)]
+        return min(low for low, _ in spans), max(high for _, high in spans)
 
     def along(self, axis: int, cell: Cell) -> list[Cell]:
-        """The slice through a cell: the cells that differ from it at most in the value of this axis, in its order."""
+        """Return the cells that differ from a cell at most in the value of this axis, in its order."""
         return [
             other
             for other in self.cells
-            if all(
-                own == here for at, (own, here) in enumerate(zip(other.values, cell.values, strict=True)) if at != axis
-            )
+            if all(other.values[at] == value for at, value in enumerate(cell.values) if at != axis)
         ]
 
 
-def collect_results(sweep: Sweep, looks: Sequence[LatestEvaluation]) -> SweepResults:
-    """The looks at the runs of a sweep, in its order, cell by cell. Raises ValueError unless there is one per run."""
-    if len(looks) != sweep.count:
-        raise ValueError(f"This sweep has {sweep.count:,} runs, and {len(looks):,} of them are stored.")
+def collect_results(sweep: Sweep, evaluations: Sequence[LatestEvaluation]) -> SweepResults:
+    """Group the latest evaluations of the runs of a sweep, in its order, into cells.
+
+    Raises ValueError unless there is one per run.
+    """
+    if len(evaluations) != sweep.count:
+        raise ValueError(f"This sweep has {sweep.count:,} runs, and {len(evaluations):,} of them are stored.")
     seeds = len(sweep.seeds)
-    groups = [looks[first : first + seeds] for first in range(0, len(looks), seeds)]
-    cells = (Cell(tuple(own.values()), tuple(group)) for own, group in zip(sweep.cells, groups, strict=True))
+    groups = [evaluations[first : first + seeds] for first in range(0, len(evaluations), seeds)]
+    cells = (Cell(tuple(values.values()), tuple(group)) for values, group in zip(sweep.cells, groups, strict=True))
     return SweepResults(sweep, tuple(cells))
 
 
 def spread(numbers: Sequence[float]) -> float | None:
-    """Standard deviation over seeds (n − 1) of three or more; half the range of two; None of fewer."""
+    """Return the standard deviation (n − 1) of three or more numbers, half the range of two, None of fewer."""
     if len(numbers) < 2:
         return None
     return statistics.stdev(numbers) if len(numbers) > 2 else (max(numbers) - min(numbers)) / 2
 
 
 def remaining(done: int, total: int, seconds: float) -> float | None:
-    """Seconds left at the average pace so far; None while nothing is done."""
+    """Return the remaining seconds at the average pace so far; None while nothing is done."""
     return seconds / done * (total - done) if done else None

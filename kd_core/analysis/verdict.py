@@ -1,27 +1,27 @@
-"""The verdict in words: by how much the student beat its baseline, or did not, and whether that may be luck.
-
-Every sentence is derived from the numbers of finished runs; nothing here knows what was hoped for.
-"""
+"""Verdict on finished runs in words, from the student's gain over its baseline and its confidence interval."""
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import stdtrit
+from scipy import stats
 
 from kd_core.config.comparison import STUDENT_OVER_BASELINE, Comparison, TestMetrics
 
-LEVEL = 0.95
+LEVEL = 0.95  # of the confidence interval
+ONE_SEED = "One seed cannot separate a real gain from noise."
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``gain`` and ``interval`` in points of test accuracy (1 point = 1 %), None where there is nothing to compare."""
+    """Outcome and sentence; ``gain`` and ``interval`` in points of test accuracy (1 point = 1 %).
 
-    outcome: str  # "gain", "loss", "open" (may be luck), "single" (one seed) or "alone" (no baseline)
+    Both are None where there is nothing to compare.
+    """
+
+    outcome: str  # "gain", "loss", "open" (the interval holds zero), "single" (one seed) or "alone" (no baseline)
     sentence: str
     gain: float | None = None
     interval: tuple[float, float] | None = None
@@ -32,22 +32,24 @@ class Verdict:
 
 
 def verdict(tests: Sequence[TestMetrics], comparison: Comparison = STUDENT_OVER_BASELINE) -> Verdict:
-    """On one finished run per seed, all of one configuration. Raises ValueError without any."""
+    """Return the verdict on runs of one configuration, given the test metrics of each seed.
+
+    Raises ValueError without any run.
+    """
     if not tests:
         raise ValueError("A verdict needs at least one finished run.")
     if any(comparison.role not in test for test in tests):
-        return Verdict("alone", "The run ended before there was anything to compare.")
+        return Verdict("alone", "The run ended before there was a student to compare.")
     students = [100 * test[comparison.role][comparison.measure] for test in tests]
     if any(comparison.control not in test for test in tests):
         return Verdict(
             "alone",
             f"The {comparison.name} student reaches {_mean(students)} {comparison.on}. It was trained without a "
-            f"baseline "
-            "beside it, so nobody knows what the teacher was good for.",
+            "baseline, so the effect of the teacher cannot be measured.",
             seeds=len(tests),
         )
     controls = [100 * test[comparison.control][comparison.measure] for test in tests]
-    gains = [student - other for student, other in zip(students, controls, strict=True)]
+    gains = [student - control for student, control in zip(students, controls, strict=True)]
     gain = statistics.fmean(gains)
     compared = f"{comparison.control_name} {_mean(controls)}, {comparison.name} {_mean(students)} {comparison.on}"
     if comparison.among:
@@ -56,43 +58,38 @@ def verdict(tests: Sequence[TestMetrics], comparison: Comparison = STUDENT_OVER_
             f"the {comparison.control} {_mean(controls)}"
         )
     if len(tests) == 1:
-        return _single(tests[0], comparison, compared, gain)
-    interval = confidence_interval(gains)
-    found = f"{compared}, over {len(tests)} seeds: {_points(gain)}"
-    spread = f"95 % interval {_signed(interval[0])} to {_signed(interval[1])}"
-    if interval[0] > 0:
-        return Verdict("gain", f"{found} ({spread}). That is more than chance explains.", gain, interval, len(tests))
-    if interval[1] < 0:
-        text = f"{found} ({spread}). That is a loss, by more than chance explains."
-        return Verdict("loss", text, gain, interval, len(tests))
-    text = f"{found}, but the {spread} includes zero: this may be luck."
-    return Verdict("open", text, gain, interval, len(tests))
-
-
-def confidence_interval(gains: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean of paired differences: Student's t. Equal differences give an interval of no width."""
-    mean, count = statistics.fmean(gains), len(gains)
-    half = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * statistics.stdev(gains) / math.sqrt(count)
-    return mean - half, mean + half
-
-
-def _single(test: TestMetrics, of: Comparison, compared: str, gain: float) -> Verdict:
-    examples = int(test[of.role]["examples"])
-    if of.measure != "accuracy":  # a share of fewer examples than were tested
-        return Verdict("single", f"{compared}: {_points(gain)}. One seed cannot tell skill from luck.", gain)
-    if abs(gain) < 0.05:
-        sentence = f"{compared}: no difference on {examples:,} examples."
+        return Verdict("single", _one_seed(tests[0], comparison, compared, gain), gain)
+    low, high = confidence_interval(gains)
+    result = f"{compared}, over {len(tests)} seeds: {_signed(gain)} points"
+    result += f" (95 % confidence interval {_signed(low)} to {_signed(high)})"
+    if low > 0:
+        outcome, sentence = "gain", f"{result}. The interval excludes zero: a significant gain."
+    elif high < 0:
+        outcome, sentence = "loss", f"{result}. The interval excludes zero: a significant loss."
     else:
-        sentence = f"{compared}: {_points(gain)}, or {round(abs(gain) * examples / 100):,} of {examples:,} examples."
-    return Verdict("single", f"{sentence} One seed cannot tell skill from luck.", gain)
+        outcome, sentence = "open", f"{result}. The interval includes zero: no significant difference."
+    return Verdict(outcome, sentence, gain, (low, high), len(tests))
+
+
+def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean by Student's t; equal values give an interval of no width."""
+    mean, error = statistics.fmean(values), float(stats.sem(values))
+    low, high = stats.t.interval(LEVEL, len(values) - 1)
+    return mean + float(low) * error, mean + float(high) * error
+
+
+def _one_seed(test: TestMetrics, comparison: Comparison, compared: str, gain: float) -> str:
+    if comparison.measure != "accuracy":  # of fewer examples than were tested, so none are counted
+        return f"{compared}: {_signed(gain)} points. {ONE_SEED}"
+    examples = int(test[comparison.role]["examples"])
+    if abs(gain) < 0.05:
+        return f"{compared}: no difference on {examples:,} examples. {ONE_SEED}"
+    changed = round(abs(gain) * examples / 100)
+    return f"{compared}: {_signed(gain)} points, or {changed:,} of {examples:,} examples. {ONE_SEED}"
 
 
 def _mean(accuracies: Sequence[float]) -> str:
     return f"{statistics.fmean(accuracies):.1f} %"
-
-
-def _points(gain: float) -> str:
-    return f"{_signed(gain)} points"
 
 
 def _signed(points: float) -> str:

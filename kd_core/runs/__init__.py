@@ -1,0 +1,1 @@
+"""Background runs, which connect training with the store."""

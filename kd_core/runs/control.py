@@ -1,106 +1,188 @@
-"""What the screen asks of a training thread, and what the thread says of its progress: the one object both touch."""
+"""Command queue from the screen to the worker that trains a run, and the progress that the worker reports back."""
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
-CHUNK_SECONDS = 0.03  # seconds: what is asked for by hand is done before anybody has noticed the wait
+CHUNK_SECONDS = 0.03  # of training before the queue is read again, a delay that nobody notices
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Hold the run before its next step."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Continue a paused run."""
+
+
+@dataclass(frozen=True)
+class TakeStep:
+    """Take one optimizer step, then pause."""
+
+
+@dataclass(frozen=True)
+class SetPace:
+    """Spend at least ``seconds`` per epoch; 0 is as fast as possible."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Adjust:
+    """Change live options before the next step. The values are already validated."""
+
+    options: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the run, evaluate it on the test set and keep it."""
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """Leave the run at a checkpoint because the process ends."""
+
+
+Command = Pause | Resume | TakeStep | SetPace | Adjust | Stop | Interrupt
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a worker continues its run; ``pace`` in seconds per epoch, ``steps`` to take while paused."""
+
+    pace: float = 0.0
+    is_paused: bool = False
+    steps: int = 0
+    is_stopping: bool = False
+    is_interrupted: bool = False
+
+    def after(self, command: Command) -> Mode:
+        """Return the mode that a command leads to."""
+        match command:
+            case Pause() | Resume():
+                return replace(self, is_paused=isinstance(command, Pause))
+            case TakeStep():
+                return replace(self, is_paused=True, steps=self.steps + 1)
+            case SetPace():
+                return replace(self, pace=command.seconds)
+            case Stop():
+                return replace(self, is_stopping=True)
+            case Interrupt():
+                return replace(self, is_interrupted=True)
+            case Adjust():
+                return self
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing happens until the next command."""
+        return self.is_paused and not self.steps
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the run is to be stopped or interrupted."""
+        return self.is_stopping or self.is_interrupted
 
 
 @dataclass
 class Control:
-    """Every field is guarded by ``changed``; seconds are of the monotonic clock."""
+    """Command queue and progress of one run.
 
-    pace: float = 0.0  # seconds per epoch at least; 0 is as fast as possible
+    The screen sends commands and reads the progress; the worker takes the commands between two steps. ``changed``
+    guards every field. Seconds are those of the monotonic clock.
+    """
+
+    mode: Mode = field(default_factory=Mode)  # the worker's, without the commands still in the queue
     changed: threading.Condition = field(default_factory=threading.Condition)
-    is_paused: bool = False
-    is_stopping: bool = False  # asked to stop: the run is judged and kept
-    is_closing: bool = False  # the process ends: the run is interrupted
-    steps: int = 0  # single steps still to take while paused
-    pending_options: dict[str, float] = field(default_factory=dict)  # live options to change
     done: int = 0
     total: int = 0
-    seconds: float = 0.0  # spent training, pauses left out
+    seconds: float = 0.0  # of training, pauses excluded
     rate: float = 0.0  # recent seconds per step
-    was_paused: bool = False  # during the last hold
-    due: float = 0.0  # when the next step may be taken at the chosen pace
+    was_paused: bool = False  # during the last call of :meth:`hold`
+    _commands: deque[Command] = field(default_factory=deque)
+    _due: float = 0.0  # when the next step may be taken at the chosen pace
 
-    def update(self, **wishes: object) -> None:
-        """Sets fields and wakes the thread."""
+    # -- the screen's side ---------------------------------------------------------------------------------------------
+
+    def send(self, command: Command) -> None:
+        """Queue a command and wake the worker."""
         with self.changed:
-            for name, value in wishes.items():
-                setattr(self, name, value)
+            self._commands.append(command)
             self.changed.notify_all()
 
-    def adjust(self, options: dict[str, float]) -> None:
-        """Adds live options to change before the next step."""
+    @property
+    def requested_mode(self) -> Mode:
+        """The mode once the commands in the queue are taken, which is what the screen shows."""
         with self.changed:
-            self.pending_options |= options
-            self.changed.notify_all()
-
-    def one_step(self) -> None:
-        """Pauses after one more step."""
-        with self.changed:
-            self.is_paused, self.steps = True, self.steps + 1
-            self.changed.notify_all()
+            return functools.reduce(Mode.after, self._commands, self.mode)
 
     @property
     def remaining(self) -> float:
-        """Seconds that the steps still to take need at the recent rate; 0 before the first one."""
+        """Seconds that the remaining steps take at the recent rate; 0 before the first step."""
         return (self.total - self.done) * self.rate
 
-    @property
-    def is_held(self) -> bool:
-        """Nothing happens until somebody asks for something."""
-        return self.is_paused and not self.steps
+    # -- the worker's side ---------------------------------------------------------------------------------------------
 
     @property
     def chunk_seconds(self) -> float:
-        """Seconds of steps that may be taken before asking again: none where each is watched."""
-        return 0.0 if self.is_paused or self.steps or self.pace else CHUNK_SECONDS
-
-    @property
-    def is_ending(self) -> bool:
-        """Stopped by hand, or by the end of the process."""
-        return self.is_stopping or self.is_closing
+        """Seconds of steps to take before the next call of :meth:`hold`; 0 means one step, to be watched."""
+        return 0.0 if self.mode.is_paused or self.mode.steps or self.mode.pace else CHUNK_SECONDS
 
     def progress(self, position: tuple[int, int], seconds: float) -> None:
-        """Notes the steps done and in all, and the seconds since the last note."""
+        """Report the steps done and in total, and the seconds of training since the last report."""
         with self.changed:
-            if position[0] > self.done:  # a phase that begins or ends is no step
-                self.steps = max(0, self.steps - 1)
-            taken = max(1, position[0] - self.done)
+            if position[0] > self.done:  # the begin or end of a phase is no step
+                self.mode = replace(self.mode, steps=max(0, self.mode.steps - 1))
+            seconds_per_step = seconds / max(1, position[0] - self.done)
             self.done, self.total = position
             self.seconds += seconds
-            each = seconds / taken
-            self.rate = 0.95 * self.rate + 0.05 * each if self.rate else each
+            self.rate = 0.95 * self.rate + 0.05 * seconds_per_step if self.rate else seconds_per_step
 
     def wait(self, seconds: float) -> bool:
-        """Waits so long for something outside; False at once when the run is to end."""
+        """Wait for something outside the run; return False at once when the run is to end."""
         with self.changed:
-            return not self.changed.wait_for(lambda: self.is_ending, seconds)
+            return not self.changed.wait_for(lambda: self.requested_mode.is_ending, seconds)
 
     def hold(self, steps_per_epoch: float, before_pause: Callable[[], None]) -> dict[str, float]:
-        """Waits while paused and for the chosen pace; returns the live options asked for in the meantime.
+        """Take all commands, and wait while paused and for the chosen pace.
 
-        The time waited for the pace counts as training (it is what the reader watches), the time paused does not.
+        Waiting for the pace counts as training, since it is what the user watches; a pause does not.
+
+        Returns:
+            The live options to change before the next step.
         """
+        adjustments: dict[str, float] = {}
         with self.changed:
             self.was_paused = False
-            while not self.is_ending:
+            while True:
+                self._take_commands(adjustments)
                 now = time.monotonic()
-                if self.is_held:
+                if self.mode.is_ending:
+                    break
+                if self.mode.is_held:
                     before_pause()
-                    self.changed.wait()
-                    self.due, self.was_paused = 0.0, True
-                elif self.pace and not self.steps and self.due > now:
-                    self.changed.wait(self.due - now)
+                    self.changed.wait_for(lambda: self._commands)
+                    self._due, self.was_paused = 0.0, True
+                elif self.mode.pace and not self.mode.steps and self._due > now:
+                    self.changed.wait_for(lambda: self._commands, self._due - now)
                 else:
                     break
-            # Never more than a tenth of a second behind: after a hiccup the pace goes on, it does not catch up.
-            self.due = max(self.due, time.monotonic() - 0.1) + self.pace / steps_per_epoch
-            wanted, self.pending_options = self.pending_options, {}
-            return wanted
+            # At most a tenth of a second behind: after a hiccup the pace continues, it does not catch up.
+            self._due = max(self._due, time.monotonic() - 0.1) + self.mode.pace / steps_per_epoch
+        return adjustments
+
+    def _take_commands(self, adjustments: dict[str, float]) -> None:
+        while self._commands:
+            command = self._commands.popleft()
+            self.mode = self.mode.after(command)
+            if isinstance(command, Adjust):
+                adjustments |= command.options
+            elif isinstance(command, SetPace):
+                self._due = 0.0

@@ -1,4 +1,4 @@
-"""Fetching in the background: one thread for each data set that somebody asked for, and how far it is."""
+"""Background downloads of data sets, one thread per data set."""
 
 from __future__ import annotations
 
@@ -13,56 +13,57 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Download:
-    """``done`` and ``total`` are bytes of the file at hand; ``refusal`` is a sentence where it failed."""
+    """Progress of a download in bytes of the current file; ``error`` is a sentence where it failed."""
 
-    what: str = ""
+    file: str = ""
     done: int = 0
     total: int = 0
-    refusal: str = ""
+    error: str = ""
     is_over: bool = False
     is_wanted: bool = True
 
-    def report(self, what: str, done: int, total: int) -> None:
-        """For :meth:`Dataset.download`."""
+    def report(self, file: str, done: int, total: int) -> None:
+        """Update the progress; the callback of :meth:`Dataset.download`. Raises ValueError to stop the download."""
         if not self.is_wanted:
-            raise ValueError("Stopped. What was fetched so far is kept, and the rest follows when you go on.")
-        self.what, self.done, self.total = what, done, total
+            raise ValueError("Download stopped. The part that is already here is kept for the next attempt.")
+        self.file, self.done, self.total = file, done, total
 
 
-_errands: dict[str, Download] = {}
+_downloads: dict[str, Download] = {}  # the latest by data set
 _starting = threading.Lock()
 
 
 def start(dataset: Dataset) -> Download:
-    """Fetches what is missing; a second call while it does joins the first one."""
+    """Download what is missing of a data set, or return the download that is already running."""
     with _starting:
-        known = _errands.get(dataset.name)
-        if known is not None and not known.is_over:
-            return known
-        errand = _errands[dataset.name] = Download()
-    threading.Thread(target=_run, args=(dataset, errand), name=f"fetching {dataset.name}", daemon=True).start()
-    return errand
+        running = _downloads.get(dataset.name)
+        if running is not None and not running.is_over:
+            return running
+        download = _downloads[dataset.name] = Download()
+    name = f"download of {dataset.name}"
+    threading.Thread(target=_run, args=(dataset, download), name=name, daemon=True).start()
+    return download
 
 
 def latest(dataset: Dataset) -> Download | None:
-    """The latest errand for a data set, if there was one."""
-    return _errands.get(dataset.name)
+    """Return the latest download of a data set, or None."""
+    return _downloads.get(dataset.name)
 
 
 def stop(dataset: Dataset) -> None:
-    """Lets it go; what is there stays."""
-    if errand := _errands.get(dataset.name):
-        errand.is_wanted = False
+    """Stop the download of a data set and keep the part that is already here."""
+    if download := _downloads.get(dataset.name):
+        download.is_wanted = False
 
 
-def _run(dataset: Dataset, errand: Download) -> None:
+def _run(dataset: Dataset, download: Download) -> None:
     try:
-        dataset.download(errand.report)
+        dataset.download(download.report)
         forget(dataset)
     except ValueError as error:
-        errand.refusal = str(error)
+        download.error = str(error)
     except Exception:
-        log.exception("fetching %s", dataset.name)
-        errand.refusal = "Something went wrong while fetching; the server's log says more. Try again."
+        log.exception("download of %s failed", dataset.name)
+        download.error = "The download failed; see the server's log. Try again."
     finally:
-        errand.is_over = True
+        download.is_over = True

@@ -1,4 +1,4 @@
-"""The waiting line of runs: one at a time on each device, and whoever starts many makes nobody wait for all of them."""
+"""Fair job queue that serves its owners in turn and runs one job per device."""
 
 from __future__ import annotations
 
@@ -10,96 +10,96 @@ from kd_core.base.devices import AUTO, device_error
 
 
 @dataclass(frozen=True)
-class Place:
-    """What is known of somebody in the line: the device that is asked for, and who asks."""
+class Job:
+    """Requested device and owner of a queued run."""
 
     device: str
     owner: str
 
 
 class JobQueue:
-    """``preferred`` are the devices that take runs which leave the choice open. Safe to use from any thread.
+    """Queue of runs for one worker per device. Safe to use from any thread.
 
-    Owners take turns (round robin among sources, as in Nagle 1985, RFC 970): next is the run that has waited longest of
-    the owner whose last turn is longest ago. Runs of one owner keep their order, so with one owner it is first come,
-    first served.
+    ``preferred`` devices take the runs that leave the choice open. Owners take turns (round robin among sources, as in
+    Nagle 1985, RFC 970). The next run is the one that has waited longest of the owner whose last turn is longest ago,
+    so with one owner it is first in, first out.
     """
 
     def __init__(self, devices: Sequence[str], preferred: Sequence[str]) -> None:
         self.devices, self.preferred = tuple(devices), tuple(preferred)
-        self._places: dict[str, Place] = {}  # of every run in the order of their coming, those that train included
-        self._taken: list[str] = []  # those that train, in the order of their beginning
-        self._turns: dict[str, int] = {}  # the last turn of each owner; larger is later
+        self._jobs: dict[str, Job] = {}  # waiting and running, in the order of arrival
+        self._running: list[str] = []  # in the order of their start
+        self._turns: dict[str, int] = {}  # last turn of each owner; a larger number is later
         self._changed = threading.Condition()
         self._is_closed = False
 
-    def check(self, wanted: str) -> None:
-        """Raises ValueError for a device that takes no runs."""
-        if said := device_error(wanted, self.devices):
-            raise ValueError(said)
+    def check(self, device: str) -> None:
+        """Raise ValueError for a device that takes no runs."""
+        if error := device_error(device, self.devices):
+            raise ValueError(error)
 
-    def put(self, run: str, wanted: str, owner: str = "") -> None:
-        """Puts a run at the end of its owner's."""
+    def put(self, run: str, device: str, owner: str = "") -> None:
+        """Add a run after the others of its owner."""
         with self._changed:
-            self._places[run] = Place(wanted, owner)
+            self._jobs[run] = Job(device, owner)
             self._changed.notify_all()
 
     def next(self, device: str) -> str | None:
-        """Waits for a run that this device may take, and takes it; None once the line is closed."""
+        """Wait for a run that this device may take, and take it; return None once the queue is closed."""
         with self._changed:
             while not self._is_closed:
-                if run := next((run for run in self._order() if self._may(device, run)), None):
-                    self._taken.append(run)
+                if run := next((run for run in self._order() if self._may_take(device, run)), None):
+                    self._running.append(run)
                     self._take_turn(self._turns, run)
                     return run
                 self._changed.wait()
         return None
 
     def leave(self, run: str) -> None:
-        """Takes a run that is over out of the line."""
+        """Remove a run that has ended."""
         with self._changed:
-            del self._places[run]
-            if run in self._taken:
-                self._taken.remove(run)
-            if not self._places:  # nobody is owed anything by an empty line
+            del self._jobs[run]
+            if run in self._running:
+                self._running.remove(run)
+            if not self._jobs:  # earlier turns count only while somebody waits
                 self._turns.clear()
 
     def runs_ahead(self, run: str) -> list[str]:
-        """The runs that may be in the way of one that waits: those that train, then those whose turn is earlier."""
+        """Return the runs that may delay a waiting one, which are the running ones, then those with an earlier turn."""
         with self._changed:
-            if run not in self._places or run in self._taken:
+            if run not in self._jobs or run in self._running:
                 return []
-            able, order = self._able(run), self._order()
-            rivals = [*self._taken, *order[: order.index(run)]]
-            return [other for other in rivals if any(self._may(device, other) for device in able)]
+            devices, order = self._devices_for(run), self._order()
+            earlier = [*self._running, *order[: order.index(run)]]
+            return [other for other in earlier if any(self._may_take(device, other) for device in devices)]
 
     def count_ahead(self, run: str) -> int:
-        """How many runs must end before it begins, at most, if nobody else comes."""
+        """Return how many runs must end before this one starts, at most, if no other arrives."""
         with self._changed:
-            if run not in self._places:
+            if run not in self._jobs:
                 return 0
-            return max(0, len(self.runs_ahead(run)) - len(self._able(run)) + 1)
+            return max(0, len(self.runs_ahead(run)) - len(self._devices_for(run)) + 1)
 
     def waiting_count(self, owner: str) -> int:
-        """How many runs of an owner wait for their turn."""
+        """Return how many runs of an owner wait."""
         with self._changed:
-            return sum(place.owner == owner for run, place in self._places.items() if run not in self._taken)
+            return sum(job.owner == owner for run, job in self._jobs.items() if run not in self._running)
 
     def close(self) -> None:
-        """Lets everybody who waits go."""
+        """Release all workers that wait in :meth:`next`."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
 
     def _order(self) -> list[str]:
-        """Those who wait, in the order in which they will be taken by one device that takes everything."""
-        waiting: dict[str, list[str]] = {}  # of each owner, in the order of their first ones
-        for run, place in self._places.items():
-            if run not in self._taken:
-                waiting.setdefault(place.owner, []).append(run)
+        """Return the waiting runs in the order in which one device that may take all of them would."""
+        waiting: dict[str, list[str]] = {}  # by owner, in the order of their first runs
+        for run, job in self._jobs.items():
+            if run not in self._running:
+                waiting.setdefault(job.owner, []).append(run)
         turns, order = dict(self._turns), []
         while waiting:
-            owner = min(waiting, key=lambda own: turns.get(own, 0))  # of equals the one who came first
+            owner = min(waiting, key=lambda name: turns.get(name, 0))  # of equal turns the owner who came first
             order.append(waiting[owner].pop(0))
             self._take_turn(turns, order[-1])
             if not waiting[owner]:
@@ -107,11 +107,11 @@ class JobQueue:
         return order
 
     def _take_turn(self, turns: dict[str, int], run: str) -> None:
-        turns[self._places[run].owner] = max(turns.values(), default=0) + 1
+        turns[self._jobs[run].owner] = max(turns.values(), default=0) + 1
 
-    def _able(self, run: str) -> list[str]:
-        return [device for device in self.devices if self._may(device, run)]
+    def _devices_for(self, run: str) -> list[str]:
+        return [device for device in self.devices if self._may_take(device, run)]
 
-    def _may(self, device: str, run: str) -> bool:
-        wanted = self._places[run].device
-        return wanted == device or (wanted == AUTO and device in self.preferred)
+    def _may_take(self, device: str, run: str) -> bool:
+        requested = self._jobs[run].device
+        return requested == device or (requested == AUTO and device in self.preferred)

@@ -1,7 +1,7 @@
-"""Where the engine meets the store: one background thread per device drives the runs, one at a time, and can be told
-to pause, go on, take one step, stop, and change live options.
+"""Run manager with one worker thread per device, which trains the queued runs and writes them to the store.
 
-States: queued → training ⇄ paused → completed, stopped or failed; "interrupted" when the process ended first.
+States of a run are queued → training ⇄ paused → completed, stopped or failed; interrupted where the process ended
+first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,18 @@ from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.files.checkpoint import CheckpointRotation
 from kd_core.files.lock import lock_data_folder
-from kd_core.runs.control import Control
+from kd_core.runs.control import (
+    Adjust,
+    Command,
+    Control,
+    Interrupt,
+    Mode,
+    Pause,
+    Resume,
+    SetPace,
+    Stop,
+    TakeStep,
+)
 from kd_core.runs.event_writer import EventWriter, RetryPolicy
 from kd_core.runs.job_queue import JobQueue
 from kd_core.runs.outcomes import Outcomes
@@ -38,6 +49,7 @@ from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED
 from kd_core.store.store import Run, Store
 from kd_core.store.teacher_cache import TeacherCache
 from kd_core.store.trash import Trash
+from kd_core.training.live_options import check_live_options
 from kd_core.training.loop import Trainer
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
@@ -45,27 +57,39 @@ __all__ += ["RunManager", "Status", "get_manager"]
 
 log = logging.getLogger(__name__)
 
-BROKE_OFF = "This run broke off: {}. It can go on from its last checkpoint."
+INTERRUPTED_BY_ERROR = "This run was interrupted: {}. Resume it from its last checkpoint."
 
 
 class RunManager:
-    """All runs of one data folder. Nothing is started by creating it except the threads that wait for work."""
+    """All runs of one data folder.
+
+    Creating it starts threads that wait for runs, and nothing else. One process at a time can manage a folder.
+    """
 
     def __init__(self, folder: Path, devices: Sequence[str] = ("cpu",), preferred: Sequence[str] = ()) -> None:
-        """``devices``: one run at a time on each; ``preferred`` ones take runs that leave the choice open."""
+        """Open a data folder, created where it is missing.
+
+        Args:
+            folder: The data folder.
+            devices: One run at a time trains on each of them.
+            preferred: Those of them that take the runs which leave the choice open; default all.
+
+        Raises:
+            ValueError: Another process uses the folder, or it cannot be read or written.
+        """
         self.folder = folder
-        self._claim = lock_data_folder(folder)
+        self._lock = lock_data_folder(folder)
         try:
             self.store = Store(folder / "distillery.sqlite")
             self.annotation_store, self.trash = AnnotationStore(self.store.path), Trash(self.store.path)
             self.trash.empty(folder)
-            self.kept = TeacherCache(folder / "teachers")
-            self._endings, self.integrity_report = Outcomes(self.store), check_integrity(folder, self.store)
-        except BaseException:  # what was refused is nobody's
-            self._claim.release()
+            self.teacher_cache = TeacherCache(folder / "teachers")
+            self._outcomes, self.integrity_report = Outcomes(self.store), check_integrity(folder, self.store)
+        except BaseException:  # a folder that could not be opened stays free for others
+            self._lock.release()
             raise
         self._controls: dict[str, Control] = {}
-        self._line = JobQueue(devices, preferred or devices)
+        self._queue = JobQueue(devices, preferred or devices)
         self._threads = [
             threading.Thread(target=self._work, args=(device,), name=f"training on {device}", daemon=True)
             for device in devices
@@ -76,185 +100,205 @@ class RunManager:
     @property
     def preferred(self) -> tuple[str, ...]:
         """The devices that take runs which leave the choice open."""
-        return self._line.preferred
+        return self._queue.preferred
 
-    # -- what the screen may ask -------------------------------------------------------------------------------------
+    # -- the screen's side ---------------------------------------------------------------------------------------------
 
     def start(self, config: RunConfig, pace: float = 0.0, owner: str = "") -> str:
-        """Queues a run and returns its id. ``pace``: seconds per epoch at least, to watch it; changes no number.
-        Owners take turns. Raises ValueError for a device that is not here."""
-        self._line.check(config.compute.device)
+        """Queue a run and return its id.
+
+        Args:
+            config: What to train.
+            pace: Seconds per epoch at least, to watch the run; changes no number.
+            owner: Owners take turns in the queue.
+
+        Raises:
+            ValueError: This machine does not have the device.
+        """
+        self._queue.check(config.compute.device)
         run = secrets.token_hex(5)
         self.store.add(run, config, QUEUED)
-        self._queue(run, config, pace, owner)
+        self._enqueue(run, config, pace, owner)
         return run
 
     def start_sweep(self, sweep: Sweep, owner: str = "") -> str:
-        """Queues a sweep, which waits in the same queue, and returns its id. Pause, resume, stop and status
-        take it like that of a run. Raises ValueError for a device that is not here."""
-        self._line.check(sweep.base.compute.device)
+        """Queue a sweep and return its id, which pause, resume, stop and status take like that of a run.
+
+        Raises ValueError for a device that this machine does not have.
+        """
+        self._queue.check(sweep.base.compute.device)
         name = secrets.token_hex(5)
         self.store.add_sweep(name, sweep, [secrets.token_hex(5) for _ in range(sweep.count)], QUEUED)
-        self._queue(name, sweep.base, 0.0, owner)
+        self._enqueue(name, sweep.base, 0.0, owner)
         return name
 
     def resume_from_checkpoint(self, run: str, owner: str = "") -> None:
-        """Goes on with an interrupted or stopped run or sweep from its last checkpoint, or from the start if it has
-        none.
+        """Queue an interrupted or stopped run or sweep from its last checkpoint, or from the start without one.
 
-        Raises ValueError for one in any other state, or of a device that is not here, and NotWrittenError.
+        Raises ValueError for a run in any other state, or with a device that this machine does not have, and
+        StorageError where its state cannot be written.
         """
-        self._endings.flush(run)
+        self._outcomes.flush(run)
         row = self.store.run(run) or self.store.sweep(run)
         config = None if row is None else row.config
         if config is not None:
-            self._line.check(config.compute.device)
+            self._queue.check(config.compute.device)
         if config is None or not self.store.transition(run, (INTERRUPTED, STOPPED), QUEUED):
-            raise ValueError("Only an interrupted or stopped run can go on. Start it again with the same settings.")
+            raise ValueError(
+                "Only an interrupted or stopped run can be resumed. Start it again with the same settings."
+            )
         self.store.set_unfinished_state(run, QUEUED)
-        self._queue(run, config, 0.0, owner)
+        self._enqueue(run, config, 0.0, owner)
 
     def pause(self, run: str) -> None:
-        """Holds the run before its next step."""
-        self._control(run).update(is_paused=True)
+        """Hold a run before its next step."""
+        self._send(run, Pause())
 
     def resume(self, run: str) -> None:
-        """Lets a paused run go on."""
-        self._control(run).update(is_paused=False)
+        """Continue a paused run."""
+        self._send(run, Resume())
 
     def step(self, run: str) -> None:
-        """One optimiser step, then paused again."""
-        self._control(run).one_step()
+        """Take one optimizer step, then pause."""
+        self._send(run, TakeStep())
 
     def stop(self, run: str) -> None:
-        """Ends the run; what was learned is judged and kept."""
-        self._control(run).update(is_stopping=True)
+        """End a run, evaluate it on the test set and keep it."""
+        self._send(run, Stop())
 
     def set_pace(self, run: str, seconds: float) -> None:
-        """Seconds per epoch at least; 0 is as fast as possible."""
-        self._control(run).update(pace=seconds, due=0.0)
+        """Spend at least so many seconds per epoch; 0 is as fast as possible."""
+        self._send(run, SetPace(seconds))
 
     def adjust(self, run: str, **options: float | str) -> None:
-        """Changes live options before the next step. Raises ValueError with the name, the value and the range."""
+        """Change live options before the next step. Raises ValueError with the name, the value and the range."""
         row = self.store.run(run)
         if row is None or run not in self._controls:
-            raise ValueError("This run is over: its temperature, alpha and learning rate are what they were.")
-        allowed = row.config.live_options()
-        self._control(run).adjust({name: allowed[name].check(name, value) for name, value in options.items()})
+            raise ValueError("This run is over, so its options can no longer be changed. Start a new run.")
+        self._send(run, Adjust(check_live_options(row.config, options)))
 
     def status(self, run: str) -> Status | None:
-        """How far a run is; None for an unknown id."""
+        """Return state and progress of a run or sweep; None for an unknown id."""
         row = self.store.run(run) or self.store.sweep(run)
-        control, notice = self._controls.get(run), self._endings.notice(run)
+        control, notice = self._controls.get(run), self._outcomes.notice(run)
         if row is None:
             return None
         if control is None:
-            state, seconds = self._endings.of(row)
+            state, seconds = self._outcomes.state(row)
             return Status(state, seconds=seconds, notice=notice)
-        ahead = self._line.count_ahead(run)
-        before = [other for name in self._line.runs_ahead(run) if (other := self._controls.get(name))]
+        ahead = self._queue.count_ahead(run)
+        before = [other for name in self._queue.runs_ahead(run) if (other := self._controls.get(name))]
         wait = sum(other.remaining for other in before) / max(1, len(before) - ahead + 1) if ahead else 0.0
         with control.changed:
-            state = QUEUED if row.state == QUEUED else PAUSED if control.is_paused else TRAINING
-            known = control.seconds, control.remaining, ahead, control.pace, notice, wait
-            return Status(state, control.done, control.total, *known)
+            mode = control.requested_mode
+            state = QUEUED if row.state == QUEUED else PAUSED if mode.is_paused else TRAINING
+            return Status(
+                state, control.done, control.total, control.seconds, control.remaining, ahead, mode.pace, notice, wait
+            )
 
     def waiting_count(self, owner: str) -> int:
-        """How many runs and sweeps of an owner wait for their turn."""
-        return self._line.waiting_count(owner)
+        """Return how many runs and sweeps of an owner wait in the queue."""
+        return self._queue.waiting_count(owner)
 
     def close(self, patience: float = 10.0) -> None:
-        """Interrupts what trains, with a checkpoint, and waits for the threads. For the end of the process."""
+        """Interrupt what trains, with a checkpoint, and wait for each thread up to ``patience`` seconds."""
         for control in list(self._controls.values()):
-            control.update(is_closing=True)
-        self._line.close()
+            control.send(Interrupt())
+        self._queue.close()
         for thread in self._threads:
             thread.join(patience)
-        if not any(thread.is_alive() for thread in self._threads):  # else it may still write: the folder stays ours
+        if not any(thread.is_alive() for thread in self._threads):  # a living thread may still write to the folder
             self.trash.empty(self.folder)
-            self._claim.release()
+            self._lock.release()
 
-    # -- the thread --------------------------------------------------------------------------------------------------
+    # -- the worker's side ---------------------------------------------------------------------------------------------
 
-    def _queue(self, run: str, config: RunConfig, pace: float, owner: str) -> None:
-        self._endings.set_notice(run, "")
-        self._controls[run] = Control(pace)
-        self._line.put(run, config.compute.device, owner)
+    def _enqueue(self, run: str, config: RunConfig, pace: float, owner: str) -> None:
+        self._outcomes.set_notice(run, "")
+        self._controls[run] = Control(Mode(pace))
+        self._queue.put(run, config.compute.device, owner)
 
-    def _control(self, run: str) -> Control:
-        # A run that ended in the meantime has nobody left to listen: the wish goes nowhere.
-        return self._controls.get(run, Control())
+    def _send(self, run: str, command: Command) -> None:
+        if control := self._controls.get(run):  # a command for a run that has just ended has no effect
+            control.send(command)
 
     def _work(self, device: str) -> None:
-        while (run := self._line.next(device)) is not None:
+        while (run := self._queue.next(device)) is not None:
             outcome, seconds = FAILED, None
             try:
                 with process.short_switch_interval():
-                    outcome, seconds = self._drive(run, device)
+                    outcome, seconds = self._train(run, device)
             except (StorageError, OSError, sqlite3.DatabaseError, MemoryError, torch.OutOfMemoryError) as error:
-                # Trouble around the run, not with it: from its last checkpoint it can go on when that is over.
+                # These are no faults of the run, which can be resumed from its last checkpoint later.
                 log.warning("run %s was interrupted", run, exc_info=True)
                 outcome = INTERRUPTED
-                self._endings.set_notice(run, BROKE_OFF.format(str(error).rstrip(".")))
-            except Exception:  # the thread must outlive any run; the reader gets a sentence
+                self._outcomes.set_notice(run, INTERRUPTED_BY_ERROR.format(str(error).rstrip(".")))
+            except Exception:  # the thread must survive any run
                 log.exception("run %s failed", run)
-            # Nothing of it may be left when its state says that it is over: it may be gone on with at once.
+            # Removed before the state says that the run is over, since it may be resumed at once.
             self._controls.pop(run, None)
-            self._line.leave(run)
-            self._endings.note(run, outcome, seconds)
+            self._queue.leave(run)
+            self._outcomes.add(run, outcome, seconds)
 
-    def _drive(self, run: str, device: str) -> tuple[str, float]:
-        """Trains a run; how it ended, and after how many seconds."""
+    def _train(self, run: str, device: str) -> tuple[str, float]:
+        """Train a run or sweep; return the state in which it ended and its seconds of training."""
         row, control = self.store.run(run), self._controls[run]
-        patience = RetryPolicy(lambda words: self._endings.set_notice(run, words), control.wait)
-        if row is None:
-            many = self.store.sweep(run)
-            assert many is not None
-            self.store.set_state(run, TRAINING)
-            return SweepWorker(self.store, many, artefact_folder(self.folder, "sweeps", run), device, self.kept).drive(
-                control, patience
-            )
-        generations = CheckpointRotation(artefact_folder(self.folder, "runs", run))
-        try:
-            training, written = self._begun(row, device, generations)
-        except ValueError as error:  # data or weights that have gone since it was queued
-            if self.store.count(run):  # once they are back, it can go on
-                self._endings.set_notice(run, str(error))
-                return INTERRUPTED, row.seconds
-            journal = EventWriter(self.store, run, generations, 0, patience)
-            journal.add(Failed("", 0, "", "network", str(error)))
-            journal.flush()
-            return FAILED, 0.0
-        journal = EventWriter(self.store, run, generations, written, patience)
-        control.seconds = row.seconds if written else 0.0
+        retry = RetryPolicy(lambda text: self._outcomes.set_notice(run, text), control.wait)
+        if row is not None:
+            return self._train_run(row, device, control, retry)
+        sweep = self.store.sweep(run)
+        assert sweep is not None
         self.store.set_state(run, TRAINING)
+        folder = artefact_folder(self.folder, "sweeps", run)
+        return SweepWorker(self.store, sweep, folder, device, self.teacher_cache).run(control, retry)
+
+    def _train_run(self, row: Run, device: str, control: Control, retry: RetryPolicy) -> tuple[str, float]:
+        checkpoints = CheckpointRotation(artefact_folder(self.folder, "runs", row.id))
         try:
-            return run_trainer(training, journal, control), control.seconds
+            trainer, written = self._create_trainer(row, device, checkpoints)
+        except ValueError as error:  # data or weights were removed since the run was queued
+            if self.store.count(row.id):  # it can be resumed once they are back
+                self._outcomes.set_notice(row.id, str(error))
+                return INTERRUPTED, row.seconds
+            writer = EventWriter(self.store, row.id, checkpoints, 0, retry)
+            writer.add(Failed("", 0, "", "network", str(error)))
+            writer.flush()
+            return FAILED, 0.0
+        writer = EventWriter(self.store, row.id, checkpoints, written, retry)
+        control.seconds = row.seconds if written else 0.0
+        self.store.set_state(row.id, TRAINING)
+        try:
+            return run_trainer(trainer, writer, control), control.seconds
         except Exception:
-            with contextlib.suppress(StorageError):  # what was said by then is said, whatever went wrong
-                journal.flush()
+            with contextlib.suppress(StorageError):  # keep the events so far, whatever went wrong
+                writer.flush()
             raise
 
-    def _begun(self, row: Run, device: str, generations: CheckpointRotation) -> tuple[Trainer, int]:
-        """The training where its newest usable checkpoint left it, and how many events it had said by then. Not usable:
-        one that is damaged, or another version's, or ahead of the events stored."""
-        for state, words in generations.candidates():
+    def _create_trainer(self, row: Run, device: str, checkpoints: CheckpointRotation) -> tuple[Trainer, int]:
+        """Return a trainer at the newest usable checkpoint, and the number of events written by then.
+
+        A checkpoint is not usable if it is damaged, of another version, or ahead of the stored events.
+        """
+        for state, notice in checkpoints.candidates():
             try:
                 written = int(state.values["events"]) if state else 0
                 if self.store.count(row.id) < written:
-                    raise ValueError("more had been said than is stored")
-                # What was changed after the checkpoint is about to be forgotten with the rest; it is done again.
-                found = self.store.changes(row.id, written)
-                changes = [event for event in found if isinstance(event, Adjusted | Switched)]
-                training = Trainer(row.config, device=device, cache=self.kept, adjustments=changes, resume=state)
+                    raise ValueError("the checkpoint is ahead of the stored events")
+                # Changes after the checkpoint are about to be deleted with the other events, so they are repeated.
+                changes = [
+                    event for event in self.store.changes(row.id, written) if isinstance(event, Adjusted | Switched)
+                ]
+                trainer = Trainer(
+                    row.config, device=device, cache=self.teacher_cache, adjustments=changes, resume=state
+                )
             except (ValueError, LookupError, TypeError, RuntimeError) as error:
                 if state is None or isinstance(error, NotAvailableError | torch.OutOfMemoryError):
                     raise
-                log.warning("the run %s cannot go on from a checkpoint", row.id, exc_info=True)
+                log.warning("run %s cannot be resumed from a checkpoint", row.id, exc_info=True)
             else:
-                self._endings.set_notice(row.id, words)
-                return training, written
-        raise AssertionError("the beginning is always there")
+                self._outcomes.set_notice(row.id, notice)
+                return trainer, written
+        raise AssertionError("the last candidate is the start of the run")
 
 
 _lock = threading.Lock()
@@ -262,7 +306,7 @@ _shared: RunManager | None = None
 
 
 def get_manager() -> RunManager:
-    """The runs of this process, in :func:`folders.home`."""
+    """Return the run manager of this process, for :func:`kd_core.base.paths.data_folder`."""
     global _shared
     with _lock:
         if _shared is None:
@@ -273,6 +317,6 @@ def get_manager() -> RunManager:
 
 
 def _close() -> None:
-    with contextlib.suppress(Exception):  # the interpreter is going away; there is nobody left to tell
+    with contextlib.suppress(Exception):  # nobody could be told, since the interpreter is going away
         if _shared is not None:
             _shared.close()

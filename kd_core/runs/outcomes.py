@@ -1,4 +1,4 @@
-"""How runs ended, until the store knows it, and what the reader should know about them as long as the process lives."""
+"""Outcomes of runs that are not yet in the database, and notices to show beside runs."""
 
 from __future__ import annotations
 
@@ -10,46 +10,47 @@ from kd_core.store.store import Run, Store, SweepRow
 
 
 class Outcomes:
-    """Safe to use from any thread."""
+    """Outcomes and notices by run id. Safe to use from any thread; notices last as long as the process."""
 
     def __init__(self, store: Store) -> None:
-        """What the last process left in the middle is interrupted; or over, where it had said its end and the process
-        ended before its row said so."""
+        """Mark the runs that an earlier process left active as interrupted, or as ended if their events say so."""
         self.store = store
         self._notices: dict[str, str] = {}
-        self._waiting: dict[str, tuple[str, float | None]] = {}  # states and seconds that are not yet in the store
+        self._unwritten: dict[str, tuple[str, float | None]] = {}  # states and seconds
         self._lock = threading.Lock()
         for row in store.in_state(*ACTIVE):
-            self._waiting[row.id] = (store.outcome(row.id) or INTERRUPTED, None)
+            self._unwritten[row.id] = (store.outcome(row.id) or INTERRUPTED, None)
         self.flush()
 
-    def set_notice(self, run: str, words: str) -> None:
-        """Shows a sentence beside a run; "" takes it away."""
-        self._notices[run] = words
+    def set_notice(self, run: str, text: str) -> None:
+        """Show a sentence beside a run; "" removes it."""
+        self._notices[run] = text
 
     def notice(self, run: str) -> str:
-        """That sentence."""
+        """Return the sentence beside a run; "" for none."""
         return self._notices.get(run, "")
 
-    def note(self, run: str, state: str, seconds: float | None) -> None:
-        """A run is over; ``seconds``: it has trained so long, where that is known."""
+    def add(self, run: str, state: str, seconds: float | None) -> None:
+        """Record how a run ended, and its seconds of training where they are known."""
         with self._lock:
-            self._waiting[run] = (state, seconds)
+            self._unwritten[run] = (state, seconds)
         self.flush()
 
-    def flush(self, wanted: str = "") -> None:
-        """Writes down what is not yet in the store. What cannot be written now is known here until it can; raises
-        NotWrittenError if the run that is ``wanted`` is among it."""
+    def flush(self, run: str = "") -> None:
+        """Write all outcomes that are not in the database; those that cannot be written stay in memory.
+
+        Raises StorageError if that of ``run`` is among the latter.
+        """
         with self._lock:
             try:
-                for run, (state, seconds) in list(self._waiting.items()):
-                    self.store.set_state(run, state, seconds)
-                    del self._waiting[run]
+                for name, (state, seconds) in list(self._unwritten.items()):
+                    self.store.set_state(name, state, seconds)
+                    del self._unwritten[name]
             except StorageError:
-                if wanted in self._waiting:
+                if run in self._unwritten:
                     raise
 
-    def of(self, row: Run | SweepRow) -> tuple[str, float]:
-        """State and seconds of a run that nobody drives."""
-        state, seconds = self._waiting.get(row.id, (row.state, None))
+    def state(self, row: Run | SweepRow) -> tuple[str, float]:
+        """Return state and seconds of a run that no worker has."""
+        state, seconds = self._unwritten.get(row.id, (row.state, None))
         return state, row.seconds if seconds is None else seconds

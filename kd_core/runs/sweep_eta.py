@@ -1,4 +1,4 @@
-"""How long a sweep would take: from the pace of earlier sweeps, or from a stretch of its own training, tried out."""
+"""Estimated duration of a sweep, from similar finished sweeps or from a trial of its training."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from kd_core.schemes import plan_of
 log = logging.getLogger(__name__)
 
 SECONDS = 0.7  # of training that are timed
-PATIENCE = 20.0  # seconds until a stretch ends that does not come so far
-TOGETHER = 250  # runs that are tried out at once: as many copies of a network are built for it
-NEAR = 4.0  # a sweep of so many times more or fewer runs has a pace of its own
+PATIENCE = 20.0  # seconds after which a trial ends in any case
+MAX_RUNS = 250  # in a trial, since as many copies of a network are built
+SIMILAR = 4.0  # largest ratio of the numbers of runs of two sweeps of the same speed
 
 
 @dataclass(frozen=True)
 class FinishedSweep:
-    """A finished sweep and the seconds it took."""
+    """Finished sweep and the seconds it took."""
 
     sweep: Sweep
     seconds: float
 
 
 def steps(config: RunConfig) -> int:
-    """Optimiser steps of a run beside the training of a teacher that is kept for others."""
+    """Return the optimizer steps of a run, without those of a teacher that is cached."""
     data = load(config.dataset)
     phases = [phase for phase in plan_of(config) if not phase.is_kept]
     return sum(phase.recipe.epochs * steps_per_epoch(phase, data) for phase in phases)
@@ -43,12 +43,12 @@ def steps(config: RunConfig) -> int:
 
 @functools.lru_cache(maxsize=64)
 def total_steps(sweep: Sweep) -> int:
-    """Steps of all its runs. Raises ValueError for values that are refused together."""
+    """Return the steps of all runs of a sweep. Raises ValueError for a combination of values that is not allowed."""
     return sum(steps(config) for config in sweep.configs())
 
 
-def likeness(sweep: Sweep) -> tuple[object, ...]:
-    """What sweeps of the same pace have in common: data, networks, method, arrangement, batches, device."""
+def speed_key(sweep: Sweep) -> tuple[object, ...]:
+    """Return what sweeps of the same speed share, such as data set, networks, method, scheme and device."""
     base = sweep.base
     return (
         base.dataset, base.student, base.teacher, base.method.name, base.scheme, base.recipe.batch_size,
@@ -56,101 +56,104 @@ def likeness(sweep: Sweep) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def from_past(sweep: Sweep, past: Sequence[FinishedSweep]) -> float | None:
-    """Seconds that ``sweep`` would take at the pace of the first of ``past`` that is like it; None if none is."""
-    for own in past:
-        is_near = 1 / NEAR <= own.sweep.count / sweep.count <= NEAR
-        if own.seconds > 0 and is_near and likeness(own.sweep) == likeness(sweep) and total_steps(own.sweep):
-            return own.seconds / total_steps(own.sweep) * total_steps(sweep)
+def estimate_from_past(sweep: Sweep, past: Sequence[FinishedSweep]) -> float | None:
+    """Return the seconds of a sweep at the speed of the first similar one of ``past``; None if there is none."""
+    for finished in past:
+        is_near = 1 / SIMILAR <= finished.sweep.count / sweep.count <= SIMILAR
+        if finished.seconds > 0 and is_near and speed_key(finished.sweep) == speed_key(sweep):
+            steps_done = total_steps(finished.sweep)
+            if steps_done:
+                return finished.seconds / steps_done * total_steps(sweep)
     return None
 
 
 def estimate_by_trial(sweep: Sweep, device: str, is_wanted: threading.Event) -> float:
-    """Seconds that a sweep would take, from up to :data:`SECONDS` of its largest stack, whose weights are thrown away.
+    """Return the seconds of a sweep, estimated by training its largest group for up to :data:`SECONDS`.
 
-    The teacher is tried out untrained, since it answers as fast; its own training comes on top where it is not kept.
-    Raises ValueError where no step was done.
+    The teacher is not trained, since that changes no speed; its training is extra where it is not cached. Raises
+    ValueError where no step was done.
     """
     runs = {str(number): config for number, config in enumerate(sweep.configs())}
     largest = max(split_into_groups(runs), key=len)
-    some = {name: _untaught(config) for name, config in list(largest.items())[:TOGETHER]}
-    group = RunGroup(some, device, {})
+    members = {name: _without_teacher_training(config) for name, config in list(largest.items())[:MAX_RUNS]}
+    group = RunGroup(members, device, {})
     first: tuple[int, float] | None = None
     began = now = time.monotonic()
     done = 0
     for _ in group:
         now, done = time.monotonic(), group.position[0]
         group.events.clear()
-        if first is None and done:  # what is built and compiled before the first step is done once
+        if first is None and done:  # building and compiling happen once, before the first step
             first = done, now
         if not is_wanted.is_set() or now - began > PATIENCE or (first and now - first[1] > SECONDS):
             break
     if first is None:
         raise ValueError("No step was done in the time allowed for it.")
-    counted, seconds = (done - first[0], now - first[1]) if done > first[0] else (done, now - began)
-    return seconds / max(1, counted) * total_steps(sweep) + (first[1] - began)
+    steps_timed, seconds = (done - first[0], now - first[1]) if done > first[0] else (done, now - began)
+    return seconds / max(1, steps_timed) * total_steps(sweep) + (first[1] - began)
 
 
-def _untaught(config: RunConfig) -> RunConfig:
+def _without_teacher_training(config: RunConfig) -> RunConfig:
     with contextlib.suppress(ValueError):
         return config.with_flat(teacher_epochs="0")
     return config
 
 
 class SweepEstimator:
-    """One thread tries out what was asked for last; whatever it found is remembered until the process ends."""
+    """Runs one trial at a time in a thread, and keeps the estimates until the process ends."""
 
     def __init__(self) -> None:
-        self._found: dict[Sweep, float | None] = {}
-        self._asked: Sweep | None = None
+        self._estimates: dict[Sweep, float | None] = {}
+        self._current: Sweep | None = None
         self._is_wanted = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def ask(self, sweep: Sweep, device: str) -> bool:
-        """Begins to try it out unless something else is; whether it is being tried out now."""
+    def request(self, sweep: Sweep, device: str) -> bool:
+        """Start a trial of a sweep unless another one is running; return whether an estimate is still to come."""
         with self._lock:
-            if sweep in self._found:
+            if sweep in self._estimates:
                 return False
-            if self._asked is None:
-                self._asked = sweep
+            if self._current is None:
+                self._current = sweep
                 self._is_wanted.set()
-                name = "trying out a sweep"
-                self._thread = threading.Thread(target=self._try, args=(sweep, device), name=name, daemon=True)
+                self._thread = threading.Thread(
+                    target=self._try, args=(sweep, device), name="trial of a sweep", daemon=True
+                )
                 self._thread.start()
             return True
 
     def seconds(self, sweep: Sweep) -> float | None:
-        """What was found; None if nothing was, or not yet."""
-        return self._found.get(sweep)
+        """Return the estimate; None if there is none, or none yet."""
+        return self._estimates.get(sweep)
 
     def stop(self) -> None:
-        """Ends what is tried out: the training itself is about to begin."""
+        """Stop the trial, for a sweep that is about to be trained itself."""
         self._is_wanted.clear()
 
     def close(self, patience: float = 3.0) -> None:
-        """Ends what is tried out and waits for it: torch aborts a process that ends in the middle of a step."""
+        """Stop the trial and wait for it, since torch aborts a process that ends in the middle of a step."""
         self.stop()
         if self._thread is not None:
             self._thread.join(patience)
 
     def _try(self, sweep: Sweep, device: str) -> None:
-        found = None
+        seconds = None
         try:
-            found = estimate_by_trial(sweep, device, self._is_wanted)
+            seconds = estimate_by_trial(sweep, device, self._is_wanted)
         except ValueError as error:
-            log.debug("a sweep could not be tried out: %s", error)
-        except Exception:  # an estimate is no reason to bother anybody
-            log.exception("a sweep could not be tried out")
+            log.debug("no estimate from a trial: %s", error)
+        except Exception:  # a missing estimate stops nobody
+            log.exception("the trial of a sweep failed")
         with self._lock:
-            if self._is_wanted.is_set():  # else it was cut short, and says nothing
-                self._found[sweep] = found
-            self._asked = None
+            if self._is_wanted.is_set():  # otherwise the trial was stopped too early
+                self._estimates[sweep] = seconds
+            self._current = None
 
 
 @functools.cache
 def get_estimator() -> SweepEstimator:
-    """The one of this process."""
-    rehearsals = SweepEstimator()
-    atexit.register(rehearsals.close)
-    return rehearsals
+    """Return the estimator of this process."""
+    estimator = SweepEstimator()
+    atexit.register(estimator.close)
+    return estimator

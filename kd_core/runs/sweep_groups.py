@@ -1,4 +1,4 @@
-"""A sweep at work: its runs in stacks as large as they go, the others one by one."""
+"""Groups of the runs of a sweep, which are trained stacked where they can be, and one by one otherwise."""
 
 from __future__ import annotations
 
@@ -16,74 +16,80 @@ from kd_core.training.vectorized.multi_run.compatibility import stack_incompatib
 from kd_core.training.vectorized.multi_run.loop import StackedTrainer
 from kd_core.training.vectorized.multi_run.train_all import stack_groups
 
-END = ""  # in the place of a phase's name
-LIMIT = 64_000_000  # bytes of weights that all runs of a stack may leave behind
+END = ""  # key of the final weights of a run that was not completed, in the place of a phase's name
+LIMIT = 64_000_000  # bytes of stored weights of all runs of a group
 
 
 class RunGroup:
-    """Some runs of a sweep, by id, that are trained together; or one alone. Iterating it trains, and yields whenever it
-    can be interrupted; what was said by then is in :attr:`events`."""
+    """Runs of a sweep, by id, that are trained stacked, or one run alone.
+
+    Iterating trains them and yields whenever they can be interrupted; new events are appended to :attr:`events`.
+    """
 
     def __init__(
-        self, members: Mapping[str, RunConfig], device: str, kept: PhaseCache, resume: Checkpoint | None = None
+        self, members: Mapping[str, RunConfig], device: str, teacher_cache: PhaseCache, resume: Checkpoint | None = None
     ) -> None:
         configs = list(members.values())
         self.members = list(members)
         self.is_stacked = not stack_incompatibility(configs)
         self.events: list[tuple[str, Event]] = []
-        self._training: StackedTrainer | Trainer
+        self._trainer: StackedTrainer | Trainer
         if self.is_stacked:
-            self._training = StackedTrainer(configs, device=device, kept=kept, resume=resume)
-            self.phases: list[tuple[PhasePlan, ...]] = [tuple(plan) for plan in self._training.plans]
+            self._trainer = StackedTrainer(configs, device=device, kept=teacher_cache, resume=resume)
+            self.phases: list[tuple[PhasePlan, ...]] = [tuple(plan) for plan in self._trainer.plans]
         else:
-            self._training = Trainer(configs[0], device=device, cache=kept, resume=resume)
-            self.phases = [tuple(self._training.phases)]
+            self._trainer = Trainer(configs[0], device=device, cache=teacher_cache, resume=resume)
+            self.phases = [tuple(self._trainer.phases)]
 
     def __iter__(self) -> Iterator[None]:
-        for found in self._training:
-            number, event = found if isinstance(found, tuple) else (0, found)
-            if not isinstance(event, Step):  # a map needs none of them
+        for item in self._trainer:
+            number, event = item if isinstance(item, tuple) else (0, item)
+            if not isinstance(event, Step):  # results of a sweep need no steps
                 self.events.append((self.members[number], event))
-            if not self._training.has_pending_events:
+            if not self._trainer.has_pending_events:
                 yield
 
     @property
     def position(self) -> tuple[int, int]:
-        """Steps done and in all, of all runs together."""
-        return self._training.position
+        """Steps done and in total, of all runs together."""
+        return self._trainer.position
 
     def stop(self) -> None:
-        """Ends every run before its next step."""
-        self._training.stop()
+        """End every run before its next step."""
+        self._trainer.stop()
 
     def checkpoint(self) -> Checkpoint:
-        """All that is needed to go on from here."""
-        return self._training.checkpoint()
+        """Return the state from which training can be resumed with the same numbers."""
+        return self._trainer.checkpoint()
 
-    def weights(self, run: str, looks: dict[str, int]) -> dict[int, bytes]:
-        """The weights that a completed run leaves behind, by the number of the event that they belong to; ``looks``:
-        that of the last look of each phase. A run that was stopped or failed is kept as it was judged: with its end,
-        the only one of its ``looks``, under the name of no phase."""
+    def weights(self, run: str, evaluations: dict[str, int]) -> dict[int, bytes]:
+        """Return the weights to store for an ended run, by the number of the event that they belong to.
+
+        ``evaluations`` has the number of the last evaluation of each phase. For a run that was not completed it has
+        that of its last event under :data:`END`, and the weights are those of its final evaluation.
+        """
         number = self.members.index(run)
-        networks = (
-            self._training.networks(number) if isinstance(self._training, StackedTrainer) else self._training.networks
-        )
-        left, found = dict(networks), dict[int, bytes]()
-        if END in looks:
-            trained = {own.role for phase in self.phases[number] for own in phase.learners}
-            return self._fitting(looks[END], {role: own for role, own in left.items() if role in trained})
-        for phase in reversed(self.phases[number]):  # a network that learned on is there as it was at the end
-            own = {learner.role: left.pop(learner.role) for learner in phase.learners if learner.role in left}
-            if own and phase.name in looks:
-                found |= self._fitting(looks[phase.name], own)
-        return found
+        trainer = self._trainer
+        networks = dict(trainer.networks(number) if isinstance(trainer, StackedTrainer) else trainer.networks)
+        if END in evaluations:
+            trained = {learner.role for phase in self.phases[number] for learner in phase.learners}
+            networks = {role: network for role, network in networks.items() if role in trained}
+            return self._serialize(evaluations[END], networks)
+        weights: dict[int, bytes] = {}
+        for phase in reversed(self.phases[number]):  # a network of several phases is stored with its last one
+            learned = {
+                learner.role: networks.pop(learner.role) for learner in phase.learners if learner.role in networks
+            }
+            if learned and phase.name in evaluations:
+                weights |= self._serialize(evaluations[phase.name], learned)
+        return weights
 
-    def _fitting(self, number: int, networks: dict[str, nn.Module]) -> dict[int, bytes]:
-        packed = weight_snapshots.serialize_weights(weight_snapshots.copy_weights(networks)) if networks else b""
-        return {number: packed} if packed and len(packed) * len(self.members) <= LIMIT else {}
+    def _serialize(self, event: int, networks: dict[str, nn.Module]) -> dict[int, bytes]:
+        blob = weight_snapshots.serialize_weights(weight_snapshots.copy_weights(networks)) if networks else b""
+        return {event: blob} if blob and len(blob) * len(self.members) <= LIMIT else {}
 
 
 def split_into_groups(members: Mapping[str, RunConfig]) -> list[dict[str, RunConfig]]:
-    """The runs of a sweep in the groups that they are trained in."""
+    """Split the runs of a sweep into the groups that are trained together."""
     runs, configs = list(members), list(members.values())
     return [{runs[at]: configs[at] for at in group} for group in stack_groups(configs)]

@@ -1,4 +1,4 @@
-"""A sweep from its first group of runs to its last, written down as it goes."""
+"""Training of one sweep, group by group, with its events written to the store."""
 
 from __future__ import annotations
 
@@ -20,79 +20,81 @@ log = logging.getLogger(__name__)
 
 
 class SweepWorker:
-    """One sweep on one device. Its checkpoints are in ``folder``."""
+    """Trains one sweep on one device. Its checkpoints are in ``folder``."""
 
-    def __init__(self, store: Store, row: SweepRow, folder: Path, device: str, kept: TeacherCache) -> None:
-        self.store, self.row, self.device, self.kept = store, row, device, kept
-        self.generations = CheckpointRotation(folder)
+    def __init__(self, store: Store, row: SweepRow, folder: Path, device: str, teacher_cache: TeacherCache) -> None:
+        self.store, self.row, self.device, self.teacher_cache = store, row, device, teacher_cache
+        self.checkpoints = CheckpointRotation(folder)
         members = store.members(row.id)
         self.count = len(members)
-        self.open = {member.id for member in members if member.state != COMPLETED}
+        self.unfinished = {member.id for member in members if member.state != COMPLETED}
         self.groups = split_into_groups({member.id: member.config for member in members})
 
-    def drive(self, control: Control, patience: RetryPolicy) -> tuple[str, float]:
-        """Trains the runs, or what is left of them; how it ended, and after how many seconds.
+    def run(self, control: Control, retry: RetryPolicy) -> tuple[str, float]:
+        """Train the runs that are not completed; return the sweep's state at the end and its seconds of training.
 
-        Raises NotWrittenError where nothing could be written and the reader wanted to wait no longer.
+        Raises StorageError where events cannot be written and the sweep is to end.
         """
-        first, group, written = self._begun(patience)
-        left = [number for number, some in enumerate(self.groups) if number >= first and set(some) & self.open]
-        minutes = SweepEventWriter(
-            self.store, [run for number in left for run in self.groups[number]], self.generations, written, patience
-        )
-        control.seconds, before, last = self.row.seconds if written else 0.0, 0, time.monotonic()
-        for number in left:
+        first, group, written = self._resume(retry)
+        remaining = [number for number in range(first, len(self.groups)) if self._is_unfinished(number)]
+        runs = [run for number in remaining for run in self.groups[number]]
+        writer = SweepEventWriter(self.store, runs, self.checkpoints, written, retry)
+        control.seconds = self.row.seconds if written else 0.0
+        steps_before, previous = 0, time.monotonic()
+        for number in remaining:
             if group is None or number != first:
-                group = RunGroup(self.groups[number], self.device, self.kept)
+                group = RunGroup(self.groups[number], self.device, self.teacher_cache)
             for _ in group:
-                minutes.add(group.events, group.weights)
+                writer.add(group.events, group.weights)
                 now, (done, total) = time.monotonic(), group.position
-                control.progress((before + done, total * self.count // len(self.groups[number])), now - last)
-                if minutes.is_due(now):
-                    minutes.save(group.checkpoint(), number)
-                control.hold(1.0, minutes.flush)
-                last = time.monotonic() if control.was_paused else now
-                if control.is_ending:
+                sweep_total = total * self.count // len(self.groups[number])
+                control.progress((steps_before + done, sweep_total), now - previous)
+                if writer.is_checkpoint_due(now):
+                    writer.save(group.checkpoint(), number)
+                control.hold(1.0, writer.flush)
+                previous = time.monotonic() if control.was_paused else now
+                if control.mode.is_ending:
                     break
-            if control.is_ending:
-                minutes.save(group.checkpoint(), number)
-            if control.is_stopping:  # what was learned is judged; the checkpoint is from before that
+            if control.mode.is_ending:
+                writer.save(group.checkpoint(), number)
+            if control.mode.is_stopping:  # evaluated after the checkpoint, so that it can be resumed
                 group.stop()
                 deque(group, 0)
-            minutes.add(group.events, group.weights)
-            minutes.flush(control.seconds)
-            if control.is_ending:
-                outcome = STOPPED if control.is_stopping else INTERRUPTED
+            writer.add(group.events, group.weights)
+            writer.flush(control.seconds)
+            if control.mode.is_ending:
+                outcome = STOPPED if control.mode.is_stopping else INTERRUPTED
                 self.store.set_unfinished_state(self.row.id, outcome)
                 return outcome, control.seconds
-            before += group.position[1]
-        self._settle()
+            steps_before += group.position[1]
+        self._finish()
         return COMPLETED, control.seconds
 
-    def _begun(self, patience: RetryPolicy) -> tuple[int, RunGroup | None, Mapping[str, int]]:
-        """The number of the group to go on with, that group, and how much each run has said by then."""
-        for state, words in self.generations.candidates():
+    def _resume(self, retry: RetryPolicy) -> tuple[int, RunGroup | None, Mapping[str, int]]:
+        """Return the number of the group to continue with, that group, and the number of written events by run."""
+        for state, notice in self.checkpoints.candidates():
             if state is None:
-                patience.notify(words)
+                retry.notify(notice)
                 break
             try:
                 first, written = int(state.values["group"]), dict[str, int](state.values["written"])
                 if any(self.store.count(run) < count for run, count in written.items()):
-                    raise ValueError("more had been said than is stored")
-                group = RunGroup(self.groups[first], self.device, self.kept, state) if self._is_open(first) else None
+                    raise ValueError("the checkpoint is ahead of the stored events")
+                is_unfinished = self._is_unfinished(first)
+                group = RunGroup(self.groups[first], self.device, self.teacher_cache, state) if is_unfinished else None
             except (ValueError, LookupError, TypeError, RuntimeError):
-                log.warning("the sweep %s cannot go on from a checkpoint", self.row.id, exc_info=True)
+                log.warning("sweep %s cannot be resumed from a checkpoint", self.row.id, exc_info=True)
                 continue
-            patience.notify(words)
+            retry.notify(notice)
             return first, group, written
         return 0, None, {}
 
-    def _is_open(self, number: int) -> bool:
-        return bool(set(self.groups[number]) & self.open)
+    def _is_unfinished(self, number: int) -> bool:
+        return bool(self.unfinished & set(self.groups[number]))
 
-    def _settle(self) -> None:
-        """A run that had failed before the last checkpoint says nothing again: it ended as it had said then."""
+    def _finish(self) -> None:
+        """Set the states of runs that had failed before the checkpoint, whose events are not repeated."""
         for member in self.store.members(self.row.id):
             if member.state in ACTIVE and (outcome := self.store.outcome(member.id)):
                 self.store.set_state(member.id, outcome)
-        self.generations.remove_previous()
+        self.checkpoints.remove_previous()

@@ -1,4 +1,4 @@
-"""A training whose every event is written down, and that does what the screen asks of it between two of them."""
+"""Training of one run, with its events written to the store and commands taken between two steps."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from kd_core.store.records import COMPLETED, INTERRUPTED, STOPPED
 from kd_core.training.loop import Trainer
 
 
-def run_trainer(training: Trainer, journal: EventWriter, control: Control) -> str:
-    """Trains to the end of a run or of this process; in which state it ended."""
-    outcome, last = INTERRUPTED, time.monotonic()
-    for event in training:
+def run_trainer(trainer: Trainer, writer: EventWriter, control: Control) -> str:
+    """Train until the run ends or the process does; return the state in which it ended."""
+    outcome, previous = INTERRUPTED, time.monotonic()
+    for event in trainer:
         weights = None
-        if not isinstance(event, Step):  # nearly all events are steps, and no weights are kept with one
-            is_last = training.is_last_evaluation(event)
-            weights = weight_snapshots.weights_to_keep(event, training.phases, training.networks, is_last=is_last)
-        journal.add(event, weights)
+        if not isinstance(event, Step):  # no weights are stored with a step, and nearly all events are steps
+            is_last = trainer.is_last_evaluation(event)
+            weights = weight_snapshots.weights_to_keep(event, trainer.phases, trainer.networks, is_last=is_last)
+        writer.add(event, weights)
         if isinstance(event, Finished):
             outcome = event.outcome
-        if training.has_pending_events:
+        if trainer.has_pending_events:
             continue
         now = time.monotonic()
-        control.progress(training.position, now - last)
-        if journal.is_due(now):
-            journal.save(training.checkpoint())
-        # What was said is written before a pause: the screen shows the last step, however long it lasts.
-        training.adjust(**control.hold(training.steps_per_epoch, journal.flush))
-        training.chunk_seconds = control.chunk_seconds
-        last = time.monotonic() if control.was_paused else now
-        if control.is_closing:
+        control.progress(trainer.position, now - previous)
+        if writer.is_checkpoint_due(now):
+            writer.save(trainer.checkpoint())
+        # Events are written before a pause, so that the screen shows the last step however long it lasts.
+        trainer.live.request(control.hold(trainer.steps_per_epoch, writer.flush))
+        trainer.chunk_seconds = control.chunk_seconds
+        previous = time.monotonic() if control.was_paused else now
+        if control.mode.is_interrupted:
             break
-        if control.is_stopping and outcome == INTERRUPTED:
-            journal.save(training.checkpoint())  # before the end is said: a stopped run can be gone on with
-            training.stop()
+        if control.mode.is_stopping and outcome == INTERRUPTED:
+            writer.save(trainer.checkpoint())  # before the final events, so that a stopped run can be resumed
+            trainer.stop()
     if outcome != STOPPED:
-        journal.save(training.checkpoint())
-    journal.flush()
+        writer.save(trainer.checkpoint())
+    writer.flush()
     if outcome == COMPLETED:
-        journal.generations.remove_previous()
+        writer.checkpoints.remove_previous()
     return outcome

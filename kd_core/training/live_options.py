@@ -8,12 +8,20 @@ from kd_core.base.events import Adjusted
 from kd_core.config.run import RunConfig
 
 
+def check_live_options(config: RunConfig, changes: Mapping[str, float | str]) -> dict[str, float]:
+    """Return the new values of live options as numbers. Raises ValueError with the name, the value and the range."""
+    allowed = config.live_options()
+    for name in changes:
+        if name not in allowed:
+            raise ValueError(f"{name}: cannot be changed while a run trains; {', '.join(allowed)} can.")
+    return {name: allowed[name].check(name, value) for name, value in changes.items()}
+
+
 class LiveOptions:
     """``repeat``: changes once made by hand, which come into force again where they did. Those of earlier steps than
     the run begins at do nothing: they are in force already."""
 
     def __init__(self, config: RunConfig, repeat: Sequence[Adjusted]) -> None:
-        self._allowed = config.live_options()
         self.values: dict[str, float] = config.live_values()  # in force
         self.pending: dict[str, float] = {}  # before the next step
         self._repeat: dict[tuple[str, int], dict[str, float]] = {}
@@ -21,11 +29,8 @@ class LiveOptions:
             self._repeat.setdefault((change.phase, change.step), {})[change.option] = change.new
 
     def request(self, changes: Mapping[str, float]) -> None:
-        """Raises ValueError."""
-        for name, value in changes.items():
-            if name not in self._allowed:
-                raise ValueError(f"{name}: cannot be changed while a run trains; {', '.join(self._allowed)} can.")
-            self.pending[name] = self._allowed[name].check(name, value)
+        """Changes validated options before the next step."""
+        self.pending |= changes
 
     def apply_due(self, phase: str, step: int) -> list[Adjusted]:
         """Puts into force what is due before step ``step + 1`` of a phase, and says what has changed."""

@@ -31,7 +31,7 @@ from kd_core.schemes import plan_of
 from kd_core.training.dry_run import max_forward_flops, out_of_memory_message, prepared_event
 from kd_core.training.evaluation import evaluate_on_test
 from kd_core.training.learner import NotFiniteError
-from kd_core.training.live_options import LiveOptions
+from kd_core.training.live_options import LiveOptions, check_live_options
 from kd_core.training.phase import PhaseTrainer
 from kd_core.training.vectorized.switch import recorded_switches
 
@@ -88,7 +88,7 @@ class Trainer:
 
     def adjust(self, **changes: float) -> None:
         """Changes live options (temperature, alpha, learning_rate) before the next step. Raises ValueError."""
-        self.live.request(changes)
+        self.live.request(check_live_options(self.config, changes))
 
     def stop(self) -> None:
         """Ends the run before the next step. What was learned is judged and kept: a stopped run is a valid run."""

@@ -1,13 +1,12 @@
-"""Where networks agree and where not: against scikit-learn, scipy and numbers worked out by hand."""
+"""Error analysis, compared with scikit-learn, scipy and numbers worked out by hand."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import binomtest
-from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix, log_loss, recall_score
 
 from kd_core.analysis import error_analysis
@@ -18,85 +17,91 @@ from kd_core.config.run import RunConfig, read_flat
 from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait_for_end
 
-CAST = {"teacher": "teacher", "student": "student", "baseline": "baseline"}
+ROLES = {"teacher": "teacher", "student": "student", "baseline": "baseline"}
 N, K = 200, 5
 
 
 @pytest.fixture
-def seen() -> ErrorAnalysis:
-    drawn = torch.Generator().manual_seed(1)
-    labels = torch.randint(0, K, (N,), generator=drawn)
-    logits = {part: 2 * torch.randn(N, K, generator=drawn) for part in CAST}
+def analysis() -> ErrorAnalysis:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(0, K, (N,), generator=generator)
+    logits = {part: 2 * torch.randn(N, K, generator=generator) for part in ROLES}
     logits["student"][torch.arange(N), labels] += 2
     return ErrorAnalysis("test", tuple("abcde"), labels, logits, range(N), N)
 
 
-@pytest.mark.parametrize("part", CAST)
-def test_the_confusion_matrix_and_the_recalls_are_those_of_scikit_learn(seen: ErrorAnalysis, part: str) -> None:
-    labels, answers = seen.labels.numpy(), seen.logits[part].numpy().argmax(1)
-    assert seen.counts(part) == confusion_matrix(labels, answers, labels=range(K)).tolist()
-    assert np.allclose(seen.shares(part), confusion_matrix(labels, answers, labels=range(K), normalize="true"))
-    assert seen.recalls(part) == pytest.approx(recall_score(labels, answers, average=None))
+@pytest.mark.parametrize("part", ROLES)
+def test_the_confusion_matrix_and_the_recalls_are_those_of_scikit_learn(analysis: ErrorAnalysis, part: str) -> None:
+    labels, predicted = analysis.labels.numpy(), analysis.logits[part].numpy().argmax(1)
+    assert analysis.counts(part) == confusion_matrix(labels, predicted, labels=range(K)).tolist()
+    assert np.allclose(analysis.fractions(part), confusion_matrix(labels, predicted, labels=range(K), normalize="true"))
+    assert analysis.recalls(part) == pytest.approx(recall_score(labels, predicted, average=None))
 
 
-def test_the_difference_is_student_minus_baseline_and_every_row_of_it_sums_to_zero(seen: ErrorAnalysis) -> None:
-    difference = np.array(seen.counts(DIFFERENCE))
-    assert (difference == np.array(seen.counts("student")) - np.array(seen.counts("baseline"))).all()
+def test_the_difference_is_student_minus_baseline_and_every_row_of_it_sums_to_zero(analysis: ErrorAnalysis) -> None:
+    difference = np.array(analysis.counts(DIFFERENCE))
+    assert (difference == np.array(analysis.counts("student")) - np.array(analysis.counts("baseline"))).all()
     assert difference.any()
     assert not difference.sum(1).any()
 
 
 def test_a_class_without_examples_has_no_recall_instead_of_a_wrong_one() -> None:
     logits = {"student": torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])}
-    seen = ErrorAnalysis("test", ("a", "b", "c"), torch.tensor([0, 0]), logits, [0, 1], 2)
-    assert seen.recalls("student") == pytest.approx([0.5, np.nan, np.nan], nan_ok=True)
+    analysis = ErrorAnalysis("test", ("a", "b", "c"), torch.tensor([0, 0]), logits, [0, 1], 2)
+    assert analysis.recalls("student") == pytest.approx([0.5, np.nan, np.nan], nan_ok=True)
 
 
-def test_what_was_fixed_minus_what_was_broken_is_the_difference_of_the_right_answers(seen: ErrorAnalysis) -> None:
-    for reference, end in (("baseline", ""), ("teacher", "_teacher")):
-        fixed, broke = seen.examples(f"fixed{end}"), seen.examples(f"broke{end}")
-        assert (len(fixed) - len(broke)) / N == pytest.approx(seen.accuracy("student") - seen.accuracy(reference))
-        student, other = (seen.logits[part].argmax(1) == seen.labels for part in ("student", reference))
-        assert all(student[at] and not other[at] for at in fixed)
-        assert all(other[at] and not student[at] for at in broke)
+def test_fixed_minus_broken_examples_is_the_difference_of_the_accuracies(analysis: ErrorAnalysis) -> None:
+    for reference, suffix in (("baseline", ""), ("teacher", "_teacher")):
+        fixed, broke = analysis.examples(f"fixed{suffix}"), analysis.examples(f"broke{suffix}")
+        assert (len(fixed) - len(broke)) / N == pytest.approx(
+            analysis.accuracy("student") - analysis.accuracy(reference)
+        )
+        student, other = (analysis.logits[part].argmax(1) == analysis.labels for part in ("student", reference))
+        assert all(student[index] and not other[index] for index in fixed)
+        assert all(other[index] and not student[index] for index in broke)
 
 
-def test_the_hardest_examples_have_the_greatest_loss(seen: ErrorAnalysis) -> None:
-    shares = seen.logits["student"].double().softmax(1).numpy()
-    own = [log_loss([label], [row], labels=range(K)) for label, row in zip(seen.labels.numpy(), shares, strict=True)]
-    assert seen.examples("hardest") == np.argsort(own)[::-1][: error_analysis.HARD].tolist()
+def test_the_hardest_examples_have_the_greatest_loss(analysis: ErrorAnalysis) -> None:
+    probabilities = analysis.logits["student"].double().softmax(1).numpy()
+    rows = zip(analysis.labels.numpy(), probabilities, strict=True)
+    losses = [log_loss([label], [row], labels=range(K)) for label, row in rows]
+    assert analysis.examples("hardest") == np.argsort(losses)[::-1][: error_analysis.HARD].tolist()
 
 
-def test_where_all_are_wrong_nobody_is_right(seen: ErrorAnalysis) -> None:
-    found = set(seen.examples("all_wrong"))
-    for at in range(N):
-        right = any(int(own[at].argmax()) == int(seen.labels[at]) for own in seen.logits.values())
-        assert (at in found) is not right
+def test_all_wrong_has_the_examples_that_no_network_classifies_correctly(analysis: ErrorAnalysis) -> None:
+    all_wrong = set(analysis.examples("all_wrong"))
+    for index in range(N):
+        label = int(analysis.labels[index])
+        is_right = any(int(logits[index].argmax()) == label for logits in analysis.logits.values())
+        assert (index in all_wrong) is not is_right
 
 
-def test_dispute_is_the_jensen_shannon_divergence(seen: ErrorAnalysis) -> None:
-    pair = [seen.logits["student"], seen.logits["teacher"]]
-    p, q = (own.double().softmax(1).numpy() for own in pair)
+def test_disagreement_is_the_jensen_shannon_divergence(analysis: ErrorAnalysis) -> None:
+    pair = [analysis.logits["student"], analysis.logits["teacher"]]
+    p, q = (logits.double().softmax(1).numpy() for logits in pair)
     assert error_analysis.jensen_shannon(pair).numpy() == pytest.approx(jensenshannon(p, q, axis=1) ** 2)
-    sure = torch.eye(3) * 1000
-    assert error_analysis.jensen_shannon([sure[:1], sure[1:2], sure[2:]]).item() == pytest.approx(np.log(3))
-    assert error_analysis.jensen_shannon([sure, sure]).tolist() == [0, 0, 0]
+    certain = torch.eye(3) * 1000
+    assert error_analysis.jensen_shannon([certain[:1], certain[1:2], certain[2:]]).item() == pytest.approx(np.log(3))
+    assert error_analysis.jensen_shannon([certain, certain]).tolist() == [0, 0, 0]
 
 
-def test_a_cell_holds_as_many_examples_as_it_counts(seen: ErrorAnalysis) -> None:
-    for part in CAST:
-        for true, row in enumerate(seen.counts(part)):
-            assert [len(seen.examples("cell", part, (true, answered))) for answered in range(K)] == row
+def test_a_cell_holds_as_many_examples_as_it_counts(analysis: ErrorAnalysis) -> None:
+    for part in ROLES:
+        for true, row in enumerate(analysis.counts(part)):
+            assert [len(analysis.examples("cell", part, (true, predicted))) for predicted in range(K)] == row
 
 
-def test_a_cell_of_the_difference_holds_what_one_alone_of_student_and_baseline_answers_so(seen: ErrorAnalysis) -> None:
-    student, baseline = (seen.logits[part].argmax(1) == 2 for part in ("student", "baseline"))
-    expected = ((student != baseline) & (seen.labels == 1)).nonzero().flatten().tolist()
-    assert sorted(seen.examples("cell", DIFFERENCE, (1, 2))) == expected
+def test_a_cell_of_the_difference_holds_what_either_student_or_baseline_predicts_so(analysis: ErrorAnalysis) -> None:
+    student, baseline = (analysis.logits[part].argmax(1) == 2 for part in ("student", "baseline"))
+    expected = ((student != baseline) & (analysis.labels == 1)).nonzero().flatten().tolist()
+    assert sorted(analysis.examples("cell", DIFFERENCE, (1, 2))) == expected
 
 
-def test_without_a_baseline_there_is_nothing_that_was_fixed(seen: ErrorAnalysis) -> None:
-    alone = ErrorAnalysis("test", seen.classes, seen.labels, {"student": seen.logits["student"]}, range(N), N)
+def test_without_a_baseline_no_example_is_fixed(analysis: ErrorAnalysis) -> None:
+    alone = ErrorAnalysis(
+        "test", analysis.classes, analysis.labels, {"student": analysis.logits["student"]}, range(N), N
+    )
     assert (
         alone.examples("fixed") == alone.examples("broke_teacher") == alone.examples("cell", DIFFERENCE, (0, 1)) == []
     )
@@ -104,27 +109,30 @@ def test_without_a_baseline_there_is_nothing_that_was_fixed(seen: ErrorAnalysis)
 
 
 @pytest.mark.parametrize(("fixed", "broke"), [(31, 9), (9, 31), (5, 5), (0, 0), (1, 0), (400, 300)])
-def test_luck_is_the_two_sided_binomial_test(fixed: int, broke: int) -> None:
-    expected = binomtest(fixed, fixed + broke).pvalue if fixed + broke else 1.0
-    assert error_analysis.mcnemar_p_value(fixed, broke) == pytest.approx(expected)
+def test_the_p_value_is_that_of_the_two_sided_binomial_test(fixed: int, broke: int) -> None:
+    count = fixed + broke
+    tail = sum(math.comb(count, k) for k in range(min(fixed, broke) + 1)) / 2**count
+    assert error_analysis.mcnemar_p_value(fixed, broke) == pytest.approx(min(1.0, 2 * tail))
 
 
 @pytest.mark.parametrize("shape", [(50, 8), (12, 40)])
-def test_the_projection_is_that_of_scikit_learn_with_a_sign_of_its_own(shape: tuple[int, int]) -> None:
+def test_the_projection_has_the_eigenvectors_of_the_covariance_with_a_fixed_sign(shape: tuple[int, int]) -> None:
     features = torch.randn(*shape, generator=torch.Generator().manual_seed(2)) * torch.linspace(3, 0.1, shape[1])
-    places, kept = error_analysis.pca(features)
-    oracle = PCA(2, svd_solver="full").fit(features.double().numpy())
-    expected = oracle.transform(features.double().numpy())
-    assert np.abs(places.numpy()) == pytest.approx(np.abs(expected), abs=1e-6)
-    assert kept == pytest.approx(oracle.explained_variance_ratio_)
+    places, ratio = error_analysis.pca(features)
+    centred = features.double().numpy() - features.double().numpy().mean(0)
+    variances, axes = np.linalg.eigh(centred.T @ centred)
+    first_two = axes[:, [-1, -2]]
+    largest = np.abs(first_two).argmax(0)
+    assert places.numpy() == pytest.approx(centred @ (first_two * np.sign(first_two[largest, [0, 1]])), abs=1e-6)
+    assert ratio == pytest.approx(variances[[-1, -2]] / variances.sum())
     mirrored, _ = error_analysis.pca(-features)  # another sign of the data, the same axes
     assert mirrored.numpy() == pytest.approx(-places.numpy(), abs=1e-6)
 
 
-def test_embeddings_of_one_number_and_of_no_variance_are_drawn_too() -> None:
-    places, kept = error_analysis.pca(torch.tensor([[1.0], [3.0]]))
+def test_embeddings_of_one_dimension_and_without_variance_are_projected_too() -> None:
+    places, ratio = error_analysis.pca(torch.tensor([[1.0], [3.0]]))
     assert places.tolist() == [[-1, 0], [1, 0]]
-    assert kept == (1, 0)
+    assert ratio == (1, 0)
     assert error_analysis.pca(torch.ones(4, 3))[1] == (0, 0)
 
 
@@ -134,53 +142,50 @@ def finished(runs: RunManager, config: RunConfig) -> Replay:
     return Replay(runs.store, runs.store.run(run))
 
 
-def test_a_run_is_inspected_on_its_test_split_with_the_accuracies_of_its_verdict(
-    runs: RunManager, small: RunConfig
-) -> None:
-    recall = finished(runs, small)
-    seen = error_analysis.analyse(recall, recall.snapshot_at(-1), CAST)
-    assert seen.split == "test"
-    assert {part: seen.accuracy(part) for part in CAST} == {
-        role: test["accuracy"] for role, test in recall.run.test.items()
+def test_a_run_is_analysed_on_its_test_set_with_the_accuracies_of_its_end(runs: RunManager, small: RunConfig) -> None:
+    replay = finished(runs, small)
+    analysis = error_analysis.analyse(replay, replay.snapshot_at(-1), ROLES)
+    assert analysis.split == "test"
+    assert {part: analysis.accuracy(part) for part in ROLES} == {
+        role: test["accuracy"] for role, test in replay.run.test.items()
     }
-    assert all(set(seen.examples(name)) <= set(range(len(seen.labels))) for name in GROUPS)
+    assert all(set(analysis.examples(name)) <= set(range(len(analysis.labels))) for name in GROUPS)
 
 
-def test_the_last_layer_turns_the_embedding_into_the_logits(runs: RunManager, small: RunConfig) -> None:
-    recall = finished(runs, small)
-    found = error_analysis.embeddings(recall, recall.snapshot_at(-1), CAST)
-    assert set(found) == set(CAST)
-    for part, projection in found.items():
-        last = [
-            one for one in recall.networks(recall.snapshot_at(-1))[part].modules() if isinstance(one, torch.nn.Linear)
-        ][-1]
+def test_the_embedding_is_the_input_of_the_last_layer(runs: RunManager, small: RunConfig) -> None:
+    replay = finished(runs, small)
+    projections = error_analysis.embeddings(replay, replay.snapshot_at(-1), ROLES)
+    assert set(projections) == set(ROLES)
+    for part, projection in projections.items():
+        modules = replay.networks(replay.snapshot_at(-1))[part].modules()
+        *_, last = (module for module in modules if isinstance(module, torch.nn.Linear))
         assert projection.width == last.in_features
-        assert len(projection.places) == len(recall.data.test)
+        assert len(projection.places) == len(replay.data.test)
 
 
 @pytest.mark.parametrize("scheme", ["merge", "missing_class", "own_teacher", "self_attention", "ensemble"])
-def test_the_networks_of_other_schemes_show_their_embedding_or_are_left_out(
+def test_networks_of_other_schemes_have_an_embedding_or_are_left_out(
     runs: RunManager, scheme: str, small_with: Callable[..., RunConfig]
 ) -> None:
     config, errors = read_flat({"dataset": "digits", "scheme": scheme, "epochs": "1", "teacher_epochs": "1"})
     assert not errors
-    recall = finished(runs, config)
-    networks = recall.networks(recall.snapshot_at(-1))
-    found = error_analysis.embeddings(recall, recall.snapshot_at(-1), {role: role for role in networks})
-    assert found
-    assert "student" in found or scheme == "merge"
+    replay = finished(runs, config)
+    networks = replay.networks(replay.snapshot_at(-1))
+    projections = error_analysis.embeddings(replay, replay.snapshot_at(-1), {role: role for role in networks})
+    assert projections
+    assert "student" in projections or scheme == "merge"
 
 
-def test_a_run_whose_student_never_began_is_answered_with_a_sentence(runs: RunManager, small: RunConfig) -> None:
-    recall = finished(runs, small)
+def test_a_run_whose_student_never_began_is_refused(runs: RunManager, small: RunConfig) -> None:
+    replay = finished(runs, small)
     with pytest.raises(ValueError, match="before its student began"):
-        error_analysis.analyse(recall, recall.snapshot_at(-1), {"student": "nobody"})
+        error_analysis.analyse(replay, replay.snapshot_at(-1), {"student": "nobody"})
 
 
-def test_every_method_shows_the_embedding_of_what_it_trains(
+def test_a_student_with_the_classifier_of_its_teacher_has_an_embedding_of_its_width(
     runs: RunManager, small_with: Callable[..., RunConfig]
 ) -> None:
     assert "reused_classifier" in plugins("methods")
-    recall = finished(runs, small_with(method="reused_classifier", epochs="1"))
-    found = error_analysis.embeddings(recall, recall.snapshot_at(-1), CAST)
-    assert found["student"].width == found["teacher"].width  # the teacher's classifier reads both
+    replay = finished(runs, small_with(method="reused_classifier", epochs="1"))
+    projections = error_analysis.embeddings(replay, replay.snapshot_at(-1), ROLES)
+    assert projections["student"].width == projections["teacher"].width  # the teacher's classifier reads both

@@ -1,4 +1,4 @@
-"""The map of a sweep, against numbers worked out by hand, and what is read for it from the store."""
+"""Results of a sweep, compared with numbers worked out by hand and with the stored events."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ GRID = (Axis("temperature", ("8", "2", "4")), Axis("alpha", ("0.3", "0.9")))
 
 def filled(config: RunConfig, *accuracies: tuple[float | None, float | None], seeds: int = 2, state: str = "completed"):
     sweep = Sweep(config, GRID, tuple(range(seeds)))
-    given = [*accuracies, *[(None, None)] * (sweep.count - len(accuracies))]
-    looks = [LatestEvaluation(f"r{at}", at % seeds, state, *pair, epoch=at) for at, pair in enumerate(given)]
-    return sweep_results.collect_results(sweep, looks)
+    pairs = [*accuracies, *[(None, None)] * (sweep.count - len(accuracies))]
+    evaluations = [
+        LatestEvaluation(f"r{number}", number % seeds, state, *pair, epoch=number) for number, pair in enumerate(pairs)
+    ]
+    return sweep_results.collect_results(sweep, evaluations)
 
 
 def test_a_cell_has_the_mean_of_its_seeds_and_the_paired_gain(small: RunConfig) -> None:
@@ -34,29 +36,29 @@ def test_a_cell_has_the_mean_of_its_seeds_and_the_paired_gain(small: RunConfig) 
     assert cell.control == pytest.approx(77.5)
 
 
-def test_rows_and_columns_are_in_the_readers_order(small: RunConfig) -> None:
-    found = filled(small)
-    assert found.shape == (2, 3)
-    assert found.at(1, 0).values == ("8", "0.9")
-    assert found.at(0, 2).values == ("4", "0.3")
-    assert [cell.values for cell in found.along(0, found.at(1, 1))] == [("8", "0.9"), ("2", "0.9"), ("4", "0.9")]
-    assert [cell.values for cell in found.along(1, found.at(1, 1))] == [("2", "0.3"), ("2", "0.9")]
+def test_rows_and_columns_have_the_order_of_the_values(small: RunConfig) -> None:
+    results = filled(small)
+    assert results.shape == (2, 3)
+    assert results.at(1, 0).values == ("8", "0.9")
+    assert results.at(0, 2).values == ("4", "0.3")
+    assert [cell.values for cell in results.along(0, results.at(1, 1))] == [("8", "0.9"), ("2", "0.9"), ("4", "0.9")]
+    assert [cell.values for cell in results.along(1, results.at(1, 1))] == [("2", "0.3"), ("2", "0.9")]
 
 
 def test_the_best_cell_is_among_those_with_the_most_seeds_and_the_first_of_equals(small: RunConfig) -> None:
-    lucky = (0.99, 0.5), (None, None)
-    found = filled(small, *lucky, (0.6, 0.5), (0.8, 0.5), (0.7, 0.5), (0.7, 0.5))
-    assert found.best is found.cells[1]
-    assert found.best.mean == pytest.approx(70)
+    one_seed = (0.99, 0.5), (None, None)
+    results = filled(small, *one_seed, (0.6, 0.5), (0.8, 0.5), (0.7, 0.5), (0.7, 0.5))
+    assert results.best is results.cells[1]
+    assert results.best.mean == pytest.approx(70)
     assert filled(small).best is None
-    assert (found.filled, filled(small).filled) == (3, 0)
+    assert (results.filled, filled(small).filled) == (3, 0)
 
 
-def test_runs_that_failed_count_nowhere_but_as_failed(small: RunConfig) -> None:
-    found = filled(small, (0.1, 0.1), (0.1, 0.1), state="failed")
-    assert found.cells[0].mean is None
-    assert found.best is None
-    assert (found.cells[0].failed, found.complete) == (2, 0)
+def test_failed_runs_count_as_failed_alone(small: RunConfig) -> None:
+    results = filled(small, (0.1, 0.1), (0.1, 0.1), state="failed")
+    assert results.cells[0].mean is None
+    assert results.best is None
+    assert (results.cells[0].failed, results.complete) == (2, 0)
 
 
 def test_the_spread_is_the_standard_deviation_of_three_and_half_the_range_of_two() -> None:
@@ -66,7 +68,7 @@ def test_the_spread_is_the_standard_deviation_of_three_and_half_the_range_of_two
     assert sweep_results.spread([80.0]) is None
 
 
-def test_the_time_left_goes_on_at_the_average_pace() -> None:
+def test_the_remaining_time_is_at_the_average_pace() -> None:
     assert sweep_results.remaining(25, 100, 10.0) == pytest.approx(30)
     assert sweep_results.remaining(0, 100, 10.0) is None
 
@@ -77,16 +79,16 @@ def test_a_sweep_with_runs_missing_is_refused_with_both_numbers(small: RunConfig
         sweep_results.collect_results(sweep, [LatestEvaluation("a", 0, "completed")])
 
 
-def test_the_looks_read_are_the_last_ones_of_every_run(runs: RunManager, small: RunConfig) -> None:
+def test_the_latest_evaluation_of_every_run_is_read(runs: RunManager, small: RunConfig) -> None:
     sweep = Sweep(small, GRID, (0, 1))
     name = runs.start_sweep(sweep)
     assert wait_for_end(runs, name) == "completed"
-    looks = RunQueries(runs.store).latest_evaluations(name, "student", "baseline")
+    evaluations = RunQueries(runs.store).latest_evaluations(name, "student", "baseline")
     members = runs.store.members(name)
-    assert [look.run for look in looks] == [member.id for member in members]
-    for look in (looks[0], looks[-1]):
-        last = [event for _, event in runs.store.events(look.run, kinds=["validated"])][-1]
-        assert (look.accuracy, look.control) == (last.accuracy["student"], last.accuracy["baseline"])
-        assert look.epoch == last.epoch == 6
-    found: SweepResults = sweep_results.collect_results(sweep, looks)
-    assert found.complete == 6
+    assert [each.run for each in evaluations] == [member.id for member in members]
+    for each in (evaluations[0], evaluations[-1]):
+        last = [event for _, event in runs.store.events(each.run, kinds=["validated"])][-1]
+        assert (each.accuracy, each.control) == (last.accuracy["student"], last.accuracy["baseline"])
+        assert each.epoch == last.epoch == 6
+    results: SweepResults = sweep_results.collect_results(sweep, evaluations)
+    assert results.complete == 6

@@ -11,7 +11,7 @@ import torch
 from benchmarks.peers import FORMULAS, Slice
 from benchmarks.peers.repdistiller import Divergence, top
 from benchmarks.peers.worker import peak
-from benchmarks.recording import cost, shares
+from benchmarks.recording import cost, relative_costs
 from benchmarks.support import aims
 from benchmarks.support.rounds import Line, as_json, epochs_for, interleaved, table
 from benchmarks.support.workloads import TITLES, WORKS
@@ -87,7 +87,7 @@ def test_a_line_knows_what_was_computed_where_the_slices_do() -> None:
     slices = [Slice(0.0, 100, 2.0, 0.5, parts), Slice(0.0, 100, 4.0, 0.7, parts)]
     line = Line.of("ours", "own", slices, 500.0)
     assert (line.rates, line.computed, line.beginning, line.memory) == ([50.0, 25.0], [parts, parts], 0.6, 500.0)
-    assert shares(line.computed, "looks", "rest") == [75.0, 75.0]
+    assert relative_costs(line.computed, "looks", "rest") == [75.0, 75.0]
     assert Line.of("other", "2", [Slice(0.0, 100, 2.0)], 0.0).computed == []
 
 

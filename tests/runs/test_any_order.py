@@ -1,4 +1,4 @@
-"""Runs are started, paused, changed, stopped, killed and gone on with in any order, and end as if nothing had been."""
+"""Runs that are started, paused, changed, stopped, killed and resumed in any order end as undisturbed ones."""
 
 import shutil
 import sqlite3
@@ -24,8 +24,8 @@ PACE = 0.03  # seconds per epoch
 
 
 @contextmanager
-def nobody_writes(folder: Path) -> Iterator[None]:
-    """A moment at which a kill could have come: the lock of the only writer is held."""
+def write_lock(folder: Path) -> Iterator[None]:
+    """Hold the database's write lock, so that the files are as a kill could leave them."""
     db = sqlite3.connect(folder / "distillery.sqlite", isolation_level=None)
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -35,8 +35,8 @@ def nobody_writes(folder: Path) -> Iterator[None]:
         db.close()
 
 
-class Lives(RuleBasedStateMachine):
-    """One run in a data folder that changes hands."""
+class AnyOrder(RuleBasedStateMachine):
+    """One run in a data folder that several processes use one after the other."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Lives(RuleBasedStateMachine):
         self.abandoned: list[RunManager] = []
         self.runs = RunManager(self.home / "0")
         self.run = ""
-        self.changed: dict[tuple[int, str], float] = {}  # by step and option: what a reader has seen of them
+        self.changed: dict[tuple[int, str], float] = {}  # by step and option, as a reader has seen them
 
     @initialize()
     def start(self) -> None:
@@ -83,34 +83,34 @@ class Lives(RuleBasedStateMachine):
 
     @precondition(lambda self: self.run)
     @rule()
-    def go_on(self) -> None:
+    def resume_from_checkpoint(self) -> None:
         if self.runs.status(self.run).state in (INTERRUPTED, STOPPED):
             self.runs.resume_from_checkpoint(self.run)
             self.runs.set_pace(self.run, PACE)
         else:
-            with pytest.raises(ValueError, match="Only an interrupted or stopped run can go on"):
+            with pytest.raises(ValueError, match="Only an interrupted or stopped run can be resumed"):
                 self.runs.resume_from_checkpoint(self.run)
 
     @rule()
     def restart(self) -> None:
         self.runs.close()
         self.runs = RunManager(self.runs.folder)
-        self.knows_where_it_stands()
+        self.check_state()
 
     @rule()
     def kill(self) -> None:
-        """What is on the disk now is all that the next process has."""
+        """Continue on a copy of the data folder, which is all that a kill would leave."""
         self.remember()
         self.folders += 1
         new = self.home / str(self.folders)
-        with nobody_writes(self.runs.folder):
+        with write_lock(self.runs.folder):
             shutil.copytree(self.runs.folder, new, ignore=shutil.ignore_patterns("*-shm", "in-use*", "*.part"))
         self.abandoned.append(self.runs)
         self.runs.pause(self.run)
         self.runs = RunManager(new)
-        self.knows_where_it_stands()
+        self.check_state()
 
-    def knows_where_it_stands(self) -> None:
+    def check_state(self) -> None:
         assert self.runs.status(self.run).state in (INTERRUPTED, STOPPED, COMPLETED)
 
     @property
@@ -123,15 +123,15 @@ class Lives(RuleBasedStateMachine):
             self.changed[event.step, event.option] = event.new
 
     @invariant()
-    def its_row_and_its_events_agree(self) -> None:
+    def row_and_events_agree(self) -> None:
         if not self.run:
             return
         self.remember()
         status = self.runs.status(self.run)
         assert status.state in (*ACTIVE, INTERRUPTED, STOPPED, COMPLETED)
         if not status.is_active:
-            said = self.runs.store.events(self.run)
-            assert [number for number, _ in said] == list(range(1, len(said) + 1))
+            numbers = [number for number, _ in self.runs.store.events(self.run)]
+            assert numbers == list(range(1, len(numbers) + 1))
 
     def teardown(self) -> None:
         if self.run:
@@ -140,11 +140,12 @@ class Lives(RuleBasedStateMachine):
             if wait_for_end(self.runs, self.run) != COMPLETED:
                 self.runs.resume_from_checkpoint(self.run)
                 assert wait_for_end(self.runs, self.run) == COMPLETED
-            said = [event for _, event in self.runs.store.events(self.run)]
-            changes = [event for event in said if isinstance(event, Adjusted)]
-            assert said == list(Trainer(CONFIG, adjustments=changes))
+            events = [event for _, event in self.runs.store.events(self.run)]
+            changes = [event for event in events if isinstance(event, Adjusted)]
+            assert events == list(Trainer(CONFIG, adjustments=changes))
             for (step, option), value in self.changed.items():
-                assert [own.new for own in changes if own.step <= step and own.option == option][-1] == value
+                earlier = [change.new for change in changes if change.step <= step and change.option == option]
+                assert earlier[-1] == value
         for runs in [*self.abandoned, self.runs]:
             runs.close()
         shutil.rmtree(self.home)
@@ -157,7 +158,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_writer, "FLUSH_SECONDS", 0.01)
 
 
-TestInAnyOrder = Lives.TestCase
+TestInAnyOrder = AnyOrder.TestCase
 TestInAnyOrder.settings = settings(
     max_examples=6, stateful_step_count=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )

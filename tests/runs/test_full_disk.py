@@ -1,4 +1,4 @@
-"""Runs on a disk that is really full, or may only be read: a small file system of its own."""
+"""Runs on a small file system that is full or read-only."""
 
 import contextlib
 import gc
@@ -26,18 +26,18 @@ pytestmark = pytest.mark.usefixtures("often")
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """An empty disk of :data:`SIZE` megabytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
+    folder = tmp_path / "disk"
+    folder.mkdir()
     mount = shutil.which("mount")
     if mount is None:
-        pytest.skip("There is no mount command here, so no small disk could be made to be filled.")
+        pytest.skip("No small disk can be filled here, since there is no mount command.")
     done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", f"size={SIZE}m", "tmpfs", str(place)], capture_output=True, text=True, check=False
+        [mount, "-t", "tmpfs", "-o", f"size={SIZE}m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        pytest.skip(f"No small disk may be mounted here, so none was filled: {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+        pytest.skip(f"No small disk can be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def config(small_with: Callable[..., RunConfig]) -> RunConfig:
 
 
 def fill(disk: Path) -> Path:
-    """A file that takes all that is left."""
+    """Write a file that takes all free space, and return it."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(bytes(4096)):
@@ -55,8 +55,8 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-def ended_when_full(disk: Path, config: RunConfig) -> str:
-    """A run in disk/data, whose process ended when there was no room for it any more."""
+def interrupted_on_full(disk: Path, config: RunConfig) -> str:
+    """Return a run in disk/data whose process ended when the disk was full."""
     runs = RunManager(disk / "data")
     run = runs.start(config, pace=PACE)
     wait(CheckpointRotation(runs.folder / "runs" / run).previous.exists)
@@ -66,31 +66,29 @@ def ended_when_full(disk: Path, config: RunConfig) -> str:
     return run
 
 
-def said(runs: RunManager, run: str) -> list:
+def events_of(runs: RunManager, run: str) -> list:
     return [event for _, event in runs.store.events(run)]
 
 
-def test_a_disk_that_fills_up_holds_the_training_until_there_is_room(disk: Path, config: RunConfig) -> None:
+def test_a_full_disk_holds_the_training_until_there_is_space(disk: Path, config: RunConfig) -> None:
     runs = RunManager(disk / "data")
     run = runs.start(config, pace=PACE)
     wait(lambda: runs.store.count(run) > 10)
     ballast = fill(disk)
     wait(lambda: "The disk is full" in runs.status(run).notice)
     assert runs.status(run).is_active
-    read = said(runs, run)  # readers are served
+    read = events_of(runs, run)  # reading still works
     ballast.unlink()
     assert wait_for_end(runs, run) == "completed"
     assert runs.status(run).notice == ""
-    assert said(runs, run) == list(Trainer(config))
-    assert said(runs, run)[: len(read)] == read
+    assert events_of(runs, run) == list(Trainer(config))
+    assert events_of(runs, run)[: len(read)] == read
     runs.close()
 
 
-def test_an_app_that_ended_on_a_full_disk_starts_on_it_and_names_what_was_interrupted(
-    disk: Path, config: RunConfig
-) -> None:
-    run = ended_when_full(disk, config)
-    gc.collect()  # all that it held open, as the end of its process would
+def test_an_app_starts_on_a_full_disk_and_names_interrupted_runs(disk: Path, config: RunConfig) -> None:
+    run = interrupted_on_full(disk, config)
+    gc.collect()  # closes all files, as the end of a process would
     again = RunManager(disk / "data")
     assert again.integrity_report.interrupted == (run,)
     assert again.status(run).state == "interrupted"
@@ -99,13 +97,11 @@ def test_an_app_that_ended_on_a_full_disk_starts_on_it_and_names_what_was_interr
     (disk / "ballast").unlink()
     again.resume_from_checkpoint(run)
     assert wait_for_end(again, run) == "completed"
-    assert said(again, run) == list(Trainer(config))
+    assert events_of(again, run) == list(Trainer(config))
     again.close()
 
 
-def test_a_disk_that_was_filled_while_the_app_was_closed_is_a_sentence_and_costs_nothing(
-    disk: Path, config: RunConfig
-) -> None:
+def test_a_disk_filled_while_the_app_was_closed_is_reported_and_loses_nothing(disk: Path, config: RunConfig) -> None:
     Store(disk / "data" / "distillery.sqlite").add("a", config, "training")
     gc.collect()
     ballast = fill(disk)
@@ -117,7 +113,7 @@ def test_a_disk_that_was_filled_while_the_app_was_closed_is_a_sentence_and_costs
     runs.close()
 
 
-def test_a_process_that_is_cut_off_on_a_full_disk_leaves_a_run_that_goes_on(disk: Path, config: RunConfig) -> None:
+def test_a_process_killed_on_a_full_disk_leaves_a_run_that_can_be_resumed(disk: Path, config: RunConfig) -> None:
     runs = RunManager(disk / "data")
     run = runs.start(config, pace=PACE)
     wait(CheckpointRotation(runs.folder / "runs" / run).previous.exists)
@@ -130,11 +126,11 @@ def test_a_process_that_is_cut_off_on_a_full_disk_leaves_a_run_that_goes_on(disk
     assert again.integrity_report.interrupted == (run,)
     again.resume_from_checkpoint(run)
     assert wait_for_end(again, run) == "completed"
-    assert said(again, run) == list(Trainer(config))
+    assert events_of(again, run) == list(Trainer(config))
     again.close()
 
 
-def test_on_a_disk_that_may_only_be_read_nothing_starts_and_nothing_is_lost(disk: Path, config: RunConfig) -> None:
+def test_on_a_read_only_disk_nothing_starts_and_nothing_is_lost(disk: Path, config: RunConfig) -> None:
     Store(disk / "data" / "distillery.sqlite").add("a", config, "training")
     gc.collect()
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

@@ -1,4 +1,4 @@
-"""Runs that are killed in the middle, as by kill -9, and end with the same numbers as if nobody had."""
+"""Runs that are killed as by kill -9 and end with the numbers of an undisturbed run."""
 
 import random
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
 from kd_core.training.loop import Trainer
-from tools.testing.killed_runs import killed
+from tools.testing.killed_runs import train_with_kills
 
 FLAT = {"dataset": "moons", "epochs": "40", "teacher_epochs": "4", "labelled": "40"}
 
 
-def test_a_run_killed_five_times_ends_with_the_same_numbers_and_loses_nothing_that_was_read(tmp_path: Path) -> None:
+def test_a_run_killed_five_times_ends_with_the_same_numbers_and_loses_no_stored_event(tmp_path: Path) -> None:
     whole = list(Trainer(from_flat(FLAT)))
-    chance = random.Random(7)
-    moments = sorted(chance.randrange(len(whole) * 9 // 10) for _ in range(5))
-    history = killed(tmp_path, FLAT, moments, chance, {"temperature": 2.0})
+    rng = random.Random(7)
+    moments = sorted(rng.randrange(len(whole) * 9 // 10) for _ in range(5))
+    history = train_with_kills(tmp_path, FLAT, moments, rng, {"temperature": 2.0})
     assert history.kills == 5
     assert history.state == "completed"
     changes = [event for event in history.final.values() if isinstance(event, Adjusted)]

@@ -1,3 +1,5 @@
+"""Runs in the background, paused, changed, stopped and resumed."""
+
 import shutil
 import sqlite3
 import subprocess
@@ -16,21 +18,21 @@ from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
 With = Callable[..., RunConfig]
-SLOW = 0.2  # seconds per epoch: long enough to interfere, short enough to wait for
+SLOW = 0.2  # seconds per epoch, long enough to send a command in between
 
 
 def steps(runs: RunManager, run: str) -> int:
     return len(runs.store.events(run, kinds=["step"]))
 
 
-def said(runs: RunManager, run: str) -> list:
+def events_of(runs: RunManager, run: str) -> list:
     return [event for _, event in runs.store.events(run)]
 
 
-def test_a_run_in_the_background_says_what_the_engine_says(runs: RunManager, small: RunConfig) -> None:
+def test_a_run_in_the_background_has_the_events_of_the_trainer(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small)
     assert wait_for_end(runs, run) == "completed"
-    assert said(runs, run) == list(Trainer(small))
+    assert events_of(runs, run) == list(Trainer(small))
     assert runs.status(run).seconds > 0
 
 
@@ -51,10 +53,10 @@ def test_readers_and_other_runs_change_no_number(runs: RunManager, small: RunCon
     stop.set()
     for reader in readers:
         reader.join()
-    assert said(runs, run) == expected
+    assert events_of(runs, run) == expected
 
 
-def test_one_run_at_a_time_and_the_others_know_their_place(runs: RunManager, small: RunConfig) -> None:
+def test_one_run_at_a_time_and_the_others_wait_in_order(runs: RunManager, small: RunConfig) -> None:
     first, second, third = (runs.start(small, pace=SLOW) for _ in range(3))
     wait(lambda: runs.status(first).done > 0)
     assert [runs.status(run).state for run in (first, second, third)] == ["training", "queued", "queued"]
@@ -66,7 +68,7 @@ def test_one_run_at_a_time_and_the_others_know_their_place(runs: RunManager, sma
     assert runs.status(second).state == "stopped"
 
 
-def test_pause_holds_step_takes_one_and_resume_goes_on(runs: RunManager, small: RunConfig) -> None:
+def test_pause_holds_a_run_step_takes_one_and_resume_continues(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small, pace=SLOW)
     wait(lambda: runs.status(run).done > 0)
     runs.pause(run)
@@ -80,19 +82,19 @@ def test_pause_holds_step_takes_one_and_resume_goes_on(runs: RunManager, small: 
     runs.set_pace(run, 0)
     runs.resume(run)
     assert wait_for_end(runs, run) == "completed"
-    assert said(runs, run) == list(Trainer(small))
+    assert events_of(runs, run) == list(Trainer(small))
 
 
-def test_stop_keeps_and_a_stopped_run_can_be_gone_on_with(runs: RunManager, small: RunConfig) -> None:
+def test_a_stopped_run_is_kept_and_can_be_resumed(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small, pace=SLOW)
-    wait(lambda: any(step.phase == "students" for step in said(runs, run) if isinstance(step, Step)))
+    wait(lambda: any(step.phase == "students" for step in events_of(runs, run) if isinstance(step, Step)))
     runs.stop(run)
     assert wait_for_end(runs, run) == "stopped"
-    assert isinstance(said(runs, run)[-1], Finished)
+    assert isinstance(events_of(runs, run)[-1], Finished)
     assert set(runs.store.run(run).test) == {"teacher", "student", "baseline"}
     runs.resume_from_checkpoint(run)
     assert wait_for_end(runs, run) == "completed"
-    assert said(runs, run) == list(Trainer(small))
+    assert events_of(runs, run) == list(Trainer(small))
 
 
 def test_a_change_by_hand_is_recorded_and_replayed(runs: RunManager, small: RunConfig) -> None:
@@ -101,20 +103,24 @@ def test_a_change_by_hand_is_recorded_and_replayed(runs: RunManager, small: RunC
     runs.adjust(run, temperature=2, alpha=0.5)
     runs.set_pace(run, 0)
     wait_for_end(runs, run)
-    changes = [event for event in said(runs, run) if isinstance(event, Adjusted)]
+    changes = [event for event in events_of(runs, run) if isinstance(event, Adjusted)]
     assert {(change.option, change.new) for change in changes} == {("temperature", 2.0), ("alpha", 0.5)}
-    assert said(runs, run) == list(Trainer(small, adjustments=changes))
+    assert events_of(runs, run) == list(Trainer(small, adjustments=changes))
 
 
-def test_a_change_out_of_range_or_after_the_end_is_answered(runs: RunManager, small: RunConfig) -> None:
+def test_a_change_out_of_range_of_an_unknown_option_or_after_the_end_is_refused(
+    runs: RunManager, small: RunConfig
+) -> None:
     run = runs.start(small, pace=SLOW)
     with pytest.raises(ValueError, match=r"alpha = 2: choose a number from 0 to 1\."):
         runs.adjust(run, alpha=2)
+    with pytest.raises(ValueError, match="epochs: cannot be changed while a run trains; temperature, alpha"):
+        runs.adjust(run, epochs=3)
     runs.stop(run)
     wait_for_end(runs, run)
     with pytest.raises(ValueError, match="This run is over"):
         runs.adjust(run, alpha=0.5)
-    runs.pause(run)  # nothing to hold any more, and no harm done
+    runs.pause(run)  # has no effect
     assert runs.status("nothing") is None
 
 
@@ -129,17 +135,17 @@ def test_a_run_that_cannot_be_trained_fails_alone(
     assert wait_for_end(runs, runs.start(small)) == "completed"
 
 
-def test_closing_interrupts_with_a_checkpoint_and_the_next_process_goes_on(tmp_path: Path, small: RunConfig) -> None:
+def test_closing_interrupts_with_a_checkpoint_and_the_next_process_resumes(tmp_path: Path, small: RunConfig) -> None:
     runs = RunManager(tmp_path)
     run, queued = runs.start(small, pace=SLOW), runs.start(small)
-    wait(lambda: any(isinstance(event, Step) and event.phase == "students" for event in said(runs, run)))
+    wait(lambda: any(isinstance(event, Step) and event.phase == "students" for event in events_of(runs, run)))
     runs.close()
     again = RunManager(tmp_path)
     assert again.status(run).state == again.status(queued).state == "interrupted"
     for interrupted in (run, queued):
         again.resume_from_checkpoint(interrupted)
         assert wait_for_end(again, interrupted) == "completed"
-        assert said(again, interrupted) == list(Trainer(small))
+        assert events_of(again, interrupted) == list(Trainer(small))
     again.close()
 
 
@@ -172,12 +178,12 @@ def test_the_end_of_the_process_in_the_middle_of_a_run_is_clean(tmp_path: Path) 
     runs.close()
 
 
-def test_what_was_changed_by_hand_after_the_last_checkpoint_is_done_again(tmp_path: Path, small: RunConfig) -> None:
+def test_a_change_by_hand_after_the_last_checkpoint_is_repeated(tmp_path: Path, small: RunConfig) -> None:
     runs = RunManager(tmp_path / "first")
     run = runs.start(small, pace=SLOW)
-    wait(lambda: any(isinstance(event, Step) and event.phase == "students" for event in said(runs, run)))
+    wait(lambda: any(isinstance(event, Step) and event.phase == "students" for event in events_of(runs, run)))
     runs.adjust(run, temperature=2)
-    wait(lambda: any(isinstance(event, Adjusted) for event in said(runs, run)))
+    wait(lambda: any(isinstance(event, Adjusted) for event in events_of(runs, run)))
     runs.pause(run)
     time.sleep(0.3)
     shutil.copytree(tmp_path / "first", tmp_path / "killed")  # the folder as a power cut leaves it: no checkpoint yet
@@ -185,13 +191,13 @@ def test_what_was_changed_by_hand_after_the_last_checkpoint_is_done_again(tmp_pa
     again = RunManager(tmp_path / "killed")
     again.resume_from_checkpoint(run)
     assert wait_for_end(again, run) == "completed"
-    changes = [event for event in said(again, run) if isinstance(event, Adjusted)]
+    changes = [event for event in events_of(again, run) if isinstance(event, Adjusted)]
     assert [change.new for change in changes] == [2.0]
-    assert said(again, run) == list(Trainer(small, adjustments=changes))
+    assert events_of(again, run) == list(Trainer(small, adjustments=changes))
     again.close()
 
 
-def test_a_second_process_on_the_same_folder_is_refused_and_harms_nothing(tmp_path: Path, small: RunConfig) -> None:
+def test_a_second_process_on_the_same_folder_is_refused(tmp_path: Path, small: RunConfig) -> None:
     runs = RunManager(tmp_path)
     run = runs.start(small, pace=SLOW)
     with pytest.raises(ValueError, match=r"Another Distillery is using the folder .* DISTILLERY_DATA"):
@@ -201,9 +207,7 @@ def test_a_second_process_on_the_same_folder_is_refused_and_harms_nothing(tmp_pa
     RunManager(tmp_path).close()
 
 
-def test_a_stored_run_that_needs_what_is_no_longer_there_does_not_keep_the_others_away(
-    tmp_path: Path, small: RunConfig
-) -> None:
+def test_an_unreadable_run_does_not_prevent_other_runs(tmp_path: Path, small: RunConfig) -> None:
     runs = RunManager(tmp_path)
     runs.store.add("old", small, "training")
     with sqlite3.connect(tmp_path / "distillery.sqlite") as db:

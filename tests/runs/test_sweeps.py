@@ -1,4 +1,4 @@
-"""Sweeps: many runs as one, in the same line, paused, stopped and gone on with like any other."""
+"""Sweeps in the queue, paused, stopped and resumed like a run."""
 
 import itertools
 import sqlite3
@@ -54,19 +54,19 @@ def test_a_sweep_is_every_combination_over_the_same_seeds(small: RunConfig) -> N
         ((*GRID, Axis("epochs", ("1", "2"))), (0,), "at most 2 options"),
     ],
 )
-def test_a_sweep_that_makes_no_sense_says_what_to_change(
+def test_an_invalid_sweep_is_refused_with_what_to_change(
     small: RunConfig, axes: tuple[Axis, ...], seeds: tuple[int, ...], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         Sweep(small, axes, seeds)
 
 
-def test_one_value_is_a_sweep_too_and_the_order_of_values_is_the_readers(small: RunConfig) -> None:
+def test_one_value_is_a_sweep_too_and_values_keep_their_order(small: RunConfig) -> None:
     assert [c.method.temperature for c in Sweep(small, (Axis("temperature", ("9",)),)).configs()] == [9.0]
     assert [c.method.temperature for c in Sweep(small, (Axis("temperature", ("9", "2")),)).configs()] == [9.0, 2.0]
 
 
-def test_the_runs_of_a_sweep_say_what_single_runs_say_but_for_rounding_and_steps(
+def test_the_runs_of_a_sweep_have_the_evaluations_of_single_runs_up_to_rounding(
     runs: RunManager, small: RunConfig
 ) -> None:
     name = runs.start_sweep(Sweep(small, GRID, (0, 1)))
@@ -74,43 +74,42 @@ def test_the_runs_of_a_sweep_say_what_single_runs_say_but_for_rounding_and_steps
     members = runs.store.members(name)
     assert [member.config for member in members] == Sweep(small, GRID, (0, 1)).configs()
     for member in (members[0], members[-1]):
-        said = [event for _, event in runs.store.events(member.id)]
+        events = [event for _, event in runs.store.events(member.id)]
         alone = [event for event in Trainer(member.config) if isinstance(event, Validated)]
-        looks = [event for event in said if isinstance(event, Validated)]
-        assert [(look.phase, look.step) for look in looks] == [(look.phase, look.step) for look in alone]
-        for look, other in zip(looks, alone, strict=True):
-            assert look.loss == pytest.approx(other.loss, rel=1e-4)
-        assert isinstance(said[-1], Finished)
+        evaluations = [event for event in events if isinstance(event, Validated)]
+        assert [(event.phase, event.step) for event in evaluations] == [(event.phase, event.step) for event in alone]
+        for event, other in zip(evaluations, alone, strict=True):
+            assert event.loss == pytest.approx(other.loss, rel=1e-4)
+        assert isinstance(events[-1], Finished)
         assert member.state == COMPLETED
-        assert member.test == said[-1].test
-        assert not any(isinstance(event, Step) for event in said)
+        assert member.test == events[-1].test
+        assert not any(isinstance(event, Step) for event in events)
 
 
-def test_a_run_of_a_sweep_can_be_asked_afterwards(runs: RunManager, small: RunConfig) -> None:
+def test_the_weights_of_a_run_of_a_sweep_are_stored(runs: RunManager, small: RunConfig) -> None:
     name = runs.start_sweep(Sweep(small, GRID))
     wait_for_end(runs, name)
     member = runs.store.members(name)[1]
-    recall = Replay(runs.store, member)
+    replay = Replay(runs.store, member)
     trained = Trainer(member.config)
     list(trained)
-    said = recall.logits(recall.snapshot_at(-1))  # of the test split: the run is over
-    assert set(recall.snapshot_at(-1).roles) == {"student", "baseline"}
+    logits = replay.logits(replay.snapshot_at(-1))  # of the test set, since the run is over
+    assert set(replay.snapshot_at(-1).roles) == {"student", "baseline"}
     for role in ("teacher", "student", "baseline"):
-        expected = predict_logits(trained.networks[role], trained.data.test.inputs[recall.rows("test")])
-        torch.testing.assert_close(said[role]["test"], expected, rtol=1e-3, atol=1e-3)
+        expected = predict_logits(trained.networks[role], trained.data.test.inputs[replay.rows("test")])
+        torch.testing.assert_close(logits[role]["test"], expected, rtol=1e-3, atol=1e-3)
 
 
-def test_what_cannot_be_stacked_is_trained_one_by_one(runs: RunManager, small_with: With) -> None:
+def test_runs_that_cannot_be_stacked_are_trained_one_by_one(runs: RunManager, small_with: With) -> None:
     name = runs.start_sweep(Sweep(small_with(patience="2"), (Axis("temperature", ("1", "4")),)))
     assert wait_for_end(runs, name) == COMPLETED
     for member in runs.store.members(name):
         alone = [event for event in Trainer(member.config) if isinstance(event, Validated)]
-        said = [event for _, event in runs.store.events(member.id, kinds=["validated"])]
-        assert said == alone
+        assert [event for _, event in runs.store.events(member.id, kinds=["validated"])] == alone
 
 
 @pytest.mark.parametrize("more", [{}, {"patience": "500"}], ids=["stacked", "one by one"])
-def test_a_sweep_that_was_interrupted_ends_with_the_same_numbers(
+def test_an_interrupted_sweep_ends_with_the_same_numbers(
     tmp_path: Path, small_with: With, more: dict[str, str]
 ) -> None:
     sweep = Sweep(small_with(epochs="150", **more), (Axis("temperature", ("1", "4")),), (0, 1))
@@ -121,7 +120,7 @@ def test_a_sweep_that_was_interrupted_ends_with_the_same_numbers(
     whole = RunManager(tmp_path / "whole")
     name = whole.start_sweep(sweep)
     wait_for_end(whole, name)
-    expected, said = tests(whole, name), [whole.store.count(member.id) for member in whole.store.members(name)]
+    expected, counts = tests(whole, name), [whole.store.count(member.id) for member in whole.store.members(name)]
     whole.close()
 
     runs = RunManager(tmp_path / "halves")
@@ -134,12 +133,12 @@ def test_a_sweep_that_was_interrupted_ends_with_the_same_numbers(
     runs.resume_from_checkpoint(name)
     assert wait_for_end(runs, name) == COMPLETED
     assert tests(runs, name) == expected
-    assert [runs.store.count(member.id) for member in runs.store.members(name)] == said
+    assert [runs.store.count(member.id) for member in runs.store.members(name)] == counts
     assert {member.state for member in runs.store.members(name)} == {COMPLETED}
     runs.close()
 
 
-def test_a_sweep_is_paused_stopped_and_gone_on_with(runs: RunManager, small_with: With) -> None:
+def test_a_sweep_is_paused_stopped_and_resumed(runs: RunManager, small_with: With) -> None:
     sweep = Sweep(small_with(epochs="600"), GRID)
     name = runs.start_sweep(sweep)
     first = runs.store.members(name)[0].id
@@ -155,9 +154,9 @@ def test_a_sweep_is_paused_stopped_and_gone_on_with(runs: RunManager, small_with
     assert all(member.test for member in members)
     runs.resume_from_checkpoint(name)
     assert wait_for_end(runs, name) == COMPLETED
-    looks = runs.store.events(first, kinds=["validated"])
-    assert looks[-1][1].epoch == 600
-    assert len({(look.phase, look.step) for _, look in looks}) == len(looks)
+    evaluations = [event for _, event in runs.store.events(first, kinds=["validated"])]
+    assert evaluations[-1].epoch == 600
+    assert len({(event.phase, event.step) for event in evaluations}) == len(evaluations)
 
 
 def test_the_runs_of_a_sweep_are_siblings_but_not_listed_as_runs(runs: RunManager, small: RunConfig) -> None:

@@ -26,7 +26,6 @@ def test_with_all_labels_and_20_epochs_the_gain_is_within_noise_and_the_verdict_
     found = over_five_seeds(dataset="digits", labelled="0", epochs="20")
     assert abs(found.gain) < 1.5
     assert found.outcome == "open"
-    assert "this may be luck" in found.sentence
 
 
 def test_wrong_labels_are_where_a_teacher_helps_most() -> None:

@@ -1,6 +1,6 @@
-"""Runs in processes of their own, which are killed without warning, and begun again on the same data folder.
+"""Runs in processes that are killed without warning and started again on the same data folder.
 
-The processes are forked from one that has loaded the engine already, so that a life costs no start.
+The processes are forked from one that has imported the engine already, which saves the time of the imports.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from kd_core.runs import event_writer
 from kd_core.runs.manager import INTERRUPTED, STOPPED, RunManager
 from kd_core.store.store import Store
 
-PACE = 0.02  # seconds per epoch: long enough to be killed in
-PATIENCE = 120.0  # seconds
+PACE = 0.02  # seconds per epoch, long enough to be killed in
+TIMEOUT = 120.0  # seconds
 POLL = 0.02  # seconds
-UNCHANGED = 100  # events before anything is changed by hand
+UNCHANGED = 100  # events before a live option is changed
 DATABASE = "distillery.sqlite"
 
-Said = dict[int, Event]  # by number
+Events = dict[int, Event]  # by number
 
 
 @dataclass
 class History:
-    """What a reader had seen when each process was killed, and what was there in the end."""
+    """Events that were stored when each process was killed, and at the end."""
 
     kills: int = 0
-    seen: list[Said] = field(default_factory=list)
-    final: Said = field(default_factory=dict)
+    seen: list[Events] = field(default_factory=list)
+    final: Events = field(default_factory=dict)
     state: str = ""
 
     @property
     def lost(self) -> int:
-        """Events that had been stored before a kill, and are not what is stored in the end."""
-        return sum(self.final.get(n) != event for said in self.seen for n, event in said.items())
+        """Number of events that were stored at a kill and are missing or different at the end."""
+        return sum(self.final.get(number) != event for events in self.seen for number, event in events.items())
 
 
-def live(folder: Path, flat: Mapping[str, str], changes: Mapping[str, float]) -> None:
-    """One life: starts the run of a folder, or goes on with it, until it ends. ``changes`` are made by hand, once."""
-    # Far more often than usual, so that a kill meets every moment of writing.
+def train(folder: Path, flat: Mapping[str, str], changes: Mapping[str, float]) -> None:
+    """Start or resume the run of a folder and wait for its end; ``changes`` of live options are made once."""
+    # Writing often makes it likely that a kill interrupts it.
     event_writer.FLUSH_SECONDS, event_writer.CHECKPOINT_SECONDS, event_writer.CHECKPOINT_FRACTION = 0.02, 0.15, 1.0
     runs = RunManager(folder)
     rows = runs.store.runs()
@@ -56,42 +56,41 @@ def live(folder: Path, flat: Mapping[str, str], changes: Mapping[str, float]) ->
     if rows and rows[0].state in (INTERRUPTED, STOPPED):
         runs.resume_from_checkpoint(run)
         runs.set_pace(run, PACE)
-    # What is changed by hand begins another history, so nobody may have seen more of the old one by then.
-    begins, is_changed = max(UNCHANGED, runs.store.count(run)), not changes or bool(runs.store.changes(run, 0))
+    # A change alters all later events, so none of them may have been stored without it.
+    earliest, is_changed = max(UNCHANGED, runs.store.count(run)), not changes or bool(runs.store.changes(run, 0))
     while runs.status(run).is_active:
-        if not is_changed and runs.store.count(run) > begins:
+        if not is_changed and runs.store.count(run) > earliest:
             runs.adjust(run, **changes)
             is_changed = True
         time.sleep(POLL)
     runs.close()
 
 
-def killed(
-    folder: Path, flat: Mapping[str, str], moments: Sequence[int], chance: random.Random, changes: Mapping[str, float]
+def train_with_kills(
+    folder: Path, flat: Mapping[str, str], moments: Sequence[int], rng: random.Random, changes: Mapping[str, float]
 ) -> History:
-    """A run that is killed as soon as it has said so many events for the first time, and some milliseconds later; then
-    it is let go on to its end."""
+    """Train a run that is killed up to 0.2 s after each number of events in ``moments``, and then left to its end."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tools.testing.killed_runs"])
     history = History()
     for moment in [*moments, None]:
-        life = context.Process(target=live, args=(folder, dict(flat), dict(changes)), daemon=True)
-        life.start()
-        end = time.monotonic() + PATIENCE
-        while life.is_alive() and time.monotonic() < end and (moment is None or stored(folder) < moment):
+        process = context.Process(target=train, args=(folder, dict(flat), dict(changes)), daemon=True)
+        process.start()
+        end = time.monotonic() + TIMEOUT
+        while process.is_alive() and time.monotonic() < end and (moment is None or event_count(folder) < moment):
             time.sleep(POLL)
         if moment is not None:
-            time.sleep(chance.uniform(0, 0.2))
-            history.kills += life.is_alive()
-        life.kill()
-        life.join()
-        history.seen.append(_said(folder)[0])
-    history.final, history.state = _said(folder)
+            time.sleep(rng.uniform(0, 0.2))
+            history.kills += process.is_alive()
+        process.kill()
+        process.join()
+        history.seen.append(_read(folder)[0])
+    history.final, history.state = _read(folder)
     return history
 
 
-def stored(folder: Path) -> int:
-    """How many events anybody can read, 0 while there is nothing to read them from."""
+def event_count(folder: Path) -> int:
+    """Return the number of readable events, 0 without a database."""
     try:
         with closing(sqlite3.connect(f"file:{folder / DATABASE}?mode=ro", uri=True)) as db:
             return int(db.execute("SELECT max(n + count - 1) FROM events").fetchone()[0] or 0)
@@ -99,12 +98,12 @@ def stored(folder: Path) -> int:
         return 0
 
 
-def _said(folder: Path) -> tuple[Said, str]:
-    """Everything that is stored, and the state. Read from a copy: the next process shall find what the kill left."""
-    with tempfile.TemporaryDirectory() as place:
+def _read(folder: Path) -> tuple[Events, str]:
+    """Return all stored events and the state, read from a copy, so that the next process finds what the kill left."""
+    with tempfile.TemporaryDirectory() as copy:
         for file in folder.glob(f"{DATABASE}*"):
             if not file.name.endswith("-shm"):
-                shutil.copy(file, place)
-        store = Store(Path(place) / DATABASE)
+                shutil.copy(file, copy)
+        store = Store(Path(copy) / DATABASE)
         rows = store.runs()
         return (dict(store.events(rows[0].id)), rows[0].state) if rows else ({}, "")

@@ -1,4 +1,4 @@
-"""Waiting for what happens in other threads."""
+"""Helpers that wait for other threads."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from kd_core.runs.manager import RunManager
 
 
 def wait(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Until it holds; an assertion fails if it does not in time."""
+    """Wait until a condition holds; an assertion fails if it does not in time."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, "the condition did not hold in time"
         time.sleep(0.02)
 
 
 def wait_for_end(runs: RunManager, run: str, seconds: float = 30) -> str:
-    """The state in which a run ended."""
+    """Wait for the end of a run and return its state."""
     wait(lambda: not runs.status(run).is_active, seconds)
     return runs.status(run).state

@@ -1,4 +1,4 @@
-"""Why a student did not win, from the run's own numbers: rules that speak where the numbers show something."""
+"""Rules that explain from a run's own numbers why its student did not win."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from kd_core.analysis.diagnosis.finding import Finding
 __all__ = ["RULES", "Finding", "RunFeatures", "diagnose", "extract_features", "features_of_run"]
 
 RULES: tuple[Callable[[RunFeatures], Finding | None], ...] = (
-    rules_teacher.chance,
+    rules_teacher.near_chance,
     rules_teacher.no_better,
-    rules_training.large_steps,
-    rules_training.gap,
+    rules_training.steps_too_large,
+    rules_training.capacity_gap,
     rules_teacher.one_hot,
     rules_teacher.uniform,
-    rules_training.few_steps,
-    rules_gain.clean,
+    rules_training.too_few_steps,
+    rules_gain.labels_suffice,
     rules_gain.within_noise,
 )
 
 
-def diagnose(shown: RunFeatures) -> list[Finding]:
-    """All that the numbers show, the strongest first; an empty list where they show nothing."""
-    found = [finding for rule in RULES if (finding := rule(shown)) is not None]
-    return sorted(found, key=lambda finding: -finding.strength)
+def diagnose(features: RunFeatures) -> list[Finding]:
+    """Return the findings of all rules, the strongest first; an empty list where no rule applies."""
+    findings = [finding for rule in RULES if (finding := rule(features)) is not None]
+    return sorted(findings, key=lambda finding: -finding.strength)

@@ -1,4 +1,4 @@
-"""The course of a training in a few numbers: how far it fell, whether it still rises, whether it leapt."""
+"""Features of the training curves of a run."""
 
 from __future__ import annotations
 
@@ -8,40 +8,42 @@ from statistics import fmean
 
 from kd_core.base.events import Adjusted, Event, Prepared, Step, Validated
 
-EVENTS = ("prepared", "step", "validated", "adjusted")  # those that :func:`read_curve_features` looks at
-FEWEST = 4  # looks of which it can be said whether they rise
+EVENTS = ("prepared", "step", "validated", "adjusted")  # that :func:`read_curve_features` reads
+FEWEST = 4  # evaluations that show whether the accuracy rises
 
 
 @dataclass(frozen=True)
 class CurveFeatures:
-    """One network in its last phase.
+    """Curves of one network in its last phase.
 
-    ``accuracy`` on the validation split at every look but the first, a share. ``loss``: what was minimised, in nats,
-    the mean of every epoch. ``pull``: the weighted parts of it that come from the teacher, in nats, mean of the first
-    epoch. ``peak``: the greatest loss of a step as a multiple of the first step's.
+    Attributes:
+        accuracy: Fraction of the validation set at every evaluation but the first.
+        loss: Training loss in nats, the mean of every epoch.
+        teacher_loss: Weighted loss parts that come from the teacher, in nats, the mean of the first epoch.
+        peak: Greatest loss of a step as a multiple of the first step's.
     """
 
     accuracy: tuple[float, ...] = ()
     loss: tuple[float, ...] = ()
-    pull: float = 0.0
+    teacher_loss: float = 0.0
     peak: float = 1.0
 
     @property
     def rise(self) -> float:
-        """The mean accuracy of the last quarter less that of the quarter before it; 0 where there is too little."""
+        """Mean accuracy of the last quarter minus that of the quarter before it; 0 with too few evaluations."""
         part = max(2, len(self.accuracy) // 4)
         if len(self.accuracy) < max(FEWEST, 2 * part):
             return 0.0
         return fmean(self.accuracy[-part:]) - fmean(self.accuracy[-2 * part : -part])
 
     @property
-    def left(self) -> float:
-        """The loss of the last epoch as a share of the first one's; 1 where there is nothing to compare."""
+    def remaining(self) -> float:
+        """Loss of the last epoch as a fraction of the first one's; 1 where there is nothing to compare."""
         return self.loss[-1] / self.loss[0] if len(self.loss) > 1 and self.loss[0] else 1.0
 
     @property
     def rebound(self) -> float:
-        """How far the epochs' loss once rose above an earlier epoch's, as a share of the first one's."""
+        """Furthest rise of an epoch's loss above an earlier one, as a fraction of the first epoch's loss."""
         lowest, furthest = float("inf"), 0.0
         for loss in self.loss:
             lowest = min(lowest, loss)
@@ -51,22 +53,34 @@ class CurveFeatures:
 
 @dataclass(frozen=True)
 class RunCurves:
-    """What a run said: ``curves`` by role, ``parameters`` by role, and the live options that were changed by hand,
-    each with its last value."""
+    """Curves and parameter counts by role, and the last values of the live options that were changed by hand."""
 
     curves: dict[str, CurveFeatures] = field(default_factory=dict)
     parameters: dict[str, int] = field(default_factory=dict)
     changed: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass
+class _PhaseCurves:
+    """Raw curves of one network in one phase."""
+
+    phase: str = ""
+    accuracies: list[float] = field(default_factory=list)
+    losses: dict[int, list[float]] = field(default_factory=dict)  # of the steps, by epoch
+    teacher_losses: list[float] = field(default_factory=list)  # of the steps of the first epoch
+
+    def features(self) -> CurveFeatures:
+        steps = [loss for epoch in self.losses.values() for loss in epoch]
+        peak = max(steps) / steps[0] if steps and steps[0] > 0 else 1.0
+        means = tuple(fmean(epoch) for epoch in self.losses.values())
+        return CurveFeatures(tuple(self.accuracies), means, fmean(self.teacher_losses or [0.0]), peak)
+
+
 def read_curve_features(
     events: Iterable[Event], roles: Sequence[str], from_labels: Sequence[str] = ("CE",)
 ) -> RunCurves:
-    """The course of these roles; ``from_labels`` are the parts of a loss that come from no teacher."""
-    phase: dict[str, str] = {}
-    looks: dict[str, list[float]] = {}
-    losses: dict[str, dict[int, list[float]]] = {}
-    pulls: dict[str, list[float]] = {}
+    """Return the curves of these roles; ``from_labels`` are the loss parts that come from no teacher."""
+    curves = {role: _PhaseCurves() for role in roles}
     parameters: dict[str, int] = {}
     changed: dict[str, float] = {}
     for event in events:
@@ -76,26 +90,19 @@ def read_curve_features(
             case Adjusted():
                 changed[event.option] = event.new
             case Validated() | Step():
-                for role in roles:
-                    if role not in (event.accuracy if isinstance(event, Validated) else event.loss):
-                        continue
-                    if phase.setdefault(role, event.phase) != event.phase:  # it goes on in another phase
-                        phase[role] = event.phase
-                        looks[role], losses[role], pulls[role] = [], {}, []
+                values = event.accuracy if isinstance(event, Validated) else event.loss
+                for role in curves.keys() & values.keys():
+                    if curves[role].phase != event.phase:  # the last phase of a network counts
+                        curves[role] = _PhaseCurves(event.phase)
                     if isinstance(event, Step):
-                        losses.setdefault(role, {}).setdefault(event.epoch, []).append(event.loss[role])
-                        if event.epoch == 1:
-                            parts = event.parts[role].items()
-                            told = sum(weighted for name, (_, weighted) in parts if name not in from_labels)
-                            pulls.setdefault(role, []).append(told)
+                        _add_step(curves[role], event, role, from_labels)
                     elif event.epoch:
-                        looks.setdefault(role, []).append(event.accuracy[role])
-    return RunCurves({role: _curves(looks.get(role, []), losses.get(role, {}), pulls.get(role, [])) for role in roles},
-                  parameters, changed)  # fmt: skip
+                        curves[role].accuracies.append(values[role])
+    return RunCurves({role: each.features() for role, each in curves.items()}, parameters, changed)
 
 
-def _curves(looks: list[float], losses: dict[int, list[float]], pulls: list[float]) -> CurveFeatures:
-    steps = [loss for epoch in losses.values() for loss in epoch]
-    peak = max(steps) / steps[0] if steps and steps[0] > 0 else 1.0
-    means = tuple(fmean(epoch) for epoch in losses.values())
-    return CurveFeatures(tuple(looks), means, fmean(pulls) if pulls else 0.0, peak)
+def _add_step(curves: _PhaseCurves, step: Step, role: str, from_labels: Sequence[str]) -> None:
+    curves.losses.setdefault(step.epoch, []).append(step.loss[role])
+    if step.epoch == 1:
+        parts = step.parts[role].items()
+        curves.teacher_losses.append(sum(weighted for name, (_, weighted) in parts if name not in from_labels))

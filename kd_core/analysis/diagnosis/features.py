@@ -1,4 +1,4 @@
-"""What a finished run shows of itself: the numbers that a diagnosis is made from, and nothing else."""
+"""Numbers of a finished run that the rules of the diagnosis read."""
 
 from __future__ import annotations
 
@@ -23,46 +23,62 @@ from kd_core.nn.inference import predict_logits
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.store import Run, Store
 
-# Methods whose own term softens plain logits by softmax at their T; others do so where soft targets stand beside them.
+# Methods whose own term softens logits by softmax at T; others do so where soft targets are combined with them.
 SOFTENING = ("soft_targets", "dkd", "dist")
-TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)  # to choose another one from
-HALFWAY = 0.5  # of the entropy that uniform soft targets have: as far from one-hot as from uniform
+TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)  # to suggest another one from
+HALFWAY = 0.5  # of the entropy of uniform soft targets, so as far from one-hot as from uniform
 
 
 @dataclass(frozen=True)
-class Softened:
-    """A teacher's soft targets (n, K) on the examples that the student was shown.
+class SoftTargetFeatures:
+    """A teacher's soft targets (N, K) on the student's training examples.
 
-    ``beside``: mean probability of all classes but the teacher's first. ``entropy``: mean, as a share of ln K.
-    ``better``: the temperature among :data:`TEMPERATURES` whose entropy is closest to :data:`HALFWAY`.
+    Attributes:
+        temperature: Temperature of these soft targets.
+        other_classes: Mean probability of all classes but the teacher's top class.
+        entropy: Mean entropy as a fraction of ln K.
+        suggested_temperature: That of :data:`TEMPERATURES` whose entropy is closest to :data:`HALFWAY`.
     """
 
     temperature: float
-    beside: float
+    other_classes: float
     entropy: float
-    better: float
+    suggested_temperature: float
 
 
 @dataclass(frozen=True)
 class Imitation:
-    """The student on the examples that it was shown, at the end of training.
+    """The student on its training examples at the end of training.
 
-    ``agreement``: share on which its top class is the teacher's; ``unmatched``: on which it is neither the teacher's
-    nor the label given. ``left``: KL from the teacher that is left, as a share of that of one answer to everything.
+    Attributes:
+        agreement: Fraction of the examples on which its top class is the teacher's.
+        unmatched: Fraction on which its top class is neither the teacher's nor the label.
+        remaining: KL divergence from the teacher as a fraction of that of the best constant output.
+        examples: Number of these examples.
     """
 
     agreement: float
     unmatched: float
-    left: float
+    remaining: float
     examples: int
 
 
 @dataclass(frozen=True)
 class RunFeatures:
-    """Everything that :func:`kd_core.analysis.diagnosis.diagnose` looks at.
+    """Everything that the rules read of a run.
 
-    ``tests`` are those of all finished seeds of the same configuration, ``seeds`` which they are. ``chance``: share of
-    the commonest class among the test examples. ``teacher``: its role, "" where there is none that was trained before.
+    Attributes:
+        config: The run's configuration.
+        tests: Test metrics of all finished seeds of the configuration.
+        seeds: These seeds.
+        chance: Fraction of the commonest class in the test set.
+        comparison: Which networks the verdict compares.
+        teacher: Role of the teacher; "" without one that was trained before the student.
+        student: Curves of the distilled student.
+        control: Curves of the network that it is compared with.
+        parameters: Parameter counts by role.
+        soft_targets: None where no logits are softened, or no weights are stored.
+        imitation: None where no weights are stored.
     """
 
     config: RunConfig
@@ -74,21 +90,20 @@ class RunFeatures:
     student: CurveFeatures = field(default_factory=CurveFeatures)
     control: CurveFeatures = field(default_factory=CurveFeatures)
     parameters: Mapping[str, int] = field(default_factory=dict)
-    soft_targets: Softened | None = None
+    soft_targets: SoftTargetFeatures | None = None
     imitation: Imitation | None = None
 
     def mean(self, role: str, measure: str = "accuracy") -> float | None:
-        """Of all seeds; None for a role that some of them lack."""
-        found = [test[role][measure] for test in self.tests if measure in test.get(role, {})]
-        return sum(found) / len(found) if found and len(found) == len(self.tests) else None
+        """Return the mean of a test metric over the seeds; None for a role that some of them lack."""
+        values = [test[role][measure] for test in self.tests if measure in test.get(role, {})]
+        return sum(values) / len(values) if values and len(values) == len(self.tests) else None
 
     @property
     def gain(self) -> float | None:
-        """Of the student over its control, a share; None where there is nothing to compare."""
-        mine, other = (
-            self.mean(role, self.comparison.measure) for role in (self.comparison.role, self.comparison.control)
-        )
-        return None if mine is None or other is None else mine - other
+        """Student minus control, a fraction; None where there is nothing to compare."""
+        student = self.mean(self.comparison.role, self.comparison.measure)
+        control = self.mean(self.comparison.control, self.comparison.measure)
+        return None if student is None or control is None else student - control
 
 
 def extract_features(
@@ -98,96 +113,113 @@ def extract_features(
     logits: Mapping[str, Tensor] | None = None,
     labels: Tensor | None = None,
 ) -> RunFeatures:
-    """From what a run said and what its networks answer to the examples that the student was shown.
+    """Return the features of a run.
 
-    ``tests`` by seed, this run's among them; ``logits`` (n, K) by role and ``labels`` (n,) as given, both of those
-    examples, or None where no weights were kept. Raises ValueError without any test.
+    Args:
+        config: The run's configuration.
+        events: At least the run's events of the kinds in :data:`curve_features.EVENTS`.
+        tests: Test metrics by seed, those of this run among them.
+        logits: Logits (N, K) by role on the student's training examples; None where no weights are stored.
+        labels: Labels (N,) of these examples as the student was given them.
+
+    Raises:
+        ValueError: There are no test metrics.
     """
     if not tests:
         raise ValueError("A diagnosis needs a finished run.")
-    of, source, pupil = comparison_of(config), teacher_of(config), taught_learner(config)
-    method = pupil.method if pupil and pupil.method else config.method
-    course = read_curve_features(events, (of.role, of.control), method.teacher_free_parts)
-    at = temperature_of(method) if pupil else None
-    if at is not None and pupil and not pupil.is_fixed:
-        at = course.changed.get("temperature", at)
-    softened = imitation = None
-    if logits and labels is not None and source in logits and of.role in logits:
-        if at is not None:
-            softened = soften(logits[source], at)
-        imitation = imitate(logits[of.role], logits[source], labels, at or 1.0)
+    comparison, teacher, student = comparison_of(config), teacher_of(config), taught_learner(config)
+    method = student.method if student and student.method else config.method
+    curves = read_curve_features(events, (comparison.role, comparison.control), method.teacher_free_parts)
+    temperature = temperature_of(method) if student else None
+    if temperature is not None and student and not student.is_fixed:
+        temperature = curves.changed.get("temperature", temperature)
+    soft_targets = imitation = None
+    if logits and labels is not None and teacher in logits and comparison.role in logits:
+        if temperature is not None:
+            soft_targets = soft_target_features(logits[teacher], temperature)
+        imitation = imitation_features(logits[comparison.role], logits[teacher], labels, temperature or 1.0)
     counts = load(config.dataset).test.labels.bincount()
     return RunFeatures(
-        config, tuple(tests.values()), tuple(tests), int(counts.max()) / int(counts.sum()), of, source,
-        course.curves[of.role], course.curves[of.control], course.parameters, softened, imitation,
+        config, tuple(tests.values()), tuple(tests), int(counts.max()) / int(counts.sum()), comparison, teacher,
+        curves.curves[comparison.role], curves.curves[comparison.control], curves.parameters, soft_targets, imitation,
     )  # fmt: skip
 
 
 def taught_learner(config: RunConfig) -> LearnerPlan | None:
-    """The one that the verdict speaks of where a teacher was asked for it; None where it is made of others."""
-    phases, of = plan_of(config), config.scheme.comparison
-    found = [own for phase in phases for own in phase.learners if own.role == of.role and own.method is not None]
-    return found[0] if found and found[0].method and found[0].method.uses_teacher else None
+    """Return the learner whose gain the verdict reports, if it learns from a teacher; None where it has no method."""
+    role = config.scheme.comparison.role
+    for phase in plan_of(config):
+        for learner in phase.learners:
+            if learner.role == role and learner.method is not None:
+                return learner if learner.method.uses_teacher else None
+    return None
 
 
 def teacher_of(config: RunConfig) -> str:
-    """The role that taught it: a network of an earlier phase that tells all classes, or what such were made into."""
-    pupil, phases = taught_learner(config), plan_of(config)
-    if pupil is None or not pupil.teachers:
+    """Return the role of the student's teacher; "" without a network of an earlier phase that knows all classes.
+
+    Several teachers count as the network that they were combined into.
+    """
+    student, phases = taught_learner(config), plan_of(config)
+    if student is None or not student.teachers:
         return ""
-    role = pupil.teachers[0] if len(pupil.teachers) == 1 else TEACHER
-    known: set[str] = set()
+    role = student.teachers[0] if len(student.teachers) == 1 else TEACHER
+    earlier: set[str] = set()
     for phase in phases:
-        if pupil in phase.learners:
+        if student in phase.learners:
             break
-        known |= {own.role for own in phase.networks}
-    if role not in known:
+        earlier |= {network.role for network in phase.networks}
+    if role not in earlier:
         return ""
-    own = find_by_role(phases, role)
-    return "" if isinstance(own, LearnerPlan) and own.classes else role
+    network = find_by_role(phases, role)
+    return "" if isinstance(network, LearnerPlan) and network.classes else role
 
 
 def temperature_of(method: Method) -> float | None:
-    """At which the method softens logits by softmax; None where it does not."""
+    """Return the temperature at which a method softens logits by softmax; None where it does not."""
     values = method.values()
     if method.uses_teacher and (method.name in SOFTENING or values.get("soft_weight")):
         return float(values["temperature"]) if "temperature" in values else None
     return None
 
 
-def soften(teacher_logits: Tensor, temperature: float) -> Softened:
-    """The soft targets that logits (n, K) give at a temperature."""
-    beside = 1 - (teacher_logits.double() / temperature).softmax(1).max(1).values.mean().item()
-    full = math.log(teacher_logits.shape[1])
-    shares = {at: metrics.entropy(teacher_logits, at) / full for at in TEMPERATURES}
-    better = min(shares, key=lambda at: abs(shares[at] - HALFWAY))
-    return Softened(temperature, beside, metrics.entropy(teacher_logits, temperature) / full, better)
+def soft_target_features(teacher_logits: Tensor, temperature: float) -> SoftTargetFeatures:
+    """Return the features of the soft targets that logits (N, K) give at a temperature."""
+    other_classes = 1 - (teacher_logits.double() / temperature).softmax(1).max(1).values.mean().item()
+    maximum = math.log(teacher_logits.shape[1])
+    entropies = {each: metrics.entropy(teacher_logits, each) / maximum for each in TEMPERATURES}
+    suggested = min(entropies, key=lambda each: abs(entropies[each] - HALFWAY))
+    entropy = metrics.entropy(teacher_logits, temperature) / maximum
+    return SoftTargetFeatures(temperature, other_classes, entropy, suggested)
 
 
-def imitate(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Imitation:
-    """How well logits (n, K) follow the teacher's on the same examples with ``labels`` (n,) as given."""
+def imitation_features(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Imitation:
+    """Return how well logits (N, K) match the teacher's on the same examples with ``labels`` (N,) as given."""
     p = (teacher_logits.double() / temperature).softmax(1)
     log_q = F.log_softmax(student_logits.double() / temperature, dim=1)
-    # Of all answers that are the same for every example, the mean of p is the closest to p.
-    most = F.kl_div(p.mean(0).log().expand_as(p), p, reduction="batchmean").item()
-    left = F.kl_div(log_q, p, reduction="batchmean").item()
-    mine, other = student_logits.argmax(1), teacher_logits.argmax(1)
-    neither = metrics.fraction((mine != other) & (mine != labels))
-    return Imitation(metrics.fraction(mine == other), neither, left / most if most > 0 else math.nan, len(labels))
+    # Of all outputs that are the same for every example, the mean of p is the closest to p.
+    constant = F.kl_div(p.mean(0).log().expand_as(p), p, reduction="batchmean").item()
+    divergence = F.kl_div(log_q, p, reduction="batchmean").item()
+    student, teacher = student_logits.argmax(1), teacher_logits.argmax(1)
+    unmatched = metrics.fraction((student != teacher) & (student != labels))
+    remaining = divergence / constant if constant > 0 else math.nan
+    return Imitation(metrics.fraction(student == teacher), unmatched, remaining, len(labels))
 
 
 def features_of_run(store: Store, run: Run, siblings: Sequence[Run] = ()) -> RunFeatures:
-    """The symptoms of a stored run; ``siblings`` are finished runs of other seeds. Raises ValueError for one that has
-    not finished, or that this installation cannot read."""
-    tests = {own.seed: own.test for own in (*siblings, run) if own.test}
-    recall, logits, labels = Replay(store, run), None, None
-    if recall.snapshots:
-        wanted = {teacher_of(run.config), run.config.scheme.comparison.role}
-        networks, split = recall.networks(recall.snapshot_at(-1)), recall.splits[TAUGHT]
+    """Return the features of a stored run; ``siblings`` are finished runs of other seeds.
+
+    Raises ValueError for a run that has not finished, or that this installation cannot read.
+    """
+    tests = {each.seed: each.test for each in (*siblings, run) if each.test}
+    replay, logits, labels = Replay(store, run), None, None
+    if replay.snapshots:
+        roles = {teacher_of(run.config), run.config.scheme.comparison.role}
+        networks, split = replay.networks(replay.snapshot_at(-1)), replay.splits[TAUGHT]
         labels = split.labels
         with limit_threads():
             logits = {
-                role: predict_logits(network, split.inputs) for role, network in networks.items() if role in wanted
+                role: predict_logits(network, split.inputs) for role, network in networks.items() if role in roles
             }
-    said = (event for _, event in store.iter_events(run.id, kinds=EVENTS))
-    return extract_features(run.config, said, tests, logits, labels)
+    events = (event for _, event in store.iter_events(run.id, kinds=EVENTS))
+    return extract_features(run.config, events, tests, logits, labels)

@@ -1,4 +1,4 @@
-"""What a rule of the diagnosis says, and the words for its numbers."""
+"""Result of a diagnosis rule, and the text form of its numbers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from kd_core.analysis.diagnosis.remedies import Remedy
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason: ``sentence`` in plain words, ``evidence`` its numbers, ``strength`` above 0 (just beyond the
-    threshold) to 1, and the flat settings to change, with a label for a button; both empty where nothing is offered."""
+    """One reason why the student did not win.
+
+    Attributes:
+        name: Short identifier.
+        sentence: The reason in plain words.
+        evidence: Its numbers.
+        strength: From 0 (at the threshold) to 1.
+        remedy: Label of a button; empty where nothing is offered.
+        changes: Flat settings that the remedy changes.
+    """
 
     name: str
     sentence: str
@@ -23,8 +31,8 @@ class Finding:
     changes: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def said(self) -> str:
-        """As one sentence, numbers first."""
+    def summary(self) -> str:
+        """Evidence and reason in one sentence."""
         return f"{self.evidence}: {self.sentence[0].lower()}{self.sentence[1:]}"
 
     @property
@@ -34,42 +42,42 @@ class Finding:
 
 
 def finding(name: str, sentence: str, evidence: str, strength: float, remedy: Remedy) -> Finding:
-    """With the strength kept from 0 to 1."""
+    """Return a finding with its strength clipped to [0, 1]."""
     return Finding(name, sentence, evidence, min(1.0, max(0.0, strength)), remedy.label, remedy.changes)
 
 
-def knows(shown: RunFeatures) -> float | None:
-    """How far the teacher is from chance (0) to every answer right (1): Cohen's kappa against the commonest class."""
-    teacher = shown.mean(shown.teacher) if shown.teacher else None
-    return None if teacher is None else (teacher - shown.chance) / (1 - shown.chance)
+def teacher_kappa(features: RunFeatures) -> float | None:
+    """Return Cohen's kappa of the teacher against the commonest class; 0 is chance, 1 is every example right."""
+    teacher = features.mean(features.teacher) if features.teacher else None
+    return None if teacher is None else (teacher - features.chance) / (1 - features.chance)
 
 
-def error(shown: RunFeatures, one: float, other: float) -> float:
-    """Standard error of the difference of two accuracies on the test examples, as if these were drawn twice."""
-    examples = shown.mean(shown.comparison.role, "examples") or 1.0
-    return math.sqrt((one * (1 - one) + other * (1 - other)) / (examples * len(shown.tests)))
+def standard_error(features: RunFeatures, first: float, second: float) -> float:
+    """Return the standard error of the difference of two accuracies, as if the test examples were drawn twice."""
+    examples = (features.mean(features.comparison.role, "examples") or 1.0) * len(features.tests)
+    return math.sqrt((first * (1 - first) + second * (1 - second)) / examples)
 
 
-def accuracy(shown: RunFeatures, role: str) -> str:
-    """Of a role, over all seeds."""
-    return percent(shown.mean(role) or 0.0)
+def accuracy(features: RunFeatures, role: str) -> str:
+    """Return the mean test accuracy of a role in per cent."""
+    return percent(features.mean(role) or 0.0)
 
 
-def percent(share: float) -> str:
-    """A share in per cent."""
-    return f"{100 * share:.1f} %"
+def percent(fraction: float) -> str:
+    """Return a fraction in per cent."""
+    return f"{100 * fraction:.1f} %"
 
 
-def small(share: float) -> str:
-    """A share that may round to nothing."""
-    return percent(share) if share >= 0.0005 else "less than 0.1 %"
+def small(fraction: float) -> str:
+    """Return a fraction in per cent that is never rounded to zero."""
+    return percent(fraction) if fraction >= 0.0005 else "less than 0.1 %"
 
 
-def points(share: float) -> str:
-    """A difference of shares."""
-    return f"{100 * share:.1f} points"
+def points(difference: float) -> str:
+    """Return a difference of fractions in points."""
+    return f"{100 * difference:.1f} points"
 
 
-def signed(share: float) -> str:
-    """A difference with its sign."""
-    return f"{100 * share:+.1f} points".replace("-", "−")
+def signed(difference: float) -> str:
+    """Return a difference of fractions in points, with its sign."""
+    return f"{100 * difference:+.1f} points".replace("-", "−")

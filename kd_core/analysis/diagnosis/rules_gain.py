@@ -1,4 +1,4 @@
-"""Rules about the gain itself: whether there is any to be had, and whether it can be told from luck."""
+"""Rules about the gain, whether any is possible and whether it can be told from noise."""
 
 from __future__ import annotations
 
@@ -6,61 +6,62 @@ import math
 
 from kd_core.analysis.diagnosis import remedies
 from kd_core.analysis.diagnosis.features import RunFeatures
-from kd_core.analysis.diagnosis.finding import Finding, error, finding, percent, points, signed
+from kd_core.analysis.diagnosis.finding import Finding, finding, percent, points, signed, standard_error
 from kd_core.analysis.diagnosis.remedies import first_fitting
 from kd_core.analysis.verdict import confidence_interval, verdict
 from kd_core.datasets import load
 
-# Labels are many from ten times what is called few here, and little is left to gain within two points: published gains
+# Labels are many from ten times what counts as few, and little is left to gain within two points, since published gains
 # are one to four points (CIFAR-100, RepDistiller's table).
 MANY, ROOM = 10 * remedies.FEW, 0.02
-SOUND = 0.5  # of the way from chance to every answer right: a baseline below that has learned little, however it ranks
-STANDARD_ERRORS = 2.0  # of a difference of accuracies; within them it may be luck
+LEARNED = 0.5  # of the way from chance to every example right; a baseline below that has learned little
+STANDARD_ERRORS = 2.0  # of a difference of accuracies; within them it may be noise
 
 
-def clean(shown: RunFeatures) -> Finding | None:
-    """Right labels, and so many that the baseline has left next to nothing to gain."""
-    data, control = load(shown.config.dataset), shown.mean(shown.comparison.control)
-    count = shown.config.labels.count(data)
-    if control is None or shown.comparison.measure != "accuracy" or shown.config.labels.wrong:
+def labels_suffice(features: RunFeatures) -> Finding | None:
+    """Detect so many right labels that the baseline has left next to nothing to gain."""
+    data, control = load(features.config.dataset), features.mean(features.comparison.control)
+    count = features.config.labels.count(data)
+    if control is None or features.comparison.measure != "accuracy" or features.config.labels.wrong:
         return None
-    best = shown.mean(shown.teacher) or 1.0
+    best = features.mean(features.teacher) or 1.0
     if count < MANY * len(data.classes) or abs(best - control) > ROOM:
         return None
-    if (control - shown.chance) / (1 - shown.chance) < SOUND:  # both are bad, which is another matter
+    if (control - features.chance) / (1 - features.chance) < LEARNED:  # both are bad, which is another problem
         return None
     return finding(
-        "labels suffice", "The labels alone teach your student nearly all there is to learn here.",
-        f"With {count:,} labelled {data.noun}, every label right, the baseline reaches {percent(control)}, and "
-        f"{percent(best)} {'is what the teacher reaches' if shown.teacher else 'would be all'}",
-        1 - max(0.0, best - control) / (2 * ROOM), first_fitting(shown.config, remedies.more_room(shown.config)),
+        "labels suffice", "The labels alone are nearly enough to reach the best accuracy.",
+        f"With {count:,} labelled {data.noun} and no label noise the baseline reaches {percent(control)}, and "
+        f"{percent(best)} {'is the teacher’s accuracy' if features.teacher else 'is the maximum'}",
+        1 - max(0.0, best - control) / (2 * ROOM), first_fitting(features.config, remedies.more_room(features.config)),
     )  # fmt: skip
 
 
-def within_noise(shown: RunFeatures) -> Finding | None:
-    """The difference is within what chance explains."""
-    of, gain = shown.comparison, shown.gain
+def within_noise(features: RunFeatures) -> Finding | None:
+    """Detect a difference that is within the noise of seeds and test examples."""
+    comparison, gain, seeds = features.comparison, features.gain, len(features.tests)
     if gain is None:
         return None
-    seeds = len(shown.tests)
     if seeds == 1:
-        mine, other = shown.mean(of.role, of.measure), shown.mean(of.control, of.measure)
-        assert mine is not None
-        assert other is not None
-        width = STANDARD_ERRORS * error(shown, mine, other)
-        if of.measure != "accuracy" or abs(gain) >= width:
+        student = features.mean(comparison.role, comparison.measure)
+        control = features.mean(comparison.control, comparison.measure)
+        assert student is not None
+        assert control is not None
+        width = STANDARD_ERRORS * standard_error(features, student, control)
+        if comparison.measure != "accuracy" or abs(gain) >= width:
             return None
-        counted = f"One seed: {signed(gain)}, on so many test examples within {points(width)} of zero by chance"
+        evidence = f"One seed: {signed(gain)}; noise on this many test examples is up to {points(width)}"
     else:
-        if verdict(shown.tests, of).outcome != "open":
+        if verdict(features.tests, comparison).outcome != "open":
             return None
-        gains = [100 * (test[of.role][of.measure] - test[of.control][of.measure]) for test in shown.tests]
+        measure = comparison.measure
+        gains = [100 * (test[comparison.role][measure] - test[comparison.control][measure]) for test in features.tests]
         low, high = confidence_interval(gains)
         width = (high - low) / 200
         needed = math.ceil(seeds * (width / gain) ** 2) if gain else 0
-        counted = f"{seeds} seeds: {signed(gain)} give or take {points(width)}"
-        counted += f", so about {needed:,} seeds would tell" if seeds < needed < 100 else ""
+        evidence = f"{seeds} seeds: {signed(gain)} ± {points(width)}"
+        evidence += f"; about {needed:,} seeds would be needed" if seeds < needed < 100 else ""
     return finding(
-        "within luck", "The difference may be luck, whichever way it points.", counted,
-        1 - abs(gain) / width if width else 1.0, first_fitting(shown.config, remedies.another_seed(shown.seeds)),
+        "within noise", "The difference is within noise, in either direction.", evidence,
+        1 - abs(gain) / width if width else 1.0, first_fitting(features.config, remedies.another_seed(features.seeds)),
     )  # fmt: skip

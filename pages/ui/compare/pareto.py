@@ -32,7 +32,7 @@ def pareto_chart(results: list[tuple[Run, NetworkResult]], letters: dict[str, st
         "Cost", list(COSTS), default=options.cost, required=True, format_func=lambda cost: COSTS[cost].split(",")[0],
         **bind("cost", options.cost),
     )  # fmt: skip
-    times = latency.get_latency_meter(manager.get_manager().folder).known() if options.cost == "latency" else {}
+    times = latency.get_latency_meter(manager.get_manager().folder).measurements() if options.cost == "latency" else {}
     points = [
         (row, result, cost)
         for row, result in results

@@ -63,7 +63,7 @@ def results_table(results: Results, letters: dict[str, str]) -> None:
     if not results:
         st.info("None of these runs has been evaluated on the test set yet.")
         return
-    times = latency.get_latency_meter(manager.get_manager().folder).known()
+    times = latency.get_latency_meter(manager.get_manager().folder).measurements()
     lines = [_table_row(result, letters[row.id], times) for row, result in results]
     columns = [name for name in lines[0] if any(line[name] is not None for line in lines)]
     number = st.column_config.NumberColumn
@@ -134,12 +134,12 @@ def _table_row(result: NetworkResult, letter: str, times: dict[str, list[latency
 def _latency(results: Results, letters: dict[str, str]) -> None:
     """Draw the button that measures latency, its progress, and what could not be measured."""
     meter = latency.get_latency_meter(manager.get_manager().folder)
-    times = meter.known()
+    times = meter.measurements()
     keys = [latency.latency_key(result.network) for _, result in results]
     missing = {
         key: (row, result)
         for key, (row, result) in zip(keys, results, strict=True)
-        if key not in times and not meter.failed(key)
+        if key not in times and not meter.failure(key)
     }
     if meter.waiting:
         st.fragment(catch_errors(_wait), run_every=0.5, key="latency")()
@@ -147,10 +147,10 @@ def _latency(results: Results, letters: dict[str, str]) -> None:
         label = f"Measure latency here ({len(missing)} network{'s' if len(missing) > 1 else ''})"
         if action_button(label, icon=":material/timer:", key="measure", help="One or two seconds per architecture."):
             for row, result in missing.values():
-                actions().do(meter.ask, row.config_json, result.network)
+                actions().do(meter.request, row.config_json, result.network)
             st.rerun()
     for key, (row, result) in zip(keys, results, strict=True):
-        if reason := meter.failed(key):
+        if reason := meter.failure(key):
             st.caption(f"{letters[row.id]} {result.network.role}: no latency. {reason}")
     if len(missing) < len(results):
         is_training = manager.get_manager().store.in_state(*manager.ACTIVE)

@@ -97,8 +97,8 @@ def _table_row(group: SeedGroup, name: str) -> dict[str, Any]:
     return {
         "group": name,
         "seeds": len(group.runs),
-        **_mean_columns(f"{roles.title(group.of.role)}, %", group.student),
-        **_mean_columns(f"{roles.title(group.of.control)}, %", group.control),
+        **_mean_columns(f"{roles.title(group.comparison.role)}, %", group.student),
+        **_mean_columns(f"{roles.title(group.comparison.control)}, %", group.control),
         **_mean_columns("difference, % points", gain),
         "verdict": group.verdict.sentence,
     }

@@ -120,13 +120,13 @@ def download_controls(dataset: Dataset) -> None:
     if errand is not None and not errand.is_over:
         share = errand.done / errand.total if errand.total else 0.0
         of = f" of {format_bytes(errand.total)}" if errand.total else ""
-        st.progress(min(1.0, share), f"{escape_markdown(errand.what or 'Connecting')}: {format_bytes(errand.done)}{of}")
+        st.progress(min(1.0, share), f"{escape_markdown(errand.file or 'Connecting')}: {format_bytes(errand.done)}{of}")
         action_button("Stop", key="stop fetching", on_click=_stop, args=(dataset,))
         return
     if dataset.is_available():  # it has just come
         st.rerun()
-    if errand is not None and errand.refusal:
-        st.error(escape_markdown(errand.refusal))
+    if errand is not None and errand.error:
+        st.error(escape_markdown(errand.error))
     st.info(f"Not on this machine yet. {provenance(dataset)}")
     if action_button(
         f"Fetch {format_bytes(dataset.download_size)}", icon=":material/download:", type="primary", key="fetch",

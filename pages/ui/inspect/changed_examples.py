@@ -198,7 +198,7 @@ def _detail(inspected: InspectedRun, options: InspectOptions, position: int) -> 
     (picture,) = _thumbnails(inspected, [position])
     key = f"close up of {inspected.row.id}"
     order = inspected.cached(f"order {position}", lambda: _class_order(analysis, position, picture.label))
-    logits = inspected.cached(f"logits {position}", lambda: analysis.own_logits(position))
+    logits = inspected.cached(f"logits {position}", lambda: analysis.example_logits(position))
     frame = {"moment": 0, "logits": {part: [[values[k] for k in order]] for part, values in logits.items()}}
     name = f"{analysis.split} example {analysis.rows[position]}"
     image = {
@@ -221,7 +221,7 @@ def _detail(inspected: InspectedRun, options: InspectOptions, position: int) -> 
 
 def _probability_rows(inspected: InspectedRun, position: int, temperature: float) -> list[dict[str, Any]]:
     analysis = inspected.analysis
-    logits, softened = analysis.own_logits(position), analysis.softened(position, temperature)
+    logits, softened = analysis.example_logits(position), analysis.softened(position, temperature)
     titles = {part: inspected.title(part) for part in analysis.parts}
     return [
         {"class": name}

@@ -18,7 +18,7 @@ def dots(inspected: InspectedRun) -> None:
     """Draw one dot per network and class; of many classes those where student and baseline differ most."""
     analysis = inspected.analysis
     recalls, counts = inspected.cached(
-        "recalls", lambda: ({part: analysis.recalls(part) for part in analysis.parts}, analysis.examples_of())
+        "recalls", lambda: ({part: analysis.recalls(part) for part in analysis.parts}, analysis.class_counts())
     )
     classes = [k for k, count in enumerate(counts) if count]
     reference = BASELINE if BASELINE in recalls else analysis.parts[0]

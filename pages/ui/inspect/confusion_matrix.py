@@ -85,7 +85,7 @@ def _classes_shown(inspected: InspectedRun) -> list[int]:
     analysis = inspected.analysis
     if len(analysis.classes) <= MAX_CLASSES:
         return list(range(len(analysis.classes)))
-    predicted = (analysis.answers(part).tolist() for part in analysis.parts)
+    predicted = (analysis.predicted(part).tolist() for part in analysis.parts)
     return sorted({*analysis.labels.tolist()}.union(*predicted))
 
 
@@ -93,7 +93,7 @@ def _matrix(inspected: InspectedRun, options: InspectOptions, of: str, classes: 
     analysis, theme, size = inspected.analysis, charts.theme(), len(classes)
     is_fraction, is_difference = options.measure == SHARES, of == DIFFERENCE
     counts = analysis.counts(of)
-    cells = analysis.shares(of) if is_fraction else counts
+    cells = analysis.fractions(of) if is_fraction else counts
     names = [charts.escape_html(analysis.classes[k]) for k in classes]
     values = [[cells[i][j] for j in classes] for i in classes]
     top = (
@@ -139,7 +139,7 @@ def _matrix(inspected: InspectedRun, options: InspectOptions, of: str, classes: 
 def _click_targets(inspected: InspectedRun, of: str, classes: list[int], names: list[str]) -> go.Scatter:
     """Return invisible markers over the cells: Plotly reports no clicks on a heat map."""
     analysis = inspected.analysis
-    counts, fractions = analysis.counts(of), analysis.shares(of)
+    counts, fractions = analysis.counts(of), analysis.fractions(of)
     size = range(len(classes))
     filled = [(r, c) for r in size for c in size if counts[classes[r]][classes[c]]]
     template = "{count:+d} examples, {fraction:+.1%} of the class" if of == DIFFERENCE else (

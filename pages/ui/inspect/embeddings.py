@@ -40,7 +40,9 @@ def embeddings(inspected: InspectedRun, options: InspectOptions, ringed: list[in
                 f"embedding {part} {inspected.cache_key}",
                 _text_alternative(inspected, part, projection), height=384,
             )  # fmt: skip
-            st.caption(f"{projection.width} dimensions; these two keep {sum(projection.kept):.0%} of the variance.")
+            st.caption(
+                f"{projection.width} dimensions; these two keep {sum(projection.explained_variance_ratio):.0%} of the variance."
+            )
     st.caption(_legend(inspected) + (f" Without an embedding: {', '.join(missing)}." if missing else ""))
     tables.cached_numbers(
         inspected.cache_key, lambda: _rows(inspected, available), "embeddings",
@@ -52,7 +54,7 @@ def _figure(
     inspected: InspectedRun, options: InspectOptions, part: str, projection: Projection, ringed: list[int]
 ) -> go.Figure:
     analysis, theme, places = inspected.analysis, charts.theme(), projection.places
-    labels, answers = analysis.labels.tolist(), analysis.answers(part).tolist()
+    labels, answers = analysis.labels.tolist(), analysis.predicted(part).tolist()
     members = [[position for position, label in enumerate(labels) if label == k] for k in range(len(analysis.classes))]
     size = 7 if len(labels) <= 500 else 5
     traces: list[Any] = [
@@ -75,8 +77,12 @@ def _figure(
             )
         )  # fmt: skip
     figure = charts.small_figure(*traces, showlegend=False, hovermode="closest")
-    figure.update_xaxes(showticklabels=False, showgrid=False, title=f"{projection.kept[0]:.0%} of the variance")
-    figure.update_yaxes(showticklabels=False, showgrid=False, title=f"{projection.kept[1]:.0%} of the variance")
+    figure.update_xaxes(
+        showticklabels=False, showgrid=False, title=f"{projection.explained_variance_ratio[0]:.0%} of the variance"
+    )
+    figure.update_yaxes(
+        showticklabels=False, showgrid=False, title=f"{projection.explained_variance_ratio[1]:.0%} of the variance"
+    )
     if COLOURED < len(analysis.classes) <= NAMED:
         for k, name in enumerate(analysis.classes):
             if members[k]:
@@ -116,7 +122,7 @@ def _hover(inspected: InspectedRun, position: int, answer: int) -> str:
 def _text_alternative(inspected: InspectedRun, part: str, projection: Projection) -> str:
     return (
         f"{inspected.title(part)}: embeddings of {len(projection.places)} examples in two dimensions, which keep "
-        f"{sum(projection.kept):.0%} of the variance of {projection.width}."
+        f"{sum(projection.explained_variance_ratio):.0%} of the variance of {projection.width}."
     )
 
 

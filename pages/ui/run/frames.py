@@ -1,4 +1,4 @@
-"""A run's events as frames for the browser components. Every viewer of a run shares one reel; it only ever grows."""
+"""Frames for the browser components from the events of a run, shared by all of its viewers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import functools
 import secrets
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
+from kd_core.analysis.learning_curves import CurveThinner, TrainingAxis, steps_per_point
 from kd_core.base.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Switched, Validated
 from kd_core.base.registry import plugins
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
@@ -18,28 +19,23 @@ from pages.ui.text import roles
 from pages.ui.text.summaries import SYMBOLS, symbol
 
 Frame = dict[str, Any]
+Chunks = dict[str, tuple[list[float], list[float]]]  # new points (x, y) by curve
 
-POINTS = 1000  # per curve at most; a longer phase sends the mean of several steps
-LATEST = 8  # reels kept in memory
+POINTS = 1000  # per curve and phase at most; a point of a longer phase is the mean of several steps
+MAX_CACHED = 8  # runs whose frames stay in memory
 WEIGHTED = ", weighted"  # end of a curve's key
-DASHES = ("9px,5px", "3px,3px", "14px,4px,3px,4px", "2px,6px")  # parts from the teacher, told apart without colour
-
-
-@dataclass(frozen=True)
-class _PhaseScale:
-    """A phase as its curves need it: steps per point, steps per epoch, and by role the epochs learned before it."""
-
-    every: int
-    steps_per_epoch: int
-    starts: dict[str, int]  # of those whose loss is drawn
+DASHES = ("9px,5px", "3px,3px", "14px,4px,3px,4px", "2px,6px")  # loss parts from the teacher, distinct without colour
 
 
 class RunFrames:
-    """The frames of one run so far, one list per component, and the facts that a page wants to say."""
+    """Frames of one run so far, one growing list per component, and the events that a page needs whole.
+
+    ``rewinds``: how often the run had been set back to a checkpoint when these frames began.
+    """
 
     def __init__(self, run: str, rewinds: int) -> None:
         self.run = run
-        # Frame 7 of one reel need not be frame 7 of another of the same run. The browser clears itself for a new name.
+        # The browser clears itself for a new name, since frames of the same number may differ after a rewind.
         self.name = f"{run} {secrets.token_hex(3)}"
         self.rewinds = rewinds
         self.moments: list[Frame] = []
@@ -53,40 +49,45 @@ class RunFrames:
         self.extent: list[float] = []
         self.adjusted: list[Adjusted] = []
         self.switched: list[Switched] = []
-        self._kinds: dict[str, str] = {}
-        self._main = ""
-        self._names: dict[str, str] = {}
-        self._scopes: dict[str, str] = {}  # of whom the accuracy is one of some classes alone
-        self._source = TEACHER
-        self.is_alone = True  # it alone is taught, so nobody needs to be told whose the parts are
-        self._taught: float | None = None  # the teacher's accuracy so far
-        self._read = 0
-        self._waiting: dict[str, list[float]] = {}  # by curve, of the steps not yet a point: their sum and their number
+        self.is_alone = True  # one distilled student, so the names of loss parts need no owner
+        self._main_role = STUDENT  # whose loss is drawn part by part
+        self._source = TEACHER  # the role whose colour parts from the teacher have
+        self._titles: dict[str, str] = {}
+        self._scopes: dict[str, str] = {}  # addition to the name of a network that knows some of the classes
+        self._drawn_roles: set[str] = set()  # whose loss is drawn
+        self._axis = TrainingAxis([])
+        self._thinner = CurveThinner[str]()
         self._weighted: dict[str, float] = {}  # 0 for every weighted curve so far
-        self._courses: dict[str, _PhaseScale] = {}
+        self._teacher_accuracy: float | None = None  # until its level is drawn
+        self._read = 0  # number of the last event
         self._lock = threading.Lock()
 
     def update(self) -> RunFrames:
-        """Reads what the run has said since the last call."""
+        """Read the events stored since the last call."""
         with self._lock:
-            store = manager.get_manager().store
-            chunks: dict[str, tuple[list[float], list[float]]] = {}
-            for number, event in store.iter_events(self.run, after=self._read):
+            chunks: Chunks = {}
+            for number, event in manager.get_manager().store.iter_events(self.run, after=self._read):
                 self._read = number
-                self._take(event, chunks)
+                self._add_event(event, chunks)
             self.curves += [{"series": key, "x": x, "y": y} for key, (x, y) in chunks.items()]
         return self
 
-    def _take(self, event: Event, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
+    @property
+    def main_title(self) -> str:
+        """Title of the network whose loss is drawn part by part."""
+        return self._title(self._main_role)
+
+    def _add_event(self, event: Event, chunks: Chunks) -> None:
         match event:
             case Prepared():
                 self.prepared = event
-                self._kinds = {network.role: roles.kind(network) for network in event.networks}
-                self._compare()
+                self._axis = TrainingAxis(event.phases)
+                self._drawn_roles = {one.role for one in event.networks if roles.kind(one) != TEACHER}
+                self._name_networks()
             case Step():
-                self._step(event, chunks)
+                self._add_step(event, chunks)
             case Validated():
-                self._validated(event, chunks)
+                self._add_evaluation(event, chunks)
             case Pinned():
                 self.pinned = event
             case Probed():
@@ -98,151 +99,125 @@ class RunFrames:
             case Adjusted():
                 self.adjusted.append(event)
                 text = f"{symbol(event.option)} {event.old:g} → {event.new:g}"
-                phase = self._phase(event.phase)
-                start = max(self._start(role, phase) for role in phase.roles)
-                place = start + event.step / phase.steps_per_epoch
-                self.curves.append({"marker": place, "text": text, "kind": "adjusted"})
+                x = self._latest_x(self._axis.phases[event.phase].roles, event)
+                self.curves.append({"marker": x, "text": text, "kind": "adjusted"})
             case Switched():
                 self.switched.append(event)
             case Failed():
                 self.failed = event
 
-    def _phase(self, name: str) -> Any:
-        assert self.prepared is not None
-        return next(phase for phase in self.prepared.phases if phase.name == name)
-
-    def _start(self, role: str, phase: Any) -> int:
-        """Epochs that a network had learned before a phase in which it goes on."""
-        assert self.prepared is not None
-        earlier = self.prepared.phases[: self.prepared.phases.index(phase)]
-        return sum(one.epochs for one in earlier if role in one.roles)
-
-    def _compare(self) -> None:
-        """The pupil that the verdict speaks of, whose loss is drawn part by part, and what everybody is called."""
+    def _name_networks(self) -> None:
         row = manager.get_manager().store.run(self.run)
         taught = roles.taught_learners(row.config) if row else []
-        self._main = taught[0].role if taught else STUDENT
         if row:
-            self._names = roles.titles(row.config)
-            own_classes = [own for own in roles.learners(row.config) if own.classes]
-            self._scopes = {own.role: f", {len(own.classes)} classes" for own in own_classes}
-            self._source = roles.source(row.config, self._main) if taught else TEACHER
-        self.is_alone = len(taught) < 2 and self._main == STUDENT
+            self._titles = roles.titles(row.config)
+            partial = [learner for learner in roles.learners(row.config) if learner.classes]
+            self._scopes = {learner.role: f", {len(learner.classes)} classes" for learner in partial}
+        if row and taught:
+            self._main_role = taught[0].role
+            self._source = roles.source(row.config, self._main_role)
+        self.is_alone = len(taught) < 2 and self._main_role == STUDENT
 
-    @property
-    def main_title(self) -> str:
-        """As a heading, whose loss is drawn part by part."""
-        return self._named(self._main or STUDENT)
+    def _title(self, role: str) -> str:
+        return self._titles.get(role) or roles.title(role)
 
-    def _named(self, role: str) -> str:
-        return self._names.get(role) or roles.title(role)
+    def _latest_x(self, of_roles: Iterable[str], event: Adjusted | Validated) -> float:
+        """Return the epoch of the network that has trained longest."""
+        return max(self._axis.epochs(role, event.phase, event.step) for role in of_roles)
 
-    def _step(self, event: Step, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
-        course = self._courses.get(event.phase) or self._course(event.phase)
+    def _add_step(self, event: Step, chunks: Chunks) -> None:
+        phase = self._axis.phases[event.phase]
+        size = steps_per_point(phase.epochs * phase.steps_per_epoch, POINTS)
         for role, parts in event.parts.items():
-            if role not in course.starts:
+            if role not in self._drawn_roles:
                 continue
-            values = self._parts(role, parts) if role == self._main else {}
+            values = self._part_values(role, parts) if role == self._main_role else {}
             values[f"{role} loss"] = event.loss[role]
             for key, value in values.items():
-                waiting = self._waiting.get(key) or self._waiting.setdefault(key, [0.0, 0])
-                waiting[0] += value
-                waiting[1] += 1
-                if waiting[1] >= course.every:
-                    x = course.starts[role] + event.step / course.steps_per_epoch
-                    self._point(chunks, key, role, x, waiting[0] / waiting[1])
-                    waiting[:] = [0.0, 0]
+                mean = self._thinner.add(key, value, size)
+                if mean is not None:
+                    x = self._axis.epochs(role, event.phase, event.step)
+                    self._add_point(chunks, key, role, x, mean)
 
-    def _course(self, name: str) -> _PhaseScale:
-        """Found once for each phase: a long run is read step by step."""
-        phase = self._phase(name)
-        every = -(-phase.epochs * phase.steps_per_epoch // POINTS)
-        drawn = [role for role, kind in self._kinds.items() if kind != TEACHER]
-        starts = {role: self._start(role, phase) for role in drawn}
-        return self._courses.setdefault(name, _PhaseScale(every, phase.steps_per_epoch, starts))
-
-    def _parts(self, role: str, parts: dict[str, list[float]]) -> dict[str, float]:
-        """Raw and weighted values by curve; a part has no weighted curve until it has a weight."""
+    def _part_values(self, role: str, parts: dict[str, list[float]]) -> dict[str, float]:
+        """Return raw and weighted values by curve; a part has no weighted curve until it has a weight."""
         if len(parts) < 2:
             return {}
-        found = {f"{role} {name}": value for name, (value, _) in parts.items()} | self._weighted
-        for name, (_, value) in parts.items():
+        values = {f"{role} {name}": raw for name, (raw, _) in parts.items()} | self._weighted
+        for name, (_, weighted) in parts.items():
             key = f"{role} {name}{WEIGHTED}"
-            if value or key in self._weighted:
-                found[key] = value
+            if weighted or key in self._weighted:
+                values[key] = weighted
                 self._weighted[key] = 0.0
-        return found
+        return values
 
-    def _validated(self, event: Validated, chunks: dict[str, tuple[list[float], list[float]]]) -> None:
-        phase = self._phase(event.phase)
-        label = f"{event.phase}, epoch {event.epoch} of {phase.epochs}"
-        if self._taught is not None and TEACHER not in event.accuracy:  # it has learned all that it will
-            self.curves.append({"level": "teacher accuracy", "y": self._taught, "text": f"teacher {self._taught:.1%}"})
-            self._taught = None
-        place = event.step / phase.steps_per_epoch
-        x = max(self._start(role, phase) for role in event.accuracy) + place
-        self.moments.append({"x": x, "label": label, "phase": event.phase, "accuracy": event.accuracy})
-        for role, share in event.accuracy.items():
-            self._point(chunks, f"{role} accuracy", role, self._start(role, phase) + place, share)
-            if role == TEACHER:
-                self._taught = share
+    def _add_evaluation(self, event: Validated, chunks: Chunks) -> None:
+        if self._teacher_accuracy is not None and TEACHER not in event.accuracy:  # its training is over
+            level = self._teacher_accuracy
+            self.curves.append({"level": "teacher accuracy", "y": level, "text": f"teacher {level:.1%}"})
+            self._teacher_accuracy = None
+        label = f"{event.phase}, epoch {event.epoch} of {self._axis.phases[event.phase].epochs}"
+        moment = {"x": self._latest_x(event.accuracy, event), "label": label}
+        self.moments.append(moment | {"phase": event.phase, "accuracy": event.accuracy})
+        for role, accuracy in event.accuracy.items():
+            x = self._axis.epochs(role, event.phase, event.step)
+            self._add_point(chunks, f"{role} accuracy", role, x, accuracy)
+        self._teacher_accuracy = event.accuracy.get(TEACHER, self._teacher_accuracy)
 
-    def _point(
-        self, chunks: dict[str, tuple[list[float], list[float]]], key: str, role: str, x: float, y: float
-    ) -> None:
-        if key not in {known["key"] for known in self.series}:
+    def _add_point(self, chunks: Chunks, key: str, role: str, x: float, y: float) -> None:
+        if key not in {series["key"] for series in self.series}:
             self.series.append(self._series(key, role))
         xs, ys = chunks.setdefault(key, ([], []))
         xs.append(round(x, 4))
         ys.append(float(f"{y:.5g}"))
 
     def _series(self, key: str, role: str) -> Frame:
-        """How one curve is drawn: roles by colour and dash, the loss parts by where they come from.
+        """Return how a curve is drawn.
 
-        Parts say whose they are wherever others are taught, too. Raw and weighted share a dash.
+        The colour is that of the role, or of the source of a loss part. Raw and weighted parts share a dash. Where
+        several students are distilled, the name of a part says whose it is.
         """
-        what = key.removeprefix(role + " ")
-        name = "Baseline" if self._named(role) == roles.title(BASELINE) else self._named(role)
-        if what == "accuracy":
-            return {"key": key, "panel": "accuracy", "name": name + self._scopes.get(role, ""), "role": role}
-        whose = f"{name.split(' (')[0]}’s "
-        if what == "loss":
-            said = whose + ("CE" if role == BASELINE else "loss")
-            if role == self._main:
-                said = "Weighted sum" if self.is_alone else f"{whose}weighted sum"
-            return {"key": key, "panel": "loss", "name": said, "role": role}
-        part = what.removesuffix(WEIGHTED)
-        said = part if self.is_alone else whose + part
+        curve = key.removeprefix(role + " ")
+        title = "Baseline" if self._title(role) == roles.title(BASELINE) else self._title(role)
+        if curve == "accuracy":
+            return {"key": key, "panel": "accuracy", "name": title + self._scopes.get(role, ""), "role": role}
+        owner = f"{title.split(' (')[0]}’s "
+        if curve == "loss":
+            name = owner + ("CE" if role == BASELINE else "loss")
+            if role == self._main_role:
+                name = "Weighted sum" if self.is_alone else f"{owner}weighted sum"
+            return {"key": key, "panel": "loss", "name": name, "role": role}
+        part = curve.removesuffix(WEIGHTED)
+        name = part if self.is_alone else owner + part
         if part in SYMBOLS.values():  # an option that this method learns, and no part of the sum
-            return {"key": key, "panel": "learned", "name": said, "role": role}
-        look = {"role": "labels" if part in _from_labels() else self._source, "style": "thin"}
-        look["measure"] = "raw" if part == what else "weighted"
-        if look["role"] != "labels":
-            drawn = [one["name"] for one in self.series if "dash" in one]
-            earlier = list(dict.fromkeys([*drawn, said]))
-            look["dash"] = DASHES[earlier.index(said) % len(DASHES)]
-        return {"key": key, "panel": "loss", "name": said, **look}
+            return {"key": key, "panel": "learned", "name": name, "role": role}
+        style = {"role": "labels" if part in _parts_from_labels() else self._source, "style": "thin"}
+        style["measure"] = "raw" if part == curve else "weighted"
+        if style["role"] != "labels":
+            dashed = dict.fromkeys([*(series["name"] for series in self.series if "dash" in series), name])
+            style["dash"] = DASHES[list(dashed).index(name) % len(DASHES)]
+        return {"key": key, "panel": "loss", "name": name, **style}
 
 
 @functools.cache
-def _from_labels() -> frozenset[str]:
-    """Parts of a loss that come from the labels; every other one comes from the teacher."""
+def _parts_from_labels() -> frozenset[str]:
+    """Return the loss parts that come from the labels; every other one comes from the teacher."""
     classes = (cls for cls in plugins("methods").values() if issubclass(cls, Method))
     return frozenset(part for cls in classes for part in cls.teacher_free_parts)
 
 
-_reels: OrderedDict[str, RunFrames] = OrderedDict()
-_lock = threading.Lock()
+_cache: OrderedDict[str, RunFrames] = OrderedDict()
+_cache_lock = threading.Lock()
 
 
 def run_frames(run: str) -> RunFrames:
-    """The up-to-date reel of a run."""
-    with _lock:
+    """Return the up-to-date frames of a run. They begin anew when the run continues from a checkpoint."""
+    with _cache_lock:
         rewinds = manager.get_manager().store.rewinds(run)
-        found = _reels.pop(run, None)
-        if found is None or found.rewinds != rewinds:  # it goes on from a checkpoint: its end is said again
-            found = RunFrames(run, rewinds)
-        _reels[run] = found
-        while len(_reels) > LATEST:
-            _reels.popitem(last=False)
-    return found.update()
+        frames = _cache.pop(run, None)
+        if frames is None or frames.rewinds != rewinds:
+            frames = RunFrames(run, rewinds)
+        _cache[run] = frames
+        while len(_cache) > MAX_CACHED:
+            _cache.popitem(last=False)
+    return frames.update()

@@ -64,17 +64,17 @@ def panel(results: SweepResults, cell: Cell, options: SweepOptions, *, is_active
 
 def _links(cell: Cell) -> None:
     """Draw links to the runs of the cell on the pages Distill, Inspect and Compare."""
-    if not cell.looks:
+    if not cell.evaluations:
         return
     with st.container(horizontal=True, key="runs of the cell"):
-        for evaluation in cell.looks[:MAX_LINKS]:
+        for evaluation in cell.evaluations[:MAX_LINKS]:
             accuracy = f" · {100 * evaluation.accuracy:.1f} %" if evaluation.accuracy is not None else ""
             failed = " · failed" if evaluation.state == manager.FAILED else ""
             st.page_link(
                 "pages/distill.py", label=f"Open seed {evaluation.seed}{accuracy}{failed}", icon=":material/science:",
                 query_params={"run": evaluation.run},
             )  # fmt: skip
-        ended = [evaluation.run for evaluation in cell.looks if evaluation.state not in manager.ACTIVE]
+        ended = [evaluation.run for evaluation in cell.evaluations if evaluation.state not in manager.ACTIVE]
         if ended:
             st.page_link("pages/inspect.py", label="Inspect the first run", icon=":material/frame_inspect:",
                          query_params={"run": ended[0]})  # fmt: skip
@@ -120,7 +120,7 @@ def _tested_runs(cell: Cell) -> list[Run]:
     """Return the runs of the cell that were evaluated on the test set."""
     store = manager.get_manager().store
     ended = (manager.COMPLETED, manager.STOPPED)
-    runs = [store.run(evaluation.run) for evaluation in cell.looks if evaluation.state in ended]
+    runs = [store.run(evaluation.run) for evaluation in cell.evaluations if evaluation.state in ended]
     return [run for run in runs if run is not None and run.test]
 
 

@@ -136,7 +136,7 @@ def _expected_duration(sweep: Sweep) -> None:
         st.caption(how)
     elif manager.get_manager().store.in_state(*manager.ACTIVE):
         st.caption(f"{how} A time estimate appears once training is idle.")
-    elif sweep_eta.get_estimator().ask(sweep, devices.resolve(sweep.base.compute.device)):
+    elif sweep_eta.get_estimator().request(sweep, devices.resolve(sweep.base.compute.device)):
         st.caption(f"{how} Measuring the time in a 1 s trial …")
         st.fragment(catch_errors(_wait_for_trial), run_every=POLL, key="rehearsal")(sweep)
     else:
@@ -152,14 +152,14 @@ def _estimate(sweep: Sweep) -> tuple[float | None, str]:
                 finished.append(FinishedSweep(row.sweep, row.seconds))
             except ValueError:  # it needs, say, a data set that this installation does not have
                 continue
-    seconds = sweep_eta.from_past(sweep, finished)
+    seconds = sweep_eta.estimate_from_past(sweep, finished)
     if seconds is not None:
         return seconds, "at the pace of a similar sweep that ended here."
     return sweep_eta.get_estimator().seconds(sweep), "measured by a 1 s trial; teacher training is extra."
 
 
 def _wait_for_trial(sweep: Sweep) -> None:
-    if not sweep_eta.get_estimator().ask(sweep, devices.resolve(sweep.base.compute.device)):
+    if not sweep_eta.get_estimator().request(sweep, devices.resolve(sweep.base.compute.device)):
         st.rerun()
 
 

@@ -65,7 +65,7 @@ def numbers(results: SweepResults, name: str) -> None:
         dict(zip(axes, cell.values, strict=True))
         | {"seed": run.seed, "state": run.state, "epoch": run.epoch, "validation accuracy": run.accuracy,
            "validation accuracy of the baseline": run.control, "run": run.run}
-        for cell in results.cells for run in cell.looks
+        for cell in results.cells for run in cell.evaluations
     ]  # fmt: skip
     decimal: Any = st.column_config.NumberColumn(format="%.2f")
     tables.numbers(

@@ -1,4 +1,4 @@
-"""The numbers of a diagnosis against values found by hand."""
+"""Features of the diagnosis, compared with values worked out by hand."""
 
 import math
 
@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from kd_core.analysis.diagnosis.curve_features import CurveFeatures, read_curve_features
-from kd_core.analysis.diagnosis.features import extract_features, imitate, soften, teacher_of, temperature_of
+from kd_core.analysis.diagnosis.features import (
+    extract_features,
+    imitation_features,
+    soft_target_features,
+    teacher_of,
+    temperature_of,
+)
 from kd_core.base.events import Adjusted, Event, Network, PhaseInfo, Prepared, Step, Validated
 from kd_core.config.run import from_flat
 
@@ -20,14 +26,14 @@ def step(number: int, epoch: int, *losses: float, phase: str = "students") -> St
     return Step(phase, number, epoch, parts, {"student": labels + soft, "baseline": control}, 0.01)
 
 
-def look(epoch: int, student: float, baseline: float, phase: str = "students") -> Validated:
+def evaluation(epoch: int, student: float, baseline: float, phase: str = "students") -> Validated:
     return Validated(phase, epoch, epoch, {"student": student, "baseline": baseline}, {}, {})
 
 
-def test_curves_are_epoch_means_and_the_pull_is_what_the_teacher_weighs_in_the_first_epoch() -> None:
+def test_curves_are_epoch_means_with_the_teachers_weighted_loss_of_the_first_epoch() -> None:
     events: list[Event] = [
-        look(0, 0.5, 0.5), step(1, 1, 1.0, 4.0, 2.0), step(2, 1, 1.0, 8.0, 1.0), look(1, 0.6, 0.7),
-        step(3, 2, 0.5, 14.5, 1.0), look(2, 0.7, 0.7),
+        evaluation(0, 0.5, 0.5), step(1, 1, 1.0, 4.0, 2.0), step(2, 1, 1.0, 8.0, 1.0), evaluation(1, 0.6, 0.7),
+        step(3, 2, 0.5, 14.5, 1.0), evaluation(2, 0.7, 0.7),
     ]  # fmt: skip
     curves = read_curve_features(events, ("student", "baseline")).curves
     assert curves["student"] == CurveFeatures((0.6, 0.7), (7.0, 15.0), 6.0, 3.0)
@@ -36,51 +42,52 @@ def test_curves_are_epoch_means_and_the_pull_is_what_the_teacher_weighs_in_the_f
 
 def test_a_later_phase_of_the_same_network_replaces_the_earlier_one() -> None:
     events: list[Event] = [
-        step(1, 1, 1.0, 4.0, 2.0), look(1, 0.6, 0.7), look(0, 0.6, 0.7, "fine-tuning"),
-        step(1, 1, 0.5, 0.0, 0.4, phase="fine-tuning"), look(1, 0.9, 0.8, "fine-tuning"),
+        step(1, 1, 1.0, 4.0, 2.0), evaluation(1, 0.6, 0.7), evaluation(0, 0.6, 0.7, "fine-tuning"),
+        step(1, 1, 0.5, 0.0, 0.4, phase="fine-tuning"), evaluation(1, 0.9, 0.8, "fine-tuning"),
     ]  # fmt: skip
     assert read_curve_features(events, ("student",)).curves["student"] == CurveFeatures((0.9,), (0.5,), 0.0, 1.0)
 
 
 def test_a_rise_is_that_of_the_last_quarter_over_the_one_before() -> None:
     assert CurveFeatures((0.1, 0.1, 0.1, 0.1, 0.4, 0.6, 0.7, 0.9)).rise == pytest.approx(0.3)
-    assert CurveFeatures((0.1, 0.5, 0.9)).rise == 0  # too few looks to say
+    assert CurveFeatures((0.1, 0.5, 0.9)).rise == 0  # too few evaluations
     assert CurveFeatures((0.9,) * 20).rise == 0
 
 
-def test_a_rebound_is_the_furthest_way_up_again() -> None:
+def test_a_rebound_is_the_furthest_rise_of_the_loss() -> None:
     assert CurveFeatures(loss=(4.0, 2.0, 3.0, 1.0, 2.5)).rebound == pytest.approx(1.5 / 4)
     assert CurveFeatures(loss=(4.0, 2.0, 1.0)).rebound == 0
 
 
-def test_soft_targets_of_two_classes_are_known_in_closed_form() -> None:
+def test_soft_targets_of_two_classes_have_a_closed_form() -> None:
     gap = 2.0  # of the two logits, for every example
-    found = soften(torch.tensor([[gap, 0.0], [0.0, gap]]), 4.0)
+    features = soft_target_features(torch.tensor([[gap, 0.0], [0.0, gap]]), 4.0)
     p = 1 / (1 + math.exp(-gap / 4))
-    assert found.beside == pytest.approx(1 - p)
-    assert found.entropy == pytest.approx(-(p * math.log(p) + (1 - p) * math.log(1 - p)) / math.log(2))
+    assert features.other_classes == pytest.approx(1 - p)
+    assert features.entropy == pytest.approx(-(p * math.log(p) + (1 - p) * math.log(1 - p)) / math.log(2))
     # At T = 1 the first class has 0.88 and the entropy is 0.53 of ln 2; at T = 1.5 it is already 0.74.
-    assert found.better == 1.0
+    assert features.suggested_temperature == 1.0
 
 
-def test_a_student_that_answers_as_its_teacher_has_nothing_left_and_a_constant_one_everything() -> None:
+def test_a_copy_of_the_teacher_leaves_no_divergence_and_a_constant_student_all_of_it() -> None:
     teacher = torch.tensor([[3.0, 0.0], [0.0, 3.0], [3.0, 0.0], [0.0, 3.0]])
     labels = torch.tensor([0, 1, 0, 1])
-    same, constant = imitate(teacher + 5, teacher, labels, 2.0), imitate(torch.zeros(4, 2), teacher, labels, 2.0)
+    same = imitation_features(teacher + 5, teacher, labels, 2.0)
+    constant = imitation_features(torch.zeros(4, 2), teacher, labels, 2.0)
     assert (same.agreement, same.unmatched) == (1, 0)
-    assert same.left == pytest.approx(0, abs=1e-9)
-    assert constant.left == pytest.approx(1)
+    assert same.remaining == pytest.approx(0, abs=1e-9)
+    assert constant.remaining == pytest.approx(1)
     assert constant.agreement == 0.5
 
 
 def test_a_wrong_label_that_the_student_learned_is_a_match() -> None:
     teacher = torch.tensor([[3.0, 0.0], [0.0, 3.0]])
-    found = imitate(torch.tensor([[0.0, 3.0], [3.0, 0.0]]), teacher, torch.tensor([1, 1]), 1.0)
-    assert found.agreement == 0
-    assert found.unmatched == 0.5
+    imitation = imitation_features(torch.tensor([[0.0, 3.0], [3.0, 0.0]]), teacher, torch.tensor([1, 1]), 1.0)
+    assert imitation.agreement == 0
+    assert imitation.unmatched == 0.5
 
 
-def test_a_temperature_that_was_turned_by_hand_is_the_one_that_counts() -> None:
+def test_a_temperature_changed_by_hand_is_the_one_that_counts() -> None:
     logits = {"teacher": torch.tensor([[2.0, 0.0]]), "student": torch.tensor([[1.0, 0.0]])}
     changed: list[Event] = [
         Adjusted("students", 3, "temperature", 4.0, 8.0),
@@ -93,9 +100,9 @@ def test_a_temperature_that_was_turned_by_hand_is_the_one_that_counts() -> None:
 
 def test_parameters_are_those_that_the_run_reported() -> None:
     networks = [Network("teacher", "MLP", 500, 0, 0, ""), Network("student", "MLP", 50, 0, 0, "")]
-    found = extract_features(CONFIG, [Prepared([], {}, networks, [PhaseInfo("students", [], 1, 1)])], {0: TEST})
-    assert found.parameters == {"teacher": 500, "student": 50}
-    assert found.soft_targets is None
+    features = extract_features(CONFIG, [Prepared([], {}, networks, [PhaseInfo("students", [], 1, 1)])], {0: TEST})
+    assert features.parameters == {"teacher": 500, "student": 50}
+    assert features.soft_targets is None
 
 
 @pytest.mark.parametrize(
@@ -105,7 +112,7 @@ def test_parameters_are_those_that_the_run_reported() -> None:
         ({"scheme": "mutual"}, ""), ({"scheme": "teacher_free"}, ""), ({"alpha": "0"}, ""),
     ],
 )  # fmt: skip
-def test_the_teacher_is_a_network_that_was_there_before(flat: dict[str, str], role: str) -> None:
+def test_the_teacher_is_a_network_of_an_earlier_phase(flat: dict[str, str], role: str) -> None:
     assert teacher_of(from_flat({"dataset": "moons", **flat})) == role
 
 
