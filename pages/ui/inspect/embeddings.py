@@ -40,9 +40,8 @@ def embeddings(inspected: InspectedRun, options: InspectOptions, ringed: list[in
                 f"embedding {part} {inspected.cache_key}",
                 _text_alternative(inspected, part, projection), height=384,
             )  # fmt: skip
-            st.caption(
-                f"{projection.width} dimensions; these two keep {sum(projection.explained_variance_ratio):.0%} of the variance."
-            )
+            explained = sum(projection.explained_variance_ratio)
+            st.caption(f"{projection.width} dimensions; these two keep {explained:.0%} of the variance.")
     st.caption(_legend(inspected) + (f" Without an embedding: {', '.join(missing)}." if missing else ""))
     tables.cached_numbers(
         inspected.cache_key, lambda: _rows(inspected, available), "embeddings",
