@@ -1,4 +1,4 @@
-"""Compare: stored runs beside each other, and whether what sets them apart is more than luck."""
+"""Page that compares stored runs: curves, settings, results and the significance of gains."""
 
 import streamlit as st
 
@@ -7,58 +7,59 @@ from pages.ui.app import shell
 shell.ensure_navigation()
 
 st.title("Compare")
-st.markdown("Tick runs to see their curves over each other, what sets them apart, and what is more than luck.")
+st.markdown("Tick runs to overlay their curves, see which settings differ, and test whether a gain is significant.")
 
-# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+# The engine takes seconds to load on a fresh server; title and introduction are on the screen meanwhile.
 from kd_core.runs import manager
 from kd_core.store.queries import RunQueries
 from pages.ui.compare import curves, pareto, results_table, run_table, seeds, url_state
 from pages.ui.run import trash
 from pages.ui.widgets import charts
 
-ledger = RunQueries(manager.get_manager().store)
-if not ledger.count():
+queries = RunQueries(manager.get_manager().store)
+if not queries.count():
     st.info("There is no run yet. Train one or two, then compare them here.")
-    st.page_link("pages/distill.py", label="Train one in the lab", icon=":material/science:")
+    st.page_link("pages/distill.py", label="Train one in Distill", icon=":material/science:")
     st.stop()
 
 view = url_state.current()
-if not view.runs:  # the address names them from now on, so that it says the same tomorrow
-    url_state.update_url(runs=",".join(run_table.default_runs(ledger, view.search)) or url_state.NO_RUNS)
+if not view.runs:  # written to the URL, so that the link shows the same runs when newer ones exist
+    url_state.update_url(runs=",".join(run_table.default_runs(queries, view.search)) or url_state.NO_RUNS)
     view = view.with_values(runs=st.query_params["runs"])
-asked = view.chosen
-found = ledger.named(asked[: url_state.MAX_RUNS])
-rows = {each: row for each, row in found.items() if row.available_config}
-called = run_table.letters(list(found))
+requested = view.chosen
+chosen = queries.named(requested[: url_state.MAX_RUNS])
+rows = {run: row for run, row in chosen.items() if row.available_config}
+letters = run_table.letters(list(chosen))
 
-run_table.filters(ledger, view)
-run_table.table(ledger, view, list(found))
-run_table.run_multiselect(ledger, view, found)
+run_table.filters(queries, view)
+run_table.table(queries, view, list(chosen))
+run_table.run_multiselect(queries, view, chosen)
 trash.bin_()
-run_table.run_notices(asked[: url_state.MAX_RUNS], found)
-if len(asked) > url_state.MAX_RUNS:
+run_table.run_notices(requested[: url_state.MAX_RUNS], chosen)
+if len(requested) > url_state.MAX_RUNS:
     st.info(
-        f"The link names {len(asked)} runs; the first {url_state.MAX_RUNS} are shown, the most that can be told apart."
+        f"The link names {len(requested)} runs. The first {url_state.MAX_RUNS} are shown, as many as there are "
+        "distinct colours."
     )
 if not rows:
-    st.info("Nothing is compared. Tick a run in the table, or choose one in the box below it.")
+    st.info("No run is selected. Tick a run in the table, or choose one in the box below it.")
     st.stop()
 
-st.header("How they learned")
-curves.follow(ledger, rows, called)
+st.header("Learning curves")
+curves.follow(queries, rows, letters)
 
-st.header("What sets them apart")
-results_table.differences(rows, called)
+st.header("Settings that differ")
+results_table.differences(rows, letters)
 
-st.header("What they can do, and what they cost")
-judged = results_table.network_results(ledger, rows)
-results_table.results_table(judged, called)
-if judged:
+st.header("Accuracy and cost of each network")
+results = results_table.network_results(queries, rows)
+results_table.results_table(results, letters)
+if results:
     st.subheader("Accuracy against cost")
-    pareto.pareto_chart(judged, called, view)
+    pareto.pareto_chart(results, letters, view)
 
-st.header("Skill or luck?")
-seeds.seed_groups(rows, called)
+st.header("Is the gain significant?")
+seeds.seed_groups(rows, letters)
 
 st.divider()
 charts.format_picker()

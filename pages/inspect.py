@@ -1,4 +1,4 @@
-"""Inspect: where teacher, student and baseline of one run agree and where not, example by example."""
+"""Page that compares the predictions of one run's teacher, student and baseline."""
 
 import streamlit as st
 
@@ -8,11 +8,11 @@ shell.ensure_navigation()
 
 st.title("Inspect")
 st.markdown(
-    "Two networks of the same accuracy need not be right about the same examples. Here are the answers behind the "
-    "verdict of one run: what the student gained from its teacher, what it lost, and on which examples."
+    "Two networks of the same accuracy need not be right on the same examples. This page shows the predictions of "
+    "one run: which errors of the baseline the student corrects, which it adds, and on which examples."
 )
 
-# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+# The engine takes seconds to load on a fresh server; title and introduction are on the screen meanwhile.
 from pages.ui.inspect import (
     changed_examples,
     class_recall,
@@ -28,38 +28,40 @@ url_state.restore()
 row = run_picker.selected_run()
 if row is None:
     st.stop()
-wanted, refused = url_state.asked()
-shown = run_picker.inspect_run(row, wanted)
-wanted = url_state.fitted(wanted, refused, shown.inspection)
-run_picker.choices(shown)
-changed_examples.summary(shown)
+view, refused = url_state.asked()
+subject = run_picker.inspect_run(row, view)
+view = url_state.fitted(view, refused, subject.inspection)
+run_picker.choices(subject)
+changed_examples.summary(subject)
 
-st.header("Who is taken for whom")
+st.header("Confusion matrices")
 st.markdown(
-    "Each row is a true class, each column an answer; what is off the diagonal is a mistake. Colours are logarithmic, "
-    "so that a single one is seen. The difference is student − baseline: orange where the student gives this answer "
-    "more often, blue where the baseline does."
+    "Rows are true classes, columns are predicted classes; everything off the diagonal is an error. Colours are "
+    "logarithmic, so that a single error is visible. The difference is student − baseline: orange where the student "
+    "predicts this class more often, blue where the baseline does."
 )
-confusion_matrix.matrices(shown, wanted)
+confusion_matrix.matrices(subject, view)
 
-st.header("The examples behind the counts")
-st.markdown("✕ is the true class. Wrong answers are struck through. Choose a card to see its soft labels close up.")
-changed_examples.examples(shown, wanted)
-
-st.header("How many of each class are found")
-class_recall.dots(shown)
-
-if shown.replay.data.is_planar:
-    st.header("Where the classes end")
-    st.markdown("The decision surfaces as they formed: press play, or move through the epochs.")
-    surface_replay.show_surfaces(row, wanted)
-
-st.header("How the networks see the examples")
+st.header("Examples behind the counts")
 st.markdown(
-    "What reaches the last layer of each network, the embedding, projected on the two directions in which it varies "
-    "most (PCA). Each network has directions of its own: compare how the classes lie, not where."
+    "✕ is the true class. Wrong predictions are struck through. Choose a card to see its soft targets in detail."
 )
-embeddings.embeddings(shown, wanted, changed_examples.visible_examples(shown, wanted))
+changed_examples.examples(subject, view)
+
+st.header("Recall per class")
+class_recall.dots(subject)
+
+if subject.replay.data.is_planar:
+    st.header("Decision surfaces")
+    st.markdown("The decision surface of each network, epoch by epoch: press play, or move the slider.")
+    surface_replay.show_surfaces(row, view)
+
+st.header("Embeddings")
+st.markdown(
+    "The input of each network’s last layer, projected onto its first two principal components (PCA). Every network "
+    "has its own components: compare how the classes are arranged, not where they are."
+)
+embeddings.embeddings(subject, view, changed_examples.visible_examples(subject, view))
 
 st.divider()
 charts.format_picker()

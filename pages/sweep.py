@@ -1,4 +1,4 @@
-"""Sweep: two options varied over several seeds, a map of what that does, and one choice confirmed on the test split."""
+"""Page that varies up to two options over several seeds and maps the results."""
 
 import streamlit as st
 
@@ -8,42 +8,41 @@ shell.ensure_navigation()
 
 st.title("Sweep")
 st.markdown(
-    "Vary two options at once, over several seeds, and see where the teacher helps. The map is of the validation "
-    "split; the cell that you choose is confirmed on the test split, once."
+    "Vary two options at once, over several seeds, and see where the teacher helps. The map shows validation results; "
+    "the cell that you choose is then evaluated on the test set, once."
 )
 
-# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+# The engine takes seconds to load on a fresh server; title and introduction are on the screen meanwhile.
 from kd_core.runs import manager
 from pages.ui.sweep import form, progress, url_state
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import charts
 
 url_state.restore()
-wanted = st.query_params.get("sweep", "")[:40]
-row = manager.get_manager().store.sweep(wanted) if wanted else None
-said = ""
-if wanted and row is None:
-    said = (
-        f"There is no sweep called “{escape_markdown(wanted)}” here. "
-        "It may belong to another machine, or have been deleted."
+sweep = st.query_params.get("sweep", "")[:40]
+row = manager.get_manager().store.sweep(sweep) if sweep else None
+problem = ""
+if sweep and row is None:
+    problem = (
+        f"There is no sweep called “{escape_markdown(sweep)}” here. It may be on another machine, or have been deleted."
     )
 elif row is not None and not row.is_readable:
-    said = "This sweep needs a method, a network or data that this installation does not have, so it cannot be shown."
-if said:
-    st.error(said)
+    problem = "This sweep uses a method, network or data set that is not installed here, so it cannot be shown."
+if problem:
+    st.error(problem)
     if st.button("Show the page without it", icon=":material/arrow_back:"):
         url_state.update_url(sweep="", cell="", confirmed="")
         st.rerun()
     st.stop()
 
-wish = url_state.current(row)
+state = url_state.current(row)
 with st.expander("Set up another sweep", icon=":material/tune:") if row else st.container():
-    form.form(wish)
+    form.form(state)
 if row is None:
-    st.caption("Press start: the map appears here and fills while the runs train.")
+    st.caption("Start the sweep: the map appears here and fills as the runs finish.")
 else:
-    st.header("The map")
-    progress.follow(row, wish.view)
+    st.header("Results")
+    progress.follow(row, state.view)
     st.divider()
     charts.format_picker()
-progress.earlier(wanted)
+progress.earlier(sweep)

@@ -1,4 +1,4 @@
-"""Temperature: turn it, and see what the teacher knows."""
+"""Page that shows what the temperature does to one run's outputs, gradients and calibration."""
 
 import streamlit as st
 
@@ -8,8 +8,8 @@ shell.ensure_navigation()
 
 st.title("Temperature")
 st.markdown(
-    "Dividing the logits by T before softmax changes no network. It changes how much of what the network knows gets "
-    "through. Turn the handle at the foot of the window: every figure on this page follows."
+    "Dividing the logits by T before softmax does not change the network, only how evenly its probabilities are spread "
+    "over the classes. Drag the temperature slider below: every figure on this page follows."
 )
 
 from kd_core.analysis.replay import Replay
@@ -28,61 +28,61 @@ is_active = row.state in manager.ACTIVE
 
 
 def instruments(run: str) -> None:
-    """All of the page that depends on the run. While it trains, drawn again every second."""
+    """Draw everything that depends on the run; called again every second while it trains."""
     url_state.restore()
-    now = manager.get_manager().store.run(run)
-    if st.query_params.get("run", run) != run:  # another one was chosen
+    row = manager.get_manager().store.run(run)
+    if st.query_params.get("run", run) != run:  # another run was chosen
         st.rerun()
-    if now is None or (now.state in manager.ACTIVE) != is_active:
+    if row is None or (row.state in manager.ACTIVE) != is_active:
         st.rerun()
-    assert now is not None
-    recall = Replay(manager.get_manager().store, now)
-    method = recall.config.method.values()
-    usual = {"alpha": method["alpha"]} if "alpha" in method and "label_weight" not in method else {}
-    view = url_state.current(recall.data.classes, len(recall.rows(recall.visible_split)), usual)
-    moment = recall.snapshot_at(view.epoch)
-    bench = Instruments(recall, moment, view)
-    which, when = st.columns([3, 2], gap="large")
-    with which:
-        run_picker.run_picker(now)
-    with when:
-        run_picker.epoch_picker(recall, moment, is_active)
+    assert row is not None
+    replay = Replay(manager.get_manager().store, row)
+    method = replay.config.method.values()
+    defaults = {"alpha": method["alpha"]} if "alpha" in method and "label_weight" not in method else {}
+    view = url_state.current(replay.data.classes, len(replay.rows(replay.visible_split)), defaults)
+    snapshot = replay.snapshot_at(view.epoch)
+    figures = Instruments(replay, snapshot, view)
+    run_column, epoch_column = st.columns([3, 2], gap="large")
+    with run_column:
+        run_picker.run_picker(row)
+    with epoch_column:
+        run_picker.epoch_picker(replay, snapshot, is_active)
 
-    input_panel(bench)
-    bench.dock()
+    input_panel(figures)
+    figures.dock()
 
-    st.subheader("Why the loss carries a T²")
+    st.subheader("Why the loss is multiplied by T²")
     st.markdown(
-        "The gradient that the teacher sends to the student’s logits is $(q - p)/T$. At high T the difference $q - p$ "
-        "shrinks like 1/T too, so the teacher’s say would fade as 1/T². The factor T² gives it back. These are the "
-        "gradients of this run’s own student, on the examples it learned from."
+        "The gradient of the soft-target loss with respect to the student’s logits is $(q - p)/T$. At high T the "
+        "difference $q - p$ shrinks like 1/T too, so the teacher’s gradient would shrink as 1/T². The factor T² "
+        "compensates for that. These are the gradients of this run’s student on its training examples."
     )
-    bench.gradients()
+    figures.gradients()
 
-    st.subheader("What the teacher finds alike")
+    st.subheader("Dark knowledge: which classes the teacher confuses")
     st.markdown(
-        "Each row is a true class, each column what its examples get on average. Hide the diagonal to see the rest: "
-        "which wrong answers are less wrong is what a label cannot say."
+        "Each row is a true class, each column the mean probability that its examples get for a class. Hide the "
+        "diagonal to see the rest: one-hot labels cannot say which wrong classes are more plausible."
     )
-    bench.class_similarity()
+    figures.class_similarity()
 
-    st.subheader("As sure as it is right?")
+    st.subheader("Calibration")
     st.markdown(
-        "A network that says 80 % should be right in 80 of 100 cases. Temperature is also the usual cure where it is "
-        "not: the best T is chosen on validation data and judged on test data."
+        "When a calibrated network predicts with 80 % confidence, it is right in 80 % of cases. Temperature scaling is "
+        "the standard correction: the best T is chosen on the validation set and evaluated on the test set."
     )
-    bench.calibration()
+    figures.calibration()
 
-    st.subheader("Where soft targets can come from")
+    st.subheader("Sources of soft targets")
     st.markdown(
-        "A teacher is one source. Label smoothing and a virtual teacher are others, and know nothing about the image. "
-        "Turn T up and watch the real teacher become one of them."
+        "A teacher is one source of soft targets. Label smoothing and a virtual teacher are others, and do not depend "
+        "on the input. Raise T and the teacher’s targets become as flat as theirs."
     )
-    bench.sources()
+    figures.sources()
 
 
 st.fragment(catch_errors(instruments), run_every=1.0 if is_active else None, key=f"instruments {row.id}")(row.id)
-# Room for the dock, and what has the focus is never behind it.
+# The slider at the foot of the window must not cover the end of the page or the element that has the focus.
 st.html(
     "<style>.stMainBlockContainer { padding-bottom: 9rem } "
     "[data-testid=stMain] { scroll-padding-bottom: 10rem }</style>"

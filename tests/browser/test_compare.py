@@ -48,6 +48,6 @@ def test_a_tick_in_the_table_is_in_the_link_which_opens_the_same_view_on_another
     assert labels(small) == ["A student", "B student", "C student"]
     expect(small.get_by_text("Agreement with the teacher, %").first).to_be_visible()
     expect(small.get_by_role("checkbox", name="Log values")).to_be_checked()
-    expect(small.get_by_role("heading", name="Skill or luck?")).to_be_visible()
+    expect(small.get_by_role("heading", name="Is the gain significant?")).to_be_visible()
     assert small.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
     whole_picture(small, SHOTS / "compare-dark-390.png")

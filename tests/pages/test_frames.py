@@ -1,4 +1,4 @@
-"""What the browser components are sent is what the run said."""
+"""Frames that the browser components get from the events of a run."""
 
 import base64
 
@@ -13,73 +13,73 @@ from pages.ui.run.frames import POINTS, RunFrames, run_frames
 
 @pytest.fixture
 def stored(shared: manager.RunManager, small: RunConfig) -> list[Event]:
-    said = list(Trainer(small, adjustments=[Adjusted("students", 2, "temperature", 4.0, 2.0)]))
+    events = list(Trainer(small, adjustments=[Adjusted("students", 2, "temperature", 4.0, 2.0)]))
     shared.store.add("a", small, "completed")
-    shared.store.append("a", 1, [(0.0, event) for event in said])
-    return said
+    shared.store.append("a", 1, [(0.0, event) for event in events])
+    return events
 
 
-def of(kind: type, said: list[Event]) -> list:
-    return [event for event in said if isinstance(event, kind)]
+def of(kind: type, events: list[Event]) -> list:
+    return [event for event in events if isinstance(event, kind)]
 
 
 def points(frames: list[dict], key: str) -> list[tuple[float, float]]:
     return [pair for f in frames if f.get("series") == key for pair in zip(f["x"], f["y"], strict=True)]
 
 
-def test_there_is_a_moment_for_every_look_and_each_frame_names_its_own(stored: list[Event]) -> None:
-    film = RunFrames("a", 0).update()
-    looks = of(Validated, stored)
-    assert [moment["accuracy"] for moment in film.moments] == [look.accuracy for look in looks]
-    assert film.moments[-1]["label"] == "students, epoch 6 of 6"
-    assert [frame["probabilities"] for frame in film.surfaces] == [s.probabilities for s in of(Surface, stored)]
-    assert [frame["logits"] for frame in film.bars] == [probed.logits for probed in of(Probed, stored)]
-    for frame, event in zip(film.surfaces, of(Surface, stored), strict=True):
-        assert film.moments[frame["moment"]]["label"].startswith(f"{event.phase}, epoch {event.epoch} ")
+def test_there_is_one_moment_per_evaluation_and_every_frame_refers_to_its_moment(stored: list[Event]) -> None:
+    frames = RunFrames("a", 0).update()
+    evaluations = of(Validated, stored)
+    assert [moment["accuracy"] for moment in frames.moments] == [event.accuracy for event in evaluations]
+    assert frames.moments[-1]["label"] == "students, epoch 6 of 6"
+    assert [frame["probabilities"] for frame in frames.surfaces] == [s.probabilities for s in of(Surface, stored)]
+    assert [frame["logits"] for frame in frames.bars] == [probed.logits for probed in of(Probed, stored)]
+    for frame, event in zip(frames.surfaces, of(Surface, stored), strict=True):
+        assert frames.moments[frame["moment"]]["label"].startswith(f"{event.phase}, epoch {event.epoch} ")
 
 
-def test_curves_hold_every_step_in_epochs_with_raw_parts_and_their_weighted_sum(stored: list[Event]) -> None:
-    film = RunFrames("a", 0).update()
+def test_curves_have_a_point_per_step_for_every_raw_part_and_the_weighted_sum(stored: list[Event]) -> None:
+    frames = RunFrames("a", 0).update()
     steps = [event for event in of(Step, stored) if event.phase == "students"]
-    sums = points(film.curves, "student loss")
+    sums = points(frames.curves, "student loss")
     assert [y for _, y in sums] == pytest.approx([step.loss["student"] for step in steps], rel=1e-4)
-    soft = points(film.curves, "student T²·KL")
+    soft = points(frames.curves, "student T²·KL")
     assert [y for _, y in soft] == pytest.approx([step.parts["student"]["T²·KL"][0] for step in steps], rel=1e-4)
     assert sums[-1][0] == 6.0
 
 
-def test_a_change_by_hand_is_a_marker_where_it_happened(stored: list[Event]) -> None:
-    film = RunFrames("a", 0).update()
-    (marker,) = [frame for frame in film.curves if "marker" in frame]
+def test_a_changed_option_is_a_marker_at_its_epoch(stored: list[Event]) -> None:
+    frames = RunFrames("a", 0).update()
+    (marker,) = [frame for frame in frames.curves if "marker" in frame]
     assert marker["text"] == "T 4 → 2"
     assert 0 < marker["marker"] < 6
 
 
-def test_frames_arrive_in_the_same_order_however_often_one_asks(
+def test_frames_do_not_depend_on_how_often_the_events_are_read(
     shared: manager.RunManager, small: RunConfig, stored: list[Event]
 ) -> None:
-    whole = RunFrames("a", 0).update()
+    at_once = RunFrames("a", 0).update()
     shared.store.add("b", small, "training")
     gradual = RunFrames("b", 0)
     for number, event in enumerate(stored, start=1):
         shared.store.append("b", number, [(0.0, event)])
         gradual.update()
-    assert (gradual.moments, gradual.surfaces, gradual.bars) == (whole.moments, whole.surfaces, whole.bars)
-    for series in whole.series:
-        assert points(gradual.curves, series["key"]) == points(whole.curves, series["key"])
+    assert (gradual.moments, gradual.surfaces, gradual.bars) == (at_once.moments, at_once.surfaces, at_once.bars)
+    for series in at_once.series:
+        assert points(gradual.curves, series["key"]) == points(at_once.curves, series["key"])
 
 
 def test_a_long_run_sends_a_limited_number_of_points(shared: manager.RunManager, small_with) -> None:
     config = small_with(epochs="2500", labelled="8", batch_size="8")
-    said = [event for event in Trainer(config) if not isinstance(event, Surface)]
+    events = [event for event in Trainer(config) if not isinstance(event, Surface)]
     shared.store.add("long", config, "completed")
-    shared.store.append("long", 1, [(0.0, event) for event in said])
-    film = RunFrames("long", 0).update()
-    count = len(points(film.curves, "student loss"))
+    shared.store.append("long", 1, [(0.0, event) for event in events])
+    frames = RunFrames("long", 0).update()
+    count = len(points(frames.curves, "student loss"))
     assert POINTS / 2 < count <= POINTS
 
 
-def test_a_rewound_run_gets_a_reel_of_another_name_so_that_the_browser_clears_itself(
+def test_a_rewound_run_gets_frames_of_another_name_so_that_the_browser_clears_itself(
     shared: manager.RunManager, stored: list[Event]
 ) -> None:
     before = run_frames("a")
@@ -91,7 +91,7 @@ def test_a_rewound_run_gets_a_reel_of_another_name_so_that_the_browser_clears_it
 
 
 def test_a_surface_is_bytes_of_size_squared_times_classes(stored: list[Event]) -> None:
-    film = RunFrames("a", 0).update()
-    frame = film.surfaces[-1]
+    frames = RunFrames("a", 0).update()
+    frame = frames.surfaces[-1]
     for encoded in frame["probabilities"].values():
         assert len(base64.b64decode(encoded)) == frame["size"] ** 2 * 2

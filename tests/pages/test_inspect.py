@@ -41,18 +41,18 @@ def test_a_run_of_points_shows_all_its_figures(open_page: Open, shared: RunManag
     app = open_page("inspect", run=trained(shared, from_flat(QUICK)))
     assert not app.error
     assert [heading.value for heading in app.header] == [
-        "Who is taken for whom",
-        "The examples behind the counts",
-        "How many of each class are found",
-        "Where the classes end",
-        "How the networks see the examples",
+        "Confusion matrices",
+        "Examples behind the counts",
+        "Recall per class",
+        "Decision surfaces",
+        "Embeddings",
     ]
 
 
 def test_images_have_no_decision_surface(open_page: Open, shared: RunManager) -> None:
     app = open_page("inspect", run=trained(shared, from_flat(DIGITS)))
     assert not app.error
-    assert "Where the classes end" not in texts(app)
+    assert "Decision surfaces" not in texts(app)
 
 
 def test_the_sentences_count_what_the_engine_counts(open_page: Open, shared: RunManager) -> None:
