@@ -52,18 +52,18 @@ def test_a_viewer_can_watch_a_run_by_its_link_but_send_nothing_that_changes_it(r
         wait_for(lambda: room.store().in_state("training"))
         run = room.store().in_state("training")[0].id
         presenter.open("distill", f"run={run}")
-        wishes = {label: presenter.find("button", label).id for label in ("Pause", "Stop and keep", "Pin")}
+        buttons = {label: presenter.find("button", label).id for label in ("Pause", "Stop and keep", "Pin")}
         viewer.open("distill", f"run={run}")
         assert "View only." in viewer.said()
-        assert not any(each.label in wishes for kind, each in viewer.elements if kind == "button")
+        assert not any(element.label in buttons for kind, element in viewer.elements if kind == "button")
         before = room.store().count(run)
-        for widget in wishes.values():
+        for widget in buttons.values():
             viewer.send(widget)  # the clicks of the presenter, from the viewer's session
         viewer.press("Start training")
         wait_for(lambda: room.store().count(run) > before)
         row = room.store().run(run)
         assert row.state == "training"
-        assert not row.labels.is_pinned
+        assert not row.annotations.is_pinned
         assert len(room.store().runs()) == 1
         presenter.open("distill", f"run={run}")
         presenter.press("Stop and keep")

@@ -146,7 +146,7 @@ def test_latency_is_measured_once_for_networks_of_the_same_kind(
 def test_nothing_ticked_is_a_view_of_its_own(look: Look, ended: Ended) -> None:
     ended()
     app = look(runs="none")
-    assert "Nothing is compared." in said(app)
+    assert "No run is selected." in said(app)
     assert app.query_params["runs"] == "none"
 
 

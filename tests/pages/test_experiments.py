@@ -67,10 +67,10 @@ def test_a_missing_data_set_is_named_with_its_download_size(
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "empty"))
     app = open_page("experiments")
     texts = [text.value for text in app.markdown]
-    assert "**Needs** CIFAR-100, 169 MB, to be fetched first: `python -m kd_core fetch cifar100`." in texts
-    (flowers,) = [line for line in texts if line.startswith("**Needs** Flowers-102")]
+    assert any(text.startswith("**Needs** CIFAR-100, 169 MB") and "cifar100`" in text for text in texts)
+    (flowers,) = [text for text in texts if text.startswith("**Needs** Flowers-102")]
     assert "345 MB" in flowers
-    assert "weights from ImageNet" in flowers
+    assert "ImageNet" in flowers
 
 
 def test_runs_with_exactly_these_settings_are_averaged_and_others_are_not(

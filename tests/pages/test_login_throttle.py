@@ -50,7 +50,7 @@ def test_opening_new_sessions_does_not_speed_up_guessing() -> None:
         attempts += not delay
         clock.now += delay
     assert attempts < 3600 / login_throttle.TOTAL_MAX_DELAY + login_throttle.TOTAL_FREE + 6
-    clock.now += login_throttle.MAX_DELAY + 1  # after some quiet nobody who knows it delays
+    clock.now += login_throttle.MAX_DELAY + 1  # without attacks a presenter is not delayed
     assert throttle.attempt("the presenter") == 0.0
 
 

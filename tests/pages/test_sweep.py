@@ -174,7 +174,7 @@ def test_the_runs_of_a_cell_are_one_click_away_and_the_pages_open_them(
     assert "over 3 seeds" in said(open_page("distill", run=wanted[0], autoplay="0"))
     inspected = open_page("inspect", run=wanted[0], autoplay="0")
     assert not inspected.error
-    assert "How many of each class are found" in said(inspected)
+    assert "Recall per class" in said(inspected)
     assert "**3 of 12** compared" in said(open_page("compare", runs=",".join(wanted), autoplay="0"))
 
 

@@ -29,17 +29,17 @@ UNKNOWN = ": there is no such setting."
 RESERVED = ("run", "autoplay", "log", "embed", "embed_options")
 
 
-def sync(shown: RunConfig | None) -> tuple[RunConfig, list[str]]:
+def sync(initial: RunConfig | None) -> tuple[RunConfig, list[str]]:
     """Read the settings from a newly opened link, and return the run and messages about invalid settings.
 
     An invalid setting is replaced by its default. A link that names a run and no settings brings the settings of that
     run.
 
     Args:
-        shown: the run that the page shows.
+        initial: the run that the page shows.
     """
-    if not _link() and shown is not None:
-        st.session_state["settings"], st.session_state["written_link"] = shown.flat(), {}
+    if not _link() and initial is not None:
+        st.session_state["settings"], st.session_state["written_link"] = initial.flat(), {}
     if not _link() and "settings" in st.session_state:  # the user came back from another page by the menu
         st.session_state["written_link"] = {}
     if _link() != st.session_state.get("written_link"):  # a link was opened, or the URL edited

@@ -104,7 +104,7 @@ def _import_engine() -> None:
         # The first use of these loads more of torch and scikit-learn, a second or two each.
         cost.measure(functools.partial(from_flat({"dataset": "moons"}).student.build, (2,), 2), (2,))
         from_flat({"dataset": "digits"})
-        import pandas as pd  # noqa: F401  # for the tables of the lab
+        import pandas as pd  # noqa: F401  # for tables
     except Exception:
         # Mostly the process is shutting down. Any other error appears again on the page that imports the engine.
         log.debug("the engine could not be imported in advance", exc_info=True)

@@ -181,7 +181,10 @@ def table(row: Run, frames: RunFrames) -> None:
         column_config={"network": st.column_config.TextColumn(width="medium" if has_derived else None)},
     )  # fmt: skip
     if partial:
-        tested = [f"{plan.join_names([classes[at] for at in known])} for {role}" for role, known in partial.items()]
+        tested = [
+            f"{plan.join_names([classes[number] for number in numbers])} for {role}"
+            for role, numbers in partial.items()
+        ]
         st.caption(
             f"\\* Tested only on the classes that it was trained on: {escape_markdown(plan.join_names(tested))}."
         )

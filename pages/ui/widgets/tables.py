@@ -18,7 +18,7 @@ def numbers(
     *,
     alt: str,
     table_rows: Rows | None = None,
-    title: str = "Table",
+    title: str = "Numbers as a table",
     **columns: Any,
 ) -> None:
     """Draw an expander with the numbers of a chart: ``table_rows`` (by default all) as a table, all ``rows`` as CSV."""
@@ -35,7 +35,7 @@ def cached_numbers(
     alt: str,
     is_shown: Callable[[dict[str, Any]], bool] | None = None,
     most: int | None = None,
-    title: str = "Table",
+    title: str = "Numbers as a table",
 ) -> None:
     """Call :func:`numbers` with rows cached under ``key``, which names all that they depend on.
 
