@@ -88,6 +88,6 @@ def _progress(row: Run, was_active: bool) -> None:
         st.rerun()
     with st.container(border=True, key="verdict"):
         if is_active:
-            st.markdown(f"Training now. The result over {DEFAULT_SEEDS} seeds follows.")
+            st.markdown(f"Training now. The result follows after {DEFAULT_SEEDS} seeds.")
         else:
             st.markdown(f"Repeating with other seeds: {remaining} to go.")
