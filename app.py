@@ -1,4 +1,4 @@
-"""Distillery: the table of contents."""
+"""Entry point of the Streamlit app."""
 
 import streamlit as st
 

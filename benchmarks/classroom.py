@@ -85,7 +85,7 @@ def crowd() -> list[Row]:
         costs = []
         for run in (OVER, RUN):
             presenter.open("distill", f"run={run}")
-            presenter.press("Go on with it")
+            presenter.press("Resume")
             costs += _costs(server) if run == OVER else []
         alone = _rate(server, 8.0)
         print(f"  alone: {alone:.0f} steps/s", flush=True)

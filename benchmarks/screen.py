@@ -137,7 +137,7 @@ def planar_bytes(browser: Browser, server: Server) -> list[Row]:
         start_run(page, server, f"{server.url}/{PLANAR}", "Watch")
         second, update = wire.over(WIRE)
         page.get_by_role("button", name="Stop and keep").click()
-        page.get_by_role("heading", name="The run").wait_for()
+        page.get_by_role("heading", name="Result").wait_for()
     return [
         Row("Websocket, surfaces while watching: per update", "B", [update]),
         Row("Websocket, surfaces while watching: per second", "B/s", [second]),

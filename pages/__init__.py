@@ -1,1 +1,1 @@
-"""The screen: everything that knows Streamlit, app.py aside."""
+"""Pages of the Streamlit app, one file per entry of the menu."""

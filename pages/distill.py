@@ -1,4 +1,4 @@
-"""Distill, the lab: choose data, teacher and student, press start, and watch what the teacher is good for."""
+"""Page that sets up a run, starts it and shows its training and result."""
 
 import streamlit as st
 
@@ -13,19 +13,18 @@ from pages.ui.form import form
 from pages.ui.run import annotations, diagnosis, history, live_view, trash, verdict
 from pages.ui.run.frames import run_frames
 
-shared = manager.get_manager()
-wanted = st.query_params.get("run")
-row = shared.store.run(wanted) if wanted else None
-if wanted and row is None:
-    trash.show_missing(wanted)
-    if st.button("Show the lab without it", icon=":material/arrow_back:"):
+run = st.query_params.get("run")
+row = manager.get_manager().store.run(run) if run else None
+if run and row is None:
+    trash.show_missing(run)
+    if st.button("Show the page without it", icon=":material/arrow_back:"):
         del st.query_params["run"]
         st.rerun()
     st.stop()
 
 if row and not row.is_readable:
-    st.error("This run needs a method, a network or data that this installation does not have, so it cannot be shown.")
-    st.page_link("pages/distill.py", label="Show the lab without it", icon=":material/arrow_back:")
+    st.error("This run uses a method, network or data set that is not installed here, so it cannot be shown.")
+    st.page_link("pages/distill.py", label="Show the page without it", icon=":material/arrow_back:")
     st.stop()
 
 is_active = row is not None and row.state in manager.ACTIVE
@@ -34,9 +33,9 @@ with st.expander("Set up another run", icon=":material/tune:") if is_active else
     form.form(row)
 
 if row is None:
-    st.caption("Press start: teacher, student and baseline appear here as they learn.")
+    st.caption("Press Start training: teacher, student and baseline appear here as they learn.")
 else:
-    st.header("Watch" if is_active else "The run")
+    st.header("Training" if is_active else "Result")
     annotations.header(row, history.describe_run(row))
     if not is_active:
         history.outcome(row)
@@ -44,7 +43,7 @@ else:
         verdict.more_seeds(row)
         diagnosis.card(row)
         st.page_link(
-            "pages/temperature.py", label="Turn the temperature of what these networks answer",
+            "pages/temperature.py", label="Explore the softened outputs",
             icon=":material/thermostat:", query_params={"run": row.id},
         )  # fmt: skip
         st.page_link(
@@ -57,6 +56,6 @@ else:
         )  # fmt: skip
     live_view.follow(row, is_active, panels=("surfaces", "curves", "bars"))
     if not is_active:
-        st.subheader("What each network saw, costs and can do")
+        st.subheader("Training data, cost and accuracy")
         verdict.table(row, run_frames(row.id))
 history.earlier(row)

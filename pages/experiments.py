@@ -1,4 +1,4 @@
-"""Experiments: what was published, what it needs to be repeated here, and what came out."""
+"""Page of published experiments, with their reported numbers beside those measured here."""
 
 import streamlit as st
 
@@ -8,26 +8,25 @@ shell.ensure_navigation()
 
 st.title("Experiments")
 st.markdown(
-    "Well-known results as settings: what was published, what the runs on this machine gave with exactly these "
-    "settings, and where ours differ. Open one in Distill and start it, or change something first."
+    "Published results, ready to repeat: the reported numbers, the numbers of runs on this machine with exactly these "
+    "settings, and how the settings differ from the paper. Open one in Distill and start it, or change it first."
 )
 st.markdown(
-    "**Most of them are long.** 240 epochs of CIFAR-100 take hours to days on a processor. Without a graphics card, "
-    "begin with MNIST."
+    "**Most of them take long.** 240 epochs of CIFAR-100 take hours to days on a CPU. Without a GPU, begin with MNIST."
 )
 
-# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+# The engine takes seconds to load on a fresh server; title and introduction are on the screen meanwhile.
 from kd_core.config import presets
 from pages.ui import experiments
 from pages.ui.text.escape import escape_markdown
 
-wanted = st.query_params.get("preset", "")
-if wanted and wanted not in {preset.name for preset in presets.all_presets()}:
-    st.error(f"There is no experiment called “{escape_markdown(wanted)}”. All of them are below.")
+linked = st.query_params.get("preset", "")
+if linked and linked not in {preset.name for preset in presets.all_presets()}:
+    st.error(f"There is no experiment called “{escape_markdown(linked)}”. All experiments are listed below.")
 
-for source, found in presets.sources():
+for source, members in presets.sources():
     st.header(source.title)
     st.caption(f"{source.authors} {source.year}, {source.where}")
     st.markdown(source.about)
-    for preset in found:
-        experiments.card(preset, is_open=preset.name == wanted)
+    for preset in members:
+        experiments.card(preset, is_open=preset.name == linked)

@@ -1,4 +1,4 @@
-"""Start: the first ten seconds. A real student learns from a real teacher before anything is pressed."""
+"""Start page, on which a student learns from a teacher before anything is pressed."""
 
 import streamlit as st
 
@@ -8,17 +8,18 @@ shell.ensure_navigation()
 
 st.title("Teach a small network with a big one")
 st.markdown(
-    "A large **teacher** has seen plenty of correct examples. A small **student** gets a handful, some of them wrongly "
-    "labelled. Beside it trains its twin, the **baseline**: the same network, the same examples, no teacher."
+    "A large **teacher** is trained on many correctly labelled examples. A small **student** gets a handful, some of "
+    "them mislabelled, and the teacher’s outputs. The **baseline** is the same network trained on the same data "
+    "without a teacher."
 )
 button, verdict = st.columns([1, 4], gap="medium", vertical_alignment="center")
 
-# The engine takes seconds to load on a fresh server: what stands above is on the screen meanwhile.
+# The engine takes seconds to load on a fresh server; title and introduction are on the screen meanwhile.
 from kd_core.runs import manager
 from pages.ui import start
 from pages.ui.run import live_view
 
-run = start.demo_run(may_begin=st.query_params.get("autoplay") != "0")
+run = start.demo_run(may_start=st.query_params.get("autoplay") != "0")
 if run is None:
     if st.button("Watch it learn", type="primary", icon=":material/play_arrow:"):
         del st.query_params["autoplay"]
@@ -37,11 +38,10 @@ with verdict:
 live_view.follow(row, is_active, panels=("surfaces",), has_controls=False)
 
 st.subheader("Where a teacher helps, and where not")
-for column, (title, story, flat) in zip(st.columns(3, gap="medium", border=True), start.RECIPES, strict=True):
+for column, (title, question, settings) in zip(st.columns(3, gap="medium", border=True), start.RECIPES, strict=True):
     with column:
-        st.markdown(f"**{title}** {story}")
-        st.page_link("pages/distill.py", label="Open in the lab", icon=":material/arrow_forward:", query_params=flat)
-st.caption(
-    "Nothing here is drawn by a formula: every picture is an epoch of networks that were trained by this app, on this "
-    "machine. Nothing leaves it."
-)
+        st.markdown(f"**{title}** {question}")
+        st.page_link(
+            "pages/distill.py", label="Open in Distill", icon=":material/arrow_forward:", query_params=settings
+        )
+st.caption("Real networks, trained live on this machine. No data leaves it.")

@@ -1,1 +1,1 @@
-"""Shared by the pages: controls, live view, verdicts and the browser components."""
+"""Parts of the pages: widgets, texts, forms, views of runs and browser components."""

@@ -1,4 +1,4 @@
-"""One published experiment on the screen: its numbers beside those of the runs stored here, and the way to the lab."""
+"""Card of one published experiment: reported and measured numbers, differences and links to Distill."""
 
 from __future__ import annotations
 
@@ -13,40 +13,39 @@ from kd_core.config.presets import Claim, Preset
 from kd_core.runs import manager
 from pages.ui.app import shell
 
-UNBROKEN = "\N{NO-BREAK SPACE}"
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
 @functools.cache
 def _family(preset: str, variant: str) -> str:
-    """Under which the store keeps its runs."""
     return presets.family(presets.config(presets.find(preset), variant))
 
 
 def finished(preset: Preset, variant: str) -> list[TestMetrics]:
-    """The test results of completed runs with exactly these settings, one per seed."""
+    """Return the test results of completed runs with exactly these settings, one per seed."""
     family = manager.get_manager().store.siblings(_family(preset.name, variant))
     return [run.test for run in family if run.test and run.state == manager.COMPLETED]
 
 
 def card(preset: Preset, *, is_open: bool) -> None:
-    """Closed it is one line, so that the page is a list."""
-    lab = shell.page("distill")
+    """Draw the experiment as an expander, one line high while it is closed."""
+    distill = shell.page("distill")
     with st.expander(f"**{preset.title}** · {preset.short}", expanded=is_open):
         st.markdown(preset.idea)
-        numbers, words = st.columns([5, 6], gap="large")
+        numbers, notes = st.columns([5, 6], gap="large")
         with numbers:
             st.markdown(table(preset))
-        with words:
+        with notes:
             if not preset.is_comparable:
-                st.markdown("**Not comparable:** the data here are others than in the source.")
-            st.markdown("**What differs from the source**\n" + "\n".join(f"- {note}" for note in preset.notes))
+                st.markdown("**Not comparable:** the data differ from those of the source.")
+            st.markdown("**Differences from the source**\n" + "\n".join(f"- {note}" for note in preset.notes))
             st.markdown(f"**Needs** {presets.needs(preset)}")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if preset.variants:
                 st.markdown("**Open in Distill:**", width="content")
             for variant in preset.variants or (preset.variant(),):
                 st.page_link(
-                    lab,
+                    distill,
                     label=variant.title or "Open in Distill",
                     icon=":material/arrow_forward:",
                     help=f"Open in Distill: {preset.title}" + (f", {variant.title}" if variant.title else ""),
@@ -55,36 +54,34 @@ def card(preset: Preset, *, is_open: bool) -> None:
 
 
 def table(preset: Preset) -> str:
-    """Published and measured numbers, row by row, as Markdown."""
+    """Return published and measured numbers, one row per claim, as Markdown."""
     names = [variant.name for variant in preset.variants] or [""]
     tests = {name: finished(preset, name) for name in names}
-    rows = [(claim.what, claim.value, _here(claim, _first(tests))) for claim in preset.claims]
+    # Teacher and baseline are the same in every variant, so the first one that was run stands for all.
+    first = next((results for results in tests.values() if results), [])
+    rows = [(claim.what, claim.value, _measured(claim, first)) for claim in preset.claims]
     for variant in preset.variants:
         rows += [
-            (_called(variant.title, claim), claim.value, _here(claim, tests[variant.name])) for claim in variant.claims
+            (_row_title(variant.title, claim), claim.value, _measured(claim, tests[variant.name]))
+            for claim in variant.claims
         ]
     return "\n".join(
         [
             "| | Published | Measured here |",
             "|:--|--:|--:|",
-            *(f"| {what} | {value.replace(' ', UNBROKEN)} | {found} |" for what, value, found in rows),
+            *(f"| {what} | {value.replace(' ', NO_BREAK_SPACE)} | {measured} |" for what, value, measured in rows),
         ]
     )
 
 
-def _called(title: str, claim: Claim) -> str:
-    return title if claim.what == title else f"{title}: {claim.what[:1].lower()}{claim.what[1:]}"
+def _row_title(variant: str, claim: Claim) -> str:
+    return variant if claim.what == variant else f"{variant}: {claim.what[:1].lower()}{claim.what[1:]}"
 
 
-def _first(tests: dict[str, list[TestMetrics]]) -> list[TestMetrics]:
-    """Teacher and baseline are the same in every variant that does not change what they see: the first that was run."""
-    return next((found for found in tests.values() if found), [])
-
-
-def _here(claim: Claim, tests: Sequence[TestMetrics]) -> str:
+def _measured(claim: Claim, tests: Sequence[TestMetrics]) -> str:
     if not claim.role:
-        return "no network of ours"
-    found = claim.found(tests)
-    if not found:
+        return "no such network here"
+    value = claim.found(tests)
+    if not value:
         return presets.NOT_RUN
-    return f"**{found}**, {len(tests)} {'seed' if len(tests) == 1 else 'seeds'}"
+    return f"**{value}**, {len(tests)} {'seed' if len(tests) == 1 else 'seeds'}"

@@ -1,4 +1,4 @@
-"""The run of the start page: two moons with few and partly wrong labels, five seeds, begun once per server."""
+"""Demonstration run of the start page, started once per server with five seeds."""
 
 from __future__ import annotations
 
@@ -16,76 +16,78 @@ from pages.ui.app.errors import catch_errors
 from pages.ui.run import live_controls
 from pages.ui.run import verdict as verdicts
 
-# Questions, not promises: the lab answers them with a run, a control and other seeds.
+# Each entry asks a question, since its answer depends on the run: title, question, settings that differ from defaults.
 RECIPES = (
     (
         "Few labels.",
-        "50 labelled digits for the student. How much does a teacher who knows 1,000 add?",
+        "The student gets 50 labelled digits. How much does a teacher trained on 1,000 add?",
         {"dataset": "digits"},
     ),
     (
         "Many clean labels.",
-        "All 1,000 digits, every label right. Is there anything left that a teacher could add?",
+        "The student gets all 1,000 digits with correct labels. Is there anything left for a teacher to add?",
         {"dataset": "digits", "labelled": "0", "epochs": "20"},
     ),
     (
-        "Wrong labels.",
-        "Three in ten of the spiral’s labels are wrong. Whom does the student believe: the labels or the teacher?",
+        "Label noise.",
+        "30 % of the spiral’s labels are wrong. Does the student learn the labels or the teacher’s outputs?",
         {"dataset": "spirals", "labelled": "200", "wrong": "0.3"},
     ),
 )
 
-DATASET = "moons"  # its suggested settings are the recipe
+DATASET = "moons"  # the run uses the settings that this data set recommends
 _lock = threading.Lock()
-_begun: list[str] = []
+_started: list[str] = []  # at most one run
 
 
-def demo_run(may_begin: bool) -> str | None:
-    """The id of the run to show. The first visitor of a server begins it, everybody else attaches to it."""
-    shared = manager.get_manager()
+def demo_run(may_start: bool) -> str | None:
+    """Return the id of the run to show, or None.
+
+    The first visitor of a server starts it and every later one sees the same run. A run that was stopped is replaced
+    for the next presenter.
+    """
+    runs = manager.get_manager()
     with _lock:
-        if _begun:
-            status = shared.status(_begun[0])
-            # Somebody may have stopped it; then the next visitor gets a new one.
+        if _started:
+            status = runs.status(_started[0])
             if status and (status.is_active or status.state == manager.COMPLETED):
-                return _begun[0]
-            if not auth.may_act():  # what somebody ended on purpose, no viewer begins again
-                return _begun[0] if status else None
-            _begun.clear()
+                return _started[0]
+            if not auth.may_act():  # a viewer must not restart a run that a presenter stopped
+                return _started[0] if status else None
+            _started.clear()
         config = from_flat({"dataset": DATASET})
-        family = shared.store.siblings(family_of(config))
-        if not may_begin:
+        family = runs.store.siblings(family_of(config))
+        if not may_start:
             return next((run.id for run in family if run.seed == config.seed and run.state == manager.COMPLETED), None)
-        _begun.append(start_automatically(config, live_controls.PACES["Watch"]))
-        known = {run.seed for run in family if run.state in (manager.COMPLETED, *manager.ACTIVE)}
+        _started.append(start_automatically(config, live_controls.PACES["Watch"]))
+        seeds = {run.seed for run in family if run.state in (manager.COMPLETED, *manager.ACTIVE)} | {config.seed}
         for seed in range(DEFAULT_SEEDS):
-            if seed not in known | {config.seed}:
+            if seed not in seeds:
                 start_automatically(config.with_flat(seed=seed))
-        return _begun[0]
+        return _started[0]
 
 
 def verdict(row: Run, is_active: bool) -> None:
-    """The sentence over all seeds once they are done; until then, what is being waited for."""
-    if is_active or _waiting(row):
-        st.fragment(catch_errors(_wait), run_every=1.0, key="hero verdict")(row, is_active)
+    """Draw the verdict over all seeds, or how many seeds still train."""
+    if is_active or _active_seeds(row):
+        st.fragment(catch_errors(_progress), run_every=1.0, key="hero verdict")(row, is_active)
     else:
         verdicts.show_verdict(row)
 
 
-def _waiting(row: Run) -> int:
-    """Seeds that are still to come."""
-    return sum(
-        run.state in manager.ACTIVE for run in manager.get_manager().store.siblings(row.family) if run.id != row.id
-    )
+def _active_seeds(row: Run) -> int:
+    """Return how many other seeds of the run's family train or wait."""
+    family = manager.get_manager().store.siblings(row.family)
+    return sum(run.state in manager.ACTIVE for run in family if run.id != row.id)
 
 
-def _wait(row: Run, was_active: bool) -> None:
-    status, waiting = manager.get_manager().status(row.id), _waiting(row)
+def _progress(row: Run, was_active: bool) -> None:
+    status, remaining = manager.get_manager().status(row.id), _active_seeds(row)
     is_active = status is not None and status.is_active
-    if is_active != was_active or not (is_active or waiting):
+    if is_active != was_active or not (is_active or remaining):
         st.rerun()
     with st.container(border=True, key="verdict"):
         if is_active:
-            st.markdown(f"Training now, for real. The verdict follows after {DEFAULT_SEEDS} seeds.")
+            st.markdown(f"Training now. The result follows after {DEFAULT_SEEDS} seeds.")
         else:
-            st.markdown(f"One seed is no proof. Asking others: {waiting} still to come.")
+            st.markdown(f"Repeating with other seeds: {remaining} to go.")

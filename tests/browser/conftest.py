@@ -1,4 +1,4 @@
-"""A real server on a folder of its own, and a real browser."""
+"""Fixtures with a real server on an empty data folder and a real browser."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """A page in a context of its own, as another visitor.
+    """Return a function that opens a page in a new browser context, as another visitor.
 
     An error in its scripts fails the test, and so does a request to anywhere but this machine.
     """
@@ -74,7 +74,7 @@ def is_local(url: str) -> bool:
 
 
 def whole_picture(page: Page, path: Path) -> None:
-    """The whole page in one picture: Streamlit scrolls inside an element, so the window grows first."""
+    """Save a screenshot of the whole page, in a larger window, since Streamlit scrolls inside an element."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     size = page.viewport_size

@@ -1,4 +1,4 @@
-"""The lab in a real browser: a run survives reloads, the chart keeps its zoom, changes by hand become markers."""
+"""Page that sets up, starts and shows a run, in a real browser."""
 
 import re
 from collections.abc import Callable
@@ -33,11 +33,11 @@ def points(page: Page) -> int:
 
 def stop(page: Page) -> None:
     page.get_by_role("button", name="Stop and keep").click()
-    expect(page.get_by_text("You stopped this run.")).to_be_visible()
+    expect(page.get_by_text("This run was stopped.")).to_be_visible()
 
 
 def sent_by(page: Page) -> list:
-    """What the browser will have told the server; ask before the page is opened."""
+    """Return a list that collects the messages from the browser to the server; call before the page is opened."""
     sent: list = []
 
     def count(frame: object) -> None:
@@ -48,7 +48,7 @@ def sent_by(page: Page) -> list:
 
 
 def settled(page: Page, sent: list) -> int:
-    """How many messages were sent, once nothing has been for longer than a report of a gap waits to be repeated."""
+    """Return the number of messages once none has been sent for longer than the interval of repeated reports."""
     before = -1
     while before != len(sent):
         before = len(sent)
@@ -57,13 +57,13 @@ def settled(page: Page, sent: list) -> int:
 
 
 def ended(page: Page, server: Server, run: str) -> None:
-    """The run is over and the page, drawn anew for its end, stands still."""
+    """Wait until the run has ended and the page has been redrawn for it."""
     wait(lambda: server.store().run(run).state == "completed", 60)
-    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    expect(page.get_by_text("One seed cannot")).to_be_visible()
     expect(page.locator(".dst-epoch-slider")).to_have_count(1)
 
 
-def test_a_run_goes_on_through_a_reload_and_in_a_second_tab(server: Server, new_page: New) -> None:
+def test_a_run_continues_after_a_reload_and_appears_in_a_second_tab(server: Server, new_page: New) -> None:
     page = new_page()
     run = start(page, server)
     page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
@@ -77,7 +77,7 @@ def test_a_run_goes_on_through_a_reload_and_in_a_second_tab(server: Server, new_
     expect(second.get_by_role("button", name="Pause")).to_be_visible()
     wait(lambda: points(second) > before)
     stop(page)
-    expect(second.get_by_text("You stopped this run.")).to_be_visible()  # the other tab hears of it
+    expect(second.get_by_text("This run was stopped.")).to_be_visible()  # the other tab hears of it
 
 
 def test_a_pause_in_one_tab_changes_the_buttons_of_the_other(server: Server, new_page: New) -> None:
@@ -93,7 +93,9 @@ def test_a_pause_in_one_tab_changes_the_buttons_of_the_other(server: Server, new
     stop(page)
 
 
-def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(server: Server, new_page: New) -> None:
+def test_the_zoom_is_kept_while_the_curves_grow_and_a_changed_temperature_becomes_a_marker(
+    server: Server, new_page: New
+) -> None:
     page = new_page(height=1600)
     run = start(page, server, LONG.replace("epochs=400", "epochs=1200"))  # it must not end before we do
     page.wait_for_function(f"() => {PLOT}?.data?.length > 2 && {PLOT}.querySelector('.nsewdrag')")
@@ -126,12 +128,12 @@ def test_zoom_stays_while_the_curves_grow_and_a_change_of_t_becomes_a_marker(ser
     stop(page)
 
 
-def test_another_method_changes_formula_and_drawing_in_place(server: Server, new_page: New) -> None:
+def test_another_method_changes_the_formula_and_the_same_diagram_element(server: Server, new_page: New) -> None:
     page = new_page()
     page.goto(server.url + "/distill?student=cnn&student_width=8&teacher_depth=3&autoplay=0")
-    page.get_by_role("tab", name="What is matched where").click()
+    page.get_by_role("tab", name="Matched features").click()
     drawing = page.locator(".dst-feature-diagram svg")
-    expect(drawing).to_have_attribute("aria-label", re.compile("Soft targets. Matched are: logits"))
+    expect(drawing).to_have_attribute("aria-label", re.compile("Soft targets .*logits"))
     expect(page.locator(".dst-adaptor")).to_have_count(0)
     before = drawing.element_handle()
     page.get_by_label("Method", exact=True).click()
@@ -151,7 +153,7 @@ def test_another_method_changes_formula_and_drawing_in_place(server: Server, new
     assert main.evaluate("(node) => node.scrollWidth <= node.clientWidth")  # nothing sticks out
 
 
-def test_parts_of_the_loss_are_drawn_weighted_or_raw_without_the_server(server: Server, new_page: New) -> None:
+def test_loss_parts_switch_between_weighted_and_raw_without_the_server(server: Server, new_page: New) -> None:
     page = new_page(height=1600)
     sent = sent_by(page)
     run = start(page, server, "/distill?dataset=moons&epochs=4&teacher_epochs=2&method=hints")
@@ -167,7 +169,7 @@ def test_parts_of_the_loss_are_drawn_weighted_or_raw_without_the_server(server: 
     assert len(sent) == quiet
 
 
-def test_clicks_in_other_tabs_change_no_number(server: Server, new_page: New) -> None:
+def test_clicks_in_other_tabs_change_no_result(server: Server, new_page: New) -> None:
     first, other = new_page(), new_page()
     run = start(first, server, "/distill?dataset=moons&epochs=60&seed=11")
     other.goto(server.url + "/distill?dataset=digits&autoplay=0")
@@ -220,7 +222,7 @@ def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server
     expect(page.locator(".dst-cursor").first).to_have_attribute("visibility", "visible")
 
 
-def test_the_lab_can_be_used_by_keyboard_alone(server: Server, new_page: New) -> None:
+def test_a_run_can_be_set_up_and_controlled_by_keyboard_only(server: Server, new_page: New) -> None:
     page = new_page()
     page.goto(server.url + "/distill?autoplay=0")
     expect(page.get_by_role("button", name="Start training")).to_be_visible()
@@ -262,14 +264,14 @@ def test_the_lab_can_be_used_by_keyboard_alone(server: Server, new_page: New) ->
     reach("Resume", "Enter")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     reach("Stop and keep", "Enter")
-    expect(page.get_by_text("You stopped this run.")).to_be_visible()
+    expect(page.get_by_text("This run was stopped.")).to_be_visible()
 
 
-def test_peers_are_drawn_in_the_plan_and_watched_one_colour_each(server: Server, new_page: New) -> None:
+def test_peers_appear_in_the_plan_and_in_the_live_view_with_different_colours(server: Server, new_page: New) -> None:
     page = new_page(height=2400)
     page.goto(server.url + "/distill?dataset=moons&epochs=60&autoplay=0")
     expect(page.locator(".dst-plan-diagram svg")).to_have_attribute("aria-label", re.compile("Offline"))
-    page.get_by_role("combobox", name="Who teaches whom").click()
+    page.get_by_role("combobox", name="Distillation scheme").click()
     page.keyboard.type("Mutual")
     page.keyboard.press("Enter")
     expect(page.locator(".dst-plan-diagram svg")).to_have_attribute("aria-label", re.compile("peer 2"))

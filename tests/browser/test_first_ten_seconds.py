@@ -1,4 +1,4 @@
-"""A newcomer opens the app for the first time, on a server that has just started."""
+"""First visit to the app, on a server that has just started."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ PAINTED = """
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_within_ten_seconds_a_real_student_learns_and_then_there_is_a_verdict(
+def test_within_ten_seconds_a_student_is_training_and_then_its_result_is_shown(
     start_server: Callable[[], Server], new_page: New, theme: str
 ) -> None:
     server, page = start_server(), new_page(color_scheme=theme)
@@ -70,7 +70,7 @@ def test_both_pages_fit_a_phone(server: Server, new_page: New) -> None:
             page.get_by_role("button", name=button).click()
 
 
-def test_whoever_wants_no_motion_sees_the_end_at_once(server: Server, new_page: New) -> None:
+def test_with_reduced_motion_the_last_epoch_is_shown_at_once(server: Server, new_page: New) -> None:
     page = new_page(reduced_motion="reduce")
     page.goto(server.url)
     expect(page.get_by_text("over 5 seeds")).to_be_visible(timeout=60_000)

@@ -1,4 +1,4 @@
-"""The process itself: links on a fresh server, and a clean end in the middle of a run."""
+"""Server process: links on a fresh server, clean shutdown and partial reruns."""
 
 import signal
 import time
@@ -19,9 +19,9 @@ Start = Callable[[], Server]
 def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start, new_page: New) -> None:
     first, page = start_server(), new_page()
     start(page, first, "/distill?dataset=moons&epochs=3&teacher_epochs=1&temperature=7")
-    expect(page.get_by_text("One seed cannot tell")).to_be_visible()
+    expect(page.get_by_text("One seed cannot")).to_be_visible()
     link = page.url.removeprefix(first.url)
-    verdict = page.get_by_text("One seed cannot tell").inner_text()
+    verdict = page.get_by_text("One seed cannot").inner_text()
     first.end()
     again, visitor = start_server(), new_page()
     visitor.goto(again.url + link)  # the very first request this server gets
@@ -34,7 +34,7 @@ def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_the_process_ends_cleanly_in_the_middle_of_a_run_which_can_go_on(
+def test_the_process_ends_cleanly_during_a_run_which_can_be_resumed(
     start_server: Start, new_page: New, how: signal.Signals
 ) -> None:
     server, page = start_server(), new_page()
@@ -47,34 +47,33 @@ def test_the_process_ends_cleanly_in_the_middle_of_a_run_which_can_go_on(
     assert server.store().run(run).state == "interrupted"
     again, visitor = start_server(), new_page()
     visitor.goto(f"{again.url}/distill?run={run}")
-    expect(visitor.get_by_text("The app was closed in the middle of this run.")).to_be_visible()
-    visitor.get_by_role("button", name="Go on with it").click()
+    expect(visitor.get_by_text("The app was closed during this run.")).to_be_visible()
+    visitor.get_by_role("button", name="Resume").click()
     expect(visitor.get_by_role("button", name="Pause")).to_be_visible()
 
 
 @pytest.mark.parametrize("page", [name for name, _ in PAGES])
-def test_no_fragment_draws_within_another_one(server: Server, page: str) -> None:
-    """What an inner one has said outlives what Streamlit drops of the outer one, and the browser finds no place for it:
-    the page ends."""
+def test_no_fragment_is_nested_in_another_one(server: Server, page: str) -> None:
+    """Streamlit may drop the messages of the outer fragment and not those of the inner one, which breaks the page."""
     with Visitor.at(server.port) as visitor:
         visitor.open(page, "autoplay=0")
         for place, fragment in visitor.places.items():
-            around = {visitor.places.get(place[:end], "") for end in range(1, len(place))} - {"", fragment}
-            assert not (fragment and around), f"{place} of {page}"
+            outer = {visitor.places.get(place[:end], "") for end in range(1, len(place))} - {"", fragment}
+            assert not (fragment and outer), f"{place} of {page}"
 
 
-def test_a_turn_of_alpha_draws_its_neighbours_and_the_formula_and_no_other_widget(server: Server) -> None:
+def test_a_change_of_alpha_redraws_its_group_and_the_formula_and_no_other_widget(server: Server) -> None:
     with Visitor.at(server.port) as visitor:
         visitor.open("distill", "autoplay=0&dataset=digits")
         visitor.turn("Teacher weight α", 0.25)
         assert "0.25" in visitor.said()
         assert r"\alpha" not in visitor.said() or "0.25" in visitor.said()
-        widgets = [each.label for kind, each in visitor.elements if hasattr(each, "id") and hasattr(each, "label")]
-        assert set(widgets) == {"Temperature T", "Teacher weight α"}
+        elements = [element for _, element in visitor.elements if hasattr(element, "id") and hasattr(element, "label")]
+        assert {element.label for element in elements} == {"Temperature T", "Teacher weight α"}
         assert "alpha=0.25" in visitor.query
 
 
-def test_a_turn_of_the_labels_draws_the_sentences_and_the_points_that_depend_on_them(server: Server) -> None:
+def test_a_change_of_the_number_of_labels_redraws_the_texts_and_points_that_depend_on_it(server: Server) -> None:
     with Visitor.at(server.port) as visitor:
         visitor.open("distill", "autoplay=0&dataset=moons&labelled=40")
         assert "Learns from 40 labelled" in visitor.said()
@@ -97,4 +96,4 @@ def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> 
         assert page.get_by_text("Traceback").count() == 0
         assert page.locator("[data-testid=stException]").count() == 0
     page.goto(f"{server.url}/distill?autoplay=0")
-    expect(page.get_by_role("button", name="Start training")).to_be_visible()  # what loads meanwhile is there, too
+    expect(page.get_by_role("button", name="Start training")).to_be_visible()  # the engine is imported by now

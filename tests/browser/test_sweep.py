@@ -70,7 +70,7 @@ def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the
     assert small.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
     whole_picture(small, SHOTS / "sweep-dark-390.png")
     small.get_by_role("link", name="Open seed 0").click()
-    expect(small.get_by_role("heading", name="The run")).to_be_visible(timeout=LOADED)
+    expect(small.get_by_role("heading", name="Result")).to_be_visible(timeout=LOADED)
 
 
 def test_a_paused_sweep_stands_still_through_a_reload_and_goes_on_to_its_end(

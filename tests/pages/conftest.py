@@ -1,4 +1,4 @@
-"""The app without a browser, on an empty data folder of its own."""
+"""Fixtures that run the app without a browser on an empty data folder."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ APP = Path(__file__).parents[2] / "app.py"
 
 
 @pytest.fixture(autouse=True)
-def at_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test has no browser that could say where it runs: as usual it is at the machine itself, and may act."""
+def local_presenter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every session act, since a test has no browser whose address could be checked."""
     for name in (auth.PASSWORD, auth.PRESENTERS):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(auth, "_is_here", lambda: True)
-    monkeypatch.setattr(auth, "_attempts", LoginThrottle())
+    monkeypatch.setattr(auth, "_is_local", lambda: True)
+    monkeypatch.setattr(auth, "_throttle", LoginThrottle())
 
 
 @pytest.fixture
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.RunManager]:
-    own = manager.RunManager(tmp_path)
-    monkeypatch.setattr(manager, "_shared", own)
-    monkeypatch.setattr(start, "_begun", [])
-    yield own
-    own.close()
+    runs = manager.RunManager(tmp_path)
+    monkeypatch.setattr(manager, "_shared", runs)
+    monkeypatch.setattr(start, "_started", [])
+    yield runs
+    runs.close()
 
 
 @pytest.fixture
 def open_page(shared: manager.RunManager) -> Callable[..., AppTest]:
-    def visit(page: str, **link: str) -> AppTest:
+    def visit(page: str, **parameters: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=60)
-        for name, value in link.items():
+        for name, value in parameters.items():
             app.query_params[name] = value
         app.run()
         if page != "start":
@@ -54,8 +54,8 @@ def open_page(shared: manager.RunManager) -> Callable[..., AppTest]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home of its own."""
+    """Return an empty folder that holds all downloads and uploads of the test."""
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
     for name in ("mnist", "kmnist"):
-        forget(find_plugin("datasets", name)())  # what other tests fetched elsewhere
+        forget(find_plugin("datasets", name)())  # other tests may have loaded them from another folder
     return tmp_path

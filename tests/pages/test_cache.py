@@ -1,4 +1,4 @@
-"""What follows from a run that is over."""
+"""Process-wide cache of values derived from finished runs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pages.ui.app.cache import cached
 from pages.ui.widgets import charts
 
 
-def test_an_answer_is_worked_out_for_the_first_who_asks_alone() -> None:
-    asked = []
-    answers = [cached("a run, and all that matters", lambda: asked.append(1) or [len(asked)]) for _ in range(3)]
-    assert answers == [[1]] * 3
+def test_a_value_is_computed_once_per_key() -> None:
+    calls = []
+    values = [cached("a key", lambda: calls.append(1) or [len(calls)]) for _ in range(3)]
+    assert values == [[1]] * 3
 
 
-def test_another_key_is_another_answer() -> None:
-    assert cached("how many, here", lambda: 1) == 1
-    assert cached("how many, there", lambda: 2) == 2
+def test_different_keys_have_different_values() -> None:
+    assert cached("one key", lambda: 1) == 1
+    assert cached("another key", lambda: 2) == 2
 
 
-def test_whoever_changes_an_answer_changes_nobody_elses() -> None:
+def test_changing_a_returned_value_does_not_change_the_cached_one() -> None:
     cached("a list of two", lambda: [1, 2]).append(3)
     assert cached("a list of two", lambda: [4]) == [1, 2]
 
 
-def test_a_kept_figure_is_sent_as_plotly_would_send_it(drawn: list[go.Figure]) -> None:
+def test_a_cached_figure_is_sent_exactly_as_an_uncached_one(drawn: list[go.Figure]) -> None:
     def points() -> go.Figure:
         return charts.small_figure(go.Scatter(x=[1.0, 2.5], y=["a", "<b>"], text=["x", None])).add_annotation(
             text="here"
@@ -36,27 +36,26 @@ def test_a_kept_figure_is_sent_as_plotly_would_send_it(drawn: list[go.Figure]) -
     charts.chart(points(), "points", "Two points.", height=300)
     for _ in range(2):
         charts.cached_chart("two points", points, "points", "Two points.", height=300)
-    assert len({_sent(each) for each in drawn}) == 1
+    assert len({_sent(figure) for figure in drawn}) == 1
 
 
-def test_a_kept_figure_follows_the_theme(drawn: list[go.Figure], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_figure_follows_the_theme(drawn: list[go.Figure], monkeypatch: pytest.MonkeyPatch) -> None:
     for theme in ("light", "dark"):
         monkeypatch.setattr(charts, "theme", lambda theme=theme: theme)
         charts.cached_chart("a line", lambda: charts.small_figure(go.Scatter(y=[1, 2])), "line", "A line.")
-    assert [charts.PAPER[theme] in _sent(each) for theme, each in zip(("light", "dark"), drawn, strict=True)] == [
-        True
-    ] * 2
+    for theme, figure in zip(("light", "dark"), drawn, strict=True):
+        assert charts.PAPER[theme] in _sent(figure)
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[go.Figure]:
-    """What is given to Streamlit to be drawn."""
-    found: list[go.Figure] = []
-    monkeypatch.setattr(charts.st, "plotly_chart", lambda figure, **_: found.append(figure))
-    return found
+    """Return the list of figures that are passed to Streamlit."""
+    figures: list[go.Figure] = []
+    monkeypatch.setattr(charts.st, "plotly_chart", lambda figure, **_: figures.append(figure))
+    return figures
 
 
 def _sent(figure: go.Figure) -> str:
-    """As Streamlit writes it."""
-    found = plotly.tools.return_figure_from_figure_or_data(figure, validate_figure=True)
-    return str(plotly.io.to_json(found, validate=False))
+    """Return the JSON that Streamlit sends for a figure."""
+    validated = plotly.tools.return_figure_from_figure_or_data(figure, validate_figure=True)
+    return str(plotly.io.to_json(validated, validate=False))

@@ -1,4 +1,4 @@
-"""Compiled steps on the screen."""
+"""Compiled steps on the page of a run."""
 
 from kd_core.base.events import Switched
 from kd_core.config.run import from_flat
@@ -7,17 +7,17 @@ from kd_core.training.loop import Trainer
 from tests.pages.test_distill import QUICK, Open, texts
 
 
-def test_a_run_says_from_where_on_its_steps_were_compiled_ones(open_page: Open, shared: RunManager) -> None:
+def test_a_run_shows_from_which_step_on_its_steps_were_compiled(open_page: Open, shared: RunManager) -> None:
     config = from_flat(QUICK)
-    said = list(Trainer(config))
-    place = next(number for number, event in enumerate(said) if getattr(event, "phase", "") == "students") + 2
-    said.insert(place, Switched("students", 1200, "compiled"))
+    events = list(Trainer(config))
+    place = next(number for number, event in enumerate(events) if getattr(event, "phase", "") == "students") + 2
+    events.insert(place, Switched("students", 1200, "compiled"))
     shared.store.add("a", config, "completed")
-    shared.store.append("a", 1, [(0.0, event) for event in said])
+    shared.store.append("a", 1, [(0.0, event) for event in events])
     assert "Compiled steps from step 1,201" in texts(open_page("distill", run="a"))
 
 
-def test_compiled_steps_are_chosen_beside_the_precision(open_page: Open) -> None:
+def test_compiled_steps_can_be_chosen_by_a_link_and_on_the_form(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", compiled="true")
     assert app.session_state["settings"]["compiled"] == "true"
     (box,) = [box for box in app.checkbox if box.label == "Compiled steps"]

@@ -1,3 +1,5 @@
+"""Messages for errors on a page."""
+
 from __future__ import annotations
 
 import re
@@ -22,29 +24,29 @@ def refused() -> None:
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is said on it."""
-    said: list[str] = []
+    """Return the list of messages that the page shows."""
+    messages: list[str] = []
     for name in ("error", "toast"):
-        monkeypatch.setattr(st, name, lambda text, **_: said.append(text))
-    return said
+        monkeypatch.setattr(st, name, lambda text, **_: messages.append(text))
+    return messages
 
 
-@pytest.mark.parametrize("saying", [catch_errors, toast_errors])
-def test_an_error_is_a_sentence_with_a_number_that_the_log_explains(
-    saying: Callable, screen: list[str], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("decorator", [catch_errors, toast_errors])
+def test_an_error_is_shown_as_a_sentence_with_an_id_that_the_log_explains(
+    decorator: Callable, screen: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    saying(broken)()
-    (said,) = screen
-    number = re.search(r"under ([0-9a-f]{8})\.", said)
+    decorator(broken)()
+    (message,) = screen
+    number = re.search(r"under ([0-9a-f]{8})\.", message)
     assert number
-    assert SECRET not in said
+    assert SECRET not in message
     assert number[1] in caplog.text
     assert f"OSError: {SECRET}" in caplog.text
 
 
-@pytest.mark.parametrize("saying", [catch_errors, toast_errors])
-def test_a_refusal_is_shown_letter_by_letter_and_is_no_html(saying: Callable, screen: list[str]) -> None:
-    saying(refused)()
-    (said,) = screen
-    assert "<b>" not in said
-    assert said.replace("\\", "") == "alpha = <b>2</b>: choose a number from 0 to 1."
+@pytest.mark.parametrize("decorator", [catch_errors, toast_errors])
+def test_a_refusal_is_shown_literally_and_not_as_html(decorator: Callable, screen: list[str]) -> None:
+    decorator(refused)()
+    (message,) = screen
+    assert "<b>" not in message
+    assert message.replace("\\", "") == "alpha = <b>2</b>: choose a number from 0 to 1."

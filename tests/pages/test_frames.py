@@ -1,4 +1,4 @@
-"""Frames that the browser components receive."""
+"""Frames that the browser components get from the events of a run."""
 
 import base64
 
@@ -27,10 +27,10 @@ def points(curves: list[dict], key: str) -> list[tuple[float, float]]:
     return [pair for curve in curves if curve.get("series") == key for pair in zip(curve["x"], curve["y"], strict=True)]
 
 
-def test_every_evaluation_has_a_moment_and_each_frame_names_its_own(stored: list[Event]) -> None:
+def test_there_is_one_moment_per_evaluation_and_every_frame_refers_to_its_moment(stored: list[Event]) -> None:
     frames = RunFrames("a", 0).update()
     evaluations = of(Validated, stored)
-    assert [moment["accuracy"] for moment in frames.moments] == [evaluation.accuracy for evaluation in evaluations]
+    assert [moment["accuracy"] for moment in frames.moments] == [event.accuracy for event in evaluations]
     assert frames.moments[-1]["label"] == "students, epoch 6 of 6"
     assert [frame["probabilities"] for frame in frames.surfaces] == [s.probabilities for s in of(Surface, stored)]
     assert [frame["logits"] for frame in frames.bars] == [probed.logits for probed in of(Probed, stored)]
@@ -38,7 +38,7 @@ def test_every_evaluation_has_a_moment_and_each_frame_names_its_own(stored: list
         assert frames.moments[frame["moment"]]["label"].startswith(f"{event.phase}, epoch {event.epoch} ")
 
 
-def test_curves_hold_every_step_in_epochs_with_raw_parts_and_their_weighted_sum(stored: list[Event]) -> None:
+def test_curves_have_a_point_per_step_for_every_raw_part_and_the_weighted_sum(stored: list[Event]) -> None:
     frames = RunFrames("a", 0).update()
     steps = [event for event in of(Step, stored) if event.phase == "students"]
     sums = points(frames.curves, "student loss")
@@ -55,18 +55,18 @@ def test_a_changed_option_is_a_marker_at_its_epoch(stored: list[Event]) -> None:
     assert 0 < marker["marker"] < 6
 
 
-def test_frames_do_not_depend_on_how_often_they_are_updated(
+def test_frames_do_not_depend_on_how_often_the_events_are_read(
     shared: manager.RunManager, small: RunConfig, stored: list[Event]
 ) -> None:
-    whole = RunFrames("a", 0).update()
+    at_once = RunFrames("a", 0).update()
     shared.store.add("b", small, "training")
     gradual = RunFrames("b", 0)
     for number, event in enumerate(stored, start=1):
         shared.store.append("b", number, [(0.0, event)])
         gradual.update()
-    assert (gradual.moments, gradual.surfaces, gradual.bars) == (whole.moments, whole.surfaces, whole.bars)
-    for series in whole.series:
-        assert points(gradual.curves, series["key"]) == points(whole.curves, series["key"])
+    assert (gradual.moments, gradual.surfaces, gradual.bars) == (at_once.moments, at_once.surfaces, at_once.bars)
+    for series in at_once.series:
+        assert points(gradual.curves, series["key"]) == points(at_once.curves, series["key"])
 
 
 def test_a_long_run_sends_a_limited_number_of_points(shared: manager.RunManager, small_with) -> None:

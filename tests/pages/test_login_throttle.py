@@ -1,3 +1,5 @@
+"""Delays after wrong passwords."""
+
 from pages.ui.app import login_throttle
 from pages.ui.app.login_throttle import LoginThrottle
 
@@ -9,60 +11,60 @@ class Clock:
         return self.now
 
 
-def test_every_wrong_password_after_the_third_costs_twice_the_wait() -> None:
+def test_every_wrong_password_after_the_third_doubles_the_delay() -> None:
     clock = Clock()
-    door, waits = LoginThrottle(clock), []
+    throttle, delays = LoginThrottle(clock), []
     for _ in range(12):
-        waits.append(door.attempt("me"))
-        clock.now += waits[-1]
-        assert not waits[-1] or door.attempt("me") == 0.0
-    assert waits == [0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
-    assert door.attempt("me") == login_throttle.LONGEST
+        delays.append(throttle.attempt("me"))
+        clock.now += delays[-1]
+        assert not delays[-1] or throttle.attempt("me") == 0.0
+    assert delays == [0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert throttle.attempt("me") == login_throttle.MAX_DELAY
 
 
-def test_a_wait_is_not_made_longer_by_asking_again() -> None:
+def test_an_attempt_during_the_delay_does_not_make_it_longer() -> None:
     clock = Clock()
-    door = LoginThrottle(clock)
+    throttle = LoginThrottle(clock)
     for _ in range(3):
-        assert door.attempt("me") == 0.0
+        assert throttle.attempt("me") == 0.0
     clock.now += 0.25
-    assert [door.attempt("me") for _ in range(100)] == [0.75] * 100
+    assert [throttle.attempt("me") for _ in range(100)] == [0.75] * 100
 
 
-def test_a_right_password_begins_anew_and_one_session_is_not_another() -> None:
-    door = LoginThrottle(Clock())
+def test_the_right_password_resets_the_delay_and_sessions_are_independent() -> None:
+    throttle = LoginThrottle(Clock())
     for _ in range(3):
-        door.attempt("me")
-    assert door.attempt("me") > 0.0
-    assert door.attempt("you") == 0.0
-    door.succeed("me")
-    assert door.attempt("me") == 0.0
+        throttle.attempt("me")
+    assert throttle.attempt("me") > 0.0
+    assert throttle.attempt("you") == 0.0
+    throttle.succeed("me")
+    assert throttle.attempt("me") == 0.0
 
 
-def test_new_sessions_do_not_help_who_guesses() -> None:
+def test_opening_new_sessions_does_not_speed_up_guessing() -> None:
     clock = Clock()
-    door, asked = LoginThrottle(clock), 0
-    begun = clock.now
-    while clock.now < begun + 3600:
-        left = door.attempt(f"session {asked}")
-        asked += not left
-        clock.now += left
-    assert asked < 3600 / login_throttle.ALL_LONGEST + login_throttle.ALL_FREE + 6
-    clock.now += login_throttle.LONGEST + 1  # after some quiet nobody who knows it waits
-    assert door.attempt("the presenter") == 0.0
+    throttle, attempts = LoginThrottle(clock), 0
+    start = clock.now
+    while clock.now < start + 3600:
+        delay = throttle.attempt(f"session {attempts}")
+        attempts += not delay
+        clock.now += delay
+    assert attempts < 3600 / login_throttle.TOTAL_MAX_DELAY + login_throttle.TOTAL_FREE + 6
+    clock.now += login_throttle.MAX_DELAY + 1  # without attacks a presenter is not delayed
+    assert throttle.attempt("the presenter") == 0.0
 
 
-def test_a_presenter_who_logs_in_often_keeps_nobody_out() -> None:
-    door = LoginThrottle(Clock())
+def test_frequent_successful_logins_delay_nobody() -> None:
+    throttle = LoginThrottle(Clock())
     for number in range(100):
-        assert door.attempt(f"{number}") == 0.0
-        door.succeed(f"{number}")
+        assert throttle.attempt(f"{number}") == 0.0
+        throttle.succeed(f"{number}")
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_number_of_remembered_sessions_is_bounded() -> None:
     clock = Clock()
-    door = LoginThrottle(clock)
-    for number in range(login_throttle.KNOWN + 50):
-        clock.now += login_throttle.LONGEST
-        assert door.attempt(f"{number}") == 0.0
-    assert len(door._wrong) == login_throttle.KNOWN
+    throttle = LoginThrottle(clock)
+    for number in range(login_throttle.MAX_SESSIONS + 50):
+        clock.now += login_throttle.MAX_DELAY
+        assert throttle.attempt(f"{number}") == 0.0
+    assert len(throttle._failures) == login_throttle.MAX_SESSIONS

@@ -1,4 +1,6 @@
-"""The method on the form: what is offered, what is not and why, and what the drawing says is matched."""
+"""Choice of the method on the form, and the diagram of the features that it matches."""
+
+import re
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,6 +12,7 @@ from kd_core.methods import FAMILIES
 from kd_core.runs.manager import RunManager
 from pages.ui.form import feature_diagram, method_card
 from pages.ui.text.summaries import affects_loss, method_summary
+from pages.ui.widgets import options
 from tests.pages.test_distill import Open, button, texts
 
 CONVOLUTIONS = {"student": "cnn", "student_width": "8", "teacher_depth": "3"}
@@ -19,63 +22,62 @@ def select(app: AppTest, name: str, value: str) -> AppTest:
     return app.selectbox(key=f"set {name}").select(value).run()
 
 
-def drawn(config: RunConfig) -> dict:
+def diagram(config: RunConfig) -> dict:
     return feature_diagram.facts(config, match_table(config.method, config.pair))
 
 
-def test_methods_are_listed_family_by_family_with_the_family_first() -> None:
-    listed = list(method_card.titles().values())
-    families = [line.split(" · ")[0] for line in listed]
+def test_methods_are_listed_by_family() -> None:
+    titles = list(method_card.titles().values())
+    families = [title.split(" · ")[0] for title in titles]
     assert list(dict.fromkeys(families)) == [family.capitalize() for family in FAMILIES]
-    assert "Feature · Hints (FitNets)" in listed
-    assert len(listed) == len(plugins("methods"))
+    assert "Feature · Hints (FitNets)" in titles
+    assert len(titles) == len(plugins("methods"))
 
 
-def test_only_methods_that_apply_are_offered_and_the_others_say_why(open_page: Open) -> None:
+def test_only_methods_that_fit_are_offered_and_the_others_are_listed_with_the_reason(open_page: Open) -> None:
     app = open_page("distill", autoplay="0")
-    offered = app.selectbox(key="set method").options
-    assert "Feature · Hints (FitNets)" in offered
-    assert "Feature · Attention transfer" not in offered
-    said = texts(app).replace("\\", "")
-    assert "Attention transfer" in said
-    assert "needs feature maps of both networks, and the student has embedding (64), logits (10)" in said
-    assert "A CNN or " in said
-    assert " as student would do." in said
+    methods = app.selectbox(key="set method").options
+    assert "Feature · Hints (FitNets)" in methods
+    assert "Feature · Attention transfer" not in methods
+    text = texts(app).replace("\\", "")
+    assert "Attention transfer" in text
+    assert re.search(r"feature maps .*embedding \(64\)", text)
+    assert re.search(r"a CNN or .* as student\.", text)
     select(app, "student", "cnn")
     assert "Feature · Attention transfer" in app.selectbox(key="set method").options
 
 
-def test_each_method_brings_its_formula_its_options_and_its_help(open_page: Open) -> None:
+def test_a_method_is_shown_with_its_formula_options_and_description(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", **CONVOLUTIONS)
     select(app, "method", "attention")
     cls = plugins("methods")["attention"]
     assert app.latex[0].value.strip("$\n") == cls().to_latex()  # type: ignore[attr-defined]
-    said = texts(app).replace("\\", "")
-    for fact in (cls.summary, cls.paper, cls.needs, cls.defaults_source, cls.pitfall):  # type: ignore[attr-defined]
-        assert fact in said
+    text = texts(app).replace("\\", "")
+    for fact in (cls.summary, cls.paper, cls.requires, cls.defaults_source, cls.pitfall):  # type: ignore[attr-defined]
+        assert fact in text
     app.number_input(key="set weight").set_value(50.0).run()
     assert r"50 \cdot" in app.latex[0].value
     assert app.query_params["weight"] == "50"
 
 
-def test_a_temperature_that_nothing_depends_on_says_so_until_something_does(open_page: Open) -> None:
+def test_a_temperature_without_effect_is_disabled_until_it_has_one(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", method="hints")
     slider = app.slider(key="set temperature")
     assert slider.disabled
-    assert "Nothing in the loss depends on it now." in texts(app)
+    assert options.UNUSED in texts(app)
     app.number_input(key="set soft_weight").set_value(1.0).run()
     assert not app.slider(key="set temperature").disabled
     assert not open_page("distill", autoplay="0").slider(key="set temperature").disabled
 
 
-def test_a_method_that_no_longer_fits_stays_chosen_says_why_and_can_be_mended(
+def test_a_method_that_no_longer_fits_stays_selected_with_the_reason_and_can_be_replaced(
     open_page: Open, shared: RunManager
 ) -> None:
     app = open_page("distill", autoplay="0", **CONVOLUTIONS, method="attention")
     select(app, "student", "mlp")
     assert app.selectbox(key="set method").value == "attention"
     (error,) = app.error
-    assert "Attention transfer needs feature maps" in error.value.replace("\\", "")
+    assert "feature maps" in error.value.replace("\\", "")
     assert button(app, "Start training").disabled
     select(app, "method", "hints")
     assert not app.error
@@ -83,20 +85,20 @@ def test_a_method_that_no_longer_fits_stays_chosen_says_why_and_can_be_mended(
     assert "Feature · Attention transfer" not in app.selectbox(key="set method").options
 
 
-def test_a_link_to_a_method_that_does_not_apply_is_answered(open_page: Open) -> None:
+def test_a_link_to_a_method_that_does_not_fit_shows_the_reason(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", dataset="moons", method="attention")
-    assert "Attention transfer needs feature maps" in app.error[0].value.replace("\\", "")
-    assert app.selectbox(key="set method").value == "attention"  # it can be mended where it stands
+    assert "feature maps" in app.error[0].value.replace("\\", "")
+    assert app.selectbox(key="set method").value == "attention"  # the user can replace it
     assert next(b for b in app.button if b.label == "Start training").disabled
 
 
 @pytest.mark.parametrize("name", plugins("methods"))
-def test_every_method_can_be_chosen_drawn_and_said_in_short(open_page: Open, name: str) -> None:
+def test_every_method_can_be_chosen_drawn_and_summarised(open_page: Open, name: str) -> None:
     flat = {**CONVOLUTIONS, "method": name}
     app = open_page("distill", autoplay="0", **flat)
     assert not app.error
     config = from_flat(flat)
-    facts = drawn(config)
+    facts = diagram(config)
     taps = {side: {tap["name"] for tap in facts[side]["taps"]} for side in ("student", "teacher")}
     for link in facts["links"]:
         assert link["student"] in taps["student"]
@@ -105,42 +107,48 @@ def test_every_method_can_be_chosen_drawn_and_said_in_short(open_page: Open, nam
     assert method_summary(config.method).startswith(config.method.title)
     assert len(method_summary(config.method)) < 80
     for row in feature_diagram.table(match_table(config.method, config.pair)):
-        assert row["adaptor"]
+        assert row["adapter"]
 
 
-def test_matched_places_stand_side_by_side_and_layers_keep_their_order() -> None:
+def test_matched_layers_share_a_level_and_layers_keep_their_order() -> None:
     student, teacher = ["stage 1", "stage 2", "embedding", "logits"], [*(f"stage {n}" for n in "123"), "logits"]
-    mine, its = feature_diagram.levels(student, teacher, [("stage 1", "stage 2"), ("stage 2", "stage 3")])
-    assert (mine["stage 1"], mine["stage 2"], mine["logits"]) == (its["stage 2"], its["stage 3"], its["logits"])
-    assert list(mine.values()) == sorted(set(mine.values()))
-    assert list(its.values()) == sorted(set(its.values()))
+    student_levels, teacher_levels = feature_diagram.levels(
+        student, teacher, [("stage 1", "stage 2"), ("stage 2", "stage 3")]
+    )
+    assert (student_levels["stage 1"], student_levels["stage 2"], student_levels["logits"]) == (
+        teacher_levels["stage 2"],
+        teacher_levels["stage 3"],
+        teacher_levels["logits"],
+    )
+    assert list(student_levels.values()) == sorted(set(student_levels.values()))
+    assert list(teacher_levels.values()) == sorted(set(teacher_levels.values()))
 
 
-def test_the_drawing_shows_labels_and_soft_targets_only_where_the_loss_has_them() -> None:
+def test_the_diagram_shows_labels_and_soft_targets_only_if_the_loss_has_them() -> None:
     def kinds(**flat: str) -> list[str]:
-        return [link["kind"] for link in drawn(from_flat(flat))["links"]]
+        return [link["kind"] for link in diagram(from_flat(flat))["links"]]
 
     assert kinds() == ["matched", "labels"]
     assert kinds(alpha="1") == ["matched"]
     assert kinds(alpha="0") == ["idle", "labels"]
     assert kinds(method="hints", soft_weight="1", label_weight="0") == ["matched", "soft"]
-    assert drawn(from_flat({"method": "label_smoothing"}))["teacher"]["note"] == "not asked"
+    assert diagram(from_flat({"method": "label_smoothing"}))["teacher"]["note"] == "not used"
 
 
-def test_a_classifier_that_stays_is_drawn_in_the_student() -> None:
-    facts = drawn(from_flat({**CONVOLUTIONS, "method": "reused_classifier"}))
-    own = [tap["name"] for tap in facts["student"]["taps"] if "of" not in tap]
+def test_a_reused_classifier_is_drawn_in_the_student() -> None:
+    facts = diagram(from_flat({**CONVOLUTIONS, "method": "reused_classifier"}))
+    trained = [tap["name"] for tap in facts["student"]["taps"] if "of" not in tap]
     reused = [(tap["name"], tap["shape"]) for tap in facts["student"]["taps"] if tap.get("of") == "teacher"]
-    assert own == ["stage 1", "stage 2"]
+    assert trained == ["stage 1", "stage 2"]
     assert reused == [("embedding", "1024"), ("logits", "10")]
-    assert "staying with the student" in facts["between"]
+    assert feature_diagram.KEPT in facts["between"]
 
 
-def test_an_option_matters_if_the_formula_changes_with_it() -> None:
-    options = from_flat({"method": "hints"}).live_options()
+def test_an_option_affects_the_loss_if_the_formula_changes_with_it() -> None:
+    declarations = from_flat({"method": "hints"}).live_options()
     hints = from_flat({"method": "hints"}).method
-    assert not affects_loss(hints, "temperature", options["temperature"])
-    assert affects_loss(hints, "soft_weight", options["soft_weight"])
-    assert affects_loss(hints.with_values(soft_weight=1), "temperature", options["temperature"])
+    assert not affects_loss(hints, "temperature", declarations["temperature"])
+    assert affects_loss(hints, "soft_weight", declarations["soft_weight"])
+    assert affects_loss(hints.with_values(soft_weight=1), "temperature", declarations["temperature"])
     assert method_summary(hints) == "Hints (FitNets), weight 100"
     assert method_summary(from_flat({}).method) == "Soft targets, T 4, α 0.9"

@@ -1,4 +1,4 @@
-"""What is said of a plan in one line: who takes part, the loss with its numbers, how several teachers speak as one."""
+"""Texts about the plan of a run: its networks, its loss and the combination of teachers."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from kd_core.runs.manager import RunManager
 from pages.ui.run.history import describe_run
 from pages.ui.text import plan
 from tests.pages.test_distill import Open, run_to_end, texts
-from tests.pages.test_scheme_form import config_of, drawn, nodes
+from tests.pages.test_scheme_form import config_of, diagram, nodes
 
 
 @pytest.mark.parametrize(
@@ -24,15 +24,11 @@ from tests.pages.test_scheme_form import config_of, drawn, nodes
         ("rocket", {}, "booster CNN 16×2 · student CNN 8×2"),
     ],
 )
-def test_a_run_is_headed_by_the_networks_that_take_part_as_what_they_are(
-    name: str, flat: dict[str, str], line: str
-) -> None:
+def test_a_run_is_described_by_its_networks_and_their_roles(name: str, flat: dict[str, str], line: str) -> None:
     assert plan.describe_networks(config_of(name, **flat)) == line
 
 
-def test_the_line_above_a_run_and_in_the_list_of_earlier_ones_comes_from_its_plan(
-    open_page: Open, shared: RunManager
-) -> None:
+def test_the_description_of_a_run_is_shown_on_its_page(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, scheme="reversed", teacher="mlp", teacher_widths="32", student_widths="8")
     line = describe_run(shared.store.run(run))
     assert "teacher MLP 8 · student MLP 32" in line
@@ -51,12 +47,12 @@ def test_the_line_above_a_run_and_in_the_list_of_earlier_ones_comes_from_its_pla
         ("mutual", {"method": "hard_labels"}, r"\text{peer 2’s top class}"),
     ],
 )
-def test_the_loss_names_who_teaches_whom(name: str, flat: dict[str, str], compared: str) -> None:
+def test_the_formula_names_teachers_and_learner(name: str, flat: dict[str, str], compared: str) -> None:
     config = config_of(name, **flat)
     assert compared in plan.formula(config, config.method)
 
 
-def test_the_usual_arrangement_has_the_usual_loss() -> None:
+def test_offline_distillation_has_the_formula_of_its_method() -> None:
     config = config_of("offline")
     assert plan.formula(config, config.method) == config.method.to_latex()
 
@@ -70,45 +66,45 @@ def test_the_usual_arrangement_has_the_usual_loss() -> None:
         ({"method": "hard_labels"}, r"\text{loss} = 0.5 \cdot \mathrm{CE}(\text{teacher’s top class})"),
     ],
 )
-def test_who_is_given_no_label_has_no_term_for_labels(method: dict[str, str], loss: str) -> None:
+def test_the_formula_of_a_learner_without_labels_has_no_term_for_them(method: dict[str, str], loss: str) -> None:
     config = config_of("merge", **method)
     assert plan.formula(config, config.method) == loss
 
 
-def test_the_loss_of_a_method_that_is_being_chosen_can_be_written_before_it_fits() -> None:
-    chosen = make("methods", {"name": "attention"})
-    assert isinstance(chosen, Method)
-    assert r"A^l_\text{peer 2}" in plan.formula(config_of("mutual"), chosen)
+def test_a_method_that_does_not_fit_the_run_has_a_formula() -> None:
+    method = make("methods", {"name": "attention"})
+    assert isinstance(method, Method)
+    assert r"A^l_\text{peer 2}" in plan.formula(config_of("mutual"), method)
 
 
-def said_to(facts: dict, role: str) -> list[str]:
+def edge_labels(facts: dict, role: str) -> list[str]:
     end = nodes(facts)[role]["id"]
     return [edge["said"] for edge in facts["edges"] if edge["to"] == end and edge["kind"] == "teaches"]
 
 
 @pytest.mark.parametrize(
-    ("flat", "said"),
+    ("flat", "label"),
     [
         ({}, "Soft targets, mean of probabilities"),
         ({"combine": "logits", "shares": "1-1-1"}, "Soft targets, mean of logits"),
         ({"combine": "losses", "shares": "2-1-1"}, "Soft targets, mean of losses, weights 2 : 1 : 1"),
     ],
 )
-def test_the_line_from_several_teachers_says_what_is_averaged_and_how_they_weigh(
-    flat: dict[str, str], said: str
+def test_the_edge_from_several_teachers_is_labelled_with_their_combination_and_weights(
+    flat: dict[str, str], label: str
 ) -> None:
-    (line,) = said_to(drawn("ensemble", **flat), "Student")
-    assert line.replace("\u00a0", " ") == said
-    assert said_to(drawn("offline"), "Student") == ["Soft targets"]
+    (text,) = edge_labels(diagram("ensemble", **flat), "Student")
+    assert text.replace("\u00a0", " ") == label
+    assert edge_labels(diagram("offline"), "Student") == ["Soft targets"]
 
 
-def test_no_mark_stands_before_labels_that_are_right() -> None:
+def test_networks_trained_on_correct_labels_have_no_error_mark() -> None:
     for name in ("offline", "unlabelled", "merge"):
-        assert not any("✕" in node["sees"] for node in nodes(drawn(name)).values())
+        assert not any("✕" in node["sees"] for node in nodes(diagram(name)).values())
 
 
-def test_the_drawing_calls_the_first_generation_so() -> None:
-    shown = nodes(drawn("born_again"))
-    assert "Generation 1 (baseline)" in shown
-    assert shown["Generation 2"]["taught"].startswith("generation 1 (baseline), through")
-    assert "generation 1 (baseline)" in shown["Ensemble"]["network"]
+def test_the_diagram_names_a_teaching_baseline_by_its_generation() -> None:
+    by_role = nodes(diagram("born_again"))
+    assert "Generation 1 (baseline)" in by_role
+    assert by_role["Generation 2"]["taught"].startswith("generation 1 (baseline), through")
+    assert "generation 1 (baseline)" in by_role["Ensemble"]["network"]

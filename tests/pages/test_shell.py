@@ -1,3 +1,5 @@
+"""Frame of every page."""
+
 from __future__ import annotations
 
 import subprocess
@@ -7,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_frame_of_a_page_is_drawn_without_waiting_for_the_engine() -> None:
-    asked = "import sys, pages.ui.app.shell; print({'torch', 'pandas'} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "set()"
+def test_the_page_frame_imports_neither_torch_nor_pandas() -> None:
+    code = "import sys, pages.ui.app.shell; print({'torch', 'pandas'} & set(sys.modules))"
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "set()"

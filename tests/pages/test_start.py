@@ -1,3 +1,5 @@
+"""Start page."""
+
 import time
 from collections.abc import Callable
 
@@ -8,16 +10,16 @@ from kd_core.runs.manager import RunManager
 Open = Callable[..., AppTest]
 
 
-def test_the_first_visitor_begins_a_real_run_and_the_second_one_attaches_to_it(
+def test_the_first_visitor_starts_five_seeds_and_the_second_one_starts_none(
     open_page: Open, shared: RunManager
 ) -> None:
     open_page("start")
-    begun = len(shared.store.runs())
+    started = len(shared.store.runs())
     open_page("start")
-    assert begun == len(shared.store.runs()) == 5  # five seeds
+    assert started == len(shared.store.runs()) == 5
 
 
-def test_the_verdict_comes_from_the_runs_with_its_seeds(open_page: Open, shared: RunManager) -> None:
+def test_the_result_is_the_mean_over_the_five_runs(open_page: Open, shared: RunManager) -> None:
     app = open_page("start")
     for run in shared.store.runs():
         shared.set_pace(run.id, 0)
@@ -26,27 +28,27 @@ def test_the_verdict_comes_from_the_runs_with_its_seeds(open_page: Open, shared:
         assert time.monotonic() < end
         time.sleep(0.1)
     app.run()
-    said = next(element.value for element in app.markdown if "over 5 seeds" in element.value)
+    sentence = next(element.value for element in app.markdown if "over 5 seeds" in element.value)
     tests = [run.test for run in shared.store.runs()]
     for role in ("baseline", "student"):
         mean = sum(test[role]["accuracy"] for test in tests) / 5
-        assert f"{100 * mean:.1f} %" in said
+        assert f"{100 * mean:.1f} %" in sentence
 
 
-def test_autoplay_0_starts_nothing_until_asked(open_page: Open, shared: RunManager) -> None:
+def test_autoplay_0_starts_nothing_until_the_button_is_pressed(open_page: Open, shared: RunManager) -> None:
     app = open_page("start", autoplay="0")
     assert shared.store.runs() == []
     next(button for button in app.button if button.label == "Watch it learn").click().run()
     assert len(shared.store.runs()) == 5
 
 
-def test_there_is_one_button(open_page: Open, shared: RunManager) -> None:
+def test_the_page_has_exactly_one_button(open_page: Open, shared: RunManager) -> None:
     app = open_page("start")
     (button,) = app.button
     assert button.label == "Try it yourself"
 
 
-def test_a_demonstration_that_somebody_stopped_is_begun_anew_for_the_next_visitor(
+def test_a_demonstration_that_was_stopped_is_started_again_for_the_next_visitor(
     open_page: Open, shared: RunManager
 ) -> None:
     open_page("start")

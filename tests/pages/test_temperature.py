@@ -17,7 +17,7 @@ QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1"}
 
 @pytest.fixture(autouse=True)
 def no_automatic_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_picker, "_begun", [])
+    monkeypatch.setattr(run_picker, "_started", [])
 
 
 def trained(shared: RunManager, config: RunConfig) -> str:

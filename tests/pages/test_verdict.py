@@ -1,4 +1,4 @@
-"""The verdict on the screen: what it took, whose examples, and tables that mean what they say."""
+"""Result of a run: its sentences and the table of its networks."""
 
 import pytest
 
@@ -9,41 +9,35 @@ from tests.pages.test_scheme_form import config_of
 
 
 @pytest.mark.parametrize(
-    ("name", "flat", "said"),
+    ("name", "flat", "count", "networks", "control"),
     [
-        ("mutual", {}, "2 trainings in all: student and peer 2; the baseline alone took 1."),
-        ("mutual", {"peers": "6"}, "6 trainings in all: student and peer 2 … 6; the baseline alone took 1."),
-        (
-            "born_again", {},
-            "3 trainings in all: generation 1 (baseline), generation 2 and student; generation 1 (baseline) alone "
-            "took 1.",
-        ),
-        ("unlabelled", {"rounds": "2"}, "3 trainings in all: teacher, round 1 and student; the baseline alone took 1."),
-        (
-            "ensemble", {},
-            "5 trainings in all: teacher 1 … 3, student and student’s student; the baseline alone took 1.",
-        ),
-        ("ensemble", {"again": "false"}, "4 trainings in all: teacher 1 … 3 and student; the baseline alone took 1."),
+        ("mutual", {}, 2, "student and peer 2", "the baseline"),
+        ("mutual", {"peers": "6"}, 6, "student and peer 2 … 6", "the baseline"),
+        ("born_again", {}, 3, "generation 1 (baseline), generation 2 and student", "generation 1 (baseline)"),
+        ("unlabelled", {"rounds": "2"}, 3, "teacher, round 1 and student", "the baseline"),
+        ("ensemble", {}, 5, "teacher 1 … 3, student and student’s student", "the baseline"),
+        ("ensemble", {"again": "false"}, 4, "teacher 1 … 3 and student", "the baseline"),
     ],
-)  # fmt: skip
-def test_where_more_was_trained_than_one_teacher_and_one_student_it_is_counted(
-    name: str, flat: dict[str, str], said: str
+)
+def test_trainings_are_counted_if_the_result_needs_more_of_them_than_its_control(
+    name: str, flat: dict[str, str], count: int, networks: str, control: str
 ) -> None:
-    assert verdict.what_it_took(config_of(name, **flat)) == said
+    sentence = verdict.training_count_sentence(config_of(name, **flat))
+    assert sentence.startswith(f"{count} networks ")
+    assert f": {networks}; {control} " in sentence
+    assert sentence.endswith(" 1.")
 
 
 @pytest.mark.parametrize("name", ["offline", "reversed", "self_taught", "snapshot", "own_teacher", "unlabelled"])
-def test_nothing_is_counted_where_both_sides_took_the_same(name: str) -> None:
-    assert verdict.what_it_took(config_of(name)) == ""
+def test_trainings_are_not_counted_if_both_sides_need_the_same_number(name: str) -> None:
+    assert verdict.training_count_sentence(config_of(name)) == ""
 
 
-def test_nothing_is_counted_without_a_baseline() -> None:
-    assert verdict.what_it_took(config_of("mutual", control="false")) == ""
+def test_trainings_are_not_counted_without_a_baseline() -> None:
+    assert verdict.training_count_sentence(config_of("mutual", control="false")) == ""
 
 
-def test_who_can_tell_some_classes_is_tested_on_these_and_the_table_says_so(
-    open_page: Open, shared: RunManager
-) -> None:
+def test_a_network_of_some_classes_is_tested_on_these_and_the_page_says_so(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, scheme="merge", dataset="digits", epochs="1", teacher_epochs="4")
     app = open_page("distill", run=run)
     (table,) = app.dataframe
@@ -51,45 +45,42 @@ def test_who_can_tell_some_classes_is_tested_on_these_and_the_table_says_so(
     first = rows["■ Teacher 1 *"]
     assert float(first["test accuracy"].rstrip("%")) > 80
     assert float(first["loss (nats)"]) < 2
-    assert "* Tested on the classes that it can tell alone: 0 … 4 for teacher 1 and 5 … 9 for teacher 2." in texts(
-        app
-    ).replace("\\", "")
+    assert ": 0 … 4 for teacher 1 and 5 … 9 for teacher 2." in texts(app).replace("\\", "")
 
 
-def test_the_table_leaves_what_networks_saw_to_a_line_below_and_columns_without_a_value_out(
+def test_the_table_has_no_empty_columns_and_the_training_data_are_a_sentence_below(
     open_page: Open, shared: RunManager
 ) -> None:
     app = open_page("distill", run=run_to_end(shared, scheme="mutual"))
     (table,) = app.dataframe
-    assert "saw" not in table.value.columns
-    assert "agrees with teacher" not in table.value.columns
-    assert texts(app).count("Student, peer 2 and baseline saw") == 2  # beside the verdict, and below the table
+    assert not any(column.startswith("agree") for column in table.value.columns)  # no teacher to agree with
+    assert texts(app).count("Student, peer 2 and baseline were trained on") == 2  # in the result and below the table
 
 
-def test_the_examples_are_said_to_be_chosen_by_whom_they_were(open_page: Open, shared: RunManager) -> None:
-    # Before a page is opened: the first one sets runs of its own going.
-    ended = {scheme: run_to_end(shared, scheme=scheme) for scheme in ("offline", "born_again", "mutual")}
+def test_the_caption_names_the_network_that_chose_the_examples(open_page: Open, shared: RunManager) -> None:
+    # Trained before any page is opened, since the first page starts runs automatically.
+    runs = {scheme: run_to_end(shared, scheme=scheme) for scheme in ("offline", "born_again", "mutual")}
 
     def caption(scheme: str) -> str:
-        return texts(open_page("distill", run=ended[scheme]))
+        return texts(open_page("distill", run=runs[scheme]))
 
-    assert "that the teacher gets right with the least certainty" in caption("offline")
-    assert "that generation 1 (baseline) gets right with the least certainty" in caption("born_again")
+    assert "that the teacher classifies correctly" in caption("offline")
+    assert "that generation 1 (baseline) classifies correctly" in caption("born_again")
     assert "The first validation example of each class." in caption("mutual")
 
 
-def test_labels_of_exits_stand_on_the_side_where_no_line_is() -> None:
+def test_labels_of_exits_do_not_cross_the_line() -> None:
     def sides(*heights: float) -> list[str]:
-        return [side.split(" ")[0] for side in verdict.beside_the_line(heights)]
+        return [side.split(" ")[0] for side in verdict.label_positions(heights)]
 
     assert sides(30, 60, 40) == ["bottom", "top", "bottom"]
     assert sides(60, 30, 40) == ["top", "bottom", "top"]
     assert sides(50) == ["top"]
 
 
-def test_the_verdict_on_a_missing_class_names_it(open_page: Open, shared: RunManager) -> None:
+def test_the_result_of_a_held_out_class_names_the_class(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, scheme="missing_class", dataset="digits", omitted="8", labelled="0", epochs="1")
     app = open_page("distill", run=run)
-    said = texts(app)
-    assert "Of class 8 in the test split, which neither ever saw, the corrected student recognises " in said
-    assert "the share recognised of the class left out in the test split" in said.replace("\\", "")
+    text = texts(app)
+    assert "class 8" in text
+    assert "recall of the held-out class" in text.replace("\\", "")

@@ -1,3 +1,5 @@
+"""Widget keys that change when a widget must show another value."""
+
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -17,71 +19,64 @@ def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return state
 
 
-def test_a_widget_keeps_its_key_while_it_shows_what_it_should(session: dict[str, Any]) -> None:
+def test_a_widget_keeps_its_key_while_it_shows_the_right_value(session: dict[str, Any]) -> None:
     key = keys.key("alpha", 0.9)
     session[key] = 0.9
     assert keys.key("alpha", 0.9) == key
-    session[key] = 0.25  # turned, and the settings have followed
+    session[key] = 0.25  # moved by the user, and written to the settings
     assert keys.key("alpha", 0.25) == key
     assert keys.current_value("alpha") == 0.25
 
 
-def test_a_value_that_somebody_else_sets_makes_another_widget_and_the_former_one_is_not_heard(
-    session: dict[str, Any],
-) -> None:
-    former = keys.key("alpha", 0.9)
-    session[former] = 0.9
-    now = keys.key("alpha", 0.5)
-    assert now != former
-    session[former] = 0.0  # a browser that has not heard of the other one yet
-    session[now] = 0.5
+def test_a_value_set_elsewhere_makes_a_new_widget_and_the_old_one_is_ignored(session: dict[str, Any]) -> None:
+    old = keys.key("alpha", 0.9)
+    session[old] = 0.9
+    new = keys.key("alpha", 0.5)
+    assert new != old
+    session[old] = 0.0  # sent by a browser that does not have the new widget yet
+    session[new] = 0.5
     assert keys.current_value("alpha") == 0.5
-    assert keys.key("alpha", 0.5) == now
+    assert keys.key("alpha", 0.5) == new
 
 
-def test_a_widget_that_the_server_has_forgotten_is_another_one_if_it_is_to_show_something_else(
-    session: dict[str, Any],
-) -> None:
-    former = keys.key("epoch", 80)
-    assert keys.key("epoch", 80) == former
-    assert keys.key("epoch", 100) != former
+def test_a_widget_that_the_server_has_forgotten_is_replaced_if_its_value_changes(session: dict[str, Any]) -> None:
+    old = keys.key("epoch", 80)
+    assert keys.key("epoch", 80) == old
+    assert keys.key("epoch", 100) != old
 
 
-def test_the_eleventh_digit_of_a_slider_makes_no_other_widget(session: dict[str, Any]) -> None:
+def test_a_difference_in_the_eleventh_digit_makes_no_new_widget(session: dict[str, Any]) -> None:
     key = keys.key("temperature", 0.15)
     session[key] = 0.1 + 0.05
     assert keys.key("temperature", 0.15) == key
 
 
-DEFAULTS = {"number_input": "default", "slider": "default", "checkbox": "default", "selectbox": "default"}
+KINDS = ("number_input", "slider", "checkbox", "selectbox")
 
 
 @pytest.mark.parametrize("page", ["distill", "sweep"])
-def test_every_widget_begins_with_what_it_shows_so_no_browser_can_miss_it(open_page: Open, page: str) -> None:
+def test_the_default_of_every_widget_is_the_value_that_it_shows(open_page: Open, page: str) -> None:
     app = open_page(page, autoplay="0", dataset="moons", temperature="7.5", alpha="0.3", epochs="77", seed="5")
-    seen = []
-    for kind in DEFAULTS:
-        for one in app.get(kind):
-            begins = one.proto.default
+    checked = set()
+    for kind in KINDS:
+        for widget in app.get(kind):
+            default, value = widget.proto.default, widget.value
             if kind == "slider":
-                (begins,) = begins
+                (default,) = default
             if kind == "selectbox":
-                begins = one.options[begins]
-                shown = one.format_func(one.value)
-            else:
-                shown = one.value
-            assert begins == pytest.approx(shown) if isinstance(shown, float) else begins == shown, one.label
-            seen.append(kind)
-    assert {"number_input", "selectbox"} <= set(seen)
+                default, value = widget.options[default], widget.format_func(value)
+            assert default == pytest.approx(value) if isinstance(value, float) else default == value, widget.label
+            checked.add(kind)
+    assert {"number_input", "selectbox"} <= checked
 
 
 @pytest.mark.parametrize(("name", "value"), [("epochs", 7), ("labelled", 33)])
-def test_a_press_of_start_counts_also_when_a_number_was_turned_in_the_same_moment(
+def test_a_click_on_start_is_not_lost_if_a_number_changes_at_the_same_moment(
     open_page: Open, name: str, value: int
 ) -> None:
     app = open_page("distill", autoplay="0", dataset="moons", epochs="6")
     app.number_input(key=f"set {name}").set_value(value)
-    next(one for one in app.button if one.label == "Start training").click()
+    next(button for button in app.button if button.label == "Start training").click()
     app.run()
     app.run()
     assert "run" in app.query_params

@@ -1,0 +1,1 @@
+"""Navigation, permissions, quotas, settings in the URL and error messages of the app."""

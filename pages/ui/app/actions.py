@@ -1,7 +1,7 @@
-"""The one way from a page to anything that changes something: runs, uploads, weights, what is fetched or measured.
+"""All actions of a page that change something, with permission and quota checks.
 
-Whether a session may act is asked at the moment of acting, whatever its page showed: a browser can send what it likes,
-also the click on a button that is not there.
+Permission is checked when the action is executed, whatever the page showed, since a browser can also send the click of
+a button that is not on its page.
 """
 
 from __future__ import annotations
@@ -29,157 +29,163 @@ from pages.ui.text.escape import escape_markdown
 
 log = logging.getLogger(__name__)
 
-
-WISHES = ("pause", "resume", "step", "stop")
+COMMANDS = ("pause", "resume", "step", "stop")
 
 
 class NotAllowedError(ValueError):
-    """A viewer asked for what only presenters may do."""
+    """An action that only presenters may take, attempted by a viewer."""
 
 
 class Actions:
-    """What a session does that may act. Everything raises ValueError with a sentence where it is refused."""
+    """Actions of one session that may act.
 
-    def __init__(self, shared: RunManager, owner: str, limits: Quotas) -> None:
-        self._runs, self._owner, self._limits = shared, owner, limits
+    Every method raises ValueError with a sentence if its action is refused, in particular by a quota.
+    """
+
+    def __init__(self, runs: RunManager, owner: str, quotas: Quotas) -> None:
+        self._runs, self._owner, self._quotas = runs, owner, quotas
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
     def start(self, config: RunConfig, pace: float = 0.0) -> str:
-        """As :meth:`RunManager.start`, within the limits of a session."""
-        self._afford(config)
+        """Call :meth:`RunManager.start` within the quotas."""
+        self._check_run(config)
         return self._runs.start(config, pace, self._owner)
 
     def start_sweep(self, sweep: Sweep) -> str:
-        """As :meth:`RunManager.start_sweep`, within the limits of a session."""
-        self._limits.check_sweep(sweep.count)
-        self._afford(sweep.base)
+        """Call :meth:`RunManager.start_sweep` within the quotas."""
+        self._quotas.check_sweep(sweep.count)
+        self._check_run(sweep.base)
         return self._runs.start_sweep(sweep, self._owner)
 
     def resume_from_checkpoint(self, run: str) -> None:
-        """As :meth:`RunManager.resume_from_checkpoint`, within the limits of a session."""
-        self._limits.check_queue(self._runs.waiting_count(self._owner))
-        self._limits.check_disk(self._runs.folder)
+        """Call :meth:`RunManager.resume_from_checkpoint` within the quotas."""
+        self._quotas.check_queue(self._runs.waiting_count(self._owner))
+        self._quotas.check_disk(self._runs.folder)
         self._runs.resume_from_checkpoint(run, self._owner)
 
     def pause(self, run: str) -> None:
-        """As :meth:`RunManager.pause`."""
+        """Call :meth:`RunManager.pause`."""
         self._runs.pause(run)
 
     def resume(self, run: str) -> None:
-        """As :meth:`RunManager.resume`."""
+        """Call :meth:`RunManager.resume`."""
         self._runs.resume(run)
 
     def step(self, run: str) -> None:
-        """As :meth:`RunManager.step`."""
+        """Call :meth:`RunManager.step`."""
         self._runs.step(run)
 
     def stop(self, run: str) -> None:
-        """As :meth:`RunManager.stop`."""
+        """Call :meth:`RunManager.stop`."""
         self._runs.stop(run)
 
     def set_pace(self, run: str, seconds: float) -> None:
-        """As :meth:`RunManager.set_pace`."""
+        """Call :meth:`RunManager.set_pace`."""
         self._runs.set_pace(run, seconds)
 
     def adjust(self, run: str, **options: float | str) -> None:
-        """As :meth:`RunManager.adjust`."""
+        """Call :meth:`RunManager.adjust`."""
         self._runs.adjust(run, **options)
 
-    # -- data and weights --------------------------------------------------------------------------------------------
+    # -- data sets and weights ---------------------------------------------------------------------------------------
 
     def add_upload(self, name: str, file: BinaryIO, pixels: int, colour: str) -> uploads.Upload:
-        """As :func:`uploads.add`, within the limits."""
-        self._afford_file(file.seek(0, 2))
+        """Call :func:`uploads.add` within the quotas."""
+        self._check_file(file.seek(0, 2))
         return uploads.add(name, file, pixels, colour)
 
     def remove_upload(self, key: str) -> None:
-        """As :func:`uploads.remove`."""
+        """Call :func:`uploads.remove`."""
         uploads.remove(key)
 
     def add_weights(self, name: str, blob: bytes, model: Model, shape: tuple[int, ...], classes: int) -> str:
-        """As :func:`weights.add`, within the limits."""
-        self._afford_file(len(blob))
+        """Call :func:`weights.add` within the quotas."""
+        self._check_file(len(blob))
         return weights.add(name, blob, model, shape, classes)
 
     def download(self, dataset: Dataset) -> None:
-        """As :func:`errands.begin`."""
-        self._limits.check_disk(self._runs.folder)
+        """Call :func:`downloads.start` within the quotas."""
+        self._quotas.check_disk(self._runs.folder)
         downloads.start(dataset)
 
     def stop_download(self, dataset: Dataset) -> None:
-        """As :func:`errands.stop`."""
+        """Call :func:`downloads.stop`."""
         downloads.stop(dataset)
 
-    # -- what is said of runs, and the bin ---------------------------------------------------------------------------
+    # -- annotations and trash ---------------------------------------------------------------------------------------
 
-    def label(self, run: str, labels: Annotations) -> None:
-        """As :meth:`AnnotationStore.write`."""
-        self._runs.annotation_store.write(run, labels)
+    def label(self, run: str, annotations: Annotations) -> None:
+        """Call :meth:`AnnotationStore.write`."""
+        self._runs.annotation_store.write(run, annotations)
 
     def pin(self, run: str, *, is_pinned: bool) -> None:
-        """As :meth:`AnnotationStore.pin`."""
+        """Call :meth:`AnnotationStore.pin`."""
         self._runs.annotation_store.pin(run, is_pinned=is_pinned)
 
     def delete(self, run: str) -> None:
-        """As :meth:`Trash.delete`."""
+        """Call :meth:`Trash.delete`."""
         self._runs.trash.delete(run)
 
     def restore(self, run: str) -> None:
-        """As :meth:`Trash.restore`."""
+        """Call :meth:`Trash.restore`."""
         self._runs.trash.restore(run)
 
-    def do(self, act: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        """Whatever else changes something, and has no limit of its own."""
-        return act(*given, **named)
+    def do(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a function that changes something and has no quota."""
+        return function(*args, **kwargs)
 
-    def _afford(self, config: RunConfig) -> None:
-        self._limits.check_epochs(sum(phase.recipe.epochs for phase in plan_of(config)))
-        self._limits.check_queue(self._runs.waiting_count(self._owner))
-        self._limits.check_disk(self._runs.folder)
+    def _check_run(self, config: RunConfig) -> None:
+        self._quotas.check_epochs(sum(phase.recipe.epochs for phase in plan_of(config)))
+        self._quotas.check_queue(self._runs.waiting_count(self._owner))
+        self._quotas.check_disk(self._runs.folder)
 
-    def _afford_file(self, size: int) -> None:
-        self._limits.check_upload(size)
-        self._limits.check_disk(self._runs.folder)
+    def _check_file(self, size: int) -> None:
+        self._quotas.check_upload(size)
+        self._quotas.check_disk(self._runs.folder)
 
 
 def actions() -> Actions:
-    """For the session whose script runs. Raises WatchingError for a viewer's."""
+    """Return the actions of the current session.
+
+    Raises:
+        NotAllowedError: for a viewer's session.
+    """
     if not auth.may_act():
         raise NotAllowedError(auth.VIEWER_MESSAGE)
     return Actions(manager.get_manager(), auth.session(), auth.limits())
 
 
 def start_automatically(config: RunConfig, pace: float = 0.0) -> str:
-    """Starts what every server begins by itself, once, whoever opens it first."""
+    """Start a run that every server starts once by itself, whoever opens it first."""
     return manager.get_manager().start(config, pace)
 
 
-def action_button(label: str, **look: Any) -> bool:
-    """A button of :func:`st.button` that acts: a viewer sees it, cannot press it, and is told why."""
+def action_button(label: str, **options: Any) -> bool:
+    """Draw an ``st.button`` that is disabled for viewers, with the reason as its help text."""
     if not auth.may_act():
-        look |= {"disabled": True, "help": auth.VIEWER_MESSAGE}
-    return st.button(label, **look)
+        options |= {"disabled": True, "help": auth.VIEWER_MESSAGE}
+    return st.button(label, **options)
 
 
-def toast_errors(act: Callable[..., Any]) -> Callable[..., Any]:
-    """``act`` as a callback of a widget, where nothing can be drawn yet: a refusal is said in passing."""
+def toast_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` as a widget callback whose errors are shown as toasts, since a callback cannot draw."""
 
-    def callback(*given: Any, **named: Any) -> None:
+    def callback(*args: Any, **kwargs: Any) -> None:
         try:
-            act(*given, **named)
+            function(*args, **kwargs)
         except ValueError as error:
             st.toast(escape_markdown(str(error)), icon=":material/block:", duration="long")
         except Exception:
             number = secrets.token_hex(4)
-            log.exception("error %s in %s", number, getattr(act, "__qualname__", act))
-            st.toast(f"Something went wrong. The server’s log says more under {number}.", icon=":material/error:")
+            log.exception("error %s in %s", number, getattr(function, "__qualname__", function))
+            st.toast(f"Something went wrong. The server’s log has the details under {number}.", icon=":material/error:")
 
     return callback
 
 
 @toast_errors
 def send_command(command: str, run: str) -> None:
-    """One of :data:`WISHES` as the callback of a button."""
-    assert command in WISHES
+    """Send one of :data:`COMMANDS` to a run, as the callback of a button."""
+    assert command in COMMANDS
     getattr(actions(), command)(run)

@@ -1,8 +1,8 @@
-"""Who is in front of this session: a presenter, who may start and change things, or a viewer, who sees everything.
+"""Roles of sessions, presenter or viewer, and the login of presenters.
 
-Without a password and without logins, whoever sits at this machine is a presenter, and whoever comes over a network is
-a viewer. What a browser sends decides nothing: the pass of a presenter is a secret of this process, kept in the
-session on the server, and never sent.
+A presenter may start and change things; a viewer may only look. Without a password or an identity provider, browsers on
+this machine are presenters and browsers elsewhere are viewers. The proof that a session is a presenter's is a secret of
+this process, kept in the session on the server and never sent to a browser.
 """
 
 from __future__ import annotations
@@ -26,23 +26,21 @@ from pages.ui.text.escape import escape_markdown
 
 PRESENTER, VIEWER = "presenter", "viewer"
 PASSWORD, PRESENTERS = "DISTILLERY_PRESENTER_PASSWORD", "DISTILLERY_PRESENTERS"
-VIEWER_MESSAGE = (
-    "You are watching. Only a presenter can start, change or delete something: log in at the top of the page."
-)
-HERE = ("localhost", "127.0.0.1", "::1")
-FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded")  # somebody stands between
+VIEWER_MESSAGE = "View only. Only a presenter can start, change or delete something: log in at the top of the page."
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded")
 
-_attempts = LoginThrottle()
-_pass = secrets.token_hex(32)
-_inside: set[str] = set()  # sessions of presenters
+_throttle = LoginThrottle()
+_token = secrets.token_hex(32)
+_presenter_sessions: set[str] = set()
 _lock = threading.Lock()
 
 
 def role() -> str:
-    """Of the session whose script runs."""
+    """Return the role of the current session."""
     if not has_remote_presenters():
-        return PRESENTER if _is_here() else VIEWER
-    return PRESENTER if st.session_state.get("pass") == _pass or _is_listed() else VIEWER
+        return PRESENTER if _is_local() else VIEWER
+    return PRESENTER if st.session_state.get("pass") == _token or _is_listed() else VIEWER
 
 
 def may_act() -> bool:
@@ -51,41 +49,45 @@ def may_act() -> bool:
 
 
 def session() -> str:
-    """The id of the session whose script runs: of one tab of one browser. Nobody else knows it."""
+    """Return the id of the current session, which is one tab of one browser; other sessions cannot read it."""
     context = get_script_run_ctx()
     return context.session_id if context else ""
 
 
 def has_remote_presenters() -> bool:
-    """Whether others than the person at this machine may act."""
+    """Whether a password or an identity provider lets browsers on other machines act."""
     return bool(password() or has_logins())
 
 
 def limits() -> Quotas:
-    """Those that hold for every session. Raises ValueError for a variable that is no number."""
+    """Return the limits of every session.
+
+    Raises:
+        ValueError: for an environment variable that is not a whole number.
+    """
     return Quotas.read(is_room=has_remote_presenters())
 
 
 def password() -> str:
-    """Of presenters, from the environment or Streamlit's secrets; empty where none is set."""
+    """Return the presenters' password from the environment or Streamlit's secrets, empty if none is set."""
     return os.environ.get(PASSWORD) or str(secret("presenter_password") or "")
 
 
 def presenters() -> set[str]:
-    """E-mail addresses of those who are presenters once they have logged in."""
-    named = os.environ.get(PRESENTERS) or secret("presenters") or ""
-    listed = named.split(",") if isinstance(named, str) else named
-    return {str(one).strip().casefold() for one in listed} - {""}
+    """Return the e-mail addresses of presenters, in lower case."""
+    setting = os.environ.get(PRESENTERS) or secret("presenters") or ""
+    addresses = setting.split(",") if isinstance(setting, str) else setting
+    return {str(address).strip().casefold() for address in addresses} - {""}
 
 
 def has_logins() -> bool:
-    """Whether Streamlit was told of a provider of identities (OpenID Connect)."""
+    """Whether an identity provider (OpenID Connect) is configured in Streamlit's secrets."""
     return secret("auth") is not None
 
 
-@functools.cache
+@functools.cache  # Streamlit looks for the file at every access
 def secret(name: str) -> Any:
-    """One of Streamlit's secrets, None where there is none. Read once: the file is looked for at every question."""
+    """Return one of Streamlit's secrets, or None."""
     try:
         return st.secrets[name]
     except (KeyError, FileNotFoundError):
@@ -93,16 +95,19 @@ def secret(name: str) -> Any:
 
 
 def is_presenter_session(session_id: str) -> bool:
-    """Whether a session is a presenter's; for requests that run no script."""
+    """Whether a session is a presenter's, for requests that do not run a script."""
     with _lock:
-        return session_id in _inside
+        return session_id in _presenter_sessions
 
 
 def login_bar() -> None:
-    """Notes the role of this session, and says it where there is a choice. Once at the head of every page."""
+    """Record the role of this session and show it with a login or logout button, at the top of every page.
+
+    Nothing is shown to a presenter who cannot log out.
+    """
     is_presenter = may_act()
     with _lock:
-        (_inside.add if is_presenter else _inside.discard)(session())
+        (_presenter_sessions.add if is_presenter else _presenter_sessions.discard)(session())
     if is_presenter and not has_remote_presenters():
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="room"):
@@ -110,53 +115,55 @@ def login_bar() -> None:
             st.caption("You are presenting.", width="content")
             st.button("Log out", key="log out", type="tertiary", on_click=log_out)
             return
-        st.caption("You are watching: look at everything, start nothing.", width="content")
+        st.caption("View only.", width="content")
         if has_logins() and not _is_logged_in():
             st.button("Log in", key="log in", type="tertiary", on_click=st.login)
         if password():
-            _door()
+            _login_form()
         elif has_logins() and _is_logged_in():
-            st.caption("Your address is not among those of the presenters.", width="content")
+            st.caption("Your e-mail address is not registered as a presenter’s.", width="content")
 
 
-def _door() -> None:
+def _login_form() -> None:
     with st.popover("Presenter? Log in", type="tertiary"), st.form("door", clear_on_submit=True, border=False):
         st.text_input("Password", type="password", key="presenter password", autocomplete="current-password")
-        st.form_submit_button("Log in", on_click=_try, type="primary")
-        if said := st.session_state.pop("refused at the door", ""):
-            st.error(escape_markdown(said))
+        st.form_submit_button("Log in", on_click=_submit, type="primary")
+        if error := st.session_state.pop("login error", ""):
+            st.error(escape_markdown(error))
 
 
-def _try() -> None:
-    given = st.session_state.get("presenter password")
-    if said := log_in(str(given or "")):
-        st.session_state["refused at the door"] = said
-        st.toast(escape_markdown(said), icon=":material/lock:")
+def _submit() -> None:
+    if error := log_in(str(st.session_state.get("presenter password") or "")):
+        st.session_state["login error"] = error
+        st.toast(escape_markdown(error), icon=":material/lock:")
 
 
-def log_in(given: str) -> str:
-    """Lets the session in if ``given`` is the password; else a sentence that says why not. Never waits."""
-    if wait := _attempts.attempt(session()):
-        return f"Too many wrong passwords. Try again in {math.ceil(wait)} s."
-    wanted = password()
-    if not wanted or not hmac.compare_digest(_digest(given), _digest(wanted)):
-        return "That is not the password."
-    _attempts.succeed(session())
-    st.session_state["pass"] = _pass
+def log_in(attempt: str) -> str:
+    """Make the session a presenter's if ``attempt`` is the password.
+
+    Returns at once: an empty string, or a message that says why not.
+    """
+    if delay := _throttle.attempt(session()):
+        return f"Too many wrong passwords. Try again in {math.ceil(delay)} s."
+    expected = password()
+    if not expected or not hmac.compare_digest(_digest(attempt), _digest(expected)):
+        return "The password is wrong."
+    _throttle.succeed(session())
+    st.session_state["pass"] = _token
     return ""
 
 
 def log_out() -> None:
-    """The session is a viewer's from now on."""
+    """Make the session a viewer's."""
     st.session_state.pop("pass", None)
     with _lock:
-        _inside.discard(session())
+        _presenter_sessions.discard(session())
     if has_logins() and _is_logged_in():
         st.logout()
 
 
 def _digest(text: str) -> bytes:
-    # Of equal length, whatever was typed: the time to compare them tells nothing.
+    # Digests have equal lengths, so the time of the comparison does not reveal the length of the password.
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
@@ -170,15 +177,14 @@ def _is_listed() -> bool:
     return str(st.user.get("email") or "").strip().casefold() in presenters()
 
 
-def _is_here() -> bool:
-    """Whether the browser runs on this machine, and asked for it by its own name.
+def _is_local() -> bool:
+    """Whether the browser runs on this machine and requested it under a name of :data:`LOCAL_HOSTS`.
 
-    A name that anybody else gave to this machine, as a page that wants to act in the reader's place does (DNS
-    rebinding), is not its own.
+    Other names are refused, since a foreign page can let its own name point to this machine (DNS rebinding).
     """
     headers = st.context.headers
     try:
         host = urlsplit(f"//{headers.get('Host', '127.0.0.1')}").hostname
-    except ValueError:  # a bracket too many
+    except ValueError:  # unbalanced brackets
         return False
-    return st.context.ip_address is None and host in HERE and not any(name in headers for name in FORWARDED)
+    return st.context.ip_address is None and host in LOCAL_HOSTS and not any(name in headers for name in PROXY_HEADERS)

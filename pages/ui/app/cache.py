@@ -1,4 +1,4 @@
-"""What follows from a run that is over, and from nothing else, is worked out for the first who looks at it."""
+"""Process-wide cache of values derived from finished runs."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-KEPT = 128  # answers; the largest, pictures of a hundred classes, take a megabyte
+MAX_ENTRIES = 128  # the largest, images of a hundred classes, take a megabyte
 
 T = TypeVar("T")
 
 
 def cached(key: str, compute: Callable[[], T]) -> T:
-    """What ``compute`` returned to the first session that asked for this ``key``, as a copy of the asker's own.
+    """Return the value of ``compute()``, computed once per ``key`` for all sessions.
 
-    The key names everything that the answer depends on. Plain values alone: nothing here may draw on a page.
+    Every caller gets its own copy. The key must name everything that the value depends on. ``compute`` returns plain
+    values and must not draw.
     """
-    found: T = _once(key, compute)
-    return found
+    value: T = _compute(key, compute)
+    return value
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False)
-def _once(key: str, _work_out: Callable[[], Any]) -> Any:  # noqa: ARG001
-    return _work_out()
+@st.cache_data(max_entries=MAX_ENTRIES, show_spinner=False)
+def _compute(key: str, _function: Callable[[], Any]) -> Any:  # noqa: ARG001  # the underscore keeps it out of the key
+    return _function()

@@ -1,4 +1,4 @@
-"""What a page says when something fails: a sentence, never a traceback."""
+"""Messages for errors on a page; tracebacks go to the log."""
 
 from __future__ import annotations
 
@@ -18,39 +18,36 @@ log = logging.getLogger(__name__)
 
 
 def show_refusals(refused: list[str], names: Collection[str]) -> None:
-    """The refusals of these settings, where they can be mended: "labelled = 5000: the training split has …"."""
-    from pages.ui.app import (
-        settings,  # brings the engine, which takes seconds to load: the frame of a page does without
-    )
+    """Show the messages about the settings ``names``, such as "labelled = 5000: the training set has …"."""
+    from pages.ui.app import settings  # imports the engine, which takes seconds; the frame of a page does without
 
     for line in refused:
         if line.split(" ", 1)[0] in names:
             st.error(escape_markdown(settings.with_labels(line)))
 
 
-def catch_errors(act: Callable[..., Any]) -> Callable[..., Any]:
-    """``act``, with a sentence on the screen for every error; the traceback goes to the log.
+def catch_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` with every error shown as a message and logged with its traceback.
 
-    A fragment is run again without the page around it, so each needs this of its own.
+    Streamlit reruns a fragment without the page around it, so every fragment needs this decorator.
     """
 
-    @functools.wraps(act)
-    def run(*given: Any, **named: Any) -> Any:
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return act(*given, **named)
+            return function(*args, **kwargs)
         except ValueError as error:
             st.error(escape_markdown(str(error)))
         except Exception:
-            if _is_ending():  # modules go away while they are loaded, and nobody looks at this page any more
+            if _is_stopping():  # imports fail during a shutdown, and no browser is connected any more
                 return None
             number = secrets.token_hex(4)
-            log.exception("error %s in %s", number, getattr(act, "__qualname__", act))
-            st.error(f"Something went wrong, and nothing of yours is lost. The server’s log says more under {number}.")
+            log.exception("error %s in %s", number, getattr(function, "__qualname__", function))
+            st.error(f"Something went wrong. No data is lost. The server’s log has the details under {number}.")
         return None
 
     return run
 
 
-def _is_ending() -> bool:
-    """Whether this process was told to end."""
+def _is_stopping() -> bool:
     return runtime.exists() and runtime.get_instance().state in (RuntimeState.STOPPING, RuntimeState.STOPPED)

@@ -1,4 +1,4 @@
-"""How much one session may ask of a machine that many share. Nothing is limited for one person on her own machine."""
+"""Limits per session on a shared machine; none apply to a person on her own machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 MEGABYTE, GIGABYTE = 10**6, 10**9
-STALE = 10.0  # seconds for which the size of the data folder is believed
+SIZE_TTL = 10.0  # seconds for which the size of the data folder is cached
 VARIABLES = {
     "queued": "DISTILLERY_MAX_QUEUED",
     "epochs": "DISTILLERY_MAX_EPOCHS",
@@ -22,84 +22,89 @@ VARIABLES = {
 
 @dataclass(frozen=True)
 class Quotas:
-    """Zero is no limit. Every check raises ValueError with one sentence that names the number and what to change."""
+    """Limits per session, where 0 means no limit.
 
-    queued: int = 0  # runs and sweeps of one session that wait
+    Every check raises ValueError with a sentence that names the value, the limit and what to change.
+    """
+
+    queued: int = 0  # waiting runs and sweeps of one session
     epochs: int = 0  # of one run, all of its phases together
     runs: int = 0  # of one sweep
     megabytes: int = 0  # of one upload
-    gigabytes: int = 0  # of the data folder, everybody's together
+    gigabytes: int = 0  # of the data folder, all sessions together
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, *, is_room: bool = False) -> Self:
-        """Those of :data:`ROOM` where many share the machine, else none; single ones from :data:`VARIABLES`.
+        """Return the limits of :data:`ROOM` for a shared machine, else none, with those set in :data:`VARIABLES`.
 
-        Raises ValueError for a variable that is no whole number from 0 on.
+        Raises:
+            ValueError: for a variable that is not a whole number of at least 0.
         """
-        given = {}
+        values = {}
         for name, variable in VARIABLES.items():
             text = environment.get(variable, "").strip()
             if not text:
                 continue
             if not (text.isascii() and text.isdecimal()):
                 raise ValueError(f'{variable} = "{text}": give a whole number, or 0 for no limit.')
-            given[name] = int(text)
-        return replace(cls(**ROOM) if is_room else cls(), **given)
+            values[name] = int(text)
+        return replace(cls(**ROOM) if is_room else cls(), **values)
 
     def check_queue(self, waiting: int) -> None:
-        """``waiting``: runs of this session that wait already."""
+        """Check the number of runs of this session that already wait."""
         if self.queued and waiting >= self.queued:
             raise ValueError(
-                f"{waiting} of your runs wait already, and {self.queued} may: let one begin, or stop one of them."
+                f"{waiting} of your runs are waiting, and at most {self.queued} may wait: let one start, or stop one."
             )
 
     def check_epochs(self, epochs: int) -> None:
-        """``epochs`` of all phases of one run."""
+        """Check the number of epochs of one run, all phases together."""
         if self.epochs and epochs > self.epochs:
             raise ValueError(
-                f"This run takes {epochs:,} epochs in all, and {self.epochs:,} are allowed here: choose fewer."
+                f"This run takes {epochs:,} epochs in all, and at most {self.epochs:,} are allowed: choose fewer."
             )
 
     def check_sweep(self, runs: int) -> None:
-        """``runs`` of one sweep."""
+        """Check the number of runs of one sweep."""
         if self.runs and runs > self.runs:
             raise ValueError(
-                f"This sweep has {runs:,} runs, and {self.runs:,} are allowed here: choose fewer values or seeds."
+                f"This sweep has {runs:,} runs, and at most {self.runs:,} are allowed: choose fewer values or seeds."
             )
 
     def check_upload(self, size: int) -> None:
-        """``size`` of one file in bytes."""
+        """Check the size of one file in bytes."""
         if self.megabytes and size > self.megabytes * MEGABYTE:
             raise ValueError(
-                f"This file has {size / MEGABYTE:,.0f} MB, and {self.megabytes:,} are allowed here: give a smaller one."
+                f"This file has {size / MEGABYTE:,.0f} MB, and at most {self.megabytes:,} MB are allowed: choose a "
+                "smaller one."
             )
 
     def check_disk(self, folder: Path) -> None:
-        """``folder``: that of all data."""
+        """Check the size of the folder that holds all data."""
         if self.gigabytes and (used := size_of(folder)) >= self.gigabytes * GIGABYTE:
             raise ValueError(
-                f"The data here take {used / GIGABYTE:,.1f} GB, and {self.gigabytes:,} are allowed: delete runs or "
-                "uploads that nobody needs."
+                f"The data folder has {used / GIGABYTE:,.1f} GB, and at most {self.gigabytes:,} GB are allowed: delete "
+                "runs or uploads."
             )
 
 
-# For a class of thirty on one machine: no one holds up the others, and the disk of a laptop does not fill in a term.
+# For a class of thirty on one machine: the queue stays fair, and the disk of a laptop does not fill up in a term.
 ROOM = {"queued": 5, "epochs": 1_000, "runs": 200, "megabytes": 200, "gigabytes": 20}
 
 _sizes: dict[Path, tuple[float, int]] = {}
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder, as they were at most :data:`STALE` seconds ago."""
+    """Return the bytes of all files in a folder, as of at most :data:`SIZE_TTL` seconds ago."""
     now = time.monotonic()
-    when, size = _sizes.get(folder, (-STALE, 0))
-    if now - when >= STALE:
+    when, size = _sizes.get(folder, (-SIZE_TTL, 0))
+    if now - when >= SIZE_TTL:
         size = 0
         for parent, _, names in os.walk(folder):
             for name in names:
                 try:
                     size += (Path(parent) / name).lstat().st_size
-                except OSError:  # removed meanwhile
+                except OSError:  # removed during the walk
                     continue
         _sizes[folder] = now, size
     return size

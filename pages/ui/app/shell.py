@@ -1,4 +1,4 @@
-"""What surrounds every page: the menu, what happens once per server, and the way back from a link to a page file."""
+"""Navigation and page frame, and the set-up that happens once per server."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PAGES = (
     ("start", "Start"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
     ("inspect", "Inspect"), ("compare", "Compare"), ("experiments", "Experiments"),
 )  # fmt: skip
-# Streamlit leaves a hand's breadth above every page and has no setting for it. On a projector that hides the result.
-LESS_AIR = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"
-# What has the focus must be seen: Streamlit gives a link a background that can hardly be told from the paper, and
-# Plotly outlines a button above a chart in black, on dark paper too. What is chosen must be read as well as what is
-# not: on dark paper Streamlit writes it darker. Frame and tint still tell it apart.
-SEEN = """<style>
+# Streamlit's top margin has no setting, and on a projector it pushes the result off the screen.
+PADDING_STYLE = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"
+# Streamlit marks a focused link by a background that hardly differs from the page's, Plotly outlines a focused button
+# in black even on a dark page, and Streamlit writes the chosen segment darker on a dark page, below the contrast that
+# WCAG asks for. Frame and tint still mark the chosen segment.
+CONTRAST_STYLE = """<style>
   .stApp :is(a, .modebar-btn):focus-visible {
     outline: 2px solid CanvasText !important; box-shadow: none; border-radius: 4px;
   }
@@ -40,24 +40,27 @@ SEEN = """<style>
 </style>"""
 
 ICON = "⚗️"
-PATIENCE = 15.0  # seconds
+IMPORT_TIMEOUT = 15.0  # seconds
 
 
 def navigation() -> Page:
-    """The menu, and the page that was asked for."""
+    """Register all pages in the menu and return the requested one."""
     prepare_server()
     return st.navigation([page(name) for name, _ in PAGES], position="top")
 
 
 def page(name: str) -> Page:
-    """One of :data:`PAGES`. A link to it is made far sooner than one to its file, which Streamlit looks for on disk."""
+    """Return one of :data:`PAGES` as a page object.
+
+    ``st.page_link`` takes far less time for it than for a file name, which Streamlit looks up on disk.
+    """
     return st.Page(ROOT / "pages" / f"{name}.py", title=dict(PAGES)[name], url_path=name, default=name == PAGES[0][0])
 
 
 def run_page(chosen: Page) -> None:
-    """Runs a page inside the frame. An error becomes a sentence; its traceback goes to the log."""
+    """Run a page below the login bar; an error becomes a message and its traceback goes to the log."""
     st.set_page_config(page_title=f"{chosen.title} · Distillery", page_icon=ICON)
-    st.html(LESS_AIR + SEEN)
+    st.html(PADDING_STYLE + CONTRAST_STYLE)
     st.session_state["is_framed"] = True
     try:
         catch_errors(auth.login_bar)()
@@ -67,10 +70,10 @@ def run_page(chosen: Page) -> None:
 
 
 def ensure_navigation() -> None:
-    """First line of every page.
+    """Make sure that a page runs inside the frame; the first statement of every page.
 
-    On a fresh server the very first request, if it is a link to a page, makes Streamlit run that file alone, without
-    ``app.py``. Registering the navigation and starting over puts the page into its frame.
+    If the first request to a fresh server is a link to a page, Streamlit runs that file alone, without ``app.py``.
+    Registering the navigation and rerunning puts the page into its frame.
     """
     if not st.session_state.get("is_framed"):
         navigation()
@@ -79,20 +82,20 @@ def ensure_navigation() -> None:
 
 @st.cache_resource(show_spinner=False)
 def prepare_server() -> bool:
-    """Once per server: the browser components' files, who may upload, and the engine's imports in their own thread."""
-    if runtime.exists() and isinstance(runtime.get_instance(), Runtime):  # else its exit status is somebody else’s
+    """Publish the components' files, guard uploads and import the engine in a thread, once per server."""
+    if runtime.exists() and isinstance(runtime.get_instance(), Runtime):  # only a server may end this process early
         process.exit_without_joining()
     components.publish(ROOT / "static")
     upload_guard.guard()
-    loading = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
-    loading.start()
-    # Torch aborts the process if the interpreter goes away while it is being loaded.
-    atexit.register(loading.join, PATIENCE)
+    thread = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
+    thread.start()
+    # Torch aborts the process if the interpreter exits while torch is being imported.
+    atexit.register(thread.join, IMPORT_TIMEOUT)
     return True
 
 
 def _import_engine() -> None:
-    """Takes seconds, so the first page is drawn meanwhile. What is loaded is left out of garbage collection."""
+    """Import the engine, which takes seconds, and exempt its objects from garbage collection."""
     try:
         import kd_core.runs.manager  # noqa: F401
         from kd_core.config.run import from_flat
@@ -101,9 +104,9 @@ def _import_engine() -> None:
         # The first use of these loads more of torch and scikit-learn, a second or two each.
         cost.measure(functools.partial(from_flat({"dataset": "moons"}).student.build, (2,), 2), (2,))
         from_flat({"dataset": "digits"})
-        import pandas as pd  # noqa: F401  # for the tables of the lab
+        import pandas as pd  # noqa: F401  # for tables
     except Exception:
-        # Usually the process is ending while this loads. Whatever else it is, the page that needs it says so.
-        log.debug("the engine could not be loaded ahead of its use", exc_info=True)
+        # Mostly the process is shutting down. Any other error appears again on the page that imports the engine.
+        log.debug("the engine could not be imported in advance", exc_info=True)
     gc.collect()
     gc.freeze()

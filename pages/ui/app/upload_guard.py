@@ -1,4 +1,4 @@
-"""Streamlit's own way for files into the server: closed to viewers before a byte of theirs is read."""
+"""Rejection of viewers' file uploads with HTTP status 403."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pages.ui.app import auth
 
 
 def guard() -> None:
-    """Lets the sessions of presenters alone send files to this server.
+    """Reject uploads to this server except from sessions of presenters.
 
-    A page that offers a viewer no field for files keeps no browser from sending some: they would lie in the server's
-    memory until the session ends. Streamlit asks one question before it reads a file, whether the session exists; the
-    answer to a viewer is HTTP status 403. Nothing is done outside a server.
+    A browser can send files even if its page shows no upload field, and they would stay in the server's memory until
+    the session ends. Streamlit checks that the session exists before it reads a file; this replaces that check by one
+    that raises HTTP status 403 for viewers. Does nothing outside a server.
     """
     if not runtime.exists():
         return
     server = runtime.get_instance()
-    exists = server.is_active_session
+    is_active_session = server.is_active_session
 
-    def may_send(session_id: str) -> bool:
-        if not exists(session_id):
+    def may_upload(session_id: str) -> bool:
+        if not is_active_session(session_id):
             return False
         if not auth.is_presenter_session(session_id):
-            from starlette.exceptions import HTTPException  # comes with the server, and is needed there alone
+            from starlette.exceptions import HTTPException  # installed with the server, needed only there
 
             raise HTTPException(403, auth.VIEWER_MESSAGE)
         return True
 
-    server.is_active_session = may_send  # type: ignore[method-assign]
+    server.is_active_session = may_upload  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""The data on the form: what there is, where it comes from, how it gets here, and what the student is shown of it."""
+"""Card of the form that chooses, downloads, uploads and previews the data set."""
 
 from __future__ import annotations
 
@@ -29,109 +29,111 @@ from pages.ui.widgets import keys, options, partial_rerun
 
 SAMPLES = 10
 UPLOAD = "upload"
-FAMILIES = ("images", "points", "your own")  # in the order of the list
+FAMILIES = ("images", "points", "your own")  # in the order of the select box
 POLL_SECONDS = 0.5
 
 
 def show(config: RunConfig, data: Data, refused: list[str]) -> None:
-    """The whole card; ``config`` has other data while the chosen ones are not here."""
+    """Draw the card.
+
+    Args:
+        config: the run, which has another data set while the chosen one is not available.
+        data: of the run's data set.
+        refused: messages about settings.
+    """
     chosen = selected_dataset()
     options.plugin_select("dataset", "datasets", "Data", titles=titles())
     st.caption(chosen.summary)
-    is_shown = config.dataset == chosen
+    is_available = config.dataset == chosen
     if chosen.name == UPLOAD:
-        upload_controls(chosen, is_shown=is_shown)
+        upload_controls(chosen, is_available=is_available)
     elif chosen.download_size and not chosen.is_available():
-        st.fragment(
-            catch_errors(download_controls), run_every=POLL_SECONDS if _is_busy(chosen) else None, key="fetching"
-        )(chosen)
-    if is_shown or not (chosen.download_size or chosen.name == UPLOAD):
+        run_every = POLL_SECONDS if _is_downloading(chosen) else None
+        st.fragment(catch_errors(download_controls), run_every=run_every, key="download controls")(chosen)
+    if is_available or not (chosen.download_size or chosen.name == UPLOAD):
         show_refusals(refused, {"dataset", *(f"dataset_{name}" for name in options_of(type(chosen)))})
-    if is_shown:
+    if is_available:
         _samples(config, data)
         show_refusals(refused, {*options_of(LabelSubset), *options_of(Augmentation)})
         partial_rerun.draw_with_outputs(
-            lambda: options.options(LabelSubset, classes=data.classes), "teachers_part", "students_part"
+            lambda: options.options(LabelSubset, classes=data.classes), "teacher_summary", "student_summary"
         )
         if not data.is_planar:
             with st.expander("Augmentation"):
-                st.caption("Teacher, student and baseline see the same view of every image.")
+                st.caption("Teacher, student and baseline get the same augmented view of every image.")
                 options.options(Augmentation)
     with st.expander("Options and source"):
-        shown = tuple(name for name in options_of(type(chosen)) if name != "id")
-        if shown:
-            options.options(type(chosen), "dataset_", only=shown)
-        if is_shown:
-            st.caption(f"{len(data.train):,} train, {len(data.validation):,} validation, {len(data.test):,} test.")
+        names = tuple(name for name in options_of(type(chosen)) if name != "id")
+        if names:
+            options.options(type(chosen), "dataset_", only=names)
+        if is_available:
+            sizes = f"{len(data.train):,} training, {len(data.validation):,} validation, {len(data.test):,} test"
+            st.caption(f"{sizes} examples.")
         st.caption(provenance(chosen))
 
 
 def selected_dataset() -> Dataset:
-    """The data set that the settings name, whether or not it is here."""
+    """Return the data set that the settings name, available or not."""
     texts = st.session_state["settings"]
     cls = find_plugin("datasets", texts["dataset"])
     try:
         dataset = cls(**parse_options(cls, texts, "dataset_")[0])
-    except ValueError:  # options that do not go together; the form says which
+    except ValueError:  # options that do not fit together, which the form reports
         dataset = cls()
     assert isinstance(dataset, Dataset)
     return dataset
 
 
 def titles() -> dict[str, str]:
-    """Every data set by name: what is here, and what must be fetched, with its size."""
-    found: dict[str, str] = {}
-    classes = plugins("datasets")
-    made = {name: cls() for name, cls in classes.items()}
+    """Return the title of every data set by name, with the download size of those that are not available."""
+    datasets = {name: cls() for name, cls in plugins("datasets").items()}
 
-    def place(name: str) -> tuple[bool, int, str]:
-        dataset = made[name]
-        assert isinstance(dataset, Dataset)
-        return (
-            bool(dataset.download_size),
-            FAMILIES.index(dataset.family) if dataset.family in FAMILIES else 9,
-            dataset.title,
-        )
+    def order(item: tuple[str, Any]) -> tuple[bool, int, str]:
+        dataset = item[1]
+        family = FAMILIES.index(dataset.family) if dataset.family in FAMILIES else len(FAMILIES)
+        return bool(dataset.download_size), family, dataset.title
 
-    for name in sorted(made, key=place):
-        dataset = made[name]
+    labels: dict[str, str] = {}
+    for name, dataset in sorted(datasets.items(), key=order):
         assert isinstance(dataset, Dataset)
-        is_away = bool(dataset.download_size) and not dataset.is_available()
-        found[name] = f"{dataset.title} · {format_bytes(dataset.download_size)} to fetch" if is_away else dataset.title
-    return found
+        needs_download = bool(dataset.download_size) and not dataset.is_available()
+        size = f" · {format_bytes(dataset.download_size)} to download" if needs_download else ""
+        labels[name] = dataset.title + size
+    return labels
 
 
 def provenance(dataset: Dataset) -> str:
-    """Where the data come from, and under which terms."""
+    """Return the source and licence of a data set as Markdown."""
     return f"Source: {escape_markdown(dataset.source)}. Licence: {escape_markdown(dataset.licence)}."
 
 
-# -- from the network ---------------------------------------------------------------------------------------------
+# -- download -----------------------------------------------------------------------------------------------------
 
 
-def _is_busy(dataset: Dataset) -> bool:
-    errand = downloads.latest(dataset)
-    return errand is not None and not errand.is_over
+def _is_downloading(dataset: Dataset) -> bool:
+    download = downloads.latest(dataset)
+    return download is not None and not download.is_over
 
 
 def download_controls(dataset: Dataset) -> None:
-    """What would be fetched, before anything is; then how far it is."""
-    errand = downloads.latest(dataset)
-    if errand is not None and not errand.is_over:
-        share = errand.done / errand.total if errand.total else 0.0
-        of = f" of {format_bytes(errand.total)}" if errand.total else ""
-        st.progress(min(1.0, share), f"{escape_markdown(errand.file or 'Connecting')}: {format_bytes(errand.done)}{of}")
-        action_button("Stop", key="stop fetching", on_click=_stop, args=(dataset,))
+    """Draw the size, source and licence with a download button, or the progress of the download."""
+    download = downloads.latest(dataset)
+    if download is not None and not download.is_over:
+        fraction = download.done / download.total if download.total else 0.0
+        total = f" of {format_bytes(download.total)}" if download.total else ""
+        file = escape_markdown(download.file or "Connecting")
+        st.progress(min(1.0, fraction), f"{file}: {format_bytes(download.done)}{total}")
+        action_button("Stop", key="stop download", on_click=_stop, args=(dataset,))
         return
-    if dataset.is_available():  # it has just come
+    if dataset.is_available():  # the download has just ended
         st.rerun()
-    if errand is not None and errand.error:
-        st.error(escape_markdown(errand.error))
+    if download is not None and download.error:
+        st.error(escape_markdown(download.error))
     st.info(f"Not on this machine yet. {provenance(dataset)}")
     if action_button(
-        f"Fetch {format_bytes(dataset.download_size)}", icon=":material/download:", type="primary", key="fetch",
+        f"Download {format_bytes(dataset.download_size)}", icon=":material/download:", type="primary", key="download",
         on_click=partial_rerun.full_rerun,
-        help="Fetched once and checked against the published checksum; what breaks off goes on where it stopped.",
+        help="Downloaded once and verified by its checksum. An interrupted download resumes where it stopped.",
     ):  # fmt: skip
         actions().download(dataset)
         st.rerun()
@@ -142,44 +144,44 @@ def _stop(dataset: Dataset) -> None:
     actions().stop_download(dataset)
 
 
-# -- from the user ------------------------------------------------------------------------------------------------
+# -- upload -------------------------------------------------------------------------------------------------------
 
 
-def upload_controls(dataset: Dataset, *, is_shown: bool) -> None:
-    """A file to upload, and the files that were."""
-    known = {upload.id: upload for upload in uploads.list_all()}
+def upload_controls(dataset: Dataset, *, is_available: bool) -> None:
+    """Draw the choice of an uploaded data set and the form that uploads another."""
+    stored = {upload.id: upload for upload in uploads.list_all()}
     current = str(dataset.values()["id"])
-    if known:
-        names, shown = ["", *known], current if current in known else ""
+    if stored:
+        ids, value = ["", *stored], current if current in stored else ""
         st.selectbox(
-            "Your uploads", names, names.index(shown), key=keys.key("uploads", shown), on_change=_choose_upload,
-            format_func=lambda key: _called(known[key]) if key else "choose one, or upload another",
+            "Your uploads", ids, ids.index(value), key=keys.key("uploads", value), on_change=_choose_upload,
+            format_func=lambda key: _upload_title(stored[key]) if key else "choose one, or upload another",
         )  # fmt: skip
     if not auth.may_act():
-        st.caption("Only a presenter can upload a file, or forget one.")
+        st.caption("Only a presenter can upload or delete a file.")
         return
-    with st.expander("Upload a file", expanded=not is_shown):
+    with st.expander("Upload a file", expanded=not is_available):
         st.caption(
             "A ZIP with one folder of images per class; a CSV of points (x, y, label); or a CSV of pixels (label, then "
-            "the pixels from 0 to 255). It is checked, converted and kept on this machine; at least five examples per "
-            "class."
+            "pixel values from 0 to 255). At least five examples per class. The file is checked, converted and stored "
+            "on this machine."
         )
-        pixels = st.number_input("Pixels per side, for images in a ZIP", 8, 224, uploads.PIXELS, step=8)
-        colour = st.selectbox("Colours", uploads.COLOURS, help="auto: grey if all images are grey.")
+        pixels = st.number_input("Image size in pixels, for images in a ZIP", 8, 224, uploads.PIXELS, step=8)
+        colour = st.selectbox("Colour", uploads.COLOURS, help="auto: greyscale if all images are grey.")
         file = st.file_uploader("File", key="upload", label_visibility="collapsed")
         if file is not None and st.button(
-            "Check and keep it", type="primary", key="keep upload", on_click=partial_rerun.full_rerun
+            "Import", type="primary", key="keep upload", on_click=partial_rerun.full_rerun
         ):
             with st.spinner("Checking every example …"):
                 try:
-                    kept = actions().add_upload(file.name, file, int(pixels), colour)
+                    upload = actions().add_upload(file.name, file, int(pixels), colour)
                 except ValueError as error:
                     st.error(escape_markdown(str(error)))
                     return
-            settings.set_dataset(UPLOAD, id=kept.id)
+            settings.set_dataset(UPLOAD, id=upload.id)
             st.rerun()
-    if is_shown and st.button(
-        "Forget this upload", icon=":material/delete:", key="forget upload", on_click=partial_rerun.full_rerun
+    if is_available and st.button(
+        "Delete this upload", icon=":material/delete:", key="forget upload", on_click=partial_rerun.full_rerun
     ):
         actions().remove_upload(current)
         forget(dataset)
@@ -187,7 +189,7 @@ def upload_controls(dataset: Dataset, *, is_shown: bool) -> None:
         st.rerun()
 
 
-def _called(upload: uploads.Upload) -> str:
+def _upload_title(upload: uploads.Upload) -> str:
     return f"{upload.name} · {len(upload):,} examples, {len(upload.classes)} classes"
 
 
@@ -195,33 +197,33 @@ def _choose_upload() -> None:
     settings.set_dataset(UPLOAD, id=keys.current_value("uploads"))
 
 
-# -- what is shown ------------------------------------------------------------------------------------------------
+# -- preview ------------------------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=64)
-def _sources(dataset: Dataset) -> list[str]:
+def _image_urls(dataset: Dataset) -> list[str]:
     count = min(SAMPLES, len(load(dataset).validation))
-    return [one.src for one in thumbnails.of_validation(dataset, range(count)) if one.src]
+    return [thumbnail.src for thumbnail in thumbnails.of_validation(dataset, range(count)) if thumbnail.src]
 
 
 def _samples(config: RunConfig, data: Data) -> None:
-    """A few images as they are written; points as the student is shown them, wrong labels marked."""
+    """Draw some validation images, or the student's training points with wrong labels marked."""
     if data.is_planar:
         with st.container(width=260):
-            _preview()
+            _scatter_plot()
         return
-    st.image(_sources(config.dataset), width=28 if max(load(config.dataset).shape[1:]) <= 32 else 48)
+    st.image(_image_urls(config.dataset), width=28 if max(load(config.dataset).shape[1:]) <= 32 else 48)
 
 
-def _previewed(config: RunConfig) -> dict[str, Any]:
+def _plot_data(config: RunConfig) -> dict[str, Any]:
     data = load(config.dataset)
     return {"classes": list(data.classes), "extent": extent(data), "points": live_view.points(config)}
 
 
-@partial_rerun.figure(_previewed)
-def _preview(said: dict[str, Any]) -> None:
+@partial_rerun.figure(_plot_data)
+def _scatter_plot(plot: dict[str, Any]) -> None:
     feed.mount(
-        "decision_surfaces", f"preview {zlib.crc32(repr(said).encode())}", [], key="preview", roles=["student"],
-        live=False,
-        titles={"student": "What the student is shown"}, captions={}, **said,
+        "decision_surfaces", f"preview {zlib.crc32(repr(plot).encode())}", [], key="preview",
+        roles=["student"], live=False,
+        titles={"student": "The student’s training data"}, captions={}, **plot,
     )  # fmt: skip

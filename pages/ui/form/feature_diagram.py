@@ -1,4 +1,4 @@
-"""What is matched where, before anything is trained: a drawing of both networks, and the same as a table."""
+"""Diagram and table of which student features a method matches with which teacher features."""
 
 from __future__ import annotations
 
@@ -15,148 +15,169 @@ from kd_core.config.run import RunConfig
 from kd_core.methods import LABELS, LOGITS
 from kd_core.nn.hooks import Shape, format_shape
 from pages.ui.components import component
-from pages.ui.text import plan as planning
+from pages.ui.text import plan
 from pages.ui.text.summaries import weights
 
-LEFT, STAYS = "left behind when the student goes", "staying with the student"
+DISCARDED, KEPT = "discarded after training", "kept as part of the student"
 
 
-def show(drawn: dict[str, Any], rows: list[dict[str, str]]) -> None:
-    """The drawing of :func:`facts`, and below it the :func:`table`, folded."""
-    component("feature_diagram")(key="matching", data=drawn)
-    with st.expander("Table of taps and adaptors"):
+def show(diagram: dict[str, Any], rows: list[dict[str, str]]) -> None:
+    """Draw the diagram of :func:`facts` and an expander with the rows of :func:`table`."""
+    component("feature_diagram")(key="matching", data=diagram)
+    with st.expander("Table of features and adapters"):
         st.table(rows, border="horizontal", hide_index=True)
 
 
 def drawing(config: RunConfig) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """What :func:`show` draws."""
-    rows = match_table(config.method, planning.compared_pair(config))
+    """Return the arguments of :func:`show`."""
+    rows = match_table(config.method, plan.compared_pair(config))
     return facts(config, rows), table(rows)
 
 
 @dataclass(frozen=True)
 class _Side:
-    """What is said above one network; of some only the answers can be compared, whatever they are made of."""
+    """Heading of one network in the diagram.
+
+    A network without layers of its own, such as an ensemble, has its logits only (``has_features`` is False).
+    """
 
     name: str
     note: str
-    is_whole: bool = True
+    has_features: bool = True
 
 
 def _sides(config: RunConfig) -> dict[str, _Side]:
-    own, (teacher, is_live) = planning.compared_learner(config), planning.teacher_of(config)
-    name = _called(own, STUDENT)
-    student = _Side(name, "learns" if not own.trunk[0] else f"goes on after {own.trunk[1]}", not own.trunk[0])
+    learner, (teacher, is_trained) = plan.compared_learner(config), plan.teacher_of(config)
+    trunk, layer = learner.trunk
+    student = _Side(_network_name(learner, STUDENT), f"continues after {layer}" if trunk else "learns", not trunk)
     if isinstance(teacher, DerivedPlan):
-        return {
-            "student": student,
-            "teacher": _Side(f"{teacher.how}: {planning.join_names(teacher.sources)}", "frozen", is_whole=False),
-        }
-    if own.is_self_taught:
-        return {"student": student, "teacher": _Side(own.model.label(), "the same network")}
-    note = "learns, too" if is_live else "frozen"
-    note += f", one of {len(own.teachers)}" if len(own.teachers) > 1 else ""
-    return {"student": student, "teacher": _Side(_called(teacher, TEACHER), note, not teacher.trunk[0])}
+        name = f"{teacher.how}: {plan.join_names(teacher.sources)}"
+        return {"student": student, "teacher": _Side(name, "frozen", has_features=False)}
+    if learner.is_self_taught:
+        return {"student": student, "teacher": _Side(learner.model.label(), "the same network")}
+    note = "also learns" if is_trained else "frozen"
+    note += f", one of {len(learner.teachers)}" if len(learner.teachers) > 1 else ""
+    return {"student": student, "teacher": _Side(_network_name(teacher, TEACHER), note, not teacher.trunk[0])}
 
 
-def _called(own: LearnerPlan, usual: str) -> str:
-    label = own.model.label()
-    return label if own.role == usual else own.role if own.role.startswith(label) else f"{own.role}, {label}"
+def _network_name(learner: LearnerPlan, default_role: str) -> str:
+    label = learner.model.label()
+    if learner.role == default_role:
+        return label
+    return learner.role if learner.role.startswith(label) else f"{learner.role}, {label}"
 
 
 def table(rows: Sequence[MatchRow]) -> list[dict[str, str]]:
-    """One row for every pair of places."""
+    """Return one table row for every matched pair of features."""
     return [
         {
-            "student": _place(row.student, row.student_shape),
-            "adaptor": _adaptors(row) or "compared as they are",
-            "parameters learned": f"{row.learned:,}" if row.learned else "–",
-            "teacher": _place(row.teacher, row.teacher_shape),
+            "student": _feature(row.student, row.student_shape),
+            "adapter": _adapters(row) or "none",
+            "adapter parameters": f"{row.learned:,}" if row.learned else "–",
+            "teacher": _feature(row.teacher, row.teacher_shape),
         }
         for row in rows
     ]
 
 
 def facts(config: RunConfig, rows: Sequence[MatchRow]) -> dict[str, Any]:
-    """What the drawing shows, as plain data."""
-    pair, weigh, sides = planning.compared_pair(config), weights(config.method), _sides(config)
-    mine, its = (taps if sides[side].is_whole else {LOGITS: taps[LOGITS]}
-                 for side, taps in (("student", pair.student_shapes), ("teacher", pair.teacher_shapes)))  # fmt: skip
-    level = levels(list(mine), list(its), [(row.student, row.teacher) for row in rows])
-    adaptors = [{"student_adaptor": row.student_adaptor, "teacher_adaptor": row.teacher_adaptor} for row in rows]
-    kind = "matched" if weigh["own"] else "idle"
+    """Return the content of the diagram as plain values for the browser."""
+    pair, weight, sides = plan.compared_pair(config), weights(config.method), _sides(config)
+    student_shapes, teacher_shapes = (
+        shapes if sides[side].has_features else {LOGITS: shapes[LOGITS]}
+        for side, shapes in (("student", pair.student_shapes), ("teacher", pair.teacher_shapes))
+    )
+    pairs = [(row.student, row.teacher) for row in rows]
+    student_levels, teacher_levels = levels(list(student_shapes), list(teacher_shapes), pairs)
     links = [
-        {"student": r.student, "teacher": r.teacher, "kind": kind} | a for r, a in zip(rows, adaptors, strict=True)
+        {
+            "student": row.student,
+            "teacher": row.teacher,
+            "kind": "matched" if weight["own"] else "idle",
+            "student_adaptor": row.student_adaptor,
+            "teacher_adaptor": row.teacher_adaptor,
+        }
+        for row in rows
     ]
-    if weigh["soft"]:
+    if weight["soft"]:
         links.append({"student": LOGITS, "teacher": LOGITS, "kind": "soft"})
-    if weigh["labels"] and not planning.is_blind(config):
+    if weight["labels"] and not plan.is_blind(config):
         links.append({"student": LOGITS, "teacher": LABELS, "kind": "labels"})
-    is_asked = any(link["teacher"] != LABELS and link["kind"] != "idle" for link in links)
+    is_teacher_used = any(link["teacher"] != LABELS and link["kind"] != "idle" for link in links)
     learned = sum(row.learned for row in rows)
-    goes, note = LEFT if config.method.discards_adapters else STAYS, sides["student"].note
-    student, teacher = _taps(mine, level[0]), _taps(its, level[1])
-    if not config.method.discards_adapters:  # what comes after the adaptors is the teacher's, in the student too
-        note, last = f"learns up to {rows[-1].student}", level[0][rows[-1].student]
-        student = [tap for tap in student if tap["level"] <= last]
-        student += [tap | {"of": "teacher"} for tap in teacher if tap["level"] > level[1][rows[-1].teacher]]
+    fate, note = DISCARDED if config.method.discards_adapters else KEPT, sides["student"].note
+    student, teacher = _layers(student_shapes, student_levels), _layers(teacher_shapes, teacher_levels)
+    if not config.method.discards_adapters:  # the layers after the adapter are copied from the teacher
+        last = rows[-1]
+        note = f"learns up to {last.student}"
+        student = [layer for layer in student if layer["level"] <= student_levels[last.student]]
+        student += [layer | {"of": "teacher"} for layer in teacher if layer["level"] > teacher_levels[last.teacher]]
     return {
         "input": format_shape(pair.shape),
         "student": {"name": sides["student"].name, "note": note, "taps": student},
         "teacher": {
             "name": sides["teacher"].name,
-            "note": sides["teacher"].note if is_asked else "not asked",
+            "note": sides["teacher"].note if is_teacher_used else "not used",
             "taps": teacher,
         },
-        "between": f"Adaptors with {learned:,} parameters, {goes}" if learned else "",
+        "between": f"Adapters with {learned:,} parameters, {fate}" if learned else "",
         "links": links,
-        "sentence": _sentence(config, rows, links, goes),
+        "sentence": _sentence(config, rows, links, fate),
     }
 
 
 def levels(
-    student: Sequence[str], teacher: Sequence[str], joined: Sequence[tuple[str, str]]
+    student: Sequence[str], teacher: Sequence[str], pairs: Sequence[tuple[str, str]]
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """On which level each tap is drawn, from 0: joined taps beside each other as far as the order of layers allows,
-    then taps of the same name; the others as late as they can be."""
-    same = [(tap, tap) for tap in student if tap in teacher]
-    anchors: list[tuple[int, int]] = []
-    for mine, its in [(LOGITS, LOGITS), *joined, *same]:
-        if mine in student and its in teacher:
-            place = (student.index(mine), teacher.index(its))
-            if all((place[0] - a) * (place[1] - b) > 0 for a, b in anchors):
-                anchors.append(place)
-    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    level, done = 0, (0, 0)
-    for place in sorted(anchors):
-        level += max(place[0] - done[0], place[1] - done[1])
-        for taps, at, start, known in zip((student, teacher), place, done, found, strict=True):
-            known.update({taps[tap]: level - at + tap for tap in range(start, at + 1)})
-        level, done = level + 1, (place[0] + 1, place[1] + 1)
-    return found
+    """Return the level from 0 on which each layer of student and teacher is drawn.
+
+    Matched layers share a level as far as the order of layers allows, then layers of the same name. All others are
+    placed as late as possible.
+    """
+    same_name = [(layer, layer) for layer in student if layer in teacher]
+    anchors: list[tuple[int, int]] = []  # positions of layers on the same level
+    for student_layer, teacher_layer in [(LOGITS, LOGITS), *pairs, *same_name]:
+        if student_layer in student and teacher_layer in teacher:
+            anchor = (student.index(student_layer), teacher.index(teacher_layer))
+            if all((anchor[0] - a) * (anchor[1] - b) > 0 for a, b in anchors):
+                anchors.append(anchor)
+    levels_of: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    level, start = 0, (0, 0)
+    for anchor in sorted(anchors):
+        level += max(anchor[0] - start[0], anchor[1] - start[1])
+        for layers, end, first, result in zip((student, teacher), anchor, start, levels_of, strict=True):
+            result.update({layers[index]: level - end + index for index in range(first, end + 1)})
+        level, start = level + 1, (anchor[0] + 1, anchor[1] + 1)
+    return levels_of
 
 
-def _taps(taps: Mapping[str, Shape], level: Mapping[str, int]) -> list[dict[str, Any]]:
-    sizes = {tap: {"shape": format_shape(shape), "values": math.prod(shape)} for tap, shape in taps.items()}
-    return [{"name": tap, "level": level[tap]} | size for tap, size in sizes.items()]
+def _layers(shapes: Mapping[str, Shape], level: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "level": level[name], "shape": format_shape(shape), "values": math.prod(shape)}
+        for name, shape in shapes.items()
+    ]
 
 
-def _place(tap: str, shape: Shape) -> str:
-    return f"{tap} ({format_shape(shape)})" if shape else tap
+def _feature(name: str, shape: Shape) -> str:
+    return f"{name} ({format_shape(shape)})" if shape else name
 
 
-def _adaptors(row: MatchRow) -> str:
-    both = [f"{side}: {words}" for side, words in (("student", row.student_adaptor), ("teacher", row.teacher_adaptor))]
-    return row.student_adaptor if not row.teacher_adaptor else "; ".join(both)
+def _adapters(row: MatchRow) -> str:
+    if not row.teacher_adaptor:
+        return row.student_adaptor
+    return f"student: {row.student_adaptor}; teacher: {row.teacher_adaptor}"
 
 
-def _sentence(config: RunConfig, rows: Sequence[MatchRow], links: Sequence[dict[str, Any]], goes: str) -> str:
-    joined = [
-        f"{_place(row.student, row.student_shape)} of the student with {_place(row.teacher, row.teacher_shape)}"
+def _sentence(config: RunConfig, rows: Sequence[MatchRow], links: Sequence[dict[str, Any]], fate: str) -> str:
+    """Return the diagram as a sentence, for its text alternative."""
+    matched = [
+        f"{_feature(row.student, row.student_shape)} of the student with {_feature(row.teacher, row.teacher_shape)}"
         + (" of the teacher" if row.teacher != LABELS else "")
-        + (f" through {_adaptors(row)}, {goes}" if _adaptors(row) else "")
+        + (f" through {_adapters(row)}, {fate}" if _adapters(row) else "")
         for row in rows
     ]
-    joined += ["the logits of both, softened"] * any(link["kind"] == "soft" for link in links)
-    joined += ["the student’s logits with the labels"] * any(link["kind"] == "labels" for link in links)
-    return f"{config.method.title}. Matched are: " + "; ".join(joined) + "."
+    if any(link["kind"] == "soft" for link in links):
+        matched.append("the softened logits of both")
+    if any(link["kind"] == "labels" for link in links):
+        matched.append("the student’s logits with the labels")
+    return f"{config.method.title} matches " + "; ".join(matched) + "."

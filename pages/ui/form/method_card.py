@@ -1,4 +1,4 @@
-"""The method on the form: which there are for these networks and this scheme, its options, what is known about it."""
+"""Part of the form that chooses the method and its options, among those that fit networks and scheme."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from pages.ui.text.escape import escape_markdown
 from pages.ui.text.summaries import affects_loss
 from pages.ui.widgets import options, partial_rerun
 
-REMEDIES = {
+# Which networks may be replaced to make a method applicable, in the order of preference.
+REPLACEMENTS = {
     ("student",): "as student",
     ("teacher",): "as teacher",
     ("student", "teacher"): "as teacher and as student",
-}  # networks that may be others
+}
 
 
 def choose(config: RunConfig, refused: list[str]) -> None:
-    """The select box with the method's idea, the methods that are not offered, and the options beside it."""
-    method, unfit = selected_method(), refusals()
-    choice, numbers = st.columns(2, gap="medium")
-    with choice:
-        options.plugin_select("method", "methods", "Method", unfit, titles())
+    """Draw the select box with the method's summary and the methods that do not fit, and the options beside it."""
+    method, reasons = selected_method(), refusals()
+    left, right = st.columns(2, gap="medium")
+    with left:
+        options.plugin_select("method", "methods", "Method", reasons, titles())
         for line in refused:
             if line.startswith("method ="):
                 st.error(escape_markdown(settings.with_labels(_reason(line))))
         st.caption(method.summary)
-        _others(config, {name: refusal for name, refusal in unfit.items() if refusal and name != method.name})
-    with numbers:
+        _unfit_methods(config, {name: reason for name, reason in reasons.items() if reason and name != method.name})
+    with right:
         _options(method)
 
 
 def selected_method() -> Method:
-    """The method that the settings name, whether or not it applies to the networks."""
+    """Return the method that the settings name, whether or not it fits the networks."""
     texts = st.session_state["settings"]
     cls = find_plugin("methods", texts["method"])
     method = cls(**parse_options(cls, texts)[0])
@@ -48,122 +49,120 @@ def selected_method() -> Method:
 
 
 @partial_rerun.layout_dependency
-def _mattering(_: RunConfig) -> dict[str, bool]:
+def _effects(_: RunConfig) -> dict[str, bool]:
     method = selected_method()
     return {name: affects_loss(method, name, option) for name, option in options_of(type(method)).items()}
 
 
 def titles() -> dict[str, str]:
-    """Every method by name, as it is listed: family by family."""
-    found = sorted(plugins("methods").items(), key=lambda item: (FAMILIES.index(item[1].family), item[1].title))
-    return {name: f"{cls.family.capitalize()} · {cls.title}" for name, cls in found}
+    """Return the title of every method by name, in order of families."""
+    order = sorted(plugins("methods").items(), key=lambda item: (FAMILIES.index(item[1].family), item[1].title))
+    return {name: f"{cls.family.capitalize()} · {cls.title}" for name, cls in order}
 
 
-def refusals(**changed: str) -> dict[str, str]:
-    """For every method the sentence that says why it cannot be chosen under the other settings; empty if it can.
+def refusals(**networks: str) -> dict[str, str]:
+    """Return for every method why it does not fit the other settings, empty if it does.
 
-    ``changed``: the networks, if they were others.
+    Args:
+        networks: names of models by "teacher" and "student", in place of the chosen ones with their default options.
     """
-    settings: dict[str, str] = st.session_state["settings"]
-    gone = {option for name in plugins("methods") for option in options_of(find_plugin("methods", name))} | {
-        "method",
-        "seed",
-    }
-    for name in changed:
-        gone |= {f"{name}_{option}" for option in options_of(find_plugin("models", settings[name]))}
-    kept = {name: text for name, text in settings.items() if name not in gone} | changed
-    return _refusals(tuple(sorted(kept.items())), ("method =", *(f"{name} =" for name in changed)))
+    texts: dict[str, str] = st.session_state["settings"]
+    ignored = {"method", "seed"} | {option for cls in plugins("methods").values() for option in options_of(cls)}
+    for role in networks:
+        ignored |= {f"{role}_{option}" for option in options_of(find_plugin("models", texts[role]))}
+    others = {name: text for name, text in texts.items() if name not in ignored} | networks
+    return _refusals(tuple(sorted(others.items())), ("method =", *(f"{role} =" for role in networks)))
 
 
 @functools.lru_cache(maxsize=256)
-def _refusals(kept: tuple[tuple[str, str], ...], about: tuple[str, ...]) -> dict[str, str]:
-    found = {}
+def _refusals(others: tuple[tuple[str, str], ...], prefixes: tuple[str, ...]) -> dict[str, str]:
+    reasons = {}
     for name in plugins("methods"):
-        _, lines = read_flat({**dict(kept), "method": name})
-        found[name] = next((_reason(line) for line in lines if line.startswith(about)), "")
-    return found
+        _, lines = read_flat({**dict(others), "method": name})
+        reasons[name] = next((_reason(line) for line in lines if line.startswith(prefixes)), "")
+    return reasons
 
 
 def _reason(line: str) -> str:
-    """A refusal without the setting at its head."""
+    """Return a refusal without the setting at its beginning."""
     return line.split(": ", 1)[1]
 
 
-def _at_hand(method: Method) -> list[str]:
-    """What may change while it trains, and matters."""
+def _main_options(method: Method) -> list[str]:
+    """Return the live options that affect the loss."""
     return [
         name for name, option in options_of(type(method)).items() if option.live and affects_loss(method, name, option)
     ]
 
 
 def _options(method: Method) -> None:
-    """What is at hand, numbers in two columns, then sliders, and the formula with it; the rest is folded."""
-    partial_rerun.draw_with_outputs(_live, "formula")
-    at_hand = _at_hand(method)
-    if folded := [name for name in options_of(type(method)) if name not in at_hand]:
+    """Draw the main options, which redraw the formula, and an expander with the others."""
+    partial_rerun.draw_with_outputs(_draw_main_options, "formula")
+    main = _main_options(method)
+    if others := [name for name in options_of(type(method)) if name not in main]:
         with st.expander("More options of this method"):
-            for name in folded:
+            for name in others:
                 _option(method, name)
 
 
-def _live() -> None:
-    method, declared = selected_method(), options_of(type(selected_method()))
-    at_hand = _at_hand(method)
-    numbers = [name for name in at_hand if not options.is_slider(declared[name])]
+def _draw_main_options() -> None:
+    """Draw number boxes in two columns, then sliders."""
+    method = selected_method()
+    declarations, main = options_of(type(method)), _main_options(method)
+    numbers = [name for name in main if not options.is_slider(declarations[name])]
     for first in range(0, len(numbers), 2):
         columns = st.columns(2, gap="small", vertical_alignment="bottom")
         for column, name in zip(columns, numbers[first : first + 2], strict=False):
             with column:
                 _option(method, name)
-    for name in at_hand:
+    for name in main:
         if name not in numbers:
             _option(method, name)
 
 
 def _option(method: Method, name: str) -> None:
     option = options_of(type(method))[name]
-    usual = as_text(getattr(method, name))
-    options.setting(name, name, option, usual, matters=affects_loss(method, name, option))
+    value = as_text(getattr(method, name))
+    options.setting(name, name, option, value, matters=affects_loss(method, name, option))
 
 
 def about(cls: type[Method]) -> None:
-    """Everything that its class says, folded."""
+    """Draw an expander with the method's formula, requirements, paper, default values and pitfall."""
     with st.expander("About this method"):
         st.latex(rf"\text{{loss}} = {cls.formula}")
         facts = {
-            "Looks at": cls.requires,
-            "From": cls.paper,
-            "Usual numbers": cls.defaults_source,
-            "Watch out": cls.pitfall,
+            "Uses": cls.requires,
+            "Paper": cls.paper,
+            "Default values": cls.defaults_source,
+            "Pitfall": cls.pitfall,
         }
-        for fact, said in facts.items():
-            st.markdown(f"**{fact}** · {escape_markdown(said)}")
+        for title, text in facts.items():
+            st.markdown(f"**{title}** · {escape_markdown(text)}")
 
 
-def _others(config: RunConfig, unfit: dict[str, str]) -> None:
-    """The methods that are not offered, each with the reason; those of the same reason together."""
-    if not unfit:
+def _unfit_methods(config: RunConfig, reasons: dict[str, str]) -> None:
+    """Draw an expander with the methods that cannot be chosen, grouped by the reason."""
+    if not reasons:
         return
-    count = len(unfit)
-    ends = {name: refusal.removeprefix(f"{find_plugin('methods', name).title} ") for name, refusal in unfit.items()}
-    with st.expander(f"{count} {'method does' if count == 1 else 'methods do'} not apply here"):
-        for end in dict.fromkeys(ends.values()):
-            names = [name for name, other in ends.items() if other == end]
-            listed = ", ".join(find_plugin("methods", name).title for name in names)
-            each = "" if len(names) == 1 else "each "
+    groups: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        groups.setdefault(reason.removeprefix(f"{find_plugin('methods', name).title} "), []).append(name)
+    with st.expander(f"{len(reasons)} {'method does' if len(reasons) == 1 else 'methods do'} not apply here"):
+        for reason, names in groups.items():
+            titles = ", ".join(find_plugin("methods", name).title for name in names)
+            every = "" if len(names) == 1 else "each "
             st.markdown(
-                f"**{escape_markdown(listed)}**: {each}{escape_markdown(settings.with_labels(end))} "
-                f"{_remedy(config, names[0])}"
+                f"**{escape_markdown(titles)}**: {every}{escape_markdown(settings.with_labels(reason))} "
+                f"{_suggestion(config, names[0])}"
             )
 
 
-def _remedy(config: RunConfig, method: str) -> str:
-    """Which other networks of the catalogue the method would apply to, tried out under the chosen scheme."""
+def _suggestion(config: RunConfig, method: str) -> str:
+    """Return a sentence that names networks to which the method applies in the chosen scheme, or an empty string."""
     shape = load(config.dataset).shape
     models = [name for name, cls in plugins("models").items() if not cls().unsupported_reason(shape)]  # type: ignore[attr-defined]
-    for changed, said in REMEDIES.items():
-        fitting = [name for name in models if not refusals(**dict.fromkeys(changed, name))[method]]
-        if fitting:
+    for roles, position in REPLACEMENTS.items():
+        if fitting := [name for name in models if not refusals(**dict.fromkeys(roles, name))[method]]:
             titles = " or ".join(find_plugin("models", name).title for name in fitting)
-            return f"A {titles} {said} would do."
+            return f"It applies with a {titles} {position}."
     return ""

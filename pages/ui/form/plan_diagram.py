@@ -1,4 +1,4 @@
-"""Who teaches whom, before anything is trained: a drawing of the plan, phase by phase, and the same as a table."""
+"""Diagram and table of the plan of a run, phase by phase."""
 
 from __future__ import annotations
 
@@ -18,53 +18,59 @@ from pages.ui.text import roles
 from pages.ui.text.plan import is_frozen, join_names, needs_labels, teaching_clause
 
 
-def show(drawn: dict[str, Any], rows: list[dict[str, str]]) -> None:
-    """The drawing of :func:`facts`, and below it the :func:`table`, folded."""
-    component("plan_diagram")(key="arrangement", data=drawn)
+def show(diagram: dict[str, Any], rows: list[dict[str, str]]) -> None:
+    """Draw the diagram of :func:`facts` and an expander with the rows of :func:`table`."""
+    component("plan_diagram")(key="arrangement", data=diagram)
     with st.expander("Table of phases and networks"):
         st.table(rows, border="horizontal", hide_index=True)
 
 
 @functools.lru_cache(maxsize=64)
 def table(config: RunConfig) -> list[dict[str, str]]:
-    """One row for every network of every phase."""
+    """Return one table row for every network of every phase."""
     data, phases = load(config.dataset), plan_of(config)
     rows = []
     for number, phase in enumerate(phases, start=1):
-        named = f"{number} · {phase.name}"
-        for own in phase.learners:
-            model = f"{own.model.label()} after {own.trunk[1]} of {own.trunk[0]}" if own.trunk[0] else own.model.label()
-            goes_on = f"; goes on from {own.begins_with}" if own.begins_with else ""
-            by = teaching_clause(own) or "the labels alone"
-            rows.append((named, own.role, model, by + goes_on, describe_examples(phase, own, data)))
-        rows += [
-            (named, own.role, f"{own.how}: {join_names(own.sources)}", "–", "nothing itself") for own in phase.derived
-        ]
-    return [dict(zip(("phase", "network", "what it is", "learns from", "sees"), row, strict=True)) for row in rows]
+        title = f"{number} · {phase.name}"
+        for learner in phase.learners:
+            trunk, layer = learner.trunk
+            model = f"{learner.model.label()} after {layer} of {trunk}" if trunk else learner.model.label()
+            teaching = teaching_clause(learner) or "labels only"
+            teaching += f"; starts from {learner.begins_with}" if learner.begins_with else ""
+            rows.append((title, learner.role, model, teaching, describe_examples(phase, learner, data)))
+        for derived in phase.derived:
+            rows.append((title, derived.role, f"{derived.how}: {join_names(derived.sources)}", "–", "not trained"))
+    columns = ("phase", "network", "model", "learns from", "training data")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 @functools.lru_cache(maxsize=64)
 def facts(config: RunConfig) -> dict[str, Any]:
-    """What the drawing shows, as plain data."""
-    drawn = PlanGraph(config)
-    columns = [dataclasses.asdict(column) for column in drawn.columns]
-    return {"columns": columns, "edges": drawn.edges, "sentence": sentence(config), "looks": roles.styles(config)}
+    """Return the content of the diagram as plain values for the browser."""
+    graph = PlanGraph(config)
+    columns = [dataclasses.asdict(column) for column in graph.columns]
+    return {"columns": columns, "edges": graph.edges, "sentence": sentence(config), "looks": roles.styles(config)}
 
 
 def sentence(config: RunConfig) -> str:
-    """The whole plan, for who cannot see the drawing."""
+    """Return the plan in sentences, as the text alternative of the diagram."""
     data, phases = load(config.dataset), plan_of(config)
-    said = [f"{config.scheme.title}."]
+    sentences = [f"{config.scheme.title}."]
     for number, phase in enumerate(phases, start=1):
         clauses = []
-        for own in phase.learners:
-            by = teaching_clause(own)
-            uses_labels = needs_labels(own, phases, data) and not phase.view.is_blind
-            whom = (f"labels and {by}" if uses_labels else f"{by}, without labels") if by else "labels alone"
-            frozen = ", then is frozen" if is_frozen(own.role, phases, number) else ""
-            goes_on = f", going on from {own.begins_with}" if own.begins_with else ""
-            base = f", sharing {own.trunk[0]} up to {own.trunk[1]}" if own.trunk[0] else ""
-            clauses.append(f"{own.role} ({own.model.label()}) learns from {whom}{base}{goes_on}{frozen}")
-        clauses += [f"{own.role} is made of {join_names(own.sources)} ({own.how})" for own in phase.derived]
-        said.append(f"Phase {number}: {'; '.join(clauses)}.")
-    return " ".join(said)
+        for learner in phase.learners:
+            teaching = teaching_clause(learner)
+            source = "labels only"
+            if teaching:
+                uses_labels = needs_labels(learner, phases, data) and not phase.view.is_blind
+                source = f"labels and {teaching}" if uses_labels else f"{teaching}, without labels"
+            trunk, layer = learner.trunk
+            clause = f"{learner.role} ({learner.model.label()}) learns from {source}"
+            clause += f", sharing {trunk} up to {layer}" if trunk else ""
+            clause += f", starting from {learner.begins_with}" if learner.begins_with else ""
+            clause += ", then is frozen" if is_frozen(learner.role, phases, number) else ""
+            clauses.append(clause)
+        for derived in phase.derived:
+            clauses.append(f"{derived.role} is made of {join_names(derived.sources)} ({derived.how})")
+        sentences.append(f"Phase {number}: {'; '.join(clauses)}.")
+    return " ".join(sentences)

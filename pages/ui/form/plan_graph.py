@@ -1,4 +1,4 @@
-"""The plan of a run as columns of networks and lines between them, ready to be drawn."""
+"""Plan of a run as a graph of networks in columns, for the diagram in the browser."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.schemes import plan_of
 from pages.ui.text import plan, roles
-from pages.ui.text.plan import MOST, is_frozen, join_names, teaching_clause
+from pages.ui.text.plan import MAX_NAMES, is_frozen, join_names, teaching_clause
 
-MOST_COLUMNS = 5  # a longer chain is a stack in the middle
-BASE, MAIN, MADE, LAST = "base", "main", "made", "baseline"  # where in its column a network stands
+MAX_COLUMNS = 5  # the middle of a longer chain becomes one column
+BASE, MAIN, MADE, LAST = "base", "main", "made", "baseline"  # lanes of a column
 
 
 @dataclass
 class Node:
-    """A network during one phase, or a stack of like ones."""
+    """Network during one phase, or a stack of similar networks."""
 
     id: str
     role: str
@@ -32,15 +32,15 @@ class Node:
     network: str = ""
     state: str = ""
     sees: str = ""
-    taught: str = ""  # by whom and how
+    taught: str = ""  # its teachers and method
     lane: str = MAIN
-    own: bool = False  # the method asks no other network
-    stack: str = ""  # of what it is a stack
+    own: bool = False  # whether its method uses no teacher
+    stack: str = ""  # a description, if it is a stack
 
 
 @dataclass
 class Column:
-    """What is trained before the next column begins; or what is made of it, or shared by it, beside it."""
+    """Networks that are trained before those of the next column, or derived from or shared by those beside them."""
 
     title: str = ""
     note: str = ""
@@ -48,189 +48,198 @@ class Column:
 
 
 class PlanGraph:
-    """Columns of networks and the lines between them; what would be too much to draw is stacked."""
+    """Columns of networks and the edges between them; similar networks are stacked where there are many.
+
+    ``edges`` are dictionaries for the browser: the kind ("teaches", "goes on", "made of", "shares"), the ids of the
+    nodes that the edge comes ``from`` and goes ``to``, and its label (``said``).
+    """
 
     def __init__(self, config: RunConfig) -> None:
         self.data, self.phases, self.names = load(config.dataset), plan_of(config), roles.titles(config)
         self.edges: list[dict[str, Any]] = []
-        self.latest: dict[str, str] = {}  # node of a role
+        self.latest: dict[str, str] = {}  # id of the latest node, by role
         self.columns: list[Column] = []
         for group in _groups(self.phases):
             self._add(group)
-        self._stack()
+        self._stack_middle_columns()
 
     def _add(self, group: list[int]) -> None:
         phases = [self.phases[number] for number in group]
-        column = Column(_numbered(group), _note(phases))
-        learners = [(phase, own) for phase in phases for own in phase.learners]
+        column = Column(_column_title(group), _column_note(phases))
+        learners = [(phase, learner) for phase in phases for learner in phase.learners]
         learners.sort(key=lambda item: (kind_of(item[1]) == BASELINE, not item[1].trunk[0]))
         earlier = dict(self.latest)
-        for number, (_, own) in enumerate(learners):
-            self.latest[own.role] = f"{group[0]}.{number} {own.role}"
-        column.nodes = [self._node(phase, own) for phase, own in learners]
-        base = self._base([own for _, own in learners])
-        self.columns += [Column("", "shared layers", base), column] if base else [column]
-        for _, own in learners:
-            if own.begins_with:
-                self._edge("goes on", [earlier[own.begins_with]], own.role, "goes on")
-            if own.method is not None and own.method.uses_teacher:
-                self._edge("teaches", [self.latest[role] for role in own.teachers], own.role, _title(own))
-        self._derive([own for phase in phases for own in phase.derived], column)
+        for number, (_, learner) in enumerate(learners):
+            self.latest[learner.role] = f"{group[0]}.{number} {learner.role}"
+        column.nodes = [self._node(phase, learner) for phase, learner in learners]
+        trunk = self._trunk([learner for _, learner in learners])
+        self.columns += [Column("", "shared layers", trunk), column] if trunk else [column]
+        for _, learner in learners:
+            if learner.begins_with:
+                self._edge("goes on", [earlier[learner.begins_with]], learner.role, "same weights")
+            if learner.method is not None and learner.method.uses_teacher:
+                teachers = [self.latest[role] for role in learner.teachers]
+                self._edge("teaches", teachers, learner.role, _edge_label(learner))
+        self._derive([derived for phase in phases for derived in phase.derived], column)
 
-    def _derive(self, every: list[DerivedPlan], column: Column) -> None:
-        beside = Column("", "")
-        for own in every:
-            self.latest[own.role] = f"{column.title} {own.role}"
-            of = join_names([roles.in_sentence(role, self.names) for role in own.sources])
-            what = f"{own.how}: {of}{plan.weights_text(own.weights)}"
-            node = Node(self.latest[own.role], self.names[own.role], kind_of(own), own.role, what)
-            is_asked = is_frozen(own.role, self.phases)
-            node.state, node.lane = ("frozen", MAIN) if is_asked else ("made, not trained", MADE)
-            (beside if is_asked else column).nodes.append(node)
-            self._edge("made of", [self.latest[role] for role in own.sources], own.role, "")
-        if beside.nodes:
-            self.columns.append(beside)
+    def _derive(self, plans: list[DerivedPlan], column: Column) -> None:
+        """Add derived networks: those that teach in a column of their own, the others to ``column``."""
+        teachers = Column("", "")
+        for derived in plans:
+            self.latest[derived.role] = f"{column.title} {derived.role}"
+            sources = join_names([roles.in_sentence(role, self.names) for role in derived.sources])
+            network = f"{derived.how}: {sources}{plan.weights_text(derived.weights)}"
+            node = Node(self.latest[derived.role], self.names[derived.role], kind_of(derived), derived.role, network)
+            teaches = is_frozen(derived.role, self.phases)
+            node.state, node.lane = ("frozen", MAIN) if teaches else ("not trained", MADE)
+            (teachers if teaches else column).nodes.append(node)
+            self._edge("made of", [self.latest[role] for role in derived.sources], derived.role, "")
+        if teachers.nodes:
+            self.columns.append(teachers)
 
-    def _node(self, phase: PhasePlan, own: LearnerPlan) -> Node:
-        is_asked = is_frozen(own.role, self.phases, self.phases.index(phase) + 1)
+    def _node(self, phase: PhasePlan, learner: LearnerPlan) -> Node:
+        teaches = is_frozen(learner.role, self.phases, self.phases.index(phase) + 1)
+        teachers = tuple(
+            role if role == learner.role else roles.in_sentence(role, self.names) for role in learner.teachers
+        )
         return Node(
-            self.latest[own.role], self.names[own.role], kind_of(own), own.role, own.model.label(),
-            "learns, then frozen" if is_asked else "learns",
-            self._shown(phase, own), teaching_clause(self._named(own)),
-            LAST if kind_of(own) == BASELINE and not is_asked else MAIN,
-            own.method is not None and not own.method.uses_teacher,
-        )  # fmt: skip
+            id=self.latest[learner.role],
+            role=self.names[learner.role],
+            kind=kind_of(learner),
+            look=learner.role,
+            network=learner.model.label(),
+            state="learns, then frozen" if teaches else "learns",
+            sees=self._training_data(phase, learner),
+            taught=teaching_clause(dataclasses.replace(learner, teachers=teachers)),
+            lane=LAST if kind_of(learner) == BASELINE and not teaches else MAIN,
+            own=learner.method is not None and not learner.method.uses_teacher,
+        )
 
-    def _named(self, own: LearnerPlan) -> LearnerPlan:
-        """With its teachers as they are called here."""
-        teachers = tuple(role if role == own.role else roles.in_sentence(role, self.names) for role in own.teachers)
-        return dataclasses.replace(own, teachers=teachers)
-
-    def _base(self, learners: Sequence[LearnerPlan]) -> list[Node]:
-        """The layers that several learners share, from the input to the end, and the lines to who goes on from them."""
-        branches = [own for own in learners if own.trunk[0]]
+    def _trunk(self, learners: Sequence[LearnerPlan]) -> list[Node]:
+        """Return the layers that several learners share, from input to output, and add the edges to the learners."""
+        branches = [learner for learner in learners if learner.trunk[0]]
         if not branches:
             return []
         owner = branches[0].trunk[0]
-        taps = list(dict.fromkeys(own.trunk[1] for own in branches))
-        nodes = [Node(f"{owner} {tap}", tap, STUDENT, owner, f"of {owner}", lane=BASE) for tap in taps]
-        for own in branches:
-            self._edge("shares", [f"{owner} {own.trunk[1]}"], own.role, "")
-        for one, other in itertools.pairwise(nodes):
-            self.edges.append({"kind": "shares", "from": [one.id], "to": other.id, "said": ""})
+        layers = list(dict.fromkeys(learner.trunk[1] for learner in branches))
+        nodes = [Node(f"{owner} {layer}", layer, STUDENT, owner, f"of {owner}", lane=BASE) for layer in layers]
+        for learner in branches:
+            self._edge("shares", [f"{owner} {learner.trunk[1]}"], learner.role, "")
+        for node, following in itertools.pairwise(nodes):
+            self.edges.append({"kind": "shares", "from": [node.id], "to": following.id, "said": ""})
         self._edge("shares", [nodes[-1].id], owner, "")
         return nodes
 
-    def _edge(self, what: str, start: list[str], role: str, said: str) -> None:
-        self.edges.append({"kind": what, "from": start, "to": self.latest[role], "said": said})
+    def _edge(self, kind: str, start: list[str], role: str, label: str) -> None:
+        self.edges.append({"kind": kind, "from": start, "to": self.latest[role], "said": label})
 
-    def _shown(self, phase: PhasePlan, own: LearnerPlan) -> str:
-        """What it sees, in very few words."""
+    def _training_data(self, phase: PhasePlan, learner: LearnerPlan) -> str:
+        """Return a learner's training data in very few words."""
         view, data = phase.view, self.data
         count, labelled = view.count(data), min(view.count(data), view.labels.count(data))
         if view.is_blind:
             return f"{count:,} {data.noun}, no labels"
-        if not plan.needs_labels(own, self.phases, data):
-            return f"{count:,} {data.noun}, labels weigh 0"
-        said = f"{labelled:,} labels"
+        if not plan.needs_labels(learner, self.phases, data):
+            return f"{count:,} {data.noun}, label weight 0"
+        text = f"{labelled:,} labels"
         wrong = round(view.labels.wrong * labelled)
-        said += f", {wrong:,} wrong" if wrong else ""
+        text += f", {wrong:,} wrong" if wrong else ""
         if view.classes:
             names = [data.classes[number] for number in view.classes]
-            said += f", {names[0]} … {names[-1]} only" if len(names) > 2 else f", {join_names(names)} only"
-        said += f", no {view.labels.omitted}" if view.labels.omitted in data.classes else ""
-        is_more = own.sees != LABELLED and count > labelled
-        return said + (f" + {count - labelled:,} {data.noun} without" if is_more else "")
+            text += f", {names[0]} … {names[-1]} only" if len(names) > 2 else f", {join_names(names)} only"
+        text += f", no {view.labels.omitted}" if view.labels.omitted in data.classes else ""
+        uses_unlabelled = learner.sees != LABELLED and count > labelled
+        return text + (f" + {count - labelled:,} unlabelled {data.noun}" if uses_unlabelled else "")
 
-    def _stack(self) -> None:
-        """Too many like networks of a column, and columns in the middle of a long chain, become stacks."""
-        renamed: dict[str, str] = {}
-        while len(self.columns) > MOST_COLUMNS:
-            extra = len(self.columns) - MOST_COLUMNS
-            middle = self.columns[2 : 3 + extra]
-            titles = [column.title for column in middle]
-            whole = Column(_span(titles), middle[0].note.split(" · ")[-1])
-            places = list(zip(*(column.nodes for column in middle), strict=False))
-            whole.nodes = [_one(list(place), renamed) for place in places]
-            self.columns[2 : 3 + extra] = [whole]
-        chained = set(renamed.values())
-        mutual: dict[str, Node] = {}  # stacks of which it is not known whether they teach each other
+    def _stack_middle_columns(self) -> None:
+        """Merge the middle columns of a long chain, and many similar networks of a column, into stacks."""
+        merged: dict[str, str] = {}  # id of a node -> id of its stack
+        if len(self.columns) > MAX_COLUMNS:
+            end = 3 + len(self.columns) - MAX_COLUMNS
+            middle = self.columns[2:end]
+            stacks = zip(*(column.nodes for column in middle), strict=False)
+            title = _title_range([column.title for column in middle])
+            nodes = [_stack(list(stack), merged) for stack in stacks]
+            self.columns[2:end] = [Column(title, middle[0].note.split(" · ")[-1], nodes)]
+        chains = set(merged.values())
+        mutual: dict[str, Node] = {}  # stacks whose members may teach each other
         for column in self.columns:
-            column.nodes = list(_stacked(column.nodes, renamed))
-            mutual |= {node.id: node for node in column.nodes if node.stack and node.id not in chained}
+            column.nodes = list(_stack_similar(column.nodes, merged))
+            mutual |= {node.id: node for node in column.nodes if node.stack and node.id not in chains}
         for edge in self.edges:
-            is_own = edge["from"] == [edge["to"]]
-            edge["to"] = renamed.get(edge["to"], edge["to"])
-            start = dict.fromkeys(renamed.get(name, name) for name in edge["from"])
-            if edge["to"] in start and not is_own and edge["kind"] == "teaches" and edge["to"] in mutual:
-                mutual[edge["to"]].stack += " that teach each other"
-                del mutual[edge["to"]]
-            edge["from"] = [name for name in start if is_own or name != edge["to"]]
-        kept = {repr(edge): edge for edge in self.edges if edge["from"]}
-        self.edges = list(kept.values())
+            is_loop = edge["from"] == [edge["to"]]
+            edge["to"] = merged.get(edge["to"], edge["to"])
+            start = dict.fromkeys(merged.get(node, node) for node in edge["from"])
+            if edge["to"] in start and not is_loop and edge["kind"] == "teaches" and edge["to"] in mutual:
+                mutual.pop(edge["to"]).stack += " that teach each other"
+            edge["from"] = [node for node in start if is_loop or node != edge["to"]]
+        unique = {repr(edge): edge for edge in self.edges if edge["from"]}
+        self.edges = list(unique.values())
 
 
-def _title(own: LearnerPlan) -> str:
-    """What is written on the line to it: the method, and how several teachers speak as one."""
-    assert own.method is not None
-    if len(own.teachers) > 1:
-        return f"{own.method.title}, {plan.combination_text(own)}"
-    return own.method.title + ", from its own later layers" * own.is_self_taught
+def _edge_label(learner: LearnerPlan) -> str:
+    """Return the learner's method, and how several teachers are combined."""
+    assert learner.method is not None
+    if len(learner.teachers) > 1:
+        return f"{learner.method.title}, {plan.combination_text(learner)}"
+    return learner.method.title + ", from its own later layers" * learner.is_self_taught
 
 
 def _groups(phases: Sequence[PhasePlan]) -> Iterator[list[int]]:
-    """Numbers of the phases, those together that need nothing of each other."""
+    """Yield the numbers of consecutive phases that do not depend on each other."""
     group: list[int] = []
-    there: set[str] = set()
+    roles_of_group: set[str] = set()
     for number, phase in enumerate(phases):
-        needs = {role for own in phase.learners for role in (*own.teachers, own.begins_with, own.trunk[0])}
-        if group and needs & there:
+        needs = {
+            role for learner in phase.learners for role in (*learner.teachers, learner.begins_with, learner.trunk[0])
+        }
+        if group and needs & roles_of_group:
             yield group
-            group, there = [], set()
+            group, roles_of_group = [], set()
         group.append(number)
-        there |= {own.role for own in phase.learners} | {own.role for own in phase.derived}
+        roles_of_group |= {network.role for network in phase.networks}
     yield group
 
 
-def _numbered(group: Sequence[int]) -> str:
+def _column_title(group: Sequence[int]) -> str:
     first, last = group[0] + 1, group[-1] + 1
     return f"Phase {first}" if first == last else f"Phases {first}–{last}"
 
 
-def _note(phases: Sequence[PhasePlan]) -> str:
+def _column_note(phases: Sequence[PhasePlan]) -> str:
     first = phases[0]
     epochs = f"{first.recipe.epochs} epoch{'s' * (first.recipe.epochs != 1)}" + " each" * (len(phases) > 2)
-    epochs += f" at most, until {100 * first.until:.0f} % are right" if first.until else ""
-    epochs += ", the rate falling to 0" if first.recipe.schedule == COSINE else ""
-    return f"{join_names([phase.name for phase in phases])} · {epochs}{', then kept' if first.is_kept else ''}"
+    epochs += f" at most, until {100 * first.until:.0f} % accuracy" if first.until else ""
+    epochs += ", cosine learning rate" if first.recipe.schedule == COSINE else ""
+    return f"{join_names([phase.name for phase in phases])} · {epochs}{', then cached' if first.is_kept else ''}"
 
 
-def _span(titles: Sequence[str]) -> str:
+def _title_range(titles: Sequence[str]) -> str:
     numbers = re.findall(r"\d+", f"{titles[0]} {titles[-1]}")
     return f"Phases {numbers[0]}–{numbers[-1]}"
 
 
-def _one(nodes: list[Node], renamed: dict[str, str]) -> Node:
-    """A stack of networks under the name of the first."""
+def _stack(nodes: list[Node], merged: dict[str, str]) -> Node:
+    """Merge nodes into a stack with the id of the first, and record this in ``merged``."""
     first = nodes[0]
-    renamed.update({node.id: first.id for node in nodes})
+    merged.update({node.id: first.id for node in nodes})
     networks = list(dict.fromkeys(node.network for node in nodes))
     network = " … ".join(networks[:: max(1, len(networks) - 1)])
     return dataclasses.replace(
-        first, role=_together([node.role for node in nodes]), network=network,
-        stack=f"{len(nodes)} networks", taught="the one before" if first.taught else "",
+        first, role=_role_range([node.role for node in nodes]), network=network,
+        stack=f"{len(nodes)} networks", taught="the previous one" if first.taught else "",
     )  # fmt: skip
 
 
-def _together(names: Sequence[str]) -> str:
-    """Many names of one kind: "Teacher 1 … 8"."""
+def _role_range(names: Sequence[str]) -> str:
+    """Return many roles of one kind in a short form, such as "Teacher 1 … 8"."""
     return f"{names[0]}{', ' if len(names) == 2 else ' … '}{re.sub(r'^.*?(?=[0-9]*$)', '', names[-1])}"
 
 
-def _stacked(nodes: Sequence[Node], renamed: dict[str, str]) -> Iterator[Node]:
-    def like(node: Node) -> tuple[str, ...]:
+def _stack_similar(nodes: Sequence[Node], merged: dict[str, str]) -> Iterator[Node]:
+    def kind(node: Node) -> tuple[str, ...]:
         return re.sub(r"\d+", "", node.role), node.kind, node.network, node.lane
 
-    for _, group in itertools.groupby(nodes, like):
-        same = list(group)
-        yield from [_one(same, renamed)] if len(same) > MOST else same
+    for _, group in itertools.groupby(nodes, kind):
+        similar = list(group)
+        yield from [_stack(similar, merged)] if len(similar) > MAX_NAMES else similar

@@ -1,4 +1,4 @@
-"""The scheme on the form: which arrangements there are, the options of the chosen one, and what is known about it."""
+"""Part of the form that chooses the distillation scheme and its options."""
 
 from __future__ import annotations
 
@@ -8,59 +8,57 @@ from kd_core.base.options import options_of
 from kd_core.base.registry import Plugin, find_plugin, plugins
 from kd_core.schemes import FAMILIES, Scheme
 from pages.ui.app.errors import show_refusals
+from pages.ui.app.settings import CARDS
 from pages.ui.text.escape import escape_markdown
-from pages.ui.widgets import options as controls
+from pages.ui.widgets import options
 
 
 def choose(refused: list[str]) -> None:
-    """The select box with the scheme's idea, what is wrong with it, and its options beside it."""
+    """Draw the select box with the scheme's summary and errors, and the scheme's options beside it."""
     cls = selected_scheme()
-    choice, options = st.columns(2, gap="medium")
-    with choice:
-        controls.plugin_select("scheme", "schemes", "Who teaches whom", titles=titles())
+    left, right = st.columns(2, gap="medium")
+    with left:
+        options.plugin_select("scheme", "schemes", CARDS["scheme"], titles=titles())
         show_refusals(refused, {"scheme", *options_of(cls)})
         st.caption(cls.summary)
-    with options:
-        controls.options(cls, columns=2)
+    with right:
+        options.options(cls, columns=2)
 
 
 def selected_scheme() -> type[Scheme]:
-    """The scheme that the settings name, whether or not it goes with the others."""
+    """Return the scheme that the settings name, whether or not it fits the others."""
     cls = find_plugin("schemes", st.session_state["settings"]["scheme"])
     assert issubclass(cls, Scheme)
     return cls
 
 
 def titles() -> dict[str, str]:
-    """Every scheme by name, as it is listed: family by family, a family's namesake first."""
+    """Return the title of every scheme by name, in order of families; a family's namesake comes first in it."""
 
     def is_namesake(cls: type[Plugin]) -> bool:
         return cls.title.lower() == cls.family
 
-    def place(name: str) -> tuple[int, bool, str]:
-        cls = found[name]
+    def order(item: tuple[str, type[Plugin]]) -> tuple[int, bool, str]:
+        cls = item[1]
         family = FAMILIES.index(cls.family) if cls.family in FAMILIES else len(FAMILIES)
         return family, not is_namesake(cls), cls.title
 
-    found = plugins("schemes")
-    listed = {name: found[name] for name in sorted(found, key=place)}
     return {
         name: cls.title if is_namesake(cls) else f"{cls.family.capitalize()} · {cls.title}"
-        for name, cls in listed.items()
+        for name, cls in sorted(plugins("schemes").items(), key=order)
     }
 
 
 def about(cls: type[Scheme]) -> None:
-    """What its class says beyond its idea, folded."""
-    with st.expander("About this arrangement"):
-        st.markdown(f"**From** · {escape_markdown(cls.paper)}")
-        of = cls.comparison
-        among = of.among.format(omitted="the class left out")
-        what = f"the share recognised of {among}, by" if among else f"the {of.measure} of"
-        on = "" if among else f", {of.on}"
+    """Draw an expander with the scheme's paper and the two networks that its result compares."""
+    comparison = cls.comparison
+    among = comparison.among.format(omitted="the held-out class")
+    measure = f"recall of {among}" if among else comparison.measure
+    on = "" if among else f", {comparison.on}"
+    with st.expander("About this scheme"):
+        st.markdown(f"**Paper** · {escape_markdown(cls.paper)}")
         st.markdown(
-            f"**The verdict** · compares {escape_markdown(what)} “{escape_markdown(of.role)}” "
-            f"({escape_markdown(of.name)}) with that "
-            f"{'by' if among else 'of'} “{escape_markdown(of.control)}” "
-            f"({escape_markdown(of.control_name)}){escape_markdown(on)}."
+            f"**Result** · compares the {escape_markdown(measure)} of “{escape_markdown(comparison.role)}” "
+            f"({escape_markdown(comparison.name)}) with that of “{escape_markdown(comparison.control)}” "
+            f"({escape_markdown(comparison.control_name)}){escape_markdown(on)}."
         )

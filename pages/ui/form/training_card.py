@@ -1,4 +1,4 @@
-"""How networks are trained, on the form: the recipe of the teacher and of the students, and what computes it."""
+"""Parts of the form for training recipes, uploaded teacher weights and the device."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from pages.ui.widgets import keys, options, partial_rerun
 
 AT_HAND = ("batch_size", "learning_rate", "optimiser")
 SMOOTHED = (
-    "A teacher trained on smoothed labels is often better itself and teaches worse: what it knew about the wrong "
-    "classes is what was smoothed away (Müller, Kornblith & Hinton 2019, section 4)."
+    "A teacher trained with label smoothing is often more accurate and teaches worse: smoothing removes its "
+    "information about the wrong classes (Müller, Kornblith & Hinton 2019, section 4)."
 )
 
 
-def recipe(cls: type[BaseRecipe], prefix: str = "", called: str = "") -> None:
-    """What one changes less often; only what counts under the chosen schedule."""
+def recipe(title: str, cls: type[BaseRecipe], prefix: str = "", owner: str = "") -> None:
+    """Draw an expander with the options of a recipe that have an effect with the chosen schedule."""
     names = ["schedule", "rate_warm_up", "weight_decay", "clip", "ema", "patience", "keep"]
     if st.session_state["settings"].get(f"{prefix}schedule") == STEPS:
         names[1:1] = ["milestones", "lowered_to"]
     if cls is TeacherRecipe:
         names.append("smoothing")
-    with st.expander(f"{called} recipe".strip().capitalize()):
-        options.options(cls, prefix, only=tuple(names), called=called)
+    with st.expander(title):
+        options.options(cls, prefix, only=tuple(names), owner=owner)
         if cls is TeacherRecipe and _is_smoothed():
             st.warning(SMOOTHED)
 
@@ -44,26 +44,27 @@ def _is_smoothed(_: RunConfig | None = None) -> bool:
 
 
 def uploaded_weights(config: RunConfig) -> None:
-    """A teacher that was trained elsewhere: its weights, for the family that is chosen."""
+    """Draw the choice and the upload of weights for a teacher that was trained elsewhere."""
     data = load(config.dataset)
-    fitting = {found.id: found for found in weights.find_matching(config.teacher, data.shape, len(data.classes))}
+    matching = {upload.id: upload for upload in weights.find_matching(config.teacher, data.shape, len(data.classes))}
     current = st.session_state["settings"].get("teacher_weights", "")
-    with st.expander("A teacher of your own"):
+    with st.expander("Upload a teacher"):
         st.caption(
-            f"Weights of a {config.teacher.label()} for these data, as safetensors. With 0 epochs it teaches as it is."
+            f"Weights of a {config.teacher.label()} for this data set, as safetensors. With 0 teacher epochs they are "
+            "used unchanged."
         )
-        if fitting or current:
-            names = ["", *fitting, *([current] if current and current not in fitting else [])]
+        if matching or current:
+            ids = ["", *matching, *([current] if current and current not in matching else [])]
             st.selectbox(
-                "Teacher’s weights", names, names.index(current), key=keys.key("teacher’s weights", current),
-                format_func=lambda key: fitting[key].name if key in fitting else key or "new ones",
+                "Teacher’s weights", ids, ids.index(current), key=keys.key("teacher’s weights", current),
+                format_func=lambda key: matching[key].name if key in matching else key or "random initialisation",
                 on_change=options.apply, args=("teacher_weights", "teacher’s weights", settings.set_option),
             )  # fmt: skip
         if not auth.may_act():
             st.caption("Only a presenter can upload weights.")
             return
         file = st.file_uploader("Weights", key="weights file")
-        if file is not None and st.button("Check and keep them", key="keep weights", on_click=partial_rerun.full_rerun):
+        if file is not None and st.button("Import", key="keep weights", on_click=partial_rerun.full_rerun):
             try:
                 key = actions().add_weights(file.name, file.getvalue(), config.teacher, data.shape, len(data.classes))
             except ValueError as error:
@@ -74,23 +75,22 @@ def uploaded_weights(config: RunConfig) -> None:
 
 
 def computing(refused: list[str]) -> None:
-    """The device with what it is called and what is free there, and how exactly it computes."""
-    texts = st.session_state["settings"]
-    found = devices.list_devices()
-    offered = {device.name: f"{device.name} · {device.title}" for device in found}
-    current = texts.get("device", devices.AUTO)
-    first = manager.get_manager().preferred[0]
-    names = [devices.AUTO, *offered, *([current] if current not in (devices.AUTO, *offered) else [])]
+    """Draw the choice of the device, with its free memory, and of the precision."""
+    available = devices.list_devices()
+    titles = {device.name: f"{device.name} · {device.title}" for device in available}
+    current = st.session_state["settings"].get("device", devices.AUTO)
+    preferred = manager.get_manager().preferred[0]
+    names = [devices.AUTO, *titles, *([current] if current not in (devices.AUTO, *titles) else [])]
     with st.expander("Device and precision"):
         show_refusals(refused, set(options_of(Compute)))
-        if said := devices.device_error(current):
-            st.error(escape_markdown(said))
+        if error := devices.device_error(current):
+            st.error(escape_markdown(error))
         st.selectbox(
             "Device", names, names.index(current), key=keys.key("device", current),
-            format_func=lambda name: f"auto: {offered.get(first, first)}" if name == devices.AUTO
-            else offered.get(name, f"{name}: not on this machine"),
+            format_func=lambda name: f"auto: {titles.get(preferred, preferred)}" if name == devices.AUTO
+            else titles.get(name, f"{name}: not on this machine"),
             on_change=options.apply, args=("device", "device", settings.set_option),
         )  # fmt: skip
-        # Beside the choice, not in it: an option whose words change is another option to Streamlit.
-        st.caption("; ".join(f"{device.name}: {device.memory_in_words()}" for device in found if device.memory))
+        # Not within the option's title: Streamlit takes an option whose title changes for another option.
+        st.caption("; ".join(f"{device.name}: {device.memory_in_words()}" for device in available if device.memory))
         options.options(Compute, only=("precision", "channels_last", "compiled"))

@@ -1,0 +1,1 @@
+"""Views of one run: live training, controls, result, diagnosis and annotations."""

@@ -1,5 +1,4 @@
-"""Why a student did not win, under the verdict: what the run's numbers show, and for each reason a run that tries the
-remedy."""
+"""Card that explains why the student did not beat the baseline, with runs that try remedies."""
 
 from __future__ import annotations
 
@@ -16,63 +15,63 @@ from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
 from pages.ui.run import live_controls, verdict
 
-NOTHING = "None of the usual reasons shows in this run’s numbers."
-HINT = "Each button starts this run again with that one setting changed. Nothing else differs."
+NOTHING = "The run shows none of the common problems."
+HINT = "Each button starts this run again with one setting changed."
 
 
 @catch_errors
 def card(row: Run) -> None:
-    """For a run that was completed: open where the student did not win beyond luck, else on request."""
-    found, family = verdict.family_verdict(row)
-    if row.state != manager.COMPLETED or found is None or not row.test:
+    """Draw the card of a completed run, open if the student did not gain, otherwise on request."""
+    result, family = verdict.family_verdict(row)
+    if row.state != manager.COMPLETED or result is None or not row.test:
         return
-    has_won = found.outcome in ("gain", "alone")
-    if has_won and not st.toggle("Look for what could be better", key=f"look into {row.id}"):
+    has_gained = result.outcome in ("gain", "alone")
+    if has_gained and not st.toggle("Look for possible improvements", key=f"look into {row.id}"):
         return
-    # One seed that gained may have won: the verdict cannot say yet, and need not be explained away.
-    is_open = found.outcome != "single" or (found.gain or 0) <= 0
-    with st.expander(_title(found), expanded=is_open, icon=":material/stethoscope:"):
+    # A gain of a single seed is undecided, so it is not presented as a failure.
+    is_open = result.outcome != "single" or (result.gain or 0) <= 0
+    with st.expander(_title(result), expanded=is_open, icon=":material/stethoscope:"):
         siblings = tuple(run.id for run in family if run.state == manager.COMPLETED and run.id != row.id)
-        reasons = _findings(row.id, manager.get_manager().store.rewinds(row.id), siblings)
-        if not reasons:
+        findings = _findings(row.id, manager.get_manager().store.rewinds(row.id), siblings)
+        if not findings:
             st.markdown(NOTHING)
             return
-        for reason in reasons:
-            _reason(row, reason)
-        if any(reason.changes for reason in reasons):
+        for finding in findings:
+            _finding(row, finding)
+        if any(finding.changes for finding in findings):
             st.caption(HINT)
 
 
-def _title(found: Verdict) -> str:
-    if found.outcome in ("gain", "alone"):
-        return "What could be better"
-    return "Why did it lose?" if (found.gain or 0) < 0 else "Why is it not a clear win?"
+def _title(result: Verdict) -> str:
+    if result.outcome in ("gain", "alone"):
+        return "Possible improvements"
+    return "Why is it worse?" if (result.gain or 0) < 0 else "Why is there no clear gain?"
 
 
-def _reason(row: Run, reason: Finding) -> None:
-    said, tried = st.columns([3, 1], gap="medium", vertical_alignment="center")
-    with said:
-        st.markdown(f"**{reason.sentence}**")
-        st.caption(f"{reason.evidence}. This is {reason.certainty}.")
-    with tried:
-        if reason.changes and action_button(
-            reason.remedy, icon=":material/play_arrow:", key=f"remedy for {reason.name}", width="stretch"
+def _finding(row: Run, finding: Finding) -> None:
+    explanation, remedy = st.columns([3, 1], gap="medium", vertical_alignment="center")
+    with explanation:
+        st.markdown(f"**{finding.sentence}**")
+        st.caption(f"{finding.evidence}. This is {finding.certainty}.")
+    with remedy:
+        if finding.changes and action_button(
+            finding.remedy, icon=":material/play_arrow:", key=f"remedy for {finding.name}", width="stretch"
         ):
-            start(row, reason)
+            start(row, finding)
 
 
-def start(row: Run, reason: Finding) -> None:
-    """Starts the changed run and shows it, with its settings in the form."""
+def start(row: Run, finding: Finding) -> None:
+    """Start the run with the remedy of a finding and show it, with its settings in the form."""
     pace = live_controls.PACES[str(st.session_state.get("pace") or "Watch")]
-    run = actions().start(row.config.with_flat(**reason.changes), pace)
-    kept = {name: value for name, value in st.query_params.items() if name in settings.RESERVED}
-    st.query_params.from_dict({**kept, "run": run})
+    run = actions().start(row.config.with_flat(**finding.changes), pace)
+    reserved = {name: value for name, value in st.query_params.items() if name in settings.RESERVED}
+    st.query_params.from_dict({**reserved, "run": run})
     st.rerun()
 
 
-@functools.lru_cache(maxsize=64)  # the networks are asked again about what they were shown: not at every draw
+@functools.lru_cache(maxsize=64)  # evaluates the networks again, which is too slow for every rerun of the page
 def _findings(run: str, rewinds: int, siblings: tuple[str, ...]) -> tuple[Finding, ...]:  # noqa: ARG001
-    """``rewinds`` is part of the key: what is said again is not always the same."""
+    """Return the findings about a run; ``rewinds`` is part of the key, since a resumed run emits events again."""
     store = manager.get_manager().store
-    rows = [found for each in (run, *siblings) if (found := store.run(each)) is not None]
+    rows = [row for name in (run, *siblings) if (row := store.run(name)) is not None]
     return tuple(diagnose(features_of_run(store, rows[0], rows[1:])))

@@ -1,4 +1,4 @@
-"""What one can do to a run while it trains: pause, single steps, stop, the pace, and its live options."""
+"""Controls of a training run: pause, step, stop, pace and live options."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from pages.ui.text.escape import escape_markdown
 from pages.ui.text.summaries import affects_loss
 from pages.ui.widgets import options
 
-SECONDS = 5.0  # between two drawings: one's own hand is followed at once, that of another viewer may take so long
-PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # seconds per epoch at least
-IN_A_ROW = 3  # live options: the ends of a slider want words
+POLL_SECONDS = 5.0  # until a change by another session is shown; the session's own changes are shown at once
+PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # minimum seconds per epoch
+MAX_COLUMNS = 3  # of live options, since a slider needs room for the texts at its ends
 
 
 def live_controls(run: str, config: RunConfig) -> None:
-    """Those of a run, as long as it trains."""
+    """Draw the controls of a run while it trains, for presenters."""
     status = manager.get_manager().status(run)
-    if status is not None and status.is_active:  # for a viewer, too: the page follows a pause by this
+    if status is not None and status.is_active:
+        # Also recorded for viewers, whose live view compares it with the run's state.
         st.session_state[f"is paused {run}"] = status.state == manager.PAUSED
         startup_notices.show_notice(run)
         if auth.may_act():
             steer(run, config, status, run_frames(run))
 
 
-def steer(run: str, config: RunConfig, status: Status, shown: RunFrames) -> None:
-    """Pause, resume, one step, stop, the pace, and the options that may change while it trains."""
+def steer(run: str, config: RunConfig, status: Status, frames: RunFrames) -> None:
+    """Draw buttons to pause, resume, step and stop, the pace, and the live options."""
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"steer {run}"):
         if status.state == manager.PAUSED:
             st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=send_command, args=("resume", run))
@@ -40,46 +41,47 @@ def steer(run: str, config: RunConfig, status: Status, shown: RunFrames) -> None
             st.button("Pause", icon=":material/pause:", key="pause", on_click=send_command, args=("pause", run))
         st.button(
             "Stop and keep", icon=":material/stop:", key="stop", on_click=send_command, args=("stop", run),
-            help="Ends the run here. What was learned is judged on the test split and kept.",
+            help="End the run now, evaluate its networks on the test set and keep them.",
         )  # fmt: skip
         current = min(PACES, key=lambda name: abs(PACES[name] - status.pace))
         st.segmented_control(
             "Pace", list(PACES), key=f"pace of {run}", default=current, required=True, on_change=_set_pace, args=(run,),
-            help="How fast you watch. It changes no number.",
+            help="How fast the training is shown. It does not change any result.",
         )  # fmt: skip
-    _live_options(run, config, shown)
+    _live_options(run, config, frames)
 
 
-def _live_options(run: str, config: RunConfig, shown: RunFrames) -> None:
-    values = config.live_values() | {change.option: change.new for change in shown.adjusted}
-    # A wish is shown until the run says what became of it; then the run is right, whoever asked last.
-    wishes: dict[str, tuple[str, int]] = st.session_state.setdefault(f"wishes {run}", {})
-    st.caption("Change these while it trains; each change is recorded and drawn as a marker.")
+def _live_options(run: str, config: RunConfig, frames: RunFrames) -> None:
+    values = config.live_values() | {event.option: event.new for event in frames.adjusted}
+    # A requested value is shown until an event confirms a change of the option; then the run's value is shown, whoever
+    # requested it.
+    requests: dict[str, tuple[str, int]] = st.session_state.setdefault(f"requests {run}", {})
+    st.caption("Change these during training; every change is recorded and marked in the curves.")
     texts = {}
     for name, value in values.items():
-        wish, heard = wishes.get(name, ("", 0))
-        is_answered = any(change.option == name for change in shown.adjusted[heard:])
-        texts[name] = wish if wish and not is_answered else as_text(value)
-    now = config.method.with_values(
+        text, seen_events = requests.get(name, ("", 0))
+        is_confirmed = any(event.option == name for event in frames.adjusted[seen_events:])
+        texts[name] = text if text and not is_confirmed else as_text(value)
+    method = config.method.with_values(
         **{name: values[name] for name in options_of(type(config.method)) if name in values}
     )
-    declared, changed = list(config.live_options().items()), _adjust(run, wishes, len(shown.adjusted))
-    rows = -(-len(declared) // IN_A_ROW)
-    each = -(-len(declared) // rows)
-    for first in range(0, len(declared), each):
-        for column, (name, option) in zip(st.columns(each), declared[first : first + each], strict=False):
+    declarations, changed = list(config.live_options().items()), _adjust(run, requests, len(frames.adjusted))
+    rows = -(-len(declarations) // MAX_COLUMNS)
+    columns = -(-len(declarations) // rows)
+    for first in range(0, len(declarations), columns):
+        for column, (name, option) in zip(st.columns(columns), declarations[first : first + columns], strict=False):
             with column:
-                is_used = affects_loss(now, name, option)
-                options.option(name, name, option, texts[name], changed, place=f"live {run}", matters=is_used)
+                matters = affects_loss(method, name, option)
+                options.option(name, name, option, texts[name], changed, place=f"live {run}", matters=matters)
     if message := st.session_state.pop(f"refused {run}", ""):
         st.error(escape_markdown(message))
 
 
-def _adjust(run: str, wishes: dict[str, tuple[str, int]], heard: int) -> options.Changed:
+def _adjust(run: str, requests: dict[str, tuple[str, int]], seen_events: int) -> options.Changed:
     def changed(name: str, text: str) -> None:
         try:
             actions().adjust(run, **{name: text})
-            wishes[name] = (text, heard)
+            requests[name] = (text, seen_events)
         except ValueError as error:
             st.session_state[f"refused {run}"] = str(error)
 

@@ -1,4 +1,4 @@
-"""One run on the screen while it trains and afterwards: progress, controls, and the four browser components."""
+"""Live view of one run: progress, controls, decision surfaces, curves and soft targets."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from pages.ui.text import plan, roles
 from pages.ui.text.durations import format_clock, queue_position
 
 POLL_SECONDS = 1.0
-ORDER = (TEACHER, BASELINE, STUDENT)  # kinds, from left to right
-SHOWN_POINTS = 250
-AS_TRAINED = 1.0  # the temperature of a method that has none
+ORDER = (TEACHER, BASELINE, STUDENT)  # kinds of networks, from left to right
+MAX_POINTS = 250  # per network
+DEFAULT_TEMPERATURE = 1.0  # of a method without a temperature
 
 
 @dataclass(frozen=True)
 class _PanelContext:
-    """What every panel draws from."""
+    """Arguments of every panel."""
 
     run: str
     config: RunConfig
-    shown: RunFrames
+    frames: RunFrames
     is_active: bool
 
 
@@ -51,19 +51,24 @@ def follow(
     has_controls: bool = True,
     scrubber: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Draws a run, again every second while it ``is_active``; ``panels`` of surfaces, curves, bars, in that order.
-    More for the ``scrubber``: the moment that it shows at first, and who hears of another one.
+    """Draw a run, again every second while it is active.
 
-    The rest of the page, which was drawn for ``is_active``, is drawn again as soon as that is no longer so. The
-    controls are most of what there is to draw, and seldom change: they are a fragment of their own.
+    The whole page reruns when the run is no longer active (or active again). The controls, which take most of the
+    drawing and seldom change, are a fragment of their own.
+
+    Args:
+        row: the run.
+        is_active: whether it trains or waits.
+        panels: of "surfaces", "curves" and "bars", in this order.
+        has_controls: whether progress and controls are drawn.
+        scrubber: further options of the epoch slider, such as its first position and a callback.
     """
-    line = st.empty() if has_controls else None
+    progress_place = st.empty() if has_controls else None
     if has_controls and is_active:
-        st.fragment(
-            catch_errors(live_controls.live_controls), run_every=live_controls.SECONDS, key=f"steered {row.id}"
-        )(row.id, row.config)
+        controls = catch_errors(live_controls.live_controls)
+        st.fragment(controls, run_every=live_controls.POLL_SECONDS, key=f"controls of {row.id}")(row.id, row.config)
     st.fragment(catch_errors(_draw), run_every=POLL_SECONDS if is_active else None, key=f"live {row.id}")(
-        row.id, row.config, panels, line, is_active, more=scrubber
+        row.id, row.config, panels, progress_place, is_active, scrubber=scrubber
     )
 
 
@@ -71,123 +76,126 @@ def _draw(
     run: str,
     config: RunConfig,
     panels: tuple[str, ...],
-    line: DeltaGenerator | None,
+    progress_place: DeltaGenerator | None,
     was_active: bool,
     *,
-    more: Mapping[str, Any],
+    scrubber: Mapping[str, Any],
 ) -> None:
-    """``line``: where the progress goes, above the controls."""
     status = manager.get_manager().status(run)
     if status is None or status.is_active != was_active:
         st.rerun()
     is_paused = status.state == manager.PAUSED
-    if line is not None and status.is_active and st.session_state.get(f"is paused {run}") != is_paused:
-        st.rerun()  # another viewer paused it, or let it go on: the controls offer something else now
-    shown = run_frames(run)
-    if line is not None:
-        with line:
-            progress(status, shown)
-    if shown.prepared is None:
+    if progress_place is not None and status.is_active and st.session_state.get(f"is paused {run}") != is_paused:
+        st.rerun()  # another session paused or resumed the run, so the controls must change
+    frames = run_frames(run)
+    if progress_place is not None:
+        with progress_place:
+            progress(status, frames)
+    if frames.prepared is None:
         return
-    note = st.empty()  # there from the beginning on: what follows stays in its place
-    if shown.switched:
-        note.caption(switches(shown))
-    if shown.moments:
-        scrubber = {"live": status.is_active, "autoplay": False, **more}
-        feed.mount("epoch_slider", shown.name, shown.moments, key=f"scrubber of {run}", **scrubber)
+    note = st.empty()  # reserved, so that later elements do not move when the note appears
+    if frames.switched:
+        note.caption(switches(frames))
+    if frames.moments:
+        options = {"live": status.is_active, "autoplay": False, **scrubber}
+        feed.mount("epoch_slider", frames.name, frames.moments, key=f"scrubber of {run}", **options)
     draw = {"surfaces": _surfaces, "curves": _curves, "bars": _bars}
     for panel in panels:
-        draw[panel](_PanelContext(run, config, shown, status.is_active))
+        draw[panel](_PanelContext(run, config, frames, status.is_active))
 
 
-def switches(shown: RunFrames) -> str:
-    """From where on steps were computed another way."""
-    assert shown.prepared is not None
-    in_phases = len(shown.prepared.phases) > 2  # a teacher's, and more than one beside it
-    each = (
-        f"{own.path.capitalize()} steps from step {own.step + 1:,}" + (f" of {own.phase}" if in_phases else "")
-        for own in shown.switched
+def switches(frames: RunFrames) -> str:
+    """Return from which step on the steps were computed in another way, such as compiled."""
+    assert frames.prepared is not None
+    has_phases = len(frames.prepared.phases) > 2  # more than a teacher's phase and a student's
+    clauses = (
+        f"{event.path.capitalize()} steps from step {event.step + 1:,}" + (f" of {event.phase}" if has_phases else "")
+        for event in frames.switched
     )
-    return "; ".join(each)
+    return "; ".join(clauses)
 
 
-def progress(status: Status, shown: RunFrames) -> None:
-    """One line in words and a bar: steps, per cent, elapsed, remaining."""
+def progress(status: Status, frames: RunFrames) -> None:
+    """Draw a progress bar with steps, per cent, elapsed and remaining time."""
     if status.state == manager.QUEUED:
         st.progress(0.0, queue_position(status))
-    elif status.is_active and shown.prepared is not None:
-        phase = shown.moments[-1]["label"] if shown.moments else "the first look"
-        share = status.done / max(1, status.total)
-        held = "Paused" if status.state == manager.PAUSED else "Training"
+    elif status.is_active and frames.prepared is not None:
+        phase = frames.moments[-1]["label"] if frames.moments else "first evaluation"
+        fraction = status.done / max(1, status.total)
+        state = "Paused" if status.state == manager.PAUSED else "Training"
         times = f"{format_clock(status.seconds)} elapsed, about {format_clock(status.remaining)} left"
-        st.progress(share, f"{held}: {phase} · step {status.done:,} of {status.total:,} · {share:.0%} · {times}")
+        st.progress(fraction, f"{state}: {phase} · step {status.done:,} of {status.total:,} · {fraction:.0%} · {times}")
     elif status.is_active:
-        st.progress(0.0, "Preparing the data and the networks.")
+        st.progress(0.0, "Preparing data and networks.")
 
 
-def _surfaces(screen: _PanelContext) -> None:
-    run, shown = screen.run, screen.shown
-    if not shown.surfaces or shown.prepared is None:
+def _surfaces(panel: _PanelContext) -> None:
+    frames = panel.frames
+    if not frames.surfaces or frames.prepared is None:
         return
-    networks = {network.role: network for network in shown.prepared.networks}
-    trained = [own for own in roles.learners(screen.config) if own.role in networks]
-    names = roles.titles(screen.config)
-    order = sorted(trained, key=lambda own: ORDER.index(roles.kind(networks[own.role])))
+    networks = {network.role: network for network in frames.prepared.networks}
+    learners = [learner for learner in roles.learners(panel.config) if learner.role in networks]
+    learners.sort(key=lambda learner: ORDER.index(roles.kind(networks[learner.role])))
+    names = roles.titles(panel.config)
     feed.mount(
-        "decision_surfaces", shown.name, shown.surfaces, key=f"surfaces of {run}",
-        classes=shown.prepared.classes, extent=shown.extent, live=screen.is_active, autoplay=False,
-        roles=[own.role for own in order], looks=roles.styles(screen.config),
-        titles={own.role: names[own.role] for own in order},
-        captions={own.role: _saw(own, networks[own.role].saw, names) for own in order},
-        points=points(screen.config),
+        "decision_surfaces", frames.name, frames.surfaces, key=f"surfaces of {panel.run}",
+        classes=frames.prepared.classes, extent=frames.extent, live=panel.is_active, autoplay=False,
+        roles=[learner.role for learner in learners], looks=roles.styles(panel.config),
+        titles={learner.role: names[learner.role] for learner in learners},
+        captions={learner.role: _training_data(learner, networks[learner.role].saw, names) for learner in learners},
+        points=points(panel.config),
     )  # fmt: skip
 
 
-def _saw(learner: LearnerPlan, clause: str, names: dict[str, str]) -> str:
+def _training_data(learner: LearnerPlan, examples: str, names: dict[str, str]) -> str:
+    """Return what a learner was trained on, including its teachers."""
+    text = f"trained on {examples}"
     if not learner.teachers or (learner.method is not None and not learner.method.uses_teacher):
-        return f"saw {clause}"
+        return text
     if learner.is_self_taught:
-        return f"saw {clause}; and its own later layers"
+        return f"{text}; and its own later layers"
     if learner.teachers == (TEACHER,):
-        return f"saw {clause}; and the teacher’s answers"
-    return (
-        f"saw {clause}; and answers of {plan.join_names([roles.in_sentence(role, names) for role in learner.teachers])}"
-    )
+        return f"{text}; and the teacher’s outputs"
+    return f"{text}; and outputs of {plan.join_names([roles.in_sentence(role, names) for role in learner.teachers])}"
 
 
 @functools.lru_cache(maxsize=32)
 def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
-    """For 2-D data: the first labelled points that each network is shown, with their true and their given label."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    """Return for 2-D data the first labelled training points of each network, with true and given label."""
+    by_role: dict[str, list[dict[str, Any]]] = {}
     for phase in plan_of(config):
-        seen = thumbnails.labelled_examples(config.dataset, phase.view, SHOWN_POINTS)
-        listed = [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in seen]
-        found |= {learner.role: listed for learner in phase.learners}
-    return found
+        examples = thumbnails.labelled_examples(config.dataset, phase.view, MAX_POINTS)
+        values = [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in examples]
+        by_role |= {learner.role: values for learner in phase.learners}
+    return by_role
 
 
-def _curves(screen: _PanelContext) -> None:
-    run, shown = screen.run, screen.shown
-    assert shown.prepared is not None
-    phases = shown.prepared.phases
-    longest = max(sum(p.epochs for p in phases if own.role in p.roles) for own in shown.prepared.networks)
-    panels = [
+def _curves(panel: _PanelContext) -> None:
+    frames = panel.frames
+    assert frames.prepared is not None
+    phases, networks = frames.prepared.phases, frames.prepared.networks
+    longest = max(sum(phase.epochs for phase in phases if network.role in phase.roles) for network in networks)
+    plots = [
         {"key": "accuracy", "title": "Validation accuracy", "unit": "%", "log": False, "percent": True},
-        {"key": "loss", "title": f"{shown.main_title}’s training loss", "unit": "", "log": True, "percent": False},
-        {"key": "learned", "title": "Learned beside the weights", "unit": "", "log": False, "percent": False},
+        {"key": "loss", "title": f"{frames.main_title}’s training loss", "unit": "", "log": True, "percent": False},
+        {"key": "learned", "title": "Learned loss parameters", "unit": "", "log": False, "percent": False},
     ]
+    used = {"accuracy", "loss", *(series["panel"] for series in frames.series)}
+    key = f"curves of {panel.run}"
     feed.mount(
-        "curves", shown.name, shown.curves, key=f"curves of {run}",
-        series=shown.series, looks=roles.styles(screen.config),
+        "curves", frames.name, frames.curves, key=key,
+        series=frames.series, looks=roles.styles(panel.config),
         xlabel="epoch", xmin=0, xmax=longest,
-        panels=[panel for panel in panels if panel["key"] in {"accuracy", "loss", *(s["panel"] for s in shown.series)}],
+        panels=[plot for plot in plots if plot["key"] in used],
         log=st.query_params.get("log") == "1",
         empty="The first point appears after the first epoch.",
-        on_log_change=_remember_log(f"curves of {run}"),
+        on_log_change=_write_log(key),
     )  # fmt: skip
 
 
-def _remember_log(key: str) -> Any:
+def _write_log(key: str) -> Any:
+    """Return a callback that writes the logarithmic scale of the curves to the URL."""
+
     def callback() -> None:
         if st.session_state[key].log:
             st.query_params["log"] = "1"
@@ -197,38 +205,38 @@ def _remember_log(key: str) -> Any:
     return callback
 
 
-def _bars(screen: _PanelContext) -> None:
-    run, config, shown = screen.run, screen.config, screen.shown
-    if shown.pinned is None or shown.prepared is None:
+def _bars(panel: _PanelContext) -> None:
+    run, config, frames = panel.run, panel.config, panel.frames
+    if frames.pinned is None or frames.prepared is None:
         return
-    st.subheader("What each network answers, softened by T")
-    names, leader = roles.titles(config), roles.reference_teacher(config)
-    guide = "the teacher" if leader == TEACHER else roles.in_sentence(leader, names)
-    which = (
-        f"Validation examples that {guide} gets right with the least certainty."
-        if leader
-        else "The first validation example of each class."
-    )
-    st.caption(f"{which} Drag the temperature: the logits stay what they are, only T changes.")
-    said = {role for frame in shown.bars for role in frame["logits"]}
-    pupils = [own.role for own in roles.taught_learners(config) if own.role in said]
-    if not pupils:
+    st.subheader("Softened outputs of each network")
+    names, teacher = roles.titles(config), roles.reference_teacher(config)
+    selection = "The first validation example of each class."
+    if teacher:
+        name = "the teacher" if teacher == TEACHER else roles.in_sentence(teacher, names)
+        selection = f"Validation examples that {name} classifies correctly with the lowest confidence."
+    st.caption(f"{selection} Drag the temperature: only T changes, the logits stay the same.")
+    available = {role for frame in frames.bars for role in frame["logits"]}
+    students = [learner.role for learner in roles.taught_learners(config) if learner.role in available]
+    if not students:
         return
-    pupil = pupils[0]
-    if len(pupils) > 1:
-        pupil = st.segmented_control(
-            "Answers of", pupils, default=pupils[0], required=True, key=f"pupil of {run}", format_func=names.__getitem__
+    student = students[0]
+    if len(students) > 1:
+        student = st.segmented_control(
+            "Student", students, default=students[0], required=True, key=f"student of {run}",
+            format_func=names.__getitem__,
         )  # fmt: skip
-    cast = roles.role_map(config, pupil, sorted(said))
-    handle = options_of(find_plugin("methods", "soft_targets"))["temperature"]
-    temperature = {"temperature": AS_TRAINED} | config.live_values() | {c.option: c.new for c in shown.adjusted}
+    parts = roles.role_map(config, student, sorted(available))
+    slider = options_of(find_plugin("methods", "soft_targets"))["temperature"]
+    values = {"temperature": DEFAULT_TEMPERATURE} | config.live_values()
+    values |= {event.option: event.new for event in frames.adjusted}
     feed.mount(
-        "soft_targets", shown.name, shown.bars, key=f"bars of {run}",
-        classes=shown.prepared.classes, temperatures=[handle.low, handle.high],
-        temperature=min(max(temperature["temperature"], handle.low), handle.high),
-        roles=list(cast), cast=cast, names={part: names[role] for part, role in cast.items()},
-        looks=roles.styles(config), image=0, images=_images(config, tuple(shown.pinned.indices)),
-        empty="The first soft targets appear when the student begins.",
+        "soft_targets", frames.name, frames.bars, key=f"bars of {run}",
+        classes=frames.prepared.classes, temperatures=[slider.low, slider.high],
+        temperature=min(max(values["temperature"], slider.low), slider.high),
+        roles=list(parts), cast=parts, names={part: names[role] for part, role in parts.items()},
+        looks=roles.styles(config), image=0, images=_images(config, tuple(frames.pinned.indices)),
+        empty="The first soft targets appear when the student starts training.",
         on_temperature_change=lambda: None, on_image_change=lambda: None,
     )  # fmt: skip
 

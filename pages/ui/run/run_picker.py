@@ -1,9 +1,10 @@
-"""Which run the Temperature page looks at: the linked one, the one seen last, the newest with images, or a new one."""
+"""Choice of the run and epoch that the Temperature page shows."""
 
 from __future__ import annotations
 
 import datetime
 import threading
+from collections import Counter
 from typing import Any
 
 import streamlit as st
@@ -16,43 +17,46 @@ from kd_core.store.store import Run
 from pages.ui.app.actions import action_button, actions, start_automatically
 from pages.ui.app.errors import catch_errors
 from pages.ui.app.url_state import UrlState
-from pages.ui.run import annotations as labels
+from pages.ui.run import annotations as run_annotations
 from pages.ui.run import history, live_view, trash
 from pages.ui.run.frames import run_frames
 from pages.ui.text.summaries import method_summary
 from pages.ui.widgets import keys
 
-DATASET = "digits"  # its suggested settings are the run of a newcomer
-SHOWN = 30
+DATASET = "digits"  # the first run uses the settings that this data set recommends
+MAX_RUNS = 30  # of which those with weights are offered
 _lock = threading.Lock()
-_begun: list[str] = []
+_started: list[str] = []  # at most one run
 
 
 def selected_run() -> Run | None:
-    """A run whose weights were kept, or None while the page says why there is none."""
-    shared = manager.get_manager()
-    wanted = st.query_params.get("run")
-    row = shared.store.run(wanted) if wanted else _usual()
-    if wanted and row is None:
-        trash.show_missing(wanted)
+    """Return a run whose weights are stored, or show why there is none and return None.
+
+    It is the run of the link, the one shown last, the newest one with images, or a new one.
+    """
+    store = manager.get_manager().store
+    linked = st.query_params.get("run")
+    row = store.run(linked) if linked else _default_run()
+    if linked and row is None:
+        trash.show_missing(linked)
     elif row and not row.is_readable:
-        st.error("This run needs a method, a network or data that this installation does not have. Choose another one.")
-    elif row and not shared.store.with_weights([row.id]):
-        _without_weights(row)
+        st.error("This run uses a method, network or data set that is not installed here. Choose another run.")
+    elif row and not store.with_weights([row.id]):
+        _explain_missing_weights(row)
     elif row:
         st.session_state["seen"] = row.id
         return row
     else:
-        _nothing_yet()
+        _offer_first_run()
         return None
     run_picker(None)
     return None
 
 
 def run_picker(row: Run | None) -> None:
-    """A select box of the newest runs."""
-    rows = _newest()
-    if row and row.id not in {one.id for one in rows}:
+    """Draw a select box of the newest runs with stored weights."""
+    rows = _newest_runs()
+    if row and row.id not in {other.id for other in rows}:
         rows.append(row)
     if not rows:
         return
@@ -66,16 +70,16 @@ def run_picker(row: Run | None) -> None:
 
 
 def _names(rows: list[Run]) -> dict[str, str]:
-    """What tells runs apart first; two of the same name cannot both be chosen, so they get their id."""
+    """Return unique names of runs by id, since a select box cannot tell equal names apart."""
     names = {}
     for row in rows:
         config = row.available_config or row.config
-        what = f"{config.dataset.title}, {config.teacher.label()} → {config.student.label()}, seed {config.seed}"
-        names[row.id] = labels.display_name(
-            row, f"{what} · {_when(row)} · {method_summary(config.method)}", labels.SHORT
-        )
-    taken = list(names.values())
-    return {run: name if taken.count(name) == 1 else f"{name} · {run[:4]}" for run, name in names.items()}
+        networks = f"{config.dataset.title}, {config.teacher.label()} → {config.student.label()}, seed {config.seed}"
+        when = datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M:%S")
+        description = f"{networks} · {when} · {method_summary(config.method)}"
+        names[row.id] = run_annotations.display_name(row, description, run_annotations.SHORT)
+    counts = Counter(names.values())
+    return {run: name if counts[name] == 1 else f"{name} · {run[:4]}" for run, name in names.items()}
 
 
 def _choose() -> None:
@@ -84,7 +88,7 @@ def _choose() -> None:
 
 
 def epoch_picker(replay: Replay, snapshot: WeightSnapshot, url: UrlState[Any], is_active: bool = False) -> None:
-    """A slider over the epochs whose weights are stored; the choice is the option ``epoch`` of the page."""
+    """Draw a slider over the epochs whose weights are stored; the choice is the option ``epoch`` of the page."""
     epochs = [stored.epoch for stored in replay.snapshots]
     if len(epochs) < 2:
         return
@@ -99,47 +103,43 @@ def epoch_picker(replay: Replay, snapshot: WeightSnapshot, url: UrlState[Any], i
     )  # fmt: skip
 
 
-def _usual() -> Run | None:
+def _default_run() -> Run | None:
     store = manager.get_manager().store
-    seen = store.run(st.session_state.get("seen", ""))
-    if seen:
-        return seen
-    rows = _newest()
-    # Ten classes have more to say about each other than two, so pictures go first.
-    pictures = (row for row in rows if not load(row.config.dataset).is_planar)
-    return next(pictures, None) or _first() or next(iter(rows), None)
+    if latest := store.run(st.session_state.get("seen", "")):
+        return latest
+    rows = _newest_runs()
+    # Similarities between classes are of more interest among ten classes than among two, so images come first.
+    with_images = (row for row in rows if not load(row.config.dataset).is_planar)
+    return next(with_images, None) or _first_run() or next(iter(rows), None)
 
 
-def _newest() -> list[Run]:
-    """Of the newest runs those whose weights were kept, newest first."""
+def _newest_runs() -> list[Run]:
+    """Return those of the newest runs whose weights are stored, newest first."""
     store = manager.get_manager().store
-    rows = store.runs(SHOWN)
-    kept = store.with_weights(row.id for row in rows)
-    return [row for row in rows if row.id in kept and row.available_config]
+    rows = store.runs(MAX_RUNS)
+    with_weights = store.with_weights(row.id for row in rows)
+    return [row for row in rows if row.id in with_weights and row.available_config]
 
 
-def _may_begin() -> bool:
-    return st.query_params.get("autoplay") != "0"
-
-
-def _first() -> Run | None:
-    """The run of a newcomer: begun by the first visitor of a server, all others attach to it."""
-    shared = manager.get_manager()
+def _first_run() -> Run | None:
+    """Return the run that the first visitor of a server starts and all others see, unless autoplay is off."""
+    if st.query_params.get("autoplay") == "0":
+        return None
     with _lock:
-        if not _begun and _may_begin():
-            _begun.append(start_automatically(from_flat({"dataset": DATASET})))
-    return shared.store.run(_begun[0]) if _begun and _may_begin() else None
+        if not _started:
+            _started.append(start_automatically(from_flat({"dataset": DATASET})))
+    return manager.get_manager().store.run(_started[0])
 
 
-def _nothing_yet() -> None:
+def _offer_first_run() -> None:
     st.info("No run has been trained here yet. Training one on handwritten digits takes a few seconds.")
     if st.button("Train one", type="primary", icon=":material/play_arrow:"):
         st.query_params.pop("autoplay", None)
         st.rerun()
 
 
-def _without_weights(row: Run) -> None:
-    """A run that has just begun, or one from before weights were kept."""
+def _explain_missing_weights(row: Run) -> None:
+    """Show the progress of a run that has just started, or why no weights are stored."""
     status = manager.get_manager().status(row.id)
     if status and status.is_active:
         st.fragment(catch_errors(_wait), run_every=0.5, key=f"waiting for {row.id}")(row.id)
@@ -148,10 +148,10 @@ def _without_weights(row: Run) -> None:
         history.outcome(row)
         return
     st.warning(
-        "No weights of this run were kept, so its networks cannot be asked any more: it is older than this page, or "
-        "its networks are too large. Trained again with the same settings it gives the same numbers."
+        "The weights of this run were not stored, so its networks cannot be evaluated: it was trained by an earlier "
+        "version, or its networks are too large. Training it again with the same settings gives the same numbers."
     )
-    if action_button("Train it again", type="primary", icon=":material/replay:"):
+    if action_button("Train again", type="primary", icon=":material/replay:"):
         st.query_params.from_dict({"run": actions().start(row.config)})
         st.rerun()
 
@@ -161,7 +161,3 @@ def _wait(run: str) -> None:
     if status is None or not status.is_active or manager.get_manager().store.with_weights([run]):
         st.rerun()
     live_view.progress(status, run_frames(run))
-
-
-def _when(row: Run) -> str:
-    return datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M:%S")

@@ -1,4 +1,4 @@
-"""The verdict on the screen: the sentence, the numbers behind it, what each network saw, and more seeds on request."""
+"""Result of a run with the table of its networks, and the repetition with more seeds."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from pages.ui.text.durations import queue_position
 from pages.ui.text.escape import escape_markdown
 
 UNEQUAL = (
-    "What is compared here is not trained side by side, so a run that was stopped or changed by hand compares unequal "
-    "trainings. Let it run to its end."
+    "The two networks of this comparison are not trained side by side, so after a stop or a manual change they have "
+    "been trained unequally. Resume the run and let it finish."
 )
-NOTHING = "nothing itself"  # of networks made of others
+NOTHING = "nothing itself"  # the training data of a derived network in stored events
 ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
 
 
 def family_verdict(row: Run) -> tuple[Verdict | None, list[Run]]:
-    """The verdict over all finished seeds of a run's family, and the family itself, unfinished ones included.
+    """Return the result over all completed seeds of a run's family, and the family with its unfinished runs.
 
-    A run that was stopped, failed or changed by hand stands for itself alone.
+    A run that was stopped, failed or changed by hand is evaluated alone, and its family is empty.
     """
     if row.state != manager.COMPLETED or was_changed(row):
         if row.test and not roles.in_same_phase(row.config):
@@ -46,184 +46,199 @@ def family_verdict(row: Run) -> tuple[Verdict | None, list[Run]]:
 
 
 def was_changed(row: Run) -> bool:
-    """Somebody turned a live option while it trained."""
+    """Whether a live option was changed during training."""
     return manager.get_manager().store.was_adjusted(row.id)
 
 
 def show_verdict(row: Run) -> None:
-    """The sentence, with what each network saw. Its icon goes up or down with the student, never red or green."""
-    found, _ = family_verdict(row)
-    if found is not None:
+    """Draw the result sentence with the training data of each network; its icon goes up or down, never red or green."""
+    result, _ = family_verdict(row)
+    if result is not None:
         with st.container(border=True, key="verdict"):
-            st.markdown(f"{ICONS.get(found.outcome, ':material/balance:')} **{found.sentence}**")
-            st.caption(f"{training_data_sentence(row)} {what_it_took(row.config)}")
+            st.markdown(f"{ICONS.get(result.outcome, ':material/balance:')} **{result.sentence}**")
+            st.caption(f"{training_data_sentence(row)} {training_count_sentence(row.config)}")
 
 
 def training_data_sentence(row: Run) -> str:
-    """What every comparison must be read with."""
+    """Return what each network was trained on, in one sentence per kind of training data."""
     prepared, names = run_frames(row.id).prepared, roles.titles(row.config)
-    clauses: dict[str, list[str]] = {}
+    trained_on: dict[str, list[str]] = {}
     for network in prepared.networks if prepared else []:
-        clauses.setdefault(network.saw, []).append(roles.in_sentence(network.role, names))
-    return " ".join(f"{_listed(names)} saw {clause}." for clause, names in clauses.items() if clause != NOTHING)
+        trained_on.setdefault(network.saw, []).append(roles.in_sentence(network.role, names))
+    sentences = []
+    for examples, networks in trained_on.items():
+        if examples != NOTHING:
+            subject = plan.join_roles(networks)
+            is_standard = len(networks) == 1 and subject in roles.STANDARD_ROLES
+            subject = f"The {subject}" if is_standard else subject[:1].upper() + subject[1:]
+            is_plural = len(networks) > 1
+            sentences.append(f"{subject} {'were' if is_plural else 'was'} trained on {examples}.")
+    return " ".join(sentences)
 
 
-def what_it_took(config: RunConfig) -> str:
-    """Where more was trained than one teacher and one student: which networks, and how many for the other side."""
-    of, phases, names = config.scheme.comparison, plan_of(config), roles.titles(config)
-    trained = [own.role for phase in phases for own in phase.learners if not own.trunk[0]]
-    if not {of.role, of.control} <= {own.role for phase in phases for own in phase.networks}:
+def training_count_sentence(config: RunConfig) -> str:
+    """Return how many networks were trained for each side of the comparison, empty for one teacher and one student."""
+    comparison, phases, names = config.scheme.comparison, plan_of(config), roles.titles(config)
+    trained = [learner.role for phase in phases for learner in phase.learners if not learner.trunk[0]]
+    if not {comparison.role, comparison.control} <= {network.role for phase in phases for network in phase.networks}:
         return ""
-    mine, other = dependencies(phases, of.role), dependencies(phases, of.control) & set(trained)
-    counted = [role for role in dict.fromkeys(trained) if role in mine or role not in other]
-    if len(set(counted) - {TEACHER}) <= len(other):
+    needed = dependencies(phases, comparison.role)
+    for_control = dependencies(phases, comparison.control) & set(trained)
+    counted = [role for role in dict.fromkeys(trained) if role in needed or role not in for_control]
+    if len(set(counted) - {TEACHER}) <= len(for_control):
         return ""
-    said = plan.join_roles([roles.in_sentence(role, names) for role in counted])
-    return f"{len(counted)} trainings in all: {said}; {_the(of.control, names)} alone took {len(other)}."
-
-
-def _the(role: str, names: dict[str, str]) -> str:
-    said = roles.in_sentence(role, names)
-    return f"the {said}" if said == role else said
-
-
-def _listed(names: list[str]) -> str:
-    said = plan.join_roles(names)
-    return f"The {said}" if len(names) == 1 and said in roles.STANDARD_ROLES else said[:1].upper() + said[1:]
+    networks = plan.join_roles([roles.in_sentence(role, names) for role in counted])
+    control = roles.in_sentence(comparison.control, names)
+    control = f"the {control}" if control == comparison.control else control
+    return f"{len(counted)} networks were trained: {networks}; {control} alone needs {len(for_control)}."
 
 
 def more_seeds(row: Run) -> None:
-    """A button that runs more seeds, or how far they are."""
-    found, family = family_verdict(row)
+    """Draw a button that repeats the run with more seeds, or their progress."""
+    result, family = family_verdict(row)
     if was_changed(row):
-        st.caption("This run was changed by hand while it trained, so other seeds cannot be compared with it.")
+        st.caption("Options of this run were changed during training, so it cannot be compared with other seeds.")
     active = [run for run in family if run.state in manager.ACTIVE]
     if active:
-        st.fragment(catch_errors(_wait), run_every=1.0, key=f"luck {row.family}")(row, len(active))
-    elif family and found and found.outcome != "alone":
+        st.fragment(catch_errors(_seed_progress), run_every=1.0, key=f"seeds {row.family}")(row, len(active))
+    elif family and result and result.outcome != "alone":
         missing = missing_seeds(row, family)
-        label = "Is it luck?" if len(missing) < DEFAULT_SEEDS else f"Is it luck? Ask {len(missing)} more seeds"
+        label = f"Repeat with {len(missing)} more seed{'s' * (len(missing) > 1)}"
         if action_button(label, icon=":material/casino:", key="luck", help=_help(row, len(missing))):
             actions().start_sweep(Sweep.over_seeds(row.config, missing))
             st.rerun()
 
 
 def missing_seeds(row: Run, family: list[Run]) -> list[int]:
-    """The seeds to run so that the family has :data:`DEFAULT_SEEDS`, or that many more if it has."""
-    known = {run.seed for run in family if run.state == manager.COMPLETED}
-    count = DEFAULT_SEEDS - len(known) if len(known) < DEFAULT_SEEDS else DEFAULT_SEEDS
-    fresh = (seed for seed in range(len(known) + count + row.seed + 1) if seed not in known)
-    return [next(fresh) for _ in range(count)]
+    """Return the seeds that the family lacks to have :data:`DEFAULT_SEEDS`, or that many new ones if it has them."""
+    completed = {run.seed for run in family if run.state == manager.COMPLETED}
+    count = DEFAULT_SEEDS - len(completed) if len(completed) < DEFAULT_SEEDS else DEFAULT_SEEDS
+    unused = (seed for seed in range(len(completed) + count + row.seed + 1) if seed not in completed)
+    return [next(unused) for _ in range(count)]
 
 
 def _help(row: Run, count: int) -> str:
-    is_kept = any(phase.is_kept for phase in plan_of(row.config)) and row.config.teacher_recipe.view == "full"
+    has_cached_teacher = any(phase.is_kept for phase in plan_of(row.config))
+    is_same_teacher = has_cached_teacher and row.config.teacher_recipe.view == "full"
     return (
-        f"Runs {count} more seeds at full speed: other labelled examples, other wrong labels, other initial weights, "
-        "another order." + (" The teacher stays the same." if is_kept else "")
+        f"Trains {count} more seed{'s' * (count > 1)} at full speed. The seed determines the labelled examples, the "
+        "label noise, the initial weights and the data order."
+        + (" The teacher stays the same." if is_same_teacher else "")
     )
 
 
-def _wait(row: Run, before: int) -> None:
-    shared = manager.get_manager()
-    active = [run for run in shared.store.siblings(row.family) if run.state in manager.ACTIVE]
-    if len(active) < before:
+def _seed_progress(row: Run, previous: int) -> None:
+    runs = manager.get_manager()
+    active = [run for run in runs.store.siblings(row.family) if run.state in manager.ACTIVE]
+    if len(active) < previous:
         st.rerun()
-    # Seeds that are trained together are one thing to wait for.
-    found = [one for name in {run.sweep or run.id for run in active} if (one := shared.status(name))]
-    done, total = (sum(part) for part in zip(*((one.done, max(1, one.total)) for one in found), strict=True))
-    said = f"Asking {len(active)} other seeds."
-    if all(one.state == manager.QUEUED for one in found):
-        said += f" {queue_position(min(found, key=lambda one: one.ahead))}"
-    st.progress(min(1.0, done / total), said)
+    # Seeds that are trained together as a sweep have one status.
+    statuses = [status for name in {run.sweep or run.id for run in active} if (status := runs.status(name))]
+    done, total = sum(status.done for status in statuses), sum(max(1, status.total) for status in statuses)
+    text = f"Training {len(active)} more seed{'s' * (len(active) > 1)}."
+    if all(status.state == manager.QUEUED for status in statuses):
+        text += f" {queue_position(min(statuses, key=lambda status: status.ahead))}"
+    st.progress(min(1.0, done / total), text)
 
 
-def table(row: Run, shown: RunFrames) -> None:
-    """Every network with what it saw, what it costs and what the test split says of it."""
-    if row.test is None or shown.prepared is None:
+def table(row: Run, frames: RunFrames) -> None:
+    """Draw the cost and test results of every network, and below it their training data."""
+    if row.test is None or frames.prepared is None:
         return
-    import pandas as pd  # takes half a second to load, and the start page has no table
+    import pandas as pd  # takes half a second to import, and the start page has no table
 
     rows, names = [], roles.titles(row.config)
-    partial = {own.role: own.classes for own in roles.learners(row.config) if own.classes}
-    classes = shown.prepared.classes
-    is_made = any(network.saw == NOTHING for network in shown.prepared.networks)  # what it is made of is a long name
-    for network in shown.prepared.networks:
+    partial = {learner.role: learner.classes for learner in roles.learners(row.config) if learner.classes}
+    classes, networks = frames.prepared.classes, frames.prepared.networks
+    for network in networks:
         test = row.test.get(network.role)
-        if test:
-            rows.append(
-                {
-                    "": f"{ROLES.get(roles.kind(network), ROLES['student'])['glyph']} {names[network.role]}"
-                    + " *" * (network.role in partial),
-                    "network": network.model,
-                    "parameters": network.parameters,
-                    "kFLOPs": f"{network.flops / 1000:,.1f}",
-                    "size": f"{network.size / 1000:,.1f} kB",
-                    "test accuracy": f"{test['accuracy']:.1%}",
-                    **(
-                        {f"of class {row.config.labels.omitted}": f"{test['omitted']:.1%}"} if "omitted" in test else {}
-                    ),
-                    "agrees with teacher": f"{test['agreement']:.1%}" if "agreement" in test else "–",
-                    "loss (nats)": f"{test['loss']:.3f}",
-                    "calibration error": f"{test['calibration_error']:.1%}",
-                }
-            )
-    shown_columns = [
-        name
-        for name in dict.fromkeys(name for one in rows for name in one)
-        if any(one.get(name, "–") != "–" for one in rows)
+        if not test:
+            continue
+        glyph = ROLES.get(roles.kind(network), ROLES["student"])["glyph"]
+        recall = {f"recall of {row.config.labels.omitted}": f"{test['omitted']:.1%}"} if "omitted" in test else {}
+        rows.append(
+            {
+                "": f"{glyph} {names[network.role]}" + " *" * (network.role in partial),
+                "network": network.model,
+                "parameters": network.parameters,
+                "kFLOPs": f"{network.flops / 1000:,.1f}",
+                "size": f"{network.size / 1000:,.1f} kB",
+                "test accuracy": f"{test['accuracy']:.1%}",
+                **recall,
+                "agreement with teacher": f"{test['agreement']:.1%}" if "agreement" in test else "–",
+                "loss (nats)": f"{test['loss']:.3f}",
+                "calibration error": f"{test['calibration_error']:.1%}",
+            }
+        )
+    columns = [
+        column
+        for column in dict.fromkeys(column for cells in rows for column in cells)
+        if any(cells.get(column, "–") != "–" for cells in rows)
     ]
+    has_derived = any(network.saw == NOTHING for network in networks)  # whose names list all of their sources
     st.dataframe(
-        pd.DataFrame(rows, columns=shown_columns), hide_index=True, alt="Test results of every network of this run.",
-        column_config={"network": st.column_config.TextColumn(width="medium" if is_made else None)},
+        pd.DataFrame(rows, columns=columns), hide_index=True, alt="Test results of every network of this run.",
+        column_config={"network": st.column_config.TextColumn(width="medium" if has_derived else None)},
     )  # fmt: skip
     if partial:
-        known = [f"{plan.join_names([classes[at] for at in own])} for {role}" for role, own in partial.items()]
-        st.caption(f"\\* Tested on the classes that it can tell alone: {escape_markdown(plan.join_names(known))}.")
+        tested = [
+            f"{plan.join_names([classes[number] for number in numbers])} for {role}"
+            for role, numbers in partial.items()
+        ]
+        st.caption(
+            f"\\* Tested only on the classes that it was trained on: {escape_markdown(plan.join_names(tested))}."
+        )
     st.caption(training_data_sentence(row))
-    exits(row, shown)
+    exits(row, frames)
 
 
-def beside_the_line(heights: Sequence[float]) -> list[str]:
-    """Where the labels of the points of a line stand so that it does not cross them: away from their neighbours."""
-    neighbours = [[*heights[max(0, at - 1) : at], *heights[at + 1 : at + 2]] or [own] for at, own in enumerate(heights)]
-    is_below = [own < sum(others) / len(others) for own, others in zip(heights, neighbours, strict=True)]
-    return ["bottom center" if below else "top center" for below in is_below]
+def label_positions(heights: Sequence[float]) -> list[str]:
+    """Return for each point of a line chart on which side its label does not cross the line."""
+    positions = []
+    for index, height in enumerate(heights):
+        neighbours = [*heights[max(0, index - 1) : index], *heights[index + 1 : index + 2]] or [height]
+        positions.append("bottom center" if height < sum(neighbours) / len(neighbours) else "top center")
+    return positions
 
 
-def exits(row: Run, shown: RunFrames) -> None:
-    """Where networks share their first layers: what each way out of them is worth, against what it costs."""
-    shared = {own.role for own in roles.learners(row.config) if own.trunk[0] and STUDENT in own.teachers}
-    if row.test is None or shown.prepared is None or not shared:
+def exits(row: Run, frames: RunFrames) -> None:
+    """Draw the accuracy of each exit of a multi-exit network against its cost."""
+    early = {learner.role for learner in roles.learners(row.config) if learner.trunk[0] and STUDENT in learner.teachers}
+    if row.test is None or frames.prepared is None or not early:
         return
-    ways = [own for own in shown.prepared.networks if own.role in {*shared, STUDENT} and own.role in row.test]
-    ways.sort(key=lambda own: own.flops)
+    networks = [
+        network
+        for network in frames.prepared.networks
+        if network.role in {*early, STUDENT} and network.role in row.test
+    ]
+    networks.sort(key=lambda network: network.flops)
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
-    looks = [roles.styles(row.config)[own.role] for own in ways]
-    heights = [100 * row.test[own.role]["accuracy"] for own in ways]
+    looks = [roles.styles(row.config)[network.role] for network in networks]
+    accuracies = [100 * row.test[network.role]["accuracy"] for network in networks]
     figure = go.Figure(
         go.Scatter(
-            x=[own.flops / 1000 for own in ways],
-            y=heights,
-            text=[roles.title(own.role) if own.role in shared else "Deepest exit" for own in ways],
+            x=[network.flops / 1000 for network in networks],
+            y=accuracies,
+            text=[roles.title(network.role) if network.role in early else "Deepest exit" for network in networks],
             mode="lines+markers+text",
-            textposition=beside_the_line(heights),
+            textposition=label_positions(accuracies),
             cliponaxis=False,
-            line={"color": ROLES["baseline"][theme], "width": 1.25},  # of no network: it only leads the eye
+            line={"color": ROLES["baseline"][theme], "width": 1.25},  # grey, since it belongs to no network
             marker={"size": 10, "symbol": [look["symbol"] for look in looks], "color": [look[theme] for look in looks]},
             hovertemplate="%{text}: %{y:.1f} % for %{x:,.1f} kFLOPs<extra></extra>",
         )
     )
-    low, high = min(heights), max(heights)
-    room = 0.2 * (high - low) + 1  # for the labels
+    low, high = min(accuracies), max(accuracies)
+    margin = 0.2 * (high - low) + 1  # for the labels
     figure.update_layout(
-        xaxis_title="kFLOPs for one example", yaxis_title="test accuracy, %", height=320, margin={"t": 24, "b": 0},
-        yaxis={"range": [low - room, high + room], "automargin": True},
+        xaxis_title="kFLOPs per example", yaxis_title="test accuracy, %", height=320, margin={"t": 24, "b": 0},
+        yaxis={"range": [low - margin, high + margin], "automargin": True},
     )  # fmt: skip
-    st.subheader("Leave early, and pay less")
-    said = "; ".join(
-        f"{own.role} {row.test[own.role]['accuracy']:.1%} at {own.flops / 1000:,.1f} kFLOPs" for own in ways
+    st.subheader("Accuracy and cost of early exits")
+    points = "; ".join(
+        f"{network.role} {row.test[network.role]['accuracy']:.1%} at {network.flops / 1000:,.1f} kFLOPs"
+        for network in networks
     )
     st.plotly_chart(
-        figure, key="exits", config={"displayModeBar": False}, width="stretch", alt=f"Accuracy by cost: {said}."
+        figure, key="exits", config={"displayModeBar": False}, width="stretch", alt=f"Accuracy by cost: {points}."
     )

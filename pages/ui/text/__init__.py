@@ -1,0 +1,1 @@
+"""Texts about runs, plans, roles and durations."""

@@ -1,4 +1,4 @@
-"""When it will be a run's or a sweep's turn, in words."""
+"""Durations and queue positions as text."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from kd_core.runs.manager import Status
 
 
 def queue_position(status: Status) -> str:
-    """How many are before it, and for how long, as far as that is known: of those that wait themselves nothing is."""
-    before = f"{status.ahead} before it in the queue" if status.ahead else "about to start"
+    """Return the position of a run or sweep in the queue and the time until it starts, as far as that is known.
+
+    Only the remaining time of the running job is known, so with more jobs ahead the time is a lower bound.
+    """
+    if not status.ahead:
+        return "Waiting: about to start."
+    runs = "1 run" if status.ahead == 1 else f"{status.ahead} runs"
     wait = f", {'about' if status.ahead == 1 else 'at least'} {format_clock(status.wait)}" if status.wait else ""
-    return f"Waiting: {before}{wait}."
+    return f"Waiting: {runs} ahead in the queue{wait}."
 
 
 def format_clock(seconds: float) -> str:
-    """Minutes and seconds: "2:05"."""
+    """Return minutes and seconds, such as "2:05"."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"

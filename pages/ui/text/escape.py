@@ -1,4 +1,4 @@
-"""Text of users as text: what comes from an address or a form is shown letter by letter, never as markup."""
+"""Escaping of users' text for Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def escape_markdown(text: str) -> str:
-    """``text`` so that Markdown shows it as it is, and makes no link of an address."""
-    # Backslashes do not keep Markdown from linking an address. A space without width does, and nobody sees it.
-    text = re.sub(r"(://|www\.|@)", lambda found: found[0][0] + "\u200b" + found[0][1:], text)
+    """Return ``text`` so that Markdown shows it literally and does not turn addresses into links."""
+    # A backslash does not keep Markdown from linking an address, but an invisible zero-width space does.
+    text = re.sub(r"(://|www\.|@)", lambda match: match[0][0] + "\u200b" + match[0][1:], text)
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""The plan of a run in words: who learns from whom, through what, and from which examples."""
+"""Plan of a run and formula of its loss as text."""
 
 from __future__ import annotations
 
@@ -29,108 +29,121 @@ from kd_core.schemes import plan_of
 from pages.ui.text import roles
 from pages.ui.text.summaries import weights
 
-MOST = 4  # names in a list
+MAX_NAMES = 4  # in a list
 LABEL_TERM = re.compile(r"^\S+ \\cdot \\mathrm\{CE\}(\(\\text\{labels\}\))?( \+ |$)")  # comes first in every loss
 
 
 def needs_labels(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> bool:
-    """Whether its loss depends on the labels of the examples at all."""
+    """Whether the learner's loss depends on labels."""
     if learner.method is None:
         return True
-    weigh = weights(learner.method)
+    weight = weights(learner.method)
     matches = learner.method.matches(pairs_of(learner, phases, data)[0])
-    return bool(weigh["labels"] or (weigh["own"] and any(match.teacher == LABELS for match in matches)))
+    return bool(weight["labels"] or (weight["own"] and any(match.teacher == LABELS for match in matches)))
 
 
 def is_frozen(role: str, phases: Sequence[PhasePlan], start: int = 0) -> bool:
-    """Whether it teaches, itself or as a part of what is made of it, in one of the phases from ``start`` on."""
-    made = [own for phase in phases for own in phase.derived if role in own.sources]
-    is_asked = any(role in own.teachers for phase in phases[start:] for own in phase.learners)
-    return is_asked or any(is_frozen(own.role, phases, start) for own in made)
+    """Whether a network, or one derived from it, is a teacher in one of the phases from ``start`` on."""
+    derived = [network for phase in phases for network in phase.derived if role in network.sources]
+    teaches = any(role in learner.teachers for phase in phases[start:] for learner in phase.learners)
+    return teaches or any(is_frozen(network.role, phases, start) for network in derived)
 
 
 def teaching_clause(learner: LearnerPlan) -> str:
-    """By whom and through which method, as the end of a sentence; empty if by the labels alone."""
+    """Return the learner's teachers and method as the end of a sentence, empty if it learns from labels only."""
     if learner.method is None:
         return ""
     through = f"through {learner.method.title}"
     if not learner.method.uses_teacher:
-        return f"nobody else, {through}"
+        return f"no teacher, {through}"
     through += f", {combination_text(learner)}" if len(learner.teachers) > 1 else ""
     return f"{'its own later layers' if learner.is_self_taught else join_names(learner.teachers)}, {through}"
 
 
 def combination_text(learner: LearnerPlan) -> str:
-    """How several teachers become one: "mean of probabilities, weights 2 : 1 : 1"."""
+    """Return how several teachers are combined, such as "mean of probabilities, weights 2 : 1 : 1"."""
     return f"mean of {learner.combine}{weights_text(learner.weights)}"
 
 
-def weights_text(shares: Sequence[float]) -> str:
-    """Weights of teachers where they are not equal, as an addition."""
-    said = "\u00a0:\u00a0".join(f"{share:g}" for share in shares)  # on one line
-    return f", weights {said}" if len(set(shares)) > 1 else ""
+def weights_text(teacher_weights: Sequence[float]) -> str:
+    """Return the teachers' weights as the end of a list, empty if they are equal."""
+    ratio = "\u00a0:\u00a0".join(f"{weight:g}" for weight in teacher_weights)  # without line breaks
+    return f", weights {ratio}" if len(set(teacher_weights)) > 1 else ""
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Several roles in a few words: "teacher 1 … 8"; "student and peer 2"."""
+    """Return several roles in a short form, such as "teacher 1 … 8" or "student and peer 2"."""
     stems = [re.fullmatch(r"(.*?) ?(\d+)", name) for name in names]
-    if len(names) > 2 and all(stems) and len({found[1] for found in stems if found}) == 1:
+    if len(names) > 2 and all(stems) and len({stem[1] for stem in stems if stem}) == 1:
         return f"{names[0]} … {names[-1].rsplit(' ', 1)[-1]}"
-    if len(names) > MOST:
+    if len(names) > MAX_NAMES:
         return f"{names[0]}, {names[1]} … {names[-1]}"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def compared_learner(config: RunConfig) -> LearnerPlan:
-    """The one whose lessons stand for the chosen method: the verdict's, or else the first that is taught by it."""
-    taught = [own for phase in plan_of(config) for own in phase.learners if own.method is not None]
-    return min(taught, key=lambda own: (own.method != config.method, own.role != config.scheme.comparison.role))
+    """Return the learner that the formula and the feature diagram describe.
+
+    Among learners with the chosen method it is the one that the result compares with its control, or else the first.
+    """
+    taught = [learner for phase in plan_of(config) for learner in phase.learners if learner.method is not None]
+    role = config.scheme.comparison.role
+    return min(taught, key=lambda learner: (learner.method != config.method, learner.role != role))
 
 
 def compared_pair(config: RunConfig) -> Pair:
-    """Whose places the chosen method matches."""
+    """Return the student/teacher pair whose features the chosen method matches."""
     return pairs_of(compared_learner(config), plan_of(config), load(config.dataset))[0]
 
 
 def is_blind(config: RunConfig) -> bool:
-    """Whether that one is shown no label at all."""
-    own = compared_learner(config)
-    return any(phase.view.is_blind for phase in plan_of(config) if own in phase.learners)
+    """Whether :func:`compared_learner` is trained without labels."""
+    learner = compared_learner(config)
+    return any(phase.view.is_blind for phase in plan_of(config) if learner in phase.learners)
 
 
 def formula(config: RunConfig, method: Method) -> str:
-    """The loss of that one in LaTeX with its numbers: who teaches whom by their names, and no term for labels that
-    nobody gives it. ``method`` may be one that is being chosen, and need not go with the rest."""
-    own, said = compared_learner(config), method.to_latex()
+    """Return the loss of :func:`compared_learner` in LaTeX with its numbers.
+
+    The networks have the names of their roles, and a learner without labels has no term for them.
+
+    Args:
+        config: the run.
+        method: may differ from the run's while it is being chosen, and need not fit the other settings.
+    """
+    learner, latex = compared_learner(config), method.to_latex()
     if is_blind(config):
-        start, _, terms = said.partition(" = ")
-        said = f"{start} = {LABEL_TERM.sub('', terms) or '0'}"
+        left, _, terms = latex.partition(" = ")
+        latex = f"{left} = {LABEL_TERM.sub('', terms) or '0'}"
     teacher = "later layers"
-    if not own.is_self_taught:
-        teacher = join_names(own.teachers)
-        if len(own.teachers) > 1:
-            teacher = f"{'each of' if own.combine == LOSSES else 'mean of'} {teacher}"
-    alike = {each.role for phase in plan_of(config) for each in phase.learners if _alike(each) == _alike(own)}
-    pupil = own.role if len(alike) == 1 else _stem(own.role)  # "exit", where every exit has such a loss
-    names = {TEACHER: teacher, STUDENT: pupil}
-    return re.sub(r"(?<=\\text\{)(teacher|student)\b", lambda found: names[found[0]], said)
+    if not learner.is_self_taught:
+        teacher = join_names(learner.teachers)
+        if len(learner.teachers) > 1:
+            teacher = f"{'each of' if learner.combine == LOSSES else 'mean of'} {teacher}"
+    same_loss = {
+        other.role for phase in plan_of(config) for other in phase.learners if _loss_key(other) == _loss_key(learner)
+    }
+    student = learner.role if len(same_loss) == 1 else _stem(learner.role)  # "exit" if all exits have this loss
+    names = {TEACHER: teacher, STUDENT: student}
+    return re.sub(r"(?<=\\text\{)(teacher|student)\b", lambda match: names[match[0]], latex)
 
 
 def describe_networks(config: RunConfig) -> str:
-    """Who takes part, and as what: "teacher CNN 16×2 · student MLP 64"; baselines only where they teach."""
+    """Return the networks of a run, such as "teacher CNN 16×2 · student MLP 64"; baselines only if they teach."""
     phases, names = plan_of(config), roles.titles(config)
-    shown: dict[str, list[str]] = {}
-    everyone = {own.role: own for phase in phases for own in phase.learners}
-    for own in sorted(everyone.values(), key=lambda own: kind_of(own) != TEACHER):
-        if kind_of(own) == BASELINE and not is_frozen(own.role, phases):
+    by_label: dict[str, list[str]] = {}
+    learners = {learner.role: learner for phase in phases for learner in phase.learners}
+    for learner in sorted(learners.values(), key=lambda learner: kind_of(learner) != TEACHER):
+        if kind_of(learner) == BASELINE and not is_frozen(learner.role, phases):
             continue
-        label = own.model.label()
-        shown.setdefault("" if own.role.startswith(label) else label, []).append(roles.in_sentence(own.role, names))
-    return " · ".join(f"{join_roles(who)} {label}".strip() for label, who in shown.items())
+        label = learner.model.label()
+        group = by_label.setdefault("" if learner.role.startswith(label) else label, [])
+        group.append(roles.in_sentence(learner.role, names))
+    return " · ".join(f"{join_roles(group)} {label}".strip() for label, group in by_label.items())
 
 
 def join_roles(names: Sequence[str]) -> str:
-    """Roles of several kinds in a few words: "teacher 1 … 3, student and student’s student"."""
+    """Return roles of several kinds in a short form, such as "teacher 1 … 3, student and student’s student"."""
     groups = [list(group) for _, group in itertools.groupby(names, _stem)]
     return join_names([name for group in groups for name in ([join_names(group)] if len(group) > 2 else group)])
 
@@ -139,42 +152,41 @@ def _stem(role: str) -> str:
     return re.sub(r" ?\d+$", "", role)
 
 
-def _alike(own: LearnerPlan) -> tuple[Method | None, tuple[str, ...], str]:
-    """What learners have in common whose losses differ in nothing but whom they are of."""
-    return own.method, own.teachers, _stem(own.role)
+def _loss_key(learner: LearnerPlan) -> tuple[Method | None, tuple[str, ...], str]:
+    """Return what is equal for learners whose losses differ only in the number in their role."""
+    return learner.method, learner.teachers, _stem(learner.role)
 
 
 def teacher_of(config: RunConfig) -> tuple[LearnerPlan | DerivedPlan, bool]:
-    """The first teacher of that one, and whether it learns at the same time."""
-    own, phases = compared_learner(config), plan_of(config)
-    together = next(phase for phase in phases if own in phase.learners)
-    role = own.teachers[0]
-    return find_by_role(phases, role), any(other.role == role for other in together.learners)
+    """Return the first teacher of :func:`compared_learner`, and whether both are trained in the same phase."""
+    learner, phases = compared_learner(config), plan_of(config)
+    phase = next(phase for phase in phases if learner in phase.learners)
+    role = learner.teachers[0]
+    return find_by_role(phases, role), any(other.role == role for other in phase.learners)
 
 
 @functools.lru_cache(maxsize=256)
 def network_notes(config: RunConfig) -> dict[str, str]:
-    """What becomes of the networks that were chosen as teacher and as student, as sentences."""
+    """Return for the chosen teacher and student what they learn from in the scheme, as sentences by role."""
     data = load(config.dataset)
     return {
-        TEACHER: _part(config, TEACHER, config.teacher, data),
-        STUDENT: _part(config, STUDENT, config.student, data),
+        TEACHER: _network_note(config, TEACHER, config.teacher, data),
+        STUDENT: _network_note(config, STUDENT, config.student, data),
     }
 
 
-def _part(config: RunConfig, card: str, model: Model, data: Data) -> str:
-    places = [(phase, own) for phase in plan_of(config) for own in phase.learners if own.model is model]
+def _network_note(config: RunConfig, card: str, model: Model, data: Data) -> str:
+    places = [(phase, learner) for phase in plan_of(config) for learner in phase.learners if learner.model is model]
     if not places:
-        return "Plays no part in this arrangement."
-    names = list(dict.fromkeys(own.role for _, own in places))
-    phase, own = next((place for place in places if place[1].role == card), places[0])
-    here = "" if own.role == card else f"Here it is {join_names(names)}. "
-    others = (
-        join_names(tuple(f"the {role}" if role in (TEACHER, STUDENT, BASELINE) else role for role in own.teachers))
-        if own.teachers and not own.is_self_taught
-        else ""
-    )
-    by = f", and from {others}" if others else ", and from its own later layers" if own.is_self_taught else ""
-    return f"{here}Learns from {describe_examples(phase, own, data)}{by}." + (
-        " Trained once, then kept for other runs." if phase.is_kept else ""
-    )
+        return "Not used in this scheme."
+    names = list(dict.fromkeys(learner.role for _, learner in places))
+    phase, learner = next((place for place in places if place[1].role == card), places[0])
+    part = "" if learner.role == card else f"Used as {join_names(names)}. "
+    source = ""
+    if learner.is_self_taught:
+        source = ", and from its own later layers"
+    elif learner.teachers:
+        teachers = [f"the {role}" if role in roles.STANDARD_ROLES else role for role in learner.teachers]
+        source = f", and from {join_names(teachers)}"
+    cached = " Trained once, then cached for other runs." if phase.is_kept else ""
+    return f"{part}Learns from {describe_examples(phase, learner, data)}{source}.{cached}"

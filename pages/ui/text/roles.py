@@ -1,4 +1,4 @@
-"""How the networks of a run are called and drawn: roles by colour, kinds by marker and line."""
+"""Names, colours and markers of the networks of a run."""
 
 from __future__ import annotations
 
@@ -15,107 +15,118 @@ STANDARD_ROLES = (TEACHER, STUDENT, BASELINE)
 
 
 def kind(network: events.Network) -> str:
-    """Teacher, student or baseline."""
+    """Return the kind of a network, one of :data:`STANDARD_ROLES`."""
     return network.kind if network.kind in STANDARD_ROLES else network.role
 
 
 def title(role: str) -> str:
-    """As a heading: "Peer 2"; the usual three have names of their own."""
+    """Return the name of a role as a heading, such as "Peer 2"."""
     return palette.ROLES[role]["name"] if role in palette.ROLES else role[:1].upper() + role[1:]
 
 
 def titles(config: RunConfig) -> dict[str, str]:
-    """Every role of a run as a heading. A baseline that goes on to teach is called by its phase, too."""
+    """Return the heading of every role of a run; a baseline that later teaches is named by its phase."""
     phases = plan_of(config)
-    asked = {role for phase in phases for own in phase.learners for role in own.teachers}
-    return {
-        own.role: f"{title(phase.name)} (baseline)" if own.role == BASELINE and BASELINE in asked else title(own.role)
-        for phase in phases
-        for own in phase.networks
-    }
+    teachers = {role for phase in phases for learner in phase.learners for role in learner.teachers}
+    headings = {}
+    for phase in phases:
+        for network in phase.networks:
+            is_teacher = network.role == BASELINE and BASELINE in teachers
+            headings[network.role] = f"{title(phase.name)} (baseline)" if is_teacher else title(network.role)
+    return headings
 
 
 def in_sentence(role: str, names: dict[str, str]) -> str:
-    """A role within a sentence, where :func:`titles` gives it another name than its own."""
+    """Return a role's name within a sentence, where ``names`` are the headings of :func:`titles`."""
     name = names.get(role, role)
     return role if name == title(role) else name[:1].lower() + name[1:]
 
 
 def styles(config: RunConfig) -> dict[str, dict[str, Any]]:
-    """How each role of a run is drawn, for the browser: the usual three as ever, the others by colours of their own.
+    """Return the name, marker, dash and colours of every role of a run, for the browser.
 
-    Students choose their colours first, so that no teacher has the same one, however many teachers there are.
+    Teacher, student and baseline always look the same; further roles get extra colours. Students are coloured first, so
+    that no teacher has a student's colour, however many teachers there are.
     """
-    kinds = {own.role: kind_of(own) for phase in plan_of(config) for own in phase.networks}
-    more = [role for role in kinds if role not in palette.ROLES]
-    more.sort(key=lambda role: (STUDENT, TEACHER, BASELINE).index(kinds[role]))
-    students = sum(kinds[role] == STUDENT for role in more)
-    found: dict[str, dict[str, Any]] = {}
+    kinds = {network.role: kind_of(network) for phase in plan_of(config) for network in phase.networks}
+    extra = [role for role in kinds if role not in palette.ROLES]
+    extra.sort(key=lambda role: (STUDENT, TEACHER, BASELINE).index(kinds[role]))
+    students = sum(kinds[role] == STUDENT for role in extra)
+    looks: dict[str, dict[str, Any]] = {}
     for role, name in titles(config).items():
-        found[role] = {**palette.ROLES[role if role in palette.ROLES else kinds[role]], "name": name}
-        if role in more:
-            found[role] |= {
-                theme: of[_place(more.index(role), students, len(of))] for theme, of in palette.EXTRA_COLOURS.items()
+        looks[role] = {**palette.ROLES[role if role in palette.ROLES else kinds[role]], "name": name}
+        if role in extra:
+            looks[role] |= {
+                theme: colours[_colour_index(extra.index(role), students, len(colours))]
+                for theme, colours in palette.EXTRA_COLOURS.items()
             }
-    return found
+    return looks
 
 
-def _place(number: int, reserved: int, count: int) -> int:
-    """Which of ``count`` colours; the first ones are ``reserved`` and given out once, as long as there are others."""
+def _colour_index(number: int, reserved: int, count: int) -> int:
+    """Return one of ``count`` colours; the first ``reserved`` are used once, as long as there are others to reuse."""
     if number < count or reserved >= count:
         return number % count
     return reserved + (number - reserved) % (count - reserved)
 
 
 def learners(config: RunConfig) -> list[LearnerPlan]:
-    """Every network that learns, once, in the order in which they begin."""
-    found: dict[str, LearnerPlan] = {}
+    """Return the learners of a run, each once, in the order of their first phases."""
+    first: dict[str, LearnerPlan] = {}
     for phase in plan_of(config):
         for learner in phase.learners:
-            found.setdefault(learner.role, learner)
-    return list(found.values())
+            first.setdefault(learner.role, learner)
+    return list(first.values())
 
 
 def taught_learners(config: RunConfig) -> list[LearnerPlan]:
-    """Those who are taught by somebody, the one that the verdict speaks of first."""
+    """Return the learners that have a teacher, the one that the result is about first."""
     taught = [learner for learner in learners(config) if learner.teachers]
     return sorted(taught, key=lambda learner: learner.role != config.scheme.comparison.role)
 
 
 def reference_teacher(config: RunConfig) -> str:
-    """The teacher of the first who is taught, if it was trained before: the followed examples are chosen by it."""
-    before: set[str] = set()
+    """Return the role by whose outputs the followed examples are chosen.
+
+    It is the first taught learner's teacher, or an empty string if that was not trained in an earlier phase.
+    """
+    earlier: set[str] = set()
     for phase in plan_of(config):
         taught = [learner for learner in phase.learners if learner.teachers]
         if taught:
-            found = TEACHER if len(taught[0].teachers) > 1 else taught[0].teachers[0]
-            return found if found in before else ""
-        before |= {own.role for own in phase.networks}
+            teacher = TEACHER if len(taught[0].teachers) > 1 else taught[0].teachers[0]
+            return teacher if teacher in earlier else ""
+        earlier |= {network.role for network in phase.networks}
     return ""
 
 
 def source(config: RunConfig, role: str) -> str:
-    """Whose look the parts of a loss have that do not come from the labels: the one teacher's, or that of them all."""
-    learner = next(own for own in learners(config) if own.role == role)
+    """Return the role whose colour the parts of a learner's loss have that do not come from labels."""
+    learner = next(learner for learner in learners(config) if learner.role == role)
     return learner.teachers[0] if len(learner.teachers) == 1 else TEACHER
 
 
 def in_same_phase(config: RunConfig) -> bool:
-    """Whether the two that the verdict speaks of learn in the same phase, and so end and change together."""
-    of = config.scheme.comparison
-    made = {derived.role: derived.sources for phase in plan_of(config) for derived in phase.derived}
-    wanted = {*made.get(of.role, (of.role,)), *made.get(of.control, (of.control,))}
-    return any(wanted <= {own.role for own in phase.learners} for phase in plan_of(config))
+    """Whether the two compared networks are trained in the same phase, so that a stopped run is still fair."""
+    comparison = config.scheme.comparison
+    sources = {derived.role: derived.sources for phase in plan_of(config) for derived in phase.derived}
+    trained = {role for side in (comparison.role, comparison.control) for role in sources.get(side, (side,))}
+    return any(trained <= {learner.role for learner in phase.learners} for phase in plan_of(config))
 
 
 def role_map(config: RunConfig, role: str, available: Sequence[str]) -> dict[str, str]:
-    """Who plays teacher, student and baseline beside the pupil ``role``, among the roles that ``available``
-    something."""
-    learner = next(own for own in learners(config) if own.role == role)
-    teachers = [own for own in (*learner.teachers, TEACHER) if own in available and own != role]
-    found = {STUDENT: role}
+    """Return the roles that are drawn as teacher, student and baseline when ``role`` is drawn as student.
+
+    Args:
+        config: the run.
+        role: a learner.
+        available: the roles whose outputs can be drawn.
+    """
+    learner = next(learner for learner in learners(config) if learner.role == role)
+    teachers = [teacher for teacher in (*learner.teachers, TEACHER) if teacher in available and teacher != role]
+    parts = {STUDENT: role}
     if teachers:
-        found[TEACHER] = TEACHER if len(learner.teachers) > 1 and TEACHER in available else teachers[0]
-    if BASELINE in available and BASELINE not in found.values():
-        found[BASELINE] = BASELINE
-    return found
+        parts[TEACHER] = TEACHER if len(learner.teachers) > 1 and TEACHER in available else teachers[0]
+    if BASELINE in available and BASELINE not in parts.values():
+        parts[BASELINE] = BASELINE
+    return parts

@@ -1,4 +1,4 @@
-"""A method or a run in a few words, the symbols of options, and whether an option matters now."""
+"""Short descriptions of methods and runs, and symbols of options."""
 
 from __future__ import annotations
 
@@ -8,46 +8,52 @@ from kd_core.methods import Method
 from kd_core.store.store import Run
 
 SYMBOLS = {"temperature": "T", "alpha": "α", "learning_rate": "rate"}
-ALWAYS = ("temperature", "alpha", "weight")  # what one asks of a method first
+ALWAYS = ("temperature", "alpha", "weight")  # options that a summary names even at their defaults
 
 
 def symbol(option: str) -> str:
-    """What an option is called where there is little room."""
+    """Return the short name of an option."""
     return SYMBOLS.get(option, option.replace("_", " "))
 
 
 def method_summary(method: Method) -> str:
-    """A method with its temperature and weight, and whatever else is not as usual: "Soft targets, T 4, α 0.9"."""
-    said, usual = [method.title], type(method)()
-    for name, declared in options_of(type(method)).items():
+    """Return a method with its temperature, weight and options that differ from their defaults.
+
+    Example: "Soft targets, T 4, α 0.9".
+    """
+    parts, default = [method.title], type(method)()
+    for name, option in options_of(type(method)).items():
         value = getattr(method, name)
-        if value != getattr(usual, name) or (name in ALWAYS and affects_loss(method, name, declared)):
-            said.append(f"{symbol(name)} {as_text(value)}")
-    return ", ".join(said)
+        if value != getattr(default, name) or (name in ALWAYS and affects_loss(method, name, option)):
+            parts.append(f"{symbol(name)} {as_text(value)}")
+    return ", ".join(parts)
 
 
 def run_title(row: Run) -> str:
-    """A run in a few words, its name first; as text, not as Markdown."""
+    """Return a run's name, data set, scheme, method and seed, as plain text (not Markdown)."""
     config = row.available_config
     if config is None:
         return row.annotations.name or f"{row.id} (cannot be read here)"
     scheme = f" · {config.scheme.title}" if config.scheme.name != DEFAULTS["scheme"] else ""
-    words = f"{config.dataset.title}{scheme} · {method_summary(config.method)} · seed {config.seed}"
-    return f"{row.annotations.name} · {words}" if row.annotations.name else words
+    settings = f"{config.dataset.title}{scheme} · {method_summary(config.method)} · seed {config.seed}"
+    return f"{row.annotations.name} · {settings}" if row.annotations.name else settings
 
 
-def affects_loss(method: Method, name: str, declared: Option) -> bool:
-    """Whether the loss depends on a live option now: its formula with numbers changes with it."""
-    if not declared.live or name not in options_of(type(method)):
+def affects_loss(method: Method, name: str, option: Option) -> bool:
+    """Whether the loss depends on an option with the method's current values.
+
+    Only live options can lose their effect: those for which another value leaves the formula with numbers unchanged.
+    """
+    if not option.live or name not in options_of(type(method)):
         return True
-    other = declared.low if getattr(method, name) != declared.low else declared.high
+    other = option.low if getattr(method, name) != option.low else option.high
     return method.with_values(**{name: other}).to_latex() != method.to_latex()
 
 
 def weights(method: Method) -> dict[str, float]:
-    """What the labels, the soft targets beside it and the method's own term weigh."""
+    """Return the weights of the labels ("labels"), additional soft targets ("soft") and the method's term ("own")."""
     values = method.values()
     if "label_weight" in values:
         return {"labels": values["label_weight"], "soft": values.get("soft_weight", 0.0), "own": values["weight"]}
-    share = values.get("alpha", 1.0)  # the labels get the rest
-    return {"labels": 1.0 - share, "soft": 0.0, "own": share}
+    alpha = values.get("alpha", 1.0)
+    return {"labels": 1.0 - alpha, "soft": 0.0, "own": alpha}

@@ -1,0 +1,1 @@
+"""Widgets, charts, tables and partial reruns shared by all pages."""

@@ -1,4 +1,4 @@
-"""Widgets that show what the settings say, whoever changed those: the address, another widget, a suggestion."""
+"""Widget keys that change when a widget must show another value than its user chose."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ import streamlit as st
 
 
 def key(name: str, value: Any) -> str:
-    """The key of a widget that shows ``value``, which must be its default, too.
+    """Return the key of a widget that shows ``value``, which must also be its default.
 
-    Writing into the session's state instead, as Streamlit suggests, tells the browser once. If the next drawing comes
-    before the browser has looked, it never learns of it, shows the least value, and sends that with the next click as
-    if it had been chosen. So a widget that shows something else than it should becomes another one, which begins with
-    the right value; what a browser still sends of the former one changes nothing.
+    The usual way, writing the value into the session state, sends it to the browser once. If the script reruns before
+    the browser has received it, the browser keeps the widget's lowest value and sends that with the next click as if it
+    had been chosen. So a widget that must show another value becomes a new widget with that value as its default, and
+    what a browser still sends for the old one is ignored.
     """
-    number, before = _given().get(name, (0, value))
-    # A drawing that broke off before it came to this widget has made the server forget it; the browser has it still.
-    if not _is_same(current_value(name, before), value):
-        number += 1
-    _given()[name] = number, value
-    return _current(name)
+    version, previous = _versions().get(name, (0, value))
+    # If a script run ended before it drew this widget, the server has forgotten its value and the browser has not.
+    if not _is_equal(current_value(name, previous), value):
+        version += 1
+    _versions()[name] = version, value
+    return _versioned(name)
 
 
 def current_value(name: str, default: Any = None) -> Any:
-    """What the widget of that name shows; ``default`` if it is not on the page."""
-    return st.session_state.get(_current(name), default)
+    """Return the value of the widget ``name``, or ``default`` if it is not on the page."""
+    return st.session_state.get(_versioned(name), default)
 
 
-def _current(name: str) -> str:
-    number, _ = _given().get(name, (0, None))
-    return f"{name} ·{number}" if number else name
+def _versioned(name: str) -> str:
+    version, _ = _versions().get(name, (0, None))
+    return f"{name} ·{version}" if version else name
 
 
-def _given() -> dict[str, tuple[int, Any]]:
-    """By name, the number of the widget and what it was to show."""
-    given: dict[str, tuple[int, Any]] = st.session_state.setdefault("widgets", {})
-    return given
+def _versions() -> dict[str, tuple[int, Any]]:
+    """Return the version and the last intended value of every widget, by name."""
+    versions: dict[str, tuple[int, Any]] = st.session_state.setdefault("widgets", {})
+    return versions
 
 
-def _is_same(now: Any, value: Any) -> bool:
-    """Texts keep ten digits of a number; turning a slider must not take the focus from it for the eleventh."""
-    if isinstance(now, float) and isinstance(value, float):
-        return math.isclose(now, value, rel_tol=1e-9)
-    return bool(now == value)
+def _is_equal(current: Any, value: Any) -> bool:
+    """Compare floats with a tolerance, since settings are text of ten digits and a slider must keep the focus."""
+    if isinstance(current, float) and isinstance(value, float):
+        return math.isclose(current, value, rel_tol=1e-9)
+    return bool(current == value)

@@ -1,4 +1,4 @@
-"""Turns options into widgets: the only module that does. A new option of the engine gets its widget here, unasked."""
+"""Widgets generated from option declarations; the only module that turns options into widgets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pages.ui.app import settings
 from pages.ui.widgets import keys, partial_rerun
 
 Changed = Callable[[str, str], None]  # (flat name, new text)
-IDLE = "Nothing in the loss depends on it now."
+UNUSED = "The loss does not depend on it with the current settings."
 
 
 def plugin_select(
@@ -24,21 +24,21 @@ def plugin_select(
     refusals: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> None:
-    """A select box for one choice of ``group``, in the order of ``titles`` if they are given.
+    """Draw a select box of the plug-ins of ``group``, in the order of ``titles`` if they are given.
 
-    A choice with a refusal is not offered, but stays in the box while the settings name it.
+    A plug-in with a refusal is not offered, except while the settings name it.
     """
     refused = {key for key, refusal in (refusals or {}).items() if refusal}
-    known = dict(titles or {key: cls.title for key, cls in plugins(group).items()})
+    all_titles = dict(titles or {key: cls.title for key, cls in plugins(group).items()})
     current = st.session_state["settings"][name]
-    offered = [key for key in known if key == current or key not in refused]
-    shown = current if current in offered else offered[0]
+    choices = [key for key in all_titles if key == current or key not in refused]
+    value = current if current in choices else choices[0]
     st.selectbox(
         label,
-        offered,
-        offered.index(shown),
-        key=keys.key(f"set {name}", shown),
-        format_func=lambda key: known[key],
+        choices,
+        choices.index(value),
+        key=keys.key(f"set {name}", value),
+        format_func=all_titles.__getitem__,
         on_change=apply,
         args=(name, f"set {name}", settings.set_option),
     )
@@ -51,113 +51,137 @@ def options(
     classes: tuple[str, ...] = (),
     *,
     columns: int = 1,
-    called: str = "",
+    owner: str = "",
 ) -> None:
-    """A widget for every option of ``cls``, or for ``only`` some, in that order; ``called`` says whose they are.
+    """Draw a widget for every option of ``cls``, or for those named in ``only``, in that order.
 
-    In several columns switches come last, on lines of their own: their labels stand beside them.
+    Args:
+        cls: the class that declares the options.
+        prefix: of the options' names in the flat settings.
+        only: names of the options to draw; empty for all.
+        classes: class names of the data set, for options of kind "class".
+        columns: number of columns. With more than one, switches come last, each on a line of its own.
+        owner: whose options they are, such as "Teacher’s", for their labels.
     """
-    declared_all = options_of(cls)
-    wanted = [(name, declared_all[name]) for name in only or declared_all]
+    declarations = options_of(cls)
+    items = [(name, declarations[name]) for name in only or declarations]
     if columns > 1:
-        wanted.sort(key=lambda item: item[1].kind == "switch")
-    places = [st.container()]
-    for number, (name, declared) in enumerate(wanted):
-        if declared.kind == "switch":
-            places = [st.container()] * columns
+        items.sort(key=lambda item: item[1].kind == "switch")
+    cells = [st.container()]
+    for number, (name, declaration) in enumerate(items):
+        if declaration.kind == "switch":
+            cells = [st.container()] * columns
         elif columns > 1 and number % columns == 0:
-            places = st.columns(columns, gap="small", vertical_alignment="bottom")
-        usual = as_text(cls.__dataclass_fields__[name].default)
-        with places[number % columns]:
-            setting(prefix + name, name, declared, usual, classes=classes, called=called)
+            cells = st.columns(columns, gap="small", vertical_alignment="bottom")
+        default = as_text(cls.__dataclass_fields__[name].default)
+        with cells[number % columns]:
+            setting(prefix + name, name, declaration, default, classes=classes, owner=owner)
 
 
-def setting(flat: str, name: str, declared: Option, default: str, **look: Any) -> None:
-    """The widget of one setting of the form: as it is chosen, or as is ``default``. See :func:`option`."""
+def setting(flat: str, name: str, declaration: Option, default: str, **more: Any) -> None:
+    """Draw the widget of one setting of the form, which shows its value in the settings or ``default``.
+
+    Args:
+        flat: the name of the setting in the flat settings.
+        name: the name of the option.
+        declaration: the declaration of the option.
+        default: the value as text.
+        more: further arguments of :func:`option`.
+    """
 
     def draw() -> None:
-        option(flat, name, declared, st.session_state["settings"].get(flat, default), partial_rerun.on_change, **look)
+        text = st.session_state["settings"].get(flat, default)
+        option(flat, name, declaration, text, partial_rerun.on_change, **more)
 
     partial_rerun.draw_setting(flat, draw)
 
 
-def is_slider(declared: Option) -> bool:
-    """Whether one turns it rather than types it; it wants more room than a box."""
-    return declared.ends != ("", "")
+def is_slider(declaration: Option) -> bool:
+    """Whether an option is drawn as a slider, which needs more width than a box."""
+    return declaration.ends != ("", "")
 
 
 def option(
     flat: str,
     name: str,
-    declared: Option,
+    declaration: Option,
     text: str,
     changed: Changed,
     *,
     classes: tuple[str, ...] = (),
     place: str = "set",
     matters: bool = True,
-    called: str = "",
+    owner: str = "",
 ) -> None:
-    """The widget of one option, showing ``text``; calls ``changed(flat, new text)``.
+    """Draw the widget of one option, which shows ``text`` and calls ``changed(flat, new_text)``.
 
-    One that does not matter now, because nothing depends on it, cannot be moved and says so.
+    Args:
+        flat: the name of the setting in the flat settings.
+        name: the name of the option.
+        declaration: the declaration of the option.
+        text: the value as text, valid or not.
+        changed: called with the name of the setting and the new value as text.
+        classes: class names of the data set, for options of kind "class".
+        place: prefix of the widget's key, which tells apart two widgets of one option.
+        matters: whether anything depends on the option; if not, the widget is disabled and its help says so.
+        owner: whose option it is, such as "Teacher’s", for its label.
     """
-    at, label = f"{place} {flat}", option_label(name, declared, called)
-    note = "" if matters else f"{IDLE} "
-    shown = _shown(name, declared, text, classes)
-    common: dict[str, Any] = {"key": keys.key(at, shown), "on_change": apply, "args": (flat, at, changed)}
-    common |= {"help": note + declared.help, "disabled": not matters}
-    if declared.kind == "switch":
-        st.checkbox(label, shown, **common)
-    elif declared.kind in ("choice", "class"):
-        offered = declared.choices if declared.kind == "choice" else ("none", *classes)
-        st.selectbox(label, offered, offered.index(shown), **common)
-    elif declared.kind in ("widths", "text"):
-        st.text_input(label, shown, **common)
-    elif is_slider(declared):
-        _slider(label, declared, shown, common)
-    elif declared.kind == "whole":
-        st.number_input(label, value=shown, step=int(declared.step), **common)
+    key, label = f"{place} {flat}", option_label(name, declaration, owner)
+    note = "" if matters else f"{UNUSED} "
+    value = _widget_value(name, declaration, text, classes)
+    common: dict[str, Any] = {"key": keys.key(key, value), "on_change": apply, "args": (flat, key, changed)}
+    common |= {"help": note + declaration.help, "disabled": not matters}
+    if declaration.kind == "switch":
+        st.checkbox(label, value, **common)
+    elif declaration.kind in ("choice", "class"):
+        choices = declaration.choices if declaration.kind == "choice" else ("none", *classes)
+        st.selectbox(label, choices, choices.index(value), **common)
+    elif declaration.kind in ("widths", "text"):
+        st.text_input(label, value, **common)
+    elif is_slider(declaration):
+        _slider(label, declaration, value, common)
+    elif declaration.kind == "whole":
+        st.number_input(label, value=value, step=int(declaration.step), **common)
     else:
-        precise = "%.6g" if declared.log else "%.2f"
-        st.number_input(label, value=shown, step=float(declared.step), format=precise, **common)
+        number_format = "%.6g" if declaration.log else "%.2f"
+        st.number_input(label, value=value, step=float(declaration.step), format=number_format, **common)
 
 
-def _shown(name: str, declared: Option, text: str, classes: tuple[str, ...]) -> Any:
-    """What the widget of an option shows: ``text``, or what comes next to it where no such widget can show that.
+def _widget_value(name: str, declaration: Option, text: str, classes: tuple[str, ...]) -> Any:
+    """Return the value of ``text`` that the widget shows, or a fallback if the widget cannot show it.
 
-    Boxes for numbers have no bounds: the engine answers a value out of range, by name and with the range.
+    Number boxes have no bounds: a value out of range is shown, and refused by the engine by name and with the range.
     """
     try:
-        value = declared.check(name, text)
+        value = declaration.check(name, text)
     except ValueError:
         value = None
-    if declared.kind == "switch":
+    if declaration.kind == "switch":
         return bool(value)
-    if declared.kind == "choice":
-        return value or declared.choices[0]
-    if declared.kind == "class":
+    if declaration.kind == "choice":
+        return value or declaration.choices[0]
+    if declaration.kind == "class":
         return value if value in classes else "none"
-    if declared.kind in ("widths", "text"):
+    if declaration.kind in ("widths", "text"):
         return text
-    if is_slider(declared):
-        return declared.low if value is None else value
-    return int(_as_typed(text)) if declared.kind == "whole" else _as_typed(text)
+    if is_slider(declaration):
+        return declaration.low if value is None else value
+    return int(_as_number(text)) if declaration.kind == "whole" else _as_number(text)
 
 
-def _slider(label: str, declared: Option, shown: float, common: dict[str, Any]) -> None:
-    """For what one turns rather than types; the meaning of both ends stands under it."""
-    st.slider(label, declared.low, declared.high, shown, step=declared.step, **common)
+def _slider(label: str, declaration: Option, value: float, common: dict[str, Any]) -> None:
+    """Draw a slider with the meaning of both ends below it."""
+    st.slider(label, declaration.low, declaration.high, value, step=declaration.step, **common)
     if common["disabled"]:
-        st.caption(IDLE)
+        st.caption(UNUSED)
         return
-    left, right = declared.ends
+    left, right = declaration.ends
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.caption(f"{declared.low:g} · {left}")
-        st.caption(f"{right} · {declared.high:g}", text_alignment="right")
+        st.caption(f"{declaration.low:g} · {left}")
+        st.caption(f"{right} · {declaration.high:g}", text_alignment="right")
 
 
-def _as_typed(text: str) -> float:
+def _as_number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
@@ -165,8 +189,8 @@ def _as_typed(text: str) -> float:
     return number if math.isfinite(number) else 0.0
 
 
-def apply(flat: str, at: str, changed: Changed) -> None:
-    """For ``on_change``: tells ``changed`` what the widget ``at`` shows now."""
-    value = keys.current_value(at)
+def apply(flat: str, key: str, changed: Changed) -> None:
+    """Call ``changed`` with the current value of the widget ``key``, as a widget's ``on_change``."""
+    value = keys.current_value(key)
     if value is not None:
         changed(flat, as_text(value))

@@ -1,12 +1,13 @@
-"""What the form says to a turn of a number: parts of it that are drawn again alone, while all other widgets stand.
+"""Partial reruns of the form, which redraw a changed number and the outputs that depend on it.
 
-A widget is a message to the browser and the form has dozens, so drawing it as a whole is what a click would wait for.
-Most turns change no widget but the one in hand. So numbers are fragments, each alone or with those that belong
-together, and draw beside themselves what they own of the answers: the formula belongs to the numbers of the method.
-Any other turn, and one that changes more than that, draws the whole page.
+Every widget is a message to the browser and the form has dozens, so redrawing all of it takes longer than a click may.
+Most changed numbers change no other widget. So numbers are fragments, alone or in groups, and a group also draws the
+outputs that depend on it: the loss formula belongs to the numbers of the method. Every other widget, and a number that
+changes more than its outputs, reruns the whole page.
 
-The form around them is no fragment: of one that is drawn again before the browser has all of it, Streamlit drops what
-it has not sent, but not what the fragments within it have said; the browser finds no place for that, and the page ends.
+The form itself is no fragment. When a fragment reruns before the browser has received all of it, Streamlit drops its
+unsent messages but not those of the fragments inside it, and the browser fails on messages for containers that it does
+not have.
 """
 
 from __future__ import annotations
@@ -24,156 +25,163 @@ from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig
 from pages.ui.app import settings
 from pages.ui.app.errors import catch_errors
 
-Says = Callable[[RunConfig], Any]  # plain values: what an answer is drawn from
-Draws = Callable[[Any], None]
-Standing = TypeVar("Standing", bound=Says)
-Places = dict[str, DeltaGenerator]  # by the name of an answer
+Compute = Callable[[RunConfig], Any]  # returns plain values, which are compared by their repr
+Draw = Callable[[Any], None]
+Dependency = TypeVar("Dependency", bound=Compute)
+Containers = dict[str, DeltaGenerator]  # by the name of an output
 
-NUMBERS = ("number", "whole")
-_answers: dict[str, tuple[Says, Draws]] = {}
-_pictures: dict[str, Says] = {}
-_standing: list[Says] = []
-_places: ContextVar[Places] = ContextVar("where the answers of the form that is being drawn stand")
-_together: ContextVar[str] = ContextVar("the fragment of the numbers that are being drawn together", default="")
+NUMBER_KINDS = ("number", "whole")
+_outputs: dict[str, tuple[Compute, Draw]] = {}
+_figures: dict[str, Compute] = {}
+_layout_dependencies: list[Compute] = []
+_containers: ContextVar[Containers] = ContextVar("containers of the outputs in the form that is being drawn")
+_fragment: ContextVar[str] = ContextVar("key of the fragment that is being drawn", default="")
 
 
-def output(says: Says) -> Callable[[Draws], Callable[[], None]]:
-    """Makes of a function that draws what ``says`` returns one that needs no argument and keeps the place; it is drawn
-    by those numbers that own it (:func:`draw_with_outputs`), by its name."""
+def output(compute: Compute) -> Callable[[Draw], Callable[[], None]]:
+    """Decorate a function that draws the value of ``compute(config)``.
 
-    def named(draw: Draws) -> Callable[[], None]:
-        _answers[draw.__name__] = says, draw
+    The decorated function takes no argument and reserves the place of the output. It is filled by the fragment of the
+    numbers to which :func:`draw_with_outputs` assigns it by the name of the function.
+    """
+
+    def decorate(draw: Draw) -> Callable[[], None]:
+        _outputs[draw.__name__] = compute, draw
 
         def body() -> None:
-            _places.get()[draw.__name__] = st.container()
+            _containers.get()[draw.__name__] = st.container()
 
         return body
 
-    return named
+    return decorate
 
 
-def figure(says: Says) -> Callable[[Draws], Callable[[], None]]:
-    """The same for what may change with any number: a fragment of its own, which a turn asks for
-    (:func:`on_change`)."""
+def figure(compute: Compute) -> Callable[[Draw], Callable[[], None]]:
+    """Decorate a function that draws the value of ``compute(config)``, which may depend on any number.
 
-    def named(draw: Draws) -> Callable[[], None]:
-        key = f"picture {draw.__module__} {draw.__name__}"
-        _pictures[key] = says
+    The decorated function takes no argument and is a fragment that :func:`on_change` reruns when the value changes.
+    """
+
+    def decorate(draw: Draw) -> Callable[[], None]:
+        key = f"figure {draw.__module__} {draw.__name__}"
+        _figures[key] = compute
 
         def body() -> None:
-            said = says(settings.current()[0])
-            draw(said)
-            _note(key, said)
+            value = compute(settings.current()[0])
+            draw(value)
+            st.session_state["drawn"][key] = repr(value)
 
         body.__qualname__ = draw.__qualname__
         return st.fragment(catch_errors(body), key=key)
 
-    return named
+    return decorate
 
 
-def layout_dependency(says: Standing) -> Standing:
-    """Declares what widgets and their surroundings are drawn from, beside the settings that are no numbers."""
-    _standing.append(says)
-    return says
+def layout_dependency(compute: Dependency) -> Dependency:
+    """Declare a value that the layout of the form depends on, besides the settings that are not numbers."""
+    _layout_dependencies.append(compute)
+    return compute
 
 
 def begin_form() -> None:
-    """The form is being drawn: until it stands, every turn draws it again."""
-    for name in ("stands", "turned"):
+    """Mark the form as incomplete, so that every change until :func:`end_form` reruns the page."""
+    for name in ("layout", "is changed"):
         st.session_state.pop(name, None)
-    st.session_state["answered"], st.session_state["drawn by"] = {}, {}
-    _places.set({})
+    st.session_state["drawn"], st.session_state["fragments"] = {}, {}
+    _containers.set({})
 
 
 def end_form() -> None:
-    """The form is drawn, to the end."""
-    st.session_state["stands"] = _ground(*settings.current())
+    """Mark the form as complete."""
+    st.session_state["layout"] = _layout(*settings.current())
 
 
 def draw_with_outputs(draw: Callable[[], None], *names: str) -> None:
-    """Draws widgets that belong together, and with them the answers that depend on them; ``draw`` reads the settings
-    each time. The places of the answers are there already."""
-    key = f"owning {' '.join(names)}"
-    st.fragment(catch_errors(_numbers_alone), key=key)(key, draw, {name: _places.get()[name] for name in names})
+    """Draw a group of widgets and the outputs ``names`` as one fragment.
+
+    ``draw`` must read the settings itself, since it is called again in partial reruns. The outputs' places must have
+    been reserved before.
+    """
+    key = f"outputs {' '.join(names)}"
+    st.fragment(catch_errors(_draw_fragment), key=key)(key, draw, {name: _containers.get()[name] for name in names})
 
 
 def draw_setting(flat: str, draw: Callable[[], None]) -> None:
-    """Draws the widget of one setting, whose callback is :func:`on_change`; ``draw`` reads the settings each time."""
-    key = f"asked {flat}"
-    if (own := _together.get()) or flat not in _numbers(st.session_state["settings"]):
-        st.session_state["drawn by"][flat] = own
+    """Draw the widget of one setting, whose callback is :func:`on_change`.
+
+    ``draw`` must read the settings itself, since it is called again in partial reruns. A number outside of a group
+    becomes a fragment.
+    """
+    key = f"setting {flat}"
+    if (group := _fragment.get()) or flat not in _numbers(st.session_state["settings"]):
+        st.session_state["fragments"][flat] = group
         draw()
     else:
-        st.session_state["drawn by"][flat] = key
-        st.fragment(catch_errors(_numbers_alone), key=key)(key, draw, {})
+        st.session_state["fragments"][flat] = key
+        st.fragment(catch_errors(_draw_fragment), key=key)(key, draw, {})
 
 
 def on_change(name: str, text: str) -> None:
-    """Changes one setting, for ``on_change``. Raises Streamlit's order to draw the pictures that change with it."""
+    """Change one setting, as a widget's ``on_change``, and rerun its fragment with the figures that change."""
     settings.set_option(name, text)
-    st.session_state["turned"] = True
+    st.session_state["is changed"] = True
     config, refused = settings.current()
-    if st.session_state.get("stands") != _ground(config, refused):
+    if st.session_state.get("layout") != _layout(config, refused):
         return
-    drawn = st.session_state["answered"]
-    if others := [key for key, says in _pictures.items() if key in drawn and drawn[key] != _trace(says(config))]:
-        st.rerun([st.session_state["drawn by"][name], *others])
+    drawn = st.session_state["drawn"]
+    if keys := [key for key, compute in _figures.items() if key in drawn and drawn[key] != repr(compute(config))]:
+        st.rerun([st.session_state["fragments"][name], *keys])
 
 
 def full_rerun() -> None:
-    """For ``on_click`` of every button of the form. A number that was turned in the same moment may ask for pictures,
-    and the click would be lost; what a callback asks for that returns, the whole page, goes first."""
+    """Do nothing, as the ``on_click`` of every button of the form.
+
+    A callback that returns makes Streamlit rerun the whole page. Without one, a number changed at the same moment may
+    request a rerun of figures, which would drop the click.
+    """
 
 
-def _numbers_alone(key: str, draw: Callable[[], None], places: Places) -> None:
-    is_turned = st.session_state.pop("turned", False)
+def _draw_fragment(key: str, draw: Callable[[], None], containers: Containers) -> None:
+    is_changed = st.session_state.pop("is changed", False)
     config, refused = settings.current()
-    if is_turned and st.session_state.get("stands") != _ground(config, refused):
+    if is_changed and st.session_state.get("layout") != _layout(config, refused):
         st.rerun()
-    before = _together.set(key)
+    token = _fragment.set(key)
     draw()
-    _together.reset(before)
-    for name, place in places.items():
-        says, fill = _answers[name]
-        said = says(config)
-        with place:
-            catch_errors(fill)(said)
-        _note(name, said)
-    if is_turned:
-        _finish(config, refused)
-
-
-def _finish(config: RunConfig, refused: list[str]) -> None:
-    """Writes the address: after the answers, since it makes the browser go over everything once more. If an answer of
-    somebody else says something else now, the page is drawn."""
-    drawn = st.session_state["answered"]
-    if any(drawn.get(name) != _trace(says(config)) for name, (says, _) in _answers.items() if name in drawn):
+    _fragment.reset(token)
+    drawn = st.session_state["drawn"]
+    for name, container in containers.items():
+        compute, draw_output = _outputs[name]
+        value = compute(config)
+        with container:
+            catch_errors(draw_output)(value)
+        drawn[name] = repr(value)
+    if not is_changed:
+        return
+    # Outputs of other fragments cannot be drawn here.
+    if any(drawn.get(name) != repr(compute(config)) for name, (compute, _) in _outputs.items() if name in drawn):
         st.rerun()
+    # Written last, since the browser goes over all elements of the page when the URL changes.
     settings.write_url(config, st.query_params.get("run"), refused)
 
 
-def _note(key: str, said: Any) -> None:
-    st.session_state.setdefault("answered", {})[key] = _trace(said)
-
-
-def _ground(config: RunConfig, refused: list[str]) -> str:
+def _layout(config: RunConfig, refused: list[str]) -> str:
+    """Return everything that the layout of the form depends on, as text."""
     texts = st.session_state["settings"]
-    kept = sorted((name, text) for name, text in texts.items() if name not in _numbers(texts))
-    return _trace((kept, refused, settings.link_errors(), [says(config) for says in _standing]))
+    others = sorted((name, text) for name, text in texts.items() if name not in _numbers(texts))
+    return repr((others, refused, settings.link_errors(), [compute(config) for compute in _layout_dependencies]))
 
 
 def _numbers(texts: dict[str, str]) -> set[str]:
-    """The settings that decide over no other widget: numbers of the method, of recipes, labels and the like.
+    """Return the settings that no other widget depends on: numbers of the method, of recipes, labels and the like.
 
-    Those of data, networks and schemes are none of them: what goes with what depends on them.
+    Numbers of data sets, networks and schemes are not among them, since they decide which choices fit together.
     """
     kinds: list[tuple[type[Any], str]] = [(kind, prefix) for _, kind, prefix in OPTION_GROUPS]
     kinds += [(find_plugin(group, texts[name]), prefix) for name, group, prefix in PLUGIN_FIELDS if name == "method"]
     return {
-        prefix + name for kind, prefix in kinds for name, option in options_of(kind).items() if option.kind in NUMBERS
+        prefix + name
+        for kind, prefix in kinds
+        for name, option in options_of(kind).items()
+        if option.kind in NUMBER_KINDS
     }
-
-
-def _trace(said: Any) -> str:
-    """Plain values as text, to be compared: what a session keeps is no object of the engine."""
-    return repr(said)

@@ -1,4 +1,4 @@
-"""Numbers as tables and as CSV files: those of a chart, or rows that are a table of their own."""
+"""Tables with a CSV download."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def numbers(
     *,
     alt: str,
     table_rows: Rows | None = None,
-    title: str = "The numbers as a table",
+    title: str = "Numbers as a table",
     **columns: Any,
 ) -> None:
-    """The numbers of a chart behind a fold: ``table_rows`` as a table, all ``rows`` as a file."""
+    """Draw an expander with the numbers of a chart: ``table_rows`` (by default all) as a table, all ``rows`` as CSV."""
     with st.expander(title, icon=":material/table:"):
         table(table_rows if table_rows is not None else rows, alt=alt, **columns)
         download(lambda: rows, name)
@@ -35,32 +35,34 @@ def cached_numbers(
     alt: str,
     is_shown: Callable[[dict[str, Any]], bool] | None = None,
     most: int | None = None,
-    title: str = "The numbers as a table",
+    title: str = "Numbers as a table",
 ) -> None:
-    """The same for rows that ``key`` names with all that they depend on (see :mod:`pages.ui.app.cache`); of those that
-    ``is_shown`` the first ``most`` are the table."""
-    found = cached(f"rows {name} {key}", lambda: list(rows()))
-    shown = [row for row in found if is_shown is None or is_shown(row)][:most]
-    numbers(found, name, alt=alt.format(count=len(shown)), table_rows=shown, title=title)
+    """Call :func:`numbers` with rows cached under ``key``, which names all that they depend on.
+
+    The table has the first ``most`` rows for which ``is_shown`` holds; ``{count}`` in ``alt`` is their number.
+    """
+    cached_rows = cached(f"rows {name} {key}", lambda: list(rows()))
+    table_rows = [row for row in cached_rows if is_shown is None or is_shown(row)][:most]
+    numbers(cached_rows, name, alt=alt.format(count=len(table_rows)), table_rows=table_rows, title=title)
 
 
 def table(rows: Rows, *, alt: str, **columns: Any) -> None:
-    """Rows as a table that can be sorted; ``columns`` as Streamlit's ``column_config``."""
-    import pandas as pd  # takes half a second to load, and a page without runs has no table
+    """Draw a sortable table; ``columns`` are Streamlit's ``column_config``."""
+    import pandas as pd  # takes half a second to import, and a page without runs has no table
 
     st.dataframe(pd.DataFrame(list(rows)), hide_index=True, alt=alt, column_config=columns, placeholder="–")
 
 
 def download(rows: Callable[[], Rows], name: str) -> None:
-    """A button that saves rows; they are written when it is pressed."""
+    """Draw a button that downloads rows as CSV; the file is written when it is pressed."""
     st.download_button(
         "CSV", lambda: as_csv(rows()), f"{name}.csv", "text/csv", key=f"csv {name}", icon=":material/download:",
-        on_click="ignore", help=f"Saves these numbers as {name}.csv.",
+        on_click="ignore", help=f"Download these numbers as {name}.csv.",
     )  # fmt: skip
 
 
 def as_csv(rows: Rows) -> bytes:
-    """With a byte order mark, so that spreadsheets read it as UTF-8."""
-    import pandas as pd  # as above
+    """Return rows as CSV with a byte order mark, by which spreadsheets recognise UTF-8."""
+    import pandas as pd  # takes half a second to import
 
     return str(pd.DataFrame(list(rows)).to_csv(index=False)).encode("utf-8-sig")
