@@ -89,7 +89,7 @@ def test_a_run_without_weights_can_be_trained_again(open_page: Open, shared: Run
     shared.store.add("old", from_flat(QUICK), "completed")
     app = open_page("temperature", run="old", autoplay="0")
     assert app.warning
-    next(button for button in app.button if button.label == "Train it again").click().run()
+    next(button for button in app.button if button.label == "Train again").click().run()
     assert sorted(run.config.to_json() for run in shared.store.runs()) == [from_flat(QUICK).to_json()] * 2
 
 
