@@ -95,7 +95,7 @@ class Ours:
         if not is_looking:
             plan.MAX_EVALUATIONS = 1
         if settings.get("compiled") == "true":  # as long runs are, where it pays
-            Timed.is_waiting, step.pays = True, lambda *_: True
+            Timed.is_waiting, step.is_worthwhile = True, lambda *_: True
         loop.PhaseTrainer = Looked  # type: ignore[misc]
         self._thread = ThreadPoolExecutor(1)  # as runs do: memory is not the same in the main thread
         self.runs: manager.RunManager | None = None

@@ -39,7 +39,7 @@ class Compute(Options):
         """Nothing is computed in 16 bits."""
         return self.precision == EXACT
 
-    def ways(self) -> dict[str, object]:
+    def cache_settings(self) -> dict[str, object]:
         """What the numbers of a phase that is kept depend on: its steps are never compiled."""
         return {name: value for name, value in self.values().items() if name != "compiled"}
 

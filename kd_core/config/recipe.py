@@ -54,14 +54,14 @@ class BaseRecipe(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        shares = self.shares
+        shares = self.milestone_fractions
         if self.schedule == STEPS and not (shares and all(0 < share < 1 for share in shares)):
             raise ValueError(
                 f'milestones = "{self.milestones}": choose numbers between 0 and 100, joined by dashes, as 50-75.'
             )
 
     @property
-    def shares(self) -> tuple[float, ...]:
+    def milestone_fractions(self) -> tuple[float, ...]:
         """The milestones as shares of the training; empty if they are no numbers."""
         try:
             return tuple(sorted(float(part) / 100 for part in self.milestones.split("-")))

@@ -276,7 +276,7 @@ class Trainer:
             self.networks[derived.role] = build_derived(derived, self.networks, self.data, self.device)
 
     def _key(self, phase: PhasePlan) -> str:
-        ways = self.config.augmentation.values() | self.config.compute.ways() | {"device": self.device.type}
+        ways = self.config.augmentation.values() | self.config.compute.cache_settings() | {"device": self.device.type}
         return cache_key(self.config.dataset, phase, repr(sorted(ways.items())))
 
     def _load_finished(self, phase: PhasePlan, state: Checkpoint) -> None:

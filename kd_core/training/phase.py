@@ -22,7 +22,7 @@ from kd_core.nn.inference import freeze, predict_logits
 from kd_core.training.data import BatchSampler, Examples
 from kd_core.training.dry_run import is_target_reached, largest_batch
 from kd_core.training.evaluation import BestWeights, Evaluator, WeightsCopy
-from kd_core.training.learner import NetworkTrainer, NotFiniteError, build_criteria, loss_values, pool
+from kd_core.training.learner import NetworkTrainer, NotFiniteError, build_criteria, loss_values, visible_rows
 from kd_core.training.optim import rate_factor
 from kd_core.training.vectorized.switch import CompiledSteps, compile_incompatibility
 
@@ -68,7 +68,7 @@ class PhaseTrainer:
             own.prepare(build_criteria(own, phases, data, self._teachers(networks)), shares=shares)
         pools: dict[str, torch.Tensor] = {}
         for own in self.trainers:
-            pools.setdefault(own.learner.sees, pool(own))
+            pools.setdefault(own.learner.sees, visible_rows(own))
         size = phase.recipe.batch_size
         self.sampler = BatchSampler(
             self.examples, pools, seed=phase.order_seed, size=size, steps_per_epoch=self.steps_per_epoch
@@ -149,7 +149,7 @@ class PhaseTrainer:
             return self._step_events(done, *self._steps(done, 1, is_checked=True))
         before = self._state()
         try:
-            taken = self.compiled.take if self.compiled is not None and self.compiled.is_on else self._steps
+            taken = self.compiled.train_steps if self.compiled is not None and self.compiled.is_on else self._steps
             said = self._step_events(done, *taken(done, max_steps))
             weights = [value for value in self._state_now() if value.is_floating_point()]
             if not nn.utils.get_total_norm(weights).isfinite():

@@ -12,31 +12,31 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-NEVER, PAYS, ALWAYS = "never", "when it pays", "always"
-COST = 25.0  # seconds that compiling a training step takes, about
-SPEED = 40e9  # floating-point operations per second of one thread, about
-CALLS = 1e-3  # seconds that the operations of one step take to be called, about
+NEVER, AUTO, ALWAYS = "never", "auto", "always"
+COMPILE_SECONDS = 25.0  # seconds that compiling a training step takes, about
+FLOPS_PER_SECOND = 40e9  # floating-point operations per second of one thread, about
+CALL_SECONDS = 1e-3  # seconds that the operations of one step take to be called, about
 
 StepFunction = Callable[[Sequence[Tensor]], tuple[Tensor, ...]]
-Made = Callable[..., tuple[Tensor, ...]]  # the same, with one argument for each tensor
+CompiledFunction = Callable[..., tuple[Tensor, ...]]  # the same, with one argument for each tensor
 
 _one = threading.Lock()  # the compiler is not made for two threads
 _is_told = threading.Event()  # that it does not work here
 
 
-def pays(steps: int, operations: float) -> bool:
+def is_worthwhile(steps: int, operations: float) -> bool:
     """Whether ``steps`` more steps of so many floating-point operations take long enough: a compiled one takes about
     half the time. Depends on the sizes alone, not on the clock."""
-    return steps * (CALLS + operations / SPEED) / 2 > COST
+    return steps * (CALL_SECONDS + operations / FLOPS_PER_SECOND) / 2 > COMPILE_SECONDS
 
 
-def compile_graph(traced: torch.fx.GraphModule, arguments: Sequence[Tensor]) -> Made:
+def compile_graph(traced: torch.fx.GraphModule, arguments: Sequence[Tensor]) -> CompiledFunction:
     """Torch's compiler behind ``torch.compile``: what that finds out at every call, whether the arguments are still of
     the same kind, takes a small network as long as half of its step, and here they always are."""
     graphs = {"triton.cudagraphs": True} if arguments[0].is_cuda else {}
     from torch import _inductor  # slow to import, and seldom needed
 
-    made: Made = _inductor.compile(traced, list(arguments), options=graphs)
+    made: CompiledFunction = _inductor.compile(traced, list(arguments), options=graphs)
     return made
 
 
@@ -48,7 +48,7 @@ class CompileJob:
     """
 
     def __init__(self, function: StepFunction, arguments: Sequence[Tensor], constants: Sequence[Tensor] = ()) -> None:
-        self.ready: Made | None = None
+        self.ready: CompiledFunction | None = None
         self.is_used = False  # by whoever asked for it
         self.seconds = 0.0
         self._function = function

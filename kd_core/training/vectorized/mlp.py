@@ -25,7 +25,7 @@ def linear_layers(network: nn.Module) -> list[str]:
     return [name for name, _ in linear] if all(module.bias is not None for _, module in linear) else []
 
 
-class Chain:
+class ManualMLP:
     """A network of linear layers with ReLU between them, which shares its parameters."""
 
     def __init__(self, layers: list[nn.Linear]) -> None:
@@ -33,7 +33,7 @@ class Chain:
         self._inputs: list[Tensor] = []  # of every layer, at the last forward pass
 
     @classmethod
-    def of(cls, network: nn.Module) -> Self | None:
+    def from_network(cls, network: nn.Module) -> Self | None:
         """The network as a chain; None for any other kind, and where something listens to its layers or is frozen."""
         names = linear_layers(network)
         if not names or not all(p.requires_grad for p in network.parameters()):

@@ -39,7 +39,7 @@ def clip(slopes: Mapping[str, Tensor], longest: float) -> None:
         slope.mul_(_beside(share, slope))
 
 
-def fused(
+def fused_step(
     recipe: Recipe | TeacherRecipe,
     weights: Mapping[str, Tensor],
     slopes: Mapping[str, Tensor],
@@ -67,12 +67,12 @@ def fused(
         )  # fmt: skip
 
 
-def corrections(done: int) -> tuple[float, float]:
+def bias_corrections(done: int) -> tuple[float, float]:
     """Of Adam's two means at the step after ``done`` others (Kingma & Ba 2015, algorithm 1): they started at 0."""
     return 1 - BETAS[0] ** (done + 1), (1 - BETAS[1] ** (done + 1)) ** 0.5
 
 
-def plain(
+def plain_step(
     recipe: Recipe | TeacherRecipe,
     weights: Mapping[str, Tensor],
     slopes: Mapping[str, Tensor],
@@ -81,7 +81,7 @@ def plain(
     corrected: Tensor,
     rates: Tensor,
 ) -> None:
-    """The same step in plain operations, for a compiler: ``rates`` (R,) and :func:`corrections` (2,) are tensors."""
+    """The same step in plain operations, for a compiler: ``rates`` (R,) and :func:`bias_corrections` (2,) are tensors."""
     for name, weight in weights.items():
         rate, slope, first = _beside(rates, weight), slopes[name], moments.first[name]
         if recipe.optimiser == "adamw":
@@ -98,7 +98,7 @@ def plain(
         weight.sub_(rate / corrected[0] * first / (second.sqrt() / corrected[1] + EPSILON))
 
 
-def average(averages: Mapping[str, Tensor], current: Mapping[str, Tensor], share: Tensor) -> None:
+def update_average(averages: Mapping[str, Tensor], current: Mapping[str, Tensor], share: Tensor) -> None:
     """Moves the moving average, in place, by ``share`` () of the way to the ``current`` weights and buffers."""
     for name, value in averages.items():
         if value.is_floating_point():

@@ -13,16 +13,16 @@ from torch.func import functional_call, stack_module_state, vmap
 from kd_core.nn.inference import MAX_EXAMPLES, MAX_INPUT_BYTES
 from kd_core.training.vectorized.mlp import linear_layers
 
-TOGETHER = 4 * MAX_EXAMPLES  # examples of all replicas together per forward pass where nothing is learned
-FIT = 2_000_000  # bytes of what linear layers give at once: as much as stays near the processor
-CHANCE = (nn.modules.dropout._DropoutNd, nn.RReLU)
-Back = Callable[[Tensor], dict[str, Tensor]]  # the slopes of the logits (R, K, B) to those of the weights (R, ...)
+MAX_TOTAL_EXAMPLES = 4 * MAX_EXAMPLES  # examples of all replicas together per forward pass where nothing is learned
+CACHE_BYTES = 2_000_000  # bytes of what linear layers give at once: as much as stays near the processor
+RANDOM_LAYERS = (nn.modules.dropout._DropoutNd, nn.RReLU)
+Backward = Callable[[Tensor], dict[str, Tensor]]  # the slopes of the logits (R, K, B) to those of the weights (R, ...)
 
 
 def network_incompatibility(network: nn.Module) -> str:
     """Why copies of a network cannot be trained as one, as a clause; empty if they can."""
     for module in network.modules():
-        if isinstance(module, CHANCE) or "StochasticDepth" in type(module).__name__:
+        if isinstance(module, RANDOM_LAYERS) or "StochasticDepth" in type(module).__name__:
             return f"the network leaves something out by chance ({type(module).__name__})"
     if not all(p.requires_grad for p in network.parameters()):
         return "some weights of the network are frozen"
@@ -42,15 +42,15 @@ class Replicas:
         self.weights: dict[str, Tensor] = {name: value.detach().contiguous() for name, value in weights.items()}
         self.buffers: dict[str, Tensor] = {name: value.detach().contiguous() for name, value in buffers.items()}
         self.layers = linear_layers(networks[0])
-        self.learning = copy.deepcopy(networks[0]).to("meta").train()
-        self.judged = copy.deepcopy(self.learning).eval()
+        self.train_module = copy.deepcopy(networks[0]).to("meta").train()
+        self.eval_module = copy.deepcopy(self.train_module).eval()
 
     def __len__(self) -> int:
         return len(next(iter(self.weights.values())))
 
     def forward(
         self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor, courses: Sequence[int]
-    ) -> tuple[Tensor, Back]:
+    ) -> tuple[Tensor, Backward]:
         """Logits (R, K, B) while learning, and the way back from them. Inputs are (C, B, ...), one batch for each of C
         ``courses``, and those say which of them each replica sees.
 
@@ -62,7 +62,9 @@ class Replicas:
 
         leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
         with torch.enable_grad():
-            logits = vmap(lambda w, b, x: functional_call(self.learning, (w, b), (x,)))(leaves, dict(buffers), inputs)
+            logits = vmap(lambda w, b, x: functional_call(self.train_module, (w, b), (x,)))(
+                leaves, dict(buffers), inputs
+            )
 
         def back(slopes: Tensor) -> dict[str, Tensor]:
             found = torch.autograd.grad(logits, list(leaves.values()), slopes.transpose(1, 2))
@@ -75,16 +77,18 @@ class Replicas:
     def predict_logits(self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Logits (R, K, N) of all replicas for the same inputs (N, ...), in eval mode."""
         count, device = len(self), next(iter(weights.values())).device
-        size = max(1, min(MAX_EXAMPLES, TOGETHER // count, MAX_INPUT_BYTES // max(1, count * inputs[:1].nbytes)))
+        size = max(
+            1, min(MAX_EXAMPLES, MAX_TOTAL_EXAMPLES // count, MAX_INPUT_BYTES // max(1, count * inputs[:1].nbytes))
+        )
         if self.layers:
-            size = max(32, FIT // (4 * count * max(weights[f"{name}.weight"].shape[1] for name in self.layers)))
+            size = max(32, CACHE_BYTES // (4 * count * max(weights[f"{name}.weight"].shape[1] for name in self.layers)))
         return torch.cat(
             [self._answers(weights, buffers, piece.to(device)) for piece in torch.split(inputs, size)], dim=2
         )
 
     def _answers(self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         if not self.layers:
-            own = vmap(lambda w, b: functional_call(self.judged, (w, b), (inputs,)))
+            own = vmap(lambda w, b: functional_call(self.eval_module, (w, b), (inputs,)))
             found: Tensor = own(dict(weights), dict(buffers))
             return found.transpose(1, 2)
         names, values = self.layers, inputs.flatten(1).T
@@ -96,13 +100,13 @@ class Replicas:
 
     def state(self, row: int, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One replica in the form of a network's ``state_dict``."""
-        kept = self.judged.state_dict().keys()
+        kept = self.eval_module.state_dict().keys()
         return {name: value[row].clone() for name, value in {**weights, **buffers}.items() if name in kept}
 
 
 def _dense(
     names: Sequence[str], weights: Mapping[str, Tensor], inputs: Tensor, courses: Sequence[int]
-) -> tuple[Tensor, Back]:
+) -> tuple[Tensor, Backward]:
     """Linear layers with ReLUs between them; inputs (C, B, D), everything further on (R, units, B)."""
     first = _Shared(inputs, courses)
     seen = [torch.empty(0)]

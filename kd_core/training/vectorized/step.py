@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.training.vectorized import optim
-from kd_core.training.vectorized.compilation import ALWAYS, PAYS, CompileJob, pays
+from kd_core.training.vectorized.compilation import ALWAYS, AUTO, CompileJob, is_worthwhile
 from kd_core.training.vectorized.loss import Losses, ReplicaLoss
 from kd_core.training.vectorized.optim import Moments
 from kd_core.training.vectorized.replicas import Replicas
@@ -26,27 +26,29 @@ class ReplicaData(NamedTuple):
     """The examples that stay on the device, and who is shown what of them.
 
     ``inputs`` (N, ...); ``labels`` (C, N) as given in each of C courses, -1 for none; ``teachers`` (U, N, K), the
-    logits of U teachers; ``courses`` (R,): the course of each replica; ``taught`` (S,): the teacher of each of the
+    logits of U teachers; ``streams`` (R,): the course of each replica; ``teacher_index`` (S,): the teacher of each of the
     first S replicas.
     """
 
     inputs: Tensor
     labels: Tensor
     teachers: Tensor
-    courses: Tensor
-    taught: Tensor
+    streams: Tensor
+    teacher_index: Tensor
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs (C, B, ...), labels (R, B) and teachers' logits (S, B, K) of ``rows`` (C, B): positions in N."""
-        own = rows[self.courses]
+        own = rows[self.streams]
         count, size = own.shape
         inputs = self.inputs.index_select(0, rows.flatten()).view(*rows.shape, *self.inputs.shape[1:])
         examples = self.labels.shape[1]
-        places = self.courses[:, None] * examples + own
+        places = self.streams[:, None] * examples + own
         labels = self.labels.flatten().index_select(0, places.flatten()).view(count, size)
-        asked = (self.taught[:, None] * examples + own[: len(self.taught)]).flatten()
+        asked = (self.teacher_index[:, None] * examples + own[: len(self.teacher_index)]).flatten()
         answers = (
-            self.teachers.flatten(0, 1).index_select(0, asked).view(len(self.taught), size, self.teachers.shape[2])
+            self.teachers.flatten(0, 1)
+            .index_select(0, asked)
+            .view(len(self.teacher_index), size, self.teachers.shape[2])
         )
         return inputs, labels, answers
 
@@ -63,7 +65,7 @@ class VectorizedStep:
     """Called with the rows of a step, it makes the step. ``rates`` (R,) are the full learning rates of the replicas;
     equal ones should stand together. The weights in ``replicas`` change in place.
 
-    ``compiling``: "never"; "when it pays", in the background, used from the next :meth:`swap` on; or "always", and
+    ``compiling``: "never"; "auto", in the background, used from the next :meth:`swap` on; or "always", and
     waited for. A machine without a compiler never compiles. Both ways agree but for rounding.
     """
 
@@ -75,12 +77,12 @@ class VectorizedStep:
         rates: Sequence[float],
         shown: ReplicaData,
         *,
-        compiling: str = PAYS,
+        compiling: str = AUTO,
     ) -> None:
-        self.replicas, self.objective, self.recipe, self.shown = replicas, objective, recipe, shown
+        self.replicas, self.objective, self.recipe, self.data = replicas, objective, recipe, shown
         self.compiling = compiling
         self.done = 0
-        self._courses: list[int] = shown.courses.tolist()
+        self._courses: list[int] = shown.streams.tolist()
         self.moments = Moments.of(replicas.weights, recipe.optimiser)
         current = {**replicas.weights, **replicas.buffers}
         self.averages = {name: value.clone() for name, value in current.items()} if recipe.ema else {}
@@ -106,7 +108,7 @@ class VectorizedStep:
         compiled = self._compiled.get(size)
         is_swapped = compiled is not None and compiled.is_over and (compiled.is_used or self.compiling == ALWAYS)
         if compiled is not None and is_swapped and compiled.ready is not None:
-            told = StepLosses(*compiled.ready(*self._state(), rows, *self._numbers(share), *self.shown))
+            told = StepLosses(*compiled.ready(*self._state(), rows, *self._numbers(share), *self.data))
         else:
             told = self._eager(rows, share)
         self._sum += told.totals
@@ -116,11 +118,11 @@ class VectorizedStep:
     def plan(self, rows: Sequence[Tensor], epochs: int, operations: float) -> None:
         """Compiles what pays, given the batches of an epoch, the epochs to come, and the floating-point operations of
         one example's forward pass of one replica."""
-        if self.compiling != PAYS:
+        if self.compiling != AUTO:
             return
         sizes = Counter(batch.shape[1] for batch in rows)
         for size, count in sizes.most_common():
-            if pays(count * epochs, 3 * len(self.replicas) * size * operations):
+            if is_worthwhile(count * epochs, 3 * len(self.replicas) * size * operations):
                 self._prepare(next(batch for batch in rows if batch.shape[1] == size))
 
     def swap(self) -> None:
@@ -194,18 +196,18 @@ class VectorizedStep:
 
     def _numbers(self, share: float) -> tuple[Tensor, Tensor]:
         """The rates (R,), and Adam's two corrections with the share by which the average moves (3,)."""
-        numbers = (*optim.corrections(self.done), 1 - self.recipe.ema if self.done else 1.0)
+        numbers = (*optim.bias_corrections(self.done), 1 - self.recipe.ema if self.done else 1.0)
         device = self._sum.device
         return torch.tensor([rate * share for rate in self._rates], device=device), torch.tensor(numbers, device=device)
 
     def _eager(self, rows: Tensor, share: float) -> StepLosses:
         weights, buffers = self.replicas.weights, self.replicas.buffers
-        losses, slopes = self._gradient(weights, buffers, self.shown.batch(rows), self.objective.numbers)
+        losses, slopes = self._gradient(weights, buffers, self.data.batch(rows), self.objective.numbers)
         rates = [(stretch, rate * share) for stretch, rate in self._stretches]
-        optim.fused(self.recipe, weights, slopes, self.moments, done=self.done, rates=rates)
+        optim.fused_step(self.recipe, weights, slopes, self.moments, done=self.done, rates=rates)
         if self.averages:
             moved = torch.tensor(1 - self.recipe.ema if self.done else 1.0).to(rows.device)
-            optim.average(self.averages, {**weights, **buffers}, moved)
+            optim.update_average(self.averages, {**weights, **buffers}, moved)
         return StepLosses(losses.totals, losses.parts, losses.labels)
 
     def _plain(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -217,8 +219,8 @@ class VectorizedStep:
         weights, buffers = groups["weights"], groups["buffers"]
         losses, slopes = self._gradient(weights, buffers, ReplicaData(*shown).batch(rows), options)
         moments = Moments(groups["first"], groups["second"])
-        optim.plain(self.recipe, weights, slopes, moments, corrected=numbers[:2], rates=rates)
-        optim.average(groups["averages"], {**weights, **buffers}, numbers[2])
+        optim.plain_step(self.recipe, weights, slopes, moments, corrected=numbers[:2], rates=rates)
+        optim.update_average(groups["averages"], {**weights, **buffers}, numbers[2])
         return losses.totals, losses.parts, losses.labels
 
     def _gradient(
@@ -238,4 +240,4 @@ class VectorizedStep:
 
     def _prepare(self, rows: Tensor) -> None:
         arguments = [*self._state(), rows, *self._numbers(1.0)]
-        self._compiled[rows.shape[1]] = CompileJob(self._plain, arguments, self.shown)
+        self._compiled[rows.shape[1]] = CompileJob(self._plain, arguments, self.data)

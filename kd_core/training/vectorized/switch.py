@@ -17,7 +17,7 @@ from kd_core.training.learner import NetworkTrainer
 from kd_core.training.optim import rate_factor
 from kd_core.training.teacher import FrozenTeacher
 from kd_core.training.vectorized import loss, replicas
-from kd_core.training.vectorized.compilation import PAYS
+from kd_core.training.vectorized.compilation import AUTO
 from kd_core.training.vectorized.loss import ReplicaLoss
 from kd_core.training.vectorized.replicas import Replicas
 from kd_core.training.vectorized.step import ReplicaData, VectorizedStep
@@ -64,7 +64,7 @@ def _clauses(phase: PhasePlan, learning: Sequence[NetworkTrainer], classes: int)
         yield clause
 
 
-def changeable(methods: Sequence[Method], classes: int) -> list[str]:
+def tensor_options(methods: Sequence[Method], classes: int) -> list[str]:
     """The live options that may be tensors: others decide which operations there are."""
     found: list[str] = []
     for name, option in options_of(type(methods[0])).items() if methods else ():
@@ -85,7 +85,7 @@ class CompiledSteps:
     has no objection.
 
     What pays is compiled in the background from the beginning on. From :meth:`begin` on the weights of the learners and
-    the state of their optimisers are views into a stack, and :meth:`take` changes them there; so everything else that
+    the state of their optimisers are views into a stack, and :meth:`train_steps` changes them there; so everything else that
     reads or changes them goes on as before.
     """
 
@@ -93,7 +93,7 @@ class CompiledSteps:
         self, phase: PhasePlan, learning: Sequence[NetworkTrainer], order: BatchSampler, operations: float
     ) -> None:
         """``operations``: floating-point operations of the forward pass of one example by one network."""
-        self.phase, self.learning, self.order = phase, learning, order
+        self.phase, self.trainers, self.sampler = phase, learning, order
         self.is_on, self.is_over = False, False
         self.rows = sorted(learning, key=lambda own: not own.criteria)  # who is taught comes first
         self.taught = [own for own in self.rows if own.criteria]
@@ -114,12 +114,12 @@ class CompiledSteps:
             len(self.rows) - len(self.taught),
             smoothing=phase.recipe.smoothing,
             lacks_labels=bool((examples.labels < 0).any()),
-            live=changeable(self._methods, len(examples.data.classes)),
+            live=tensor_options(self._methods, len(examples.data.classes)),
             device=examples.device,
         )
         self._rates = self._rates_now()
         stack = Replicas([each.network for each in self.rows])
-        self.step = VectorizedStep(stack, own, phase.recipe, self._rates, shown, compiling=PAYS)
+        self.step = VectorizedStep(stack, own, phase.recipe, self._rates, shown, compiling=AUTO)
         self._counters: list[Tensor] = []  # of steps, in the learners' own books
         self._epoch, self._batches = -1, [torch.empty(0)]
         self._parts, self._columns = self._layout()
@@ -144,7 +144,7 @@ class CompiledSteps:
             if not self.step.is_ready:
                 self.is_over = True
                 log.warning("The steps of the phase “%s” cannot be compiled again as they were.", self.phase.name)
-        is_time = recorded is None and done > 0 and done % self.order.steps_per_epoch == 0
+        is_time = recorded is None and done > 0 and done % self.sampler.steps_per_epoch == 0
         if not self.step.is_ready or not (is_again or is_time):
             return []
         self.begin()
@@ -180,18 +180,18 @@ class CompiledSteps:
                 value.data = value.data.clone()
         self.is_on = False
 
-    def take(self, done: int, most: int) -> tuple[list[tuple[dict[str, list[LossPart]], float]], list[float]]:
+    def train_steps(self, done: int, most: int) -> tuple[list[tuple[dict[str, list[LossPart]], float]], list[float]]:
         """That many steps, all within one epoch: of each the parts by role and the learning rate, and the values of
         all parts in their order. Nothing is looked at: what is not finite is up to the caller."""
         self._listen()
         self.step.done = done
-        batches, told, taken = self._batches_of(done // self.order.steps_per_epoch), [], []
-        steps = self.phase.recipe.epochs * self.order.steps_per_epoch
+        batches, told, taken = self._batches_of(done // self.sampler.steps_per_epoch), [], []
+        steps = self.phase.recipe.epochs * self.sampler.steps_per_epoch
         for at in range(done, done + most):
             course = rate_factor(self.phase.recipe, at, steps)
-            losses = self.step(batches[at % self.order.steps_per_epoch], course)
+            losses = self.step(batches[at % self.sampler.steps_per_epoch], course)
             told.append(torch.cat([losses.parts.flatten(), losses.labels]))
-            taken.append((self._parts, course * self.learning[0].rate))
+            taken.append((self._parts, course * self.trainers[0].rate))
         for counter in self._counters:
             counter.fill_(done + most)
         values: list[float] = torch.stack(told)[:, self._columns].flatten().tolist()
@@ -215,11 +215,11 @@ class CompiledSteps:
 
     def _layout(self) -> tuple[dict[str, list[LossPart]], list[int]]:
         """The parts by role, without their values, and where in what a step tells those of each are."""
-        empty, classes = torch.zeros(()), len(self.order.examples.data.classes)
+        empty, classes = torch.zeros(()), len(self.sampler.examples.data.classes)
         two = LossInputs(torch.zeros(2, classes), torch.zeros(2, dtype=torch.long), torch.zeros(2, classes))
         parts, columns, count = {}, [], len(self.taught)
         each = [[LossPart(part.name, float(part.weight), empty) for part in own.parts(two)] for own in self._methods]
-        for own in self.learning:
+        for own in self.trainers:
             row = self.rows.index(own)
             if row < count:
                 parts[own.role] = each[row]
@@ -232,9 +232,9 @@ class CompiledSteps:
     def _batches_of(self, epoch: int) -> list[Tensor]:
         """The rows (C, B) of every step of an epoch."""
         if epoch != self._epoch:
-            first, count = epoch * self.order.steps_per_epoch, self.order.steps_per_epoch
+            first, count = epoch * self.sampler.steps_per_epoch, self.sampler.steps_per_epoch
             self._batches = [
-                torch.stack([self.order.rows(pool, at) for pool in self.order.pools])
+                torch.stack([self.sampler.rows(pool, at) for pool in self.sampler.pools])
                 for at in range(first, first + count)
             ]
             self._epoch = epoch

@@ -22,13 +22,13 @@ PARTS = (
 )  # fmt: skip
 
 
-def apart(phases: Sequence[PhasePlan]) -> tuple[list[PhasePlan], list[PhasePlan]]:
+def split_phases(phases: Sequence[PhasePlan]) -> tuple[list[PhasePlan], list[PhasePlan]]:
     """The phases trained once for all who need them, and those that follow."""
     count = next((number for number, phase in enumerate(phases) if not phase.is_kept), len(phases))
     return list(phases[:count]), list(phases[count:])
 
 
-def in_force(learner: LearnerPlan, config: RunConfig) -> Method | None:
+def initial_method(learner: LearnerPlan, config: RunConfig) -> Method | None:
     """A learner's method with the options of the run, as at its start."""
     if learner.method is None or not learner.teachers or learner.is_fixed:
         return learner.method if learner.teachers else None
@@ -45,7 +45,7 @@ def _fixed(config: RunConfig, name: str) -> object:
     return part
 
 
-def alike(config: RunConfig) -> str:
+def stack_key(config: RunConfig) -> str:
     """A text that is the same for runs that differ only in what may differ within a stack."""
     words = [(name, value) for name, value in config.method.values().items() if not isinstance(value, float)]
     return repr((config.method.name, words, *(_fixed(config, name) for name in PARTS)))
@@ -75,7 +75,7 @@ def _clauses(configs: Sequence[RunConfig]) -> Iterator[str]:
     for plan in plans:
         if [phase.name for phase in plan] != [phase.name for phase in plans[0]]:
             yield "their phases differ"
-    before, after = apart(plans[0])
+    before, after = split_phases(plans[0])
     if not after:
         yield "there is nothing to train but a teacher"
     if any(own.classes for phase in before for own in phase.learners):
@@ -86,7 +86,7 @@ def _clauses(configs: Sequence[RunConfig]) -> Iterator[str]:
 
 def _phase(configs: Sequence[RunConfig], plans: Sequence[tuple[PhasePlan, ...]], number: int) -> Iterator[str]:
     phase, data = plans[0][number], load(configs[0].dataset)
-    known = {own.role for earlier in apart(plans[0])[0] for own in earlier.networks}
+    known = {own.role for earlier in split_phases(plans[0])[0] for own in earlier.networks}
     if phase.is_kept or phase.derived or phase.until:
         yield f"the phase “{phase.name}” makes networks of others, or ends when they are good enough"
     if len({own.model for own in phase.learners}) > 1:
@@ -97,7 +97,7 @@ def _phase(configs: Sequence[RunConfig], plans: Sequence[tuple[PhasePlan, ...]],
     if clause := replicas.network_incompatibility(network):
         yield clause
     pairs = [(own, config) for config, plan in zip(configs, plans, strict=True) for own in plan[number].learners]
-    methods = [method for own, config in pairs if (method := in_force(own, config)) is not None]
+    methods = [method for own, config in pairs if (method := initial_method(own, config)) is not None]
     if methods and (clause := loss.method_incompatibility(list(dict.fromkeys(methods)), len(data.classes))):
         yield clause
 

@@ -14,16 +14,16 @@ from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
 from kd_core.nn.inference import predict_logits
 from kd_core.training.evaluation import GRID, choose_pinned, extent, grid, rounded, surface
-from kd_core.training.vectorized.multi_run.phase import Cohort
+from kd_core.training.vectorized.multi_run.phase import StackedPhase
 
 
-def shares(top: Tensor, classes: Tensor) -> list[float]:
+def match_fractions(top: Tensor, classes: Tensor) -> list[float]:
     """Of each replica: the share of examples whose top class (R, N) is the given one (N,)."""
     found: list[float] = (top == classes).double().mean(1).tolist()
     return found
 
 
-def losses(logits: Tensor, labels: Tensor) -> list[float]:
+def mean_nll(logits: Tensor, labels: Tensor) -> list[float]:
     """Of each replica: the negative log-likelihood of the labels (N,) in nats, mean over the examples; logits
     (R, K, N)."""
     every = labels.expand(len(logits), -1)
@@ -31,10 +31,10 @@ def losses(logits: Tensor, labels: Tensor) -> list[float]:
     return found
 
 
-class Looks:
+class StackEvaluator:
     """Looks at a ``cohort``; ``pinned`` are the validation examples that each run follows, chosen here at need."""
 
-    def __init__(self, cohort: Cohort, data: Data, pinned: dict[int, list[int]], runs: Iterable[int]) -> None:
+    def __init__(self, cohort: StackedPhase, data: Data, pinned: dict[int, list[int]], runs: Iterable[int]) -> None:
         self.cohort, self.data, self.pinned = cohort, data, pinned
         self.labels = data.validation.labels
         self.inputs = data.validation.inputs.to(cohort.device)
@@ -47,7 +47,7 @@ class Looks:
                 pinned[run] = chosen[cohort.reference[run][1]]
         self.extent = extent(data) if data.is_planar else []
 
-    def take(self, runs: Iterable[int], *, is_full: bool) -> tuple[dict[int, list[Event]], set[int]]:
+    def evaluate(self, runs: Iterable[int], *, is_full: bool) -> tuple[dict[int, list[Event]], set[int]]:
         """The events of each of the ``runs``, and the rows whose answers are not finite, of which nothing is said.
 
         ``is_full``: with the pinned examples and the plane, as at the first look and the last.
@@ -55,10 +55,10 @@ class Looks:
         cohort = self.cohort
         logits = cohort.step.predict_logits(self.inputs).cpu()
         finite = logits.flatten(1).isfinite().all(1).tolist()
-        top, lost = logits.argmax(1), losses(logits, self.labels)
-        right = shares(top, self.labels)
-        agreed = [shares(top, teacher.argmax(1)) for teacher in self.teachers]
-        place = (cohort.phase.name, cohort.done, cohort.done // cohort.per_epoch)
+        top, lost = logits.argmax(1), mean_nll(logits, self.labels)
+        right = match_fractions(top, self.labels)
+        agreed = [match_fractions(top, teacher.argmax(1)) for teacher in self.teachers]
+        place = (cohort.phase.name, cohort.done, cohort.done // cohort.steps_per_epoch)
         said: dict[int, list[Event]] = {}
         planes: dict[int, str] = {}
         for run in runs:
@@ -92,7 +92,7 @@ class Looks:
         return surface(self.cohort.network, grid(self.extent).to(self.cohort.device))
 
 
-class Verdicts:
+class StackTester:
     """The test split, touched at the end: every network is asked once, however many runs share it."""
 
     def __init__(self, data: Data, omitted: str) -> None:
@@ -102,8 +102,8 @@ class Verdicts:
         self._answered: dict[int, Tensor] = {}  # logits (R, K, N) of cohorts
         self._judged: dict[tuple[int, int, int], dict[str, float]] = {}
 
-    def of(
-        self, teachers: Mapping[str, nn.Module], rows: Mapping[str, tuple[Cohort, int]]
+    def metrics(
+        self, teachers: Mapping[str, nn.Module], rows: Mapping[str, tuple[StackedPhase, int]]
     ) -> dict[str, dict[str, float]]:
         """Return test metrics of one run: its trained teachers, then its students by their place."""
         found = {}

@@ -27,11 +27,11 @@ from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
 from kd_core.schemes import plan_of
 from kd_core.training.loop import PhaseCache
-from kd_core.training.vectorized.compilation import PAYS
-from kd_core.training.vectorized.multi_run.compatibility import apart, stack_incompatibility
-from kd_core.training.vectorized.multi_run.evaluation import Looks, Verdicts
-from kd_core.training.vectorized.multi_run.phase import Cohort
-from kd_core.training.vectorized.multi_run.teachers import Faculty
+from kd_core.training.vectorized.compilation import AUTO
+from kd_core.training.vectorized.multi_run.compatibility import split_phases, stack_incompatibility
+from kd_core.training.vectorized.multi_run.evaluation import StackEvaluator, StackTester
+from kd_core.training.vectorized.multi_run.phase import StackedPhase
+from kd_core.training.vectorized.multi_run.teachers import SharedTeachers
 
 __all__ = ["StackedTrainer", "stack_incompatibility"]
 
@@ -52,7 +52,7 @@ class StackedTrainer:
         device: str | None = None,
         kept: PhaseCache | None = None,
         resume: Checkpoint | None = None,
-        compiling: str = PAYS,
+        compiling: str = AUTO,
     ) -> None:
         if clause := stack_incompatibility(configs):
             raise ValueError(f"These runs cannot be trained together: {clause}. Train them one after the other.")
@@ -60,20 +60,20 @@ class StackedTrainer:
         self.device = torch.device(device or devices.resolve(configs[0].compute.device))
         self.data = load(configs[0].dataset)
         self.plans = [plan_of(config) for config in configs]
-        self.phases = apart(self.plans[0])[1]  # of the students
-        self.faculty = Faculty(configs, self.plans, self.device, {} if kept is None else kept)
+        self.phases = split_phases(self.plans[0])[1]  # of the students
+        self.teachers = SharedTeachers(configs, self.plans, self.device, {} if kept is None else kept)
         self._is_stopping, self._is_over = False, False
         self._pending: deque[tuple[int, Event]] = deque()
         self._teaching, self._are_taught = self._teach(), False
         self._made, self._said_before = 0, 0  # events of the teachers, and those said before a resumption
         self._costs: dict[str, float] = {}  # operations of a forward pass of one example, by role
-        self._cohorts: list[Cohort] = []  # of the phases so far
-        self._looks: Looks | None = None  # at the last of them
+        self._cohorts: list[StackedPhase] = []  # of the phases so far
+        self._looks: StackEvaluator | None = None  # at the last of them
         self._good: dict[str, torch.Tensor] = {}  # its tensors at the last look
         self._pinned: dict[int, list[int]] = {}
         self._alive = list(range(len(configs)))  # runs that are not finished
         self._rescued: dict[int, dict[str, dict[str, torch.Tensor]]] = {}  # the weights of runs that failed
-        self._verdicts = Verdicts(self.data, configs[0].labels.omitted)
+        self._verdicts = StackTester(self.data, configs[0].labels.omitted)
         if resume is not None:
             self._restore(resume)
 
@@ -82,7 +82,7 @@ class StackedTrainer:
     def stop(self) -> None:
         """Ends every run before the next step. What was learned is judged: a stopped run is a valid run."""
         self._is_stopping = True
-        self.faculty.stop()
+        self.teachers.stop()
 
     @property
     def position(self) -> tuple[int, int]:
@@ -102,7 +102,7 @@ class StackedTrainer:
 
     def networks(self, number: int) -> dict[str, nn.Module]:
         """Copies of the networks of a run as they are now, by role; of one that failed, as it was judged."""
-        found = dict(self.faculty.networks[number])
+        found = dict(self.teachers.networks[number])
         for role, (cohort, row) in self._places(number).items():
             network = copy.deepcopy(cohort.network)
             network.load_state_dict(self._rescued.get(number, {}).get(role) or cohort.step.state(row))
@@ -124,7 +124,7 @@ class StackedTrainer:
             "costs": self._costs,
             "pending": [[number, events.to_json(event)] for number, event in self._pending],
         }
-        self.faculty.put(state)
+        self.teachers.save_state(state)
         for number, cohort in enumerate(self._cohorts):
             state.put(f"cohort {number}", cohort.step.tensors())
         return state
@@ -168,7 +168,7 @@ class StackedTrainer:
 
     def _teach(self) -> Iterator[bool]:
         """The teachers. Yields False as long as there are more events."""
-        for runs, event in self.faculty.train():
+        for runs, event in self.teachers.train():
             if isinstance(event, Prepared):
                 self._costs = {network.role: float(network.flops) for network in event.networks}
             if isinstance(event, Finished):
@@ -180,15 +180,15 @@ class StackedTrainer:
     def _enter(self) -> None:
         """The next phase."""
         before = self._cohorts[-1] if self._cohorts else None
-        cohort = Cohort(
-            self.configs, self.plans, len(self.faculty.phases) + len(self._cohorts), self.data, self.device,
-            teachers=self.faculty.networks, before=before, compiling=self.compiling,
+        cohort = StackedPhase(
+            self.configs, self.plans, len(self.teachers.phases) + len(self._cohorts), self.data, self.device,
+            teachers=self.teachers.networks, before=before, compiling=self.compiling,
         )  # fmt: skip
         self._cohorts.append(cohort)
         self._looks = None
 
-    def _epoch(self, cohort: Cohort) -> None:
-        epoch, made = divmod(cohort.done, cohort.per_epoch)
+    def _epoch(self, cohort: StackedPhase) -> None:
+        epoch, made = divmod(cohort.done, cohort.steps_per_epoch)
         batches = cohort.batches(epoch)
         if not epoch and not made:
             cohort.step.plan(batches, cohort.phase.recipe.epochs, self._costs[cohort.phase.learners[0].role])
@@ -196,16 +196,16 @@ class StackedTrainer:
         for rows in batches[made:]:
             if self._is_stopping:
                 return
-            cohort.step(rows, cohort.rate_share())
+            cohort.step(rows, cohort.rate_factor())
         self._fail({row for row, is_finite in enumerate(cohort.step.finite()) if not is_finite}, "the loss")
-        if cohort.is_look_due() and self._alive:
+        if cohort.is_evaluation_due() and self._alive:
             self._look()
 
     def _look(self) -> None:
         cohort = self._cohorts[-1]
         if self._looks is None:
-            self._looks = Looks(cohort, self.data, self._pinned, self._alive)
-        said, broken = self._looks.take(self._alive, is_full=cohort.done in {0, cohort.steps})
+            self._looks = StackEvaluator(cohort, self.data, self._pinned, self._alive)
+        said, broken = self._looks.evaluate(self._alive, is_full=cohort.done in {0, cohort.steps})
         self._pending.extend((number, event) for number, own in said.items() for event in own)
         self._fail(broken, "an answer on the validation split")
         self._good = {name: value.clone() for name, value in cohort.step.tensors().items()}
@@ -234,7 +234,7 @@ class StackedTrainer:
         """The only place where the test split is touched."""
         self._verdicts.forget()
         for run in runs:
-            test = self._verdicts.of(self.faculty.networks[run], self._places(run))
+            test = self._verdicts.metrics(self.teachers.networks[run], self._places(run))
             name, step = (
                 self.phases[max(0, len(self._cohorts) - 1)].name,
                 self._cohorts[-1].done if self._cohorts else 0,
@@ -243,10 +243,10 @@ class StackedTrainer:
             self._pending.append((run, Finished(outcome, name, step, accuracy, test)))
         self._alive = [run for run in self._alive if run not in set(runs)]
 
-    def _rows(self, run: int, cohort: Cohort) -> dict[str, int]:
+    def _rows(self, run: int, cohort: StackedPhase) -> dict[str, int]:
         return {own.role: cohort.rows[run, own.role] for own in cohort.phase.learners}
 
-    def _places(self, run: int) -> dict[str, tuple[Cohort, int]]:
+    def _places(self, run: int) -> dict[str, tuple[StackedPhase, int]]:
         """Where the networks of a run are, by role: in the last phase that they learned in."""
         return {role: (cohort, row) for cohort in self._cohorts for role, row in self._rows(run, cohort).items()}
 
@@ -261,7 +261,7 @@ class StackedTrainer:
         self._alive, self._costs = list(values["alive"]), dict(values["costs"])
         self._pinned = dict(map(tuple, values["pinned"]))
         self._pending.extend((number, events.from_json(text)) for number, text in values["pending"])
-        self.faculty.take(state)
+        self.teachers.load_state(state)
         for number, done in enumerate(values["done"]):
             self._enter()
             self._cohorts[-1].step.load(state.get(f"cohort {number}"), done)

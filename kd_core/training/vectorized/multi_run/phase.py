@@ -17,13 +17,13 @@ from kd_core.methods import Method
 from kd_core.nn.inference import predict_logits
 from kd_core.training.optim import rate_factor
 from kd_core.training.vectorized.loss import ReplicaLoss
-from kd_core.training.vectorized.multi_run.compatibility import in_force
+from kd_core.training.vectorized.multi_run.compatibility import initial_method
 from kd_core.training.vectorized.replicas import Replicas
 from kd_core.training.vectorized.step import ReplicaData, VectorizedStep
 
 
 @dataclass(frozen=True)
-class Member:
+class ReplicaKey:
     """What determines one replica: two learners of different runs with the same one are the same network."""
 
     seed: int
@@ -36,7 +36,7 @@ class Member:
     after: int  # the row of the phase before whose weights it goes on from; -1 for new ones
 
 
-class Cohort:
+class StackedPhase:
     """``teachers[i]`` are the trained networks of run i by role; ``before`` is the cohort of an earlier phase, if any;
     ``phases`` is one phase per run, matched by its name, out of ``plans``."""
 
@@ -49,25 +49,25 @@ class Cohort:
         device: torch.device,
         *,
         teachers: Sequence[Mapping[str, nn.Module]],
-        before: Cohort | None,
+        before: StackedPhase | None,
         compiling: str,
     ) -> None:
         self.phase = plans[0][number]
         self.data, self.device = data, device
-        self.per_epoch = steps_per_epoch(self.phase, data)
-        self.steps = self.phase.recipe.epochs * self.per_epoch
+        self.steps_per_epoch = steps_per_epoch(self.phase, data)
+        self.steps = self.phase.recipe.epochs * self.steps_per_epoch
         self.teachers: list[nn.Module] = []  # the different ones
         self.reference: dict[int, tuple[str, int]] = {}  # of each run: the role and the number of its teacher
-        found: dict[tuple[int, str], Member] = {}
-        learners: dict[Member, tuple[LearnerPlan, tuple[PhasePlan, ...]]] = {}
+        found: dict[tuple[int, str], ReplicaKey] = {}
+        learners: dict[ReplicaKey, tuple[LearnerPlan, tuple[PhasePlan, ...]]] = {}
         for index, (config, plan, known) in enumerate(zip(configs, plans, teachers, strict=True)):
             phase = plan[number]
             for own in phase.learners:
-                method = in_force(own, config)
+                method = initial_method(own, config)
                 teacher = self._number(known[own.teachers[0]]) if own.teachers else -1
                 after = before.rows[index, own.role] if own.begins_with and before is not None else -1
                 rate = config.recipe.learning_rate
-                member = Member(own.seed, method, teacher, phase.view, phase.order_seed, own.sees, rate, after)
+                member = ReplicaKey(own.seed, method, teacher, phase.view, phase.order_seed, own.sees, rate, after)
                 found[index, own.role] = member
                 learners.setdefault(member, (own, plan))
                 if own.teachers:
@@ -76,7 +76,9 @@ class Cohort:
         self.members = sorted(learners, key=lambda own: (own.method is None, own.rate, own.order_seed))
         row_of = {member: row for row, member in enumerate(self.members)}
         self.rows: dict[tuple[int, str], int] = {place: row_of[member] for place, member in found.items()}
-        self.network = build_one(*learners[self.members[0]], data).to(device)  # a place for the weights of any row
+        self.network = build_initialised(*learners[self.members[0]], data).to(
+            device
+        )  # a place for the weights of any row
         self.step = self._step(learners, before, compiling)
 
     def _number(self, teacher: nn.Module) -> int:
@@ -88,28 +90,28 @@ class Cohort:
 
     def _step(
         self,
-        learners: Mapping[Member, tuple[LearnerPlan, tuple[PhasePlan, ...]]],
-        before: Cohort | None,
+        learners: Mapping[ReplicaKey, tuple[LearnerPlan, tuple[PhasePlan, ...]]],
+        before: StackedPhase | None,
         compiling: str,
     ) -> VectorizedStep:
         new: dict[int, nn.Module] = {}
         networks = []
         for member in self.members:
             if member.seed not in new:
-                new[member.seed] = build_one(*learners[member], self.data).to(self.device)
+                new[member.seed] = build_initialised(*learners[member], self.data).to(self.device)
             networks.append(new[member.seed])
         replicas = Replicas(networks)
         for row, member in enumerate(self.members):
             if before is not None and member.after >= 0:
                 for name, value in before.step.state(member.after).items():
                     (replicas.weights if name in replicas.weights else replicas.buffers)[name][row] = value
-        self.courses = list(dict.fromkeys((own.view, own.order_seed, own.sees) for own in self.members))
-        draws = {view: view.sample(self.data) for view, _, _ in self.courses}
+        self.streams = list(dict.fromkeys((own.view, own.order_seed, own.sees) for own in self.members))
+        draws = {view: view.sample(self.data) for view, _, _ in self.streams}
         union = torch.unique(torch.cat([rows for rows, _ in draws.values()]))
         place = torch.full((len(self.data.train),), -1).scatter_(0, union, torch.arange(len(union)))
-        labels = torch.full((len(self.courses), len(union)), UNLABELLED)
+        labels = torch.full((len(self.streams), len(union)), UNLABELLED)
         self._pools, self._count = [], len(next(iter(draws.values()))[0])
-        for own, (view, _, sees) in zip(labels, self.courses, strict=True):
+        for own, (view, _, sees) in zip(labels, self.streams, strict=True):
             rows, given = draws[view]
             own[place[rows]] = given
             self._pools.append(place[rows[given >= 0] if sees == LABELLED else rows])
@@ -121,7 +123,7 @@ class Cohort:
             inputs,
             labels.to(self.device),
             torch.stack(logits) if logits else torch.empty(0, len(union), classes, device=self.device),
-            torch.tensor([self.courses.index((m.view, m.order_seed, m.sees)) for m in self.members]).to(self.device),
+            torch.tensor([self.streams.index((m.view, m.order_seed, m.sees)) for m in self.members]).to(self.device),
             torch.tensor([m.teacher for m in taught], dtype=torch.long).to(self.device),
         )
         objective = ReplicaLoss(
@@ -142,7 +144,7 @@ class Cohort:
     def batches(self, epoch: int) -> list[Tensor]:
         """The rows (C, B) of every step of an epoch, drawn for each course as for a run of its own."""
         drawn = []
-        for pool, (_, order_seed, _) in zip(self._pools, self.courses, strict=True):
+        for pool, (_, order_seed, _) in zip(self._pools, self.streams, strict=True):
             order = torch.randperm(len(pool), generator=generator(order_seed, "order", epoch))
             if len(pool) < self._count:  # fewer examples, as many steps
                 order = order.repeat(-(-self._count // max(1, len(pool))))[: self._count]
@@ -150,16 +152,16 @@ class Cohort:
         batches = torch.split(torch.stack(drawn).to(self.device), self.phase.recipe.batch_size, dim=1)
         return [rows.contiguous() for rows in batches]  # a compiled step is made for one layout
 
-    def rate_share(self) -> float:
+    def rate_factor(self) -> float:
         """Of the full learning rates, at the next step."""
         return rate_factor(self.phase.recipe, self.done, self.steps)
 
-    def is_look_due(self) -> bool:
+    def is_evaluation_due(self) -> bool:
         """After every epoch, or every few of a long phase, and at the end."""
-        return self.done == self.steps or self.done % (self.per_epoch * epochs_per_evaluation(self.phase)) == 0
+        return self.done == self.steps or self.done % (self.steps_per_epoch * epochs_per_evaluation(self.phase)) == 0
 
 
-def build_one(learner: LearnerPlan, plan: Sequence[PhasePlan], data: Data) -> nn.Module:
+def build_initialised(learner: LearnerPlan, plan: Sequence[PhasePlan], data: Data) -> nn.Module:
     """A new network as its run begins with it."""
     with use_seed(learner.seed, "weights"):
         return build(learner, plan, data)

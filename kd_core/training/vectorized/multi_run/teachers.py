@@ -16,10 +16,10 @@ from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
 from kd_core.training.loop import PhaseCache, Trainer
-from kd_core.training.vectorized.multi_run.compatibility import apart
+from kd_core.training.vectorized.multi_run.compatibility import split_phases
 
 
-def told(training: Trainer) -> Iterator[Event]:
+def without_steps(training: Trainer) -> Iterator[Event]:
     """The events of a run as a stack tells them: no steps, and in full only the first and the last look of a phase."""
     is_full = False
     for event in training:
@@ -30,7 +30,7 @@ def told(training: Trainer) -> Iterator[Event]:
         yield event
 
 
-class Faculty:
+class SharedTeachers:
     """``networks[i]`` are the trained networks of run i by role: empty until :meth:`train` is through, and shared."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Faculty:
         kept: PhaseCache,
     ) -> None:
         self.configs, self.plans, self.device = configs, plans, device
-        before = [tuple(apart(plan)[0]) for plan in plans]
+        before = [tuple(split_phases(plan)[0]) for plan in plans]
         self.phases = before[0]
         self.leaders = [before.index(own) for own in before]  # of each run: the first with the same teachers
         self.networks: list[dict[str, nn.Module]] = [{} for _ in configs]
@@ -64,7 +64,7 @@ class Faculty:
             training = self._training = Trainer(self.configs[leader], device=str(self.device), cache=self._kept)
             if self._is_stopping:
                 training.stop()
-            for event in told(training):
+            for event in without_steps(training):
                 phase = getattr(event, "phase", "")
                 if phase and phase not in names and not isinstance(event, Failed | Finished):
                     break  # the student of that run has begun
@@ -74,7 +74,7 @@ class Faculty:
                 self.networks[number] = {r: training.networks[r] for r in roles if r in training.networks}
         self._training = None
 
-    def put(self, state: Checkpoint) -> None:
+    def save_state(self, state: Checkpoint) -> None:
         """The weights of all who were trained; what is made of them is made again."""
         learned = [own.role for phase in self.phases for own in phase.learners]
         for leader in set(self.leaders):
@@ -82,8 +82,8 @@ class Faculty:
                 if role in self.networks[leader]:
                     state.put(f"teachers {leader}/{role}", self.networks[leader][role].state_dict())
 
-    def take(self, state: Checkpoint) -> None:
-        """What :meth:`put` stored."""
+    def load_state(self, state: Checkpoint) -> None:
+        """What :meth:`save_state` stored."""
         for run, leader in enumerate(self.leaders):
             if run == leader:
                 self._load(run, state)
