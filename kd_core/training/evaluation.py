@@ -66,7 +66,7 @@ class Evaluator:
         logits = {role: predict_logits(network, self.inputs).cpu() for role, network in networks.items()}
         for role, network_logits in logits.items():
             if not math.isfinite(network_logits.sum().item()):
-                raise NotFiniteError(role, "an answer on the validation split")
+                raise NotFiniteError(role, "a logit on the validation set")
         accuracies: dict[str, float] = {}
         losses: dict[str, float] = {}
         agreements: dict[str, float] = {}
