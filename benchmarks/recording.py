@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 
 from benchmarks.engine import measure
-from benchmarks.peers import ENTRIES, HIDDEN, LOOKS, OURS, REST, STEPS, STEPS_ALONE
+from benchmarks.peers import ENTRIES, EVALUATIONS, HIDDEN, OURS, REST, STEPS, STEPS_ALONE
 from benchmarks.support.rows import Row, report
 from benchmarks.support.workloads import TITLES, prepared
 
@@ -50,10 +50,10 @@ def costs() -> list[Row]:
             print(f"{title}: {work.in_words()}", flush=True)
             lines = measure(entries, work, ROUNDS, SECONDS)
             rates, computed = {key: line.rates for key, line in lines.items()}, lines[OURS].computed
-            both = Row(f"{title}, processor: everything", "%", shares(computed, LOOKS, REST), f"median ≤ {AIM:g}")
+            both = Row(f"{title}, processor: everything", "%", shares(computed, EVALUATIONS, REST), f"median ≤ {AIM:g}")
             both.met = statistics.median(both.numbers) <= AIM
             rows += [
-                Row(f"{title}, processor: looks and probes", "%", shares(computed, LOOKS)),
+                Row(f"{title}, processor: evaluations", "%", shares(computed, EVALUATIONS)),
                 Row(f"{title}, processor: writing it down", "%", shares(computed, REST)),
                 both,
                 Row(f"{title}, clock: steps alone", "steps/s", rates[STEPS_ALONE]),

@@ -206,9 +206,9 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         names |= {name} | {prefix + option for option in options_of(cls)}
         is_default = find_plugin(group, default) is cls
         parts[name] = _construct(cls, recommended if is_default else {}, settings, prefix, errors)
-    for name, cls, prefix in OPTION_GROUPS:
-        names |= {prefix + option for option in options_of(cls)}
-        parts[name] = _construct(cls, recommended, settings, prefix, errors)
+    for name, group_class, prefix in OPTION_GROUPS:
+        names |= {prefix + option for option in options_of(group_class)}
+        parts[name] = _construct(group_class, recommended, settings, prefix, errors)
     errors += [f"{name}: there is no such setting." for name in sorted(set(settings) - names)]
     return _compatible_config(parts, recommended, errors), errors
 
@@ -294,5 +294,5 @@ def all_options() -> Iterator[tuple[str, str, Option]]:
     for _, group, prefix in PLUGIN_FIELDS:
         for cls in plugins(group).values():
             yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
-    for name, cls, prefix in OPTION_GROUPS:
-        yield from ((prefix + key, name, option) for key, option in options_of(cls).items())
+    for name, group_class, prefix in OPTION_GROUPS:
+        yield from ((prefix + key, name, option) for key, option in options_of(group_class).items())

@@ -75,7 +75,8 @@ class PhaseTrainer:
                 )
             )
         shares = any(learner.trunk[0] for learner in phase.learners)
-        teachers = {**networks, **{trainer.role: trainer for trainer in self.trainers}}
+        teachers: dict[str, nn.Module | NetworkTrainer] = {**networks}
+        teachers |= {trainer.role: trainer for trainer in self.trainers}
         for trainer in self.trainers:
             trainer.prepare(build_criteria(trainer, phases, data, teachers), shares=shares)
         pools: dict[str, Tensor] = {}
