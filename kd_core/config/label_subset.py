@@ -69,11 +69,11 @@ class LabelSubset(Options):
         return min(self.labelled or available, available)
 
     def in_words(self, data: Data) -> str:
-        """Return one clause for the screen: "50 labelled images, 10 of the labels wrong, none of class 3"."""
+        """Return one clause for the screen: "50 labelled images, 10 of them with a wrong label, none of class 3"."""
         count = self.count(data)
-        clause = f"{count:,} labelled {data.noun}" + (", all that there are" if count == len(data.train) else "")
+        clause = f"{count:,} labelled {data.noun}" + (", the full training set" if count == len(data.train) else "")
         wrong = round(self.wrong * count)
-        clause += f", {wrong:,} of the labels wrong" if wrong else ", every label right"
+        clause += f", {wrong:,} of them with a wrong label" if wrong else ", no label noise"
         return clause + (f", none of class {self.omitted}" if self.omitted != NONE else "")
 
 

@@ -79,8 +79,8 @@ def test_the_formula_shows_the_chosen_numbers(open_page: Open) -> None:
 def test_each_network_is_shown_with_its_cost_and_what_it_will_see(open_page: Open) -> None:
     shown = texts(open_page("distill", autoplay="0"))
     assert "**4,810** parameters · 9.5 kFLOPs · 19.2 kB" in shown
-    assert "1,000 labelled images, all that there are, every label right" in shown
-    assert "50 labelled images, every label right" in shown
+    assert "1,000 labelled images, the full training set, no label noise" in shown
+    assert "50 labelled images, no label noise" in shown
 
 
 def test_another_data_set_brings_its_own_suggestions_and_models_that_fit(open_page: Open) -> None:

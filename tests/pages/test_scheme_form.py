@@ -174,7 +174,7 @@ def test_a_method_that_the_new_scheme_refuses_stays_named_and_can_be_mended(open
 @pytest.mark.parametrize(
     ("name", "teacher", "student"),
     [
-        ("offline", "Trained once, then kept", "50 labelled images, every label right, and from the teacher."),
+        ("offline", "Trained once, then kept", "50 labelled images, no label noise, and from the teacher."),
         ("mutual", "Plays no part in this arrangement.", "and from peer 2."),
         ("reversed", "Here it is student and baseline.", "Here it is teacher."),
         ("self_attention", "Plays no part in this arrangement.", "and from its own later layers."),

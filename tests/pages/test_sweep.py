@@ -62,7 +62,7 @@ def test_a_first_visit_proposes_temperature_and_alpha_of_the_small_student_on_fi
     app = look()
     words = said(app)
     assert "**5 × 5 = 25 cells × 3 seeds = 75 runs** of at most 2,000." in words
-    assert "**Handwritten digits** (50 labelled images, every label right)" in words
+    assert "**Handwritten digits** (50 labelled images, no label noise)" in words
     assert "student MLP 64" in words
     assert [app.text_input(key=f"survey {name}_values").value for name in ("across", "down")] == [
         "1, 2, 4, 8, 16",
