@@ -1,6 +1,6 @@
-"""How long 60,000 images of 28 × 28 take: ``python -m benchmarks.glyphs``. Three times, on two threads, the median.
+"""Time to render 60,000 images of 28 × 28 (``python -m benchmarks.glyphs``).
 
-The aim is less than 10 s on two cores. 56,000 are training images, the others validation and test.
+Median of three times on two threads; the aim is less than 10 s on two cores.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ IMAGES = 60_000
 
 
 def main() -> None:
-    """Prints wall-clock and processor seconds of every time, and the medians."""
+    """Print wall-clock and processor seconds of each time, and the medians."""
     torch.set_num_threads(2)
     dataset = Glyphs(count=IMAGES - 2 * LOOKED_AT)
-    Glyphs(count=100).load()  # what is imported and cached once is not counted
-    walls, works = [], []
+    Glyphs(count=100).load()  # imports and caches are not measured
+    wall_seconds, processor_seconds = [], []
     for number in range(3):
-        wall, work = time.perf_counter(), time.process_time()
+        wall_start, processor_start = time.perf_counter(), time.process_time()
         data = dataset.load()
-        walls.append(time.perf_counter() - wall)
-        works.append(time.process_time() - work)
+        wall_seconds.append(time.perf_counter() - wall_start)
+        processor_seconds.append(time.process_time() - processor_start)
         assert len(data.train) + len(data.validation) + len(data.test) == IMAGES
-        print(f"{number + 1}: {walls[-1]:5.2f} s, {works[-1]:5.2f} s of processor time", flush=True)
-    print(f"median of 3: {statistics.median(walls):.2f} s for {IMAGES:,} images, "
-          f"{statistics.median(works):.2f} s of processor time")  # fmt: skip
+        print(f"{number + 1}: {wall_seconds[-1]:5.2f} s, {processor_seconds[-1]:5.2f} s of processor time", flush=True)
+    print(f"median of 3: {statistics.median(wall_seconds):.2f} s for {IMAGES:,} images, "
+          f"{statistics.median(processor_seconds):.2f} s of processor time")  # fmt: skip
 
 
 if __name__ == "__main__":

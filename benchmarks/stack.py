@@ -1,8 +1,8 @@
-"""75 students as one stack against the same students one after the other: ``python -m benchmarks.stack``.
+"""Speed of 75 stacked students against single runs (``python -m benchmarks.stack``).
 
 Temperature × alpha × seed on digits, for a fully connected student and for a small convolutional one with batch
-normalisation. Both sides tell their looks and are judged on the test split; the teacher is there already. A few single
-runs stand for all of them, and both sides take turns, so that a busy neighbour slows both. Four minutes or so.
+normalisation. Both sides evaluate on the validation and the test split; the teacher is cached. A few single runs are
+measured instead of all, and both sides take turns, so that a busy machine slows both. Takes about four minutes.
 """
 
 from __future__ import annotations
@@ -27,76 +27,78 @@ STUDENTS = {
     "MLP 64": ({"labelled": "0", "epochs": "20"}, 10.0),
     "CNN 4×2, batch norm": ({"labelled": "0", "epochs": "3", **CNN}, 2.0),
 }
-SAME = 0.02  # of a loss: what rounding may make of it in some hundred steps
-_kept: PhaseCache = {}
+TOLERANCE = 0.02  # of a loss, relative, after rounding in some hundred steps
+_cache: PhaseCache = {}
 
 
 def grid(flat: dict[str, str]) -> list[RunConfig]:
-    """The 75 runs."""
+    """Return the 75 runs."""
     return [
         from_flat({"dataset": "digits", **flat, "temperature": str(t), "alpha": str(a), "seed": str(s)})
         for t, a, s in itertools.product(TEMPERATURES, ALPHAS, SEEDS)
     ]
 
 
-def loss(said: list[Event]) -> float:
-    """Of the student on the validation split at the end of a run that was completed."""
-    assert isinstance(said[-1], Finished)
-    assert said[-1].outcome == "completed"
-    return next(event.loss["student"] for event in reversed(said) if isinstance(event, Validated))
+def last_loss(events: list[Event]) -> float:
+    """Return the student's last validation loss of a completed run."""
+    assert isinstance(events[-1], Finished)
+    assert events[-1].outcome == "completed"
+    return next(event.loss["student"] for event in reversed(events) if isinstance(event, Validated))
 
 
 def single(config: RunConfig) -> tuple[float, int, float]:
-    """Seconds, student's steps and last loss of a run of its own."""
-    begun = time.perf_counter()
-    training = Trainer(config, cache=_kept)
-    training.chunk_seconds = CHUNK_SECONDS
-    said = list(training)
-    return time.perf_counter() - begun, training.steps(training.phases[-1]), loss(said)
+    """Return seconds, student steps and last loss of a single run."""
+    started = time.perf_counter()
+    trainer = Trainer(config, cache=_cache)
+    trainer.chunk_seconds = CHUNK_SECONDS
+    events = list(trainer)
+    return time.perf_counter() - started, trainer.steps(trainer.phases[-1]), last_loss(events)
 
 
 def stacked(configs: list[RunConfig], compiling: str) -> tuple[float, int, list[float], float]:
-    """Seconds without those of compiling, students' steps, last losses, seconds of compiling."""
-    begun = time.perf_counter()
-    stack = StackedTrainer(configs, kept=_kept, compiling=compiling)
-    said: dict[int, list[Event]] = {number: [] for number in range(len(configs))}
+    """Return seconds without compilation, student steps, last losses, and seconds of compilation."""
+    started = time.perf_counter()
+    stack = StackedTrainer(configs, kept=_cache, compiling=compiling)
+    events: dict[int, list[Event]] = {number: [] for number in range(len(configs))}
     for number, event in stack:
-        said[number].append(event)
-    took = time.perf_counter() - begun - stack.seconds
-    return took, stack.position[0], [loss(own) for own in said.values()], stack.seconds
+        events[number].append(event)
+    seconds = time.perf_counter() - started - stack.seconds
+    losses = [last_loss(run_events) for run_events in events.values()]
+    return seconds, stack.position[0], losses, stack.seconds
 
 
-def compared(name: str, configs: list[RunConfig], aim: float) -> list[Row]:
-    """Student's steps per second of each way, and the ratios of the same round."""
+def compare(name: str, configs: list[RunConfig], aim: float) -> list[Row]:
+    """Return student steps per second of single runs and stacks, and their ratios in the same round."""
     alone = Row(f"{name}: one after the other", "steps/s")
-    ways = {NEVER: "eager", ALWAYS: "compiled"}
-    paces = {way: Row(f"{name}: stack of {len(configs)}, {word}", "steps/s") for way, word in ways.items()}
-    ratios = {way: Row(f"{name}: ratio, {word}", "×") for way, word in ways.items()}
-    seconds = Row(f"{name}: compiling", "s")
-    single(configs[0])  # the teacher, and whatever torch prepares
-    for turn in range(ROUNDS):
-        chosen = [(7 * (turn * SINGLES + number)) % len(configs) for number in range(SINGLES)]
-        found = {}
-        for way in sorted(ways, reverse=bool(turn % 2)):
+    modes = {NEVER: "eager", ALWAYS: "compiled"}
+    rates = {mode: Row(f"{name}: stack of {len(configs)}, {word}", "steps/s") for mode, word in modes.items()}
+    ratios = {mode: Row(f"{name}: ratio, {word}", "×") for mode, word in modes.items()}
+    compile_seconds = Row(f"{name}: compiling", "s")
+    single(configs[0])  # trains the teacher and warms torch up
+    for round_number in range(ROUNDS):
+        chosen = [(7 * (round_number * SINGLES + number)) % len(configs) for number in range(SINGLES)]
+        round_ratios = {}
+        for mode in sorted(modes, reverse=bool(round_number % 2)):
             runs = [single(configs[number]) for number in chosen]
-            alone.numbers.append(sum(steps for _, steps, _ in runs) / sum(took for took, _, _ in runs))
-            took, steps, losses, compiling = stacked(configs, way)
-            for number, (_, _, own) in zip(chosen, runs, strict=True):
-                assert math.isclose(losses[number], own, rel_tol=SAME), f"{name}, run {number}: {losses[number]}, {own}"
-            paces[way].numbers.append(steps / took)
-            found[way] = steps / took / alone.numbers[-1]
+            alone.numbers.append(sum(steps for _, steps, _ in runs) / sum(seconds for seconds, _, _ in runs))
+            seconds, steps, losses, compiling = stacked(configs, mode)
+            for number, (_, _, single_loss) in zip(chosen, runs, strict=True):
+                message = f"{name}, run {number}: {losses[number]}, {single_loss}"
+                assert math.isclose(losses[number], single_loss, rel_tol=TOLERANCE), message
+            rates[mode].numbers.append(steps / seconds)
+            round_ratios[mode] = steps / seconds / alone.numbers[-1]
             if compiling:
-                seconds.numbers.append(compiling)
-        for way, ratio in found.items():
-            ratios[way].numbers.append(ratio)
+                compile_seconds.numbers.append(compiling)
+        for mode, ratio in round_ratios.items():
+            ratios[mode].numbers.append(ratio)
     for row in ratios.values():
         row.aim, row.met = f"at least {aim:g}", row.summary()["p50"] >= aim
-    return [alone, *paces.values(), *ratios.values(), *([seconds] if seconds.numbers else [])]
+    return [alone, *rates.values(), *ratios.values(), *([compile_seconds] if compile_seconds.numbers else [])]
 
 
 def measure() -> list[Row]:
-    """Every student of :data:`STUDENTS`."""
-    return [row for name, (flat, aim) in STUDENTS.items() for row in compared(name, grid(flat), aim)]
+    """Measure every student of :data:`STUDENTS`."""
+    return [row for name, (flat, aim) in STUDENTS.items() for row in compare(name, grid(flat), aim)]
 
 
 if __name__ == "__main__":

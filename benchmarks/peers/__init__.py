@@ -1,4 +1,4 @@
-"""Who trains in the benchmark of the engine, one file each, and how what they need is installed."""
+"""Contenders of the engine benchmark, one file each, and the installation of their libraries."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ from torch.nn import functional as F
 
 from benchmarks.support.workloads import WORKS, Work
 
-CLOCK = "DISTILLERY_BENCH_CLOCK"  # in the environment: "processor" counts what a process computes
+CLOCK = "DISTILLERY_BENCH_CLOCK"  # environment variable; "processor" measures processor time
 FOLDER = Path(__file__).parents[2] / "data" / "bench" / "peers"
 
 
 def clock() -> float:
-    """Seconds by which everything is timed."""
+    """Return the time in seconds, of the wall clock or of the process."""
     return time.process_time() if os.environ.get(CLOCK) == "processor" else time.perf_counter()
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Some epochs of training: the student's loss at the last step, the steps that were timed and their seconds.
+    """Timing of some epochs of training.
 
-    ``beginning``: seconds before the first of them, where a contender has to set up each time. ``computed``: the
-    seconds of processor time that the training thread spent meanwhile, by what for; only of a contender that knows.
+    Attributes:
+        loss: Of the student at the last step.
+        steps: Timed steps.
+        seconds: Their duration.
+        beginning: Seconds before the first timed step, if a contender has to set up each time.
+        computed: Processor seconds of the training thread by purpose, if the contender knows them.
     """
 
     loss: float
@@ -43,21 +47,21 @@ class Slice:
 
 
 class Contender(Protocol):
-    """Trains a student of a :class:`Work`."""
+    """Library or loop that trains the student of a :class:`Work`."""
 
     def prepare(self, work: Work) -> None:
-        """Begins anew: the student has its first weights."""
+        """Reset the student to its initial weights."""
 
     def train(self, epochs: int) -> Slice:
-        """Goes on for so many epochs."""
+        """Train for so many further epochs."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the table. ``needs`` are installed into a folder of its own, without what they depend on."""
+    """One row of the table; ``needs`` are installed into a folder of their own, without dependencies."""
 
     title: str
-    module: str  # in this package; ``contender(**options)`` makes one
+    module: str  # in this package, with a function contender(**options)
     options: tuple[tuple[str, object], ...] = ()
     needs: tuple[str, ...] = ()
     formula: str = "soft targets"
@@ -71,34 +75,34 @@ class Entry:
 
     @property
     def is_installed(self) -> bool:
-        """Whether exactly what it needs was installed."""
+        """Whether exactly the needed versions are installed."""
         marker = self.folder / "needs.txt"
         return not self.needs or (marker.exists() and marker.read_text(encoding="utf-8").split() == list(self.needs))
 
     def install(self) -> None:
-        """Into its folder. Raises CalledProcessError."""
+        """Install the needed packages. Raises CalledProcessError."""
         if self.is_installed:
             return
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--no-deps", "--target"]
         subprocess.run([*command, str(self.folder), *self.needs], check=True)
         (self.folder / "needs.txt").write_text("\n".join(self.needs), encoding="utf-8")
 
-    def make(self, **more: object) -> Contender:
-        """The contender, its library on the path. For a process that is its own."""
+    def make(self, **options: object) -> Contender:
+        """Return the contender, with its library on the path of this process."""
         if self.needs:
             sys.path.append(str(self.folder))
         module = importlib.import_module(f"{__name__}.{self.module}")
-        made: Contender = module.contender(**dict(self.options), **more)
-        return made
+        contender: Contender = module.contender(**dict(self.options), **options)
+        return contender
 
 
-def _ours(title: str, tolerance: float = 1e-3, works: Sequence[str] = tuple(WORKS), **more: object) -> Entry:
-    return Entry(title, "ours", tuple(more.items()), tolerance=tolerance, chooses_threads=True, works=tuple(works))
+def _ours(title: str, tolerance: float = 1e-3, works: Sequence[str] = tuple(WORKS), **options: object) -> Entry:
+    return Entry(title, "ours", tuple(options.items()), tolerance=tolerance, chooses_threads=True, works=tuple(works))
 
 
-STEPS, LOOKS, REST = "steps", "looks", "rest"  # what the training thread computes
+STEPS, EVALUATIONS, REST = "steps", "evaluations", "rest"  # purposes of processor time
 PLAIN, OURS, STEPS_ALONE = "plain", "ours", "steps-alone"
-IMAGES = tuple(name for name in WORKS if name != "W1")  # works whose student has convolutions
+IMAGES = tuple(name for name in WORKS if name != "W1")  # works with a convolutional student
 ENTRIES: dict[str, Entry] = {
     PLAIN: Entry("plain loop", "plain"),
     "torchdistill": Entry("torchdistill 1.1.5", "torchdistill", needs=("torchdistill==1.1.5", "pyyaml==6.0.3")),
@@ -117,18 +121,18 @@ ENTRIES: dict[str, Entry] = {
         "ours, bfloat16, channels last", 0.03, IMAGES, settings={"precision": "bfloat16", "channels_last": "true"}
     ),
 }  # fmt: skip
-HIDDEN: dict[str, Entry] = {STEPS_ALONE: _ours("ours, steps alone", is_recorded=False, is_looking=False)}
+HIDDEN: dict[str, Entry] = {STEPS_ALONE: _ours("ours, steps alone", is_recorded=False, is_evaluating=False)}
 
 
 def soft_targets(student: Tensor, teacher: Tensor, labels: Tensor, temperature: float, alpha: float) -> Tensor:
-    """(1 − α) CE + α T² KL, in nats: Hinton, Vinyals & Dean 2015, section 2."""
+    """Return (1 − α) CE + α T² KL in nats (Hinton, Vinyals & Dean 2015, section 2)."""
     softened = F.log_softmax(student / temperature, 1), F.log_softmax(teacher / temperature, 1)
     divergence = F.kl_div(*softened, reduction="batchmean", log_target=True)
     return (1 - alpha) * F.cross_entropy(student, labels) + alpha * temperature**2 * divergence
 
 
 def squared_errors(student: Tensor, teacher: Tensor, labels: Tensor, temperature: float, alpha: float) -> Tensor:
-    """KD_Lib's: the mean squared error of the softened probabilities in the place of the divergence."""
+    """Return the loss of KD_Lib, with the mean squared error of softened probabilities in the place of KL."""
     error = F.mse_loss((student / temperature).softmax(1), (teacher / temperature).softmax(1))
     return (1 - alpha) * F.cross_entropy(student, labels) + alpha * temperature**2 * error
 
@@ -140,5 +144,5 @@ FORMULAS: dict[str, Callable[[Tensor, Tensor, Tensor, float, float], Tensor]] = 
 
 
 def thread_counts() -> list[int]:
-    """One thread, and as many as torch would take."""
+    """Return one thread, and the default of torch."""
     return sorted({1, torch.get_num_threads()})

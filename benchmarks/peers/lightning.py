@@ -1,6 +1,6 @@
-"""Lightning: a module that logs its loss, and a trainer without logger, checkpoints or progress bar.
+"""Lightning with a module that logs its loss, without logger, checkpoints and progress bar.
 
-Every call fits anew; what it does before the first step and after the last is not timed.
+Every call fits anew; what happens before the first step and after the last is not timed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from benchmarks.support.workloads import Work
 
 
 class Lightning:
+    """Contender that uses Lightning."""
+
     def __init__(self) -> None:
         import lightning
 
-        for part in ("pytorch", "fabric"):  # what they say is set when they are imported
+        for part in ("pytorch", "fabric"):  # the levels are set at import
             logging.getLogger(f"lightning.{part}").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="lightning")
 
@@ -27,13 +29,14 @@ class Lightning:
             def __init__(self, work: Work) -> None:
                 super().__init__()
                 self.work, self.teacher, self.student = work, work.teacher().requires_grad_(False), work.student()
-                self.method, self.begun, self.ended = work.config.method, 0.0, 0.0
+                self.method, self.started, self.finished = work.config.method, 0.0, 0.0
 
             def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
                 inputs, labels = batch
                 with torch.no_grad():
-                    said = self.teacher(inputs)
-                loss = soft_targets(self.student(inputs), said, labels, self.method.temperature, self.method.alpha)
+                    teacher_logits = self.teacher(inputs)
+                logits, method = self.student(inputs), self.method
+                loss = soft_targets(logits, teacher_logits, labels, method.temperature, method.alpha)
                 self.log("loss", loss)
                 return loss
 
@@ -41,26 +44,26 @@ class Lightning:
                 return self.work.optimiser(self.student)
 
             def on_train_start(self) -> None:
-                self.begun = clock()
+                self.started = clock()
 
             def on_train_end(self) -> None:
-                self.ended = clock()
+                self.finished = clock()
 
-        self.trainer, self.kind = lightning.Trainer, Distilled
+        self.trainer_class, self.module_class = lightning.Trainer, Distilled
 
     def prepare(self, work: Work) -> None:
-        self.module, self.loader = self.kind(work), work.loader()
+        self.module, self.loader = self.module_class(work), work.loader()
 
     def train(self, epochs: int) -> Slice:
-        begun = clock()
-        trainer = self.trainer(
+        started = clock()
+        trainer = self.trainer_class(
             max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
             enable_model_summary=False,
         )  # fmt: skip
         trainer.fit(self.module, self.loader)
         module = self.module
         loss = float(trainer.callback_metrics["loss"])
-        return Slice(loss, trainer.global_step, module.ended - module.begun, module.begun - begun)
+        return Slice(loss, trainer.global_step, module.finished - module.started, module.started - started)
 
 
 def contender() -> Lightning:

@@ -1,7 +1,7 @@
-"""The engine. Recorded: runs in the background as the app does, with every event, look and probe on its way to SQLite.
+"""The engine, on its own or in the background as in the app, with every event written to SQLite.
 
-Every call is a whole run. Timed is what comes after its first epoch: before it stand the data, the teacher's answers
-and, where something is compiled, the compiler.
+Every call is a whole run. Only what follows its first epoch is timed; loading the data, computing the teacher's logits
+and waiting for the compiler come before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.peers import LOOKS, REST, STEPS, Slice, clock
+from benchmarks.peers import EVALUATIONS, REST, STEPS, Slice, clock
 from benchmarks.support.workloads import EPOCHS, Work
 from kd_core.base.events import Event, Failed, Probed, Step, Surface, Validated
 from kd_core.config import plan
@@ -27,47 +27,47 @@ from kd_core.training.phase import PhaseTrainer
 from kd_core.training.vectorized import step
 
 PHASE = "students"
-PATIENCE = 0.05  # seconds between two questions whether a run is over
-SHORTEST = 2  # epochs of a run: the first is not timed
+POLL_SECONDS = 0.05  # between two checks of whether a run has ended
+MIN_EPOCHS = 2  # of a run, since the first is not timed
 
 
-class Noted(NamedTuple):
-    """The end of an epoch or a look: its event, when it was said, and what the training thread had computed by then."""
+class Note(NamedTuple):
+    """The last event of an epoch or of an evaluation, its time, and the processor seconds of the training thread."""
 
     at: float
     computed: float
-    steps: float  # of that
-    looks: float
+    steps: float  # processor seconds of the steps
+    evaluations: float  # processor seconds of the evaluations
     event: Step | Validated | Probed | Surface
 
 
-class Looked(PhaseTrainer):
-    """Counts the processor time of its looks."""
+class TimedPhaseTrainer(PhaseTrainer):
+    """Phase trainer that measures the processor time of its evaluations."""
 
     def evaluate(self, done: int) -> list[Event]:
-        begun = time.thread_time()
+        started = time.thread_time()
         try:
             return super().evaluate(done)
         finally:
-            Timed.looking += time.thread_time() - begun
+            Timed.evaluating += time.thread_time() - started
 
 
 class Timed(Trainer):
-    """Notes the last event of every epoch, which is said when all of it has been done."""
+    """Trainer that notes the last event of every epoch, which is emitted when the epoch is complete."""
 
-    said: list[Noted]  # of the run that began last
+    notes: list[Note]  # of the last run
     failed: list[str]
-    stepping = looking = 0.0  # seconds of processor time
-    is_waiting = False  # for the compiler, in the first epoch
+    stepping = evaluating = 0.0  # seconds of processor time
+    is_waiting = False  # whether to wait for the compiler in the first epoch
 
     def __iter__(self) -> Iterator[Event]:
-        Timed.said, Timed.failed, Timed.stepping, Timed.looking = [], [], 0.0, 0.0
+        Timed.notes, Timed.failed, Timed.stepping, Timed.evaluating = [], [], 0.0, 0.0
         for event in super().__iter__():
             is_end = isinstance(event, Step) and not event.step % self.steps_per_epoch
             if isinstance(event, Failed):
                 Timed.failed.append(event.message)
             elif is_end or isinstance(event, Validated | Probed | Surface):
-                Timed.said.append(Noted(clock(), time.thread_time(), Timed.stepping, Timed.looking, event))
+                Timed.notes.append(Note(clock(), time.thread_time(), Timed.stepping, Timed.evaluating, event))
             is_first = isinstance(event, Step) and (event.phase, event.step) == (PHASE, 1)
             if (
                 is_first
@@ -78,26 +78,29 @@ class Timed(Trainer):
                 self._phase_trainer.compiled.step.wait()
             yield event
 
-    def _some_steps(self, lesson: PhaseTrainer) -> list[Event]:
-        begun, looked = time.thread_time(), Timed.looking
+    def _take_steps(self, trainer: PhaseTrainer) -> list[Event]:
+        started, evaluating_before = time.thread_time(), Timed.evaluating
         try:
-            return super()._some_steps(lesson)
+            return super()._take_steps(trainer)
         finally:
-            Timed.stepping += time.thread_time() - begun - (Timed.looking - looked)
+            Timed.stepping += time.thread_time() - started - (Timed.evaluating - evaluating_before)
 
 
 class Ours:
-    """``settings`` are flat ones that differ; without ``is_looking`` the first look is at the end."""
+    """Contender that runs this project's trainer.
 
-    def __init__(self, settings: Mapping[str, str], is_recorded: bool, is_looking: bool) -> None:
-        self.settings, self.is_looking = settings, is_looking
-        self.kept: PhaseCache = {}
-        if not is_looking:
+    ``settings`` are flat ones that differ; without ``is_evaluating`` the first evaluation is at the end.
+    """
+
+    def __init__(self, settings: Mapping[str, str], is_recorded: bool, is_evaluating: bool) -> None:
+        self.settings, self.is_evaluating = settings, is_evaluating
+        self.cache: PhaseCache = {}
+        if not is_evaluating:
             plan.MAX_EVALUATIONS = 1
-        if settings.get("compiled") == "true":  # as long runs are, where it pays
-            Timed.is_waiting, step.pays = True, lambda *_: True
-        loop.PhaseTrainer = Looked  # type: ignore[misc]
-        self._thread = ThreadPoolExecutor(1)  # as runs do: memory is not the same in the main thread
+        if settings.get("compiled") == "true":  # as in long runs
+            Timed.is_waiting, step.is_worthwhile = True, lambda *_: True
+        loop.PhaseTrainer = TimedPhaseTrainer  # type: ignore[misc]
+        self._thread = ThreadPoolExecutor(1)  # as in the app, since malloc behaves differently in the main thread
         self.runs: manager.RunManager | None = None
         if is_recorded:
             manager.Trainer = Timed  # type: ignore[misc]
@@ -105,43 +108,43 @@ class Ours:
             self.runs = manager.RunManager(Path(self._folder.name))
 
     def prepare(self, work: Work) -> None:
-        # In a thread that ends, as the app's do: helpers of torch that stay would make those of the training
-        # sleep between any two operations.
-        with ThreadPoolExecutor(1) as passing:
-            self.steps_per_epoch = passing.submit(lambda: work.steps_per_epoch).result()
+        # In a thread that ends, as in the app, because worker threads of torch that stay would make those of the
+        # training sleep between operations.
+        with ThreadPoolExecutor(1) as executor:
+            self.steps_per_epoch = executor.submit(lambda: work.steps_per_epoch).result()
         self.config = work.config.with_flat(**self.settings)
 
     def train(self, epochs: int) -> Slice:
-        config, begun = self.config.with_flat(epochs=min(EPOCHS, max(SHORTEST, epochs))), clock()
+        config, started = self.config.with_flat(epochs=min(EPOCHS, max(MIN_EPOCHS, epochs))), clock()
         self._run(config)
-        noted = [own for own in Timed.said if own.event.phase == PHASE]
-        ends = [own for own in noted if isinstance(own.event, Step)]
+        notes = [note for note in Timed.notes if note.event.phase == PHASE]
+        ends = [note for note in notes if isinstance(note.event, Step)]
         if len(ends) != config.recipe.epochs or Timed.failed:
             raise RuntimeError(f"{len(ends)} of {config.recipe.epochs} epochs. {' '.join(Timed.failed)}")
         last = ends[-1].event
         assert isinstance(last, Step)
-        timed = noted if self.is_looking else ends  # a look belongs to the epoch that it ends
-        first = [own for own in timed if own.event.epoch <= 1][-1]
-        steps, looks = timed[-1].steps - first.steps, timed[-1].looks - first.looks
-        rest = timed[-1].computed - first.computed - steps - looks
+        timed = notes if self.is_evaluating else ends  # an evaluation belongs to the epoch that it ends
+        first = [note for note in timed if note.event.epoch <= 1][-1]
+        steps, evaluations = timed[-1].steps - first.steps, timed[-1].evaluations - first.evaluations
+        rest = timed[-1].computed - first.computed - steps - evaluations
         return Slice(
             last.loss["student"],
             last.step - first.event.step,
             timed[-1].at - first.at,
-            first.at - begun,
-            {STEPS: steps, LOOKS: looks, REST: rest},
+            first.at - started,
+            {STEPS: steps, EVALUATIONS: evaluations, REST: rest},
         )
 
     def _run(self, config: RunConfig) -> None:
         if self.runs is None:
-            own = Timed(config, cache=self.kept)
-            own.chunk_seconds = CHUNK_SECONDS
-            self._thread.submit(deque, own, 0).result()  # takes every event, keeps none
+            trainer = Timed(config, cache=self.cache)
+            trainer.chunk_seconds = CHUNK_SECONDS
+            self._thread.submit(deque, trainer, 0).result()  # takes every event, keeps none
             return
         run = self.runs.start(config)
         while (status := self.runs.status(run)) is not None and status.is_active:
-            time.sleep(PATIENCE)
+            time.sleep(POLL_SECONDS)
 
 
-def contender(settings: Mapping[str, str] | None = None, is_recorded: bool = True, is_looking: bool = True) -> Ours:
-    return Ours(settings or {}, is_recorded, is_looking)
+def contender(settings: Mapping[str, str] | None = None, is_recorded: bool = True, is_evaluating: bool = True) -> Ours:
+    return Ours(settings or {}, is_recorded, is_evaluating)

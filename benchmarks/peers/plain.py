@@ -1,4 +1,4 @@
-"""The loop that every tutorial shows: a loader, the teacher at every step, no number read back while it trains."""
+"""Plain loop of a tutorial, with a data loader and the teacher evaluated at every step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.support.workloads import Work
 
 
 class Plain:
-    """``formula`` is another library's where that is to be checked."""
+    """Contender without a library; ``formula`` is that of the library to compare the loss with."""
 
     def __init__(self, formula: str) -> None:
         self.formula = FORMULAS[formula]
@@ -21,17 +21,17 @@ class Plain:
         self.temperature, self.alpha = method.temperature, method.alpha
 
     def train(self, epochs: int) -> Slice:
-        begun, steps, loss = clock(), 0, torch.zeros(())
+        started, steps, loss = clock(), 0, torch.zeros(())
         for _ in range(epochs):
             for inputs, labels in self.loader:
                 with torch.no_grad():
-                    said = self.teacher(inputs)
-                loss = self.formula(self.student(inputs), said, labels, self.temperature, self.alpha)
+                    teacher_logits = self.teacher(inputs)
+                loss = self.formula(self.student(inputs), teacher_logits, labels, self.temperature, self.alpha)
                 self.optimiser.zero_grad()
                 loss.backward()
                 self.optimiser.step()
                 steps += 1
-        return Slice(loss.item(), steps, clock() - begun)
+        return Slice(loss.item(), steps, clock() - started)
 
 
 def contender(formula: str = "soft targets") -> Plain:

@@ -1,5 +1,7 @@
-"""A loop in the style of the usual CIFAR-100 benchmark: meters, top-1 and top-5 accuracy and the loss as plain numbers
-at every step, a line of text every hundred. Written from its description; the networks are those of the work."""
+"""Loop in the style of RepDistiller, with meters and a line of text every hundred steps.
+
+Written from its description: top-1 and top-5 accuracy and the loss are read back at every step.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,11 @@ from torch.nn import functional as F
 from benchmarks.peers import Slice, clock
 from benchmarks.support.workloads import Work
 
-EVERY = 100
+STEPS_PER_LINE = 100
 
 
 class Meter:
-    """The last value, and the mean of all."""
+    """Last value and mean of a metric."""
 
     def __init__(self) -> None:
         self.last = self.sum = self.mean = 0.0
@@ -31,7 +33,7 @@ class Meter:
 
 
 class Divergence(nn.Module):
-    """T² · KL as a module of its own, summed and then divided by the batch."""
+    """T² · KL, summed and then divided by the batch size."""
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
@@ -44,49 +46,52 @@ class Divergence(nn.Module):
 
 
 def top(logits: Tensor, labels: Tensor, ranks: tuple[int, ...] = (1, 5)) -> list[Tensor]:
-    """Accuracy in per cent among the first so many answers."""
+    """Return top-k accuracies in percent."""
     with torch.no_grad():
-        answers = logits.topk(max(ranks), 1).indices.t()
-        right = answers.eq(labels.view(1, -1).expand_as(answers))
-        return [right[:rank].reshape(-1).float().sum() * (100.0 / len(labels)) for rank in ranks]
+        predicted = logits.topk(max(ranks), 1).indices.t()
+        is_correct = predicted.eq(labels.view(1, -1).expand_as(predicted))
+        return [is_correct[:rank].reshape(-1).float().sum() * (100.0 / len(labels)) for rank in ranks]
 
 
 class Style:
+    """Contender with a loop in the style of RepDistiller."""
+
     def prepare(self, work: Work) -> None:
         self.loader, self.teacher, self.student = work.loader(), work.teacher(), work.student()
         self.optimiser = work.optimiser(self.student)
         self.alpha = work.config.method.alpha
-        self.labelled, self.taught = nn.CrossEntropyLoss(), Divergence(work.config.method.temperature)
+        self.cross_entropy, self.divergence = nn.CrossEntropyLoss(), Divergence(work.config.method.temperature)
 
     def train(self, epochs: int) -> Slice:
-        begun, text, steps = clock(), io.StringIO(), 0
+        started, text, steps = clock(), io.StringIO(), 0
         losses = Meter()
         for epoch in range(epochs):
             self.student.train()
             self.teacher.eval()
-            losses, first, fifth, waits, times = (Meter() for _ in range(5))
+            losses, top1, top5, waits, times = (Meter() for _ in range(5))
             end = time.time()
-            for place, (inputs, labels) in enumerate(self.loader):
+            for step, (inputs, labels) in enumerate(self.loader):
                 waits.update(time.time() - end)
                 logits = self.student(inputs.float())
                 with torch.no_grad():
-                    said = self.teacher(inputs)
-                loss = (1 - self.alpha) * self.labelled(logits, labels) + self.alpha * self.taught(logits, said)
-                one, five = top(logits, labels)
+                    teacher_logits = self.teacher(inputs)
+                label_loss, soft_loss = self.cross_entropy(logits, labels), self.divergence(logits, teacher_logits)
+                loss = (1 - self.alpha) * label_loss + self.alpha * soft_loss
+                top1_accuracy, top5_accuracy = top(logits, labels)
                 losses.update(loss.item(), len(inputs))
-                first.update(one.item(), len(inputs))
-                fifth.update(five.item(), len(inputs))
+                top1.update(top1_accuracy.item(), len(inputs))
+                top5.update(top5_accuracy.item(), len(inputs))
                 self.optimiser.zero_grad()
                 loss.backward()
                 self.optimiser.step()
                 times.update(time.time() - end)
                 end = time.time()
-                if place % EVERY == 0:
-                    numbers = (times, waits, losses, first, fifth)
-                    said_so_far = " ".join(f"{own.last:.4f} ({own.mean:.4f})" for own in numbers)
-                    print(f"epoch {epoch}, {place} of {len(self.loader)}: {said_so_far}", file=text)
+                if step % STEPS_PER_LINE == 0:
+                    meters = (times, waits, losses, top1, top5)
+                    line = " ".join(f"{meter.last:.4f} ({meter.mean:.4f})" for meter in meters)
+                    print(f"epoch {epoch}, {step} of {len(self.loader)}: {line}", file=text)
                 steps += 1
-        return Slice(losses.last, steps, clock() - begun)
+        return Slice(losses.last, steps, clock() - started)
 
 
 def contender() -> Style:

@@ -1,4 +1,4 @@
-"""torchdistill: a ``DistillationBox`` made from a configuration, and the loop around it that its examples have."""
+"""torchdistill with a ``DistillationBox`` and the loop of its examples."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from torch.utils.data import RandomSampler, TensorDataset
 from benchmarks.peers import Slice, clock
 from benchmarks.support.workloads import Work
 
-EVERY = 100  # steps between two lines of its log, which goes nowhere here
-WHOLE = ".", "output"  # the answers of a whole network
+STEPS_PER_LINE = 100  # of its log, which is discarded here
+WHOLE = ".", "output"  # the logits of the whole network
 
 
 class Box:
+    """Contender that uses torchdistill."""
+
     def __init__(self) -> None:
         from torchdistill.core.distillation import get_distillation_box
         from torchdistill.misc.log import MetricLogger, SmoothedValue
 
         logging.getLogger().setLevel(logging.ERROR)
-        self.box_of, self.logger, self.meter = get_distillation_box, MetricLogger, SmoothedValue
+        self.make_box, self.logger, self.meter = get_distillation_box, MetricLogger, SmoothedValue
 
     def prepare(self, work: Work) -> None:
         recipe, method = work.config.recipe, work.config.method
         data = {"train": TensorDataset(work.split.inputs, work.split.labels)}
-        taught = {
+        arguments = {
             "student_module_path": WHOLE[0], "student_module_io": WHOLE[1],
             "teacher_module_path": WHOLE[0], "teacher_module_io": WHOLE[1],
             "temperature": method.temperature, "alpha": 1 - method.alpha,  # its alpha is the weight of the labels
         }  # fmt: skip
-        term = {"criterion": {"key": "KDLoss", "kwargs": taught}, "weight": 1.0}
-        self.box = self.box_of(
+        term = {"criterion": {"key": "KDLoss", "kwargs": arguments}, "weight": 1.0}
+        self.box = self.make_box(
             work.teacher(), work.student(), data,
             {
                 "num_epochs": recipe.epochs,
@@ -52,23 +54,23 @@ class Box:
         )  # fmt: skip
 
     def train(self, epochs: int) -> Slice:
-        begun, steps, last = clock(), 0, 0.0
+        started, steps, last = clock(), 0, 0.0
         box = self.box
         for epoch in range(epochs):
             log = self.logger(delimiter="  ")
             log.add_meter("lr", self.meter(window_size=1, fmt="{value}"))
             log.add_meter("img/s", self.meter(window_size=10, fmt="{value}"))
             box.pre_epoch_process(epoch=epoch)
-            for inputs, labels, more in log.log_every(box.train_data_loader, EVERY, f"Epoch {epoch}"):
+            for inputs, labels, extra in log.log_every(box.train_data_loader, STEPS_PER_LINE, f"Epoch {epoch}"):
                 start = time.time()
-                loss = box.forward_process(inputs, labels, more, epoch=epoch)
+                loss = box.forward_process(inputs, labels, extra, epoch=epoch)
                 box.post_forward_process(loss=loss)
                 last = loss.item()
                 log.update(loss=last, lr=box.optimizer.param_groups[0]["lr"])
                 log.meters["img/s"].update(len(inputs) / (time.time() - start))
                 steps += 1
             box.post_epoch_process()
-        return Slice(last, steps, clock() - begun)
+        return Slice(last, steps, clock() - started)
 
 
 def contender() -> Box:

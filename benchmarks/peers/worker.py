@@ -1,4 +1,4 @@
-"""A contender in a process of its own: its imports, threads and memory are nobody else's."""
+"""Process of one contender, with imports, threads and memory of its own."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from benchmarks.peers import Contender, Entry, Slice, clock
 from benchmarks.support.workloads import Work
 
-PATIENCE = 900.0  # seconds for one answer: some compile
+ANSWER_SECONDS = 900.0  # to wait for one answer, since some contenders compile
 
 
 class WorkerError(RuntimeError):
-    """What a contender raised, with its traceback as text."""
+    """An exception of a contender, with its traceback as text."""
 
 
 class Worker:
-    """Asks the contender of an ``entry``; its process ends with the block."""
+    """Proxy of the contender of an ``entry``; its process ends with the ``with`` block."""
 
     def __init__(self, entry: Entry, options: Mapping[str, Any] | None = None) -> None:
         context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, entry, dict(options or {})), daemon=True)
+        self._connection, child_connection = context.Pipe()
+        self._process = context.Process(target=_serve, args=(child_connection, entry, dict(options or {})), daemon=True)
         self._process.start()
-        theirs.close()
+        child_connection.close()
         self._title = entry.title
 
     def __enter__(self) -> Self:
@@ -45,39 +45,39 @@ class Worker:
             self._process.join()
 
     def end(self) -> None:
-        """Lets it end, without waiting for it."""
-        self._ours.close()
+        """Let the process end, without waiting for it."""
+        self._connection.close()
 
     def prepare(self, work: Work, threads: int = 0) -> None:
-        """A new student; ``threads`` from here on, 0 for those that it has."""
+        """Reset the student; ``threads`` from here on, 0 to leave their number."""
         self._ask("prepare", work.flat, threads)
 
     def train(self, epochs: int) -> Slice:
-        """So many epochs."""
-        found: Slice = self._ask("train", epochs)
-        return found
+        """Train for so many epochs."""
+        answer: Slice = self._ask("train", epochs)
+        return answer
 
     def count(self, epochs: int) -> int:
-        """The updates that optimisers of this process make in so many epochs."""
-        found: int = self._ask("count", epochs)
-        return found
+        """Return the optimiser steps of the process in so many epochs."""
+        answer: int = self._ask("count", epochs)
+        return answer
 
     def last(self, epochs: int, seconds: float) -> Slice:
-        """So many epochs again and again until ``seconds`` have gone by; all of them as one."""
-        found: Slice = self._ask("last", epochs, seconds)
-        return found
+        """Repeat so many epochs until ``seconds`` have passed, and return all of them as one slice."""
+        answer: Slice = self._ask("last", epochs, seconds)
+        return answer
 
     def memory(self) -> float:
-        """MB that its process has held at most."""
-        found: float = self._ask("memory")
-        return found
+        """Return the peak memory of the process in MB."""
+        answer: float = self._ask("memory")
+        return answer
 
     def _ask(self, *request: Any) -> Any:
         try:
-            self._ours.send(request)
-            if not self._ours.poll(PATIENCE):
-                raise WorkerError(f"{self._title}: no answer to {request[0]} within {PATIENCE:.0f} s.")
-            kind, answer = self._ours.recv()
+            self._connection.send(request)
+            if not self._connection.poll(ANSWER_SECONDS):
+                raise WorkerError(f"{self._title}: no answer to {request[0]} within {ANSWER_SECONDS:.0f} s.")
+            kind, answer = self._connection.recv()
         except (EOFError, BrokenPipeError) as error:
             raise WorkerError(f"{self._title}: its process ended.") from error
         if kind == "error":
@@ -86,8 +86,10 @@ class Worker:
 
 
 def peak() -> float:
-    """MB that this process has held at most; 0 where there is no /proc. What the system counts for children that
-    have ended is no help: a process begins with the peak of the one that started it."""
+    """Return the peak memory of this process in MB; 0 without /proc.
+
+    ``resource.getrusage`` does not help: a process begins with the peak of the one that started it.
+    """
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM:")), 0.0)
@@ -97,33 +99,33 @@ def _serve(pipe: Connection, entry: Entry, options: dict[str, Any]) -> None:
     contender: Contender | None = None
     while True:
         try:
-            what, *values = pipe.recv()
+            request, *values = pipe.recv()
         except EOFError:
             return
         try:
             contender = contender or entry.make(**options)
-            pipe.send(("answer", _answer(contender, what, *values)))
+            pipe.send(("answer", _answer(contender, request, *values)))
         except BaseException:
             pipe.send(("error", traceback.format_exc()))
 
 
-def _answer(contender: Contender, what: str, *values: Any) -> Any:
-    if what == "prepare":
+def _answer(contender: Contender, request: str, *values: Any) -> Any:
+    if request == "prepare":
         flat, threads = values
         if threads:
             torch.set_num_threads(threads)
-        torch.manual_seed(0)  # of the loaders' order
+        torch.manual_seed(0)  # the data order of the loaders
         return contender.prepare(Work(flat))
-    if what == "train":
+    if request == "train":
         return contender.train(*values)
-    if what == "count":
-        return _counted(contender, *values)
-    if what == "memory":
+    if request == "count":
+        return _count_steps(contender, *values)
+    if request == "memory":
         return peak()
-    return _repeated(contender, *values)
+    return _repeat(contender, *values)
 
 
-def _counted(contender: Contender, epochs: int) -> int:
+def _count_steps(contender: Contender, epochs: int) -> int:
     done = 0
 
     def note(*_: object) -> None:
@@ -138,14 +140,14 @@ def _counted(contender: Contender, epochs: int) -> int:
     return done
 
 
-def _repeated(contender: Contender, epochs: int, seconds: float) -> Slice:
-    until, slices = clock() + seconds, []
-    while not slices or clock() < until:
+def _repeat(contender: Contender, epochs: int, seconds: float) -> Slice:
+    deadline, slices = clock() + seconds, []
+    while not slices or clock() < deadline:
         slices.append(contender.train(epochs))
     return Slice(
         slices[-1].loss,
-        sum(own.steps for own in slices),
-        sum(own.seconds for own in slices),
-        sum(own.beginning for own in slices) / len(slices),
-        {what: sum(own.computed[what] for own in slices) for what in slices[0].computed},
+        sum(one.steps for one in slices),
+        sum(one.seconds for one in slices),
+        sum(one.beginning for one in slices) / len(slices),
+        {purpose: sum(one.computed[purpose] for one in slices) for purpose in slices[0].computed},
     )

@@ -1,4 +1,4 @@
-"""How much faster the engine is wanted to be than whom, and whether it was in the rounds of one measurement."""
+"""Aims for the speed of the engine relative to other contenders, and whether they are met."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.support.rows import Row
 
 @dataclass(frozen=True)
 class Aim:
-    """In ``work`` the median of the ratios of ``ours`` to ``other``, round by round, is at least ``least``."""
+    """In ``work`` the median over rounds of the speed ratio of ``ours`` to ``other`` is at least ``least``."""
 
     work: str
     ours: str
@@ -36,20 +36,20 @@ AIMS = (
 
 
 def rows(work: str, lines: Mapping[str, Line]) -> list[Row]:
-    """One for each aim of a work; without numbers, neither met nor missed, where one of the two was not measured."""
-    found = []
+    """Return a row for each aim of a work, without numbers if one of the two was not measured."""
+    work_rows = []
     for aim in (aim for aim in AIMS if aim.work == work):
         row = Row(f"{ENTRIES[aim.ours].title} / {ENTRIES[aim.other].title}", "×", aim=f"median ≥ {aim.least:g}")
         ours, other = lines.get(aim.ours), lines.get(aim.other)
         if ours and other and ours.rates and other.rates:
             row.numbers = ours.ratios(other)
             row.met = statistics.median(row.numbers) >= aim.least
-        found.append(row)
-    return found
+        work_rows.append(row)
+    return work_rows
 
 
-def table(found: Sequence[Row]) -> str:
-    """Those with numbers as a table, then the names of the others."""
-    told = [row for row in found if row.numbers]
-    lines = [measured.table(told)] if told else []
-    return "\n".join([*lines, *(f"{row.name}: {row.aim}: not measured" for row in found if not row.numbers)])
+def table(aim_rows: Sequence[Row]) -> str:
+    """Return the measured rows as a table, then the names of the others."""
+    measured_rows = [row for row in aim_rows if row.numbers]
+    lines = [measured.table(measured_rows)] if measured_rows else []
+    return "\n".join([*lines, *(f"{row.name}: {row.aim}: not measured" for row in aim_rows if not row.numbers)])

@@ -1,4 +1,4 @@
-"""Data for the benchmark of the engine, as a data set that a configuration can name after :func:`register`."""
+"""Data set of the engine benchmark, available to configurations after :func:`register`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, Split
 
 DIGITS, COLOUR = "digits", "colour"
-LOOKED_AT = {DIGITS: 180, COLOUR: 256}  # examples of the validation and of the test split
+HELD_OUT = {DIGITS: 180, COLOUR: 256}  # examples of the validation and of the test split
 
 
 @dataclass(frozen=True)
 class Examples(Dataset):
-    """The name of the data set is that of this file."""
+    """Digits or coloured noise, under the name of this module."""
 
     title: ClassVar[str] = "Examples of the benchmark"
-    summary: ClassVar[str] = "Handwritten digits in other shares than the app's, or coloured noise."
+    summary: ClassVar[str] = "Handwritten digits in other splits than the app's, or coloured noise."
     family: ClassVar[str] = "images"
     source: ClassVar[str] = "scikit-learn's digits; torch's random numbers"
     licence: ClassVar[str] = "CC BY 4.0; none needed"
@@ -31,9 +31,9 @@ class Examples(Dataset):
     count: int = integer(1437, 64, 50_000, "Training examples.")
 
     def load(self) -> Data:
-        """``count`` training examples, and as many others as :data:`LOOKED_AT` says."""
-        inputs, labels = _digits() if self.content == DIGITS else _colour(self.count + 2 * LOOKED_AT[COLOUR])
-        rest = LOOKED_AT[self.content]
+        """Return ``count`` training examples, and as many others as :data:`HELD_OUT` says."""
+        inputs, labels = _digits() if self.content == DIGITS else _colour(self.count + 2 * HELD_OUT[COLOUR])
+        rest = HELD_OUT[self.content]
         ends = [0, self.count, self.count + rest, self.count + 2 * rest]
         parts = [Split(inputs[low:high], labels[low:high]) for low, high in itertools.pairwise(ends)]
         channels = inputs.shape[1]
@@ -41,7 +41,7 @@ class Examples(Dataset):
 
 
 def _digits() -> tuple[torch.Tensor, torch.Tensor]:
-    from sklearn.datasets import load_digits  # a second, and only here
+    from sklearn.datasets import load_digits  # takes a second to import
 
     pixels, labels = load_digits(return_X_y=True)
     order = torch.randperm(len(labels), generator=generator(0, "examples"))
@@ -50,10 +50,10 @@ def _digits() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _colour(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    chance = generator(0, "examples")
-    return torch.randn(count, 3, 32, 32, generator=chance), torch.randint(10, (count,), generator=chance)
+    random = generator(0, "examples")
+    return torch.randn(count, 3, 32, 32, generator=random), torch.randint(10, (count,), generator=random)
 
 
 def register() -> None:
-    """Makes the data set known to this process."""
+    """Register the data set in this process."""
     cast("dict[str, type[Plugin]]", plugins("datasets"))[__name__.rsplit(".", 1)[-1]] = Examples

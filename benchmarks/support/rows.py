@@ -1,4 +1,4 @@
-"""The numbers of one measurement, the table of them all, and the command that prints and writes it."""
+"""Rows of a benchmark, their table, and the command that prints and writes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tools.testing.app_server import ROOT
 
 @dataclass
 class Row:
-    """One line of the table: the numbers measured, and below which one of them should stay."""
+    """One line of the table, with its numbers and its aim."""
 
     name: str
     unit: str
@@ -29,16 +29,17 @@ class Row:
 
     @property
     def p95(self) -> float:
+        """95th percentile."""
         return sorted(self.numbers)[max(0, -(-95 * len(self.numbers) // 100) - 1)]
 
     def summary(self) -> dict[str, float]:
-        """min, median (p50), p95 and max."""
-        middle = statistics.median(self.numbers)
-        return {"min": min(self.numbers), "p50": middle, "p95": self.p95, "max": max(self.numbers)}
+        """Return min, median (p50), p95 and max."""
+        median = statistics.median(self.numbers)
+        return {"min": min(self.numbers), "p50": median, "p95": self.p95, "max": max(self.numbers)}
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as text, one line each."""
+    """Return the rows as text, one line each."""
     width = max(len(row.name) for row in rows)
     lines = [f"{'':{width}}  {'min':>9} {'p50':>9} {'p95':>9} {'max':>9} {'n':>3}  unit"]
     for row in rows:
@@ -49,24 +50,25 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def report(name: str, description: str | None, measure: Callable[[], list[Row]]) -> None:
-    """The command ``python -m benchmarks.<name>``: measures, prints the table, writes data/bench/<name>.json."""
+    """Run the command ``python -m benchmarks.<name>``, which writes data/bench/<name>.json."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "bench" / f"{name}.json")
     out: Path = parser.parse_args().out
-    begun = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))  # and the server with it
+    started = time.monotonic()
+    # An exception runs the blocks that stop servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))
     rows = measure()
     write(out, {"machine": machine(), "rows": [asdict(row) | row.summary() for row in rows]})
-    print(f"\n{table(rows)}\n\n{machine()}, {time.monotonic() - begun:.0f} s in all, written to {out}")
+    print(f"\n{table(rows)}\n\n{machine()}, {time.monotonic() - started:.0f} s in all, written to {out}")
 
 
 def machine() -> dict[str, object]:
-    """What the numbers were measured on."""
+    """Return the machine that the numbers are measured on."""
     return {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
 
 
 def write(out: Path, body: object) -> None:
-    """As JSON; the folder is made."""
+    """Write JSON, creating the folder."""
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What the engine and its peers are given to train: three pairs of networks, their data and their recipe."""
+"""Workloads of the engine benchmark, each a pair of networks with data and recipe."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from kd_core.datasets import Data, Split, load
 from kd_core.nn import weights
 
 CHECKED_STEPS = 10
-EPOCHS = 200  # of a run at most: as many as have a look after each of them
+EPOCHS = 200  # of a run at most, so that each is followed by an evaluation
 
-# A teacher of 0 epochs takes the weights that it is given; without a control one student is compared with one student.
+# The teacher starts from uploaded weights and is not trained; there is no control, as with the other libraries.
 COMMON = {
     "scheme": "offline", "method": "soft_targets", "temperature": "4", "alpha": "0.9",
     "optimiser": "sgd", "learning_rate": "0.01", "weight_decay": "0.0005",
     "labelled": "0", "wrong": "0", "control": "false", "teacher_epochs": "0", "device": "cpu",
 }  # fmt: skip
-# The student's step is 3 forward passes of itself and, in the plain loop, one of its teacher: a factor that leaving out
-# the teacher could reach is 2.1 in W2, 2.7 in W3 and 6.1 in W4 if operations were all that takes time.
+# A step costs 3 forward passes of the student and, in the plain loop, one of the teacher. Counting operations alone,
+# caching the teacher's logits could gain a factor of 2.1 in W2, 2.7 in W3 and 6.1 in W4.
 WORKS: dict[str, dict[str, str]] = {
     "W1": {
         "dataset": "examples", "dataset_content": examples.DIGITS, "batch_size": "64",
@@ -58,69 +58,73 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Work:
-    """One of :data:`WORKS` with its teacher: everything follows from ``flat``, the settings of the run."""
+    """One of :data:`WORKS` with its teacher; ``flat`` are the settings of the run."""
 
     flat: dict[str, str]
 
     @cached_property
     def config(self) -> RunConfig:
+        """The configuration of the run."""
         examples.register()
         return from_flat(self.flat)
 
     @property
     def data(self) -> Data:
+        """The three splits."""
         return load(self.config.dataset)
 
     @cached_property
     def split(self) -> Split:
-        """What the student is shown."""
+        """Training examples of the student."""
         return self.config.view.apply(self.data)
 
     @property
     def batch_size(self) -> int:
+        """Examples per step."""
         return self.config.recipe.batch_size
 
     @property
     def steps_per_epoch(self) -> int:
+        """Steps per epoch."""
         return -(-len(self.split) // self.batch_size)
 
     def loader(self) -> DataLoader:
-        """Shuffled, from memory, in this process."""
+        """Return a shuffling loader without worker processes."""
         dataset = TensorDataset(self.split.inputs, self.split.labels)
         return DataLoader(dataset, batch_size=self.batch_size, shuffle=True)
 
     def teacher(self) -> nn.Module:
-        """In eval mode; its weights still ask for gradients, as those of a network that was just trained."""
+        """Return the teacher in eval mode, with parameters that require gradients as after training."""
         network = self.config.teacher.build(self.data.shape, len(self.data.classes))
         network.load_state_dict(weights.load(self.config.teacher_recipe.weights))
         return network.eval()
 
     def student(self) -> nn.Module:
-        """With the weights that the engine's student begins with."""
+        """Return the student with the initial weights of the engine's."""
         with use_seed(self.config.seed, "weights"):
             network = self.config.method.build(self.config.pair)
         return network.train()
 
     def optimiser(self, student: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimiser of the student."""
         recipe = self.config.recipe
         settings = {"lr": recipe.learning_rate, "momentum": 0.9, "weight_decay": recipe.weight_decay}
         return torch.optim.SGD(student.parameters(), **settings)
 
     def checked(self) -> Work:
-        """The same with one batch of examples, and as many epochs as steps: whatever the order, the batches are the
-        same."""
+        """Return the same work with a single batch of examples, so that the data order does not matter."""
         return Work(self.flat | {"labelled": str(self.batch_size), "epochs": str(CHECKED_STEPS)})
 
     def in_words(self) -> str:
-        """Networks with their parameters, examples, batch."""
+        """Return networks with their parameters, examples and batch size."""
         networks = {self.config.teacher.label(): self.teacher(), self.config.student.label(): self.student()}
-        sizes = [f"{label} ({sum(p.numel() for p in own.parameters()):,})" for label, own in networks.items()]
+        sizes = [f"{label} ({sum(p.numel() for p in network.parameters()):,})" for label, network in networks.items()]
         shape = " × ".join(map(str, self.data.shape))
         return f"{' → '.join(sizes)}, {len(self.split):,} images of {shape}, batches of {self.batch_size}"
 
 
 def prepared(name: str) -> Work:
-    """The work with its teacher: trained for one epoch, kept in the data folder of this process and its children."""
+    """Return a work with its teacher, which is trained for one epoch and stored in the data folder."""
     examples.register()
     flat = COMMON | WORKS[name]
     config = from_flat(flat | {"teacher_epochs": "1"})

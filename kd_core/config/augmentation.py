@@ -1,4 +1,4 @@
-"""What happens to every training image before any network sees it: teacher, student and baseline get the same view."""
+"""Augmentation of training images, the same for teacher, student and baseline."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from kd_core.datasets import Data, standardise
 
 @dataclass(frozen=True)
 class Augmentation(Options):
-    """Every option off by default. Views that change are asked of the teacher at every step."""
+    """Augmentation options, all off by default. With any of them the teacher is evaluated at every step."""
 
     crop: int = integer(
-        0, 0, 64, "Pixels of margin, out of which a piece of the image's size is cut at random; 4 is usual for 32 × 32."
+        0, 0, 64, "Pixels of padding before a random crop to the original size; 4 is common for 32 × 32; 0 for none."
     )
-    flip: bool = boolean(False, "Half of the images mirrored, left to right. Not for characters.")
+    flip: bool = boolean(False, "Flip half of the images horizontally; not for characters.")
     randaugment: int = integer(
         0,
         0,
         30,
-        "Strength of two random changes to each image (turned, sheared, brighter, …); 0 for none, 9 is usual.",
+        "Magnitude of two random operations on each image (rotation, shear, brightness, …); 9 is common; 0 for none.",
         label="RandAugment",
     )
     mixup: float = number(
-        0.0, 0.0, 10.0, "Two images laid over each other: α of the Beta distribution of their shares; 0 for none.",
+        0.0, 0.0, 10.0, "Blends pairs of images; α of the Beta distribution of the weight; 0 for none.",
         step=0.1,
     )  # fmt: skip
 
@@ -39,47 +39,50 @@ class Augmentation(Options):
         return self != Augmentation()
 
     def validate(self, data: Data) -> None:
-        """Raises ValueError for data that have no sides to be flipped."""
-        changed = next((name for name, value in self.values().items() if value), "")
-        if data.is_planar and changed not in ("", "mixup"):
+        """Raise ValueError for an option that does not apply to ``data``."""
+        name = next((name for name, value in self.values().items() if value), "")
+        if data.is_planar and name not in ("", "mixup"):
             raise ValueError(
-                f"{changed} = {as_text(getattr(self, changed))}: these data are points; only images have sides."
+                f"{name} = {as_text(getattr(self, name))}: these data are points, and only images can be augmented so."
             )
         if self.crop > min(data.shape[1:], default=self.crop):
             raise ValueError(
-                f"crop = {self.crop}: the images have {data.shape[1]} × {data.shape[2]} pixels; choose less."
+                f"crop = {self.crop}: the images have {data.shape[1]} × {data.shape[2]} pixels; choose at most "
+                f"{min(data.shape[1:])}."
             )
 
     def transform(self, inputs: Tensor, data: Data, seed: int) -> Tensor:
-        """Inputs (B, ...) as they are shown at one step, chosen by ``seed``; each image on its own, on its device."""
-        # torchvision's crop and flip draw once for a whole batch; here every image has its own.
-        chance = generator(seed, "view")
+        """Return inputs (B, ...) augmented by ``seed``, each image independently, on the same device."""
+        # torchvision's crop and flip draw once for a whole batch.
+        random = generator(seed, "view")
         if self.crop:
-            inputs = _cropped(inputs, self.crop, data, chance)
+            inputs = _random_crop(inputs, self.crop, data, random)
         if self.flip:
-            is_flipped = (torch.rand(len(inputs), generator=chance) < 0.5).to(inputs.device)
+            is_flipped = (torch.rand(len(inputs), generator=random) < 0.5).to(inputs.device)
             inputs = torch.where(is_flipped[:, None, None, None], inputs.flip(-1), inputs)
         if self.randaugment:
-            change = v2.RandAugment(magnitude=self.randaugment)
+            augment = v2.RandAugment(magnitude=self.randaugment)
             with use_seed(seed, "randaugment"):
-                pixels = torch.stack([change(image) for image in data.pixels(inputs)])
+                pixels = torch.stack([augment(image) for image in data.pixels(inputs)])
             inputs = standardise(pixels, data.mean, data.std)
         return inputs
 
     def blend(self, count: int, seed: int) -> tuple[Tensor, float]:
-        """The partner of each of ``count`` examples, and the share, at least a half, that it keeps of itself. Zhang et
-        al. 2018, "mixup", section 2: one share for the whole batch."""
-        share = float(np.random.default_rng(derive_seed(seed, "share")).beta(self.mixup, self.mixup))
-        return torch.randperm(count, generator=generator(seed, "partners")), max(share, 1 - share)
+        """Return the partner of each of ``count`` examples, and the weight of the example itself, at least 0.5.
+
+        There is one weight for the whole batch: Zhang et al. 2018, "mixup", section 2.
+        """
+        weight = float(np.random.default_rng(derive_seed(seed, "share")).beta(self.mixup, self.mixup))
+        return torch.randperm(count, generator=generator(seed, "partners")), max(weight, 1 - weight)
 
 
-def _cropped(inputs: Tensor, margin: int, data: Data, chance: torch.Generator) -> Tensor:
-    """Pieces of images (B, C, H, W) with a black margin, each at a place of its own."""
+def _random_crop(inputs: Tensor, margin: int, data: Data, random: torch.Generator) -> Tensor:
+    """Pad images (B, C, H, W) with black pixels and crop each at a random place."""
     count, channels, height, width = inputs.shape
     black = (torch.tensor(data.mean) / torch.tensor(data.std)).to(inputs).neg()[:, None, None]
     padded = black.expand(count, channels, height + 2 * margin, width + 2 * margin).clone()
     padded[:, :, margin : margin + height, margin : margin + width] = inputs
-    top, left = torch.randint(0, 2 * margin + 1, (2, count), generator=chance).to(inputs.device)
+    top, left = torch.randint(0, 2 * margin + 1, (2, count), generator=random).to(inputs.device)
     rows = top[:, None] + torch.arange(height, device=inputs.device)
     columns = left[:, None] + torch.arange(width, device=inputs.device)
     return padded.gather(2, rows[:, None, :, None].expand(-1, channels, -1, width + 2 * margin)).gather(

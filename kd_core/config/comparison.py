@@ -1,20 +1,27 @@
-"""What the result of a distillation scheme compares: two networks and one measure."""
+"""Comparison of two networks in one measure, which is the result of a distillation scheme."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-DEFAULT_SEEDS = 5  # runs in a repetition over seeds: the fewest whose interval is of use
+DEFAULT_SEEDS = 5  # runs of a repetition; with fewer the confidence interval is too wide to be of use
 TestMetrics = Mapping[str, Mapping[str, float]]  # Finished.test
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a verdict compares, by role; ``measure`` is one of those on the test split, a share in [0, 1].
+    """Two networks, by role, and the measure in which a verdict compares them.
 
-    ``among``: of which examples the measure is a share, where it is not the accuracy; ``{omitted}`` stands for the
-    class that was left out.
+    Attributes:
+        role: The network of interest.
+        control: The network it is compared with.
+        measure: Name of a test metric that is a fraction in [0, 1].
+        name: ``role`` in words.
+        control_name: ``control`` in words.
+        on: Where it is measured, in words.
+        among: Of which examples the measure is a fraction, if it is not the accuracy; ``{omitted}`` stands for the
+            held-out class.
     """
 
     role: str = "student"
@@ -26,7 +33,7 @@ class Comparison:
     among: str = ""
 
     def with_omitted_class(self, omitted: str) -> Comparison:
-        """The same with the name of the class that was left out."""
+        """Return the comparison with the name of the held-out class filled in."""
         return replace(self, among=self.among.format(omitted=f"class {omitted}"))
 
 

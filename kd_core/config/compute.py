@@ -1,4 +1,4 @@
-"""Where and how exactly the numbers are computed: the device, the precision, the layout of images in memory."""
+"""Device, precision, memory layout and compilation of a run."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ EXACT, BRAIN, HALF = "float32", "bfloat16", "float16"
 
 @dataclass(frozen=True)
 class Compute(Options):
-    """Another device or precision gives other last digits, so they belong to the configuration of a run."""
+    """Options of the computation. They change the last digits of the results, so they belong to a run."""
 
-    device: str = text(AUTO, 20, "Where the run is trained: auto takes the best device that is free here.")
+    device: str = text(AUTO, 20, "Device to train on; auto takes the best one that is free.")
     precision: str = choice(
         EXACT, (EXACT, BRAIN, HALF),
-        "Of the products inside the networks. Losses are computed in float32 always; 16 bits are faster where the "
-        "hardware knows them.",
+        "Precision of the matrix products in the networks; losses are always computed in float32. 16 bits are faster "
+        "where the hardware supports them.",
     )  # fmt: skip
     channels_last: bool = boolean(
-        True, "Images in memory pixel by pixel rather than colour by colour: faster convolutions on most devices.",
+        True, "Memory layout of images with the channels last: faster convolutions on most devices.",
         label="Channels last",
     )  # fmt: skip
     compiled: bool = boolean(
-        False, "Takes every training step of small networks as one compiled function once that is ready: faster in "
-        "long runs, after some seconds of preparation in the background; last digits change.",
+        False, "Compile the training step of small networks in the background and use it when ready: faster in long "
+        "runs; last digits change.",
         label="Compiled steps",
     )  # fmt: skip
 
     @property
     def is_exact(self) -> bool:
-        """Nothing is computed in 16 bits."""
+        """Whether everything is computed in float32."""
         return self.precision == EXACT
 
-    def ways(self) -> dict[str, object]:
-        """What the numbers of a phase that is kept depend on: its steps are never compiled."""
+    def cache_settings(self) -> dict[str, object]:
+        """Return the options that the result of a cached phase depends on; its steps are never compiled."""
         return {name: value for name, value in self.values().items() if name != "compiled"}
 
     def autocast(self, device: torch.device) -> AbstractContextManager[None]:
-        """While open, networks multiply in the chosen precision."""
+        """Return a context in which networks compute in the chosen precision."""
         if self.is_exact:
             return nullcontext()
         return torch.autocast(device.type, torch.bfloat16 if self.precision == BRAIN else torch.float16)
 
     def scaler(self, device: torch.device) -> torch.amp.GradScaler:
-        """Keeps gradients of 16 bits with five bits of exponent from vanishing; does nothing in other precisions."""
+        """Return a loss scaler, which keeps float16 gradients from underflowing; disabled in other precisions."""
         return torch.amp.GradScaler(device.type, enabled=self.precision == HALF)
 
     def placed(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """The network on the device, in the chosen layout."""
+        """Return the network on the device, in the chosen memory layout."""
         network = network.to(device)
         return network.to(memory_format=torch.channels_last) if self.channels_last else network

@@ -1,4 +1,4 @@
-"""Networks that nobody trains, made of trained ones at the end of a phase; what they need is measured on validation."""
+"""Networks derived from trained ones at the end of a phase, such as ensembles, merged and corrected classifiers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kd_core.datasets import Data, Split
 from kd_core.nn.composite import UNKNOWN, EnsembleAverage, LogitBias, MergedClassifiers, prior_matching_bias
 from kd_core.nn.inference import freeze, predict_logits
 
-COLDEST, HOTTEST = 0.25, 20.0  # temperatures that calibrate a teacher
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.25, 20.0  # that calibrate a teacher
 
 
 def build_derived(
     derived: DerivedPlan, networks: Mapping[str, nn.Module], data: Data, device: torch.device
 ) -> nn.Module:
-    """The network, frozen, on the device."""
+    """Return the derived network, frozen; its constants are fitted on the validation split."""
     members = [networks[role] for role in derived.sources]
     if derived.how in {AVERAGE, MEAN_LOGITS}:
         return freeze(EnsembleAverage(members, derived.weights, of_logits=derived.how == MEAN_LOGITS))
@@ -34,24 +34,26 @@ def build_derived(
 
 
 def calibrate(logits: Sequence[Tensor], split: Split) -> tuple[list[float], list[float]]:
-    """Scales and shifts for networks that know different classes, from their ``logits`` (N, K) on a labelled split.
+    """Return temperatures and shifts that make the logits of networks for different classes comparable.
 
-    Each is divided by the temperature that makes it honest about its own classes (Guo et al. 2017, section 4.2), and
-    shifted so that it speaks equally loud, as the logarithm of its summed exponentials, of what it knows and of what it
-    does not: halfway between the two medians lies 0.
+    Each network is divided by the temperature that calibrates it on its own classes (Guo et al. 2017, section 4.2).
+    The shift then moves the log-sum-exp of its logits, so that 0 is halfway between the median over examples of its
+    classes and the median over others.
+
+    Args:
+        logits: (N, K) of each network on the split; unknown classes are very negative.
+        split: Labelled examples of all classes.
     """
-    scales, shifts = [], []
-    for own in logits:
-        known = own[0] > UNKNOWN / 2
-        is_own = known[split.labels]
-        scale = best_temperature(own[is_own][:, known], _among(known, split.labels[is_own]), COLDEST, HOTTEST)
-        loudness = (own / scale).logsumexp(1)
-        middle = (loudness[is_own].median() + loudness[~is_own].median()) / 2 if (~is_own).any() else 0.0
-        scales.append(scale)
-        shifts.append(-float(middle))
-    return scales, shifts
-
-
-def _among(known: Tensor, labels: Tensor) -> Tensor:
-    """Labels as positions among the known classes."""
-    return (known.cumsum(0) - 1)[labels]
+    temperatures, shifts = [], []
+    for network_logits in logits:
+        is_class_known = network_logits[0] > UNKNOWN / 2
+        is_known = is_class_known[split.labels]
+        labels = (is_class_known.cumsum(0) - 1)[split.labels[is_known]]  # positions among the known classes
+        temperature = best_temperature(
+            network_logits[is_known][:, is_class_known], labels, MIN_TEMPERATURE, MAX_TEMPERATURE
+        )
+        energy = (network_logits / temperature).logsumexp(1)
+        midpoint = (energy[is_known].median() + energy[~is_known].median()) / 2 if (~is_known).any() else 0.0
+        temperatures.append(temperature)
+        shifts.append(-float(midpoint))
+    return temperatures, shifts

@@ -1,4 +1,4 @@
-"""The plan of a run: phases, the learners in them, who teaches whom, and how their networks are built."""
+"""Plan of a run with its phases, learners and derived networks; network construction and teacher cache key."""
 
 from __future__ import annotations
 
@@ -17,50 +17,53 @@ from kd_core.nn.composite import ClassSubset, with_trunk
 from kd_core.nn.hooks import feature_shapes
 from kd_core.nn.pairs import Pair, SelfPair
 
-TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"  # roles, and what kind of network a role is
-PROBABILITIES, LOGITS, LOSSES = "probabilities", "logits", "losses"  # what is averaged of several teachers
-# How a network is made of others.
+TEACHER, STUDENT, BASELINE = "teacher", "student", "baseline"  # roles, and kinds of role
+PROBABILITIES, LOGITS, LOSSES = "probabilities", "logits", "losses"  # what is averaged over several teachers
+# How a network is derived from others.
 AVERAGE, MEAN_LOGITS, JOINED, RAW, CORRECTED = "average", "mean of logits", "joined", "joined as they are", "corrected"
 ALL, LABELLED, SURE = "all", "labelled", "sure"  # examples
+MAX_EVALUATIONS = 200  # of a phase, besides the one before its first step
 
 
 @dataclass(frozen=True)
 class LearnerPlan:
-    """One network that learns during a phase. Without a method it learns from the labels alone.
+    """One network that is trained in a phase; without a method it learns from the labels alone.
 
-    Its ``teachers`` are roles: of an earlier phase, then they are frozen; of the same phase, then they answer as they
-    are at that step; its own role, then its later layers teach its earlier ones.
+    A teacher is given by its role. If it is of an earlier phase, it is frozen; if it is of the same phase, it teaches
+    with its present weights; if it is the learner's own role, its later layers teach the earlier ones.
     """
 
     role: str
     model: Model
-    seed: int  # of its initial weights
+    seed: int  # of the initial weights
     method: Method | None = None
     teachers: tuple[str, ...] = ()
-    combine: str = PROBABILITIES  # how several teachers become one
+    combine: str = PROBABILITIES  # what is averaged over several teachers
     weights: tuple[float, ...] = ()  # of the teachers; equal if empty
-    kind: str = ""  # teacher, student or baseline; of the role if empty
-    begins_with: str = ""  # role whose weights it takes over
-    uploaded: str = ""  # weights that it starts from; see kd_core.nn.weights
-    trunk: tuple[str, str] = ("", "")  # (role, tap): it shares that network up to there, its model is what follows
-    classes: tuple[int, ...] = ()  # the only ones that it can tell; empty: all
-    sees: str = ALL  # which of the examples shown: all, the labelled ones, or those of which its teacher is sure
-    confidence: float = 0.0  # of the teacher, from which on it is sure
-    is_balanced: bool = False  # as many sure examples of every class
-    is_fixed: bool = False  # its method is part of the scheme and keeps its options, whatever is changed by hand
-    noise: float = 0.0  # standard deviation of what is added to its inputs
+    kind: str = ""  # teacher, student or baseline; the role if empty
+    begins_with: str = ""  # role from whose weights it starts
+    uploaded: str = ""  # uploaded weights to start from; see kd_core.nn.weights
+    trunk: tuple[str, str] = ("", "")  # (role, layer): it shares that network up to the layer, and ``model`` follows
+    classes: tuple[int, ...] = ()  # that it can predict; empty: all
+    sees: str = ALL  # all examples, the labelled ones, or also those whose pseudo-label is confident
+    confidence: float = 0.0  # of the teacher, from which on a pseudo-label is used
+    is_balanced: bool = False  # as many pseudo-labels of every class
+    is_fixed: bool = False  # its method belongs to the scheme, and live options do not change it
+    noise: float = 0.0  # standard deviation of noise on its inputs
 
     @property
     def is_self_taught(self) -> bool:
+        """Whether it is its own teacher."""
         return self.teachers == (self.role,)
 
 
 @dataclass(frozen=True)
 class DerivedPlan:
-    """A network that nobody trains: made of trained ones when its phase ends.
+    """A network that is not trained, but derived from trained ones when its phase ends.
 
-    By the average of their probabilities or logits; joined, where they know different classes; or corrected: the
-    logit of the ``omitted`` class is raised until it is answered as often as it occurs in the validation split.
+    ``how`` is the average of probabilities or of logits; the merger of networks for different classes; or a
+    correction, which raises the logit of the ``omitted`` class until it is predicted as often as it occurs in the
+    validation split.
     """
 
     role: str
@@ -71,36 +74,36 @@ class DerivedPlan:
     omitted: int = -1
 
     def in_words(self) -> str:
-        """In the place of a family's name."""
+        """Return the text that takes the place of an architecture."""
         return f"{self.how}: {', '.join(self.sources)}"
 
 
 @dataclass(frozen=True)
 class PhasePlan:
-    """Learners that train side by side: the same examples in the same order, one optimiser each."""
+    """Learners trained side by side, on the same batches in the same order, each with an optimiser of its own."""
 
     name: str
     learners: tuple[LearnerPlan, ...]
     recipe: Recipe | TeacherRecipe
     view: TrainSubset
     order_seed: int
-    is_kept: bool = False  # its result depends on nothing but itself: train once, keep for other runs
-    until: float = 0.0  # it ends earlier when every learner is right on that share of the validation split
+    is_kept: bool = False  # cached: its result depends on nothing but its cache key
+    until: float = 0.0  # validation accuracy of every learner at which it ends early; 0 for none
     derived: tuple[DerivedPlan, ...] = ()
 
     @property
     def networks(self) -> tuple[LearnerPlan | DerivedPlan, ...]:
-        """Who learns, then what is made of them."""
+        """The learners, then the networks derived from them."""
         return (*self.learners, *self.derived)
 
 
-def kind_of(own: LearnerPlan | DerivedPlan) -> str:
-    """Teacher, student or baseline: as the scheme says, else by its role."""
-    return own.kind or (own.role if own.role in (TEACHER, STUDENT, BASELINE) else STUDENT)
+def kind_of(network: LearnerPlan | DerivedPlan) -> str:
+    """Return teacher, student or baseline: the kind that the scheme gives, else the one of the role."""
+    return network.kind or (network.role if network.role in (TEACHER, STUDENT, BASELINE) else STUDENT)
 
 
 def describe_examples(phase: PhasePlan, learner: LearnerPlan, data: Data) -> str:
-    """What a learner is shown, as a clause."""
+    """Return what a learner is trained on, as a clause."""
     clause = phase.view.labels.in_words(data) if learner.sees == LABELLED else phase.view.in_words(data)
     if learner.sees == SURE and learner.confidence:
         clause += f" of which its teacher is at least {100 * learner.confidence:.0f} % sure"
@@ -109,35 +112,34 @@ def describe_examples(phase: PhasePlan, learner: LearnerPlan, data: Data) -> str
 
 
 def find_by_role(phases: Iterable[PhasePlan], role: str) -> LearnerPlan | DerivedPlan:
-    """The first one of a role: later ones of the same role have the same network."""
-    return next(own for phase in phases for own in phase.networks if own.role == role)
+    """Return the first network of a role; later ones of the same role have the same architecture."""
+    return next(network for phase in phases for network in phase.networks if network.role == role)
 
 
 def dependencies(phases: Sequence[PhasePlan], role: str) -> set[str]:
-    """Every role that had to be trained for it, itself included: its teachers, what it goes on from or is made of."""
-    own = find_by_role(phases, role)
-    found = {role} if isinstance(own, LearnerPlan) else set()
-    waiting = [*own.sources] if isinstance(own, DerivedPlan) else [role]
-    while waiting:
-        now = find_by_role(phases, waiting.pop())
-        more = (
-            now.sources
-            if isinstance(now, DerivedPlan)
-            else {now.role, *now.teachers, now.begins_with, now.trunk[0]} - {""}
-        )
-        waiting += [each for each in more if each not in found]
-        found |= {each for each in more if isinstance(find_by_role(phases, each), LearnerPlan)}
-    return found
+    """Return every role that has to be trained for ``role``: itself, its teachers, and what it starts from."""
+    network = find_by_role(phases, role)
+    roles = {role} if isinstance(network, LearnerPlan) else set()
+    queue = [*network.sources] if isinstance(network, DerivedPlan) else [role]
+    while queue:
+        network = find_by_role(phases, queue.pop())
+        if isinstance(network, DerivedPlan):
+            needed = set(network.sources)
+        else:
+            needed = {network.role, *network.teachers, network.begins_with, network.trunk[0]} - {""}
+        queue += needed - roles
+        roles |= {other for other in needed if isinstance(find_by_role(phases, other), LearnerPlan)}
+    return roles
 
 
 def model_of(phases: Sequence[PhasePlan], role: str) -> Model:
-    """The family of a role; of a derived network that of its first member."""
-    found = find_by_role(phases, role)
-    return found.model if isinstance(found, LearnerPlan) else model_of(phases, found.sources[0])
+    """Return the architecture of a role; of a derived network that of its first source."""
+    network = find_by_role(phases, role)
+    return network.model if isinstance(network, LearnerPlan) else model_of(phases, network.sources[0])
 
 
 def pairs_of(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> tuple[Pair, ...]:
-    """The learner and each of its teachers as its method sees them."""
+    """Return the learner paired with each of its teachers, as its method sees them."""
     shape, classes = data.shape, len(data.classes)
     if learner.is_self_taught:
         return (SelfPair(learner.model, learner.model, shape, classes),)
@@ -145,13 +147,13 @@ def pairs_of(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> t
 
 
 def build(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> nn.Module:
-    """The learner's network as it is trained, used and stored, initialised from torch's global generator."""
+    """Build the learner's network, initialised from torch's global generator."""
     shape, classes = data.shape, len(data.classes)
     if learner.trunk[0]:
-        role, tap = learner.trunk
+        role, layer = learner.trunk
         owner = model_of(phases, role)
-        body, _ = owner.split(owner.build(shape, classes), tap)
-        return with_trunk(body, learner.model.build(feature_shapes(owner, shape, classes)[tap], classes))
+        trunk, _ = owner.split(owner.build(shape, classes), layer)
+        return with_trunk(trunk, learner.model.build(feature_shapes(owner, shape, classes)[layer], classes))
     if learner.classes:
         return ClassSubset(learner.model.build(shape, len(learner.classes)), learner.classes, classes)
     if learner.method is None or learner.is_self_taught:
@@ -159,25 +161,25 @@ def build(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> nn.M
     return learner.method.build(pairs_of(learner, phases, data)[0])
 
 
-def cache_key(dataset: Dataset, phase: PhasePlan, ways: str) -> str:
-    """Everything that the result of a kept phase depends on, as text: the key under which it is kept.
-    ``ways``: how it is shown and computed."""
+def cache_key(dataset: Dataset, phase: PhasePlan, settings: str) -> str:
+    """Return everything that the result of a cached phase depends on, as text.
+
+    ``settings`` are those of augmentation and computation.
+    """
     learners = [
-        (own.role, own.model.to_dict(), own.seed, own.classes, own.begins_with, own.uploaded, own.trunk)
-        for own in phase.learners
-    ]
-    shown = (phase.view.labels.values(), phase.view.seed, phase.view.classes, phase.order_seed, phase.until)
-    return repr((dataset.to_dict(), learners, phase.recipe.values(), shown, ways, torch.__version__))
-
-
-MAX_EVALUATIONS = 200  # evaluations of a phase at most, besides the one before it begins
+        (learner.role, learner.model.to_dict(), learner.seed, learner.classes, learner.begins_with, learner.uploaded,
+         learner.trunk)
+        for learner in phase.learners
+    ]  # fmt: skip
+    subset = (phase.view.labels.values(), phase.view.seed, phase.view.classes, phase.order_seed, phase.until)
+    return repr((dataset.to_dict(), learners, phase.recipe.values(), subset, settings, torch.__version__))
 
 
 def steps_per_epoch(phase: PhasePlan, data: Data) -> int:
-    """Optimiser steps of one pass over what the phase is shown; the last batch may be smaller."""
+    """Return the optimiser steps of one pass over the examples of a phase; the last batch may be smaller."""
     return -(-phase.view.count(data) // phase.recipe.batch_size)
 
 
 def epochs_per_evaluation(phase: PhasePlan) -> int:
-    """Epochs between two evaluations: 1, or as many as keep a long phase at :data:`MAX_EVALUATIONS` of them."""
+    """Return the epochs between evaluations: 1, or as many as limit a phase to :data:`MAX_EVALUATIONS` of them."""
     return max(1, -(-phase.recipe.epochs // MAX_EVALUATIONS))

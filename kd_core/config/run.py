@@ -1,4 +1,4 @@
-"""RunConfig: everything that determines a run. The same configuration gives the same events."""
+"""Configuration of a run, in JSON, URL and flat-text form; it determines the events of the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kd_core.methods import Method
 from kd_core.models import Model, with_article
 from kd_core.nn.pairs import Pair
 
-# Flat names, as in the URL and on the command line: (attribute, folder of its choices or its class, prefix).
+# (attribute, plug-in group or class of its options, prefix of their flat names in the URL and on the command line).
 PLUGIN_FIELDS = (
     ("dataset", "datasets", "dataset_"),
     ("teacher", "models", "teacher_"),
@@ -42,17 +42,17 @@ UNKNOWN = ": there is no such setting."
 
 
 class BaseScheme(Plugin):
-    """What a configuration asks of its scheme. Schemes know the configuration, not the other way round."""
+    """Interface of a scheme to the configuration, which does not import the schemes."""
 
-    comparison: ClassVar[Comparison] = Comparison()  # of which networks the verdict speaks
+    comparison: ClassVar[Comparison] = Comparison()  # of the verdict
 
     @classmethod
     def recommended_settings(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
-        """Flat settings under which it is worth watching."""
+        """Return flat settings under which the effect of the scheme is visible."""
         return {}
 
     def unsupported_reason(self, config: RunConfig) -> str:
-        """Why this configuration makes no sense under this scheme, as sentences for the screen; empty if it does."""
+        """Return why the scheme cannot run this configuration, as sentences for the screen; empty if it can."""
         raise NotImplementedError
 
 
@@ -93,65 +93,68 @@ class RunConfig:
         self.labels.validate(data)
         self.augmentation.validate(data)
         for role, model in (("teacher", self.teacher), ("student", self.student)):
-            if refusal := _refusal(role, model, data.shape):
-                raise ValueError(refusal)
-        if refusal := self.scheme.unsupported_reason(self):
-            raise ValueError(refusal)
+            if reason := _unsupported_model(role, model, data.shape):
+                raise ValueError(reason)
+        if reason := self.scheme.unsupported_reason(self):
+            raise ValueError(reason)
 
     @property
     def seed(self) -> int:
+        """Seed of the run; the teacher has its own."""
         return self.basics.seed
 
     @property
     def view(self) -> TrainSubset:
-        """What student and baseline are shown."""
+        """Training examples of student and baseline."""
         return TrainSubset(self.labels, self.seed)
 
     @property
     def teacher_view(self) -> tuple[LabelSubset, int]:
-        """What the teacher is shown and the seed that picks it: all and clean, or exactly what the student sees."""
+        """Labels of the teacher and the seed of their choice: all of them without noise, or those of the student."""
         sees_all = self.teacher_recipe.view == "full"
         return (FULL, self.teacher_recipe.seed) if sees_all else (self.labels, self.seed)
 
     @property
     def pair(self) -> Pair:
-        """Student and teacher, as the method sees them."""
+        """Student and teacher as the method sees them."""
         data = load(self.dataset)
         return Pair(self.student, self.teacher, data.shape, len(data.classes))
 
     def live_options(self) -> dict[str, Option]:
-        """The options that may be changed while a run trains."""
-        both = options_of(type(self.method)) | options_of(type(self.recipe))
-        return {name: option for name, option in both.items() if option.live}
+        """Return the options that may be changed during training, by name."""
+        options = options_of(type(self.method)) | options_of(type(self.recipe))
+        return {name: option for name, option in options.items() if option.live}
 
     def live_values(self) -> dict[str, float]:
-        """Their values at the start."""
-        both = self.method.values() | self.recipe.values()
-        return {name: both[name] for name in self.live_options()}
+        """Return the values of the live options at the start."""
+        values = self.method.values() | self.recipe.values()
+        return {name: values[name] for name in self.live_options()}
 
     def to_json(self) -> str:
-        """Canonical: two equal configurations give the same text."""
+        """Return the canonical JSON text, which is the same for equal configurations."""
         body = {f.name: part.to_dict() if isinstance(part := getattr(self, f.name), Plugin) else part.values()
                 for f in fields(self)}  # fmt: skip
         return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> RunConfig:
-        """Raises ValueError for a text that :meth:`to_json` would not write; options it lacks get their defaults."""
+        """Parse what :meth:`to_json` returned; missing options get their defaults. Raises ValueError."""
         return cls(**_parts(text))
 
     @classmethod
-    @functools.lru_cache(maxsize=256)  # pages list the same runs at every draw; nothing but the text decides
+    @functools.lru_cache(maxsize=256)  # pages list the same runs again and again
     def from_json_unchecked(cls, text: str) -> RunConfig:
-        """As :meth:`from_json`, of a run that has been: whether its parts fit together was checked when it began, and
-        its data are not loaded to check it again. For lists of runs."""
-        found = cls.__new__(cls)
+        """Parse the configuration of a stored run without checking again that its parts fit together.
+
+        The check needs the data, which are slow to load for a list of runs.
+        """
+        config = cls.__new__(cls)
         for name, part in _parts(text).items():
-            object.__setattr__(found, name, part)
-        return found
+            object.__setattr__(config, name, part)
+        return config
 
     def flat(self) -> dict[str, str]:
-        """Every setting as text under its flat name."""
+        """Return every setting as text by flat name."""
         texts = {}
         for name, _, prefix in PLUGIN_FIELDS:
             member = getattr(self, name)
@@ -162,81 +165,78 @@ class RunConfig:
         return texts
 
     def differences(self) -> dict[str, str]:
-        """The settings that differ from what data set and scheme suggest: enough to write a short link."""
-        named = {"dataset": self.dataset.name}
+        """Return the settings that differ from the recommended ones, which is enough for a link."""
+        base = {"dataset": self.dataset.name}
         if self.scheme.name != DEFAULTS["scheme"]:
-            named["scheme"] = self.scheme.name
-        usual = read_flat(named)[0].flat()
-        chosen = self.flat()
-        for name, _, prefix in PLUGIN_FIELDS:  # options of another family have no counterpart to differ from
-            if chosen[name] != usual[name]:
+            base["scheme"] = self.scheme.name
+        recommended = read_flat(base)[0].flat()
+        settings = self.flat()
+        for name, _, prefix in PLUGIN_FIELDS:  # options of another class are not comparable, even under the same name
+            if settings[name] != recommended[name]:
                 for option in options_of(type(getattr(self, name))):
-                    usual.pop(prefix + option, None)
-        return named | {k: v for k, v in chosen.items() if usual.get(k) != v}
+                    recommended.pop(prefix + option, None)
+        return base | {k: v for k, v in settings.items() if recommended.get(k) != v}
 
     def with_flat(self, **changes: Any) -> RunConfig:
-        """The same run with some flat settings changed. Raises ValueError."""
+        """Return the configuration with some flat settings changed. Raises ValueError."""
         return from_flat(self.flat() | changes)
 
 
 def _parts(text: str) -> dict[str, Any]:
-    """What :meth:`RunConfig.to_json` wrote, by attribute. Raises ValueError."""
+    """Parse what :meth:`RunConfig.to_json` returned, by attribute. Raises ValueError."""
     try:
         body = json.loads(text)
         parts: dict[str, Any] = {name: make(group, body[name]) for name, group, _ in PLUGIN_FIELDS}
-        return parts | {name: kind(**body.get(name, {})) for name, kind, _ in OPTION_GROUPS}
+        return parts | {name: cls(**body.get(name, {})) for name, cls, _ in OPTION_GROUPS}
     except (KeyError, TypeError) as error:
-        raise ValueError(f"This configuration lacks or does not know {error}.") from error
+        raise ValueError(f"This configuration lacks a part or has an unknown option: {error}.") from error
 
 
-def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
-    """A valid configuration from flat settings, and one sentence for each setting that had to be refused.
+def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
+    """Return a valid configuration from flat settings, and one sentence for each setting that had to be refused.
 
-    What is not given is what scheme or data set suggest, else the default. A refused setting is replaced the same way.
+    A setting that is missing or refused gets the value that scheme or data set recommend, else its default.
     """
     errors: list[str] = []
-    texts = dict(given)
+    settings = dict(flat)
     try:
-        dataset = find_plugin("datasets", str(texts.get("dataset", DEFAULTS["dataset"])), "dataset")
+        dataset = find_plugin("datasets", str(settings.get("dataset", DEFAULTS["dataset"])), "dataset")
     except ValueError as error:
         errors.append(str(error))
         dataset = find_plugin("datasets", DEFAULTS["dataset"])
-        texts["dataset"] = DEFAULTS["dataset"]
-    if refusal := _unloadable(_construct(dataset, {}, texts, "dataset_", [])):
-        errors.append(refusal)
-        texts = {"seed": texts["seed"]} if "seed" in texts else {}  # nothing else can be judged without the data
+        settings["dataset"] = DEFAULTS["dataset"]
+    if reason := _unavailable_data(_construct(dataset, {}, settings, "dataset_", [])):
+        errors.append(reason)
+        settings = {"seed": settings["seed"]} if "seed" in settings else {}  # the others cannot be checked without data
         dataset = find_plugin("datasets", DEFAULTS["dataset"])
-    suggested = dict(_construct(dataset, {}, texts, "dataset_", []).recommended_settings())
-    if (scheme := plugins("schemes").get(str(texts.get("scheme", "")))) is not None:
+    recommended = dict(_construct(dataset, {}, settings, "dataset_", []).recommended_settings())
+    if (scheme := plugins("schemes").get(str(settings.get("scheme", "")))) is not None:
         assert issubclass(scheme, BaseScheme)
-        suggested |= scheme.recommended_settings(load(_construct(dataset, suggested, texts, "dataset_", [])))
-    parts, known = {}, set()
+        recommended |= scheme.recommended_settings(load(_construct(dataset, recommended, settings, "dataset_", [])))
+    parts, names = {}, set()
     for name, group, prefix in PLUGIN_FIELDS:
-        wanted = str(texts.get(name, suggested.get(name, DEFAULTS[name])))
+        default = recommended.get(name, DEFAULTS[name])
         try:
-            cls = find_plugin(group, wanted, name)
+            cls = find_plugin(group, str(settings.get(name, default)), name)
         except ValueError as error:
             errors.append(str(error))
-            cls = find_plugin(group, suggested.get(name, DEFAULTS[name]))
-        names = {prefix + option for option in options_of(cls)}
-        known |= {name} | names
-        suggestion = suggested if find_plugin(group, suggested.get(name, DEFAULTS[name])) is cls else {}
-        parts[name] = _construct(cls, suggestion, texts, prefix, errors)
-    for name, kind, prefix in OPTION_GROUPS:
-        known |= {prefix + option for option in options_of(kind)}
-        parts[name] = _construct(kind, suggested, texts, prefix, errors)
-    errors += [f"{name}{UNKNOWN}" for name in sorted(set(texts) - known)]
-    return _fitting(parts, suggested, errors), errors
+            cls = find_plugin(group, default)
+        names |= {name} | {prefix + option for option in options_of(cls)}
+        is_default = find_plugin(group, default) is cls
+        parts[name] = _construct(cls, recommended if is_default else {}, settings, prefix, errors)
+    for name, group_class, prefix in OPTION_GROUPS:
+        names |= {prefix + option for option in options_of(group_class)}
+        parts[name] = _construct(group_class, recommended, settings, prefix, errors)
+    errors += [f"{name}{UNKNOWN}" for name in sorted(set(settings) - names)]
+    return _compatible_config(parts, recommended, errors), errors
 
 
-def from_flat(given: Mapping[str, Any]) -> RunConfig:
-    """A configuration from flat settings. Raises ValueError with one sentence per refused setting, a line each."""
-    config, errors = read_flat(given)
+def from_flat(flat: Mapping[str, Any]) -> RunConfig:
+    """Return a configuration from flat settings. Raises ValueError with a line for each refused setting."""
+    config, errors = read_flat(flat)
     if errors:
         allowed = config.flat()
-        similar = {
-            f"{name}{UNKNOWN}": difflib.get_close_matches(name, allowed) for name in given if name not in allowed
-        }
+        similar = {f"{name}{UNKNOWN}": difflib.get_close_matches(name, allowed) for name in flat if name not in allowed}
         hints = (f" Did you mean {' or '.join(names)}?" if (names := similar.get(error)) else "" for error in errors)
         raise ValueError("\n".join(error + hint for error, hint in zip(errors, hints, strict=True)))
     return config
@@ -264,20 +264,21 @@ def flatten(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _construct(
-    cls: type[Any], suggested: Mapping[str, Any], given: Mapping[str, Any], prefix: str, errors: list[str]
+    cls: type[Any], recommended: Mapping[str, Any], settings: Mapping[str, Any], prefix: str, errors: list[str]
 ) -> Any:
-    values, refused = parse_options(cls, given, prefix)
+    """Return an instance with the valid settings, and append a sentence for each invalid one to ``errors``."""
+    values, refused = parse_options(cls, settings, prefix)
     errors += refused
-    usual = parse_options(cls, suggested, prefix)[0]
+    defaults = parse_options(cls, recommended, prefix)[0]
     try:
-        return cls(**(usual | values))
-    except ValueError as error:  # options that are fine one by one, and not together
+        return cls(**(defaults | values))
+    except ValueError as error:  # options that are valid one by one, and not together
         errors.append(prefix + str(error))
-        return cls(**usual)
+        return cls(**defaults)
 
 
-def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[str]) -> RunConfig:
-    """The configuration of these parts; those that do not fit together give way to the suggested ones."""
+def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], errors: list[str]) -> RunConfig:
+    """Return the configuration of these parts, replacing those that do not fit together by recommended ones."""
     data = load(parts["dataset"])
     shape = data.shape
     try:
@@ -286,38 +287,38 @@ def _fitting(parts: dict[str, Any], suggested: Mapping[str, str], errors: list[s
         errors.append(str(error))
         parts["augmentation"] = Augmentation()
     for role in ("teacher", "student"):
-        if refusal := _refusal(role, parts[role], shape):
-            errors.append(refusal)
-            fallback = suggested.get(role, DEFAULTS[role])
-            families = (find_plugin("models", fallback), *plugins("models").values())
-            candidates = (_construct(cls, suggested, {}, role + "_", []) for cls in families)
-            parts[role] = next(model for model in candidates if not model.unsupported_reason(shape))
-    usual = {
-        name: _construct(find_plugin(name + "s", DEFAULTS[name]), suggested, {}, "", [])
+        if reason := _unsupported_model(role, parts[role], shape):
+            errors.append(reason)
+            default = recommended.get(role, DEFAULTS[role])
+            classes = (find_plugin("models", default), *plugins("models").values())
+            models = (_construct(cls, recommended, {}, role + "_", []) for cls in classes)
+            parts[role] = next(model for model in models if not model.unsupported_reason(shape))
+    default_parts = {
+        name: _construct(find_plugin(name + "s", DEFAULTS[name]), recommended, {}, "", [])
         for name in ("method", "scheme")
     }
-    method = _construct(find_plugin("methods", suggested.get("method", DEFAULTS["method"])), suggested, {}, "", [])
-    labels = _construct(LabelSubset, suggested, {}, "", [])
-    untaught = {"teacher_recipe": parts["teacher_recipe"].with_values(weights="")}
-    # What was asked for; without the odd weights, labels or method; as usual.
+    method = _construct(find_plugin("methods", recommended.get("method", DEFAULTS["method"])), recommended, {}, "", [])
+    labels = _construct(LabelSubset, recommended, {}, "", [])
+    new_weights = {"teacher_recipe": parts["teacher_recipe"].with_values(weights="")}
+    # As chosen; without uploaded weights; then also with other labels, another method, or the defaults.
     for changes in (
         {},
-        untaught,
-        untaught | {"labels": labels},
-        untaught | {"method": method},
-        untaught | {"method": usual["method"]},
-        untaught | {"labels": LabelSubset(), **usual},
+        new_weights,
+        new_weights | {"labels": labels},
+        new_weights | {"method": method},
+        new_weights | {"method": default_parts["method"]},
+        new_weights | {"labels": LabelSubset(), **default_parts},
     ):
         try:
             return RunConfig(**parts | changes)
         except ValueError as error:
             if not changes:
                 errors.append(str(error))
-    raise AssertionError("the usual settings fit every data set")
+    raise AssertionError("the default settings fit every data set")
 
 
-def _unloadable(dataset: Dataset) -> str:
-    """Why there are no data, as a sentence; empty if there are."""
+def _unavailable_data(dataset: Dataset) -> str:
+    """Return why a data set cannot be loaded, as a sentence; empty if it can."""
     try:
         load(dataset)
     except ValueError as error:
@@ -325,15 +326,15 @@ def _unloadable(dataset: Dataset) -> str:
     return ""
 
 
-def _refusal(role: str, model: Model, shape: tuple[int, ...]) -> str:
-    refusal = model.unsupported_reason(shape)
-    return f"{role} = {model.name}: {with_article(model.title)} {refusal}." if refusal else ""
+def _unsupported_model(role: str, model: Model, shape: tuple[int, ...]) -> str:
+    reason = model.unsupported_reason(shape)
+    return f"{role} = {model.name}: {with_article(model.title)} {reason}." if reason else ""
 
 
 def all_options() -> Iterator[tuple[str, str, Option]]:
-    """Every option of every choice: (flat name, what it belongs to, declaration)."""
+    """Yield (flat name, title of what it belongs to, declaration) of every option of every plug-in."""
     for _, group, prefix in PLUGIN_FIELDS:
         for cls in plugins(group).values():
             yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
-    for name, kind, prefix in OPTION_GROUPS:
-        yield from ((prefix + key, name, option) for key, option in options_of(kind).items())
+    for name, group_class, prefix in OPTION_GROUPS:
+        yield from ((prefix + key, name, option) for key, option in options_of(group_class).items())

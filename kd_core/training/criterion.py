@@ -1,4 +1,4 @@
-"""What one learner is taught: a method, the pair it was built for, the adaptors between, and who answers."""
+"""Distillation loss of one network: method, adapters and teachers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,22 @@ from kd_core.training.data import Batch
 
 
 class Teacher(Protocol):
-    """A teacher: frozen (``FrozenTeacher``), or learning beside its pupil (``NetworkTrainer``)."""
+    """A teacher: frozen (``FrozenTeacher``), or trained beside its student (``NetworkTrainer``)."""
 
     def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (B, K) and features by tap for a batch."""
+        """Return logits (B, K) and features by layer for a batch."""
 
 
 class Criterion:
-    """``weight`` is the share of this teacher among several whose losses are averaged."""
+    """A method, the student/teacher pair it is built for, its adapters and its teachers.
+
+    Args:
+        method: The loss.
+        pair: Student and teacher as the method sees them.
+        labels: (N,) labels of all examples of the phase, -1 for none.
+        seed: Seed of the adapters' weights.
+        weight: Weight of this teacher where the losses of several teachers are averaged.
+    """
 
     def __init__(self, method: Method, pair: Pair, labels: Tensor, *, seed: int, weight: float = 1.0) -> None:
         self.method, self.weight = method, weight
@@ -43,15 +51,18 @@ class Criterion:
     def signals(
         self, logits: Tensor, features: dict[str, Tensor], batch: Batch, *, epoch: int, seed: int
     ) -> LossInputs:
-        """One batch as the method sees it. An example without a label has the teacher's top class in its place."""
-        said = [source.outputs(batch) for source in self.teachers]
+        """Return the inputs of the method for one batch.
+
+        An example without a label gets the teacher's top class instead, and False in ``is_labelled``.
+        """
+        outputs = [teacher.outputs(batch) for teacher in self.teachers]
         labels, mixed = batch.labels, batch.mixed
-        teacher_logits = self._combined([own for own, _ in said])
-        teacher_features = said[0][1]
+        teacher_logits = self._combined([logits for logits, _ in outputs])
+        teacher_features = outputs[0][1]
         is_labelled = None
         if self._lacks_labels:
             is_labelled = labels >= 0
-            if mixed is not None:  # a blend has labels only if both of its parts have one
+            if mixed is not None:  # a blend is labelled only if both of its images are
                 is_labelled &= mixed.labels >= 0
                 mixed = replace(mixed, labels=mixed.labels.clamp(min=0))
             labels = torch.where(labels >= 0, labels, teacher_logits.argmax(1))

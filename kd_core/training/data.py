@@ -1,4 +1,4 @@
-"""The examples of a phase, batch by batch, as every network sees them: on the device if they fit, else streamed."""
+"""Batches of training examples: on the device or streamed to it, in seeded order, augmented."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from kd_core.config.augmentation import Augmentation
 from kd_core.datasets import Data, Split
 from kd_core.methods import MixedLabels
 
-SHARE = 0.5  # of a device's free memory that examples may take
+MEMORY_FRACTION = 0.5  # of the device's free memory, which the examples may occupy
+GATHER_BYTES = 8_000_000  # bytes of inputs that are gathered into batches at once
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``rows`` (B,): positions among the examples shown; ``inputs`` (B, ...) and ``labels`` (B,) on the device."""
+    """Examples of one step on the device.
+
+    ``rows`` (B,) are positions among the examples of the phase; ``inputs`` (B, ...); ``labels`` (B,), -1 for none;
+    ``mixed`` the labels of the images blended in, under mixup.
+    """
 
     rows: Tensor
     inputs: Tensor
@@ -28,7 +33,10 @@ class Batch:
 
 
 class Examples:
-    """What a phase shows: ``split``, changed by ``augmentation`` at every step."""
+    """Training examples of a phase: ``split``, augmented anew at every step.
+
+    They are copied to the device if they fit into :data:`MEMORY_FRACTION` of its free memory, else batch by batch.
+    """
 
     def __init__(
         self,
@@ -43,51 +51,48 @@ class Examples:
         inputs = split.inputs
         if is_channels_last and inputs.dim() == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        self.is_resident = inputs.nbytes <= SHARE * free_memory(device)
+        self.is_resident = inputs.nbytes <= MEMORY_FRACTION * free_memory(device)
         if self.is_resident:
             self.inputs = inputs.to(device)
         else:  # pinned memory is copied to the device while that computes
             self.inputs = inputs.pin_memory() if device.type == "cuda" else inputs
         self.labels = split.labels.to(device)
-        # Every example looks the same at every step: what a teacher says of it need be asked only once.
+        # Without augmentation the teacher's outputs never change, so they can be cached.
         self.is_fixed = not augmentation.is_on
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def batch(self, rows: Tensor, seed: int) -> Batch:
-        """The examples ``rows`` (B,) at one step; ``seed`` chooses how they look."""
-        found = self.inputs[rows] if self.is_resident else self.inputs[rows.cpu()].to(self.device, non_blocking=True)
-        batch = Batch(rows, found, self.labels[rows])
+        """Return the examples ``rows`` (B,), augmented by ``seed``."""
+        inputs = self.inputs[rows] if self.is_resident else self.inputs[rows.cpu()].to(self.device, non_blocking=True)
+        batch = Batch(rows, inputs, self.labels[rows])
         if self.is_fixed:
             return batch
-        inputs = self.augmentation.transform(found, self.data, seed)
+        inputs = self.augmentation.transform(inputs, self.data, seed)
         if not self.augmentation.mixup:
             return replace(batch, inputs=inputs)
-        partners, share = self.augmentation.blend(len(rows), seed)
+        partners, fraction = self.augmentation.blend(len(rows), seed)
         partners = partners.to(self.device)
-        mixed = MixedLabels(batch.labels[partners], share)
-        return replace(batch, inputs=share * inputs + (1 - share) * inputs[partners], mixed=mixed)
-
-
-GATHER_BYTES = 8_000_000  # bytes of inputs that are laid out at once
+        mixed = MixedLabels(batch.labels[partners], fraction)
+        return replace(batch, inputs=fraction * inputs + (1 - fraction) * inputs[partners], mixed=mixed)
 
 
 @dataclass
-class _Row:
-    """The order of one epoch, and the batches laid out of it so far."""
+class _Epoch:
+    """The order of one epoch, and the batches gathered from it so far."""
 
-    epoch: int = -1
-    examples: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
-    first: int = 0  # number of the first batch laid out
+    number: int = -1
+    order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
+    first: int = 0  # number of the first gathered batch
     batches: list[Batch] = field(default_factory=list)
 
 
 class BatchSampler:
-    """Batches of ``size`` in the order of ``seed``, another one in every epoch of ``steps_per_epoch`` steps.
+    """Batches of ``size`` examples, in another order in every epoch of ``steps_per_epoch`` steps.
 
-    ``pools``: positions among the ``examples``, by the name of the pool. A smaller pool is passed through more often,
-    so that everybody takes as many steps.
+    ``pools`` are positions among the ``examples`` by name. A pool with fewer examples is repeated within an epoch, so
+    that every network takes as many steps. The order depends on ``seed`` and the epoch alone.
     """
 
     def __init__(
@@ -95,37 +100,37 @@ class BatchSampler:
     ) -> None:
         self.examples, self.pools = examples, pools
         self.seed, self.size, self.steps_per_epoch = seed, size, steps_per_epoch
-        self._rows = {name: _Row() for name in pools}
+        self._epochs = {name: _Epoch() for name in pools}
 
     def batch(self, pool: str, done: int) -> Batch:
-        """The batch of the step after ``done`` others."""
+        """Return the batch of the step after ``done`` others."""
         number = done % self.steps_per_epoch
         if not (self.examples.is_fixed and self.examples.is_resident):
             return self.examples.batch(self.rows(pool, done), derive_seed(self.seed, "augmentation", done))
-        row = self._row(pool, done)
-        if not row.first <= number < row.first + len(row.batches):
-            row.first, row.batches = number, self._laid_out(row.examples, number)
-        return row.batches[number - row.first]
+        epoch = self._epoch(pool, done)
+        if not epoch.first <= number < epoch.first + len(epoch.batches):
+            epoch.first, epoch.batches = number, self._gather(epoch.order, number)
+        return epoch.batches[number - epoch.first]
 
     def rows(self, pool: str, done: int) -> Tensor:
-        """(B,) the examples of that step."""
+        """Return the positions (B,) of the examples of that batch."""
         start = done % self.steps_per_epoch * self.size
-        return self._row(pool, done).examples[start : start + self.size]
+        return self._epoch(pool, done).order[start : start + self.size]
 
-    def _row(self, pool: str, done: int) -> _Row:
-        epoch, row = done // self.steps_per_epoch, self._rows[pool]
-        if row.epoch != epoch:
-            members, shown = self.pools[pool], len(self.examples)
-            order = torch.randperm(len(members), generator=generator(self.seed, "order", epoch)).to(members.device)
-            if len(members) < shown:
-                order = order.repeat(-(-shown // max(1, len(members))))[:shown]
-            row = self._rows[pool] = _Row(epoch, members[order])
-        return row
+    def _epoch(self, pool: str, done: int) -> _Epoch:
+        number, epoch = done // self.steps_per_epoch, self._epochs[pool]
+        if epoch.number != number:
+            members, count = self.pools[pool], len(self.examples)
+            order = torch.randperm(len(members), generator=generator(self.seed, "order", number)).to(members.device)
+            if len(members) < count:
+                order = order.repeat(-(-count // max(1, len(members))))[:count]
+            epoch = self._epochs[pool] = _Epoch(number, members[order])
+        return epoch
 
-    def _laid_out(self, order: Tensor, number: int) -> list[Batch]:
-        """Several batches from that number on, gathered in one go."""
-        each = self.size * max(1, self.examples.inputs[:1].nbytes)
-        rows = order[number * self.size : (number + max(1, GATHER_BYTES // each)) * self.size]
-        together = (rows, self.examples.inputs[rows], self.examples.labels[rows])
-        apart = (torch.split(whole, self.size) for whole in together)
-        return [Batch(*parts) for parts in zip(*apart, strict=True)]
+    def _gather(self, order: Tensor, number: int) -> list[Batch]:
+        """Return several batches from ``number`` on: one indexing operation for all is faster than one for each."""
+        batch_bytes = self.size * max(1, self.examples.inputs[:1].nbytes)
+        rows = order[number * self.size : (number + max(1, GATHER_BYTES // batch_bytes)) * self.size]
+        gathered = (rows, self.examples.inputs[rows], self.examples.labels[rows])
+        batches = zip(*(torch.split(values, self.size) for values in gathered), strict=True)
+        return [Batch(*values) for values in batches]

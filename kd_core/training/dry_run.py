@@ -1,4 +1,4 @@
-"""What can be said of a run before anything is learned: the data, the networks with their cost, the phases."""
+"""Facts of a run before training, and the largest batch size that fits after an out-of-memory error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from kd_core.base import events
-from kd_core.config.plan import LearnerPlan, PhasePlan, build, describe_examples, kind_of, steps_per_epoch
+from kd_core.config.plan import DerivedPlan, LearnerPlan, PhasePlan, build, describe_examples, kind_of, steps_per_epoch
 from kd_core.datasets import Data
 from kd_core.nn.cost import measure
 from kd_core.training.data import BatchSampler
@@ -16,30 +16,21 @@ from kd_core.training.learner import NetworkTrainer
 
 
 def is_target_reached(phase: PhasePlan, event: events.Event) -> bool:
-    """Whether every learner is as good as the phase wants them, so that it ends before its last epoch."""
+    """Return whether every network has the accuracy at which the phase may end early."""
     return bool(phase.until and isinstance(event, events.Validated) and min(event.accuracy.values()) >= phase.until)
 
 
 def prepared_event(data: Data, phases: Sequence[PhasePlan]) -> events.Prepared:
-    """The first event of every run."""
+    """Return the first event of a run: its classes, splits, networks with their cost, and phases."""
     networks: dict[str, events.Network] = {}
     for phase in phases:
         for learner in phase.learners:
             networks.setdefault(learner.role, _network(learner, phase, phases, data))
         for derived in phase.derived:
-            members = [networks[role] for role in derived.sources]
-            networks[derived.role] = events.Network(
-                derived.role,
-                derived.in_words(),
-                sum(own.parameters for own in members),
-                sum(own.flops for own in members),
-                sum(own.size for own in members),
-                "nothing itself",
-                derived.kind,
-            )
+            networks[derived.role] = _derived_network(derived, [networks[role] for role in derived.sources])
     plan = [
         events.PhaseInfo(
-            phase.name, [own.role for own in phase.learners], phase.recipe.epochs, steps_per_epoch(phase, data)
+            phase.name, [learner.role for learner in phase.learners], phase.recipe.epochs, steps_per_epoch(phase, data)
         )
         for phase in phases
     ]
@@ -48,44 +39,58 @@ def prepared_event(data: Data, phases: Sequence[PhasePlan]) -> events.Prepared:
 
 
 def out_of_memory_message(phase: PhasePlan, device: torch.device, size: int) -> str:
-    """What is said where a device runs out of memory; ``size`` is that of the batches that fit, 0 if none do."""
+    """Return the message of an out-of-memory error; ``size`` is the largest batch that fits, 0 if none does."""
     advice = f"batches of {size} fit" if size else "choose smaller networks, or another device"
     return f"{device} has too little memory for batches of {phase.recipe.batch_size}: {advice}."
 
 
 def max_forward_flops(phases: Sequence[PhasePlan], networks: Sequence[events.Network]) -> float:
-    """Floating-point operations of the largest forward pass of a training step."""
+    """Return the floating-point operations of the largest forward pass of a training step."""
     flops = {network.role: network.flops for network in networks}
-    return float(max(phase.recipe.batch_size * flops[own.role] for phase in phases for own in phase.learners))
+    return float(max(phase.recipe.batch_size * flops[learner.role] for phase in phases for learner in phase.learners))
 
 
 def _network(learner: LearnerPlan, phase: PhasePlan, phases: Sequence[PhasePlan], data: Data) -> events.Network:
     cost = measure(functools.partial(build, learner, phases, data), data.shape)
-    label, seen = learner.model.label(), describe_examples(phase, learner, data)
-    return events.Network(learner.role, label, cost.parameters, cost.flops, cost.size, seen, kind_of(learner))
+    label, examples = learner.model.label(), describe_examples(phase, learner, data)
+    return events.Network(learner.role, label, cost.parameters, cost.flops, cost.size, examples, kind_of(learner))
+
+
+def _derived_network(derived: DerivedPlan, members: Sequence[events.Network]) -> events.Network:
+    return events.Network(
+        derived.role,
+        derived.in_words(),
+        sum(member.parameters for member in members),
+        sum(member.flops for member in members),
+        sum(member.size for member in members),
+        "nothing itself",
+        derived.kind,
+    )
 
 
 @torch.no_grad()
 def largest_batch(trainers: Sequence[NetworkTrainer], sampler: BatchSampler, size: int) -> int:
-    """After the device ran out of memory: the largest batch of ``size``, half, a quarter, … of it that fits; 0 if none
-    does. No weight changes."""
-    buffers = [(value, value.clone()) for own in trainers for value in own.network.buffers()]
+    """Return the largest batch size out of ``size``, its half, its quarter, ... that fits; 0 if none does.
+
+    To be called after an out-of-memory error. It runs forward and backward passes; weights and buffers stay the same.
+    """
+    buffers = [(buffer, buffer.clone()) for trainer in trainers for buffer in trainer.network.buffers()]
     examples = sampler.examples
     while size:
         try:
             if examples.device.type == "cuda":
                 torch.cuda.empty_cache()
-            for own in trainers:
-                own.zero_grad()
+            for trainer in trainers:
+                trainer.zero_grad()
             batch = examples.batch(sampler.rows(trainers[0].learner.sees, 0)[:size], 0)
-            for own in trainers:
-                own.forward(batch, 0)
-            for own in trainers:
-                own.backward(own.loss(batch, 0, 0))
+            for trainer in trainers:
+                trainer.forward(batch, 0)
+            for trainer in trainers:
+                trainer.backward(trainer.loss(batch, 0, 0))
         except torch.OutOfMemoryError:
             size //= 2
         else:
             break
-    for value, before in buffers:
-        value.copy_(before)
+    for buffer, before in buffers:
+        buffer.copy_(before)
     return size

@@ -1,4 +1,4 @@
-"""What is looked at while a network learns: the validation split, a few pinned examples, the plane of 2-D data."""
+"""Evaluation during training and on the test split; best weights."""
 
 from __future__ import annotations
 
@@ -21,14 +21,21 @@ from kd_core.training.learner import NotFiniteError
 
 PINNED = 10  # examples at most
 GRID = 48  # points along each side of a decision surface
-MARGIN = 0.08  # of the data's extent, around it
+MARGIN = 0.08  # around the data, as a fraction of their extent
 
 
 class Evaluator:
-    """Looks at the learning networks of one phase. What cannot change during it is computed once, here.
+    """Evaluation of the networks of one phase on the validation split.
 
-    ``teacher``: role and network that they are compared with. ``pinned``: the examples followed since an earlier
-    phase; empty to choose them now; None if nobody is taught yet, and there are no soft targets to be seen.
+    What stays the same during the phase, the teacher's logits among it, is computed once.
+
+    Args:
+        phase: Name of the phase, for the events.
+        data: The three splits.
+        device: Where the networks are.
+        teacher: Role and network whose predictions they are compared with, if any.
+        pinned: Validation examples followed since an earlier phase; empty to choose them now; None in a phase without
+            a teacher, which follows none.
     """
 
     def __init__(
@@ -43,72 +50,72 @@ class Evaluator:
         self.inputs = data.validation.inputs.to(device)
         self.teacher, network = teacher or ("", None)
         self.teacher_logits = None if network is None else predict_logits(network, self.inputs).cpu()
-        self._told = None if self.teacher_logits is None else self.teacher_logits.argmax(1)
+        self._teacher_classes = None if self.teacher_logits is None else self.teacher_logits.argmax(1)
         self.is_first = pinned == []
         self.pinned = choose_pinned(self.teacher_logits, self.labels) if self.is_first else list(pinned or ())
         self.extent = extent(data) if data.is_planar else []
         self.grid = grid(self.extent).to(device) if data.is_planar else None
-        self._followed = torch.tensor(self.pinned, dtype=torch.long)
+        self._pinned_rows = torch.tensor(self.pinned, dtype=torch.long)
 
     def evaluate(self, step: int, epoch: int, networks: Mapping[str, nn.Module]) -> list[Event]:
-        """The validation split, the pinned examples and the plane, as the ``networks`` by role see them now.
+        """Return the events of one evaluation of the ``networks`` by role.
 
-        Raises NotFiniteError.
+        They are Validated, Probed for the pinned examples, and Surface for 2-D data. Raises NotFiniteError.
         """
-        place = (self.phase, step, epoch)
+        position = (self.phase, step, epoch)
         logits = {role: predict_logits(network, self.inputs).cpu() for role, network in networks.items()}
-        for role, own in logits.items():
-            if not math.isfinite(own.sum().item()):
-                raise NotFiniteError(role, "an answer on the validation split")
-        teacher = self.teacher_logits
+        for role, network_logits in logits.items():
+            if not math.isfinite(network_logits.sum().item()):
+                raise NotFiniteError(role, "a logit on the validation set")
         accuracies: dict[str, float] = {}
         losses: dict[str, float] = {}
-        agreed: dict[str, float] = {}
-        for role, own in logits.items():
-            top = own.argmax(1)
-            accuracies[role], losses[role] = self._judged(networks[role], own, top)
-            if self._told is not None:
-                agreed[role] = fraction(top == self._told)
-        said: list[Event] = [Validated(*place, accuracies, losses, agreed)]
+        agreements: dict[str, float] = {}
+        for role, network_logits in logits.items():
+            classes = network_logits.argmax(1)
+            accuracies[role], losses[role] = self._accuracy_and_loss(networks[role], network_logits, classes)
+            if self._teacher_classes is not None:
+                agreements[role] = fraction(classes == self._teacher_classes)
+        events: list[Event] = [Validated(*position, accuracies, losses, agreements)]
         if self.pinned:
-            if step == 0:  # the teacher's answers stay what they are, so once is enough
-                said += [Pinned(self.pinned, self.labels[self.pinned].tolist())] if self.is_first else []
-                logits = logits if teacher is None else {self.teacher: teacher, **logits}
-            said.append(Probed(*place, {role: rounded(own[self._followed]) for role, own in logits.items()}))
+            if step == 0:  # the teacher's logits do not change, so once is enough
+                events += [Pinned(self.pinned, self.labels[self.pinned].tolist())] if self.is_first else []
+                if self.teacher_logits is not None:
+                    logits = {self.teacher: self.teacher_logits, **logits}
+            events.append(Probed(*position, {role: rounded(logits[role][self._pinned_rows]) for role in logits}))
         if self.grid is not None:
-            shares = {role: surface(network, self.grid) for role, network in networks.items()}
-            said.append(Surface(*place, GRID, self.extent, shares))
-        return said
+            surfaces = {role: surface(network, self.grid) for role, network in networks.items()}
+            events.append(Surface(*position, GRID, self.extent, surfaces))
+        return events
 
-    def _judged(self, network: nn.Module, logits: Tensor, top: Tensor) -> tuple[float, float]:
-        """Accuracy and loss; a network for some of the classes is judged by their examples alone."""
+    def _accuracy_and_loss(self, network: nn.Module, logits: Tensor, classes: Tensor) -> tuple[float, float]:
+        """A network that knows only some classes is evaluated on the examples of these."""
         labels = self.labels
         if isinstance(network, ClassSubset):
             rows = in_known_classes(network, labels)
-            logits, top, labels = logits[rows], top[rows], labels[rows]
-        return fraction(top == labels), nll(logits, labels)
+            logits, classes, labels = logits[rows], classes[rows], labels[rows]
+        return fraction(classes == labels), nll(logits, labels)
 
 
 def choose_pinned(teacher_logits: Tensor | None, labels: Tensor) -> list[int]:
-    """One validation example per class, up to :data:`PINNED`: the one that the teacher gets right with least certainty.
+    """Return one validation example for each of the first :data:`PINNED` classes.
 
-    There the soft targets have most to say. A class that the teacher never gets right shows its first example, and so
-    does every class without a trained teacher.
+    It is the one that the teacher classifies correctly with the lowest confidence, since its soft targets hold most
+    beside the label. Where the teacher is never right, and without ``teacher_logits`` (N, K), it is the first.
     """
     if teacher_logits is None:
         teacher_logits = torch.zeros(len(labels), int(labels.max()) + 1)
-    confidence, answer = teacher_logits.softmax(1).max(1)
-    chosen = []
+    confidence, predicted = teacher_logits.softmax(1).max(1)
+    pinned = []
     for label in range(min(teacher_logits.shape[1], PINNED)):
         members = (labels == label).nonzero().flatten()
         if len(members):
-            doubt = torch.where(answer[members] == label, confidence[members], torch.inf)
-            chosen.append(int(members[doubt.argmin()]))
-    return chosen
+            score = torch.where(predicted[members] == label, confidence[members], torch.inf)
+            pinned.append(int(members[score.argmin()]))
+    return pinned
 
 
 def extent(data: Data) -> list[float]:
-    """[x low, x high, y low, y high] around all training points."""
+    """Return [x low, x high, y low, y high] around all training points."""
     low, high = data.train.inputs.min(0).values, data.train.inputs.max(0).values
     margin = MARGIN * (high - low)
     (x_low, y_low), (x_high, y_high) = (low - margin).tolist(), (high + margin).tolist()
@@ -116,7 +123,7 @@ def extent(data: Data) -> list[float]:
 
 
 def grid(edges: list[float]) -> Tensor:
-    """The points (GRID², 2) of the decision surface within ``edges``, row by row from the lowest y."""
+    """Return the points (GRID², 2) of a decision surface within ``edges``, row by row from the lowest y."""
     x_low, x_high, y_low, y_high = edges
     y, x = torch.meshgrid(
         torch.linspace(y_low, y_high, GRID), torch.linspace(x_low, x_high, GRID), indexing="ij"
@@ -125,71 +132,70 @@ def grid(edges: list[float]) -> Tensor:
 
 
 def surface(network: nn.Module, points: Tensor) -> str:
-    """Class probabilities at ``points`` as base64 of unsigned bytes, 255 meaning certainty."""
-    shares = predict_logits(network, points).softmax(1)
-    return base64.b64encode((shares * 255).round().to(torch.uint8).cpu().numpy().tobytes()).decode()
+    """Return the class probabilities at ``points`` as base64 of unsigned bytes, 255 for probability 1."""
+    probabilities = predict_logits(network, points).softmax(1)
+    return base64.b64encode((probabilities * 255).round().to(torch.uint8).cpu().numpy().tobytes()).decode()
 
 
 def rounded(logits: Tensor) -> list[list[float]]:
-    """Logits as plain numbers with seven significant digits: all that float32 holds."""
+    """Return logits as numbers with seven significant digits, which is all that float32 holds."""
     return [[float(f"{value:.7g}") for value in row] for row in logits.tolist()]
 
 
 def evaluate_on_test(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, float]]:
-    """What the test split says of each network, by role; ``omitted`` is the class that the students never saw.
+    """Return the test metrics of each network by role.
 
-    A network for some of the classes is judged by their examples alone: of the others it cannot say anything.
+    ``omitted`` is the class held out from the students, or ``"none"``. A network that knows only some classes is
+    evaluated on the examples of these.
     """
     split = data.test
     logits = {role: predict_logits(network, split.inputs).cpu() for role, network in networks.items()}
-    missing = None if omitted == NONE else data.classes.index(omitted)
-    found = {}
+    omitted_class = None if omitted == NONE else data.classes.index(omitted)
+    metrics = {}
     for role, network in networks.items():
         rows = in_known_classes(network, split.labels)
+        labels = split.labels[rows]
         teacher = logits[TEACHER][rows] if TEACHER in logits and role != TEACHER else None
-        is_asked = missing is not None and bool((split.labels[rows] == missing).any())
-        found[role] = compute_metrics(logits[role][rows], split.labels[rows], teacher, missing if is_asked else None)
-    return found
+        has_omitted = omitted_class is not None and bool((labels == omitted_class).any())
+        metrics[role] = compute_metrics(logits[role][rows], labels, teacher, omitted_class if has_omitted else None)
+    return metrics
 
 
-def copy_of(network: nn.Module) -> dict[str, Tensor]:
-    """Its weights and buffers as they are now."""
+def copy_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of the weights and buffers of a network."""
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
 class WeightsCopy:
-    """A copy of a network's weights that is taken again and again, in the same memory: asking for memory costs more
-    than copying. ``weights`` as :func:`copy_of` gives them."""
+    """Copy of a network's weights that is taken repeatedly into the same memory.
+
+    Allocating memory costs more than copying. ``weights`` are as from :func:`copy_weights`.
+    """
 
     def __init__(self, network: nn.Module) -> None:
-        self.weights = copy_of(network)
-        # The variables themselves: compiled steps give them other memory.
+        self.weights = copy_weights(network)
+        # The parameters themselves, because compiled steps replace their memory.
         self._variables = [*network.state_dict(keep_vars=True).values()]
 
     def take(self) -> None:
-        """Makes it the weights of this moment."""
+        """Copy the present weights."""
         with torch.no_grad():
             torch._foreach_copy_([*self.weights.values()], self._variables)
 
 
 @dataclass
 class BestWeights:
-    """By its accuracy on the validation split."""
+    """Weights with the best validation accuracy, and the number of evaluations since then."""
 
     accuracy: float = -1.0
     step: int = 0
     epoch: int = 0
-    evaluations_since: int = 0  # looks since then
+    evaluations_since: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
 
     def update(self, accuracy: float, step: int, epoch: int, network: nn.Module) -> None:
-        """With the network as it is now."""
+        """Count an evaluation, and copy the weights of ``network`` if its accuracy is the best so far."""
         self.evaluations_since += 1
         if accuracy > self.accuracy:
-            self.accuracy, self.step, self.epoch, self.evaluations_since, self.weights = (
-                accuracy,
-                step,
-                epoch,
-                0,
-                copy_of(network),
-            )
+            self.accuracy, self.step, self.epoch = accuracy, step, epoch
+            self.evaluations_since, self.weights = 0, copy_weights(network)

@@ -1,4 +1,4 @@
-"""The live options of a run: those in force, those asked for by hand, and those that are to be repeated."""
+"""Options changed during training, recorded and replayed."""
 
 from __future__ import annotations
 
@@ -18,33 +18,40 @@ def check_live_options(config: RunConfig, changes: Mapping[str, float | str]) ->
 
 
 class LiveOptions:
-    """``repeat``: changes once made by hand, which come into force again where they did. Those of earlier steps than
-    the run begins at do nothing: they are in force already."""
+    """Live options of a run: those in force, those requested, and recorded changes to replay.
 
-    def __init__(self, config: RunConfig, repeat: Sequence[Adjusted]) -> None:
+    Each of the ``recorded`` changes comes into force again at the phase and step where it did. Those of steps before a
+    checkpoint that the run resumes from have no effect: they are in force already.
+    """
+
+    def __init__(self, config: RunConfig, recorded: Sequence[Adjusted]) -> None:
         self.values: dict[str, float] = config.live_values()  # in force
-        self.pending: dict[str, float] = {}  # before the next step
-        self._repeat: dict[tuple[str, int], dict[str, float]] = {}
-        for change in repeat:
-            self._repeat.setdefault((change.phase, change.step), {})[change.option] = change.new
+        self.pending: dict[str, float] = {}  # come into force before the next step
+        self._recorded: dict[tuple[str, int], dict[str, float]] = {}  # by phase and step
+        for change in recorded:
+            self._recorded.setdefault((change.phase, change.step), {})[change.option] = change.new
 
     def request(self, changes: Mapping[str, float]) -> None:
-        """Changes validated options before the next step."""
+        """Request changes, already validated, before the next step."""
         self.pending |= changes
 
     def apply_due(self, phase: str, step: int) -> list[Adjusted]:
-        """Puts into force what is due before step ``step + 1`` of a phase, and says what has changed."""
-        self.pending |= self._repeat.pop((phase, step), {})
-        said = [
+        """Put the changes due after ``step`` steps of a phase into force, and return those that change a value."""
+        self.pending |= self._recorded.pop((phase, step), {})
+        events = [
             Adjusted(phase, step, option, self.values[option], value)
             for option, value in self.pending.items()
             if value != self.values[option]
         ]
         self.pending = {}
-        self.values = self.values | {change.option: change.new for change in said}
-        return said
+        self.values = self.values | {event.option: event.new for event in events}
+        return events
 
-    def steps_before_next(self, phase: str, step: int, most: int) -> int:
-        """At most so many steps until something is to be repeated."""
-        ahead = (at - step for own, at in self._repeat if own == phase and at > step)
-        return min(most, min(ahead, default=most))
+    def steps_before_next(self, phase: str, step: int, limit: int) -> int:
+        """Return the number of steps until the next recorded change, at most ``limit``."""
+        distances = (
+            recorded_step - step
+            for recorded_phase, recorded_step in self._recorded
+            if recorded_phase == phase and recorded_step > step
+        )
+        return min(limit, min(distances, default=limit))

@@ -1,10 +1,10 @@
-"""The one training loop. Iterating it trains, ceasing to iterate stops.
+"""Training loop that runs the phases of a plan and yields events.
 
-    for event in Training(config):
+    for event in Trainer(config):
         print(event)
 
-Everything that happens is yielded as an event (:mod:`kd_core.base.events`). Between two events the caller may
-:meth:`~Trainer.adjust` a live option, ask it to :meth:`~Trainer.stop`, or take a :meth:`~Trainer.checkpoint`.
+Events are those of :mod:`kd_core.base.events`. Between two of them the caller may :meth:`~Trainer.adjust` a live
+option, :meth:`~Trainer.stop` the run, or take a :meth:`~Trainer.checkpoint`.
 """
 
 from __future__ import annotations
@@ -39,11 +39,15 @@ PhaseCache = MutableMapping[str, tuple[Checkpoint, list[Event]]]
 
 
 class Trainer:
-    """One run of ``config`` on ``device``.
+    """Iterable that trains one run and yields its events.
 
-    ``cache`` holds phases that were trained before, by what determines them. Their events are said again, so that a run
-    gives the same events whether it finds its teacher there or trains it. ``adjustments`` repeats changes once made by
-    hand and, if it names any, exactly these switches to compiled steps. ``resume`` says only what follows a checkpoint.
+    Args:
+        config: What determines the run.
+        device: Where to train; by default as ``config.compute.device`` says.
+        cache: Phases that were trained before, by cache key. Their events are emitted again, so that a run has the
+            same events whether it finds its teacher here or trains it. Phases trained now are added.
+        adjustments: Recorded changes of live options to replay and, if there are any, the switches to compiled steps.
+        resume: Checkpoint to go on from; only the events that follow it are yielded.
     """
 
     def __init__(
@@ -62,40 +66,40 @@ class Trainer:
         self.networks: dict[str, nn.Module] = {}
         self.live = LiveOptions(config, [change for change in adjustments if isinstance(change, Adjusted)])
         self._switches = recorded_switches(adjustments)
-        self.chunk_seconds = (
-            0.0  # seconds of steps that are taken before the caller may intervene again; changes no number
-        )
+        self.chunk_seconds = 0.0  # duration of the steps taken before the caller gets their events; changes no number
         self._cache: PhaseCache = {} if cache is None else cache
         self._is_stopping = False
         self._is_over = False
-        self._phase_trainer: PhaseTrainer | None = None  # the phase at hand, once it has begun
-        self._seconds = math.inf  # per step, lately
+        self._phase_trainer: PhaseTrainer | None = None  # of the present phase, once it has begun
+        self._seconds_per_step = math.inf
         self._per_epoch = {phase.name: steps_per_epoch(phase, self.data) for phase in self.phases}
-        self._phase_events: list[Event] | None = None  # of a phase worth keeping, from its first event on
-        self._phase, self._step, self._steps_done = 0, 0, 0  # the last: of the phase before
-        self._pinned: list[int] = []  # validation examples that are followed from the first taught phase on
+        self._phase_events: list[Event] | None = None  # of the present phase, if it is to be cached
+        self._phase, self._step = 0, 0  # position
+        self._steps_done = 0  # of the phase before
+        self._pinned: list[int] = []  # validation examples followed from the first phase with a teacher on
         self._pending: deque[Event] = deque()
         self._last_evaluation: Event | None = None  # of the phase that ended last
-        ready = prepared_event(self.data, self.phases)
-        self._work = max_forward_flops(self.phases, ready.networks)
-        self._operations = {network.role: float(network.flops) for network in ready.networks}
+        prepared = prepared_event(self.data, self.phases)
+        self._max_flops = max_forward_flops(self.phases, prepared.networks)
+        self._flops = {network.role: float(network.flops) for network in prepared.networks}
         if resume is None:
-            self._pending.append(ready)
+            self._pending.append(prepared)
         else:
             self._restore(resume)
 
     # -- between two events ------------------------------------------------------------------------------------------
 
     def adjust(self, **changes: float) -> None:
-        """Changes live options (temperature, alpha, learning_rate) before the next step. Raises ValueError."""
+        """Change live options (temperature, alpha, learning_rate) before the next step. Raises ValueError."""
         self.live.request(check_live_options(self.config, changes))
 
     def stop(self) -> None:
-        """Ends the run before the next step. What was learned is judged and kept: a stopped run is a valid run."""
+        """End the run before the next step. The networks are evaluated and kept: a stopped run is a valid run."""
         self._is_stopping = True
 
     def checkpoint(self) -> Checkpoint:
-        """All that is needed to go on from here with the same numbers as if never interrupted."""
+        """Return all that is needed to go on from here with the numbers of an uninterrupted run."""
+        events_json = None if self._phase_events is None else [events.to_json(event) for event in self._phase_events]
         state = Checkpoint(
             values={
                 "config": self.config.to_json(),
@@ -107,13 +111,13 @@ class Trainer:
                 "pinned": self._pinned,
                 "live": self.live.values,
                 "wanted": self.live.pending,
-                "said": None if self._phase_events is None else [events.to_json(event) for event in self._phase_events],
+                "said": events_json,
                 "pending": [events.to_json(event) for event in self._pending],
             }
         )
-        made = {derived.role for phase in self.phases for derived in phase.derived}  # made again of the others
+        derived_roles = {derived.role for phase in self.phases for derived in phase.derived}  # rebuilt when resumed
         for role, network in self.networks.items():
-            if role not in made:
+            if role not in derived_roles:
                 state.put(f"network/{role}", network.state_dict())
         if self._phase_trainer is not None:
             self._phase_trainer.save_state(state)
@@ -121,34 +125,39 @@ class Trainer:
 
     @property
     def position(self) -> tuple[int, int]:
-        """Optimiser steps done, and steps in all."""
+        """Optimiser steps done, and steps of the whole run."""
         done = sum(self.steps(phase) for phase in self.phases[: self._phase]) + self._step
         return done, sum(map(self.steps, self.phases))
 
     @property
     def has_pending_events(self) -> bool:
-        """More events are ready to be said: nothing will be computed to give the next one."""
+        """Whether the next event is ready, without further computation."""
         return bool(self._pending)
 
     def is_last_evaluation(self, event: Event) -> bool:
-        """Whether it is the last look of its phase, at the weights that are kept."""
+        """Return whether ``event`` is the last evaluation of its phase, of the weights that are kept."""
         return event is self._last_evaluation
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps per epoch of the phase at hand."""
-        return self._per_epoch[self.phases[min(self._phase, len(self.phases) - 1)].name]
+        """Optimiser steps per epoch of the present phase."""
+        return self._per_epoch[self._present_phase.name]
+
+    @property
+    def _present_phase(self) -> PhasePlan:
+        """The phase at the present position; after the end of the run the last one."""
+        return self.phases[min(self._phase, len(self.phases) - 1)]
 
     def steps(self, phase: PhasePlan) -> int:
-        """Optimiser steps of a phase."""
+        """Return the optimiser steps of a phase."""
         return phase.recipe.epochs * self._per_epoch[phase.name]
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Event]:
-        with limit_threads(self._work):
+        with limit_threads(self._max_flops):
             while True:
-                # Emptied first: what was computed but not yet said belongs to the state of this moment.
+                # Emptied first, because a checkpoint holds the pending events with the state after them.
                 while self._pending:
                     yield self._pending.popleft()
                 if self._is_over:
@@ -156,29 +165,29 @@ class Trainer:
                 self._pending.extend(self._advance())
 
     def _advance(self) -> list[Event]:
-        """One unit of work: begin a phase, one step of it, end it, or end the run."""
+        """Do one unit of work: begin a phase, take some steps of it, end it, or end the run."""
         if self._is_stopping or self._phase == len(self.phases):
-            said = self._phase_trainer.finish(self._step) if self._phase_trainer is not None else []
-            return [*said, self._finish("stopped" if self._phase < len(self.phases) else "completed")]
+            last = self._phase_trainer.finish(self._step) if self._phase_trainer is not None else []
+            return [*last, self._finish("stopped" if self._phase < len(self.phases) else "completed")]
         phase = self.phases[self._phase]
         try:
             if self._phase_trainer is None:
-                said = self._replay_cached(phase) or self._begin(phase)
+                new_events = self._replay_cached(phase) or self._begin(phase)
             elif self._step < self._phase_trainer.steps and not self._phase_trainer.should_stop:
-                said = self._some_steps(self._phase_trainer)
+                new_events = self._take_steps(self._phase_trainer)
             else:
                 return self._end(self._phase_trainer)
-        except (torch.OutOfMemoryError, NotAvailableError) as error:  # the latter: weights that cannot be had
+        except (torch.OutOfMemoryError, NotAvailableError) as error:
             return [self._failure(phase, error), self._finish("failed")]
         if self._phase_events is not None:
-            self._phase_events += said
-        return said
+            self._phase_events += new_events
+        return new_events
 
     def _begin(self, phase: PhasePlan) -> list[Event]:
         self._phase_events = [] if phase.is_kept else None
-        said = self._enter(phase).evaluate(0)
-        self._note(said, is_over=not self.steps(phase))
-        return said
+        new_events = self._enter(phase).evaluate(0)
+        self._note_evaluation(new_events, is_over=not self.steps(phase))
+        return new_events
 
     def _enter(self, phase: PhasePlan) -> PhaseTrainer:
         self._phase_trainer = PhaseTrainer(
@@ -189,95 +198,96 @@ class Trainer:
         self.networks |= self._phase_trainer.networks
         return self._phase_trainer
 
-    def _some_steps(self, lesson: PhaseTrainer) -> list[Event]:
-        said = [*self._adjust(lesson), *lesson.switch_path(self._step, self._switches, self._operations)]
-        at, begun = self._step + 1, time.perf_counter()
+    def _take_steps(self, trainer: PhaseTrainer) -> list[Event]:
+        new_events = [*self._apply_live(trainer), *trainer.switch_path(self._step, self._switches, self._flops)]
+        failed_step, started = self._step + 1, time.perf_counter()
         try:
-            taken = lesson.train_steps(self._step, self._most(lesson))
-            self._step += len(taken)
-            self._seconds = (time.perf_counter() - begun) / len(taken)
-            said += taken
-            if lesson.is_evaluation_due(self._step):
-                at = self._step
-                said += lesson.evaluate(at)
-                self._note(said, lesson.should_stop or at == lesson.steps)
-        except NotFiniteError as failure:
-            message = f"{failure} at step {at} of the phase “{lesson.phase.name}”; {lesson.restore_finite_weights()}."
-            said.append(Failed(lesson.phase.name, at, failure.role, failure.part, message))
-            said.append(self._finish("failed"))
-        return said
+            steps = trainer.train_steps(self._step, self._max_steps(trainer))
+            self._step += len(steps)
+            self._seconds_per_step = (time.perf_counter() - started) / len(steps)
+            new_events += steps
+            if trainer.is_evaluation_due(self._step):
+                failed_step = self._step
+                new_events += trainer.evaluate(self._step)
+                self._note_evaluation(new_events, trainer.should_stop or self._step == trainer.steps)
+        except NotFiniteError as error:
+            name, restored = trainer.phase.name, trainer.restore_finite_weights()
+            message = f"{error} at step {failed_step} of the phase “{name}”; {restored}."
+            new_events.append(Failed(name, failed_step, error.role, error.part, message))
+            new_events.append(self._finish("failed"))
+        return new_events
 
-    def _most(self, lesson: PhaseTrainer) -> int:
-        """How many steps are taken at once: within the seconds allowed, up to the next look and the next change."""
-        most = min(
-            int(self.chunk_seconds / max(self._seconds, 1e-6)), self.steps_per_epoch - self._step % self.steps_per_epoch
-        )
-        if lesson.phase.until:
-            most = 1
-        return max(1, self.live.steps_before_next(lesson.phase.name, self._step, most))
+    def _max_steps(self, trainer: PhaseTrainer) -> int:
+        """Return how many steps to take at once: within the seconds allowed, the epoch, and the next change."""
+        if trainer.phase.until:
+            limit = 1
+        else:
+            affordable = int(self.chunk_seconds / max(self._seconds_per_step, 1e-6))
+            limit = min(affordable, self.steps_per_epoch - self._step % self.steps_per_epoch)
+        return max(1, self.live.steps_before_next(trainer.phase.name, self._step, limit))
 
     def _failure(self, phase: PhasePlan, error: Exception) -> Failed:
-        if isinstance(error, NotAvailableError):
+        if isinstance(error, NotAvailableError):  # pre-trained weights that cannot be downloaded
             return Failed(phase.name, self._step, "", "network", str(error))
         size = self._phase_trainer.largest_batch_size() if self._phase_trainer else 0
         return Failed(phase.name, self._step, "", "memory", out_of_memory_message(phase, self.device, size), size)
 
-    def _end(self, lesson: PhaseTrainer) -> list[Event]:
-        said = lesson.finish(self._step)
-        self._note(said, is_over=True)
-        self._pinned = lesson.pinned
+    def _end(self, trainer: PhaseTrainer) -> list[Event]:
+        new_events = trainer.finish(self._step)
+        self._note_evaluation(new_events, is_over=True)
+        self._pinned = trainer.pinned
+        self._build_derived(trainer.phase)
         if self._phase_events is not None:
-            self._phase_events += said
-        self._derive(lesson.phase)
-        if self._phase_events is not None:
+            self._phase_events += new_events
             state = Checkpoint()
-            for role, network in lesson.networks.items():
+            for role, network in trainer.networks.items():
                 state.put(f"network/{role}", network.state_dict())
-            self._cache[self._key(lesson.phase)] = (state, self._phase_events)
+            self._cache[self._cache_key(trainer.phase)] = (state, self._phase_events)
         self._phase_trainer, self._phase_events = None, None
         self._phase, self._step, self._steps_done = self._phase + 1, 0, self._step
-        return said
+        return new_events
 
     def _finish(self, outcome: str) -> Finished:
-        """The only place where the test split is touched."""
+        """End the run. This is the only place where the test split is read."""
         self._is_over = True
         test = evaluate_on_test(self.networks, self.data, self.config.labels.omitted)
-        phase = self.phases[min(self._phase, len(self.phases) - 1)]
         step = self._step if self._phase < len(self.phases) else self._steps_done
-        return Finished(outcome, phase.name, step, {role: own["accuracy"] for role, own in test.items()}, test)
+        accuracy = {role: metrics["accuracy"] for role, metrics in test.items()}
+        return Finished(outcome, self._present_phase.name, step, accuracy, test)
 
-    def _adjust(self, lesson: PhaseTrainer) -> list[Event]:
-        """Puts what was asked for into force. A kept phase must depend on nothing but itself, so there it waits."""
-        if lesson.phase.is_kept:
+    def _apply_live(self, trainer: PhaseTrainer) -> list[Event]:
+        """Put requested live options into force; in a cached phase, which may depend on nothing else, they wait."""
+        if trainer.phase.is_kept:
             return []
-        said = self.live.apply_due(lesson.phase.name, self._step)
-        if said:
-            lesson.set_live_options(self.live.values)
-        return [*said]
+        changes = self.live.apply_due(trainer.phase.name, self._step)
+        if changes:
+            trainer.set_live_options(self.live.values)
+        return [*changes]
 
     def _replay_cached(self, phase: PhasePlan) -> list[Event]:
-        """The events of a phase that was trained before, its networks loaded; empty if there is none."""
-        found = self._cache.get(self._key(phase)) if phase.is_kept else None
-        if found is None:
+        """Load the networks of a cached phase, and return its events; empty if it is not cached."""
+        entry = self._cache.get(self._cache_key(phase)) if phase.is_kept else None
+        if entry is None:
             return []
-        state, said = found
+        state, phase_events = entry
         self._load_finished(phase, state)
-        self._note(said, is_over=True)
+        self._note_evaluation(phase_events, is_over=True)
         self._phase, self._steps_done = self._phase + 1, self.steps(phase)
-        return said
+        return phase_events
 
-    def _note(self, said: Sequence[Event], is_over: bool) -> None:
+    def _note_evaluation(self, new_events: Sequence[Event], is_over: bool) -> None:
         if is_over:
-            looks = (event for event in reversed(said) if isinstance(event, Validated))
-            self._last_evaluation = next(looks, self._last_evaluation)
+            evaluations = (event for event in reversed(new_events) if isinstance(event, Validated))
+            self._last_evaluation = next(evaluations, self._last_evaluation)
 
-    def _derive(self, phase: PhasePlan) -> None:
+    def _build_derived(self, phase: PhasePlan) -> None:
         for derived in phase.derived:
             self.networks[derived.role] = build_derived(derived, self.networks, self.data, self.device)
 
-    def _key(self, phase: PhasePlan) -> str:
-        ways = self.config.augmentation.values() | self.config.compute.ways() | {"device": self.device.type}
-        return cache_key(self.config.dataset, phase, repr(sorted(ways.items())))
+    def _cache_key(self, phase: PhasePlan) -> str:
+        settings = self.config.augmentation.values() | self.config.compute.cache_settings()
+        settings |= {"device": self.device.type}
+        return cache_key(self.config.dataset, phase, repr(sorted(settings.items())))
 
     def _load_finished(self, phase: PhasePlan, state: Checkpoint) -> None:
         for learner in phase.learners:
@@ -285,7 +295,7 @@ class Trainer:
                 network = build(learner, self.phases, self.data)
             network.load_state_dict(state.get(f"network/{learner.role}"))
             self.networks[learner.role] = freeze(self.config.compute.placed(network, self.device))
-        self._derive(phase)
+        self._build_derived(phase)
 
     def _restore(self, state: Checkpoint) -> None:
         values = state.values
@@ -297,8 +307,8 @@ class Trainer:
         for phase in self.phases[: self._phase]:
             self._load_finished(phase, state)
         if values["is_within"]:
-            lesson = self._enter(self.phases[self._phase])
-            lesson.load_state(state, values.get("is_enough", False))
-            self._note(list(self._pending), lesson.should_stop or self._step == lesson.steps)
+            trainer = self._enter(self.phases[self._phase])
+            trainer.load_state(state, values.get("is_enough", False))
+            self._note_evaluation(list(self._pending), trainer.should_stop or self._step == trainer.steps)
         else:
-            self._note(list(self._pending), is_over=True)
+            self._note_evaluation(list(self._pending), is_over=True)

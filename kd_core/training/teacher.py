@@ -1,4 +1,4 @@
-"""A frozen teacher at work: its answers and features for the examples that a student is shown."""
+"""Frozen teacher with cached logits and features."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from kd_core.config.compute import Compute
 from kd_core.nn.inference import predict_with_features
 from kd_core.training.data import Batch, Examples
 
-MAX_CACHED_BYTES = 512_000_000  # bytes of features that are kept
+MAX_CACHED_BYTES = 512_000_000  # bytes of features
 
 
 class FrozenTeacher:
-    """What a teacher says of the ``examples`` of a phase, which it sees exactly as the student does.
+    """Logits and features of a trained ``teacher`` for the ``examples`` of a phase, augmented as for the student.
 
-    Where their views are fixed, it answers once. Features that do not fit into :data:`MAX_CACHED_BYTES` bytes, and
-    views that
-    change, are asked for at every batch.
+    Without augmentation the logits are computed once, and so are the features at ``paths`` (module paths by layer) if
+    they fit into :data:`MAX_CACHED_BYTES` bytes. Everything else is computed batch by batch.
     """
 
     def __init__(self, teacher: nn.Module, examples: Examples, paths: Mapping[str, str], compute: Compute) -> None:
@@ -31,14 +30,14 @@ class FrozenTeacher:
             self.logits, self.features = self._predict(examples.inputs, paths if self.is_cached else {})
 
     def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits and features by tap of a batch."""
+        """Return logits (B, K) and features by layer of a batch."""
         if self.is_cached:
-            return self.logits[batch.rows], {tap: features[batch.rows] for tap, features in self.features.items()}
+            return self.logits[batch.rows], {layer: features[batch.rows] for layer, features in self.features.items()}
         logits, features = self._predict(batch.inputs, self.paths)
         return self.logits[batch.rows] if self.examples.is_fixed else logits, features
 
     def clean_logits(self) -> Tensor:
-        """Logits (N, K) of all examples as they are without augmentation."""
+        """Return the logits (N, K) of all examples without augmentation."""
         return self.logits if self.examples.is_fixed else self._predict(self.examples.inputs, {})[0]
 
     def _predict(self, inputs: Tensor, paths: Mapping[str, str]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -63,7 +63,7 @@ def test_a_first_visit_proposes_temperature_and_alpha_on_fifty_digits(open_sweep
     app = open_sweep()
     words = all_texts(app)
     assert "**5 × 5 = 25 cells × 3 seeds = 75 runs** of at most 2,000." in words
-    assert "**Handwritten digits** (50 labelled images, every label right)" in words
+    assert "**Handwritten digits** (50 labelled images, no label noise)" in words
     assert "student MLP 64" in words
     assert [app.text_input(key=f"survey {name}_values").value for name in ("across", "down")] == [
         "1, 2, 4, 8, 16",
@@ -100,11 +100,11 @@ def test_the_map_has_the_numbers_of_single_runs_up_to_rounding(open_sweep: OpenS
     [
         ({"across_values": "1, x"}, '“Temperature T” = "x": choose a number from 0.5 to 20.'),
         ({"across_values": "1, 900"}, '“Temperature T” = "900": choose a number from 0.5 to 20.'),
-        ({"across_values": "2, 4, 2.0"}, "“Temperature T”: 2.0 is there twice. Leave one of them out."),
+        ({"across_values": "2, 4, 2.0"}, "“Temperature T”: 2.0 is given twice. Remove one of them."),
         ({"across_values": ","}, "“Temperature T”: choose at least one value."),
         (
             {"across": "epochs", "down": "alpha", "across_values": ",".join(map(str, range(1, 60))), "seeds": "20"},
-            "That makes 2,360 runs, and a sweep has at most 2,000. Choose fewer values.",
+            "This sweep has 2,360 runs; the maximum is 2,000. Choose fewer values or seeds.",
         ),
         ({"down": "temperature"}, "“Temperature T” is varied twice. Choose two different options."),
     ],

@@ -28,7 +28,7 @@ has_compiler = pytest.mark.skipif(
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short runs are compiled, too, and are ready before their first step: nothing depends on the clock."""
     plan = VectorizedStep.plan
-    monkeypatch.setattr(wholestep, "pays", lambda *_: True)
+    monkeypatch.setattr(wholestep, "is_worthwhile", lambda *_: True)
     monkeypatch.setattr(VectorizedStep, "plan", lambda self, *given: (plan(self, *given), self.wait()))
 
 

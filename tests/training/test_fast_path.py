@@ -15,7 +15,7 @@ from kd_core.methods.soft_targets import SoftTargets
 from kd_core.training.loop import Trainer
 from kd_core.training.optim import OPTIMISER_CLASSES, Optimiser
 from kd_core.training.phase import PhaseTrainer
-from kd_core.training.vectorized.mlp import Chain
+from kd_core.training.vectorized.mlp import ManualMLP
 
 With = Callable[..., RunConfig]
 
@@ -27,7 +27,7 @@ def mlp() -> nn.Sequential:
 
 def test_a_chain_answers_and_differentiates_as_autograd_does_to_the_bit() -> None:
     by_hand, recorded = mlp(), mlp()
-    chain = Chain.of(by_hand)
+    chain = ManualMLP.from_network(by_hand)
     assert chain is not None
     inputs, slope = torch.randn(6, 3, 4), torch.randn(6, 5)
     logits = recorded(inputs)
@@ -51,7 +51,7 @@ def test_a_chain_answers_and_differentiates_as_autograd_does_to_the_bit() -> Non
     ],
 )
 def test_no_other_network_is_taken_for_a_chain(network: nn.Module) -> None:
-    assert Chain.of(network) is None
+    assert ManualMLP.from_network(network) is None
 
 
 @pytest.mark.parametrize("name", list(OPTIMISER_CLASSES))

@@ -155,7 +155,7 @@ def test_a_run_whose_weights_have_gone_is_answered_with_a_sentence(
         raise ValueError("weights = 12: they are no longer here.")
 
     runs = RunManager(tmp_path)
-    monkeypatch.setattr("kd_core.runs.manager.Training", gone)
+    monkeypatch.setattr("kd_core.runs.manager.Trainer", gone)
     run = runs.start(from_flat({"dataset": "moons"}))
     assert wait_for_end(runs, run) == "failed"
     ((_, failed),) = runs.store.events(run)

@@ -14,7 +14,7 @@ from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.vectorized import loss
 from kd_core.training.vectorized.loss import Losses, ReplicaLoss
 from kd_core.training.vectorized.multi_run.loop import StackedTrainer, stack_incompatibility
-from kd_core.training.vectorized.multi_run.phase import Cohort
+from kd_core.training.vectorized.multi_run.phase import StackedPhase
 from kd_core.training.vectorized.multi_run.train_all import stack_groups, train_all
 
 DIGITS = {"dataset": "digits", "labelled": "50", "epochs": "6", "teacher_epochs": "2", "teacher_width": "4"}
@@ -124,9 +124,9 @@ def test_examples_without_labels_and_wrong_ones_are_shown_as_in_each_run() -> No
 
 
 def test_a_control_and_a_teacher_are_trained_once_for_all_who_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Cohort] = []
-    enter = Cohort.__init__
-    monkeypatch.setattr(Cohort, "__init__", lambda self, *a, **k: (seen.append(self), enter(self, *a, **k))[1])
+    seen: list[StackedPhase] = []
+    enter = StackedPhase.__init__
+    monkeypatch.setattr(StackedPhase, "__init__", lambda self, *a, **k: (seen.append(self), enter(self, *a, **k))[1])
     list(StackedTrainer(grid(epochs="1"), kept=KEPT))
     (cohort,) = seen
     assert len(cohort.members) == 8 + 2  # a control for each seed
@@ -229,9 +229,9 @@ REFUSED = {
     "methods": [{}, {"method": "logit_mse"}],
     "option form differs": [{}, {"form": "ce"}],
     "patience": [{"patience": "3"}],
-    "different at every step": [{"dataset": "digits", "crop": "1"}],
+    "augmented": [{"dataset": "digits", "crop": "1"}],
     "compute in bfloat16": [{"precision": "bfloat16"}],
-    "more than the logits": [{"method": "relational"}],
+    "more than logits": [{"method": "relational"}],
     "at once": [{"method": "dkd", "dataset": "digits", "warm_up": "0"}],
     "the phase “students”": [{"scheme": "mutual"}],
     "several teachers": [{"scheme": "ensemble"}],

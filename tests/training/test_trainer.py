@@ -254,8 +254,8 @@ def test_the_first_event_says_what_each_network_will_see_and_cost() -> None:
     prepared = next(iter(Trainer(config)))
     assert isinstance(prepared, Prepared)
     saw = {network.role: network.saw for network in prepared.networks}
-    assert saw["teacher"] == "1,000 labelled images, all that there are, every label right"
-    assert saw["student"] == saw["baseline"] == "50 labelled images, 10 of the labels wrong, none of class 3"
+    assert saw["teacher"] == "1,000 labelled images, the full training set, no label noise"
+    assert saw["student"] == saw["baseline"] == "50 labelled images, 10 of them with a wrong label, none of class 3"
     student = next(network for network in prepared.networks if network.role == "student")
     assert student.parameters == 64 * 64 + 64 + 64 * 10 + 10
     assert student.flops == 2 * (64 * 64 + 64 * 10)  # a multiply-add is two

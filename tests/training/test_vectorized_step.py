@@ -22,7 +22,7 @@ from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.training.vectorized import compilation, loss
 from kd_core.training.vectorized import step as wholestep
-from kd_core.training.vectorized.compilation import pays
+from kd_core.training.vectorized.compilation import is_worthwhile
 from kd_core.training.vectorized.loss import ReplicaLoss
 from kd_core.training.vectorized.mlp import linear_layers
 from kd_core.training.vectorized.replicas import Replicas, network_incompatibility
@@ -87,12 +87,12 @@ def alone(
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
     losses = []
     for batch in rows():
-        own = batch[see.courses[number]]
-        labels, logits = see.labels[see.courses[number]][own], network(see.inputs[own])
+        own = batch[see.streams[number]]
+        labels, logits = see.labels[see.streams[number]][own], network(see.inputs[own])
         if method is None:
             loss = F.cross_entropy(logits, labels, label_smoothing=recipe.smoothing)
         else:
-            teacher, known = see.teachers[see.taught[number]][own], labels >= 0
+            teacher, known = see.teachers[see.teacher_index[number]][own], labels >= 0
             filled = torch.where(known, labels, teacher.argmax(1))
             parts = method.parts(LossInputs(logits, filled, teacher, is_labelled=None if known.all() else known))
             loss = sum(part.weight * part.value for part in parts)
@@ -110,7 +110,7 @@ def assert_same(step: VectorizedStep, methods: list[Method], recipe: Recipe | Te
     told = torch.stack([step(batch).totals for batch in rows()])
     for number, network in enumerate(networks(model)):
         method = methods[number] if number < len(methods) else None
-        trained, losses = alone(number, network.train(), method, recipe, step.shown)
+        trained, losses = alone(number, network.train(), method, recipe, step.data)
         torch.testing.assert_close(told[:, number], torch.tensor(losses), rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(step.state(number), dict(trained.state_dict()), rtol=1e-4, atol=2e-6)
 
@@ -215,7 +215,7 @@ def test_a_compiled_step_agrees_with_an_eager_one() -> None:
     eager, compiled = (stack(MLP, SOFT, recipe, how) for how in ("never", "always"))
     for batch in rows():
         torch.testing.assert_close(compiled(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
-    assert all(made.ready is not None for made in compiled._compiled.values())
+    assert all(made.ready is not None for made in compiled._jobs.values())
     torch.testing.assert_close(compiled.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
 
 
@@ -239,8 +239,8 @@ def test_what_pays_is_compiled_in_the_background_and_used_from_the_next_swap_on(
         return lambda *arguments: (calls.append(threading.current_thread().name), function(*arguments))[1]
 
     monkeypatch.setattr(compilation, "compile_graph", compiled)
-    monkeypatch.setattr(wholestep, "pays", lambda *_: True)
-    eager, other = (stack(MLP, SOFT, Recipe(), how) for how in ("never", "when it pays"))
+    monkeypatch.setattr(wholestep, "is_worthwhile", lambda *_: True)
+    eager, other = (stack(MLP, SOFT, Recipe(), how) for how in ("never", "auto"))
     other.plan(rows(), 1, 1.0)
     for number, batch in enumerate(rows()):
         torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
@@ -264,14 +264,14 @@ def test_what_the_compiler_is_given_is_the_same_step_for_convolutions_too(
     eager, other = (stack(CONVOLUTIONS, methods, recipe, how) for how in ("never", "always"))
     for batch in rows():
         torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
-    assert all(made.ready is not None for made in other._compiled.values())
+    assert all(made.ready is not None for made in other._jobs.values())
     torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
 
 
 def test_compiling_pays_only_where_much_is_left() -> None:
-    assert not pays(1000, 1e6)
-    assert pays(1_000_000, 1e6)
-    assert pays(1000, 1e10)
+    assert not is_worthwhile(1000, 1e6)
+    assert is_worthwhile(1_000_000, 1e6)
+    assert is_worthwhile(1000, 1e10)
 
 
 def test_only_linear_layers_with_relus_between_them_are_multiplied_by_hand() -> None:
@@ -281,7 +281,7 @@ def test_only_linear_layers_with_relus_between_them_are_multiplied_by_hand() -> 
 
 
 def test_a_network_with_chance_in_it_is_refused() -> None:
-    assert "by chance" in network_incompatibility(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)))
+    assert "random layer" in network_incompatibility(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)))
     assert not network_incompatibility(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
 
 
@@ -290,4 +290,4 @@ def test_methods_are_refused_that_differ_in_more_than_numbers_or_look_further_th
     assert not loss.method_incompatibility([dist(temperature=1), dist(temperature=2)], CLASSES)  # type: ignore[list-item]
     assert "differ" in loss.method_incompatibility([dist(), SoftTargets()], CLASSES)  # type: ignore[list-item]
     assert "form" in loss.method_incompatibility([SoftTargets(), SoftTargets(form="ce")], CLASSES)
-    assert "more than the logits" in loss.method_incompatibility([attention()], CLASSES)  # type: ignore[list-item]
+    assert "more than logits" in loss.method_incompatibility([attention()], CLASSES)  # type: ignore[list-item]

@@ -1,1 +1,1 @@
-"""The training step of several replicas of one network as one function, compiled where that pays; see :mod:`.step`."""
+"""Training of several replicas of one network at once, and compiled steps."""

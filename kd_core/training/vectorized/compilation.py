@@ -1,4 +1,4 @@
-"""Compiling a function in the background, one at a time in the whole process; until it is done there is no hurry."""
+"""Background compilation of a training step with torch inductor."""
 
 from __future__ import annotations
 
@@ -12,44 +12,57 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-NEVER, PAYS, ALWAYS = "never", "when it pays", "always"
-COST = 25.0  # seconds that compiling a training step takes, about
-SPEED = 40e9  # floating-point operations per second of one thread, about
-CALLS = 1e-3  # seconds that the operations of one step take to be called, about
+NEVER, AUTO, ALWAYS = "never", "auto", "always"
+COMPILE_SECONDS = 25.0  # to compile a training step, about
+FLOPS_PER_SECOND = 40e9  # of one thread, about
+CALL_SECONDS = 1e-3  # of Python and dispatcher time in one eager step, about
 
 StepFunction = Callable[[Sequence[Tensor]], tuple[Tensor, ...]]
-Made = Callable[..., tuple[Tensor, ...]]  # the same, with one argument for each tensor
+CompiledFunction = Callable[..., tuple[Tensor, ...]]  # with one argument for each tensor
 
-_one = threading.Lock()  # the compiler is not made for two threads
-_is_told = threading.Event()  # that it does not work here
-
-
-def pays(steps: int, operations: float) -> bool:
-    """Whether ``steps`` more steps of so many floating-point operations take long enough: a compiled one takes about
-    half the time. Depends on the sizes alone, not on the clock."""
-    return steps * (CALLS + operations / SPEED) / 2 > COST
+_compiler_lock = threading.Lock()  # the compiler is not thread-safe
+_has_warned = threading.Event()  # that compilation does not work on this machine
 
 
-def compile_graph(traced: torch.fx.GraphModule, arguments: Sequence[Tensor]) -> Made:
-    """Torch's compiler behind ``torch.compile``: what that finds out at every call, whether the arguments are still of
-    the same kind, takes a small network as long as half of its step, and here they always are."""
-    graphs = {"triton.cudagraphs": True} if arguments[0].is_cuda else {}
+def is_worthwhile(steps: int, operations: float) -> bool:
+    """Return whether compilation saves more time than it takes.
+
+    A compiled step takes about half the time. The answer depends on the sizes alone, not on the clock.
+
+    Args:
+        steps: Steps still to take.
+        operations: Floating-point operations of each.
+    """
+    return steps * (CALL_SECONDS + operations / FLOPS_PER_SECOND) / 2 > COMPILE_SECONDS
+
+
+def compile_graph(traced: torch.fx.GraphModule, arguments: Sequence[Tensor]) -> CompiledFunction:
+    """Compile a traced function with the compiler behind ``torch.compile``, without the guards of the latter.
+
+    The guards check at every call that the arguments have not changed in kind, which they never do here; for a small
+    network that takes half as long as the step.
+    """
+    options = {"triton.cudagraphs": True} if arguments[0].is_cuda else {}
     from torch import _inductor  # slow to import, and seldom needed
 
-    made: Made = _inductor.compile(traced, list(arguments), options=graphs)
-    return made
+    compiled: CompiledFunction = _inductor.compile(traced, list(arguments), options=options)
+    return compiled
 
 
 class CompileJob:
-    """``function`` of tensors, compiled on a thread of its own; ``arguments`` are copied, only their shapes count.
+    """Compilation of a function of tensors in a thread of its own, one at a time in the process.
 
-    The function may change its arguments in place, but not the ``constants`` that follow them.
-    ``seconds``: how long it took, once it :attr:`is_over`.
+    Args:
+        function: Takes a sequence of tensors; it may change ``arguments`` in place, but not ``constants``.
+        arguments: Example arguments, which are copied; only their shapes matter.
+        constants: Further arguments, not copied.
+
+    ``ready`` is the compiled function, or None while compiling and after a failure; ``seconds`` how long it took.
     """
 
     def __init__(self, function: StepFunction, arguments: Sequence[Tensor], constants: Sequence[Tensor] = ()) -> None:
-        self.ready: Made | None = None
-        self.is_used = False  # by whoever asked for it
+        self.ready: CompiledFunction | None = None
+        self.is_used = False  # set by the caller
         self.seconds = 0.0
         self._function = function
         self._arguments, self._constants = [argument.clone() for argument in arguments], list(constants)
@@ -59,31 +72,31 @@ class CompileJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is ready, or failed."""
+        """Whether the compilation has succeeded or failed."""
         return not self._thread.is_alive()
 
     def wait(self) -> None:
-        """Until it is over."""
+        """Block until the compilation is over."""
         self._thread.join()
 
     def _run(self) -> None:
-        torch.set_num_threads(self._threads)  # of this thread; what is compiled is for so many
+        torch.set_num_threads(self._threads)  # per thread; the code is compiled for this number
         from torch.fx.experimental.proxy_tensor import make_fx  # slow to import, and seldom needed
 
-        with _one, torch.no_grad():
-            begun = time.perf_counter()
+        with _compiler_lock, torch.no_grad():
+            started = time.perf_counter()
             try:
-                # Traced first: what is left are plain operations, whatever of torch.func or autograd the step uses.
-                traced = make_fx(lambda *each: self._function(each))(
+                # Tracing leaves plain operations, whatever of torch.func or autograd the step uses.
+                traced = make_fx(lambda *tensors: self._function(tensors))(
                     *[argument.clone() for argument in self._arguments], *self._constants
                 )
-                made = compile_graph(traced, [*self._arguments, *self._constants])
-                made(*self._arguments, *self._constants)
-            except Exception as error:  # no C++ compiler, or one of the many that a compiler raises
-                if not _is_told.is_set():
-                    _is_told.set()
+                compiled = compile_graph(traced, [*self._arguments, *self._constants])
+                compiled(*self._arguments, *self._constants)
+            except Exception as error:  # no C++ compiler, or any of the many errors of a compiler
+                if not _has_warned.is_set():
+                    _has_warned.set()
                     log.warning("Training steps are not compiled here: %s", str(error).strip().partition("\n")[0])
             else:
-                self.ready = made
-            self.seconds = time.perf_counter() - begun
+                self.ready = compiled
+            self.seconds = time.perf_counter() - started
         self._arguments, self._constants = [], []

@@ -1,4 +1,4 @@
-"""What R replicas minimise: the loss of each, term by term, and its slope with respect to the logits."""
+"""Losses of R replicas and their gradients with respect to the logits."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from torch.func import vmap
 from kd_core.methods import LossInputs, LossPart, Method
 from kd_core.methods.soft_targets import BATCH, CE, ELEMENT, SoftTargets
 
-BEYOND = {"epoch", "student_features", "teacher_features", "matches", "adapters", "rows", "seed"}  # the logits
-OWN = "the labels"  # in the place of a part's name, of replicas without a method
+# Inputs of a method that only a step of a single network can give.
+NON_LOGIT_INPUTS = {"epoch", "student_features", "teacher_features", "matches", "adapters", "rows", "seed"}
 
 
 class Losses(NamedTuple):
-    """``gradients`` (R, K, B) of the totals with respect to the logits, ``totals`` (R,), raw ``parts`` (P, S) of the S
-    taught replicas and cross-entropies ``labels`` (R - S,) of the others, all in nats."""
+    """Losses of one batch in nats.
+
+    Attributes:
+        gradients: (R, K, B) of the totals with respect to the logits.
+        totals: (R,) weighted sums of the parts.
+        parts: (P, S) raw parts of the S replicas with a method.
+        labels: (R - S,) cross-entropies of the others.
+    """
 
     gradients: Tensor
     totals: Tensor
@@ -29,23 +35,26 @@ class Losses(NamedTuple):
     labels: Tensor
 
 
-class _BeyondError(Exception):
-    """A method looks at more than the logits and the labels."""
+class _NonLogitInputError(Exception):
+    """A method reads more than logits and labels."""
 
 
 @dataclass(frozen=True)
-class _Guarded(LossInputs):
-    """Logits and labels, and nothing else to be looked at."""
+class _LogitInputs(LossInputs):
+    """Logits and labels; reading anything else raises."""
 
     def __getattribute__(self, name: str) -> Any:
-        if name in BEYOND:
-            raise _BeyondError(name)
+        if name in NON_LOGIT_INPUTS:
+            raise _NonLogitInputError(name)
         return super().__getattribute__(name)
 
 
 def varying(methods: Sequence[Method]) -> dict[str, list[float]]:
-    """The options that are not the same in all methods. Raises ValueError, with a clause, unless those are numbers."""
-    found: dict[str, list[float]] = {}
+    """Return the values of the options that differ between methods.
+
+    Raises ValueError, with a clause, if the methods are of several classes or an option that differs is no number.
+    """
+    differing: dict[str, list[float]] = {}
     if len({type(method) for method in methods}) > 1:
         raise ValueError("their methods differ")
     for name in methods[0].values() if methods else ():
@@ -53,41 +62,49 @@ def varying(methods: Sequence[Method]) -> dict[str, list[float]]:
         if any(value != values[0] for value in values):
             if not all(isinstance(value, float) for value in values):
                 raise ValueError(f"the method's option {name} differs and is not a number")
-            found[name] = values
-    return found
+            differing[name] = values
+    return differing
 
 
 def method_incompatibility(methods: Sequence[Method], classes: int, live: Collection[str] = ()) -> str:
-    """Why students taught by these methods cannot be trained as one, as a clause; empty if they can. ``live`` as in
-    :class:`ReplicaLoss`."""
+    """Return why students with these methods cannot be trained as one, as a clause; empty if they can.
+
+    ``live`` is as in :class:`ReplicaLoss`.
+    """
     try:
         differing = varying(methods)
     except ValueError as error:
         return str(error)
     if not methods or (isinstance(methods[0], SoftTargets) and not set(differing) - {"temperature", "alpha"}):
         return ""
-    signals = [torch.linspace(-1, 1, 4 * classes).view(4, classes).roll(number) for number in range(2)]
+    student, teacher = (torch.linspace(-1, 1, 4 * classes).view(4, classes).roll(shift) for shift in range(2))
     labels = torch.arange(4) % classes
     try:
-        methods[0].parts(_Guarded(signals[0], labels, signals[1]))
+        methods[0].parts(_LogitInputs(student, labels, teacher))
         objective = ReplicaLoss(methods, 0, live=live)
         count = len(methods)
-        both = [each.T.expand(count, -1, -1).clone() for each in signals]
+        logits = student.T.expand(count, -1, -1).clone()
+        teachers = teacher.T.expand(count, -1, -1).clone().transpose(1, 2)
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # an operation that torch would call once for every student
-            objective(both[0], labels.expand(count, -1), both[1].transpose(1, 2))
-    except _BeyondError:
-        return f"{methods[0].title} looks at more than the logits"
-    except (RuntimeError, UserWarning):  # a shape or a branch that depends on the numbers
+            warnings.simplefilter("error")  # of an operation without batching rule, called once for every student
+            objective(logits, labels.expand(count, -1), teachers)
+    except _NonLogitInputError:
+        return f"{methods[0].title} reads more than logits"
+    except (RuntimeError, UserWarning):  # a shape or a branch that depends on values
         return f"{methods[0].title} cannot be computed for several students at once"
     return ""
 
 
 class ReplicaLoss:
-    """Of the students taught by ``methods``, alike but for numbers, followed by as many ``untaught`` replicas.
+    """Loss of R replicas: S students with a method each, then ``untaught`` ones that learn from labels alone.
 
-    ``smoothing`` is that of the labels of replicas without a method. ``lacks_labels``: some are -1; in the place of
-    such a label a method finds the teacher's top class. ``live``: options that :meth:`set_methods` may change later.
+    Args:
+        methods: S methods of one class that differ in numbers at most.
+        untaught: Number of replicas without a method.
+        smoothing: Label smoothing of these.
+        lacks_labels: Whether some labels are -1; a method gets the teacher's top class instead.
+        live: Options that :meth:`set_methods` may change later.
+        device: Where the logits will be.
     """
 
     def __init__(
@@ -106,19 +123,20 @@ class ReplicaLoss:
         names = set(varying(methods))
         if self.method is not None and not self.is_closed:
             names |= {name for name in live if isinstance(getattr(self.method, name, None), float)}
-        # What the compiler takes for tensors, and not for a part of the program.
+        # Tensors, because the compiler would turn numbers into constants.
         self.numbers = {name: torch.empty(len(methods), device=device) for name in sorted(names)}
-        if isinstance(self.method, SoftTargets):  # temperature, weights of labels and teacher, factor
+        if isinstance(self.method, SoftTargets):  # see _columns
             self.numbers[""] = torch.empty(4, len(methods), 1, 1, device=device)
         self.set_methods(methods)
 
     def fits(self, methods: Sequence[Method]) -> bool:
-        """Whether these methods are like those at hand in all but what :meth:`set_methods` can change."""
+        """Return whether these methods differ from the present ones only in what :meth:`set_methods` can change."""
         free = {"temperature", "alpha"} if "" in self.numbers else set(self.numbers)
-        return [_rest(method, free) for method in methods] == [_rest(method, free) for method in self.methods]
+        before, after = ([_fixed_options(m, free) for m in several] for several in (self.methods, methods))
+        return after == before
 
     def set_methods(self, methods: Sequence[Method]) -> None:
-        """Puts the numbers of these methods, otherwise like the first ones, in the place of theirs."""
+        """Replace the methods by others for which :meth:`fits` is true."""
         self.methods, self.method = list(methods), methods[0] if methods else None
         for name, numbers in self.numbers.items():
             values = [getattr(method, name) for method in methods] if name else _columns(methods)
@@ -127,71 +145,78 @@ class ReplicaLoss:
     def __call__(
         self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor] | None = None
     ) -> Losses:
-        """For logits (R, K, B), labels (R, B), and the teachers' logits (S, B, K) of the taught replicas."""
+        """Return the losses for logits (R, K, B), labels (R, B) and teacher logits (S, B, K).
+
+        ``numbers`` are tensors in the place of :attr:`numbers`.
+        """
         count, numbers = self.taught, self.numbers if numbers is None else numbers
         if not count:
-            slopes, own = self._labelled(logits, labels, self.smoothing)
-            return Losses(slopes, own, logits.new_empty(0, 0), own)
+            gradients, label_losses = self._cross_entropy(logits, labels, self.smoothing)
+            return Losses(gradients, label_losses, logits.new_empty(0, 0), label_losses)
         loss = self._soft if self.is_closed else self._any
-        slopes, totals, parts = loss(logits[:count], labels[:count], teachers, numbers)
+        gradients, totals, parts = loss(logits[:count], labels[:count], teachers, numbers)
         if not self.untaught:
-            return Losses(slopes, totals, parts, totals[:0])
-        beside, own = self._labelled(logits[count:], labels[count:], self.smoothing)
-        return Losses(torch.cat([slopes, beside]), torch.cat([totals, own]), parts, own)
+            return Losses(gradients, totals, parts, totals[:0])
+        label_gradients, label_losses = self._cross_entropy(logits[count:], labels[count:], self.smoothing)
+        gradients, totals = torch.cat([gradients, label_gradients]), torch.cat([totals, label_losses])
+        return Losses(gradients, totals, parts, label_losses)
 
-    def _labelled(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Slopes and value (R,) of the cross-entropy, mean over the labelled examples: (q - target) / count."""
+    def _cross_entropy(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Return gradients and values (R,) of the mean over the labelled examples; a gradient is (q - target) / count.
+
+        ``logits`` are (R, K, B), ``labels`` (R, B).
+        """
         classes, size = logits.shape[1:]
         log_q = logits.log_softmax(1)
-        right = labels.clamp(min=0)[:, None] if self.lacks_labels else labels[:, None]
-        each = -(1 - smoothing) * log_q.gather(1, right)
-        slopes = log_q.exp().scatter_add(1, right, torch.full_like(each, smoothing - 1))
+        targets = labels.clamp(min=0)[:, None] if self.lacks_labels else labels[:, None]
+        losses = -(1 - smoothing) * log_q.gather(1, targets)
+        gradients = log_q.exp().scatter_add(1, targets, torch.full_like(losses, smoothing - 1))
         if smoothing:
-            each = each - smoothing * log_q.mean(1, keepdim=True)
-            slopes = slopes - smoothing / classes
+            losses = losses - smoothing * log_q.mean(1, keepdim=True)
+            gradients = gradients - smoothing / classes
         if not self.lacks_labels:
-            return slopes / size, each.sum((1, 2)) / size
+            return gradients / size, losses.sum((1, 2)) / size
         is_labelled = (labels >= 0)[:, None]
         count = is_labelled.sum(2, keepdim=True).clamp(min=1)
-        return slopes * is_labelled / count, (each * is_labelled).sum((1, 2)) / count[:, 0, 0]
+        return gradients * is_labelled / count, (losses * is_labelled).sum((1, 2)) / count[:, 0, 0]
 
     def _soft(
         self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Hinton, Vinyals & Dean 2015, section 2, equation 2: the slope of KL is (q - p) / T."""
+        """Soft targets in closed form: the gradient of KL is (q - p) / T (Hinton, Vinyals & Dean 2015, section 2)."""
         assert isinstance(self.method, SoftTargets)
-        temperature, of_labels, of_teacher, factor = numbers[""]
-        slopes, hard = self._labelled(logits, labels)
+        temperature, label_weight, teacher_weight, factor = numbers[""]
+        gradients, hard = self._cross_entropy(logits, labels)
         log_p = (teachers.transpose(1, 2) / temperature).log_softmax(1)
         log_q = (logits / temperature).log_softmax(1)
         p, q = log_p.exp(), log_q.exp()
-        off = q - p
-        divergence = -p * log_q if self.method.form == CE else p * (log_p - log_q) + off
-        counted = logits[0].numel() if self.method.mean == ELEMENT else logits.shape[2]
+        difference = q - p
+        divergence = -p * log_q if self.method.form == CE else p * (log_p - log_q) + difference
+        count = logits[0].numel() if self.method.mean == ELEMENT else logits.shape[2]
         assert self.method.mean in {BATCH, ELEMENT}
-        soft = divergence.sum((1, 2)) / counted * factor[:, 0, 0]
-        slopes = of_labels * slopes + (of_teacher * factor / (temperature * counted)) * off
-        return slopes, of_labels[:, 0, 0] * hard + of_teacher[:, 0, 0] * soft, torch.stack([hard, soft])
+        soft = divergence.sum((1, 2)) / count * factor[:, 0, 0]
+        gradients = label_weight * gradients + (teacher_weight * factor / (temperature * count)) * difference
+        return gradients, label_weight[:, 0, 0] * hard + teacher_weight[:, 0, 0] * soft, torch.stack([hard, soft])
 
     def _any(
         self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Any method that looks at logits alone, by its own :meth:`~kd_core.methods.Method.parts`."""
+        """Any method that reads logits alone, through its :meth:`~kd_core.methods.Method.parts` and autograd."""
         options = {name: values for name, values in numbers.items() if name}
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
-            totals, parts = vmap(self._one)(options, leaf, labels, teachers)
-            (slopes,) = torch.autograd.grad(totals.sum(), leaf)
-        return slopes, totals.detach(), torch.stack([part.detach() for part in parts])
+            totals, parts = vmap(self._replica_loss)(options, leaf, labels, teachers)
+            (gradients,) = torch.autograd.grad(totals.sum(), leaf)
+        return gradients, totals.detach(), torch.stack([part.detach() for part in parts])
 
-    def _one(
+    def _replica_loss(
         self, options: Mapping[str, Tensor], logits: Tensor, labels: Tensor, teacher: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        """One replica's loss; its logits (K, B)."""
+        """Return total and parts of one replica; ``logits`` (K, B), ``labels`` (B,), ``teacher`` (B, K)."""
         method = copy.copy(self.method)
         assert method is not None
         for name, value in options.items():
-            object.__setattr__(method, name, value)  # not checked again: each of them was when it was chosen
+            object.__setattr__(method, name, value)  # unchecked, because a tensor under vmap has no value to check
         is_labelled = None
         if self.lacks_labels:
             is_labelled = labels >= 0
@@ -200,19 +225,19 @@ class ReplicaLoss:
         return sum((_weighted(part) for part in parts), torch.zeros(())), [part.value for part in parts]
 
 
-def _rest(method: Method, free: Collection[str]) -> dict[str, Any]:
+def _fixed_options(method: Method, free: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in method.values().items() if name not in free}
 
 
 def _columns(methods: Sequence[Method]) -> list[list[float]]:
-    """(4, S) what the closed form of soft targets counts with."""
+    """Return (4, S): temperature, weights of labels and of the teacher, and the factor T² of the closed form."""
     soft = [method for method in methods if isinstance(method, SoftTargets)]
-    each = [[m.temperature, 1 - m.alpha, m.alpha, m.temperature**2 if m.squared else 1.0] for m in soft]
-    return [list(column) for column in zip(*each, strict=True)]
+    rows = [[m.temperature, 1 - m.alpha, m.alpha, m.temperature**2 if m.squared else 1.0] for m in soft]
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _weighted(part: LossPart) -> Tensor:
-    """As in :func:`kd_core.methods.total_loss`, a part of weight 0 adds nothing, whatever its value."""
+    """Return value times weight; as in :func:`kd_core.methods.total_loss`, weight 0 gives 0 even for NaN."""
     weight: float | Tensor = part.weight
     if isinstance(weight, Tensor):
         return torch.where(weight == 0, 0.0, part.value) * weight

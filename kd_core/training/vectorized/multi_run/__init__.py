@@ -1,1 +1,1 @@
-"""Many students at once: runs alike but for seeds and numbers as one stacked network; see :mod:`.stack`."""
+"""Training of runs that differ in seeds and numbers as one stacked network."""

@@ -1,4 +1,4 @@
-"""Whether runs are alike enough to be trained as one: everything the same but seeds and numbers."""
+"""Check of whether runs can be trained as one stack, and why not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from kd_core.base.options import options_of
 from kd_core.config.compute import EXACT
-from kd_core.config.plan import ALL, LABELLED, SURE, LearnerPlan, PhasePlan, build
+from kd_core.config.plan import SURE, LearnerPlan, PhasePlan, build
 from kd_core.config.recipe import BEST, Recipe, RunOptions
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
@@ -22,22 +22,22 @@ PARTS = (
 )  # fmt: skip
 
 
-def apart(phases: Sequence[PhasePlan]) -> tuple[list[PhasePlan], list[PhasePlan]]:
-    """The phases trained once for all who need them, and those that follow."""
+def split_phases(phases: Sequence[PhasePlan]) -> tuple[list[PhasePlan], list[PhasePlan]]:
+    """Split into the phases trained once for all runs that need them, and those that follow."""
     count = next((number for number, phase in enumerate(phases) if not phase.is_kept), len(phases))
     return list(phases[:count]), list(phases[count:])
 
 
-def in_force(learner: LearnerPlan, config: RunConfig) -> Method | None:
-    """A learner's method with the options of the run, as at its start."""
+def initial_method(learner: LearnerPlan, config: RunConfig) -> Method | None:
+    """Return a learner's method with the live options at the start of the run; None without a teacher."""
     if learner.method is None or not learner.teachers or learner.is_fixed:
         return learner.method if learner.teachers else None
-    known = options_of(type(learner.method))
-    return learner.method.with_values(**{k: v for k, v in config.live_values().items() if k in known})
+    names = options_of(type(learner.method))
+    return learner.method.with_values(**{k: v for k, v in config.live_values().items() if k in names})
 
 
 def _fixed(config: RunConfig, name: str) -> object:
-    """A part of a configuration without what may differ within a stack."""
+    """Return a part of a configuration without the options that may differ within a stack."""
     part: object = getattr(config, name)
     if isinstance(part, RunOptions | Recipe):
         free = {"seed", "learning_rate"}
@@ -45,19 +45,19 @@ def _fixed(config: RunConfig, name: str) -> object:
     return part
 
 
-def alike(config: RunConfig) -> str:
-    """A text that is the same for runs that differ only in what may differ within a stack."""
-    words = [(name, value) for name, value in config.method.values().items() if not isinstance(value, float)]
-    return repr((config.method.name, words, *(_fixed(config, name) for name in PARTS)))
+def stack_key(config: RunConfig) -> str:
+    """Return a text that is the same for runs that differ only in what may differ within a stack."""
+    options = [(name, value) for name, value in config.method.values().items() if not isinstance(value, float)]
+    return repr((config.method.name, options, *(_fixed(config, name) for name in PARTS)))
 
 
 def stack_incompatibility(configs: Sequence[RunConfig]) -> str:
-    """Why these runs cannot be trained as one stack, as a clause; empty if they can."""
+    """Return why these runs cannot be trained as one stack, as a clause; empty if they can."""
     return next(_clauses(configs), "")
 
 
 def _clauses(configs: Sequence[RunConfig]) -> Iterator[str]:
-    """Every reason against it, each found when it is asked for: the later ones rely on the earlier ones."""
+    """Yield every reason, computed on demand, since later checks rely on the earlier ones."""
     if not configs:
         yield "there is no run"
         return
@@ -66,58 +66,61 @@ def _clauses(configs: Sequence[RunConfig]) -> Iterator[str]:
         if any(_fixed(config, name) != _fixed(first, name) for config in configs[1:]):
             yield f"their {name.replace('_', ' ')} differs"
     if first.augmentation.is_on:
-        yield "the examples look different at every step"
+        yield "the examples are augmented"
     if first.compute.precision != EXACT:
         yield f"they compute in {first.compute.precision}"
     if first.recipe.patience or first.recipe.keep == BEST:
-        yield "each of them may end or go back on its own (patience, keep)"
+        yield "each of them may end early or restore its best weights (patience, keep)"
     plans = [plan_of(config) for config in configs]
     for plan in plans:
         if [phase.name for phase in plan] != [phase.name for phase in plans[0]]:
             yield "their phases differ"
-    before, after = apart(plans[0])
-    if not after:
+    teacher_phases, student_phases = split_phases(plans[0])
+    if not student_phases:
         yield "there is nothing to train but a teacher"
-    if any(own.classes for phase in before for own in phase.learners):
+    if any(learner.classes for phase in teacher_phases for learner in phase.learners):
         yield "a teacher knows only some of the classes"
-    for number in range(len(before), len(plans[0])):
-        yield from _phase(configs, plans, number)
+    for number in range(len(teacher_phases), len(plans[0])):
+        yield from _phase_clauses(configs, plans, number)
 
 
-def _phase(configs: Sequence[RunConfig], plans: Sequence[tuple[PhasePlan, ...]], number: int) -> Iterator[str]:
+def _phase_clauses(configs: Sequence[RunConfig], plans: Sequence[tuple[PhasePlan, ...]], number: int) -> Iterator[str]:
     phase, data = plans[0][number], load(configs[0].dataset)
-    known = {own.role for earlier in apart(plans[0])[0] for own in earlier.networks}
+    shared_roles = {network.role for earlier in split_phases(plans[0])[0] for network in earlier.networks}
     if phase.is_kept or phase.derived or phase.until:
-        yield f"the phase “{phase.name}” makes networks of others, or ends when they are good enough"
-    if len({own.model for own in phase.learners}) > 1:
-        yield f"different networks learn in the phase “{phase.name}”"
-    yield from (f"the {own.role} {clause}" for own in phase.learners if (clause := _learner(own, known)))
+        yield f"the phase “{phase.name}” is cached, has derived networks, or ends at a target accuracy"
+    if len({learner.model for learner in phase.learners}) > 1:
+        yield f"the networks of the phase “{phase.name}” differ in architecture"
+    for learner in phase.learners:
+        if clause := _learner_clause(learner, shared_roles):
+            yield f"the {learner.role} {clause}"
     with torch.device("meta"):
         network = build(phase.learners[0], plans[0], data)
     if clause := replicas.network_incompatibility(network):
         yield clause
-    pairs = [(own, config) for config, plan in zip(configs, plans, strict=True) for own in plan[number].learners]
-    methods = [method for own, config in pairs if (method := in_force(own, config)) is not None]
+    methods = [
+        method
+        for config, plan in zip(configs, plans, strict=True)
+        for learner in plan[number].learners
+        if (method := initial_method(learner, config)) is not None
+    ]
     if methods and (clause := loss.method_incompatibility(list(dict.fromkeys(methods)), len(data.classes))):
         yield clause
 
 
-def _learner(own: LearnerPlan, known: set[str]) -> str:
-    """``known``: roles that are trained once for all."""
-    if own.trunk[0] or own.classes or own.noise or own.uploaded or own.is_balanced or not _sees_usual(own):
-        return "is not built or shown examples in the usual way"
-    if own.begins_with and own.begins_with != own.role:
-        return "goes on from another network"
-    if len(own.teachers) > 1 or not set(own.teachers) <= known:
+def _learner_clause(learner: LearnerPlan, shared_roles: set[str]) -> str:
+    """``shared_roles``: roles of the networks trained once for all runs."""
+    if learner.trunk[0] or learner.classes or learner.noise or learner.uploaded:
+        return "shares layers, knows only some classes, has noisy inputs, or starts from uploaded weights"
+    if learner.is_balanced or (learner.sees == SURE and learner.confidence):
+        return "trains on pseudo-labels that depend on its teacher"
+    if learner.begins_with and learner.begins_with != learner.role:
+        return "starts from the weights of another network"
+    if len(learner.teachers) > 1 or not set(learner.teachers) <= shared_roles:
         return "has several teachers, or one that is not trained once for all"
-    if own.method is not None and (
-        type(own.method).build is not Method.build
-        or type(own.method).initialise_student is not Method.initialise_student
+    if learner.method is not None and (
+        type(learner.method).build is not Method.build
+        or type(learner.method).initialise_student is not Method.initialise_student
     ):
         return "takes over a part of its teacher"
     return ""
-
-
-def _sees_usual(own: LearnerPlan) -> bool:
-    """All of the examples shown, as does whoever wants no confidence of its teacher, or the labelled ones."""
-    return own.sees in {ALL, LABELLED} or (own.sees == SURE and not own.confidence)

@@ -1,4 +1,4 @@
-"""What a cohort answers, for all of its runs at once: on the validation split while it learns, on the test split."""
+"""Validation and test evaluation of stacked runs."""
 
 from __future__ import annotations
 
@@ -14,125 +14,133 @@ from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
 from kd_core.nn.inference import predict_logits
 from kd_core.training.evaluation import GRID, choose_pinned, extent, grid, rounded, surface
-from kd_core.training.vectorized.multi_run.phase import Cohort
+from kd_core.training.vectorized.multi_run.phase import StackedPhase
 
 
-def shares(top: Tensor, classes: Tensor) -> list[float]:
-    """Of each replica: the share of examples whose top class (R, N) is the given one (N,)."""
-    found: list[float] = (top == classes).double().mean(1).tolist()
-    return found
+def match_fractions(predicted: Tensor, classes: Tensor) -> list[float]:
+    """Return for each replica the fraction of examples whose ``predicted`` class (R, N) is the given one (N,)."""
+    fractions: list[float] = (predicted == classes).double().mean(1).tolist()
+    return fractions
 
 
-def losses(logits: Tensor, labels: Tensor) -> list[float]:
-    """Of each replica: the negative log-likelihood of the labels (N,) in nats, mean over the examples; logits
-    (R, K, N)."""
-    every = labels.expand(len(logits), -1)
-    found: list[float] = F.cross_entropy(logits.double(), every, reduction="none").mean(1).tolist()
-    return found
+def mean_nll(logits: Tensor, labels: Tensor) -> list[float]:
+    """Return for each replica the mean negative log-likelihood in nats of ``labels`` (N,); logits are (R, K, N)."""
+    expanded = labels.expand(len(logits), -1)
+    means: list[float] = F.cross_entropy(logits.double(), expanded, reduction="none").mean(1).tolist()
+    return means
 
 
-class Looks:
-    """Looks at a ``cohort``; ``pinned`` are the validation examples that each run follows, chosen here at need."""
+class StackEvaluator:
+    """Evaluation of one stacked phase on the validation split.
 
-    def __init__(self, cohort: Cohort, data: Data, pinned: dict[int, list[int]], runs: Iterable[int]) -> None:
-        self.cohort, self.data, self.pinned = cohort, data, pinned
+    ``pinned`` are the validation examples that each run follows; they are chosen here where a run has none.
+    """
+
+    def __init__(self, phase: StackedPhase, data: Data, pinned: dict[int, list[int]], runs: Iterable[int]) -> None:
+        self.phase, self.data, self.pinned = phase, data, pinned
         self.labels = data.validation.labels
-        self.inputs = data.validation.inputs.to(cohort.device)
-        self.teachers = [predict_logits(teacher, self.inputs).cpu() for teacher in cohort.teachers]
-        self.is_first = set()
-        chosen = [choose_pinned(logits, self.labels) for logits in self.teachers]
+        self.inputs = data.validation.inputs.to(phase.device)
+        self.teachers = [predict_logits(teacher, self.inputs).cpu() for teacher in phase.teachers]
+        self._newly_pinned = set()  # runs
+        choices = [choose_pinned(logits, self.labels) for logits in self.teachers]
         for run in runs:
-            if run in cohort.reference and run not in pinned:
-                self.is_first.add(run)
-                pinned[run] = chosen[cohort.reference[run][1]]
+            if run in phase.reference and run not in pinned:
+                self._newly_pinned.add(run)
+                pinned[run] = choices[phase.reference[run][1]]
         self.extent = extent(data) if data.is_planar else []
 
-    def take(self, runs: Iterable[int], *, is_full: bool) -> tuple[dict[int, list[Event]], set[int]]:
-        """The events of each of the ``runs``, and the rows whose answers are not finite, of which nothing is said.
+    def evaluate(self, runs: Iterable[int], *, is_full: bool) -> tuple[dict[int, list[Event]], set[int]]:
+        """Return the events of each of the ``runs``, and the rows whose logits are not finite, which have none.
 
-        ``is_full``: with the pinned examples and the plane, as at the first look and the last.
+        ``is_full`` includes pinned examples and decision surfaces, as in the first and last evaluation of a phase.
         """
-        cohort = self.cohort
-        logits = cohort.step.predict_logits(self.inputs).cpu()
+        phase = self.phase
+        logits = phase.step.predict_logits(self.inputs).cpu()
         finite = logits.flatten(1).isfinite().all(1).tolist()
-        top, lost = logits.argmax(1), losses(logits, self.labels)
-        right = shares(top, self.labels)
-        agreed = [shares(top, teacher.argmax(1)) for teacher in self.teachers]
-        place = (cohort.phase.name, cohort.done, cohort.done // cohort.per_epoch)
-        said: dict[int, list[Event]] = {}
-        planes: dict[int, str] = {}
+        classes, losses = logits.argmax(1), mean_nll(logits, self.labels)
+        accuracies = match_fractions(classes, self.labels)
+        agreements = [match_fractions(classes, teacher.argmax(1)) for teacher in self.teachers]
+        position = (phase.phase.name, phase.done, phase.done // phase.steps_per_epoch)
+        events: dict[int, list[Event]] = {}
+        surfaces: dict[int, str] = {}
         for run in runs:
-            rows = {own.role: cohort.rows[run, own.role] for own in cohort.phase.learners}
+            rows = {learner.role: phase.rows[run, learner.role] for learner in phase.phase.learners}
             if not all(finite[row] for row in rows.values()):
                 continue
-            role, teacher = cohort.reference.get(run, ("", -1))
-            said[run] = [
+            teacher_role, teacher = phase.reference.get(run, ("", -1))
+            events[run] = [
                 Validated(
-                    *place,
-                    {own: right[row] for own, row in rows.items()},
-                    {own: lost[row] for own, row in rows.items()},
-                    {} if teacher < 0 else {own: agreed[teacher][row] for own, row in rows.items()},
+                    *position,
+                    {role: accuracies[row] for role, row in rows.items()},
+                    {role: losses[row] for role, row in rows.items()},
+                    {} if teacher < 0 else {role: agreements[teacher][row] for role, row in rows.items()},
                 )
             ]
             if is_full and (pinned := self.pinned.get(run)):
-                shown = {own: rounded(logits[row][:, pinned].T) for own, row in rows.items()}
-                if not cohort.done:
-                    said[run] += [Pinned(pinned, self.labels[pinned].tolist())] if run in self.is_first else []
+                probed = {role: rounded(logits[row][:, pinned].T) for role, row in rows.items()}
+                if not phase.done:
+                    if run in self._newly_pinned:
+                        events[run].append(Pinned(pinned, self.labels[pinned].tolist()))
                     if teacher >= 0:
-                        shown = {role: rounded(self.teachers[teacher][pinned]), **shown}
-                said[run].append(Probed(*place, shown))
+                        probed = {teacher_role: rounded(self.teachers[teacher][pinned]), **probed}
+                events[run].append(Probed(*position, probed))
             if is_full and self.extent:
-                for row in set(rows.values()) - planes.keys():
-                    planes[row] = self._plane(row)
-                said[run].append(Surface(*place, GRID, self.extent, {own: planes[row] for own, row in rows.items()}))
-        return said, {row for row, is_finite in enumerate(finite) if not is_finite}
+                for row in set(rows.values()) - surfaces.keys():
+                    surfaces[row] = self._surface(row)
+                by_role = {role: surfaces[row] for role, row in rows.items()}
+                events[run].append(Surface(*position, GRID, self.extent, by_role))
+        return events, {row for row, is_finite in enumerate(finite) if not is_finite}
 
-    def _plane(self, row: int) -> str:
-        self.cohort.network.load_state_dict(self.cohort.step.state(row))
-        return surface(self.cohort.network, grid(self.extent).to(self.cohort.device))
+    def _surface(self, row: int) -> str:
+        self.phase.network.load_state_dict(self.phase.step.state(row))
+        return surface(self.phase.network, grid(self.extent).to(self.phase.device))
 
 
-class Verdicts:
-    """The test split, touched at the end: every network is asked once, however many runs share it."""
+class StackTester:
+    """Evaluation on the test split at the end; every network is evaluated once, however many runs share it."""
 
     def __init__(self, data: Data, omitted: str) -> None:
         self.data = data
-        self.missing = None if omitted == NONE else data.classes.index(omitted)
-        self._asked: dict[int, Tensor] = {}  # logits (N, K) of teachers
-        self._answered: dict[int, Tensor] = {}  # logits (R, K, N) of cohorts
-        self._judged: dict[tuple[int, int, int], dict[str, float]] = {}
+        self.omitted_class = None if omitted == NONE else data.classes.index(omitted)
+        self._teacher_logits: dict[int, Tensor] = {}  # (N, K) by id of the network
+        self._phase_logits: dict[int, Tensor] = {}  # (R, K, N) by id of the stacked phase
+        self._metrics: dict[tuple[int, int, int], dict[str, float]] = {}
 
-    def of(
-        self, teachers: Mapping[str, nn.Module], rows: Mapping[str, tuple[Cohort, int]]
+    def metrics(
+        self, teachers: Mapping[str, nn.Module], rows: Mapping[str, tuple[StackedPhase, int]]
     ) -> dict[str, dict[str, float]]:
-        """Return test metrics of one run: its trained teachers, then its students by their place."""
-        found = {}
-        by_teacher = -1
+        """Return the test metrics of one run by role.
+
+        ``teachers`` are its trained networks, ``rows`` the phase and the row of each of its students.
+        """
+        by_role = {}
+        reference = -1
         for network in teachers.values():
-            if id(network) not in self._asked:
-                self._asked[id(network)] = predict_logits(network, self.data.test.inputs).cpu()
+            if id(network) not in self._teacher_logits:
+                self._teacher_logits[id(network)] = predict_logits(network, self.data.test.inputs).cpu()
         if TEACHER in teachers:
-            by_teacher = id(teachers[TEACHER])
+            reference = id(teachers[TEACHER])
         for role, network in teachers.items():
-            found[role] = self._judge(id(network), -1, self._asked[id(network)], by_teacher if role != TEACHER else -1)
-        for role, (cohort, row) in rows.items():
-            if id(cohort) not in self._answered:
-                self._answered[id(cohort)] = cohort.step.predict_logits(self.data.test.inputs).cpu()
-            found[role] = self._judge(id(cohort), row, self._answered[id(cohort)][row].T, by_teacher)
-        return found
+            logits = self._teacher_logits[id(network)]
+            by_role[role] = self._cached_metrics(id(network), -1, logits, reference if role != TEACHER else -1)
+        for role, (phase, row) in rows.items():
+            if id(phase) not in self._phase_logits:
+                self._phase_logits[id(phase)] = phase.step.predict_logits(self.data.test.inputs).cpu()
+            by_role[role] = self._cached_metrics(id(phase), row, self._phase_logits[id(phase)][row].T, reference)
+        return by_role
 
     def forget(self) -> None:
-        """The answers of cohorts, which go on learning."""
-        self._answered.clear()
-        self._judged = {key: value for key, value in self._judged.items() if key[1] < 0}
+        """Drop what is cached of the students, which are trained further; teachers stay the same."""
+        self._phase_logits.clear()
+        self._metrics = {key: metrics for key, metrics in self._metrics.items() if key[1] < 0}
 
-    def _judge(self, owner: int, row: int, logits: Tensor, teacher: int) -> dict[str, float]:
-        key = (owner, row, teacher)
-        if key not in self._judged:
+    def _cached_metrics(self, owner: int, row: int, logits: Tensor, reference: int) -> dict[str, float]:
+        key = (owner, row, reference)
+        if key not in self._metrics:
             labels = self.data.test.labels
-            is_asked = self.missing is not None and bool((labels == self.missing).any())
-            reference = self._asked[teacher] if teacher >= 0 else None
-            self._judged[key] = compute_metrics(
-                logits.contiguous(), labels, reference, self.missing if is_asked else None
+            has_omitted = self.omitted_class is not None and bool((labels == self.omitted_class).any())
+            teacher_logits = self._teacher_logits[reference] if reference >= 0 else None
+            self._metrics[key] = compute_metrics(
+                logits.contiguous(), labels, teacher_logits, self.omitted_class if has_omitted else None
             )
-        return dict(self._judged[key])
+        return dict(self._metrics[key])

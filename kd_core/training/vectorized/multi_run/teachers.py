@@ -1,4 +1,4 @@
-"""The teachers of many runs: each is trained once, by a run of its own, or found where it is kept."""
+"""Teachers of stacked runs, each trained once or taken from the cache."""
 
 from __future__ import annotations
 
@@ -16,88 +16,94 @@ from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
 from kd_core.training.loop import PhaseCache, Trainer
-from kd_core.training.vectorized.multi_run.compatibility import apart
+from kd_core.training.vectorized.multi_run.compatibility import split_phases
 
 
-def told(training: Trainer) -> Iterator[Event]:
-    """The events of a run as a stack tells them: no steps, and in full only the first and the last look of a phase."""
+def without_steps(trainer: Trainer) -> Iterator[Event]:
+    """Yield the events of a run as a stack does: no steps, and full evaluations only at both ends of a phase."""
     is_full = False
-    for event in training:
+    for event in trainer:
         if isinstance(event, Validated):
-            is_full = event.step == 0 or training.is_last_evaluation(event)
+            is_full = event.step == 0 or trainer.is_last_evaluation(event)
         if isinstance(event, Step) or (isinstance(event, Probed | Surface) and not is_full):
             continue
         yield event
 
 
-class Faculty:
-    """``networks[i]`` are the trained networks of run i by role: empty until :meth:`train` is through, and shared."""
+class SharedTeachers:
+    """Networks of the phases before the students', shared by runs whose teachers are the same.
+
+    ``networks[i]`` are those of run i by role; empty until :meth:`train` is exhausted.
+    """
 
     def __init__(
         self,
         configs: Sequence[RunConfig],
         plans: Sequence[tuple[PhasePlan, ...]],
         device: torch.device,
-        kept: PhaseCache,
+        cache: PhaseCache,
     ) -> None:
         self.configs, self.plans, self.device = configs, plans, device
-        before = [tuple(apart(plan)[0]) for plan in plans]
-        self.phases = before[0]
-        self.leaders = [before.index(own) for own in before]  # of each run: the first with the same teachers
+        teacher_phases = [tuple(split_phases(plan)[0]) for plan in plans]
+        self.phases = teacher_phases[0]
+        self.leaders = [teacher_phases.index(phases) for phases in teacher_phases]  # first run with the same teachers
         self.networks: list[dict[str, nn.Module]] = [{} for _ in configs]
-        self._kept = kept
+        self._cache = cache
         self._is_stopping = False
-        self._training: Trainer | None = None
+        self._trainer: Trainer | None = None
 
     def stop(self) -> None:
-        """Ends what is being trained, and what is yet to be."""
+        """End the present training, and skip those that follow."""
         self._is_stopping = True
-        if self._training is not None:
-            self._training.stop()
+        if self._trainer is not None:
+            self._trainer.stop()
 
     def train(self) -> Iterator[tuple[list[int], Event]]:
-        """What each of them says, with the runs that it is said to: how the run begins, and all phases that come
-        before a student's; the end of the run where it fails or is stopped."""
+        """Yield each event of a teacher with the runs that it belongs to.
+
+        These are the first event of a run and those of all phases before a student's, and the last one of a run that
+        fails or is stopped.
+        """
         names = {phase.name for phase in self.phases}
         for leader in dict.fromkeys(self.leaders):
-            members = [number for number, other in enumerate(self.leaders) if other == leader]
-            training = self._training = Trainer(self.configs[leader], device=str(self.device), cache=self._kept)
+            runs = [number for number, other in enumerate(self.leaders) if other == leader]
+            trainer = self._trainer = Trainer(self.configs[leader], device=str(self.device), cache=self._cache)
             if self._is_stopping:
-                training.stop()
-            for event in told(training):
+                trainer.stop()
+            for event in without_steps(trainer):
                 phase = getattr(event, "phase", "")
                 if phase and phase not in names and not isinstance(event, Failed | Finished):
-                    break  # the student of that run has begun
-                yield members, event
-            for number in members:
-                roles = (own.role for phase in self.phases for own in phase.networks)
-                self.networks[number] = {r: training.networks[r] for r in roles if r in training.networks}
-        self._training = None
+                    break  # the student's phase of this run has begun
+                yield runs, event
+            for number in runs:
+                roles = (network.role for phase in self.phases for network in phase.networks)
+                self.networks[number] = {r: trainer.networks[r] for r in roles if r in trainer.networks}
+        self._trainer = None
 
-    def put(self, state: Checkpoint) -> None:
-        """The weights of all who were trained; what is made of them is made again."""
-        learned = [own.role for phase in self.phases for own in phase.learners]
+    def save_state(self, state: Checkpoint) -> None:
+        """Put the weights of the trained networks into a checkpoint; derived ones are rebuilt from them."""
+        roles = [learner.role for phase in self.phases for learner in phase.learners]
         for leader in set(self.leaders):
-            for role in learned:
+            for role in roles:
                 if role in self.networks[leader]:
                     state.put(f"teachers {leader}/{role}", self.networks[leader][role].state_dict())
 
-    def take(self, state: Checkpoint) -> None:
-        """What :meth:`put` stored."""
+    def load_state(self, state: Checkpoint) -> None:
+        """Load what :meth:`save_state` stored."""
         for run, leader in enumerate(self.leaders):
             if run == leader:
                 self._load(run, state)
             self.networks[run] = self.networks[leader]
 
     def _load(self, leader: int, state: Checkpoint) -> None:
-        plan, data, found = self.plans[leader], load(self.configs[leader].dataset), self.networks[leader]
+        plan, data, networks = self.plans[leader], load(self.configs[leader].dataset), self.networks[leader]
         for phase in plan[: len(self.phases)]:
-            for own in phase.learners:
-                if weights := state.get(f"teachers {leader}/{own.role}"):
-                    with use_seed(own.seed, "weights"):
-                        network = build(own, plan, data)
+            for learner in phase.learners:
+                if weights := state.get(f"teachers {leader}/{learner.role}"):
+                    with use_seed(learner.seed, "weights"):
+                        network = build(learner, plan, data)
                     network.load_state_dict(weights)
-                    found[own.role] = freeze(self.configs[leader].compute.placed(network, self.device))
+                    networks[learner.role] = freeze(self.configs[leader].compute.placed(network, self.device))
             for derived in phase.derived:
-                if set(derived.sources) <= found.keys():
-                    found[derived.role] = build_derived(derived, found, data, self.device)
+                if set(derived.sources) <= networks.keys():
+                    networks[derived.role] = build_derived(derived, networks, data, self.device)
