@@ -14,7 +14,7 @@ from kd_core.config.sweep import Sweep
 from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.vectorized.multi_run.compatibility import stack_incompatibility
 from kd_core.training.vectorized.multi_run.loop import StackedTrainer
-from kd_core.training.vectorized.multi_run.teachers import told
+from kd_core.training.vectorized.multi_run.teachers import without_steps
 from kd_core.training.vectorized.multi_run.train_all import stack_groups
 
 
@@ -47,7 +47,7 @@ def seeds_of(config: RunConfig, seeds: int | Sequence[int]) -> list[int]:
 def _train_group(configs: list[RunConfig], cache: PhaseCache) -> list[Result]:
     if stack_incompatibility(configs):
         trainer = Trainer(configs[0], cache=cache)
-        return [Result(configs[0], list(told(trainer)), trainer.networks)]
+        return [Result(configs[0], list(without_steps(trainer)), trainer.networks)]
     stack = StackedTrainer(configs, kept=cache)
     events: list[list[Event]] = [[] for _ in configs]
     for number, event in stack:
