@@ -15,7 +15,6 @@ from kd_core.config.plan import (
     pairs_of,
 )
 from kd_core.datasets import Data
-from kd_core.methods.binary import Binary
 from kd_core.models import with_article
 from kd_core.nn import weights
 from kd_core.nn.hooks import feature_shapes, format_shape
@@ -69,7 +68,7 @@ def _of_method(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) ->
         own.begins_with == learner.role and own.method != method for phase in phases for own in phase.learners
     ):
         return f"{called} makes another network of the student, which cannot go on without it. Choose fine_tune = 0."
-    if isinstance(method, Binary) and len(learner.teachers) > 1 and learner.combine == PROBABILITIES:
+    if method.per_class_probabilities and len(learner.teachers) > 1 and learner.combine == PROBABILITIES:
         return (
             f"{called} asks for a yes or no to each class, and averages of softmax have none. Choose combine = logits."
         )

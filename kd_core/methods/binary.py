@@ -8,8 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import LossInputs
-from kd_core.methods._base import WeightedMethod, label_weight_option, temperature_option, weight_option
+from kd_core.methods import LossInputs, WeightedMethod, label_weight_option, temperature_option, weight_option
 
 
 def binary(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -43,6 +42,7 @@ class Binary(WeightedMethod):
     defaults_source: ClassVar[str] = "Those of soft targets: T 4, weights 0.1 and 0.9."
     pitfall: ClassVar[str] = "Averaged over the classes as well it is K times weaker: check which one a paper means."
     part_name: ClassVar[str] = "T²·ΣKL"
+    per_class_probabilities: ClassVar[bool] = True
 
     label_weight: float = label_weight_option(0.1)
     temperature: float = temperature_option(4.0, "Divides the logits of both networks before the sigmoid or softmax.")

@@ -10,10 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.options import integer, number
-from kd_core.methods import LossInputs, Pair
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import EmbeddingMethod
-from kd_core.nn.hooks import EMBEDDING
+from kd_core.methods import EMBEDDING, EmbeddingMethod, LossInputs, Pair, weight_option
 
 EPSILON = 1e-7
 

@@ -8,10 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from kd_core.base.options import integer
-from kd_core.methods import LossInputs, Pair
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import EmbeddingMethod
-from kd_core.nn.hooks import EMBEDDING
+from kd_core.methods import EMBEDDING, EmbeddingMethod, LossInputs, Pair, weight_option
 
 
 def correlation(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:

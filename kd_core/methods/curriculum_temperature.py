@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.options import integer, number
-from kd_core.methods import LossInputs, LossPart, Pair
-from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
+from kd_core.methods import LossInputs, LossPart, Pair, WeightedMethod, label_weight_option, weight_option
 from kd_core.methods.soft_targets import soft_targets
 
 

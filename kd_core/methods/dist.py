@@ -8,8 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from kd_core.base.options import number
-from kd_core.methods import LossInputs
-from kd_core.methods._base import WeightedMethod, temperature_option, weight_option
+from kd_core.methods import LossInputs, WeightedMethod, temperature_option, weight_option
 
 EPSILON = 1e-8
 
@@ -46,6 +45,7 @@ class Dist(WeightedMethod):
     defaults_source: ClassVar[str] = "The authors' configuration for CIFAR-100: T 4, weight 2, β = γ = 1, labels 1."
     pitfall: ClassVar[str] = "The part over the batch means nothing in a batch of one or two examples."
     part_name: ClassVar[str] = "T²·DIST"
+    softens_targets: ClassVar[bool] = True
 
     temperature: float = temperature_option(4.0, "Divides the logits of both networks before softmax.")
     weight: float = weight_option(2.0, "the correlations")

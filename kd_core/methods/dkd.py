@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import integer, number
-from kd_core.methods import LossInputs, LossPart, Pair
-from kd_core.methods._base import WeightedMethod, temperature_option, weight_option
+from kd_core.methods import LossInputs, LossPart, Pair, WeightedMethod, temperature_option, weight_option
 
 
 def dkd(  # noqa: PLR0917
@@ -74,6 +73,8 @@ class Dkd(WeightedMethod):
     pitfall: ClassVar[str] = (
         "The usual code takes logarithms of sums of probabilities and gives NaN for confident networks; here it cannot."
     )
+
+    softens_targets: ClassVar[bool] = True
 
     temperature: float = temperature_option(4.0, "Divides the logits of both networks before softmax.")
     weight: float = weight_option(1.0, "both parts together")

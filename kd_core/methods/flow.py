@@ -9,9 +9,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.methods import LossInputs, Pair, sum_tensors
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, LossInputs, Pair, sum_tensors, weight_option
 from kd_core.nn.adapters import match_sizes
 from kd_core.nn.hooks import Shape, format_shape
 

@@ -8,9 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.methods import Match, Pair
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, Match, Pair, weight_option
 from kd_core.nn.adapters import Regressor, pool_to_vector
 from kd_core.nn.hooks import LOGITS, Shape
 

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import number
-from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair
-from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
+from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair, WeightedMethod, label_weight_option, weight_option
 
 
 def label_smoothing(student_logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:

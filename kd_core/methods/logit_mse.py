@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import boolean
-from kd_core.methods import LossInputs
-from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
+from kd_core.methods import LossInputs, WeightedMethod, label_weight_option, weight_option
 
 
 def logit_mse(student_logits: Tensor, teacher_logits: Tensor, centred: bool = False) -> Tensor:

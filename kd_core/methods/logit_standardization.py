@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from kd_core.methods import LossInputs, Pair
-from kd_core.methods._base import WeightedMethod, label_weight_option, temperature_option, weight_option
+from kd_core.methods import LossInputs, Pair, WeightedMethod, label_weight_option, temperature_option, weight_option
 from kd_core.methods.soft_targets import soft_targets
 
 EPSILON = 1e-7

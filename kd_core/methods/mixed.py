@@ -8,8 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import LossInputs
-from kd_core.methods._base import WeightedMethod, label_weight_option, soft_weight_option, weight_option
+from kd_core.methods import LossInputs, WeightedMethod, label_weight_option, soft_weight_option, weight_option
 from kd_core.methods.logit_mse import logit_mse
 from kd_core.methods.soft_targets import soft_targets
 

@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import EmbeddingMethod
+from kd_core.methods import EmbeddingMethod, weight_option
 
 EPSILON = 1e-7
 

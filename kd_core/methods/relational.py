@@ -11,10 +11,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from kd_core.base.options import number
-from kd_core.methods import LossInputs, LossPart
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import EmbeddingMethod
-from kd_core.nn.hooks import EMBEDDING
+from kd_core.methods import EMBEDDING, EmbeddingMethod, LossInputs, LossPart, weight_option
 
 SMALLEST = 1e-12  # squared distance of two different examples
 AT_ONCE = 4_000_000  # cosines

@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.options import integer
-from kd_core.methods import Match, Pair
-from kd_core.methods._base import label_weight_option, weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, Match, Pair, label_weight_option, weight_option
 from kd_core.models import Frozen
 from kd_core.nn.adapters import match_sizes
 from kd_core.nn.hooks import EMBEDDING, LOGITS, Shape

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.options import integer
-from kd_core.methods import LossInputs, LossPart, Pair, sum_tensors
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, LossInputs, LossPart, Pair, sum_tensors, weight_option
 from kd_core.nn.adapters import describe, pool_to_size
 
 LEVELS = (4, 2, 1)  # sizes of the pyramid

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.methods import LossInputs, sum_tensors
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, LossInputs, sum_tensors, weight_option
 from kd_core.nn.adapters import describe, match_sizes
 from kd_core.nn.hooks import Shape
 

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import choice, number
-from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair
-from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
+from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair, WeightedMethod, label_weight_option, weight_option
 
 REPOSITORY, PAPER = "repository", "paper"
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.func import vmap
 
 from kd_core.methods import LossInputs, LossPart, Method
-from kd_core.methods.soft_targets import BATCH, CE, ELEMENT, SoftTargets
 
 BEYOND = {"epoch", "student_features", "teacher_features", "matches", "adapters", "rows", "seed"}  # the logits
 OWN = "the labels"  # in the place of a part's name, of replicas without a method
@@ -64,7 +63,7 @@ def method_incompatibility(methods: Sequence[Method], classes: int, live: Collec
         differing = varying(methods)
     except ValueError as error:
         return str(error)
-    if not methods or (isinstance(methods[0], SoftTargets) and not set(differing) - {"temperature", "alpha"}):
+    if not methods or (methods[0].vectorized_options and methods[0].vectorized_options.issuperset(differing)):
         return ""
     signals = [torch.linspace(-1, 1, 4 * classes).view(4, classes).roll(number) for number in range(2)]
     labels = torch.arange(4) % classes
@@ -102,19 +101,19 @@ class ReplicaLoss:
     ) -> None:
         self.taught, self.untaught, self.smoothing, self.lacks_labels = len(methods), untaught, smoothing, lacks_labels
         self.method = methods[0] if methods else None
-        self.is_closed = self.method is None or isinstance(self.method, SoftTargets)
+        self.is_closed = self.method is None or bool(self.method.vectorized_options)
         names = set(varying(methods))
         if self.method is not None and not self.is_closed:
             names |= {name for name in live if isinstance(getattr(self.method, name, None), float)}
         # What the compiler takes for tensors, and not for a part of the program.
         self.numbers = {name: torch.empty(len(methods), device=device) for name in sorted(names)}
-        if isinstance(self.method, SoftTargets):  # temperature, weights of labels and teacher, factor
-            self.numbers[""] = torch.empty(4, len(methods), 1, 1, device=device)
+        if self.method is not None and self.is_closed:
+            self.numbers[""] = torch.empty(len(self.method.vectorized_numbers()), len(methods), 1, 1, device=device)
         self.set_methods(methods)
 
     def fits(self, methods: Sequence[Method]) -> bool:
         """Whether these methods are like those at hand in all but what :meth:`set_methods` can change."""
-        free = {"temperature", "alpha"} if "" in self.numbers else set(self.numbers)
+        free = self.methods[0].vectorized_options if "" in self.numbers else set(self.numbers)
         return [_rest(method, free) for method in methods] == [_rest(method, free) for method in self.methods]
 
     def set_methods(self, methods: Sequence[Method]) -> None:
@@ -132,7 +131,7 @@ class ReplicaLoss:
         if not count:
             slopes, own = self._labelled(logits, labels, self.smoothing)
             return Losses(slopes, own, logits.new_empty(0, 0), own)
-        loss = self._soft if self.is_closed else self._any
+        loss = self._vectorized if self.is_closed else self._any
         slopes, totals, parts = loss(logits[:count], labels[:count], teachers, numbers)
         if not self.untaught:
             return Losses(slopes, totals, parts, totals[:0])
@@ -155,23 +154,12 @@ class ReplicaLoss:
         count = is_labelled.sum(2, keepdim=True).clamp(min=1)
         return slopes * is_labelled / count, (each * is_labelled).sum((1, 2)) / count[:, 0, 0]
 
-    def _soft(
+    def _vectorized(
         self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Hinton, Vinyals & Dean 2015, section 2, equation 2: the slope of KL is (q - p) / T."""
-        assert isinstance(self.method, SoftTargets)
-        temperature, of_labels, of_teacher, factor = numbers[""]
-        slopes, hard = self._labelled(logits, labels)
-        log_p = (teachers.transpose(1, 2) / temperature).log_softmax(1)
-        log_q = (logits / temperature).log_softmax(1)
-        p, q = log_p.exp(), log_q.exp()
-        off = q - p
-        divergence = -p * log_q if self.method.form == CE else p * (log_p - log_q) + off
-        counted = logits[0].numel() if self.method.mean == ELEMENT else logits.shape[2]
-        assert self.method.mean in {BATCH, ELEMENT}
-        soft = divergence.sum((1, 2)) / counted * factor[:, 0, 0]
-        slopes = of_labels * slopes + (of_teacher * factor / (temperature * counted)) * off
-        return slopes, of_labels[:, 0, 0] * hard + of_teacher[:, 0, 0] * soft, torch.stack([hard, soft])
+        """A method with a form of its own for several replicas."""
+        assert self.method is not None
+        return self.method.vectorized_loss(logits, teachers, self._labelled(logits, labels), numbers[""])
 
     def _any(
         self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor]
@@ -205,10 +193,8 @@ def _rest(method: Method, free: Collection[str]) -> dict[str, Any]:
 
 
 def _columns(methods: Sequence[Method]) -> list[list[float]]:
-    """(4, S) what the closed form of soft targets counts with."""
-    soft = [method for method in methods if isinstance(method, SoftTargets)]
-    each = [[m.temperature, 1 - m.alpha, m.alpha, m.temperature**2 if m.squared else 1.0] for m in soft]
-    return [list(column) for column in zip(*each, strict=True)]
+    """Numbers (M, S) of the methods' own form for several replicas."""
+    return [list(column) for column in zip(*(method.vectorized_numbers() for method in methods), strict=True)]
 
 
 def _weighted(part: LossPart) -> Tensor:

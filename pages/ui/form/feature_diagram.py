@@ -16,7 +16,6 @@ from kd_core.methods import LABELS, LOGITS
 from kd_core.nn.hooks import Shape, format_shape
 from pages.ui.browser import component
 from pages.ui.text import plan as planning
-from pages.ui.text.summaries import weights
 
 LEFT, STAYS = "left behind when the student goes", "staying with the student"
 
@@ -79,18 +78,18 @@ def table(rows: Sequence[MatchRow]) -> list[dict[str, str]]:
 
 def facts(config: RunConfig, rows: Sequence[MatchRow]) -> dict[str, Any]:
     """What the drawing shows, as plain data."""
-    pair, weigh, sides = planning.compared_pair(config), weights(config.method), _sides(config)
+    pair, weights, sides = planning.compared_pair(config), config.method.weights, _sides(config)
     mine, its = (taps if sides[side].is_whole else {LOGITS: taps[LOGITS]}
                  for side, taps in (("student", pair.student_shapes), ("teacher", pair.teacher_shapes)))  # fmt: skip
     level = levels(list(mine), list(its), [(row.student, row.teacher) for row in rows])
     adaptors = [{"student_adaptor": row.student_adaptor, "teacher_adaptor": row.teacher_adaptor} for row in rows]
-    kind = "matched" if weigh["own"] else "idle"
+    kind = "matched" if weights.term else "idle"
     links = [
         {"student": r.student, "teacher": r.teacher, "kind": kind} | a for r, a in zip(rows, adaptors, strict=True)
     ]
-    if weigh["soft"]:
+    if weights.soft_targets:
         links.append({"student": LOGITS, "teacher": LOGITS, "kind": "soft"})
-    if weigh["labels"] and not planning.is_blind(config):
+    if weights.labels and not planning.is_blind(config):
         links.append({"student": LOGITS, "teacher": LABELS, "kind": "labels"})
     is_asked = any(link["teacher"] != LABELS and link["kind"] != "idle" for link in links)
     learned = sum(row.learned for row in rows)

@@ -12,10 +12,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from kd_core.analysis import thumbnails
-from kd_core.base.options import options_of
-from kd_core.base.registry import find_plugin
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan
 from kd_core.config.run import RunConfig
+from kd_core.methods import TEMPERATURE_RANGE
 from kd_core.runs import manager
 from kd_core.runs.manager import Status
 from kd_core.schemes import plan_of
@@ -221,12 +220,12 @@ def _bars(screen: _PanelContext) -> None:
             "Answers of", pupils, default=pupils[0], required=True, key=f"pupil of {run}", format_func=names.__getitem__
         )  # fmt: skip
     cast = roles.role_map(config, pupil, sorted(said))
-    handle = options_of(find_plugin("methods", "soft_targets"))["temperature"]
+    low, high = TEMPERATURE_RANGE
     temperature = {"temperature": AS_TRAINED} | config.live_values() | {c.option: c.new for c in shown.adjusted}
     feed.mount(
         "bars", shown.name, shown.bars, key=f"bars of {run}",
-        classes=shown.prepared.classes, temperatures=[handle.low, handle.high],
-        temperature=min(max(temperature["temperature"], handle.low), handle.high),
+        classes=shown.prepared.classes, temperatures=[low, high],
+        temperature=min(max(temperature["temperature"], low), high),
         roles=list(cast), cast=cast, names={part: names[role] for part, role in cast.items()},
         looks=roles.styles(config), image=0, images=_images(config, tuple(shown.pinned.indices)),
         empty="The first soft targets appear when the student begins.",

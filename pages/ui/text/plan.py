@@ -27,7 +27,6 @@ from kd_core.models import Model
 from kd_core.nn.pairs import Pair
 from kd_core.schemes import plan_of
 from pages.ui.text import roles
-from pages.ui.text.summaries import weights
 
 MOST = 4  # names in a list
 LABEL_TERM = re.compile(r"^\S+ \\cdot \\mathrm\{CE\}(\(\\text\{labels\}\))?( \+ |$)")  # comes first in every loss
@@ -37,9 +36,9 @@ def needs_labels(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) 
     """Whether its loss depends on the labels of the examples at all."""
     if learner.method is None:
         return True
-    weigh = weights(learner.method)
+    weights = learner.method.weights
     matches = learner.method.matches(pairs_of(learner, phases, data)[0])
-    return bool(weigh["labels"] or (weigh["own"] and any(match.teacher == LABELS for match in matches)))
+    return bool(weights.labels or (weights.term and any(match.teacher == LABELS for match in matches)))
 
 
 def is_frozen(role: str, phases: Sequence[PhasePlan], start: int = 0) -> bool:

@@ -42,12 +42,3 @@ def affects_loss(method: Method, name: str, declared: Option) -> bool:
         return True
     other = declared.low if getattr(method, name) != declared.low else declared.high
     return method.with_values(**{name: other}).to_latex() != method.to_latex()
-
-
-def weights(method: Method) -> dict[str, float]:
-    """What the labels, the soft targets beside it and the method's own term weigh."""
-    values = method.values()
-    if "label_weight" in values:
-        return {"labels": values["label_weight"], "soft": values.get("soft_weight", 0.0), "own": values["weight"]}
-    share = values.get("alpha", 1.0)  # the labels get the rest
-    return {"labels": 1.0 - share, "soft": 0.0, "own": share}
