@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
@@ -36,6 +38,11 @@ OPTION_GROUPS: tuple[tuple[str, type[Options], str], ...] = (
     ("augmentation", Augmentation, ""),
     ("compute", Compute, ""),
 )
+# Parameters of a page's link beside the settings of a run.
+RESERVED_NAMES = {
+    *("run", "autoplay", "log", "embed", "embed_options"),
+    *("sweep", "across", "across_values", "down", "down_values", "seeds", "cell", "confirmed"),
+}
 DEFAULTS = {"dataset": "digits", "teacher": "cnn", "student": "mlp", "method": "soft_targets", "scheme": "offline"}
 
 
@@ -49,9 +56,9 @@ class BaseScheme(Plugin):
         """Flat settings under which it is worth watching."""
         return {}
 
+    @abstractmethod
     def unsupported_reason(self, config: RunConfig) -> str:
-        """Why this configuration makes no sense under this scheme, as sentences for the screen; empty if it does."""
-        raise NotImplementedError
+        """Return why this configuration makes no sense under this scheme, as sentences; empty if it does."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +196,8 @@ def read_flat(given: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         texts = {"seed": texts["seed"]} if "seed" in texts else {}  # nothing else can be judged without the data
         dataset = find_plugin("datasets", DEFAULTS["dataset"])
     suggested = dict(_construct(dataset, {}, texts, "dataset_", []).recommended_settings())
-    if (scheme := plugins("schemes").get(str(texts.get("scheme", "")))) is not None:
+    with contextlib.suppress(ValueError):  # an unknown scheme is refused below
+        scheme = find_plugin("schemes", str(texts.get("scheme", "")))
         assert issubclass(scheme, BaseScheme)
         suggested |= scheme.recommended_settings(load(_construct(dataset, suggested, texts, "dataset_", [])))
     parts, known = {}, set()
@@ -293,3 +301,14 @@ def all_options() -> Iterator[tuple[str, str, Option]]:
             yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
     for name, kind, prefix in OPTION_GROUPS:
         yield from ((prefix + key, name, option) for key, option in options_of(kind).items())
+
+
+def taken_names(group: str) -> set[str]:
+    """Return the names that an option of a plug-in in ``group`` may not have: its flat name means something else."""
+    flat = {prefix + option for _, kind, prefix in OPTION_GROUPS for option in options_of(kind)}
+    flat |= RESERVED_NAMES | {name for name, *_ in PLUGIN_FIELDS}
+    prefixes = {prefix for _, field_group, prefix in PLUGIN_FIELDS if field_group == group}
+    names = {name.removeprefix(prefix) for prefix in prefixes for name in flat if name.startswith(prefix)}
+    for other in {"methods", "schemes"} - {group} if "" in prefixes else ():
+        names |= {option for cls in plugins(other, outside=False).values() for option in options_of(cls)}
+    return names

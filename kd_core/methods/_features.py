@@ -28,7 +28,7 @@ class FeatureMethod(WeightedMethod):
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
         """Return the distance of the features of one match, after the adapter."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines neither compare() nor distillation_loss()")
 
     def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
         modules = nn.ModuleDict()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,9 +30,7 @@ def soft_weight_option(default: float) -> Any:
     )  # fmt: skip
 
 
-def temperature_option(
-    default: float, help: str = "Temperature of the soft targets alone."
-) -> Any:
+def temperature_option(default: float, help: str = "Temperature of the soft targets alone.") -> Any:
     """Declare the option ``temperature``."""
     return number(
         default, *TEMPERATURE_RANGE, help, step=0.1, label="Temperature T",
@@ -68,9 +65,9 @@ class WeightedMethod(Method):
     def weights(self) -> LossWeights:
         return LossWeights(self.label_weight, self.soft_weight, self.weight)
 
-    @abstractmethod
     def distillation_loss(self, signals: LossInputs) -> Tensor:
         """Return the method's own term, unweighted."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither distillation_loss() nor parts()")
 
     def parts(self, signals: LossInputs) -> list[LossPart]:
         return [

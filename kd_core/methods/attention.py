@@ -34,6 +34,7 @@ def attention_map(features: Tensor, p: float = 2) -> Tensor:
 @dataclass(frozen=True)
 class Attention(FeatureMethod):
     title: ClassVar[str] = "Attention transfer"
+    aliases: ClassVar[tuple[str, ...]] = ("AT",)
     summary: ClassVar[str] = (
         "Look where the teacher looks: match at which places its features are strong, not what they are."
     )

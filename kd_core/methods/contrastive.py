@@ -85,6 +85,7 @@ class MemoryBank(nn.Module):
 @dataclass(frozen=True)
 class Contrastive(EmbeddingMethod):
     title: ClassVar[str] = "Contrastive (CRD)"
+    aliases: ClassVar[tuple[str, ...]] = ("CRD",)
     summary: ClassVar[str] = (
         "An image shall look to the student as it does to the teacher, and unlike thousands of other images."
     )

@@ -28,6 +28,7 @@ def correlation(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Correlation(EmbeddingMethod):
     title: ClassVar[str] = "Correlation congruence (CC)"
+    aliases: ClassVar[tuple[str, ...]] = ("CC",)
     summary: ClassVar[str] = "Where two examples of the batch both differ from the teacher, pull them back together."
     family: ClassVar[str] = "relation"
     paper: ClassVar[str] = "Peng et al. 2019, section 3"

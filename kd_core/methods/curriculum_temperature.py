@@ -42,6 +42,7 @@ class LearnedTemperature(nn.Module):
 @dataclass(frozen=True)
 class CurriculumTemperature(WeightedMethod):
     title: ClassVar[str] = "Curriculum temperature (CTKD)"
+    aliases: ClassVar[tuple[str, ...]] = ("CTKD",)
     summary: ClassVar[str] = (
         "Let the temperature be learned against the student: it seeks the T at which the student is still worst."
     )

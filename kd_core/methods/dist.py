@@ -34,6 +34,7 @@ def _correlation(some: Tensor, others: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Dist(WeightedMethod):
     title: ClassVar[str] = "Correlation with a stronger teacher (DIST)"
+    aliases: ClassVar[tuple[str, ...]] = ("DIST",)
     summary: ClassVar[str] = (
         "Agree with the teacher on order and proportions, among classes and among examples, instead of on exact values "
         "that a small student cannot reach."

@@ -58,6 +58,7 @@ def _two_way(scaled: Tensor, labels: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Dkd(WeightedMethod):
     title: ClassVar[str] = "Decoupled distillation (DKD)"
+    aliases: ClassVar[tuple[str, ...]] = ("DKD",)
     summary: ClassVar[str] = (
         "Weigh apart how sure the teacher is of the label and how it ranks the other classes, which soft targets "
         "silence "

@@ -36,6 +36,7 @@ def flow_matrix(lower: Tensor, upper: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Flow(FeatureMethod):
     title: ClassVar[str] = "Flow between layers (FSP)"
+    aliases: ClassVar[tuple[str, ...]] = ("FSP",)
     summary: ClassVar[str] = (
         "Match how one layer's features turn into the next one's: the way to the answer, not its stations."
     )

@@ -25,6 +25,7 @@ def hints(student_features: Tensor, teacher_features: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Hints(FeatureMethod):
     title: ClassVar[str] = "Hints (FitNets)"
+    aliases: ClassVar[tuple[str, ...]] = ("FitNets",)
     summary: ClassVar[str] = "Make the student see in the middle what the teacher sees there, through a small adaptor."
     family: ClassVar[str] = "feature"
     paper: ClassVar[str] = "Romero et al. 2015, section 2.2"

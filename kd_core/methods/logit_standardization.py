@@ -31,6 +31,7 @@ def _z_score(logits: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class LogitStandardization(WeightedMethod):
     title: ClassVar[str] = "Standardised logits (LSKD)"
+    aliases: ClassVar[tuple[str, ...]] = ("LSKD",)
     summary: ClassVar[str] = (
         "Match the shape of the teacher's logits and leave their size free: a small student need not shout."
     )

@@ -36,6 +36,7 @@ def _neighbours(embedding: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class ProbabilityTransfer(EmbeddingMethod):
     title: ClassVar[str] = "Neighbour probabilities (PKT)"
+    aliases: ClassVar[tuple[str, ...]] = ("PKT",)
     summary: ClassVar[str] = "Keep how likely each example is another one's neighbour in the teacher's space."
     family: ClassVar[str] = "relation"
     paper: ClassVar[str] = "Passalis & Tefas 2018, section 3"

@@ -74,6 +74,7 @@ def _cosines(embedding: Tensor, start: int = 0, end: int | None = None) -> Tenso
 @dataclass(frozen=True)
 class Relational(EmbeddingMethod):
     title: ClassVar[str] = "Relations between examples (RKD)"
+    aliases: ClassVar[tuple[str, ...]] = ("RKD",)
     summary: ClassVar[str] = (
         "Keep the teacher's distances and angles between examples; the space itself may be another one."
     )

@@ -47,6 +47,7 @@ def projector(student: Shape, teacher: Shape, factor: int) -> nn.Sequential:
 @dataclass(frozen=True)
 class ReusedClassifier(FeatureMethod):
     title: ClassVar[str] = "Reused classifier (SimKD)"
+    aliases: ClassVar[tuple[str, ...]] = ("SimKD",)
     summary: ClassVar[str] = (
         "Keep the teacher's last layers, frozen, and let the student learn nothing but to feed them."
     )

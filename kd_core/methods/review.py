@@ -61,6 +61,7 @@ class Fusion(nn.Module):
 @dataclass(frozen=True)
 class Review(FeatureMethod):
     title: ClassVar[str] = "Knowledge review (ReviewKD)"
+    aliases: ClassVar[tuple[str, ...]] = ("ReviewKD",)
     summary: ClassVar[str] = (
         "Later stages of the student are fused into its earlier ones before each is matched with the teacher."
     )

@@ -34,6 +34,7 @@ def _kernel(some: Tensor, others: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Selectivity(FeatureMethod):
     title: ClassVar[str] = "Neuron selectivity (NST)"
+    aliases: ClassVar[tuple[str, ...]] = ("NST",)
     summary: ClassVar[str] = (
         "Match the patterns of places that the filters answer to, as a cloud: no filter has a partner."
     )

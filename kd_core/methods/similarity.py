@@ -31,6 +31,7 @@ def _similarities(features: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Similarity(FeatureMethod):
     title: ClassVar[str] = "Similarity of examples (SP)"
+    aliases: ClassVar[tuple[str, ...]] = ("SP",)
     summary: ClassVar[str] = (
         "Two images that excite the teacher alike shall excite the student alike, in whatever shape."
     )

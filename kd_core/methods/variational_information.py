@@ -57,6 +57,7 @@ class Estimate(nn.Module):
 @dataclass(frozen=True)
 class VariationalInformation(FeatureMethod):
     title: ClassVar[str] = "Variational information (VID)"
+    aliases: ClassVar[tuple[str, ...]] = ("VID",)
     summary: ClassVar[str] = (
         "Let the student's features predict the teacher's, with a learned doubt for every channel: what cannot be "
         "predicted counts less."

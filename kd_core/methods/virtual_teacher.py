@@ -40,6 +40,7 @@ def virtual_teacher(
 @dataclass(frozen=True)
 class VirtualTeacher(WeightedMethod):
     title: ClassVar[str] = "Virtual teacher (Tf-KD)"
+    aliases: ClassVar[tuple[str, ...]] = ("Tf-KD",)
     summary: ClassVar[str] = "No teacher: make up a sure one from the label, soften it, and learn from that."
     family: ClassVar[str] = "teacher-free"
     paper: ClassVar[str] = "Yuan et al. 2020, section 4"

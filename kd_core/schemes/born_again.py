@@ -15,6 +15,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class BornAgain(Scheme):
     title: ClassVar[str] = "Born again"
+    aliases: ClassVar[tuple[str, ...]] = ("BAN",)
     summary: ClassVar[str] = (
         "The same network is born several times, each time taught by its last life; all lives vote at the end."
     )

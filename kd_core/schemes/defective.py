@@ -15,6 +15,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class Defective(Scheme):
     title: ClassVar[str] = "Defective teacher (De-KD)"
+    aliases: ClassVar[tuple[str, ...]] = ("De-KD",)
     summary: ClassVar[str] = "The teacher is stopped while it still knows little, and teaches all the same."
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Yuan et al. 2020, section 2"

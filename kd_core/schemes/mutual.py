@@ -19,6 +19,7 @@ from kd_core.schemes import Scheme, control_learners, student_phase
 @dataclass(frozen=True)
 class Mutual(Scheme):
     title: ClassVar[str] = "Mutual learning"
+    aliases: ClassVar[tuple[str, ...]] = ("DML",)
     summary: ClassVar[str] = "No teacher: students that learn side by side teach each other."
     family: ClassVar[str] = "online"
     paper: ClassVar[str] = "Zhang et al. 2018, section 2"

@@ -15,6 +15,7 @@ from kd_core.schemes._assistant_sizes import assistant_model
 @dataclass(frozen=True)
 class Offline(Scheme):
     title: ClassVar[str] = "Offline"
+    aliases: ClassVar[tuple[str, ...]] = ("KD", "TAKD")
     summary: ClassVar[str] = "A trained, frozen teacher teaches one student."
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 2; assistants: Mirzadeh et al. 2020, section 3"

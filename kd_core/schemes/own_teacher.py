@@ -19,6 +19,7 @@ from kd_core.schemes._exit import EarlyExit
 @dataclass(frozen=True)
 class OwnTeacher(Scheme):
     title: ClassVar[str] = "Be your own teacher"
+    aliases: ClassVar[tuple[str, ...]] = ("BYOT",)
     summary: ClassVar[str] = (
         "One network with exits along the way: the deepest answer teaches the early ones, in one training."
     )

@@ -14,6 +14,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class Reversed(Scheme):
     title: ClassVar[str] = "Reversed (Re-KD)"
+    aliases: ClassVar[tuple[str, ...]] = ("Re-KD",)
     summary: ClassVar[str] = (
         "The small network is trained first and teaches the large one, which could know more than its teacher."
     )

@@ -16,6 +16,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class SelfAttention(Scheme):
     title: ClassVar[str] = "Self-attention"
+    aliases: ClassVar[tuple[str, ...]] = ("SAD",)
     summary: ClassVar[str] = "No teacher at all: each stage of the network learns from the stage after it."
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Hou et al. 2019, section 3"

@@ -14,6 +14,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class SelfTaught(Scheme):
     title: ClassVar[str] = "Self-taught (Tf-KD)"
+    aliases: ClassVar[tuple[str, ...]] = ("Tf-KD",)
     summary: ClassVar[str] = (
         "No larger network: the student is trained alone, frozen, and teaches a new one of its own kind."
     )

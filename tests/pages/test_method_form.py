@@ -35,14 +35,14 @@ def test_only_methods_that_apply_are_offered_and_the_others_say_why(open_page: O
     app = open_page("distill", autoplay="0")
     offered = app.selectbox(key="set method").options
     assert "Feature · Hints (FitNets)" in offered
-    assert "Feature · Attention transfer" not in offered
+    assert "Feature · Attention transfer (AT)" not in offered
     said = texts(app).replace("\\", "")
     assert "Attention transfer" in said
     assert "needs feature maps of both networks, and the student has embedding (64), logits (10)" in said
     assert "A CNN or " in said
     assert " as student would do." in said
     select(app, "student", "cnn")
-    assert "Feature · Attention transfer" in app.selectbox(key="set method").options
+    assert "Feature · Attention transfer (AT)" in app.selectbox(key="set method").options
 
 
 def test_each_method_brings_its_formula_its_options_and_its_help(open_page: Open) -> None:
@@ -51,7 +51,7 @@ def test_each_method_brings_its_formula_its_options_and_its_help(open_page: Open
     cls = plugins("methods")["attention"]
     assert app.latex[0].value.strip("$\n") == cls().to_latex()  # type: ignore[attr-defined]
     said = texts(app).replace("\\", "")
-    for fact in (cls.summary, cls.paper, cls.needs, cls.defaults_source, cls.pitfall):  # type: ignore[attr-defined]
+    for fact in (cls.summary, cls.paper, cls.requires, cls.defaults_source, cls.pitfall):  # type: ignore[attr-defined]
         assert fact in said
     app.number_input(key="set weight").set_value(50.0).run()
     assert r"50 \cdot" in app.latex[0].value
@@ -80,7 +80,7 @@ def test_a_method_that_no_longer_fits_stays_chosen_says_why_and_can_be_mended(
     select(app, "method", "hints")
     assert not app.error
     assert not button(app, "Start training").disabled
-    assert "Feature · Attention transfer" not in app.selectbox(key="set method").options
+    assert "Feature · Attention transfer (AT)" not in app.selectbox(key="set method").options
 
 
 def test_a_link_to_a_method_that_does_not_apply_is_answered(open_page: Open) -> None:

@@ -48,9 +48,9 @@ def labels_of(app: AppTest) -> list[str]:
 def test_schemes_are_listed_family_by_family_the_usual_one_first() -> None:
     listed = list(scheme_card.titles().values())
     assert len(listed) == len(SCHEMES)
-    assert listed[0] == "Offline"
-    assert "Online · Mutual learning" in listed
-    families = [line.split(" · ")[0] for line in listed]
+    assert listed[0].startswith("Offline")
+    assert "Online · Mutual learning (DML)" in listed
+    families = [line.split(" · ")[0].split(" (")[0] for line in listed]
     assert list(dict.fromkeys(families)) == [family.capitalize() for family in scheme_card.FAMILIES]
 
 
@@ -150,13 +150,13 @@ def test_the_methods_offered_are_those_of_the_chosen_scheme(open_page: Open) -> 
     select(app, "scheme", "ensemble")
     named(app, "selectbox", "set student").select("cnn").run()
     offered = named(app, "selectbox", "set method").options
-    assert "Response · Soft targets" in offered
+    assert "Response · Soft targets (KD)" in offered
     assert "Feature · Hints (FitNets)" not in offered
     assert "Choose “Average the teachers’” = losses." in texts(app).replace("\\", "")
     select(app, "combine", "losses")
     assert "Feature · Hints (FitNets)" in named(app, "selectbox", "set method").options
     select(app, "scheme", "self_attention")
-    assert "Response · Soft targets" not in named(app, "selectbox", "set method").options
+    assert "Response · Soft targets (KD)" not in named(app, "selectbox", "set method").options
 
 
 def test_a_method_that_the_new_scheme_refuses_stays_named_and_can_be_mended(open_page: Open) -> None:

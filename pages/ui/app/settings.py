@@ -6,13 +6,14 @@ right or wrong, so that a refused value can be shown, named and mended.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 
 import streamlit as st
 
 from kd_core.base.options import as_text, option_label, options_of
-from kd_core.base.registry import find_plugin, plugins
+from kd_core.base.registry import find_key, find_plugin, plugins
 from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig, read_flat
 from kd_core.datasets import load
 
@@ -56,8 +57,9 @@ def _asked(link: dict[str, str]) -> tuple[dict[str, str], list[str]]:
         return config.flat(), []
     named = {}
     for member, group, _ in PLUGIN_FIELDS:
-        if member in link and link[member] in plugins(group):
-            named[member] = link[member]
+        if member in link:
+            with contextlib.suppress(ValueError):
+                named[member] = find_key(group, link[member])
     strange = [line for line in refused if any(line.startswith(f'{name} = "') for name in CARDS)]
     wanted = _usual(link, named) | {name: text for name, text in link.items() if name not in CARDS} | named
     lost = [line.split(":")[0] for line in read_flat(wanted)[1] if line.endswith(UNKNOWN)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kd_core.base import registry
 from kd_core.runs import manager
 from pages.ui.text.escape import escape_markdown
 
@@ -22,7 +23,7 @@ def show_interrupted(but: str) -> None:
         )  # fmt: skip
     if len(waiting) > SHOWN:
         st.caption(f"{len(waiting) - SHOWN} more were interrupted; Compare lists them all.")
-    for sentence in shared.integrity_report.sentences:
+    for sentence in (*shared.integrity_report.sentences, *registry.problems()):
         st.caption(escape_markdown(sentence))
 
 

@@ -37,7 +37,8 @@ def show(config: RunConfig, data: Data, refused: list[str]) -> None:
     """The whole card; ``config`` has other data while the chosen ones are not here."""
     chosen = selected_dataset()
     options.plugin_select("dataset", "datasets", "Data", titles=titles())
-    st.caption(chosen.summary)
+    if chosen.summary:
+        st.caption(chosen.summary)
     is_shown = config.dataset == chosen
     if chosen.name == UPLOAD:
         upload_controls(chosen, is_shown=is_shown)
@@ -63,7 +64,8 @@ def show(config: RunConfig, data: Data, refused: list[str]) -> None:
             options.options(type(chosen), "dataset_", only=shown)
         if is_shown:
             st.caption(f"{len(data.train):,} train, {len(data.validation):,} validation, {len(data.test):,} test.")
-        st.caption(provenance(chosen))
+        if facts := provenance(chosen):
+            st.caption(facts)
 
 
 def selected_dataset() -> Dataset:
@@ -103,7 +105,8 @@ def titles() -> dict[str, str]:
 
 def provenance(dataset: Dataset) -> str:
     """Where the data come from, and under which terms."""
-    return f"Source: {escape_markdown(dataset.source)}. Licence: {escape_markdown(dataset.licence)}."
+    facts = {"Source": dataset.source, "Licence": dataset.licence}
+    return " ".join(f"{name}: {escape_markdown(text)}." for name, text in facts.items() if text)
 
 
 # -- from the network ---------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import functools
 import streamlit as st
 
 from kd_core.base.options import as_text, options_of, parse_options
-from kd_core.base.registry import find_plugin, plugins
+from kd_core.base.registry import find_plugin, full_title, plugins
 from kd_core.config.run import RunConfig, read_flat
 from kd_core.datasets import load
 from kd_core.methods import FAMILIES, Method
@@ -32,7 +32,8 @@ def choose(config: RunConfig, refused: list[str]) -> None:
         for line in refused:
             if line.startswith("method ="):
                 st.error(escape_markdown(settings.with_labels(_reason(line))))
-        st.caption(method.summary)
+        if method.summary:
+            st.caption(method.summary)
         _others(config, {name: refusal for name, refusal in unfit.items() if refusal and name != method.name})
     with numbers:
         _options(method)
@@ -55,8 +56,16 @@ def _mattering(_: RunConfig) -> dict[str, bool]:
 
 def titles() -> dict[str, str]:
     """Every method by name, as it is listed: family by family."""
-    found = sorted(plugins("methods").items(), key=lambda item: (FAMILIES.index(item[1].family), item[1].title))
-    return {name: f"{cls.family.capitalize()} · {cls.title}" for name, cls in found}
+
+    def place(name: str) -> tuple[int, str]:
+        cls = classes[name]
+        return FAMILIES.index(cls.family) if cls.family in FAMILIES else len(FAMILIES), cls.title
+
+    classes = plugins("methods")
+    return {
+        name: f"{classes[name].family.capitalize()} · {full_title(classes[name])}"
+        for name in sorted(classes, key=place)
+    }
 
 
 def refusals(**changed: str) -> dict[str, str]:
@@ -137,7 +146,8 @@ def about(cls: type[Method]) -> None:
             "Watch out": cls.pitfall,
         }
         for fact, said in facts.items():
-            st.markdown(f"**{fact}** · {escape_markdown(said)}")
+            if said:
+                st.markdown(f"**{fact}** · {escape_markdown(said)}")
 
 
 def _others(config: RunConfig, unfit: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from kd_core.base.options import options_of
-from kd_core.base.registry import Plugin, find_plugin, plugins
+from kd_core.base.registry import Plugin, find_plugin, full_title, plugins
 from kd_core.schemes import FAMILIES, Scheme
 from pages.ui.app.errors import show_refusals
 from pages.ui.text.escape import escape_markdown
@@ -19,7 +19,8 @@ def choose(refused: list[str]) -> None:
     with choice:
         controls.plugin_select("scheme", "schemes", "Who teaches whom", titles=titles())
         show_refusals(refused, {"scheme", *options_of(cls)})
-        st.caption(cls.summary)
+        if cls.summary:
+            st.caption(cls.summary)
     with options:
         controls.options(cls, columns=2)
 
@@ -45,7 +46,7 @@ def titles() -> dict[str, str]:
     found = plugins("schemes")
     listed = {name: found[name] for name in sorted(found, key=place)}
     return {
-        name: cls.title if is_namesake(cls) else f"{cls.family.capitalize()} · {cls.title}"
+        name: full_title(cls) if is_namesake(cls) else f"{cls.family.capitalize()} · {full_title(cls)}"
         for name, cls in listed.items()
     }
 
@@ -53,7 +54,8 @@ def titles() -> dict[str, str]:
 def about(cls: type[Scheme]) -> None:
     """What its class says beyond its idea, folded."""
     with st.expander("About this arrangement"):
-        st.markdown(f"**From** · {escape_markdown(cls.paper)}")
+        if cls.paper:
+            st.markdown(f"**From** · {escape_markdown(cls.paper)}")
         of = cls.comparison
         among = of.among.format(omitted="the class left out")
         what = f"the share recognised of {among}, by" if among else f"the {of.measure} of"
