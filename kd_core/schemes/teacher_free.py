@@ -16,7 +16,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class TeacherFree(Scheme):
     title: ClassVar[str] = "Teacher-free"
-    aliases: ClassVar[tuple[str, ...]] = ("Tf-KD",)
+    aliases: ClassVar[tuple[str, ...]] = ("Tf-KD reg",)
     summary: ClassVar[str] = "The same student three times, with smoothed labels, a made-up teacher and a real one."
     family: ClassVar[str] = "teacher-free"
     paper: ClassVar[str] = "Yuan et al. 2020, section 4"
