@@ -1,4 +1,4 @@
-"""Reversed: the small network is trained first and teaches the large one."""
+"""Reversed distillation: the small network teaches the large one (Re-KD)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 class Reversed(Scheme):
     title: ClassVar[str] = "Reversed (Re-KD)"
     aliases: ClassVar[tuple[str, ...]] = ("Re-KD",)
-    summary: ClassVar[str] = (
-        "The small network is trained first and teaches the large one, which could know more than its teacher."
-    )
+    summary: ClassVar[str] = "The small network is trained first and teaches the large one."
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Yuan et al. 2020, section 2"
     comparison: ClassVar[Comparison] = Comparison(name="taught by the small one", control_name="Large network alone")

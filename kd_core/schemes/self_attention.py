@@ -1,4 +1,4 @@
-"""Self-attention distillation: each stage of a network learns where the next one looks."""
+"""Self-attention distillation: each stage of a network learns the attention of the next one (SAD)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 class SelfAttention(Scheme):
     title: ClassVar[str] = "Self-attention"
     aliases: ClassVar[tuple[str, ...]] = ("SAD",)
-    summary: ClassVar[str] = "No teacher at all: each stage of the network learns from the stage after it."
+    summary: ClassVar[str] = "No teacher: each stage of the network learns from the next one."
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Hou et al. 2019, section 3"
     comparison: ClassVar[Comparison] = Comparison(name="taught by its later stages")

@@ -153,7 +153,7 @@ def test_angles_in_pieces_are_the_same_angles(monkeypatch: pytest.MonkeyPatch) -
     student, teacher = torch.randn(2, 11, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     results = []
     for most in (10**9, 3 * 11**2):
-        monkeypatch.setattr("kd_core.methods.relational.AT_ONCE", most)
+        monkeypatch.setattr("kd_core.methods.relational.MAX_COSINES", most)
         leaf = student.clone().requires_grad_()
         loss = relational_angle(leaf, teacher)
         loss.backward()

@@ -130,7 +130,7 @@ def test_a_link_that_asks_for_nonsense_is_answered(look: Look, ended: Ended) -> 
 def test_latency_is_measured_once_for_networks_of_the_same_kind(
     look: Look, ended: Ended, shared: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kd_core.nn.cost.PATIENCE", 0.01)
+    monkeypatch.setattr("kd_core.nn.cost.MAX_SECONDS", 0.01)
     runs = [ended(seed=str(seed)) for seed in range(2)]
     app = look(runs=",".join(runs))
     button(app, "Measure latency here (2 networks)").click().run()  # a teacher's kind and a student's
