@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from kd_core.datasets.glyphs import LOOKED_AT, Glyphs
+from kd_core.datasets.glyphs import MAX_HELD_OUT, Glyphs
 
 IMAGES = 60_000
 
@@ -18,7 +18,7 @@ IMAGES = 60_000
 def main() -> None:
     """Prints wall-clock and processor seconds of every time, and the medians."""
     torch.set_num_threads(2)
-    dataset = Glyphs(count=IMAGES - 2 * LOOKED_AT)
+    dataset = Glyphs(count=IMAGES - 2 * MAX_HELD_OUT)
     Glyphs(count=100).load()  # what is imported and cached once is not counted
     walls, works = [], []
     for number in range(3):

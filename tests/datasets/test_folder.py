@@ -83,7 +83,7 @@ def test_splits_must_have_the_same_classes(allowed: Path) -> None:
 
 def test_a_class_needs_a_picture_for_each_split(allowed: Path) -> None:
     fill(allowed / "pets", cat=10, owl=2)
-    with pytest.raises(ValueError, match="the class folder owl holds 2 of the 3 pictures"):
+    with pytest.raises(ValueError, match="the class folder owl holds 2 of the 3 images"):
         folder("pets").load()
 
 

@@ -161,7 +161,7 @@ def test_the_distance_field_of_a_bar_falls_by_the_way_one_goes_from_its_edge() -
     [
         ("A", 'classes = "A": choose at least two characters.'),
         ("", 'classes = "": choose at least two characters.'),
-        ("ABCA", 'classes = "ABCA": name every character once; A stands there again.'),
+        ("ABCA", 'classes = "ABCA": name every character once; A is repeated.'),
         ("A B", 'classes = "A B": write the characters one after the other, without spaces.'),
         ("A\u00a0B", "without spaces."),
         ("AB日本", 'classes = "AB日本": the font cannot draw 日本; leave that out.'),

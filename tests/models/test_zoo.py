@@ -151,7 +151,7 @@ def test_weights_that_cannot_be_had_are_one_sentence_with_what_to_do(monkeypatch
         raise URLError("no route to host")
 
     monkeypatch.setattr(FETCH, unreachable)
-    with pytest.raises(ValueError, match=r"ResNet-18 are neither .* put resnet18-\w+\.pth into .* pretrained off\.$"):
+    with pytest.raises(ValueError, match=r"ResNet-18 are not .* put resnet18-\w+\.pth into .* pretrained off\.$"):
         TorchvisionModel(pretrained=True).build((3, 32, 32), 10)
     # Shapes and costs need no weights.
     assert feature_shapes(TorchvisionModel(pretrained=True, frozen="stage 1"), (3, 32, 32), 10)["embedding"] == (512,)
