@@ -1,4 +1,4 @@
-"""Contract of all plug-ins, built-in or from outside: options, JSON, splits, shapes, a whole run."""
+"""Contract of all plug-ins, built-in or from outside."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Plug-ins from outside the package: the examples of the documentation, entry points, and broken ones."""
+"""Plug-ins from outside the package, from the documentation, from entry points, and broken ones."""
 
 from __future__ import annotations
 

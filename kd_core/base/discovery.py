@@ -1,4 +1,4 @@
-"""Discovery of plug-in modules: built-in ones, folders in ``DISTILLERY_PLUGINS``, entry points of packages.
+"""Discovery of plug-ins in the package, in folders of ``DISTILLERY_PLUGINS``, and in entry points.
 
 ``DISTILLERY_PLUGINS`` names one or more folders, separated as in ``PATH``, with the subfolders ``datasets``,
 ``models``, ``methods``, ``schemes`` and ``presets``; every Python file in those whose name does not begin with an

@@ -1,4 +1,4 @@
-"""Plug-in classes by group and name: data sets, networks, losses and schemes.
+"""Registry of plug-in classes by group and name.
 
 Every module in the folders ``datasets``, ``models``, ``methods`` and ``schemes`` (underscored ones aside) defines
 exactly one :class:`Plugin`; there is no list to edit. :mod:`kd_core.base.discovery` finds them, and those from outside.
@@ -23,7 +23,7 @@ GROUPS = {"datasets": "Dataset", "models": "Model", "methods": "Method", "scheme
 
 
 class Plugin(Options, ABC):
-    """Base class of everything that can be chosen by name: a frozen dataclass whose fields are its options."""
+    """Base class of everything that is chosen by name, a frozen dataclass whose fields are its options."""
 
     required: ClassVar[tuple[str, ...]] = ("title",)  # class attributes that may not be empty
 
@@ -34,7 +34,7 @@ class Plugin(Options, ABC):
 
     @property
     def name(self) -> str:
-        """Key in configurations, links and lists: the name of the file or of the entry point."""
+        """Key in configurations, links and lists, which is the name of the file or of the entry point."""
         return _keys.get(type(self)) or type(self).__module__.rsplit(".", 1)[-1]
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def plugins(group: str, *, outside: bool = True) -> Mapping[str, type[Plugin]]:
 
 
 def problems() -> tuple[str, ...]:
-    """Return one sentence for each plug-in from outside that cannot be used: its file, what is wrong, the remedy."""
+    """Return one sentence for each plug-in from outside that cannot be used, with file, reason and remedy."""
     for group in GROUPS:
         plugins(group)
     importlib.import_module("kd_core.config.presets").sources()
@@ -81,7 +81,7 @@ def find_key(group: str, name: str, label: str = "") -> str:
 
 
 def full_title(cls: type[Plugin]) -> str:
-    """Return the title with the aliases that it does not contain: "Attention transfer (AT)"."""
+    """Return the title with the aliases that it does not contain, as in "Attention transfer (AT)"."""
     missing = [alias for alias in cls.aliases if alias not in cls.title]
     return f"{cls.title} ({', '.join(missing)})" if missing else cls.title
 

@@ -1,4 +1,4 @@
-"""Data sets, one file each: three fixed splits of inputs and labels.
+"""Data sets with three fixed splits of inputs and labels, one file each.
 
 What a student is trained on (few labels, label noise, a held-out class) is decided in
 :mod:`kd_core.config.label_subset`, for every data set alike.
@@ -24,7 +24,7 @@ __all__ = ["Data", "Dataset", "NotAvailableError", "ProgressCallback", "Split", 
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of one split: ``inputs`` (N, ...) float32, ``labels`` (N,) int64."""
+    """Examples of one split, ``inputs`` (N, ...) float32 and ``labels`` (N,) int64."""
 
     inputs: Tensor
     labels: Tensor
@@ -51,7 +51,7 @@ class Data:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one input: (2,) for points, (C, H, W) for standardised images."""
+        """Shape of one input, (2,) for points and (C, H, W) for standardised images."""
         return tuple(self.train.inputs.shape[1:])
 
     @property

@@ -50,7 +50,7 @@ class Imagenette(DownloadedDataset):
         return [Resource("imagenette2-160", RemoteFile("imagenette2-160.tgz", (url,), md5))]
 
     def read(self, folder: Path) -> Data:
-        """Read the official splits: a tenth of the training split validates, the validation split is the test split."""
+        """Read the official splits, the validation split as test split."""
         with self.translate_read_errors():
             splits = [
                 torchvision_datasets().Imagenette(folder, split=split, size="160px") for split in ("train", "val")

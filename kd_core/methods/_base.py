@@ -33,7 +33,7 @@ class MixedLabels:
 
 @dataclass(frozen=True)
 class LossInputs:
-    """One batch as both networks see it: everything that a loss may use. The teacher's side has no gradient.
+    """Inputs of a loss for one batch. The teacher's side has no gradient.
 
     Attributes:
         student_logits: (B, K), float32.
@@ -74,7 +74,7 @@ class LossInputs:
 
 @dataclass(frozen=True)
 class LossPart:
-    """Named term of a training loss: a scalar tensor in nats and its weight in the sum."""
+    """Named term of a training loss, a scalar tensor in nats with its weight in the sum."""
 
     name: str
     weight: float
@@ -134,7 +134,7 @@ class Method(Plugin):
         return LossWeights(0.0, 0.0, 1.0)
 
     def connecting_layers(self, pair: Pair) -> nn.ModuleDict:
-        """Return the layers between the matched places, to be listed before the run: the adapters."""
+        """Return the adapters, to be listed before the run."""
         return self.adapters(pair, torch.empty(0, dtype=torch.long))
 
     def build(self, pair: Pair) -> nn.Module:
@@ -149,7 +149,7 @@ class Method(Plugin):
         """Copy into the new student whatever it takes over from the trained teacher."""
 
     def to_latex(self) -> str:
-        """Return the loss in LaTeX with the current numbers: by default the formula and a list of the options."""
+        """Return the loss in LaTeX with the current numbers, by default the formula and a list of the options."""
         numbers = [
             rf"\text{{{option_label(name, option)}}} = \text{{{as_text(getattr(self, name))}}}"
             for name, option in options_of(type(self)).items()
@@ -228,9 +228,10 @@ def label_part(
 
 
 def cross_entropy_with_gradient(student_logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy of logits (K, B) with labels (B,), and its gradient (K, B): softmax minus one-hot.
+    """Return the cross-entropy of logits (K, B) with labels (B,), and its gradient (K, B).
 
-    The classes come first: the softmax of a few of them is several times faster along the first dimension.
+    The gradient is softmax minus one-hot. The classes come first, since the softmax of a few of them is several times
+    faster along the first dimension.
     """
     log_q = student_logits.log_softmax(0)
     loss = F.nll_loss(log_q.t(), labels)

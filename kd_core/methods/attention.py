@@ -1,4 +1,4 @@
-"""Attention transfer: the student matches the spatial attention maps of the teacher (AT)."""
+"""Attention transfer (AT), a match of spatial attention maps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def attention(student_features: Tensor, teacher_features: Tensor, p: float = 2) 
 
 
 def attention_map(features: Tensor, p: float = 2) -> Tensor:
-    """Return attention maps (B, H · W) of norm 1: the mean strength of the features at every pixel."""
+    """Return attention maps (B, H · W) of norm 1, the mean strength of the features at every pixel."""
     return F.normalize(features.abs().pow(p).mean(1).flatten(1))
 
 

@@ -1,4 +1,4 @@
-"""Binary soft targets: one Bernoulli KL divergence per class, as for multi-label data."""
+"""Binary soft targets with one Bernoulli KL divergence per class, as for multi-label data."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def _one_direction(scores: Tensor, examples: int) -> Tensor:
 
 
 class MemoryBank(nn.Module):
-    """Memory bank: linear maps of both embeddings to one space, and the latest embedding of every example there.
+    """Memory bank with linear maps of both embeddings to one space and the latest embedding of every example.
 
     Negatives are drawn from other classes than that of ``labels`` (N,); an example without a label (below 0) is a class
     of its own. The scores are normalised as in the first batch.
@@ -58,7 +58,7 @@ class MemoryBank(nn.Module):
             self.register_buffer(side, F.normalize(torch.randn(len(labels), dimensions)))
 
     def candidates(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Return rows (B, 1 + K): each example, then negatives of other classes, or of all if there is one class."""
+        """Return rows (B, 1 + K) of each example and its negatives, of other classes or, with one class, of all."""
         labels, order = self.labels[rows].cpu(), self._order
         first = torch.searchsorted(self._sorted, labels)
         class_size = torch.searchsorted(self._sorted, labels, right=True) - first

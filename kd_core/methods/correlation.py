@@ -1,4 +1,4 @@
-"""Correlation congruence: products of the errors of adjacent examples of a batch (CC)."""
+"""Correlation congruence (CC) of adjacent examples of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curriculum temperature: the temperature is learned against the student (CTKD)."""
+"""Curriculum temperature (CTKD), learned against the student."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DIST: correlation of student and teacher between classes and between examples (Huang et al. 2022)."""
+"""Correlation with the teacher between classes and between examples (DIST)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoupled knowledge distillation: target-class and other-class terms weighted separately (DKD)."""
+"""Decoupled knowledge distillation (DKD) with separate weights of target class and other classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flow of the solution procedure: Gram matrices between adjacent stages (FSP)."""
+"""Flow of the solution procedure (FSP), Gram matrices between adjacent stages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def flow(student_pair: Maps, teacher_pair: Maps) -> Tensor:
 
 
 def flow_matrix(lower: Tensor, upper: Tensor) -> Tensor:
-    """Return flow matrices (B, C1, C2): inner products of all pairs of channels, mean over the pixels."""
+    """Return flow matrices (B, C1, C2), inner products of all pairs of channels, mean over the pixels."""
     lower, upper = (features.flatten(2) for features in match_sizes(lower, upper))
     return lower @ upper.transpose(1, 2) / lower.shape[2]
 

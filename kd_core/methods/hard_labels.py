@@ -1,4 +1,4 @@
-"""Hard-label distillation: cross-entropy with the teacher's top class."""
+"""Hard-label distillation, the cross-entropy with the teacher's top class."""
 
 from __future__ import annotations
 

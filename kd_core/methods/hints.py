@@ -1,4 +1,4 @@
-"""Hints: the student's middle features match the teacher's through an adapter (FitNets)."""
+"""Hints (FitNets), a match of middle features through an adapter."""
 
 from __future__ import annotations
 

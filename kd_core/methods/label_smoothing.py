@@ -1,4 +1,4 @@
-"""Label smoothing: every label gives a fraction of its probability to all classes, without a teacher."""
+"""Label smoothing, a regularisation without a teacher."""
 
 from __future__ import annotations
 

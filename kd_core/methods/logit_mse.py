@@ -1,4 +1,4 @@
-"""Logit regression: mean squared error between the logits of student and teacher."""
+"""Logit regression, the mean squared error between the logits of student and teacher."""
 
 from __future__ import annotations
 

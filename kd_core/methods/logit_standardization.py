@@ -1,4 +1,4 @@
-"""Logit standardisation: soft targets of z-scored logits (LSKD)."""
+"""Logit standardisation (LSKD), soft targets of z-scored logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probabilistic knowledge transfer: neighbour probabilities in embedding space (PKT)."""
+"""Probabilistic knowledge transfer (PKT) of neighbour probabilities in embedding space."""
 
 from __future__ import annotations
 

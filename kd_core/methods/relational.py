@@ -1,4 +1,4 @@
-"""Relational knowledge distillation: distances and angles between examples (RKD)."""
+"""Relational knowledge distillation (RKD) of distances and angles between examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reused classifier: the student's projected features feed the teacher's last layers (SimKD)."""
+"""Reused teacher classifier (SimKD) on the student's projected features."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def reused_classifier(student_features: Tensor, teacher_features: Tensor) -> Ten
 
 
 def projector(student: Shape, teacher: Shape, factor: int) -> nn.Sequential:
-    """Build the projector: 1 × 1, 3 × 3 and 1 × 1 convolutions, narrower than the teacher by ``factor``.
+    """Build a projector of 1 × 1, 3 × 3 and 1 × 1 convolutions, narrower than the teacher by ``factor``.
 
     Each has batch norm and ReLU; larger maps are average-pooled to the teacher's size first. Between embeddings, which
     the paper does not have, it is one linear layer.
@@ -102,7 +102,7 @@ class ReusedClassifier(FeatureMethod):
         return reused_classifier(student_features, teacher_features)
 
     def _ends(self, pair: Pair) -> tuple[str, str]:
-        """Return the layers that the projector connects: the last maps, or the embeddings.
+        """Return the layers that the projector connects, the last maps or the embeddings.
 
         Maps smaller than the teacher's cannot be the input of its classifier, and layers of the student after its last
         map must not be lost.

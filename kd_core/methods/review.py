@@ -1,4 +1,4 @@
-"""Knowledge review: later student stages are fused into earlier ones before matching (ReviewKD)."""
+"""Knowledge review (ReviewKD), a match of student stages fused with later ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_CHANNELS = 512  # of the fused features
 
 
 def review(student_features: Tensor, teacher_features: Tensor) -> Tensor:
-    """Return the hierarchical context loss: the weighted mean of squared differences at several sizes, unitless.
+    """Return the hierarchical context loss, a weighted mean of squared differences at several sizes, unitless.
 
     Maps (B, C, H, W) of the same shape, compared as they are (weight 1) and average-pooled to 4 × 4, 2 × 2 and 1 × 1
     (weights 1/2, 1/4, 1/8), as far as that is smaller. No gradient reaches the teacher's. Chen et al., "Distilling

@@ -1,4 +1,4 @@
-"""Neuron selectivity transfer: maximum mean discrepancy of channel activations (NST)."""
+"""Neuron selectivity transfer (NST), the maximum mean discrepancy of channel activations."""
 
 from __future__ import annotations
 

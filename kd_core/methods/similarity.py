@@ -1,4 +1,4 @@
-"""Similarity-preserving distillation: pairwise similarities of a batch (SP)."""
+"""Similarity-preserving distillation (SP) of pairwise similarities of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soft targets: KL divergence from the teacher's temperature-softened distribution (Hinton et al. 2015)."""
+"""Soft targets, the KL divergence from the teacher's temperature-softened distribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variational information distillation: the student's features predict the teacher's (VID)."""
+"""Variational information distillation (VID), a Gaussian prediction of the teacher's features."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def variational_information(student_features: Tensor, teacher_features: Tensor, 
 
 
 class Estimate(nn.Module):
-    """Gaussian estimate of the teacher's maps: means by three 1 × 1 convolutions, a variance per channel."""
+    """Gaussian estimate of the teacher's maps with three 1 × 1 convolutions and a variance per channel."""
 
     def __init__(self, student: int, teacher: int) -> None:
         super().__init__()

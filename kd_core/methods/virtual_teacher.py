@@ -1,4 +1,4 @@
-"""Virtual teacher: a hand-made distribution from the label in place of a network (Tf-KD)."""
+"""Virtual teacher (Tf-KD), a fixed distribution made from the label."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from kd_core.base.registry import Plugin
 
 
 def with_article(name: str) -> str:
-    """Return a name with its indefinite article as it is spoken: "an MLP 64", "a CNN", "an exit"."""
+    """Return a name with its indefinite article as it is spoken, as in "an MLP 64" or "a CNN"."""
     is_spelled = re.match(r"[A-Z]{2,}", name)
     return f"{'an' if name[:1] in ('AEFHILMNORSX' if is_spelled else 'AEIOUaeio') else 'a'} {name}"
 
@@ -29,7 +29,7 @@ class Frozen(nn.Sequential):
 
 
 class Model(Plugin):
-    """Base class of families of networks: the options of a network, and how it is built."""
+    """Base class of families of networks."""
 
     @abstractmethod
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -62,5 +62,5 @@ class Model(Plugin):
         return self
 
     def label(self) -> str:
-        """Return a short name with the options that matter: "MLP 64"."""
+        """Return a short name with the options that matter, such as "MLP 64"."""
         return self.title

@@ -30,7 +30,7 @@ FILTERS = {  # of the three stages and the last layer, by width multiplier (the 
 
 
 class ChannelSplit(nn.Module):
-    """Channel split: the first half of the maps (B, C, H, W) unchanged, the second half through ``body``."""
+    """Channel split that passes the second half of the maps (B, C, H, W) through ``body``."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Adapters: small layers that map a student's features to the shape of the teacher's.
+"""Adapters, small layers that map a student's features to the shape of the teacher's.
 
 They are trained and checkpointed with the student, and dropped from the trained network.
 """
@@ -12,7 +12,7 @@ from kd_core.nn.hooks import Shape, format_shape
 
 
 def pool_to_vector(features: Tensor) -> Tensor:
-    """Return vectors (B, D): maps (B, C, H, W) averaged over height and width, vectors unchanged."""
+    """Return vectors (B, D) unchanged and maps (B, C, H, W) averaged over height and width."""
     return features.flatten(2).mean(2) if features.dim() > 2 else features
 
 
@@ -28,7 +28,7 @@ def pool_to_size(features: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class Regressor(nn.Module):
-    """Regressor of FitNets: a convolution between maps, a linear layer between vectors.
+    """Regressor of FitNets, a convolution between maps or a linear layer between vectors.
 
     A map is averaged over height and width where the other side is a vector. Between maps the convolution is followed
     by batch normalisation and ReLU, like the teacher's features: 1 × 1 for equal sizes, 3 × 3 with stride 2 to halve
@@ -74,7 +74,7 @@ class Regressor(nn.Module):
 
 
 def describe(module: nn.Module) -> str:
-    """Return an adapter in words: "1 × 1 convolution 8 → 16, batch norm, ReLU"."""
+    """Return an adapter in words, as in "1 × 1 convolution 8 → 16, batch norm, ReLU"."""
     if (in_words := getattr(module, "in_words", None)) is not None:
         description: str = in_words()
         return description

@@ -1,4 +1,4 @@
-"""Networks composed of networks: shared trunk, subset of classes, ensemble, merged, corrected."""
+"""Networks composed of other networks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def in_known_classes(network: nn.Module, labels: Tensor) -> Tensor:
 
 
 class EnsembleAverage(nn.Module):
-    """Ensemble: logits whose softmax is the average of the members' probabilities, or the average of their logits."""
+    """Ensemble that averages the members' probabilities or their logits."""
 
     def __init__(self, members: Sequence[nn.Module], weights: Sequence[float] = (), *, of_logits: bool = False) -> None:
         super().__init__()

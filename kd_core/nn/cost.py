@@ -1,4 +1,4 @@
-"""Cost of a network: parameters, FLOPs, file size and latency."""
+"""Parameters, FLOPs, file size and latency of a network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """Cost of a network: ``flops`` of one example's forward pass (a multiply-add is two), ``size`` in bytes."""
+    """Cost of a network, with ``flops`` of one example's forward pass (a multiply-add is two) and ``size`` in bytes."""
 
     parameters: int
     flops: int

@@ -57,5 +57,5 @@ def select_layers(paths: Mapping[str, str], layers: Iterable[str]) -> dict[str, 
 
 
 def format_shape(shape: Shape) -> str:
-    """Return a shape in words: 32 × 4 × 4."""
+    """Return a shape as text, such as 32 × 4 × 4."""
     return " × ".join(map(str, shape))

@@ -59,5 +59,5 @@ _has_modes: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 def freeze(network: nn.Module) -> nn.Module:
-    """Prepare a network as a teacher: eval mode, no gradients. Teachers are prepared nowhere else."""
+    """Prepare a network as a teacher, in eval mode and without gradients. Teachers are prepared nowhere else."""
     return network.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Student and teacher as a loss sees them before training: named layers and their shapes."""
+"""Student and teacher with their named layers and shapes, before training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kd_core.nn.hooks import EMBEDDING, Shape, feature_shapes, format_shape
 
 @dataclass(frozen=True)
 class Pair:
-    """Student and teacher on the same data: inputs of ``shape``, logits for ``classes``."""
+    """Student and teacher on the same data, with inputs of ``shape`` and logits for ``classes``."""
 
     student: Model
     teacher: Model
@@ -74,7 +74,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class SelfPair(Pair):
-    """Network as its own teacher: each stage learns from the next one."""
+    """Network as its own teacher, in which each stage learns from the next one."""
 
     @property
     def stage_pairs(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Import and export of weights: safetensors files, checked tensor by tensor against the network.
+"""Import and export of weights in safetensors files, checked tensor by tensor against the network.
 
 A safetensors file begins with the length of its header (8 bytes, little endian) and the header, a JSON object that
 gives each tensor's dtype, shape and place: https://github.com/huggingface/safetensors#format.

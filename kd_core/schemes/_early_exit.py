@@ -1,4 +1,4 @@
-"""Early exit of a network: the layers from one of its stages to logits."""
+"""Early exit of a network, the layers from one of its stages to logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Born-again networks: generations of one network, each taught by the one before, and their ensemble."""
+"""Born-again networks (BAN), generations that are each taught by the one before."""
 
 from __future__ import annotations
 

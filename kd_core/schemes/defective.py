@@ -1,4 +1,4 @@
-"""Defective teacher: the teacher is stopped early and teaches all the same (De-KD)."""
+"""Defective teacher (De-KD), stopped early in its training."""
 
 from __future__ import annotations
 

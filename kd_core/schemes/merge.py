@@ -1,4 +1,4 @@
-"""Knowledge amalgamation: two teachers of different classes merge into one student without labels."""
+"""Knowledge amalgamation of two teachers of different classes in one student without labels."""
 
 from __future__ import annotations
 

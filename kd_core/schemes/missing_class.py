@@ -1,4 +1,4 @@
-"""Held-out class: the student learns a class from the teacher's soft targets on the other classes."""
+"""Distillation of a held-out class through soft targets on the other classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deep mutual learning: several students without a teacher learn from labels and from each other."""
+"""Deep mutual learning (DML) of several students without a teacher."""
 
 from __future__ import annotations
 

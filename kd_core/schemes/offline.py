@@ -1,4 +1,4 @@
-"""Offline distillation: the teacher is trained and frozen, then teaches the student."""
+"""Offline distillation from a trained and frozen teacher, optionally through assistants (TAKD)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Be Your Own Teacher: the deepest exit of a network teaches the early ones."""
+"""Be Your Own Teacher (BYOT), in which the deepest exit of a network teaches the early ones."""
 
 from __future__ import annotations
 

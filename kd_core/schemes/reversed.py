@@ -1,4 +1,4 @@
-"""Reversed distillation: the small network teaches the large one (Re-KD)."""
+"""Reversed distillation (Re-KD) from the small network to the large one."""
 
 from __future__ import annotations
 

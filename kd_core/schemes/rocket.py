@@ -1,4 +1,4 @@
-"""Rocket launching: student and booster share their first layers and train together."""
+"""Rocket launching, in which student and booster share their first layers and train together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Self-attention distillation: each stage of a network learns the attention of the next one (SAD)."""
+"""Self-attention distillation (SAD) from each stage of a network to the one before."""
 
 from __future__ import annotations
 

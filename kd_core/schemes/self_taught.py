@@ -1,4 +1,4 @@
-"""Self-distillation: the student is trained alone and teaches a new one of its own kind (Tf-KD)."""
+"""Self-distillation (Tf-KD) from a student trained alone to a new one of the same kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Snapshot distillation: training in cycles, each taught by the end of the one before."""
+"""Snapshot distillation, training in cycles that are each taught by the end of the one before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Teacher-free distillation: label smoothing and a virtual teacher beside a real one."""
+"""Teacher-free distillation, a comparison of label smoothing, a virtual and a real teacher."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Semi-supervised distillation: the teacher labels the unlabelled examples (Noisy Student)."""
+"""Semi-supervised distillation on examples that the teacher labels (Noisy Student)."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def loaded(name: str, **options: Any) -> Data:
 
 
 def described(data: Data, *splits: Split) -> list[tuple[int, bytes]]:
-    """Label and bytes of every image, in an order of their own."""
+    """Label and bytes of every image, sorted."""
     return sorted(
         (int(label), image.numpy().tobytes())
         for split in splits
@@ -99,8 +99,8 @@ def test_stl_10_is_made_smaller_without_changing_its_mean(tiny: Tiny) -> None:
 
 
 def test_the_images_without_labels_of_stl_10_are_not_kept(tiny: Tiny, data_home: Path) -> None:
-    kept = {path.name for path in (data_home / "datasets" / "stl10" / "stl10_binary").iterdir()}
-    assert kept == {"train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "class_names.txt"}
+    files = {path.name for path in (data_home / "datasets" / "stl10" / "stl10_binary").iterdir()}
+    assert files == {"train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "class_names.txt"}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

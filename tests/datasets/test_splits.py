@@ -1,3 +1,5 @@
+"""Stratified splits, standardisation and the memory check."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Contract of all losses: gradients, finite values, checkpoints. A new file needs no edit here."""
+"""Contract of all losses (gradients, finite values, checkpoints), which a new file needs no edit for."""
 
 import dataclasses
 from typing import Any

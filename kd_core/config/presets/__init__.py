@@ -54,7 +54,7 @@ class Claim:
     measure: str = "accuracy"
 
     def found(self, tests: Sequence[TestMetrics]) -> str:
-        """Return the same number from finished runs, one per seed: mean ± standard deviation; empty if they lack it."""
+        """Return the same number from finished runs, one per seed, as mean ± standard deviation, or ""."""
         numbers = [self._number(test[self.role]) for test in tests if self.role in test]
         if not numbers or len(numbers) != len(tests):
             return ""
@@ -70,7 +70,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Variant:
-    """Variant of an experiment: changed settings and the numbers published for them."""
+    """Variant of an experiment with changed settings and the numbers published for them."""
 
     name: str
     title: str
@@ -208,7 +208,7 @@ def family(flat: Settings) -> str:
 
 
 def in_words(preset: Preset, variant: str = "") -> list[str]:
-    """Return lines for a terminal: result, published and measured numbers, differences from the source."""
+    """Return lines for a terminal with the result, published and measured numbers, and differences."""
     chosen, source = preset.variant(variant), preset.source
     values = load_measurements().get(f"{preset.name} {chosen.name}".strip(), {}).get("values", {})
     return [
