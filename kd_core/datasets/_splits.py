@@ -68,8 +68,8 @@ def assemble(
         if not len(labels) or int(labels.min()) < 0 or int(labels.max()) >= len(classes):
             raise ValueError(f"these files are damaged: their labels are not those of {len(classes)} classes.")
     mean, std = moments(train[0])
-    standardised = (Split(standardise(pixels, mean, std), labels) for pixels, labels in parts)
-    return Data(*standardised, classes, mean, std, fill)
+    splits = [Split(standardise(pixels, mean, std), labels) for pixels, labels in parts]
+    return Data(splits[0], splits[1], splits[2], classes, mean, std, fill)
 
 
 def moments(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -68,7 +68,7 @@ def test_what_is_missing_on_this_machine_is_named_with_its_size(
     monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "empty"))
     app = open_page("experiments")
     said = [text.value for text in app.markdown]
-    assert "**Needs** CIFAR-100, 169 MB, to be fetched first: `python -m kd_core fetch cifar100`." in said
+    assert "**Needs** CIFAR-100, 169 MB, to be downloaded first: `python -m kd_core fetch cifar100`." in said
     (flowers,) = [line for line in said if line.startswith("**Needs** Flowers-102")]
     assert "345 MB" in flowers
     assert "weights from ImageNet" in flowers
@@ -95,7 +95,7 @@ def test_runs_with_exactly_these_settings_are_averaged_and_others_are_not(
 def test_a_link_opens_the_experiment_that_it_names(open_page: Open) -> None:
     app = open_page("experiments", preset="mnist_missing_digit")
     is_open = {expander.label: expander.proto.expanded for expander in app.expander}
-    assert [label for label, value in is_open.items() if value] == ["**MNIST without a single 3** · 206 → 109 errors"]
+    assert [label for label, value in is_open.items() if value] == ["**MNIST without the digit 3** · 206 → 109 errors"]
 
 
 def test_a_link_to_an_experiment_that_does_not_exist_is_answered_with_a_sentence(open_page: Open) -> None:
