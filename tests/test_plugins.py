@@ -103,17 +103,30 @@ def test_a_run_of_the_examples_survives_json_and_a_link() -> None:
     assert {name: config.flat()[name] for name in RUN} == RUN
 
 
-@pytest.mark.usefixtures("examples")
-def test_the_form_shows_and_offers_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
+    """Open the Distill page with a link, on an empty data folder."""
     monkeypatch.setattr(auth, "_is_here", lambda: True)
     runs = manager.RunManager(tmp_path / "data")
     monkeypatch.setattr(manager, "_shared", runs)
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.query_params.update({"autoplay": "0", **RUN})
-    app.run()
-    app.switch_page("pages/distill.py").run()
-    assert not app.exception
-    assert not app.error
+
+    def open_page(**link: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in {"autoplay": "0", **link}.items():
+            app.query_params[name] = value
+        app.run()
+        app.switch_page("pages/distill.py").run()
+        assert not app.exception
+        assert not app.error
+        return app
+
+    yield open_page
+    runs.close()
+
+
+@pytest.mark.usefixtures("examples")
+def test_the_form_shows_and_offers_the_examples(distill: Callable[..., AppTest]) -> None:
+    app = distill(**RUN)
     for name in ("dataset", "student", "method", "scheme"):
         assert app.selectbox(key=f"set {name}").value == RUN[name]
     assert app.number_input(key="set weight").value == 3
@@ -122,7 +135,19 @@ def test_the_form_shows_and_offers_the_examples(tmp_path: Path, monkeypatch: pyt
     app.selectbox(key="set method").select("soft_targets").run()
     app.selectbox(key="set method").select("cosine").run()
     assert app.query_params["method"] == "cosine"
-    runs.close()
+
+
+def test_the_app_shows_which_plug_in_is_broken_and_works(write: Write, distill: Callable[..., AppTest]) -> None:
+    write("methods/broken.py", "raise RuntimeError('not today')\n")
+    app = distill()
+    assert any("not today" in caption.value and "left out" in caption.value for caption in app.caption)
+    assert app.selectbox(key="set method").value == "soft_targets"
+
+
+def test_a_link_with_an_acronym_shows_the_method_under_its_key(distill: Callable[..., AppTest]) -> None:
+    app = distill(method="fitnets", student="cnn")
+    assert app.selectbox(key="set method").value == "hints"
+    assert any("FitNets" in label for label in app.selectbox(key="set method").options)
 
 
 def test_an_entry_point_names_a_class_or_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
