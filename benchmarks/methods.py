@@ -1,8 +1,8 @@
-"""Every method against its baseline: ``python -m benchmarks.methods``, half an hour; some: ``... methods dkd dist``.
+"""Benchmark of every method against its baseline, ``python -m benchmarks.methods [names]``, half an hour.
 
-Digits, the default teacher (a CNN 16×2 that saw all 1,000 labels) and a CNN 8×2 as student, since not every method can
-teach a fully connected one. Two settings: 50 labels, where a teacher has something to give, and all of them with 40
-epochs, where it has little. Seeds 0 to 4, every option at its default. Prints the table and puts it into the README.
+Digits, the default teacher (a CNN 16×2 trained on all 1,000 labels) and a CNN 8×2 as student, since not every method
+supports a fully connected one. Two settings: 50 labels, where a teacher helps, and all of them with 40 epochs, where it
+helps little. Seeds 0 to 4, every option at its default. Prints the table and puts it into the README.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from tools.docs import README, put
 
 SETTINGS = {"50 labels": {"labelled": "50"}, "all labels": {"labelled": "0", "epochs": "40"}}
 COMMON = {"dataset": "digits", "student": "cnn", "student_width": "8"}
-_kept: PhaseCache = {}  # one teacher for all runs of a process
+_cache: PhaseCache = {}  # one teacher for all runs of a process
 
 
 def run(method: str, setting: str, seed: int) -> TestMetrics:
-    """The judgement on the test split."""
+    """Train one run and return its test metrics."""
     config = from_flat({**COMMON, **SETTINGS[setting], "method": method, "seed": str(seed)})
-    *_, finished = Trainer(config, cache=_kept)
+    *_, finished = Trainer(config, cache=_cache)
     assert isinstance(finished, Finished)
     assert finished.outcome == "completed", f"{method}, {setting}, seed {seed}: {finished.outcome}"
     return finished.test
 
 
 def cell(tests: list[TestMetrics]) -> str:
-    """The student's accuracy over the seeds, and its gain."""
+    """Format the student's accuracy over the seeds, and its gain."""
     return f"{spread([test['student']['accuracy'] for test in tests])} | {gain(tests)}"
 
 
 def baseline(tests: list[TestMetrics]) -> str:
-    """The baseline's accuracy over the seeds."""
+    """Format the baseline's accuracy over the seeds."""
     return f"{spread([test['baseline']['accuracy'] for test in tests])} | "
 
 
 def main() -> None:
-    """Measures, prints, and writes into the README. Names of methods as arguments measure these, and the rest stays."""
+    """Measure all methods, or those named as arguments, print the table and write it into the README."""
     names = sorted(plugins("methods"), key=lambda name: (FAMILIES.index(plugins("methods")[name].family), name))
     text = README.read_text(encoding="utf-8")
     if sys.argv[1:]:
@@ -68,7 +68,7 @@ def main() -> None:
         "|---|---|" + "---:|---|" * len(SETTINGS),
     ]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        asked = {
+        futures = {
             (name, setting, seed): pool.submit(run, name, setting, seed)
             for name in names
             for setting in SETTINGS
@@ -76,7 +76,8 @@ def main() -> None:
         }
         for number, name in enumerate(names):
             tests = {
-                setting: [asked[name, setting, seed].result() for seed in range(DEFAULT_SEEDS)] for setting in SETTINGS
+                setting: [futures[name, setting, seed].result() for seed in range(DEFAULT_SEEDS)]
+                for setting in SETTINGS
             }
             if not number:
                 lines.append("| no teacher | baseline | " + " | ".join(map(baseline, tests.values())) + "|")

@@ -1,8 +1,8 @@
-"""Every arrangement against its control: ``python -m benchmarks.schemes``, some ten minutes on two cores.
+"""Benchmark of every scheme against its control, ``python -m benchmarks.schemes``, ten minutes on two cores.
 
-Digits with what each scheme suggests (50 labels where it says nothing), every other option at its default, seeds 0 to
-4. A row compares two networks of the same runs on the test split; where more than one network was trained for the
-answer, a second control has one network alone with all their steps. Prints the table and puts it into the README.
+Digits with the recommended settings of each scheme (else 50 labels), every other option at its default, seeds 0 to 4. A
+row compares two networks of the same runs on the test set; if several networks were trained for one, a second
+control has as many steps as all of them. Prints the table and puts it into the README.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from kd_core.schemes import plan_of
 from kd_core.training.loop import PhaseCache, Trainer
 from tools.docs import README, put
 
-_kept: PhaseCache = {}  # teachers of all runs of a process
+_cache: PhaseCache = {}  # teachers of all runs of a process
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison; ``is_costly``: several trainings were behind the answer."""
+    """One row of the table; ``is_costly`` if several networks were trained for the compared one."""
 
     scheme: str
-    asked: str
+    question: str
     flat: dict[str, str] = field(default_factory=dict)
-    of: Comparison | None = None  # else the scheme's own
+    of: Comparison | None = None  # by default that of the scheme
     is_costly: bool = False
 
 
@@ -79,27 +79,27 @@ ROWS = (
 
 
 def run(scheme: str, flat: tuple[tuple[str, str], ...], seed: int) -> TestMetrics:
-    """The judgement on the test split."""
-    *_, finished = Trainer(from_flat({"dataset": "digits", "scheme": scheme, **dict(flat), "seed": seed}), cache=_kept)
+    """Train one run and return its test metrics."""
+    *_, finished = Trainer(from_flat({"dataset": "digits", "scheme": scheme, **dict(flat), "seed": seed}), cache=_cache)
     assert isinstance(finished, Finished)
     assert finished.outcome == "completed", f"{scheme} {flat}, seed {seed}: {finished.outcome}"
     return finished.test
 
 
 def compared(row: Row) -> Comparison:
-    """What the row compares: its own choice, or the scheme's."""
+    """Return what the row compares, by default what the scheme does."""
     return row.of or find_plugin("schemes", row.scheme).comparison  # type: ignore[attr-defined]
 
 
 def longer(row: Row) -> tuple[tuple[str, str], ...]:
-    """The settings of one network alone that gets all steps that went into the answer of the row."""
+    """Return the settings of one network with as many steps as all networks of the row together."""
     config = from_flat({"dataset": "digits", "scheme": row.scheme, **row.flat})
     phases, data, of = plan_of(config), load(config.dataset), compared(row)
     steps = {of.role: 0, of.control: 0}
     for role in steps:
         roles = dependencies(phases, role)
         for phase in phases:
-            count = sum(own.role in roles for own in phase.learners)
+            count = sum(learner.role in roles for learner in phase.learners)
             steps[role] += count * phase.recipe.epochs * steps_per_epoch(phase, data)
     epochs = round(config.recipe.epochs * steps[of.role] / steps[of.control])
     labels = ((name, as_text(value)) for name, value in config.labels.values().items())
@@ -107,7 +107,7 @@ def longer(row: Row) -> tuple[tuple[str, str], ...]:
 
 
 def main() -> None:
-    """Measures, prints, and writes into the README."""
+    """Measure, print the table and write it into the README."""
     lines = [
         "| scheme | what is compared | network | control | gain | control with all steps |",
         "|---|---|---:|---:|---|---|",
@@ -128,8 +128,10 @@ def main() -> None:
             if row.is_costly:
                 alone = [runs["offline", longer(row), seed].result()["baseline"] for seed in range(DEFAULT_SEEDS)]
                 both = [{of.role: test[of.role], "alone": other} for test, other in zip(tests, alone, strict=True)]
-                long = f"{spread([own['accuracy'] for own in alone])}: {gain(both, Comparison(of.role, 'alone'))}"
-            lines.append(f"| `{row.scheme}` | {row.asked} | {sides[0]} | {sides[1]} | {gain(tests, of)} | {long} |")
+                long = (
+                    f"{spread([metrics['accuracy'] for metrics in alone])}: {gain(both, Comparison(of.role, 'alone'))}"
+                )
+            lines.append(f"| `{row.scheme}` | {row.question} | {sides[0]} | {sides[1]} | {gain(tests, of)} | {long} |")
             print(lines[-1], flush=True)
     README.write_text(put(README.read_text(encoding="utf-8"), "schemes", "\n".join(lines)), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Every choice of every group keeps the same promises; a new file is held to them without an edit here."""
+"""Contract of all plug-ins, built-in or from outside."""
 
 import math
 
@@ -7,26 +7,29 @@ import torch
 
 from kd_core.base.events import Failed, Finished, Step
 from kd_core.base.options import as_text, options_of
-from kd_core.base.registry import GROUPS, Plugin, find_plugin, make, plugins
+from kd_core.base.registry import GROUPS, Plugin, find_key, find_plugin, make, plugins, problems
+from kd_core.config import presets
 from kd_core.config.run import OPTION_GROUPS, RunConfig, all_options, from_flat, read_flat
 from kd_core.datasets import Data, Dataset, NotAvailableError, load
 from kd_core.nn.cost import measure
+from kd_core.schemes import comparison_of, plan_of
 from kd_core.training.loop import Trainer
 
-pytestmark = pytest.mark.usefixtures("tiny")  # data sets that are fetched are here, and small
+pytestmark = pytest.mark.usefixtures("tiny")  # downloaded data sets are small ones from this machine
 
 EVERY = [(group, name, cls) for group in GROUPS for name, cls in plugins(group).items()]
 DATASETS, MODELS, METHODS, SCHEMES = (list(plugins(group)) for group in GROUPS)
 
 
 @pytest.mark.parametrize(("group", "name", "cls"), EVERY, ids=[f"{g}/{n}" for g, n, _ in EVERY])
-def test_a_choice_describes_itself_and_survives_json(group: str, name: str, cls: type[Plugin]) -> None:
-    member = cls()
-    assert member.name == name
-    assert make(group, member.to_dict()) == member
+def test_a_plug_in_describes_itself_and_survives_json(group: str, name: str, cls: type[Plugin]) -> None:
+    plugin = cls()
+    assert plugin.name == name
+    assert make(group, plugin.to_dict()) == plugin
     assert cls.title
-    assert cls.summary.endswith(".")
     assert cls.family
+    assert not cls.summary or cls.summary.endswith(".")
+    assert all(find_key(group, text) == name for text in (name, *cls.aliases, cls.title))
     for option in options_of(cls).values():
         assert option.help.endswith(".")
 
@@ -38,8 +41,12 @@ def test_every_default_is_within_its_own_range(group: str, name: str, cls: type[
         assert option.check(key, as_text(default)) == default
 
 
+def test_no_plug_in_from_outside_is_broken() -> None:
+    assert problems() == ()
+
+
 @pytest.mark.parametrize("group", GROUPS)
-def test_an_unknown_name_is_answered_with_the_known_ones(group: str) -> None:
+def test_an_unknown_name_is_answered_with_the_allowed_ones(group: str) -> None:
     with pytest.raises(ValueError, match=r'= "nothing": choose one of .*' + next(iter(plugins(group)))):
         find_plugin(group, "nothing")
 
@@ -48,12 +55,12 @@ def test_no_two_settings_share_a_flat_name_and_differ_in_meaning() -> None:
     owners: dict[str, set[str]] = {}
     groups = {name for name, *_ in OPTION_GROUPS}
     for name, owner, _ in all_options():
-        owners.setdefault(name, set()).add(owner if owner in groups else "choice")
-    assert {name: found for name, found in owners.items() if len(found) > 1} == {}
+        owners.setdefault(name, set()).add(owner if owner in groups else "plug-in")
+    assert {name: several for name, several in owners.items() if len(several) > 1} == {}
 
 
-def here(name: str) -> Data | None:
-    """The data as they are by default; None where there are none before somebody chose some, and it says what to do."""
+def data_of(name: str) -> Data | None:
+    """Return the data with default options; None where a file must be chosen first, which the error says."""
     dataset = find_plugin("datasets", name)()
     assert isinstance(dataset, Dataset)
     if dataset.is_available():
@@ -64,37 +71,35 @@ def here(name: str) -> Data | None:
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_a_data_set_says_where_it_comes_from_and_under_what_terms(name: str) -> None:
+def test_source_and_licence_of_a_data_set_are_no_sentences(name: str) -> None:
     dataset = find_plugin("datasets", name)()
     assert isinstance(dataset, Dataset)
-    assert dataset.source
-    assert dataset.licence
     assert not (dataset.source + dataset.licence).endswith(".")
     assert dataset.download_size >= 0
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_data_set_has_three_disjoint_splits_with_every_class_and_never_changes(name: str) -> None:
-    data = here(name)
+    data = data_of(name)
     if data is None:
         return
-    again = find_plugin("datasets", name)().load()  # type: ignore[attr-defined]
+    second = find_plugin("datasets", name)().load()  # type: ignore[attr-defined]
     for part in ("train", "validation", "test"):
-        split, same = getattr(data, part), getattr(again, part)
+        split, same = getattr(data, part), getattr(second, part)
         assert torch.equal(split.inputs, same.inputs)
         assert torch.equal(split.labels, same.labels)
         assert split.inputs.dtype == torch.float32
         assert split.inputs.isfinite().all()
         assert sorted(split.labels.unique().tolist()) == list(range(len(data.classes)))
-    everything = torch.cat([split.inputs.flatten(1) for split in (data.train, data.validation, data.test)])
+    inputs = torch.cat([split.inputs.flatten(1) for split in (data.train, data.validation, data.test)])
     # A few scanned digits occur twice in the source itself; a leak would show as hundreds.
-    assert len(everything) - len(everything.unique(dim=0)) <= 5
+    assert len(inputs) - len(inputs.unique(dim=0)) <= 5
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("model", MODELS)
-def test_a_model_gives_finite_logits_for_every_data_set_or_says_why_not(dataset: str, model: str) -> None:
-    data, family = here(dataset), find_plugin("models", model)()
+def test_a_model_gives_finite_logits_for_every_data_set_or_says_why_it_cannot(dataset: str, model: str) -> None:
+    data, family = data_of(dataset), find_plugin("models", model)()
     if data is None:
         return
     if refusal := family.unsupported_reason(data.shape):
@@ -111,8 +116,8 @@ def test_a_model_gives_finite_logits_for_every_data_set_or_says_why_not(dataset:
     assert cost.flops > cost.parameters
 
 
-def fitting(**flat: str) -> RunConfig | None:
-    """The configuration with the first family of students that the method can teach; None if there is none."""
+def supported_config(**flat: str) -> RunConfig | None:
+    """Return a configuration with the first family of students that the loss supports; None if none does."""
     for student in MODELS:
         config, errors = read_flat({"student": student, "epochs": "3", "teacher_epochs": "1", **flat})
         if not errors:
@@ -122,23 +127,23 @@ def fitting(**flat: str) -> RunConfig | None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_digits_can_be_learned_by_every_method(method: str) -> None:
-    assert fitting(dataset="digits", method=method)
+def test_every_method_supports_the_digits(method: str) -> None:
+    assert supported_config(dataset="digits", method=method)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dataset", ["digits", "moons"])
-def test_a_method_trains_from_end_to_end_or_says_why_not(dataset: str, method: str) -> None:
-    config = fitting(dataset=dataset, method=method)
+def test_a_method_trains_from_end_to_end_or_says_why_it_cannot(dataset: str, method: str) -> None:
+    config = supported_config(dataset=dataset, method=method)
     if config is None:
         with pytest.raises(ValueError, match=rf"method = {method}: .* needs .*, and .*\d"):
             from_flat({"dataset": dataset, "method": method})
         return
-    said = list(Trainer(config))
-    assert not [event for event in said if isinstance(event, Failed)]
-    assert isinstance(said[-1], Finished)
-    assert said[-1].outcome == "completed"
-    for event in said:
+    events = list(Trainer(config))
+    assert not [event for event in events if isinstance(event, Failed)]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].outcome == "completed"
+    for event in events:
         if isinstance(event, Step):
             for role, parts in event.parts.items():
                 weighted = math.fsum(value for _, value in parts.values())
@@ -146,9 +151,24 @@ def test_a_method_trains_from_end_to_end_or_says_why_not(dataset: str, method: s
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_what_a_data_set_suggests_is_valid_and_known(dataset: str) -> None:
+def test_the_recommended_settings_of_a_data_set_are_valid(dataset: str) -> None:
     _, errors = read_flat({"dataset": dataset, **find_plugin("datasets", dataset).recommended})  # type: ignore[attr-defined]
-    if here(dataset) is None:
+    if data_of(dataset) is None:
         assert [error for error in errors if not error.startswith(f"dataset = {dataset}: ")] == []
         return
     assert errors == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_plan_of_a_scheme_trains_the_networks_that_its_verdict_compares(scheme: str) -> None:
+    config, errors = read_flat({"dataset": "digits", "scheme": scheme, "omitted": "3"})
+    assert errors == []
+    roles = {network.role for phase in plan_of(config) for network in phase.networks}
+    comparison = comparison_of(config)
+    assert {comparison.role, comparison.control} <= roles
+
+
+@pytest.mark.parametrize("preset", [preset.name for preset in presets.all_presets()])
+def test_a_preset_is_a_valid_configuration(preset: str) -> None:
+    for variant in presets.find(preset).variants or (presets.find(preset).variant(),):
+        assert from_flat(presets.config(presets.find(preset), variant.name))

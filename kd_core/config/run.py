@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import json
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -37,6 +39,11 @@ OPTION_GROUPS: tuple[tuple[str, type[Options], str], ...] = (
     ("augmentation", Augmentation, ""),
     ("compute", Compute, ""),
 )
+# Parameters of a page's link beside the settings of a run.
+RESERVED_NAMES = {
+    *("run", "autoplay", "log", "embed", "embed_options"),
+    *("sweep", "across", "across_values", "down", "down_values", "seeds", "cell", "confirmed"),
+}
 DEFAULTS = {"dataset": "digits", "teacher": "cnn", "student": "mlp", "method": "soft_targets", "scheme": "offline"}
 UNKNOWN = ": there is no such setting."
 
@@ -51,6 +58,7 @@ class BaseScheme(Plugin):
         """Return flat settings under which the effect of the scheme is visible."""
         return {}
 
+    @abstractmethod
     def unsupported_reason(self, config: RunConfig) -> str:
         """Return why the scheme cannot run this configuration, as sentences for the screen; empty if it can."""
         raise NotImplementedError
@@ -210,7 +218,8 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         settings = {"seed": settings["seed"]} if "seed" in settings else {}  # the others cannot be checked without data
         dataset = find_plugin("datasets", DEFAULTS["dataset"])
     recommended = dict(_construct(dataset, {}, settings, "dataset_", []).recommended_settings())
-    if (scheme := plugins("schemes").get(str(settings.get("scheme", "")))) is not None:
+    with contextlib.suppress(ValueError):  # an unknown scheme is refused below
+        scheme = find_plugin("schemes", str(settings.get("scheme", "")))
         assert issubclass(scheme, BaseScheme)
         recommended |= scheme.recommended_settings(load(_construct(dataset, recommended, settings, "dataset_", [])))
     parts, names = {}, set()
@@ -338,3 +347,14 @@ def all_options() -> Iterator[tuple[str, str, Option]]:
             yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
     for name, group_class, prefix in OPTION_GROUPS:
         yield from ((prefix + key, name, option) for key, option in options_of(group_class).items())
+
+
+def taken_names(group: str) -> set[str]:
+    """Return the names that an option of a plug-in in ``group`` may not have: its flat name means something else."""
+    flat = {prefix + option for _, kind, prefix in OPTION_GROUPS for option in options_of(kind)}
+    flat |= RESERVED_NAMES | {name for name, *_ in PLUGIN_FIELDS}
+    prefixes = {prefix for _, field_group, prefix in PLUGIN_FIELDS if field_group == group}
+    names = {name.removeprefix(prefix) for prefix in prefixes for name in flat if name.startswith(prefix)}
+    for other in {"methods", "schemes"} - {group} if "" in prefixes else ():
+        names |= {option for cls in plugins(other, outside=False).values() for option in options_of(cls)}
+    return names

@@ -15,7 +15,6 @@ from kd_core.config.plan import (
     pairs_of,
 )
 from kd_core.datasets import Data
-from kd_core.methods.binary import Binary
 from kd_core.models import with_article
 from kd_core.nn import weights
 from kd_core.nn.hooks import feature_shapes, format_shape
@@ -70,7 +69,7 @@ def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data
         other.begins_with == learner.role and other.method != method for phase in phases for other in phase.learners
     ):
         return f"{prefix} changes the student network, which cannot be fine-tuned without it. Choose fine_tune = 0."
-    if isinstance(method, Binary) and len(learner.teachers) > 1 and learner.combine == PROBABILITIES:
+    if method.per_class_probabilities and len(learner.teachers) > 1 and learner.combine == PROBABILITIES:
         return (
             f"{prefix} asks for a yes or no to each class, and averages of softmax have none. Choose combine = logits."
         )

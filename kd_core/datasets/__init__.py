@@ -1,12 +1,13 @@
-"""Sources of data, one file each.
+"""Data sets with three fixed splits of inputs and labels, one file each.
 
-A data set gives three splits that never change. What a student is shown of the training split (few labels, wrong
-labels, a missing class) is decided in :mod:`kd_core.config.label_subset`, for every data set alike.
+What a student is trained on (few labels, label noise, a held-out class) is decided in
+:mod:`kd_core.config.label_subset`, for every data set alike.
 """
 
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ __all__ = ["Data", "Dataset", "NotAvailableError", "ProgressCallback", "Split", 
 
 @dataclass(frozen=True)
 class Split:
-    """``inputs`` (N, ...) float32, ``labels`` (N,) int64."""
+    """Examples of one split, ``inputs`` (N, ...) float32 and ``labels`` (N,) int64."""
 
     inputs: Tensor
     labels: Tensor
@@ -35,107 +36,117 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """Train to learn, validation to choose, test to judge once at the end."""
+    """Train, validation and test split of a data set with the names of its classes.
+
+    ``mean`` and ``std``, by channel, standardise pixels in [0, 1]: pixel = input * std + mean.
+    ``fill`` is the fraction of an image's longer side that a written character takes; 0 where nothing is written.
+    """
 
     train: Split
     validation: Split
     test: Split
     classes: tuple[str, ...]
-    # Of the pixels in [0, 1] that the inputs were made from, channel by channel: pixel = input * std + mean.
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    fill: float = 0.0  # share of an image's longer side that a written character takes; 0 where nothing is written
+    fill: float = 0.0
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one input: (2,) for points, (C, H, W) for standardised images."""
+        """Shape of one input, (2,) for points and (C, H, W) for standardised images."""
         return tuple(self.train.inputs.shape[1:])
 
     @property
     def nbytes(self) -> int:
-        """What the inputs take in memory."""
+        """Memory of all inputs in bytes."""
         return sum(split.inputs.nbytes for split in (self.train, self.validation, self.test))
 
     @property
     def is_planar(self) -> bool:
-        """Two numbers per example: decision surfaces can be drawn."""
+        """Whether an example is two numbers, so that decision surfaces can be drawn."""
         return self.shape == (2,)
 
     @property
     def noun(self) -> str:
-        """What one example is called on screen, in the plural."""
+        """Plural noun for the examples on screen."""
         return "points" if self.is_planar else "images"
 
     def pixels(self, inputs: Tensor) -> Tensor:
-        """Standardised images (N, C, H, W) as bytes, 0 black and 255 white."""
-        mean, std = (torch.tensor(of).to(inputs).reshape(-1, 1, 1) for of in (self.mean, self.std))
+        """Return standardised images (N, C, H, W) as bytes, 0 black and 255 white."""
+        mean, std = (torch.tensor(values).to(inputs).reshape(-1, 1, 1) for values in (self.mean, self.std))
         return ((inputs * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def standardise(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Images (N, C, H, W) of bytes as inputs: float32, of these ``mean`` and ``std`` by channel. See Data.pixels."""
+    """Return images (N, C, H, W) of bytes as float32 inputs, with ``mean`` and ``std`` by channel of [0, 1] pixels."""
     inputs = pixels.float().div_(255)
     return inputs.sub_(torch.tensor(mean).reshape(-1, 1, 1)).div_(torch.tensor(std).reshape(-1, 1, 1))
 
 
-class Dataset(Plugin):
-    """Base of all data sets."""
+ProgressCallback = Callable[[str, int, int], None]  # name of the file, bytes so far, bytes in all
 
-    source: ClassVar[str]  # where the data come from
-    licence: ClassVar[str]  # under what terms, in a few words
-    recommended: ClassVar[Mapping[str, str]] = {}  # flat settings under which distillation is worth watching
+
+class Dataset(Plugin):
+    """Base class of data sets."""
+
+    source: ClassVar[str] = ""  # where the data come from
+    licence: ClassVar[str] = ""  # in a few words
+    recommended: ClassVar[Mapping[str, str]] = {}  # flat settings that show an effect of distillation
 
     def recommended_settings(self) -> Mapping[str, str]:
-        """:attr:`recommended`, unless the options change it."""
+        """Return :attr:`recommended`, unless the options change it."""
         return self.recommended
 
+    @abstractmethod
     def load(self) -> Data:
-        """The three splits; the same ones at every call. Raises NotHereError, and ValueError for what is no data."""
-        raise NotImplementedError
+        """Return the three splits, the same ones at every call.
+
+        Raises:
+            NotAvailableError: The data are not on this machine.
+            ValueError: The files are damaged.
+        """
 
     @property
     def download_size(self) -> int:
-        """Bytes to be fetched from the network before the first use; 0 if none are."""
+        """Bytes to be downloaded before the first use; 0 if none are."""
         return 0
 
     def is_available(self) -> bool:
-        """Whether :meth:`load` finds all that it needs on this machine."""
+        """Return whether :meth:`load` finds all that it needs on this machine."""
         return True
 
     def download(self, report: ProgressCallback) -> None:
-        """Fetches what is missing, and says how far it is. Raises ValueError with a sentence where it cannot; what was
-        fetched so far stays, and is not fetched again."""
+        """Download what is missing, and report progress.
+
+        Raises ValueError with a sentence where that fails; what has arrived is kept and not downloaded again.
+        """
 
 
-ProgressCallback = Callable[[str, int, int], None]  # what is being fetched, bytes so far, bytes in all
-
-
-REMEMBERED = 2_000_000_000  # bytes of data sets
-_remembered: OrderedDict[Dataset, Data] = OrderedDict()  # the one asked for last at the end
-_loading, _remembering = threading.Lock(), threading.Lock()
+CACHE_BYTES = 2_000_000_000
+_cache: OrderedDict[Dataset, Data] = OrderedDict()  # the latest use at the end
+_loading, _cache_lock = threading.Lock(), threading.Lock()
 
 
 def load(dataset: Dataset) -> Data:
-    """:meth:`Dataset.load`, remembered as far as :data:`REMEMBERED` goes. Callers must not write into the tensors."""
-    with _remembering:
-        found = _remembered.get(dataset)
-    if found is None:
-        with _loading, torch.device("cpu"):  # somebody may ask first while counting on the meta device
-            with _remembering:
-                found = _remembered.get(dataset)  # loaded by another thread meanwhile
-            found = found or dataset.load()
-    with _remembering:
-        _remembered[dataset] = found
-        _remembered.move_to_end(dataset)
-        while len(_remembered) > 1 and sum(data.nbytes for data in _remembered.values()) > REMEMBERED:
-            _remembered.popitem(last=False)
-    return found
+    """Return :meth:`Dataset.load`, cached up to :data:`CACHE_BYTES`. Callers must not write into the tensors."""
+    with _cache_lock:
+        data = _cache.get(dataset)
+    if data is None:
+        with _loading, torch.device("cpu"):  # the caller may be counting parameters on the meta device
+            with _cache_lock:
+                data = _cache.get(dataset)  # another thread may have loaded it meanwhile
+            data = data or dataset.load()
+    with _cache_lock:
+        _cache[dataset] = data
+        _cache.move_to_end(dataset)
+        while len(_cache) > 1 and sum(data.nbytes for data in _cache.values()) > CACHE_BYTES:
+            _cache.popitem(last=False)
+    return data
 
 
 def forget(dataset: Dataset) -> None:
-    """Its files have changed: the next :func:`load` reads them again."""
-    with _remembering:
-        _remembered.pop(dataset, None)
+    """Drop a data set from the cache after its files have changed."""
+    with _cache_lock:
+        _cache.pop(dataset, None)
 
 
 def __getattr__(name: str) -> Any:

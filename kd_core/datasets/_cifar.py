@@ -1,4 +1,4 @@
-"""What the two CIFAR data sets share: 32 × 32 pixels in three colours, pickled, in one archive."""
+"""CIFAR format with 32 × 32 pixels in colour, pickled batches in one archive."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from kd_core.files.download import RemoteFile
 
 
 class Cifar(DownloadedDataset):
-    """``torchvision_name`` is the name of torchvision's class, which checks each file before it is unpickled."""
+    """Base class of the CIFAR data sets; torchvision's class checks each file before it is unpickled."""
 
-    torchvision_name: ClassVar[str]
+    torchvision_name: ClassVar[str]  # of the class in torchvision.datasets
     licence: ClassVar[str] = "not stated by the authors"
 
     @property
     def torchvision_class(self) -> Any:
-        """torchvision's class."""
+        """Class in torchvision.datasets."""
         return getattr(torchvision_datasets(), self.torchvision_name)
 
     def resources(self) -> Sequence[Resource]:
-        known = self.torchvision_class
-        return [Resource(known.base_folder, RemoteFile(known.filename, (known.url,), known.tgz_md5))]
+        cls = self.torchvision_class
+        return [Resource(cls.base_folder, RemoteFile(cls.filename, (cls.url,), cls.tgz_md5))]
 
     def read(self, folder: Path) -> Data:
         with self.translate_read_errors():

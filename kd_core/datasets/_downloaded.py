@@ -1,4 +1,4 @@
-"""What all data sets share whose files are fetched once and then read with torchvision's own classes."""
+"""Base class of data sets that are downloaded once and read with torchvision."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from kd_core.files.lock import folder_lock
 
 
 def torchvision_datasets() -> Any:
-    """torchvision.datasets. Imported late: it takes seconds, and only these data sets need it. It has no types."""
+    """Import torchvision.datasets, which takes seconds and has no types."""
     return importlib.import_module("torchvision.datasets")
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A file on the network, and what becomes of it: ``target``, a file or a folder below the data set's own.
+    """Remote file and its ``target``, a file or a folder below the data set's own.
 
-    An archive is unpacked, those members that ``keep`` wants, and ``inside`` it (by default what is called like the
-    place) goes to the place as a whole, or not at all.
+    Of an archive the members that ``keep`` accepts are extracted, and ``inside`` it (by default the name of the target)
+    becomes the target as a whole, or not at all.
     """
 
     target: str
@@ -40,23 +40,23 @@ class Resource:
 
 
 class DownloadedDataset(Dataset):
-    """Base of the data sets that are fetched. Each says where its files go, where they come from, and reads them."""
+    """Base class of downloaded data sets, which name their files and read them."""
 
     family: ClassVar[str] = "images"
-    download_bytes: ClassVar[int]  # bytes, as the hosts state them
-    required_paths: ClassVar[tuple[str, ...]]  # what must be there, below the data set's folder
+    download_bytes: ClassVar[int]  # as stated by the hosts
+    required_paths: ClassVar[tuple[str, ...]]  # below the data set's folder
 
     def resources(self) -> Sequence[Resource]:
-        """One for each of the places."""
+        """Return one remote file per target."""
         raise NotImplementedError
 
     def read(self, folder: Path) -> Data:
-        """The three splits, from files that are there."""
+        """Read the three splits from the downloaded files."""
         raise NotImplementedError
 
     @property
     def folder(self) -> Path:
-        """Of this data set alone."""
+        """Folder of this data set."""
         return data_folder() / "datasets" / self.name
 
     @property
@@ -64,51 +64,51 @@ class DownloadedDataset(Dataset):
         return self.download_bytes
 
     def is_available(self) -> bool:
-        return all((self.folder / place).exists() for place in self.required_paths)
+        return all((self.folder / path).exists() for path in self.required_paths)
 
     def load(self) -> Data:
         if not self.is_available():
             raise NotAvailableError(
                 f"{self.title} is not on this machine yet ({format_bytes(self.download_size)}). "
-                f"Fetch it beside the choice of data, or with: python -m kd_core fetch {self.name}."
+                f"Download it beside the choice of data, or with: python -m kd_core fetch {self.name}."
             )
         return self.read(self.folder)
 
     def download(self, report: ProgressCallback) -> None:
         with folder_lock(self.folder):
-            for left in self.folder.glob(".unpacking-*"):  # of a process that was killed
-                shutil.rmtree(left, ignore_errors=True)
-            for piece in self.resources():
-                if not (self.folder / piece.target).exists():
-                    archive = download.download_file(piece.remote, self.folder, report)
+            for rest in self.folder.glob(".unpacking-*"):  # of a process that was killed
+                shutil.rmtree(rest, ignore_errors=True)
+            for resource in self.resources():
+                if not (self.folder / resource.target).exists():
+                    archive = download.download_file(resource.remote, self.folder, report)
                     with translate_write_errors(self.folder, archive.name):
-                        self._settle(piece, archive, report)
+                        self._install(resource, archive, report)
 
-    def _settle(self, piece: Resource, archive: Path, report: ProgressCallback) -> None:
-        target = self.folder / piece.target
+    def _install(self, resource: Resource, archive: Path, report: ProgressCallback) -> None:
+        target = self.folder / resource.target
         target.parent.mkdir(parents=True, exist_ok=True)
         if archive.suffix not in (".gz", ".tgz", ".zip"):
             archive.replace(target)
             return
         scratch = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=self.folder))
         try:
-            extract(archive, scratch, report, piece.keep)
-            unpacked = scratch / (piece.inside or target.name)
+            extract(archive, scratch, report, resource.keep)
+            unpacked = scratch / (resource.inside or target.name)
             if not unpacked.exists():
-                raise ValueError(f"{archive.name} does not hold {unpacked.name}: it is not what was expected.")
-            unpacked.rename(target)  # on the same disk: there at once or not at all
+                raise ValueError(f"{archive.name} does not hold {unpacked.name}: it is not the expected file.")
+            unpacked.rename(target)  # atomic, since both are on the same disk
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         archive.unlink()
 
     @contextmanager
     def translate_read_errors(self) -> Iterator[None]:
-        """Turns what torchvision says of files that are not as published into one sentence."""
+        """Translate torchvision's errors about damaged files into one sentence."""
         try:
             yield
         except (RuntimeError, AssertionError, ValueError, TypeError, LookupError, OSError, EOFError,
                 pickle.UnpicklingError) as error:  # fmt: skip
             raise ValueError(
-                f"the files of {self.title} are damaged or not all there. Delete the folder datasets/{self.name} in "
-                f"the data folder and fetch them again with: python -m kd_core fetch {self.name}."
+                f"the files of {self.title} are damaged or incomplete. Delete the folder datasets/{self.name} in "
+                f"the data folder and download them again with: python -m kd_core fetch {self.name}."
             ) from error

@@ -1,4 +1,4 @@
-"""Pictures of any kind and size as bytes of one shape: single files, and folders of class folders."""
+"""Images of any format and size as bytes of one shape, from files or from class folders."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from kd_core.base.options import shorten
 from kd_core.datasets._splits import check_memory
 from kd_core.files.uploads import decode
 
-READ = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".raw", ".dng", ".cr2", ".nef")
+READABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+NOT_READABLE = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".raw", ".dng", ".cr2", ".nef")
 REMEDY = "choose fewer pixels, or fewer images"
-BESIDE = ("__MACOSX",)  # what a Mac packs beside the folders
+IGNORED = ("__MACOSX",)  # added to archives by macOS
 
 
 def read_image(path: Path, pixels: int, grey: bool = False, name: str = "") -> Tensor:
-    """One picture as bytes (3, pixels, pixels), or (1, pixels, pixels) in ``grey``; see :func:`pictures.decode`.
+    """Return one image as bytes (3, pixels, pixels), or (1, pixels, pixels) in ``grey``; see :func:`decode.decode`.
 
-    Raises ValueError with the file's ``name`` for what is no picture, half a picture, too large, or moves.
+    Raises ValueError with the file's ``name`` if it is no image, incomplete, too large or animated.
     """
     try:
         content = path.read_bytes()
@@ -34,21 +34,21 @@ def read_image(path: Path, pixels: int, grey: bool = False, name: str = "") -> T
 
 
 def read_images(paths: Sequence[Path], pixels: int, grey: bool = False, root: Path | None = None) -> Tensor:
-    """Pictures (N, C, pixels, pixels) as bytes, read side by side. Raises ValueError naming the first that is unfit.
+    """Return images (N, C, pixels, pixels) as bytes, read in parallel. Raises ValueError naming the first bad one.
 
     ``root`` is left out of the names; without it a name is the file's alone.
     """
     check_memory(len(paths), (1 if grey else 3, pixels, pixels), REMEDY)
     stacked = torch.empty(len(paths), 1 if grey else 3, pixels, pixels, dtype=torch.uint8)
 
-    def one(number: int) -> None:
-        path = paths[number]
-        stacked[number] = read_image(path, pixels, grey, str(path.relative_to(root)) if root else "")
+    def read(index: int) -> None:
+        path = paths[index]
+        stacked[index] = read_image(path, pixels, grey, str(path.relative_to(root)) if root else "")
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as readers:
-        for done in [readers.submit(one, number) for number in range(len(paths))]:
+        for future in [readers.submit(read, index) for index in range(len(paths))]:
             try:
-                done.result()
+                future.result()
             except BaseException:
                 readers.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -56,11 +56,11 @@ def read_images(paths: Sequence[Path], pixels: int, grey: bool = False, root: Pa
 
 
 def read_classes(root: Path, pixels: int, grey: bool) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """The pictures in a folder of class folders: bytes (N, C, pixels, pixels), labels (N,) int64, and class names.
+    """Return the images of class folders as bytes (N, C, pixels, pixels), labels (N,) int64, and class names.
 
-    Folders are classes in alphabetical order; pictures may lie in folders inside them. Hidden files and files that are
-    no pictures by name are passed over. Raises ValueError with one sentence for fewer than two classes, a class
-    without pictures, a link that leads out of ``root``, a picture that cannot be read, or too many to hold.
+    Folders are classes in alphabetical order and may have folders inside. Hidden files and files that are no images by
+    name are ignored. Raises ValueError with one sentence for fewer than two classes, a class without images, a link
+    that leads out of ``root``, an image that cannot be read, or too many for the memory.
     """
     root = root.resolve()
     folders = class_folders(root)
@@ -72,38 +72,38 @@ def read_classes(root: Path, pixels: int, grey: bool) -> tuple[Tensor, Tensor, t
     paths: list[Path] = []
     labels: list[int] = []
     for number, folder in enumerate(folders):
-        found = sorted(_pictures(folder, root))
-        if not found:
+        files = sorted(_image_files(folder, root))
+        if not files:
             raise ValueError(f"the class folder {shorten(folder.name)} holds no pictures: fill it or remove it.")
-        paths += found
-        labels += [number] * len(found)
+        paths += files
+        labels += [number] * len(files)
     return read_images(paths, pixels, grey, root), torch.tensor(labels), tuple(folder.name for folder in folders)
 
 
 def class_folders(root: Path) -> list[Path]:
-    """The folders in ``root``, in alphabetical order, without hidden ones. Raises ValueError for one that leads out."""
+    """Return the visible folders in ``root`` in alphabetical order. Raises ValueError for a link that leads out."""
     try:
-        inner = sorted(path for path in root.iterdir() if not path.name.startswith(".") and path.name not in BESIDE)
+        entries = sorted(path for path in root.iterdir() if not path.name.startswith(".") and path.name not in IGNORED)
     except OSError:
         raise ValueError("this folder cannot be read: choose one that the app may open.") from None
-    return [_kept_inside(path, root) for path in inner if path.is_dir()]
+    return [_checked_inside(path, root) for path in entries if path.is_dir()]
 
 
-def _pictures(folder: Path, root: Path) -> Iterator[Path]:
-    """The files below ``folder`` that are pictures by their names; links to folders are not followed."""
-    for place, _, names in os.walk(folder):
+def _image_files(folder: Path, root: Path) -> Iterator[Path]:
+    """Yield the image files below ``folder``, by suffix; links to folders are not followed."""
+    for parent, _, names in os.walk(folder):
         for name in names:
-            path = Path(place) / name
-            ending = path.suffix.lower()
+            path = Path(parent) / name
+            suffix = path.suffix.lower()
             if name.startswith("."):
                 continue
-            if ending in NOT_READ:
+            if suffix in NOT_READABLE:
                 raise ValueError(f"{shorten(str(path.relative_to(root)), 80)} cannot be read: save it as PNG or JPEG.")
-            if ending in READ:
-                yield _kept_inside(path, root)
+            if suffix in READABLE:
+                yield _checked_inside(path, root)
 
 
-def _kept_inside(path: Path, root: Path) -> Path:
+def _checked_inside(path: Path, root: Path) -> Path:
     if not path.resolve().is_relative_to(root):
         raise ValueError(
             f"{shorten(str(path.relative_to(root)), 80)} is a link that leads out of the folder: remove it."

@@ -1,4 +1,4 @@
-"""What the relatives of MNIST share: grey images of 28 × 28 pixels in four files of one format."""
+"""MNIST format with 28 × 28 grey pixels in four IDX files."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ NAMES = tuple(f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in
 
 
 class MnistFormat(DownloadedDataset):
-    """``torchvision_name`` is the name of torchvision's class, and of the folder in which it looks for its files."""
+    """Base class of data sets in the format of MNIST."""
 
-    torchvision_name: ClassVar[str]
+    torchvision_name: ClassVar[str]  # of the class in torchvision.datasets, and of its folder
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
-    mirrors: ClassVar[tuple[str, ...]] = ()  # besides those that torchvision knows
-    fill: ClassVar[float] = 1.0  # of what is written; 0 for pictures of things
+    mirrors: ClassVar[tuple[str, ...]] = ()  # in addition to torchvision's
+    fill: ClassVar[float] = 1.0  # of written characters; 0 for other images
 
     def resources(self) -> Sequence[Resource]:
-        known = self.torchvision_class
-        hosts = (*known.mirrors, *self.mirrors)
+        cls = self.torchvision_class
+        hosts = (*cls.mirrors, *self.mirrors)
         return [
             Resource(
                 f"{self.torchvision_name}/raw/{name.removesuffix('.gz')}",
                 RemoteFile(name, tuple(host + name for host in hosts), md5),
             )
-            for name, md5 in known.resources
+            for name, md5 in cls.resources
         ]
 
     @property
     def torchvision_class(self) -> Any:
-        """torchvision's class."""
+        """Class in torchvision.datasets."""
         return getattr(torchvision_datasets(), self.torchvision_name)
 
     def read(self, folder: Path) -> Data:
@@ -46,5 +46,5 @@ class MnistFormat(DownloadedDataset):
 
 
 def four_files(kind: str) -> tuple[str, ...]:
-    """Where torchvision looks for them."""
+    """Return the paths at which torchvision expects the four files."""
     return tuple(f"{kind}/raw/{name}" for name in NAMES)

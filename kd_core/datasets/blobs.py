@@ -1,4 +1,4 @@
-"""Round clouds that overlap: the best possible classifier is known and is not perfect."""
+"""Overlapping Gaussian clouds on a circle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kd_core.datasets._points import Points
 @dataclass(frozen=True)
 class Blobs(Points):
     title: ClassVar[str] = "Blobs"
-    summary: ClassVar[str] = "Round clouds on a circle that overlap: between them, no label is certain."
+    summary: ClassVar[str] = "Gaussian clouds on a circle that overlap: between them, no label is certain."
 
     noise: float = number(0.45, 0.0, 1.0, "Standard deviation of each cloud.", step=0.01)
     clouds: int = integer(4, 2, 100, "Number of clouds, one class each.")
@@ -24,8 +24,8 @@ class Blobs(Points):
         letters = string.ascii_uppercase
         return tuple(letters[: self.clouds] if self.clouds <= len(letters) else map(str, range(1, self.clouds + 1)))
 
-    def sample(self, count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        classes = chance.integers(0, self.clouds, count)
+    def sample(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        classes = random.integers(0, self.clouds, count)
         angle = 2 * np.pi * classes / self.clouds
         centres = 1.1 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return centres + chance.normal(0, self.noise, centres.shape), classes
+        return centres + random.normal(0, self.noise, centres.shape), classes

@@ -1,4 +1,4 @@
-"""Small colour photographs of ten things."""
+"""CIFAR-10, colour photographs of ten classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small colour photographs of a hundred things: the benchmark of most distillation papers."""
+"""CIFAR-100, colour photographs of a hundred classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from kd_core.datasets._cifar import Cifar
 class Cifar100(Cifar):
     title: ClassVar[str] = "CIFAR-100"
     summary: ClassVar[str] = (
-        "60,000 small photographs of a hundred things, 32 × 32 pixels in colour: the field's benchmark."
+        "60,000 small photographs of a hundred classes, 32 × 32 pixels in colour: the usual benchmark of distillation "
+        "papers."
     )
     source: ClassVar[str] = "Krizhevsky, Nair & Hinton, 2009; the University of Toronto"
     recommended: ClassVar[Mapping[str, str]] = {

@@ -1,4 +1,4 @@
-"""A circle inside another."""
+"""Two concentric circles."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Circles(Points):
     title: ClassVar[str] = "Circles"
     summary: ClassVar[str] = "One class surrounds the other: no straight line separates them."
 
-    def sample(self, count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        classes = chance.integers(0, 2, count)
-        angle = chance.uniform(0, 2 * np.pi, count)
+    def sample(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        classes = random.integers(0, 2, count)
+        angle = random.uniform(0, 2 * np.pi, count)
         radius = np.where(classes == 0, 1.4, 0.7)[:, None]
         points = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return points + chance.normal(0, self.noise, points.shape), classes
+        return points + random.normal(0, self.noise, points.shape), classes

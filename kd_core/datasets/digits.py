@@ -1,4 +1,4 @@
-"""Real handwritten digits that come with scikit-learn: no download, 8 x 8 pixels, ten classes."""
+"""Handwritten digits with 8 × 8 pixels, included in scikit-learn."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Digits(Dataset):
     recommended: ClassVar[Mapping[str, str]] = {"labelled": "50", "epochs": "120"}
 
     def load(self) -> Data:
-        """1,000 train, 297 validation, 500 test: a fixed, stratified split. Inputs (1, 8, 8), standardised."""
-        # Imported here because scikit-learn takes a second, and only this data set needs it.
+        """Return a fixed, stratified split into 1,000 train, 297 validation and 500 test images (1, 8, 8)."""
+        # Slow to import, and needed by this data set alone.
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 

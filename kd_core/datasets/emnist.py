@@ -1,4 +1,4 @@
-"""Handwritten letters and digits, prepared like MNIST from the whole of the scans that it was taken from."""
+"""EMNIST, handwritten letters and digits in the format of MNIST."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Emnist(DownloadedDataset):
     )  # fmt: skip
 
     def resources(self) -> Sequence[Resource]:
-        known = torchvision_datasets().EMNIST
-        remote = RemoteFile("emnist-gzip.zip", (known.url, MIRROR), known.md5)
+        cls = torchvision_datasets().EMNIST
+        remote = RemoteFile("emnist-gzip.zip", (cls.url, MIRROR), cls.md5)
         is_format = lambda name: name.endswith("-ubyte.gz")  # noqa: E731
         return [Resource("EMNIST/raw", remote, inside="gzip", keep=is_format)]
 
@@ -53,7 +53,7 @@ class Emnist(DownloadedDataset):
             splits = [
                 torchvision_datasets().EMNIST(folder, split=self.split, train=is_train) for is_train in (True, False)
             ]
-        # NIST's columns are the files' rows: the images lie on their side. Letters are counted from 1.
+        # The images are transposed in the files, and letters are counted from 1.
         first = int(self.split == "letters")
         parts = [(split.data.mT.unsqueeze(1), split.targets - first) for split in splits]
         # The authors fitted each character into 28 × 28 pixels with a border of 2.

@@ -1,4 +1,4 @@
-"""Pieces of clothing in the form of MNIST: the same size, less easy."""
+"""Fashion-MNIST, clothes in the format of MNIST."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photographs of flowers, many classes that are alike and ten examples of each."""
+"""Flowers-102, photographs of 102 kinds of flowers with ten training images each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kd_core.files.download import RemoteFile
 from kd_core.files.limits import LARGEST, SMALLEST
 
 FOLDER = "flowers-102"
-PLACES = {"image": "jpg", "label": "imagelabels.mat", "setid": "setid.mat"}
+FILES = {"image": "jpg", "label": "imagelabels.mat", "setid": "setid.mat"}
 
 
 @dataclass(frozen=True)
@@ -42,25 +42,25 @@ class Flowers102(DownloadedDataset):
     }
 
     download_bytes: ClassVar[int] = 344_878_000
-    required_paths: ClassVar[tuple[str, ...]] = tuple(f"{FOLDER}/{name}" for name in PLACES.values())
+    required_paths: ClassVar[tuple[str, ...]] = tuple(f"{FOLDER}/{name}" for name in FILES.values())
 
     pixels: int = integer(
         64, SMALLEST, LARGEST, "Side of the square that is cut out of the middle of each image.", step=8
     )
 
     def resources(self) -> Sequence[Resource]:
-        known = torchvision_datasets().Flowers102
+        cls = torchvision_datasets().Flowers102
         return [
-            Resource(f"{FOLDER}/{PLACES[key]}", RemoteFile(name, (known._download_url_prefix + name,), md5))
-            for key, (name, md5) in known._file_dict.items()
+            Resource(f"{FOLDER}/{FILES[key]}", RemoteFile(name, (cls._download_url_prefix + name,), md5))
+            for key, (name, md5) in cls._file_dict.items()
         ]
 
     def read(self, folder: Path) -> Data:
-        """The official splits: 1,020 train, 1,020 validation, 6,149 test."""
+        """Read the official splits of 1,020 train, 1,020 validation and 6,149 test images."""
         with self.translate_read_errors():
             splits = [torchvision_datasets().Flowers102(folder, split=split) for split in ("train", "val", "test")]
             for path in (path for split in splits for path in split._image_files):
-                path.stat()  # one that is not there is not the fault of a picture
+                path.stat()  # a missing file is an error of the download, not of an image
         check_memory(sum(len(split) for split in splits), (3, self.pixels, self.pixels), REMEDY)
         parts = [(read_images(split._image_files, self.pixels), torch.tensor(split._labels)) for split in splits]
         return assemble(tuple(torchvision_datasets().Flowers102.classes), *parts, remedy=REMEDY)

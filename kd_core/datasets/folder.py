@@ -1,4 +1,4 @@
-"""Pictures from a folder of this machine, a class in each of its folders."""
+"""Images from a folder on this machine with one folder per class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kd_core.files.limits import LARGEST, SMALLEST
 
 VARIABLE = "DISTILLERY_FOLDERS"
 TRAIN, VALIDATION, TEST = ("train", "training"), ("val", "valid", "validation"), ("test", "testing")
-FEWEST = 3  # pictures of a class: one for each split
+MIN_IMAGES = 3  # of a class, one for each split
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,20 @@ class Folder(Dataset):
 
     def is_available(self) -> bool:
         try:
-            self.place()
+            self.resolve()
         except ValueError:
             return False
         return True
 
     def download(self, report: ProgressCallback) -> None:  # noqa: ARG002
-        """Nothing: says what is wrong with the folder, if anything is."""
-        self.place()
+        """Raise ValueError if the folder cannot be used; nothing is downloaded."""
+        self.resolve()
 
-    def place(self) -> Path:
-        """The chosen folder. Raises ValueError for one that does not exist or is not allowed.
+    def resolve(self) -> Path:
+        """Return the chosen folder. Raises ValueError for one that does not exist or is not allowed.
 
-        A path on a server tells strangers about it, so it may be read only where whoever started the app named the
-        folder; nothing is said about what exists elsewhere.
+        Only folders that the person who started the app has named may be read, and errors do not reveal what exists
+        elsewhere, since the app may be on a server.
         """
         allowed = [
             Path(folder).resolve() for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder.strip()
@@ -77,56 +77,56 @@ class Folder(Dataset):
             )
         for root in allowed:
             try:
-                place = (root / self.path.strip()).resolve()
-                if place.is_relative_to(root) and place.is_dir():
-                    return place
-            except (OSError, ValueError):  # too long, or with a character that no path has
+                folder = (root / self.path.strip()).resolve()
+                if folder.is_relative_to(root) and folder.is_dir():
+                    return folder
+            except (OSError, ValueError):  # too long, or an invalid character
                 continue
         raise NotAvailableError(
             f"there is no folder “{shorten(self.path)}” below those that {VARIABLE} names: choose one of theirs."
         )
 
     def load(self) -> Data:
-        """The folder's own train, validation and test folders; else a fixed, stratified 80 %, 10 % and 10 %."""
-        root = self.place()
-        given = {path.name.lower(): path for path in class_folders(root)}
-        parts = {key: self._named(given, names) for key, names in (("t", TRAIN), ("v", VALIDATION), ("e", TEST))}
-        known = {name for name in given if name in (*TRAIN, *VALIDATION, *TEST)}
-        if parts["t"] is None or len(known) < 2 or known != set(given):  # perhaps a class is called train
-            return self._drawn(root)
-        train, classes = self._read(parts["t"])
-        others = {}
-        for key in ("v", "e"):
-            if (folder := parts[key]) is not None:
-                others[key], here = self._read(folder)
-                if here != classes:
-                    odd = sorted(set(classes) ^ set(here))[0]
+        """Read the train, validation and test folders; without those draw a fixed, stratified 80 %, 10 % and 10 %."""
+        root = self.resolve()
+        folders = {path.name.lower(): path for path in class_folders(root)}
+        training, *others = (self._first(folders, names) for names in (TRAIN, VALIDATION, TEST))
+        splits = {name for name in folders if name in (*TRAIN, *VALIDATION, *TEST)}
+        if training is None or len(splits) < 2 or splits != set(folders):  # perhaps a class is called train
+            return self._draw_splits(root)
+        train, classes = self._read(training)
+        held_out = []
+        for folder in others:
+            if folder is not None:
+                split, names = self._read(folder)
+                held_out.append(split)
+                if names != classes:
+                    odd = sorted(set(classes) ^ set(names))[0]
                     raise ValueError(
                         f"the class folder {shorten(odd)} is not in every split: give all of them the same folders."
                     )
-        if len(others) == 2:
-            return assemble(classes, train, others["v"], others["e"], remedy=REMEDY)
-        return with_validation(classes, train, *others.values(), remedy=REMEDY)
+        if len(held_out) == 2:
+            return assemble(classes, train, *held_out, remedy=REMEDY)
+        return with_validation(classes, train, *held_out, remedy=REMEDY)
 
-    def _drawn(self, root: Path) -> Data:
+    def _draw_splits(self, root: Path) -> Data:
         (pixels, labels), classes = self._read(root)
         counts = torch.bincount(labels)
-        if int(counts.min()) < FEWEST:
+        if int(counts.min()) < MIN_IMAGES:
             few = classes[int(counts.argmin())]
             raise ValueError(
-                f"the class folder {shorten(few)} holds {int(counts.min())} of the {FEWEST} pictures that it needs: "
-                "one to learn, one to validate, one to test."
+                f"the class folder {shorten(few)} holds {int(counts.min())} of the {MIN_IMAGES} images that it needs, "
+                "one for each of the three splits."
             )
         rest, test = hold_out(labels, HELD_OUT, stream="test")
         rows, validation = hold_out(labels[rest], HELD_OUT / (1 - HELD_OUT))
-        cuts = (rest[rows], rest[validation], test)
-        train, held, last = ((pixels[cut], labels[cut]) for cut in cuts)
-        return assemble(classes, train, held, last, remedy=REMEDY)
+        parts = ((pixels[part], labels[part]) for part in (rest[rows], rest[validation], test))
+        return assemble(classes, *parts, remedy=REMEDY)
 
     def _read(self, folder: Path) -> tuple[tuple[Tensor, Tensor], tuple[str, ...]]:
         pixels, labels, classes = read_classes(folder, self.pixels, self.colours == "grey")
         return (pixels, labels), classes
 
     @staticmethod
-    def _named(given: Mapping[str, Path], names: tuple[str, ...]) -> Path | None:
-        return next((given[name] for name in names if name in given), None)
+    def _first(folders: Mapping[str, Path], names: tuple[str, ...]) -> Path | None:
+        return next((folders[name] for name in names if name in folders), None)

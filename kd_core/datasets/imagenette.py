@@ -1,4 +1,4 @@
-"""Ten classes of ImageNet that are easy to tell apart."""
+"""Imagenette, ten easily separated classes of ImageNet."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Imagenette(DownloadedDataset):
         return [Resource("imagenette2-160", RemoteFile("imagenette2-160.tgz", (url,), md5))]
 
     def read(self, folder: Path) -> Data:
-        """The official training split without a tenth, that tenth, and the official validation split as test split."""
+        """Read the official splits, the validation split as test split."""
         with self.translate_read_errors():
             splits = [
                 torchvision_datasets().Imagenette(folder, split=split, size="160px") for split in ("train", "val")

@@ -1,4 +1,4 @@
-"""Japanese characters in the form of MNIST: many ways to write each."""
+"""Kuzushiji-MNIST, Japanese characters in the format of MNIST."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The digits that every method is tried on first."""
+"""MNIST, handwritten digits."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ from kd_core.datasets._points import Points
 @dataclass(frozen=True)
 class Moons(Points):
     title: ClassVar[str] = "Two moons"
-    summary: ClassVar[str] = "Two half circles that reach into each other: the boundary must bend twice."
+    summary: ClassVar[str] = "Two interleaving half circles: the boundary must bend twice."
 
-    def sample(self, count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        classes = chance.integers(0, 2, count)
-        angle = chance.uniform(0, np.pi, count) + np.pi * classes
+    def sample(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        classes = random.integers(0, 2, count)
+        angle = random.uniform(0, np.pi, count) + np.pi * classes
         centre = np.where(classes[:, None] == 0, [-0.5, -0.25], [0.5, 0.25])
         points = centre + np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return points + chance.normal(0, self.noise, points.shape), classes
+        return points + random.normal(0, self.noise, points.shape), classes

@@ -1,4 +1,4 @@
-"""Few labelled photographs, larger than those of CIFAR: what a teacher knows is worth more."""
+"""STL-10, few labelled photographs of 96 × 96 pixels."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ class Stl10(DownloadedDataset):
     pixels: int = integer(SIDE, 16, SIDE, "Side of each image; 96 as published, 48 trains four times as fast.", step=8)
 
     def resources(self) -> Sequence[Resource]:
-        known = torchvision_datasets().STL10
-        remote = RemoteFile(known.filename, (known.url,), known.tgz_md5)
-        is_labelled = lambda name: PurePosixPath(name).name != "unlabeled_X.bin"  # noqa: E731  2.8 GB that nobody reads
+        cls = torchvision_datasets().STL10
+        remote = RemoteFile(cls.filename, (cls.url,), cls.tgz_md5)
+        is_labelled = lambda name: PurePosixPath(name).name != "unlabeled_X.bin"  # noqa: E731  2.8 GB that are not used
         return [Resource(FOLDER, remote, keep=is_labelled)]
 
     def read(self, folder: Path) -> Data:
-        known = torchvision_datasets().STL10
+        cls = torchvision_datasets().STL10
 
-        class Labelled(known):  # type: ignore[misc, valid-type]
-            train_list = known.train_list[:2]  # its checks do not ask for the images without labels
+        class Labelled(cls):  # type: ignore[misc, valid-type]
+            train_list = cls.train_list[:2]  # without the unlabelled images, so that they are not checked
 
         with self.translate_read_errors():
             splits = [Labelled(folder, split=split) for split in ("train", "test")]
@@ -66,16 +66,16 @@ class Stl10(DownloadedDataset):
         remedy = "choose fewer pixels"
         check_memory(sum(len(split) for split in splits), (3, self.pixels, self.pixels), remedy)
         parts = [
-            (self._shrunk(torch.from_numpy(split.data)), torch.from_numpy(split.labels).long()) for split in splits
+            (self._resized(torch.from_numpy(split.data)), torch.from_numpy(split.labels).long()) for split in splits
         ]
         return with_validation(classes, *parts, remedy=remedy)
 
-    def _shrunk(self, images: Tensor) -> Tensor:
-        """Bytes (N, 3, 96, 96) as bytes of the chosen size, a few at a time: as floats all would take gigabytes."""
+    def _resized(self, images: Tensor) -> Tensor:
+        """Resize bytes (N, 3, 96, 96) in chunks, since all of them as floats would take gigabytes."""
         if self.pixels == SIDE:
             return images
         size = (self.pixels, self.pixels)
-        small = (
-            F.interpolate(some.float(), size, mode="bilinear", antialias=True) for some in torch.split(images, 256)
+        resized = (
+            F.interpolate(chunk.float(), size, mode="bilinear", antialias=True) for chunk in torch.split(images, 256)
         )
-        return torch.cat([some.round().clamp(0, 255).to(torch.uint8) for some in small])
+        return torch.cat([chunk.round().clamp(0, 255).to(torch.uint8) for chunk in resized])

@@ -1,4 +1,4 @@
-"""House numbers photographed from the street, one digit in the middle of each image."""
+"""SVHN, house numbers photographed from the street."""
 
 from __future__ import annotations
 

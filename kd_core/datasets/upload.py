@@ -1,4 +1,4 @@
-"""Data that were uploaded on this machine: see :mod:`kd_core.files.uploads`."""
+"""Uploaded data, see :mod:`kd_core.files.uploads`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from kd_core.datasets._splits import moments
 from kd_core.files import uploads
 from kd_core.files.uploads.duplicates import first_occurrences
 
-SHARE = 0.15  # of each class, for validation and again for test; at least one example
-
+HELD_OUT = 0.15  # of each class, for validation and again for test; at least one example
 
 IMAGES = {
     "teacher": "cnn", "teacher_depth": "3", "student": "cnn", "student_width": "8", "student_depth": "3",
@@ -28,13 +27,13 @@ IMAGES = {
 @dataclass(frozen=True)
 class Uploaded(Dataset):
     title: ClassVar[str] = "Your own data"
-    summary: ClassVar[str] = "Images in class folders, or a table of points or pixels, kept on this machine alone."
+    summary: ClassVar[str] = "Images in class folders, or a table of points or pixels, stored on this machine alone."
     family: ClassVar[str] = "your own"
     source: ClassVar[str] = "a file that you uploaded"
     licence: ClassVar[str] = "whatever you may do with it"
     recommended: ClassVar[Mapping[str, str]] = {"teacher": "mlp", "teacher_widths": "256-128", "student": "mlp"}
 
-    id: str = text("", 32, "Which upload: the id that it was given.", label="Upload")
+    id: str = text("", 32, "Id of the upload.", label="Upload")
 
     def recommended_settings(self) -> Mapping[str, str]:
         upload = uploads.find(self.id)
@@ -45,15 +44,18 @@ class Uploaded(Dataset):
         )
 
     def load(self) -> Data:
-        """70 % train, 15 % validation, 15 % test of each class, chosen once and for all; copies of one example stay
-        together. Images standardised by channel, points by coordinate, with what the training split says."""
+        """Return a fixed split into 70 % train, 15 % validation and 15 % test of each class.
+
+        Copies of one example stay in one split. Images are standardised by channel and points by coordinate, with the
+        statistics of the training split.
+        """
         upload = uploads.find(self.id)
         if upload is None:
-            raise NotAvailableError(_ABSENT)
+            raise NotAvailableError(_MISSING)
         try:
             inputs, labels = uploads.read(self.id)
         except ValueError as error:  # removed meanwhile
-            raise NotAvailableError(_ABSENT) from error
+            raise NotAvailableError(_MISSING) from error
         parts = _parts(first_occurrences(inputs, labels), labels)
         if upload.kind == "points":
             std, mean = torch.std_mean(inputs[parts[0]].double(), 0, correction=0)
@@ -70,26 +72,26 @@ class Uploaded(Dataset):
 
     def download(self, report: ProgressCallback) -> None:  # noqa: ARG002
         if not self.is_available():
-            raise NotAvailableError(_ABSENT)
+            raise NotAvailableError(_MISSING)
 
 
-_ABSENT = (
-    "Nothing was uploaded under that name on this machine: upload a ZIP of class folders, or a CSV file of points or "
+_MISSING = (
+    "There is no upload with that id on this machine: upload a ZIP of class folders, or a CSV file of points or "
     "pixels, beside the choice of data."
 )
 
 
 def _parts(first: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows of train, validation and test, each shuffled; ``first`` is what :func:`first_occurrences` gave."""
-    chance = generator(0, "upload")
+    """Return the shuffled rows of train, validation and test; ``first`` is from :func:`first_occurrences`."""
+    random = generator(0, "upload")
     part = torch.zeros(len(labels), dtype=torch.int64)
     is_first = first == torch.arange(len(first))
     for number in range(int(labels.max()) + 1):
-        own = (is_first & (labels == number)).nonzero().flatten()
-        own = own[torch.randperm(len(own), generator=chance)]
-        few = max(1, round(SHARE * len(own)))
-        part[own[:few]], part[own[few : 2 * few]] = 2, 1
+        rows = (is_first & (labels == number)).nonzero().flatten()
+        rows = rows[torch.randperm(len(rows), generator=random)]
+        count = max(1, round(HELD_OUT * len(rows)))
+        part[rows[:count]], part[rows[count : 2 * count]] = 2, 1
     part = part[first]
-    order = torch.randperm(len(labels), generator=chance)
+    order = torch.randperm(len(labels), generator=random)
     train, validation, test = (order[part[order] == number] for number in range(3))
     return train, validation, test

@@ -1,89 +1,266 @@
-"""The frame of most methods: labels, soft targets and the method's own term, each with a weight of its own."""
+"""Base class of losses, the inputs and the parts of a loss, and the cross-entropy with the labels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from kd_core.base.options import number
-from kd_core.methods import LossInputs, LossPart, Method, latex_sum
-from kd_core.methods.soft_targets import soft_targets
+from kd_core.base.options import as_text, option_label, options_of
+from kd_core.base.registry import Plugin
+from kd_core.nn.hooks import LOGITS
+from kd_core.nn.pairs import Match, Pair
 
-
-def label_weight_option(default: float) -> Any:
-    """The option ``label_weight``."""
-    return number(
-        default, 0.0, 100.0, "Weight of the cross-entropy with the labels.", step=0.1, label="Weight of the labels",
-        live=True,
-    )  # fmt: skip
-
-
-def soft_weight_option(default: float) -> Any:
-    """The option ``soft_weight``."""
-    return number(
-        default, 0.0, 100.0, "Weight of the soft targets beside it, with T²; 0 leaves them out.", step=0.1,
-        label="Weight of soft targets", live=True,
-    )  # fmt: skip
-
-
-def temperature_option(default: float, help: str = "Softens the soft targets; nothing else depends on it.") -> Any:
-    """The option ``temperature``."""
-    return number(
-        default, 0.5, 20.0, help, step=0.1, label="Temperature T", ends=("sharper than trained", "almost uniform"),
-        live=True, log=True,
-    )  # fmt: skip
-
-
-def weight_option(default: float, what: str, high: float = 1000.0) -> Any:
-    """The option ``weight``, of the method's own term."""
-    return number(
-        default, 0.0, high, f"Weight of {what}.", step=max(0.1, default / 20), label=f"Weight of {what}", live=True
-    )  # fmt: skip
+LABELS = "labels"  # in a match, in the place of a teacher's layer
+FAMILIES = ("response", "teacher-free", "feature", "relation")  # in the order of every list
 
 
 @dataclass(frozen=True)
-class WeightedMethod(Method):
-    """loss = label_weight · CE + soft_weight · T² KL + weight · the method's own term."""
+class MixedLabels:
+    """Labels of a batch blended by mixup.
 
-    part_name: ClassVar[str] = ""  # name of the own term among the parts
-    symbol: ClassVar[str] = ""  # the own term in LaTeX
+    Every example is ``fraction`` of itself and the rest of an example labelled ``labels`` (B,).
+    """
 
-    label_weight: float = label_weight_option(1.0)
-    soft_weight: float = soft_weight_option(0.0)
-    temperature: float = temperature_option(4.0)
-    weight: float = weight_option(1.0, "what is matched")
+    labels: Tensor
+    fraction: float
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """Inputs of a loss for one batch. The teacher's side has no gradient.
+
+    Attributes:
+        student_logits: (B, K), float32.
+        labels: (B,), int64; where ``is_labelled`` is False, the teacher's top class.
+        teacher_logits: (B, K), float32.
+        epoch: Passes over the examples before this one.
+        student_features: By layer, maps (B, C, H, W) or vectors (B, D), of the layers that ``matches`` name.
+        teacher_features: The same of the teacher.
+        matches: What :meth:`Method.matches` returned.
+        adapters: What :meth:`Method.adapters` built.
+        rows: (B,), positions among the student's training examples.
+        seed: For random draws, another one at every step.
+        is_labelled: (B,), whether an example has a label; None if all have one.
+        mixup: What was mixed into the examples; ``labels`` is the class of the larger part.
+    """
+
+    student_logits: Tensor
+    labels: Tensor
+    teacher_logits: Tensor
+    epoch: int = 0
+    student_features: Mapping[str, Tensor] = field(default_factory=dict)
+    teacher_features: Mapping[str, Tensor] = field(default_factory=dict)
+    matches: tuple[Match, ...] = ()
+    adapters: nn.ModuleDict = field(default_factory=nn.ModuleDict)
+    rows: Tensor | None = None
+    seed: int = 0
+    is_labelled: Tensor | None = None
+    mixup: MixedLabels | None = None
+
+    def label_part(self, weight: float) -> LossPart:
+        """Return the cross-entropy with the labels of the batch; see :func:`label_part`."""
+        return label_part(self.student_logits, self.labels, weight, self.is_labelled, mixed=self.mixup)
+
+    def warm_up_factor(self, warm_up: int) -> float:
+        """Return the fraction of a warm-up of so many epochs that is over at the end of this epoch; 1 without one."""
+        return min((self.epoch + 1) / warm_up, 1.0) if warm_up else 1.0
+
+
+@dataclass(frozen=True)
+class LossPart:
+    """Named term of a training loss, a scalar tensor in nats with its weight in the sum."""
+
+    name: str
+    weight: float
+    value: Tensor
+
+
+class LossWeights(NamedTuple):
+    """Weights of the labels, of the soft targets beside the method's own term, and of that term."""
+
+    labels: float
+    soft_targets: float
+    term: float
+
+
+class Method(Plugin):
+    """Base class of losses. The training loss is the sum of the weighted parts."""
+
+    required: ClassVar[tuple[str, ...]] = ("title", "paper", "formula")
+
+    paper: ClassVar[str] = ""  # authors, year, section
+    formula: ClassVar[str] = ""  # LaTeX, with the symbols of the options
+    requires: ClassVar[str] = ""  # what the loss needs of the networks, as a noun
+    defaults_source: ClassVar[str] = ""  # where the default options come from, one sentence
+    pitfall: ClassVar[str] = ""  # the commonest mistake, one sentence
+    teacher_free_parts: ClassVar[tuple[str, ...]] = ("CE",)  # parts that do not depend on a teacher
+    discards_adapters: ClassVar[bool] = True  # whether the layers between the networks are dropped after training
+    softens_targets: ClassVar[bool] = False  # whether the method's term divides logits by `temperature` before softmax
+    # Whether every class has a probability of its own: an average of softmax probabilities says nothing about those.
+    per_class_probabilities: ClassVar[bool] = False
+    # Options in which runs may differ that are trained together by `vectorized_loss`; empty without such a form.
+    vectorized_options: ClassVar[frozenset[str]] = frozenset()
+
+    def unsupported_reason(self, pair: Pair) -> str:  # noqa: ARG002
+        """Return why the loss does not apply to these networks and data, as the end of a sentence; empty if it does."""
+        return ""
+
+    def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
+        """Return the pairs of layers that are compared."""
+        return (Match(LOGITS, LOGITS),)
+
+    def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+        """Build the layers that are trained beside the student, initialised from torch's global generator.
+
+        ``labels`` (N,) are those of the student's training examples. The keys "student 0" and "teacher 0" name the
+        match, and the side of it, that an adapter belongs to; other keys belong to the method as a whole.
+        """
+        return nn.ModuleDict()
 
     @property
     def uses_teacher(self) -> bool:
-        return bool(self.soft_weight or (self.weight and self.part_name not in self.teacher_free_parts))
+        """Whether the loss depends on a teacher under the current options."""
+        return True
 
-    def distillation_loss(self, signals: LossInputs) -> Tensor:
-        """The own term, unweighted."""
-        raise NotImplementedError
+    @property
+    def weights(self) -> LossWeights:
+        """Weights of labels, soft targets and the method's own term under the current options."""
+        return LossWeights(0.0, 0.0, 1.0)
 
-    def parts(self, signals: LossInputs) -> list[LossPart]:
-        return [*self.common_parts(signals), LossPart(self.part_name, self.weight, self.distillation_loss(signals))]
+    def connecting_layers(self, pair: Pair) -> nn.ModuleDict:
+        """Return the adapters, to be listed before the run."""
+        return self.adapters(pair, torch.empty(0, dtype=torch.long))
 
-    def common_parts(self, signals: LossInputs) -> list[LossPart]:
-        """Labels, and soft targets where they count."""
-        parts = [signals.label_part(self.label_weight)]
-        if self.soft_weight:
-            soft = soft_targets(signals.student_logits, signals.teacher_logits, self.temperature)
-            parts.append(LossPart("T²·KL", self.soft_weight, soft))
-        return parts
+    def build(self, pair: Pair) -> nn.Module:
+        """Build the student's network from torch's global generator; its own weights are drawn first."""
+        return pair.student.build(pair.shape, pair.classes)
 
-    def latex_term(self) -> str:
-        """The own term in LaTeX with the chosen numbers, unweighted."""
-        return self.symbol
+    def feature_layers(self, pair: Pair) -> Mapping[str, str]:
+        """Return the module path of each named layer in what :meth:`build` returns."""
+        return pair.student.feature_layers()
+
+    def initialise_student(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
+        """Copy into the new student whatever it takes over from the trained teacher."""
 
     def to_latex(self) -> str:
-        return latex_sum(*self.common_terms(), (self.weight, self.latex_term()))
-
-    def common_terms(self) -> list[tuple[float, str]]:
-        """As :meth:`common_parts`, in LaTeX."""
-        return [
-            (self.label_weight, r"\mathrm{CE}"),
-            (self.soft_weight, rf"{self.temperature:g}^2 \cdot \mathrm{{KL}}_{{T={self.temperature:g}}}"),
+        """Return the loss in LaTeX with the current numbers, by default the formula and a list of the options."""
+        numbers = [
+            rf"\text{{{option_label(name, option)}}} = \text{{{as_text(getattr(self, name))}}}"
+            for name, option in options_of(type(self)).items()
         ]
+        return rf"\text{{loss}} = {self.formula}" + (rf",\quad {', '.join(numbers)}" if numbers else "")
+
+    @abstractmethod
+    def parts(self, signals: LossInputs) -> list[LossPart]:
+        """Return the loss of one batch, term by term."""
+
+    def closed_form(self, signals: LossInputs) -> tuple[list[LossPart], Tensor] | None:  # noqa: ARG002
+        """Return the parts and the gradient (B, K) of their weighted sum with respect to the student's logits.
+
+        None where autograd has to compute the gradient. For losses of the logits alone.
+        """
+        return None
+
+    def vectorized_numbers(self) -> list[float]:
+        """Return what :meth:`vectorized_loss` needs of one replica's options; every replica has as many."""
+        return []
+
+    def vectorized_loss(
+        self, logits: Tensor, teacher_logits: Tensor, label_loss: tuple[Tensor, Tensor], numbers: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return gradients (R, K, B), totals (R,) and raw parts (P, R) of R replicas, in nats and in closed form.
+
+        Only called where :attr:`vectorized_options` are given.
+
+        Args:
+            logits: (R, K, B), of the replicas.
+            teacher_logits: (R, B, K).
+            label_loss: Gradients (R, K, B) and values (R,) of the cross-entropy with the labels.
+            numbers: (M, R, 1, 1), :meth:`vectorized_numbers` of every replica.
+        """
+        raise NotImplementedError
+
+
+def latex_sum(*terms: tuple[float, str]) -> str:
+    """Return a loss in LaTeX with its numbers, from (weight, term) pairs; terms of weight 0 are left out."""
+    weighted = [rf"{weight:.5g} \cdot {term}" for weight, term in terms if weight]
+    return r"\text{loss} = " + (" + ".join(weighted) or "0")
+
+
+def sum_tensors(terms: Sequence[Tensor]) -> Tensor:
+    """Return the sum of tensors without adding 0 first, which would change the bits of a single one."""
+    return sum(terms[1:], terms[0])
+
+
+def label_part(
+    student_logits: Tensor,
+    labels: Tensor,
+    weight: float = 1.0,
+    is_labelled: Tensor | None = None,
+    *,
+    mixed: MixedLabels | None = None,
+    smoothing: float = 0.0,
+) -> LossPart:
+    """Return the cross-entropy with the labels, mean over the labelled examples of the batch, 0 if there are none.
+
+    It is all that a network without a teacher minimises. A blend of two examples has both labels, each with its
+    fraction (Zhang et al. 2018, "mixup", section 2).
+    """
+    if mixed is not None:
+        first, second = (
+            label_part(student_logits, blended, weight, is_labelled, smoothing=smoothing).value
+            for blended in (labels, mixed.labels)
+        )
+        return LossPart("CE", weight, mixed.fraction * first + (1 - mixed.fraction) * second)
+    if is_labelled is None and not smoothing:
+        # The same operations as in the closed form, so that both give the same bits.
+        return LossPart("CE", weight, _CrossEntropy.apply(student_logits.float(), labels)[0])
+    if is_labelled is None:
+        return LossPart("CE", weight, F.cross_entropy(student_logits.float(), labels, label_smoothing=smoothing))
+    losses = F.cross_entropy(student_logits.float(), labels, reduction="none", label_smoothing=smoothing)
+    return LossPart("CE", weight, (losses * is_labelled).sum() / is_labelled.sum().clamp(min=1))
+
+
+def cross_entropy_with_gradient(student_logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy of logits (K, B) with labels (B,), and its gradient (K, B).
+
+    The gradient is softmax minus one-hot. The classes come first, since the softmax of a few of them is several times
+    faster along the first dimension.
+    """
+    log_q = student_logits.log_softmax(0)
+    loss = F.nll_loss(log_q.t(), labels)
+    minus_one = torch.full_like(labels, -1, dtype=log_q.dtype)
+    return loss, log_q.exp_().scatter_add_(0, labels[None], minus_one[None]).div_(len(labels))
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """:func:`cross_entropy_with_gradient` for autograd."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(student_logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return cross_entropy_with_gradient(student_logits.t().contiguous(), labels)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ARG004
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, *output_gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return (output_gradients[0] * gradient).t(), None
+
+
+def total_loss(parts: list[LossPart]) -> Tensor:
+    """Return the training loss. Parts of weight 0 are left out and cannot change a single bit (0 * inf is NaN)."""
+    weighted = [part.value * part.weight for part in parts if part.weight]
+    # With every weight at 0 nothing is learned, and nothing fails.
+    return sum_tensors(weighted) if weighted else torch.zeros_like(parts[0].value, requires_grad=True)

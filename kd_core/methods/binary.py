@@ -1,4 +1,4 @@
-"""Binary soft targets: every class is a yes-or-no question of its own, as for examples with several labels."""
+"""Binary soft targets with one Bernoulli KL divergence per class, as for multi-label data."""
 
 from __future__ import annotations
 
@@ -8,32 +8,29 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import LossInputs
-from kd_core.methods._base import WeightedMethod, label_weight_option, temperature_option, weight_option
+from kd_core.methods import LossInputs, WeightedMethod, label_weight_option, temperature_option, weight_option
 
 
 def binary(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    r"""T² · Σ over classes of the KL divergence of two Bernoulli variables, in nats, mean over the batch.
+    r"""Return T² · Σ over classes of the KL divergence of two Bernoulli variables, in nats, mean over the batch.
 
     .. math:: \frac{T^2}{B} \sum_n \sum_k \mathrm{KL}(\sigma(t_{nk}/T) \parallel \sigma(s_{nk}/T))
 
     Logits (B, K); no gradient reaches the teacher's. The sum over the classes keeps it comparable with soft targets.
-    Its gradient is T (σ(s/T) − σ(t/T)) / B, that of cross-entropy with the teacher's probabilities; the teacher's own
-    entropy is taken off, so that 0 means equal. The multi-label form of Hinton et al. 2015, section 2.
+    Its gradient is T (σ(s/T) − σ(t/T)) / B, that of cross-entropy with the teacher's probabilities; the teacher's
+    entropy is subtracted, so that 0 means equal. The multi-label form of Hinton et al. 2015, section 2.
     """
     scaled, target = student_logits / temperature, teacher_logits.detach() / temperature
-    yes = target.sigmoid()
-    divergence = yes * (F.logsigmoid(target) - F.logsigmoid(scaled))
-    divergence = divergence + (1 - yes) * (F.logsigmoid(-target) - F.logsigmoid(-scaled))
+    p = target.sigmoid()
+    divergence = p * (F.logsigmoid(target) - F.logsigmoid(scaled))
+    divergence = divergence + (1 - p) * (F.logsigmoid(-target) - F.logsigmoid(-scaled))
     return temperature**2 * divergence.sum() / len(student_logits)
 
 
 @dataclass(frozen=True)
 class Binary(WeightedMethod):
     title: ClassVar[str] = "Binary soft targets"
-    summary: ClassVar[str] = (
-        "Learn the teacher's yes or no to every class separately; the probabilities need not sum to one."
-    )
+    summary: ClassVar[str] = "Match the teacher's probability of every class separately; they need not sum to one."
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 2, with sigmoid for softmax"
     formula: ClassVar[str] = (
@@ -41,12 +38,15 @@ class Binary(WeightedMethod):
     )
     requires: ClassVar[str] = "logits of both"
     defaults_source: ClassVar[str] = "Those of soft targets: T 4, weights 0.1 and 0.9."
-    pitfall: ClassVar[str] = "Averaged over the classes as well it is K times weaker: check which one a paper means."
+    pitfall: ClassVar[str] = (
+        "Averaged over the classes as well it is K times weaker: check which definition a paper uses."
+    )
     part_name: ClassVar[str] = "T²·ΣKL"
+    per_class_probabilities: ClassVar[bool] = True
 
     label_weight: float = label_weight_option(0.1)
     temperature: float = temperature_option(4.0, "Divides the logits of both networks before the sigmoid or softmax.")
-    weight: float = weight_option(0.9, "the teacher’s answers")
+    weight: float = weight_option(0.9, "the binary soft targets")
 
     def latex_term(self) -> str:
         return rf"{self.temperature:g}^2 \cdot \textstyle\sum_k \mathrm{{KL}}_k"

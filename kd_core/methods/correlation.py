@@ -1,4 +1,4 @@
-"""Correlation congruence: neighbouring examples of a batch differ from the teacher in unrelated ways."""
+"""Correlation congruence (CC) of adjacent examples of a batch."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from kd_core.base.options import integer
-from kd_core.methods import LossInputs, Pair
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import EmbeddingMethod
-from kd_core.nn.hooks import EMBEDDING
+from kd_core.methods import EMBEDDING, EmbeddingMethod, LossInputs, Pair, weight_option
 
 
 def correlation(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
-    r"""Products of the absolute differences of adjacent examples, summed over D, mean over the batch, without a unit.
+    r"""Return products of absolute differences of adjacent examples, summed over D, mean over the batch, unitless.
 
     .. math:: \frac{1}{B - 1} \sum_n \sum_d |s - t|_{nd}\,|s - t|_{n+1,d}
 
-    Embeddings (B, D) of the same size, after the adaptors; it depends on the order of the batch, and a batch of one
-    example has no neighbours (0). A gradient reaches both, since both adaptors are learned: what comes from the frozen
-    teacher must be cut off before its adaptor. Peng et al., "Correlation Congruence for Knowledge Distillation" (2019),
-    section 3, in the form of the common code.
+    Embeddings (B, D) of the same size, after the adapters; the value depends on the order of the batch, and is 0 for
+    one example. A gradient reaches both, since both adapters are learned: the frozen teacher's embedding must be
+    detached before its adapter. Peng et al., "Correlation Congruence for Knowledge Distillation" (2019), section 3, in
+    the form of the common code.
     """
     difference = (student_embedding - teacher_embedding).abs()
     return (difference[:-1] * difference[1:]).sum() / max(1, len(difference) - 1)
@@ -31,22 +28,23 @@ def correlation(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Correlation(EmbeddingMethod):
     title: ClassVar[str] = "Correlation congruence (CC)"
-    summary: ClassVar[str] = "Where two examples of the batch both differ from the teacher, pull them back together."
+    aliases: ClassVar[tuple[str, ...]] = ("CC",)
+    summary: ClassVar[str] = "Reduce differences from the teacher that two adjacent examples of the batch share."
     family: ClassVar[str] = "relation"
     paper: ClassVar[str] = "Peng et al. 2019, section 3"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w\,\mathrm{mean}_n \textstyle\sum_d \lvert s-t \rvert_{nd}\,\lvert s-t \rvert_{n+1,d}"
     )
-    requires: ClassVar[str] = "embeddings of both networks, each through a linear adaptor"
+    requires: ClassVar[str] = "embeddings of both networks, each through a linear adapter"
     defaults_source: ClassVar[str] = (
         "Weight 0.02, 128 dimensions: the common benchmark code for CIFAR-100 (RepDistiller)."
     )
-    pitfall: ClassVar[str] = "Both adaptors are learned, so both may shrink to nothing; the weight must stay small."
+    pitfall: ClassVar[str] = "Both adapters are learned, so both may shrink to zero; the weight must stay small."
     part_name: ClassVar[str] = "correlation"
     symbol: ClassVar[str] = r"\mathrm{mean}_n \textstyle\sum_d \lvert s-t \rvert_{nd}\,\lvert s-t \rvert_{n+1,d}"
 
     weight: float = weight_option(0.02, "the correlation")
-    dimensions: int = integer(128, 2, 2048, "Size of the common space that both embeddings are mapped into.")
+    dimensions: int = integer(128, 2, 2048, "Size of the common space of both embeddings.")
 
     def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
         student, teacher = pair.student_shapes[EMBEDDING][0], pair.teacher_shapes[EMBEDDING][0]

@@ -1,4 +1,4 @@
-"""Curriculum temperature: the temperature is learned too, against the student, so that its lessons grow harder."""
+"""Curriculum temperature (CTKD), learned against the student."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.options import integer, number
-from kd_core.methods import LossInputs, LossPart, Pair
-from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
+from kd_core.methods import LossInputs, LossPart, Pair, WeightedMethod, label_weight_option, weight_option
 from kd_core.methods.soft_targets import soft_targets
 
 
 def curriculum_temperature(
     student_logits: Tensor, teacher_logits: Tensor, temperature: Tensor, strength: float = 1.0
 ) -> Tensor:
-    """T² · KL(teacher ‖ student) in nats, mean over the batch, at a ``temperature`` that works against the student.
+    """Return T² · KL(teacher ‖ student) in nats, mean over the batch, with a reversed gradient for the temperature.
 
-    It is a tensor of one number. The value and the gradient of the student's logits (B, K) are those of soft targets.
-    The temperature gets its gradient times −``strength``: a step that makes the loss smaller for the student makes it
-    larger by the temperature. Li et al., "Curriculum Temperature for Knowledge Distillation" (2023), section 3.2.
+    ``temperature`` is a tensor of one number. The value and the gradient of the student's logits (B, K) are those of
+    soft targets. The temperature gets its gradient times −``strength``: a step that makes the loss smaller for the
+    student makes it larger by the temperature. Li et al., "Curriculum Temperature for Knowledge Distillation" (2023),
+    section 3.2.
     """
-    still = temperature.detach()
-    return soft_targets(student_logits, teacher_logits, still - strength * (temperature - still))
+    fixed = temperature.detach()
+    return soft_targets(student_logits, teacher_logits, fixed - strength * (temperature - fixed))
 
 
 class LearnedTemperature(nn.Module):
-    """T = low + range · sigmoid(θ), θ = 1 at the start."""
+    """Learned temperature low + range · sigmoid(θ), with θ = 1 at the start."""
 
     def __init__(self, low: float, range: float) -> None:
         super().__init__()
@@ -43,8 +43,9 @@ class LearnedTemperature(nn.Module):
 @dataclass(frozen=True)
 class CurriculumTemperature(WeightedMethod):
     title: ClassVar[str] = "Curriculum temperature (CTKD)"
+    aliases: ClassVar[tuple[str, ...]] = ("CTKD",)
     summary: ClassVar[str] = (
-        "Let the temperature be learned against the student: it seeks the T at which the student is still worst."
+        "Learn the temperature against the student: it moves to the T at which the loss is largest."
     )
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Li et al. 2023, section 3.2 (global temperature)"
@@ -56,9 +57,7 @@ class CurriculumTemperature(WeightedMethod):
     defaults_source: ClassVar[str] = (
         "The authors' code: T from 1 to 21, 15.6 at the start, 10 epochs of warm-up, weights 0.1 and 0.9."
     )
-    pitfall: ClassVar[str] = (
-        "Without the reversed gradient the temperature finds the easy way out: it makes the loss small."
-    )
+    pitfall: ClassVar[str] = "Without the reversed gradient the temperature just makes the loss small."
     part_name: ClassVar[str] = "T²·KL(T learned)"
 
     label_weight: float = label_weight_option(0.1)
@@ -66,8 +65,7 @@ class CurriculumTemperature(WeightedMethod):
     low: float = number(1.0, 0.5, 10.0, "The lowest temperature that can be learned.", step=0.5, label="Lowest T")
     range: float = number(20.0, 0.5, 50.0, "The highest one, less the lowest.", step=0.5, label="Range of T")
     warm_up: int = integer(
-        10, 0, 1000, "Epochs over which the gradient of T grows to full strength. With SGD its steps grow with it; "
-        "Adam makes up for most of it.",
+        10, 0, 1000, "Epochs over which the gradient of T grows to full strength; Adam compensates for most of it.",
     )  # fmt: skip
 
     def latex_term(self) -> str:
@@ -79,9 +77,9 @@ class CurriculumTemperature(WeightedMethod):
     def parts(self, signals: LossInputs) -> list[LossPart]:
         temperature = signals.adapters["temperature"]()
         strength = (1 - math.cos(math.pi * signals.warm_up_factor(self.warm_up))) / 2
-        matched = curriculum_temperature(signals.student_logits, signals.teacher_logits, temperature, strength)
+        soft = curriculum_temperature(signals.student_logits, signals.teacher_logits, temperature, strength)
         return [
             *self.common_parts(signals),
-            LossPart(self.part_name, self.weight, matched),
+            LossPart(self.part_name, self.weight, soft),
             LossPart("T", 0.0, temperature),
         ]

@@ -1,4 +1,4 @@
-"""DIST: the student keeps the teacher's order and proportions, among classes and among examples."""
+"""Correlation with the teacher between classes and between examples (DIST)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import ClassVar
 from torch import Tensor
 
 from kd_core.base.options import number
-from kd_core.methods import LossInputs
-from kd_core.methods._base import WeightedMethod, temperature_option, weight_option
+from kd_core.methods import LossInputs, WeightedMethod, temperature_option, weight_option
 
 EPSILON = 1e-8
 
 
 def dist(student_logits: Tensor, teacher_logits: Tensor, temperature: float, inter: float, intra: float) -> Tensor:
-    r"""T² (inter · (1 − mean over examples of ρ) + intra · (1 − mean over classes of ρ)), without a unit.
+    r"""Return T² (inter · (1 − mean over examples of ρ) + intra · (1 − mean over classes of ρ)), unitless.
 
     ρ is Pearson's correlation of the softened probabilities of teacher and student: of one example over the classes
     (inter-class), of one class over the batch (intra-class). Logits (B, K); no gradient reaches the teacher's. Huang et
@@ -25,27 +24,29 @@ def dist(student_logits: Tensor, teacher_logits: Tensor, temperature: float, int
     return temperature**2 * (inter * (1 - _correlation(q, p)) + intra * (1 - _correlation(q.T, p.T)))
 
 
-def _correlation(some: Tensor, others: Tensor) -> Tensor:
-    """Pearson's correlation of each row with its counterpart, mean over the rows."""
-    some, others = (rows - rows.mean(1, keepdim=True) for rows in (some, others))
-    lengths: Tensor = some.norm(dim=1) * others.norm(dim=1)
-    return ((some * others).sum(1) / (lengths + EPSILON)).mean()
+def _correlation(first: Tensor, second: Tensor) -> Tensor:
+    """Return Pearson's correlation of each pair of rows, mean over the rows."""
+    first, second = (rows - rows.mean(1, keepdim=True) for rows in (first, second))
+    norms: Tensor = first.norm(dim=1) * second.norm(dim=1)
+    return ((first * second).sum(1) / (norms + EPSILON)).mean()
 
 
 @dataclass(frozen=True)
 class Dist(WeightedMethod):
     title: ClassVar[str] = "Correlation with a stronger teacher (DIST)"
+    aliases: ClassVar[tuple[str, ...]] = ("DIST",)
     summary: ClassVar[str] = (
-        "Agree with the teacher on order and proportions, among classes and among examples, instead of on exact values "
-        "that a small student cannot reach."
+        "Match the teacher's probabilities up to scale and shift, between classes and between examples, instead of "
+        "exact values that a small student cannot reach."
     )
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Huang et al. 2022, section 4"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,T^2\,(\beta\,d_\text{inter} + \gamma\,d_\text{intra})"
     requires: ClassVar[str] = "logits of both, a whole batch at once"
     defaults_source: ClassVar[str] = "The authors' configuration for CIFAR-100: T 4, weight 2, β = γ = 1, labels 1."
-    pitfall: ClassVar[str] = "The part over the batch means nothing in a batch of one or two examples."
+    pitfall: ClassVar[str] = "The correlation over the batch is meaningless for one or two examples."
     part_name: ClassVar[str] = "T²·DIST"
+    softens_targets: ClassVar[bool] = True
 
     temperature: float = temperature_option(4.0, "Divides the logits of both networks before softmax.")
     weight: float = weight_option(2.0, "the correlations")

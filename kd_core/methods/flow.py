@@ -1,4 +1,4 @@
-"""Flow of the solution procedure: how the features of one layer turn into those of the next."""
+"""Flow of the solution procedure (FSP), Gram matrices between adjacent stages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.methods import LossInputs, Pair, sum_tensors
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, LossInputs, Pair, sum_tensors, weight_option
 from kd_core.nn.adapters import match_sizes
 from kd_core.nn.hooks import Shape, format_shape
 
@@ -19,7 +17,7 @@ Maps = tuple[Tensor, Tensor]
 
 
 def flow(student_pair: Maps, teacher_pair: Maps) -> Tensor:
-    """Squared difference of the flow matrices, mean over batch and entries, without a unit.
+    """Return the mean squared difference of the flow matrices over batch and entries, unitless.
 
     Each pair holds the maps (B, C1, H, W) and (B, C2, H', W') of two layers of one network; C1 and C2 are the same in
     both networks. No gradient reaches the teacher's. Yim et al., "A Gift from Knowledge Distillation" (2017),
@@ -30,7 +28,7 @@ def flow(student_pair: Maps, teacher_pair: Maps) -> Tensor:
 
 
 def flow_matrix(lower: Tensor, upper: Tensor) -> Tensor:
-    """(B, C1, C2): inner products over the places of all pairs of channels, mean over the places."""
+    """Return flow matrices (B, C1, C2), inner products of all pairs of channels, mean over the pixels."""
     lower, upper = (features.flatten(2) for features in match_sizes(lower, upper))
     return lower @ upper.transpose(1, 2) / lower.shape[2]
 
@@ -38,20 +36,19 @@ def flow_matrix(lower: Tensor, upper: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Flow(FeatureMethod):
     title: ClassVar[str] = "Flow between layers (FSP)"
-    summary: ClassVar[str] = (
-        "Match how one layer's features turn into the next one's: the way to the answer, not its stations."
-    )
+    aliases: ClassVar[tuple[str, ...]] = ("FSP",)
+    summary: ClassVar[str] = "Match how the features of one layer relate to those of the next."
     family: ClassVar[str] = "relation"
     paper: ClassVar[str] = "Yim et al. 2017, section 3"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w \textstyle\sum_l \mathrm{MSE}(G^l_\text{student}, G^l_\text{teacher}),\;"
         r" G^l = \tfrac{1}{HW} F^l (F^{l+1})^\top"
     )
-    requires: ClassVar[str] = "two or more feature maps of both networks; where their channels differ, an adaptor"
+    requires: ClassVar[str] = "two or more feature maps of both networks; where their channels differ, an adapter"
     defaults_source: ClassVar[str] = (
         "Weight 50: the common benchmark code for CIFAR-100 (RepDistiller), which uses it before training."
     )
-    pitfall: ClassVar[str] = "The paper pairs networks of equal widths only; the adaptor for other widths is ours."
+    pitfall: ClassVar[str] = "The paper pairs networks of equal widths only; the adapter for other widths is ours."
     part_name: ClassVar[str] = "flow"
     symbol: ClassVar[str] = r"\textstyle\sum_l \mathrm{MSE}(G^l_\text{student}, G^l_\text{teacher})"
 

@@ -1,4 +1,4 @@
-"""Hard labels: the student learns the teacher's top class, all that a teacher behind an interface may tell."""
+"""Hard-label distillation, the cross-entropy with the teacher's top class."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import LossInputs
-from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
+from kd_core.methods import LossInputs, WeightedMethod, label_weight_option, weight_option
 
 
 def hard_labels(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-    """Cross-entropy in nats of the student's logits (B, K) with the teacher's top class, mean over the batch.
+    """Return the cross-entropy in nats of logits (B, K) with the teacher's top class, mean over the batch.
 
     Touvron et al., "Training data-efficient image transformers & distillation through attention" (2021), section 4,
     equation 3.
@@ -29,8 +28,8 @@ class HardLabels(WeightedMethod):
     paper: ClassVar[str] = "Touvron et al. 2021 (DeiT), section 4"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE}(\text{labels}) + w\,\mathrm{CE}(\arg\max \text{teacher})"
     requires: ClassVar[str] = "the teacher's top class"
-    defaults_source: ClassVar[str] = "Half and half, as in the paper (equation 3)."
-    pitfall: ClassVar[str] = "What the teacher finds similar is gone: nothing here depends on a temperature."
+    defaults_source: ClassVar[str] = "Equal weights, as in the paper (equation 3)."
+    pitfall: ClassVar[str] = "The similarities between classes are lost: nothing depends on a temperature."
     part_name: ClassVar[str] = "CE(teacher)"
     symbol: ClassVar[str] = r"\mathrm{CE}(\text{teacher’s top class})"
 

@@ -1,4 +1,4 @@
-"""Hints: the student's features in the middle become the teacher's, through an adaptor."""
+"""Hints (FitNets), a match of middle features through an adapter."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.methods import Match, Pair
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, Match, Pair, weight_option
 from kd_core.nn.adapters import Regressor, pool_to_vector
 from kd_core.nn.hooks import LOGITS, Shape
 
 
 def hints(student_features: Tensor, teacher_features: Tensor) -> Tensor:
-    """Squared difference of features of the same shape, mean over all of their elements.
+    """Return the mean squared difference of features of the same shape, unitless.
 
-    Maps (B, C, H, W) or vectors (B, D), the student's after the adaptor; no gradient reaches the teacher's. Romero et
+    Maps (B, C, H, W) or vectors (B, D), the student's after the adapter; no gradient reaches the teacher's. Romero et
     al., "FitNets: Hints for Thin Deep Nets" (2015), equation 3, with the mean in place of half the sum.
     """
     return F.mse_loss(student_features, teacher_features.detach())
@@ -27,26 +25,27 @@ def hints(student_features: Tensor, teacher_features: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Hints(FeatureMethod):
     title: ClassVar[str] = "Hints (FitNets)"
-    summary: ClassVar[str] = "Make the student see in the middle what the teacher sees there, through a small adaptor."
+    aliases: ClassVar[tuple[str, ...]] = ("FitNets",)
+    summary: ClassVar[str] = "Match the teacher's features in a middle layer, through a small adapter."
     family: ClassVar[str] = "feature"
     paper: ClassVar[str] = "Romero et al. 2015, section 2.2"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{MSE}(r(F_\text{student}), F_\text{teacher})"
-    requires: ClassVar[str] = "one layer of each network; the adaptor r makes their shapes equal"
+    requires: ClassVar[str] = "one layer of each network; the adapter r makes their shapes equal"
     defaults_source: ClassVar[str] = (
         "Weight 100 on one middle layer: the common benchmark code for CIFAR-100 (RepDistiller)."
     )
-    pitfall: ClassVar[str] = "The adaptor must be trained with the student, and must not leave with it."
+    pitfall: ClassVar[str] = "The adapter must be trained with the student, and must not be exported with it."
     part_name: ClassVar[str] = "hints"
     symbol: ClassVar[str] = r"\mathrm{MSE}(r(F_\text{student}), F_\text{teacher})"
 
     weight: float = weight_option(100.0, "the hints", 10_000.0)
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:
-        """The middle stage; networks without common stages meet in their middle layer, as vectors."""
+        """Return the middle stage; for networks without common stages the middle layers, as vectors."""
         if pair.stage_pairs:
             return (Match(*pair.stage_pairs[(len(pair.stage_pairs) - 1) // 2]),)
         student, teacher = (
-            [tap for tap in taps if tap != LOGITS] for taps in (pair.student_shapes, pair.teacher_shapes)
+            [layer for layer in shapes if layer != LOGITS] for shapes in (pair.student_shapes, pair.teacher_shapes)
         )
         return (Match(student[(len(student) - 1) // 2], teacher[(len(teacher) - 1) // 2]),)
 

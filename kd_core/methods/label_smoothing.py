@@ -1,4 +1,4 @@
-"""Label smoothing: no teacher; every label gives a little of its certainty to all classes alike."""
+"""Label smoothing, a regularisation without a teacher."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import number
-from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair
-from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
+from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair, WeightedMethod, label_weight_option, weight_option
 
 
 def label_smoothing(student_logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy in nats of the logits (B, K) with 1 − ε + ε/K on the label and ε/K elsewhere, mean over the batch.
+    """Return the cross-entropy in nats of logits (B, K) with smoothed labels, mean over the batch.
+
+    The target is 1 − ε + ε/K for the label and ε/K for the other classes.
 
     Szegedy et al., "Rethinking the Inception Architecture" (2016), section 7, in torch's convention: ε is spread over
     all K classes. Code that spreads it over the other K − 1 means ε K/(K − 1) here.
@@ -25,17 +26,17 @@ def label_smoothing(student_logits: Tensor, labels: Tensor, smoothing: float) ->
 @dataclass(frozen=True)
 class LabelSmoothing(WeightedMethod):
     title: ClassVar[str] = "Label smoothing"
-    summary: ClassVar[str] = (
-        "No teacher: spread a little of every label over all classes alike, and see whether that is enough."
-    )
+    summary: ClassVar[str] = "No teacher: spread a fraction of every label evenly over all classes."
     family: ClassVar[str] = "teacher-free"
     paper: ClassVar[str] = "Szegedy et al. 2016, section 7"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + w\,\mathrm{CE}\big((1-\varepsilon)\,\text{label} + \varepsilon/K\big)"
     )
-    requires: ClassVar[str] = "labels alone"
-    defaults_source: ClassVar[str] = "ε 0.1 and nothing beside it, as in the paper (section 7)."
-    pitfall: ClassVar[str] = "A teacher trained with it teaches worse: it has been told not to rank the wrong classes."
+    requires: ClassVar[str] = "the labels alone"
+    defaults_source: ClassVar[str] = "ε 0.1 alone, as in the paper (section 7)."
+    pitfall: ClassVar[str] = (
+        "A teacher trained with it teaches worse, since it does not learn to rank the wrong classes."
+    )
     part_name: ClassVar[str] = "CE(smoothed)"
     teacher_free_parts: ClassVar[tuple[str, ...]] = ("CE", "CE(smoothed)")
 

@@ -1,4 +1,4 @@
-"""Logit standardisation: the student matches the shape of the teacher's logits, whatever their size."""
+"""Logit standardisation (LSKD), soft targets of z-scored logits."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from kd_core.methods import LossInputs, Pair
-from kd_core.methods._base import WeightedMethod, label_weight_option, temperature_option, weight_option
+from kd_core.methods import LossInputs, Pair, WeightedMethod, label_weight_option, temperature_option, weight_option
 from kd_core.methods.soft_targets import soft_targets
 
 EPSILON = 1e-7
 
 
 def logit_standardization(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    r"""T² · KL(teacher ‖ student) in nats, mean over the batch, of the z-scores of both logits (B, K).
+    r"""Return T² · KL(teacher ‖ student) in nats, mean over the batch, of the z-scores of both logits (B, K).
 
     .. math:: z(v) = (v - \bar v) / (\sigma(v) + 10^{-7}),\quad \sigma \text{ with } K - 1 \text{ in the denominator}
 
@@ -32,9 +31,8 @@ def _z_score(logits: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class LogitStandardization(WeightedMethod):
     title: ClassVar[str] = "Standardised logits (LSKD)"
-    summary: ClassVar[str] = (
-        "Match the shape of the teacher's logits and leave their size free: a small student need not shout."
-    )
+    aliases: ClassVar[tuple[str, ...]] = ("LSKD",)
+    summary: ClassVar[str] = "Match the teacher's logits up to their mean and spread, which a small student may choose."
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Sun et al. 2024, section 4"
     formula: ClassVar[str] = (
@@ -42,7 +40,9 @@ class LogitStandardization(WeightedMethod):
     )
     requires: ClassVar[str] = "logits of both, three classes or more"
     defaults_source: ClassVar[str] = "The authors' code for CIFAR-100: T 2, weight 9, labels 0.1."
-    pitfall: ClassVar[str] = "Temperature and weight are tied: the authors take 9 for T = 2 or 3 and 12 for T = 4."
+    pitfall: ClassVar[str] = (
+        "Temperature and weight belong together: the authors use weight 9 for T = 2 or 3 and 12 for T = 4."
+    )
     part_name: ClassVar[str] = "T²·KL(z)"
 
     label_weight: float = label_weight_option(0.1)

@@ -1,4 +1,4 @@
-"""Labels, soft targets and logit regression in one loss, each with a weight of its own."""
+"""Labels, soft targets and logit regression in one loss, each with its own weight."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import LossInputs
-from kd_core.methods._base import WeightedMethod, label_weight_option, soft_weight_option, weight_option
+from kd_core.methods import LossInputs, WeightedMethod, label_weight_option, soft_weight_option, weight_option
 from kd_core.methods.logit_mse import logit_mse
 from kd_core.methods.soft_targets import soft_targets
 
@@ -24,10 +23,10 @@ def mixed(
     soft_weight: float,
     logit_weight: float,
 ) -> Tensor:
-    """label_weight · CE + soft_weight · T² KL + logit_weight · MSE of the logits (B, K); labels (B,).
+    """Return label_weight · CE + soft_weight · T² KL + logit_weight · MSE of the logits (B, K); labels (B,).
 
     Tang et al., "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks" (2019), section 3.2, whose
-    loss has no soft part; with it, every corner of this family can be reached.
+    loss has no soft targets.
     """
     loss = label_weight * F.cross_entropy(student_logits, labels)
     loss = loss + soft_weight * soft_targets(student_logits, teacher_logits, temperature)
@@ -37,17 +36,15 @@ def mixed(
 @dataclass(frozen=True)
 class Mixed(WeightedMethod):
     title: ClassVar[str] = "Mixed: labels, soft targets, logits"
-    summary: ClassVar[str] = (
-        "Weigh labels, soft targets and logit regression freely, and see which of them carries the student."
-    )
+    summary: ClassVar[str] = "Weigh labels, soft targets and logit regression freely, to see which of them helps."
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Tang et al. 2019, section 3.2"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w_\text{soft}\,T^2\,\mathrm{KL} + w\,\mathrm{MSE}"
     requires: ClassVar[str] = "logits of both"
     defaults_source: ClassVar[str] = (
-        "Ours: the two signals of the teacher alike, the labels half of that; the paper has no soft part."
+        "Ours: equal weights for both terms of the teacher, half of that for the labels; the paper has no soft targets."
     )
-    pitfall: ClassVar[str] = "The weights need not sum to one: together they also set how long each step is."
+    pitfall: ClassVar[str] = "The weights need not sum to one: their sum also scales every gradient step."
     part_name: ClassVar[str] = "MSE"
     symbol: ClassVar[str] = r"\mathrm{MSE}(\text{student}, \text{teacher})"
 

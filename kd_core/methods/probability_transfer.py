@@ -1,4 +1,4 @@
-"""Probabilistic knowledge transfer: the same neighbours with the same probability."""
+"""Probabilistic knowledge transfer (PKT) of neighbour probabilities in embedding space."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import EmbeddingMethod
+from kd_core.methods import EmbeddingMethod, weight_option
 
 EPSILON = 1e-7
 
 
 def probability_transfer(student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
-    r"""Divergence of the teacher's neighbourhood probabilities from the student's in nats, mean over the B² pairs.
+    r"""Return the divergence of the neighbour probabilities of teacher and student in nats, mean over the B² pairs.
 
     .. math:: \mathrm{mean}_{ij}\; p_{ij} \log \frac{p_{ij} + 10^{-7}}{q_{ij} + 10^{-7}},\quad
         p_{ij} = K_{ij} / \textstyle\sum_j K_{ij},\; K_{ij} = (\cos(e_i, e_j) + 1) / 2
@@ -27,9 +26,9 @@ def probability_transfer(student_embedding: Tensor, teacher_embedding: Tensor) -
 
 
 def _neighbours(embedding: Tensor) -> Tensor:
-    """(B, B), rows that sum to 1: how likely each example is the neighbour of each, itself included."""
-    length: Tensor = embedding.norm(dim=1, keepdim=True)
-    rows = embedding / (length + EPSILON)
+    """Return probabilities (B, B) that one example is a neighbour of another, itself included; rows sum to 1."""
+    norms: Tensor = embedding.norm(dim=1, keepdim=True)
+    rows = embedding / (norms + EPSILON)
     kernel = (rows @ rows.T + 1) / 2
     return kernel / kernel.sum(1, keepdim=True)
 
@@ -37,13 +36,16 @@ def _neighbours(embedding: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class ProbabilityTransfer(EmbeddingMethod):
     title: ClassVar[str] = "Neighbour probabilities (PKT)"
-    summary: ClassVar[str] = "Keep how likely each example is another one's neighbour in the teacher's space."
+    aliases: ClassVar[tuple[str, ...]] = ("PKT",)
+    summary: ClassVar[str] = (
+        "Match the probability that one example is a neighbour of another in the teacher's embedding space."
+    )
     family: ClassVar[str] = "relation"
     paper: ClassVar[str] = "Passalis & Tefas 2018, section 3"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{mean}_{ij}\; p_{ij} \log (p_{ij} / q_{ij})"
     requires: ClassVar[str] = "embeddings of both networks, a whole batch at once"
     defaults_source: ClassVar[str] = "Weight 30000: the common benchmark code for CIFAR-100 (RepDistiller)."
-    pitfall: ClassVar[str] = "The mean over all pairs makes it tiny: without a weight of this size nothing happens."
+    pitfall: ClassVar[str] = "The mean over all pairs makes it tiny: without a weight of this size it has no effect."
     part_name: ClassVar[str] = "neighbours"
     symbol: ClassVar[str] = r"\mathrm{mean}_{ij}\; p_{ij} \log (p_{ij} / q_{ij})"
 

@@ -1,4 +1,4 @@
-"""The teacher's classifier, reused: the student only learns to feed it, through a projector that stays."""
+"""Reused teacher classifier (SimKD) on the student's projected features."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.options import integer
-from kd_core.methods import Match, Pair
-from kd_core.methods._base import label_weight_option, weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, Match, Pair, label_weight_option, weight_option
 from kd_core.models import Frozen
 from kd_core.nn.adapters import match_sizes
 from kd_core.nn.hooks import EMBEDDING, LOGITS, Shape
 
 
 def reused_classifier(student_features: Tensor, teacher_features: Tensor) -> Tensor:
-    """Squared difference of the projected student's features and the teacher's, mean over all elements.
+    """Return the mean squared difference of the student's projected features and the teacher's, unitless.
 
-    Maps (B, C, H, W) of the same number of channels, the larger one averaged down first, or embeddings (B, D). No
+    Maps (B, C, H, W) of the same number of channels, the larger one average-pooled first, or embeddings (B, D). No
     gradient reaches the teacher's. Chen et al., "Knowledge Distillation with the Reused Teacher Classifier" (2022),
     equation 3.
     """
@@ -33,8 +31,11 @@ def reused_classifier(student_features: Tensor, teacher_features: Tensor) -> Ten
 
 
 def projector(student: Shape, teacher: Shape, factor: int) -> nn.Sequential:
-    """1 × 1, 3 × 3 and 1 × 1 convolutions with batch norm and ReLU, narrower than the teacher by ``factor``, after
-    averaging down to its size; between embeddings, which the paper does not have, one linear layer."""
+    """Build a projector of 1 × 1, 3 × 3 and 1 × 1 convolutions, narrower than the teacher by ``factor``.
+
+    Each has batch norm and ReLU; larger maps are average-pooled to the teacher's size first. Between embeddings, which
+    the paper does not have, it is one linear layer.
+    """
     if len(teacher) == 1:
         return nn.Sequential(nn.Linear(student[0], teacher[0]))
     middle = max(1, teacher[0] // factor)
@@ -49,17 +50,14 @@ def projector(student: Shape, teacher: Shape, factor: int) -> nn.Sequential:
 @dataclass(frozen=True)
 class ReusedClassifier(FeatureMethod):
     title: ClassVar[str] = "Reused classifier (SimKD)"
-    summary: ClassVar[str] = (
-        "Keep the teacher's last layers, frozen, and let the student learn nothing but to feed them."
-    )
+    aliases: ClassVar[tuple[str, ...]] = ("SimKD",)
+    summary: ClassVar[str] = "Keep the teacher's last layers, frozen, and train the student to produce their input."
     family: ClassVar[str] = "feature"
     paper: ClassVar[str] = "Chen et al. 2022, section 3"
     formula: ClassVar[str] = r"\lambda\,\mathrm{CE} + w\,\mathrm{MSE}(P(F_\text{student}), F_\text{teacher})"
     requires: ClassVar[str] = "a teacher that ends in a linear layer, and the last features of both networks"
     defaults_source: ClassVar[str] = "Weight 1, labels 0, projector narrower by 2: the authors' code."
-    pitfall: ClassVar[str] = (
-        "The projector and the teacher's classifier leave with the student: count them, do not forget them."
-    )
+    pitfall: ClassVar[str] = "Projector and teacher's classifier are part of the trained student and of its cost."
     part_name: ClassVar[str] = "features"
     discards_adapters: ClassVar[bool] = False
     symbol: ClassVar[str] = r"\mathrm{MSE}(P(F_\text{student}), F_\text{teacher})"
@@ -67,7 +65,7 @@ class ReusedClassifier(FeatureMethod):
     label_weight: float = label_weight_option(0.0)
     weight: float = weight_option(1.0, "the features")
     factor: int = integer(
-        2, 1, 16, "How many times narrower the projector is than the teacher's maps; without effect between embeddings."
+        2, 1, 16, "How many times narrower the projector is than the teacher's maps; no effect between embeddings."
     )
 
     def unsupported_reason(self, pair: Pair) -> str:
@@ -78,25 +76,23 @@ class ReusedClassifier(FeatureMethod):
 
     def connecting_layers(self, pair: Pair) -> nn.ModuleDict:
         student, teacher = self._ends(pair)
-        joined = projector(pair.student_shapes[student], pair.teacher_shapes[teacher], self.factor)
-        return nn.ModuleDict({"student 0": joined})
+        layers = projector(pair.student_shapes[student], pair.teacher_shapes[teacher], self.factor)
+        return nn.ModuleDict({"student 0": layers})
 
     def build(self, pair: Pair) -> nn.Module:
-        """The student's layers up to its last features, the projector, the teacher's layers from there on."""
+        """Build the student's layers up to its last features, the projector and the teacher's layers after that."""
         student, teacher = self._ends(pair)
         body, _ = pair.student.split(super().build(pair), student)
         _, head = pair.teacher.split(pair.teacher.build(pair.shape, pair.classes), teacher)
-        frozen = Frozen(*head)
-        return nn.Sequential(
-            OrderedDict(body=body, projector=self.connecting_layers(pair)["student 0"], classifier=frozen)
-        )
+        layers = self.connecting_layers(pair)["student 0"]
+        return nn.Sequential(OrderedDict(body=body, projector=layers, classifier=Frozen(*head)))
 
     def feature_layers(self, pair: Pair) -> Mapping[str, str]:
-        """The student's last features, as the projector gives them."""
+        """Return the student's last features after the projector."""
         return {self._ends(pair)[0]: "projector"}
 
     def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
-        return nn.ModuleDict()  # the projector is no adaptor: it stays
+        return nn.ModuleDict()  # the projector is a part of the student
 
     def initialise_student(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
         _, head = pair.teacher.split(teacher, self._ends(pair)[1])
@@ -106,15 +102,15 @@ class ReusedClassifier(FeatureMethod):
         return reused_classifier(student_features, teacher_features)
 
     def _ends(self, pair: Pair) -> tuple[str, str]:
-        """The taps that the projector joins: the last maps, or the embeddings.
+        """Return the layers that the projector connects, the last maps or the embeddings.
 
-        The teacher's head sees places, so maps that are smaller than the teacher's cannot feed it; and what the student
-        does after its last map must not be lost.
+        Maps smaller than the teacher's cannot be the input of its classifier, and layers of the student after its last
+        map must not be lost.
         """
         if pair.stage_pairs:
             student, teacher = pair.stage_pairs[-1]
-            own, wanted = pair.student_shapes[student], pair.teacher_shapes[teacher]
-            before = [tap for tap in pair.student_shapes if tap not in {EMBEDDING, LOGITS}]
-            if student == before[-1] and own[1] >= wanted[1] and own[2] >= wanted[2]:
+            size, needed = pair.student_shapes[student][1:], pair.teacher_shapes[teacher][1:]
+            maps = [layer for layer in pair.student_shapes if layer not in {EMBEDDING, LOGITS}]
+            if student == maps[-1] and size[0] >= needed[0] and size[1] >= needed[1]:
                 return student, teacher
         return EMBEDDING, EMBEDDING

@@ -1,4 +1,4 @@
-"""Similarity preservation: what is alike for the teacher is alike for the student."""
+"""Similarity-preserving distillation (SP) of pairwise similarities of a batch."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from kd_core.methods import Match, Pair
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, Match, Pair, weight_option
 from kd_core.nn.hooks import LOGITS
 
 
 def similarity(student_features: Tensor, teacher_features: Tensor) -> Tensor:
-    r"""Squared difference of the batch's normalised similarity matrices, mean over the B² pairs, without a unit.
+    r"""Return the mean squared difference of the batch's normalised similarity matrices over the B² pairs, unitless.
 
     .. math:: \|G_s - G_t\|_F^2 / B^2,\quad G = X X^\top \text{ with rows of length 1}
 
@@ -33,15 +31,16 @@ def _similarities(features: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Similarity(FeatureMethod):
     title: ClassVar[str] = "Similarity of examples (SP)"
+    aliases: ClassVar[tuple[str, ...]] = ("SP",)
     summary: ClassVar[str] = (
-        "Two images that excite the teacher alike shall excite the student alike, in whatever shape."
+        "Examples that are similar to the teacher should be similar to the student; the shapes may differ."
     )
     family: ClassVar[str] = "relation"
     paper: ClassVar[str] = "Tung & Mori 2019, section 3.1"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + \tfrac{w}{B^2}\,\lVert G_\text{student} - G_\text{teacher} \rVert_F^2"
     )
-    requires: ClassVar[str] = "one layer of each network, whatever the shapes, and a whole batch at once"
+    requires: ClassVar[str] = "one layer of each network, of any shapes, and a whole batch at once"
     defaults_source: ClassVar[str] = (
         "The last feature map, weight 3000: the paper and the common benchmark code (RepDistiller)."
     )
@@ -54,11 +53,11 @@ class Similarity(FeatureMethod):
     weight: float = weight_option(3000.0, "the similarities", 100_000.0)
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:
-        """The last feature maps; in networks without common stages the last taps before the logits."""
+        """Return the last feature maps; in networks without common stages the last layers before the logits."""
         if pair.stage_pairs:
             return (Match(*pair.stage_pairs[-1]),)
         student, teacher = (
-            [tap for tap in taps if tap != LOGITS][-1] for taps in (pair.student_shapes, pair.teacher_shapes)
+            [layer for layer in shapes if layer != LOGITS][-1] for shapes in (pair.student_shapes, pair.teacher_shapes)
         )
         return (Match(student, teacher),)
 

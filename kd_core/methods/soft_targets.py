@@ -1,4 +1,4 @@
-"""Soft targets: the student matches the teacher's whole distribution, softened by a temperature."""
+"""Soft targets, the KL divergence from the teacher's temperature-softened distribution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import boolean, choice, number
-from kd_core.methods import LossInputs, LossPart, Method, cross_entropy_with_gradient, latex_sum
+from kd_core.methods import LossInputs, LossPart, LossWeights, Method, cross_entropy_with_gradient, latex_sum
 
 KL, CE = "kl", "ce"
 BATCH, ELEMENT = "batch", "element"
@@ -25,7 +25,7 @@ def soft_targets(
     mean: str = BATCH,
     squared: bool = True,
 ) -> Tensor:
-    r"""T² · KL(teacher ‖ student) of the softened distributions, in nats, mean over the batch.
+    r"""Return T² · KL(teacher ‖ student) of the softened distributions, in nats, mean over the batch.
 
     .. math:: \frac{T^2}{B} \sum_n \sum_k p_{nk}\,(\log p_{nk} - \log q_{nk}),\quad
         p = \mathrm{softmax}(t / T),\; q = \mathrm{softmax}(s / T)
@@ -33,24 +33,24 @@ def soft_targets(
     Both logits have shape (B, K); no gradient reaches the teacher's. Hinton, Vinyals & Dean, "Distilling the Knowledge
     in a Neural Network" (2015), section 2: the gradient of the softened term shrinks as 1/T², the factor undoes that.
 
-    What other code calls by the same name can be chosen, to see what it does: the ``form`` "ce" is the cross-entropy
-    with the teacher's distribution (the teacher's entropy more, the same gradient), the ``mean`` "element" divides by
-    the classes, too (K times weaker), and without ``squared`` there is no T².
+    Other definitions in use under the same name can be chosen: the ``form`` "ce" is the cross-entropy with the
+    teacher's distribution (larger by the teacher's entropy, same gradient), the ``mean`` "element" also divides by the
+    number of classes (K times weaker), and without ``squared`` there is no factor T².
     """
     log_p = F.log_softmax(teacher_logits.detach() / temperature, dim=1)
     log_q = F.log_softmax(student_logits / temperature, dim=1)
     p, q = log_p.exp(), log_q.exp()
-    # p and q both sum to 1, so the second term is 0. It takes the rounding of the logarithms with it, which T² would
-    # magnify: in float32 at T = 20 the error is a tenth of the usual one, and 0 is 0.
+    # p and q both sum to 1, so the second term is 0. It cancels the rounding of the logarithms, which T² would
+    # magnify: in float32 at T = 20 the error is a tenth of that without it, and equal logits give exactly 0.
     divergence = -p * log_q if form == CE else p * (log_p - log_q) + (q - p)
-    counted = student_logits.numel() if mean == ELEMENT else len(student_logits)
-    return divergence.sum() / counted * (temperature**2 if squared else 1.0)
+    count = student_logits.numel() if mean == ELEMENT else len(student_logits)
+    return divergence.sum() / count * (temperature**2 if squared else 1.0)
 
 
 def soft_targets_with_gradient(
     student_logits: Tensor, teacher_logits: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    r"""The usual form of :func:`soft_targets`, and its gradient in closed form: T (q - p) / B. All are (K, B)."""
+    r"""Return :func:`soft_targets` with its defaults and the gradient in closed form, T (q - p) / B, for (K, B)."""
     log_p = (teacher_logits / temperature).log_softmax(0)
     log_q = (student_logits / temperature).log_softmax(0)
     count = student_logits.shape[1]
@@ -62,28 +62,30 @@ def soft_targets_with_gradient(
 
 @dataclass(frozen=True)
 class SoftTargets(Method):
+    """Soft targets (Hinton, Vinyals & Dean 2015, section 2)."""
+
     title: ClassVar[str] = "Soft targets"
-    summary: ClassVar[str] = (
-        "Beside the right answer, learn how likely the teacher finds every wrong one: a 7 that looks like a 1."
-    )
+    aliases: ClassVar[tuple[str, ...]] = ("KD",)
+    summary: ClassVar[str] = "Match the teacher's full class distribution as well as the label."
     family: ClassVar[str] = "response"
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 2"
     formula: ClassVar[str] = (
         r"(1-\alpha)\,\mathrm{CE} + \alpha\,T^2\,\mathrm{KL}(\text{teacher} \parallel \text{student})"
     )
     requires: ClassVar[str] = "logits of both"
-    defaults_source: ClassVar[str] = (
-        "T 4 and α 0.9 are those of the common benchmark code for CIFAR-100 (RepDistiller)."
-    )
+    defaults_source: ClassVar[str] = "T 4 and α 0.9, as in the common benchmark code for CIFAR-100 (RepDistiller)."
     pitfall: ClassVar[str] = (
-        "Without the factor T² the teacher's signal fades as 1/T²; averaged over classes too, it is K times too weak."
+        "Without the factor T² the teacher's gradient shrinks as 1/T²; averaged over classes as well, it is K times "
+        "too small."
     )
+    softens_targets: ClassVar[bool] = True
+    vectorized_options: ClassVar[frozenset[str]] = frozenset({"temperature", "alpha"})
 
     temperature: float = number(
         4.0,
         0.5,
         20.0,
-        "Divides the logits of both networks before softmax: higher shows more of what the teacher finds similar.",
+        "Divides the logits of both networks before softmax; a higher one shows more of the teacher's similarities.",
         step=0.1,
         label="Temperature T",
         ends=("sharper than trained", "almost uniform"),
@@ -117,15 +119,20 @@ class SoftTargets(Method):
     def uses_teacher(self) -> bool:
         return bool(self.alpha)
 
+    @property
+    def weights(self) -> LossWeights:
+        return LossWeights(1.0 - self.alpha, 0.0, self.alpha)
+
     def to_latex(self) -> str:
-        compared = r"\mathrm{KL}" if self.form == KL else r"\mathrm{CE}"
-        over = r"\tfrac{1}{K}\," if self.mean == ELEMENT else ""
+        divergence = r"\mathrm{KL}" if self.form == KL else r"\mathrm{CE}"
+        fraction = r"\tfrac{1}{K}\," if self.mean == ELEMENT else ""
         factor = rf"{self.temperature:g}^2 \cdot " if self.squared else ""
-        matched = rf"{factor}{over}{compared}_{{T={self.temperature:g}}}(\text{{teacher}} \parallel \text{{student}})"
-        return latex_sum((1 - self.alpha, r"\mathrm{CE}(\text{labels})"), (self.alpha, matched))
+        between = rf"_{{T={self.temperature:g}}}(\text{{teacher}} \parallel \text{{student}})"
+        term = f"{factor}{fraction}{divergence}{between}"
+        return latex_sum((1 - self.alpha, r"\mathrm{CE}(\text{labels})"), (self.alpha, term))
 
     def parts(self, signals: LossInputs) -> list[LossPart]:
-        matched = soft_targets(
+        soft = soft_targets(
             signals.student_logits,
             signals.teacher_logits,
             self.temperature,
@@ -134,23 +141,42 @@ class SoftTargets(Method):
             squared=self.squared,
         )
         name = ("T²·" if self.squared else "") + ("KL" if self.form == KL else "CE(teacher)")
-        return [
-            signals.label_part(1 - self.alpha),
-            LossPart(name, self.alpha, matched),
-        ]
+        return [signals.label_part(1 - self.alpha), LossPart(name, self.alpha, soft)]
 
     def closed_form(self, signals: LossInputs) -> tuple[list[LossPart], Tensor] | None:
-        """As published: KL, mean over the batch, T². The gradient is Hinton, Vinyals & Dean 2015, equation 2."""
+        """Return parts and gradient of the published form (Hinton, Vinyals & Dean 2015, equation 2)."""
         if not self.is_as_published or signals.is_labelled is not None or signals.mixup is not None:
             return None
         logits = signals.student_logits.t().contiguous()
-        labelled, slope = cross_entropy_with_gradient(logits, signals.labels)
-        matched, towards = soft_targets_with_gradient(logits, signals.teacher_logits.t().contiguous(), self.temperature)
-        # What has no weight is left out, as in the sum of the parts.
-        slope = slope.mul_(1 - self.alpha).add_(towards, alpha=self.alpha) if self.alpha else slope
-        return [LossPart("CE", 1 - self.alpha, labelled), LossPart("T²·KL", self.alpha, matched)], slope.t()
+        label_loss, gradient = cross_entropy_with_gradient(logits, signals.labels)
+        soft_loss, soft_gradient = soft_targets_with_gradient(
+            logits, signals.teacher_logits.t().contiguous(), self.temperature
+        )
+        # A part of weight 0 is left out, as in the sum of the parts.
+        gradient = gradient.mul_(1 - self.alpha).add_(soft_gradient, alpha=self.alpha) if self.alpha else gradient
+        return [LossPart("CE", 1 - self.alpha, label_loss), LossPart("T²·KL", self.alpha, soft_loss)], gradient.t()
+
+    def vectorized_numbers(self) -> list[float]:
+        return [self.temperature, 1 - self.alpha, self.alpha, self.temperature**2 if self.squared else 1.0]
+
+    def vectorized_loss(
+        self, logits: Tensor, teacher_logits: Tensor, label_loss: tuple[Tensor, Tensor], numbers: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The gradient of KL is (q - p) / T (Hinton, Vinyals & Dean 2015, section 2, equation 2)."""
+        temperature, label_weight, teacher_weight, factor = numbers
+        gradients, hard = label_loss
+        log_p = (teacher_logits.transpose(1, 2) / temperature).log_softmax(1)
+        log_q = (logits / temperature).log_softmax(1)
+        p, q = log_p.exp(), log_q.exp()
+        difference = q - p
+        divergence = -p * log_q if self.form == CE else p * (log_p - log_q) + difference
+        count = logits[0].numel() if self.mean == ELEMENT else logits.shape[2]
+        soft = divergence.sum((1, 2)) / count * factor[:, 0, 0]
+        gradients = label_weight * gradients + (teacher_weight * factor / (temperature * count)) * difference
+        totals = label_weight[:, 0, 0] * hard + teacher_weight[:, 0, 0] * soft
+        return gradients, totals, torch.stack([hard, soft])
 
     @property
     def is_as_published(self) -> bool:
-        """Whether no option makes it what other code calls by its name."""
+        """Whether form, mean and T² are those of the paper."""
         return self.form == KL and self.mean == BATCH and self.squared

@@ -1,4 +1,4 @@
-"""Variational information distillation: the student's features must say as much as possible about the teacher's."""
+"""Variational information distillation (VID), a Gaussian prediction of the teacher's features."""
 
 from __future__ import annotations
 
@@ -10,32 +10,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kd_core.methods import LossInputs, sum_tensors
-from kd_core.methods._base import weight_option
-from kd_core.methods._feature_base import FeatureMethod
+from kd_core.methods import FeatureMethod, LossInputs, sum_tensors, weight_option
 from kd_core.nn.adapters import describe, match_sizes
 from kd_core.nn.hooks import Shape
 
 EPSILON = 1e-5
-START = 5.0  # variance
+INITIAL_VARIANCE = 5.0
 
 
 def variational_information(student_features: Tensor, teacher_features: Tensor, variance: Tensor) -> Tensor:
-    r"""Negative log-likelihood in nats of the teacher's maps under Gaussians, less the constant, mean over all
-    elements.
+    r"""Return the Gaussian negative log-likelihood of the teacher's maps in nats, without its constant, mean over all.
 
     .. math:: \tfrac{1}{2} \mathrm{mean}\big((t - \mu)^2 / \sigma_c^2 + \log \sigma_c^2\big)
 
-    The means μ are the student's features after the adaptor, (B, C, H, W) like the teacher's; ``variance`` (C) is
+    The means μ are the student's features after the adapter, (B, C, H, W) like the teacher's; ``variance`` (C) is
     learned, one for each channel. It can be negative. No gradient reaches the teacher's. Ahn et al., "Variational
     Information Distillation for Knowledge Transfer" (2019), equation 5.
     """
-    spread = variance.view(1, -1, 1, 1)
-    return 0.5 * ((student_features - teacher_features.detach()) ** 2 / spread + spread.log()).mean()
+    variance = variance.view(1, -1, 1, 1)
+    return 0.5 * ((student_features - teacher_features.detach()) ** 2 / variance + variance.log()).mean()
 
 
 class Estimate(nn.Module):
-    """The means, by three 1 × 1 convolutions without bias, and the variance of every channel of the teacher's."""
+    """Gaussian estimate of the teacher's maps with three 1 × 1 convolutions and a variance per channel."""
 
     def __init__(self, student: int, teacher: int) -> None:
         super().__init__()
@@ -46,10 +43,11 @@ class Estimate(nn.Module):
             nn.ReLU(),
             nn.Conv2d(teacher, teacher, 1, bias=False),
         )
-        self.scale = nn.Parameter(torch.full((teacher,), math.log(math.expm1(START - EPSILON))))
+        self.scale = nn.Parameter(torch.full((teacher,), math.log(math.expm1(INITIAL_VARIANCE - EPSILON))))
 
     @property
     def variance(self) -> Tensor:
+        """Variance (C,) of every channel of the teacher's maps."""
         return F.softplus(self.scale) + EPSILON
 
     def in_words(self) -> str:
@@ -59,9 +57,10 @@ class Estimate(nn.Module):
 @dataclass(frozen=True)
 class VariationalInformation(FeatureMethod):
     title: ClassVar[str] = "Variational information (VID)"
+    aliases: ClassVar[tuple[str, ...]] = ("VID",)
     summary: ClassVar[str] = (
-        "Let the student's features predict the teacher's, with a learned doubt for every channel: what cannot be "
-        "predicted counts less."
+        "Let the student's features predict the teacher's, with a learned variance per channel: channels that cannot "
+        "be predicted count less."
     )
     family: ClassVar[str] = "feature"
     paper: ClassVar[str] = "Ahn et al. 2019, section 2"
@@ -70,12 +69,12 @@ class VariationalInformation(FeatureMethod):
         r"\mu(F^l_\text{student}))^2"
         r" / \sigma_c^2 + \log \sigma_c^2\big)"
     )
-    requires: ClassVar[str] = "feature maps of both networks; adaptors μ and variances are learned"
+    requires: ClassVar[str] = "feature maps of both networks; adapters μ and variances are learned"
     defaults_source: ClassVar[str] = (
         "Weight 1, variance 5 at the start: the common benchmark code for CIFAR-100 (RepDistiller)."
     )
     pitfall: ClassVar[str] = (
-        "Variances that the optimiser does not know of are never learned: a bug of a popular library."
+        "Variances that are not passed to the optimiser are never learned, a bug of a popular library."
     )
     part_name: ClassVar[str] = "information"
     symbol: ClassVar[str] = r"\textstyle\sum_l -\log q(F^l_\text{teacher} \mid F^l_\text{student})"
@@ -87,11 +86,11 @@ class VariationalInformation(FeatureMethod):
 
     def distillation_loss(self, signals: LossInputs) -> Tensor:
         terms = []
-        for place, match in enumerate(signals.matches):
-            adaptor = signals.adapters[f"student {place}"]
-            assert isinstance(adaptor, Estimate)
+        for index, match in enumerate(signals.matches):
+            adapter = signals.adapters[f"student {index}"]
+            assert isinstance(adapter, Estimate)
             student, teacher = match_sizes(
                 signals.student_features[match.student], signals.teacher_features[match.teacher]
             )
-            terms.append(variational_information(adaptor.means(student), teacher, adaptor.variance))
+            terms.append(variational_information(adapter.means(student), teacher, adapter.variance))
         return sum_tensors(terms)

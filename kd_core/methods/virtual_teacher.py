@@ -1,4 +1,4 @@
-"""A virtual teacher: no network, but a distribution made up from the label, used as if a teacher had given it."""
+"""Virtual teacher (Tf-KD), a fixed distribution made from the label."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.base.options import choice, number
-from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair
-from kd_core.methods._base import WeightedMethod, label_weight_option, weight_option
+from kd_core.methods import LABELS, LOGITS, LossInputs, Match, Pair, WeightedMethod, label_weight_option, weight_option
 
 REPOSITORY, PAPER = "repository", "paper"
 
@@ -23,17 +22,17 @@ def virtual_teacher(
     temperature: float,
     convention: str = REPOSITORY,
 ) -> Tensor:
-    r"""KL divergence of a made-up teacher from the student, in nats, mean over the batch (B) and the classes (K).
+    r"""Return the KL divergence of a virtual teacher from the student in nats, mean over batch (B) and classes (K).
 
-    The made-up teacher gives ``correct_probability`` to the label and the rest evenly to the other classes; these
+    The virtual teacher gives ``correct_probability`` to the label and the rest evenly to the other classes; these
     probabilities are then softened like logits, softmax(u / T). In the authors' ``repository`` the student is not
     softened; in the ``paper`` (equation 9) it is. Logits (B, K), labels (B,). Yuan et al., "Revisiting Knowledge
     Distillation via Label Smoothing Regularization" (2020), section 4.
     """
     classes = student_logits.shape[1]
-    made_up = torch.full_like(student_logits, (1 - correct_probability) / (classes - 1))
-    made_up = made_up.scatter(1, labels[:, None], correct_probability)
-    log_p = F.log_softmax(made_up / temperature, dim=1)
+    virtual = torch.full_like(student_logits, (1 - correct_probability) / (classes - 1))
+    virtual = virtual.scatter(1, labels[:, None], correct_probability)
+    log_p = F.log_softmax(virtual / temperature, dim=1)
     log_q = F.log_softmax(student_logits / (temperature if convention == PAPER else 1.0), dim=1)
     return F.kl_div(log_q, log_p, reduction="sum", log_target=True) / student_logits.numel()
 
@@ -41,13 +40,14 @@ def virtual_teacher(
 @dataclass(frozen=True)
 class VirtualTeacher(WeightedMethod):
     title: ClassVar[str] = "Virtual teacher (Tf-KD)"
-    summary: ClassVar[str] = "No teacher: make up a sure one from the label, soften it, and learn from that."
+    aliases: ClassVar[tuple[str, ...]] = ("Tf-KD",)
+    summary: ClassVar[str] = "No teacher: soften a confident distribution made from the label, and match that."
     family: ClassVar[str] = "teacher-free"
     paper: ClassVar[str] = "Yuan et al. 2020, section 4"
     formula: ClassVar[str] = (
         r"\lambda\,\mathrm{CE} + \tfrac{w}{K}\,\mathrm{KL}(\mathrm{softmax}(u/T) \parallel \text{student})"
     )
-    requires: ClassVar[str] = "labels alone"
+    requires: ClassVar[str] = "the labels alone"
     defaults_source: ClassVar[str] = (
         "The authors' code for ResNet-18: T 20, labels 1 − α = 0.9, weight α · m = 0.1 · 100."
     )
@@ -60,19 +60,19 @@ class VirtualTeacher(WeightedMethod):
 
     label_weight: float = label_weight_option(0.9)
     temperature: float = number(
-        20.0, 0.5, 100.0, "Softens the made-up probabilities, and soft targets beside them.", step=0.5,
+        20.0, 0.5, 100.0, "Softens the virtual teacher's probabilities, and additional soft targets.", step=0.5,
         label="Temperature T", live=True, log=True,
     )  # fmt: skip
     weight: float = weight_option(10.0, "the virtual teacher")
     correct_probability: float = number(0.99, 0.5, 1.0, "Probability of the label before softening.", step=0.01)
     convention: str = choice(
-        REPOSITORY, (REPOSITORY, PAPER), "The authors' code leaves the student as it is; their paper softens it, too."
+        REPOSITORY, (REPOSITORY, PAPER), "The authors' code does not soften the student; their paper does."
     )
 
     def latex_term(self) -> str:
         softened = rf"_{{T={self.temperature:g}}}" if self.convention == PAPER else ""
-        made_up = rf"\mathrm{{softmax}}(u/{self.temperature:g})"
-        return rf"\tfrac{{1}}{{K}}\,\mathrm{{KL}}({made_up} \parallel \text{{student}}{softened})"
+        virtual = rf"\mathrm{{softmax}}(u/{self.temperature:g})"
+        return rf"\tfrac{{1}}{{K}}\,\mathrm{{KL}}({virtual} \parallel \text{{student}}{softened})"
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
         return (Match(LOGITS, LABELS),)

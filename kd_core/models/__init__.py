@@ -1,8 +1,9 @@
-"""Families of networks, one file each. Any of them can be teacher or student."""
+"""Families of networks, one file each; any of them can be teacher or student."""
 
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from typing import Any, Self
 
 from torch import nn
@@ -12,13 +13,13 @@ from kd_core.base.registry import Plugin
 
 
 def with_article(name: str) -> str:
-    """As it is spoken: "an MLP 64", "a CNN", "an exit"."""
-    spelled = re.match(r"[A-Z]{2,}", name)
-    return f"{'an' if name[:1] in ('AEFHILMNORSX' if spelled else 'AEIOUaeio') else 'a'} {name}"
+    """Return a name with its indefinite article as it is spoken, as in "an MLP 64" or "a CNN"."""
+    is_spelled = re.match(r"[A-Z]{2,}", name)
+    return f"{'an' if name[:1] in ('AEFHILMNORSX' if is_spelled else 'AEIOUaeio') else 'a'} {name}"
 
 
 class Frozen(nn.Sequential):
-    """Layers that stay as they are: no gradient, and eval mode whatever the network around them is in."""
+    """Layers without gradient that stay in eval mode, whatever the mode of the network around them."""
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__(*layers)
@@ -29,41 +30,41 @@ class Frozen(nn.Sequential):
 
 
 class Model(Plugin):
-    """Base of all families: the options of a network, and how to build it."""
+    """Base class of families of networks."""
 
+    @abstractmethod
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """A network from inputs (B, *shape) to logits (B, classes), initialised from torch's global generator."""
-        raise NotImplementedError
+        """Build a network from inputs (B, *shape) to logits (B, classes), from torch's global generator."""
 
     def feature_layers(self) -> dict[str, str]:
-        """Places inside the network by name, from the input to the end, and the paths of the modules that give them.
+        """Return named layers from the input to the output, and the path of the module that computes each.
 
         Feature maps (B, C, H, W) after each stage, and last the "embedding" (B, D) if a linear layer turns it into
-        logits. A family without taps can be taught by answers alone.
+        logits. Without any, a network can be taught by logits alone.
         """
         return {}
 
     def split(self, network: nn.Module, layer: str) -> tuple[nn.Sequential, nn.Sequential]:
-        """The layers of a network of this family up to a tap, and those after it."""
-        assert isinstance(network, nn.Sequential), "a family of another kind says itself where it is split"
+        """Return the layers of a network of this family up to a named layer, and those after it."""
+        assert isinstance(network, nn.Sequential), "families of other modules override split()"
         end = [name for name, _ in network.named_children()].index(self.feature_layers()[layer]) + 1
         return network[:end], network[end:]
 
     def unsupported_reason(self, shape: tuple[int, ...]) -> str:  # noqa: ARG002
-        """Why this family cannot take such inputs, as the end of a sentence; empty if it can."""
+        """Return why this family cannot take such inputs, as the end of a sentence; empty if it can."""
         return ""
 
     def without_pretrained(self) -> Self:
-        """The same network without weights from elsewhere: nothing must be fetched to build it."""
+        """Return the same network without pretrained weights, which needs no download."""
         return self
 
-    def scaled(self, factor: float) -> Self:
-        """The same family with its widths times ``factor`` (at most 1), as far as it can."""
-        raise NotImplementedError
+    def scaled(self, factor: float) -> Self:  # noqa: ARG002
+        """Return the same family with its widths times ``factor`` (at most 1), as far as the family allows."""
+        return self
 
     def label(self) -> str:
-        """The network in a word or two, with the options that matter: "MLP 64"."""
-        raise NotImplementedError
+        """Return a short name with the options that matter, such as "MLP 64"."""
+        return self.title
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""torchvision's networks as stages in a row, for any number of channels and classes."""
+"""Torchvision networks split into stages, for any number of channels and classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kd_core.base.paths import NotAvailableError
 from kd_core.models import Frozen
 
-Stages = dict[str, Sequence[nn.Module]]  # by name, from the input to the end: the last are "embedding" and "head"
+Stages = dict[str, Sequence[nn.Module]]  # by name, from the input to the output; the last are "embedding" and "head"
 
 
 def _resnet(network: Any) -> Stages:
@@ -23,7 +23,7 @@ def _resnet(network: Any) -> Stages:
 
 
 def _vgg(network: Any) -> Stages:
-    """A pooling belongs to what follows it: the taps are the maps before, as they are everywhere else."""
+    """Split a VGG; a pooling belongs to the stage after it, so that a stage ends with its maps as elsewhere."""
     stages: dict[str, list[nn.Module]] = {"stage1": []}
     for layer in network.features:
         if isinstance(layer, nn.MaxPool2d):
@@ -35,23 +35,23 @@ def _vgg(network: Any) -> Stages:
 
 
 def _cut(*ends: int) -> Callable[[Any], Stages]:
-    """Of a network with a list of features: where the stem ends, and every stage; the rest is the last layer."""
+    """Return a function that splits a list of features at the ends of stem and stages; the rest is the last layer."""
 
     def stages(network: Any) -> Stages:
         features, starts = list(network.features), (0, *ends)
         named = ["stem", *(f"stage{number}" for number in range(1, len(ends)))]
-        found: Stages = {name: features[a:b] for name, a, b in zip(named, starts, ends, strict=False)}
+        result: Stages = {name: features[a:b] for name, a, b in zip(named, starts, ends, strict=False)}
         if features[ends[-1] :]:
-            found["last"] = features[ends[-1] :]
-        # MobileNetV2 averages without a layer that says so.
+            result["last"] = features[ends[-1] :]
+        # MobileNetV2 has no pooling layer.
         pool = getattr(network, "avgpool", None) or nn.AdaptiveAvgPool2d(1)
         hidden = list(network.classifier)
         head = [hidden.pop()]
-        if hidden and isinstance(hidden[-1], nn.Dropout):  # what is dropped is no feature of the image
+        if hidden and isinstance(hidden[-1], nn.Dropout):  # dropout is not a part of the embedding
             head.insert(0, hidden.pop())
         if not any(isinstance(layer, nn.Flatten) for layer in hidden):
             hidden.insert(0, nn.Flatten())
-        return {**found, "embedding": [pool, *hidden], "head": head}
+        return {**result, "embedding": [pool, *hidden], "head": head}
 
     return stages
 
@@ -64,7 +64,7 @@ def _shufflenet(network: Any) -> Stages:
 
 
 class Patches(nn.Module):
-    """Images (B, C, H, W) to tokens (B, 1 + N, D): a learned one for the class, then one per patch, with positions."""
+    """Patch embedding from images (B, C, H, W) to tokens (B, 1 + N, D), a class token and N patches with positions."""
 
     def __init__(self, projection: nn.Module, token: nn.Parameter, positions: nn.Parameter) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Patches(nn.Module):
 
 
 class ClassToken(nn.Module):
-    """The first of the tokens (B, 1 + N, D)."""
+    """First of the tokens (B, 1 + N, D)."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         return tokens[:, 0]
@@ -92,18 +92,17 @@ def _vit(network: Any) -> Stages:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One of torchvision's networks: its name on screen, the side of the smallest image (pixels), its parameters for
-    ImageNet (millions), how it is taken apart, and the names of its stages; ``has_maps`` if those give maps."""
+    """One of torchvision's networks."""
 
-    title: str
-    min_size: int
-    millions: float
+    title: str  # on screen
+    min_size: int  # of an image, in pixels
+    millions: float  # of parameters for ImageNet
     stages: Callable[[Any], Stages]
     names: tuple[str, ...] = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
-    has_maps: bool = True
+    has_maps: bool = True  # whether the stages compute maps
 
 
-# Of images below ``least`` nothing would be left to halve: 17 pixels where halving rounds up, 32 where it rounds down.
+# Smaller images could not be halved often enough, below 17 pixels where halving rounds up, 32 where it rounds down.
 ARCHITECTURES = {
     "resnet18": Architecture("ResNet-18", 17, 11.7, _resnet),
     "resnet34": Architecture("ResNet-34", 17, 21.8, _resnet),
@@ -121,32 +120,32 @@ ARCHITECTURES = {
 
 
 def split_into_stages(name: str, channels: int, classes: int, *, is_pretrained: bool) -> Stages:
-    """The stages of a network, its first convolution for ``channels`` and its last layer for ``classes``.
+    """Build the stages of a network for ``channels`` and ``classes``.
 
-    ``is_pretrained`` loads torchvision's default weights, all but a last layer for other classes. On the meta device
-    there are only shapes, and nothing is loaded. Raises ValueError where the weights cannot be had.
+    ``is_pretrained`` loads torchvision's default weights, except a last layer for other classes, and nothing on the
+    meta device. Raises ValueError where the weights are not available.
     """
-    import torchvision  # here: it takes seconds, and only these networks need it
+    import torchvision  # slow to import, and needed by these networks alone
 
     network: Any = torchvision.models.get_model(name, weights=None, num_classes=classes)
     loads = is_pretrained and torch.get_default_device().type != "meta"
     if loads:
-        own, given = network.state_dict(), _weights(name)
-        fitting = {key: value for key, value in given.items() if own[key].shape == value.shape}
-        network.load_state_dict(own | fitting)
+        state, weights = network.state_dict(), _weights(name)
+        matching = {key: value for key, value in weights.items() if state[key].shape == value.shape}
+        network.load_state_dict(state | matching)
     if channels != 3:
-        place, first = next((key, module) for key, module in network.named_modules() if isinstance(module, nn.Conv2d))
-        network.set_submodule(place, _for_channels(first, channels, loads))
+        path, first = next((key, module) for key, module in network.named_modules() if isinstance(module, nn.Conv2d))
+        network.set_submodule(path, _for_channels(first, channels, loads))
     for module in network.modules():
-        if hasattr(module, "inplace"):  # a tapped feature must not be overwritten by what follows
+        if hasattr(module, "inplace"):  # the next layer must not overwrite a recorded feature
             module.inplace = False
     return ARCHITECTURES[name].stages(network)
 
 
 def _for_channels(old: nn.Conv2d, channels: int, keeps_weights: bool) -> nn.Conv2d:
-    """The first convolution for another number of channels, drawn anew, or with the weights it has.
+    """Return the first convolution for another number of channels, with new weights or the old ones.
 
-    These are repeated over the channels, and scaled so that grey images give what they would as equal red, green, blue.
+    The old ones are averaged over the channels and scaled, so that a grey image has the same output as in colour.
     """
     size, stride, padding = old.kernel_size, old.stride, old.padding
     new = nn.Conv2d(channels, old.out_channels, size, stride, padding, bias=old.bias is not None)  # type: ignore[arg-type]
@@ -164,8 +163,8 @@ def _for_channels(old: nn.Conv2d, channels: int, keeps_weights: bool) -> nn.Conv
 
 
 def _weights(name: str) -> dict[str, Tensor]:
-    """torchvision's default weights, from torch hub's cache or from the internet. Raises ValueError if from neither."""
-    import torchvision  # as above
+    """Return torchvision's default weights from torch hub's cache or the internet. Raises ValueError."""
+    import torchvision  # slow to import
 
     weights = torchvision.models.get_model_weights(name).DEFAULT
     try:
@@ -173,18 +172,17 @@ def _weights(name: str) -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:  # no network; a broken file
         file = weights.url.rsplit("/", 1)[-1]
         raise NotAvailableError(
-            f"The pretrained weights of {ARCHITECTURES[name].title} are neither in torch hub's cache nor to be "
-            f"had from the "
-            f"internet ({error}): connect this machine once, put {file} into {torch.hub.get_dir()}/checkpoints, or "
-            f"switch pretrained off."
+            f"The pretrained weights of {ARCHITECTURES[name].title} are not in torch hub's cache and could not be "
+            f"downloaded ({error}): connect this machine once, put {file} into {torch.hub.get_dir()}/checkpoints, or "
+            "switch pretrained off."
         ) from error
     return state
 
 
 def join_stages(stages: Stages, frozen: int) -> nn.Sequential:
-    """The stages as one network, each under its name; the first ``frozen`` of them stay as they are."""
+    """Return the stages as one network, each under its name; the first ``frozen`` of them are frozen."""
     parts = (
-        (name, (Frozen if place < frozen else nn.Sequential)(*layers))
-        for place, (name, layers) in enumerate(stages.items())
+        (name, (Frozen if index < frozen else nn.Sequential)(*layers))
+        for index, (name, layers) in enumerate(stages.items())
     )
     return nn.Sequential(OrderedDict(parts))

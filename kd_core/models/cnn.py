@@ -1,4 +1,4 @@
-"""A small convolutional network: blocks of two 3 x 3 convolutions, the resolution halved between them."""
+"""Small convolutional network with blocks of two 3 × 3 convolutions."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from kd_core.base.options import choice, integer
 from kd_core.models import Model
 
 GROUPS = 4  # of group normalisation: divides every allowed width
-# The head sees a 4 x 4 summary of the last maps. Averaging them to one number per map would hide where a stroke is, and
-# such a teacher is harder for a fully connected student to imitate (measured: DECISIONS.md).
-SUMMARY = 4
+# The last maps are pooled to 4 x 4. Global pooling would hide where a stroke is, and such a teacher is harder to match
+# for a fully connected student (measured, see docs/decisions).
+POOLED = 4
 
 
 @dataclass(frozen=True)
 class Cnn(Model):
     title: ClassVar[str] = "CNN"
-    summary: ClassVar[str] = "Small filters that slide over the image: shifts and strokes come for free."
+    summary: ClassVar[str] = "Small filters that slide over the image, shared by all positions."
     family: ClassVar[str] = "convolutional"
 
     width: int = integer(
         16, 4, 512, "Filters in the first block, a multiple of 4; each block has twice as many.", step=4
     )
     depth: int = integer(2, 1, 5, "Number of blocks; the image is halved between them.")
-    normalisation: str = choice("group", ("group", "batch", "none"), "What keeps the activations in range.")
+    normalisation: str = choice("group", ("group", "batch", "none"), "Normalisation after each convolution.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,8 +54,8 @@ class Cnn(Model):
                 ]
                 channels = width
             width *= 2
-        head = nn.Linear(channels * SUMMARY**2, classes)
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(SUMMARY), nn.Flatten(), head)
+        head = nn.Linear(channels * POOLED**2, classes)
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(POOLED), nn.Flatten(), head)
 
     def feature_layers(self) -> dict[str, str]:
         # A block is six layers, and a pooling before each but the first.

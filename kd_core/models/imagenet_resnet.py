@@ -1,4 +1,4 @@
-"""The residual networks of ImageNet, with a first layer for small images."""
+"""ResNet of ImageNet, with a first layer for small images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from kd_core.models.resnet import block
 
 BLOCKS = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3), "101": (3, 4, 23, 3)}
 FILTERS = (64, 128, 256, 512)
-EXPANSION = 4  # of a bottleneck: how many times wider it ends than it is in the middle
+EXPANSION = 4  # of a bottleneck, output width over inner width
 BOTTLENECKS = ("50", "101")
 
 
 def bottleneck(before: int, after: int, stride: int) -> list[nn.Module]:
-    """1 × 1, 3 × 3 and 1 × 1 convolutions, narrow in the middle, beside a shortcut."""
+    """Build a bottleneck of 1 × 1, 3 × 3 and 1 × 1 convolutions and a shortcut."""
     middle = after // EXPANSION
     body = [
         *(*conv_bn(before, middle), nn.ReLU()),
@@ -39,15 +39,15 @@ def bottleneck(before: int, after: int, stride: int) -> list[nn.Module]:
 
 @dataclass(frozen=True)
 class ImagenetResnet(Model):
-    """He et al., "Deep Residual Learning for Image Recognition" (2016), table 1; a 3 × 3 stem that halves nothing.
+    """ResNet of He et al., "Deep Residual Learning for Image Recognition" (2016), table 1, with a 3 × 3 stem.
 
-    The ResNet-50 of the usual CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020), where
-    the stride of a bottleneck is in its 3 × 3 convolution.
+    The stem does not halve the image. The ResNet-50 is that of the common CIFAR-100 benchmark (Tian et al.,
+    "Contrastive Representation Distillation", 2020), where the stride of a bottleneck is in its 3 × 3 convolution.
     """
 
     title: ClassVar[str] = "ResNet (ImageNet)"
     summary: ClassVar[str] = (
-        "Four stages of up to 2,048 maps: large teachers, which see small images at full size first."
+        "Four stages of up to 2,048 maps: large teachers, whose first stage keeps the size of small images."
     )
     family: ClassVar[str] = "residual"
 
@@ -62,8 +62,8 @@ class ImagenetResnet(Model):
         is_narrow = self.depth in BOTTLENECKS
         for number, (filters, count) in enumerate(zip(FILTERS, BLOCKS[self.depth], strict=True), start=1):
             stages[f"stage{number}"], after = [], filters * (EXPANSION if is_narrow else 1)
-            for place in range(count):
-                stride = 2 if number > 1 and place == 0 else 1
+            for index in range(count):
+                stride = 2 if number > 1 and index == 0 else 1
                 stages[f"stage{number}"] += (bottleneck if is_narrow else block)(channels, after, stride)
                 channels = after
         return sequential_cnn(stages, channels, classes)
@@ -72,7 +72,7 @@ class ImagenetResnet(Model):
         return stage_layers(len(FILTERS))
 
     def scaled(self, factor: float) -> Self:
-        """Fewer layers: these networks have one width."""
+        """Return a network with fewer layers, since all have one width."""
         return self.with_values(depth=nearest_choice(int(self.depth) * factor, tuple(BLOCKS)))
 
     def label(self) -> str:

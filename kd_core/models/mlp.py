@@ -1,4 +1,4 @@
-"""Multi-layer perceptron: the smallest network that can be a student, and the one that is easiest to read."""
+"""Multi-layer perceptron of fully connected layers."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 @dataclass(frozen=True)
 class Mlp(Model):
     title: ClassVar[str] = "MLP"
-    summary: ClassVar[str] = "Fully connected layers: every pixel to every unit."
+    summary: ClassVar[str] = "Fully connected layers, from every pixel to every unit."
     family: ClassVar[str] = "fully connected"
 
     widths: tuple[int, ...] = widths((64,), 1, 4096, "Units per hidden layer, joined by a dash: 64, or 128-64.")
-    activation: str = choice("relu", tuple(ACTIVATIONS), "What each hidden unit does with its sum.")
+    activation: str = choice("relu", tuple(ACTIVATIONS), "Activation function.")
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         layers: list[nn.Module] = [nn.Flatten()]
         width = math.prod(shape)
-        for following in self.widths:
-            layers += [nn.Linear(width, following), ACTIVATIONS[self.activation]()]
-            width = following
+        for units in self.widths:
+            layers += [nn.Linear(width, units), ACTIVATIONS[self.activation]()]
+            width = units
         return nn.Sequential(*layers, nn.Linear(width, classes))
 
     def feature_layers(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""MobileNetV2 for small images: blocks that are wide inside and thin outside."""
+"""MobileNetV2 for small images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kd_core.models import Model
 from kd_core.models._layers import Residual, conv_bn, sequential_cnn, stage_layers, unsupported_image_reason
 
 STEM, LAST = 32, 1280
-# Stage by stage: filters, blocks, stride of the first block. The first block of all expands nothing.
+# Filters, blocks and stride of the first block, by stage. The very first block has expansion 1.
 STAGES = (
     ((16, 1, 1), (24, 2, 1)),
     ((32, 3, 2),),
@@ -22,7 +22,7 @@ STAGES = (
 
 
 def inverted(before: int, after: int, stride: int, expansion: int) -> nn.Module:
-    """1 × 1 to many maps, 3 × 3 on each of them alone, 1 × 1 to few; the input is added where the shape allows it."""
+    """Build an inverted residual of 1 × 1, depthwise 3 × 3 and 1 × 1 convolutions, with a shortcut if shapes allow."""
     middle = before * expansion
     body = nn.Sequential(
         *(*conv_bn(before, middle), nn.ReLU()),
@@ -34,16 +34,14 @@ def inverted(before: int, after: int, stride: int, expansion: int) -> nn.Module:
 
 @dataclass(frozen=True)
 class Mobilenet(Model):
-    """Sandler et al., "MobileNetV2" (2018), table 2, in the form of the usual CIFAR-100 benchmark.
+    """MobileNetV2 of Sandler et al. (2018), table 2, in the form of the common CIFAR-100 benchmark.
 
     That is width 0.5 and expansion 6 (Tian et al., "Contrastive Representation Distillation", 2020): the stride of the
     stage of 24 filters is 1, the first block keeps its 1 × 1 convolution, ReLU is not cut at 6.
     """
 
     title: ClassVar[str] = "MobileNetV2"
-    summary: ClassVar[str] = (
-        "Each 3 × 3 filter sees one map alone, and 1 × 1 convolutions mix them: made for telephones."
-    )
+    summary: ClassVar[str] = "Depthwise 3 × 3 convolutions mixed by 1 × 1 convolutions, designed for mobile devices."
     family: ClassVar[str] = "mobile"
 
     multiplier: float = number(0.5, 0.25, 2, "Width multiplier: 1 is 32 filters first and 320 last.", step=0.05)
@@ -55,16 +53,16 @@ class Mobilenet(Model):
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         channels = self._width(STEM)
         stages = {"stem": [*conv_bn(shape[0], channels, 3, 2), nn.ReLU()]}
-        for place, parts in enumerate(STAGES, start=1):
-            stages[f"stage{place}"] = []
+        for stage, parts in enumerate(STAGES, start=1):
+            stages[f"stage{stage}"] = []
             for filters, count, stride in parts:
                 for block in range(count):
                     expansion = 1 if filters == STAGES[0][0][0] else self.expansion
-                    stages[f"stage{place}"].append(
+                    stages[f"stage{stage}"].append(
                         inverted(channels, self._width(filters), stride if block == 0 else 1, expansion)
                     )
                     channels = self._width(filters)
-        last = round(LAST * max(1.0, self.multiplier))  # the paper, section 6.1: never narrower
+        last = round(LAST * max(1.0, self.multiplier))  # never narrower (the paper, section 6.1)
         stages["last"] = [*conv_bn(channels, last), nn.ReLU()]
         return sequential_cnn(stages, last, classes)
 

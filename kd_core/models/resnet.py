@@ -1,4 +1,4 @@
-"""Residual networks for small images: three stages of equally many blocks, thinner or wider."""
+"""ResNet for small images with three stages of equally many blocks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILTERS = (16, 32, 64)
 
 
 def block(before: int, after: int, stride: int) -> list[nn.Module]:
-    """Two 3 × 3 convolutions beside a shortcut, which is a 1 × 1 convolution where the shape changes."""
+    """Build two 3 × 3 convolutions and a shortcut, which is a 1 × 1 convolution where the shape changes."""
     body = [*conv_bn(before, after, 3, stride), nn.ReLU(), *conv_bn(after, after, 3)]
     shortcut = conv_bn(before, after, 1, stride) if before != after or stride != 1 else []
     return [Residual(nn.Sequential(*body), nn.Sequential(*shortcut)), nn.ReLU()]
@@ -31,16 +31,14 @@ def block(before: int, after: int, stride: int) -> list[nn.Module]:
 
 @dataclass(frozen=True)
 class Resnet(Model):
-    """He et al., "Deep Residual Learning for Image Recognition" (2016), section 4.2, with shortcuts of kind B.
+    """ResNet of He et al., "Deep Residual Learning for Image Recognition" (2016), section 4.2, with B shortcuts.
 
-    The variants of the usual CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020):
-    8×4 and 32×4 have four times as many filters, and twice as many in the stem.
+    The variants are those of the common CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation",
+    2020): 8×4 and 32×4 have four times as many filters, and twice as many in the stem.
     """
 
     title: ClassVar[str] = "ResNet"
-    summary: ClassVar[str] = (
-        "Blocks that only learn what to add to their input, so that very deep networks still learn."
-    )
+    summary: ClassVar[str] = "Blocks that learn a residual of their input, so that very deep networks can be trained."
     family: ClassVar[str] = "residual"
 
     depth: str = choice("8", DEPTHS, "Layers with weights: two in every block, and the first and the last.")
@@ -54,8 +52,8 @@ class Resnet(Model):
         stages = {"stem": [*conv_bn(shape[0], channels, 3), nn.ReLU()]}
         for number, filters in enumerate(FILTERS, start=1):
             stages[f"stage{number}"] = []
-            for place in range((int(self.depth) - 2) // 6):
-                stride = 2 if number > 1 and place == 0 else 1
+            for index in range((int(self.depth) - 2) // 6):
+                stride = 2 if number > 1 and index == 0 else 1
                 stages[f"stage{number}"] += block(channels, filters * self.widening, stride)
                 channels = filters * self.widening
         return sequential_cnn(stages, channels, classes)

@@ -1,4 +1,4 @@
-"""ShuffleNet: 1 × 1 convolutions in groups, whose maps are shuffled so that the groups hear of each other."""
+"""ShuffleNetV1 for small images, with grouped 1 × 1 convolutions and channel shuffles."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ MULTIPLIERS = ("0.25", "0.5", "1", "1.5", "2")
 
 
 def block(before: int, after: int, stride: int) -> list[nn.Module]:
-    """A thin middle that is shuffled; halving, the average of the input stands beside what is new."""
+    """Build a grouped bottleneck with channel shuffle; with stride 2 the pooled input is concatenated."""
     new = after - before if stride == 2 else after
-    groups = 1 if before == STEM else GROUPS  # the paper, section 3.2: too few maps for groups yet
+    groups = 1 if before == STEM else GROUPS  # too few maps for groups (the paper, section 3.2)
     middle = new // 4
     body = nn.Sequential(
         *(*conv_bn(before, middle, groups=groups), nn.ReLU(), nn.ChannelShuffle(groups)),
@@ -39,14 +39,14 @@ def block(before: int, after: int, stride: int) -> list[nn.Module]:
 
 @dataclass(frozen=True)
 class ShufflenetV1(Model):
-    """Zhang et al., "ShuffleNet" (2018), table 1, three groups, with a 1 × 1 stem that halves nothing.
+    """ShuffleNet of Zhang et al. (2018), table 1, with three groups and a 1 × 1 stem that does not halve the image.
 
-    As in the usual CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020).
+    As in the common CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020).
     """
 
     title: ClassVar[str] = "ShuffleNetV1"
     summary: ClassVar[str] = (
-        "Convolutions in groups cost a third; shuffling the maps between them lets the groups talk."
+        "Grouped convolutions cost a third; channel shuffles exchange information between the groups."
     )
     family: ClassVar[str] = "mobile"
 
@@ -61,8 +61,8 @@ class ShufflenetV1(Model):
         for number, (filters, count) in enumerate(STAGES, start=1):
             after = round(filters * float(self.multiplier))
             stages[f"stage{number}"] = []
-            for place in range(count):
-                stages[f"stage{number}"] += block(channels, after, 2 if place == 0 else 1)
+            for index in range(count):
+                stages[f"stage{number}"] += block(channels, after, 2 if index == 0 else 1)
                 channels = after
         return sequential_cnn(stages, channels, classes)
 

@@ -1,4 +1,4 @@
-"""ShuffleNetV2: half of the maps pass untouched, half are worked on, and then all are shuffled."""
+"""ShuffleNetV2 for small images, with channel splits and shuffles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kd_core.models._layers import (
 
 STEM = 24
 BLOCKS = (4, 8, 4)
-FILTERS = {  # of the three stages and of the last layer, by width multiplier: the paper, table 5
+FILTERS = {  # of the three stages and the last layer, by width multiplier (the paper, table 5)
     "0.5": (48, 96, 192, 1024),
     "1": (116, 232, 464, 1024),
     "1.5": (176, 352, 704, 1024),
@@ -30,19 +30,19 @@ FILTERS = {  # of the three stages and of the last layer, by width multiplier: t
 
 
 class ChannelSplit(nn.Module):
-    """The first half of the maps (B, C, H, W) as they are, the second half as ``body`` makes them."""
+    """Channel split that passes the second half of the maps (B, C, H, W) through ``body``."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
         self.body = body
 
     def forward(self, features: Tensor) -> Tensor:
-        kept, worked = features.chunk(2, 1)
-        return torch.cat([kept, self.body(worked)], 1)
+        first, second = features.chunk(2, 1)
+        return torch.cat([first, self.body(second)], 1)
 
 
 def branch(before: int, after: int, stride: int) -> nn.Module:
-    """1 × 1, 3 × 3 on each map alone, 1 × 1: no groups, and as wide inside as at its end."""
+    """Build 1 × 1, depthwise 3 × 3 and 1 × 1 convolutions of one width."""
     return nn.Sequential(
         *(*conv_bn(before, after), nn.ReLU()),
         *conv_bn(after, after, 3, stride, groups=after),
@@ -51,22 +51,22 @@ def branch(before: int, after: int, stride: int) -> nn.Module:
 
 
 def halving(before: int, after: int) -> nn.Module:
-    """Both halves are made anew from all maps, at half the resolution."""
+    """Build a block that computes both halves from all maps at half the resolution."""
     half = after // 2
-    plain = [*conv_bn(before, before, 3, 2, groups=before), *conv_bn(before, half), nn.ReLU()]
-    return ChannelConcat(nn.Sequential(*plain), branch(before, half, 2))
+    shortcut = [*conv_bn(before, before, 3, 2, groups=before), *conv_bn(before, half), nn.ReLU()]
+    return ChannelConcat(nn.Sequential(*shortcut), branch(before, half, 2))
 
 
 @dataclass(frozen=True)
 class ShufflenetV2(Model):
-    """Ma et al., "ShuffleNet V2" (2018), table 5 and figure 3, with a 1 × 1 stem that halves nothing.
+    """ShuffleNet V2 of Ma et al. (2018), table 5 and figure 3, with a 1 × 1 stem that does not halve the image.
 
-    As in the usual CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020).
+    As in the common CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020).
     """
 
     title: ClassVar[str] = "ShuffleNetV2"
     summary: ClassVar[str] = (
-        "Half of the maps pass each block untouched: built for the clock, not for the count of FLOPs."
+        "Half of the maps pass each block unchanged: designed for measured speed, not for few FLOPs."
     )
     family: ClassVar[str] = "mobile"
 

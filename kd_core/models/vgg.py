@@ -1,4 +1,4 @@
-"""VGG for small images: plain stacks of 3 × 3 convolutions, the resolution halved between them."""
+"""VGG for small images, stages of 3 × 3 convolutions."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ STAGES = {
     "19": (2, 2, 4, 4, 4),
 }
 FILTERS = (64, 128, 256, 512, 512)
-LARGE = 64  # pixels from which on the last stage is halved, too
+LARGE = 64  # smallest images (pixels) for which the last stage is halved, too
 
 
 @dataclass(frozen=True)
 class Vgg(Model):
-    """Simonyan & Zisserman, "Very Deep Convolutional Networks" (2015), table 1, with batch norm and one linear layer.
+    """VGG of Simonyan & Zisserman (2015), table 1, with batch norm and one linear layer.
 
-    As in the usual CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020), which adds VGG-8
-    and keeps the last two stages at one resolution below 64 pixels.
+    As in the common CIFAR-100 benchmark (Tian et al., "Contrastive Representation Distillation", 2020), which adds
+    VGG-8 and keeps the last two stages at one resolution below 64 pixels.
     """
 
     title: ClassVar[str] = "VGG"
-    summary: ClassVar[str] = "Nothing but 3 × 3 convolutions one after the other: heavy, regular, and easy to cut."
+    summary: ClassVar[str] = "Plain stages of 3 × 3 convolutions: large and regular."
     family: ClassVar[str] = "convolutional"
 
-    depth: str = choice("8", tuple(STAGES), "Layers with weights, as they are counted in the names.")
+    depth: str = choice("8", tuple(STAGES), "Layers with weights, as in the names.")
     multiplier: float = number(1.0, 0.125, 2, "Width multiplier: 1 is 64 filters first and 512 last.", step=0.125)
 
     def unsupported_reason(self, shape: tuple[int, ...]) -> str:
@@ -44,13 +44,13 @@ class Vgg(Model):
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         channels = shape[0]
         stages: dict[str, list[nn.Module]] = {}
-        for place, (filters, count) in enumerate(zip(FILTERS, STAGES[self.depth], strict=True), start=1):
-            is_halved = 1 < place < len(FILTERS) or (place == len(FILTERS) and min(shape[1:]) >= LARGE)
-            stages[f"stage{place}"] = [nn.MaxPool2d(2)] if is_halved else []
+        for stage, (filters, count) in enumerate(zip(FILTERS, STAGES[self.depth], strict=True), start=1):
+            is_halved = 1 < stage < len(FILTERS) or (stage == len(FILTERS) and min(shape[1:]) >= LARGE)
+            stages[f"stage{stage}"] = [nn.MaxPool2d(2)] if is_halved else []
             width = round(filters * self.multiplier)
             for _ in range(count):
                 layers = [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-                stages[f"stage{place}"] += layers
+                stages[f"stage{stage}"] += layers
                 channels = width
         return sequential_cnn(stages, channels, classes)
 

@@ -1,4 +1,4 @@
-"""Wide residual networks: fewer layers, more filters, normalised before each convolution."""
+"""Wide ResNet for small images, normalised before each convolution."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILTERS = (16, 32, 64)
 
 
 def block(before: int, after: int, stride: int) -> nn.Module:
-    """Batch norm and ReLU come first; they are shared with the shortcut where that is a convolution."""
+    """Build a pre-activation block; its first batch norm is shared with a shortcut that is a convolution."""
     first = [nn.BatchNorm2d(before), nn.ReLU()]
     rest = [convolution(before, after, 3, stride), nn.BatchNorm2d(after), nn.ReLU(), convolution(after, after, 3)]
     if before == after and stride == 1:
@@ -33,14 +33,14 @@ def block(before: int, after: int, stride: int) -> nn.Module:
 
 @dataclass(frozen=True)
 class WideResnet(Model):
-    """Zagoruyko & Komodakis, "Wide Residual Networks" (2016), table 1, without dropout.
+    """Wide ResNet of Zagoruyko & Komodakis (2016), table 1, without dropout.
 
-    Taps are the sums that the stages end in, as in the usual CIFAR-100 benchmark; the last of them is normalised after
-    its tap.
+    The named layers are the sums at the end of the stages, as in the common CIFAR-100 benchmark; the last one is
+    normalised afterwards.
     """
 
     title: ClassVar[str] = "Wide ResNet"
-    summary: ClassVar[str] = "A residual network that grows in filters rather than in layers, and trains faster for it."
+    summary: ClassVar[str] = "A residual network with more filters and fewer layers, which trains faster."
     family: ClassVar[str] = "residual"
 
     depth: str = choice("16", DEPTHS, "Layers with weights: two in every block, and four more.")
@@ -54,8 +54,8 @@ class WideResnet(Model):
         stages: dict[str, list[nn.Module]] = {"stem": [convolution(shape[0], channels, 3)]}
         for number, filters in enumerate(FILTERS, start=1):
             stages[f"stage{number}"] = []
-            for place in range((int(self.depth) - 4) // 6):
-                stride = 2 if number > 1 and place == 0 else 1
+            for index in range((int(self.depth) - 4) // 6):
+                stride = 2 if number > 1 and index == 0 else 1
                 stages[f"stage{number}"].append(block(channels, filters * self.widening, stride))
                 channels = filters * self.widening
         stages["last"] = [nn.BatchNorm2d(channels), nn.ReLU()]

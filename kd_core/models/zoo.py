@@ -1,4 +1,4 @@
-"""torchvision's networks, new or with the weights they learned on ImageNet."""
+"""Torchvision networks, untrained or with ImageNet weights."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ from kd_core.models._torchvision_stages import ARCHITECTURES, join_stages, split
 
 NOTHING, BODY = "nothing", "all but the head"
 STAGES = ("stem", *(f"stage {number}" for number in range(1, 6)))
-# From large to small: what a smaller network of the same kind is.
+# Networks of one kind from large to small.
 LINES = (("resnet50", "resnet34", "resnet18"), ("vgg16_bn", "vgg11_bn"), ("mobilenet_v3_large", "mobilenet_v3_small"))
 
 
 @dataclass(frozen=True)
 class TorchvisionModel(Model):
-    """Taps are the maps of the stages and what the last linear layer reads; of a ViT, whose stages give tokens and no
-    maps, the latter alone. Embeddings are read before any dropout that precedes the last layer."""
+    """Network of torchvision.
+
+    The named layers are the maps of the stages and the input of the last linear layer; for a ViT, whose stages compute
+    tokens, the latter alone. Embeddings are recorded before a dropout that precedes the last layer.
+    """
 
     title: ClassVar[str] = "torchvision network"
-    summary: ClassVar[str] = "The well-known networks for photographs, untrained or with what they learned on ImageNet."
+    summary: ClassVar[str] = "Well-known networks for photographs, untrained or pretrained on ImageNet."
     family: ClassVar[str] = "torchvision"
 
-    network: str = choice("resnet18", tuple(ARCHITECTURES), "Which of them, by torchvision's name.")
-    pretrained: bool = boolean(False, "Start from torchvision's default ImageNet weights; fetched once, then kept.")
+    network: str = choice("resnet18", tuple(ARCHITECTURES), "Architecture, by torchvision's name.")
+    pretrained: bool = boolean(False, "Start from torchvision's default ImageNet weights, which are downloaded once.")
     frozen: str = choice(
-        NOTHING, (NOTHING, *STAGES, BODY), "The part that stays as it is, from the input up to and including this one."
+        NOTHING, (NOTHING, *STAGES, BODY), "Frozen part, from the input up to and including this stage."
     )
     image_size: int = integer(
-        0, 0, 512, "Images are enlarged to this many pixels each way before the first layer; 0: as they are."
+        0, 0, 512, "Images are resized to this many pixels each way before the first layer; 0: unchanged."
     )
 
     def __post_init__(self) -> None:
@@ -45,15 +48,16 @@ class TorchvisionModel(Model):
             raise ValueError(f"frozen = {self.frozen}: {title} has {', '.join(names)}; choose one of these.")
 
     def unsupported_reason(self, shape: tuple[int, ...]) -> str:
-        least = ARCHITECTURES[self.network].min_size
-        seen = (shape[0], self.image_size, self.image_size) if len(shape) == 3 and self.image_size else shape
-        if not ARCHITECTURES[self.network].has_maps and len(shape) == 3 and seen[1:] != (least, least):
-            return f"cuts images of exactly {least} × {least} pixels into patches: choose an image size of {least}"
-        reason = unsupported_image_reason(seen, least)
-        return f"{reason}: choose an image size of {least} or more" if reason and len(shape) == 3 else reason
+        min_size = ARCHITECTURES[self.network].min_size
+        resized = (shape[0], self.image_size, self.image_size) if len(shape) == 3 and self.image_size else shape
+        if not ARCHITECTURES[self.network].has_maps and len(shape) == 3 and resized[1:] != (min_size, min_size):
+            size = f"{min_size} × {min_size}"
+            return f"cuts images of exactly {size} pixels into patches: choose an image size of {min_size}"
+        reason = unsupported_image_reason(resized, min_size)
+        return f"{reason}: choose an image size of {min_size} or more" if reason and len(shape) == 3 else reason
 
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Raises ValueError where pretrained weights are wanted and cannot be had."""
+        """Build the network. Raises ValueError where pretrained weights are not available."""
         stages = split_into_stages(self.network, shape[0], classes, is_pretrained=self.pretrained)
         frozen, size = self._frozen(list(stages)), (self.image_size, self.image_size)
         if self.image_size and shape[1:] != size:
@@ -61,7 +65,7 @@ class TorchvisionModel(Model):
         return join_stages(stages, frozen)
 
     def _frozen(self, names: list[str]) -> int:
-        """How many of the stages stay as they are."""
+        """Return the number of frozen stages."""
         if self.frozen in STAGES:
             return names.index(self._path(self.frozen)) + 1
         return len(names) - 1 if self.frozen == BODY else 0
@@ -79,12 +83,12 @@ class TorchvisionModel(Model):
         return self.with_values(pretrained=False)
 
     def scaled(self, factor: float) -> Self:
-        """The network of the same line whose parameters are nearest: they grow with the square of the widths."""
+        """Return the network of the same kind with the nearest parameters, which grow with the square of the widths."""
         line = next((line for line in LINES if self.network in line), (self.network,))
-        wanted = math.log(ARCHITECTURES[self.network].millions * factor**2)
+        target = math.log(ARCHITECTURES[self.network].millions * factor**2)
         smaller = line[line.index(self.network) :]
         return self.with_values(
-            network=min(smaller, key=lambda name: abs(math.log(ARCHITECTURES[name].millions) - wanted))
+            network=min(smaller, key=lambda name: abs(math.log(ARCHITECTURES[name].millions) - target))
         )
 
     def label(self) -> str:

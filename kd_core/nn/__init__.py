@@ -1,0 +1,1 @@
+"""Hooks, student-teacher pairs, adapters, composite networks, cost and weights of networks."""

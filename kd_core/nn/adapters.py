@@ -1,6 +1,6 @@
-"""Small layers between two networks: they turn the student's features into the shape of the teacher's.
+"""Adapters, small layers that map a student's features to the shape of the teacher's.
 
-They are trained and checkpointed with the student, and left behind when it goes.
+They are trained and checkpointed with the student, and dropped from the trained network.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from kd_core.nn.hooks import Shape, format_shape
 
 
 def pool_to_vector(features: Tensor) -> Tensor:
-    """(B, D): maps (B, C, H, W) averaged over the places, vectors as they are."""
+    """Return vectors (B, D) unchanged and maps (B, C, H, W) averaged over height and width."""
     return features.flatten(2).mean(2) if features.dim() > 2 else features
 
 
-def match_sizes(some: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """Both maps (B, C, H, W) at the smaller of their two sizes, by averaging."""
-    height, width = (min(a, b) for a, b in zip(some.shape[2:], others.shape[2:], strict=True))
-    return pool_to_size(some, (height, width)), pool_to_size(others, (height, width))
+def match_sizes(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both maps (B, C, H, W) average-pooled to the smaller of their sizes."""
+    height, width = (min(sides) for sides in zip(first.shape[2:], second.shape[2:], strict=True))
+    return pool_to_size(first, (height, width)), pool_to_size(second, (height, width))
 
 
 def pool_to_size(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps (B, C, H, W) averaged down to ``size``; as they are if they have it."""
+    """Return maps (B, C, H, W) average-pooled to ``size``; unchanged if they have it."""
     return features if features.shape[2:] == size else F.adaptive_avg_pool2d(features, size)
 
 
 class Regressor(nn.Module):
-    """From the student's features to the teacher's shape: a convolution between maps, a linear layer between vectors.
+    """Regressor of FitNets, a convolution between maps or a linear layer between vectors.
 
-    A map meets a vector as its average over the places. Between maps a convolution with batch normalisation and ReLU,
-    as the teacher's own features have: 1 × 1 for equal sizes; 3 × 3 with stride 2 to halve them, 4 × 4 transposed to
-    double them; else 1 × 1 after averaging or repeating places. Romero et al., "FitNets" (2015), section 2.2, with the
-    convolutions of the usual code.
+    A map is averaged over height and width where the other side is a vector. Between maps the convolution is followed
+    by batch normalisation and ReLU, like the teacher's features: 1 × 1 for equal sizes, 3 × 3 with stride 2 to halve
+    them, 4 × 4 transposed to double them, else 1 × 1 after area interpolation. Romero et al., "FitNets" (2015), section
+    2.2, with the convolutions of the common code (RepDistiller).
     """
 
     def __init__(self, student: Shape, teacher: Shape) -> None:
@@ -42,11 +42,11 @@ class Regressor(nn.Module):
         self.is_pooled = len(student) != len(teacher)
         if len(student) == len(teacher) == 3:
             layer = self._convolution(student, teacher)
-            places = teacher[1] * teacher[2]
-            self.layers = nn.Sequential(layer, nn.BatchNorm2d(teacher[0]) if places > 1 else nn.Identity(), nn.ReLU())
+            has_places = teacher[1] * teacher[2] > 1
+            self.layers = nn.Sequential(layer, nn.BatchNorm2d(teacher[0]) if has_places else nn.Identity(), nn.ReLU())
         else:
             self.layers = nn.Sequential(nn.Linear(student[0], teacher[0]))
-        self.says = describe(self.layers) + (
+        self.description = describe(self.layers) + (
             f" after averaging {format_shape(student if len(student) == 3 else teacher)} over its places"
             if self.is_pooled
             else ""
@@ -70,14 +70,14 @@ class Regressor(nn.Module):
         return result
 
     def in_words(self) -> str:
-        return self.says
+        return self.description
 
 
 def describe(module: nn.Module) -> str:
-    """An adaptor as a reader writes it: "1 × 1 convolution 8 → 16, batch norm, ReLU"."""
-    if (in_own_words := getattr(module, "in_words", None)) is not None:
-        says: str = in_own_words()
-        return says
+    """Return an adapter in words, as in "1 × 1 convolution 8 → 16, batch norm, ReLU"."""
+    if (in_words := getattr(module, "in_words", None)) is not None:
+        description: str = in_words()
+        return description
     if isinstance(module, nn.Sequential):
         return ", ".join(filter(None, map(describe, module)))
     if isinstance(module, nn.Linear):
@@ -94,5 +94,5 @@ def describe(module: nn.Module) -> str:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Numbers that are learned."""
+    """Return the number of learned parameters."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -1,4 +1,4 @@
-"""What a network costs before it is trained: parameters, FLOPs, size, and the time of one forward pass here."""
+"""Parameters, FLOPs, file size and latency of a network."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kd_core.base.seeds import use_seed
 
-WARM_UP, FEWEST = 5, 3  # passes that do not count, and passes at least
-PATIENCE = 0.3  # seconds
+WARM_UP, MIN_PASSES = 5, 3  # passes that are not counted, and passes at least
+MAX_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """``flops`` of one example's forward pass (a multiply-add counts as two); ``size`` in bytes of float32 weights."""
+    """Cost of a network, with ``flops`` of one example's forward pass (a multiply-add is two) and ``size`` in bytes."""
 
     parameters: int
     flops: int
@@ -27,27 +27,27 @@ class NetworkCost:
 
 
 def measure(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> NetworkCost:
-    """Counted on the meta device: nothing is allocated and no random number is drawn."""
+    """Count on the meta device, without allocating memory or drawing random numbers; ``shape`` is that of one input."""
     with torch.device("meta"):
         network = build().eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(torch.empty(1, *shape))
-    # Buffers such as running means are part of the file, though nothing learns them.
+    # Buffers such as running means are not learned, but are part of the file.
     stored = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
     return NetworkCost(sum(p.numel() for p in network.parameters()), counter.get_total_flops(), stored)
 
 
 def latency(build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1, repeats: int = 40) -> float:
-    """Median seconds of one forward pass of ``batch`` examples: see :func:`pass_times`."""
+    """Return the median seconds of one forward pass of ``batch`` examples; see :func:`pass_times`."""
     return statistics.median(pass_times(build, shape, batch, repeats))
 
 
 def pass_times(
     build: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1, repeats: int = 40
 ) -> list[float]:
-    """Seconds of each forward pass of ``batch`` examples on this machine's CPU, one thread, after a warm-up.
+    """Return the seconds of each forward pass of ``batch`` examples on one CPU thread, after a warm-up.
 
-    ``repeats`` passes, or as many as :data:`PATIENCE` allows.
+    These are ``repeats`` passes, or as many as :data:`MAX_SECONDS` allows.
     """
     with use_seed(0, "latency"):
         network = build().eval()
@@ -57,7 +57,7 @@ def pass_times(
     try:
         with torch.inference_mode():
             times: list[float] = []
-            while len(times) < WARM_UP + repeats and (len(times) < FEWEST or sum(times) < PATIENCE):
+            while len(times) < WARM_UP + repeats and (len(times) < MIN_PASSES or sum(times) < MAX_SECONDS):
                 start = time.perf_counter()
                 network(inputs)
                 times.append(time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""What is inside a network: its taps, named places whose features can be read while it answers."""
+"""Forward hooks that record the outputs of named layers, and feature shapes on the meta device."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from kd_core.models import Model
 
 Shape = tuple[int, ...]  # of one example's features: (C, H, W) of maps, (D,) of a vector
 
-LOGITS = "logits"  # what comes out at the end; every network has it
-EMBEDDING = "embedding"  # the vector (D,) that the last, linear layer turns into logits
+LOGITS = "logits"  # the output of every network
+EMBEDDING = "embedding"  # the input (D,) of the last, linear layer
 
 
 @contextmanager
 def record_features(network: nn.Module, paths: Mapping[str, str]) -> Iterator[dict[str, Tensor]]:
-    """While open, every forward pass writes the output of the modules at ``paths`` into the dictionary, by tap."""
-    seen: dict[str, Tensor] = {}
-    hooks = [add_feature_hook(network, path, tap, seen) for tap, path in paths.items()]
+    """Record the output of the modules at ``paths`` (by layer name) at every forward pass within the context."""
+    features: dict[str, Tensor] = {}
+    hooks = [add_feature_hook(network, path, layer, features) for layer, path in paths.items()]
     try:
-        yield seen
+        yield features
     finally:
         for hook in hooks:
             hook.remove()
@@ -32,29 +32,30 @@ def record_features(network: nn.Module, paths: Mapping[str, str]) -> Iterator[di
 def add_feature_hook(
     network: nn.Module, path: str, layer: str, features: dict[str, Tensor]
 ) -> torch.utils.hooks.RemovableHandle:
-    """A forward hook on one module, which keeps its latest output in ``seen[tap]``."""
+    """Add a forward hook to one module that stores its latest output in ``features[layer]``."""
 
-    def keep(_: nn.Module, __: object, output: Tensor) -> None:
+    def store(_: nn.Module, __: object, output: Tensor) -> None:
         features[layer] = output
 
-    return network.get_submodule(path).register_forward_hook(keep)
+    return network.get_submodule(path).register_forward_hook(store)
 
 
 @functools.lru_cache(maxsize=512)
 def feature_shapes(model: Model, shape: Shape, classes: int) -> Mapping[str, Shape]:
-    """The shape of every tap for one input of ``shape``, logits last. Nothing is computed, no number drawn."""
+    """Return the shape of every named layer for one input of ``shape``, logits last, without computing anything."""
     with torch.device("meta"):
         network = model.build(shape, classes).eval()
-        with record_features(network, model.feature_layers()) as seen, torch.no_grad():
+        with record_features(network, model.feature_layers()) as features, torch.no_grad():
             logits = network(torch.empty(2, *shape))
-    return {tap: tuple(seen[tap].shape[1:]) for tap in model.feature_layers()} | {LOGITS: tuple(logits.shape[1:])}
+    shapes = {layer: tuple(features[layer].shape[1:]) for layer in model.feature_layers()}
+    return shapes | {LOGITS: tuple(logits.shape[1:])}
 
 
 def select_layers(paths: Mapping[str, str], layers: Iterable[str]) -> dict[str, str]:
-    """The paths of some taps; logits need none."""
-    return {tap: paths[tap] for tap in dict.fromkeys(layers) if tap in paths}
+    """Return the paths of some layers; logits have none."""
+    return {layer: paths[layer] for layer in dict.fromkeys(layers) if layer in paths}
 
 
 def format_shape(shape: Shape) -> str:
-    """As a reader writes it: 32 × 4 × 4."""
+    """Return a shape as text, such as 32 × 4 × 4."""
     return " × ".join(map(str, shape))

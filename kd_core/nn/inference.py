@@ -10,19 +10,16 @@ from torch import Tensor, nn
 
 from kd_core.nn.hooks import record_features
 
-MAX_EXAMPLES = 4096  # examples per forward pass where nothing is learned
-
-
-MAX_INPUT_BYTES = 32_000_000  # bytes of inputs per forward pass: what a network makes of them is many times that
-
-
+MAX_EXAMPLES = 4096  # per forward pass
+MAX_INPUT_BYTES = 32_000_000  # per forward pass; the features take many times as much
+# Modules that compute the same in train and eval mode.
 WITHOUT_MODES = {nn.Sequential, nn.Flatten, nn.Linear, nn.Conv2d, nn.GroupNorm, nn.MaxPool2d, nn.ReLU, nn.Tanh, nn.GELU}
 
 
 def predict_logits(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Logits (N, K) of a network in eval mode, float32, without gradient, on the network's device.
+    """Return logits (N, K) of a network in eval mode, float32, without gradient, on the network's device.
 
-    Its mode is as before afterwards; inputs (N, ...) from elsewhere come piece by piece.
+    The network's mode is restored; inputs (N, ...) on another device are copied batch by batch.
     """
     return predict_with_features(network, inputs, {})[0]
 
@@ -30,27 +27,29 @@ def predict_logits(network: nn.Module, inputs: Tensor) -> Tensor:
 def predict_with_features(
     network: nn.Module, inputs: Tensor, paths: Mapping[str, str]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits (N, K) and the features (N, ...) at some taps, otherwise like :func:`predict_logits`."""
+    """Return logits (N, K) and the features (N, ...) of some layers, otherwise like :func:`predict_logits`."""
     was_training, modes = network.training, depends_on_mode(network)
     if modes:
         network.eval()
     device = next((p.device for p in network.parameters()), inputs.device)
     size = max(1, min(MAX_EXAMPLES, MAX_INPUT_BYTES * len(inputs) // max(1, inputs.nbytes)))
     logits, features = [], []
-    with torch.no_grad(), record_features(network, paths) as seen:
+    with torch.no_grad(), record_features(network, paths) as recorded:
         for chunk in torch.split(inputs, size) if len(inputs) > size else (inputs,):
             logits.append(network(chunk.to(device)).float())
-            features.append({tap: seen[tap].float() for tap in paths})
+            features.append({layer: recorded[layer].float() for layer in paths})
     if modes and was_training:
         network.train()
     if len(logits) == 1:
         return logits[0], features[0]
-    return torch.cat(logits), {tap: torch.cat([some[tap] for some in features]) for tap in paths}
+    return torch.cat(logits), {layer: torch.cat([batch[layer] for batch in features]) for layer in paths}
 
 
 def depends_on_mode(network: nn.Module) -> bool:
-    """Whether it may answer otherwise while it learns. Switching the mode of a network takes longer than a small one
-    needs to answer."""
+    """Return whether the network may compute something else in train mode.
+
+    Switching the mode takes longer than a forward pass of a small network.
+    """
     if network not in _has_modes:
         _has_modes[network] = any(type(module) not in WITHOUT_MODES for module in network.modules())
     return _has_modes[network]
@@ -60,5 +59,5 @@ _has_modes: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 def freeze(network: nn.Module) -> nn.Module:
-    """The one place where a network becomes a teacher: eval mode, no gradients."""
+    """Prepare a network as a teacher, in eval mode and without gradients. Teachers are prepared nowhere else."""
     return network.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""A student and the teacher it learns from, as a method sees them before anything is learned: their taps and shapes."""
+"""Student and teacher with their named layers and shapes, before training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kd_core.nn.hooks import EMBEDDING, Shape, feature_shapes, format_shape
 
 @dataclass(frozen=True)
 class Pair:
-    """Two families of networks on the same data: inputs of ``shape``, logits for ``classes``."""
+    """Student and teacher on the same data, with inputs of ``shape`` and logits for ``classes``."""
 
     student: Model
     teacher: Model
@@ -21,16 +21,20 @@ class Pair:
 
     @property
     def student_shapes(self) -> Mapping[str, Shape]:
+        """Shapes of the student's named layers, without the batch dimension."""
         return feature_shapes(self.student, self.shape, self.classes)
 
     @property
     def teacher_shapes(self) -> Mapping[str, Shape]:
+        """Shapes of the teacher's named layers, without the batch dimension."""
         return feature_shapes(self.teacher, self.shape, self.classes)
 
     @property
     def stage_pairs(self) -> list[tuple[str, str]]:
-        """Pairs of taps with feature maps, from the input to the end: the last with the last, and the same relative
-        depth before it where one network has more of them. Empty if one has none."""
+        """Pairs of layers with feature maps, from the input to the output; empty if a network has none.
+
+        The last is paired with the last, and layers before it at the same relative depth.
+        """
         student, teacher = feature_map_layers(self.student_shapes), feature_map_layers(self.teacher_shapes)
         count = min(len(student), len(teacher))
         return [
@@ -40,21 +44,21 @@ class Pair:
 
     @property
     def no_maps_reason(self) -> str:
-        """Why nothing can be matched place by place, as the end of a sentence with the shapes; empty if it can."""
+        """Why feature maps cannot be matched, as the end of a sentence with the shapes; empty if they can."""
         if self.stage_pairs:
             return ""
         return f"needs feature maps of both networks, and {self._listed}"
 
     @property
     def no_features_reason(self) -> str:
-        """Why there is nothing to match before the logits; empty if both networks show something."""
+        """Why nothing before the logits can be matched; empty if both networks name layers."""
         if len(self.student_shapes) > 1 and len(self.teacher_shapes) > 1:
             return ""
-        return f"needs networks that show what is inside them, and {self._listed}"
+        return f"needs networks with named layers before the logits, and {self._listed}"
 
     @property
     def no_embedding_reason(self) -> str:
-        """Why there is no vector to match before the last layer; empty if both networks have one."""
+        """Why embeddings cannot be matched; empty if both networks have one."""
         if EMBEDDING in self.student_shapes and EMBEDDING in self.teacher_shapes:
             return ""
         return f"needs networks that end in a linear layer on an embedding, and {self._listed}"
@@ -62,15 +66,15 @@ class Pair:
     @property
     def _listed(self) -> str:
         student, teacher = (
-            ", ".join(f"{tap} ({format_shape(shape)})" for tap, shape in taps.items())
-            for taps in (self.student_shapes, self.teacher_shapes)
+            ", ".join(f"{layer} ({format_shape(shape)})" for layer, shape in shapes.items())
+            for shapes in (self.student_shapes, self.teacher_shapes)
         )
         return f"the student has {student}, the teacher {teacher}"
 
 
 @dataclass(frozen=True)
 class SelfPair(Pair):
-    """One network as its own teacher: each stage learns from the next one."""
+    """Network as its own teacher, in which each stage learns from the next one."""
 
     @property
     def stage_pairs(self) -> list[tuple[str, str]]:
@@ -85,12 +89,12 @@ class SelfPair(Pair):
 
 @dataclass(frozen=True)
 class Match:
-    """Two places that a method compares: taps, or "logits", or "labels" in place of a teacher."""
+    """Pair of layers that a loss compares; "labels" may stand in place of the teacher's."""
 
     student: str
     teacher: str
 
 
 def feature_map_layers(layer_shapes: Mapping[str, Shape]) -> list[str]:
-    """Taps with more than one place: maps (C, H, W), not vectors and not single pixels."""
-    return [tap for tap, shape in layer_shapes.items() if len(shape) == 3 and shape[1] * shape[2] > 1]
+    """Return the layers with maps (C, H, W) of more than one pixel."""
+    return [layer for layer, shape in layer_shapes.items() if len(shape) == 3 and shape[1] * shape[2] > 1]

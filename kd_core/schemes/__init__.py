@@ -1,7 +1,11 @@
-"""Arrangements, one file each: WHO teaches whom, and when. A scheme is a plan; the training loop carries it out."""
+"""Distillation schemes, one file each; a scheme says who teaches whom, and when.
+
+A scheme plans the phases of a run; the training loop carries them out.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -18,21 +22,21 @@ FAMILIES = ("offline", "online", "self", "several teachers", "fewer labels", "te
 
 
 class Scheme(BaseScheme):
-    """Base of all arrangements."""
+    """Base class of distillation schemes."""
 
-    paper: ClassVar[str]  # authors, year, section
+    paper: ClassVar[str] = ""  # authors, year, section
 
+    @abstractmethod
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
-        """The plan for a configuration."""
-        raise NotImplementedError
+        """Return the plan of a configuration."""
 
     def option_conflict(self, config: RunConfig) -> str:  # noqa: ARG002
-        """What makes no sense under this scheme alone, as a sentence; empty if nothing."""
+        """Return a sentence on settings that make no sense under this scheme; empty if all do."""
         return ""
 
     def unsupported_reason(self, config: RunConfig) -> str:
-        if objection := self.option_conflict(config):
-            return objection
+        if conflict := self.option_conflict(config):
+            return conflict
         data, phases = load(config.dataset), self.phases(config)
         for phase in phases:
             for learner in phase.learners:
@@ -42,40 +46,41 @@ class Scheme(BaseScheme):
 
 
 def plan_of(config: RunConfig) -> tuple[PhasePlan, ...]:
-    """The phases of a configuration. It knows its scheme only as an :class:`BaseScheme`."""
+    """Return the phases of a configuration, which knows its scheme only as a :class:`BaseScheme`."""
     assert isinstance(config.scheme, Scheme)
     return config.scheme.phases(config)
 
 
 def comparison_of(config: RunConfig) -> Comparison:
-    """What the verdict on a configuration compares."""
+    """Return what the verdict on a configuration compares."""
     return config.scheme.comparison.with_omitted_class(config.labels.omitted)
 
 
-def teacher_phase(config: RunConfig, role: str = TEACHER, **more: Any) -> PhasePlan:
-    """The teacher on the full and clean training split, unless told to see what the student sees."""
+def teacher_phase(config: RunConfig, role: str = TEACHER, **changes: Any) -> PhasePlan:
+    """Return the phase that trains the teacher, on the full training split unless its recipe says otherwise."""
     recipe = config.teacher_recipe
-    teacher = replace(LearnerPlan(role, config.teacher, recipe.seed, kind=TEACHER, uploaded=recipe.weights), **more)
+    teacher = LearnerPlan(role, config.teacher, recipe.seed, kind=TEACHER, uploaded=recipe.weights)
+    teacher = replace(teacher, **changes)
     return PhasePlan(role, (teacher,), recipe, TrainSubset(*config.teacher_view), teacher.seed, is_kept=True)
 
 
-def student_learner(config: RunConfig, *teachers: str, **more: Any) -> LearnerPlan:
-    """The student of the configuration, taught by these roles through the chosen method."""
-    usual = LearnerPlan(STUDENT, config.student, config.seed, config.method if teachers else None, teachers)
-    return replace(usual, **more)
+def student_learner(config: RunConfig, *teachers: str, **changes: Any) -> LearnerPlan:
+    """Return the configuration's student, taught by the networks in these roles with the chosen loss."""
+    method = config.method if teachers else None
+    return replace(LearnerPlan(STUDENT, config.student, config.seed, method, teachers), **changes)
 
 
-def control_learners(config: RunConfig, **more: Any) -> tuple[LearnerPlan, ...]:
-    """The same network without a teacher, unless switched off.
+def control_learners(config: RunConfig, **changes: Any) -> tuple[LearnerPlan, ...]:
+    """Return the same network without a teacher; empty if the control is switched off.
 
-    It differs in nothing but the loss: same seed, so same weights at the start and same batches.
+    It differs in nothing but the loss: the same seed gives it the same initial weights and the same batches.
     """
-    return (replace(LearnerPlan(BASELINE, config.student, config.seed), **more),) if config.basics.control else ()
+    return (replace(LearnerPlan(BASELINE, config.student, config.seed), **changes),) if config.basics.control else ()
 
 
-def student_phase(config: RunConfig, name: str, *learners: LearnerPlan, **more: Any) -> PhasePlan:
-    """A phase with the student's recipe and what the student is shown."""
-    return replace(PhasePlan(name, learners, config.recipe, config.view, config.seed), **more)
+def student_phase(config: RunConfig, name: str, *learners: LearnerPlan, **changes: Any) -> PhasePlan:
+    """Return a phase with the student's recipe and the student's training examples."""
+    return replace(PhasePlan(name, learners, config.recipe, config.view, config.seed), **changes)
 
 
 def __getattr__(name: str) -> Any:

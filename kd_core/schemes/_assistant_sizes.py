@@ -1,4 +1,4 @@
-"""Networks of sizes in between, for a chain of teaching assistants."""
+"""Sizes of teaching assistants between teacher and student (Mirzadeh et al. 2020)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ SMALLEST = 1 / 64
 
 
 def assistant_model(pair: Pair, fraction: float) -> Model:
-    """The teacher's family, made narrower until its parameters are ``fraction`` of the way to the student's, in powers.
+    """Return the teacher's family, narrowed so that the logarithm of its parameters is ``fraction`` of the way down.
 
     Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant" (2020), section 4, find the best assistant
     about halfway in accuracy; between these sizes that is about halfway in the logarithm of the parameters.
     """
     large, small = (_parameters(model, pair) for model in (pair.teacher, pair.student))
-    wanted = large ** (1 - fraction) * small**fraction
+    target = large ** (1 - fraction) * small**fraction
     factors = [SMALLEST ** (step / 48) for step in range(49)]
     return min(
-        (pair.teacher.scaled(factor) for factor in factors), key=lambda model: abs(_parameters(model, pair) - wanted)
+        (pair.teacher.scaled(factor) for factor in factors), key=lambda model: abs(_parameters(model, pair) - target)
     )
 
 

@@ -1,4 +1,4 @@
-"""Born again: generation after generation of one network, each taught by the one before; their average at the end."""
+"""Born-again networks (BAN), generations that are each taught by the one before."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class BornAgain(Scheme):
     title: ClassVar[str] = "Born again"
+    aliases: ClassVar[tuple[str, ...]] = ("BAN",)
     summary: ClassVar[str] = (
-        "The same network is born several times, each time taught by its last life; all lives vote at the end."
+        "The same network is trained several times, each time taught by the last one; their average is the ensemble."
     )
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Furlanello et al. 2018, section 3"
     comparison: ClassVar[Comparison] = Comparison(name="last generation", control_name="First generation")
 
-    generations: int = integer(3, 2, 6, "Lives of the network; the first one has no teacher.")
+    generations: int = integer(3, 2, 6, "Networks trained in a row; the first one has no teacher.")
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         phases = [
@@ -35,9 +36,11 @@ class BornAgain(Scheme):
         roles = [phases[0].learners[0].role]
         for number in range(2, self.generations + 1):
             role = STUDENT if number == self.generations else f"generation {number}"
-            reborn = student_learner(config, roles[-1], role=role, seed=config.seed + 1000 * (number - 1), kind=STUDENT)
-            phases.append(student_phase(config, f"generation {number}", reborn))
+            learner = student_learner(
+                config, roles[-1], role=role, seed=config.seed + 1000 * (number - 1), kind=STUDENT
+            )
+            phases.append(student_phase(config, f"generation {number}", learner))
             roles.append(role)
-        lives = DerivedPlan("ensemble", tuple(roles), AVERAGE, kind=TEACHER)
-        phases[-1] = student_phase(config, phases[-1].name, *phases[-1].learners, derived=(lives,))
+        ensemble = DerivedPlan("ensemble", tuple(roles), AVERAGE, kind=TEACHER)
+        phases[-1] = student_phase(config, phases[-1].name, *phases[-1].learners, derived=(ensemble,))
         return tuple(phases)

@@ -1,4 +1,4 @@
-"""Defective: the teacher's training is broken off, and it teaches all the same."""
+"""Defective teacher (De-KD), stopped early in its training."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class Defective(Scheme):
     title: ClassVar[str] = "Defective teacher (De-KD)"
-    summary: ClassVar[str] = "The teacher is stopped while it still knows little, and teaches all the same."
+    aliases: ClassVar[tuple[str, ...]] = ("De-KD",)
+    summary: ClassVar[str] = "The teacher is stopped at a low accuracy and teaches all the same."
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Yuan et al. 2020, section 2"
     comparison: ClassVar[Comparison] = Comparison(name="taught by a bad teacher")
 
     accuracy: float = number(
-        0.5, 0.0, 1.0, "Validation accuracy at which the teacher is stopped; 0 looks at the epochs alone.", step=0.05,
+        0.5, 0.0, 1.0, "Validation accuracy at which the teacher is stopped; 0 for the epochs alone.", step=0.05,
         label="Stop the teacher at accuracy",
     )  # fmt: skip
     stop: int = integer(
@@ -29,7 +30,7 @@ class Defective(Scheme):
     )
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
-        whole_phase = teacher_phase(config)
-        epochs = min(self.stop, whole_phase.recipe.epochs)
-        teacher = replace(whole_phase, recipe=whole_phase.recipe.with_values(epochs=epochs), until=self.accuracy)
+        phase = teacher_phase(config)
+        epochs = min(self.stop, phase.recipe.epochs)
+        teacher = replace(phase, recipe=phase.recipe.with_values(epochs=epochs), until=self.accuracy)
         return teacher, student_phase(config, "students", student_learner(config, TEACHER), *control_learners(config))

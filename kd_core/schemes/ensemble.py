@@ -1,4 +1,4 @@
-"""Ensemble: several teachers become one student, and that student teaches another of its own kind."""
+"""Several teachers for one student, which then teaches another student of its own kind."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class Ensemble(Scheme):
     title: ClassVar[str] = "Several teachers"
-    summary: ClassVar[str] = (
-        "Teachers that differ in their initial weights teach one student together; it then teaches its like."
-    )
+    summary: ClassVar[str] = "An ensemble of teachers distils into one student, which then teaches a copy of itself."
     family: ClassVar[str] = "several teachers"
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 3; You et al. 2017, section 3"
     comparison: ClassVar[Comparison] = Comparison(name="taught by all")
@@ -36,15 +34,15 @@ class Ensemble(Scheme):
     count: int = integer(3, 2, 8, "Teachers; each has its own initial weights and order.", label="Teachers")
     combine: str = choice(
         PROBABILITIES, (PROBABILITIES, LOGITS, LOSSES),
-        "What is averaged: the teachers' probabilities, their logits (the loudest weighs most), or the losses "
-        "with each.",
+        "What is averaged: the teachers' probabilities, their logits (the largest dominate), or the losses with "
+        "each teacher.",
         label="Average the teachers’",
     )  # fmt: skip
     shares: str = text(
-        "", 80, "Weights of the teachers, joined by dashes, as 2-1-1; empty: all alike.", label="Teachers’ weights"
+        "", 80, "Weights of the teachers, joined by dashes, as 2-1-1; empty: equal weights.", label="Teachers’ weights"
     )
     again: bool = boolean(
-        True, "Afterwards the student teaches another one of its own kind.", label="Then self-distillation"
+        True, "Afterwards the student teaches another network of the same kind.", label="Then self-distillation"
     )
 
     def option_conflict(self, config: RunConfig) -> str:  # noqa: ARG002
@@ -59,7 +57,7 @@ class Ensemble(Scheme):
         )
 
     def _weights(self) -> tuple[float, ...]:
-        return tuple(float(share) for share in self.shares.split("-") if share.strip())
+        return tuple(float(weight) for weight in self.shares.split("-") if weight.strip())
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         roles = tuple(f"teacher {number}" for number in range(1, self.count + 1))
@@ -67,15 +65,15 @@ class Ensemble(Scheme):
             teacher_phase(config, role=role, seed=config.teacher_recipe.seed + 1000 * number)
             for number, role in enumerate(roles)
         ]
-        # The mean of the losses with each pulls where the loss with their average probability does.
-        how = MEAN_LOGITS if self.combine == LOGITS else AVERAGE
-        together_they = DerivedPlan(TEACHER, roles, how, self._weights(), TEACHER)
-        phases[-1] = replace(phases[-1], derived=(together_they,))
-        taught = student_learner(config, *roles, combine=self.combine, weights=self._weights())
-        phases.append(student_phase(config, "students", taught, *control_learners(config)))
+        # The mean of the losses has the same gradient as the loss with the average of the probabilities.
+        rule = MEAN_LOGITS if self.combine == LOGITS else AVERAGE
+        ensemble = DerivedPlan(TEACHER, roles, rule, self._weights(), TEACHER)
+        phases[-1] = replace(phases[-1], derived=(ensemble,))
+        student = student_learner(config, *roles, combine=self.combine, weights=self._weights())
+        phases.append(student_phase(config, "students", student, *control_learners(config)))
         if self.again:
-            again = LearnerPlan(
+            copy = LearnerPlan(
                 "student’s student", config.student, config.seed + 1000, config.method, (STUDENT,), kind=STUDENT
             )
-            phases.append(student_phase(config, "self-distillation", again))
+            phases.append(student_phase(config, "self-distillation", copy))
         return tuple(phases)

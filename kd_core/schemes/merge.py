@@ -1,4 +1,4 @@
-"""Merge: two teachers that know different classes make one student that knows all of them, without labels."""
+"""Knowledge amalgamation of two teachers of different classes in one student without labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kd_core.schemes import Scheme, student_learner, student_phase, teacher_phas
 class Merge(Scheme):
     title: ClassVar[str] = "Merge two teachers"
     summary: ClassVar[str] = (
-        "One teacher knows the first half of the classes, one the second; the student learns all, without a label."
+        "One teacher knows the first half of the classes, one the second; the student learns all without labels."
     )
     family: ClassVar[str] = "several teachers"
     paper: ClassVar[str] = "Shen et al. 2019 (amalgamation), section 3; calibration: Guo et al. 2017, section 4.2"
@@ -26,8 +26,8 @@ class Merge(Scheme):
 
     calibrated: bool = boolean(
         True,
-        "Bring both teachers to one scale first, so that the louder one does not win: how loud each is, is measured on "
-        "the validation split and its labels.",
+        "Bring the logits of both teachers to one scale first (temperature and shift, from the labelled validation "
+        "set), so that the larger ones do not win.",
     )  # fmt: skip
 
     @classmethod
@@ -36,23 +36,17 @@ class Merge(Scheme):
 
     def option_conflict(self, config: RunConfig) -> str:
         if config.teacher_recipe.view == "student":
-            return (
-                "teacher_view = student: the student has no labels here, so the teachers need their own; choose full."
-            )
+            return "teacher_view = student: the student has no labels here, so the teachers need theirs; choose full."
         classes = len(load(config.dataset).classes)
-        return (
-            ""
-            if classes > 3
-            else f"scheme = merge: it takes two classes for each teacher, and these data have {classes}."
-        )
+        return "" if classes > 3 else f"scheme = merge: each teacher needs two classes, and these data have {classes}."
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         classes = tuple(range(len(load(config.dataset).classes)))
         halves = classes[: (len(classes) + 1) // 2], classes[(len(classes) + 1) // 2 :]
         phases = []
         for number, half in enumerate(halves, start=1):
-            usual = teacher_phase(config, role=f"teacher {number}", classes=half)
-            phases.append(replace(usual, view=replace(usual.view, classes=half)))
+            phase = teacher_phase(config, role=f"teacher {number}", classes=half)
+            phases.append(replace(phase, view=replace(phase.view, classes=half)))
         roles = tuple(phase.learners[0].role for phase in phases)
         phases[-1] = replace(
             phases[-1], derived=(DerivedPlan(TEACHER, roles, JOINED if self.calibrated else RAW, kind=TEACHER),)
@@ -60,6 +54,6 @@ class Merge(Scheme):
         merged = student_learner(config, TEACHER)
         phases.append(student_phase(config, "students", merged, view=replace(config.view, is_blind=True)))
         if config.basics.control:
-            alone = LearnerPlan(BASELINE, config.student, config.seed)
-            phases.append(student_phase(config, "baseline", alone))
+            control = LearnerPlan(BASELINE, config.student, config.seed)
+            phases.append(student_phase(config, "baseline", control))
         return tuple(phases)

@@ -1,4 +1,4 @@
-"""A missing class: the student never sees an example of it, and learns it from what the teacher says of the others."""
+"""Distillation of a held-out class through soft targets on the other classes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 class MissingClass(Scheme):
     title: ClassVar[str] = "A missing class"
     summary: ClassVar[str] = (
-        "The student never sees one class, and knows it only from how much the teacher finds other examples "
-        "alike; then the "
-        "bias of that class is corrected on validation data."
+        "One class is held out of the student's data; it learns it from the teacher's soft targets on other classes. "
+        "Then the bias of that class is corrected on validation data."
     )
     family: ClassVar[str] = "fewer labels"
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 3"
@@ -30,7 +29,7 @@ class MissingClass(Scheme):
         "omitted",
         "taught and corrected",
         "Baseline, corrected too",
-        among="{omitted} in the test split, which neither ever saw",
+        among="{omitted} in the test split, which neither was trained on",
     )
 
     @classmethod
@@ -39,18 +38,18 @@ class MissingClass(Scheme):
 
     def option_conflict(self, config: RunConfig) -> str:
         if config.labels.omitted != NONE and config.teacher_recipe.view == "student":
-            return "teacher_view = student: then the teacher never saw the class either, and cannot tell of it."
+            return "teacher_view = student: then the teacher is not trained on the class either; choose full."
         if config.labels.omitted != NONE:
             return ""
         classes = ", ".join(load(config.dataset).classes)
-        return f"omitted = none: choose the class that the student never sees: {classes}."
+        return f"omitted = none: choose the class that is held out: {classes}."
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         names = load(config.dataset).classes
         omitted = names.index(config.labels.omitted) if config.labels.omitted in names else 0
         learners = (student_learner(config, TEACHER), *control_learners(config))
         corrected = [
-            DerivedPlan(f"corrected {own.role}", (own.role,), CORRECTED, kind=kind_of(own), omitted=omitted)
-            for own in learners
+            DerivedPlan(f"corrected {learner.role}", (learner.role,), CORRECTED, kind=kind_of(learner), omitted=omitted)
+            for learner in learners
         ]
         return teacher_phase(config), student_phase(config, "students", *learners, derived=tuple(corrected))

@@ -1,4 +1,4 @@
-"""Deep mutual learning: no teacher; several students learn from the labels and from each other."""
+"""Deep mutual learning (DML) of several students without a teacher."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from kd_core.schemes import Scheme, control_learners, student_phase
 @dataclass(frozen=True)
 class Mutual(Scheme):
     title: ClassVar[str] = "Mutual learning"
-    summary: ClassVar[str] = "No teacher: students that learn side by side teach each other."
+    aliases: ClassVar[tuple[str, ...]] = ("DML",)
+    summary: ClassVar[str] = "No teacher: students that train side by side teach each other."
     family: ClassVar[str] = "online"
     paper: ClassVar[str] = "Zhang et al. 2018, section 2"
     comparison: ClassVar[Comparison] = Comparison(name="learned with peers")
 
-    peers: int = integer(2, 2, 6, "Networks that learn together, the student among them.", label="Networks together")
+    peers: int = integer(2, 2, 6, "Networks that train together, including the student.", label="Networks together")
     networks: str = text(
         STUDENT, 80,
-        "What the others are, one after the other, joined by dashes: student or teacher as chosen above, or a family "
-        "with its usual options, as teacher-cnn.",
+        "The other networks, joined by dashes: student or teacher as chosen above, or a family with its default "
+        "options, as teacher-cnn.",
         label="The others are",
     )  # fmt: skip
 
@@ -45,9 +46,9 @@ class Mutual(Scheme):
         return ""
 
     def _others(self, config: RunConfig) -> tuple[Model, ...]:
-        """The peers beside the student; the list begins again where it is too short. Raises ValueError."""
-        named = {STUDENT: config.student, TEACHER: config.teacher}
-        listed = [named.get(name) or make("models", {"name": name}) for name in self.networks.split("-")]
+        """Return the student's peers; a list that is too short is repeated. Raises ValueError."""
+        models = {STUDENT: config.student, TEACHER: config.teacher}
+        listed = [models.get(name) or make("models", {"name": name}) for name in self.networks.split("-")]
         return tuple(listed[number % len(listed)] for number in range(self.peers - 1))
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
@@ -56,13 +57,13 @@ class Mutual(Scheme):
             LearnerPlan(
                 role,
                 model,
-                config.seed + 1000 * number,  # a network of its own
+                config.seed + 1000 * number,  # different initial weights
                 config.method,
                 tuple(other for other in roles if other != role),
-                LOSSES,  # the mean over the peers of what each of them asks (equation 7)
+                LOSSES,  # the mean of the losses with each peer (equation 7)
                 kind=STUDENT,
             )
             for number, (role, model) in enumerate(zip(roles, (config.student, *self._others(config)), strict=True))
         ]
-        everyone = DerivedPlan("average", tuple(roles), AVERAGE)
-        return (student_phase(config, "students", *learners, *control_learners(config), derived=(everyone,)),)
+        average = DerivedPlan("average", tuple(roles), AVERAGE)
+        return (student_phase(config, "students", *learners, *control_learners(config), derived=(average,)),)

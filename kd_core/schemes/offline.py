@@ -1,4 +1,4 @@
-"""The classic arrangement: train the teacher, freeze it, let the student learn from it."""
+"""Offline distillation from a trained and frozen teacher, optionally through assistants (TAKD)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from kd_core.schemes._assistant_sizes import assistant_model
 @dataclass(frozen=True)
 class Offline(Scheme):
     title: ClassVar[str] = "Offline"
-    summary: ClassVar[str] = "A trained, frozen teacher teaches one student."
+    aliases: ClassVar[tuple[str, ...]] = ("KD", "TAKD")
+    summary: ClassVar[str] = "A trained and frozen teacher teaches one student."
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 2; assistants: Mirzadeh et al. 2020, section 3"
 
     teacher_stop: int = integer(
-        0, 0, 10_000, "Stop the teacher after that many epochs, since an early one can teach better; 0 lets it finish.",
+        0, 0, 10_000, "Stop the teacher after this many epochs, since an early one can teach better; 0 never does.",
         label="Stop the teacher at epoch",
     )  # fmt: skip
     assistants: int = integer(
-        0, 0, 3, "Networks of sizes in between, each taught by the one before: teacher, assistants, student (TAKD).",
+        0, 0, 3, "Networks of intermediate sizes, each taught by the one before: teacher, assistants, student (TAKD).",
         label="Teaching assistants",
     )  # fmt: skip
     fine_tune: int = integer(
-        0, 0, 1000, "Epochs on the labels alone after the teacher has gone; the baseline gets them, too.",
+        0, 0, 1000, "Epochs on the labels alone after distillation; the baseline gets them, too.",
         label="Epochs of fine-tuning afterwards",
     )  # fmt: skip
 
@@ -46,7 +47,7 @@ class Offline(Scheme):
         learners = (student_learner(config, teacher), *control_learners(config))
         phases.append(student_phase(config, "students", *learners))
         if self.fine_tune:
-            alone = [replace(own, method=None, teachers=(), begins_with=own.role) for own in learners]
+            tuned = [replace(learner, method=None, teachers=(), begins_with=learner.role) for learner in learners]
             recipe = config.recipe.with_values(epochs=self.fine_tune)
-            phases.append(student_phase(config, "fine-tuning", *alone, recipe=recipe))
+            phases.append(student_phase(config, "fine-tuning", *tuned, recipe=recipe))
         return tuple(phases)

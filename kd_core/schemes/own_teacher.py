@@ -1,4 +1,4 @@
-"""Be your own teacher: exits along one network, all trained at once; the deepest one teaches those before it."""
+"""Be Your Own Teacher (BYOT), in which the deepest exit of a network teaches the early ones."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from kd_core.datasets import Data
 from kd_core.models import with_article
 from kd_core.nn.hooks import EMBEDDING
 from kd_core.schemes import Scheme, student_phase
-from kd_core.schemes._exit import EarlyExit
+from kd_core.schemes._early_exit import EarlyExit
 
 
 @dataclass(frozen=True)
 class OwnTeacher(Scheme):
     title: ClassVar[str] = "Be your own teacher"
-    summary: ClassVar[str] = (
-        "One network with exits along the way: the deepest answer teaches the early ones, in one training."
-    )
+    aliases: ClassVar[tuple[str, ...]] = ("BYOT",)
+    summary: ClassVar[str] = "One network with early exits, all trained at once: the deepest exit teaches the others."
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Zhang et al. 2019, section 3"
     comparison: ClassVar[Comparison] = Comparison(name="deepest exit", control_name="Same network without exits")
@@ -40,7 +39,7 @@ class OwnTeacher(Scheme):
         if self._exits(config):
             return ""
         return (
-            f"student = {config.student.name}: {with_article(config.student.label())} has no layers to leave it early; "
+            f"student = {config.student.name}: {with_article(config.student.label())} has no layers for an early exit; "
             f"choose a deeper one."
         )
 
@@ -54,14 +53,14 @@ class OwnTeacher(Scheme):
                 config.method,
                 (STUDENT,),
                 kind=STUDENT,
-                trunk=(STUDENT, tap),
+                trunk=(STUDENT, layer),
             )
-            for number, tap in enumerate(self._exits(config), start=1)
+            for number, layer in enumerate(self._exits(config), start=1)
         ]
-        alone = (LearnerPlan(BASELINE, config.student, config.seed),) if config.basics.control else ()
-        return (student_phase(config, "students", deepest, *exits, *alone),)
+        control = (LearnerPlan(BASELINE, config.student, config.seed),) if config.basics.control else ()
+        return (student_phase(config, "students", deepest, *exits, *control),)
 
     def _exits(self, config: RunConfig) -> list[str]:
-        """Every tap but the last stage, which the deepest answer comes from."""
-        taps = [tap for tap in config.student.feature_layers() if tap != EMBEDDING]
-        return taps[:-1] if any(tap.startswith("stage") for tap in taps) else taps
+        """Return every stage but the last, which the deepest exit belongs to."""
+        layers = [layer for layer in config.student.feature_layers() if layer != EMBEDDING]
+        return layers[:-1] if any(layer.startswith("stage") for layer in layers) else layers

@@ -1,4 +1,4 @@
-"""Reversed: the small network is trained first and teaches the large one."""
+"""Reversed distillation (Re-KD) from the small network to the large one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class Reversed(Scheme):
     title: ClassVar[str] = "Reversed (Re-KD)"
-    summary: ClassVar[str] = (
-        "The small network is trained first and teaches the large one, which could know more than its teacher."
-    )
+    aliases: ClassVar[tuple[str, ...]] = ("Re-KD",)
+    summary: ClassVar[str] = "The small network is trained first and teaches the large one."
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Yuan et al. 2020, section 2"
     comparison: ClassVar[Comparison] = Comparison(name="taught by the small one", control_name="Large network alone")

@@ -1,4 +1,4 @@
-"""Rocket launching: a light network and a booster learn together on the same first layers; the light one flies on."""
+"""Rocket launching, in which student and booster share their first layers and train together."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ BOOSTER = "booster"
 class Rocket(Scheme):
     title: ClassVar[str] = "Rocket launching"
     summary: ClassVar[str] = (
-        "Student and booster share their first layers and learn at the same time; only the booster's answers are "
-        "hints, "
-        "never the student's."
+        "Student and booster share their first layers and train at the same time; the student matches the booster's "
+        "logits, never the reverse."
     )
     family: ClassVar[str] = "online"
     paper: ClassVar[str] = "Zhou et al. 2018, section 3"

@@ -1,4 +1,4 @@
-"""Self-attention distillation: each stage of a network learns where the next one looks."""
+"""Self-attention distillation (SAD) from each stage of a network to the one before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class SelfAttention(Scheme):
     title: ClassVar[str] = "Self-attention"
-    summary: ClassVar[str] = "No teacher at all: each stage of the network learns from the stage after it."
+    aliases: ClassVar[tuple[str, ...]] = ("SAD",)
+    summary: ClassVar[str] = "No teacher: each stage of the network learns from the next one."
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Hou et al. 2019, section 3"
     comparison: ClassVar[Comparison] = Comparison(name="taught by its later stages")

@@ -1,4 +1,4 @@
-"""Snapshot distillation: one training in cycles; the end of each cycle teaches the next."""
+"""Snapshot distillation, training in cycles that are each taught by the end of the one before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 class Snapshot(Scheme):
     title: ClassVar[str] = "Snapshot distillation"
     summary: ClassVar[str] = (
-        "One training in cycles of a falling learning rate: the network at the end of a cycle teaches the next."
+        "Training in cycles of a falling learning rate; the network at the end of a cycle teaches the next."
     )
     family: ClassVar[str] = "self"
     paper: ClassVar[str] = "Yang et al. 2019, section 3"
@@ -35,16 +35,16 @@ class Snapshot(Scheme):
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         epochs = max(1, config.recipe.epochs // self.cycles)
         recipe = config.recipe.with_values(epochs=epochs, schedule=COSINE)
-        phases, before = [], ("", "")
+        phases, previous = [], ("", "")
         for number in range(1, self.cycles + 1):
             is_last = number == self.cycles
             roles = (STUDENT, BASELINE) if is_last else (f"cycle {number}", f"baseline {number}")
-            teachers = (before[0],) if before[0] else ()
-            pupil = student_learner(config, *teachers, role=roles[0], kind=STUDENT, begins_with=before[0])
-            alone = control_learners(config, role=roles[1], kind=BASELINE, begins_with=before[1])
+            teachers = (previous[0],) if previous[0] else ()
+            student = student_learner(config, *teachers, role=roles[0], kind=STUDENT, begins_with=previous[0])
+            control = control_learners(config, role=roles[1], kind=BASELINE, begins_with=previous[1])
             name = f"cycle {number}"
             phases.append(
-                student_phase(config, name, pupil, *alone, recipe=recipe, order_seed=config.seed + number - 1)
+                student_phase(config, name, student, *control, recipe=recipe, order_seed=config.seed + number - 1)
             )
-            before = roles
+            previous = roles
         return tuple(phases)

@@ -1,4 +1,4 @@
-"""Teacher-free: label smoothing and a virtual teacher beside a student with a real one."""
+"""Teacher-free distillation, a comparison of label smoothing, a virtual and a real teacher."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 @dataclass(frozen=True)
 class TeacherFree(Scheme):
     title: ClassVar[str] = "Teacher-free"
-    summary: ClassVar[str] = "The same student three times, with smoothed labels, a made-up teacher and a real one."
+    aliases: ClassVar[tuple[str, ...]] = ("Tf-KD reg",)
+    summary: ClassVar[str] = "The same student three times: with label smoothing, a virtual teacher and a real one."
     family: ClassVar[str] = "teacher-free"
     paper: ClassVar[str] = "Yuan et al. 2020, section 4"
     comparison: ClassVar[Comparison] = Comparison(role="virtual", name="virtual teacher")
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
-        taught = student_learner(config, TEACHER)
+        student = student_learner(config, TEACHER)
         virtual = student_learner(config, TEACHER, role="virtual", method=VirtualTeacher(), kind=STUDENT, is_fixed=True)
         smoothed = student_learner(
             config, TEACHER, role="smoothed", method=LabelSmoothing(), kind=STUDENT, is_fixed=True
         )
-        assert taught.role == STUDENT
         return teacher_phase(config), student_phase(
-            config, "students", taught, virtual, smoothed, *control_learners(config)
+            config, "students", student, virtual, smoothed, *control_learners(config)
         )

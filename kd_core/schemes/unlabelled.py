@@ -1,4 +1,4 @@
-"""Few labels: the teacher speaks about the many examples that nobody labelled."""
+"""Semi-supervised distillation on examples that the teacher labels (Noisy Student)."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from kd_core.schemes import Scheme, control_learners, student_learner, student_p
 class Unlabelled(Scheme):
     title: ClassVar[str] = "Few labels, many images"
     summary: ClassVar[str] = (
-        "The student sees all training examples, few of them labelled; of the others only the teacher speaks."
+        "The student is trained on all examples, few of them labelled; the teacher's predictions label the others."
     )
     family: ClassVar[str] = "fewer labels"
     paper: ClassVar[str] = "Xie et al. 2020 (Noisy Student), section 2"
     comparison: ClassVar[Comparison] = Comparison(name="labels and teacher", control_name="Labels alone")
 
     confidence: float = number(
-        0.0, 0.0, 0.99, "Examples without a label are used where the teacher is at least that sure of its top class.",
-        step=0.05, label="Teacher must be sure of",
+        0.0, 0.0, 0.99, "Probability that the teacher must give its top class for an unlabelled example to be used.",
+        step=0.05, label="Least confidence of the teacher",
     )  # fmt: skip
     balanced: bool = boolean(
-        False, "Of every class the teacher's surest examples only, as many as a class has on average.",
+        False, "Use only the teacher's most confident examples of each class, equally many of each.",
         label="Balance the classes",
     )  # fmt: skip
     rounds: int = integer(1, 1, 4, "Rounds: the student of one round is the teacher of the next.")
     noise: float = number(
-        0.0, 0.0, 2.0, "Standard deviation of noise on the student's inputs; its teacher sees them clean.", step=0.1,
+        0.0, 0.0, 2.0, "Standard deviation of noise on the student's inputs; the teacher's have none.", step=0.1,
         label="Noise for the student",
     )  # fmt: skip
 
@@ -46,21 +46,21 @@ class Unlabelled(Scheme):
         if config.labels.labelled and config.labels.count(load(config.dataset)) < len(load(config.dataset).train):
             return ""
         return (
-            "labelled = 0: every example has its label. Choose how many do, for instance 30: the teacher speaks "
-            "of the rest."
+            "labelled = 0: every example has a label. Choose how many have one, for instance 30: the teacher labels "
+            "the rest."
         )
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
-        everything = replace(config.view, with_rest=True)
+        view = replace(config.view, with_rest=True)
         phases, teacher = [teacher_phase(config)], TEACHER
-        for turn in range(1, self.rounds + 1):
-            is_last = turn == self.rounds
-            role = STUDENT if is_last else f"round {turn}"
-            pupil = student_learner(
-                config, teacher, role=role, kind=STUDENT, seed=config.seed + 1000 * (self.rounds - turn), sees=SURE,
+        for index in range(1, self.rounds + 1):
+            is_last = index == self.rounds
+            role = STUDENT if is_last else f"round {index}"
+            student = student_learner(
+                config, teacher, role=role, kind=STUDENT, seed=config.seed + 1000 * (self.rounds - index), sees=SURE,
                 confidence=self.confidence, is_balanced=self.balanced, noise=self.noise,
             )  # fmt: skip
-            alone = control_learners(config, sees=LABELLED, noise=self.noise) if is_last else ()
-            phases.append(student_phase(config, "students" if is_last else role, pupil, *alone, view=everything))
+            control = control_learners(config, sees=LABELLED, noise=self.noise) if is_last else ()
+            phases.append(student_phase(config, "students" if is_last else role, student, *control, view=view))
             teacher = role
         return tuple(phases)

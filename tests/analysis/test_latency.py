@@ -78,7 +78,7 @@ def test_a_damaged_file_counts_as_an_empty_one(tmp_path: Path) -> None:
 def test_a_real_network_is_measured_for_single_examples_and_for_batches(
     small: RunConfig, small_with: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kd_core.nn.cost.PATIENCE", 0.02)
+    monkeypatch.setattr("kd_core.nn.cost.MAX_SECONDS", 0.02)
     one, many = latency.measure_latency(small, "student")
     assert (one.batch, many.batch) == (1, 64)
     assert 0 < one.median <= one.p95

@@ -1,4 +1,4 @@
-"""Published experiments: every one is accepted, means what its source states, and trains."""
+"""Published experiments are valid, have the settings of their sources, and train."""
 
 import itertools
 import re
@@ -81,7 +81,7 @@ def test_an_experiment_trains_from_end_to_end_and_every_claim_finds_its_number(n
 @every
 def test_every_claim_names_a_network_of_its_experiment(preset, variant: str) -> None:
     phases = plan_of(from_flat(presets.config(preset, variant)))
-    roles = {own.role for phase in phases for own in phase.networks}
+    roles = {network.role for phase in phases for network in phase.networks}
     for claim in presets.claims(preset, variant):
         assert claim.role in roles | {""}, claim
         assert claim.measure in presets.UNITS
@@ -118,8 +118,8 @@ def test_mobile_students_learn_at_a_lower_rate_than_their_teachers(name: str, ra
 @with_data
 def test_the_teacher_free_recipe_lowers_the_rate_at_epochs_60_120_and_160() -> None:
     recipe = config_of("self_taught_mobilenetv2").recipe
-    found = rates(recipe, 200)
-    assert [found[epoch] for epoch in (0, 59, 60, 119, 120, 159, 160)] == pytest.approx(
+    by_epoch = rates(recipe, 200)
+    assert [by_epoch[epoch] for epoch in (0, 59, 60, 119, 120, 159, 160)] == pytest.approx(
         [0.1, 0.1, 0.02, 0.02, 0.004, 0.004, 0.0008]
     )
 
@@ -135,8 +135,8 @@ def test_a_defective_teacher_keeps_its_first_rate_for_the_epochs_it_has() -> Non
 @with_data
 def test_reversed_the_small_network_is_the_teacher() -> None:
     first, second = plan_of(config_of("reversed_resnet18_mobilenetv2"))
-    assert [own.model.label() for own in first.learners] == ["MobileNetV2 1"]
-    assert {own.model.label() for own in second.learners} == {"ResNet-18"}
+    assert [learner.model.label() for learner in first.learners] == ["MobileNetV2 1"]
+    assert {learner.model.label() for learner in second.learners} == {"ResNet-18"}
 
 
 # (1 - a) CE + a m T² KL / K with K = 100: Yuan et al. 2020, by hand.

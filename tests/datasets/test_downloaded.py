@@ -1,4 +1,4 @@
-"""The data sets that are fetched: what was published is what is loaded."""
+"""Downloaded data sets hold what was published."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def loaded(name: str, **options: Any) -> Data:
 
 
 def described(data: Data, *splits: Split) -> list[tuple[int, bytes]]:
-    """Label and bytes of every image, in an order of their own."""
+    """Label and bytes of every image, sorted."""
     return sorted(
         (int(label), image.numpy().tobytes())
         for split in splits
@@ -99,17 +99,17 @@ def test_stl_10_is_made_smaller_without_changing_its_mean(tiny: Tiny) -> None:
 
 
 def test_the_images_without_labels_of_stl_10_are_not_kept(tiny: Tiny, data_home: Path) -> None:
-    kept = {path.name for path in (data_home / "datasets" / "stl10" / "stl10_binary").iterdir()}
-    assert kept == {"train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "class_names.txt"}
+    files = {path.name for path in (data_home / "datasets" / "stl10" / "stl10_binary").iterdir()}
+    assert files == {"train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "class_names.txt"}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_nothing_but_the_data_is_left_after_fetching(name: str, tiny: Tiny, data_home: Path) -> None:
+def test_a_download_leaves_nothing_but_the_data(name: str, tiny: Tiny, data_home: Path) -> None:
     dataset = find_plugin("datasets", name)()
     assert dataset.is_available()
     top = {path.name for path in (data_home / "datasets" / name).iterdir()}
     assert top == {".lock", *(place.split("/")[0] for place in dataset.required_paths)}
-    assert {piece.target for piece in dataset.resources()} == set(dataset.required_paths)
+    assert {resource.target for resource in dataset.resources()} == set(dataset.required_paths)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -136,7 +136,7 @@ def test_damaged_files_are_named_and_not_unpickled(
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert dataset.is_available()
-    with pytest.raises(ValueError, match=rf"damaged or not all there.*datasets/{name}.*python -m kd_core fetch {name}"):
+    with pytest.raises(ValueError, match=rf"damaged or incomplete.*datasets/{name}.*python -m kd_core fetch {name}"):
         dataset.load()
 
 

@@ -1,4 +1,4 @@
-"""A folder of the machine as data: who may name it, and how it is split."""
+"""Folders of this machine as data sets, their permissions and splits."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_splits_must_have_the_same_classes(allowed: Path) -> None:
 
 def test_a_class_needs_a_picture_for_each_split(allowed: Path) -> None:
     fill(allowed / "pets", cat=10, owl=2)
-    with pytest.raises(ValueError, match="the class folder owl holds 2 of the 3 pictures"):
+    with pytest.raises(ValueError, match="the class folder owl holds 2 of the 3 images"):
         folder("pets").load()
 
 
@@ -104,14 +104,14 @@ def test_no_folder_chosen_yet_says_what_to_do(allowed: Path) -> None:
 def test_outside_of_what_is_allowed_nothing_is_said_about_what_exists(allowed: Path, tmp_path: Path) -> None:
     secret = fill(tmp_path / "secret", cat=5, dog=5)
     (allowed / "linked").symlink_to(secret, target_is_directory=True)
-    said = set()
+    messages = set()
     for path in (secret, "../secret", "linked", tmp_path / "not there", "/etc", "a\0b", "x" * 400):
         with pytest.raises(NotAvailableError) as error:
             folder(path).load()
-        said.add(str(error.value).replace(str(folder(path).path)[:59], "…").split("”")[1])
+        messages.add(str(error.value).replace(str(folder(path).path)[:59], "…").split("”")[1])
         assert not folder(path).is_available()
-    assert len(said) == 1
-    assert str(allowed) not in said.pop()
+    assert len(messages) == 1
+    assert str(allowed) not in messages.pop()
 
 
 def test_several_folders_may_be_allowed_and_their_own_contents_too(

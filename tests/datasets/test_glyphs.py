@@ -1,4 +1,4 @@
-"""Generated characters: the same bytes for the same options, every class as often, nothing empty, nothing twice."""
+"""Generated characters are reproducible, balanced, not empty and not repeated."""
 
 import hashlib
 import subprocess
@@ -20,11 +20,11 @@ PARTS = ("train", "validation", "test")
 
 def digest(data: Data) -> str:
     """Of every pixel and every label."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for part in PARTS:
         split = getattr(data, part)
-        found.update(data.pixels(split.inputs).numpy().tobytes() + split.labels.numpy().tobytes())
-    return found.hexdigest()
+        digest.update(data.pixels(split.inputs).numpy().tobytes() + split.labels.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def images(data: Data, part: str = "train") -> Tensor:
@@ -52,10 +52,10 @@ def test_the_bytes_depend_on_no_global_state(tmp_path: Path) -> None:
         torch.set_rng_state(state)
     script = "from tests.datasets.test_glyphs import SMALL, digest; print(digest(SMALL.load()))"
     root = Path(__file__).parents[2]
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=60, check=True
     )
-    assert said.stdout.strip() == expected
+    assert result.stdout.strip() == expected
 
 
 def test_more_training_images_are_added_and_none_is_changed() -> None:
@@ -161,7 +161,7 @@ def test_the_distance_field_of_a_bar_falls_by_the_way_one_goes_from_its_edge() -
     [
         ("A", 'classes = "A": choose at least two characters.'),
         ("", 'classes = "": choose at least two characters.'),
-        ("ABCA", 'classes = "ABCA": name every character once; A stands there again.'),
+        ("ABCA", 'classes = "ABCA": name every character once; A is repeated.'),
         ("A B", 'classes = "A B": write the characters one after the other, without spaces.'),
         ("A\u00a0B", "without spaces."),
         ("AB日本", 'classes = "AB日本": the font cannot draw 日本; leave that out.'),

@@ -1,3 +1,5 @@
+"""Stratified splits, standardisation and the memory check."""
+
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +49,7 @@ def test_the_memory_of_a_container_counts_where_it_is_smaller(tmp_path: Path, mo
     whole = _splits.total_memory()
     assert whole > 100_000_000
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(_splits, "LIMIT", limit)
+    monkeypatch.setattr(_splits, "MEMORY_LIMIT", limit)
     limit.write_text("1000000\n")
     assert _splits.total_memory() == 1_000_000
     limit.write_text("max\n")

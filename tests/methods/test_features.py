@@ -144,7 +144,7 @@ def test_two_steps_of_contrast_and_the_memory_after_them_equal_the_reference() -
     memory.teacher_memory = golden.tensors(torch.float64)["w_contrast_memory_v2"]
     rows, candidates = (torch.from_numpy(golden.values[name]) for name in ("idx", "contrast_idx"))
     for step in (1, 2):
-        s, t = (nn.functional.normalize(own) for own in (memory.student(student), memory.teacher(teacher)))
+        s, t = (nn.functional.normalize(embedding) for embedding in (memory.student(student), memory.teacher(teacher)))
         loss = contrastive(
             memory.scores(s, memory.teacher_memory, 0, candidates, 0.07),
             memory.scores(t, memory.student_memory, 1, candidates, 0.07),

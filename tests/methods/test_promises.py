@@ -1,4 +1,4 @@
-"""What every loss promises, whatever it matches. A new file is held to it without an edit here."""
+"""Contract of all losses (gradients, finite values, checkpoints), which a new file needs no edit for."""
 
 import dataclasses
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kd_core.analysis.feature_matching import match_table
 from kd_core.base.events import Event, Finished, Step
+from kd_core.base.options import options_of
 from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.files.checkpoint import Checkpoint
@@ -20,12 +21,16 @@ from kd_core.nn.pairs import Pair
 from kd_core.training.loop import PhaseCache, Trainer
 
 METHODS = list(plugins("methods"))
-LABEL_FREE = [name for name, cls in plugins("methods").items() if "label" not in cls.requires]
+LABEL_FREE = [  # losses that state what they need, and need no labels if their weight is 0
+    name
+    for name, cls in plugins("methods").items()
+    if cls.requires and "label" not in cls.requires and {"label_weight", "alpha"} & set(options_of(cls))
+]
 LEFT_BEHIND = [name for name, cls in plugins("methods").items() if cls.discards_adapters]
-WEIGHTED = [name for name, cls in plugins("methods").items() if "label_weight" in cls.__dataclass_fields__]
+WEIGHTED = [name for name, cls in plugins("methods").items() if "label_weight" in options_of(cls)]
 IMAGE_PAIR = Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10)
 QUICK = {"dataset": "digits", "student": "cnn", "student_width": "8", "labelled": "70", "epochs": "3"}
-KEPT: PhaseCache = {}  # one teacher for all of these runs
+CACHE: PhaseCache = {}  # one teacher for all runs of this file
 
 
 def quick(**flat: str) -> RunConfig:
@@ -33,11 +38,11 @@ def quick(**flat: str) -> RunConfig:
 
 
 def run(config: RunConfig, **more: Any) -> list[Event]:
-    return list(Trainer(config, cache=KEPT, **more))
+    return list(Trainer(config, cache=CACHE, **more))
 
 
-def losses(said: list[Event], role: str) -> list[float]:
-    return [event.loss[role] for event in said if isinstance(event, Step) and role in event.loss]
+def losses(events: list[Event], role: str) -> list[float]:
+    return [event.loss[role] for event in events if isinstance(event, Step) and role in event.loss]
 
 
 def made(name: str, **options: Any) -> Method:
@@ -47,36 +52,36 @@ def made(name: str, **options: Any) -> Method:
 
 
 def batch(method: Method, student_logits: Tensor, teacher_logits: Tensor, seed: int = 0) -> LossInputs:
-    """Random features of the right shapes around the given answers; those of the teacher ask for a gradient, too."""
-    chance = torch.Generator().manual_seed(seed)
+    """Return inputs with the given logits and random features of the right shapes, all of which require a gradient."""
+    generator = torch.Generator().manual_seed(seed)
     size = len(student_logits)
     labels = torch.arange(size) % student_logits.shape[1]
     matches = method.matches(IMAGE_PAIR)
     sides: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
     for match in matches:
-        for features, taps, tap in zip(
+        for features, shapes, layer in zip(
             sides, (IMAGE_PAIR.student_shapes, IMAGE_PAIR.teacher_shapes), (match.student, match.teacher), strict=True
         ):
-            if tap not in {LOGITS, LABELS}:
-                features[tap] = torch.randn(size, *taps[tap], generator=chance).relu().requires_grad_()
-    if not method.discards_adapters:  # its network hands out what has been projected already
+            if layer not in {LOGITS, LABELS}:
+                features[layer] = torch.randn(size, *shapes[layer], generator=generator).relu().requires_grad_()
+    if not method.discards_adapters:  # the features of its network are projected already
         student, teacher = matches[0].student, matches[0].teacher
-        sides[0][student] = torch.randn(size, *IMAGE_PAIR.teacher_shapes[teacher], generator=chance).requires_grad_()
+        sides[0][student] = torch.randn(size, *IMAGE_PAIR.teacher_shapes[teacher], generator=generator).requires_grad_()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        adaptors = method.adapters(IMAGE_PAIR, labels)
-    return LossInputs(student_logits, labels, teacher_logits, 30, *sides, matches, adaptors, torch.arange(size), 1)
+        adapters = method.adapters(IMAGE_PAIR, labels)
+    return LossInputs(student_logits, labels, teacher_logits, 30, *sides, matches, adapters, torch.arange(size), 1)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_says_all_that_the_screen_and_the_readme_ask_of_it(name: str) -> None:
+def test_a_method_describes_itself(name: str) -> None:
     method = made(name)
-    assert method.family in FAMILIES
-    for says in (method.summary, method.defaults_source, method.pitfall):
-        assert says.endswith(".")
-    assert any(mark in method.paper for mark in ("section", "Section"))
-    assert method.requires
-    assert "|" not in method.formula, "it would end the cell of the README's table"
+    assert method.paper
+    assert method.formula
+    assert method.family in (*FAMILIES, Method.family)
+    for sentence in (method.summary, method.defaults_source, method.pitfall):
+        assert not sentence or sentence.endswith(".")
+    assert "|" not in method.formula, "it would end the cell of a table in Markdown"
     assert method.to_latex().startswith(r"\text{loss} = ")
 
 
@@ -109,22 +114,22 @@ def test_confident_and_constant_networks_give_finite_losses_and_gradients(name: 
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_dead_features_give_finite_losses_and_gradients(name: str) -> None:
+def test_features_of_zeros_give_finite_losses_and_gradients(name: str) -> None:
     method = made(name)
     student = torch.zeros(6, 10).requires_grad_()
     signals = batch(method, student, torch.zeros(6, 10))
-    dead = {tap: torch.zeros_like(features).requires_grad_() for tap, features in signals.student_features.items()}
-    still = {tap: torch.zeros_like(features) for tap, features in signals.teacher_features.items()}
-    signals = dataclasses.replace(signals, student_features=dead, teacher_features=still)
+    zeros = {name: torch.zeros_like(features).requires_grad_() for name, features in signals.student_features.items()}
+    teacher = {name: torch.zeros_like(features) for name, features in signals.teacher_features.items()}
+    signals = dataclasses.replace(signals, student_features=zeros, teacher_features=teacher)
     loss = total_loss(method.parts(signals))
     loss.backward()
     assert loss.isfinite()
-    for leaf in (*dead.values(), *signals.adapters.parameters()):
+    for leaf in (*zeros.values(), *signals.adapters.parameters()):
         assert leaf.grad is None or leaf.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_one_example_is_a_batch(name: str) -> None:
+def test_a_batch_of_one_example_is_valid(name: str) -> None:
     method = made(name)
     student = torch.randn(1, 10, requires_grad=True)
     loss = total_loss(method.parts(batch(method, student, torch.randn(1, 10))))
@@ -133,10 +138,10 @@ def test_one_example_is_a_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in WEIGHTED if name in LEFT_BEHIND])
-def test_with_the_labels_alone_it_is_plain_training_to_the_bit(name: str) -> None:
-    said = run(quick(method=name, label_weight="1", soft_weight="0", weight="0"))
-    assert losses(said, "student") == losses(said, "baseline")
-    finished = said[-1]
+def test_with_the_labels_alone_training_equals_the_baseline_to_the_bit(name: str) -> None:
+    events = run(quick(method=name, label_weight="1", soft_weight="0", weight="0"))
+    assert losses(events, "student") == losses(events, "baseline")
+    finished = events[-1]
     assert isinstance(finished, Finished)
     assert finished.test["student"] == finished.test["baseline"] | {
         key: value for key, value in finished.test["student"].items() if key not in finished.test["baseline"]
@@ -146,7 +151,7 @@ def test_with_the_labels_alone_it_is_plain_training_to_the_bit(name: str) -> Non
 @pytest.mark.parametrize("name", LABEL_FREE)
 def test_without_their_weight_the_labels_are_ignored_to_the_bit(name: str) -> None:
     none = {"label_weight": "0"} if name in WEIGHTED else {"alpha": "1"}
-    right, wrong = (run(quick(method=name, wrong=share, **none)) for share in ("0", "0.5"))
+    right, wrong = (run(quick(method=name, wrong=fraction, **none)) for fraction in ("0", "0.5"))
     assert losses(right, "student") == losses(wrong, "student")
 
 
@@ -160,10 +165,10 @@ def test_soft_targets_can_be_mixed_into_any_method(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_run_that_is_interrupted_goes_on_with_the_same_numbers(name: str) -> None:
+def test_a_resumed_run_repeats_the_numbers_of_an_uninterrupted_one(name: str) -> None:
     config = quick(method=name)
     whole = run(config)
-    training, first = Trainer(config, cache=KEPT), []
+    training, first = Trainer(config, cache=CACHE), []
     for event in training:
         first.append(event)
         if isinstance(event, Step) and event.phase == "students" and event.step == 3:
@@ -173,25 +178,25 @@ def test_a_run_that_is_interrupted_goes_on_with_the_same_numbers(name: str) -> N
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_what_leaves_with_the_student_is_the_student(name: str) -> None:
-    training = Trainer(quick(method=name, epochs="1"), cache=KEPT)
+def test_no_adapter_remains_in_the_trained_student(name: str) -> None:
+    training = Trainer(quick(method=name, epochs="1"), cache=CACHE)
     for _ in training:
         pass
-    usual = Cnn(8, 2).build((1, 8, 8), 10)
+    untrained = Cnn(8, 2).build((1, 8, 8), 10)
     student = training.networks["student"]
     if made(name).discards_adapters:
-        assert student.state_dict().keys() == usual.state_dict().keys()
-    else:  # the classifier of the teacher is part of it, unchanged
+        assert student.state_dict().keys() == untrained.state_dict().keys()
+    else:  # the teacher's classifier is a part of the student, unchanged
         teacher = training.networks["teacher"]
-        own, original = (list(network.modules())[-1] for network in (student, teacher))
-        assert isinstance(own, nn.Linear)
+        layer, original = (list(network.modules())[-1] for network in (student, teacher))
+        assert isinstance(layer, nn.Linear)
         assert isinstance(original, nn.Linear)
-        assert torch.equal(own.weight, original.weight)
+        assert torch.equal(layer.weight, original.weight)
     assert not any(module._forward_hooks for module in student.modules())
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_plan_of_a_method_names_taps_that_exist(name: str) -> None:
+def test_the_matches_of_a_method_name_existing_layers(name: str) -> None:
     method = made(name)
     assert not method.unsupported_reason(IMAGE_PAIR)
     rows = match_table(method, IMAGE_PAIR)

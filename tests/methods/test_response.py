@@ -106,10 +106,10 @@ def random_logits(seed: int) -> tuple[Tensor, Tensor]:
 def test_binary_soft_targets_are_torchs_cross_entropy_less_the_teachers_own() -> None:
     student, teacher = random_logits(1)
     target = (teacher / 3).sigmoid()
-    between, own = (
+    cross_entropy, entropy = (
         F.binary_cross_entropy_with_logits(logits / 3, target, reduction="sum") for logits in (student, teacher)
     )
-    torch.testing.assert_close(binary(student, teacher, temperature=3), 9 * (between - own) / 7)
+    torch.testing.assert_close(binary(student, teacher, temperature=3), 9 * (cross_entropy - entropy) / 7)
     assert binary(teacher, teacher, temperature=3).item() == pytest.approx(0, abs=1e-15)
 
 
@@ -137,5 +137,5 @@ def test_every_corner_of_the_mixed_loss_is_the_loss_it_is_named_for() -> None:
     for place, corner in enumerate(corners):
         weights = [float(place == other) for other in range(3)]
         names = ("label_weight", "soft_weight", "logit_weight")
-        found = mixed(student, teacher, labels, temperature=4, **dict(zip(names, weights, strict=True)))
-        torch.testing.assert_close(found, corner)
+        loss = mixed(student, teacher, labels, temperature=4, **dict(zip(names, weights, strict=True)))
+        torch.testing.assert_close(loss, corner)

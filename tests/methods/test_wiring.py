@@ -1,4 +1,4 @@
-"""What methods do with their pure functions: which places, which adaptors, which weights at which epoch."""
+"""Layers, adapters and weights that methods pass to their pure functions."""
 
 import dataclasses
 import math
@@ -27,7 +27,7 @@ from kd_core.training.loop import PhaseCache, Trainer
 from tests.methods.test_promises import batch, made
 
 PAIR = Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10)  # the one that batch() makes features for
-KEPT: PhaseCache = {}
+CACHE: PhaseCache = {}
 
 
 def signals(name: str, epoch: int = 30, **options: Any) -> tuple[Method, LossInputs]:
@@ -36,8 +36,8 @@ def signals(name: str, epoch: int = 30, **options: Any) -> tuple[Method, LossInp
     return method, dataclasses.replace(batch(method, student.clone().requires_grad_(), teacher), epoch=epoch)
 
 
-def own(method: Method, given: LossInputs) -> dict[str, LossPart]:
-    return {part.name: part for part in method.parts(given) if part.name != "CE"}
+def parts_by_name(method: Method, inputs: LossInputs) -> dict[str, LossPart]:
+    return {part.name: part for part in method.parts(inputs) if part.name != "CE"}
 
 
 @pytest.mark.parametrize(
@@ -54,96 +54,98 @@ def test_stages_are_paired_from_the_end_at_the_same_relative_depth(
     student: int, teacher: int, expected: list[tuple[int, int]]
 ) -> None:
     pair = Pair(Cnn(4, student), Cnn(8, teacher), (1, 16, 16), 10)
-    assert pair.stage_pairs == [(f"stage {mine}", f"stage {its}") for mine, its in expected]
+    assert pair.stage_pairs == [
+        (f"stage {student_layer}", f"stage {teacher_layer}") for student_layer, teacher_layer in expected
+    ]
 
 
 @pytest.mark.parametrize("name", list(plugins("methods")))
 def test_everything_that_is_to_be_learned_moves(name: str) -> None:
     flat = {"dataset": "digits", "student": "cnn", "student_width": "8", "labelled": "70", "epochs": "4"}
-    training = Trainer(from_flat({**flat, "method": name, "teacher_epochs": "1"}), cache=KEPT)
+    training = Trainer(from_flat({**flat, "method": name, "teacher_epochs": "1"}), cache=CACHE)
     before: dict[str, Tensor] = {}
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
             learning = training._phase_trainer.trainers[0]
-            adaptors = learning.criteria[0].adapters
-            modules = nn.ModuleDict({"student": learning.network, "adaptors": adaptors})
+            adapters = learning.criteria[0].adapters
+            modules = nn.ModuleDict({"student": learning.network, "adapters": adapters})
             now = {key: value.detach().clone() for key, value in modules.named_parameters() if value.requires_grad}
             before = before or now
     assert before
     still = [key for key, value in now.items() if torch.equal(value, before[key])]
     # What lies before batch norm in a dead channel may rest; a whole layer may not.
     assert len(still) <= len(now) // 10, still
-    if adaptors:
-        assert any(key.startswith("adaptors") and key not in still for key in now)
+    if adapters:
+        assert any(key.startswith("adapters") and key not in still for key in now)
 
 
 def test_the_temperature_is_learned_beside_the_student() -> None:
     flat = {"dataset": "digits", "method": "curriculum_temperature", "epochs": "30", "teacher_epochs": "2"}
-    said = [event for event in Trainer(from_flat(flat), cache=KEPT) if isinstance(event, Step)]
-    learned = [event.parts["student"]["T"][0] for event in said if "student" in event.parts]
+    events = [event for event in Trainer(from_flat(flat), cache=CACHE) if isinstance(event, Step)]
+    learned = [event.parts["student"]["T"][0] for event in events if "student" in event.parts]
     assert learned[0] == pytest.approx(1 + 20 / (1 + math.exp(-1)), rel=1e-5)
     assert abs(learned[-1] - learned[0]) > 0.1
 
 
-@pytest.mark.parametrize(("epoch", "share"), [(0, 1 / 20), (4, 5 / 20), (19, 1.0), (30, 1.0)])
-def test_decoupled_distillation_and_review_grow_over_twenty_epochs(epoch: int, share: float) -> None:
-    parts = own(*signals("dkd", epoch))
-    assert [parts["T²·TCKD"].weight, parts["T²·NCKD"].weight] == pytest.approx([share, 8 * share])
-    assert own(*signals("review", epoch))["review"].weight == pytest.approx(share)
+@pytest.mark.parametrize(("epoch", "fraction"), [(0, 1 / 20), (4, 5 / 20), (19, 1.0), (30, 1.0)])
+def test_decoupled_distillation_and_review_grow_over_twenty_epochs(epoch: int, fraction: float) -> None:
+    parts = parts_by_name(*signals("dkd", epoch))
+    assert [parts["T²·TCKD"].weight, parts["T²·NCKD"].weight] == pytest.approx([fraction, 8 * fraction])
+    assert parts_by_name(*signals("review", epoch))["review"].weight == pytest.approx(fraction)
 
 
 def test_hints_meet_in_the_middle_through_their_adaptor() -> None:
-    method, given = signals("hints")
-    assert [(match.student, match.teacher) for match in given.matches] == [("stage 1", "stage 2")]
-    adapted = given.adapters["student 0"](given.student_features["stage 1"])
-    expected = hints(adapted, given.teacher_features["stage 2"])
-    torch.testing.assert_close(own(method, given)["hints"].value, expected)
+    method, inputs = signals("hints")
+    assert [(match.student, match.teacher) for match in inputs.matches] == [("stage 1", "stage 2")]
+    adapted = inputs.adapters["student 0"](inputs.student_features["stage 1"])
+    expected = hints(adapted, inputs.teacher_features["stage 2"])
+    torch.testing.assert_close(parts_by_name(method, inputs)["hints"].value, expected)
 
 
 def test_information_is_summed_over_all_places() -> None:
-    method, given = signals("variational_information")
+    method, inputs = signals("variational_information")
     expected = torch.zeros(())
-    for place, (mine, its) in enumerate(PAIR.stage_pairs):
-        student, teacher = match_sizes(given.student_features[mine], given.teacher_features[its])
-        adaptor = given.adapters[f"student {place}"]
-        expected = expected + variational_information(adaptor.means(student), teacher, adaptor.variance)
-    torch.testing.assert_close(own(method, given)["information"].value, expected)
+    for index, (student_layer, teacher_layer) in enumerate(PAIR.stage_pairs):
+        student, teacher = match_sizes(inputs.student_features[student_layer], inputs.teacher_features[teacher_layer])
+        adapter = inputs.adapters[f"student {index}"]
+        expected = expected + variational_information(adapter.means(student), teacher, adapter.variance)
+    torch.testing.assert_close(parts_by_name(method, inputs)["information"].value, expected)
 
 
 def test_flow_is_that_of_adjacent_places() -> None:
-    method, given = signals("flow")
+    method, inputs = signals("flow")
     student = [
-        given.adapters[f"student {place}"](given.student_features[mine])
-        for place, (mine, _) in enumerate(PAIR.stage_pairs)
+        inputs.adapters[f"student {index}"](inputs.student_features[student_layer])
+        for index, (student_layer, _) in enumerate(PAIR.stage_pairs)
     ]
-    teacher = [given.teacher_features[its] for _, its in PAIR.stage_pairs]
+    teacher = [inputs.teacher_features[teacher_layer] for _, teacher_layer in PAIR.stage_pairs]
     expected = flow((student[0], student[1]), (teacher[0], teacher[1]))
     assert expected > 0
-    torch.testing.assert_close(own(method, given)["flow"].value, expected)
+    torch.testing.assert_close(parts_by_name(method, inputs)["flow"].value, expected)
 
 
 def test_review_brings_the_later_stages_to_the_earlier_ones() -> None:
-    method, given = signals("review")
+    method, inputs = signals("review")
     (early, late), _ = zip(*PAIR.stage_pairs, strict=True), None
     with torch.no_grad():
-        fused, mixed = given.adapters["student 1"](
-            given.student_features[early[1]], None, given.teacher_features[late[1]].shape[2:]
+        fused, mixed = inputs.adapters["student 1"](
+            inputs.student_features[early[1]], None, inputs.teacher_features[late[1]].shape[2:]
         )
-        first, _ = given.adapters["student 0"](
-            given.student_features[early[0]], mixed, given.teacher_features[late[0]].shape[2:]
+        first, _ = inputs.adapters["student 0"](
+            inputs.student_features[early[0]], mixed, inputs.teacher_features[late[0]].shape[2:]
         )
-        alone, _ = given.adapters["student 0"](
-            given.student_features[early[0]], 0 * mixed, given.teacher_features[late[0]].shape[2:]
+        alone, _ = inputs.adapters["student 0"](
+            inputs.student_features[early[0]], 0 * mixed, inputs.teacher_features[late[0]].shape[2:]
         )
     assert not torch.allclose(first, alone)
-    expected = review(fused, given.teacher_features[late[1]]) + review(first, given.teacher_features[late[0]])
-    torch.testing.assert_close(own(method, given)["review"].value.detach(), expected)
+    expected = review(fused, inputs.teacher_features[late[1]]) + review(first, inputs.teacher_features[late[0]])
+    torch.testing.assert_close(parts_by_name(method, inputs)["review"].value.detach(), expected)
 
 
 def test_relations_have_a_weight_each() -> None:
-    method, given = signals("relational")
-    parts = own(method, given)
-    both = given.student_features["embedding"], given.teacher_features["embedding"]
+    method, inputs = signals("relational")
+    parts = parts_by_name(method, inputs)
+    both = inputs.student_features["embedding"], inputs.teacher_features["embedding"]
     assert (parts["distances"].weight, parts["angles"].weight) == (25, 50)
     torch.testing.assert_close(parts["distances"].value, relational_distance(*both))
     torch.testing.assert_close(parts["angles"].value, relational_angle(*both))
@@ -153,7 +155,7 @@ def test_angles_in_pieces_are_the_same_angles(monkeypatch: pytest.MonkeyPatch) -
     student, teacher = torch.randn(2, 11, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     results = []
     for most in (10**9, 3 * 11**2):
-        monkeypatch.setattr("kd_core.methods.relational.AT_ONCE", most)
+        monkeypatch.setattr("kd_core.methods.relational.MAX_COSINES", most)
         leaf = student.clone().requires_grad_()
         loss = relational_angle(leaf, teacher)
         loss.backward()
@@ -170,35 +172,37 @@ def test_two_equal_examples_do_not_blow_up_the_gradient_of_the_angles() -> None:
 
 
 def test_contrast_scores_each_side_with_the_memory_of_the_other_and_then_remembers() -> None:
-    method, given = signals("contrastive")
-    memory = given.adapters["memory"]
+    method, inputs = signals("contrastive")
+    memory = inputs.adapters["memory"]
     assert isinstance(memory, MemoryBank)
     before = memory.student_memory.clone(), memory.teacher_memory.clone()
-    student = F.normalize(memory.student(given.student_features["embedding"]))
-    teacher = F.normalize(memory.teacher(given.teacher_features["embedding"]))
-    candidates = memory.candidates(given.rows, torch.Generator().manual_seed(given.seed))
+    student = F.normalize(memory.student(inputs.student_features["embedding"]))
+    teacher = F.normalize(memory.teacher(inputs.teacher_features["embedding"]))
+    candidates = memory.candidates(inputs.rows, torch.Generator().manual_seed(inputs.seed))
     scores = [
         (torch.einsum("bd,bkd->bk", side, other[candidates]) / 0.07).exp()
         for side, other in zip((student, teacher), before[::-1], strict=True)
     ]
-    scores = [own / (own.detach().mean() * len(memory.labels)) for own in scores]
+    scores = [raw / (raw.detach().mean() * len(memory.labels)) for raw in scores]
     expected = contrastive(*scores, len(memory.labels))
-    torch.testing.assert_close(own(method, given)["contrast"].value, expected)
-    torch.testing.assert_close(memory.student_memory[given.rows], F.normalize(0.5 * before[0] + 0.5 * student.detach()))
-    other = memory.candidates(given.rows, torch.Generator().manual_seed(given.seed + 1))
+    torch.testing.assert_close(parts_by_name(method, inputs)["contrast"].value, expected)
+    torch.testing.assert_close(
+        memory.student_memory[inputs.rows], F.normalize(0.5 * before[0] + 0.5 * student.detach())
+    )
+    other = memory.candidates(inputs.rows, torch.Generator().manual_seed(inputs.seed + 1))
     assert not torch.equal(candidates, other)
 
 
 def test_the_reused_classifier_stays_what_it_was_whatever_the_student_learns() -> None:
     flat = {"dataset": "digits", "method": "reused_classifier", "student": "cnn", "student_width": "8", "epochs": "4"}
-    training = Trainer(from_flat({**flat, "label_weight": "1", "teacher_epochs": "1", "labelled": "70"}), cache=KEPT)
+    training = Trainer(from_flat({**flat, "label_weight": "1", "teacher_epochs": "1", "labelled": "70"}), cache=CACHE)
     for _ in training:
         pass
     student, teacher = training.networks["student"], training.networks["teacher"]
     _, head = training.config.teacher.split(teacher, "stage 2")
     theirs = list(head.state_dict().values())
-    for mine, its in zip(student.get_submodule("classifier").state_dict().values(), theirs, strict=True):
-        assert torch.equal(mine, its)
+    for weight, original in zip(student.get_submodule("classifier").state_dict().values(), theirs, strict=True):
+        assert torch.equal(weight, original)
 
 
 def test_the_frozen_classifier_stays_in_eval_mode_and_asks_for_no_gradient() -> None:
@@ -212,12 +216,12 @@ def test_the_frozen_classifier_stays_in_eval_mode_and_asks_for_no_gradient() -> 
 
 @pytest.mark.parametrize("depth", ["2", "3", "4"])
 def test_a_student_of_any_depth_can_feed_the_reused_classifier(depth: str) -> None:
-    """Maps smaller than the teacher's cannot: then its embedding is fed. All of the student's layers stay in use."""
+    """Maps smaller than the teacher's cannot be used, so the embedding is; all layers of the student stay in use."""
     flat = {"dataset": "digits", "method": "reused_classifier", "student": "cnn", "student_width": "8", "labelled": "0"}
     config = from_flat({**flat, "student_depth": depth, "epochs": "15", "teacher_epochs": "5"})
-    place = "stage 2" if depth == "2" else "embedding"
-    assert [match.student for match in config.method.matches(config.pair)] == [place]
-    *_, finished = Trainer(config, cache=KEPT)
+    index = "stage 2" if depth == "2" else "embedding"
+    assert [match.student for match in config.method.matches(config.pair)] == [index]
+    *_, finished = Trainer(config, cache=CACHE)
     assert isinstance(finished, Finished)
     assert finished.test_accuracy["student"] > 0.9
 

@@ -1,4 +1,4 @@
-"""What every family of networks promises: any channels and sizes, stages to cut at, smaller versions of itself."""
+"""Contract of all families of networks, for any channels, sizes, stages and scales."""
 
 from typing import Any
 
@@ -64,9 +64,9 @@ def test_a_network_takes_grey_and_coloured_images_of_any_size_it_does_not_refuse
         return
     network = of.build(shape, 3).train()
     assert network(images(2, *shape)).isfinite().all()
-    found = feature_shapes(of, shape, 3)
-    assert list(found) == [*of.feature_layers(), "logits"]
-    assert all(min(places) > 0 for places in found.values())
+    shapes = feature_shapes(of, shape, 3)
+    assert list(shapes) == [*of.feature_layers(), "logits"]
+    assert all(min(places) > 0 for places in shapes.values())
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
@@ -78,12 +78,12 @@ def test_a_network_cut_at_any_tap_is_the_whole_and_the_cut_gives_the_features(
     network, inputs = of.build((1, 28, 28), 5).eval(), images(2, 1, 28, 28)
     with torch.no_grad(), record_features(network, of.feature_layers()) as seen:
         whole = network(inputs)
-    for tap in of.feature_layers():
-        body, head = of.split(network, tap)
+    for layer in of.feature_layers():
+        body, head = of.split(network, layer)
         with torch.no_grad():
             features = body(inputs)
             torch.testing.assert_close(head(features), whole, rtol=0, atol=0)
-        assert torch.equal(features, seen[tap])
+        assert torch.equal(features, seen[layer])
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
@@ -179,12 +179,12 @@ def test_a_teaching_assistant_between_two_residual_networks_is_a_third_one() -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "spoken"),
     [("MLP 64", "an MLP 64"), ("CNN 8×2", "a CNN 8×2"), ("ResNet 20", "a ResNet 20"), ("VGG 8", "a VGG 8"),
      ("exit", "an exit"), ("MobileNetV2", "a MobileNetV2")],
 )  # fmt: skip
-def test_a_family_has_the_article_with_which_it_is_spoken(name: str, said: str) -> None:
-    assert with_article(name) == said
+def test_a_family_has_the_article_with_which_it_is_spoken(name: str, spoken: str) -> None:
+    assert with_article(name) == spoken
 
 
 def test_a_network_without_layers_to_leave_early_is_refused_with_its_article() -> None:

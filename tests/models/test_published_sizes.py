@@ -1,4 +1,4 @@
-"""The networks of the CIFAR-100 benchmark are the published ones: parameters, feature points, first weights."""
+"""Networks of the CIFAR-100 benchmark have the published parameters, features and initial weights."""
 
 import math
 from typing import Any
@@ -78,11 +78,11 @@ POINTS = {
 @pytest.mark.parametrize(("label", "points"), POINTS.items(), ids=list(POINTS))
 def test_the_taps_are_the_published_feature_points(label: str, points: str) -> None:
     of = next(of for name, _, of in PUBLISHED if name == label)
-    found = feature_shapes(of, INPUT, CLASSES)
+    shapes = feature_shapes(of, INPUT, CLASSES)
     first = ["stage 1"] if label == "VGG-8" else ["stem", "stage 1"]
-    assert list(found)[: len(first)] == first
-    assert list(found)[-2:] == ["embedding", "logits"]
-    assert " ".join("x".join(map(str, shape)) for shape in found.values()) == f"{points} {CLASSES}"
+    assert list(shapes)[: len(first)] == first
+    assert list(shapes)[-2:] == ["embedding", "logits"]
+    assert " ".join("x".join(map(str, shape)) for shape in shapes.values()) == f"{points} {CLASSES}"
 
 
 # -- the same counts by hand, for every variant ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""torchvision's networks as the zoo gives them: the same answers, taps, weights of ImageNet, frozen stages."""
+"""Torchvision networks split into stages have the same outputs, named layers and pretrained weights."""
 
 from typing import Any
 from urllib.error import URLError
@@ -28,37 +28,37 @@ def theirs(name: str, classes: int = 10) -> nn.Module:
 
 
 def taken_apart(name: str) -> tuple[nn.Module, nn.Module]:
-    """torchvision's own network, and its stages in a row: the same weights, which are drawn in no time."""
+    """Return torchvision's network and the one of stages, with the same weights."""
     with torch.device("meta"):
-        own: nn.Module = torchvision.models.get_model(name, num_classes=10)
+        original: nn.Module = torchvision.models.get_model(name, num_classes=10)
     chance, state = torch.Generator().manual_seed(0), {}
-    for key, value in own.state_dict().items():
+    for key, value in original.state_dict().items():
         state[key] = torch.ones(value.shape, dtype=value.dtype)
         if not key.endswith(("running_var", "num_batches_tracked")):
             fan = value[0].numel() if value.dim() > 1 else 100
             state[key] = torch.empty(value.shape).uniform_(-1, 1, generator=chance) * (3 / fan) ** 0.5
-    own.load_state_dict(state, assign=True)
-    return own, join_stages(ARCHITECTURES[name].stages(own), 0)
+    original.load_state_dict(state, assign=True)
+    return original, join_stages(ARCHITECTURES[name].stages(original), 0)
 
 
 @pytest.mark.parametrize("name", LIGHT)
 def test_a_network_answers_as_torchvisions_own(name: str) -> None:
-    inputs, (own, network) = images(2, 3, 40, 40), taken_apart(name)
+    inputs, (original, network) = images(2, 3, 40, 40), taken_apart(name)
     with torch.no_grad():
-        expected, found = own.eval()(inputs), network.eval()(inputs)
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+        expected, output = original.eval()(inputs), network.eval()(inputs)
+        torch.testing.assert_close(output, expected, rtol=1e-5, atol=1e-5)
         assert expected.std() > 0
         # And while it learns, where chance decides what is dropped.
         torch.manual_seed(1)
-        expected = own.train()(inputs)
+        expected = original.train()(inputs)
         torch.manual_seed(1)
         torch.testing.assert_close(network.train()(inputs), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_vision_transformer_answers_as_torchvisions_own() -> None:
-    inputs, (own, network) = images(1, 3, 224, 224), taken_apart("vit_b_16")
+    inputs, (original, network) = images(1, 3, 224, 224), taken_apart("vit_b_16")
     with torch.no_grad():
-        expected = own.eval()(inputs)
+        expected = original.eval()(inputs)
         assert expected.std() > 0
         torch.testing.assert_close(network.eval()(inputs), expected, rtol=1e-4, atol=1e-5)
 
@@ -87,10 +87,10 @@ PLACES = {
 
 @pytest.mark.parametrize(("name", "places"), PLACES.items(), ids=list(PLACES))
 def test_the_taps_are_the_maps_at_each_resolution_and_the_embedding(name: str, places: list[int]) -> None:
-    found = list(feature_shapes(TorchvisionModel(network=name), (3, 224, 224), 10).items())
-    assert [shape[1] for _, shape in found[:-2]] == places
-    assert [tap for tap, _ in found[:-2]] == (list(ARCHITECTURES[name].names) if places else [])
-    assert found[-2][0] == "embedding"
+    shapes = list(feature_shapes(TorchvisionModel(network=name), (3, 224, 224), 10).items())
+    assert [shape[1] for _, shape in shapes[:-2]] == places
+    assert [layer for layer, _ in shapes[:-2]] == (list(ARCHITECTURES[name].names) if places else [])
+    assert shapes[-2][0] == "embedding"
 
 
 def test_images_are_enlarged_inside_the_network() -> None:
@@ -107,8 +107,10 @@ def test_images_are_enlarged_inside_the_network() -> None:
 
 
 def test_an_image_too_small_is_refused_with_what_to_choose() -> None:
-    said = TorchvisionModel().unsupported_reason((1, 8, 8))
-    assert said == ("needs images of at least 17 × 17 pixels, and these have 8 × 8: choose an image size of 17 or more")
+    reason = TorchvisionModel().unsupported_reason((1, 8, 8))
+    assert reason == (
+        "needs images of at least 17 × 17 pixels, and these have 8 × 8: choose an image size of 17 or more"
+    )
     assert TorchvisionModel(image_size=17).unsupported_reason((1, 8, 8)) == ""
     assert "8 × 8: choose" not in TorchvisionModel(image_size=16).unsupported_reason((1, 8, 8))
     assert TorchvisionModel(network="vit_b_16").unsupported_reason((3, 32, 32)).endswith("choose an image size of 224")
@@ -151,7 +153,7 @@ def test_weights_that_cannot_be_had_are_one_sentence_with_what_to_do(monkeypatch
         raise URLError("no route to host")
 
     monkeypatch.setattr(FETCH, unreachable)
-    with pytest.raises(ValueError, match=r"ResNet-18 are neither .* put resnet18-\w+\.pth into .* pretrained off\.$"):
+    with pytest.raises(ValueError, match=r"ResNet-18 are not .* put resnet18-\w+\.pth into .* pretrained off\.$"):
         TorchvisionModel(pretrained=True).build((3, 32, 32), 10)
     # Shapes and costs need no weights.
     assert feature_shapes(TorchvisionModel(pretrained=True, frozen="stage 1"), (3, 32, 32), 10)["embedding"] == (512,)

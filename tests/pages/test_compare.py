@@ -133,7 +133,7 @@ def test_invalid_settings_in_a_link_are_reported(open_compare: OpenCompare, trai
 def test_latency_is_measured_once_per_architecture(
     open_compare: OpenCompare, train_run: TrainRun, shared: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kd_core.nn.cost.PATIENCE", 0.01)
+    monkeypatch.setattr("kd_core.nn.cost.MAX_SECONDS", 0.01)
     runs = [train_run(seed=str(seed)) for seed in range(2)]
     app = open_compare(runs=",".join(runs))
     button(app, "Measure latency here (2 networks)").click().run()  # a teacher's kind and a student's

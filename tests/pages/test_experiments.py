@@ -94,7 +94,7 @@ def test_runs_with_exactly_these_settings_are_averaged_and_others_are_not(
 def test_a_link_opens_the_experiment_that_it_names(open_page: Open) -> None:
     app = open_page("experiments", preset="mnist_missing_digit")
     is_open = {expander.label: expander.proto.expanded for expander in app.expander}
-    assert [label for label, value in is_open.items() if value] == ["**MNIST without a single 3** · 206 → 109 errors"]
+    assert [label for label, value in is_open.items() if value] == ["**MNIST without the digit 3** · 206 → 109 errors"]
 
 
 def test_a_link_to_an_unknown_experiment_shows_an_error_and_all_experiments(open_page: Open) -> None:

@@ -38,13 +38,13 @@ def test_only_methods_that_fit_are_offered_and_the_others_are_listed_with_the_re
     app = open_page("distill", autoplay="0")
     methods = app.selectbox(key="set method").options
     assert "Feature · Hints (FitNets)" in methods
-    assert "Feature · Attention transfer" not in methods
+    assert "Feature · Attention transfer (AT)" not in methods
     text = texts(app).replace("\\", "")
     assert "Attention transfer" in text
     assert re.search(r"feature maps .*embedding \(64\)", text)
     assert re.search(r"a CNN or .* as student\.", text)
     select(app, "student", "cnn")
-    assert "Feature · Attention transfer" in app.selectbox(key="set method").options
+    assert "Feature · Attention transfer (AT)" in app.selectbox(key="set method").options
 
 
 def test_a_method_is_shown_with_its_formula_options_and_description(open_page: Open) -> None:
@@ -82,7 +82,7 @@ def test_a_method_that_no_longer_fits_stays_selected_with_the_reason_and_can_be_
     select(app, "method", "hints")
     assert not app.error
     assert not button(app, "Start training").disabled
-    assert "Feature · Attention transfer" not in app.selectbox(key="set method").options
+    assert "Feature · Attention transfer (AT)" not in app.selectbox(key="set method").options
 
 
 def test_a_link_to_a_method_that_does_not_fit_shows_the_reason(open_page: Open) -> None:

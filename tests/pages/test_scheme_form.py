@@ -49,9 +49,9 @@ def labels_of(app: AppTest) -> list[str]:
 def test_schemes_are_listed_by_family_and_offline_distillation_comes_first() -> None:
     titles = list(scheme_card.titles().values())
     assert len(titles) == len(SCHEMES)
-    assert titles[0] == "Offline"
-    assert "Online · Mutual learning" in titles
-    families = [title.split(" · ")[0] for title in titles]
+    assert titles[0].startswith("Offline")
+    assert "Online · Mutual learning (DML)" in titles
+    families = [title.split(" · ")[0].split(" (")[0] for title in titles]
     assert list(dict.fromkeys(families)) == [family.capitalize() for family in scheme_card.FAMILIES]
 
 
@@ -151,13 +151,13 @@ def test_only_methods_that_fit_the_chosen_scheme_are_offered(open_page: Open) ->
     select(app, "scheme", "ensemble")
     named(app, "selectbox", "set student").select("cnn").run()
     methods = named(app, "selectbox", "set method").options
-    assert "Response · Soft targets" in methods
+    assert "Response · Soft targets (KD)" in methods
     assert "Feature · Hints (FitNets)" not in methods
     assert re.search("“[^”]+” = losses", texts(app).replace("\\", ""))
     select(app, "combine", "losses")
     assert "Feature · Hints (FitNets)" in named(app, "selectbox", "set method").options
     select(app, "scheme", "self_attention")
-    assert "Response · Soft targets" not in named(app, "selectbox", "set method").options
+    assert "Response · Soft targets (KD)" not in named(app, "selectbox", "set method").options
 
 
 def test_a_method_that_does_not_fit_the_new_scheme_stays_selected_and_can_be_replaced(open_page: Open) -> None:

@@ -1,4 +1,4 @@
-"""Who teaches whom: every arrangement trains, goes on after an interruption, and means what it says."""
+"""Distillation schemes train, resume and do what their papers define."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from kd_core.training.loop import PhaseCache, Trainer
 from tools.testing.golden import Golden
 
 SCHEMES = list(plugins("schemes"))
-KEPT: PhaseCache = {}
+CACHE: PhaseCache = {}
 
 
 def config_of(scheme: str, **flat: str) -> RunConfig:
@@ -34,25 +34,25 @@ def config_of(scheme: str, **flat: str) -> RunConfig:
 
 
 def run(config: RunConfig, **more: Any) -> list[Event]:
-    return list(Trainer(config, cache=KEPT, **more))
+    return list(Trainer(config, cache=CACHE, **more))
 
 
-def finished(said: list[Event]) -> Finished:
-    assert isinstance(said[-1], Finished)
-    return said[-1]
+def finished(events: list[Event]) -> Finished:
+    assert isinstance(events[-1], Finished)
+    return events[-1]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_scheme_trains_and_judges_every_network_it_prepared(scheme: str) -> None:
     config = config_of(scheme)
-    said = run(config)
-    assert finished(said).outcome == "completed"
-    assert isinstance(said[0], Prepared)
-    assert set(finished(said).test) == {network.role for network in said[0].networks}
-    assert {network.kind for network in said[0].networks} <= {"teacher", "student", "baseline"}
+    events = run(config)
+    assert finished(events).outcome == "completed"
+    assert isinstance(events[0], Prepared)
+    assert set(finished(events).test) == {network.role for network in events[0].networks}
+    assert {network.kind for network in events[0].networks} <= {"teacher", "student", "baseline"}
     compares = config.scheme.comparison
     for role in (compares.role, compares.control):
-        assert compares.measure in finished(said).test[role]
+        assert compares.measure in finished(events).test[role]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -61,38 +61,38 @@ def test_a_scheme_goes_on_after_an_interruption_with_the_same_numbers(scheme: st
     whole = run(config)
     steps = [number for number, event in enumerate(whole) if isinstance(event, Step)]
     for place in (steps[len(steps) // 3], steps[-1]):
-        training, first = Trainer(config, cache=dict(KEPT)), []
+        training, first = Trainer(config, cache=dict(CACHE)), []
         for event in training:
             first.append(event)
             if len(first) == place + 1:
                 break
         state = training.checkpoint()
-        rest = list(Trainer(config, cache=dict(KEPT), resume=Checkpoint(dict(state.tensors), state.values)))
+        rest = list(Trainer(config, cache=dict(CACHE), resume=Checkpoint(dict(state.tensors), state.values)))
         assert first + rest == whole
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_what_was_changed_by_hand_is_repeated_in_every_scheme(scheme: str) -> None:
     config = config_of(scheme, epochs="12")
-    training, said = Trainer(config, cache=KEPT), []
+    training, events = Trainer(config, cache=CACHE), []
     for event in training:
-        said.append(event)
+        events.append(event)
         if isinstance(event, Step) and event.step == 2:
             training.adjust(learning_rate=0.001)
-    changes = [event for event in said if isinstance(event, Adjusted)]
+    changes = [event for event in events if isinstance(event, Adjusted)]
     assert changes
-    assert run(config, adjustments=changes) == said
+    assert run(config, adjustments=changes) == events
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_scheme_can_be_stopped_and_what_was_learned_is_judged(scheme: str) -> None:
-    training, said = Trainer(config_of(scheme), cache=KEPT), []
+    training, events = Trainer(config_of(scheme), cache=CACHE), []
     for event in training:
-        said.append(event)
+        events.append(event)
         if isinstance(event, Step) and training.position[0] > training.position[1] // 2:
             training.stop()
-    assert finished(said).outcome == "stopped"
-    assert finished(said).test
+    assert finished(events).outcome == "stopped"
+    assert finished(events).test
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -114,8 +114,8 @@ def test_every_method_either_fits_a_scheme_or_is_refused_with_the_reason(scheme:
 @pytest.mark.parametrize("method", ["hints", "contrastive", "curriculum_temperature"])
 def test_features_and_adaptors_work_beyond_the_offline_scheme(scheme: str, method: str) -> None:
     more = {"combine": "losses"} if scheme == "ensemble" else {}
-    said = run(config_of(scheme, method=method, student="cnn", student_width="8", labelled="40", **more))
-    assert finished(said).outcome == "completed"
+    events = run(config_of(scheme, method=method, student="cnn", student_width="8", labelled="40", **more))
+    assert finished(events).outcome == "completed"
 
 
 def test_what_a_scheme_suggests_fits_the_data_as_they_are_chosen() -> None:
@@ -147,11 +147,11 @@ def test_what_makes_no_sense_is_refused(odd: dict[str, str]) -> None:
 
 
 def test_the_virtual_teacher_beside_a_real_one_keeps_its_own_numbers() -> None:
-    training = Trainer(config_of("teacher_free", temperature="3"), cache=KEPT)
+    training = Trainer(config_of("teacher_free", temperature="3"), cache=CACHE)
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
             break
-    methods = {own.role: own.method for own in training._phase_trainer.trainers}
+    methods = {learner.role: learner.method for learner in training._phase_trainer.trainers}
     assert methods["student"].temperature == 3
     assert (methods["virtual"].temperature, methods["virtual"].weight) == (20, 10)
 
@@ -162,42 +162,44 @@ def test_the_virtual_teacher_beside_a_real_one_keeps_its_own_numbers() -> None:
 def test_assistants_are_networks_of_sizes_in_between() -> None:
     pair = Pair(Mlp((8,)), Mlp((256, 256)), (1, 8, 8), 10)
     sizes = [
-        sum(p.numel() for p in assistant_model(pair, share).build((1, 8, 8), 10).parameters())
-        for share in (1 / 3, 2 / 3)
+        sum(p.numel() for p in assistant_model(pair, fraction).build((1, 8, 8), 10).parameters())
+        for fraction in (1 / 3, 2 / 3)
     ]
     large, small = (
         sum(p.numel() for p in model.build((1, 8, 8), 10).parameters()) for model in (pair.teacher, pair.student)
     )
     assert large > sizes[0] > sizes[1] > small
-    said = run(config_of("offline", assistants="2"))
-    assert {"teacher", "assistant 1", "assistant 2", "student", "baseline"} == set(finished(said).test)
+    events = run(config_of("offline", assistants="2"))
+    assert {"teacher", "assistant 1", "assistant 2", "student", "baseline"} == set(finished(events).test)
 
 
 def test_fine_tuning_goes_on_from_the_weights_of_the_student_without_its_teacher() -> None:
-    said = run(config_of("offline", fine_tune="2"))
-    looks = [event for event in said if isinstance(event, Validated)]
-    before = [look for look in looks if look.phase == "students"][-1]
-    after = next(look for look in looks if look.phase == "fine-tuning")
+    events = run(config_of("offline", fine_tune="2"))
+    evaluations = [event for event in events if isinstance(event, Validated)]
+    before = [evaluation for evaluation in evaluations if evaluation.phase == "students"][-1]
+    after = next(evaluation for evaluation in evaluations if evaluation.phase == "fine-tuning")
     assert after.accuracy == before.accuracy
-    step = next(event for event in said if isinstance(event, Step) and event.phase == "fine-tuning")
+    step = next(event for event in events if isinstance(event, Step) and event.phase == "fine-tuning")
     assert {role: list(parts) for role, parts in step.parts.items()} == {"student": ["CE"], "baseline": ["CE"]}
 
 
 def test_the_teacher_stops_at_the_epoch_that_was_asked_for() -> None:
-    said = run(config_of("offline", teacher_epochs="9", teacher_stop="2"))
-    assert max(event.epoch for event in said if isinstance(event, Step) and event.phase == "teacher") == 2
+    events = run(config_of("offline", teacher_epochs="9", teacher_stop="2"))
+    assert max(event.epoch for event in events if isinstance(event, Step) and event.phase == "teacher") == 2
 
 
 def test_a_defective_teacher_stops_as_soon_as_it_is_as_good_as_it_may_be() -> None:
-    said = run(config_of("defective", accuracy="0.4", stop="20"))
-    looks = [event.accuracy["teacher"] for event in said if isinstance(event, Validated) and event.phase == "teacher"]
-    assert looks[-1] >= 0.4
-    assert max(looks[:-1]) < 0.4
+    events = run(config_of("defective", accuracy="0.4", stop="20"))
+    evaluations = [
+        event.accuracy["teacher"] for event in events if isinstance(event, Validated) and event.phase == "teacher"
+    ]
+    assert evaluations[-1] >= 0.4
+    assert max(evaluations[:-1]) < 0.4
 
 
 def test_reversed_the_small_network_teaches_the_large_one() -> None:
-    said = run(config_of("reversed"))
-    sizes = {network.role: network.parameters for network in said[0].networks}
+    events = run(config_of("reversed"))
+    sizes = {network.role: network.parameters for network in events[0].networks}
     assert sizes["teacher"] < sizes["student"] == sizes["baseline"]
 
 
@@ -211,10 +213,13 @@ def test_peers_learn_from_each_other_as_in_the_paper() -> None:
     training_events = iter(training)
     while not isinstance(next(training_events), Validated):
         pass
-    lesson = training._phase_trainer
-    assert lesson is not None
-    rows = lesson.sampler.rows(lesson.trainers[0].learner.sees, 0)
-    logits = {own.role: predict_logits(own.network, own.examples.inputs[rows]) for own in lesson.trainers}
+    phase_trainer = training._phase_trainer
+    assert phase_trainer is not None
+    rows = phase_trainer.sampler.rows(phase_trainer.trainers[0].learner.sees, 0)
+    logits = {
+        learner.role: predict_logits(learner.network, learner.examples.inputs[rows])
+        for learner in phase_trainer.trainers
+    }
     step = next(event for event in training_events if isinstance(event, Step))
     for role in ("student", "peer 2", "peer 3"):
         others = [other for other in ("student", "peer 2", "peer 3") if other != role]
@@ -228,8 +233,8 @@ def test_students_and_teachers_networks_can_be_peers() -> None:
     expected = [config.student, config.teacher, Mlp(), config.student, config.teacher]
     assert [models[role] for role in ("student", *(f"peer {n}" for n in range(2, 6)))] == [m.label() for m in expected]
     _, errors = read_flat({"dataset": "digits", "scheme": "mutual", "networks": "teacher-nobody"})
-    known = ", ".join(["student", "teacher", *plugins("models")])
-    assert errors == [f'networks = "teacher-nobody": join names by dashes, each of them {known}.']
+    allowed = ", ".join(["student", "teacher", *plugins("models")])
+    assert errors == [f'networks = "teacher-nobody": join names by dashes, each of them {allowed}.']
 
 
 def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_flow_back() -> None:
@@ -241,17 +246,17 @@ def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_
     shared = list(booster.trunk.parameters())
     assert shared
     assert all(any(p is q for q in light.parameters()) for p in shared)
-    learning = {own.role: own for own in training._phase_trainer.trainers}
+    learners = {learner.role: learner for learner in training._phase_trainer.trainers}
     assert not any(
-        any(p is q for q in learning["booster"].trainable_parameters()) for p in shared
+        any(p is q for q in learners["booster"].trainable_parameters()) for p in shared
     )  # one optimiser each
     batch = training._phase_trainer.examples.batch(torch.arange(4), 0)
-    learning["student"].zero_grad(), learning["booster"].zero_grad()
+    learners["student"].zero_grad(), learners["booster"].zero_grad()
     with torch.no_grad():
-        for own in learning.values():
-            own.forward(batch, 0)
-        loss = learning["student"].loss(batch, 0, 0)
-    learning["student"].backward(loss)
+        for learner in learners.values():
+            learner.forward(batch, 0)
+        loss = learners["student"].loss(batch, 0, 0)
+    learners["student"].backward(loss)
     assert all(p.grad is None for p in booster.own.parameters())
 
 
@@ -259,7 +264,7 @@ def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_
 
 
 def test_generations_differ_in_their_beginning_and_vote_by_probability() -> None:
-    training = Trainer(config_of("born_again", generations="3"), cache=KEPT)
+    training = Trainer(config_of("born_again", generations="3"), cache=CACHE)
     for _ in training:
         pass
     inputs = training.data.test.inputs
@@ -272,30 +277,30 @@ def test_generations_differ_in_their_beginning_and_vote_by_probability() -> None
 
 
 def test_each_cycle_begins_where_the_last_one_ended_with_the_full_rate() -> None:
-    said = run(config_of("snapshot", epochs="6", cycles="2"))
+    events = run(config_of("snapshot", epochs="6", cycles="2"))
     rates = {
-        phase: [e.learning_rate for e in said if isinstance(e, Step) and e.phase == phase]
+        phase: [e.learning_rate for e in events if isinstance(e, Step) and e.phase == phase]
         for phase in ("cycle 1", "cycle 2")
     }
     for falling in rates.values():
         assert falling[0] == pytest.approx(0.003)
         assert falling == sorted(falling, reverse=True)
-    looks = [event for event in said if isinstance(event, Validated)]
-    end = [look for look in looks if look.phase == "cycle 1"][-1]
-    start = next(look for look in looks if look.phase == "cycle 2")
+    evaluations = [event for event in events if isinstance(event, Validated)]
+    end = [evaluation for evaluation in evaluations if evaluation.phase == "cycle 1"][-1]
+    start = next(evaluation for evaluation in evaluations if evaluation.phase == "cycle 2")
     assert start.accuracy["student"] == end.accuracy["cycle 1"]
 
 
 def test_early_exits_cost_less_than_the_whole_network_and_share_its_layers() -> None:
-    said = run(config_of("own_teacher"))
-    flops = {network.role: network.flops for network in said[0].networks}
+    events = run(config_of("own_teacher"))
+    flops = {network.role: network.flops for network in events[0].networks}
     assert flops["exit 1"] < flops["exit 2"] < flops["student"]
 
 
 def test_a_stage_learns_from_the_next_one() -> None:
     config = config_of("self_attention")
-    said = run(config)
-    step = next(event for event in said if isinstance(event, Step))
+    events = run(config)
+    step = next(event for event in events if isinstance(event, Step))
     assert set(step.parts["student"]) == {"CE", "attention"}
 
 
@@ -330,7 +335,7 @@ def test_a_weight_of_one_teacher_alone_is_that_teacher() -> None:
 
 @pytest.mark.parametrize("combine", ["probabilities", "logits", "losses"])
 def test_several_teachers_teach_through_each_rule_and_are_judged_by_it(combine: str) -> None:
-    training = Trainer(config_of("ensemble", combine=combine, count="2", shares="2-1"), cache=KEPT)
+    training = Trainer(config_of("ensemble", combine=combine, count="2", shares="2-1"), cache=CACHE)
     assert {"teacher 1", "teacher 2", "teacher", "student", "student’s student"} <= set(finished([*training]).test)
     images = load(training.config.dataset).test.inputs
     logits = [predict_logits(training.networks[role], images) for role in ("teacher 1", "teacher 2")]
@@ -355,7 +360,7 @@ def test_weights_that_do_not_fit_the_teachers_are_refused() -> None:
 
 
 def test_a_teacher_of_half_the_classes_never_names_another_one() -> None:
-    training = Trainer(config_of("merge", teacher_epochs="3"), cache=KEPT)
+    training = Trainer(config_of("merge", teacher_epochs="3"), cache=CACHE)
     for _ in training:
         pass
     inputs = training.data.test.inputs
@@ -368,18 +373,18 @@ def test_a_teacher_of_half_the_classes_never_names_another_one() -> None:
 
 
 def test_a_network_for_some_classes_is_judged_by_their_examples_alone() -> None:
-    training, said = Trainer(config_of("merge", teacher_epochs="3"), cache=KEPT), []
+    training, events = Trainer(config_of("merge", teacher_epochs="3"), cache=CACHE), []
     for event in training:
-        said.append(event)
+        events.append(event)
     split = training.data.test
-    known = split.labels < 5
-    own = training.networks["teacher 1"].network(split.inputs[known])  # its five answers
-    test = finished(said).test["teacher 1"]
-    assert test["examples"] == known.sum()
-    assert test["accuracy"] == pytest.approx((own.argmax(1) == split.labels[known]).double().mean().item())
-    assert test["loss"] == pytest.approx(F.cross_entropy(own, split.labels[known]).item(), rel=1e-4)
-    assert finished(said).test["student"]["examples"] == len(split)
-    last = [event for event in said if isinstance(event, Validated) and event.phase == "teacher 1"][-1]
+    in_half = split.labels < 5
+    logits = training.networks["teacher 1"].network(split.inputs[in_half])  # of its five classes
+    test = finished(events).test["teacher 1"]
+    assert test["examples"] == in_half.sum()
+    assert test["accuracy"] == pytest.approx((logits.argmax(1) == split.labels[in_half]).double().mean().item())
+    assert test["loss"] == pytest.approx(F.cross_entropy(logits, split.labels[in_half]).item(), rel=1e-4)
+    assert finished(events).test["student"]["examples"] == len(split)
+    last = [event for event in events if isinstance(event, Validated) and event.phase == "teacher 1"][-1]
     assert last.loss["teacher 1"] < 10
 
 
@@ -396,32 +401,32 @@ def test_a_loud_teacher_does_not_win_by_its_scale() -> None:
     other[:, 2:] = 2 * F.one_hot(labels, 4)[:, 2:] + torch.randn(400, 2, generator=chance)
     loud = torch.where(quiet > UNKNOWN, 10 * quiet, quiet)
     split = Split(torch.zeros(400, 1), labels)
-    found = [merge_logits([own, other], *calibrate([own, other], split)) for own in (quiet, loud)]
-    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-3)
+    merged = [merge_logits([first, other], *calibrate([first, other], split)) for first in (quiet, loud)]
+    torch.testing.assert_close(merged[0], merged[1], rtol=1e-3, atol=1e-3)
     shouted = merge_logits([loud, other], (1, 1), (0, 0))
-    assert (shouted.argmax(1) < 2).float().mean() > (found[1].argmax(1) < 2).float().mean() + 0.1
+    assert (shouted.argmax(1) < 2).float().mean() > (merged[1].argmax(1) < 2).float().mean() + 0.1
 
 
 # -- fewer labels ----------------------------------------------------------------------------------------------------
 
 
 def test_without_labels_the_labels_are_ignored_to_the_bit() -> None:
-    said = run(config_of("merge", wrong="0"))
+    events = run(config_of("merge", wrong="0"))
     damaged = run(config_of("merge", wrong="0.5"))
-    for one, other in zip(said, damaged, strict=True):
+    for one, other in zip(events, damaged, strict=True):
         if isinstance(one, Step) and one.phase == "students":
             assert one.parts == other.parts
 
 
 def test_the_baseline_sees_the_labelled_examples_alone_and_takes_as_many_steps() -> None:
-    training = Trainer(config_of("unlabelled", labelled="30"), cache=KEPT)
+    training = Trainer(config_of("unlabelled", labelled="30"), cache=CACHE)
     for event in training:
         if isinstance(event, Step) and event.phase == "students":
             break
-    lesson = training._phase_trainer
-    assert lesson is not None
-    pools = {own.role: lesson.sampler.pools[own.learner.sees] for own in lesson.trainers}
-    labels = lesson.trainers[0].labels
+    phase_trainer = training._phase_trainer
+    assert phase_trainer is not None
+    pools = {trainer.role: phase_trainer.sampler.pools[trainer.learner.sees] for trainer in phase_trainer.trainers}
+    labels = phase_trainer.trainers[0].labels
     assert len(pools["student"]) == len(load(training.config.dataset).train)
     assert len(pools["baseline"]) == 30
     assert (labels[pools["baseline"]] >= 0).all()
@@ -429,28 +434,28 @@ def test_the_baseline_sees_the_labelled_examples_alone_and_takes_as_many_steps()
 
 
 def test_only_what_the_teacher_is_sure_of_is_used_and_evenly_if_asked() -> None:
-    def kept(**flat: str) -> tuple[torch.Tensor, torch.Tensor]:
-        training = Trainer(config_of("unlabelled", teacher_epochs="1", **flat), cache=KEPT)
+    def pseudo_labelled(**flat: str) -> tuple[torch.Tensor, torch.Tensor]:
+        training = Trainer(config_of("unlabelled", teacher_epochs="1", **flat), cache=CACHE)
         for event in training:
             if isinstance(event, Step) and event.phase == "students":
                 break
-        lesson = training._phase_trainer
-        assert lesson is not None
-        own = lesson.trainers[0]
-        said = predict_logits(training.networks["teacher"], own.examples.inputs).softmax(1)
-        chosen = lesson.sampler.pools[own.learner.sees]
-        return said[chosen[own.labels[chosen] < 0]], said[own.labels < 0]
+        phase_trainer = training._phase_trainer
+        assert phase_trainer is not None
+        trainer = phase_trainer.trainers[0]
+        probabilities = predict_logits(training.networks["teacher"], trainer.examples.inputs).softmax(1)
+        chosen = phase_trainer.sampler.pools[trainer.learner.sees]
+        return probabilities[chosen[trainer.labels[chosen] < 0]], probabilities[trainer.labels < 0]
 
-    used, all_of_them = kept(confidence="0.9")
+    used, all_of_them = pseudo_labelled(confidence="0.9")
     assert used.max(1).values.min() >= 0.9
     assert len(used) == int((all_of_them.max(1).values >= 0.9).sum()) < len(all_of_them)
-    even, _ = kept(confidence="0.9", balanced="true")
+    even, _ = pseudo_labelled(confidence="0.9", balanced="true")
     assert even.argmax(1).bincount().max() <= -(-(len(used) + 30) // 10)
 
 
 def test_a_noisy_student_teaches_the_next_one() -> None:
-    said = run(config_of("unlabelled", rounds="2", noise="0.5"))
-    assert {"teacher", "round 1", "student", "baseline"} == set(finished(said).test)
+    events = run(config_of("unlabelled", rounds="2", noise="0.5"))
+    assert {"teacher", "round 1", "student", "baseline"} == set(finished(events).test)
 
 
 def test_a_corrected_class_is_answered_as_often_as_it_occurs() -> None:

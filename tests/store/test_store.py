@@ -75,7 +75,7 @@ def test_a_list_of_runs_loads_no_data_and_marks_unavailable_ones(
         raise AssertionError("a list of runs loads data")
 
     monkeypatch.setattr(type(small.dataset), "load", load)
-    monkeypatch.setattr(datasets, "_remembered", OrderedDict())
+    monkeypatch.setattr(datasets, "_cache", OrderedDict())
     store.add("a", small, "completed")
     row = store.run("a")
     assert row.available_config == small

@@ -23,10 +23,8 @@ from kd_core.nn.inference import predict_logits
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.store import Run, Store
 
-# Methods whose own term softens logits by softmax at T; others do so where soft targets are combined with them.
-SOFTENING = ("soft_targets", "dkd", "dist")
-TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)  # to suggest another one from
-HALFWAY = 0.5  # of the entropy of uniform soft targets, so as far from one-hot as from uniform
+TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)  # to choose another one from
+HALFWAY = 0.5  # of the entropy that uniform soft targets have: as far from one-hot as from uniform
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def teacher_of(config: RunConfig) -> str:
 def temperature_of(method: Method) -> float | None:
     """Return the temperature at which a method softens logits by softmax; None where it does not."""
     values = method.values()
-    if method.uses_teacher and (method.name in SOFTENING or values.get("soft_weight")):
+    if method.uses_teacher and (method.softens_targets or values.get("soft_weight")):
         return float(values["temperature"]) if "temperature" in values else None
     return None
 

@@ -1,38 +1,37 @@
-"""Published experiments as settings, one file per source: what was found there, and what of it differs here.
+"""Published experiments as settings, one file per publication.
 
-There is no list to edit: a file in this folder that has a ``SOURCE`` and ``PRESETS`` is one more source.
+A file in this folder with a ``SOURCE`` and ``PRESETS`` adds a publication; there is no list to edit.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
 import json
-import pkgutil
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kd_core.base import discovery
+from kd_core.base.discovery import PluginError
 from kd_core.base.options import as_text, options_of, parse_options
-from kd_core.base.registry import find_plugin as find_member
+from kd_core.base.registry import find_key, find_plugin
 from kd_core.config.comparison import TestMetrics
 from kd_core.config.run import DEFAULTS, OPTION_GROUPS, PLUGIN_FIELDS
 from kd_core.files.archive import format_bytes
 
 Settings = Mapping[str, str]  # flat, as in the URL and on the command line
 MEASURED = Path(__file__).with_name("measured.json")
-# What turns a preset into a trial that ends within seconds: the same path, too short to show anything.
+# Settings that turn a preset into a trial of a few seconds: the same loss and phases, too short to show anything.
 SMALL = {"epochs": "1", "teacher_epochs": "1", "batch_size": "8", "teacher_batch_size": "8", "labelled": "16"}
-SCALE = 0.25  # of its networks
+SCALE = 0.25  # of the networks in a trial
 NOT_RUN = "not run here"
 UNITS = {"accuracy": "%", "omitted": "%", "errors": "errors"}
 
 
 @dataclass(frozen=True)
 class Publication:
-    """Where numbers were published."""
+    """Publication that the numbers come from."""
 
     title: str
     authors: str
@@ -43,10 +42,10 @@ class Publication:
 
 @dataclass(frozen=True)
 class Claim:
-    """One published number, and which of ours it is to be compared with.
+    """Published number, and the measurement that it is compared with.
 
-    ``value`` is written as in the source. ``role`` is a network of the run, empty where none corresponds; ``measure``:
-    its accuracy on the test split, the errors it makes there, or the recall of the class that was ``omitted``.
+    ``value`` is written as in the source. ``role`` is a network of the run, empty where none corresponds; ``measure``
+    is its accuracy on the test set, its number of errors there, or the recall of the class that was ``omitted``.
     """
 
     what: str
@@ -55,7 +54,7 @@ class Claim:
     measure: str = "accuracy"
 
     def found(self, tests: Sequence[TestMetrics]) -> str:
-        """The same number from finished runs, one per seed: mean ± standard deviation; empty if they lack it."""
+        """Return the same number from finished runs, one per seed, as mean ± standard deviation, or ""."""
         numbers = [self._number(test[self.role]) for test in tests if self.role in test]
         if not numbers or len(numbers) != len(tests):
             return ""
@@ -71,7 +70,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Variant:
-    """The same experiment with some settings changed, and what was published of that."""
+    """Variant of an experiment with changed settings and the numbers published for them."""
 
     name: str
     title: str
@@ -81,90 +80,126 @@ class Variant:
 
 @dataclass(frozen=True)
 class Preset:
-    """An experiment. ``notes``: one sentence for everything in which ours differs from the published one."""
+    """Published experiment. ``notes`` has one sentence for each difference between the original and the one here."""
 
     name: str
     title: str
     short: str  # its headline numbers, a few characters
-    idea: str  # what it shows, one sentence
+    idea: str  # its result, one sentence
     source: Publication
     settings: Settings
-    claims: tuple[Claim, ...]  # that hold for every variant
+    claims: tuple[Claim, ...]  # of every variant
     notes: tuple[str, ...]
     variants: tuple[Variant, ...] = ()
-    is_comparable: bool = True  # False where the data are others, so that the numbers cannot be held against each other
+    is_comparable: bool = True  # False where the data differ, so that the numbers must not be compared
 
     def variant(self, name: str = "") -> Variant:
-        """One variant; the first if none is named. Raises ValueError for one that does not exist."""
+        """Return one variant, the first if none is named. Raises ValueError for an unknown name."""
         if not self.variants and not name:
             return Variant("", "", {}, ())
-        found = {variant.name: variant for variant in self.variants}
-        if name and name not in found:
-            known = ", ".join(found) or "none, it has no variants"
-            raise ValueError(f'variant = "{name}": choose one of {known}.')
-        return found[name] if name else self.variants[0]
+        variants = {variant.name: variant for variant in self.variants}
+        if name and name not in variants:
+            allowed = ", ".join(variants) or "none, it has no variants"
+            raise ValueError(f'variant = "{name}": choose one of {allowed}.')
+        return variants[name] if name else self.variants[0]
 
 
-@functools.cache
-def sources() -> tuple[tuple[Publication, tuple[Preset, ...]], ...]:
-    """Every source with its experiments, the oldest first."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    modules: list[Any] = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    return tuple(sorted(((one.SOURCE, one.PRESETS) for one in modules), key=lambda pair: pair[0].year))
+Source = tuple[Publication, tuple[Preset, ...]]
+
+
+def sources() -> tuple[Source, ...]:
+    """Return every publication with its experiments, the oldest first."""
+    modules = discovery.members("presets", __name__, _read_module)
+    return tuple(sorted(modules.values(), key=lambda pair: pair[0].year))
+
+
+def _read_module(_group: str, _key: str, module: object, others: Mapping[str, Source]) -> Source:
+    """Return SOURCE and PRESETS of a module. Raises PluginError."""
+    source, presets = getattr(module, "SOURCE", None), getattr(module, "PRESETS", None)
+    if not isinstance(source, Publication):
+        raise PluginError("it has no SOURCE", "assign a kd_core.config.presets.Publication to it")
+    if not isinstance(presets, tuple) or not all(isinstance(preset, Preset) for preset in presets):
+        raise PluginError("it has no PRESETS", "assign a tuple of kd_core.config.presets.Preset to it")
+    if not getattr(module, "__name__", "").startswith(f"{__name__}."):
+        _check_presets(presets, others)
+    return source, presets
+
+
+def _check_presets(presets: Sequence[Preset], others: Mapping[str, Source]) -> None:
+    """Check names and settings of presets from outside. Raises PluginError."""
+    names = {preset.name for _, listed in others.values() for preset in listed}
+    for preset in presets:
+        if preset.name in names:
+            raise PluginError(f'the name "{preset.name}" belongs to another preset', "choose another name")
+        names.add(preset.name)
+        for variant in preset.variants or (preset.variant(),):
+            try:
+                family(config(preset, variant.name))
+                config(preset, variant.name, small=True)
+            except (ValueError, LookupError) as error:
+                lacking = f"they lack {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
+                raise PluginError(f"the settings of {preset.name} are refused ({lacking})", "correct them") from error
 
 
 def all_presets() -> tuple[Preset, ...]:
-    """Every experiment."""
+    """Return every experiment."""
     return tuple(preset for _, presets in sources() for preset in presets)
 
 
 def find(name: str) -> Preset:
-    """Raises ValueError with the known names."""
-    known = {preset.name: preset for preset in all_presets()}
-    if name not in known:
-        raise ValueError(f'preset = "{name}": choose one of {", ".join(known)}.')
-    return known[name]
+    """Return the experiment of this name. Raises ValueError with the allowed names."""
+    presets = {preset.name: preset for preset in all_presets()}
+    if name not in presets:
+        raise ValueError(f'preset = "{name}": choose one of {", ".join(presets)}.')
+    return presets[name]
 
 
 def config(preset: Preset, variant: str = "", *, small: bool = False) -> dict[str, str]:
-    """Its flat settings. ``small``: a trial of the same loss and phases on a few examples, for one epoch.
+    """Return the flat settings of an experiment.
 
-    A trial has smaller networks of the same kinds and needs no pretrained weights. Raises ValueError for a variant
-    that does not exist.
+    Args:
+        preset: The experiment.
+        variant: Name of the variant, the first if empty.
+        small: Return those of a trial instead: the same loss and phases on a few examples for one epoch, with smaller
+            networks of the same kinds and without pretrained weights.
+
+    Raises:
+        ValueError: There is no such variant.
     """
     flat = {**preset.settings, **preset.variant(variant).changes}
     if not small:
         return flat
     flat |= SMALL
-    if flat.get("scheme") != "missing_class":  # there the teacher must see what the student does not
+    if flat.get("scheme") != "missing_class":  # there the teacher must be trained on more than the student
         flat["teacher_view"] = "student"
     if "teacher_pretrained" in flat:
         flat |= {"teacher_pretrained": "false", "teacher_image_size": "64", "dataset_pixels": "32"}
     for role in ("teacher", "student"):
         if flat[role] == "imagenet_resnet":  # even the smallest of these takes seconds per step
             flat |= network(role, "resnet", depth="8", widening=1)
-        family: Any = find_member("models", flat[role])
-        model = family(**parse_options(family, flat, f"{role}_")[0]).scaled(SCALE)
+        cls: Any = find_plugin("models", flat[role])
+        model = cls(**parse_options(cls, flat, f"{role}_")[0]).scaled(SCALE)
         flat |= network(role, model.name, **model.values())
     return flat
 
 
 def claims(preset: Preset, variant: str = "") -> tuple[Claim, ...]:
-    """What was published of this variant, that of the whole experiment first."""
+    """Return the published numbers of a variant, those of the whole experiment first."""
     return (*preset.claims, *preset.variant(variant).claims)
 
 
 def family(flat: Settings) -> str:
-    """What all runs of these settings have in common, whatever their seed: ``family`` in the store.
+    """Return the JSON text that all runs of these settings share whatever their seed, ``family`` in the store.
 
-    Unlike a configuration it can be had without the data. The settings must name whatever a scheme suggests.
+    Unlike a configuration it needs no data. The settings must name whatever a scheme would suggest.
     """
-    suggested = getattr(find_member("datasets", flat["dataset"]), "recommended", {})
+    suggested = getattr(find_plugin("datasets", flat["dataset"]), "recommended", {})
     body: dict[str, Any] = {}
     for name, group, prefix in PLUGIN_FIELDS:
-        usual = find_member(group, suggested.get(name, DEFAULTS[name]))
-        cls: Any = find_member(group, flat[name]) if name in flat else usual
-        values = parse_options(cls, suggested if cls is usual else {}, prefix)[0] | parse_options(cls, flat, prefix)[0]
+        default = find_plugin(group, suggested.get(name, DEFAULTS[name]))
+        cls: Any = find_plugin(group, flat[name]) if name in flat else default
+        suggestion = suggested if cls is default else {}
+        values = parse_options(cls, suggestion, prefix)[0] | parse_options(cls, flat, prefix)[0]
         body[name] = cls(**values).to_dict()
     for name, kind, prefix in OPTION_GROUPS:
         body[name] = kind(**parse_options(kind, suggested, prefix)[0] | parse_options(kind, flat, prefix)[0]).values()
@@ -173,49 +208,54 @@ def family(flat: Settings) -> str:
 
 
 def in_words(preset: Preset, variant: str = "") -> list[str]:
-    """Lines for a terminal: what it shows, what was published and measured, and what differs."""
-    chosen, found = preset.variant(variant), load_measurements()
-    lines = [preset.title + (f": {chosen.title}" if chosen.title else ""), preset.idea]
-    lines.append(f"Published: {preset.source.authors} {preset.source.year}, {preset.source.where}.")
-    here = found.get(f"{preset.name} {chosen.name}".strip(), {}).get("values", {})
-    lines += [
-        f"  {claim.what:<48} {claim.value:<20} {here.get(claim.what, NOT_RUN)}" for claim in claims(preset, chosen.name)
+    """Return lines for a terminal with the result, published and measured numbers, and differences."""
+    chosen, source = preset.variant(variant), preset.source
+    values = load_measurements().get(f"{preset.name} {chosen.name}".strip(), {}).get("values", {})
+    return [
+        preset.title + (f": {chosen.title}" if chosen.title else ""),
+        preset.idea,
+        f"Published: {source.authors} {source.year}, {source.where}.",
+        *(
+            f"  {claim.what:<48} {claim.value:<20} {values.get(claim.what, NOT_RUN)}"
+            for claim in claims(preset, chosen.name)
+        ),
+        *(["Variants: " + ", ".join(one.name for one in preset.variants)] if len(preset.variants) > 1 else []),
+        "Differences from the source:",
+        *(f"- {note}" for note in preset.notes),
+        f"Needs: {needs(preset)}",
     ]
-    if len(preset.variants) > 1:
-        lines.append("Variants: " + ", ".join(one.name for one in preset.variants))
-    lines += ["What differs from the source:", *(f"- {note}" for note in preset.notes)]
-    return [*lines, f"Needs: {needs(preset)}"]
 
 
 def needs(preset: Preset) -> str:
-    """The data and the weights that it needs, and whether they are on this machine, as a sentence."""
-    dataset: Any = find_member("datasets", preset.settings["dataset"])()
-    there = "on this machine"
+    """Return a sentence on the data and weights of an experiment, and whether they are on this machine."""
+    dataset: Any = find_plugin("datasets", preset.settings["dataset"])()
+    availability = "on this machine"
     if not dataset.is_available():
-        there = f"{format_bytes(dataset.download_size)}, to be fetched first: `python -m kd_core fetch {dataset.name}`"
+        size = format_bytes(dataset.download_size)
+        availability = f"{size}, to be downloaded first: `python -m kd_core fetch {dataset.name}`"
     weights = ""
     if preset.settings.get("teacher_pretrained") == "true":
-        weights = ". The teacher’s weights from ImageNet, which torchvision fetches once"
-    return f"{dataset.title}, {there}{weights}."
+        weights = ". The teacher’s ImageNet weights, which torchvision downloads once"
+    return f"{dataset.title}, {availability}{weights}."
 
 
 def load_measurements() -> dict[str, dict[str, Any]]:
-    """What was measured with the settings of a preset and noted beside the code, under "name" or "name variant".
+    """Return measurements stored beside the code, by "name" or "name variant".
 
     Each entry has the command, the date, the number of seeds, and values by claim.
     """
-    found: dict[str, dict[str, Any]] = json.loads(MEASURED.read_text(encoding="utf-8"))
-    return found
+    measurements: dict[str, dict[str, Any]] = json.loads(MEASURED.read_text(encoding="utf-8"))
+    return measurements
 
 
 def for_teacher(recipe: Settings) -> dict[str, str]:
-    """The same recipe under the names of the teacher's."""
+    """Return the same recipe under the names of the teacher's options."""
     return {f"teacher_{name}": text for name, text in recipe.items()}
 
 
 def network(role: str, name: str, **options: Any) -> dict[str, str]:
-    """A family of networks and its options as flat settings of one role. Raises ValueError for an unknown option."""
-    unknown = set(options) - set(options_of(find_member("models", name)))
+    """Return a network and its options as flat settings of one role. Raises ValueError for an unknown option."""
+    unknown = set(options) - set(options_of(find_plugin("models", name)))
     if unknown:
         raise ValueError(f"{name} has no option called {', '.join(sorted(unknown))}.")
-    return {role: name, **{f"{role}_{option}": as_text(value) for option, value in options.items()}}
+    return {role: find_key("models", name), **{f"{role}_{option}": as_text(value) for option, value in options.items()}}

@@ -1,4 +1,4 @@
-"""A network pretrained on ImageNet teaches a shallow one to tell flowers apart."""
+"""Flowers with a pretrained teacher and a shallow student (Paul 2020)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ SOURCE = Publication(
     "Sayak Paul",
     2020,
     "report and notebooks “Knowledge Distillation in Keras”",
-    "Transfer learning and distillation in one: a MobileNetV2 that knows ImageNet is tuned to flowers and teaches a "
+    "Transfer learning and distillation: a MobileNetV2 pretrained on ImageNet is fine-tuned on flowers and teaches a "
     "network of two convolutions.",
 )
 SOFT = {"method": "soft_targets", "temperature": "5", "alpha": "0.9", "form": "ce", "squared": "false"}
 
 
 def variant(name: str, title: str, changes: Settings, value: str) -> Variant:
-    """With the student's validation accuracy."""
+    """Return a variant with the student's validation accuracy as its claim."""
     return Variant(name, title, changes, (Claim(title, value),))
 
 
@@ -43,14 +43,15 @@ PRESETS = (
         },
         (),
         (
-            "Other flowers. Theirs are the 3,670 photographs of five kinds in tf_flowers, some 3,100 of them to learn "
-            "from; Flowers-102 has 102 kinds and ten photographs of each. Expect far lower numbers here, of the "
+            "Another data set: theirs is tf_flowers, 3,670 photographs of five kinds, some 3,100 of them for training; "
+            "Flowers-102 has 102 kinds and ten photographs of each. Expect far lower numbers here, of the "
             "teacher above all. With the five kinds in a folder of your own, choose it as the data and keep the rest.",
             "In the notebooks that are public, the student’s validation accuracy is that of the last batch alone, 38 "
             "images: one image is 2.6 points.",
             "Theirs has 144,261 parameters in two convolutions (64 and 128 maps) and two linear layers. Nearest here "
             "is a CNN of width 28 and depth 2 without normalisation: 141,810 for 102 kinds, 54,801 for five.",
-            "Their images have 224 × 224 pixels. Here the data have 112 × 112, which the student sees, and are "
+            "Their images have 224 × 224 pixels. Here the data have 112 × 112, which the student is trained on, and are"
+            " "
             "enlarged to 224 × 224 for the teacher.",
             "Their teacher keeps the batch statistics of ImageNet while it is tuned; here they are learned anew.",
             "Weighted means the mean of soft targets and labels by their weights. In the public notebooks these sum to "

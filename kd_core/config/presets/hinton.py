@@ -1,4 +1,4 @@
-"""The first distillation experiments: MNIST, a large and a small network, and a digit that is left out."""
+"""Hinton et al. 2015 on MNIST, with a held-out digit."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ PRESETS = (
     ),
     Preset(
         "mnist_missing_digit",
-        "MNIST without a single 3",
+        "MNIST without the digit 3",
         "206 → 109 errors",
-        "A student that has never seen a 3 recognises nearly all of them, once the bias of that class is corrected.",
+        "A student without training examples of a 3 recognises nearly all of them once the bias of that class is "
+        "corrected.",
         SOURCE,
         {**COMMON, "scheme": "missing_class", "omitted": "3"},
         (
@@ -66,7 +67,7 @@ PRESETS = (
             *NOTES,
             "Of the 1,010 test threes, 133 are among the 206 errors and 14 among the 109.",
             "Their bias was chosen for the best result on the test digits. Here it is raised until the class is "
-            "answered as often as it occurs among the validation digits.",
+            "predicted as often as it occurs among the validation digits.",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The benchmark of CRD: thirteen pairs on CIFAR-100, ten methods each, all trained alike."""
+"""RepDistiller benchmark on CIFAR-100 (Tian et al. 2020)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ SOURCE = Publication(
     "Tian, Krishnan & Isola",
     2020,
     "tables of the authors’ benchmark code, RepDistiller",
-    "The benchmark that most later papers compare themselves with: thirteen pairs on CIFAR-100, every method with its "
-    "weight fixed. Only CRD beats plain soft targets on all of them, and some methods fall below the student alone.",
+    "The benchmark that most later papers compare themselves with: thirteen pairs on CIFAR-100, every method with a "
+    "fixed weight. Only CRD beats plain soft targets on all of them, and some methods fall below the student alone.",
 )
 RECIPE = {
     "epochs": "240",
@@ -25,7 +25,7 @@ RECIPE = {
     "lowered_to": "0.1",
 }
 COMMON = {"dataset": "cifar100", "labelled": "0", "crop": "4", "flip": "true", **RECIPE, **for_teacher(RECIPE)}
-PURE = {"label_weight": "1", "soft_weight": "0"}  # the method's own term beside the labels
+PURE = {"label_weight": "1", "soft_weight": "0"}  # the method's term and the labels, without soft targets
 METHODS = {
     "kd": ("KD", {"method": "soft_targets", "temperature": "4", "alpha": "0.9"}),
     "fitnet": ("FitNet", {"method": "hints", "weight": "100", **PURE}),
@@ -83,19 +83,19 @@ SLOWER = "Mobile networks learn at a rate of 0.01 in the source, and so they do 
 
 
 def pair(line: str) -> Preset:
-    """The preset of one line of the table."""
+    """Return the preset of one line of the table."""
     teacher, student, accuracy, alone, *distilled = line.split()
     (teacher_title, *_), (student_title, *_) = NETWORKS[teacher], NETWORKS[student]
     slower = {"learning_rate": "0.01"} if student in MOBILE else {}
     titles = [title for title, _ in METHODS.values()]
     gains = {title: float(value) - float(alone) for title, value in zip(titles, distilled, strict=True)}
     best, lost = max(gains, key=gains.__getitem__), [title for title, gain in gains.items() if gain < 0]
-    said = f"{_listed(lost) if lost else 'No method'} ended below the student alone."
+    losers = f"{_joined(lost) if lost else 'No method'} ended below the student alone."
     return Preset(
         f"{teacher}_{student}",
         f"{teacher_title} teaches {student_title}",
         f"{alone} → {max(distilled, key=float)} % ({best})",
-        f"The best method, {best}, adds {gains[best]:.1f} points to the student alone, KD {gains['KD']:.1f}. {said}",
+        f"The best method, {best}, adds {gains[best]:.1f} points to the student alone, KD {gains['KD']:.1f}. {losers}",
         SOURCE,
         {**COMMON, **_network("teacher", teacher), **_network("student", student), **slower},
         (Claim("Teacher", f"{accuracy} %", "teacher"), Claim("Student alone", f"{alone} %", "baseline")),
@@ -112,7 +112,7 @@ def _network(role: str, name: str) -> dict[str, str]:
     return network(role, family, **options)
 
 
-def _listed(names: list[str]) -> str:
+def _joined(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -1,4 +1,4 @@
-"""Reversed, defective and teacher-free distillation on CIFAR-100, with networks that are here."""
+"""Reversed, defective and teacher-free distillation on CIFAR-100 (Yuan et al. 2020)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SOURCE = Publication(
     "Yuan, Tay, Li, Wang & Feng",
     2020,
     "sections 2 and 4, CIFAR-100",
-    "If a small network can teach a large one, and a hardly trained teacher a good student, then part of what teaches "
-    "is no knowledge, but softness. So the authors do without a teacher.",
+    "A small network can teach a large one, and a poorly trained teacher a good student: part of the benefit is "
+    "regularisation by soft targets, not knowledge. The authors then replace the teacher by a fixed distribution.",
 )
 RECIPE = {
     "epochs": "200",
@@ -42,31 +42,31 @@ ELEMENT = "Their KL is averaged over the classes as well, and so is ours: the op
 
 
 def alone(name: str, role: str) -> Claim:
-    """What the network reaches from the labels."""
+    """Return the published accuracy of a network trained on the labels alone."""
     title, _, _, accuracy = NETWORKS[name]
     return Claim(f"{title} alone", f"{accuracy} %", role)
 
 
 def placed(role: str, name: str) -> dict[str, str]:
-    """A network of the paper in one role."""
+    """Return a network of the paper as settings of one role."""
     _, family, options, _ = NETWORKS[name]
     return network(role, family, **options)
 
 
 def softened(alpha: float, temperature: int) -> dict[str, str]:
-    """(1 - a) CE + a T² KL, the KL averaged over batch and classes."""
-    chosen = {"alpha": f"{alpha:g}", "temperature": str(temperature), "mean": "element"}
-    return {"method": "soft_targets", **chosen}
+    """Return the settings of (1 - a) CE + a T² KL, with the KL averaged over batch and classes."""
+    numbers = {"alpha": f"{alpha:g}", "temperature": str(temperature), "mean": "element"}
+    return {"method": "soft_targets", **numbers}
 
 
 def reversed_by(small: str, large: str, value: str) -> Preset:
-    """The small network teaches the large one."""
+    """Return a preset in which the small network teaches the large one."""
     taught, teacher = NETWORKS[large][0], NETWORKS[small][0]
     return Preset(
         f"reversed_{large}_{small}",
         f"Reversed: {teacher} teaches {taught}",
         _gain(large, value),
-        f"{taught} gains from {teacher}, a teacher that knows less than it does.",
+        f"{taught} gains from {teacher}, a teacher with a lower accuracy.",
         SOURCE,
         {**COMMON, "scheme": "reversed", **placed("teacher", large), **placed("student", small), **softened(0.6, 20)},
         (
@@ -78,15 +78,15 @@ def reversed_by(small: str, large: str, value: str) -> Preset:
     )
 
 
-def defective(teacher: str, student: str, stop: int, knew: str, value: str) -> Preset:
-    """The teacher is stopped early."""
+def defective(teacher: str, student: str, stop: int, accuracy: str, value: str) -> Preset:
+    """Return a preset in which the teacher is stopped early."""
     after = "1 epoch" if stop == 1 else f"{stop} of 200 epochs"
-    constant = {"teacher_schedule": "constant"}  # its first milestone would have come at epoch 60
+    constant = {"teacher_schedule": "constant"}  # the first milestone would be at epoch 60
     return Preset(
         f"defective_{teacher}_{student}",
         f"Defective: {NETWORKS[teacher][0]} after {after} teaches {NETWORKS[student][0]}",
         _gain(student, value),
-        f"A teacher that is right in {knew} % of cases still helps a student that is right more often alone.",
+        f"A teacher with an accuracy of {accuracy} % still improves a student that is better alone.",
         SOURCE,
         {
             **COMMON,
@@ -99,7 +99,7 @@ def defective(teacher: str, student: str, stop: int, knew: str, value: str) -> P
             **softened(0.6 if student == "resnet18" else 0.95, 20),
         },
         (
-            Claim(f"{NETWORKS[teacher][0]} after {after}", f"{knew} %", "teacher"),
+            Claim(f"{NETWORKS[teacher][0]} after {after}", f"{accuracy} %", "teacher"),
             alone(student, "baseline"),
             Claim(f"{NETWORKS[student][0]}, taught by it", f"{value} %"),
         ),
@@ -108,36 +108,36 @@ def defective(teacher: str, student: str, stop: int, knew: str, value: str) -> P
 
 
 def self_taught(name: str, alpha: float, temperature: int, multiplier: int, value: str) -> Preset:
-    """Tf-KD self: (1 - a) CE + a m T² KL, the KL averaged over batch and classes."""
+    """Return a preset of Tf-KD self, (1 - a) CE + a m T² KL with the KL averaged over batch and classes."""
     weights, soft = softened(alpha, temperature), alpha * multiplier / CLASSES
     if multiplier != 1:
         weights = {
             "method": "mixed", "label_weight": f"{1 - alpha:g}", "soft_weight": f"{soft:g}", "weight": "0",
             "temperature": str(temperature),
         }  # fmt: skip
-    stated = f"a = {alpha:g}, T = {temperature}, m = {multiplier}"
+    published = f"a = {alpha:g}, T = {temperature}, m = {multiplier}"
     converted = "" if multiplier == 1 else f", so soft targets weigh a · m / {CLASSES} = {soft:g}"
     title = NETWORKS[name][0]
     return Preset(
         f"self_taught_{name}",
         f"Self-taught: {title} teaches {title}",
         _gain(name, value),
-        "A network that was trained before is teacher enough for a new one of its own kind.",
+        "A trained network is a good teacher for a new one of the same kind.",
         SOURCE,
         {**COMMON, "scheme": "self_taught", **placed("teacher", name), **placed("student", name), **weights},
         (alone(name, "baseline"), Claim("Tf-KD self", f"{value} %")),
-        (*NOTES, f"In the source {stated} with a KL averaged over the classes{converted}."),
+        (*NOTES, f"In the source {published} with a KL averaged over the classes{converted}."),
     )
 
 
 def virtual(name: str, alpha: float, temperature: int, multiplier: int, values: Sequence[str]) -> Preset:
-    """Tf-KD reg: (1 - a) CE + a m KL(virtual)."""
+    """Return a preset of Tf-KD reg, (1 - a) CE + a m KL(virtual)."""
     value, smoothed = values
     return Preset(
         f"virtual_{name}",
         f"Virtual teacher: {NETWORKS[name][0]}",
         _gain(name, value),
-        "A teacher that is made up from the labels comes close to a real one.",
+        "A virtual teacher made from the labels comes close to a real one.",
         SOURCE,
         {
             **COMMON,
@@ -162,7 +162,7 @@ def virtual(name: str, alpha: float, temperature: int, multiplier: int, values: 
             *NOTES,
             f"In the source a = {alpha:g}, T = {temperature}, m = {multiplier}: the labels weigh 1 − a, the virtual "
             "teacher a · m.",
-            "Every run here has a real teacher; this one is a tiny network, trained for one epoch and asked nothing.",
+            "Every run here has a real teacher; this one is a tiny network, trained for one epoch and not used.",
             "Label smoothing is another method: choose it in Distill with these settings.",
         ),
     )

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.func import vmap
 
 from kd_core.methods import LossInputs, LossPart, Method
-from kd_core.methods.soft_targets import BATCH, CE, ELEMENT, SoftTargets
 
 # Inputs of a method that only a step of a single network can give.
 NON_LOGIT_INPUTS = {"epoch", "student_features", "teacher_features", "matches", "adapters", "rows", "seed"}
@@ -75,7 +74,7 @@ def method_incompatibility(methods: Sequence[Method], classes: int, live: Collec
         differing = varying(methods)
     except ValueError as error:
         return str(error)
-    if not methods or (isinstance(methods[0], SoftTargets) and not set(differing) - {"temperature", "alpha"}):
+    if not methods or (methods[0].vectorized_options and methods[0].vectorized_options.issuperset(differing)):
         return ""
     student, teacher = (torch.linspace(-1, 1, 4 * classes).view(4, classes).roll(shift) for shift in range(2))
     labels = torch.arange(4) % classes
@@ -119,21 +118,20 @@ class ReplicaLoss:
     ) -> None:
         self.taught, self.untaught, self.smoothing, self.lacks_labels = len(methods), untaught, smoothing, lacks_labels
         self.method = methods[0] if methods else None
-        self.is_closed = self.method is None or isinstance(self.method, SoftTargets)
+        self.is_closed = self.method is None or bool(self.method.vectorized_options)
         names = set(varying(methods))
         if self.method is not None and not self.is_closed:
             names |= {name for name in live if isinstance(getattr(self.method, name, None), float)}
         # Tensors, because the compiler would turn numbers into constants.
         self.numbers = {name: torch.empty(len(methods), device=device) for name in sorted(names)}
-        if isinstance(self.method, SoftTargets):  # see _columns
-            self.numbers[""] = torch.empty(4, len(methods), 1, 1, device=device)
+        if self.method is not None and self.is_closed:
+            self.numbers[""] = torch.empty(len(self.method.vectorized_numbers()), len(methods), 1, 1, device=device)
         self.set_methods(methods)
 
     def fits(self, methods: Sequence[Method]) -> bool:
         """Return whether these methods differ from the present ones only in what :meth:`set_methods` can change."""
-        free = {"temperature", "alpha"} if "" in self.numbers else set(self.numbers)
-        before, after = ([_fixed_options(m, free) for m in several] for several in (self.methods, methods))
-        return after == before
+        free = self.methods[0].vectorized_options if "" in self.numbers else set(self.numbers)
+        return [_fixed_options(m, free) for m in methods] == [_fixed_options(m, free) for m in self.methods]
 
     def set_methods(self, methods: Sequence[Method]) -> None:
         """Replace the methods by others for which :meth:`fits` is true."""
@@ -153,7 +151,7 @@ class ReplicaLoss:
         if not count:
             gradients, label_losses = self._cross_entropy(logits, labels, self.smoothing)
             return Losses(gradients, label_losses, logits.new_empty(0, 0), label_losses)
-        loss = self._soft if self.is_closed else self._any
+        loss = self._vectorized if self.is_closed else self._any
         gradients, totals, parts = loss(logits[:count], labels[:count], teachers, numbers)
         if not self.untaught:
             return Losses(gradients, totals, parts, totals[:0])
@@ -180,23 +178,12 @@ class ReplicaLoss:
         count = is_labelled.sum(2, keepdim=True).clamp(min=1)
         return gradients * is_labelled / count, (losses * is_labelled).sum((1, 2)) / count[:, 0, 0]
 
-    def _soft(
+    def _vectorized(
         self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Soft targets in closed form: the gradient of KL is (q - p) / T (Hinton, Vinyals & Dean 2015, section 2)."""
-        assert isinstance(self.method, SoftTargets)
-        temperature, label_weight, teacher_weight, factor = numbers[""]
-        gradients, hard = self._cross_entropy(logits, labels)
-        log_p = (teachers.transpose(1, 2) / temperature).log_softmax(1)
-        log_q = (logits / temperature).log_softmax(1)
-        p, q = log_p.exp(), log_q.exp()
-        difference = q - p
-        divergence = -p * log_q if self.method.form == CE else p * (log_p - log_q) + difference
-        count = logits[0].numel() if self.method.mean == ELEMENT else logits.shape[2]
-        assert self.method.mean in {BATCH, ELEMENT}
-        soft = divergence.sum((1, 2)) / count * factor[:, 0, 0]
-        gradients = label_weight * gradients + (teacher_weight * factor / (temperature * count)) * difference
-        return gradients, label_weight[:, 0, 0] * hard + teacher_weight[:, 0, 0] * soft, torch.stack([hard, soft])
+        """Return the loss of a method that has a vectorised form."""
+        assert self.method is not None
+        return self.method.vectorized_loss(logits, teachers, self._cross_entropy(logits, labels), numbers[""])
 
     def _any(
         self, logits: Tensor, labels: Tensor, teachers: Tensor, numbers: Mapping[str, Tensor]
@@ -230,10 +217,8 @@ def _fixed_options(method: Method, free: Collection[str]) -> dict[str, Any]:
 
 
 def _columns(methods: Sequence[Method]) -> list[list[float]]:
-    """Return (4, S): temperature, weights of labels and of the teacher, and the factor T² of the closed form."""
-    soft = [method for method in methods if isinstance(method, SoftTargets)]
-    rows = [[m.temperature, 1 - m.alpha, m.alpha, m.temperature**2 if m.squared else 1.0] for m in soft]
-    return [list(column) for column in zip(*rows, strict=True)]
+    """Return the numbers (M, S) of the vectorised form, one column per method."""
+    return [list(column) for column in zip(*(method.vectorized_numbers() for method in methods), strict=True)]
 
 
 def _weighted(part: LossPart) -> Tensor:

@@ -6,13 +6,14 @@ user entered, valid or not, so that an invalid value can be shown and corrected.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 
 import streamlit as st
 
 from kd_core.base.options import as_text, option_label, options_of
-from kd_core.base.registry import find_plugin, plugins
+from kd_core.base.registry import find_key, find_plugin, plugins
 from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig, read_flat
 from kd_core.datasets import load
 
@@ -60,8 +61,9 @@ def _read_link(link: dict[str, str]) -> tuple[dict[str, str], list[str]]:
         return config.flat(), []
     chosen = {}
     for member, group, _ in PLUGIN_FIELDS:
-        if member in link and link[member] in plugins(group):
-            chosen[member] = link[member]
+        if member in link:
+            with contextlib.suppress(ValueError):  # the refusal names it
+                chosen[member] = find_key(group, link[member])
     unknown_plugins = [line for line in refused if any(line.startswith(f'{name} = "') for name in CARDS)]
     texts = _defaults(link, chosen) | {name: text for name, text in link.items() if name not in CARDS} | chosen
     unknown = [line.split(":")[0] for line in read_flat(texts)[1] if line.endswith(UNKNOWN)]

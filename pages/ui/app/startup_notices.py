@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kd_core.base import registry
 from kd_core.runs import manager
 from pages.ui.text.escape import escape_markdown
 
@@ -22,7 +23,7 @@ def show_interrupted(exclude: str) -> None:
         )  # fmt: skip
     if len(interrupted) > MAX_LINKS:
         st.caption(f"{len(interrupted) - MAX_LINKS} more runs were interrupted; Compare lists all runs.")
-    for sentence in runs.integrity_report.sentences:
+    for sentence in (*runs.integrity_report.sentences, *registry.problems()):
         st.caption(escape_markdown(sentence))
 
 

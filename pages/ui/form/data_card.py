@@ -43,7 +43,8 @@ def show(config: RunConfig, data: Data, refused: list[str]) -> None:
     """
     chosen = selected_dataset()
     options.plugin_select("dataset", "datasets", "Data", titles=titles())
-    st.caption(chosen.summary)
+    if chosen.summary:
+        st.caption(chosen.summary)
     is_available = config.dataset == chosen
     if chosen.name == UPLOAD:
         upload_controls(chosen, is_available=is_available)
@@ -69,7 +70,8 @@ def show(config: RunConfig, data: Data, refused: list[str]) -> None:
         if is_available:
             sizes = f"{len(data.train):,} training, {len(data.validation):,} validation, {len(data.test):,} test"
             st.caption(f"{sizes} examples.")
-        st.caption(provenance(chosen))
+        if facts := provenance(chosen):
+            st.caption(facts)
 
 
 def selected_dataset() -> Dataset:
@@ -103,8 +105,9 @@ def titles() -> dict[str, str]:
 
 
 def provenance(dataset: Dataset) -> str:
-    """Return the source and licence of a data set as Markdown."""
-    return f"Source: {escape_markdown(dataset.source)}. Licence: {escape_markdown(dataset.licence)}."
+    """Return the source and licence of a data set as Markdown, as far as it declares them."""
+    facts = {"Source": dataset.source, "Licence": dataset.licence}
+    return " ".join(f"{title}: {escape_markdown(text)}." for title, text in facts.items() if text)
 
 
 # -- download -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from kd_core.methods import LABELS, LOGITS
 from kd_core.nn.hooks import Shape, format_shape
 from pages.ui.components import component
 from pages.ui.text import plan
-from pages.ui.text.summaries import weights
 
 DISCARDED, KEPT = "discarded after training", "kept as part of the student"
 
@@ -82,7 +81,7 @@ def table(rows: Sequence[MatchRow]) -> list[dict[str, str]]:
 
 def facts(config: RunConfig, rows: Sequence[MatchRow]) -> dict[str, Any]:
     """Return the content of the diagram as plain values for the browser."""
-    pair, weight, sides = plan.compared_pair(config), weights(config.method), _sides(config)
+    pair, weights, sides = plan.compared_pair(config), config.method.weights, _sides(config)
     student_shapes, teacher_shapes = (
         shapes if sides[side].has_features else {LOGITS: shapes[LOGITS]}
         for side, shapes in (("student", pair.student_shapes), ("teacher", pair.teacher_shapes))
@@ -93,15 +92,15 @@ def facts(config: RunConfig, rows: Sequence[MatchRow]) -> dict[str, Any]:
         {
             "student": row.student,
             "teacher": row.teacher,
-            "kind": "matched" if weight["own"] else "idle",
+            "kind": "matched" if weights.term else "idle",
             "student_adaptor": row.student_adaptor,
             "teacher_adaptor": row.teacher_adaptor,
         }
         for row in rows
     ]
-    if weight["soft"]:
+    if weights.soft_targets:
         links.append({"student": LOGITS, "teacher": LOGITS, "kind": "soft"})
-    if weight["labels"] and not plan.is_blind(config):
+    if weights.labels and not plan.is_blind(config):
         links.append({"student": LOGITS, "teacher": LABELS, "kind": "labels"})
     is_teacher_used = any(link["teacher"] != LABELS and link["kind"] != "idle" for link in links)
     learned = sum(row.learned for row in rows)

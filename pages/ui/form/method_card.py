@@ -7,7 +7,7 @@ import functools
 import streamlit as st
 
 from kd_core.base.options import as_text, options_of, parse_options
-from kd_core.base.registry import find_plugin, plugins
+from kd_core.base.registry import Plugin, find_plugin, full_title, plugins
 from kd_core.config.run import RunConfig, read_flat
 from kd_core.datasets import load
 from kd_core.methods import FAMILIES, Method
@@ -33,7 +33,8 @@ def choose(config: RunConfig, refused: list[str]) -> None:
         for line in refused:
             if line.startswith("method ="):
                 st.error(escape_markdown(settings.with_labels(_reason(line))))
-        st.caption(method.summary)
+        if method.summary:
+            st.caption(method.summary)
         _unfit_methods(config, {name: reason for name, reason in reasons.items() if reason and name != method.name})
     with right:
         _options(method)
@@ -56,8 +57,13 @@ def _effects(_: RunConfig) -> dict[str, bool]:
 
 def titles() -> dict[str, str]:
     """Return the title of every method by name, in order of families."""
-    order = sorted(plugins("methods").items(), key=lambda item: (FAMILIES.index(item[1].family), item[1].title))
-    return {name: f"{cls.family.capitalize()} · {cls.title}" for name, cls in order}
+
+    def position(item: tuple[str, type[Plugin]]) -> tuple[int, str]:
+        family = item[1].family
+        return FAMILIES.index(family) if family in FAMILIES else len(FAMILIES), item[1].title
+
+    order = sorted(plugins("methods").items(), key=position)
+    return {name: f"{cls.family.capitalize()} · {full_title(cls)}" for name, cls in order}
 
 
 def refusals(**networks: str) -> dict[str, str]:
@@ -137,7 +143,8 @@ def about(cls: type[Method]) -> None:
             "Pitfall": cls.pitfall,
         }
         for title, text in facts.items():
-            st.markdown(f"**{title}** · {escape_markdown(text)}")
+            if text:
+                st.markdown(f"**{title}** · {escape_markdown(text)}")
 
 
 def _unfit_methods(config: RunConfig, reasons: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from kd_core.base.options import options_of
-from kd_core.base.registry import Plugin, find_plugin, plugins
+from kd_core.base.registry import Plugin, find_plugin, full_title, plugins
 from kd_core.schemes import FAMILIES, Scheme
 from pages.ui.app.errors import show_refusals
 from pages.ui.app.settings import CARDS
@@ -20,7 +20,8 @@ def choose(refused: list[str]) -> None:
     with left:
         options.plugin_select("scheme", "schemes", CARDS["scheme"], titles=titles())
         show_refusals(refused, {"scheme", *options_of(cls)})
-        st.caption(cls.summary)
+        if cls.summary:
+            st.caption(cls.summary)
     with right:
         options.options(cls, columns=2)
 
@@ -44,7 +45,7 @@ def titles() -> dict[str, str]:
         return family, not is_namesake(cls), cls.title
 
     return {
-        name: cls.title if is_namesake(cls) else f"{cls.family.capitalize()} · {cls.title}"
+        name: full_title(cls) if is_namesake(cls) else f"{cls.family.capitalize()} · {full_title(cls)}"
         for name, cls in sorted(plugins("schemes").items(), key=order)
     }
 
@@ -56,7 +57,8 @@ def about(cls: type[Scheme]) -> None:
     measure = f"recall of {among}" if among else comparison.measure
     on = "" if among else f", {comparison.on}"
     with st.expander("About this scheme"):
-        st.markdown(f"**Paper** · {escape_markdown(cls.paper)}")
+        if cls.paper:
+            st.markdown(f"**Paper** · {escape_markdown(cls.paper)}")
         st.markdown(
             f"**Result** · compares the {escape_markdown(measure)} of “{escape_markdown(comparison.role)}” "
             f"({escape_markdown(comparison.name)}) with that of “{escape_markdown(comparison.control)}” "

@@ -12,10 +12,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from kd_core.analysis import thumbnails
-from kd_core.base.options import options_of
-from kd_core.base.registry import find_plugin
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan
 from kd_core.config.run import RunConfig
+from kd_core.methods import TEMPERATURE_RANGE
 from kd_core.runs import manager
 from kd_core.runs.manager import Status
 from kd_core.schemes import plan_of
@@ -227,13 +226,13 @@ def _bars(panel: _PanelContext) -> None:
             format_func=names.__getitem__,
         )  # fmt: skip
     parts = roles.role_map(config, student, sorted(available))
-    slider = options_of(find_plugin("methods", "soft_targets"))["temperature"]
+    low, high = TEMPERATURE_RANGE
     values = {"temperature": DEFAULT_TEMPERATURE} | config.live_values()
     values |= {event.option: event.new for event in frames.adjusted}
     feed.mount(
         "soft_targets", frames.name, frames.bars, key=f"bars of {run}",
-        classes=frames.prepared.classes, temperatures=[slider.low, slider.high],
-        temperature=min(max(values["temperature"], slider.low), slider.high),
+        classes=frames.prepared.classes, temperatures=[low, high],
+        temperature=min(max(values["temperature"], low), high),
         roles=list(parts), cast=parts, names={part: names[role] for part, role in parts.items()},
         looks=roles.styles(config), image=0, images=_images(config, tuple(frames.pinned.indices)),
         empty="The first soft targets appear when the student starts training.",

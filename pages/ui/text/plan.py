@@ -27,7 +27,6 @@ from kd_core.models import Model
 from kd_core.nn.pairs import Pair
 from kd_core.schemes import plan_of
 from pages.ui.text import roles
-from pages.ui.text.summaries import weights
 
 MAX_NAMES = 4  # in a list
 LABEL_TERM = re.compile(r"^\S+ \\cdot \\mathrm\{CE\}(\(\\text\{labels\}\))?( \+ |$)")  # comes first in every loss
@@ -37,9 +36,9 @@ def needs_labels(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) 
     """Whether the learner's loss depends on labels."""
     if learner.method is None:
         return True
-    weight = weights(learner.method)
+    weights = learner.method.weights
     matches = learner.method.matches(pairs_of(learner, phases, data)[0])
-    return bool(weight["labels"] or (weight["own"] and any(match.teacher == LABELS for match in matches)))
+    return bool(weights.labels or (weights.term and any(match.teacher == LABELS for match in matches)))
 
 
 def is_frozen(role: str, phases: Sequence[PhasePlan], start: int = 0) -> bool:

@@ -48,12 +48,3 @@ def affects_loss(method: Method, name: str, option: Option) -> bool:
         return True
     other = option.low if getattr(method, name) != option.low else option.high
     return method.with_values(**{name: other}).to_latex() != method.to_latex()
-
-
-def weights(method: Method) -> dict[str, float]:
-    """Return the weights of the labels ("labels"), additional soft targets ("soft") and the method's term ("own")."""
-    values = method.values()
-    if "label_weight" in values:
-        return {"labels": values["label_weight"], "soft": values.get("soft_weight", 0.0), "own": values["weight"]}
-    alpha = values.get("alpha", 1.0)
-    return {"labels": 1.0 - alpha, "soft": 0.0, "own": alpha}

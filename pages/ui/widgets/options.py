@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from kd_core.base.options import Option, as_text, option_label, options_of
-from kd_core.base.registry import plugins
+from kd_core.base.registry import full_title, plugins
 from pages.ui.app import settings
 from pages.ui.widgets import keys, partial_rerun
 
@@ -29,7 +29,7 @@ def plugin_select(
     A plug-in with a refusal is not offered, except while the settings name it.
     """
     refused = {key for key, refusal in (refusals or {}).items() if refusal}
-    all_titles = dict(titles or {key: cls.title for key, cls in plugins(group).items()})
+    all_titles = dict(titles or {key: full_title(cls) for key, cls in plugins(group).items()})
     current = st.session_state["settings"][name]
     choices = [key for key in all_titles if key == current or key not in refused]
     value = current if current in choices else choices[0]

@@ -96,13 +96,11 @@ def test_the_error_for_an_unknown_upload_says_what_to_do(home: Path, key: str) -
     dataset = find_plugin("datasets", "upload")(id=key)  # type: ignore[call-arg]
     assert not dataset.is_available()  # type: ignore[attr-defined]
     for ask in (dataset.load, lambda: dataset.download(lambda *_: None)):  # type: ignore[attr-defined]
-        with pytest.raises(
-            NotAvailableError, match="Nothing was uploaded under that name on this machine: upload a ZIP"
-        ):
+        with pytest.raises(NotAvailableError, match="There is no upload with that id on this machine: upload a ZIP"):
             ask()
     config, errors = read_flat({"dataset": "upload", "dataset_id": key})
     assert config.dataset.name == "digits"
-    assert errors[0].startswith("dataset = upload: Nothing was uploaded")
+    assert errors[0].startswith("dataset = upload: There is no upload")
 
 
 @pytest.mark.parametrize("blob", [BLOBS["colour"], BLOBS["points"]])

@@ -99,7 +99,10 @@ BAD = {
     "cut in the data": (FILE[:-4], "cannot be read|damaged"),
     "with a tail": (FILE + b"tail", "damaged"),
     "enormous header": (struct.pack("<Q", 2**63) + FILE[8:], "no safetensors file"),
-    "long header": (struct.pack("<Q", weights.HEADER + 1) + bytes(weights.HEADER + 9), "longer than 10 MB"),
+    "long header": (
+        struct.pack("<Q", weights.MAX_HEADER + 1) + bytes(weights.MAX_HEADER + 9),
+        "longer than 10 MB",
+    ),
     "header of a list": (header([1]), "cannot be read"),
     "deep header": (header(b"[" * 100_000), "cannot be read"),
     "twins": (header(b'{"a": {}, "a": {}}'), "names a tensor twice"),

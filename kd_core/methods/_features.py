@@ -1,0 +1,63 @@
+"""Base classes of losses that compare features, summed over all matched layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from kd_core.methods._base import LossInputs, sum_tensors
+from kd_core.methods._weighted import WeightedMethod
+from kd_core.nn.hooks import EMBEDDING, Shape
+from kd_core.nn.pairs import Match, Pair
+
+
+@dataclass(frozen=True)
+class FeatureMethod(WeightedMethod):
+    """Loss whose own term is the sum of :meth:`compare` over all matched feature maps."""
+
+    def matches(self, pair: Pair) -> tuple[Match, ...]:
+        return tuple(Match(*names) for names in pair.stage_pairs)
+
+    def unsupported_reason(self, pair: Pair) -> str:
+        return pair.no_maps_reason
+
+    def adapter(self, student: Shape, teacher: Shape) -> nn.Module | None:  # noqa: ARG002
+        """Build the layer from the student's features of one match to the compared ones; None to compare as is."""
+        return None
+
+    def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
+        """Return the distance of the features of one match, after the adapter."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither compare() nor distillation_loss()")
+
+    def adapters(self, pair: Pair, labels: Tensor) -> nn.ModuleDict:  # noqa: ARG002
+        modules = nn.ModuleDict()
+        for index, match in enumerate(self.matches(pair)):
+            adapter = self.adapter(pair.student_shapes[match.student], pair.teacher_shapes[match.teacher])
+            if adapter is not None:
+                modules[f"student {index}"] = adapter
+        return modules
+
+    def distillation_loss(self, signals: LossInputs) -> Tensor:
+        return sum_tensors([self.compare(*features) for features in self.matched_features(signals)])
+
+    def matched_features(self, signals: LossInputs) -> list[tuple[Tensor, Tensor]]:
+        """Return the features of every match, the student's after its adapter."""
+        pairs = []
+        for index, match in enumerate(signals.matches):
+            student = signals.student_features[match.student]
+            if f"student {index}" in signals.adapters:
+                student = signals.adapters[f"student {index}"](student)
+            pairs.append((student, signals.teacher_features[match.teacher]))
+        return pairs
+
+
+@dataclass(frozen=True)
+class EmbeddingMethod(FeatureMethod):
+    """Loss that compares one pair of features, the embeddings (B, D) before the last layer."""
+
+    def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002
+        return (Match(EMBEDDING, EMBEDDING),)
+
+    def unsupported_reason(self, pair: Pair) -> str:
+        return pair.no_embedding_reason
