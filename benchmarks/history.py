@@ -36,7 +36,7 @@ def _heading(page: Page) -> None:
 
 
 def _learning(page: Page) -> None:
-    page.locator(".dst-when", has_text="epoch").first.wait_for()
+    page.locator("figcaption", has_text="epoch").first.wait_for()
 
 
 def _form(page: Page) -> None:

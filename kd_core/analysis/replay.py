@@ -129,7 +129,7 @@ class Replay:
             for role, by_split in logits.items()
             if is_first or role in changing
         }
-        return {"moment": snapshot.number, "roles": list(logits), "logits": encoded}
+        return {"snapshot": snapshot.number, "roles": list(logits), "logits": encoded}
 
     def logits(self, snapshot: WeightSnapshot) -> dict[str, dict[str, Tensor]]:
         """Return the logits (examples, classes) by role and split."""

@@ -212,14 +212,14 @@ def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server
     ended(page, server, run)
     expect(page.locator(".dst-epoch-slider output")).to_have_text("students, epoch 20 of 20")
     page.wait_for_timeout(1000)
-    last = page.locator(".dst-readouts").inner_text()
+    last = page.locator(".dst-summaries").inner_text()
     page.locator(".dst-epoch-slider input[type=range]").focus()
     for _ in range(15):
         page.keyboard.press("ArrowLeft")
     expect(page.locator(".dst-epoch-slider output")).to_have_text("students, epoch 5 of 20")
-    expect(page.locator(".dst-when").last).to_contain_text("students, epoch 5 of 20")
-    expect(page.locator(".dst-readouts")).not_to_have_text(last)
-    expect(page.locator(".dst-cursor").first).to_have_attribute("visibility", "visible")
+    expect(page.locator(".dst-epoch-label").last).to_contain_text("students, epoch 5 of 20")
+    expect(page.locator(".dst-summaries")).not_to_have_text(last)
+    expect(page.locator(".dst-epoch-line").first).to_have_attribute("visibility", "visible")
 
 
 def test_a_run_can_be_set_up_and_controlled_by_keyboard_only(server: Server, new_page: New) -> None:

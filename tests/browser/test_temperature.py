@@ -87,7 +87,7 @@ def handle(page: Page):
 
 def numbers(page: Page, instrument: str, tmp_path: Path, which: int = 0) -> list[dict[str, str]]:
     """The CSV of a figure, as somebody who presses the button gets it."""
-    button = page.locator(f".dst-{instrument}").get_by_role("button", name="Save the numbers as CSV").nth(which)
+    button = page.locator(f".dst-{instrument}").get_by_role("button", name="Download the data as CSV").nth(which)
     button.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     with page.expect_download() as download:
@@ -142,7 +142,7 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
     rows = numbers(page, "calibration", tmp_path)
     for role in roles:
         said = next(row for row in rows if row["network"] == role and row["bin from"] == "all")
-        assert float(said["calibration error"]) == near(
+        assert float(said["expected calibration error"]) == near(
             metrics.calibration_error(logits[role][TEST] / temperature, labels)
         )
     rows = numbers(page, "calibration", tmp_path, 1)
@@ -152,20 +152,20 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
             loss = metrics.nll(logits[role]["validation"].double() / float(row["temperature"]), validation)
             assert float(row[role]) == near(loss)
     for role in roles:
-        best = next(row for row in rows if row["what"] == f"best of the {role}")
+        best = next(row for row in rows if row["point"] == f"best temperature of the {role}")
         assert float(best[role]) <= min(float(row[role]) for row in rows) + 1e-9
 
     taught = recall.splits[TAUGHT].labels
     row = numbers(page, "gradients", tmp_path)[0]
     student, teacher = logits["student"][TAUGHT].double(), logits["teacher"][TAUGHT].double()
     with_factor = length_of_gradient(lambda s, t: soft_targets(s, t, temperature), student, teacher)
-    assert float(row["gradient from teacher with T²"]) == near(with_factor)
-    assert float(row["gradient from teacher without T²"]) == near(with_factor / temperature**2)
+    assert float(row["teacher gradient norm with T²"]) == near(with_factor)
+    assert float(row["teacher gradient norm without T²"]) == near(with_factor / temperature**2)
     of_labels = length_of_gradient(torch.nn.functional.cross_entropy, student, taught)
-    assert float(row["gradient from labels"]) == near(of_labels)
+    assert float(row["label gradient norm"]) == near(of_labels)
     row = numbers(page, "gradients", tmp_path, 1)[0]
     share = 0.7 * with_factor / (0.7 * with_factor + 0.3 * of_labels)
-    assert float(row["teacher's share with T²"]) == near(share)
+    assert float(row["teacher's share of the gradient with T²"]) == near(share)
 
     rows = {int(row["class"]): row for row in numbers(page, "target-sources", tmp_path)}
     targets = sources(logits["teacher"][TEST][17], int(labels[17]), temperature)
@@ -202,7 +202,7 @@ def test_the_readouts_say_what_the_formulas_say(server: Server, new_page: New, r
     page = new_page()
     recall = visit(page, server, run, temperature="4", image="3", first="4", second="9")
     logits = {role: rows[TEST][3] for role, rows in recall.logits(recall.snapshot_at(-1)).items()}
-    said = page.locator(".dst-softened .dst-readouts").inner_text()
+    said = page.locator(".dst-softened .dst-summaries").inner_text()
     teacher, student = (soften(logits[role], 4) for role in ("teacher", "student"))
     kl = (teacher * (teacher.log() - student.log())).sum().item()
     assert shortened(kl) in said
@@ -307,7 +307,7 @@ def test_examples_can_be_filtered_and_the_counts_are_right(server: Server, new_p
     wrong = (logits["student"][TEST].argmax(1) != labels).sum().item()
     disagree = (logits["student"][TEST].argmax(1) != logits["teacher"][TEST].argmax(1)).sum().item()
     expect(page.get_by_role("button", name=re.compile(rf"disagree.*\({disagree}\)", re.IGNORECASE))).to_be_visible()
-    page.get_by_role("button", name=re.compile(rf"student wrong.*\({wrong}\)", re.IGNORECASE)).click()
+    page.get_by_role("button", name=re.compile(rf"student errors.*\({wrong}\)", re.IGNORECASE)).click()
     page.wait_for_function("() => location.search.includes('show=student_wrong')")
     before = page.locator(".dst-softened .dst-title").inner_text()
     page.get_by_role("button", name="Random example").click()
@@ -367,7 +367,7 @@ def test_figures_can_be_taken_home_as_svg_and_png(server: Server, new_page: New,
         page.wait_for_timeout(300)
         for kind in ("SVG", "PNG"):
             with page.expect_download() as download:
-                frame.get_by_role("button", name=f"Save the figure as {kind}").click()
+                frame.get_by_role("button", name=f"Download the figure as {kind}").click()
             download.value.save_as(tmp_path / f"{instrument}.{kind}")
         drawing = ElementTree.parse(tmp_path / f"{instrument}.SVG").getroot()
         assert drawing.find("{http://www.w3.org/2000/svg}title").text.strip()  # its text alternative goes with it

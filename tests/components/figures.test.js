@@ -55,8 +55,8 @@ test("class means average the probabilities of each class, and a class without e
 
 test("numbers of a matrix leave out its diagonal where they should", () => {
   const values = [9, -0.2, 0.4, 0.1, 8, Number.NaN, 0.3, 0, 7];
-  assert.deepEqual(magnitudeRange(values, 3, true), { most: 9, least: 0.1 });
-  assert.deepEqual(magnitudeRange(values, 3, false), { most: 0.4, least: 0.1 });
+  assert.deepEqual(magnitudeRange(values, 3, true), { max: 9, min: 0.1 });
+  assert.deepEqual(magnitudeRange(values, 3, false), { max: 0.4, min: 0.1 });
   assert.deepEqual(largestOffDiagonal(values, 3, 2), [2, 6]);
   near(meanDistance([9, 1, 2, 9], [0, 3, 1, 0], 2), 1.5, 1e-15);
 });
@@ -157,7 +157,7 @@ test("lines that overlap run in lanes of their own", () => {
     kind: "teaches",
     from: [from],
     to,
-    said: "",
+    label: "",
   });
   const { lines, count } = assignLanes([edge("a", "b"), edge("c", "d"), edge("b", "d")], position);
   assert.equal(count, 2);

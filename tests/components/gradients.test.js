@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { klDivergence, logSoftmax } from "../../pages/ui/components/shared/math/softmax.js";
-import { GradientNorms, teacherShare } from "../../pages/ui/components/temperature/gradients/gradient_norms.js";
+import { GradientNorms, teacherFraction } from "../../pages/ui/components/temperature/gradients/gradient_norms.js";
 import { near, random } from "./near.js";
 
 const [EXAMPLES, CLASSES] = [6, 4];
@@ -58,9 +58,9 @@ test("a confident student has an exact gradient, not one lost in rounding", () =
   near(norms.at(1).labels, Math.SQRT2 * Math.exp(-60), 1e-36);
 });
 
-test("alpha weighs the norms, and without a gradient there is no share", () => {
+test("alpha weighs the norms, and without a gradient there is no fraction", () => {
   const norms = { temperature: 2, labels: 3, with: 4, without: 1 };
-  near(teacherShare(0.25, norms, "with"), 1 / (1 + 2.25), 1e-15);
-  near(teacherShare(0.25, norms, "without"), 0.25 / (0.25 + 2.25), 1e-15);
-  assert.equal(teacherShare(1, { ...norms, with: 0 }, "with"), null);
+  near(teacherFraction(0.25, norms, "with"), 1 / (1 + 2.25), 1e-15);
+  near(teacherFraction(0.25, norms, "without"), 0.25 / (0.25 + 2.25), 1e-15);
+  assert.equal(teacherFraction(1, { ...norms, with: 0 }, "with"), null);
 });

@@ -27,15 +27,15 @@ def points(curves: list[dict], key: str) -> list[tuple[float, float]]:
     return [pair for curve in curves if curve.get("series") == key for pair in zip(curve["x"], curve["y"], strict=True)]
 
 
-def test_there_is_one_moment_per_evaluation_and_every_frame_refers_to_its_moment(stored: list[Event]) -> None:
+def test_every_evaluation_is_listed_and_every_frame_refers_to_its_own(stored: list[Event]) -> None:
     frames = RunFrames("a", 0).update()
     evaluations = of(Validated, stored)
-    assert [moment["accuracy"] for moment in frames.moments] == [event.accuracy for event in evaluations]
-    assert frames.moments[-1]["label"] == "students, epoch 6 of 6"
+    assert [one["accuracy"] for one in frames.evaluations] == [event.accuracy for event in evaluations]
+    assert frames.evaluations[-1]["label"] == "students, epoch 6 of 6"
     assert [frame["probabilities"] for frame in frames.surfaces] == [s.probabilities for s in of(Surface, stored)]
     assert [frame["logits"] for frame in frames.bars] == [probed.logits for probed in of(Probed, stored)]
     for frame, event in zip(frames.surfaces, of(Surface, stored), strict=True):
-        assert frames.moments[frame["moment"]]["label"].startswith(f"{event.phase}, epoch {event.epoch} ")
+        assert frames.evaluations[frame["evaluation"]]["label"].startswith(f"{event.phase}, epoch {event.epoch} ")
 
 
 def test_curves_have_a_point_per_step_for_every_raw_part_and_the_weighted_sum(stored: list[Event]) -> None:
@@ -64,7 +64,8 @@ def test_frames_do_not_depend_on_how_often_the_events_are_read(
     for number, event in enumerate(stored, start=1):
         shared.store.append("b", number, [(0.0, event)])
         gradual.update()
-    assert (gradual.moments, gradual.surfaces, gradual.bars) == (at_once.moments, at_once.surfaces, at_once.bars)
+    assert (gradual.evaluations, gradual.surfaces) == (at_once.evaluations, at_once.surfaces)
+    assert gradual.bars == at_once.bars
     for series in at_once.series:
         assert points(gradual.curves, series["key"]) == points(at_once.curves, series["key"])
 
@@ -87,7 +88,7 @@ def test_a_rewound_run_gets_frames_of_another_name_so_that_the_browser_clears_it
     shared.store.rewind("a", 3)
     after = run_frames("a")
     assert after.name != before.name
-    assert len(after.moments) < len(before.moments)
+    assert len(after.evaluations) < len(before.evaluations)
 
 
 def test_a_surface_is_bytes_of_size_squared_times_classes(stored: list[Event]) -> None:

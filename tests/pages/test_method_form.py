@@ -99,10 +99,10 @@ def test_every_method_can_be_chosen_drawn_and_summarised(open_page: Open, name: 
     assert not app.error
     config = from_flat(flat)
     facts = diagram(config)
-    taps = {side: {tap["name"] for tap in facts[side]["taps"]} for side in ("student", "teacher")}
+    layers = {side: {layer["name"] for layer in facts[side]["layers"]} for side in ("student", "teacher")}
     for link in facts["links"]:
-        assert link["student"] in taps["student"]
-        assert link["teacher"] in taps["teacher"] | {"labels"}
+        assert link["student"] in layers["student"]
+        assert link["teacher"] in layers["teacher"] | {"labels"}
         assert link["student"] in facts["sentence"]
     assert method_summary(config.method).startswith(config.method.title)
     assert len(method_summary(config.method)) < 80
@@ -137,8 +137,8 @@ def test_the_diagram_shows_labels_and_soft_targets_only_if_the_loss_has_them() -
 
 def test_a_reused_classifier_is_drawn_in_the_student() -> None:
     facts = diagram(from_flat({**CONVOLUTIONS, "method": "reused_classifier"}))
-    trained = [tap["name"] for tap in facts["student"]["taps"] if "of" not in tap]
-    reused = [(tap["name"], tap["shape"]) for tap in facts["student"]["taps"] if tap.get("of") == "teacher"]
+    trained = [layer["name"] for layer in facts["student"]["layers"] if "of" not in layer]
+    reused = [(layer["name"], layer["shape"]) for layer in facts["student"]["layers"] if layer.get("of") == "teacher"]
     assert trained == ["stage 1", "stage 2"]
     assert reused == [("embedding", "1024"), ("logits", "10")]
     assert feature_diagram.KEPT in facts["between"]

@@ -79,7 +79,7 @@ def test_a_method_that_does_not_fit_the_run_has_a_formula() -> None:
 
 def edge_labels(facts: dict, role: str) -> list[str]:
     end = nodes(facts)[role]["id"]
-    return [edge["said"] for edge in facts["edges"] if edge["to"] == end and edge["kind"] == "teaches"]
+    return [edge["label"] for edge in facts["edges"] if edge["to"] == end and edge["kind"] == "teaches"]
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_the_edge_from_several_teachers_is_labelled_with_their_combination_and_w
 
 def test_networks_trained_on_correct_labels_have_no_error_mark() -> None:
     for name in ("offline", "unlabelled", "merge"):
-        assert not any("✕" in node["sees"] for node in nodes(diagram(name)).values())
+        assert not any("✕" in node["data"] for node in nodes(diagram(name)).values())
 
 
 def test_the_diagram_names_a_teaching_baseline_by_its_generation() -> None:
     by_role = nodes(diagram("born_again"))
     assert "Generation 1 (baseline)" in by_role
-    assert by_role["Generation 2"]["taught"].startswith("generation 1 (baseline), through")
+    assert by_role["Generation 2"]["teaching"].startswith("generation 1 (baseline), through")
     assert "generation 1 (baseline)" in by_role["Ensemble"]["network"]

@@ -17,29 +17,29 @@ from tests.pages.test_scheme_form import config_of
 @pytest.mark.parametrize("name", plugins("schemes"))
 def test_every_network_of_a_plan_has_the_marker_of_its_kind(name: str) -> None:
     config = config_of(name)
-    looks = roles.styles(config)
+    styles = roles.styles(config)
     for phase in plan_of(config):
         for network in phase.networks:
-            assert looks[network.role]["glyph"] == palette.ROLES[kind_of(network)]["glyph"]
+            assert styles[network.role]["glyph"] == palette.ROLES[kind_of(network)]["glyph"]
             if network.role in (TEACHER, STUDENT, BASELINE):
-                assert looks[network.role]["light"] == palette.ROLES[network.role]["light"]
-    assert plan_diagram.facts(config)["looks"] == looks
+                assert styles[network.role]["light"] == palette.ROLES[network.role]["light"]
+    assert plan_diagram.facts(config)["styles"] == styles
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_teacher_of_many_has_the_colour_of_a_student(theme: str) -> None:
-    looks = roles.styles(config_of("ensemble", count="8"))
-    students = {looks[role][theme] for role in ("student", "student’s student")}
+    styles = roles.styles(config_of("ensemble", count="8"))
+    students = {styles[role][theme] for role in ("student", "student’s student")}
     assert len(students) == 2
-    teachers = {looks[f"teacher {number}"][theme] for number in range(1, 9)}
+    teachers = {styles[f"teacher {number}"][theme] for number in range(1, 9)}
     assert not students & teachers
     assert len(teachers) == len(palette.EXTRA_COLOURS["light"]) - 1  # all colours that no student has
 
 
 def test_up_to_eight_extra_networks_have_different_colours() -> None:
-    looks = roles.styles(config_of("mutual", peers="6"))
-    peers = [looks[f"peer {number}"]["light"] for number in range(2, 7)]
-    assert len({*peers, looks["average"]["light"], looks["student"]["light"]}) == 7
+    styles = roles.styles(config_of("mutual", peers="6"))
+    peers = [styles[f"peer {number}"]["light"] for number in range(2, 7)]
+    assert len({*peers, styles["average"]["light"], styles["student"]["light"]}) == 7
 
 
 def test_a_baseline_that_later_teaches_is_named_by_its_generation() -> None:

@@ -230,7 +230,7 @@ def test_a_teacher_is_marked_as_frozen_and_has_an_edge_to_its_student() -> None:
     assert nodes(facts)["Teacher"]["state"] == "learns, then frozen"
     assert nodes(facts)["Student"]["state"] == "learns"
     assert nodes(facts)["Baseline student"]["lane"] == "baseline"
-    assert "1,000 labels" in nodes(facts)["Teacher"]["sees"]
+    assert "1,000 labels" in nodes(facts)["Teacher"]["data"]
     assert [column["title"] for column in facts["columns"]] == ["Phase 1", "Phase 2"]
 
 
@@ -258,8 +258,8 @@ def test_shared_layers_have_edges_to_the_networks_that_share_them() -> None:
 def test_a_learner_whose_method_uses_no_teacher_has_no_edge_from_one() -> None:
     facts = diagram("teacher_free")
     assert edges_of(facts, "teaches") == [(["Teacher"], "Student")]
-    assert nodes(facts)["Virtual"]["own"]
-    assert "Virtual teacher" in nodes(facts)["Virtual"]["taught"]
+    assert nodes(facts)["Virtual"]["self_taught"]
+    assert "Virtual teacher" in nodes(facts)["Virtual"]["teaching"]
     assert edges_of(diagram("offline", alpha="0"), "teaches") == []
 
 
@@ -278,7 +278,7 @@ def test_a_learner_whose_method_uses_no_teacher_has_no_edge_from_one() -> None:
 def test_each_network_shows_the_labels_that_it_learns_from(
     name: str, flat: dict[str, str], role: str, fragment: str
 ) -> None:
-    assert fragment in nodes(diagram(name, **flat))[role]["sees"]
+    assert fragment in nodes(diagram(name, **flat))[role]["data"]
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,25 @@
-"""Browser components: ES modules that Streamlit mounts, served from the app's static folder.
+"""Browser components as ES modules, mounted by Streamlit and served from the app's static folder.
 
-Every module with ``export default mount(`` is a component; its file is called after it. ``component(name)`` gives the
-command that mounts it. Give every mounted component a ``key``: without one it is built anew at each change of its data.
+Every module with ``export default mount(`` is a component with the name of its file. ``component(name)`` returns the
+function that mounts it. Mount it with a ``key``: without one it is built anew at each change of its data.
 
 **Frames.** The payload of a live component is ``{"run": str, "from": int, "frames": [...], ...}``. Frames are
 append-only; ``from`` is the position of the first one sent. A new ``run`` clears the component. Where frames are
 missing (a dropped update, a page opened anew) the component sets the trigger ``resync`` to the number of frames it has;
-send from there again, as ``feed.mount`` does. Sending frames twice is harmless: the overlap is dropped. Heavy fields
-(``feed.HEAVY``) may be left out of payloads whose ``from`` is above 0: the component keeps them for the run.
+send from there again, as ``feed.mount`` does. Frames sent twice are ignored. The fields ``feed.SENT_ONCE`` may be left
+out of payloads whose ``from`` is above 0, since the component stores them until the run changes.
 
-**Moments.** A run has a list of moments (say, one per epoch and phase); a moment is an index into it. Components of a
-page with the same ``run`` show the same moment, without the server (``shared/state/playhead.js``). The frames of
+**Evaluations.** A run has a list of evaluations, one or more per epoch of each phase. Components of a page with the
+same ``run`` show the same evaluation, without the server (``shared/state/playhead.js``). The frames of
 ``epoch_slider`` are the list, each ``{"x", "label", "phase", "accuracy"}``; without it, the frames of
-``decision_surfaces`` may carry the same fields beside their ``moment``. Frames of ``soft_targets`` and
-``decision_surfaces`` name their ``moment``, and ``curves`` draws a line at its ``x``. Without a choice the latest
-moment is shown, or the one that a playback of ``decision_surfaces`` has reached.
+``decision_surfaces`` may have the same fields. Frames of ``soft_targets`` and ``decision_surfaces`` have the index of
+their ``evaluation``, and ``curves`` draws a line at its ``x``. Without a choice the latest evaluation is shown, or the
+one that a playback of ``decision_surfaces`` has reached.
 
-**Files.** Streamlit sends a component's script again with every update, so that script only imports the module, after
-it has asked for all files of the component at once: otherwise each import would begin when the one before it is there.
-``publish(folder)`` copies the modules as they are into a folder called after their content, below the static folder:
-a changed file has a new address, and imports between modules stay relative.
+**Files.** Streamlit sends a component's script again with every update, so that script only imports the module. It
+preloads all files of the component first, since otherwise each import would wait for the previous one.
+``publish(folder)`` copies the files below the static folder, into a folder named by a hash of their content, so that a
+changed file has a new address while imports between modules stay relative.
 """
 
 import hashlib
@@ -38,32 +38,32 @@ import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 _FOLDER: Final = Path(__file__).parent
-KEPT: Final = 24 * 3600.0  # seconds for which another server may still use the files of a former version
-# Plotly writes its styles into the head of the document and reads event targets there, so it does not work in a shadow
-# root. Every class of ours begins with "dst", so the curves can do without one.
+MAX_AGE: Final = 24 * 3600.0  # seconds for which another server may still use the files of an earlier version
+# Plotly does not work in a shadow root, since it writes styles into the head of the document and reads event targets
+# there. All classes of the components begin with "dst", so that they do not collide with those of the page.
 _UNISOLATED: Final = frozenset({"curves"})
 
 
 def publish(folder: Path) -> None:
     """Copy Plotly and the components' files into Streamlit's static folder; call it before the first mount.
 
-    Needs ``server.enableStaticServing``. Files that are there already and equal are left alone.
+    Needs ``server.enableStaticServing``. Unchanged files are not written again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "plotly.min.js", (files("plotly") / "package_data" / "plotly.min.js").read_bytes())
     for name, content in _files().items():
         _write(folder / _published_name() / name, content)
-    for former in folder.glob("components-*"):
-        if former.name != _published_name() and former.stat().st_mtime < time.time() - KEPT:
-            shutil.rmtree(former, ignore_errors=True)
+    for previous in folder.glob("components-*"):
+        if previous.name != _published_name() and previous.stat().st_mtime < time.time() - MAX_AGE:
+            shutil.rmtree(previous, ignore_errors=True)
 
 
 @cache
 def component(name: str) -> ComponentRenderer:
-    """Return the mounting command of one component, registered with Streamlit at first use.
+    """Return the function that mounts a component, registered with Streamlit at first use.
 
     Raises:
-        ValueError: if there is no component of that name.
+        ValueError: if there is no component of this name.
     """
     modules = _modules()
     if name not in modules:
@@ -89,9 +89,9 @@ def _modules() -> dict[str, str]:
 
 
 def _dependencies(module: str) -> list[str]:
-    """Return a module and everything that it needs: imported modules and style sheets, directly or through others."""
+    """Return a module with its direct and indirect imports and style sheets."""
     names = [module]
-    for name in names:  # grows meanwhile
+    for name in names:  # the list grows during the loop
         for reference in re.findall(r'"([\w./]+\.(?:js|css))"', _files()[name].decode()):
             path = posixpath.normpath(posixpath.join(posixpath.dirname(name), reference))
             if path in _files() and path not in names:
@@ -108,7 +108,7 @@ def _published_name() -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that another process may be serving: whole, or not at all."""
+    """Write a file atomically, since another process may be serving it."""
     if path.exists() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -113,11 +113,11 @@ def facts(config: RunConfig, rows: Sequence[MatchRow]) -> dict[str, Any]:
         student += [layer | {"of": "teacher"} for layer in teacher if layer["level"] > teacher_levels[last.teacher]]
     return {
         "input": format_shape(pair.shape),
-        "student": {"name": sides["student"].name, "note": note, "taps": student},
+        "student": {"name": sides["student"].name, "note": note, "layers": student},
         "teacher": {
             "name": sides["teacher"].name,
             "note": sides["teacher"].note if is_teacher_used else "not used",
-            "taps": teacher,
+            "layers": teacher,
         },
         "between": f"Adapters with {learned:,} parameters, {fate}" if learned else "",
         "links": links,

@@ -49,7 +49,7 @@ def facts(config: RunConfig) -> dict[str, Any]:
     """Return the content of the diagram as plain values for the browser."""
     graph = PlanGraph(config)
     columns = [dataclasses.asdict(column) for column in graph.columns]
-    return {"columns": columns, "edges": graph.edges, "sentence": sentence(config), "looks": roles.styles(config)}
+    return {"columns": columns, "edges": graph.edges, "sentence": sentence(config), "styles": roles.styles(config)}
 
 
 def sentence(config: RunConfig) -> str:

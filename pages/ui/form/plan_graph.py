@@ -28,13 +28,13 @@ class Node:
     id: str
     role: str
     kind: str
-    look: str  # the role whose colour it has
+    style_role: str  # the role whose colour it has
     network: str = ""
     state: str = ""
-    sees: str = ""
-    taught: str = ""  # its teachers and method
+    data: str = ""
+    teaching: str = ""  # its teachers and method
     lane: str = MAIN
-    own: bool = False  # whether its method uses no teacher
+    self_taught: bool = False  # whether its method uses no teacher
     stack: str = ""  # a description, if it is a stack
 
 
@@ -51,7 +51,7 @@ class PlanGraph:
     """Columns of networks and the edges between them; similar networks are stacked where there are many.
 
     ``edges`` are dictionaries for the browser: the kind ("teaches", "goes on", "made of", "shares"), the ids of the
-    nodes that the edge comes ``from`` and goes ``to``, and its label (``said``).
+    nodes that the edge comes ``from`` and goes ``to``, and its ``label``.
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -106,13 +106,13 @@ class PlanGraph:
             id=self.latest[learner.role],
             role=self.names[learner.role],
             kind=kind_of(learner),
-            look=learner.role,
+            style_role=learner.role,
             network=learner.model.label(),
             state="learns, then frozen" if teaches else "learns",
-            sees=self._training_data(phase, learner),
-            taught=teaching_clause(dataclasses.replace(learner, teachers=teachers)),
+            data=self._training_data(phase, learner),
+            teaching=teaching_clause(dataclasses.replace(learner, teachers=teachers)),
             lane=LAST if kind_of(learner) == BASELINE and not teaches else MAIN,
-            own=learner.method is not None and not learner.method.uses_teacher,
+            self_taught=learner.method is not None and not learner.method.uses_teacher,
         )
 
     def _trunk(self, learners: Sequence[LearnerPlan]) -> list[Node]:
@@ -126,12 +126,12 @@ class PlanGraph:
         for learner in branches:
             self._edge("shares", [f"{owner} {learner.trunk[1]}"], learner.role, "")
         for node, following in itertools.pairwise(nodes):
-            self.edges.append({"kind": "shares", "from": [node.id], "to": following.id, "said": ""})
+            self.edges.append({"kind": "shares", "from": [node.id], "to": following.id, "label": ""})
         self._edge("shares", [nodes[-1].id], owner, "")
         return nodes
 
     def _edge(self, kind: str, start: list[str], role: str, label: str) -> None:
-        self.edges.append({"kind": kind, "from": start, "to": self.latest[role], "said": label})
+        self.edges.append({"kind": kind, "from": start, "to": self.latest[role], "label": label})
 
     def _training_data(self, phase: PhasePlan, learner: LearnerPlan) -> str:
         """Return a learner's training data in very few words."""
@@ -227,7 +227,7 @@ def _stack(nodes: list[Node], merged: dict[str, str]) -> Node:
     network = " … ".join(networks[:: max(1, len(networks) - 1)])
     return dataclasses.replace(
         first, role=_role_range([node.role for node in nodes]), network=network,
-        stack=f"{len(nodes)} networks", taught="the previous one" if first.taught else "",
+        stack=f"{len(nodes)} networks", teaching="the previous one" if first.teaching else "",
     )  # fmt: skip
 
 

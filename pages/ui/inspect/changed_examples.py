@@ -168,9 +168,10 @@ def _cards(inspected: InspectedRun, positions: list[int], chosen: int) -> None:
 def _card_data(inspected: InspectedRun, positions: list[int]) -> list[dict[str, Any]]:
     analysis = inspected.analysis
     return [
-        {"at": position, "src": picture.src, "x": picture.x, "y": picture.y, "true": analysis.classes[picture.label],
-         "said": [[part, analysis.classes[top], confidence, top == picture.label]
-                  for part, (top, confidence) in analysis.predictions(position).items()]}
+        {"position": position, "src": picture.src, "x": picture.x, "y": picture.y,
+         "true": analysis.classes[picture.label],
+         "predictions": [[part, analysis.classes[top], confidence, top == picture.label]
+                         for part, (top, confidence) in analysis.predictions(position).items()]}
         for position, picture in zip(positions, _thumbnails(inspected, positions), strict=True)
     ]  # fmt: skip
 
@@ -199,7 +200,7 @@ def _detail(inspected: InspectedRun, options: InspectOptions, position: int) -> 
     key = f"close up of {inspected.row.id}"
     order = inspected.cached(f"order {position}", lambda: _class_order(analysis, position, picture.label))
     logits = inspected.cached(f"logits {position}", lambda: analysis.example_logits(position))
-    frame = {"moment": 0, "logits": {part: [[values[k] for k in order]] for part, values in logits.items()}}
+    frame = {"evaluation": 0, "logits": {part: [[values[k] for k in order]] for part, values in logits.items()}}
     name = f"{analysis.split} example {analysis.rows[position]}"
     image = {
         "src": picture.src, "x": picture.x, "y": picture.y, "label": order.index(picture.label),

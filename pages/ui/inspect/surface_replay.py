@@ -13,12 +13,12 @@ def show_surfaces(row: Run, options: InspectOptions) -> None:
     """Draw every stored surface of the plane: there are more of them than epochs with stored weights."""
     key = f"scrubber of {row.id}"
 
-    def write_moment() -> None:
-        moment = getattr(st.session_state.get(key), "picked", None)
-        if moment is not None:
-            url.update(moment=int(moment))
+    def write_choice() -> None:
+        evaluation = getattr(st.session_state.get(key), "evaluation", None)
+        if evaluation is not None:
+            url.update(moment=int(evaluation))
 
     live_view.follow(
         row, False, panels=("surfaces",), has_controls=False,
-        scrubber={"picked": options.moment, "on_picked_change": write_moment},
+        scrubber={"evaluation": options.moment, "on_evaluation_change": write_choice},
     )  # fmt: skip

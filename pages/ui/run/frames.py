@@ -38,7 +38,7 @@ class RunFrames:
         # The browser clears itself for a new name, since frames of the same number may differ after a rewind.
         self.name = f"{run} {secrets.token_hex(3)}"
         self.rewinds = rewinds
-        self.moments: list[Frame] = []
+        self.evaluations: list[Frame] = []
         self.surfaces: list[Frame] = []
         self.bars: list[Frame] = []
         self.curves: list[Frame] = []
@@ -91,10 +91,14 @@ class RunFrames:
             case Pinned():
                 self.pinned = event
             case Probed():
-                self.bars.append({"moment": len(self.moments) - 1, "logits": event.logits})
+                self.bars.append({"evaluation": len(self.evaluations) - 1, "logits": event.logits})
             case Surface():
                 self.extent = event.extent
-                frame = {"moment": len(self.moments) - 1, "size": event.size, "probabilities": event.probabilities}
+                frame = {
+                    "evaluation": len(self.evaluations) - 1,
+                    "size": event.size,
+                    "probabilities": event.probabilities,
+                }
                 self.surfaces.append(frame)
             case Adjusted():
                 self.adjusted.append(event)
@@ -157,8 +161,8 @@ class RunFrames:
             self.curves.append({"level": "teacher accuracy", "y": level, "text": f"teacher {level:.1%}"})
             self._teacher_accuracy = None
         label = f"{event.phase}, epoch {event.epoch} of {self._axis.phases[event.phase].epochs}"
-        moment = {"x": self._latest_x(event.accuracy, event), "label": label}
-        self.moments.append(moment | {"phase": event.phase, "accuracy": event.accuracy})
+        evaluation = {"x": self._latest_x(event.accuracy, event), "label": label}
+        self.evaluations.append(evaluation | {"phase": event.phase, "accuracy": event.accuracy})
         for role, accuracy in event.accuracy.items():
             x = self._axis.epochs(role, event.phase, event.step)
             self._add_point(chunks, f"{role} accuracy", role, x, accuracy)

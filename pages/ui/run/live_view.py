@@ -95,9 +95,9 @@ def _draw(
     note = st.empty()  # reserved, so that later elements do not move when the note appears
     if frames.switched:
         note.caption(switches(frames))
-    if frames.moments:
+    if frames.evaluations:
         options = {"live": status.is_active, "autoplay": False, **scrubber}
-        feed.mount("epoch_slider", frames.name, frames.moments, key=f"scrubber of {run}", **options)
+        feed.mount("epoch_slider", frames.name, frames.evaluations, key=f"scrubber of {run}", **options)
     draw = {"surfaces": _surfaces, "curves": _curves, "bars": _bars}
     for panel in panels:
         draw[panel](_PanelContext(run, config, frames, status.is_active))
@@ -119,7 +119,7 @@ def progress(status: Status, frames: RunFrames) -> None:
     if status.state == manager.QUEUED:
         st.progress(0.0, queue_position(status))
     elif status.is_active and frames.prepared is not None:
-        phase = frames.moments[-1]["label"] if frames.moments else "first evaluation"
+        phase = frames.evaluations[-1]["label"] if frames.evaluations else "first evaluation"
         fraction = status.done / max(1, status.total)
         state = "Paused" if status.state == manager.PAUSED else "Training"
         times = f"{format_clock(status.seconds)} elapsed, about {format_clock(status.remaining)} left"
@@ -139,7 +139,7 @@ def _surfaces(panel: _PanelContext) -> None:
     feed.mount(
         "decision_surfaces", frames.name, frames.surfaces, key=f"surfaces of {panel.run}",
         classes=frames.prepared.classes, extent=frames.extent, live=panel.is_active, autoplay=False,
-        roles=[learner.role for learner in learners], looks=roles.styles(panel.config),
+        roles=[learner.role for learner in learners], styles=roles.styles(panel.config),
         titles={learner.role: names[learner.role] for learner in learners},
         captions={learner.role: _training_data(learner, networks[learner.role].saw, names) for learner in learners},
         points=points(panel.config),
@@ -164,7 +164,7 @@ def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
     by_role: dict[str, list[dict[str, Any]]] = {}
     for phase in plan_of(config):
         examples = thumbnails.labelled_examples(config.dataset, phase.view, MAX_POINTS)
-        values = [{"x": one.x, "y": one.y, "label": one.label, "given": one.given} for one in examples]
+        values = [{"x": one.x, "y": one.y, "label": one.label, "training_label": one.given} for one in examples]
         by_role |= {learner.role: values for learner in phase.learners}
     return by_role
 
@@ -183,7 +183,7 @@ def _curves(panel: _PanelContext) -> None:
     key = f"curves of {panel.run}"
     feed.mount(
         "curves", frames.name, frames.curves, key=key,
-        series=frames.series, looks=roles.styles(panel.config),
+        series=frames.series, styles=roles.styles(panel.config),
         xlabel="epoch", xmin=0, xmax=longest,
         panels=[plot for plot in plots if plot["key"] in used],
         log=st.query_params.get("log") == "1",
@@ -233,8 +233,8 @@ def _bars(panel: _PanelContext) -> None:
         "soft_targets", frames.name, frames.bars, key=f"bars of {run}",
         classes=frames.prepared.classes, temperatures=[low, high],
         temperature=min(max(values["temperature"], low), high),
-        roles=list(parts), cast=parts, names={part: names[role] for part, role in parts.items()},
-        looks=roles.styles(config), image=0, images=_images(config, tuple(frames.pinned.indices)),
+        roles=list(parts), networks=parts, names={part: names[role] for part, role in parts.items()},
+        styles=roles.styles(config), image=0, images=_images(config, tuple(frames.pinned.indices)),
         empty="The first soft targets appear when the student starts training.",
         on_temperature_change=lambda: None, on_image_change=lambda: None,
     )  # fmt: skip

@@ -54,7 +54,7 @@ def _drawing(instruments: Instruments) -> dict[str, Any]:
         error = str(invalid)
     instruments.mount(
         "drawing_pad", {"drawing": lambda value: url.update(drawing=str(value))},
-        kind="plane" if data.is_planar else "image", drawing=drawing, seen=preview, refused=error,
+        kind="plane" if data.is_planar else "image", drawing=drawing, preview=preview, error=error,
         extent=extent(data) if data.is_planar else None,
         pixels="" if data.is_planar else " × ".join(map(str, data.shape[:0:-1])) + " pixels",
     )  # fmt: skip

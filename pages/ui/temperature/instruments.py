@@ -41,7 +41,7 @@ class Instruments:
         key = f"{name} of {self.replay.run.id}"
         callbacks = {f"on_{state}_change": _callback(key, state, act) for state, act in (handlers or {}).items()}
         mounted: Any = component(name)
-        mounted(key=key, data={"bench": self.data_key, **payload}, **callbacks)
+        mounted(key=key, data={"store": self.data_key, **payload}, **callbacks)
 
     def dock(self) -> None:
         """Show the temperature slider and send the logits of this snapshot, unless the browser has them already."""
@@ -50,9 +50,9 @@ class Instruments:
             sent.append(self.snapshot.number)
         key = f"dock of {self.replay.run.id}"
         feed.mount(
-            "dock", self.data_key, _Frames(self.replay, sent), key=key, bench=self.data_key,
+            "dock", self.data_key, _Frames(self.replay, sent), key=key, store=self.data_key,
             **self.replay.browser_examples,
-            shown=self.replay.visible_split, moment=self.snapshot.number,
+            split=self.replay.visible_split, snapshot=self.snapshot.number,
             temperature=self.options.temperature, temperatures=[TEMPERATURE.low, TEMPERATURE.high],
             on_temperature_change=_callback(key, "temperature", lambda value: url.update(temperature=float(value))),
         )  # fmt: skip
@@ -74,7 +74,7 @@ class Instruments:
         classes = custom["classes"] if custom else self.classes
         pair = [self.options.first, self.options.second]
         self.mount(
-            "softened", given=custom, log=self.options.log,
+            "softened", custom=custom, log=self.options.log,
             pair=[classes.index(name) for name in pair] if set(pair) <= set(classes) else None,
             handlers={
                 "log": lambda value: url.update(log=bool(value)),

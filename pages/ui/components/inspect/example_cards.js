@@ -1,8 +1,7 @@
-// Examples as cards: the image or the place in the plane, the true class, and every network's prediction. One is
-// chosen.
+// Cards of examples with image or coordinates, true class and every network's prediction. One is chosen.
 //
-// Payload: cards [{at, src, x, y, true, said: [[role, class, probability, is right]]}], extent [x0, x1, y0, y1] (of
-// points), names {role}, chosen (an at). Sets the state chosen.
+// Payload: cards [{position, src, x, y, true, predictions: [[role, class, probability, is correct]]}], extent [x0, x1, y0, y1] (of
+// points), names {role}, chosen (a position). Sets the state chosen.
 
 import { html, setAttributes, setText, svg } from "../shared/dom.js";
 import { formatPercent } from "../shared/format.js";
@@ -12,13 +11,13 @@ import { readTheme } from "../shared/theme.js";
 /** @typedef {import("../shared/theme.js").Theme} Theme */
 /**
  * @typedef {{
- *   at: number,
+ *   position: number,
  *   src?: string,
  *   x?: number,
  *   y?: number,
  *   true: string,
- *   said: [role: string, prediction: string, probability: number, isRight: boolean][],
- * }} Card at: the row of the example
+ *   predictions: [role: string, prediction: string, probability: number, isCorrect: boolean][],
+ * }} Card position: of the example in its split; row of the example
  */
 
 const PLANE_SIZE = 64;
@@ -52,7 +51,7 @@ class ExampleCards {
     this.setStateValue = setStateValue;
     this.spec = data;
     this.#cards = data.cards ?? [];
-    const isMissing = !this.#cards.some(({ at }) => at === this.chosen);
+    const isMissing = !this.#cards.some(({ position }) => position === this.chosen);
     if (data.chosen !== this.#lastChosen || isMissing) this.chosen = data.chosen;
     this.#lastChosen = data.chosen;
     this.empty.hidden = this.#cards.length > 0;
@@ -71,28 +70,34 @@ class ExampleCards {
    * @param {Card} card
    * @param {Theme} theme
    */
-  #card({ at, src, x, y, true: label, said }, theme) {
+  #card({ position, src, x, y, true: label, predictions }, theme) {
     const name = (/** @type {string} */ role) => this.spec.names?.[role] ?? theme.role(role).name;
-    const spoken = said.map(([role, prediction, p]) => `${name(role)} ${prediction}, ${formatPercent(p)}`).join("; ");
-    const rows = said.map(([role, prediction, p, isRight]) => {
+    const description = predictions
+      .map(([role, prediction, p]) => `${name(role)} ${prediction}, ${formatPercent(p)}`)
+      .join("; ");
+    const rows = predictions.map(([role, prediction, p, isCorrect]) => {
       const { colour, glyph } = theme.role(role);
-      const title = `${name(role)}: ${prediction}, ${isRight ? "right" : "wrong"}`;
+      const title = `${name(role)}: ${prediction}, ${isCorrect ? "correct" : "wrong"}`;
       return html(
         "span",
-        { class: isRight ? "dst-right" : "dst-wrong", title },
+        { class: isCorrect ? "dst-correct" : "dst-wrong", title },
         html("i", { style: `color: ${colour}` }, glyph),
         html("b", {}, prediction),
         html("small", {}, `${Math.round(100 * p)}%`),
       );
     });
-    const attributes = { type: "button", role: "radio", "aria-label": `Example ${at}, true class ${label}: ${spoken}` };
+    const attributes = {
+      type: "button",
+      role: "radio",
+      "aria-label": `Example ${position}, true class ${label}: ${description}`,
+    };
     const picture = src ? html("img", { src, alt: "", draggable: "false", loading: "lazy" }) : this.#plane(x, y, theme);
     const trueClass = html("span", { class: "dst-true" }, html("i", {}, "✕"), html("b", {}, label));
-    return html("button", { ...attributes, onclick: () => this.#choose(at) }, picture, trueClass, rows);
+    return html("button", { ...attributes, onclick: () => this.#choose(position) }, picture, trueClass, rows);
   }
 
   /**
-   * Return a picture of a point in its plane.
+   * Return a picture of a point in the plane.
    * @param {number} x
    * @param {number} y
    * @param {Theme} theme
@@ -105,23 +110,23 @@ class ExampleCards {
       { viewBox: `0 0 ${PLANE_SIZE} ${PLANE_SIZE}`, "aria-hidden": "true" },
       svg("line", { x1: cx, x2: cx, y1: 0, y2: PLANE_SIZE, stroke: theme.rule }),
       svg("line", { x1: 0, x2: PLANE_SIZE, y1: cy, y2: cy, stroke: theme.rule }),
-      svg("circle", { cx, cy, r: 4, fill: theme.ink }),
+      svg("circle", { cx, cy, r: 4, fill: theme.text }),
     );
     return html("span", { class: "dst-plane" }, chart, html("small", {}, `${x.toFixed(2)}, ${y.toFixed(2)}`));
   }
 
   #updateSelection() {
     [...this.list.children].forEach((button, i) => {
-      const isChosen = this.#cards[i].at === this.chosen;
+      const isChosen = this.#cards[i].position === this.chosen;
       setAttributes(button, { "aria-checked": String(isChosen), tabindex: isChosen ? 0 : -1 });
     });
   }
-  /** @param {number} at */
-  #choose(at) {
-    if (at === this.chosen) return;
-    this.chosen = at;
+  /** @param {number} position */
+  #choose(position) {
+    if (position === this.chosen) return;
+    this.chosen = position;
     this.#updateSelection();
-    this.setStateValue("chosen", at);
+    this.setStateValue("chosen", position);
   }
   /** @param {KeyboardEvent} event */
   #onKey(event) {
@@ -129,8 +134,8 @@ class ExampleCards {
     if (!step) return;
     event.preventDefault();
     const count = this.#cards.length;
-    const next = (this.#cards.findIndex(({ at }) => at === this.chosen) + step + count) % count;
-    this.#choose(this.#cards[next].at);
+    const next = (this.#cards.findIndex(({ position }) => position === this.chosen) + step + count) % count;
+    this.#choose(this.#cards[next].position);
     const buttons = /** @type {HTMLElement[]} */ ([...this.list.children]);
     buttons[next].focus();
   }

@@ -1,4 +1,4 @@
-// Layout of a plan in columns, a column per phase.
+// Layout of a plan in columns, one per phase.
 
 import { wrapText } from "../shared/text.js";
 import { arrowHead, boxText, centreY, LABEL_ROW, ROW_HEIGHT, roundedPath } from "./plan_layout.js";
@@ -11,17 +11,17 @@ import { arrowHead, boxText, centreY, LABEL_ROW, ROW_HEIGHT, roundedPath } from 
 /** @typedef {import("./plan_layout.js").Point} Point */
 /** @typedef {import("./plan_layout.js").Style} Style */
 /**
- * Lines beside a column, with one text.
- * @typedef {{said: string, from: Set<Box>, to: Set<Box>, colour: string}} Bracket
+ * Lines beside a column with a common label.
+ * @typedef {{label: string, from: Set<Box>, to: Set<Box>, colour: string}} Bracket
  */
 
-const [MIN_WIDTH, MAX_WIDTH, BASE_WIDTH] = [118, 186, 88]; // of a box; of one of shared layers
+const [MIN_WIDTH, MAX_WIDTH, BASE_WIDTH] = [118, 186, 88]; // of a box, and of one for shared layers
 const BOX_GAP = 18; // between two boxes
 const BRACKET_OFFSET = 26; // from a box to the line beside it
-const LABEL_WIDTH = 104; // of the text at such a line
+const LABEL_WIDTH = 104; // of the label of such a line
 
 /**
- * Return the layout, or null if there is no room for columns.
+ * Return the layout, or null if there is not enough room for columns.
  * @param {Plan} plan
  * @param {number} available width
  * @param {Style} style
@@ -66,7 +66,7 @@ export function columnLayout(plan, available, style) {
 }
 
 /**
- * Return the width of the gap after a column: room for the lines and texts in it.
+ * Return the width of the gap after a column, which holds lines and labels.
  * @param {Plan} plan
  * @param {number} column
  * @param {Map<string, number>} columnOf
@@ -84,8 +84,7 @@ function gapAfter({ columns, edges }, column, columnOf, isBase) {
 }
 
 /**
- * Set the y of all boxes: the main networks in the middle of their lane, derived networks below, baselines at the
- * bottom.
+ * Set the y of all boxes, with main networks at the top, derived networks below and baselines at the bottom.
  * @param {Plan} plan
  * @param {Map<string, Box>} boxes
  * @param {number} top
@@ -114,18 +113,18 @@ function placeBoxes({ columns, edges }, boxes, top) {
       }
     }
   });
-  // Shared layers stand beside the first network that continues from them.
+  // Shared layers are placed beside the first network that continues from them.
   for (const box of columns.flatMap((_, column) => inLane(column, "base"))) {
     const next = boxes.get(edges.find(({ kind, from }) => kind === "shares" && from[0] === box.node.id).to);
     box.y = next.y + (next.height - box.height) / 2;
   }
 }
 
-/** @param {Box} box a stack has more behind it */
+/** @param {Box} box the outlines of a stack add 8 pixels */
 const rightEdge = ({ node, x, width }) => x + width + (node.stack ? 8 : 0);
 
 /**
- * Return the lines between the boxes, and their texts.
+ * Return the lines between the boxes and their labels.
  * @param {Plan} plan
  * @param {Map<string, Box>} boxes
  * @param {Style} style
@@ -143,9 +142,9 @@ function columnLines({ edges }, boxes, style) {
     if (edge.kind === "shares") lines.push({ kind: "shares", d: roundedPath(sharedLine(from[0], to)), ends: [] });
     else if (edge.kind === "made of") lines.push(...memberLines(from, to));
     else if (from[0].column === to.column) {
-      const key = `${to.column} ${edge.said}`;
+      const key = `${to.column} ${edge.label}`;
       const colour = style.colour(from[0].node);
-      const bracket = brackets.get(key) ?? { said: edge.said, from: new Set(), to: new Set(), colour };
+      const bracket = brackets.get(key) ?? { label: edge.label, from: new Set(), to: new Set(), colour };
       for (const box of from) bracket.from.add(box);
       bracket.to.add(to);
       brackets.set(key, bracket);
@@ -161,7 +160,7 @@ function columnLines({ edges }, boxes, style) {
   for (const bracket of brackets.values()) {
     const { boxes: members, x, ys } = bracketPlace(bracket);
     lines.push(...bracketLines(bracket, members, x, ys, style));
-    const text = wrapText(bracket.said, style.font(12), LABEL_WIDTH, 4);
+    const text = wrapText(bracket.label, style.font(12), LABEL_WIDTH, 4);
     const y = (ys[0] + ys.at(-1)) / 2 + 4 - (LABEL_ROW * (text.length - 1)) / 2;
     labels.push({ x: x + 9, y, anchor: "start", lines: text });
   }
@@ -169,7 +168,7 @@ function columnLines({ edges }, boxes, style) {
 }
 
 /**
- * Return where the lines into a box turn upright, and how wide the gap before it is.
+ * Return the x at which lines into a box turn vertical, and the width of the gap before the box.
  * @param {Box[]} from
  * @param {Box} to
  */
@@ -179,12 +178,12 @@ function turning(from, to) {
 }
 
 /**
- * Return the lines from one column to a later one. Several teachers share a trunk of no colour, with a branch from
- * each.
+ * Return the lines from one column to a later one. Lines from several teachers share a vertical line in a
+ * neutral colour.
  * @param {Edge} edge
  * @param {Box[]} from
  * @param {Box} to
- * @param {number} shift upwards or downwards, where two edges reach the same box
+ * @param {number} shift vertical offset where two edges reach the same box
  * @param {Style} style
  * @returns {Line[]}
  */
@@ -223,11 +222,11 @@ function crossingLines({ kind }, from, to, shift, style) {
  * @param {Style} style
  * @returns {Label}
  */
-function crossingLabel({ kind, said }, from, to, shift, style) {
+function crossingLabel({ kind, label }, from, to, shift, style) {
   const { gap, x } = turning(from, to);
   const isStraight = from.length === 1 && Math.abs(centreY(from[0]) - centreY(to)) < 1;
   const first = isStraight ? to.x - gap : x;
-  const lines = wrapText(said, style.font(12), to.x - first - 14, 4);
+  const lines = wrapText(label, style.font(12), to.x - first - 14, 4);
   const y = centreY(to) + shift + (kind === "teaches" ? -7 - LABEL_ROW * (lines.length - 1) : 16);
   return { x: (first + to.x - 6) / 2, y, anchor: "middle", lines };
 }
@@ -241,7 +240,7 @@ function bracketPlace({ from, to }) {
 }
 
 /**
- * Return the lines beside a column: a loop for a network that teaches itself, else an upright line with branches.
+ * Return the lines beside a column, a loop for a network that teaches itself, else a vertical line with branches.
  * @param {Bracket} bracket
  * @param {Box[]} boxes
  * @param {number} x
@@ -277,7 +276,7 @@ function bracketLines({ from, to, colour }, boxes, x, ys, style) {
 }
 
 /**
- * Return the line from shared layers to the next ones, or to the network that continues from them.
+ * Return the line from shared layers to the following ones, or to the network that continues from them.
  * @param {Box} from
  * @param {Box} to
  */
@@ -301,8 +300,8 @@ function sharedLine(from, to) {
 }
 
 /**
- * Return the lines from networks to the one combined from them: along the left edge of their column, or from the column
- * before.
+ * Return the lines from networks to the one derived from them, along the left edge of their column or from the previous
+ * column.
  * @param {Box[]} from
  * @param {Box} to
  * @returns {Line[]}

@@ -1,7 +1,7 @@
-// Feature diagram: two networks side by side, from the input down to the logits, and which of their layers are matched.
+// Diagram of the matched feature layers of teacher and student, from the input down to the logits.
 //
 // Payload: sentence (the text alternative), input (a shape), between (a note on the adaptors), student and teacher
-// {name, note, taps [Tap]}, links [Link]. Taps on the same level stand side by side.
+// {name, note, layers [Layer]}, links [Link]. Layers of the same level are drawn side by side.
 
 import { setAttributes, svg } from "../shared/dom.js";
 import { mount, observeWidth, redrawScheduler } from "../shared/mount.js";
@@ -10,22 +10,22 @@ import { readTheme } from "../shared/theme.js";
 
 /**
  * @typedef {"teacher" | "student"} Side
- * @typedef {{name: string, shape: string, values: number, level: number, of?: string}} Tap of: the network it belongs
- *   to, if not that of its side
+ * @typedef {{name: string, shape: string, values: number, level: number, of?: string}} Layer of: the network that it
+ *   belongs to, if not that of its side
  * @typedef {{
  *   student: string,
  *   teacher: string,
  *   kind: "matched" | "idle" | "soft" | "labels",
  *   student_adaptor?: string,
  *   teacher_adaptor?: string,
- * }} Link names of taps; teacher may be "labels"
+ * }} Link student and teacher: names of layers; teacher may be "labels"
  * @typedef {{role: Side, text: string, lines: string[], width: number, height: number}} AdaptorBox
  */
 
 /** From left to right, as on every page. @type {Side[]} */
 const SIDES = ["teacher", "student"];
 const MAX_WIDTH = 860;
-const NARROW = 560; // below this, two adaptors of one layer stand below each other
+const NARROW = 560; // below this width, two adaptors of one layer are stacked
 const BOX_HEIGHT = 46;
 const GAP = 16;
 const LINE_HEIGHT = 15; // of an adaptor's text
@@ -74,7 +74,7 @@ class FeatureDiagram {
   #draw() {
     if (!this.#width || !this.data?.student) return;
     const theme = readTheme(this.root);
-    const key = JSON.stringify([this.data, this.#width, theme.ink, theme.font]);
+    const key = JSON.stringify([this.data, this.#width, theme.text, theme.font]);
     if (key === this.#key) return;
     this.#key = key;
     this.theme = theme;
@@ -87,7 +87,7 @@ class FeatureDiagram {
       ...SIDES.map((role) => this.#trunk(role)),
       this.#plainBox(this.x.middle, this.top + BOX_HEIGHT / 2, "input", data.input),
       ...data.links.map((link) => this.#link(link)),
-      ...SIDES.flatMap((role) => this.#taps(role).map((tap) => this.#tap(role, tap))),
+      ...SIDES.flatMap((role) => this.#layers(role).map((layer) => this.#layer(role, layer))),
       ...data.links.flatMap((link) => [...this.#linkMarkers(link), ...this.#adaptorBoxes(link)]),
     );
     const labels = `${theme.role("labels").glyph} labels`;
@@ -100,10 +100,10 @@ class FeatureDiagram {
   }
   /**
    * @param {Side} role
-   * @returns {Tap[]}
+   * @returns {Layer[]}
    */
-  #taps(role) {
-    return this.data[role].taps;
+  #layers(role) {
+    return this.data[role].layers;
   }
   get #hasLabels() {
     return this.data.links.some(({ teacher }) => teacher === "labels");
@@ -111,14 +111,14 @@ class FeatureDiagram {
 
   // --- layout -------------------------------------------------------------------------------------------------------
 
-  /** Compute the columns, and the height of each level from what stands on it. */
+  /** Compute the columns, and the height of each level from its boxes. */
   #computeLayout() {
     const { links, student, teacher, between } = this.data;
     this.width = Math.min(MAX_WIDTH, this.#width);
     this.column = Math.max(86, Math.min(190, 0.27 * this.width));
     this.x = { teacher: this.column / 2 + 1, student: this.width - this.column / 2 - 1, middle: this.width / 2 };
     this.isNarrow = this.width < NARROW;
-    const count = 1 + Math.max(...SIDES.flatMap((role) => this.#taps(role)).map(({ level }) => level));
+    const count = 1 + Math.max(...SIDES.flatMap((role) => this.#layers(role)).map(({ level }) => level));
     const heights = new Array(count).fill(BOX_HEIGHT);
     this.adaptors = new Map();
     for (const link of links) {
@@ -148,7 +148,7 @@ class FeatureDiagram {
   }
 
   /**
-   * Return the boxes of the adaptors of a link, if it has any.
+   * Return the boxes of the adaptors of a link, or null if it has none.
    * @param {Link} link
    */
   #adaptor(link) {
@@ -173,7 +173,7 @@ class FeatureDiagram {
    * @param {string} name
    */
   #find(role, name) {
-    return this.#taps(role).find((tap) => tap.name === name);
+    return this.#layers(role).find((layer) => layer.name === name);
   }
   /**
    * @param {Side} role
@@ -183,26 +183,26 @@ class FeatureDiagram {
     return this.levels[this.#find(role, name).level];
   }
   /**
-   * Return the width of a box: the more numbers a layer puts out, the wider, on a logarithmic scale.
-   * @param {Tap} tap
+   * Return the width of a box, which grows with the logarithm of the number of the layer's outputs.
+   * @param {Layer} layer
    */
-  #boxWidth(tap) {
-    const most = Math.max(...SIDES.flatMap((role) => this.#taps(role).map(({ values }) => values)));
-    const least = Math.min(94, 0.94 * this.column);
-    return least + (this.column - least) * (Math.log(tap.values + 1) / Math.log(most + 1)) ** 1.5;
+  #boxWidth(layer) {
+    const maxValues = Math.max(...SIDES.flatMap((role) => this.#layers(role).map(({ values }) => values)));
+    const minWidth = Math.min(94, 0.94 * this.column);
+    return minWidth + (this.column - minWidth) * (Math.log(layer.values + 1) / Math.log(maxValues + 1)) ** 1.5;
   }
   /**
-   * Return where a link begins and ends. Two links between the same layers run one above the other.
+   * Return both ends of a link. Two links between the same layers are drawn one above the other.
    * @param {Link} link
    */
   #linkEnds(link) {
     const { student, teacher, kind } = link;
-    const isTwin = (/** @type {Link} */ other) =>
+    const isParallel = (/** @type {Link} */ other) =>
       other !== link && other.student === student && other.teacher === teacher;
-    const shift = !this.data.links.some(isTwin) ? 0 : kind === "soft" ? 8 : -8;
+    const shift = !this.data.links.some(isParallel) ? 0 : kind === "soft" ? 8 : -8;
     const end = (/** @type {Side} */ role, /** @type {string} */ name, /** @type {number} */ direction) => {
-      const tap = this.#find(role, name);
-      return { x: this.x[role] + (direction * this.#boxWidth(tap)) / 2, y: this.levels[tap.level] + shift };
+      const layer = this.#find(role, name);
+      return { x: this.x[role] + (direction * this.#boxWidth(layer)) / 2, y: this.levels[layer.level] + shift };
     };
     return { shift, teacher: end("teacher", teacher, 1), student: end("student", student, -1) };
   }
@@ -217,8 +217,8 @@ class FeatureDiagram {
     return svg(
       "g",
       {},
-      svg("text", { class: "dst-net", x, y: 16 }, svg("tspan", { fill: colour }, `${glyph} `), name),
-      svg("text", { class: "dst-quiet", x, y: 34 }, network),
+      svg("text", { class: "dst-network", x, y: 16 }, svg("tspan", { fill: colour }, `${glyph} `), name),
+      svg("text", { class: "dst-secondary", x, y: 34 }, network),
       this.#smallText(this.notes[role], x, 50),
     );
   }
@@ -228,13 +228,13 @@ class FeatureDiagram {
    * @param {number} y
    */
   #smallText(lines, x, y) {
-    return lines.map((line, i) => svg("text", { class: "dst-quiet", x, y: y + i * LINE_HEIGHT }, line));
+    return lines.map((line, i) => svg("text", { class: "dst-secondary", x, y: y + i * LINE_HEIGHT }, line));
   }
 
   /** @param {Side} role */
   #trunk(role) {
     const x = this.x[role];
-    const end = this.#y(role, this.#taps(role).at(-1).name);
+    const end = this.#y(role, this.#layers(role).at(-1).name);
     return svg("path", { class: "dst-trunk", d: `M${this.x.middle} ${this.top + BOX_HEIGHT / 2}H${x}V${end}` });
   }
 
@@ -251,20 +251,20 @@ class FeatureDiagram {
       { class: "dst-plain" },
       svg("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: 6 }),
       svg("text", { x, y: shape ? y - 3 : y + 5 }, name),
-      shape ? svg("text", { class: "dst-quiet", x, y: y + 14 }, shape) : null,
+      shape ? svg("text", { class: "dst-secondary", x, y: y + 14 }, shape) : null,
     );
   }
 
   /**
    * @param {Side} role
-   * @param {Tap} tap
+   * @param {Layer} layer
    */
-  #tap(role, tap) {
-    const { colour, dash } = this.theme.role(tap.of ?? role);
+  #layer(role, layer) {
+    const { colour, dash } = this.theme.role(layer.of ?? role);
     const x = this.x[role];
-    const y = this.levels[tap.level];
-    const width = this.#boxWidth(tap);
-    const isMatched = this.data.links.some((link) => link[role] === tap.name && link.kind !== "idle");
+    const y = this.levels[layer.level];
+    const width = this.#boxWidth(layer);
+    const isMatched = this.data.links.some((link) => link[role] === layer.name && link.kind !== "idle");
     const box = { x: x - width / 2, y: y - BOX_HEIGHT / 2, width, height: BOX_HEIGHT, rx: 6 };
     const strength = isMatched
       ? { "stroke-width": 2, "stroke-opacity": 1 }
@@ -272,11 +272,11 @@ class FeatureDiagram {
     const stroke = { stroke: colour, "stroke-dasharray": dash === "solid" ? "none" : "6 4", ...strength };
     return svg(
       "g",
-      { class: isMatched ? "dst-tap-box" : "dst-tap-box dst-unmatched" },
-      svg("rect", { ...box, fill: "var(--paper)" }),
+      { class: isMatched ? "dst-layer" : "dst-layer dst-unmatched" },
+      svg("rect", { ...box, fill: "var(--background)" }),
       svg("rect", { ...box, fill: colour, "fill-opacity": isMatched ? 0.1 : 0, ...stroke }),
-      svg("text", { class: "dst-tap", x, y: y - 3 }, cutText(tap.name, this.#font(13, 600), width - 8)),
-      svg("text", { class: "dst-quiet", x, y: y + 14 }, cutText(tap.shape, this.#font(12), width - 6)),
+      svg("text", { class: "dst-layer-name", x, y: y - 3 }, cutText(layer.name, this.#font(13, 600), width - 8)),
+      svg("text", { class: "dst-secondary", x, y: y + 14 }, cutText(layer.shape, this.#font(12), width - 6)),
     );
   }
 
@@ -293,11 +293,11 @@ class FeatureDiagram {
       "g",
       {},
       path(`M${teacher.x} ${teacher.y}L${student.x} ${student.y}`),
-      text ? svg("text", { class: "dst-quiet dst-over", ...place }, text) : null,
+      text ? svg("text", { class: "dst-secondary dst-outlined", ...place }, text) : null,
     );
   }
   /**
-   * Return the markers of both networks, on the edges of their boxes.
+   * Return the markers at both ends of a link.
    * @param {Link} link
    */
   #linkMarkers(link) {

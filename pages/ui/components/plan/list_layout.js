@@ -1,4 +1,4 @@
-// Layout of a plan as a list, one network below the other, for narrow screens.
+// Layout of a plan as a list of networks, for narrow screens.
 
 import { wrapText } from "../shared/text.js";
 import { arrowHead, boxText, centreY, ROW_HEIGHT, roundedPath } from "./plan_layout.js";
@@ -113,7 +113,7 @@ function laneLines(
 }
 
 /**
- * Give lines that would overlap lanes beside each other. Edges between the same networks share a line.
+ * Assign lines that would overlap to different lanes. Edges between the same networks are drawn as one line.
  * @param {Edge[]} edges
  * @param {Map<string, number>} position of the networks in the list
  */

@@ -1,4 +1,4 @@
-// Plan diagram: the networks of a run, phase by phase, and who teaches whom.
+// Diagram of a distillation scheme, with the networks of each phase and their teachers.
 //
 // Payload: sentence (the text alternative), columns [{title, note, nodes}] and edges, as plan_layout.js describes them.
 
@@ -46,7 +46,7 @@ class PlanDiagram {
   #draw() {
     if (!this.#width || !this.plan?.columns) return;
     const theme = readTheme(this.root);
-    const key = JSON.stringify([this.plan, this.#width, theme.ink, theme.font]);
+    const key = JSON.stringify([this.plan, this.#width, theme.text, theme.font]);
     if (key === this.#key) return;
     this.#key = key;
     this.theme = theme;
@@ -54,7 +54,7 @@ class PlanDiagram {
       font: (/** @type {number} */ size, weight = 400) => `${weight} ${size}px ${theme.font}`,
       glyph: (/** @type {PlanNode} */ node) => this.#glyph(node),
       colour: (/** @type {PlanNode} */ node) => this.#colour(node),
-      neutral: theme.soft,
+      neutral: theme.muted,
     };
     const layout = columnLayout(this.plan, this.#width, style) ?? listLayout(this.plan, this.#width, style);
     const { width, height, headings, boxes, lines, labels } = layout;
@@ -71,22 +71,22 @@ class PlanDiagram {
   }
 
   /**
-   * Return the colour of a network. A stack is of networks that have a colour each, so it has none.
+   * Return the colour of a network. Stacks are neutral, since their networks differ in colour.
    * @param {PlanNode} node
    */
   #colour(node) {
-    return node.stack ? this.theme.soft : this.theme.role(node.look).colour;
+    return node.stack ? this.theme.muted : this.theme.role(node.style_role).colour;
   }
   /** @param {PlanNode} node */
   #glyph(node) {
-    return node.lane === "base" ? "" : this.theme.role(node.look).glyph;
+    return node.lane === "base" ? "" : this.theme.role(node.style_role).glyph;
   }
 
   /** @param {Label & {title: string}} heading */
   #heading({ x, y, anchor, title, lines }) {
     const start = title ? y + 17 : y;
     const line = (/** @type {string} */ text, /** @type {number} */ i) =>
-      svg("text", { class: "dst-quiet", x, y: start + ROW_HEIGHT * i, "text-anchor": anchor }, text);
+      svg("text", { class: "dst-secondary", x, y: start + ROW_HEIGHT * i, "text-anchor": anchor }, text);
     const heading = title ? svg("text", { class: "dst-phase", x, y, "text-anchor": anchor }, title) : null;
     return svg("g", {}, heading, lines.map(line));
   }
@@ -94,7 +94,7 @@ class PlanDiagram {
   #label({ x, y, anchor, lines }) {
     return lines.map((text, i) => {
       const place = { x, y: y + LABEL_ROW * i, "text-anchor": anchor };
-      return svg("text", { class: "dst-quiet dst-over", ...place }, text);
+      return svg("text", { class: "dst-secondary dst-outlined", ...place }, text);
     });
   }
 
@@ -110,7 +110,7 @@ class PlanDiagram {
   }
 
   /**
-   * Return an arrow head: full for a teacher, open where a network continues or becomes part of another.
+   * Return an arrow head, filled for teaching, open where a network continues or another is derived from it.
    * @param {Line} line
    * @param {import("./plan_layout.js").ArrowHead} end
    */
@@ -128,7 +128,7 @@ class PlanDiagram {
     const isBase = lane === "base";
     const isBaseline = kind === "baseline";
     const dash = isBaseline ? "1.5 4" : node.state.includes("frozen") ? "7 5" : "none";
-    const round = kind === "teacher" ? 3 : 12; // squares and circles, as their markers
+    const round = kind === "teacher" ? 3 : 12; // like the square and circle markers
     const place = { x, y, width, height, rx: isBase ? 4 : round };
     const stroke = isBase ? "var(--faint)" : this.#colour(node);
     const isThin = lane === "made" || isBase;
@@ -141,38 +141,45 @@ class PlanDiagram {
     const glyph = this.#glyph(node);
     const titleLine = (/** @type {string} */ text, /** @type {number} */ i) =>
       i || !glyph
-        ? textLine(i, "dst-net", text)
-        : textLine(i, "dst-net", svg("tspan", { fill: stroke }, glyph), text.slice(glyph.length));
+        ? textLine(i, "dst-network", text)
+        : textLine(i, "dst-network", svg("tspan", { fill: stroke }, glyph), text.slice(glyph.length));
     const card = (/** @type {number} */ offset) =>
-      svg("rect", { ...place, x: x + offset, y: y + offset, fill: "var(--paper)", ...paint, "stroke-width": 1.25 });
+      svg("rect", {
+        ...place,
+        x: x + offset,
+        y: y + offset,
+        fill: "var(--background)",
+        ...paint,
+        "stroke-width": 1.25,
+      });
     return [
       ...(stack ? [8, 4].map(card) : []),
       svg(
         "g",
         { class: `dst-node dst-node-${lane}`, "data-role": node.role },
-        svg("rect", { ...place, fill: "var(--paper)" }),
+        svg("rect", { ...place, fill: "var(--background)" }),
         svg("rect", { ...place, fill: stroke, "fill-opacity": opacity, ...paint }),
         title.map(titleLine),
-        rest.map((text, i) => textLine(title.length + i, "dst-quiet", text)),
+        rest.map((text, i) => textLine(title.length + i, "dst-secondary", text)),
       ),
     ];
   }
 
-  /** Explain the kinds of lines that are there. */
+  /** Explain the line styles in use. */
   #updateLegend() {
     const { columns, edges } = this.plan;
     const nodes = columns.flatMap((column) => column.nodes);
     const has = (/** @type {string} */ kind) => edges.some((edge) => edge.kind === kind);
     const entries = [
-      { isThere: has("teaches"), text: "→ teaches" },
-      { isThere: nodes.some(({ state }) => state.includes("frozen")), text: "- - - frozen while it teaches" },
-      { isThere: true, text: "— is trained" },
-      { isThere: nodes.some(({ kind }) => kind === "baseline"), text: "···· baseline" },
-      { isThere: has("goes on"), text: "› continues with the same weights" },
-      { isThere: has("made of"), text: "› is combined from them, not trained" },
-      { isThere: has("shares"), text: "▬ shared layers" },
+      { isUsed: has("teaches"), text: "→ teaches" },
+      { isUsed: nodes.some(({ state }) => state.includes("frozen")), text: "- - - frozen while teaching" },
+      { isUsed: true, text: "— trained" },
+      { isUsed: nodes.some(({ kind }) => kind === "baseline"), text: "···· baseline" },
+      { isUsed: has("goes on"), text: "› continues with the same weights" },
+      { isUsed: has("made of"), text: "› derived, not trained" },
+      { isUsed: has("shares"), text: "▬ shared layers" },
     ];
-    const present = entries.filter(({ isThere }) => isThere);
+    const present = entries.filter(({ isUsed }) => isUsed);
     this.legend.replaceChildren(...present.map(({ text }) => html("span", {}, text)));
   }
 

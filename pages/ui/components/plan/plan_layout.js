@@ -1,4 +1,4 @@
-// What both layouts of a plan share: texts of boxes, paths and the types of their parts.
+// Texts, paths and types that both layouts of a plan use.
 
 import { textWidth, withoutBreaks, wrapText } from "../shared/text.js";
 
@@ -7,23 +7,24 @@ import { textWidth, withoutBreaks, wrapText } from "../shared/text.js";
  *   id: string,
  *   role: string,
  *   kind: string,
- *   look: string,
+ *   style_role: string,
  *   network: string,
  *   state: string,
- *   sees: string,
- *   taught: string,
+ *   data: string,
+ *   teaching: string,
  *   lane: "base" | "main" | "made" | "baseline",
- *   own: boolean,
+ *   self_taught: boolean,
  *   stack: string,
- * }} PlanNode taught: who teaches it; own: whether it teaches itself; stack: the number of equal networks, if several
- * @typedef {{kind: "teaches" | "goes on" | "made of" | "shares", from: string[], to: string, said: string}} Edge
+ * }} PlanNode data: what it is trained on; teaching: its
+ *   teachers and method; self_taught: without another network; stack: the number of similar networks, if several
+ * @typedef {{kind: "teaches" | "goes on" | "made of" | "shares", from: string[], to: string, label: string}} Edge
  * @typedef {{sentence: string, columns: {title: string, note: string, nodes: PlanNode[]}[], edges: Edge[]}} Plan
  * @typedef {{
  *   font: (size: number, weight?: number) => string,
  *   glyph: (node: PlanNode) => string,
  *   colour: (node: PlanNode) => string,
  *   neutral: string,
- * }} Style neutral: the colour of what several networks share
+ * }} Style neutral: the colour of lines that belong to several networks
  * @typedef {number[]} Point
  * @typedef {{
  *   node: PlanNode,
@@ -50,10 +51,10 @@ import { textWidth, withoutBreaks, wrapText } from "../shared/text.js";
  */
 
 export const ROW_HEIGHT = 15; // of text
-export const LABEL_ROW = 14; // of the text at a line
+export const LABEL_ROW = 14; // of the label of a line
 
 /**
- * Return the text of a box: its name, then what it is, sees and, where no line shows it, who teaches it.
+ * Return the lines of text of a box, with its name, network, state, data and, where no line shows them, its teachers.
  * @param {PlanNode} node
  * @param {number} width
  * @param {Style} style
@@ -64,14 +65,16 @@ export function boxText(node, width, { font, glyph }, isList) {
   const title = wrapText(`${mark}${node.role.replaceAll(" ", "\u00a0")}`, font(13, 600), width, 2);
   const state = [node.network, node.state].filter(Boolean).join(" · ");
   const about = textWidth(state, font(12)) <= width ? [state] : [node.network, node.state];
-  const by = isList ? node.taught && `from ${node.taught}` : node.own && node.taught.replace(/^.*through /, "");
-  const texts = [...about, node.stack, node.sees, by].filter((text) => typeof text === "string" && text);
+  const by = isList
+    ? node.teaching && `from ${node.teaching}`
+    : node.self_taught && node.teaching.replace(/^.*through /, "");
+  const texts = [...about, node.stack, node.data, by].filter((text) => typeof text === "string" && text);
   const rest = texts.flatMap((text) => wrapText(withoutBreaks(String(text)), font(12), width, 3));
   return { title, rest, height: 14 + ROW_HEIGHT * (title.length + rest.length) };
 }
 
 /**
- * Return a path through points, its corners rounded.
+ * Return a path through points with rounded corners.
  * @param {Point[]} points
  * @param {number} [radius]
  */

@@ -1,7 +1,8 @@
-// Epoch slider: it registers the run's moments and chooses the one that every component of the page shows.
+// Slider that chooses the evaluation of a run that all components of the page show.
 //
-// Payload: live, autoplay, empty, picked (the moment shown at first, -1 the latest; without it nothing is reported).
-// Frames: the moments, {x, label, phase, accuracy: {role}}. Sets the state picked when the user has chosen a moment.
+// Payload: live, autoplay, empty, evaluation (the first choice, -1 for the latest; without it no choice is
+// reported).
+// Frames: the evaluations, {x, label, phase, accuracy: {role}}. Sets the state evaluation when the user chooses one.
 
 import { html, setAttributes, setText, svg } from "../shared/dom.js";
 import { mount, redrawScheduler } from "../shared/mount.js";
@@ -9,7 +10,7 @@ import { FrameFeed } from "../shared/state/frame_feed.js";
 import { Playhead } from "../shared/state/playhead.js";
 import { prefersReducedMotion } from "../shared/theme.js";
 
-const STEP_INTERVAL = 100; // milliseconds between two moments of a replay
+const STEP_INTERVAL = 100; // milliseconds between two evaluations of the replay
 const MAX_REPLAY = 12_000; // milliseconds
 const PAUSE_ICON = "M4 2h3v12H4zM9 2h3v12H9z";
 const PLAY_ICON = "M4 2l10 6-10 6z";
@@ -52,31 +53,31 @@ class EpochSlider {
   update(data, { setStateValue, setTriggerValue }) {
     this.spec = data;
     this.setStateValue = setStateValue;
-    const { cleared, start, fresh } = this.#feed.receive(data, setTriggerValue);
-    if (cleared) {
+    const { isNewRun, start, frames } = this.#feed.receive(data, setTriggerValue);
+    if (isNewRun) {
       this.#pause();
       this.#hasPlayed = false;
     }
     this.playhead.join(data.run);
-    this.playhead.describe(start, fresh);
-    if (cleared && data.picked >= 0) this.playhead.pick(Math.min(data.picked, Math.max(0, this.#last)));
-    const hasMoments = this.playhead.list.length > 1;
-    if (data.autoplay && !this.#hasPlayed && hasMoments && !prefersReducedMotion()) this.#start();
-    this.#hasPlayed ||= hasMoments;
+    this.playhead.describe(start, frames);
+    if (isNewRun && data.evaluation >= 0) this.playhead.choose(Math.min(data.evaluation, Math.max(0, this.#last)));
+    const hasEvaluations = this.playhead.evaluations.length > 1;
+    if (data.autoplay && !this.#hasPlayed && hasEvaluations && !prefersReducedMotion()) this.#start();
+    this.#hasPlayed ||= hasEvaluations;
     this.draw();
   }
 
   get #last() {
-    return this.playhead.list.length - 1;
+    return this.playhead.evaluations.length - 1;
   }
 
   #onInput() {
     this.#pause();
-    this.playhead.pick(Number(this.slider.value));
+    this.playhead.choose(Number(this.slider.value));
   }
   #showLatest() {
     this.#pause();
-    this.playhead.pick(null);
+    this.playhead.choose(null);
     this.#report();
   }
   #stop() {
@@ -84,16 +85,16 @@ class EpochSlider {
     this.#report();
   }
   #report() {
-    if (this.spec.picked !== undefined) this.setStateValue("picked", this.playhead.picked ?? -1);
+    if (this.spec.evaluation !== undefined) this.setStateValue("evaluation", this.playhead.chosen ?? -1);
   }
 
-  /** Replay the run. A long run skips moments, so that the replay takes no longer than MAX_REPLAY. */
+  /** Replay the run. Evaluations of a long run are skipped, so that it takes at most MAX_REPLAY. */
   #start() {
-    if (this.playhead.index >= this.#last) this.playhead.pick(0);
+    if (this.playhead.index >= this.#last) this.playhead.choose(0);
     const stride = Math.max(1, Math.ceil((this.#last * STEP_INTERVAL) / MAX_REPLAY));
     this.#timer = setInterval(() => {
       const next = Math.min(this.#last, this.playhead.index + stride);
-      this.playhead.pick(next);
+      this.playhead.choose(next);
       if (next === this.#last) this.#showLatest();
     }, STEP_INTERVAL);
     this.draw();
@@ -105,32 +106,32 @@ class EpochSlider {
   }
 
   #draw() {
-    const { list, picked, index } = this.playhead;
-    this.empty.hidden = list.length > 0;
-    this.body.hidden = list.length === 0;
+    const { evaluations, chosen, index } = this.playhead;
+    this.empty.hidden = evaluations.length > 0;
+    this.body.hidden = evaluations.length === 0;
     setText(this.empty, this.spec.empty ?? "The run has not reached its first epoch.");
-    if (list.length === 0) return;
+    if (evaluations.length === 0) return;
     const { label } = this.playhead.at(index);
-    setAttributes(this.slider, { max: this.#last, "aria-valuetext": label ?? `moment ${index + 1}` });
+    setAttributes(this.slider, { max: this.#last, "aria-valuetext": label ?? `evaluation ${index + 1}` });
     if (Number(this.slider.value) !== index) this.slider.value = String(index);
     setText(this.label, label ?? "");
     setText(this.latest, this.spec.live ? "Live" : "Latest");
     const isLive = String(Boolean(this.spec.live));
-    setAttributes(this.latest, { "aria-pressed": String(picked === null), "data-live": isLive });
+    setAttributes(this.latest, { "aria-pressed": String(chosen === null), "data-live": isLive });
     setAttributes(this.icon, { d: this.#timer ? PAUSE_ICON : PLAY_ICON });
-    setAttributes(this.play, { "aria-label": this.#timer ? "Pause the replay" : "Play the run again" });
-    this.#drawPhases(list);
+    setAttributes(this.play, { "aria-label": this.#timer ? "Pause the replay" : "Replay the run" });
+    this.#drawPhases(evaluations);
   }
 
   /**
-   * Name each phase once, where it begins.
-   * @param {import("../shared/state/playhead.js").Moment[]} list
+   * Write the name of each phase where it begins.
+   * @param {import("../shared/state/playhead.js").Evaluation[]} evaluations
    */
-  #drawPhases(list) {
-    const starts = list
+  #drawPhases(evaluations) {
+    const starts = evaluations
       .map(({ phase }, i) => ({ phase, i }))
-      .filter(({ phase, i }) => phase && phase !== list[i - 1]?.phase);
-    const key = JSON.stringify([starts, list.length]);
+      .filter(({ phase, i }) => phase && phase !== evaluations[i - 1]?.phase);
+    const key = JSON.stringify([starts, evaluations.length]);
     if (key === this.phases.dataset.key) return;
     this.phases.dataset.key = key;
     const last = Math.max(1, this.#last);

@@ -5,7 +5,7 @@
 
 /**
  * Set attributes and listeners (names that begin with "on") of an element and append its children.
- * Strings become text nodes, so the text of users is never parsed as HTML.
+ * Strings become text nodes, so text written by users is never parsed as HTML.
  * @template {Element} T
  * @param {T} node
  * @param {Attributes} attributes
@@ -49,7 +49,7 @@ export function setAttributes(node, values) {
 }
 
 /**
- * Set the text of a node if it changed. An unchanged text is neither laid out nor read by a screen reader again.
+ * Set the text of a node if it changed. Setting an unchanged text would make a screen reader read it again.
  * @param {Node} node
  * @param {string} text
  */

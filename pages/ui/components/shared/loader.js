@@ -1,9 +1,9 @@
-// The script that Streamlit sends with every update of a component: it imports the component's module once per browser
-// page and passes every update on. FOLDER (the address of the components below the app) and FILES (the module, then all
-// that it needs) are put before this file, and these comments are left out.
+// Script that Streamlit sends with every update of a component. It imports the component's module, which the browser
+// loads once per page, and passes the update on. __init__.py prepends FOLDER (the address of the components below the
+// app) and FILES (the module, then its dependencies), and leaves out these comments.
 
 const script = document.querySelector('script[src*="static/js/"]');
-// Streamlit's own scripts tell where the server is mounted, also behind a proxy with a path of its own.
+// The address of Streamlit's scripts contains the base path of the server, also behind a proxy.
 const base = script ? script.src.slice(0, script.src.lastIndexOf("static/js/")) : document.baseURI;
 const addresses = FILES.map((file) => new URL(FOLDER + file, base).href);
 

@@ -3,7 +3,7 @@
 import palette from "./palette.js";
 
 /**
- * Return the marker of a class as an SVG path that continues from the middle of a point: "M10,20" + markerPath(...).
+ * Return the marker of a class as an SVG path relative to the centre of a point, for example "M10,20" + markerPath(...).
  * @param {number} label
  * @param {number} radius
  * @returns {string}

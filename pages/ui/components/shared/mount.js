@@ -1,4 +1,4 @@
-// Mounting of components: one view per element that Streamlit gives us, with its styles and its updates.
+// Mounting of components, one view per element that Streamlit provides, with its styles and its updates.
 
 import { html } from "./dom.js";
 import { addRoles } from "./theme.js";
@@ -13,7 +13,7 @@ import { addRoles } from "./theme.js";
  */
 
 /**
- * Counts of redraws, in all and by component, for browser tests and benchmarks.
+ * Numbers of redraws, in total and by component, for browser tests and benchmarks.
  * @type {{redraws: number, drawn: Record<string, number>, stores?: Map<string, object>}}
  */
 export const counts = { redraws: 0, drawn: {} };
@@ -29,7 +29,7 @@ function loadSheet(address) {
       if (!response.ok) throw new Error(`${address}: ${response.status}`);
       return response.text();
     });
-    text.catch(() => sheets.delete(address)); // the next update tries again
+    text.catch(() => sheets.delete(address)); // so that the next update retries
     sheets.set(address, text);
   }
   return sheets.get(address);
@@ -55,16 +55,16 @@ export function mount(ViewClass, moduleUrl, names) {
       const root = html("div", { class: "dst" });
       const style = html("style", {}, styles);
       parentElement.append(style, root);
-      addRoles(root, data?.looks);
+      addRoles(root, data?.styles);
       const view = withErrorMessage(root, () => new ViewClass(root));
       if (!view) return undefined;
       entry = { root, style, serial: 0, view };
       views.set(parentElement, entry);
     }
     const serial = ++entry.serial;
-    addRoles(entry.root, data?.looks);
+    addRoles(entry.root, data?.styles);
     withErrorMessage(entry.root, () => entry.view.update(data ?? {}, { setStateValue, setTriggerValue }));
-    // The clean-up of an update that a newer one overtook arrives while the element is mounted: it is ignored.
+    // Streamlit also calls this after each newer update, while the element is still mounted; then nothing is removed.
     return () =>
       setTimeout(() => {
         if (views.get(parentElement) !== entry) return;
@@ -78,14 +78,14 @@ export function mount(ViewClass, moduleUrl, names) {
 }
 
 /**
- * Run a function; an error becomes a sentence on the screen, and its traceback goes to the browser's console.
+ * Run a function; show an error message on the screen if it throws, and log the traceback in the browser's console.
  * @template T
  * @param {HTMLElement} root
- * @param {() => T} act
+ * @param {() => T} callback
  */
-function withErrorMessage(root, act) {
+function withErrorMessage(root, callback) {
   try {
-    return act();
+    return callback();
   } catch (error) {
     console.error(error);
     const sentence = "This figure could not be drawn. Reload the page to try again. No data is lost.";
@@ -95,10 +95,9 @@ function withErrorMessage(root, act) {
 }
 
 /**
- * Return a function that asks for a redraw: `draw` runs at most once per frame of the screen, however often it is
- * asked.
+ * Return a function that requests a redraw; `draw` runs at most once per animation frame.
  * @param {() => void} draw
- * @param {string} [name] of the component, for the counts
+ * @param {string} [name] of the component in `counts`
  */
 export function redrawScheduler(draw, name = "") {
   let pending = 0;
@@ -118,7 +117,7 @@ export function redrawScheduler(draw, name = "") {
 }
 
 /**
- * Report the width of a node whenever it changes; returns a function that stops.
+ * Report the width of a node whenever it changes; return a function that stops observing.
  * @param {Element} node
  * @param {(width: number) => void} report
  */

@@ -1,13 +1,13 @@
-// Colours, line styles and markers: the one place that Python charts and browser components take them from.
-// palette.py reads this file as well: the object below is JSON.
+// Colours, line styles and markers of Python charts and browser components.
+// The object below is JSON, since palette.py reads this file too.
 //
-// The roles keep their style everywhere. Colour never stands alone: each role has its own dash, marker and fill, each
-// class its own marker shape. dash and symbol are Plotly's names; glyph is the same marker as text.
+// Colour is never the only distinction: each role also has its own dash, marker and fill, each class its own marker
+// shape. dash and symbol are Plotly's names; glyph is the same marker as text.
 //
-// moreNetworks: for networks beyond the usual three, one colour each; their kind is shown by marker and line.
-// classes: Okabe-Ito, reordered. Roles use four of its eight colours, so classes start with the others. Green and
-// yellow lead: blended into a decision surface they stay farther apart under every simulated colour blindness (ΔE 30
-// on light, 35 on dark) than purple and yellow (15, 19). Eight is the limit; beyond it, write the names.
+// moreNetworks has the colours of networks beyond teacher, student and baseline; marker and line show their kind.
+// classes is the Okabe-Ito palette, reordered. Roles use four of its eight colours, so classes start with the others. Green and
+// yellow come first, since blended into a decision surface they stay farther apart under every simulated colour
+// blindness (ΔE 30 on light, 35 on dark) than purple and yellow (15, 19). Beyond eight classes, write the names.
 export default {
   "roles": {
     "teacher": {

@@ -1,4 +1,4 @@
-// Text that must fit a given width: SVG neither breaks nor shortens it.
+// Line breaking and shortening of SVG text, which does neither by itself.
 
 import { drawingContext } from "./theme.js";
 
@@ -14,13 +14,13 @@ export function textWidth(text, font) {
 }
 
 /**
- * Return the font of class names: in the weight of the labelled class, the widest they get.
+ * Return the font of class names in the weight of the true class, the widest that they get.
  * @param {string} family
  */
 export const labelFont = (family) => `600 14px ${family}`;
 
 /**
- * Return a class name on one line if it fits, on two where it can be broken, shortened as a last resort.
+ * Return the lines of a class name, one if it fits, else two where it can be broken, shortened as a last resort.
  * @param {string} name
  * @param {number} width
  * @param {string} family
@@ -36,7 +36,7 @@ export function breakLabel(name, width, family) {
 }
 
 /**
- * Return as much of a name as fits, with an ellipsis where it was cut.
+ * Return the longest beginning of a name that fits, with an ellipsis where it was cut.
  * @param {string} name
  * @param {(text: string) => boolean} fits
  */
@@ -47,19 +47,19 @@ export function shorten(name, fits) {
 }
 
 /**
- * Keep sizes and arrows on one line: 3 × 3, 8 → 16.
+ * Keep sizes such as 3 × 3 and 8 → 16 on one line, by no-break spaces.
  * @param {string} text
  */
 export const withoutBreaks = (text) => text.replace(/ ([×→]) /g, "\u00a0$1\u00a0");
 
 /**
- * Break a text into at most `most` lines; what does not fit ends in an ellipsis.
+ * Break a text into at most `maxLines` lines; text that does not fit ends in an ellipsis.
  * @param {string} text
  * @param {string} font
  * @param {number} width
- * @param {number} most
+ * @param {number} maxLines
  */
-export function wrapText(text, font, width, most) {
+export function wrapText(text, font, width, maxLines) {
   const lines = [];
   let line = "";
   for (const word of text.split(" ")) {
@@ -70,8 +70,8 @@ export function wrapText(text, font, width, most) {
     } else line = longer;
   }
   lines.push(line);
-  const first = lines.slice(0, most);
-  if (lines.length > most) first[most - 1] += " …";
+  const first = lines.slice(0, maxLines);
+  if (lines.length > maxLines) first[maxLines - 1] += " …";
   return first.map((one) => cutText(one, font, width));
 }
 

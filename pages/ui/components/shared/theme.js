@@ -1,4 +1,4 @@
-// Colours and fonts of the current theme, and the style of each network.
+// Colours and font of the current theme, and the style of each network.
 
 import palette from "./palette.js";
 
@@ -16,7 +16,7 @@ import palette from "./palette.js";
 /** @typedef {ReturnType<typeof readTheme>} Theme */
 
 /**
- * Styles of networks beyond the default ones, by the root element of a component.
+ * Styles of networks beyond those of the palette, by the root element of a component.
  * @type {WeakMap<Element, Record<string, any>>}
  */
 const extraRoles = new WeakMap();
@@ -32,17 +32,17 @@ export function addRoles(root, roles) {
 
 /**
  * Read the theme from the styles of an element inside a component.
- * Streamlit updates a component when the theme changes, so reading at each update is enough to follow it.
+ * Streamlit updates a component when the theme changes, so reading the theme at each update is enough.
  * @param {Element} node
  */
 export function readTheme(node) {
   const style = getComputedStyle(node);
   const background = style.getPropertyValue("--st-background-color").trim() || "#ffffff";
-  const ink = style.getPropertyValue("--st-text-color").trim() || "#31333f";
+  const text = style.getPropertyValue("--st-text-color").trim() || "#31333f";
   const [red, green, blue] = parseColour(background);
   const dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 128;
   const mode = dark ? "dark" : "light";
-  const target = parseColour(ink);
+  const target = parseColour(text);
   /** @param {number} fraction */
   const mix = (fraction) =>
     `rgb(${[red, green, blue].map((from, i) => Math.round(from + fraction * (target[i] - from))).join(", ")})`;
@@ -50,9 +50,9 @@ export function readTheme(node) {
   return {
     dark,
     background,
-    ink,
-    // The same fractions as --soft and --rule in base.css, for what cannot read CSS.
-    soft: mix(0.7),
+    text,
+    // The fractions of --muted and --rule in base.css, for canvases and Plotly.
+    muted: mix(0.7),
     rule: mix(0.13),
     font: style.fontFamily,
     /**
@@ -64,7 +64,7 @@ export function readTheme(node) {
       return { ...role, colour: role[mode] };
     },
     /**
-     * A ninth class has no colour of its own: it is grey, and its name tells it apart.
+     * Return the colour of a class; classes beyond the eighth are grey and differ by their names.
      * @param {number} index
      * @returns {string}
      */
@@ -73,7 +73,7 @@ export function readTheme(node) {
 }
 
 /**
- * Return the red, green and blue parts (0 to 255) of any CSS colour: a canvas parses it.
+ * Return red, green and blue (0 to 255) of any CSS colour, as parsed by a canvas.
  * @param {string} colour
  * @returns {number[]}
  */
@@ -92,7 +92,7 @@ export function parseColour(colour) {
 /** @type {CanvasRenderingContext2D | null} */
 let context2d = null;
 
-/** Return the context of a canvas that is never shown: it parses colours and measures text. */
+/** Return the context of an invisible canvas, which parses colours and measures text. */
 export const drawingContext = () => (context2d ??= document.createElement("canvas").getContext("2d"));
 
 export const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

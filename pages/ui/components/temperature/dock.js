@@ -1,7 +1,7 @@
-// The temperature slider of the whole page, fixed to the bottom of the window; it also fills the store.
+// Temperature slider of the whole page, fixed to the bottom of the window. It also fills the store.
 //
-// Payload: the feed {run, from, frames}, bench, classes, splits, shown (a split), sheet, points, moment, temperature,
-// temperatures (lowest and highest). Sets the state temperature.
+// Payload: run, from and frames of the feed, store (its name), classes, splits, split (the current one), sheet (a sprite
+// sheet) or points, snapshot, temperature, temperatures (lowest and highest). Sets the state temperature.
 
 import { logSoftmax } from "../shared/math/softmax.js";
 import { mount, redrawScheduler } from "../shared/mount.js";
@@ -35,19 +35,19 @@ class Dock {
    */
   update(data, { setStateValue, setTriggerValue }) {
     this.setStateValue = setStateValue;
-    if (this.store?.name !== data.bench) {
+    if (this.store?.name !== data.store) {
       this.store?.leave(this.changed);
-      this.store = TemperatureStore.join(data.bench, this.changed);
+      this.store = TemperatureStore.join(data.store, this.changed);
     }
-    const { fresh } = this.#feed.receive(data, setTriggerValue);
-    for (const frame of fresh) this.store.add(frame);
-    const heavy = (/** @type {string} */ name) => [name, this.#feed.heavy(data, name, this.store[name])];
-    const fields = Object.fromEntries(["classes", "splits", "sheet", "points"].map(heavy));
+    const { frames } = this.#feed.receive(data, setTriggerValue);
+    for (const frame of frames) this.store.add(frame);
+    const entry = (/** @type {string} */ name) => [name, this.#feed.retained(data, name, this.store[name])];
+    const fields = Object.fromEntries(["classes", "splits", "sheet", "points"].map(entry));
     this.slider.update(data.temperature, data.temperatures);
     this.store.set({
       ...fields,
-      split: data.shown ?? "test",
-      moment: data.moment ?? null,
+      split: data.split ?? "test",
+      snapshot: data.snapshot ?? null,
       temperature: this.slider.value,
       temperatures: data.temperatures,
     });

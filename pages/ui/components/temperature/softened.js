@@ -1,7 +1,7 @@
-// Probabilities of every network for one input, softened by the temperature: mirrored bars and single numbers.
+// Softened probabilities of every network for one input, as mirrored bars and single numbers.
 //
-// Payload: bench, given (null, or {logits: {role: [K]}, classes, label, title, src}: an input that is no example of the
-// data), pair (two positions of classes, or null), log. Sets the states pair and log.
+// Payload: store, custom (null, or an input that is no example of the data: {logits: {role: [K]}, classes, label,
+// title, src}), pair (two positions of classes, or null), log. Sets the states pair and log.
 
 import { html, setText } from "../shared/dom.js";
 import { formatNumber, formatPercent, formatTemperature } from "../shared/format.js";
@@ -11,8 +11,8 @@ import { readTheme } from "../shared/theme.js";
 import { MirroredBars } from "../shared/widgets/mirrored_bars.js";
 import { ScaleToggle } from "../shared/widgets/scale_toggle.js";
 import { describeTopClasses, namedValue, valueLine } from "../shared/widgets/summaries.js";
+import { TemperatureComponent } from "./shared/component.js";
 import { Figure } from "./shared/figure.js";
-import { Instrument } from "./shared/instrument.js";
 import { ROLES } from "./shared/store.js";
 
 /** @typedef {import("../shared/theme.js").Theme} Theme */
@@ -20,7 +20,7 @@ import { ROLES } from "./shared/store.js";
 
 const MAX_HEIGHT = 560; // pixels; higher charts scroll
 
-class Softened extends Instrument {
+class Softened extends TemperatureComponent {
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "softened");
@@ -29,47 +29,47 @@ class Softened extends Instrument {
   build() {
     this.figure = new Figure("soft-targets", () => this.#table());
     this.bars = new MirroredBars(this.figure.chart);
-    this.figure.stage.classList.add("dst-rows");
-    this.figure.stage.addEventListener("scroll", () => this.draw());
+    this.figure.viewport.classList.add("dst-rows");
+    this.figure.viewport.addEventListener("scroll", () => this.draw());
     this.figure.beforeExport = () => this.#drawBars(readTheme(this.root), [-Infinity, Infinity]); // all rows
     this.title = html("span", { class: "dst-title" });
     this.scale = new ScaleToggle((log) => {
       this.draw();
       this.sendState("log", log);
     });
-    this.summaries = html("div", { class: "dst-readouts", "aria-live": "off" });
+    this.summaries = html("div", { class: "dst-summaries", "aria-live": "off" });
     const select = (/** @type {string} */ which) =>
       html("select", { "aria-label": `${which} class of the ratio`, onchange: () => this.#choosePair() });
     this.selects = ["First", "Second"].map(select);
     this.ratio = html("p", { class: "dst-ratio" });
-    const soft = (/** @type {string} */ text) => html("span", { class: "dst-soft" }, text);
+    const muted = (/** @type {string} */ text) => html("span", { class: "dst-muted" }, text);
     const [first, second] = this.selects;
-    this.pair = html("div", { class: "dst-pair" }, soft("Ratio of"), first, soft("to"), second, this.ratio);
-    const head = html("div", { class: "dst-head" }, this.title, this.scale.node);
-    this.root.append(head, this.figure.node, this.summaries, this.pair);
+    this.pair = html("div", { class: "dst-pair" }, muted("Ratio of"), first, muted("to"), second, this.ratio);
+    const header = html("div", { class: "dst-head" }, this.title, this.scale.node);
+    this.root.append(header, this.figure.node, this.summaries, this.pair);
     /** @type {number[] | null} */
     this.chosenPair = null;
   }
 
   /** @param {any} spec */
-  configure({ given, log, pair }) {
-    if (this.isNew("given", given)) this.store.set({ given: given ?? null });
+  configure({ custom, log, pair }) {
+    if (this.isNew("custom", custom)) this.store.set({ custom: custom ?? null });
     if (this.isNew("log", log)) this.scale.set(Boolean(log));
     if (this.isNew("pair", pair)) this.chosenPair = pair ?? null;
   }
   get isReady() {
-    return this.store.given !== null || this.store.isReady;
+    return this.store.custom !== null || this.store.isReady;
   }
 
   /** @param {Theme} theme */
   paint(theme) {
     const { classes, label, title, logits } = this.store.input;
     const hasLogits = ROLES.some((role) => logits[role]);
-    const heading = label === null ? title : `${title}, labelled ${classes[label]}`;
+    const heading = label === null ? title : `${title}, true class ${classes[label]}`;
     setText(this.title, heading);
-    const { scrollTop, clientHeight } = this.figure.stage;
+    const { scrollTop, clientHeight } = this.figure.viewport;
     const logp = this.#drawBars(theme, [scrollTop, scrollTop + Math.max(clientHeight, 600)]);
-    this.figure.stage.tabIndex = this.bars.height > MAX_HEIGHT ? 0 : -1;
+    this.figure.viewport.tabIndex = this.bars.height > MAX_HEIGHT ? 0 : -1;
     const temperature = formatNumber(this.store.temperature);
     this.figure.describe(
       `Probabilities at temperature ${temperature} for ${heading}: ${describeTopClasses(logp, classes)}.`,
@@ -83,7 +83,7 @@ class Softened extends Instrument {
 
   /**
    * @param {Theme} theme
-   * @param {number[]} visible first and last row of pixels that can be seen
+   * @param {number[]} visible first and last visible row of pixels
    */
   #drawBars(theme, visible) {
     const { classes, label, logits } = this.store.input;
@@ -115,10 +115,10 @@ class Softened extends Instrument {
         forEachRole((values) => formatNumber(-Math.expm1(top(values)))),
       ),
       valueLine(
-        "Entropy, nats",
+        "Entropy (nats)",
         forEachRole((values) => formatNumber(entropy(values))),
       ),
-      valueLine("KL, nats", distances),
+      valueLine("KL divergence (nats)", distances),
     ];
     this.summaries.replaceChildren(...lines.filter((line) => line !== null));
   }
@@ -126,7 +126,7 @@ class Softened extends Instrument {
   // --- the ratio of two classes -----------------------------------------------------------------------------------
 
   /**
-   * Show the chosen pair. By default it is the two likeliest classes of the teacher, or of the first network there is.
+   * Show the chosen pair, by default the two most probable classes of the first network, the teacher if there is one.
    * @param {string[]} classes
    * @param {ByRole} logits
    */
@@ -172,7 +172,7 @@ class Softened extends Instrument {
       );
     });
     const formula = `p(${a}) / p(${b}) = exp((z(${a}) − z(${b})) / T)`;
-    this.ratio.replaceChildren(html("span", { class: "dst-soft" }, formula), ...lines);
+    this.ratio.replaceChildren(html("span", { class: "dst-muted" }, formula), ...lines);
   }
 
   #table() {

@@ -1,4 +1,4 @@
-// Overlay of a plot, which moves without redrawing it: markers, reference levels, the playhead and the reading line.
+// Overlay of a plot that changes without redrawing it, with markers, reference levels, epoch line and hover line.
 
 import { setAttributes, svg } from "../../shared/dom.js";
 
@@ -23,9 +23,9 @@ export class CurveOverlay {
   constructor() {
     this.node = svg("svg", { class: "dst-overlay", "aria-hidden": "true" });
     this.fixed = svg("g");
-    this.cursor = svg("line", { class: "dst-cursor", visibility: "hidden" });
-    this.hairline = svg("line", { class: "dst-hairline", visibility: "hidden" });
-    this.node.append(this.fixed, this.cursor, this.hairline);
+    this.epochLine = svg("line", { class: "dst-epoch-line", visibility: "hidden" });
+    this.hoverLine = svg("line", { class: "dst-hover-line", visibility: "hidden" });
+    this.node.append(this.fixed, this.epochLine, this.hoverLine);
   }
 
   /**
@@ -55,8 +55,8 @@ export class CurveOverlay {
   }
 
   /**
-   * Draw upright lines with their texts. Texts that would touch go to the next row; without a row left, the line stays
-   * and its text is in the table.
+   * Draw vertical lines with their texts. Texts that would overlap go to the second row; if that is full, the text is in
+   * the table only.
    * @param {Frame} frame
    * @param {Marker[]} markers
    */
@@ -80,7 +80,7 @@ export class CurveOverlay {
   }
 
   /**
-   * Move a line to x; returns its place in pixels, or null outside of the plot.
+   * Move a line to x; return its position in pixels, or null outside of the plot.
    * @param {SVGLineElement} line
    * @param {number | null} x
    */
@@ -93,11 +93,11 @@ export class CurveOverlay {
     return place;
   }
   /** @param {number | null} x */
-  showMoment(x) {
-    this.#moveLine(this.cursor, x);
+  showEvaluation(x) {
+    this.#moveLine(this.epochLine, x);
   }
   /** @param {number | null} x */
-  showReading(x) {
-    return this.#moveLine(this.hairline, x);
+  showHover(x) {
+    return this.#moveLine(this.hoverLine, x);
   }
 }

@@ -1,4 +1,4 @@
-// One panel of the curves: heading, plot, labels that are switches, readings under the pointer.
+// One panel of the curves, with heading, plot, legend and tooltip.
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { formatNumber, formatPercent } from "../../shared/format.js";
@@ -23,17 +23,17 @@ import { lineSample } from "./line_sample.js";
  */
 
 const NARROW = 520;
-const MAX_END_LABELS = 6; // beside the lines; more would push each other away from them
+const MAX_END_LABELS = 6; // beside the lines; more would be moved too far from them
 const MEASURES = ["weighted", "raw"];
 const [HEIGHT, NARROW_HEIGHT] = [264, 232];
-const DENSE = 150; // points; a denser line is drawn thinner, or it would hide what lies below it
+const DENSE = 150; // points; a denser line is drawn thinner, so that it hides less
 
 export class CurvePanel {
   #legendKey = "";
 
   /**
    * @param {PanelSpec} spec
-   * @param {any} curves the component it belongs to
+   * @param {any} curves the component of the panel
    */
   constructor(spec, curves) {
     this.spec = spec;
@@ -50,28 +50,28 @@ export class CurvePanel {
     const scale = toggle("scale", this.scaleButtons);
     scale.hidden = !spec.log;
     this.measureButtons = MEASURES.map((name) => button(name, () => curves.chooseMeasure(name)));
-    this.measures = toggle("parts of the sum", this.measureButtons);
+    this.measures = toggle("loss terms", this.measureButtons);
     /** Plotly adds its own fields and methods to this node. @type {any} */
     this.plot = html("div", { class: "dst-plot", role: "img", tabindex: "0" });
     this.overlay = new CurveOverlay();
-    this.empty = html("p", { class: "dst-empty" }, "Not measured yet.");
-    this.reading = html("div", { class: "dst-reading", hidden: true });
-    this.legend = html("div", { class: "dst-legend", role: "group", "aria-label": `${spec.title}: series shown` });
-    this.stage = html("div", { class: "dst-stage" }, this.plot, this.overlay.node, this.reading);
+    this.empty = html("p", { class: "dst-empty" }, "No values yet.");
+    this.tooltip = html("div", { class: "dst-tooltip", hidden: true });
+    this.legend = html("div", { class: "dst-legend", role: "group", "aria-label": `${spec.title}: legend` });
+    this.plotArea = html("div", { class: "dst-plot-area" }, this.plot, this.overlay.node, this.tooltip);
     const header = html("header", {}, heading, this.reset, this.measures, scale);
-    this.node = html("section", { class: "dst-panel" }, header, this.legend, this.empty, this.stage);
+    this.node = html("section", { class: "dst-panel" }, header, this.legend, this.empty, this.plotArea);
     this.plot.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => this.#onPointer(event));
     this.plot.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
       if (event.pointerType !== "mouse") this.#onPointer(event);
     });
     this.plot.addEventListener("pointerleave", (/** @type {PointerEvent} */ event) => {
-      if (event.pointerType === "mouse") curves.readAt(null);
+      if (event.pointerType === "mouse") curves.hoverAt(null);
     });
     this.plot.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#onKey(event));
   }
 
   /**
-   * The series of this panel. Parts of a sum are drawn as they are, or with their weight.
+   * The series of this panel. Terms of a loss are drawn as they are (raw) or with their weight.
    * @returns {SeriesSpec[]}
    */
   get series() {
@@ -88,7 +88,7 @@ export class CurvePanel {
     return dash ? { ...style, dash } : style;
   }
   /**
-   * Return whether a series is hidden. A raw line belongs to the smoothed line of its role and is hidden with it.
+   * Return whether a series is hidden. A raw line is hidden together with the smoothed line of its role.
    * @param {SeriesSpec} series
    */
   isHidden({ key, role, style }) {
@@ -120,7 +120,7 @@ export class CurvePanel {
     const named = all.filter(({ style }) => style !== "raw");
     const isEmpty = named.length === 0;
     this.empty.hidden = !isEmpty;
-    this.stage.hidden = this.legend.hidden = isEmpty;
+    this.plotArea.hidden = this.legend.hidden = isEmpty;
     if (isEmpty) return;
     const isDirect = !isNarrow && named.length <= MAX_END_LABELS;
     const hasMeasures = this.curves.spec.series.some((series) => series.panel === this.spec.key && series.measure);
@@ -142,18 +142,18 @@ export class CurvePanel {
   }
 
   /**
-   * Return the layout of the plot in Plotly's terms.
+   * Return Plotly's layout of the plot.
    * @param {Theme} theme
    * @param {number} width
    * @param {boolean} isNarrow
-   * @param {boolean} isDirect whether labels stand beside the lines
+   * @param {boolean} isDirect whether the legend stands beside the lines
    * @param {number[]} xRange
    * @param {number[]} yRange
    */
   #layout(theme, width, isNarrow, isDirect, xRange, yRange) {
     const labelWidths = this.#legendButtons.map((button) => button.offsetWidth);
     const right = isDirect ? Math.min(0.4 * width, 22 + Math.max(0, ...labelWidths)) : 14;
-    const font = { family: theme.font, size: 12, color: theme.soft };
+    const font = { family: theme.font, size: 12, color: theme.muted };
     const axis = { zeroline: false, tickfont: font, ticks: "", showline: false, automargin: false };
     const title = { text: this.curves.spec.xlabel, font, standoff: 8 };
     const ticks = this.log ? logTicks(yRange) : { tickmode: "auto" };
@@ -186,11 +186,11 @@ export class CurvePanel {
   #trace(series) {
     const { x, y } = this.curves.points(series.key);
     const style = this.#style(series);
-    const isQuiet = series.style === "thin" || series.style === "raw";
-    // Only the newest point has a marker: on every point it would hide the line.
+    const isThin = series.style === "thin" || series.style === "raw";
+    // Only the newest point has a marker, since markers on all points would hide the line.
     const size = new Array(x.length).fill(0);
-    size[x.length - 1] = isQuiet ? 0 : 8;
-    const width = isQuiet ? 1 : x.length > DENSE ? 1.5 : style.width;
+    size[x.length - 1] = isThin ? 0 : 8;
+    const width = isThin ? 1 : x.length > DENSE ? 1.5 : style.width;
     const edge = { width: style.symbol.endsWith("open") ? 1.5 : 0, color: style.colour };
     return {
       x,
@@ -212,16 +212,16 @@ export class CurvePanel {
   }
 
   /**
-   * Update the labels at the ends of the lines, which are the legend: a press hides a series, a double press shows it
-   * alone.
+   * Update the legend, which stands at the ends of the lines if there is room. A click hides a series, a double click
+   * shows it alone.
    * @param {SeriesSpec[]} named
    * @param {Theme} theme
    * @param {boolean} isDirect
    */
   #updateLegend(named, theme, isDirect) {
     this.legend.classList.toggle("dst-direct", isDirect);
-    if (isDirect && this.legend.parentElement !== this.stage) this.stage.append(this.legend);
-    if (!isDirect && this.legend.parentElement === this.stage) this.stage.before(this.legend);
+    if (isDirect && this.legend.parentElement !== this.plotArea) this.plotArea.append(this.legend);
+    if (!isDirect && this.legend.parentElement === this.plotArea) this.plotArea.before(this.legend);
     const key = JSON.stringify([named.map((series) => [series.key, series.name, series.role]), theme.dark, isDirect]);
     if (key !== this.#legendKey) {
       this.#legendKey = key;
@@ -278,12 +278,12 @@ export class CurvePanel {
       }),
     );
     if (isDirect) {
-      const wanted = named.map(({ key }) => {
+      const preferred = named.map(({ key }) => {
         const { y } = this.curves.points(key).last;
         return Math.min(frame.bottom, Math.max(frame.top, this.log && y <= 0 ? frame.bottom : frame.y(y)));
       });
       const buttons = this.#legendButtons;
-      spread(wanted, 26, frame.top, frame.bottom).forEach((y, i) => {
+      spread(preferred, 26, frame.top, frame.bottom).forEach((y, i) => {
         buttons[i].style.top = `${y}px`;
       });
     }
@@ -298,8 +298,8 @@ export class CurvePanel {
       press(button, this.log === (i === 1));
     });
     setAttributes(this.plot, { "aria-label": this.#description(named) });
-    this.showMoment(this.curves.momentX);
-    this.showReading(this.curves.reading);
+    this.showEvaluation(this.curves.evaluationX);
+    this.showTooltip(this.curves.hoverX);
   }
 
   /** @param {SeriesSpec[]} named */
@@ -307,21 +307,21 @@ export class CurvePanel {
     const values = named.map(({ key, name }) => `${name} ${this.#withUnit(this.curves.points(key).last.y)}`);
     const newest = Math.max(...named.map(({ key }) => this.curves.points(key).last.x));
     const place = `${this.curves.spec.xlabel ?? "x"} ${formatNumber(newest)}`;
-    return `${this.spec.title}, line chart. At ${place}: ${values.join(", ")}. Arrow keys read values.`;
+    return `${this.spec.title}, line chart. At ${place}: ${values.join(", ")}. Arrow keys move through the values.`;
   }
 
-  /** @param {Record<string, any>} change of the layout, in Plotly's terms */
+  /** @param {Record<string, any>} change of Plotly's layout */
   #onZoom(change) {
     const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
     if (range[0] !== undefined) this.curves.zoomTo(range);
   }
 
   /** @param {number | null} x */
-  showMoment(x) {
-    this.overlay.showMoment(x);
+  showEvaluation(x) {
+    this.overlay.showEvaluation(x);
   }
 
-  // --- readings -----------------------------------------------------------------------------------------------------
+  // --- tooltip ------------------------------------------------------------------------------------------------------
 
   /**
    * Return the x of the point of a visible series that is nearest to a position.
@@ -343,13 +343,13 @@ export class CurvePanel {
     if (!this.overlay.frame) return;
     const x = event.clientX - this.plot.getBoundingClientRect().left - this.overlay.frame.left;
     const { xaxis } = this.plot._fullLayout;
-    this.curves.readAt(x < -8 || x > xaxis._length + 8 ? null : this.#snap(xaxis.p2d(x)));
+    this.curves.hoverAt(x < -8 || x > xaxis._length + 8 ? null : this.#snap(xaxis.p2d(x)));
   }
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.key === "Escape") this.curves.readAt(null);
+    if (event.key === "Escape") this.curves.hoverAt(null);
     const visible = this.series.filter((series) => !this.isHidden(series));
     /** @type {number[]} */
     const longest = visible
@@ -357,19 +357,19 @@ export class CurvePanel {
       .reduce((a, b) => (b.length > a.length ? b : a), []);
     if (!step || !longest.length) return;
     event.preventDefault();
-    const current = this.curves.reading ?? longest.at(-1);
+    const current = this.curves.hoverX ?? longest.at(-1);
     const place = longest.findIndex((x) => x >= current);
     const target = (place < 0 ? longest.length - 1 : place) + step;
-    this.curves.readAt(longest[Math.max(0, Math.min(longest.length - 1, target))]);
+    this.curves.hoverAt(longest[Math.max(0, Math.min(longest.length - 1, target))]);
   }
 
   /**
    * Show the values at x, the highest first, of the series that have a point near x.
    * @param {number | null} x
    */
-  showReading(x) {
-    const place = this.overlay.showReading(x);
-    this.reading.hidden = place === null;
+  showTooltip(x) {
+    const place = this.overlay.showHover(x);
+    this.tooltip.hidden = place === null;
     if (place === null) return;
     const { left, right, top } = this.overlay.frame;
     const [from, to] = this.plot._fullLayout.xaxis.range;
@@ -387,10 +387,10 @@ export class CurvePanel {
       const sample = lineSample(this.#style(series), series.style);
       return html("div", {}, sample, html("span", {}, series.name), html("b", {}, this.#withUnit(y)));
     };
-    const heading = html("div", { class: "dst-soft" }, `${this.curves.spec.xlabel ?? "x"} ${formatNumber(x)}`);
-    this.reading.replaceChildren(heading, ...rows.map(row));
-    const width = this.reading.offsetWidth;
+    const heading = html("div", { class: "dst-muted" }, `${this.curves.spec.xlabel ?? "x"} ${formatNumber(x)}`);
+    this.tooltip.replaceChildren(heading, ...rows.map(row));
+    const width = this.tooltip.offsetWidth;
     const beside = place + 12 + width < Math.max(right, left + width + 24) ? place + 12 : place - 12 - width;
-    this.reading.style.transform = `translate(${Math.max(0, beside)}px, ${top + 4}px)`;
+    this.tooltip.style.transform = `translate(${Math.max(0, beside)}px, ${top + 4}px)`;
   }
 }

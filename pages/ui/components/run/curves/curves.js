@@ -1,9 +1,9 @@
-// Live curves: panels that share their x axis, drawn by Plotly in place, so that zoom and hidden series survive.
+// Live curves in panels with a common x axis. Plotly updates them in place, so that zoom and hidden series survive.
 //
 // Payload: panels [{key, title, unit, log, percent}], series [{key, panel, name, role, style, dash, measure}] (with the
-// measure "raw" or "weighted" it is drawn while that is chosen), xlabel, xmin, xmax (a fixed axis for a run of known
+// measure "raw" or "weighted" it is drawn only while that is chosen), xlabel, xmin, xmax (a fixed axis for a run of fixed
 // length), log, empty. Values of a percent panel are fractions, 0 to 1.
-// Frames: {series, x: [], y: []} appends; {marker: x, text, kind} draws an upright line; {level: series, y, text} a
+// Frames: {series, x: [], y: []} appends; {marker: x, text, kind} draws a vertical line; {level: series, y, text} a
 // reference level in that series' panel. Sets the state log.
 
 import { html, setText } from "../../shared/dom.js";
@@ -22,7 +22,7 @@ import { Series } from "./series.js";
 const NO_POINTS = new Series();
 const TABLE_ROWS = 12;
 
-/** The zoom of each run, kept when a lost connection rebuilds the page. @type {Map<string, number[] | null>} */
+/** The zoom of each run, which outlives the component when a lost connection rebuilds the page. @type {Map<string, number[] | null>} */
 const zooms = new Map();
 
 class Curves {
@@ -32,9 +32,9 @@ class Curves {
   zoom = null;
   /** @type {boolean | null} */
   log = null;
-  measure = "weighted"; // the parts of a sum, so that they add up
-  /** The x of the reading line. @type {number | null} */
-  reading = null;
+  measure = "weighted"; // of the terms of a loss, so that they add up
+  /** The x of the hover line. @type {number | null} */
+  hoverX = null;
   /** @type {import("./curve_overlay.js").Level[]} */
   levels = [];
   /** @type {import("./curve_overlay.js").Marker[]} */
@@ -57,7 +57,7 @@ class Curves {
     this.root = root;
     root.classList.add("dst-curves");
     this.empty = html("p", { class: "dst-empty", hidden: true });
-    this.sheet = html("div", { class: "dst-panels" });
+    this.grid = html("div", { class: "dst-panels" });
     this.table = html("table");
     const scroll = html("div", { class: "dst-scroll" }, this.table);
     this.details = html(
@@ -66,9 +66,9 @@ class Curves {
       html("summary", {}, "Show as table"),
       scroll,
     );
-    root.append(this.empty, this.sheet, this.details);
+    root.append(this.empty, this.grid, this.details);
     this.draw = redrawScheduler(() => this.#draw());
-    this.playhead = new Playhead(() => this.#showMoment());
+    this.playhead = new Playhead(() => this.#showEvaluation());
     this.stopObserving = observeWidth(root, (width) => {
       this.#width = width;
       this.draw();
@@ -83,13 +83,13 @@ class Curves {
     this.spec = { ...data, panels: data.panels ?? [], series: data.series ?? [] };
     this.setStateValue = setStateValue;
     this.log ??= Boolean(data.log);
-    const { cleared, fresh } = this.#feed.receive(data, setTriggerValue);
-    if (cleared) {
+    const { isNewRun, frames } = this.#feed.receive(data, setTriggerValue);
+    if (isNewRun) {
       this.#series.clear();
-      Object.assign(this, { levels: [], markers: [], zoom: zooms.get(data.run) ?? null, reading: null });
+      Object.assign(this, { levels: [], markers: [], zoom: zooms.get(data.run) ?? null, hoverX: null });
     }
     this.playhead.join(data.run);
-    for (const frame of fresh) this.#add(frame);
+    for (const frame of frames) this.#add(frame);
     loadPlotly().then(
       (Plotly) => {
         this.#Plotly = Plotly;
@@ -117,28 +117,28 @@ class Curves {
   points(key) {
     return this.#series.get(key) ?? NO_POINTS;
   }
-  /** The x of the longest series, which the table is written for. */
-  get grid() {
+  /** The x of the longest series, from which the table takes its rows. */
+  get longestX() {
     return [...this.#series.values()].reduce((a, b) => (b.length > a.length ? b : a), NO_POINTS).x;
   }
-  get momentX() {
-    const { moment } = this.playhead;
-    return moment === null ? null : (this.playhead.at(moment).x ?? null);
+  get evaluationX() {
+    const { evaluation } = this.playhead;
+    return evaluation === null ? null : (this.playhead.at(evaluation).x ?? null);
   }
 
   #draw() {
-    const isEmpty = this.grid.length === 0;
+    const isEmpty = this.longestX.length === 0;
     this.empty.hidden = !isEmpty && !this.#failure;
-    const emptyText = this.spec.empty ?? "Nothing has been measured yet.";
+    const emptyText = this.spec.empty ?? "No values yet.";
     setText(this.empty, this.#failure ? `${this.#failure} The table below has the numbers.` : emptyText);
-    this.sheet.hidden = isEmpty || Boolean(this.#failure);
+    this.grid.hidden = isEmpty || Boolean(this.#failure);
     this.details.hidden = isEmpty;
     this.#updateTable();
     if (isEmpty || !this.#Plotly || !this.#width) return;
     this.#build();
     this.theme = readTheme(this.root);
     const columns = this.#width >= 900 && this.#panels.length > 1 ? 2 : 1;
-    this.sheet.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    this.grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     const width = Math.floor((this.#width - (columns - 1) * 40) / columns);
     const range = this.zoom ?? this.#wholeRange();
     for (const panel of this.#panels) panel.draw(this.#Plotly, this.theme, width, range);
@@ -160,7 +160,7 @@ class Curves {
     this.#shape = shape;
     this.#purge();
     this.#panels = this.spec.panels.map((spec) => new CurvePanel(spec, this));
-    this.sheet.replaceChildren(...this.#panels.map(({ node }) => node));
+    this.grid.replaceChildren(...this.#panels.map(({ node }) => node));
   }
 
   /** @param {number[] | null} range */
@@ -177,7 +177,7 @@ class Curves {
     this.setStateValue("log", log);
   }
   /**
-   * Choose which parts of a sum are drawn, in this browser only.
+   * Choose between raw and weighted terms of the loss, in this browser only.
    * @param {string} measure
    */
   chooseMeasure(measure) {
@@ -190,7 +190,7 @@ class Curves {
     this.draw();
   }
   /**
-   * Show one series of a panel alone, or all of them if it is alone already.
+   * Show one series of a panel alone, or all series if it is alone already.
    * @param {string} key
    * @param {string} panel
    */
@@ -207,16 +207,16 @@ class Curves {
     this.draw();
   }
   /** @param {number | null} x */
-  readAt(x) {
-    if (this.reading === x) return;
-    this.reading = x;
-    for (const panel of this.#panels) panel.showReading(x);
+  hoverAt(x) {
+    if (this.hoverX === x) return;
+    this.hoverX = x;
+    for (const panel of this.#panels) panel.showTooltip(x);
   }
-  #showMoment() {
-    for (const panel of this.#panels) panel.showMoment(this.momentX);
+  #showEvaluation() {
+    for (const panel of this.#panels) panel.showEvaluation(this.evaluationX);
   }
 
-  /** Write the open table: rows spread over the run, the newest last; markers and levels in words below. */
+  /** Fill the open table with rows spread over the run; markers and levels are in its caption. */
   #updateTable() {
     if (!this.details.open) return;
     const { xlabel = "x", panels } = this.spec;
@@ -232,7 +232,7 @@ class Curves {
       const y = points.y[points.nearest(x)];
       return html("td", {}, panelOf(one).percent ? formatPercent(y) : formatNumber(y));
     };
-    const xs = this.grid;
+    const xs = this.longestX;
     const places = Array.from({ length: TABLE_ROWS }, (_, i) => Math.round((i * (xs.length - 1)) / (TABLE_ROWS - 1)));
     const row = (/** @type {number} */ x) =>
       html(
@@ -243,9 +243,9 @@ class Curves {
       );
     const markers = this.markers.map(({ marker, text }) => `${xlabel} ${formatNumber(marker)}: ${text}`);
     const levels = this.levels.map(({ text }) => text);
-    const heads = [xlabel, ...series.map(title)].map((text) => html("th", { scope: "col" }, text));
+    const headers = [xlabel, ...series.map(title)].map((text) => html("th", { scope: "col" }, text));
     this.table.replaceChildren(
-      html("thead", {}, html("tr", {}, heads)),
+      html("thead", {}, html("tr", {}, headers)),
       html(
         "tbody",
         {},

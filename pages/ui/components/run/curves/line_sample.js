@@ -1,10 +1,9 @@
-// Sample of a series' line, for legends.
+// Legend sample of a series.
 
 import { svg } from "../../shared/dom.js";
 
 /**
- * Return a short sample of a series' line with its marker, recognisable without its colour. Beside the end of the line
- * itself the marker is enough, if it has one.
+ * Return a sample of a series' line and marker. Beside the end of the line the marker is enough, if it has one.
  * @param {import("../../shared/theme.js").RoleStyle} style
  * @param {string | undefined} kind
  * @param {boolean} [isShort]
@@ -25,7 +24,7 @@ export function lineSample(style, kind, isShort = false) {
   };
   if (!isShort || style.glyph === "✕") node.append(svg("line", line));
   if (kind === "thin") return node; // thin lines have no marker
-  const fill = style.glyph === "○" ? "var(--paper)" : style.colour;
+  const fill = style.glyph === "○" ? "var(--background)" : style.colour;
   const paint = { fill, stroke: style.colour, "stroke-width": 1.5 };
   if (style.glyph === "■") node.append(svg("rect", { x: 9.5, y: 2.5, width: 7, height: 7, ...paint }));
   else if (style.glyph !== "✕") node.append(svg("circle", { cx: 13, cy: 6, r: 3.5, ...paint }));

@@ -1,8 +1,8 @@
-// Plotly, loaded once per browser page from this server.
+// Loader of Plotly, once per browser page, from this server.
 
 import { html } from "../../shared/dom.js";
 
-// publish() in __init__.py puts Plotly beside the folder of the components.
+// publish() in __init__.py writes Plotly beside the folder of the components.
 const ADDRESS = new URL("../../../plotly.min.js", import.meta.url).href;
 
 /** @returns {any} */
@@ -20,7 +20,7 @@ export function loadPlotly() {
 function loadScript() {
   return new Promise((resolve, reject) => {
     const fail = () => {
-      loading = null; // the next update tries again
+      loading = null; // so that the next update retries
       reject(new Error("The chart library did not load."));
     };
     const script = html("script", { src: ADDRESS });

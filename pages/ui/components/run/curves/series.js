@@ -1,4 +1,4 @@
-// The points of one curve, thinned so that a long run stays light.
+// Points of one curve, downsampled to at most MAX_POINTS.
 
 export const MAX_POINTS = 1000;
 
@@ -23,8 +23,8 @@ export class Series {
   }
 
   /**
-   * Keep the lowest and the highest point of each bucket, in order, so that no spike disappears, and the first and the
-   * last point of all. Half of MAX_POINTS are left, so that it is rarely done.
+   * Keep the first and last point, and the lowest and highest of each bucket, so that no spike disappears. Half of
+   * MAX_POINTS remain, so that this happens rarely.
    */
   #downsample() {
     const buckets = MAX_POINTS / 4 - 1;
@@ -70,7 +70,7 @@ export class Series {
   }
 
   /**
-   * Return the values within a range of x, and the nearest ones beyond it, where the line enters and leaves.
+   * Return the values within a range of x, and the nearest ones beyond it, where the line enters and leaves the range.
    * @param {number[]} range
    */
   within([from, to]) {

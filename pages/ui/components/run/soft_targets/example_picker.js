@@ -1,4 +1,4 @@
-// Strip of examples: a radio group of images, or of coordinates where there is no image.
+// Radio group of examples, as images or as coordinates.
 
 import { html, setAttributes } from "../../shared/dom.js";
 
@@ -14,11 +14,11 @@ export class ExamplePicker {
   constructor(onChoose) {
     this.onChoose = onChoose;
     const onkeydown = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
-    this.node = html("div", { class: "dst-strip", role: "radiogroup", "aria-label": "Example", onkeydown });
+    this.node = html("div", { class: "dst-example-list", role: "radiogroup", "aria-label": "Example", onkeydown });
   }
 
   /**
-   * Show the examples. Python's choice counts when it changes; otherwise the user's stays.
+   * Show the examples. Python's choice replaces the user's when it changes.
    * @param {Example[]} examples
    * @param {number | undefined} index chosen by Python
    */

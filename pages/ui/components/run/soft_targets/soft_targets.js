@@ -1,7 +1,7 @@
-// Soft targets of a few followed examples while a run trains: mirrored bars with a temperature slider.
+// Soft targets of a few examples during a run, as mirrored bars with a temperature slider.
 //
 // Payload: classes [name], temperature, temperatures [lowest, highest], images [{src, x, y, label, title}], image (the
-// one chosen at first), roles, cast {role: the network that plays it}, names {role}, empty. Frames: {moment, logits:
+// first choice), roles, networks {role: the network shown as this role}, names {role}, empty. Frames: {evaluation, logits:
 // {role: [[K numbers] for each image]}}. Sets the states temperature and image.
 
 import { html, setAttributes, setText, svg } from "../../shared/dom.js";
@@ -26,7 +26,7 @@ const MAX_HEIGHT = 560; // pixels; higher charts scroll
 
 class SoftTargets {
   #feed = new FrameFeed();
-  /** By network. @type {Record<string, {moment: number, values: number[][]}[]>} */
+  /** By network. @type {Record<string, {evaluation: number, values: number[][]}[]>} */
   #frames = {};
   #width = 0;
   /** @type {any} */
@@ -52,16 +52,16 @@ class SoftTargets {
     const tools = html(
       "div",
       { class: "dst-tools" },
-      toolButton("SVG", "Save these bars as SVG", () => saveSvg(FILE_NAME, drawing())),
-      toolButton("PNG", "Save these bars as PNG", saveImage),
+      toolButton("SVG", "Download the bars as SVG", () => saveSvg(FILE_NAME, drawing())),
+      toolButton("PNG", "Download the bars as PNG", saveImage),
     );
     this.slider = new TemperatureSlider({
       onInput: this.draw,
       onChange: (value) => this.setStateValue("temperature", value),
     });
-    this.summaries = html("div", { class: "dst-readouts" });
-    const head = html("div", { class: "dst-head" }, this.title, this.scale.node);
-    this.body = html("div", {}, this.examples.node, head, this.scroll, tools, this.slider.node, this.summaries);
+    this.summaries = html("div", { class: "dst-summaries" });
+    const header = html("div", { class: "dst-head" }, this.title, this.scale.node);
+    this.body = html("div", {}, this.examples.node, header, this.scroll, tools, this.slider.node, this.summaries);
     root.append(this.empty, this.body);
     this.playhead = new Playhead(this.draw);
     this.stopObserving = observeWidth(this.scroll, (width) => {
@@ -75,17 +75,17 @@ class SoftTargets {
    * @param {import("../../shared/mount.js").Callbacks} callbacks
    */
   update(data, { setStateValue, setTriggerValue }) {
-    const { cleared, fresh } = this.#feed.receive(data, setTriggerValue);
-    const images = this.#feed.heavy(data, "images", []);
+    const { isNewRun, frames } = this.#feed.receive(data, setTriggerValue);
+    const images = this.#feed.retained(data, "images", []);
     const roles = ROLES.filter((role) => (data.roles ?? ROLES).includes(role));
     this.spec = { classes: [], ...data, images, roles };
     this.setStateValue = setStateValue;
-    if (cleared) this.#frames = {};
+    if (isNewRun) this.#frames = {};
     this.playhead.join(data.run);
-    for (const { moment, logits } of fresh) {
+    for (const { evaluation, logits } of frames) {
       for (const [role, values] of Object.entries(logits)) {
         this.#frames[role] ??= [];
-        this.#frames[role].push({ moment, values });
+        this.#frames[role].push({ evaluation, values });
       }
     }
     this.examples.update(images, data.image);
@@ -95,8 +95,8 @@ class SoftTargets {
 
   /** @param {string} role */
   logits(role) {
-    const frames = this.#frames[this.spec.cast?.[role] ?? role] ?? [];
-    return lastUpTo(frames, this.playhead.moment)?.values[this.examples.chosen] ?? null;
+    const frames = this.#frames[this.spec.networks?.[role] ?? role] ?? [];
+    return lastUpTo(frames, this.playhead.evaluation)?.values[this.examples.chosen] ?? null;
   }
 
   #draw() {
@@ -118,13 +118,13 @@ class SoftTargets {
     this.#describe(logp, theme, image);
   }
 
-  /** Return the theme in which each part has the style of the network that plays it. */
+  /** Return the theme in which each role has the name and style of its network. */
   #theme() {
     const theme = readTheme(this.root);
-    const { names = {}, cast = {} } = this.spec;
-    const role = (/** @type {string} */ part) => {
-      const style = theme.role(cast[part] ?? part);
-      return { ...style, name: names[part] ?? style.name };
+    const { names = {}, networks = {} } = this.spec;
+    const role = (/** @type {string} */ name) => {
+      const style = theme.role(networks[name] ?? name);
+      return { ...style, name: names[name] ?? style.name };
     };
     return { ...theme, role };
   }
@@ -138,7 +138,7 @@ class SoftTargets {
     const { classes, names = {} } = this.spec;
     const description = describeTopClasses(logp, classes);
     this.slider.setValueText(`Temperature ${this.slider.text}, ${description}`);
-    const subject = `${image.title ?? "the example"}, labelled ${classes[image.label] ?? "unknown"}`;
+    const subject = `${image.title ?? "the example"}, true class ${classes[image.label] ?? "unknown"}`;
     const label = `Probabilities at temperature ${this.slider.text} for ${subject}: ${description}.`;
     setAttributes(this.chart, { "aria-label": label });
     const entropies = Object.entries(logp).map(([role, values]) => {
@@ -151,7 +151,7 @@ class SoftTargets {
         const pair = [names.teacher ?? "teacher", names[role] ?? role].join(" ‖ ");
         return namedValue(pair, formatNumber(klDivergence(logp.teacher, logp[role])));
       });
-    const lines = [valueLine("Entropy, nats", entropies), valueLine("KL, nats", distances)];
+    const lines = [valueLine("Entropy (nats)", entropies), valueLine("KL divergence (nats)", distances)];
     this.summaries.replaceChildren(...lines.filter((line) => line !== null));
   }
 

@@ -1,8 +1,8 @@
-// Decision surfaces side by side. Training is faster than watching, so new frames are played back at a calm pace.
+// Decision surfaces side by side. New frames are played back at a limited rate, since training may be faster.
 //
 // Payload: roles, titles {role}, captions {role}, classes [name], extent [x0, x1, y0, y1], points {role: [{x, y, label,
-// given}]}, live, autoplay, empty. Frames: {moment, size, probabilities: {role: base64}} and, without an epoch slider
-// on the page, the moment's description.
+// training_label}]}, live, autoplay, empty. Frames: {evaluation, size, probabilities: {role: base64}} and, without an epoch slider
+// on the page, the fields of the evaluation.
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { formatPercent } from "../../shared/format.js";
@@ -16,10 +16,10 @@ import { ProbabilityField } from "./probability_field.js";
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 /**
- * `given` is the label the student is trained with.
- * @typedef {{x: number, y: number, label: number, given?: number}} Point
+ * `training_label` is the label that the student is trained with, which label noise may have changed.
+ * @typedef {{x: number, y: number, label: number, training_label?: number}} Point
  */
-/** @typedef {{moment: number, size: number, encoded: string}} Frame */
+/** @typedef {{evaluation: number, size: number, encoded: string}} Frame */
 /**
  * @typedef {{
  *   node: HTMLElement,
@@ -34,12 +34,12 @@ import { ProbabilityField } from "./probability_field.js";
 
 const MAX_COLUMNS = 4;
 const FRAME_INTERVAL = 50; // milliseconds: at most twenty frames a second
-const CATCH_UP_STEPS = 40; // after so many steps a playback has caught up, however much has arrived
+const CATCH_UP_STEPS = 40; // the number of steps in which a playback catches up with any number of frames
 
 class DecisionSurfaces {
   #feed = new FrameFeed();
-  /** Moments of all frames. @type {number[]} */
-  #moments = [];
+  /** Evaluations of all frames. @type {number[]} */
+  #evaluations = [];
   /** @type {Record<string, Frame[]>} */
   #frames = {};
   #position = -1; // the frame that the playback has reached
@@ -59,8 +59,8 @@ class DecisionSurfaces {
     this.draw = redrawScheduler(() => this.#draw());
     this.empty = html("p", { class: "dst-empty" });
     this.figures = html("div", { class: "dst-figures" });
-    this.legend = html("p", { class: "dst-key" });
-    const save = toolButton("PNG", "Save these surfaces as PNG", () => this.#save());
+    this.legend = html("p", { class: "dst-class-legend" });
+    const save = toolButton("PNG", "Download the surfaces as PNG", () => this.#save());
     this.tools = html("div", { class: "dst-tools" }, save);
     root.append(this.empty, this.figures, this.legend, this.tools);
     this.playhead = new Playhead(this.draw);
@@ -75,32 +75,32 @@ class DecisionSurfaces {
    * @param {import("../../shared/mount.js").Callbacks} callbacks
    */
   update(data, { setTriggerValue }) {
-    const { cleared, fresh } = this.#feed.receive(data, setTriggerValue);
-    const points = this.#feed.heavy(data, "points", {});
+    const { isNewRun, frames } = this.#feed.receive(data, setTriggerValue);
+    const points = this.#feed.retained(data, "points", {});
     const defaults = { roles: [], classes: [], titles: {}, captions: {}, extent: [-1, 1, -1, 1], live: true };
     this.spec = { ...defaults, ...data, points };
-    if (cleared) {
+    if (isNewRun) {
       this.#stop();
-      this.#moments = [];
+      this.#evaluations = [];
       this.#frames = {};
       this.#position = -1;
     }
     this.playhead.join(data.run);
-    for (const frame of fresh) this.#add(frame);
-    // A finished run shows its end at once; one that is being watched plays until there.
+    for (const frame of frames) this.#add(frame);
+    // A finished run shows its last frame at once; a run in progress plays until there.
     const isFinished = this.#position < 0 && !this.spec.live && !this.spec.autoplay;
     if (prefersReducedMotion() || isFinished) this.#finish();
-    else if (this.#position < this.#moments.length - 1) this.#play();
+    else if (this.#position < this.#evaluations.length - 1) this.#play();
     this.draw();
   }
 
-  #add({ moment, size, probabilities, ...description }) {
-    this.#moments.push(moment);
+  #add({ evaluation, size, probabilities, ...description }) {
+    this.#evaluations.push(evaluation);
     for (const [role, encoded] of Object.entries(probabilities)) {
       this.#frames[role] ??= [];
-      this.#frames[role].push({ moment, size, encoded });
+      this.#frames[role].push({ evaluation, size, encoded });
     }
-    if (Object.keys(description).length) this.playhead.describe(moment, [description]);
+    if (Object.keys(description).length) this.playhead.describe(evaluation, [description]);
   }
 
   // --- playback ---------------------------------------------------------------------------------------------------
@@ -108,13 +108,13 @@ class DecisionSurfaces {
   #play() {
     if (this.#timer) return;
     const step = () => {
-      const left = this.#moments.length - 1 - this.#position;
+      const left = this.#evaluations.length - 1 - this.#position;
       this.#position += Math.max(1, Math.ceil(left / CATCH_UP_STEPS));
-      if (this.#position >= this.#moments.length - 1) {
+      if (this.#position >= this.#evaluations.length - 1) {
         this.#finish();
         return;
       }
-      this.playhead.follow(this.#moments[this.#position]);
+      this.playhead.follow(this.#evaluations[this.#position]);
       this.draw();
     };
     this.#timer = setInterval(step, FRAME_INTERVAL);
@@ -126,14 +126,14 @@ class DecisionSurfaces {
     this.playhead.follow(null);
   }
   #finish() {
-    this.#position = this.#moments.length - 1;
+    this.#position = this.#evaluations.length - 1;
     this.#stop();
     this.draw();
   }
 
-  /** The moment to draw; null is the latest. */
-  get #moment() {
-    return this.playhead.moment ?? (this.#timer ? this.#moments[this.#position] : null);
+  /** The evaluation to draw; null is the latest. */
+  get #evaluation() {
+    return this.playhead.evaluation ?? (this.#timer ? this.#evaluations[this.#position] : null);
   }
 
   // --- drawing ------------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class DecisionSurfaces {
   #draw() {
     const { roles, points } = this.spec;
     const hasPoints = Object.values(points).some((list) => list.length);
-    const isEmpty = roles.length === 0 || (this.#moments.length === 0 && !hasPoints);
+    const isEmpty = roles.length === 0 || (this.#evaluations.length === 0 && !hasPoints);
     this.empty.hidden = !isEmpty;
     this.figures.hidden = this.legend.hidden = this.tools.hidden = isEmpty;
     setText(this.empty, this.spec.empty ?? "No network has been trained yet.");
@@ -164,9 +164,17 @@ class DecisionSurfaces {
   /** @param {Theme} theme */
   #build(theme) {
     const { roles, titles, captions, classes, points } = this.spec;
-    const isWrong = (/** @type {Point} */ { label, given = label }) => given !== label;
+    const isWrong = (/** @type {Point} */ { label, training_label: trainingLabel = label }) => trainingLabel !== label;
     const hasWrong = Object.values(points).some((list) => list.some(isWrong));
-    const shape = JSON.stringify([roles, titles, captions, classes, hasWrong, theme.dark, this.#moments.length > 0]);
+    const shape = JSON.stringify([
+      roles,
+      titles,
+      captions,
+      classes,
+      hasWrong,
+      theme.dark,
+      this.#evaluations.length > 0,
+    ]);
     if (shape === this.#shape) return;
     this.#shape = shape;
     this.panels = roles.map((role) => this.#panel(role, theme));
@@ -185,7 +193,7 @@ class DecisionSurfaces {
     const canvas = html("canvas", { role: "img" });
     const accuracy = html("span", { class: "dst-accuracy" });
     const split = html("small", { class: "dst-split" }, "validation");
-    const epoch = html("span", { class: "dst-when" });
+    const epoch = html("span", { class: "dst-epoch-label" });
     const title = html("h3", {}, html("i", { style: `color: ${colour}` }, glyph), this.spec.titles[role] ?? name);
     const head = html("div", { class: "dst-surface-head" }, title, accuracy, split);
     const caption = html("figcaption", {}, html("span", {}, this.spec.captions[role] ?? ""), epoch);
@@ -201,7 +209,7 @@ class DecisionSurfaces {
       html("span", {}, html("i", { style: `color: ${theme.classColour(k)}` }, markerGlyph(k)), name);
     const wrong = hasWrong ? [html("span", {}, html("i", {}, "✕"), "wrong label")] : [];
     const line = html("span", {}, html("i", { class: "dst-boundary" }), "decision boundary");
-    this.legend.replaceChildren(...this.spec.classes.map(entry), ...wrong, ...(this.#moments.length ? [line] : []));
+    this.legend.replaceChildren(...this.spec.classes.map(entry), ...wrong, ...(this.#evaluations.length ? [line] : []));
   }
 
   /**
@@ -210,14 +218,22 @@ class DecisionSurfaces {
    * @param {Theme} theme
    */
   #drawPanel(panel, role, theme) {
-    const frame = lastUpTo(this.#frames[role] ?? [], this.#moment);
+    const frame = lastUpTo(this.#frames[role] ?? [], this.#evaluation);
     const [x0, x1, y0, y1] = this.spec.extent;
     const width = panel.node.clientWidth;
     const height = Math.round((width * (y1 - y0)) / (x1 - x0));
     const scale = devicePixelRatio || 1;
     const points = this.#points(role);
     const pointsKey = `${points.length} ${points[0]?.x} ${points.at(-1)?.x}`;
-    const state = JSON.stringify([frame?.moment, width, height, scale, theme.dark, this.#feed.run, this.spec.extent]);
+    const state = JSON.stringify([
+      frame?.evaluation,
+      width,
+      height,
+      scale,
+      theme.dark,
+      this.#feed.run,
+      this.spec.extent,
+    ]);
     if (panel.state !== state || panel.pointsKey !== pointsKey) {
       panel.state = state;
       panel.pointsKey = pointsKey;
@@ -254,7 +270,7 @@ class DecisionSurfaces {
       context.moveTo(ax * dx, height - ay * dy);
       context.lineTo(bx * dx, height - by * dy);
     }
-    Object.assign(context, { strokeStyle: theme.ink, lineWidth: 1.5, lineCap: "round" });
+    Object.assign(context, { strokeStyle: theme.text, lineWidth: 1.5, lineCap: "round" });
     context.stroke();
   }
 
@@ -269,14 +285,14 @@ class DecisionSurfaces {
     const [x0, x1, y0, y1] = this.spec.extent;
     const radius = Math.max(1.8, Math.min(4.2, width / 90, 60 / Math.sqrt(points.length)));
     const lineWidth = radius < 2.6 ? 0.35 : 0.8;
-    for (const { x, y, label, given = label } of points) {
+    for (const { x, y, label, training_label: trainingLabel = label } of points) {
       const px = ((x - x0) / (x1 - x0)) * width;
       const py = height - ((y - y0) / (y1 - y0)) * height;
-      const shape = new Path2D(`M${px},${py}${markerPath(given, radius)}`);
-      Object.assign(context, { fillStyle: theme.classColour(given), strokeStyle: theme.ink, lineWidth });
+      const shape = new Path2D(`M${px},${py}${markerPath(trainingLabel, radius)}`);
+      Object.assign(context, { fillStyle: theme.classColour(trainingLabel), strokeStyle: theme.text, lineWidth });
       context.fill(shape);
       context.stroke(shape);
-      if (given === label) continue;
+      if (trainingLabel === label) continue;
       const arm = radius * 1.7;
       context.lineWidth = 1.25;
       context.stroke(new Path2D(`M${px - arm},${py - arm}l${2 * arm},${2 * arm}m0,${-2 * arm}l${-2 * arm},${2 * arm}`));
@@ -284,14 +300,14 @@ class DecisionSurfaces {
   }
 
   /**
-   * Write the network's own last moment, not the run's: a teacher that has finished keeps its last epoch.
+   * Write the network's last evaluation, which for a finished teacher is earlier than the run's.
    * @param {Panel} panel
    * @param {string} role
    * @param {Theme} theme
    * @param {Frame | undefined} frame
    */
   #updateCaption(panel, role, theme, frame) {
-    const { label = "", accuracy } = frame ? this.playhead.at(frame.moment) : {};
+    const { label = "", accuracy } = frame ? this.playhead.at(frame.evaluation) : {};
     const percentage = accuracy?.[role] === undefined ? "" : formatPercent(accuracy[role]);
     setText(panel.epoch, frame ? label : this.spec.live ? "not trained yet" : "");
     setText(panel.accuracy, percentage);
@@ -301,7 +317,7 @@ class DecisionSurfaces {
     setAttributes(panel.canvas, { "aria-label": `${title}: decision surface over the plane. ${facts}.` });
   }
 
-  /** Save all surfaces in a row, each below its title. */
+  /** Save all surfaces in a row, each below its title, as one image. */
   #save() {
     const [gap, head] = [16, 28];
     const sizes = this.panels.map(({ canvas }) => ({ width: canvas.clientWidth, height: canvas.clientHeight }));
@@ -313,7 +329,7 @@ class DecisionSurfaces {
     context.scale(EXPORT_SCALE, EXPORT_SCALE);
     context.fillStyle = theme.background;
     context.fillRect(0, 0, width, height);
-    Object.assign(context, { fillStyle: theme.ink, font: `600 13px ${theme.font}`, textBaseline: "middle" });
+    Object.assign(context, { fillStyle: theme.text, font: `600 13px ${theme.font}`, textBaseline: "middle" });
     let left = gap;
     this.panels.forEach(({ node, canvas, accuracy, epoch }, i) => {
       const title = [...node.querySelector("h3").childNodes].map((part) => part.textContent).join(" ");

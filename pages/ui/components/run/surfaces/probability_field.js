@@ -1,4 +1,4 @@
-// Probabilities of one network over the plane: their image and the decision boundary.
+// Image and decision boundary of one network's probabilities over the plane.
 
 /** @typedef {[number, number, number, number]} Segment x and y of its start and its end */
 
@@ -16,9 +16,8 @@ export class ProbabilityField {
   }
 
   /**
-   * Return a canvas with one pixel per grid point; the browser's interpolation makes it smooth. Each colour is the
-   * mixture of the class colours, and pales to the background where no class leads, so that the boundary is a light
-   * valley.
+   * Return a canvas with one pixel per grid point, which the browser interpolates. Each colour is a mixture of the class
+   * colours, and fades to the background where no class leads, so that the boundary is light.
    * @param {number[][]} colours of the classes, as red, green and blue
    * @param {number[]} background
    * @param {number} strength of the colours, 0 to 1
@@ -38,8 +37,8 @@ export class ProbabilityField {
           total += bytes[at + k];
           top = Math.max(top, bytes[at + k]);
         }
-        const lead = (top / (total || 1) - 1 / classes) / (1 - 1 / classes);
-        const weight = strength * Math.max(0, lead) ** 0.8;
+        const margin = (top / (total || 1) - 1 / classes) / (1 - 1 / classes);
+        const weight = strength * Math.max(0, margin) ** 0.8;
         for (let channel = 0; channel < 3; channel++) {
           let mixed = 0;
           for (let k = 0; k < classes; k++) mixed += (bytes[at + k] / (total || 1)) * colours[k][channel];
@@ -52,18 +51,18 @@ export class ProbabilityField {
     return canvas;
   }
 
-  /** Return the boundary in grid units, y upwards: marching squares on the lead of each class over the others. */
+  /** Return the boundary in grid units, y upwards, by marching squares on the margin of each class over the others. */
   boundary() {
     const { size, classes } = this;
     /** @type {Segment[]} */
     const segments = [];
-    // Between two classes the lead of one is the other's deficit, so one contour is enough.
-    for (let k = classes === 2 ? 1 : 0; k < classes; k++) segments.push(...contour(blur(this.#lead(k), size), size));
+    // The margins of two classes differ in sign only, so one contour is enough.
+    for (let k = classes === 2 ? 1 : 0; k < classes; k++) segments.push(...contour(blur(this.#margin(k), size), size));
     return segments;
   }
 
   /** @param {number} k */
-  #lead(k) {
+  #margin(k) {
     const { size, classes, bytes } = this;
     return Float32Array.from({ length: size * size }, (_, cell) => {
       let rival = 0;
@@ -105,7 +104,7 @@ export function contour(values, size) {
 }
 
 /**
- * Blur values on a square grid by one cell (binomial): bytes are too coarse for a contour without steps.
+ * Blur values on a square grid by one cell (binomial), since the contour of bytes would have steps.
  * @param {Float32Array} values
  * @param {number} size
  */

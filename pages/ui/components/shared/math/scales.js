@@ -1,20 +1,20 @@
-// Axes: their ranges, their ticks and the place of a value on them.
+// Ranges, ticks and positions on axes.
 
 import { formatNumber, superscript } from "../format.js";
 
 /** @typedef {{low: number, high: number, log: boolean, ticks: [number, string][], title?: string}} Axis */
 
-export const LOG_FLOOR = 1e-6; // where a logarithmic axis of probabilities ends
+export const LOG_FLOOR = 1e-6; // the low end of a logarithmic axis of probabilities
 
 /**
- * Return where a probability stands on its axis, 0 to 1.
+ * Return the position of a probability on its axis, 0 to 1.
  * @param {number} p
  * @param {boolean} log
  */
 export const axisFraction = (p, log) => (log ? Math.max(0, 1 + Math.log10(Math.max(p, LOG_FLOOR)) / 6) : p);
 
 /**
- * Return where a value stands between the ends of an axis, 0 to 1.
+ * Return the position of a value between the ends of an axis, 0 to 1.
  * @param {number} value
  * @param {{low: number, high: number, log: boolean}} axis
  */
@@ -45,7 +45,7 @@ export const temperatureGrid = ([low, high], count = 61) =>
   Array.from({ length: count }, (_, i) => low * (high / low) ** (i / (count - 1)));
 
 /**
- * Return an axis from 0 to `high` or a little above, with about four round ticks.
+ * Return an axis from 0 to `high` or slightly above, with three to six round ticks.
  * @param {number} high
  * @param {string} [title]
  * @returns {Axis}
@@ -66,7 +66,7 @@ export function roundAxis(high, title) {
 }
 
 /**
- * Return ticks at the powers of ten from 10^low to 10^high; the lowest stands for everything below it as well.
+ * Return ticks at the powers of ten from 10^low to 10^high; the lowest also stands for all smaller values.
  * @param {number} low
  * @param {number} high
  * @returns {[number, string][]}
@@ -92,7 +92,7 @@ export function roundRange(low, high) {
 }
 
 /**
- * Return a range of fractions: at least five points wide, and beyond 1 by a line's width at most.
+ * Return a range of fractions, at least 0.05 wide; it exceeds 1 by at most a line width.
  * @param {number[]} values
  */
 export function fractionRange(values) {
@@ -105,7 +105,7 @@ export function fractionRange(values) {
 }
 
 /**
- * Return the ticks of a logarithmic axis in Plotly's terms: 1, 2 and 5 of each decade while they fit, else the decades.
+ * Return the ticks of a logarithmic axis as Plotly options, 1, 2 and 5 of each decade where they fit, else the decades.
  * @param {number[]} range exponents of ten
  */
 export function logTicks([low, high]) {
@@ -121,7 +121,7 @@ export function logTicks([low, high]) {
 }
 
 /**
- * Return the range of a y axis in Plotly's terms: exponents of ten on a logarithmic axis.
+ * Return the range of a y axis as Plotly expects it, in exponents of ten on a logarithmic axis.
  * @param {number[]} values
  * @param {{percent?: boolean}} panel
  * @param {boolean} log

@@ -1,4 +1,4 @@
-// Softmax with temperature and what is computed from it, in float64. Logits in, probabilities and nats out.
+// Softmax with temperature, entropy and KL divergence in float64, in nats.
 
 /**
  * Return log-probabilities of K logits at a temperature.
@@ -48,7 +48,7 @@ export function softmaxRows(logits, count, temperature) {
     let sum = 0;
     for (let at = start; at < start + count; at += 1) {
       logp[at] = (logits[at] - top) / temperature;
-      p[at] = Math.exp(logp[at]); // exponentials cost most: one for each number
+      p[at] = Math.exp(logp[at]); // one exponential per number, since they take most of the time
       sum += p[at];
     }
     const normaliser = Math.log(sum);
@@ -73,8 +73,8 @@ export function argmax(values, start = 0, count = values.length) {
 }
 
 /**
- * Return the sum of all probabilities but the largest one's, in units of the largest one.
- * Beside a probability near 1 it stays exact, which 1 − p does not.
+ * Return the odds (1 − p) / p against the class with the largest logit, where p is its probability.
+ * They stay exact for a probability near 1, where 1 − p does not.
  * @param {number} top position of the largest logit in its row
  * @param {ArrayLike<number>} logits
  * @param {number} start start of the row

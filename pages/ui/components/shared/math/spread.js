@@ -1,16 +1,16 @@
 // Placement of labels that must not overlap.
 
 /**
- * Return heights as near as possible to those wanted, each at least `gap` from the next and all between low and high.
- * Labels are moved from the low end up, then back from the high end where it was passed.
- * @param {number[]} wanted
+ * Return positions near the preferred ones, each at least `gap` from the next and all between low and high.
+ * Labels are moved up from the low end, then down from the high end where they exceed it.
+ * @param {number[]} preferred
  * @param {number} gap
  * @param {number} low
  * @param {number} high
  */
-export function spread(wanted, gap, low, high) {
-  const order = wanted.map((_, i) => i).sort((a, b) => wanted[a] - wanted[b]);
-  const placed = [...wanted];
+export function spread(preferred, gap, low, high) {
+  const order = preferred.map((_, i) => i).sort((a, b) => preferred[a] - preferred[b]);
+  const placed = [...preferred];
   order.forEach((i, at) => {
     placed[i] = Math.max(placed[i], at ? placed[order[at - 1]] + gap : low);
   });

@@ -1,7 +1,7 @@
-// Append-only data: each payload says at which position its frames continue those that the browser has.
+// Receiver of append-only frames. Each payload has the position of its first frame (`from`).
 
-const RESEND_INTERVAL = 1500; // milliseconds after which an unanswered report of a gap is repeated
-const MAX_RESENDS = 20;
+const REPEAT_INTERVAL = 1500; // milliseconds after which the report of a gap is repeated
+const MAX_REPEATS = 20;
 
 export class FrameFeed {
   /** @type {string | undefined} */
@@ -10,57 +10,57 @@ export class FrameFeed {
   /** @type {object | null} */
   #gap = null;
   /** @type {Record<string, any>} */
-  #heavy = {};
+  #retained = {};
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer = undefined;
 
   /**
-   * Return the frames that are new here, whether everything before them is void, and the position of the first one.
-   * A gap (a dropped update, a fresh mount) is reported to Python once per payload that shows it, and again until an
-   * answer comes: a report that reaches the server while it redraws the whole page is lost.
+   * Return the new frames, the position of the first one, and whether they belong to another run than the last ones.
+   * A gap (a dropped update, a component mounted anew) is reported to Python once per payload, and again until the
+   * frames arrive, since a report that reaches the server while it redraws the whole page is lost.
    * @param {any} data
    * @param {(name: string, value: number) => void} setTriggerValue
    */
   receive(data, setTriggerValue) {
-    const cleared = data.run !== this.run;
-    if (cleared) {
+    const isNewRun = data.run !== this.run;
+    if (isNewRun) {
       this.run = data.run;
       this.count = 0;
-      this.#heavy = {};
+      this.#retained = {};
     }
     const from = data.from ?? 0;
     const start = this.count;
     if (from > start) {
       if (this.#gap !== data) this.#report(setTriggerValue);
       this.#gap = data;
-      return { cleared, start, fresh: [] };
+      return { isNewRun, start, frames: [] };
     }
     clearInterval(this.#timer);
     /** @type {any[]} */
-    const fresh = (data.frames ?? []).slice(start - from);
-    this.count += fresh.length;
-    return { cleared, start, fresh };
+    const frames = (data.frames ?? []).slice(start - from);
+    this.count += frames.length;
+    return { isNewRun, start, frames };
   }
 
   /** @param {(name: string, value: number) => void} setTriggerValue */
   #report(setTriggerValue) {
     clearInterval(this.#timer);
     setTriggerValue("resync", this.count);
-    let left = MAX_RESENDS;
+    let left = MAX_REPEATS;
     this.#timer = setInterval(() => {
       if (left-- > 0) setTriggerValue("resync", this.count);
       else clearInterval(this.#timer);
-    }, RESEND_INTERVAL);
+    }, REPEAT_INTERVAL);
   }
 
   /**
-   * Return a heavy field that Python sends with the first payload only.
+   * Return a field that Python sends with the first payload of a run only.
    * @param {any} data
    * @param {string} name
    * @param {any} [fallback]
    */
-  heavy(data, name, fallback) {
-    if (data[name] !== undefined) this.#heavy[name] = data[name];
-    return name in this.#heavy ? this.#heavy[name] : fallback;
+  retained(data, name, fallback) {
+    if (data[name] !== undefined) this.#retained[name] = data[name];
+    return name in this.#retained ? this.#retained[name] : fallback;
   }
 }

@@ -1,16 +1,15 @@
-// The playhead: components that show the same run on one page share which moment of it they show.
+// Playhead, the evaluation of a run that all components of a page show.
 //
-// A moment is an index into the run's list of moments. `picked` is the user's choice (null: follow the run);
-// `following` is the moment that a live playback has reached (null: caught up). Shown is picked ?? following ?? the
-// latest. The shared state of a run exists as long as a component of the page has joined it, so the order of mounting
-// does not matter.
+// Evaluations are known by their index in the run's list. `chosen` is the user's choice (null to follow the run);
+// `following` is the evaluation that a live playback has reached (null at its end). Components show chosen ?? following
+// ?? the latest. The state of a run exists as long as any component has joined it, whatever the order of mounting.
 
-/** @typedef {{x?: number, label?: string, phase?: string, accuracy?: Record<string, number>}} Moment */
+/** @typedef {{x?: number, label?: string, phase?: string, accuracy?: Record<string, number>}} Evaluation */
 /**
  * @typedef {{
  *   run: string,
- *   list: Moment[],
- *   picked: number | null,
+ *   evaluations: Evaluation[],
+ *   chosen: number | null,
  *   following: number | null,
  *   driver: Playhead | null,
  *   members: Set<Playhead>,
@@ -24,7 +23,7 @@ export class Playhead {
   /** @type {SharedState | null} */
   #state = null;
 
-  /** @param {() => void} changed called when another component, or this one, moves the playhead */
+  /** @param {() => void} changed called when this or another component moves the playhead */
   constructor(changed) {
     this.changed = changed;
   }
@@ -35,7 +34,7 @@ export class Playhead {
     this.leave();
     if (run === undefined || run === null) return;
     if (!states.has(run)) {
-      states.set(run, { run, list: [], picked: null, following: null, driver: null, members: new Set() });
+      states.set(run, { run, evaluations: [], chosen: null, following: null, driver: null, members: new Set() });
     }
     this.#state = states.get(run);
     this.#state.members.add(this);
@@ -52,28 +51,28 @@ export class Playhead {
   }
 
   /**
-   * Describe moments, from position `first` on. Any component may; later descriptions add to earlier ones.
+   * Set fields of the evaluations from position `first` on. Fields of earlier calls are kept.
    * @param {number} first
-   * @param {Moment[]} descriptions
+   * @param {Evaluation[]} descriptions
    */
   describe(first, descriptions) {
     const state = this.#state;
     if (!state || descriptions.length === 0) return;
     descriptions.forEach((description, i) => {
-      state.list[first + i] = { ...state.list[first + i], ...description };
+      state.evaluations[first + i] = { ...state.evaluations[first + i], ...description };
     });
     notify(state);
   }
 
   /** @param {number | null} index */
-  pick(index) {
-    if (!this.#state || this.#state.picked === index) return;
-    this.#state.picked = index;
+  choose(index) {
+    if (!this.#state || this.#state.chosen === index) return;
+    this.#state.chosen = index;
     notify(this.#state);
   }
 
   /**
-   * Move the playhead of a live playback. Only one playback leads; a second one on the page follows the first.
+   * Move the playhead to where a live playback is. Only the first playback on a page moves it.
    * @param {number | null} index
    */
   follow(index) {
@@ -84,25 +83,25 @@ export class Playhead {
     notify(state);
   }
 
-  get picked() {
-    return this.#state?.picked ?? null;
+  get chosen() {
+    return this.#state?.chosen ?? null;
   }
-  get list() {
-    return this.#state?.list ?? [];
+  get evaluations() {
+    return this.#state?.evaluations ?? [];
   }
-  /** The moment to show; null is the latest there is. */
-  get moment() {
-    return this.picked ?? this.#state?.following ?? null;
+  /** Index of the evaluation to show; null is the latest. */
+  get evaluation() {
+    return this.chosen ?? this.#state?.following ?? null;
   }
   get index() {
-    return this.moment ?? this.list.length - 1;
+    return this.evaluation ?? this.evaluations.length - 1;
   }
   /**
    * @param {number} index
-   * @returns {Moment}
+   * @returns {Evaluation}
    */
   at(index) {
-    return this.list[index] ?? {};
+    return this.evaluations[index] ?? {};
   }
 }
 
@@ -112,19 +111,19 @@ function notify(state) {
 }
 
 /**
- * Return the last entry at or before a moment (null: the last of all) of a list sorted by moment.
- * @template {{moment: number}} T
+ * Return the last entry at or before an evaluation (null for the last of all) of a list sorted by evaluation.
+ * @template {{evaluation: number}} T
  * @param {T[]} entries
- * @param {number | null} moment
+ * @param {number | null} evaluation
  * @returns {T | undefined}
  */
-export function lastUpTo(entries, moment) {
-  if (moment === null) return entries.at(-1);
+export function lastUpTo(entries, evaluation) {
+  if (evaluation === null) return entries.at(-1);
   let low = 0;
   let high = entries.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (entries[middle].moment <= moment) low = middle + 1;
+    if (entries[middle].evaluation <= evaluation) low = middle + 1;
     else high = middle;
   }
   return entries[low - 1];

@@ -1,9 +1,9 @@
-// Export of figures: a drawing by itself as SVG or PNG, and any file.
+// Download of figures as SVG or PNG, and of any other file.
 
 import { html, svg } from "../dom.js";
 import { readTheme } from "../theme.js";
 
-// What an exported drawing must carry itself, since it leaves the style sheet behind.
+// Style properties that an exported drawing contains, since it has no style sheet.
 const EXPORTED_PROPERTIES = [
   "fill",
   "fill-opacity",
@@ -19,21 +19,21 @@ const EXPORTED_PROPERTIES = [
   "dominant-baseline",
   "visibility",
 ];
-export const EXPORT_SCALE = 2; // pixels of a saved picture for one on the screen
+export const EXPORT_SCALE = 2; // pixels of an exported image per pixel on the screen
 
 /**
  * @param {string} text
  * @param {string} label
- * @param {() => void} act
+ * @param {() => void} onclick
  */
-export function toolButton(text, label, act) {
-  return html("button", { type: "button", "aria-label": label, onclick: act }, text);
+export function toolButton(text, label, onclick) {
+  return html("button", { type: "button", "aria-label": label, onclick }, text);
 }
 
 /**
  * Return an SVG with its own background and styles, as text.
  * @param {SVGSVGElement} chart
- * @param {(copy: Element) => void} [finish] adds to the copy what is not SVG on the page
+ * @param {(copy: Element) => void} [finish] adds the parts that are not SVG on the page
  */
 export function standaloneSvg(chart, finish) {
   const copy = /** @type {SVGSVGElement} */ (chart.cloneNode(true));

@@ -1,4 +1,4 @@
-// Mirrored bars: teacher to the left, student and, hatched below it, its baseline to the right, one row per class.
+// Bar chart of probabilities with a row per class, the teacher to the left, student and baseline (hatched) to the right.
 
 import { setAttributes, setText, svg } from "../dom.js";
 import { formatNumber, superscript } from "../format.js";
@@ -16,7 +16,7 @@ import { breakLabel, labelFont, textWidth } from "../text.js";
  *   temperature: number,
  *   log: boolean,
  *   visible?: number[],
- * }} Data visible: the first and the last row of pixels that can be seen; only bars between them are drawn
+ * }} Data visible: first and last visible row of pixels; only bars between them are drawn
  */
 
 const VALUE_WIDTH = 46;
@@ -37,7 +37,7 @@ export class MirroredBars {
   }
 
   /**
-   * Draw the bars; returns log-probabilities by role.
+   * Draw the bars and return the log-probabilities by role.
    * @param {Theme} theme
    * @param {number} width
    * @param {Data} data
@@ -54,10 +54,10 @@ export class MirroredBars {
     this.rows.forEach((row, k) => {
       if (row.top > to || row.bottom < from) return;
       for (const role of data.roles) this.#drawBar(row[role], role, logp[role]?.[k], reference[role]?.[k]);
-      if (row.isLabelled === (data.label === k)) return;
-      row.isLabelled = data.label === k;
-      setAttributes(row.label, { visibility: row.isLabelled ? "visible" : "hidden" });
-      setAttributes(row.name, { "font-weight": row.isLabelled ? 600 : 400 });
+      if (row.isTrueClass === (data.label === k)) return;
+      row.isTrueClass = data.label === k;
+      setAttributes(row.label, { visibility: row.isTrueClass ? "visible" : "hidden" });
+      setAttributes(row.name, { "font-weight": row.isTrueClass ? 600 : 400 });
     });
     return logp;
   }
@@ -94,13 +94,13 @@ export class MirroredBars {
     resize(parts.reference, "outline", outline);
     const small = this.#log ? formatNumber(Math.max(p, LOG_FLOOR)) : "";
     setText(parts.value, logp === undefined ? "" : p >= 0.01 ? p.toFixed(2) : small);
-    // Between bar and outline if there is room, else beyond both: the outline must not cross the number.
+    // The number stands between bar and outline if there is room, else beyond both, so that the outline does not cross it.
     const end = (outline > length && outline - length < 44 ? outline : length) + 7;
     setAttributes(parts.value, { x: role === "teacher" ? left - end : right + end });
   }
 
   /**
-   * Create the nodes when the shape of the chart changes; afterwards only their lengths change.
+   * Create the nodes when the shape of the chart changes; afterwards only lengths change.
    * @param {Theme} theme
    * @param {number} width
    * @param {Data} data
@@ -175,7 +175,7 @@ export class MirroredBars {
       ]) {
         const isFirst = length < 1;
         this.chart.append(
-          svg("line", { x1: x, x2: x, y1: top - 4, y2: bottom, class: isFirst ? "dst-base" : "dst-grid" }),
+          svg("line", { x1: x, x2: x, y1: top - 4, y2: bottom, class: isFirst ? "dst-axis-line" : "dst-grid" }),
           svg("text", { x, y: top - 9, "text-anchor": isFirst ? anchor : "middle", class: "dst-tick" }, label),
         );
       }
@@ -198,7 +198,7 @@ export class MirroredBars {
     const start = y + Math.round((height - thick - (thin && thin + 2)) / 2);
     const middle = start + thick / 2;
     /** @type {any} */
-    const parts = { top: y, bottom: y + height, isLabelled: false };
+    const parts = { top: y, bottom: y + height, isTrueClass: false };
     const add = (/** @type {Element} */ node) => {
       this.chart.append(node);
       return node;

@@ -1,4 +1,4 @@
-// Switch between a linear and a logarithmic scale.
+// Toggle between a linear and a logarithmic scale.
 
 import { html, setAttributes } from "../dom.js";
 
@@ -7,7 +7,7 @@ export class ScaleToggle {
 
   /**
    * @param {(isLog: boolean) => void} onChange
-   * @param {string} [subject] whose scale it is
+   * @param {string} [subject] what the scale measures
    */
   constructor(onChange, subject = "probabilities") {
     const button = (/** @type {boolean} */ log) => {

@@ -1,9 +1,9 @@
-// Distributions in words and in single numbers.
+// Summaries of distributions, as text alternative and as single numbers.
 
 import { html } from "../dom.js";
 
 /**
- * Name every network's top class and its probability, for a text alternative.
+ * Return every network's top class and its probability, for a text alternative.
  * @param {Record<string, number[]>} logp log-probabilities by role
  * @param {string[]} classes
  */
@@ -17,7 +17,7 @@ export function describeTopClasses(logp, classes) {
 }
 
 /**
- * Return a number with its name and, if it belongs to a network, that network's marker.
+ * Return a number with its name and the marker of its network, if it belongs to one.
  * @param {string} name
  * @param {string} value
  * @param {{glyph?: string, colour?: string}} [style]
@@ -25,16 +25,16 @@ export function describeTopClasses(logp, classes) {
 export const namedValue = (name, value, { glyph, colour } = {}) =>
   html(
     "span",
-    { class: "dst-term" },
+    { class: "dst-named-value" },
     glyph ? html("i", { style: `color: ${colour}` }, glyph) : null,
     `${name} `,
     html("b", {}, value),
   );
 
 /**
- * Return one line of named values; null where there are none.
+ * Return one line of named values, or null if there are none.
  * @param {string} name
  * @param {Element[]} values
  */
 export const valueLine = (name, values) =>
-  values.length ? html("p", {}, html("span", { class: "dst-soft" }, name), values) : null;
+  values.length ? html("p", {}, html("span", { class: "dst-muted" }, name), values) : null;

@@ -1,12 +1,12 @@
-// Temperature slider: a native slider on a logarithmic scale with a number box beside it.
+// Temperature slider on a logarithmic scale with a number box.
 
 import { html, setAttributes, setText } from "../dom.js";
-import { EchoFilter } from "../state/echo_filter.js";
+import { UpdateFilter } from "../state/update_filter.js";
 
 const TICKS = [1, 2, 4, 8, 16, 32, 64];
 const STEPS_PER_OCTAVE = 64; // positions of the slider per doubling
-const KEYS_PER_OCTAVE = 8; // a change that one can see
-const SNAP = 0.04; // octaves around a tick that mean the tick
+const KEYS_PER_OCTAVE = 8; // arrow keys per doubling
+const SNAP = 0.04; // octaves within which the slider snaps to a tick
 const KEY_DELAY = 400; // milliseconds after the last key until the temperature is reported
 
 export class TemperatureSlider {
@@ -14,13 +14,13 @@ export class TemperatureSlider {
   value = 1;
   low = 0;
   high = 0;
-  #echo = new EchoFilter();
+  #filter = new UpdateFilter();
 
-  /** @param {{onInput: () => void, onChange: (value: number) => void}} listeners at every movement; on release */
+  /** @param {{onInput: () => void, onChange: (value: number) => void}} onInput: at every movement; onChange: on release */
   constructor({ onInput, onChange }) {
     this.onInput = onInput;
     this.onChange = (/** @type {number} */ value) => {
-      this.#echo.sent(value);
+      this.#filter.recordSent(value);
       onChange(value);
     };
     this.slider = html("input", { type: "range", step: 1, "aria-label": "Temperature" });
@@ -49,13 +49,13 @@ export class TemperatureSlider {
   }
 
   /**
-   * Show the server's temperature when it changes there, but not while the user holds the slider.
+   * Set the temperature received from Python, if it is new and the user does not hold the slider.
    * @param {number} temperature
    * @param {number[]} range
    */
   update(temperature, [low, high]) {
     if (low !== this.low || high !== this.high) this.#setRange(low, high);
-    if (!this.isHeld && this.#echo.isNew(temperature)) this.#set(temperature);
+    if (!this.isHeld && this.#filter.isNew(temperature)) this.#set(temperature);
   }
 
   /**
@@ -78,7 +78,7 @@ export class TemperatureSlider {
 
   /**
    * @param {number} temperature
-   * @param {HTMLInputElement} [source] the input that shows it already
+   * @param {HTMLInputElement} [source] the input that has this value already
    */
   #set(temperature, source) {
     this.value = Math.min(this.high, Math.max(this.low, temperature));
@@ -96,7 +96,7 @@ export class TemperatureSlider {
     this.error.hidden = this.#isAllowed;
     if (this.#isAllowed) this.onChange(this.value);
     else {
-      const subject = text === "" ? "That" : text;
+      const subject = text === "" ? "An empty text" : text;
       const range = `choose a number from ${this.low} to ${this.high}`;
       setText(this.error, `${subject} is not a valid temperature: ${range}. It stays ${this.text}.`);
     }
@@ -117,7 +117,7 @@ export class TemperatureSlider {
     event.preventDefault();
     this.step(steps);
   }
-  /** @param {number} steps of a key */
+  /** @param {number} steps of the arrow keys */
   step(steps) {
     const size = STEPS_PER_OCTAVE / KEYS_PER_OCTAVE;
     this.slider.value = String((Math.round(Number(this.slider.value) / size) + steps) * size);

@@ -1,13 +1,13 @@
-// Calibration: reliability diagrams at the temperature, and temperature scaling.
+// Reliability diagrams at the temperature, and temperature scaling.
 //
-// Payload: bench, bins, best ({role: {temperature}}: the optimum on validation data). Sets no states.
+// Payload: store, bins, best {role: {temperature}} (the optimum on validation data). Sets no states.
 
 import { html, svg } from "../../shared/dom.js";
 import { formatNumber, formatPercent, formatTemperature } from "../../shared/format.js";
 import { temperatureAxis } from "../../shared/math/scales.js";
 import { mount } from "../../shared/mount.js";
+import { TemperatureComponent } from "../shared/component.js";
 import { Figure } from "../shared/figure.js";
-import { Instrument } from "../shared/instrument.js";
 import { FRAME_BUDGET, LinePlot } from "../shared/line_plot.js";
 import { LossCurve, lossAxis, reliability } from "./calibration_metrics.js";
 import { ReliabilityDiagram } from "./reliability_diagram.js";
@@ -21,9 +21,9 @@ import { ReliabilityDiagram } from "./reliability_diagram.js";
 const DEFAULT_BINS = 15;
 const READING_HELP =
   "The temperature never changes the top class, so the accuracy is constant. " +
-  "A mark below the diagonal is overconfident; pale marks stand for few examples.";
+  "A mark below the diagonal is overconfident; pale marks have few examples.";
 
-class Calibration extends Instrument {
+class Calibration extends TemperatureComponent {
   /** @type {Map<string, LossCurve>} */
   #curves = new Map();
 
@@ -46,7 +46,7 @@ class Calibration extends Instrument {
     return this.store.isReady && this.store.roles.length > 0;
   }
 
-  // --- what is drawn ------------------------------------------------------------------------------------------------
+  // --- data ---------------------------------------------------------------------------------------------------------
 
   /**
    * @param {string} role
@@ -59,7 +59,7 @@ class Calibration extends Instrument {
   }
 
   /**
-   * Return the loss curve of a network, kept for the moment.
+   * Return the loss curve of a network, cached per snapshot.
    * @param {string} role
    */
   #curve(role) {
@@ -73,8 +73,8 @@ class Calibration extends Instrument {
   }
 
   /**
-   * Return the best temperature with its loss, or null while the curve is incomplete. It counts only if no point of the
-   * curve lies below it: it may belong to another moment.
+   * Return the best temperature with its loss, or null while the curve is incomplete, or if a point of the curve lies
+   * below it, since then it belongs to another snapshot.
    * @param {string} role
    * @returns {Best | null}
    */
@@ -108,7 +108,7 @@ class Calibration extends Instrument {
       "examples",
       "mean confidence",
       "accuracy",
-      "calibration error",
+      "expected calibration error",
     ];
     return { columns, rows };
   }
@@ -116,15 +116,18 @@ class Calibration extends Instrument {
   #lossTable() {
     const { roles, temperature } = this.store;
     const curves = roles.map((role) => this.#curve(role).advance(Number.POSITIVE_INFINITY));
-    const row = (/** @type {number} */ at, /** @type {string} */ what) => [
+    const row = (/** @type {number} */ at, /** @type {string} */ kind) => [
       at,
       ...curves.map((curve) => curve.at(at)),
-      what,
+      kind,
     ];
     const bests = roles.map((role) => ({ role, best: this.#best(role) })).filter(({ best }) => best);
-    const optima = bests.map(({ role, best }) => row(best.temperature, `best of the ${role}`));
+    const optima = bests.map(({ role, best }) => row(best.temperature, `best temperature of the ${role}`));
     const grid = curves[0].grid.map((at, i) => [at, ...curves.map(({ losses }) => losses[i]), "curve"]);
-    return { columns: ["temperature", ...roles, "what"], rows: [row(temperature, "present"), ...optima, ...grid] };
+    return {
+      columns: ["temperature", ...roles, "point"],
+      rows: [row(temperature, "current temperature"), ...optima, ...grid],
+    };
   }
 
   // --- drawing ------------------------------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ class Calibration extends Instrument {
   }
 
   /**
-   * Place the diagrams side by side if each has room, else one below the other.
+   * Place the diagrams side by side if there is room, else one below the other.
    * @param {Theme} theme
    */
   #layOut(theme) {
@@ -186,17 +189,17 @@ class Calibration extends Instrument {
       this.axis = lossAxis([...curves.flatMap(({ curve }) => curve.losses), uniformLoss]);
     }
     const lines = curves.map(({ role }) => `${role} ${this.#best(role) !== null}`).join();
-    if (lines !== this.lines) plot.key = null; // draw everything anew, so that no mark of a former line stays
+    if (lines !== this.lines) plot.key = null; // redraw everything, so that no mark of a removed line stays
     this.lines = lines;
     this.losses.size(this.width, 350);
     const area = { x: 50, y: 62, width: this.width - 62, height: 240 };
     plot.setAxes(area, { x: temperatureAxis(temperatures), y: this.axis });
     const uniform = temperatures.map((at) => [at, uniformLoss]);
-    plot.line("uniform", uniform, { colour: theme.soft, dash: "1,4", width: 1 });
-    const meaning = isWide ? ` = ${formatNumber(uniformLoss)}: all classes equally likely` : "";
-    const uniformStyle = { anchor: "end", dy: -10, colour: theme.soft };
+    plot.line("uniform", uniform, { colour: theme.muted, dash: "1,4", width: 1 });
+    const meaning = isWide ? ` = ${formatNumber(uniformLoss)}: all classes equally probable` : "";
+    const uniformStyle = { anchor: "end", dy: -10, colour: theme.muted };
     plot.text("uniform text", temperatures[1], uniformLoss, `ln ${classes.length}${meaning}`, uniformStyle);
-    plot.rule("now", temperature);
+    plot.verticalLine("now", temperature);
     const spans = curves.flatMap(({ role, curve, loss }) => {
       const { colour, dash, width, glyph } = theme.role(role);
       const points = curve.losses.map((value, i) => [curve.grid[i], value]);
@@ -222,14 +225,14 @@ class Calibration extends Instrument {
   }
 
   /**
-   * Return where to write the name of an optimum: under its mark, or above where fewer curves cross the text.
+   * Return where to write the name of an optimum, below its mark or above, wherever fewer curves cross the text.
    * @param {Best} best
    * @param {RoleCurve[]} curves
    */
   #labelPlace({ temperature, loss }, curves) {
     const [x, y] = [this.plot.x(temperature), this.plot.y(loss)];
     const at = curves[0].curve.grid.findIndex((point) => point >= temperature);
-    const reach = Math.ceil((60 * 40) / this.plot.box.width); // half a label, in points of the curve
+    const reach = Math.ceil((60 * 40) / this.plot.box.width); // half the width of the text, in points of the curve
     const near = [at - reach, at, at + reach];
     const distances = curves.flatMap(({ curve }) => near.map((i) => this.plot.y(curve.losses[i]) - y));
     const crossings = (/** @type {number} */ side) => {
@@ -271,13 +274,13 @@ class Calibration extends Instrument {
       ({ role, best }) => `${role} T = ${formatTemperature(best.temperature)} (${formatNumber(best.loss)} nats)`,
     );
     const errors = bests.map(({ role, best }) => `${role} ${formatPercent(best.error)}`).join(", ");
-    const honest =
+    const note =
       split === "test"
         ? `T is chosen on validation data and evaluated on test data. Test ECE at the best T: ${errors}.`
         : "Both figures show validation data: at a T chosen on the same data, the ECE is optimistic.";
     const caption = bests.length
-      ? `Lowest validation loss: ${optima.join(", ")}. ${honest}`
-      : "There is no best temperature for this moment yet.";
+      ? `Lowest validation loss: ${optima.join(", ")}. ${note}`
+      : "The best temperature of this snapshot is not known yet.";
     const losses = curves.map(({ role, loss }) => `${role} ${formatNumber(loss)}`).join(", ");
     const title = "Negative log-likelihood on validation data over the temperature, in nats";
     this.losses.describe(`${title}. At T = ${formatTemperature(temperature)}: ${losses}. ${caption}`, caption);

@@ -1,4 +1,4 @@
-// Calibration of a network at a temperature, and its loss over the temperature.
+// Calibration metrics at a temperature, and the loss over the temperature.
 
 import { temperatureGrid } from "../../shared/math/scales.js";
 import { argmax, oddsAgainstTop } from "../../shared/math/softmax.js";
@@ -7,9 +7,8 @@ import { argmax, oddsAgainstTop } from "../../shared/math/softmax.js";
 /** @typedef {{bins: Bin[], total: {count: number, confidence: number, accuracy: number, error: number}}} Reliability */
 
 /**
- * Return accuracy and mean confidence by bins (from, to] of the top probability, and the expected calibration error, as
- * the engine's metrics do. The top class is that of the logits, whatever the temperature. Logits that are not finite
- * belong to no bin.
+ * Return accuracy and mean confidence by bins (from, to] of the top probability, and the expected calibration error,
+ * like kd_core/base/metrics.py. Logits that are not finite belong to no bin.
  * @param {Float32Array | number[]} logits (examples × classes), row by row
  * @param {number[]} labels
  * @param {number} count of classes
@@ -48,7 +47,7 @@ export function reliability(logits, labels, count, temperature, number) {
 export class LossCurve {
   /** @type {number[]} */
   losses = [];
-  /** The best temperature, as calibration.js has checked it. @type {any} */
+  /** The best temperature, checked by calibration.js. @type {any} */
   best = null;
 
   /**
@@ -70,8 +69,8 @@ export class LossCurve {
   }
 
   /**
-   * Compute at least one point, then as many as there is time for.
-   * @param {number} until a time, as performance.now() gives it
+   * Compute at least one point, then more until a time.
+   * @param {number} until in milliseconds of performance.now()
    */
   advance(until) {
     do if (!this.isComplete) this.losses.push(this.at(this.grid[this.losses.length]));
@@ -80,7 +79,7 @@ export class LossCurve {
   }
 
   /**
-   * Return the mean loss in nats; through log1p, so that a confident prediction stays exact.
+   * Return the mean loss in nats, by log1p to stay exact for confident predictions.
    * @param {number} temperature
    */
   at(temperature) {
@@ -98,15 +97,15 @@ export class LossCurve {
 const LOSS_TICKS = [1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000];
 
 /**
- * Return a logarithmic axis around all losses, with room below for the names of the optima.
+ * Return a logarithmic axis for all losses, with room below for the names of the optima.
  * @param {number[]} losses
  * @returns {import("../../shared/math/scales.js").Axis}
  */
 export function lossAxis(losses) {
   const finite = losses.filter((loss) => Number.isFinite(loss));
   const high = Math.max(...finite) * 1.08;
-  const least = Math.max(LOSS_TICKS[0], Math.min(...finite));
-  const low = least / (high / least) ** 0.2;
+  const lowest = Math.max(LOSS_TICKS[0], Math.min(...finite));
+  const low = lowest / (high / lowest) ** 0.2;
   const isWritten = (/** @type {number} */ tick) => high / low < 500 || Number.isInteger(Math.log10(tick));
   const ticks = LOSS_TICKS.filter((tick) => tick >= low && tick <= high && isWritten(tick));
   const title = "negative log-likelihood, nats (logarithmic)";

@@ -1,5 +1,4 @@
-// Reliability diagram of one network: its accuracy bin by bin, the gap to its confidence, and above, the number of
-// examples in the bins.
+// Reliability diagram of one network with accuracy, the gap to the confidence and a histogram of the examples by bin.
 
 import { setAttributes, setText, svg } from "../../shared/dom.js";
 import { formatPercent } from "../../shared/format.js";
@@ -42,8 +41,8 @@ export class ReliabilityDiagram {
     const title = line(16, "dst-calibration-title", svg("tspan", { fill: colour }, glyph), ` ${name}`);
     this.error = line(37, "dst-calibration-error");
     this.summary = line(56, "");
-    this.most = line(77, "dst-tick");
-    this.node.append(title, this.error, this.summary, this.most);
+    this.maxCount = line(77, "dst-tick");
+    this.node.append(title, this.error, this.summary, this.maxCount);
     this.bins = Array.from({ length: bins }, (_, b) => {
       const [from, to] = [this.plot.x(b / bins) + 0.75, this.plot.x((b + 1) / bins) - 0.75];
       const column = (/** @type {number} */ opacity) =>
@@ -59,17 +58,17 @@ export class ReliabilityDiagram {
 
   /** @param {import("./calibration_metrics.js").Reliability} reliability */
   draw({ bins, total }) {
-    const most = Math.max(...bins.map(({ count }) => count));
+    const maxCount = Math.max(...bins.map(({ count }) => count));
     const [accuracy, confidence, error] = [total.accuracy, total.confidence, total.error].map(formatPercent);
     setText(this.error, `ECE ${total.count ? error : "–"}`);
     setText(this.summary, total.count ? `accuracy ${accuracy}, mean confidence ${confidence}` : "no finite logits");
-    setText(this.most, `up to ${most} examples a bin`);
+    setText(this.maxCount, `up to ${maxCount} examples per bin`);
     bins.forEach((bin, b) => {
       const nodes = this.bins[b];
       for (const node of Object.values(nodes)) setAttributes(node, { visibility: bin.count ? "visible" : "hidden" });
       if (!bin.count) return;
-      const [x, y, height] = [this.plot.x(bin.confidence), this.plot.y(bin.accuracy), (26 * bin.count) / most];
-      const opacity = 0.4 + 0.6 * Math.sqrt(bin.count / most); // a bin of few examples is uncertain
+      const [x, y, height] = [this.plot.x(bin.confidence), this.plot.y(bin.accuracy), (26 * bin.count) / maxCount];
+      const opacity = 0.4 + 0.6 * Math.sqrt(bin.count / maxCount); // bins of few examples are uncertain
       setAttributes(nodes.bar, { y, height: this.plot.y(0) - y, opacity });
       setAttributes(nodes.gap, { x1: x, x2: x, y1: y, y2: this.plot.y(bin.confidence), opacity });
       setAttributes(nodes.mark, { x, y, opacity });

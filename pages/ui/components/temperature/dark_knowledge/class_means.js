@@ -1,5 +1,4 @@
-// Means over the examples of each class, and numbers of matrices (classes × classes), row by row: true classes
-// downwards, predicted classes to the right.
+// Mean probabilities by true class, as matrices (true classes × predicted classes), row by row, and their statistics.
 
 /**
  * Return the mean probabilities of the examples of each class. A class without examples has no means (NaN).
@@ -20,41 +19,41 @@ export function classMeans(p, labels, count) {
 }
 
 /**
- * Return the largest magnitude and the smallest positive one of a matrix. Cells without a number do not count.
+ * Return the largest and the smallest positive magnitude of a matrix without its NaN cells.
  * @param {ArrayLike<number>} values
  * @param {number} count
  * @param {boolean} withDiagonal
  */
 export function magnitudeRange(values, count, withDiagonal) {
-  let [most, least] = [0, Number.POSITIVE_INFINITY];
+  let [max, min] = [0, Number.POSITIVE_INFINITY];
   for (let at = 0; at < values.length; at += 1) {
     if (!withDiagonal && at % (count + 1) === 0) continue;
     const size = Math.abs(values[at]);
-    if (size > most && size < Number.POSITIVE_INFINITY) most = size;
-    if (size > 0 && size < least) least = size;
+    if (size > max && size < Number.POSITIVE_INFINITY) max = size;
+    if (size > 0 && size < min) min = size;
   }
-  return { most, least };
+  return { max, min };
 }
 
 /**
- * Return the positions of the largest cells off the diagonal, the largest first.
+ * Return the positions of the largest cells off the diagonal in descending order.
  * @param {ArrayLike<number>} values
  * @param {number} count
- * @param {number} wanted
+ * @param {number} number
  */
-export function largestOffDiagonal(values, count, wanted) {
+export function largestOffDiagonal(values, count, number) {
   /** @type {number[]} */
   const positions = [];
   for (let at = 0; at < values.length; at += 1) {
-    if (at % (count + 1) === 0 || !(values[at] > (values[positions[wanted - 1]] ?? -1))) continue;
+    if (at % (count + 1) === 0 || !(values[at] > (values[positions[number - 1]] ?? -1))) continue;
     positions.splice(positions.findLastIndex((other) => values[other] >= values[at]) + 1, 0, at);
-    positions.length = Math.min(positions.length, wanted);
+    positions.length = Math.min(positions.length, number);
   }
   return positions;
 }
 
 /**
- * Return the mean magnitude of the differences between two matrices off the diagonal.
+ * Return the mean absolute difference of two matrices off the diagonal.
  * @param {ArrayLike<number>} first
  * @param {ArrayLike<number>} second
  * @param {number} count

@@ -1,4 +1,4 @@
-// The examples behind one cell of the map: those of its true class, the most probable for its predicted class first.
+// Examples of one cell of the heat map, of its true class and sorted by the probability of its predicted class.
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { formatProbability } from "./format_probability.js";
@@ -30,13 +30,13 @@ export class ConfusedExamples {
       html("select", { "aria-label": name, onchange: choose }),
     );
     this.list = html("div", { class: "dst-confused-list" });
-    this.note = html("p", { class: "dst-soft" });
+    this.note = html("p", { class: "dst-muted" });
     const [trueClass, predictedClass] = this.selects;
     const [start, middle] = ["Examples of class", "and their probability of class"].map((text) =>
       html("span", {}, text),
     );
-    const head = html("div", { class: "dst-confused-head" }, start, trueClass, middle, predictedClass);
-    this.node = html("div", { class: "dst-confused" }, head, this.note, this.list);
+    const header = html("div", { class: "dst-confused-head" }, start, trueClass, middle, predictedClass);
+    this.node = html("div", { class: "dst-confused" }, header, this.note, this.list);
   }
 
   /**
@@ -52,7 +52,7 @@ export class ConfusedExamples {
     const logpOf = (/** @type {string} */ role, /** @type {number} */ index) => logp[role][index * classes.length + k];
     const all = cell ? labels.flatMap((label, index) => (label === c ? [index] : [])) : [];
     const ranked = all.sort((a, b) => logpOf(roles[0], b) - logpOf(roles[0], a) || a - b).slice(0, MAX_EXAMPLES);
-    const shape = [store.split, store.moment, roles.join(), theme.dark].join();
+    const shape = [store.split, store.snapshot, roles.join(), theme.dark].join();
     const images = store.sheet ?? store.points;
     if (shape !== this.#shape || this.#images !== images) this.#cards.clear();
     [this.#shape, this.#images] = [shape, images];
@@ -64,14 +64,14 @@ export class ConfusedExamples {
     cards.forEach(({ node, values }, i) => {
       const index = ranked[i];
       for (const role of roles) setText(values[role], formatProbability(Math.exp(logpOf(role, index))));
-      setAttributes(node, { "aria-pressed": String(store.index === index && !store.given) });
+      setAttributes(node, { "aria-pressed": String(store.index === index && !store.custom) });
     });
-    const order = `those with the highest ${roles[0]} probability of ${classes[k]} first`;
-    const many = `${ranked.length} of ${all.length} examples, ${order}. Choose one to see it above.`;
-    const none = cell
+    const order = `sorted by the ${roles[0]}’s probability of ${classes[k]}`;
+    const summary = `${ranked.length} of ${all.length} examples, ${order}. Choose one as input of this page.`;
+    const hint = cell
       ? `There is no example of class ${classes[c]}.`
-      : "Choose a cell of the map, or two classes here.";
-    setText(this.note, all.length ? many : none);
+      : "Choose a cell of a heat map, or two classes here.";
+    setText(this.note, all.length ? summary : hint);
   }
 
   /**
@@ -117,7 +117,7 @@ export class ConfusedExamples {
     return this.#cards.get(index);
   }
   /**
-   * Put the cards in order, which follows the temperature; the focused one keeps the focus.
+   * Put the cards in order, which depends on the temperature; the focused card keeps the focus.
    * @param {HTMLElement[]} nodes
    * @param {string} order
    */

@@ -1,6 +1,6 @@
-// Dark knowledge: the mean probability of every class for the examples of every class, as a heat map per network.
+// Heat maps of the mean probability of every class by true class, per network (dark knowledge).
 //
-// Payload: bench, diagonal (is it shown?), cell ([true class, predicted class], positions, or null), log, difference
+// Payload: store, diagonal (whether it is visible), cell ([true class, predicted class], positions, or null), log, difference
 // (two roles, "student-teacher"). Sets the states diagonal, cell, log, difference and image (the position of an
 // example).
 
@@ -8,8 +8,8 @@ import { html, setAttributes, setText, svg } from "../../shared/dom.js";
 import { formatNumber, formatTemperature } from "../../shared/format.js";
 import { mount } from "../../shared/mount.js";
 import { ScaleToggle } from "../../shared/widgets/scale_toggle.js";
+import { TemperatureComponent } from "../shared/component.js";
 import { Figure } from "../shared/figure.js";
-import { Instrument } from "../shared/instrument.js";
 import { classMeans, largestOffDiagonal, magnitudeRange, meanDistance } from "./class_means.js";
 import { ConfusedExamples } from "./confused_examples.js";
 import { formatPoints, formatProbability } from "./format_probability.js";
@@ -25,12 +25,12 @@ const DIFFERENCES = [
 ];
 const LOG_LOW = 1e-4; // of the logarithmic scale with the diagonal
 const DECADES = 4; // of a fitted logarithmic scale
-const TINY = 1e-300; // where all differences are 0
+const TINY = 1e-300; // the range where all differences are 0
 /** @type {Record<string, unknown>} */
 const DEFAULTS = { diagonal: true, log: false, cell: null, difference: null };
 let serial = 0;
 
-class DarkKnowledge extends Instrument {
+class DarkKnowledge extends TemperatureComponent {
   /** @type {Map<string, {p: Float64Array, labels: number[], means: Float64Array, counts: number[]}>} */
   #means = new Map();
 
@@ -54,7 +54,7 @@ class DarkKnowledge extends Instrument {
     this.scale = new ScaleToggle((log) => this.#set("log", log), "colours");
     const choose = () => this.#set("difference", this.select.value);
     this.select = html("select", { "aria-label": "Difference between", onchange: choose });
-    this.differenceLabel = html("label", {}, html("span", { class: "dst-soft" }, "Difference "), this.select);
+    this.differenceLabel = html("label", {}, html("span", { class: "dst-muted" }, "Difference "), this.select);
     this.cellText = html("p", { class: "dst-dark-knowledge-cell" });
     this.announcement = html("p", { class: "dst-hidden-text", "aria-live": "polite" });
     const onCell = (/** @type {number[] | null} */ cell) => this.#set("cell", cell);
@@ -71,8 +71,8 @@ class DarkKnowledge extends Instrument {
       onChoose: onCell,
     });
     const diagonal = html("div", { class: "dst-toggle", role: "group", "aria-label": "Diagonal" }, this.diagonalButton);
-    const head = html("div", { class: "dst-dark-knowledge-head" }, diagonal, this.scale.node, this.differenceLabel);
-    this.root.append(head, this.cellText, this.announcement, this.figure.node, this.examples.node);
+    const header = html("div", { class: "dst-dark-knowledge-head" }, diagonal, this.scale.node, this.differenceLabel);
+    this.root.append(header, this.cellText, this.announcement, this.figure.node, this.examples.node);
   }
 
   /**
@@ -149,10 +149,10 @@ class DarkKnowledge extends Instrument {
   #drawDifference(count) {
     const [first, second] = this.pair.map((role) => this.#meansOf(role).means);
     const values = first.map((value, i) => value - second[i]);
-    const { most } = magnitudeRange(values, count, this.diagonal);
-    const scale = colourScale({ low: -(most || TINY), high: most || TINY });
+    const { max } = magnitudeRange(values, count, this.diagonal);
+    const scale = colourScale({ low: -(max || TINY), high: max || TINY });
     this.grid.maps.at(-1).draw(values, count, scale, this.diverging.pixels, this.diagonal);
-    this.grid.bars[1].setTicks([formatPoints(-most), "0", formatPoints(most)]);
+    this.grid.bars[1].setTicks([formatPoints(-max), "0", formatPoints(max)]);
   }
 
   /** @param {string[]} roles */
@@ -170,8 +170,8 @@ class DarkKnowledge extends Instrument {
   }
 
   /**
-   * Return the colour scale. With the diagonal it is fixed, so that colours can be compared between temperatures;
-   * without it, it is fitted.
+   * Return the colour scale. With the diagonal it is fixed, so that colours are comparable between temperatures; without
+   * the diagonal it is fitted to the data.
    * @param {Float64Array[]} means
    * @param {number} count
    */
@@ -179,10 +179,10 @@ class DarkKnowledge extends Instrument {
     const { log } = this;
     if (this.diagonal) return { low: log ? LOG_LOW : 0, high: 1, log, isCut: log };
     const ranges = means.map((values) => magnitudeRange(values, count, false));
-    const high = Math.max(...ranges.map(({ most }) => most));
-    const least = Math.min(...ranges.map((range) => range.least));
+    const high = Math.max(...ranges.map(({ max }) => max));
+    const lowest = Math.min(...ranges.map(({ min }) => min));
     const floor = high / 10 ** DECADES;
-    return { low: log ? Math.max(least, floor) : 0, high, log, isCut: log && least < floor };
+    return { low: log ? Math.max(lowest, floor) : 0, high, log, isCut: log && lowest < floor };
   }
 
   /**
@@ -207,7 +207,7 @@ class DarkKnowledge extends Instrument {
       const neutral = theme.dark ? "#3a3d44" : "#e4e4e2";
       this.diverging = colourRamp([theme.role("teacher").colour, neutral, theme.role("student").colour]);
       titles.push(`${first[0].toUpperCase()}${first.slice(1)} − ${second}`);
-      bars.push({ ramp: this.diverging, title: `percentage points: ${second} more | ${first} more` });
+      bars.push({ ramp: this.diverging, title: `percentage points (left: ${second} higher, right: ${first} higher)` });
     }
     this.grid = new HeatmapGrid(this.id, this.figure, theme, this.width, classes, titles, bars);
   }
@@ -230,23 +230,23 @@ class DarkKnowledge extends Instrument {
       classes[at % count],
       formatProbability(means[at]),
     ]);
-    const most = (/** @type {string} */ words) =>
-      pairs.length ? ` Largest means of the ${roles[0]} off the diagonal: ${words}.` : "";
+    const largestMeans = (/** @type {string} */ texts) =>
+      pairs.length ? ` Largest means of the ${roles[0]} off the diagonal: ${texts}.` : "";
     const empty = classes.filter((_, c) => !counts[c]);
     const more = empty.length > 6 ? ` and ${empty.length - 6} more` : "";
     const missing = empty.length ? ` No ${split} examples of ${empty.slice(0, 6).join(", ")}${more}: blank.` : "";
     const distance = (/** @type {string} */ role) =>
       `${role} ${formatNumber(100 * meanDistance(means, this.#meansOf(role).means, count))} points`;
     const distances = roles.slice(1).map(distance).join(", ");
-    const first = distances && ` Mean difference of a cell from the ${roles[0]}, off the diagonal: ${distances}.`;
+    const first = distances && ` Mean absolute difference from the ${roles[0]} off the diagonal: ${distances}.`;
     const hidden = this.diagonal ? "" : " The diagonal is hidden; the colours are fitted to the rest.";
     const rest = `${first}${missing}${hidden}`;
     const basis = `T = ${formatTemperature(this.store.temperature)}, ${this.store.labels.length} ${split} examples.`;
     const size = `${count} by ${count}, from ${roles.join(", ")}`;
-    const spoken = most(pairs.map(([c, k, p]) => `true class ${c}, predicted class ${k}, ${p}`).join("; "));
+    const asText = largestMeans(pairs.map(([c, k, p]) => `true class ${c}, predicted class ${k}, ${p}`).join("; "));
     this.figure.describe(
-      `Mean probability of every predicted class for every true class, ${size}. ${basis}${spoken}${rest}`,
-      `${basis}${most(pairs.map(([c, k, p]) => `true ${c} → ${k} (${p})`).join(", "))}${rest}`,
+      `Mean probability of every predicted class for every true class, ${size}. ${basis}${asText}${rest}`,
+      `${basis}${largestMeans(pairs.map(([c, k, p]) => `true ${c} → ${k} (${p})`).join(", "))}${rest}`,
     );
   }
 
@@ -258,7 +258,7 @@ class DarkKnowledge extends Instrument {
    * @param {string} split
    */
   #cellSentence(cell, classes, roles, counts, split) {
-    if (!cell) return "Point at a cell to read it. Choose it to see its examples.";
+    if (!cell) return "Point at a cell for its value, choose it for its examples.";
     const [c, k] = cell;
     if (!counts[c]) return `There is no ${split} example of class ${classes[c]}.`;
     const values = roles.map(

@@ -1,9 +1,9 @@
-// Probabilities of the map as text.
+// Formatting of the probabilities of a heat map.
 
 import { formatNumber, formatPercent } from "../../shared/format.js";
 
 /**
- * Write a probability in percent, with three digits also where it is small.
+ * Write a probability in percent, with three significant digits if it is small.
  * @param {number} p
  */
 export function formatProbability(p) {

@@ -39,7 +39,7 @@ export function colourRamp(stops, parse = parseColour) {
 }
 
 /**
- * Return the function from a value to its place on a colour scale, 0 to 1. What is no number has no place (NaN).
+ * Return the function from a value to its position on a colour scale, 0 to 1, or NaN.
  * @param {{low: number, high: number, log?: boolean}} scale
  * @returns {(value: number) => number}
  */

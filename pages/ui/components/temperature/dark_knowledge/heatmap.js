@@ -1,5 +1,4 @@
-// Heat maps: matrices as colours, one pixel per cell, enlarged by the browser; frames, names and scales are SVG above
-// them.
+// Heat maps on canvases with one pixel per cell, enlarged by the browser; frames, names and colour bars are SVG.
 
 import { html, setAttributes, setText, svg } from "../../shared/dom.js";
 import { shorten, textWidth } from "../../shared/text.js";
@@ -44,7 +43,7 @@ class HeatmapCanvas {
     this.context.putImageData(this.#pixels, 0, 0);
   }
 
-  /** The map for an export, enlarged already, since not every program honours image-rendering. */
+  /** The map as an enlarged SVG image for export, since some programs ignore image-rendering. */
   get image() {
     const { x, y, side } = this.box;
     const zoom = Math.max(1, Math.ceil((2 * side) / this.canvas.width));
@@ -57,7 +56,7 @@ class HeatmapCanvas {
   }
 }
 
-/** A horizontal colour bar with its numbers at both ends and in the middle. */
+/** Horizontal colour bar with numbers at both ends and in the middle. */
 class ColourBar {
   /**
    * @param {string} id
@@ -90,7 +89,7 @@ class ColourBar {
   }
 }
 
-/** Places of maps, names and titles. Four maps in a row if there is room, else two, else one. */
+/** Positions of maps, names and titles. All maps are in one row if there is room, else two, else one. */
 class HeatmapLayout {
   /**
    * @param {number} width
@@ -105,7 +104,7 @@ class HeatmapLayout {
     this.classes = classes.map((name) => shorten(name, (text) => nameWidth(text) <= longest + 1));
     this.left = 18 + longest + 8;
     const gap = width < 520 ? 14 : 22;
-    // Names of a few letters are repeated at every map, longer ones stand at the first of each row.
+    // Short names are repeated beside every map, longer ones are written beside the first map of each row.
     this.labelsEverywhere = longest <= 22;
     const between = gap + (this.labelsEverywhere ? longest + 8 : 0);
     const available = (/** @type {number} */ columns) => (width - 1 - this.left - (columns - 1) * between) / columns;
@@ -115,9 +114,9 @@ class HeatmapLayout {
     const free = Math.min(380, available(columns));
     this.cell = free / count >= 4 ? Math.floor(free / count) : free / count;
     this.side = this.cell * count;
-    // The pixels that whole cells leave over go between the maps.
+    // Remaining pixels widen the gaps between the maps.
     const spare = columns > 1 ? ((free - this.side) * columns) / (columns - 1) : 0;
-    this.step = Math.max(1, Math.ceil(13 / this.cell)); // every so many classes are named
+    this.step = Math.max(1, Math.ceil(13 / this.cell)); // one of so many classes is named
     this.isUpright = longest > this.step * this.cell - 3;
     this.foot = (this.isUpright ? longest : 12) + 8;
     const row = 30 + this.side + this.foot + 24;
@@ -132,7 +131,7 @@ class HeatmapLayout {
   }
 
   /**
-   * Return the cell under a point in whichever map, or null.
+   * Return the cell at a point of any map, or null.
    * @param {number} x
    * @param {number} y
    */
@@ -179,7 +178,7 @@ class HeatmapLayout {
   }
 }
 
-/** The drawing in a figure: all maps, their colour bars, and the frames around one cell in every map. */
+/** All heat maps of a figure with their colour bars and the frames around one cell in every map. */
 export class HeatmapGrid {
   /**
    * @param {string} id
@@ -195,7 +194,7 @@ export class HeatmapGrid {
     this.layout = layout;
     this.maps = layout.boxes.map((box) => new HeatmapCanvas(box));
     const diagonals = layout.boxes.map(({ x, y, side }) => `M${x},${y}l${side},${side}`).join("");
-    this.diagonals = svg("path", { d: diagonals, class: "dst-base" });
+    this.diagonals = svg("path", { d: diagonals, class: "dst-axis-line" });
     const frames = (/** @type {string} */ kind) => layout.boxes.map(() => this.#frame(kind));
     this.frames = { chosen: frames("chosen"), pointed: frames("pointed") };
     const isWide = width >= 520;
@@ -208,14 +207,14 @@ export class HeatmapGrid {
     this.bars = bars.map(({ ramp, title }, i) => new ColourBar(`${id}-${i}`, place(i), ramp, title, theme));
     figure.size(width, layout.bottom + 50 + (isWide ? 0 : 58 * (bars.length - 1)));
     figure.afterClone = (copy) => copy.prepend(...this.maps.map((map) => map.image));
-    figure.stage.replaceChildren(...this.maps.map((map) => map.canvas), figure.chart);
+    figure.viewport.replaceChildren(...this.maps.map((map) => map.canvas), figure.chart);
     const labels = layout.boxes.map((box, i) => layout.labels(box, titles[i]));
     const barNodes = this.bars.map(({ node }) => node);
     figure.chart.replaceChildren(...labels, this.diagonals, ...barNodes, ...this.frames.pointed, ...this.frames.chosen);
   }
 
   /**
-   * Return a frame in ink on paper, seen on every colour, and of a size that the eye finds.
+   * Return the frame of a cell, at least 6 pixels wide and with a light outline, to be visible on every colour.
    * @param {string} kind
    */
   #frame(kind) {
@@ -244,7 +243,7 @@ export class HeatmapGrid {
   }
 }
 
-/** The cell under the pointer, or the one that the arrow keys have reached. */
+/** Cell under the pointer, or reached by the arrow keys. */
 export class HeatmapCursor {
   /** @type {Cell | null} */
   cell = null;
@@ -258,9 +257,9 @@ export class HeatmapCursor {
    *   count: () => number,
    *   onMove: () => void,
    *   onChoose: (cell: Cell | null) => void,
-   * }} options first: where the keys begin; onChoose: a click, Enter or Escape
+   * }} options first: where the arrow keys start; onChoose: at a click, Enter or Escape
    */
-  constructor({ stage, chart }, { at, first, count, onMove, onChoose }) {
+  constructor({ viewport, chart }, { at, first, count, onMove, onChoose }) {
     this.first = first;
     this.count = count;
     this.onMove = onMove;
@@ -270,15 +269,15 @@ export class HeatmapCursor {
       return at(clientX - left, clientY - top);
     };
     const label = "Cells of the maps: arrow keys move, Enter shows the examples of a cell, Escape closes them";
-    setAttributes(stage, { tabindex: 0, role: "application", "aria-label": label });
+    setAttributes(viewport, { tabindex: 0, role: "application", "aria-label": label });
     chart.addEventListener("pointermove", (event) => this.#moveTo(cellUnder(event), false));
     chart.addEventListener("pointerleave", () => this.#moveTo(null, false));
     chart.addEventListener("click", (event) => {
       const cell = cellUnder(event);
       if (cell) onChoose(cell);
     });
-    stage.addEventListener("blur", () => this.#moveTo(null, false));
-    stage.addEventListener("keydown", (event) => this.#onKey(event));
+    viewport.addEventListener("blur", () => this.#moveTo(null, false));
+    viewport.addEventListener("keydown", (event) => this.#onKey(event));
   }
   /**
    * @param {Cell | null} cell

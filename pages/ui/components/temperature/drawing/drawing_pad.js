@@ -1,11 +1,11 @@
-// Drawing pad for pen, finger, mouse and arrow keys; for 2-D data a plane on which one point is placed.
+// Drawing pad for pen, finger, mouse and arrow keys, or for 2-D data a plane to place a point in.
 //
-// Payload: bench, kind ("image" or "plane"), drawing, seen (data URI of the network's input, or null), pixels, extent,
-// refused (what is wrong with the drawing). Sets the state drawing.
+// Payload: store, kind ("image" or "plane"), drawing, preview (data URI of the network's input, or null), pixels, extent,
+// error (a message about the drawing, or null). Sets the state drawing.
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { mount } from "../../shared/mount.js";
-import { Instrument } from "../shared/instrument.js";
+import { TemperatureComponent } from "../shared/component.js";
 import { PointPad } from "./point_pad.js";
 import { Strokes } from "./strokes.js";
 import { StateThrottle } from "./throttle.js";
@@ -16,14 +16,14 @@ let pads = 0;
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 
-class DrawingPad extends Instrument {
+class DrawingPad extends TemperatureComponent {
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "drawing_pad");
   }
 
   build() {
-    this.hint = html("p", { class: "dst-soft dst-small", id: `dst-drawing-pad-hint-${++pads}` });
+    this.hint = html("p", { class: "dst-muted dst-small", id: `dst-drawing-pad-hint-${++pads}` });
     this.canvas = html("canvas", {
       tabindex: 0,
       role: "application",
@@ -37,13 +37,13 @@ class DrawingPad extends Instrument {
       onfocus: () => this.#onFocus(),
       onblur: () => this.#onBlur(),
     });
-    const button = (/** @type {string} */ text, /** @type {() => void} */ act) =>
-      html("button", { type: "button", onclick: act }, text);
+    const button = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
+      html("button", { type: "button", onclick }, text);
     this.undoButton = button("Undo", () => this.#undo());
     this.clearButton = button("Clear", () => this.#clear());
     this.position = html("span", { class: "dst-position", role: "status" });
     this.inputImage = html("img", { class: "dst-input-image" });
-    this.caption = html("figcaption", { class: "dst-soft dst-small" });
+    this.caption = html("figcaption", { class: "dst-muted dst-small" });
     this.inputFigure = html("figure", { class: "dst-input-figure" }, this.inputImage, this.caption);
     this.error = html("p", { role: "alert", class: "dst-error", hidden: true });
     this.fullNote = html("p", { role: "status", class: "dst-error" });
@@ -60,13 +60,13 @@ class DrawingPad extends Instrument {
     this.isStale = true;
     this.shape = "";
   }
-  /** A pad can be drawn on before there are logits. */
+  /** Always true, since drawing needs no logits. */
   get isReady() {
     return true;
   }
 
   /** @param {any} spec */
-  configure({ kind, drawing, seen, pixels, extent, refused }) {
+  configure({ kind, drawing, preview, pixels, extent, error }) {
     const text = drawing ?? "";
     const isPlane = kind === "plane";
     const shape = JSON.stringify([kind, extent]);
@@ -76,7 +76,7 @@ class DrawingPad extends Instrument {
       this.drawing.load(text);
       this.pointer = null;
     }
-    // A drawing under way is not replaced: Python hears of it when the pen is lifted.
+    // A stroke in progress is not replaced; Python receives it when the pen is lifted.
     if (this.throttle.isNew(text) && !this.isHeld) {
       this.drawing.load(text);
       this.throttle.accept(text);
@@ -87,10 +87,10 @@ class DrawingPad extends Instrument {
     setText(this.hint, `${first} ${instructions}`);
     this.undoButton.hidden = this.inputFigure.hidden = isPlane;
     setText(this.caption, `Network input: ${pixels}`);
-    this.error.hidden = !refused;
-    setText(this.error, refused ?? "");
+    this.error.hidden = !error;
+    setText(this.error, error ?? "");
     /** @type {string | null} */
-    this.source = seen ?? null;
+    this.source = preview ?? null;
     this.isStale = true;
   }
   get isHeld() {
@@ -124,7 +124,7 @@ class DrawingPad extends Instrument {
   // --- pen, finger, mouse -----------------------------------------------------------------------------------------
 
   /** @param {PointerEvent} event */
-  #place({ clientX, clientY }) {
+  #position({ clientX, clientY }) {
     const { left, top } = this.canvas.getBoundingClientRect();
     const { clientLeft, clientTop, clientWidth, clientHeight } = this.canvas;
     return [(clientX - left - clientLeft) / clientWidth, (clientY - top - clientTop) / clientHeight];
@@ -136,14 +136,14 @@ class DrawingPad extends Instrument {
     this.pointer = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
     this.hasCursor = false;
-    this.drawing.begin(this.#place(event));
+    this.drawing.begin(this.#position(event));
     this.#changed(false);
   }
   /** @param {PointerEvent} event */
   #drag(event) {
     if (event.pointerId !== this.pointer) return;
     const events = event.getCoalescedEvents?.() ?? [];
-    for (const one of events.length ? events : [event]) this.drawing.extend(this.#place(one));
+    for (const one of events.length ? events : [event]) this.drawing.extend(this.#position(one));
     this.#changed(false);
   }
   /** @param {PointerEvent} event */
@@ -180,7 +180,7 @@ class DrawingPad extends Instrument {
     this.isStale = true;
     this.draw();
   }
-  /** Leaving the pad lifts the pen. */
+  /** Lift the pen when the pad loses the focus. */
   #onBlur() {
     this.hasCursor = false;
     const wasDown = this.drawing.stroke !== null && this.pointer === null;
@@ -219,7 +219,7 @@ class DrawingPad extends Instrument {
     this.#showNetworkInput(drawing.isEmpty ? null : this.source);
   }
   /**
-   * Show the network's input; the frame of the image keeps its place without one.
+   * Show the network's input, or an empty box of the same size.
    * @param {string | null} source
    */
   #showNetworkInput(source) {
@@ -227,7 +227,7 @@ class DrawingPad extends Instrument {
     this.imageSource = source;
     const alt = source ? `Your drawing as network input: ${this.spec.pixels}` : "";
     setAttributes(this.inputImage, { alt });
-    this.inputImage.classList.toggle("dst-nothing", !source);
+    this.inputImage.classList.toggle("dst-blank", !source);
     if (source) this.inputImage.src = source;
     else this.inputImage.removeAttribute("src");
   }

@@ -1,5 +1,4 @@
-// One point of a plane, placed over the points of the data. Places are fractions of the plane, from its upper left
-// corner.
+// Pad to place one point among the points of the data. Positions are fractions of the plane, from its upper left corner.
 
 import { markerPath } from "../../shared/markers.js";
 import { roundAxis } from "../../shared/math/scales.js";
@@ -57,7 +56,7 @@ export class PointPad {
     return [(x - this.left) / this.width, 1 - (y - this.low) / this.height];
   }
   /**
-   * Move the point; the first key shows it in the middle.
+   * Move the point; the first key places it in the middle.
    * @param {number[]} arrow
    * @param {boolean} isFar
    */
@@ -74,7 +73,7 @@ export class PointPad {
   paint(context, theme, { width, height, points, labels }) {
     const at = (/** @type {number[]} */ point) => this.place(point).map((place, axis) => place * [width, height][axis]);
     this.#paintGrid(context, theme, at, width, height);
-    Object.assign(context, { strokeStyle: theme.ink, lineWidth: 0.8, globalAlpha: 0.4 });
+    Object.assign(context, { strokeStyle: theme.text, lineWidth: 0.8, globalAlpha: 0.4 });
     points.forEach((point, i) => {
       context.fillStyle = theme.classColour(labels[i]);
       const path = new Path2D(`M${at(point).join()}${markerPath(labels[i], points.length > 500 ? 2.5 : 3.5)}`);
@@ -88,14 +87,14 @@ export class PointPad {
     const cross = new Path2D(`${lines}M${x - 8},${y}a8,8 0 1,0 16,0a8,8 0 1,0 -16,0`);
     for (const [colour, thickness] of [
       [theme.background, 4],
-      [theme.ink, 1.5],
+      [theme.text, 1.5],
     ]) {
       Object.assign(context, { strokeStyle: colour, lineWidth: thickness });
       context.stroke(cross);
     }
   }
   /**
-   * Draw lines at round coordinates, with their numbers inside the plane.
+   * Draw grid lines at round coordinates, with their numbers inside the plane.
    * @param {CanvasRenderingContext2D} context
    * @param {Theme} theme
    * @param {(point: number[]) => number[]} at
@@ -103,7 +102,7 @@ export class PointPad {
    * @param {number} height
    */
   #paintGrid(context, theme, at, width, height) {
-    const style = { strokeStyle: theme.rule, fillStyle: theme.soft, lineWidth: 1, font: `11px ${theme.font}` };
+    const style = { strokeStyle: theme.rule, fillStyle: theme.muted, lineWidth: 1, font: `11px ${theme.font}` };
     Object.assign(context, style);
     for (const [axis, low, span] of [
       [0, this.left, this.width],

@@ -1,5 +1,5 @@
-// A drawing as text: strokes on a grid of 64 × 64 cells, two characters per point (x, then y downwards), dots between
-// strokes. The engine (drawing.py) reads the same text and draws it with the same pen.
+// Drawing as text, with strokes on a grid of 64 × 64 cells, two characters per point (x, then y downwards) and dots
+// between strokes. kd_core/analysis/drawing.py reads the same text and draws it with the same pen.
 
 export const GRID = 64;
 const PEN_WIDTH = 6; // cells
@@ -14,7 +14,7 @@ export const toText = (strokes) =>
   strokes.map((stroke) => stroke.map(([x, y]) => LETTERS[x] + LETTERS[y]).join("")).join(".");
 
 /**
- * Return the strokes of a text. An invalid text has none: the server reports what is wrong with it.
+ * Return the strokes of a text. An invalid text has none; the server reports the error.
  * @param {string} text
  * @returns {Point[][]}
  */
@@ -36,7 +36,7 @@ function distanceToSegment([x, y], [ax, ay], [bx, by]) {
 }
 
 /**
- * Return the fewest of the points that stay within TOLERANCE of all of them (Ramer–Douglas–Peucker).
+ * Return a subset of the points whose line stays within TOLERANCE of all of them (Ramer–Douglas–Peucker).
  * @param {Point[]} points
  * @returns {Point[]}
  */
@@ -53,7 +53,7 @@ export function simplify(points) {
   return [...simplify(points.slice(0, farthest + 1)).slice(0, -1), ...simplify(points.slice(farthest))];
 }
 
-/** All strokes of a drawing, and the pen. Places are fractions of the pad, from its upper left corner. */
+/** All strokes of a drawing, and the pen. Positions are fractions of the pad, from its upper left corner. */
 export class Strokes {
   instructions =
     "Arrow keys move the pen, with Shift further; Space puts it down or lifts it; " +
@@ -91,7 +91,7 @@ export class Strokes {
     this.#extendTo(cellAt(place));
   }
   /**
-   * Add a point. Without room for it the stroke is simplified first; it grows no further where that does not help.
+   * Add a point. At MAX_LENGTH the stroke is simplified first; if that is not enough, the point is dropped.
    * @param {Point} point
    */
   #extendTo(point) {
@@ -126,7 +126,7 @@ export class Strokes {
     if (this.stroke) this.#extendTo(point);
     else this.pen = point;
   }
-  /** Put the pen down or lift it; returns what to announce. */
+  /** Put the pen down or lift it; return the text for screen readers. */
   togglePen() {
     if (this.stroke) this.end();
     else this.begin(this.pen.map((cell) => (cell + 0.5) / GRID));
@@ -146,25 +146,25 @@ export class Strokes {
     /** @returns {[number, number]} */
     const at = (/** @type {Point} */ [x, y]) => [(x + 0.5) * zoom, (y + 0.5) * zoom];
     const pen = { lineWidth: PEN_WIDTH * zoom, lineCap: "round", lineJoin: "round" };
-    Object.assign(context, { strokeStyle: theme.ink, fillStyle: theme.ink, ...pen });
+    Object.assign(context, { strokeStyle: theme.text, fillStyle: theme.text, ...pen });
     for (const stroke of this.strokes) {
       context.beginPath();
       stroke.forEach((point, i) => {
         context[i ? "lineTo" : "moveTo"](...at(point));
       });
-      // A line without length is not drawn by every browser.
+      // Some browsers do not draw a line of length 0.
       if (stroke.length === 1) context.arc(...at(stroke[0]), 0.01, 0, 7);
       context.stroke();
     }
     if (this.isEmpty && !cursor) {
       const text = { font: `15px ${theme.font}`, textAlign: "center", textBaseline: "middle" };
-      Object.assign(context, { fillStyle: theme.soft, ...text });
+      Object.assign(context, { fillStyle: theme.muted, ...text });
       context.fillText("Draw here", width / 2, height / 2);
     }
     if (cursor) this.#paintCursor(context, theme, at(this.pen), zoom);
   }
   /**
-   * Draw the keyboard's pen: a ring, with a dot in it while the pen is down; edged, to be seen on ink and paper.
+   * Draw the pen of the keyboard as a ring, filled while it is down, outlined to be visible on strokes and background.
    * @param {CanvasRenderingContext2D} context
    * @param {import("../../shared/theme.js").Theme} theme
    * @param {[number, number]} place
@@ -188,7 +188,7 @@ export class Strokes {
 }
 
 /**
- * Return the cell at a place.
+ * Return the cell at a position.
  * @param {number[]} place
  */
 const cellAt = (place) => place.map((fraction) => Math.max(0, Math.min(GRID - 1, Math.floor(fraction * GRID))));

@@ -1,6 +1,6 @@
-// Throttle of a value that changes quickly: it is sent at most every so often, and not before the last one is answered.
+// Throttle of a quickly changing value, which waits for an interval and for the answer to the last value sent.
 
-import { EchoFilter } from "../../shared/state/echo_filter.js";
+import { UpdateFilter } from "../../shared/state/update_filter.js";
 
 const MIN_INTERVAL = 120; // milliseconds between two values
 const ANSWER_TIMEOUT = 1000; // milliseconds to wait for an answer
@@ -10,9 +10,9 @@ export class StateThrottle {
   #requested = null;
   /** Sent and not answered. @type {string | null} */
   #unanswered = null;
-  /** What Python has, or will have soon. @type {string | null} */
+  /** The last value sent to or received from Python. @type {string | null} */
   #last = null;
-  #echo = new EchoFilter();
+  #filter = new UpdateFilter();
   #sentAt = Number.NEGATIVE_INFINITY;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer = undefined;
@@ -24,7 +24,7 @@ export class StateThrottle {
 
   /**
    * @param {string} value
-   * @param {boolean} [isUrgent] the user has finished, so the interval does not matter any more
+   * @param {boolean} [isUrgent] whether to send at once, since the user has finished
    */
   request(value, isUrgent = false) {
     this.#requested = value;
@@ -43,12 +43,12 @@ export class StateThrottle {
     }
     const value = this.#requested;
     [this.#requested, this.#unanswered, this.#last, this.#sentAt] = [null, value, value, time];
-    this.#echo.sent(value);
+    this.#filter.recordSent(value);
     this.send(value);
   }
 
   /**
-   * Return whether the value that Python shows now is news.
+   * Return whether a value received from Python is new.
    * @param {string} value
    */
   isNew(value) {
@@ -57,15 +57,15 @@ export class StateThrottle {
       this.#unanswered = null;
       this.#timer = this.#requested === null ? undefined : setTimeout(() => this.#sendNext());
     }
-    return this.#echo.isNew(value);
+    return this.#filter.isNew(value);
   }
   /**
-   * Take Python's value for the current one.
+   * Take over a value received from Python.
    * @param {string} value
    */
   accept(value) {
     this.cancel();
-    this.#echo.reset();
+    this.#filter.reset();
     [this.#requested, this.#unanswered, this.#last] = [null, null, value];
   }
   cancel() {

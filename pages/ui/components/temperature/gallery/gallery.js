@@ -1,24 +1,23 @@
-// Gallery to choose an input from: the examples of the current split, filtered, as pages of thumbnails; points of a
-// plane as one scatter plot.
+// Gallery of the filtered examples of the current split, as pages of thumbnails or, for 2-D data, as a scatter plot.
 //
-// Payload: bench, image (position in the current split), show (a key of FILTERS), class ("none" or a class name).
+// Payload: store, image (position in the current split), show (a key of FILTERS), class ("none" or a class name).
 // Sets the states image, show and class.
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { formatNumber } from "../../shared/format.js";
 import { mount } from "../../shared/mount.js";
-import { Instrument } from "../shared/instrument.js";
+import { TemperatureComponent } from "../shared/component.js";
 import { FILTERS, GalleryFilter } from "./gallery_filter.js";
 import { GalleryScatter } from "./gallery_scatter.js";
 
 const GAP = 4; // between thumbnails
 const EDGE = 3; // around a thumbnail, for its frame
 
-const KEY_DELAY = 300; // milliseconds after the last repeat of a held key until Python is told
+const KEY_DELAY = 300; // milliseconds after the last repeat of a held key until the choice is sent to Python
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 
-class Gallery extends Instrument {
+class Gallery extends TemperatureComponent {
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "gallery");
@@ -35,19 +34,19 @@ class Gallery extends Instrument {
     this.count = 1; // of examples on a page
     this.columns = 1;
     this.size = 44; // of a thumbnail
-    /** An example that Python asks for. @type {number | null} */
+    /** Position of an example chosen by Python. @type {number | null} */
     this.requested = null;
-    const button = (/** @type {string} */ text, /** @type {() => void} */ act) =>
-      html("button", { type: "button", onclick: act }, text);
+    const button = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
+      html("button", { type: "button", onclick }, text);
     const filterButton = (/** @type {string} */ show) => button("", () => this.#setFilter("show", show));
     this.filters = Object.fromEntries(Object.keys(FILTERS).map((show) => [show, filterButton(show)]));
-    const label = "Class that the examples are labelled with";
+    const label = "True class of the examples";
     this.select = html("select", { "aria-label": label, onchange: () => this.#setFilter("class", this.select.value) });
     this.random = button("Random example", () => this.#chooseRandom());
     this.empty = html("p", { class: "dst-empty" });
     const onKey = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
     const group = { role: "radiogroup", "aria-label": "Examples", onkeydown: onKey };
-    this.sheet = html("div", { class: "dst-sheet", ...group });
+    this.grid = html("div", { class: "dst-thumbnails", ...group });
     this.scatter = new GalleryScatter(
       (position) => this.#pick(position),
       onKey,
@@ -55,19 +54,19 @@ class Gallery extends Instrument {
     );
     this.pageButtons = [-1, 1].map((step) => button(step < 0 ? "Previous" : "Next", () => this.#changePage(step)));
     this.range = html("span", { role: "status" });
-    this.legend = html("span", { class: "dst-soft" }, "≠ student wrong");
+    this.legend = html("span", { class: "dst-muted" }, "≠ student error");
     const [previous, next] = this.pageButtons;
     this.pager = html("div", { class: "dst-pager" }, previous, this.range, next, this.legend);
-    this.chosen = html("p", { class: "dst-soft dst-chosen" });
+    this.chosen = html("p", { class: "dst-muted dst-chosen" });
     const toggles = html(
       "div",
       { class: "dst-toggle", role: "group", "aria-label": "Show" },
       Object.values(this.filters),
     );
-    const narrow = html("div", { class: "dst-narrow" }, this.select, this.random);
+    const narrow = html("div", { class: "dst-filters" }, this.select, this.random);
     const figure = this.scatter.figure.node;
-    this.root.append(toggles, narrow, this.empty, this.sheet, figure, this.pager, this.chosen);
-    // A chosen example that does not exist is replaced even while the gallery cannot be seen.
+    this.root.append(toggles, narrow, this.empty, this.grid, figure, this.pager, this.chosen);
+    // An invalid choice is replaced also while the gallery is not visible.
     const redraw = this.changed;
     this.changed = () => {
       this.#applyIndex();
@@ -82,7 +81,7 @@ class Gallery extends Instrument {
     if (this.isNew("image", image)) this.requested = Math.trunc(image) || 0;
     this.#applyIndex();
   }
-  /** Keep the index among the examples. An input given by Python stays until Python, or the user's choice, ends it. */
+  /** Limit the index to the examples. A custom input stays until Python or the user replaces it. */
   #applyIndex() {
     const last = this.store.labels.length - 1;
     if (last < 0) return;
@@ -97,12 +96,12 @@ class Gallery extends Instrument {
   paint(theme) {
     const { store, filter } = this;
     const isUpdated = filter.update(store);
-    const input = [store.index, store.given === null, this.width, theme.dark, store.points, store.sheet];
+    const input = [store.index, store.custom === null, this.width, theme.dark, store.points, store.sheet];
     const state = [this.show, this.label, this.page, ...input];
     if (!filter.labels.length || (!isUpdated && state.every((value, i) => value === this.state?.[i]))) return;
     const hasImages = !store.points;
     const root = /** @type {Document | ShadowRoot} */ (this.root.getRootNode());
-    const hasFocus = this.sheet.contains(root.activeElement);
+    const hasFocus = this.grid.contains(root.activeElement);
     this.#updateFilters();
     this.#computeGrid(hasImages);
     const position = this.list.indexOf(store.index);
@@ -117,7 +116,7 @@ class Gallery extends Instrument {
     const isEmpty = this.list.length === 0;
     setText(this.empty, isEmpty ? this.#emptyText : "");
     this.empty.hidden = !isEmpty;
-    this.sheet.hidden = isEmpty || !hasImages;
+    this.grid.hidden = isEmpty || !hasImages;
     this.scatter.figure.node.hidden = hasImages;
     if (hasImages) this.#updatePage(hasFocus);
     else this.#updateScatter(theme, position);
@@ -125,14 +124,14 @@ class Gallery extends Instrument {
     this.state = [this.show, this.label, this.page, ...input];
   }
   get isChosen() {
-    return this.store.given === null;
+    return this.store.custom === null;
   }
 
   #updateFilters() {
     const { classes } = this.store;
     const { lists, labels } = this.filter;
-    if (classes !== this.selectable) {
-      this.selectable = classes;
+    if (classes !== this.optionClasses) {
+      this.optionClasses = classes;
       const options = classes.map((name) => html("option", { value: name }, name));
       this.select.replaceChildren(html("option", { value: "none" }, "All classes"), ...options);
     }
@@ -149,19 +148,18 @@ class Gallery extends Instrument {
     }
   }
   get #emptyText() {
-    const labelled = this.select.value === "none" ? "" : ` labelled ${this.label}`;
-    const every = labelled ? `every example${labelled}` : "every one of these";
+    const ofClass = this.select.value === "none" ? "" : ` of class ${this.label}`;
+    const every = ofClass ? `every example${ofClass}` : "every one of these";
     if (this.current === "student_wrong") return `The student classifies ${every} correctly.`;
-    if (this.current === "disagree") return `Teacher and student agree on ${every}.`;
+    if (this.current === "disagree") return `Teacher and student predict the same class for ${every}.`;
     if (this.current === "unsure") {
-      return `None of the ${this.filter.lists.unsure.length} examples that the teacher is least sure of is${labelled}.`;
+      return `None of the ${this.filter.lists.unsure.length} examples with the lowest teacher confidence is${ofClass}.`;
     }
-    return `No example of this split is${labelled}.`;
+    return `No example of this split is${ofClass}.`;
   }
 
   /**
-   * Compute a few rows of thumbnails. Pixels of an image become whole pixels of the page where it is then about 44
-   * wide.
+   * Compute the grid of thumbnails. They are about 44 pixels wide, if possible a multiple of the width of the image.
    * @param {boolean} hasImages
    */
   #computeGrid(hasImages) {
@@ -177,7 +175,7 @@ class Gallery extends Instrument {
     this.page = Math.floor(first / this.count);
     const usedRows = Math.min(rows, Math.ceil(this.list.length / this.columns));
     const grid = `grid-template-columns: repeat(${this.columns}, ${cell}px); grid-auto-rows: ${height}px`;
-    setAttributes(this.sheet, { style: `${grid}; min-height: ${usedRows * (height + GAP) - GAP}px` });
+    setAttributes(this.grid, { style: `${grid}; min-height: ${usedRows * (height + GAP) - GAP}px` });
   }
   /** @param {boolean} hasFocus */
   #updatePage(hasFocus) {
@@ -185,10 +183,10 @@ class Gallery extends Instrument {
     const onPage = this.list.slice(first, first + this.count);
     const key = [onPage.join(), first, this.list.length, this.size].join();
     if (this.#isChanged("page", [key, this.filter.topClasses, this.store.sheet])) {
-      this.sheet.replaceChildren(...onPage.map((index, i) => this.#thumbnail(index, first + i)));
+      this.grid.replaceChildren(...onPage.map((index, i) => this.#thumbnail(index, first + i)));
     }
     const current = this.isChosen ? onPage.indexOf(this.store.index) : -1;
-    const buttons = /** @type {HTMLElement[]} */ ([...this.sheet.children]);
+    const buttons = /** @type {HTMLElement[]} */ ([...this.grid.children]);
     buttons.forEach((button, i) => {
       const tabindex = i === Math.max(0, current) ? 0 : -1;
       setAttributes(button, { "aria-checked": String(i === current), tabindex });
@@ -202,11 +200,11 @@ class Gallery extends Instrument {
   #thumbnail(index, position) {
     const name = this.#name(index);
     const isWrong = this.filter.isWrong(index);
-    const sign = isWrong ? html("span", { class: "dst-wrong", "aria-hidden": "true" }, "≠") : null;
+    const mark = isWrong ? html("span", { class: "dst-wrong", "aria-hidden": "true" }, "≠") : null;
     const place = { "aria-posinset": position + 1, "aria-setsize": this.list.length };
     const attributes = { type: "button", role: "radio", "aria-label": name, title: name, ...place };
     const onclick = () => this.#pick(position);
-    return html("button", { ...attributes, onclick }, this.store.thumbnail(index, this.size), sign);
+    return html("button", { ...attributes, onclick }, this.store.thumbnail(index, this.size), mark);
   }
   /**
    * @param {Theme} theme
@@ -220,14 +218,14 @@ class Gallery extends Instrument {
     }
     const description = this.#name(store.index, ["teacher", "student"]);
     this.scatter.mark(store.index, position, description, this.isChosen);
-    const labelled = this.select.value === "none" ? "" : `, labelled ${this.label}`;
-    const filter = `${FILTERS[this.current].toLowerCase()}${labelled}`;
+    const ofClass = this.select.value === "none" ? "" : `, true class ${this.label}`;
+    const filter = `${FILTERS[this.current].toLowerCase()}${ofClass}`;
     const counts = `${store.points.length} examples of ${store.classes.length} classes`;
-    const text = `Scatter plot of ${counts}, ${this.list.length} of them strong: ${filter}.`;
+    const text = `Scatter plot of ${counts}, ${this.list.length} of them highlighted (${filter}).`;
     this.scatter.figure.describe(this.isChosen ? `${text} Chosen: ${description}.` : text);
   }
   /**
-   * Return whether what a part was drawn from has changed, and remember it.
+   * Return whether the inputs of a part have changed since the last call.
    * @param {"page" | "scatter"} part
    * @param {unknown[]} inputs
    */
@@ -269,14 +267,14 @@ class Gallery extends Instrument {
       .filter((role) => topClasses[role])
       .map((role) => `${role} predicts ${classes[topClasses[role][index]]}`);
     const list = predictions.length ? `; ${predictions.join(", ")}` : "";
-    return `${this.store.title(index)}${place}, labelled ${classes[labels[index]]}${list}`;
+    return `${this.store.title(index)}${place}, true class ${classes[labels[index]]}${list}`;
   }
   #table() {
     const { points, classes } = this.store;
     const { labels, topClasses } = this.filter;
     const roles = Object.keys(topClasses).filter((role) => topClasses[role]);
     return {
-      columns: ["example", "x", "y", "label", ...roles.map((role) => `${role} says`)],
+      columns: ["example", "x", "y", "true class", ...roles.map((role) => `${role} prediction`)],
       rows: this.list.map((i) => {
         const predictions = roles.map((role) => classes[topClasses[role][i]]);
         return [this.store.title(i), ...points[i], classes[labels[i]], ...predictions];
@@ -287,7 +285,7 @@ class Gallery extends Instrument {
   // --- choosing -----------------------------------------------------------------------------------------------------
 
   /**
-   * Choose an example. While a key is held down Python is told where it came to rest.
+   * Choose an example. While a key is held down, only the last choice is sent to Python.
    * @param {number} position in the filtered list
    * @param {boolean} [isHeld]
    */
@@ -323,9 +321,9 @@ class Gallery extends Instrument {
     this.draw();
   }
   /**
-   * Return the position in the filtered list that a step leads to.
+   * Return the position in the filtered list after a step.
    * @param {number} step
-   * @param {number} [start] the target if the filter leaves out the chosen example
+   * @param {number} [start] the target if the chosen example is filtered out
    */
   #target(step, start = 0) {
     const position = this.list.indexOf(this.store.index);
@@ -341,7 +339,7 @@ class Gallery extends Instrument {
     const target = this.#target(step, this.page * this.count);
     const position = this.list.indexOf(this.store.index);
     const isRowStep = row !== 1 && Math.abs(step) === row && position >= 0;
-    if (isRowStep && target - position !== step) return; // there is no row above the first or below the last
+    if (isRowStep && target - position !== step) return; // there is no row above or below
     this.#pick(target, event.repeat);
   }
   destroy() {

@@ -1,4 +1,4 @@
-// Filters of the gallery. Top classes do not depend on the temperature: they are computed once per moment.
+// Filters of the gallery. They are computed once per snapshot, since top classes do not depend on the temperature.
 
 import { argmax, softmaxRows } from "../../shared/math/softmax.js";
 
@@ -8,8 +8,8 @@ import { argmax, softmaxRows } from "../../shared/math/softmax.js";
 /** @type {Record<string, string>} */
 export const FILTERS = {
   all: "All",
-  unsure: "Teacher least sure",
-  student_wrong: "Student wrong",
+  unsure: "Lowest teacher confidence",
+  student_wrong: "Student errors",
   disagree: "Teacher and student disagree",
 };
 
@@ -24,7 +24,7 @@ export class GalleryFilter {
   lists = {};
 
   /**
-   * Compute the lists anew if their inputs changed; returns whether they did.
+   * Compute the lists if their inputs changed; return whether they did.
    * @param {Store} store
    */
   update(store) {

@@ -1,5 +1,5 @@
-// Scatter plot of the examples of a plane: the filtered ones strong, the others faint. An element over the drawing
-// takes clicks and keys.
+// Scatter plot of 2-D examples, with those filtered out drawn faintly. An element over the drawing handles clicks and
+// keys.
 
 import { html, setAttributes, svg } from "../../shared/dom.js";
 import { markerGlyph, markerPath } from "../../shared/markers.js";
@@ -26,17 +26,17 @@ export class GalleryScatter {
     this.ring = svg("circle", { r: 9, class: "dst-ring" });
     this.figure.chart.append(this.marks, this.ring);
     const slider = { role: "slider", tabindex: 0, "aria-label": "Chosen point", "aria-valuemin": 1, onkeydown: onKey };
-    this.stepper = html("div", { class: "dst-stepper", ...slider });
-    this.stepper.addEventListener("click", ({ offsetX, offsetY }) => {
+    this.pointSlider = html("div", { class: "dst-point-slider", ...slider });
+    this.pointSlider.addEventListener("click", ({ offsetX, offsetY }) => {
       const distances = this.list.map((i) => {
         const [x, y] = this.points[i];
         return Math.hypot(this.plot.x(x) - offsetX, this.plot.y(y) - offsetY);
       });
       onPick(distances.indexOf(Math.min(...distances)));
     });
-    this.figure.stage.append(this.stepper);
-    this.legend = html("p", { class: "dst-soft dst-key" });
-    this.figure.stage.after(this.legend);
+    this.figure.viewport.append(this.pointSlider);
+    this.legend = html("p", { class: "dst-muted dst-class-legend" });
+    this.figure.viewport.after(this.legend);
   }
 
   /**
@@ -54,19 +54,21 @@ export class GalleryScatter {
     this.figure.size(width + 56, height + 66);
     this.plot.setAxes({ x: 44, y: 26, width, height }, { x, y });
     const style = `width: ${width + 56}px; height: ${height + 66}px`;
-    setAttributes(this.stepper, { style, "aria-valuemax": Math.max(1, list.length) });
+    setAttributes(this.pointSlider, { style, "aria-valuemax": Math.max(1, list.length) });
     const filtered = new Set(list);
     const radius = points.length > 500 ? 2.8 : 4;
-    // One path for all points of a class, first the faint ones.
-    const path = (/** @type {number} */ k, /** @type {boolean} */ isStrong) => {
-      const ofClass = points.filter((_, i) => labels[i] === k && filtered.has(i) === isStrong);
+    // One path contains all points of a class; the faint ones are drawn first.
+    const path = (/** @type {number} */ k, /** @type {boolean} */ isHighlighted) => {
+      const ofClass = points.filter((_, i) => labels[i] === k && filtered.has(i) === isHighlighted);
       const place = ([px, py]) =>
         `M${this.plot.x(px).toFixed(1)},${this.plot.y(py).toFixed(1)}${markerPath(k, radius)}`;
-      const name = isStrong ? "dst-point" : "dst-point dst-faint";
+      const name = isHighlighted ? "dst-point" : "dst-point dst-faint";
       return svg("path", { d: ofClass.map(place).join(""), fill: theme.classColour(k), class: name });
     };
-    this.marks.replaceChildren(...[false, true].flatMap((isStrong) => classes.map((_, k) => path(k, isStrong))));
-    // A ninth class has no colour of its own: the class of the chosen point is named in words.
+    this.marks.replaceChildren(
+      ...[false, true].flatMap((isHighlighted) => classes.map((_, k) => path(k, isHighlighted))),
+    );
+    // Classes beyond the eighth have no colour, so the legend is left out; the text names the class of the chosen point.
     const isColoured = classes.length <= palette.classes.light.length;
     const glyph = (/** @type {number} */ k) => html("i", { style: `color: ${theme.classColour(k)}` }, markerGlyph(k));
     this.legend.replaceChildren(...(isColoured ? classes : []).map((name, k) => html("span", {}, glyph(k), name)));
@@ -82,7 +84,7 @@ export class GalleryScatter {
     const [x, y] = this.points[index];
     const visibility = isChosen ? "visible" : "hidden";
     setAttributes(this.ring, { cx: this.plot.x(x), cy: this.plot.y(y), visibility });
-    setAttributes(this.stepper, { "aria-valuenow": position + 1, "aria-valuetext": description });
+    setAttributes(this.pointSlider, { "aria-valuenow": position + 1, "aria-valuetext": description });
   }
 }
 

@@ -1,4 +1,4 @@
-// Gradient norms of one student, against one teacher and the labels, over the temperature.
+// Norms of the gradients from a teacher and from the labels over the temperature.
 //
 // With p and q the softened probabilities of teacher and student, the gradient of T²·KL(p ‖ q) with respect to the
 // student's logits is T · (q − p). Each norm is that of one example's gradient, averaged over the examples.
@@ -32,7 +32,7 @@ export class GradientNorms {
     this.p = new Float64Array(count);
     this.q = new Float64Array(count);
     this.grid = temperatureGrid(range);
-    // Both ends first, then ever finer, so that the first frame has the whole curve already.
+    // Both ends come first, then ever finer steps, so that the first frame has the whole curve already.
     const last = this.grid.length - 1;
     const every = (/** @type {number} */ step) => this.grid.map((_, i) => i).filter((i) => i % step === 0);
     /** Positions in the grid that are still to be computed. @type {number[]} */
@@ -50,7 +50,7 @@ export class GradientNorms {
    * @param {number[]} labels
    * @param {number[]} range
    */
-  isOf(student, teacher, labels, range) {
+  isFor(student, teacher, labels, range) {
     const isSame = this.student === student && this.teacher === teacher && this.labels === labels;
     return isSame && String(this.range) === String(range);
   }
@@ -86,7 +86,7 @@ export class GradientNorms {
       this.#points.set(i, this.#normsAt(this.grid[i]));
     }
   }
-  /** The part of the curve that has been computed, in the order of the temperature. */
+  /** The points computed so far, sorted by temperature. */
   get curve() {
     return [...this.#points.keys()].sort((a, b) => a - b).map((i) => this.#points.get(i));
   }
@@ -111,11 +111,11 @@ function softmaxInto(target, logits, start, temperature) {
 }
 
 /**
- * Return ‖q − p‖ of two distributions. Both sum to 1: the difference at the likeliest class is computed from the
- * others, which is exact where q and p are near 1.
+ * Return ‖q − p‖ of two distributions. Since both sum to 1, the difference at the most probable class is computed from
+ * the others, which is exact where q and p are near 1.
  * @param {Float64Array} q
  * @param {Float64Array} p
- * @param {number} top the likeliest class
+ * @param {number} top the most probable class
  */
 function euclideanDistance(q, p, top) {
   let squares = 0;
@@ -130,12 +130,12 @@ function euclideanDistance(q, p, top) {
 }
 
 /**
- * Return the teacher's share of the gradient; null where there is no gradient at all.
+ * Return the teacher's fraction of the sum of the gradient norms, or null if both are zero.
  * @param {number} alpha
  * @param {Norms} norms
  * @param {"with" | "without"} name
  */
-export function teacherShare(alpha, norms, name) {
+export function teacherFraction(alpha, norms, name) {
   const teacher = alpha * norms[name];
   const sum = teacher + (1 - alpha) * norms.labels;
   return sum > 0 ? teacher / sum : null;

@@ -1,46 +1,46 @@
-// Why the loss has a factor T²: the teacher's gradient norm with and without it, and its share of the gradient.
+// Gradient norms from teacher and labels, which show why the loss has a factor T², and the teacher's share of the
+// gradient.
 //
-// Payload: bench, alpha (0 to 1), split (a name in the store's splits). Sets the state alpha on release of its slider.
+// Payload: store, alpha (0 to 1), split (a name in the store's splits). Sets the state alpha on release of its slider.
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { formatNumber, formatPercent } from "../../shared/format.js";
 import { decadeTicks, temperatureAxis } from "../../shared/math/scales.js";
 import { spread } from "../../shared/math/spread.js";
 import { mount } from "../../shared/mount.js";
+import { TemperatureComponent } from "../shared/component.js";
 import { addEndLabels, addOutlinedText } from "../shared/end_labels.js";
 import { Figure } from "../shared/figure.js";
-import { Instrument } from "../shared/instrument.js";
 import { FRAME_BUDGET, LinePlot } from "../shared/line_plot.js";
-import { GradientNorms, teacherShare } from "./gradient_norms.js";
+import { GradientNorms, teacherFraction } from "./gradient_norms.js";
 
 /** @typedef {import("../../shared/math/scales.js").Axis} Axis */
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 /** @typedef {import("./gradient_norms.js").Norms} Norms */
 /** @typedef {"labels" | "with" | "without"} TermId */
-/** @typedef {{id: TermId, role: string, glyph: string, words: string[], style?: {dash: string, width: number}}} Term */
+/** @typedef {{id: TermId, role: string, glyph: string, lines: string[], style?: {dash: string, width: number}}} Term */
 
 const THIN = { dash: "3px,3px", width: 1.25 };
 /** @type {Term[]} */
 const TERMS = [
-  { id: "labels", role: "labels", glyph: "✕", words: ["Labels"] },
-  { id: "with", role: "teacher", glyph: "■", words: ["Teacher", "with T²"] },
-  { id: "without", role: "teacher", glyph: "□", words: ["Teacher", "without T²"], style: THIN },
+  { id: "labels", role: "labels", glyph: "✕", lines: ["Labels"] },
+  { id: "with", role: "teacher", glyph: "■", lines: ["Teacher", "with T²"] },
+  { id: "without", role: "teacher", glyph: "□", lines: ["Teacher", "without T²"], style: THIN },
 ];
 /** @type {("with" | "without")[]} */
 const TEACHER_TERMS = ["with", "without"];
-const MIN_NORM = 1e-6; // the axis goes no lower: smaller norms lie at its foot
+const MIN_NORM = 1e-6; // the lowest possible end of the axis
 
 /**
- * Write a share, so that rounding does not turn nearly all into all, nor nearly nothing into nothing.
- * @param {number} share
+ * Write a fraction as a percentage that is 0 % or 100 % only if the fraction is 0 or 1.
+ * @param {number} fraction
  */
-function formatShare(share) {
-  if (share === 0) return "0 %";
-  if (share < 5e-4) return "under 0.1 %";
-  return share < 1 && share >= 0.9995 ? "over 99.9 %" : formatPercent(share);
+function formatFraction(fraction) {
+  if (fraction === 0) return "0 %";
+  return fraction < 5e-4 ? "< 0.1 %" : formatPercent(fraction);
 }
 
-class Gradients extends Instrument {
+class Gradients extends TemperatureComponent {
   /** By the student's logits. @type {WeakMap<Float32Array, GradientNorms>} */
   #norms = new WeakMap();
 
@@ -55,11 +55,11 @@ class Gradients extends Instrument {
     /** @type {Norms[]} */
     this.curve = [];
     this.normFigure = new Figure("gradient-norms", () => this.#normTable());
-    this.shareFigure = new Figure("gradient-shares", () => this.#shareTable());
+    this.fractionFigure = new Figure("teacher-gradient-share", () => this.#fractionTable());
     this.normPlot = new LinePlot(this.normFigure.chart);
-    this.sharePlot = new LinePlot(this.shareFigure.chart);
-    this.about = html("p", { class: "dst-soft" });
-    const label = "Alpha, the weight of the teacher in the loss";
+    this.fractionPlot = new LinePlot(this.fractionFigure.chart);
+    this.about = html("p", { class: "dst-muted" });
+    const label = "Alpha, the weight of the soft-target loss";
     this.slider = html("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": label });
     this.slider.addEventListener("input", () => this.#onInput());
     this.slider.addEventListener("change", () => this.sendState("alpha", this.alpha));
@@ -70,14 +70,14 @@ class Gradients extends Instrument {
     this.alphaText = html("b", {});
     const ends = ["labels only", "teacher only"].map((text) => html("span", {}, text));
     this.missing = html("p", { class: "dst-empty", hidden: true });
-    const shareTitle = html("h3", {}, "Teacher’s share of the gradient, α = ", this.alphaText);
+    const fractionTitle = html("h3", {}, "Teacher’s share of the gradient, α = ", this.alphaText);
     this.figures = html(
       "div",
-      { class: "dst-pair-of-figures" },
+      { class: "dst-figure-pair" },
       html("div", { class: "dst-norms-head" }, html("h3", {}, "Gradient norm"), this.about),
       this.normFigure.node,
-      html("div", {}, shareTitle, this.slider, html("div", { class: "dst-ends", "aria-hidden": "true" }, ends)),
-      this.shareFigure.node,
+      html("div", {}, fractionTitle, this.slider, html("div", { class: "dst-ends", "aria-hidden": "true" }, ends)),
+      this.fractionFigure.node,
     );
     this.root.append(this.missing, this.figures);
   }
@@ -93,27 +93,26 @@ class Gradients extends Instrument {
     this.draw();
   }
 
-  /** A missing network is reported in words. */
+  /** Always true, since a missing network is reported as text. */
   get isReady() {
     return true;
   }
   get #missingText() {
     const { split } = this.spec;
     const [student, teacher] = ["student", "teacher"].map((role) => this.store.logits(role, split));
-    if (!student) return "There is no student at this moment, so there is no gradient to measure.";
-    if (!teacher)
-      return "There is no teacher at this moment, so there is no gradient to compare with that of the labels.";
+    if (!student) return "This snapshot has no student, so there is no gradient.";
+    if (!teacher) return "This snapshot has no teacher, so there is no gradient to compare with that of the labels.";
     const expected = (this.store.splits[split]?.labels.length ?? 0) * this.store.classes.length;
     if (expected && student.length === expected && teacher.length === expected) return "";
-    return "There are no labels for these examples, so there is no gradient to measure.";
+    return "These examples have no labels, so there is no gradient.";
   }
-  /** The norms of the current student, computed once. */
+  /** The norms of the current student, cached. */
   get norms() {
     const { split } = this.spec;
     const [student, teacher] = ["student", "teacher"].map((role) => this.store.logits(role, split));
     const { labels } = this.store.splits[split];
     const range = this.store.temperatures;
-    if (!this.#norms.get(student)?.isOf(student, teacher, labels, range)) {
+    if (!this.#norms.get(student)?.isFor(student, teacher, labels, range)) {
       this.#norms.set(student, new GradientNorms(student, teacher, labels, range));
     }
     return this.#norms.get(student);
@@ -130,15 +129,15 @@ class Gradients extends Instrument {
     const current = norms.at(this.store.temperature);
     norms.refine(FRAME_BUDGET);
     if (norms.pending.length) this.draw();
-    // Curves are drawn anew when they changed; another temperature moves the marks alone.
+    // Curves are redrawn when they change; another temperature only moves the marks.
     const key = String([norms.pending.length, this.width, theme.dark, theme.background]);
     const isStale = this.drawn?.norms !== norms || key !== this.drawn.key;
     if (isStale) this.curve = norms.curve;
     if (isStale) this.#drawNorms(theme);
-    if (isStale || this.alpha !== this.drawn.alpha) this.#drawShares(theme);
+    if (isStale || this.alpha !== this.drawn.alpha) this.#drawFractions(theme);
     this.drawn = { norms, key, alpha: this.alpha };
     this.#updateNorms(theme, current);
-    this.#updateShares(theme, current);
+    this.#updateFractions(theme, current);
   }
 
   // --- both figures -----------------------------------------------------------------------------------------------
@@ -165,15 +164,15 @@ class Gradients extends Instrument {
   /**
    * @param {Theme} theme
    * @param {LinePlot} plot
-   * @param {Record<string, number>} values at the end of the lines
+   * @param {Record<string, number>} values at the ends of the lines
    * @param {Term[]} terms
    */
   #addNames(theme, plot, values, terms) {
-    const end = ({ id, role, glyph, words }) => ({
+    const end = ({ id, role, glyph, lines }) => ({
       id,
       value: values[id],
       glyph,
-      words,
+      lines,
       colour: theme.role(role).colour,
     });
     addEndLabels(plot, this.store.temperatures[1], terms.map(end));
@@ -183,7 +182,7 @@ class Gradients extends Instrument {
 
   /** @param {Theme} theme */
   #drawNorms(theme) {
-    // Networks are distilled at T = 1 and above: the norms there decide the axis.
+    // The norms at T ≥ 1 determine the axis, since distillation uses these temperatures.
     const relevant = (/** @type {Norms} */ point) =>
       point.temperature < 1 ? [point.labels] : [point.labels, point.with, point.without];
     const norms = this.curve.flatMap(relevant).filter((norm) => norm > 0);
@@ -193,7 +192,7 @@ class Gradients extends Instrument {
     const title = "gradient norm, mean per example";
     const axis = { low: 10 ** low, high: 10 ** high, log: true, ticks: decadeTicks(low, high), title };
     this.#setAxes(this.normFigure, this.normPlot, axis);
-    // A line ends at the foot of the axis, or its top, instead of running along it.
+    // A line ends at the end of the axis instead of running along it.
     const isInside = (/** @type {TermId} */ id, /** @type {number} */ i) =>
       this.curve[i]?.[id] >= axis.low && this.curve[i][id] <= axis.high;
     for (const term of TERMS) {
@@ -214,7 +213,7 @@ class Gradients extends Instrument {
   #updateNorms(theme, current) {
     const T = Number(current.temperature.toFixed(2));
     const plot = this.normPlot;
-    plot.rule("now", current.temperature);
+    plot.verticalLine("now", current.temperature);
     for (const { id, role, glyph } of TERMS) {
       plot.mark(`mark ${id}`, current.temperature, current[id], glyph, theme.role(role).colour);
     }
@@ -225,7 +224,7 @@ class Gradients extends Instrument {
     const teacher =
       current.with > 0
         ? `that of the teacher is ${withFactor} with the factor T² and ${without} without it: ${ratio}`
-        : "that of the teacher is 0: the student’s probabilities equal the teacher’s";
+        : "that of the teacher is 0, since the student’s probabilities equal the teacher’s";
     const caption = `At T = ${T} the gradient norm of the labels is ${formatNumber(current.labels)}, ${teacher}.`;
     const end = this.curve.at(-1);
     const [labels, endWith, endWithout] = [end.labels, end.with, end.without].map(formatNumber);
@@ -235,13 +234,13 @@ class Gradients extends Instrument {
   #normTable() {
     const columns = [
       "temperature",
-      "gradient from labels",
-      "gradient from teacher with T²",
-      "gradient from teacher without T²",
+      "label gradient norm",
+      "teacher gradient norm with T²",
+      "teacher gradient norm without T²",
     ];
     return { columns, rows: this.#points.map((point) => [point.temperature, point.labels, point.with, point.without]) };
   }
-  /** The current temperature, then the whole curve. */
+  /** Norms at the current temperature, then the whole curve. */
   get #points() {
     this.norms.refine();
     return [this.norms.at(this.store.temperature), ...this.norms.curve];
@@ -250,94 +249,98 @@ class Gradients extends Instrument {
   // --- the teacher's share of the gradient ------------------------------------------------------------------------
 
   /** @param {Theme} theme */
-  #drawShares(theme) {
+  #drawFractions(theme) {
     /** @type {[number, string][]} */
     const ticks = [0, 0.25, 0.5, 0.75, 1].map((tick) => [tick, `${100 * tick} %`]);
-    const plot = this.sharePlot;
-    this.#setAxes(this.shareFigure, plot, { low: 0, high: 1, log: false, ticks, title: "share of the gradient" });
+    const plot = this.fractionPlot;
+    this.#setAxes(this.fractionFigure, plot, { low: 0, high: 1, log: false, ticks, title: "share of the gradient" });
     const line = (/** @type {"with" | "without"} */ name) =>
       this.curve
-        .map((point) => [point.temperature, teacherShare(this.alpha, point, name)])
-        .filter(([, share]) => share !== null);
-    const [shares, sharesWithout] = TEACHER_TERMS.map(line);
-    const level = (/** @type {number} */ height) => shares.map(([x]) => [x, height]);
+        .map((point) => [point.temperature, teacherFraction(this.alpha, point, name)])
+        .filter(([, fraction]) => fraction !== null);
+    const [fractions, fractionsWithout] = TEACHER_TERMS.map(line);
+    const level = (/** @type {number} */ height) => fractions.map(([x]) => [x, height]);
     const [labels, teacher, teacherWithout] = TERMS.map((term) => this.#style(theme, term));
-    plot.band("labels", level(1), shares, { colour: labels.colour, opacity: 0.07 });
-    plot.band("teacher", shares, level(0), { colour: teacher.colour, opacity: 0.25 });
-    plot.line("with", shares, teacher);
-    plot.line("without", sharesWithout, teacherWithout);
-    const ends = { with: shares.at(-1)?.[1] ?? 0, without: sharesWithout.at(-1)?.[1] ?? 0 };
+    plot.band("labels", level(1), fractions, { colour: labels.colour, opacity: 0.07 });
+    plot.band("teacher", fractions, level(0), { colour: teacher.colour, opacity: 0.25 });
+    plot.line("with", fractions, teacher);
+    plot.line("without", fractionsWithout, teacherWithout);
+    const ends = { with: fractions.at(-1)?.[1] ?? 0, without: fractionsWithout.at(-1)?.[1] ?? 0 };
     this.#addNames(theme, plot, ends, TERMS.slice(1));
-    // Each area is named where it is highest, if there it has room for a line.
-    const inner = shares.slice(Math.ceil(shares.length / 8), Math.floor((shares.length * 7) / 8));
-    const highest = (/** @type {(share: number) => number} */ height) =>
+    // The name of each area is written where it is highest, if there is room for a line.
+    const inner = fractions.slice(Math.ceil(fractions.length / 8), Math.floor((fractions.length * 7) / 8));
+    const highest = (/** @type {(fraction: number) => number} */ height) =>
       inner.reduce((best, point) => (height(point[1]) > height(best[1]) ? point : best), inner[0] ?? [1, 0]);
-    const [most, least] = [highest((share) => share), highest((share) => 1 - share)];
-    const teacherName = most[1] > 0.1 ? "■ Teacher" : "";
-    const labelsName = shares.length && least[1] < 0.9 ? "✕ Labels" : "";
+    const [atTeacher, atLabels] = [highest((fraction) => fraction), highest((fraction) => 1 - fraction)];
+    const teacherName = atTeacher[1] > 0.1 ? "■ Teacher" : "";
+    const labelsName = fractions.length && atLabels[1] < 0.9 ? "✕ Labels" : "";
     const style = ({ colour }) => ({ anchor: "middle", colour });
-    addOutlinedText(plot, theme, "area teacher", most[0], most[1] / 2, teacherName, style(teacher));
-    addOutlinedText(plot, theme, "area labels", least[0], (1 + least[1]) / 2, labelsName, style(labels));
+    addOutlinedText(plot, theme, "area teacher", atTeacher[0], atTeacher[1] / 2, teacherName, style(teacher));
+    addOutlinedText(plot, theme, "area labels", atLabels[0], (1 + atLabels[1]) / 2, labelsName, style(labels));
     setText(this.alphaText, this.alpha.toFixed(2));
   }
   /**
    * @param {Theme} theme
    * @param {Norms} current
    */
-  #updateShares(theme, current) {
+  #updateFractions(theme, current) {
     const T = Number(current.temperature.toFixed(2));
-    const plot = this.sharePlot;
+    const plot = this.fractionPlot;
     const { x, y, width, height } = plot.box;
-    const shares = {
-      with: teacherShare(this.alpha, current, "with"),
-      without: teacherShare(this.alpha, current, "without"),
+    const fractions = {
+      with: teacherFraction(this.alpha, current, "with"),
+      without: teacherFraction(this.alpha, current, "without"),
     };
     const { colour } = theme.role("teacher");
     const isLeft = plot.x(current.temperature) < x + width - 70;
-    plot.rule("now", current.temperature);
-    // The numbers keep off their lines: the higher one above its mark, the lower one below, but neither at the very
-    // edge.
-    const wanted = (/** @type {"with" | "without"} */ name) => {
-      const place = plot.y(shares[name]);
-      const isHigher = shares[name] >= shares[name === "with" ? "without" : "with"];
+    plot.verticalLine("now", current.temperature);
+    // The higher number is written above its mark, the lower one below, unless that is outside of the plot.
+    const preferred = (/** @type {"with" | "without"} */ name) => {
+      const place = plot.y(fractions[name]);
+      const isHigher = fractions[name] >= fractions[name === "with" ? "without" : "with"];
       return place + (place < y + 26 || (!isHigher && place < y + height - 26) ? 13 : -13);
     };
-    const heights = spread(TEACHER_TERMS.map(wanted), 17, y + 9, y + height - 9);
+    const heights = spread(TEACHER_TERMS.map(preferred), 17, y + 9, y + height - 9);
     TEACHER_TERMS.forEach((name, i) => {
-      const value = shares[name] ?? 0;
-      const hasGradient = shares[name] !== null;
-      const isRepeated = name === "without" && formatShare(shares.with) === formatShare(shares.without);
+      const value = fractions[name] ?? 0;
+      const hasGradient = fractions[name] !== null;
+      const isRepeated = name === "without" && formatFraction(fractions.with) === formatFraction(fractions.without);
       plot.mark(`mark ${name}`, current.temperature, value, hasGradient ? TERMS[i + 1].glyph : "", colour);
-      const text = hasGradient && !isRepeated ? formatShare(value) : "";
+      const text = hasGradient && !isRepeated ? formatFraction(value) : "";
       const style = { anchor: isLeft ? "start" : "end", dx: isLeft ? 10 : -10, dy: heights[i] - plot.y(value), colour };
       addOutlinedText(plot, theme, `value ${name}`, current.temperature, value, text, style);
     });
-    const caption = this.#shareSentence(T, shares);
-    this.shareFigure.describe(`The teacher’s share of the gradient over the temperature. ${caption}`, caption);
-    const spoken =
-      shares.with === null ? "no gradient" : `${formatShare(shares.with)} of the gradient from the teacher`;
-    setAttributes(this.slider, { "aria-valuetext": `alpha ${this.alpha.toFixed(2)}: ${spoken}` });
+    const caption = this.#fractionSentence(T, fractions);
+    this.fractionFigure.describe(`The teacher’s share of the gradient over the temperature. ${caption}`, caption);
+    const share =
+      fractions.with === null ? "no gradient" : `${formatFraction(fractions.with)} of the gradient from the teacher`;
+    setAttributes(this.slider, { "aria-valuetext": `alpha ${this.alpha.toFixed(2)}: ${share}` });
   }
   /**
    * @param {number} T
-   * @param {{with: number | null, without: number | null}} shares
+   * @param {{with: number | null, without: number | null}} fractions
    */
-  #shareSentence(T, shares) {
+  #fractionSentence(T, fractions) {
     const place = `At T = ${T} and α = ${this.alpha.toFixed(2)}`;
-    if (shares.with === null) {
-      const [fits, agrees] = ["fits its labels exactly", "agrees with the teacher exactly"];
+    if (fractions.with === null) {
+      const [fits, agrees] = ["fits its labels exactly", "matches the teacher exactly"];
       const why = this.alpha === 0 ? fits : this.alpha === 1 ? agrees : `${fits} and ${agrees}`;
       return `${place} there is no gradient: the student ${why}.`;
     }
-    const [teacher, labels] = [shares.with, 1 - shares.with].map(formatShare);
+    const [teacher, labels] = [fractions.with, 1 - fractions.with].map(formatFraction);
     const first = `${place} the teacher’s gradient norm is ${teacher} of the sum, that of the labels ${labels}.`;
-    if (shares.with === 0 || shares.with === 1) return `${first} The factor T² does not change that.`;
+    if (fractions.with === 0 || fractions.with === 1) return `${first} The factor T² does not change this.`;
     if (T === 1) return `${first} Without the factor T² it is the same: T² is 1.`;
-    return `${first} Without the factor T² the teacher’s would be ${formatShare(shares.without)}.`;
+    return `${first} Without the factor T² the teacher’s would be ${formatFraction(fractions.without)}.`;
   }
-  #shareTable() {
-    const columns = ["temperature", "alpha", "teacher's share with T²", "teacher's share without T²"];
-    const row = (/** @type {Norms} */ point) => TEACHER_TERMS.map((name) => teacherShare(this.alpha, point, name));
+  #fractionTable() {
+    const columns = [
+      "temperature",
+      "alpha",
+      "teacher's share of the gradient with T²",
+      "teacher's share of the gradient without T²",
+    ];
+    const row = (/** @type {Norms} */ point) => TEACHER_TERMS.map((name) => teacherFraction(this.alpha, point, name));
     return { columns, rows: this.#points.map((point) => [point.temperature, this.alpha, ...row(point)]) };
   }
 }

@@ -1,4 +1,4 @@
-// Frame of every figure: the drawing with its text alternative, its numbers as a table, and the export of both.
+// Figure with a text alternative, a table of its data, and download of both.
 
 import { html, setAttributes, setText, svg } from "../../shared/dom.js";
 import { formatNumber } from "../../shared/format.js";
@@ -6,36 +6,36 @@ import { saveFile, savePng, saveSvg, standaloneSvg, toolButton } from "../../sha
 
 /** @typedef {{columns: string[], rows: (string | number)[][]}} Table */
 
-const TABLE_DELAY = 200; // milliseconds without a change after which an open table follows its figure
+const TABLE_DELAY = 200; // milliseconds without a change after which an open table is updated
 
 export class Figure {
-  /** Draws what is out of sight, before an export. @type {(() => void) | undefined} */
+  /** Draws the invisible parts before an export. @type {(() => void) | undefined} */
   beforeExport = undefined;
-  /** Adds to an exported copy what is not SVG on the page. @type {((copy: Element) => void) | undefined} */
+  /** Adds the parts that are not SVG on the page to an exported copy. @type {((copy: Element) => void) | undefined} */
   afterClone = undefined;
 
   /**
-   * @param {string} name of the files
-   * @param {() => Table} table its numbers with every digit
+   * @param {string} name of the downloaded files
+   * @param {() => Table} table the data with all digits
    */
   constructor(name, table) {
     this.name = name;
     this.table = table;
     this.chart = svg("svg", { role: "img" });
     this.caption = html("figcaption", { class: "dst-caption" });
-    this.stage = html("div", { class: "dst-stage" }, this.chart);
+    this.viewport = html("div", { class: "dst-viewport" }, this.chart);
     const region = { hidden: true, tabindex: 0, role: "region", "aria-label": "Data of this figure" };
-    this.tableNode = html("div", { class: "dst-numbers", ...region });
-    this.toggle = toolButton("Table", "Show the numbers as a table", () => this.#toggleTable());
+    this.tableNode = html("div", { class: "dst-data-table", ...region });
+    this.toggle = toolButton("Table", "Show the data as a table", () => this.#toggleTable());
     this.tools = html(
       "div",
       { class: "dst-tools" },
       this.toggle,
-      toolButton("CSV", "Save the numbers as CSV", () => this.#saveCsv()),
-      toolButton("SVG", "Save the figure as SVG", () => saveSvg(this.name, this.#svgText())),
-      toolButton("PNG", "Save the figure as PNG", () => savePng(this.name, this.#svgText(), this.#size)),
+      toolButton("CSV", "Download the data as CSV", () => this.#saveCsv()),
+      toolButton("SVG", "Download the figure as SVG", () => saveSvg(this.name, this.#svgText())),
+      toolButton("PNG", "Download the figure as PNG", () => savePng(this.name, this.#svgText(), this.#size)),
     );
-    this.node = html("figure", { class: "dst-figure" }, this.stage, this.caption, this.tools, this.tableNode);
+    this.node = html("figure", { class: "dst-figure" }, this.viewport, this.caption, this.tools, this.tableNode);
   }
 
   /**
@@ -47,7 +47,7 @@ export class Figure {
   }
 
   /**
-   * Set the text alternative and the caption, a short form of it.
+   * Set the text alternative, and a shorter form of it as caption.
    * @param {string} text
    * @param {string} [caption]
    */
@@ -103,7 +103,7 @@ export class Figure {
 }
 
 /**
- * Return a table as CSV. A text that a spreadsheet would run as a formula is kept from it.
+ * Return a table as CSV. An apostrophe keeps a spreadsheet from evaluating a text as a formula.
  * @param {Table} table
  */
 export function csvText({ columns, rows }) {

@@ -1,11 +1,11 @@
-// Small chart of lines. Its axes are built when its size changes; afterwards lines and marks only move.
+// Line chart. Its axes are built when its size changes; afterwards lines and marks only move.
 
 import { setAttributes, setText, svg } from "../../shared/dom.js";
 import { placeOnAxis } from "../../shared/math/scales.js";
 
 /** @typedef {import("../../shared/math/scales.js").Axis} Axis */
 
-/** Milliseconds of a frame that may go into curves, which are finished over a few frames. */
+/** Milliseconds per animation frame for computing curves, which may take several frames. */
 export const FRAME_BUDGET = 4;
 
 export class LinePlot {
@@ -74,11 +74,11 @@ export class LinePlot {
 
   /**
    * @param {string} id
-   * @param {() => SVGElement} make
+   * @param {() => SVGElement} create
    */
-  #part(id, make) {
+  #part(id, create) {
     if (!this.parts.has(id)) {
-      const node = make();
+      const node = create();
       this.parts.set(id, node);
       this.front.append(node);
     }
@@ -112,7 +112,7 @@ export class LinePlot {
     setAttributes(node, { d: `${outline}Z`, fill: colour, "fill-opacity": opacity });
   }
   /**
-   * Put a glyph of the palette at a point.
+   * Draw a glyph of the palette at a point.
    * @param {string} id
    * @param {number} x
    * @param {number} y
@@ -129,12 +129,12 @@ export class LinePlot {
    * @param {string} id
    * @param {number} x
    * @param {number} y
-   * @param {string} words
+   * @param {string} content
    * @param {{anchor?: string, dx?: number, dy?: number, colour?: string}} [style]
    */
-  text(id, x, y, words, { anchor = "start", dx = 0, dy = 0, colour = "" } = {}) {
+  text(id, x, y, content, { anchor = "start", dx = 0, dy = 0, colour = "" } = {}) {
     const node = this.#part(id, () => svg("text", { "dominant-baseline": "central", "font-size": 13 }));
-    setText(node, words);
+    setText(node, content);
     const place = { x: this.x(x) + dx, y: this.y(y) + dy, "text-anchor": anchor };
     setAttributes(node, { ...place, ...(colour ? { fill: colour } : {}) });
   }
@@ -143,9 +143,9 @@ export class LinePlot {
    * @param {string} id
    * @param {number} x
    */
-  rule(id, x) {
+  verticalLine(id, x) {
     const { y, height } = this.box;
-    const node = this.#part(id, () => svg("line", { class: "dst-rule", y1: y, y2: y + height }));
+    const node = this.#part(id, () => svg("line", { class: "dst-vertical-line", y1: y, y2: y + height }));
     setAttributes(node, { x1: this.x(x), x2: this.x(x) });
   }
 }

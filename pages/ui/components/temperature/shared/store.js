@@ -1,8 +1,8 @@
-// The state that the instruments of the Temperature page share. Changing the temperature never asks the server.
+// Common state of the components of the Temperature page. A new temperature needs no message to the server.
 //
-// The dock fills it: classes, splits {name: {labels, rows}}, sheet or points of the current split, and frames
-// {moment, roles, logits: {role: {split: base64 of float32 (examples × classes)}}}. A role that is named without
-// logits, for example the frozen teacher, has the same ones in every frame. Every other component joins and draws.
+// The dock fills it with classes, splits {name: {labels, rows}}, the sprite sheet or the points of the current split, and
+// frames {snapshot, roles, logits: {role: {split: base64 of float32 (examples × classes)}}}. A role without logits in a
+// frame, for example the frozen teacher, has the logits of an earlier frame.
 
 import { html } from "../../shared/dom.js";
 import { softmaxRows } from "../../shared/math/softmax.js";
@@ -21,7 +21,7 @@ const stores = new Map();
 counts.stores = stores;
 
 export class TemperatureStore {
-  /** Redraw functions of the instruments. @type {Set<() => void>} */
+  /** Redraw functions of the components. @type {Set<() => void>} */
   members = new Set();
   /** @type {Map<number, {roles: string[], logits: Record<string, SplitLogits>}>} */
   frames = new Map();
@@ -35,13 +35,13 @@ export class TemperatureStore {
   /** @type {number[][] | null} */
   points = null;
   /** @type {number | null} */
-  moment = null;
+  snapshot = null;
   temperature = 1;
   /** @type {number[] | undefined} */
   temperatures = undefined; // lowest and highest
   index = 0; // the chosen example of the current split
   /** An input that is no example of the data. @type {any} */
-  given = null;
+  custom = null;
   /** @type {Map<string, Softened>} */
   #softened = new Map();
 
@@ -76,24 +76,24 @@ export class TemperatureStore {
 
   /** @param {number} index */
   choose(index) {
-    this.set({ index, given: null });
+    this.set({ index, custom: null });
   }
 
-  /** @param {{moment: number, roles: string[], logits: Record<string, Record<string, string>>}} frame */
-  add({ moment, roles, logits }) {
+  /** @param {{snapshot: number, roles: string[], logits: Record<string, Record<string, string>>}} frame */
+  add({ snapshot, roles, logits }) {
     /** @type {Record<string, SplitLogits>} */
     const decoded = {};
     for (const [role, splits] of Object.entries(logits)) {
       decoded[role] = Object.fromEntries(Object.entries(splits).map(([split, text]) => [split, decodeFloat32(text)]));
     }
-    this.frames.set(moment, { roles, logits: decoded });
+    this.frames.set(snapshot, { roles, logits: decoded });
     this.#softened.clear();
   }
 
-  // --- what there is to draw --------------------------------------------------------------------------------------
+  // --- data of the snapshot ---------------------------------------------------------------------------------------
 
   get isReady() {
-    return this.frames.has(this.moment);
+    return this.frames.has(this.snapshot);
   }
   get roles() {
     return ROLES.filter((role) => this.logits(role));
@@ -103,12 +103,12 @@ export class TemperatureStore {
   }
 
   /**
-   * Return the logits (examples × classes, row by row) of a network; null if it does not exist at this moment.
+   * Return the logits (examples × classes, row by row) of a network; null if this snapshot does not have it.
    * @param {string} role
    * @param {string} [split]
    */
   logits(role, split = this.split) {
-    const frame = this.frames.get(this.moment);
+    const frame = this.frames.get(this.snapshot);
     if (!frame?.roles.includes(role)) return null;
     if (frame.logits[role]) return frame.logits[role][split] ?? null;
     for (const { logits } of this.frames.values()) if (logits[role]) return logits[role][split] ?? null;
@@ -116,7 +116,7 @@ export class TemperatureStore {
   }
 
   /**
-   * Return {p, logp} at the temperature (examples × classes), computed once per temperature for all instruments.
+   * Return {p, logp} at the temperature (examples × classes), computed once per temperature for all components.
    * @param {string} role
    * @param {string} [split]
    */
@@ -140,11 +140,11 @@ export class TemperatureStore {
     return this.softened(role, split)?.logp ?? null;
   }
 
-  // --- the input that is explained --------------------------------------------------------------------------------
+  // --- chosen input -----------------------------------------------------------------------------------------------
 
   /** @returns {Input} */
   get input() {
-    if (this.given) return { classes: this.classes, label: null, ...this.given };
+    if (this.custom) return { classes: this.classes, label: null, ...this.custom };
     const count = this.classes.length;
     /** @type {Record<string, number[]>} */
     const logits = {};
@@ -162,7 +162,7 @@ export class TemperatureStore {
   }
 
   /**
-   * Return a picture of one example: a part of the sheet, or the coordinates of a point.
+   * Return a thumbnail of one example, cut from the sprite sheet, or the coordinates of a point.
    * @param {number} index
    * @param {number} size width in pixels, at most
    */

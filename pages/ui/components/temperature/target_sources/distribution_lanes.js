@@ -1,4 +1,4 @@
-// Several distributions over the same classes: a row per class, and in it a lane per distribution, on one axis.
+// Chart of several distributions over the same classes, with a row per class and a lane per distribution.
 
 import { setAttributes, setText, svg } from "../../shared/dom.js";
 import { formatNumber } from "../../shared/format.js";
@@ -7,7 +7,8 @@ import { labelFont, shorten, textWidth } from "../../shared/text.js";
 
 /** @typedef {{id: string, title: string, glyph: string, colour: string, dash: string, width: number}} Source */
 
-export const MAX_ROWS = 12; // of more classes, the label and the likeliest have rows of their own; the others share one
+// With more classes, the true class and the TOP_CLASSES most probable others have a row each, the rest one together.
+export const MAX_ROWS = 12;
 export const TOP_CLASSES = 9;
 const LANE_HEIGHT = 9;
 /** @type {[number, string][]} */
@@ -53,9 +54,9 @@ export class DistributionLanes {
     setAttributes(this.uniform, { x1: uniform, x2: uniform });
     rows.forEach(({ members }, i) => {
       const parts = this.parts[i];
-      const isLabelled = members.includes(label);
-      setText(parts.text, isLabelled ? `✕ ${this.geometry.names[i]}` : this.geometry.names[i]);
-      setAttributes(parts.name, { "font-weight": isLabelled ? 600 : 400 });
+      const isTrueClass = members.includes(label);
+      setText(parts.text, isTrueClass ? `✕ ${this.geometry.names[i]}` : this.geometry.names[i]);
+      setAttributes(parts.name, { "font-weight": isTrueClass ? 600 : 400 });
       const mean = (/** @type {number[]} */ logp) =>
         members.reduce((sum, k) => sum + Math.exp(logp[k]), 0) / members.length;
       for (const { id } of sources) this.#setProbability(parts[id], mean(targets[id]));
@@ -107,7 +108,7 @@ export class DistributionLanes {
       this.#add(svg("text", { x, y: bottom + 16, ...tick }, text));
     }
     this.#add(svg("text", { x: left + this.geometry.plotWidth / 2, y: bottom + 34, ...tick }, "probability"));
-    this.uniform = this.#add(svg("line", { y1: top - 2, y2: bottom, class: "dst-rule" }));
+    this.uniform = this.#add(svg("line", { y1: top - 2, y2: bottom, class: "dst-vertical-line" }));
     const centre = Math.min(this.#x(1 / count), width - 36);
     this.#add(svg("text", { x: centre, y: top - 9, ...tick }, `uniform 1/${count}`));
     if (!isNarrow && sources.at(-1).id === "teacher") {
@@ -162,8 +163,7 @@ export class DistributionLanes {
 }
 
 /**
- * Return the rows of the chart, in an order that the temperature does not change. A row of several classes shows their
- * mean.
+ * Return the rows of the chart in an order independent of the temperature. A row of several classes shows their mean.
  * @param {string[]} classes
  * @param {number} label
  * @param {number[] | null} teacher logits

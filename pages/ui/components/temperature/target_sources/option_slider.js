@@ -1,7 +1,7 @@
-// Slider of one option with a number box beside it.
+// Slider of one option with a number box.
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
-import { EchoFilter } from "../../shared/state/echo_filter.js";
+import { UpdateFilter } from "../../shared/state/update_filter.js";
 
 /**
  * Write the value of an option.
@@ -14,11 +14,11 @@ export class OptionSlider {
   low = 0;
   high = 0;
   isHeld = false;
-  #echo = new EchoFilter();
+  #filter = new UpdateFilter();
 
   /**
    * @param {{name: string, label: string}} option
-   * @param {{onInput: () => void, onChange: (value: number) => void}} listeners at every movement; on release
+   * @param {{onInput: () => void, onChange: (value: number) => void}} onInput: at every movement; onChange: on release
    */
   constructor({ name, label }, { onInput, onChange }) {
     this.name = name;
@@ -36,24 +36,24 @@ export class OptionSlider {
     const release = () => {
       this.isHeld = false;
     };
-    // Back at the value where it began, a slider sends no change event.
+    // A slider that returns to its first value emits no change event.
     for (const end of ["pointerup", "pointercancel"]) this.slider.addEventListener(end, release);
     for (const input of [this.slider, this.box]) input.addEventListener("blur", release);
   }
 
   /**
-   * Show the server's value when it changes there, but not while the user holds the slider.
+   * Set the value received from Python, if it is new and the user does not hold the slider.
    * @param {{low: number, high: number, step: number, value: number}} option
    */
   update({ low, high, step, value }) {
     Object.assign(this, { low, high });
     setAttributes(this.slider, { min: low, max: high, step });
     setAttributes(this.box, { min: low, max: high });
-    if (!this.isHeld && this.#echo.isNew(value)) this.#set(value);
+    if (!this.isHeld && this.#filter.isNew(value)) this.#set(value);
   }
   /**
    * @param {number} value
-   * @param {HTMLInputElement} [source] the input that shows it already
+   * @param {HTMLInputElement} [source] the input that has this value already
    */
   #set(value, source) {
     this.value = value;
@@ -69,7 +69,7 @@ export class OptionSlider {
   }
   #commit() {
     this.isHeld = false;
-    this.#echo.sent(this.value);
+    this.#filter.recordSent(this.value);
     this.onChange(this.value);
   }
 
@@ -87,8 +87,8 @@ export class OptionSlider {
       return;
     }
     const range = `choose a number from ${formatOption(this.low)} to ${formatOption(this.high)}`;
-    const subject = text === "" ? "That" : text;
-    setText(this.error, `${subject} is not allowed: ${range}. It stays ${formatOption(this.value)}.`);
+    const subject = text === "" ? "An empty text" : text;
+    setText(this.error, `${subject} is not a valid value: ${range}. It stays ${formatOption(this.value)}.`);
     this.box.value = formatOption(this.value);
   }
 }

@@ -1,7 +1,7 @@
-// Sources of soft targets: the label, label smoothing, a virtual teacher and the real one, and how soft each is.
+// Comparison of sources of soft targets, namely one-hot label, label smoothing, virtual teacher and teacher.
 //
-// Payload: bench, options [{name, label, low, high, step, value}] with the names smoothing and correct_probability,
-// log. Sets the states smoothing, correct_probability and log. The virtual teacher is that of Yuan et al. 2020 (Tf-KD).
+// Payload: store, options [{name, label, low, high, step, value}] with the names smoothing and correct_probability,
+// log. Sets the states smoothing, correct_probability and log. The virtual teacher follows Yuan et al. 2020 (Tf-KD).
 
 import { html, setText } from "../../shared/dom.js";
 import { formatNumber, formatPercent } from "../../shared/format.js";
@@ -9,9 +9,9 @@ import { decadeTicks, temperatureAxis, temperatureGrid } from "../../shared/math
 import { argmax, entropy, logSoftmax } from "../../shared/math/softmax.js";
 import { mount } from "../../shared/mount.js";
 import { ScaleToggle } from "../../shared/widgets/scale_toggle.js";
+import { TemperatureComponent } from "../shared/component.js";
 import { addEndLabels } from "../shared/end_labels.js";
 import { Figure } from "../shared/figure.js";
-import { Instrument } from "../shared/instrument.js";
 import { LinePlot } from "../shared/line_plot.js";
 import { ROLES } from "../shared/store.js";
 import { DistributionLanes, MAX_ROWS, TOP_CLASSES } from "./distribution_lanes.js";
@@ -19,18 +19,18 @@ import { formatOption, OptionSlider } from "./option_slider.js";
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 /** @typedef {import("./distribution_lanes.js").Source} Source */
-/** @typedef {{temperature: number, [source: string]: number}} Distances by source, in nats */
+/** @typedef {{temperature: number, [source: string]: number}} Divergences by source, in nats */
 /**
  * @typedef {{
  *   classes: string[],
  *   title: string,
  *   label: number | null,
- *   labelledBy: string | null,
+ *   predictedBy: string | null,
  *   teacher: number[] | null,
  *   range: number[],
  *   smoothing: number,
  *   certainty: number,
- * }} Setup labelledBy: the network whose top class replaces a missing label; teacher: logits
+ * }} Setup predictedBy: the network whose top class replaces a missing label; teacher: logits
  */
 
 const SOURCES = [
@@ -46,9 +46,9 @@ const SOURCES = [
   { id: "teacher", title: "Teacher", role: "teacher", glyph: "■" },
 ];
 const COLUMN_NAMES = SOURCES.map(({ id, title }) => ({ id, name: title.toLowerCase().replace(" label", "") }));
-const MIN_DISTANCE = 1e-8; // nats; the axis goes no lower
+const MIN_DIVERGENCE = 1e-8; // nats, the lowest possible end of the axis
 
-class TargetSources extends Instrument {
+class TargetSources extends TemperatureComponent {
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "target_sources");
@@ -65,16 +65,16 @@ class TargetSources extends Instrument {
     });
     this.classFigure = new Figure("target-sources", () => this.#classTable());
     this.lanes = new DistributionLanes(this.classFigure.chart);
-    this.distanceFigure = new Figure("target-distances", () => this.#distanceTable());
-    this.plot = new LinePlot(this.distanceFigure.chart);
-    const missing = "This input has neither a label nor logits of a network, so there is no target to compare.";
+    this.divergenceFigure = new Figure("target-divergences", () => this.#divergenceTable());
+    this.plot = new LinePlot(this.divergenceFigure.chart);
+    const missing = "This input has neither a label nor logits, so there is no target to compare.";
     this.missing = html("p", { class: "dst-empty", hidden: true }, missing);
-    const distanceTitle = html("span", { class: "dst-title" }, "Distance from the uniform distribution");
+    const divergenceTitle = html("span", { class: "dst-title" }, "KL divergence from the uniform distribution");
     this.figures = html(
       "div",
-      { class: "dst-both" },
+      { class: "dst-figure-pair" },
       html("div", {}, html("div", { class: "dst-head" }, this.title, this.scale.node), this.classFigure.node),
-      html("div", {}, html("div", { class: "dst-head" }, distanceTitle), this.distanceFigure.node),
+      html("div", {}, html("div", { class: "dst-head" }, divergenceTitle), this.divergenceFigure.node),
     );
     this.root.append(this.options, this.missing, this.figures);
   }
@@ -96,7 +96,7 @@ class TargetSources extends Instrument {
     });
   }
   get isReady() {
-    return this.store.given !== null || this.store.isReady;
+    return this.store.custom !== null || this.store.isReady;
   }
 
   // --- the distributions ------------------------------------------------------------------------------------------
@@ -109,12 +109,12 @@ class TargetSources extends Instrument {
   /** @returns {Setup} */
   #setup() {
     const { classes, label, title, logits } = this.store.input;
-    const labelledBy = label === null ? (ROLES.find((role) => logits[role]) ?? null) : null;
+    const predictedBy = label === null ? (ROLES.find((role) => logits[role]) ?? null) : null;
     return {
       classes,
       title: title ?? "This input",
-      label: label ?? (labelledBy ? argmax(logits[labelledBy]) : null),
-      labelledBy,
+      label: label ?? (predictedBy ? argmax(logits[predictedBy]) : null),
+      predictedBy,
       teacher: logits.teacher ?? null,
       range: this.store.temperatures ?? [0.5, 64],
       smoothing: this.#option("smoothing"),
@@ -125,12 +125,12 @@ class TargetSources extends Instrument {
   /**
    * @param {Setup} setup
    * @param {number} temperature
-   * @returns {Distances}
+   * @returns {Divergences}
    */
-  #distances(setup, temperature) {
+  #divergences(setup, temperature) {
     const targets = targetsOf(setup, temperature);
-    const distance = (/** @type {number[]} */ logp) => Math.max(0, Math.log(logp.length) - entropy(logp));
-    return { temperature, ...Object.fromEntries(Object.entries(targets).map(([id, logp]) => [id, distance(logp)])) };
+    const divergence = (/** @type {number[]} */ logp) => Math.max(0, Math.log(logp.length) - entropy(logp));
+    return { temperature, ...Object.fromEntries(Object.entries(targets).map(([id, logp]) => [id, divergence(logp)])) };
   }
 
   /** @param {Theme} theme */
@@ -145,13 +145,13 @@ class TargetSources extends Instrument {
     const styled = ({ id, title, role, glyph, style }) => ({ ...theme.role(role), ...style, id, title, glyph });
     const sources = SOURCES.filter(({ id }) => targets[id]).map(styled);
     this.#updateClasses(theme, setup, sources, targets);
-    this.#updateDistances(theme, setup, sources, this.#distances(setup, temperature));
+    this.#updateDivergences(theme, setup, sources, this.#divergences(setup, temperature));
   }
   get figureWidth() {
     return this.width >= 760 ? (this.width - 40) / 2 : this.width;
   }
 
-  // --- class by class ---------------------------------------------------------------------------------------------
+  // --- probability of each class ----------------------------------------------------------------------------------
 
   /**
    * @param {Theme} theme
@@ -160,20 +160,20 @@ class TargetSources extends Instrument {
    * @param {Record<string, number[]>} targets
    */
   #updateClasses(theme, setup, sources, targets) {
-    const { classes, label, title, labelledBy, teacher, smoothing, certainty } = setup;
-    setText(this.title, labelledBy ? title : `${title}, labelled ${classes[label]}`);
+    const { classes, label, title, predictedBy, teacher, smoothing, certainty } = setup;
+    setText(this.title, predictedBy ? title : `${title}, true class ${classes[label]}`);
     this.lanes.draw(theme, this.figureWidth, { classes, label, teacher, sources, targets, log: this.scale.log });
     const probability = (/** @type {string} */ id) =>
       targets[id][label] === 0 ? "1" : formatNumber(Math.exp(targets[id][label]));
     const T = Number(this.store.temperature.toFixed(2));
-    const missing = teacher ? "" : " There are no teacher logits for this input.";
-    const replaced = labelledBy
-      ? ` It has no label: the top class of the ${labelledBy}, ${classes[label]}, is used.`
+    const missing = teacher ? "" : " This input has no teacher logits.";
+    const replaced = predictedBy
+      ? ` It has no label: the top class of the ${predictedBy}, ${classes[label]}, is used.`
       : "";
     const names = {
       "one-hot": "one-hot label",
       smoothing: `label smoothing with ε = ${formatOption(smoothing)}`,
-      virtual: `virtual teacher, ${formatPercent(certainty)} certain`,
+      virtual: `virtual teacher with confidence ${formatPercent(certainty)}`,
       teacher: "teacher",
     };
     const values = sources.map(({ id }) => `${names[id]} ${probability(id)}`).join("; ");
@@ -200,54 +200,54 @@ class TargetSources extends Instrument {
     };
   }
 
-  // --- distance from the uniform distribution ---------------------------------------------------------------------
+  // --- KL divergence from the uniform distribution ----------------------------------------------------------------
 
   /**
    * @param {Theme} theme
    * @param {Setup} setup
    * @param {Source[]} sources
-   * @param {Distances} current
+   * @param {Divergences} current
    */
-  #updateDistances(theme, setup, sources, current) {
+  #updateDivergences(theme, setup, sources, current) {
     const { classes, label, teacher, range, smoothing, certainty } = setup;
     const key = JSON.stringify([classes.length, label, teacher, range, smoothing, certainty]);
     const isNew = key !== this.curveKey;
-    if (isNew) this.curve = temperatureGrid(range).map((temperature) => this.#distances(setup, temperature));
+    if (isNew) this.curve = temperatureGrid(range).map((temperature) => this.#divergences(setup, temperature));
     this.curveKey = key;
     const shape = `${this.width} ${theme.dark} ${this.lanes.height}`;
-    if (isNew || shape !== this.shape) this.#drawDistances(setup, sources, this.curve);
+    if (isNew || shape !== this.shape) this.#drawDivergences(setup, sources, this.curve);
     this.shape = shape;
-    this.plot.rule("now", current.temperature);
+    this.plot.verticalLine("now", current.temperature);
     for (const { id, glyph, colour } of sources) {
       this.plot.mark(`mark ${id}`, current.temperature, current[id], glyph, colour);
     }
-    const caption = this.#distanceSentence(setup, current);
-    const title = "Distance from the uniform distribution over the temperature, in nats, both axes logarithmic";
-    this.distanceFigure.describe(`${title}. ${caption}`, caption);
+    const caption = this.#divergenceSentence(setup, current);
+    const title = "KL divergence from the uniform distribution over the temperature, in nats, both axes logarithmic";
+    this.divergenceFigure.describe(`${title}. ${caption}`, caption);
   }
 
   /**
    * @param {Setup} setup
    * @param {Source[]} sources
-   * @param {Distances[]} curve
+   * @param {Divergences[]} curve
    */
-  #drawDistances(setup, sources, curve) {
+  #drawDivergences(setup, sources, curve) {
     const width = this.figureWidth;
-    // Beside the other figure as high as that one, within reason.
-    const ownHeight = width < 480 ? 260 : 330;
-    const height = width < this.width ? Math.min(460, Math.max(290, this.lanes.height - 70)) : ownHeight;
+    // Side by side, both figures have about the same height.
+    const defaultHeight = width < 480 ? 260 : 330;
+    const height = width < this.width ? Math.min(460, Math.max(290, this.lanes.height - 70)) : defaultHeight;
     const values = curve.flatMap((point) => sources.map(({ id }) => point[id])).filter((value) => value > 0);
-    const low = Math.floor(Math.log10(Math.max(MIN_DISTANCE, Math.min(1e-2, ...values))));
+    const low = Math.floor(Math.log10(Math.max(MIN_DIVERGENCE, Math.min(1e-2, ...values))));
     const high = Math.max(1, 1.3 * Math.log(setup.classes.length));
     const y = {
       low: 10 ** low,
       high,
       log: true,
       ticks: decadeTicks(low, 0),
-      title: "nats from the uniform distribution",
+      title: "KL divergence from uniform (nats)",
     };
     const x = temperatureAxis(setup.range, width < 480);
-    this.distanceFigure.size(width, height + 70);
+    this.divergenceFigure.size(width, height + 70);
     this.plot.setAxes({ x: 50, y: 26, width: width - 50 - 96, height }, { x, y });
     for (const source of sources) {
       this.plot.line(
@@ -262,46 +262,45 @@ class TargetSources extends Instrument {
       value: last[id],
       glyph,
       colour,
-      words: title.split(/ (.*)/, 2),
+      lines: title.split(/ (.*)/, 2),
     });
     addEndLabels(this.plot, setup.range[1], sources.map(end));
   }
 
   /**
-   * Compare what the teacher tells about the wrong classes with the other sources, for which all are equally likely.
+   * Compare how the teacher ranks the wrong classes with the other sources, for which these are equally probable.
    * @param {Setup} setup
-   * @param {Distances} current
+   * @param {Divergences} current
    */
-  #distanceSentence({ classes, label, teacher, smoothing }, current) {
+  #divergenceSentence({ classes, label, teacher, smoothing }, current) {
     const T = Number(current.temperature.toFixed(2));
     const [ofVirtual, ofSmoothing, ofOneHot] = [current.virtual, current.smoothing, current["one-hot"]].map(
       formatNumber,
     );
     const epsilon = formatOption(smoothing);
     const constant = `at every T, label smoothing with ε = ${epsilon} ${ofSmoothing}, one-hot label ${ofOneHot}`;
-    const place = `Nats from the uniform distribution at T = ${T}`;
-    if (!teacher)
-      return `${place}: virtual teacher ${ofVirtual}; ${constant}. There are no teacher logits for this input.`;
+    const place = `KL divergence from the uniform distribution in nats at T = ${T}`;
+    if (!teacher) return `${place}: virtual teacher ${ofVirtual}; ${constant}. This input has no teacher logits.`;
     const first = `${place}: teacher ${formatNumber(current.teacher)}, virtual teacher ${ofVirtual}; ${constant}.`;
     const wrong = classes
       .map((_, k) => k)
       .filter((k) => k !== label)
       .sort((a, b) => teacher[b] - teacher[a]);
-    if (wrong.length < 2) return `${first} With two classes there is one wrong class, and nothing to rank.`;
+    if (wrong.length < 2) return `${first} With two classes there is only one wrong class.`;
     const [likely, unlikely] = [wrong[0], wrong.at(-1)];
     const ratio = Math.exp((teacher[likely] - teacher[unlikely]) / current.temperature);
     const times = ratio > 1e6 ? "over a million times" : `${formatNumber(ratio)} times`;
-    const least = `its least likely, ${classes[unlikely]}`;
-    const ranking = `its likeliest wrong class, ${classes[likely]}, is ${times} as likely as ${least}`;
+    const least = `its least probable, ${classes[unlikely]}`;
+    const ranking = `its most probable wrong class, ${classes[likely]}, is ${times} as probable as ${least}`;
     if (ratio >= 2) {
       return `${first} The teacher ranks the wrong classes: ${ranking}. The virtual teacher and smoothing do not.`;
     }
     const equal = ratio < 1.1 ? "all" : "nearly all";
     const argument = "the argument of Yuan et al. 2020";
-    return `${first} For the teacher, too, ${equal} wrong classes are equally likely: ${ranking} (${argument}).`;
+    return `${first} For the teacher, too, ${equal} wrong classes are equally probable: ${ranking} (${argument}).`;
   }
-  #distanceTable() {
-    const points = [this.#distances(this.#setup(), this.store.temperature), ...this.curve];
+  #divergenceTable() {
+    const points = [this.#divergences(this.#setup(), this.store.temperature), ...this.curve];
     const present = COLUMN_NAMES.filter(({ id }) => id in points[0]);
     return {
       columns: ["temperature", ...present.map(({ name }) => name)],
@@ -312,7 +311,7 @@ class TargetSources extends Instrument {
 
 /**
  * Return the targets of every source as log-probabilities over the classes. The virtual teacher's probabilities are
- * softened like logits, as in its authors' code.
+ * softened like logits, as in the authors' code.
  * @param {Setup} setup
  * @param {number} temperature
  * @returns {Record<string, number[]>}

@@ -1,7 +1,7 @@
-// Base class of the Temperature page's instruments: it joins the store and draws while it can be seen.
+// Base class of the components of the Temperature page, which joins the store and draws while it is visible.
 
 import { observeWidth, redrawScheduler } from "../../shared/mount.js";
-import { EchoFilter } from "../../shared/state/echo_filter.js";
+import { UpdateFilter } from "../../shared/state/update_filter.js";
 import { readTheme } from "../../shared/theme.js";
 import { TemperatureStore } from "./store.js";
 
@@ -9,11 +9,11 @@ import { TemperatureStore } from "./store.js";
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 
 /**
- * A subclass has build() for its nodes, configure(spec) for a new payload, and paint(theme). The payload's `bench`
- * names the store. sendState(state, value) tells Python; isNew(state, value) says whether a value of a payload is more
- * than an answer to that. build() runs before the fields of the subclass exist.
+ * A subclass defines build() for its nodes, configure(spec) for a new payload, and paint(theme). The payload's `store`
+ * is the name of the store. sendState(state, value) sends a value to Python; isNew(state, value) returns whether a value
+ * of a payload is more than a repetition of one sent. build() runs before the fields of the subclass exist.
  */
-export class Instrument {
+export class TemperatureComponent {
   /** @type {TemperatureStore | null} */
   store = null;
   width = 0;
@@ -22,8 +22,8 @@ export class Instrument {
   /** @type {Callbacks["setStateValue"]} */
   setStateValue = () => {};
   #isVisible = false;
-  /** @type {Record<string, EchoFilter>} */
-  #echoes = {};
+  /** @type {Record<string, UpdateFilter>} */
+  #filters = {};
 
   /**
    * @param {HTMLElement} root
@@ -55,10 +55,10 @@ export class Instrument {
   update(data, { setStateValue }) {
     this.setStateValue = setStateValue;
     this.spec = data;
-    if (this.store?.name !== data.bench) {
+    if (this.store?.name !== data.store) {
       this.store?.leave(this.changed);
-      this.store = TemperatureStore.join(data.bench, this.changed);
-      this.#echoes = {}; // what was sent belongs to the former store
+      this.store = TemperatureStore.join(data.store, this.changed);
+      this.#filters = {}; // values were sent for the previous store
     }
     this.configure(data);
     this.draw();
@@ -75,7 +75,7 @@ export class Instrument {
    * @param {unknown} value
    */
   sendState(state, value) {
-    this.#echo(state).sent(JSON.stringify(value ?? null));
+    this.#filter(state).recordSent(JSON.stringify(value ?? null));
     this.setStateValue(state, value);
   }
   /**
@@ -83,15 +83,15 @@ export class Instrument {
    * @param {unknown} value
    */
   isNew(state, value) {
-    return this.#echo(state).isNew(JSON.stringify(value ?? null));
+    return this.#filter(state).isNew(JSON.stringify(value ?? null));
   }
   /** @param {string} state */
-  #echo(state) {
-    this.#echoes[state] ??= new EchoFilter();
-    return this.#echoes[state];
+  #filter(state) {
+    this.#filters[state] ??= new UpdateFilter();
+    return this.#filters[state];
   }
 
-  /** Whether there is what the instrument draws; most need the logits of the networks. */
+  /** Whether the data to draw are there, by default the logits of the networks. */
   get isReady() {
     return this.store.isReady;
   }
