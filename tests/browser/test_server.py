@@ -1,4 +1,4 @@
-"""The process itself: links on a fresh server, and a clean end in the middle of a run."""
+"""Tests of the server process, its links, its shutdown and its partial reruns."""
 
 import signal
 import time
@@ -22,7 +22,7 @@ def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start
     expect(page.get_by_text("One seed cannot tell")).to_be_visible()
     link = page.url.removeprefix(first.url)
     verdict = page.get_by_text("One seed cannot tell").inner_text()
-    first.end()
+    first.stop()
     again, visitor = start_server(), new_page()
     visitor.goto(again.url + link)  # the very first request this server gets
     expect(visitor.get_by_text(verdict)).to_be_visible()
@@ -33,17 +33,17 @@ def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start
     assert visitor.url.removeprefix(again.url) == link
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_the_process_ends_cleanly_in_the_middle_of_a_run_which_can_go_on(
-    start_server: Start, new_page: New, how: signal.Signals
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_the_process_ends_cleanly_during_a_run_which_can_be_resumed(
+    start_server: Start, new_page: New, signal_number: signal.Signals
 ) -> None:
     server, page = start_server(), new_page()
     run = start(page, server, LONG)
     page.wait_for_timeout(1500)
     begun = time.monotonic()
-    assert server.end(how) in (0, -how, 128 + how)
+    assert server.stop(signal_number) in (0, -signal_number, 128 + signal_number)
     assert time.monotonic() - begun < 10
-    assert "Traceback" not in server.said()
+    assert "Traceback" not in server.log_text()
     assert server.store().run(run).state == "interrupted"
     again, visitor = start_server(), new_page()
     visitor.goto(f"{again.url}/distill?run={run}")
@@ -53,33 +53,31 @@ def test_the_process_ends_cleanly_in_the_middle_of_a_run_which_can_go_on(
 
 
 @pytest.mark.parametrize("page", [name for name, _ in PAGES])
-def test_no_fragment_draws_within_another_one(server: Server, page: str) -> None:
-    """What an inner one has said outlives what Streamlit drops of the outer one, and the browser finds no place for it:
-    the page ends."""
+def test_no_fragment_is_nested_in_another_one(server: Server, page: str) -> None:
+    """Streamlit may drop the messages of the outer fragment and not those of the inner one, which breaks the page."""
     with Visitor.at(server.port) as visitor:
         visitor.open(page, "autoplay=0")
-        for place, fragment in visitor.places.items():
-            around = {visitor.places.get(place[:end], "") for end in range(1, len(place))} - {"", fragment}
-            assert not (fragment and around), f"{place} of {page}"
+        for place, fragment in visitor.fragments_by_path.items():
+            outer = {visitor.fragments_by_path.get(place[:end], "") for end in range(1, len(place))} - {"", fragment}
+            assert not (fragment and outer), f"{place} of {page}"
 
 
-def test_a_turn_of_alpha_draws_its_neighbours_and_the_formula_and_no_other_widget(server: Server) -> None:
+def test_a_change_of_alpha_redraws_its_group_and_the_formula_and_no_other_widget(server: Server) -> None:
     with Visitor.at(server.port) as visitor:
         visitor.open("distill", "autoplay=0&dataset=digits")
-        visitor.turn("Teacher weight α", 0.25)
-        assert "0.25" in visitor.said()
-        assert r"\alpha" not in visitor.said() or "0.25" in visitor.said()
-        widgets = [each.label for kind, each in visitor.elements if hasattr(each, "id") and hasattr(each, "label")]
-        assert set(widgets) == {"Temperature T", "Teacher weight α"}
+        visitor.change("Teacher weight α", 0.25)
+        assert "0.25" in visitor.text()
+        elements = [element for _, element in visitor.elements if hasattr(element, "id") and hasattr(element, "label")]
+        assert {element.label for element in elements} == {"Temperature T", "Teacher weight α"}
         assert "alpha=0.25" in visitor.query
 
 
-def test_a_turn_of_the_labels_draws_the_sentences_and_the_points_that_depend_on_them(server: Server) -> None:
+def test_a_change_of_the_number_of_labels_redraws_the_texts_and_points_that_depend_on_it(server: Server) -> None:
     with Visitor.at(server.port) as visitor:
         visitor.open("distill", "autoplay=0&dataset=moons&labelled=40")
-        assert "Learns from 40 labelled" in visitor.said()
-        visitor.turn("Labelled training examples", 30)
-        assert "Learns from 30 labelled" in visitor.said()
+        assert "Learns from 40 labelled" in visitor.text()
+        visitor.change("Labelled training examples", 30)
+        assert "Learns from 30 labelled" in visitor.text()
         assert "labelled=30" in visitor.query
         assert not visitor.errors
 
@@ -97,4 +95,4 @@ def test_no_traceback_ever_reaches_the_screen(server: Server, new_page: New) -> 
         assert page.get_by_text("Traceback").count() == 0
         assert page.locator("[data-testid=stException]").count() == 0
     page.goto(f"{server.url}/distill?autoplay=0")
-    expect(page.get_by_role("button", name="Start training")).to_be_visible()  # what loads meanwhile is there, too
+    expect(page.get_by_role("button", name="Start training")).to_be_visible()  # the engine is imported by now
