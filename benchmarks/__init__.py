@@ -1,0 +1,1 @@
+"""Benchmarks, each of which is run with ``python -m benchmarks.NAME``."""

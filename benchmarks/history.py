@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.support import stored_runs
 from benchmarks.support.rows import Row, report
 from benchmarks.support.serving import Server, resident
-from benchmarks.support.visitor import Wire, visit
+from benchmarks.support.visitor import TrafficCounter, visit
 from kd_core.runs.manager import ACTIVE
 from tools import chromium
 from tools.testing.waiting import wait
@@ -126,12 +126,12 @@ def long_run(browser: Browser, folder: Path, until: float) -> list[Row]:
             first.append(_load_time(browser, f"{server.url}/distill?run={run}", _run))
             memory.append(resident(server.pid) - before)
             with visit(browser, "about:blank") as page:
-                wire, began = Wire(page), time.monotonic()
+                traffic, begun = TrafficCounter(page), time.monotonic()
                 page.goto(f"{server.url}/distill?run={run}", wait_until="commit")
                 _run(page)
                 second.append(time.monotonic() - began)
                 page.wait_for_timeout(2000)
-                sent.append(wire.bytes)
+                sent.append(traffic.bytes)
         print(f"  {STEPS:,} steps: {first[-1]:.2f} s, {second[-1]:.2f} s, {sent[-1]:,} B", flush=True)
     name = f"Distill, a run of {STEPS:,} steps"
     return [

@@ -1,8 +1,10 @@
-"""Benchmark of every method against its baseline, ``python -m benchmarks.methods [names]``, half an hour.
+"""Table of all methods on digits, each against its baseline.
 
-Digits, the default teacher (a CNN 16×2 trained on all 1,000 labels) and a CNN 8×2 as student, since not every method
-supports a fully connected one. Two settings: 50 labels, where a teacher helps, and all of them with 40 epochs, where it
-helps little. Seeds 0 to 4, every option at its default. Prints the table and puts it into the README.
+``python -m benchmarks.methods`` takes half an hour; ``... methods dkd dist`` measures these and keeps the other rows.
+
+A CNN 16×2 trained on all 1,000 labels teaches a CNN 8×2, since not every method can teach a fully connected student.
+Two settings: 50 labels, where a teacher has something to give, and all of them with 40 epochs, where it has little.
+Seeds 0 to 4, every option at its default. Prints the table and writes it into docs/results.md.
 """
 
 from __future__ import annotations
@@ -10,24 +12,32 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 from benchmarks.support.cells import gain, spread
+from benchmarks.support.results import RESULTS, write_table
 from kd_core.base.events import Finished
-from kd_core.base.registry import plugins
+from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
 from kd_core.config.run import from_flat
 from kd_core.methods import FAMILIES
 from kd_core.training.loop import PhaseCache, Trainer
-from tools.docs import README, put
 
 SETTINGS = {"50 labels": {"labelled": "50"}, "all labels": {"labelled": "0", "epochs": "40"}}
 COMMON = {"dataset": "digits", "student": "cnn", "student_width": "8"}
-_cache: PhaseCache = {}  # one teacher for all runs of a process
+HEADER = [
+    "| method | family | " + " | ".join(f"{setting} | gain" for setting in SETTINGS) + " |",
+    "|---|---|" + "---:|---|" * len(SETTINGS),
+]
+Results = dict[str, list[TestMetrics]]  # by setting, in the order of the seeds
+
+_cache: PhaseCache = {}  # the teacher, shared by all runs of a process
 
 
 def run(method: str, setting: str, seed: int) -> TestMetrics:
-    """Train one run and return its test metrics."""
+    """Return the metrics on the test set of one run."""
     config = from_flat({**COMMON, **SETTINGS[setting], "method": method, "seed": str(seed)})
     *_, finished = Trainer(config, cache=_cache)
     assert isinstance(finished, Finished)
@@ -35,57 +45,56 @@ def run(method: str, setting: str, seed: int) -> TestMetrics:
     return finished.test
 
 
-def cell(tests: list[TestMetrics]) -> str:
-    """Format the student's accuracy over the seeds, and its gain."""
-    return f"{spread([test['student']['accuracy'] for test in tests])} | {gain(tests)}"
+def method_row(name: str, results: Results) -> str:
+    """Return the accuracy of the student and its gain in both settings as a line of the table."""
+    cells = [f"{spread([test['student']['accuracy'] for test in tests])} | {gain(tests)}" for tests in results.values()]
+    return f"| `{name}` | {find_plugin('methods', name).family} | {' | '.join(cells)} |"
 
 
-def baseline(tests: list[TestMetrics]) -> str:
-    """Format the baseline's accuracy over the seeds."""
-    return f"{spread([test['baseline']['accuracy'] for test in tests])} | "
+def baseline_row(results: Results) -> str:
+    """Return the accuracy of the baseline in both settings as a line of the table."""
+    cells = [spread([test["baseline"]["accuracy"] for test in tests]) for tests in results.values()]
+    return f"| no teacher | baseline | {' |  | '.join(cells)} | |"
+
+
+def measure(names: Iterable[str]) -> dict[str, Results]:
+    """Train every method in both settings with all seeds, on all cores."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        futures = {
+            name: {
+                setting: [pool.submit(run, name, setting, seed) for seed in range(DEFAULT_SEEDS)]
+                for setting in SETTINGS
+            }
+            for name in names
+        }
+        results = {}
+        for name, settings in futures.items():
+            results[name] = {setting: [future.result() for future in seeds] for setting, seeds in settings.items()}
+            print(method_row(name, results[name]), flush=True)
+        return results
+
+
+def write_all(results: dict[str, Results], path: Path = RESULTS) -> None:
+    """Write the whole table. Every run has trained the same baseline: its row is that of the first method."""
+    rows = [method_row(name, tests) for name, tests in results.items()]
+    write_table("table", [*HEADER, baseline_row(next(iter(results.values()))), *rows], path)
+
+
+def replace_rows(results: dict[str, Results], path: Path = RESULTS) -> None:
+    """Replace the rows of some methods and keep the others."""
+    text = path.read_text(encoding="utf-8")
+    for name, tests in results.items():
+        text = re.sub(rf"^\| `{name}` \| [\w-]+ \| \d.*$", method_row(name, tests), text, flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
-    """Measure all methods, or those named as arguments, print the table and write it into the README."""
-    names = sorted(plugins("methods"), key=lambda name: (FAMILIES.index(plugins("methods")[name].family), name))
-    text = README.read_text(encoding="utf-8")
-    if sys.argv[1:]:
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
-            for name in sys.argv[1:]:
-                rows = {
-                    setting: list(
-                        pool.map(run, [name] * DEFAULT_SEEDS, [setting] * DEFAULT_SEEDS, range(DEFAULT_SEEDS))
-                    )
-                    for setting in SETTINGS
-                }
-                row = f"| `{name}` | {plugins('methods')[name].family} | {' | '.join(map(cell, rows.values()))} |"
-                text = re.sub(rf"^\| `{name}` \| [\w-]+ \| \d.*$", lambda _, row=row: row, text, flags=re.MULTILINE)
-                print(row, flush=True)
-        README.write_text(text, encoding="utf-8")
+    """Measure all methods, or those named as arguments, and write the table."""
+    if names := sys.argv[1:]:
+        replace_rows(measure(names))
         return
-    lines = [
-        "| method | family | " + " | ".join(f"{setting} | gain" for setting in SETTINGS) + " |",
-        "|---|---|" + "---:|---|" * len(SETTINGS),
-    ]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        futures = {
-            (name, setting, seed): pool.submit(run, name, setting, seed)
-            for name in names
-            for setting in SETTINGS
-            for seed in range(DEFAULT_SEEDS)
-        }
-        for number, name in enumerate(names):
-            tests = {
-                setting: [futures[name, setting, seed].result() for seed in range(DEFAULT_SEEDS)]
-                for setting in SETTINGS
-            }
-            if not number:
-                lines.append("| no teacher | baseline | " + " | ".join(map(baseline, tests.values())) + "|")
-                print("\n".join(lines), flush=True)
-            cells = " | ".join(map(cell, tests.values()))
-            lines.append(f"| `{name}` | {plugins('methods')[name].family} | {cells} |")
-            print(lines[-1], flush=True)
-    README.write_text(put(README.read_text(encoding="utf-8"), "table", "\n".join(lines)), encoding="utf-8")
+    methods = plugins("methods")
+    write_all(measure(sorted(methods, key=lambda name: (FAMILIES.index(methods[name].family), name))))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,22 @@
-"""Benchmark of every scheme against its control, ``python -m benchmarks.schemes``, ten minutes on two cores.
+"""Table of all distillation schemes on digits, each against its control.
 
-Digits with the recommended settings of each scheme (else 50 labels), every other option at its default, seeds 0 to 4. A
-row compares two networks of the same runs on the test set; if several networks were trained for one, a second
-control has as many steps as all of them. Prints the table and puts it into the README.
+``python -m benchmarks.schemes`` takes some ten minutes on two cores.
+
+Digits with the settings that each scheme suggests (50 labels where it suggests none), every other option at its
+default, seeds 0 to 4. A row compares two networks of the same runs on the test set. Where several networks were trained
+for the answer, a second control is one network alone with as many steps as all of them. Prints the table and writes it
+into docs/results.md.
 """
 
 from __future__ import annotations
 
 import os
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from benchmarks.support.cells import gain, spread
+from benchmarks.support.results import write_table
 from kd_core.base.events import Finished
 from kd_core.base.options import as_text
 from kd_core.base.registry import find_plugin
@@ -21,20 +26,19 @@ from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.schemes import plan_of
 from kd_core.training.loop import PhaseCache, Trainer
-from tools.docs import README, put
 
-_cache: PhaseCache = {}  # teachers of all runs of a process
+_cache: PhaseCache = {}  # the teachers, shared by all runs of a process
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table; ``is_costly`` if several networks were trained for the compared one."""
+    """One line of the table."""
 
     scheme: str
-    question: str
-    flat: dict[str, str] = field(default_factory=dict)
-    of: Comparison | None = None  # by default that of the scheme
-    is_costly: bool = False
+    title: str
+    settings: dict[str, str] = field(default_factory=dict)
+    comparison: Comparison | None = None  # by default that of the scheme
+    is_costly: bool = False  # whether several networks were trained for the answer
 
 
 ALL = {"labelled": "0"}
@@ -78,62 +82,81 @@ ROWS = (
 )
 
 
-def run(scheme: str, flat: tuple[tuple[str, str], ...], seed: int) -> TestMetrics:
-    """Train one run and return its test metrics."""
-    *_, finished = Trainer(from_flat({"dataset": "digits", "scheme": scheme, **dict(flat), "seed": seed}), cache=_cache)
+Settings = tuple[tuple[str, str], ...]
+
+
+def run(scheme: str, settings: Settings, seed: int) -> TestMetrics:
+    """Return the metrics on the test set of one run."""
+    config = from_flat({"dataset": "digits", "scheme": scheme, **dict(settings), "seed": str(seed)})
+    *_, finished = Trainer(config, cache=_cache)
     assert isinstance(finished, Finished)
-    assert finished.outcome == "completed", f"{scheme} {flat}, seed {seed}: {finished.outcome}"
+    assert finished.outcome == "completed", f"{scheme} {settings}, seed {seed}: {finished.outcome}"
     return finished.test
 
 
-def compared(row: Row) -> Comparison:
-    """Return what the row compares, by default what the scheme does."""
-    return row.of or find_plugin("schemes", row.scheme).comparison  # type: ignore[attr-defined]
+def comparison_of(row: Row) -> Comparison:
+    """Return the comparison of a row, which is the scheme's own where the row has none."""
+    return row.comparison or find_plugin("schemes", row.scheme).comparison  # type: ignore[attr-defined]
 
 
-def longer(row: Row) -> tuple[tuple[str, str], ...]:
-    """Return the settings of one network with as many steps as all networks of the row together."""
-    config = from_flat({"dataset": "digits", "scheme": row.scheme, **row.flat})
-    phases, data, of = plan_of(config), load(config.dataset), compared(row)
-    steps = {of.role: 0, of.control: 0}
+def settings_of_one_network(row: Row) -> Settings:
+    """Return the settings of a network alone that makes all steps of the networks behind the answer of a row."""
+    config = from_flat({"dataset": "digits", "scheme": row.scheme, **row.settings})
+    phases, data, comparison = plan_of(config), load(config.dataset), comparison_of(row)
+    steps = {comparison.role: 0, comparison.control: 0}
     for role in steps:
         roles = dependencies(phases, role)
         for phase in phases:
             count = sum(learner.role in roles for learner in phase.learners)
             steps[role] += count * phase.recipe.epochs * steps_per_epoch(phase, data)
-    epochs = round(config.recipe.epochs * steps[of.role] / steps[of.control])
+    epochs = round(config.recipe.epochs * steps[comparison.role] / steps[comparison.control])
     labels = ((name, as_text(value)) for name, value in config.labels.values().items())
     return (*labels, ("epochs", str(epochs)), ("method", "label_smoothing"), ("smoothing", "0"))
 
 
+def table_row(row: Row, tests: Sequence[TestMetrics], alone: Sequence[TestMetrics] = ()) -> str:
+    """Return a line of the table from the metrics of all seeds. ``alone`` has those of the second control."""
+    comparison = comparison_of(row)
+    role, control = (
+        spread([test[name][comparison.measure] for test in tests]) for name in (comparison.role, comparison.control)
+    )
+    with_all_steps = ""
+    if alone:
+        pairs = [
+            {comparison.role: test[comparison.role], "alone": other["baseline"]}
+            for test, other in zip(tests, alone, strict=True)
+        ]
+        accuracies = spread([other["baseline"]["accuracy"] for other in alone])
+        with_all_steps = f"{accuracies}: {gain(pairs, Comparison(comparison.role, 'alone'))}"
+    return f"| `{row.scheme}` | {row.title} | {role} | {control} | {gain(tests, comparison)} | {with_all_steps} |"
+
+
 def main() -> None:
-    """Measure, print the table and write it into the README."""
+    """Measure all rows and write the table."""
     lines = [
         "| scheme | what is compared | network | control | gain | control with all steps |",
         "|---|---|---:|---:|---|---|",
     ]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        runs = {}
-        for row in ROWS:
-            for seed in range(DEFAULT_SEEDS):
-                key = (row.scheme, tuple(row.flat.items()), seed)
-                runs.setdefault(key, pool.submit(run, *key))
-                if row.is_costly:
-                    runs.setdefault(("offline", longer(row), seed), pool.submit(run, "offline", longer(row), seed))
-        for row in ROWS:
-            tests = [runs[row.scheme, tuple(row.flat.items()), seed].result() for seed in range(DEFAULT_SEEDS)]
-            of = compared(row)
-            sides = [spread([test[role][of.measure] for test in tests]) for role in (of.role, of.control)]
-            long = ""
-            if row.is_costly:
-                alone = [runs["offline", longer(row), seed].result()["baseline"] for seed in range(DEFAULT_SEEDS)]
-                both = [{of.role: test[of.role], "alone": other} for test, other in zip(tests, alone, strict=True)]
-                long = (
-                    f"{spread([metrics['accuracy'] for metrics in alone])}: {gain(both, Comparison(of.role, 'alone'))}"
-                )
-            lines.append(f"| `{row.scheme}` | {row.question} | {sides[0]} | {sides[1]} | {gain(tests, of)} | {long} |")
+        futures: dict[tuple[str, Settings], list[Future[TestMetrics]]] = {}
+
+        def submit(scheme: str, settings: Settings) -> list[Future[TestMetrics]]:
+            if (scheme, settings) not in futures:  # several rows compare networks of the same runs
+                futures[scheme, settings] = [pool.submit(run, scheme, settings, seed) for seed in range(DEFAULT_SEEDS)]
+            return futures[scheme, settings]
+
+        submitted = [
+            (
+                row,
+                submit(row.scheme, tuple(row.settings.items())),
+                submit("offline", settings_of_one_network(row)) if row.is_costly else [],
+            )
+            for row in ROWS
+        ]
+        for row, runs, runs_alone in submitted:
+            lines.append(table_row(row, [one.result() for one in runs], [one.result() for one in runs_alone]))
             print(lines[-1], flush=True)
-    README.write_text(put(README.read_text(encoding="utf-8"), "schemes", "\n".join(lines)), encoding="utf-8")
+    write_table("schemes", lines)
 
 
 if __name__ == "__main__":

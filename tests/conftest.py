@@ -1,4 +1,4 @@
-"""Small configurations that train in a fraction of a second, tiny data sets, folders that end with the tests."""
+"""Fixtures with small configurations, small data sets and temporary data folders."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def runs(tmp_path: Path) -> Iterator[RunManager]:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events and checkpoints are written many times a second, and tried again as often."""
+    """Write events and checkpoints many times a second, and retry as often."""
     monkeypatch.setattr(event_writer, "CHECKPOINT_SECONDS", 0.1)
     monkeypatch.setattr(event_writer, "CHECKPOINT_FRACTION", 1.0)
     monkeypatch.setattr(event_writer, "FLUSH_SECONDS", 0.02)
@@ -43,7 +43,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """No test sees or touches what its user has fetched."""
+    """Use a temporary data folder, so that no test reads or changes the user's."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DISTILLERY_DATA", str(home))
@@ -53,8 +53,11 @@ def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def tiny(data_home: Path) -> Iterator[dict[str, Any]]:
-    """What was published in each data set that is fetched; all of them are fetched into the home, from this machine."""
-    # Imported here: torchvision takes seconds, and most tests need none of it.
+    """Download small versions of all data sets into the data folder, from a server on this machine.
+
+    Returns the published content by the name of the data set.
+    """
+    # Imported here, since torchvision takes seconds and most tests do not need it.
     from kd_core.base.registry import find_plugin
     from tools.testing.dataset_files import PUBLISHED
     from tools.testing.http_server import Host
@@ -63,9 +66,9 @@ def tiny(data_home: Path) -> Iterator[dict[str, Any]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("no_proxy", "127.0.0.1")
         published = {name: publish(host.url) for name, publish in PUBLISHED.items()}
-        for name, one in published.items():
-            host.files |= one.files
-            for cls, attribute, value in one.patches:
+        for name, publication in published.items():
+            host.files |= publication.files
+            for cls, attribute, value in publication.patches:
                 patch.setattr(cls, attribute, value)
             find_plugin("datasets", name)().download(lambda *_: None)  # type: ignore[attr-defined]
         host.close()

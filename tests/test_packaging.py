@@ -1,4 +1,4 @@
-"""Declared dependencies, and the wheel in an empty folder."""
+"""Tests of the declared dependencies, and of the wheel in an empty folder."""
 
 import ast
 import os
@@ -46,13 +46,13 @@ def test_what_the_engine_imports_is_declared() -> None:
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.split(".")[0])
-    others = imported - {"kd_core", *sys.stdlib_module_names}
-    assert {distributions.get(name, name) for name in others} <= declared
+    third_party = imported - {"kd_core", *sys.stdlib_module_names}
+    assert {distributions.get(name, name) for name in third_party} <= declared
 
 
 @pytest.mark.slow
 def test_the_wheel_trains_and_serves_the_app_from_an_empty_folder(tmp_path: Path) -> None:
-    """Dependencies come from this environment: downloading them again would take gigabytes."""
+    """Dependencies come from this environment, since downloading them again would take gigabytes."""
     build = [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--quiet", "--wheel-dir", str(tmp_path)]
     subprocess.run(build, check=True, timeout=280)
     (wheel,) = tmp_path.glob("distillery_lab-*.whl")
@@ -63,10 +63,10 @@ def test_the_wheel_trains_and_serves_the_app_from_an_empty_folder(tmp_path: Path
     pages = {path.relative_to(ROOT) for path in (ROOT / "pages").rglob("*") if path.is_file()}
     assert {f"kd_core/_app/{path.as_posix()}" for path in pages if path.suffix != ".pyc"} <= set(files)
 
-    place = tmp_path / "environment"
-    venv.create(place, with_pip=False)
-    scripts = place / ("Scripts" if os.name == "nt" else "bin")
-    packages = Path(sysconfig.get_path("purelib", vars={"base": str(place)}))
+    folder = tmp_path / "environment"
+    venv.create(folder, with_pip=False)
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     install = [sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install", "--no-deps", "--quiet"]
     subprocess.run([*install, str(wheel)], check=True, timeout=60)
@@ -78,11 +78,11 @@ def test_the_wheel_trains_and_serves_the_app_from_an_empty_folder(tmp_path: Path
 
     def distillery(*arguments: str) -> str:
         command = [str(scripts / "distillery"), *arguments]
-        done = subprocess.run(
+        process = subprocess.run(
             command, cwd=empty, env=environment, capture_output=True, text=True, check=False, timeout=120
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     assert distillery("--version") == f"distillery {__version__}\n"
     assert "soft_targets" in distillery("list")

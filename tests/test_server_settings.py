@@ -1,4 +1,4 @@
-"""What the server is told: .streamlit/config.toml."""
+"""Tests of the server's settings in .streamlit/config.toml."""
 
 import re
 import tomllib
@@ -13,7 +13,7 @@ CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding=
 @pytest.mark.parametrize(
     ("section", "name", "value"),
     [
-        ("server", "address", "127.0.0.1"),  # this machine alone
+        ("server", "address", "127.0.0.1"),  # this machine only
         ("server", "enableXsrfProtection", True),
         ("server", "enableCORS", True),
         ("server", "enableAgentApi", False),

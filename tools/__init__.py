@@ -1,0 +1,1 @@
+"""Generators of documents and screenshots, and checks of the project."""

@@ -1,4 +1,7 @@
-"""Finds a Chrome or Chromium on this machine, or obtains one: ``python -m tools.chromium``."""
+"""Search for Chrome or Chromium on this machine, and its installation.
+
+``python -m tools.chromium`` installs a browser if there is none, and prints its path.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import sys
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-PLACES = (
+PATHS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     r"C:\Program Files\Google\Chrome\Application\chrome.exe",
@@ -27,17 +30,17 @@ FLAGS = (
 
 
 def find() -> str | None:
-    """The path of a browser that starts; CHROME in the environment goes first."""
+    """Return the path of a browser that starts, or None. The environment variable CHROME has precedence."""
     from playwright.sync_api import sync_playwright
 
-    candidates = [os.environ.get("CHROME"), *map(shutil.which, NAMES), *PLACES]
+    candidates = [os.environ.get("CHROME"), *map(shutil.which, NAMES), *PATHS]
     with sync_playwright() as playwright:
         candidates.append(playwright.chromium.executable_path)
     return next((path for path in candidates if path and Path(path).exists() and _starts(path)), None)
 
 
-def obtain() -> str:
-    """A browser's path; installs one if there is none. Exits with a sentence where that fails too."""
+def find_or_install() -> str:
+    """Return the path of a browser and install one if there is none. Exits with a message if that fails."""
     path = find()
     attempts = [[sys.executable, "-m", "playwright", "install", "chromium"]]
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -51,7 +54,7 @@ def obtain() -> str:
 
 
 def _starts(path: str) -> bool:
-    # Distributions ship placeholders under these names that only say how to install the real browser.
+    # Distributions ship placeholders under these names, which only print how to install the browser.
     try:
         return subprocess.run([path, "--version"], capture_output=True, timeout=30, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
@@ -59,4 +62,4 @@ def _starts(path: str) -> bool:
 
 
 if __name__ == "__main__":
-    print(obtain())
+    print(find_or_install())

@@ -28,7 +28,7 @@ WORDS = {
 }
 # A participle or a pronoun fits anything. A name says what it holds.
 NAMES = {"own", "said", "found", "shown", "known", "usual", "asked", "told", "given", "kept", "mine", "share", "shares"}
-RULES = ("tools/prose.py", "tests/tools/test_prose.py", "CONTRIBUTING.md")  # they name what is ruled out
+QUOTING = {"tools/prose.py", "tests/tools/test_prose.py", "CONTRIBUTING.md"}  # files that name what is ruled out
 TEXT = {".py", ".js", ".css", ".md", ".toml", ".yml"}
 
 
@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
     listed = subprocess.run(
         ["git", "ls-files", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\n")
-    paths = [ROOT / name for name in listed if Path(name).suffix in TEXT and name not in RULES]
+    paths = [ROOT / name for name in listed if Path(name).suffix in TEXT and name not in QUOTING]
     lines = [line for path in paths if path.exists() for line in findings(path)]
     print(*lines, sep="\n", end="\n" if lines else "")
     return bool(lines)

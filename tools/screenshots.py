@@ -1,6 +1,7 @@
-"""Screenshots of every page, for the documents: ``python -m tools.screenshots``.
+"""Screenshots of every page.
 
-``--all FOLDER`` takes each page light and dark at 1280x720, 1920x1080 and 390x844 instead, to look at.
+``python -m tools.screenshots`` writes those of the documents. ``--all FOLDER`` writes every page in both themes at
+1280x720, 1920x1080 and 390x844 pixels instead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from kd_core.config.run import from_flat
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import ACTIVE
-from tools.chromium import FLAGS, obtain
+from tools.chromium import FLAGS, find_or_install
 from tools.testing.app_server import ROOT, Server
 
 IMAGES = ROOT / "docs" / "images"
@@ -28,7 +29,7 @@ RUN_SECONDS = 120.0
 
 
 def train(folder: Path) -> None:
-    """Store a digits run over two seeds and a small sweep."""
+    """Store a run on digits and a sweep of twelve cells and three seeds."""
     base = from_flat({"dataset": "digits", "labelled": "50"})
     manager = RunManager(folder)
     axes = (Axis("temperature", ("1", "2", "4", "8")), Axis("alpha", ("0.5", "0.7", "0.9")))
@@ -73,7 +74,7 @@ def main() -> None:
     """Take the screenshots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="every page in every size and theme")
-    folder, chromium = parser.parse_args().all, obtain()
+    folder, chromium = parser.parse_args().all, find_or_install()
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
         train(Path(data))
         server = Server(Path(data))
@@ -88,7 +89,7 @@ def main() -> None:
                     file = folder / f"{name}-{theme}-{width}.png" if folder else IMAGES / f"{name}.png"
                     shoot(page, address, file)
         browser.close()
-        server.end()
+        server.stop()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Measurements, tables and stored runs that several benchmarks share."""

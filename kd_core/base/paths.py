@@ -16,10 +16,10 @@ class NotAvailableError(ValueError):
 
 
 def data_folder() -> Path:
-    """Return the folder of everything that outlasts the process: runs, teachers, downloaded and uploaded data.
+    """Return the folder of stored runs, cached teachers, downloaded and uploaded data, which need not exist.
 
-    It is the one named by the environment variable DISTILLERY_DATA, else ``data`` in a checkout, else the folder that
-    the system has for the data of a user's programs. It is not created.
+    It is the one named by the environment variable DISTILLERY_DATA, else ``data`` in a checkout, else the system's
+    folder for the data of a user's programs.
     """
     if folder := os.environ.get("DISTILLERY_DATA"):
         return Path(folder)

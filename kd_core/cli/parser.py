@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it does, the module and function that do it, and its arguments."""
+    """A command with its summary, its function and its arguments."""
 
     summary: str
     target: str  # "module:function" below kd_core.cli

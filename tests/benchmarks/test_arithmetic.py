@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmarks. Nothing is timed here."""
+"""Tests of the arithmetic of the benchmarks, without measuring."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_table_shows_the_lowest_median_and_highest_ratio() -> None:
     assert lines[2].split() == ["other", "2", "0.50", "2.00", "4.00", "200.0", "0.25", "1,234"]
 
 
-def test_a_library_that_is_not_there_gets_a_line_that_says_so() -> None:
+def test_a_library_that_is_not_installed_has_a_line_with_a_note() -> None:
     missing = Line("other", note="not installed here")
     assert table([PLAIN, missing], PLAIN).splitlines()[2].split() == ["other", "not", "installed", "here"]
     assert as_json(missing, PLAIN) == {"name": "other", "threads": "", "note": "not installed here"}
@@ -47,7 +47,7 @@ def test_a_slice_has_as_many_epochs_as_fill_its_seconds(rate: float, epochs: int
 
 
 @dataclass
-class Noted:
+class FakeWorker:
     name: str
     order: list[str]
 
@@ -56,12 +56,12 @@ class Noted:
         return Slice(0.0, epochs, seconds)
 
 
-def test_every_other_round_goes_the_other_way_and_one_works_at_a_time() -> None:
+def test_every_other_round_is_reversed_and_one_worker_runs_at_a_time() -> None:
     order: list[str] = []
-    workers = {name: Noted(name, order) for name in "abc"}
-    found = interleaved(workers, dict.fromkeys("abc", 4), rounds=3, seconds=1.0)
+    workers = {name: FakeWorker(name, order) for name in "abc"}
+    slices = interleaved(workers, dict.fromkeys("abc", 4), rounds=3, seconds=1.0)
     assert "".join(order) == "abccbaabc"
-    assert [own.steps for own in found["b"]] == [4, 4, 4]
+    assert [one.steps for one in slices["b"]] == [4, 4, 4]
 
 
 def test_the_formulas_agree_with_their_definitions() -> None:
@@ -69,20 +69,20 @@ def test_the_formulas_agree_with_their_definitions() -> None:
     p, q = torch.tensor([1 / (1 + 2.718281828**-1)]), torch.tensor([1 / (1 + 2.718281828)])  # of class 0, at T = 2
     hard = torch.log(1 + torch.exp(torch.tensor([-2.0])))
     divergence = p * torch.log(p / q) + (1 - p) * torch.log((1 - p) / (1 - q))
-    found = FORMULAS["soft targets"](student, teacher, labels, 2.0, 0.75)
-    assert found.item() == pytest.approx((0.25 * hard + 0.75 * 4 * divergence).item(), rel=1e-5)
+    loss = FORMULAS["soft targets"](student, teacher, labels, 2.0, 0.75)
+    assert loss.item() == pytest.approx((0.25 * hard + 0.75 * 4 * divergence).item(), rel=1e-5)
     assert Divergence(2.0)(student, teacher).item() == pytest.approx(4 * divergence.item(), rel=1e-5)
     squared = FORMULAS["KD_Lib"](student, teacher, labels, 2.0, 0.75)
     assert squared.item() == pytest.approx((0.25 * hard + 0.75 * 4 * (p - q) ** 2).item(), rel=1e-5)
 
 
-def test_top_accuracy_counts_the_first_answers_in_per_cent() -> None:
+def test_top_accuracy_is_in_per_cent() -> None:
     logits = torch.tensor([[5.0, 4.0, 3.0], [1.0, 2.0, 3.0], [0.0, 9.0, 8.0], [7.0, 1.0, 0.0]])
     first, second = top(logits, torch.tensor([1, 2, 0, 0]), (1, 2))
     assert (first.item(), second.item()) == (50.0, 75.0)
 
 
-def test_a_line_knows_what_was_computed_where_the_slices_do() -> None:
+def test_a_line_has_the_computing_times_of_its_slices_if_they_were_measured() -> None:
     parts = {"steps": 1.0, "looks": 0.25, "rest": 0.5}
     slices = [Slice(0.0, 100, 2.0, 0.5, parts), Slice(0.0, 100, 4.0, 0.7, parts)]
     line = Line.of("ours", "own", slices, 500.0)
@@ -92,16 +92,16 @@ def test_a_line_knows_what_was_computed_where_the_slices_do() -> None:
 
 
 def test_an_aim_is_met_by_the_median_and_an_unmeasured_one_is_neither_met_nor_missed() -> None:
-    found = aims.rows("W1", {"plain": PLAIN, "ours": Line("ours", "own", [700.0, 200.0, 1400.0])})
-    assert [row.met for row in found] == [True, None, None, None, None]
-    assert "median ≥ 6: met" in aims.table(found).splitlines()[1]
-    assert aims.table(found).splitlines()[2] == "ours, compiled / plain loop: median ≥ 15: not measured"
+    rows = aims.rows("W1", {"plain": PLAIN, "ours": Line("ours", "own", [700.0, 200.0, 1400.0])})
+    assert [row.met for row in rows] == [True, None, None, None, None]
+    assert "median ≥ 6: met" in aims.table(rows).splitlines()[1]
+    assert aims.table(rows).splitlines()[2] == "ours, compiled / plain loop: median ≥ 15: not measured"
     slow = aims.rows("W2", {"plain": PLAIN, "ours": PLAIN})
     assert slow[0].met is False
     assert {aim.work for aim in aims.AIMS} == set(TITLES) == set(WORKS)
 
 
-def test_a_process_knows_the_most_memory_that_it_has_held() -> None:
+def test_the_peak_memory_of_a_process_is_in_megabytes() -> None:
     assert not Path("/proc/self/status").exists() or 10 < peak() < 1e6
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tools.chromium import FLAGS, obtain
+from tools.chromium import FLAGS, find_or_install
 from tools.testing.app_server import ROOT, Server
 
-SHOTS = ROOT / ".shots"  # pictures for people; the README's come from here too (make readme)
-expect.set_options(timeout=20_000)  # a fresh server loads the engine first, and machines are noisy
+SHOTS = ROOT / ".shots"  # screenshots to look at
+expect.set_options(timeout=20_000)  # a new server imports the engine first, on a machine that may be busy
 
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[[], Server]]:
+    """Return a function that starts a server; all have the same data folder, which is empty at first."""
     started: list[Server] = []
 
     def start() -> Server:
@@ -25,21 +26,22 @@ def start_server(tmp_path: Path) -> Iterator[Callable[[], Server]]:
 
     yield start
     for server in started:
-        server.end()
+        server.stop()
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Server that the tests of a module share. It must survive them and log no traceback."""
     server = Server(tmp_path_factory.mktemp("data"))
     yield server
-    assert server.process.poll() is None, f"the server died: {server.said()}"
-    server.end()
-    assert "Traceback" not in server.said(), server.said()[-6000:]
+    assert server.process.poll() is None, f"the server died: {server.log_text()}"
+    server.stop()
+    assert "Traceback" not in server.log_text(), server.log_text()[-6000:]
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = obtain()
+    path = find_or_install()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser

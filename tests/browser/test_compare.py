@@ -1,4 +1,4 @@
-"""Compare in a real browser: a tick in the table is in the address, and the address opens the same view elsewhere."""
+"""Compare page in a real browser."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from benchmarks.support import stored_runs
 from tests.browser.conftest import SHOTS, whole_picture
 from tools.testing.app_server import Server
 
-LOADED = 60_000  # ms: a fresh server loads the engine while its first visitor waits, here beside other tests
+LOADED = 60_000  # milliseconds; a new server imports the engine while its first visitor waits
 
 
 def labels(page: Page) -> list[str]:
-    """What stands at the ends of the curves."""
-    found = page.locator(".st-key-chart-curves .annotation-text")
-    return sorted(text.removeprefix("● ") for text in found.all_text_contents())
+    """Return the labels at the ends of the curves."""
+    texts = page.locator(".st-key-chart-curves .annotation-text").all_text_contents()
+    return sorted(text.removeprefix("● ") for text in texts)
 
 
-def test_a_tick_in_the_table_is_in_the_link_which_opens_the_same_view_on_another_server(
+def test_a_run_selected_in_the_table_is_in_the_link_which_opens_the_same_view_on_another_server(
     start_server: Callable[[], Server], new_page: Callable[..., Page]
 ) -> None:
     server = start_server()
@@ -29,16 +29,16 @@ def test_a_tick_in_the_table_is_in_the_link_which_opens_the_same_view_on_another
     expect(page.get_by_text("2 of 4 compared")).to_be_visible(timeout=LOADED)
     expect(page.locator(".st-key-chart-curves .annotation-text")).to_have_count(2)
     grid = page.get_by_test_id("stDataFrame").first.bounding_box()
-    page.mouse.click(grid["x"] + 16, grid["y"] + 36 * 1.5)  # the box of the newest run
+    page.mouse.click(grid["x"] + 16, grid["y"] + 36 * 1.5)  # the checkbox of the newest run
     expect(page.get_by_text("3 of 4 compared")).to_be_visible()
     expect(page.locator(".st-key-chart-curves .annotation-text")).to_have_count(3)
     assert page.evaluate("new URLSearchParams(location.search).get('runs')") == f"{2:010x},{1:010x},{3:010x}"
-    page.mouse.click(grid["x"] + 33 + 36 + 40, grid["y"] + 18)  # the header of the dates: the other way round
+    page.mouse.click(grid["x"] + 33 + 36 + 40, grid["y"] + 18)  # the header of the dates, which reverses the order
     page.wait_for_url("**reverse=true**")
     expect(page.get_by_text("3 of 4 compared")).to_be_visible()
     link = page.url.removeprefix(server.url)
     whole_picture(page, SHOTS / "compare-light-1280.png")
-    server.end()
+    server.stop()
 
     fresh = start_server()
     small = new_page(width=390, height=844, color_scheme="dark")

@@ -11,7 +11,7 @@ from tools.testing.app_server import Server
 
 New = Callable[..., Page]
 
-# The share of pixels of the student's decision surface that are not background: 0 until something is drawn.
+# Fraction of the pixels of the student's decision surface that are not background; 0 until something is drawn.
 PAINTED = """
 () => {
   const roots = [document, ...[...document.querySelectorAll('*')].map((node) => node.shadowRoot).filter(Boolean)];
@@ -20,7 +20,7 @@ PAINTED = """
   const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
   const first = pixels.slice(0, 3).join();
   let other = 0;
-  for (let at = 0; at < pixels.length; at += 4) other += pixels.slice(at, at + 3).join() !== first;
+  for (let i = 0; i < pixels.length; i += 4) other += pixels.slice(i, i + 3).join() !== first;
   return other / (pixels.length / 4);
 }
 """
@@ -58,7 +58,7 @@ def test_both_pages_fit_a_phone(server: Server, new_page: New) -> None:
         expect(page.get_by_text("over 5 seeds")).to_be_visible(timeout=60_000)
         if name == "start":
             page.wait_for_timeout(1000)
-        else:  # with a whole run on it: surfaces, curves, bars and all
+        else:  # with a completed run: surfaces, curves and bars
             expect(page.locator(".dst-plot").first).to_be_visible()
         page.wait_for_timeout(500)
         assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390

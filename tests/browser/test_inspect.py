@@ -1,4 +1,4 @@
-"""The Inspect page in a real browser: a link on a fresh server, a click on a count, a card by keyboard, the replay."""
+"""Inspect page in a real browser."""
 
 import re
 from collections.abc import Callable
@@ -13,41 +13,41 @@ from kd_core.runs.manager import RunManager
 from tools.testing.app_server import Server
 from tools.testing.waiting import wait_for_end
 
-CAST = {"teacher": "teacher", "student": "student", "baseline": "baseline"}
+ROLES = {"teacher": "teacher", "student": "student", "baseline": "baseline"}
 
 
-def test_behind_every_count_are_its_examples_and_all_that_was_chosen_is_in_the_address(
+def test_a_click_on_a_count_shows_its_examples_and_every_selection_is_in_the_address(
     start_server: Callable[[], Server], new_page: Callable[..., Page], tmp_path: Path
 ) -> None:
     runs = RunManager(tmp_path)
     run = runs.start(from_flat({"dataset": "moons", "epochs": "6", "teacher_epochs": "2"}))
     wait_for_end(runs, run, 60)
-    recall = Replay(runs.store, runs.store.run(run))
-    seen = error_analysis.analyse(recall, recall.snapshot_at(-1), CAST)
+    replay = Replay(runs.store, runs.store.run(run))
+    errors = error_analysis.analyse(replay, replay.snapshot_at(-1), ROLES)
     runs.close()
-    count = seen.counts("student")[0][1]
-    assert count  # else there is nothing to click
+    count = errors.counts("student")[0][1]
+    assert count > 0  # otherwise there is nothing to click
 
     server, page = start_server(), new_page()
     page.goto(f"{server.url}/inspect?run={run}")  # the very first request of this server
     expect(page).to_have_title("Inspect · Distillery")
     expect(page.get_by_text("Page not found")).to_have_count(0)
     matrix = page.locator("[class*=st-key-chart-matrix-student] .scatterlayer .point")
-    expect(matrix).to_have_count(sum(bool(n) for row in seen.counts("student") for n in row))
+    expect(matrix).to_have_count(sum(bool(n) for row in errors.counts("student") for n in row))
     matrix.nth(1).click(force=True)  # row A, column B
     page.wait_for_function("() => location.search.includes('answered=B')")
-    assert all(said in page.url for said in ("group=cell", "true_class=A"))
+    assert all(parameter in page.url for parameter in ("group=cell", "true_class=A"))
     cards = page.locator(".dst-card-list").get_by_role("radio")
     expect(page.get_by_text(f"One cell · {count}")).to_be_visible()
     expect(cards).to_have_count(min(count, 24))
-    for at in seen.examples("cell", "student", (0, 1))[:24]:
-        expect(page.get_by_role("radio", name=f"Example {at}, true class A")).to_have_count(1)
+    for index in errors.examples("cell", "student", (0, 1))[:24]:
+        expect(page.get_by_role("radio", name=f"Example {index}, true class A")).to_have_count(1)
 
     cards.first.focus()
     page.keyboard.press("ArrowRight")
-    second = seen.examples("cell", "student", (0, 1))[1]
+    second = errors.examples("cell", "student", (0, 1))[1]
     page.wait_for_function(f"() => location.search.includes('example={second}')")
-    expect(page.get_by_text(f"Test example {seen.rows[second]}, true class A")).to_be_visible()
+    expect(page.get_by_text(f"Test example {errors.rows[second]}, true class A")).to_be_visible()
 
     surface = page.get_by_role("img", name=re.compile("^Student: decision surface"))
     expect(surface).to_have_attribute("aria-label", re.compile("students, epoch 6 of 6, accuracy"))
@@ -55,11 +55,11 @@ def test_behind_every_count_are_its_examples_and_all_that_was_chosen_is_in_the_a
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("() => location.search.includes('moment=')")
     link = page.url
-    again = new_page(width=390)
-    again.goto(link)
-    expect(again.get_by_text(f"Test example {seen.rows[second]}, true class A")).to_be_visible()
-    past = again.get_by_role("img", name=re.compile("^Student: decision surface"))
-    expect(past).to_have_attribute("aria-label", surface.get_attribute("aria-label") or "")
-    expect(past).to_have_attribute("aria-label", re.compile("students, epoch 5 of 6"))
-    assert again.evaluate("document.documentElement.scrollWidth") <= 390
-    assert again.url == link
+    phone = new_page(width=390)
+    phone.goto(link)
+    expect(phone.get_by_text(f"Test example {errors.rows[second]}, true class A")).to_be_visible()
+    replayed = phone.get_by_role("img", name=re.compile("^Student: decision surface"))
+    expect(replayed).to_have_attribute("aria-label", surface.get_attribute("aria-label") or "")
+    expect(replayed).to_have_attribute("aria-label", re.compile("students, epoch 5 of 6"))
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    assert phone.url == link

@@ -1,4 +1,4 @@
-"""Server process: links on a fresh server, clean shutdown and partial reruns."""
+"""Tests of the server process, its links, its shutdown and its partial reruns."""
 
 import signal
 import time
@@ -22,7 +22,7 @@ def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start
     expect(page.get_by_text("One seed cannot")).to_be_visible()
     link = page.url.removeprefix(first.url)
     verdict = page.get_by_text("One seed cannot").inner_text()
-    first.end()
+    first.stop()
     again, visitor = start_server(), new_page()
     visitor.goto(again.url + link)  # the very first request this server gets
     expect(visitor.get_by_text(verdict)).to_be_visible()
@@ -33,17 +33,17 @@ def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start
     assert visitor.url.removeprefix(again.url) == link
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_the_process_ends_cleanly_during_a_run_which_can_be_resumed(
-    start_server: Start, new_page: New, how: signal.Signals
+    start_server: Start, new_page: New, signal_number: signal.Signals
 ) -> None:
     server, page = start_server(), new_page()
     run = start(page, server, LONG)
     page.wait_for_timeout(1500)
     begun = time.monotonic()
-    assert server.end(how) in (0, -how, 128 + how)
+    assert server.stop(signal_number) in (0, -signal_number, 128 + signal_number)
     assert time.monotonic() - begun < 10
-    assert "Traceback" not in server.said()
+    assert "Traceback" not in server.log_text()
     assert server.store().run(run).state == "interrupted"
     again, visitor = start_server(), new_page()
     visitor.goto(f"{again.url}/distill?run={run}")
@@ -57,17 +57,16 @@ def test_no_fragment_is_nested_in_another_one(server: Server, page: str) -> None
     """Streamlit may drop the messages of the outer fragment and not those of the inner one, which breaks the page."""
     with Visitor.at(server.port) as visitor:
         visitor.open(page, "autoplay=0")
-        for place, fragment in visitor.places.items():
-            outer = {visitor.places.get(place[:end], "") for end in range(1, len(place))} - {"", fragment}
+        for place, fragment in visitor.fragments_by_path.items():
+            outer = {visitor.fragments_by_path.get(place[:end], "") for end in range(1, len(place))} - {"", fragment}
             assert not (fragment and outer), f"{place} of {page}"
 
 
 def test_a_change_of_alpha_redraws_its_group_and_the_formula_and_no_other_widget(server: Server) -> None:
     with Visitor.at(server.port) as visitor:
         visitor.open("distill", "autoplay=0&dataset=digits")
-        visitor.turn("Teacher weight α", 0.25)
-        assert "0.25" in visitor.said()
-        assert r"\alpha" not in visitor.said() or "0.25" in visitor.said()
+        visitor.change("Teacher weight α", 0.25)
+        assert "0.25" in visitor.text()
         elements = [element for _, element in visitor.elements if hasattr(element, "id") and hasattr(element, "label")]
         assert {element.label for element in elements} == {"Temperature T", "Teacher weight α"}
         assert "alpha=0.25" in visitor.query
@@ -76,9 +75,9 @@ def test_a_change_of_alpha_redraws_its_group_and_the_formula_and_no_other_widget
 def test_a_change_of_the_number_of_labels_redraws_the_texts_and_points_that_depend_on_it(server: Server) -> None:
     with Visitor.at(server.port) as visitor:
         visitor.open("distill", "autoplay=0&dataset=moons&labelled=40")
-        assert "Learns from 40 labelled" in visitor.said()
-        visitor.turn("Labelled training examples", 30)
-        assert "Learns from 30 labelled" in visitor.said()
+        assert "Learns from 40 labelled" in visitor.text()
+        visitor.change("Labelled training examples", 30)
+        assert "Learns from 30 labelled" in visitor.text()
         assert "labelled=30" in visitor.query
         assert not visitor.errors
 

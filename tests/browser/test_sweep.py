@@ -1,5 +1,4 @@
-"""The Sweep page in a real browser: a map that fills, a click on a cell, the same by keyboard, small and dark;
-a pause."""
+"""Sweep page in a real browser."""
 
 from __future__ import annotations
 
@@ -12,18 +11,18 @@ from kd_core.store.queries import RunQueries
 from tests.browser.conftest import SHOTS, whole_picture
 from tools.testing.app_server import Server
 
-LOADED = 60_000  # ms: a fresh server loads the engine while its first visitor waits, here beside other tests
+LOADED = 60_000  # milliseconds; a new server imports the engine while its first visitor waits
 BASE = "dataset=moons&epochs=59&teacher_epochs=2&autoplay=0"
 LINK = "sweep?dataset=moons&epochs=60&teacher_epochs=2&across_values=1,4,16&down_values=0.3,0.9&seeds=2"
-SECONDS_LONG = "sweep?dataset=digits&epochs=2000&teacher_epochs=2&across_values=1,4&down=none&seeds=2"
+LONG = "sweep?dataset=digits&epochs=2000&teacher_epochs=2&across_values=1,4&down=none&seeds=2"
 
 
 def parameter(page: Page, name: str) -> str:
-    found = page.evaluate(f"new URLSearchParams(location.search).get('{name}')")
-    return str(found or "")
+    value = page.evaluate(f"new URLSearchParams(location.search).get('{name}')")
+    return str(value or "")
 
 
-def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the_same_view(
+def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_the_same_view(
     start_server: Callable[[], Server], new_page: Callable[..., Page]
 ) -> None:
     server, page = start_server(), new_page()
@@ -31,9 +30,7 @@ def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the
     epochs = page.get_by_role("spinbutton", name="Epochs").last
     expect(epochs).to_have_value("59", timeout=LOADED)
     epochs.press("ArrowUp")
-    page.wait_for_function(
-        "() => location.search.includes('epochs=60')"
-    )  # drawn after the answers, the link among them
+    page.wait_for_function("() => location.search.includes('epochs=60')")
     page.get_by_role("button", name="Sweep this").click()
     page.wait_for_url("**/sweep?**")
     assert (parameter(page, "dataset"), parameter(page, "epochs")) == ("moons", "60")
@@ -73,11 +70,11 @@ def test_a_map_fills_a_cell_is_chosen_by_click_and_by_key_and_the_link_opens_the
     expect(small.get_by_role("heading", name="Result")).to_be_visible(timeout=LOADED)
 
 
-def test_a_paused_sweep_stands_still_through_a_reload_and_goes_on_to_its_end(
+def test_a_paused_sweep_stays_paused_after_a_reload_and_can_be_resumed(
     start_server: Callable[[], Server], new_page: Callable[..., Page]
 ) -> None:
     server, page = start_server(), new_page()
-    page.goto(f"{server.url}/{SECONDS_LONG}")
+    page.goto(f"{server.url}/{LONG}")
     page.get_by_role("button", name="Start the sweep").click(timeout=LOADED)
     bar = page.get_by_test_id("stProgress")
     expect(bar).to_contain_text(re.compile("Training: .* the map is at epoch"))
@@ -85,14 +82,14 @@ def test_a_paused_sweep_stands_still_through_a_reload_and_goes_on_to_its_end(
     resume = page.get_by_role("button", name="Resume")
     expect(resume).to_be_visible()
     expect(page.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(2)
-    page.wait_for_timeout(1500)  # the step in hand is done, and the page has looked again
-    held = bar.inner_text().split(" · ")[0]  # "Paused: 32%"
+    page.wait_for_timeout(1500)  # the current step ends, and the page is redrawn
+    progress = bar.inner_text().split(" · ")[0]  # "Paused: 32%"
     page.reload()
     expect(resume).to_be_visible(timeout=LOADED)
-    expect(bar).to_contain_text(held)
+    expect(bar).to_contain_text(progress)
     resume.press("Enter")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     expect(page.get_by_text("All 4 runs are complete")).to_be_visible(timeout=LOADED)
     expect(page.get_by_role("button", name="Confirm on test")).to_be_enabled()
-    looks = RunQueries(server.store()).latest_evaluations(parameter(page, "sweep"), "student", "baseline")
-    assert [look.epoch for look in looks] == [2000] * 4
+    evaluations = RunQueries(server.store()).latest_evaluations(parameter(page, "sweep"), "student", "baseline")
+    assert [evaluation.epoch for evaluation in evaluations] == [2000] * 4

@@ -78,24 +78,24 @@ def canonical(event: Event) -> str:
     return json.dumps(json.loads(to_json(event)), sort_keys=True, separators=(",", ":"))
 
 
-def lines(store: Store, run: str) -> list[str]:
+def event_lines(store: Store, run: str) -> list[str]:
     return [canonical(event) for _, event in store.events(run)]
 
 
 def outline(events: list[str]) -> list[tuple[Any, ...]]:
-    """What happened when, without the measurements, whose last digits depend on the processor."""
+    """Return kind, phase, step and epoch of events without the numbers, whose last digits depend on the processor."""
     parsed = map(json.loads, events)
     return [tuple(event.get(key) for key in ("event", "phase", "step", "epoch")) for event in parsed]
 
 
 def written_at(folder: Path, run: str) -> float:
-    """When the first event of a run was stored, read past the project."""
+    """Return the time at which the first event of a run was stored, read without the code under test."""
     with closing(sqlite3.connect(folder / "distillery.sqlite")) as db:
         return float(db.execute("SELECT at FROM events WHERE run = ? AND n = 1", (run,)).fetchone()[0])
 
 
 def actual_row(run: Run) -> dict[str, Any]:
-    """The row of a run as the JSON file has it."""
+    """Return the row of a stored run in the form of the JSON file."""
     common, settings = STORED["settings of all runs"], run.config.flat()
     assert common.items() <= settings.items()
     return {
@@ -114,12 +114,12 @@ def actual_row(run: Run) -> dict[str, Any]:
     }
 
 
-def as_stored(labels: Annotations) -> dict[str, Any]:
-    return {"name": labels.name, "tags": list(labels.tags), "note": labels.note, "is_pinned": labels.is_pinned}
+def as_stored(annotations: Annotations) -> dict[str, Any]:
+    return vars(annotations) | {"tags": list(annotations.tags)}
 
 
 def expected_row(run: dict[str, Any]) -> dict[str, Any]:
-    """What :func:`described` gives, of a run of the JSON file."""
+    """Return a run of the JSON file in the form of :func:`actual_row`."""
     return {
         name: value for name, value in run.items() if name not in ("events", "digest", "weights", "changed", "verdict")
     }
@@ -139,7 +139,7 @@ def test_the_short_link_of_a_run_gives_its_whole_configuration(store: Store) -> 
 
 def test_every_event_is_decoded_to_the_same_numbers(store: Store) -> None:
     assert {run["id"]: store.count(run["id"]) for run in ALL_RUNS} == {run["id"]: run["events"] for run in ALL_RUNS}
-    digests = {run["id"]: sha256("\n".join(lines(store, run["id"]))) for run in ALL_RUNS}
+    digests = {run["id"]: sha256("\n".join(event_lines(store, run["id"]))) for run in ALL_RUNS}
     assert digests == {run["id"]: run["digest"] for run in ALL_RUNS}
 
 
@@ -167,7 +167,7 @@ def test_networks_rebuilt_from_stored_weights_reach_the_stored_test_accuracy(sto
     networks, test = replay.networks(replay.snapshot_at(-1)), replay.data.test
     for role, measured in BY_ID[run.id]["test"].items():
         correct = predict_logits(networks[role], test.inputs).argmax(1) == test.labels
-        # One example may lie so close to a boundary that another processor decides it otherwise.
+        # One example may lie so close to a boundary that another processor classifies it differently.
         assert correct.float().mean().item() == pytest.approx(measured["accuracy"], abs=1.5 / len(test))
 
 
@@ -235,14 +235,14 @@ def test_a_deleted_run_is_removed_with_its_files_when_the_app_starts(folder: Pat
 @pytest.mark.parametrize(("name", "state"), [("stopped", STOPPED), ("interrupted", INTERRUPTED)])
 def test_a_run_is_resumed_from_its_checkpoint(folder: Path, manager: RunManager, name: str, state: str) -> None:
     run = IDS[name]
-    before, written = lines(manager.store, run), written_at(folder, run)
+    before, written = event_lines(manager.store, run), written_at(folder, run)
     event_count = Checkpoint.read(folder / "runs" / run / "checkpoint.safetensors").values["events"]
     assert manager.status(run).state == state
     manager.resume_from_checkpoint(run)
     assert wait_for_end(manager, run) == COMPLETED
-    assert manager.status(run).notice == ""  # else no checkpoint could be used
-    assert written_at(folder, run) == written  # it did not begin again
-    after = lines(manager.store, run)
+    assert manager.status(run).notice == ""  # a notice would mean that no checkpoint could be used
+    assert written_at(folder, run) == written  # it was not started again
+    after = event_lines(manager.store, run)
     assert 20 < event_count < len(after)
     assert after[:event_count] == before[:event_count]
     config = manager.store.run(run).config
@@ -272,7 +272,7 @@ def test_a_sweep_is_resumed_from_its_checkpoint(folder: Path, manager: RunManage
 
 
 def test_a_cached_teacher_is_reused(folder: Path, manager: RunManager, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "__version__", STORED["torch"])  # a part of the key
+    monkeypatch.setattr(torch, "__version__", STORED["torch"])  # part of the key of a cached teacher
     cache = TeacherCache(folder / "teachers")
     assert sorted(cache) == STORED["teachers"]
     times = {path: path.stat().st_mtime_ns for path in (folder / "teachers").iterdir()}
@@ -280,20 +280,20 @@ def test_a_cached_teacher_is_reused(folder: Path, manager: RunManager, monkeypat
     run = manager.start(config.with_flat(seed=5, device="cpu"))
     assert wait_for_end(manager, run) == COMPLETED
     assert {path: path.stat().st_mtime_ns for path in (folder / "teachers").iterdir()} == times
-    assert of_teacher(manager.store, run) == of_teacher(manager.store, IDS["digits"])
+    assert teacher_events(manager.store, run) == teacher_events(manager.store, IDS["digits"])
 
 
-def of_teacher(store: Store, run: str) -> list[str]:
-    """The events of the phase in which the teacher is trained, as the app stored them."""
-    result = [
-        event for event in lines(store, run) if '"phase":"teacher"' in event and '"event":"prepared"' not in event
+def teacher_events(store: Store, run: str) -> list[str]:
+    """Return the stored events of the phase in which the teacher is trained."""
+    events = [
+        event for event in event_lines(store, run) if '"phase":"teacher"' in event and '"event":"prepared"' not in event
     ]
-    assert len(result) == 10  # two evaluations around eight steps
-    return result
+    assert len(events) == 10  # two evaluations around eight steps
+    return events
 
 
 def test_uploaded_data_and_weights_can_be_used(manager: RunManager) -> None:
-    result = [
+    listed = [
         {
             "id": item.id,
             "name": item.name,
@@ -304,14 +304,14 @@ def test_uploaded_data_and_weights_can_be_used(manager: RunManager) -> None:
         }
         for item in uploads.list_all()
     ]
-    assert result == STORED["uploads"]
-    listed = [{**vars(item), "shape": list(item.shape)} for item in weights.list_all()]
-    assert listed == STORED["weights"]
+    assert listed == STORED["uploads"]
+    uploaded_weights = [{**vars(item), "shape": list(item.shape)} for item in weights.list_all()]
+    assert uploaded_weights == STORED["weights"]
     for name in ("uploaded data", "uploaded weights"):
         config: RunConfig = manager.store.run(IDS[name]).config
         run = manager.start(config)
         assert wait_for_end(manager, run) == COMPLETED
-        assert outline(lines(manager.store, run)) == outline(lines(manager.store, IDS[name]))
+        assert outline(event_lines(manager.store, run)) == outline(event_lines(manager.store, IDS[name]))
 
 
 def test_a_checkpoint_names_the_configuration_of_its_run(folder: Path, store: Store) -> None:

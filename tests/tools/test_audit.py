@@ -19,7 +19,7 @@ def to_json(*packages: dict) -> str:
 
 
 CLEAN = {"name": "torch", "version": "2.14.1", "vulns": []}
-SKIPPED = {"name": "own", "skip_reason": "not found on the index"}
+SKIPPED = {"name": "local", "skip_reason": "not found on the index"}
 VULNERABLE = {"name": "pillow", "version": "11.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["11.3"]}]}
 
 

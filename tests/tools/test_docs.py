@@ -1,4 +1,4 @@
-"""Documents: links lead to files, generated parts are current, and the README stays short."""
+"""Tests of the documents, their links and their generated parts."""
 
 from __future__ import annotations
 

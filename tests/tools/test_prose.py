@@ -1,4 +1,4 @@
-"""The check of prose finds what CONTRIBUTING.md rules out, and nothing else."""
+"""Tests of the check of names, docstrings and words."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tools import prose
         ('"""Cache: what was trained."""', "colon"),
     ],
 )
-def test_what_is_ruled_out_is_found(line: str, better: str, tmp_path: Path) -> None:
+def test_a_banned_word_name_or_docstring_is_reported_with_a_better_one(line: str, better: str, tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text(line, encoding="utf-8")
     assert [better in finding for finding in prose.findings(tmp_path / "module.py")] == [True]
 
@@ -27,6 +27,6 @@ def test_what_is_ruled_out_is_found(line: str, better: str, tmp_path: Path) -> N
     "line",
     ['"""Cache of trained teachers."""', "gradient = 1", "# staple food", '"""Return :class:`Run` of ``a: b``."""'],
 )
-def test_plain_words_pass(line: str, tmp_path: Path) -> None:
+def test_plain_words_are_not_reported(line: str, tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text(line, encoding="utf-8")
     assert list(prose.findings(tmp_path / "module.py")) == []

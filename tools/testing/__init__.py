@@ -1,0 +1,1 @@
+"""Servers, clients and data for tests and benchmarks."""

@@ -1,4 +1,4 @@
-"""A visitor without a browser: Streamlit's own messages over its websocket, also those that no browser would send."""
+"""Client of Streamlit's websocket, which can also send messages that no browser would send."""
 
 from __future__ import annotations
 
@@ -14,58 +14,67 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-PATIENCE = 30.0  # seconds
-LARGEST = 1 << 26  # bytes of a message
+TIMEOUT = 30.0  # seconds
+MAX_MESSAGE_BYTES = 1 << 26
+BOUNDARY = "boundary-of-the-parts"
 
 
 class Visitor:
-    """One session on a server at ``port``; what was last drawn is in ``elements``."""
+    """One session on a server. Methods that run the script return the seconds until it has ended.
+
+    Attributes:
+        elements: kind and content of everything that the last run of the script has drawn.
+        fragments_by_path: by its place on the page, the fragment that has drawn an element; "" for none.
+        fragments_by_widget: by the id of a widget, the fragment that draws it; "" for none.
+        timers: of fragments that are drawn again by themselves, the seconds between two draws and the time of the next.
+        errors: messages of exceptions that the page has shown.
+        query: the part of the page's address after the question mark.
+    """
 
     def __init__(self, port: int, socket: ClientConnection, cookies: str) -> None:
         self.port, self._socket, self._cookies = port, socket, cookies
-        self.session, self._hash = "", ""
-        self.elements: list[Any] = []
-        self.places: dict[tuple[int, ...], str] = {}  # on the page: which fragment drew there, "" for none
+        self.session, self._page_hash = "", ""
+        self.elements: list[tuple[str, Any]] = []
+        self.fragments_by_path: dict[tuple[int, ...], str] = {}
+        self.fragments_by_widget: dict[str, str] = {}
+        self.timers: dict[str, tuple[float, float]] = {}
         self.errors: list[str] = []
-        self.fragments: dict[str, str] = {}  # that draw a widget, by its id; "" for none
-        self.timers: dict[str, tuple[float, float]] = {}  # of fragments: seconds between draws, and when the next is
         self.query = ""
 
     @classmethod
     @contextmanager
     def at(cls, port: int, host: str = "127.0.0.1") -> Iterator[Self]:
-        """``host``: the name by which the browser knows the server."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=PATIENCE) as answer:
-            cookies = (answer.headers.get("Set-Cookie") or "").split(";")[0]
+        """Connect to a server on this machine. ``host`` is the name by which the browser would know the server."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=TIMEOUT) as response:
+            cookies = (response.headers.get("Set-Cookie") or "").split(";")[0]
         with connect(
             f"ws://{host}:{port}/_stcore/stream", sock=create_connection(("127.0.0.1", port)),
-            subprotocols=["streamlit"], max_size=LARGEST, origin=f"http://{host}:{port}",  # type: ignore[list-item]
-            additional_headers={"Cookie": cookies}, open_timeout=PATIENCE,
+            subprotocols=["streamlit"], max_size=MAX_MESSAGE_BYTES, origin=f"http://{host}:{port}",  # type: ignore[list-item]
+            additional_headers={"Cookie": cookies}, open_timeout=TIMEOUT,
         ) as socket:  # fmt: skip
             yield cls(port, socket, cookies)
 
     def open(self, page: str, query: str = "") -> float:
-        """Goes to a page; the seconds until it is drawn."""
-        self._hash, self.query, self.timers = "", query, {}
+        """Open a page."""
+        self._page_hash, self.query, self.timers = "", query, {}
         return self._run(page_name=page)
 
-    def press(self, label: str, **typed: str) -> float:
-        """Presses the button of that label, disabled or not, with what was ``typed`` into text fields of these labels;
-        the seconds until the answer is drawn."""
-        return self.send(self.find("button", label).id, **typed)
+    def press(self, label: str, **texts: str) -> float:
+        """Press the button of that label, even if it is disabled, with ``texts`` in the text fields of these labels."""
+        return self.press_widget(self.find("button", label).id, **texts)
 
-    def send(self, pressed: str, **typed: str) -> float:
-        """The same by the id of a widget, which need not be there."""
+    def press_widget(self, widget: str, **texts: str) -> float:
+        """Press the button of that id, which need not be on the page."""
         message = BackMsg()
-        for label, text in typed.items():
+        for label, text in texts.items():
             message.rerun_script.widget_states.widgets.add(id=self.find("text_input", label).id, string_value=text)
-        message.rerun_script.widget_states.widgets.add(id=pressed, trigger_value=True)
+        message.rerun_script.widget_states.widgets.add(id=widget, trigger_value=True)
         return self._run(message)
 
-    def turn(self, label: str, value: float) -> float:
-        """Moves the slider or the number of that label; the seconds until the answer is drawn, which ``elements`` holds
-        alone then."""
-        kind = next(kind for kind, each in self.elements if kind in ("slider", "number_input") and each.label == label)
+    def change(self, label: str, value: float) -> float:
+        """Set the slider or the number field of that label. Afterwards ``elements`` holds only what was drawn again."""
+        kinds = ("slider", "number_input")
+        kind = next(kind for kind, element in self.elements if kind in kinds and element.label == label)
         widget = self.find(kind, label).id
         message = BackMsg()
         state = message.rerun_script.widget_states.widgets.add(id=widget)
@@ -74,79 +83,85 @@ class Visitor:
         else:
             state.int_value = int(value)
         self.elements = []
-        return self._run(message, fragment_id=self.fragments[widget])
+        return self._run(message, fragment_id=self.fragments_by_widget[widget])
 
-    def tick(self) -> None:
-        """Draws again whatever is drawn again by itself, as far as it is due."""
-        for fragment, (pause, due) in list(self.timers.items()):
+    def run_due_fragments(self) -> None:
+        """Draw again the fragments whose timers are due."""
+        for fragment, (interval, due) in list(self.timers.items()):
             if time.monotonic() >= due:
-                self.timers[fragment] = pause, time.monotonic() + pause
+                self.timers[fragment] = interval, time.monotonic() + interval
                 self._run(fragment_id=fragment, is_auto_rerun=True)
 
     def find(self, kind: str, label: str) -> Any:
-        found = [each for own, each in self.elements if own == kind and each.label == label]
-        assert found, f"no {kind} {label!r} among {[each.label for own, each in self.elements if own == kind]}"
-        return found[-1]
+        """Return the last element of a kind and a label. Raises AssertionError if there is none."""
+        elements = [element for element_kind, element in self.elements if element_kind == kind]
+        matching = [element for element in elements if element.label == label]
+        assert matching, f"no {kind} {label!r} among {[element.label for element in elements]}"
+        return matching[-1]
 
-    def said(self) -> str:
-        """All text that was drawn."""
-        return "\n".join(getattr(each, "body", "") for _, each in self.elements).replace("\\", "")
+    def text(self) -> str:
+        """Return all text among ``elements``, without the backslashes of Markdown."""
+        return "\n".join(getattr(element, "body", "") for _, element in self.elements).replace("\\", "")
 
     def upload(self, name: str, content: bytes, token: str = "") -> int:
-        """Sends a file as the field for files does, by default with the ``token`` of this site; the HTTP status."""
+        """Send a file as the upload widget does and return the HTTP status. By default ``token`` is the site's own."""
         token = token or self._cookies.partition("=")[2]
-        edge = "edge-of-a-part"
-        head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/_stcore/upload_file/{self.session}/{name}",
-            head.encode() + content + f"\r\n--{edge}--\r\n".encode(),
+            head.encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode(),
             {
-                "Content-Type": f"multipart/form-data; boundary={edge}", "X-Xsrftoken": token, "Cookie": self._cookies
+                "Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "X-Xsrftoken": token,
+                "Cookie": self._cookies,
             },
             method="PUT",
         )  # fmt: skip
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                return int(answer.status)
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                return int(response.status)
         except HTTPError as error:
             return error.code
 
-    def _run(self, message: BackMsg | None = None, **state: Any) -> float:
+    def _run(self, message: BackMsg | None = None, **fields: Any) -> float:
         message = message or BackMsg()
-        wish = message.rerun_script
-        wish.query_string, wish.page_script_hash = self.query, self._hash
-        for name, value in state.items():
-            setattr(wish, name, value)
-        wish.context_info.timezone, wish.context_info.locale = "UTC", "en"
-        if not wish.fragment_id:
-            self.elements, self.places = [], {}
+        rerun = message.rerun_script
+        rerun.query_string, rerun.page_script_hash = self.query, self._page_hash
+        for name, value in fields.items():
+            setattr(rerun, name, value)
+        rerun.context_info.timezone, rerun.context_info.locale = "UTC", "en"
+        if not rerun.fragment_id:
+            self.elements, self.fragments_by_path = [], {}
         begun = time.monotonic()
         self._socket.send(message.SerializeToString())
-        while not self._take(ForwardMsg.FromString(self._socket.recv(PATIENCE))):  # type: ignore[arg-type]
-            assert time.monotonic() - begun < PATIENCE, "the script does not end"
+        while not self._process(ForwardMsg.FromString(self._socket.recv(TIMEOUT))):  # type: ignore[arg-type]
+            assert time.monotonic() - begun < TIMEOUT, "the script does not end"
         return time.monotonic() - begun
 
-    def _take(self, message: ForwardMsg) -> bool:
-        """Whether the script is over, and none follows at once."""
+    def _process(self, message: ForwardMsg) -> bool:
+        """Record a message and return whether it ends the run of the script."""
         kind = message.WhichOneof("type")
         if kind == "new_session":
-            self._hash = message.new_session.page_script_hash or self._hash
+            self._page_hash = message.new_session.page_script_hash or self._page_hash
             self.session = message.new_session.initialize.session_id or self.session
         elif kind == "navigation":
-            self._hash = message.navigation.page_script_hash or self._hash
+            self._page_hash = message.navigation.page_script_hash or self._page_hash
         elif kind == "page_info_changed":
             self.query = message.page_info_changed.query_string
         elif kind == "auto_rerun":
-            pause = message.auto_rerun.interval
-            self.timers.setdefault(message.auto_rerun.fragment_id, (pause, time.monotonic() + pause))
-        if kind == "delta":
-            self.places[tuple(message.metadata.delta_path)] = message.delta.fragment_id
-        if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
-            element = message.delta.new_element
-            own = element.WhichOneof("type")
-            self.elements.append((own, getattr(element, own)))
-            self.fragments[getattr(getattr(element, own), "id", "")] = message.delta.fragment_id
-            if own == "exception" or (own == "alert" and "Something went wrong" in element.alert.body):
-                self.errors.append(str(getattr(element, own)))
-        # A script that begins anew (st.rerun) says so in the way in which it ends.
+            interval = message.auto_rerun.interval
+            self.timers.setdefault(message.auto_rerun.fragment_id, (interval, time.monotonic() + interval))
+        elif kind == "delta":
+            self._record_delta(message)
+        # After FINISHED_EARLY_FOR_RERUN, which st.rerun causes, the script runs once more.
         return kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
+
+    def _record_delta(self, message: ForwardMsg) -> None:
+        self.fragments_by_path[tuple(message.metadata.delta_path)] = message.delta.fragment_id
+        if message.delta.WhichOneof("type") != "new_element":
+            return
+        kind = message.delta.new_element.WhichOneof("type")
+        element = getattr(message.delta.new_element, kind)
+        self.elements.append((kind, element))
+        self.fragments_by_widget[getattr(element, "id", "")] = message.delta.fragment_id
+        if kind == "exception" or (kind == "alert" and "Something went wrong" in element.body):
+            self.errors.append(str(element))

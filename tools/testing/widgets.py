@@ -1,4 +1,4 @@
-"""Widgets by the name that the page gave them, whatever their number (see pages/ui/widgets/keys.py)."""
+"""Widgets of a page by their name, which is the first part of their key (see pages/ui/widgets/keys.py)."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from streamlit.testing.v1 import AppTest
 
 
 def named(app: AppTest, kind: str, name: str) -> Any:
-    """The widget of that ``kind``, as Streamlit's AppTest calls it."""
-    return next(one for one in app.get(kind) if one.key and one.key.split(" ·")[0] == name)
+    """Return the first widget of that name and of a ``kind`` of Streamlit's AppTest, such as "selectbox"."""
+    return next(widget for widget in app.get(kind) if widget.key and widget.key.split(" ·")[0] == name)

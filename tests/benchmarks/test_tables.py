@@ -1,0 +1,67 @@
+"""Tests of the tables that benchmarks write into the documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import methods, schemes
+from benchmarks.support.results import RESULTS, write_table
+from kd_core.config.comparison import TestMetrics
+
+PAGE = "# Results\n\n<!-- table:begin (command) -->\nold\n<!-- table:end -->\n\nThe end.\n"
+
+
+def metrics(**accuracies: float) -> TestMetrics:
+    return {role: {"accuracy": accuracy} for role, accuracy in accuracies.items()}
+
+
+TESTS = [metrics(student=0.8, baseline=0.6), metrics(student=0.9, baseline=0.7)]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "results.md"
+    path.write_text(PAGE, encoding="utf-8")
+    return path
+
+
+def test_a_table_is_written_between_its_markers(page: Path) -> None:
+    write_table("table", ["| a |", "| b |"], page)
+    assert page.read_text(encoding="utf-8") == PAGE.replace("old", "| a |\n| b |")
+
+
+def test_markers_that_are_missing_are_named(page: Path) -> None:
+    with pytest.raises(ValueError, match="schemes"):
+        write_table("schemes", [], page)
+
+
+@pytest.mark.parametrize("name", ["table", "schemes"])
+def test_the_document_has_the_markers(name: str) -> None:
+    assert f"<!-- {name}:begin" in RESULTS.read_text(encoding="utf-8")
+
+
+def test_measuring_one_method_replaces_its_row_and_keeps_the_others(page: Path) -> None:
+    results = dict.fromkeys(methods.SETTINGS, TESTS)
+    methods.write_all({"dkd": results, "hints": results}, page)
+    before = page.read_text(encoding="utf-8").splitlines()
+    assert before[3:8] == [
+        *methods.HEADER,
+        "| no teacher | baseline | 65.0 ± 7.1 |  | 65.0 ± 7.1 | |",
+        methods.method_row("dkd", results),
+        methods.method_row("hints", results),
+    ]
+    perfect = [metrics(student=1.0, baseline=0.6), metrics(student=1.0, baseline=0.8)]
+    methods.replace_rows({"dkd": dict.fromkeys(methods.SETTINGS, perfect)}, page)
+    after = page.read_text(encoding="utf-8").splitlines()
+    assert "100.0 ± 0.0" in after[6]
+    assert [number for number, line in enumerate(after) if line != before[number]] == [6]
+
+
+def test_a_scheme_of_several_trainings_has_a_second_control() -> None:
+    alone = [metrics(baseline=0.75), metrics(baseline=0.85)]
+    cells = schemes.table_row(schemes.Row("offline", "an example"), TESTS, alone).split(" | ")
+    assert cells[2:4] == ["85.0 ± 7.1", "65.0 ± 7.1"]
+    assert cells[4].startswith("**+20.0**")
+    assert cells[5].startswith("80.0 ± 7.1: **+5.0**")
