@@ -57,10 +57,10 @@ def _compare(page: Page) -> None:
 
 def _load_time(browser: Browser, url: str, wait_for_content: Callable[[Page], None]) -> float:
     """Return the seconds from requesting a URL, with an empty cache, until the page shows its content."""
-    began = time.monotonic()
+    begun = time.monotonic()
     with visit(browser, url) as page:
         wait_for_content(page)
-        return time.monotonic() - began
+        return time.monotonic() - begun
 
 
 def load_times(browser: Browser, folder: Path, run: str) -> dict[str, float]:
@@ -88,10 +88,10 @@ def load_times(browser: Browser, folder: Path, run: str) -> dict[str, float]:
 def rounds(until: float) -> Iterator[int]:
     """Yield numbers of rounds while another one as long as the last would end by ``until`` on the monotonic clock."""
     for number in range(ROUNDS):
-        began = time.monotonic()
+        begun = time.monotonic()
         yield number
         now = time.monotonic()
-        if now + (now - began) > until:
+        if now + (now - begun) > until:
             return
 
 
@@ -129,7 +129,7 @@ def long_run(browser: Browser, folder: Path, until: float) -> list[Row]:
                 traffic, begun = TrafficCounter(page), time.monotonic()
                 page.goto(f"{server.url}/distill?run={run}", wait_until="commit")
                 _run(page)
-                second.append(time.monotonic() - began)
+                second.append(time.monotonic() - begun)
                 page.wait_for_timeout(2000)
                 sent.append(traffic.bytes)
         print(f"  {STEPS:,} steps: {first[-1]:.2f} s, {second[-1]:.2f} s, {sent[-1]:,} B", flush=True)
@@ -147,12 +147,12 @@ def measure() -> list[Row]:
     path = chromium.find()
     if path is None:
         raise SystemExit("The benchmark needs Chrome or Chromium: python -m tools.chromium")
-    began = time.monotonic()
+    begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="distillery-bench-") as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
         try:
-            rows = growing(browser, Path(folder), began + GROWING)
-            return rows + long_run(browser, Path(folder) / "long", began + LONG)
+            rows = growing(browser, Path(folder), begun + GROWING)
+            return rows + long_run(browser, Path(folder) / "long", begun + LONG)
         finally:
             browser.close()
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pages.ui.sweep.url_state import SweepOptions
 from streamlit.testing.v1 import AppTest
 
 from kd_core.base import discovery
@@ -22,6 +21,7 @@ from kd_core.config.run import RESERVED_NAMES, RunConfig, from_flat
 from kd_core.runs import manager
 from kd_core.training.loop import Trainer
 from pages.ui.app import auth, settings
+from pages.ui.sweep.settings import SweepOptions
 
 ROOT = Path(__file__).parents[1]
 # Path below a plug-in folder -> code, from the documentation.

@@ -12,7 +12,7 @@ import torch
 import kd_core as kd
 from kd_core.base.events import Step
 from kd_core.config.run import from_flat
-from kd_core.files.lock import lock_folder
+from kd_core.files.lock import lock_data_folder
 from kd_core.training.loop import Trainer
 from tests.conftest import SMALL
 
@@ -150,12 +150,12 @@ def test_a_run_that_is_not_stored_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_held_folder_refuses_to_store(tmp_path: Path) -> None:
-    held = lock_folder(tmp_path)
+    held = lock_data_folder(tmp_path)
     try:
         with pytest.raises(ValueError, match="DISTILLERY_DATA"):
             kd.distill(**QUICK, store=tmp_path)
     finally:
-        held.close() if hasattr(held, "close") else held.release()
+        held.release()
 
 
 def test_a_saved_trainer_goes_on_with_the_same_events(tmp_path: Path) -> None:

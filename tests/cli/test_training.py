@@ -14,7 +14,7 @@ from kd_core.__main__ import main
 from kd_core.base import registry
 from kd_core.base.events import to_json
 from kd_core.config.run import from_flat
-from kd_core.files.lock import lock_folder
+from kd_core.files.lock import lock_data_folder
 from kd_core.store.store import Store
 from kd_core.training.loop import Trainer
 from tests.cli.conftest import QUICK
@@ -113,7 +113,7 @@ def test_a_mistake_is_one_sentence_that_names_it(
 
 
 def test_a_held_folder_is_a_sentence_with_ways_to_go_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    held = lock_folder(folder)
+    held = lock_data_folder(folder)
     try:
         assert main(["train", *QUICK]) == 1
         (line,) = capsys.readouterr().err.splitlines()
@@ -121,7 +121,7 @@ def test_a_held_folder_is_a_sentence_with_ways_to_go_on(folder: Path, capsys: py
         assert main(["train", *QUICK, "--ephemeral", "--quiet"]) == 0
         assert main(["runs"]) == 0  # reading needs no lock
     finally:
-        held.close() if hasattr(held, "close") else held.release()
+        held.release()
 
 
 def test_luck_trains_the_seeds_with_one_teacher_and_gives_the_verdict(
