@@ -78,7 +78,7 @@ class Result:
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        """Every network of the run by role: on the CPU, in eval mode, without gradients."""
+        """Every network of the run by role, on the CPU, in eval mode and without gradients."""
         return {role: freeze(network.cpu()) for role, network in self._networks.items()}
 
     @property
@@ -111,7 +111,7 @@ class Result:
 
     @property
     def test(self) -> TestMetrics:
-        """Metrics on the test set by role: accuracy, agreement and calibration error in [0, 1], loss in nats."""
+        """Metrics on the test set by role. Accuracy, agreement and calibration error are in [0, 1], loss in nats."""
         return self._finished.test if self._finished else {}
 
     @property

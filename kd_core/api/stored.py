@@ -78,7 +78,7 @@ class StoredRun(Result):
 
 
 def load_run(run: str, folder: str | Path | None = None) -> StoredRun:
-    """Load a stored run: what the app, the command line or ``store=True`` put into a data folder.
+    """Load a run that the app, the command line or ``store=True`` put into a data folder.
 
     Args:
         run: its id, as in the address of the app's pages.

@@ -47,7 +47,7 @@ class SweepCell:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """All cells of a sweep, in its order: the last varied setting changes fastest.
+    """All cells of a sweep, in an order in which the last varied setting changes fastest.
 
     ``best`` has the highest mean accuracy on the validation set; None if every run failed. The test set decides
     nothing.
@@ -57,7 +57,7 @@ class SweepResult:
     best: SweepCell | None
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row for each cell: its values, accuracy and gain. Raises ImportError without pandas."""
+        """Return values, accuracy and gain of each cell as one row. Raises ImportError without pandas."""
         rows = [(*cell.values.values(), cell.accuracy, cell.gain, len(cell.results)) for cell in self.cells]
         return data_frame(rows, (*self.cells[0].values, "validation_accuracy", "gain", "seeds"))
 

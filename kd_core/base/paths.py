@@ -16,7 +16,7 @@ class NotAvailableError(ValueError):
 
 
 def data_folder() -> Path:
-    """Return the folder of everything that outlasts the process: runs, teachers, downloaded and uploaded data.
+    """Return the folder of runs, teachers, and downloaded and uploaded data, which outlast the process.
 
     It is the one named by the environment variable DISTILLERY_DATA, else ``data`` in a checkout, else the folder that
     the system has for the data of a user's programs. It is not created.

@@ -30,5 +30,5 @@ def app(arguments: Namespace) -> int:
 
 
 def app_file() -> Path:
-    """Return the script of the app: that of the checkout, or the one inside the installed package."""
+    """Return the script of the app, from the checkout or from inside the installed package."""
     return ROOT / "app.py" if is_checkout() else ROOT / "kd_core" / "_app" / "app.py"

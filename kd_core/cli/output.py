@@ -103,7 +103,7 @@ class EventPrinter:
 
 
 def percentages(accuracies: Mapping[str, float]) -> str:
-    """Return fractions by role as text: "student 80.0%, baseline 78.1%"."""
+    """Return fractions by role as text, such as "student 80.0%, baseline 78.1%"."""
     return ", ".join(f"{role} {accuracy:.1%}" for role, accuracy in accuracies.items())
 
 

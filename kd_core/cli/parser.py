@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it does, the module and function that do it, and its arguments."""
+    """A command with its description, the module and function that execute it, and its arguments."""
 
     summary: str
     target: str  # "module:function" below kd_core.cli

@@ -45,7 +45,7 @@ def _list(arguments: Namespace) -> int:
 
 
 def _describe(row: Run | SweepRow) -> dict[str, Any]:
-    """Return one row of the list: accuracies on the test set in [0, 1], None where there are none."""
+    """Return one row of the list. Accuracies are on the test set, in [0, 1], None where there are none."""
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created))
     described: dict[str, Any] = {
         "id": row.id,
