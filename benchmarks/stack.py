@@ -58,7 +58,7 @@ def single(config: RunConfig) -> tuple[float, int, float]:
 def stacked(configs: list[RunConfig], compiling: str) -> tuple[float, int, list[float], float]:
     """Return seconds without compilation, student steps, last losses, and seconds of compilation."""
     started = time.perf_counter()
-    stack = StackedTrainer(configs, kept=_cache, compiling=compiling)
+    stack = StackedTrainer(configs, cache=_cache, compiling=compiling)
     events: dict[int, list[Event]] = {number: [] for number in range(len(configs))}
     for number, event in stack:
         events[number].append(event)

@@ -1,4 +1,4 @@
-"""Compare page: learning curves, settings, results and costs of stored runs, and the significance of their gains."""
+"""Compare page, with learning curves, settings, results and costs of stored runs, and the significance of gains."""
 
 import streamlit as st
 

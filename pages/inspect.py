@@ -1,4 +1,4 @@
-"""Inspect page: predictions of teacher, student and baseline of one run, example by example."""
+"""Inspect page, with the predictions of teacher, student and baseline of one run, example by example."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Sweep page: two options varied over several seeds, a map of the results, and one choice confirmed on the test set."""
+"""Sweep page, which varies two options over several seeds and confirms one choice on the test set."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Temperature page: softened outputs of a run's networks, gradients, dark knowledge and calibration."""
+"""Temperature page, with softened outputs of a run's networks, gradients, dark knowledge and calibration."""
 
 import streamlit as st
 

@@ -106,7 +106,7 @@ def test_a_run_of_the_examples_survives_json_and_a_link() -> None:
 @pytest.fixture
 def distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
     """Open the Distill page with a link, on an empty data folder."""
-    monkeypatch.setattr(auth, "_is_here", lambda: True)
+    monkeypatch.setattr(auth, "_is_local", lambda: True)
     runs = manager.RunManager(tmp_path / "data")
     monkeypatch.setattr(manager, "_shared", runs)
 

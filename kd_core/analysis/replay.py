@@ -1,4 +1,4 @@
-"""Replay of a run: its stored weights, run again on the data set and on new inputs."""
+"""Replay of the stored weights of a run on its data set and on new inputs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Replay:
 
     @property
     def visible_split(self) -> str:
-        """The split whose examples may be shown: validation during the run, the test set afterwards."""
+        """The split whose examples may be shown, validation during the run and the test set afterwards."""
         return VALIDATION if self.run.test is None else TEST
 
     @functools.cached_property
@@ -105,7 +105,7 @@ class Replay:
 
     @functools.cached_property
     def browser_examples(self) -> dict[str, Any]:
-        """Examples for the browser: labels and positions by split, images or points of the visible split."""
+        """Labels and positions by split, and images or points of the visible split, for the browser."""
         splits = {
             name: {"labels": split.labels.tolist(), "rows": self.rows(name) if name != TAUGHT else []}
             for name, split in self.splits.items()
@@ -188,7 +188,7 @@ class Replay:
         return {role: past.number for past in self._snapshots if past.number <= snapshot.number for role in past.roles}
 
     def _snapshot_of(self, number: int, event: Event) -> WeightSnapshot:
-        """Return the snapshot of an event with weights: an evaluation, or the end of a stopped or failed run."""
+        """Return the snapshot of an event with weights, an evaluation or the end of a stopped or failed run."""
         if isinstance(event, Finished):
             phase = next(phase for phase in plan_of(self.config) if phase.name == event.phase)
             derived = {plan.role for plan in self._derived}

@@ -24,11 +24,11 @@ THUMB = 32  # pixels of the longer side of an image on a sprite sheet
 class Thumbnail:
     """One example, with a data URI ``src`` for an image, or ``x`` and ``y`` for a point.
 
-    ``label`` is the true class, ``given`` the label that a network was trained with.
+    ``label`` is the true class, ``train_label`` the label that a network was trained with.
     """
 
     label: int
-    given: int
+    train_label: int
     src: str | None = None
     x: float | None = None
     y: float | None = None
@@ -47,14 +47,14 @@ def of_test(dataset: Dataset, indices: Sequence[int]) -> list[Thumbnail]:
 
 
 def labelled_examples(dataset: Dataset, view: TrainSubset, limit: int) -> list[Thumbnail]:
-    """Return the first ``limit`` labelled training examples, each with its true and its given label."""
+    """Return the first ``limit`` labelled training examples, each with its true label and the one to train with."""
     data = load(dataset)
-    rows, given = view.sample(data)
-    labelled = (given >= 0).nonzero().flatten()[:limit]
-    split = Split(data.train.inputs[rows[labelled]], given[labelled])
+    rows, train_labels = view.sample(data)
+    labelled = (train_labels >= 0).nonzero().flatten()[:limit]
+    split = Split(data.train.inputs[rows[labelled]], train_labels[labelled])
     true = data.train.labels[rows[labelled]]
     return [
-        Thumbnail(int(label), example.given, example.src, example.x, example.y)
+        Thumbnail(int(label), example.train_label, example.src, example.x, example.y)
         for label, example in zip(true, _thumbnails(data, split, list(range(len(labelled)))), strict=True)
     ]
 

@@ -48,7 +48,7 @@ def _train_group(configs: list[RunConfig], cache: PhaseCache) -> list[Result]:
     if stack_incompatibility(configs):
         trainer = Trainer(configs[0], cache=cache)
         return [Result(configs[0], list(without_steps(trainer)), trainer.networks)]
-    stack = StackedTrainer(configs, kept=cache)
+    stack = StackedTrainer(configs, cache=cache)
     events: list[list[Event]] = [[] for _ in configs]
     for number, event in stack:
         events[number].append(event)

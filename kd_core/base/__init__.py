@@ -1,1 +1,1 @@
-"""Basic parts without dependencies of their own: options, events, metrics, random streams, devices, paths, errors."""
+"""Options, events, metrics, random streams, devices, paths and errors, without dependencies of their own."""

@@ -59,7 +59,7 @@ def device_error(name: str, offered: Sequence[str] | None = None) -> str:
 
 
 def default_devices() -> list[str]:
-    """Return the devices for runs with "auto": all GPUs, else the CPU, unless DISTILLERY_DEVICE names one.
+    """Return the devices for runs with "auto", all GPUs or else the CPU, unless DISTILLERY_DEVICE names one.
 
     Raises:
         ValueError: DISTILLERY_DEVICE is not a device of this machine.

@@ -69,7 +69,7 @@ class LabelSubset(Options):
         return min(self.labelled or available, available)
 
     def in_words(self, data: Data) -> str:
-        """Return one clause for the screen: "50 labelled images, 10 of them with a wrong label, none of class 3"."""
+        """Return one clause, such as "50 labelled images, 10 of them with a wrong label, none of class 3"."""
         count = self.count(data)
         clause = f"{count:,} labelled {data.noun}" + (", the full training set" if count == len(data.train) else "")
         wrong = round(self.wrong * count)
@@ -83,7 +83,7 @@ UNLABELLED = -1  # in the place of a label
 
 @dataclass(frozen=True)
 class TrainSubset:
-    """Training examples of one phase: those of a label subset, and the changes that a scheme asks for.
+    """Training examples of one phase, those of a label subset with the changes that a scheme asks for.
 
     Attributes:
         labels: The label subset.

@@ -98,7 +98,7 @@ class PhasePlan:
 
 
 def kind_of(network: LearnerPlan | DerivedPlan) -> str:
-    """Return teacher, student or baseline: the kind that the scheme gives, else the one of the role."""
+    """Return the kind (teacher, student or baseline) that the scheme gives, else the one of the role."""
     return network.kind or (network.role if network.role in (TEACHER, STUDENT, BASELINE) else STUDENT)
 
 
@@ -117,7 +117,7 @@ def find_by_role(phases: Iterable[PhasePlan], role: str) -> LearnerPlan | Derive
 
 
 def dependencies(phases: Sequence[PhasePlan], role: str) -> set[str]:
-    """Return every role that has to be trained for ``role``: itself, its teachers, and what it starts from."""
+    """Return every role that has to be trained for ``role``, including itself, its teachers and what it starts from."""
     network = find_by_role(phases, role)
     roles = {role} if isinstance(network, LearnerPlan) else set()
     queue = [*network.sources] if isinstance(network, DerivedPlan) else [role]
@@ -181,5 +181,5 @@ def steps_per_epoch(phase: PhasePlan, data: Data) -> int:
 
 
 def epochs_per_evaluation(phase: PhasePlan) -> int:
-    """Return the epochs between evaluations: 1, or as many as limit a phase to :data:`MAX_EVALUATIONS` of them."""
+    """Return the epochs between evaluations, 1 or as many as limit a phase to :data:`MAX_EVALUATIONS` of them."""
     return max(1, -(-phase.recipe.epochs // MAX_EVALUATIONS))

@@ -118,7 +118,7 @@ class RunConfig:
 
     @property
     def teacher_view(self) -> tuple[LabelSubset, int]:
-        """Labels of the teacher and the seed of their choice: all of them without noise, or those of the student."""
+        """Labels of the teacher (all without noise, or those of the student) and the seed of their choice."""
         sees_all = self.teacher_recipe.view == "full"
         return (FULL, self.teacher_recipe.seed) if sees_all else (self.labels, self.seed)
 
@@ -350,7 +350,7 @@ def all_options() -> Iterator[tuple[str, str, Option]]:
 
 
 def taken_names(group: str) -> set[str]:
-    """Return the names that an option of a plug-in in ``group`` may not have: its flat name means something else."""
+    """Return the names that a plug-in's option in ``group`` may not have, since the flat name has another meaning."""
     flat = {prefix + option for _, kind, prefix in OPTION_GROUPS for option in options_of(kind)}
     flat |= RESERVED_NAMES | {name for name, *_ in PLUGIN_FIELDS}
     prefixes = {prefix for _, field_group, prefix in PLUGIN_FIELDS if field_group == group}

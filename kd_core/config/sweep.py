@@ -102,7 +102,7 @@ DEFAULT_COUNT = 5  # values of an axis
 
 
 def sweepable_options(config: RunConfig) -> dict[str, Option]:
-    """Return the options that can be an axis by flat name: those of method, data, recipe and student."""
+    """Return the options of method, data, recipe and student that can be an axis, by flat name."""
     return {flat: option for flat, (_, option) in _values_and_options(config).items()}
 
 

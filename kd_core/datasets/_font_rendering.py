@@ -24,7 +24,7 @@ NODES = 4  # along each side, of the grid of random displacements
 NOWHERE = "\U0010ffff"  # in no font, so it is drawn as a missing character
 
 # Largest distortions at deformation 1, and ranges that do not depend on it. 1/14 is a pixel of 28.
-TURN, SCALE, ASPECT, SLANT, SHIFT, BEND = 0.6, 0.35, 0.35, 0.6, 4 / 14, 4 / 14  # radians, logarithms, slope, lengths
+TURN, SCALE, ASPECT, SLANT, SHIFT, BEND = 0.6, 0.35, 0.35, 0.6, 4 / 14, 4 / 14  # radians, logarithms, shear, lengths
 WEIGHT = (-0.5 / 14, 0.8 / 14)  # added on both sides of a stroke that is 2.7/14 wide
 SOFTNESS = (0.8 / 14, 2.4 / 14)  # width of the edge between paper and ink
 INK = (0.6, 1.0)

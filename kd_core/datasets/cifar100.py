@@ -13,8 +13,8 @@ from kd_core.datasets._cifar import Cifar
 class Cifar100(Cifar):
     title: ClassVar[str] = "CIFAR-100"
     summary: ClassVar[str] = (
-        "60,000 small photographs of a hundred classes, 32 × 32 pixels in colour: the usual benchmark of distillation "
-        "papers."
+        "60,000 small photographs of a hundred classes, 32 × 32 pixels in colour: the default benchmark of "
+        "distillation papers."
     )
     source: ClassVar[str] = "Krizhevsky, Nair & Hinton, 2009; the University of Toronto"
     recommended: ClassVar[Mapping[str, str]] = {

@@ -1,1 +1,1 @@
-"""Downloads, archives, checkpoints, uploads and locks: everything that reads and writes files."""
+"""Files that are read and written, such as downloads, archives, checkpoints, uploads and locks."""

@@ -20,9 +20,9 @@ def with_trunk(trunk: nn.Module, head: nn.Module) -> nn.Sequential:
 class ClassSubset(nn.Module):
     """Network for a subset of the classes, with logits for all of them; the others have probability 0."""
 
-    def __init__(self, network: nn.Module, known: Sequence[int], classes: int) -> None:
+    def __init__(self, network: nn.Module, known_classes: Sequence[int], classes: int) -> None:
         super().__init__()
-        self.network, self.known_classes, self.classes = network, list(known), classes
+        self.network, self.known_classes, self.classes = network, list(known_classes), classes
 
     def forward(self, inputs: Tensor) -> Tensor:
         subset: Tensor = self.network(inputs)

@@ -35,7 +35,7 @@ class RunGroup:
         self.events: list[tuple[str, Event]] = []
         self._trainer: StackedTrainer | Trainer
         if self.is_stacked:
-            self._trainer = StackedTrainer(configs, device=device, kept=teacher_cache, resume=resume)
+            self._trainer = StackedTrainer(configs, device=device, cache=teacher_cache, resume=resume)
             self.phases: list[tuple[PhasePlan, ...]] = [tuple(plan) for plan in self._trainer.plans]
         else:
             self._trainer = Trainer(configs[0], device=device, cache=teacher_cache, resume=resume)

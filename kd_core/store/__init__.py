@@ -1,1 +1,1 @@
-"""Stored runs: an SQLite database of configurations and append-only events, and the files beside it."""
+"""Stored runs in an SQLite database of configurations and append-only events, and the files beside it."""

@@ -150,7 +150,7 @@ class Store(Database):
         return self._runs("WHERE sweep = ? ORDER BY place", (sweep_id,))
 
     def siblings(self, family: str) -> list[Run]:
-        """Return one run per seed of a family, by seed: the newest completed one, or else the newest.
+        """Return one run per seed of a family, by seed, the newest completed one or else the newest.
 
         Runs with option changes by hand are left out.
         """

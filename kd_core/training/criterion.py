@@ -1,4 +1,4 @@
-"""Distillation loss of one network: method, adapters and teachers."""
+"""Distillation loss of one network, with method, adapters and teachers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kd_core.training.data import Batch
 
 
 class Teacher(Protocol):
-    """A teacher: frozen (``FrozenTeacher``), or trained beside its student (``NetworkTrainer``)."""
+    """A teacher that is frozen (``FrozenTeacher``) or trained beside its student (``NetworkTrainer``)."""
 
     def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return logits (B, K) and features by layer for a batch."""

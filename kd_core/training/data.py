@@ -1,4 +1,4 @@
-"""Batches of training examples: on the device or streamed to it, in seeded order, augmented."""
+"""Augmented batches of training examples in seeded order, on the device or streamed to it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Batch:
 
 
 class Examples:
-    """Training examples of a phase: ``split``, augmented anew at every step.
+    """Training examples of a phase, those of ``split``, augmented anew at every step.
 
     They are copied to the device if they fit into :data:`MEMORY_FRACTION` of its free memory, else batch by batch.
     """
@@ -128,7 +128,7 @@ class BatchSampler:
         return epoch
 
     def _gather(self, order: Tensor, number: int) -> list[Batch]:
-        """Return several batches from ``number`` on: one indexing operation for all is faster than one for each."""
+        """Return several batches from ``number`` on. One indexing operation for all is faster than one for each."""
         batch_bytes = self.size * max(1, self.examples.inputs[:1].nbytes)
         rows = order[number * self.size : (number + max(1, GATHER_BYTES // batch_bytes)) * self.size]
         gathered = (rows, self.examples.inputs[rows], self.examples.labels[rows])

@@ -21,7 +21,7 @@ def is_target_reached(phase: PhasePlan, event: events.Event) -> bool:
 
 
 def prepared_event(data: Data, phases: Sequence[PhasePlan]) -> events.Prepared:
-    """Return the first event of a run: its classes, splits, networks with their cost, and phases."""
+    """Return the first event of a run, with its classes, splits, networks and their cost, and phases."""
     networks: dict[str, events.Network] = {}
     for phase in phases:
         for learner in phase.learners:

@@ -1,4 +1,4 @@
-"""One network in training: forward, loss, backward, optimiser step and moving average."""
+"""Training of one network by forward, loss, backward, optimiser step and moving average."""
 
 from __future__ import annotations
 
@@ -98,19 +98,22 @@ class NetworkTrainer:
         self.features: dict[str, Tensor] = {}
         self.is_manual = False  # the present step is differentiated by ManualMLP
 
-    def prepare(self, criteria: list[Criterion], *, shares: bool) -> None:
-        """Set the criteria and build the optimiser; ``shares``: networks of the phase share layers."""
+    def prepare(self, criteria: list[Criterion], *, has_shared_layers: bool) -> None:
+        """Set the criteria and build the optimiser.
+
+        ``has_shared_layers`` says whether networks of the phase share layers.
+        """
         self.criteria = criteria
         for criterion in criteria:
             self.paths |= criterion.paths
             criterion.adapters.to(self.examples.device).train()
         self.optimiser = Optimiser(self.recipe, self.trainable_parameters(), self.rate)
         is_exact = not self.scaler.is_enabled() and self.compute.is_exact
-        self.manual_mlp = ManualMLP.from_network(self.network) if is_exact and not shares else None
+        self.manual_mlp = ManualMLP.from_network(self.network) if is_exact and not has_shared_layers else None
 
     @property
     def evaluated_network(self) -> nn.Module:
-        """The network that is evaluated and kept: the trained one, or the moving average of its weights."""
+        """The network that is evaluated and kept, the trained one or the moving average of its weights."""
         return self.network if self.ema_model is None else self.ema_model.module
 
     def forward(self, batch: Batch, step: int) -> None:
@@ -210,14 +213,14 @@ class NetworkTrainer:
             self.ema_model.update_parameters(self.network)
 
     def state_tensors(self) -> list[Tensor]:
-        """Return every tensor that a step may change: of network, average, adapters and optimiser."""
+        """Return every tensor of network, average, adapters and optimiser that a step may change."""
         modules = [self.network, *(criterion.adapters for criterion in self.criteria)]
         modules += [] if self.ema_model is None else [self.ema_model]
         weights = [value for module in modules for value in (*module.parameters(), *module.buffers())]
         return [value.detach() for value in (*weights, *self.optimiser.state_tensors().values())]
 
     def set_live_options(self, live: Mapping[str, float]) -> None:
-        """Apply live options: those of the method, and the learning rate."""
+        """Apply the live options of the method, and the learning rate."""
         if self.method is not None and not self.learner.is_fixed:
             names = options_of(type(self.method))
             self.method = self.method.with_values(**{name: value for name, value in live.items() if name in names})
@@ -231,12 +234,12 @@ class NetworkTrainer:
         self.optimiser.rate = factor * self.rate
 
     def trainable_parameters(self) -> list[nn.Parameter]:
-        """Return what the optimiser changes: the weights of the network, then those of the adapters."""
+        """Return the weights that the optimiser changes, those of the network, then those of the adapters."""
         modules = (self.network, *(criterion.adapters for criterion in self.criteria))
         return [p for module in modules for p in module.parameters() if p.requires_grad and p not in self._others]
 
     def average_tensors(self) -> dict[str, Tensor]:
-        """Return what a checkpoint needs beside the moving average: the trained weights and the update count."""
+        """Return the trained weights and the update count, which a checkpoint needs beside the moving average."""
         if self.ema_model is None:
             return {}
         return {"count": self.ema_model.n_averaged, **{f"own/{k}": v for k, v in self.network.state_dict().items()}}

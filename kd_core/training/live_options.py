@@ -18,7 +18,7 @@ def check_live_options(config: RunConfig, changes: Mapping[str, float | str]) ->
 
 
 class LiveOptions:
-    """Live options of a run: those in force, those requested, and recorded changes to replay.
+    """Live options of a run, those in force and those requested, and recorded changes to replay.
 
     Each of the ``recorded`` changes comes into force again at the phase and step where it did. Those of steps before a
     checkpoint that the run resumes from have no effect: they are in force already.

@@ -165,7 +165,7 @@ class Trainer:
                 self._pending.extend(self._advance())
 
     def _advance(self) -> list[Event]:
-        """Do one unit of work: begin a phase, take some steps of it, end it, or end the run."""
+        """Begin a phase, take some steps of it, end it, or end the run."""
         if self._is_stopping or self._phase == len(self.phases):
             last = self._phase_trainer.finish(self._step) if self._phase_trainer is not None else []
             return [*last, self._finish("stopped" if self._phase < len(self.phases) else "completed")]
@@ -218,7 +218,7 @@ class Trainer:
         return new_events
 
     def _max_steps(self, trainer: PhaseTrainer) -> int:
-        """Return how many steps to take at once: within the seconds allowed, the epoch, and the next change."""
+        """Return how many steps to take at once, within the seconds allowed, the epoch, and the next change."""
         if trainer.phase.until:
             limit = 1
         else:

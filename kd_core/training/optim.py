@@ -76,7 +76,7 @@ class Optimiser:
         )  # fmt: skip
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Return the state under flat names: "3/exp_avg" belongs to the fourth weight."""
+        """Return the state under flat names. "3/exp_avg" belongs to the fourth weight."""
         state = self.torch_optimiser.state_dict()["state"]
         return {f"{i}/{name}": value for i, entries in state.items() for name, value in entries.items()
                 if isinstance(value, Tensor)}  # fmt: skip
@@ -105,7 +105,7 @@ class Optimiser:
 
     @property
     def counters(self) -> list[Tensor]:
-        """Step counts, each (), that the optimiser holds: one for each weight, none for SGD."""
+        """Step counts, each (), that the optimiser holds, one for each weight and none for SGD."""
         return self._state.get("step", [])
 
     def _state_lists(self) -> dict[str, list[Tensor]]:

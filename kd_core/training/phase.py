@@ -1,4 +1,4 @@
-"""One phase: networks trained side by side on the same batches."""
+"""One phase, with networks trained side by side on the same batches."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class PhaseTrainer:
                     learner, network, phase.recipe, self.examples, others=others, compute=compute, scaler=self.scaler
                 )
             )
-        shares = any(learner.trunk[0] for learner in phase.learners)
+        has_shared_layers = any(learner.trunk[0] for learner in phase.learners)
         teachers: dict[str, nn.Module | NetworkTrainer] = {**networks}
         teachers |= {trainer.role: trainer for trainer in self.trainers}
         for trainer in self.trainers:
-            trainer.prepare(build_criteria(trainer, phases, data, teachers), shares=shares)
+            trainer.prepare(build_criteria(trainer, phases, data, teachers), has_shared_layers=has_shared_layers)
         pools: dict[str, Tensor] = {}
         for trainer in self.trainers:
             pools.setdefault(trainer.learner.sees, visible_rows(trainer))
@@ -239,7 +239,7 @@ class PhaseTrainer:
     # -- evaluation --------------------------------------------------------------------------------------------------
 
     def is_evaluation_due(self, done: int) -> bool:
-        """Return whether an evaluation follows step ``done``: after every epoch, or every few of a long phase."""
+        """Return whether an evaluation follows step ``done``, after every epoch or every few of a long phase."""
         interval = 1 if self.phase.until else self.steps_per_epoch * epochs_per_evaluation(self.phase)
         return done == self.steps or done % interval == 0
 
@@ -281,7 +281,7 @@ class PhaseTrainer:
         return largest_batch(self.trainers, self.sampler, self.phase.recipe.batch_size // 2)
 
     def finish(self, done: int) -> list[Event]:
-        """End the phase after ``done`` steps: restore the best weights if they are to be kept, and freeze."""
+        """End the phase after ``done`` steps, restore the best weights if they are to be kept, and freeze."""
         epoch, events = -(-done // self.steps_per_epoch), []
         restored = {role: best.epoch for role, best in self.best.items() if best.weights and best.step != done}
         if self.phase.recipe.keep == BEST and restored:

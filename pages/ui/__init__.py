@@ -1,1 +1,1 @@
-"""Parts of the pages: widgets, texts, forms, views of runs and browser components."""
+"""Parts of the pages, such as widgets, texts, forms, views of runs and browser components."""

@@ -1,4 +1,4 @@
-"""Card of one published experiment: reported and measured numbers, differences and links to Distill."""
+"""Card of one published experiment, with reported and measured numbers, differences and links to Distill."""
 
 from __future__ import annotations
 

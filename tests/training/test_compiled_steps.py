@@ -14,7 +14,7 @@ from kd_core.training.loop import Trainer
 from kd_core.training.vectorized import compilation
 from kd_core.training.vectorized import step as wholestep
 from kd_core.training.vectorized.step import VectorizedStep
-from tests.runs.test_manager import said
+from tests.runs.test_manager import events_of
 from tools.testing.waiting import wait_for_end
 
 FLAT = {"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "48", "batch_size": "16"}
@@ -214,6 +214,6 @@ def test_a_stored_run_knows_which_path_computed_which_step(
     config = small_with(**FLAT, compiled="true")
     name = runs.start(config)
     assert wait_for_end(runs, name) == COMPLETED
-    stored = said(runs, name)
+    stored = events_of(runs, name)
     assert of(Switched, stored) == [Switched("students", PER_EPOCH, "compiled")]
     assert list(Trainer(config, adjustments=of(Switched, stored))) == stored

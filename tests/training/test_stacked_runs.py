@@ -78,7 +78,7 @@ def assert_close(ours: Any, theirs: Any, where: str = "") -> None:
 
 
 def assert_as_alone(configs: list[RunConfig], chosen: Iterable[int] | None = None) -> None:
-    stacked = StackedTrainer(configs, kept=KEPT, compiling="never")
+    stacked = StackedTrainer(configs, cache=KEPT, compiling="never")
     told = by_run(stacked)
     for number in range(len(configs)) if chosen is None else chosen:
         training, said = alone(configs[number])
@@ -108,7 +108,7 @@ def test_another_method_rates_schedule_and_average_are_those_of_each_run() -> No
 def test_a_run_without_control_with_fine_tuning_on_points_shows_the_plane_at_both_ends() -> None:
     configs = points(scheme="offline", fine_tune="2", control="false")
     assert_as_alone(configs)
-    told = by_run(StackedTrainer(configs, kept=KEPT))[1]
+    told = by_run(StackedTrainer(configs, cache=KEPT))[1]
     assert [event.step for event in told if isinstance(event, Surface) and event.phase == "students"] == [0, 12]
 
 
@@ -127,14 +127,14 @@ def test_a_control_and_a_teacher_are_trained_once_for_all_who_share_them(monkeyp
     seen: list[StackedPhase] = []
     enter = StackedPhase.__init__
     monkeypatch.setattr(StackedPhase, "__init__", lambda self, *a, **k: (seen.append(self), enter(self, *a, **k))[1])
-    list(StackedTrainer(grid(epochs="1"), kept=KEPT))
+    list(StackedTrainer(grid(epochs="1"), cache=KEPT))
     (cohort,) = seen
     assert len(cohort.members) == 8 + 2  # a control for each seed
     assert len(cohort.teachers) == 1
 
 
 def test_position_counts_the_steps_of_every_student() -> None:
-    stacked = StackedTrainer(points(), kept=KEPT)
+    stacked = StackedTrainer(points(), cache=KEPT)
     assert stacked.position == (0, 3 * 4 * 3)
     list(stacked)
     assert stacked.position == (36, 36)
@@ -143,8 +143,8 @@ def test_position_counts_the_steps_of_every_student() -> None:
 @pytest.mark.parametrize("cut", [1, 5, 10, 17, 25])
 def test_a_resumed_stack_ends_with_the_same_numbers(cut: int, tmp_path: Any) -> None:
     configs = points(scheme="offline", fine_tune="2")
-    whole = list(StackedTrainer(configs, kept=KEPT, compiling="never"))
-    begun, first = StackedTrainer(configs, kept=KEPT, compiling="never"), []
+    whole = list(StackedTrainer(configs, cache=KEPT, compiling="never"))
+    begun, first = StackedTrainer(configs, cache=KEPT, compiling="never"), []
     for told in begun:
         first.append(told)
         if len(first) == cut:
@@ -161,7 +161,7 @@ def test_a_checkpoint_of_other_runs_is_refused() -> None:
 
 
 def test_a_stopped_stack_judges_what_was_learned() -> None:
-    stacked, told = StackedTrainer(points(), kept=KEPT), []
+    stacked, told = StackedTrainer(points(), cache=KEPT), []
     for number, event in stacked:
         told.append((number, event))
         if isinstance(event, Validated) and (event.phase, event.epoch) == ("students", 2):
@@ -193,9 +193,9 @@ def test_a_replica_whose_numbers_overflow_fails_alone(monkeypatch: pytest.Monkey
             losses.totals[1] = torch.nan
         return losses
 
-    unharmed = by_run(StackedTrainer(configs, kept=KEPT, compiling="never"))
+    unharmed = by_run(StackedTrainer(configs, cache=KEPT, compiling="never"))
     monkeypatch.setattr(loss.ReplicaLoss, "__call__", poisoned)
-    stacked = StackedTrainer(configs, kept=KEPT, compiling="never")
+    stacked = StackedTrainer(configs, cache=KEPT, compiling="never")
     told = by_run(stacked)
     assert told[0] == unharmed[0]
     assert told[2] == unharmed[2]
@@ -217,7 +217,7 @@ def test_a_failed_control_ends_the_runs_that_are_compared_with_it(monkeypatch: p
         return losses
 
     monkeypatch.setattr(loss.ReplicaLoss, "__call__", poisoned)
-    told = by_run(StackedTrainer(points(), kept=KEPT, compiling="never"))
+    told = by_run(StackedTrainer(points(), cache=KEPT, compiling="never"))
     outcomes = [said[-1].outcome for said in told.values() if isinstance(said[-1], Finished)]
     assert outcomes == ["completed", "completed", "failed"]
 
@@ -250,7 +250,7 @@ def test_runs_that_are_not_alike_are_refused(clause: str) -> None:
 def test_what_cannot_be_stacked_is_trained_one_after_the_other() -> None:
     configs = [*points(), from_flat(MOONS | {"patience": "9"}), *points(epochs="2")]
     assert stack_groups(configs) == [[0, 1, 2], [3], [4, 5, 6]]
-    told = by_run(train_all(configs, kept=KEPT))
+    told = by_run(train_all(configs, cache=KEPT))
     assert_close(told[3], alone(configs[3])[1])
     for number in (0, 5):
         assert_close(told[number], alone(configs[number])[1])

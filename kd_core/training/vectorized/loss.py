@@ -95,7 +95,7 @@ def method_incompatibility(methods: Sequence[Method], classes: int, live: Collec
 
 
 class ReplicaLoss:
-    """Loss of R replicas: S students with a method each, then ``untaught`` ones that learn from labels alone.
+    """Loss of R replicas, S students with a method each, then ``untaught`` ones that learn from labels alone.
 
     Args:
         methods: S methods of one class that differ in numbers at most.

@@ -18,7 +18,7 @@ CLIP_EPSILON = 1e-6  # added to the norm of a gradient that is clipped, as in to
 
 @dataclass
 class Moments:
-    """Optimiser state of each weight (R, ...): the momentum and, for Adam, the mean square."""
+    """Optimiser state of each weight (R, ...), the momentum and, for Adam, the mean square."""
 
     first: dict[str, Tensor] = field(default_factory=dict)
     second: dict[str, Tensor] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""One training step of R replicas: forward, loss, gradient, clipping, optimiser and average.
+"""One training step of R replicas, with forward, loss, gradient, clipping, optimiser and average.
 
 For a small network, dispatching the operations takes longer than the arithmetic. Dispatched once for all replicas they
 cost little more than for one. A single network is a stack of one.
@@ -42,7 +42,7 @@ class ReplicaData(NamedTuple):
     teacher_index: Tensor
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return inputs (C, B, ...), labels (R, B) and teacher logits (S, B, K) of ``rows`` (C, B): positions in N."""
+        """Return inputs (C, B, ...), labels (R, B) and teacher logits (S, B, K) of ``rows`` (C, B), positions in N."""
         replica_rows = rows[self.streams]
         count, size = replica_rows.shape
         examples = self.labels.shape[1]
@@ -192,7 +192,7 @@ class VectorizedStep:
         self.done = done
 
     def _evaluated(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return weights and buffers of the evaluated networks: the moving averages, where there are any."""
+        """Return weights and buffers of the evaluated networks, the moving averages where there are any."""
         weights, buffers = self.replicas.weights, self.replicas.buffers
         if not self.averages:
             return weights, buffers

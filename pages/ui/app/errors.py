@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def show_refusals(refused: list[str], names: Collection[str]) -> None:
-    """Show the messages about the settings ``names``, such as "labelled = 5000: the training set has …"."""
+    """Show the messages about the settings ``names``, such as ``labelled = 5000: the training set has …``."""
     from pages.ui.app import settings  # imports the engine, which takes seconds; the frame of a page does without
 
     for line in refused:

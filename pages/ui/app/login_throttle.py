@@ -56,7 +56,7 @@ class LoginThrottle:
 
 
 def _remaining(failures: tuple[int, float], now: float, free: int, max_delay: float) -> float:
-    """Return the remaining delay in seconds: 1 s after the free attempts, doubled by each further failure."""
+    """Return the remaining delay in seconds. It is 1 s after the free attempts, doubled by each further failure."""
     count, last = failures
     if count < free:
         return 0.0

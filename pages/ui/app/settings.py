@@ -152,7 +152,7 @@ def labels() -> dict[str, str]:
 
 
 def with_labels(line: str) -> str:
-    """Return a message with the labels of the settings: “Combine” = losses instead of combine = losses."""
+    """Return a message with the labels of the settings, as “Combine” = losses instead of combine = losses."""
     by_name = labels()
     return re.sub(r"\b(\w+)(?= =)", lambda name: f"“{by_name[name[1]]}”" if name[1] in by_name else name[1], line)
 

@@ -1,4 +1,4 @@
-"""Learning curves of several runs in one chart: any measure over epochs, steps or seconds."""
+"""Learning curves of several runs in one chart, with any measure over epochs, steps or seconds."""
 
 from __future__ import annotations
 

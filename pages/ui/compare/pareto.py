@@ -89,7 +89,7 @@ def pareto_chart(results: list[tuple[Run, NetworkResult]], letters: dict[str, st
 
 
 def _pareto_fronts(points: list[Point]) -> list[list[int]]:
-    """Return the indices of the points on the front of each data set: accuracies on others are not comparable."""
+    """Return the indices of the points on the front of each data set. Accuracies on others are not comparable."""
     groups: dict[str, list[int]] = {}
     for index, (row, *_) in enumerate(points):
         data = json.dumps(row.available_config.dataset.to_dict()) if row.available_config else ""
@@ -114,7 +114,7 @@ def _annotate(figure: go.Figure, labels: dict[tuple[float, float], str], low: fl
 
 
 def _point_labels(points: list[Point], letters: dict[str, str]) -> dict[tuple[float, float], str]:
-    """Return the letters at each point (cost, per cent): several runs of the same seed may share one."""
+    """Return the letters at each point (cost, per cent). Several runs of the same seed may share one."""
     labels: dict[tuple[float, float], list[str]] = {}
     for row, result, cost in points:
         labels.setdefault((cost, 100 * result.accuracy), []).append(letters[row.id])
@@ -122,7 +122,7 @@ def _point_labels(points: list[Point], letters: dict[str, str]) -> dict[tuple[fl
 
 
 def _network_names(points: list[Point], letters: dict[str, str]) -> list[str]:
-    """Return the networks in few words: "A, B teacher" where two runs have the same one."""
+    """Return the networks in few words, as "A, B teacher" where two runs have the same one."""
     runs: dict[tuple[str, float, float], list[str]] = {}
     for row, result, cost in points:
         runs.setdefault((result.network.role, cost, result.accuracy), []).append(letters[row.id])

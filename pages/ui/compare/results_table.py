@@ -1,4 +1,4 @@
-"""Compared runs side by side: the settings that differ, and the test results and costs of every network."""
+"""Settings in which the compared runs differ, and the test results and costs of every network, side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table of all stored runs: search, filters, order, pages, and the choice of the compared runs."""
+"""Table of all stored runs, with search, filters, order, pages, and the choice of the compared runs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def letters_of(ids: Sequence[str]) -> dict[str, str]:
 
 
 def default_runs(queries: RunQueries, search: Search) -> list[str]:
-    """Return the ids of the runs that are compared before any is chosen: the newest completed ones."""
+    """Return the ids of the newest completed runs, which are compared before any is chosen."""
     completed = Search(search.words, {**search.facets, "state": search.facets.get("state") or manager.COMPLETED})
     return [row.id for row in queries.page(completed, 0, DEFAULT_COUNT)]
 

@@ -1,4 +1,4 @@
-"""Groups of runs that differ only in their seed: gains over the baseline with confidence intervals."""
+"""Gains over the baseline, with confidence intervals, of groups of runs that differ only in their seed."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from pages.ui.text.plan import is_frozen, join_names, needs_labels, teaching_cla
 
 def show(diagram: dict[str, Any], rows: list[dict[str, str]]) -> None:
     """Draw the diagram of :func:`facts` and an expander with the rows of :func:`table`."""
-    component("plan_diagram")(key="arrangement", data=diagram)
+    component("plan_diagram")(key="scheme_diagram", data=diagram)
     with st.expander("Table of phases and networks"):
         st.table(rows, border="horizontal", hide_index=True)
 

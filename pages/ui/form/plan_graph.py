@@ -83,7 +83,7 @@ class PlanGraph:
         self._derive([derived for phase in phases for derived in phase.derived], column)
 
     def _derive(self, plans: list[DerivedPlan], column: Column) -> None:
-        """Add derived networks: those that teach in a column of their own, the others to ``column``."""
+        """Add derived networks that teach in a column of their own, and the others to ``column``."""
         teachers = Column("", "")
         for derived in plans:
             self.latest[derived.role] = f"{column.title} {derived.role}"

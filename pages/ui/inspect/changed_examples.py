@@ -215,7 +215,7 @@ def _detail(inspected: InspectedRun, options: InspectOptions, position: int) -> 
         on_image_change=lambda: None,
     )  # fmt: skip
     tables.numbers(
-        _probability_rows(inspected, position, options.temperature), f"soft labels of {name}",
+        _probability_rows(inspected, position, options.temperature), f"soft targets of {name}",
         title="These probabilities as a table", alt="Logit and probability of every class by network.",
     )  # fmt: skip
 

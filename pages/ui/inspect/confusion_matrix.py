@@ -137,7 +137,7 @@ def _matrix(inspected: InspectedRun, options: InspectOptions, of: str, classes: 
 
 
 def _click_targets(inspected: InspectedRun, of: str, classes: list[int], names: list[str]) -> go.Scatter:
-    """Return invisible markers over the cells: Plotly reports no clicks on a heat map."""
+    """Return invisible markers over the cells, since Plotly reports no clicks on a heat map."""
     analysis = inspected.analysis
     counts, fractions = analysis.counts(of), analysis.fractions(of)
     size = range(len(classes))

@@ -54,7 +54,7 @@ url = UrlState("inspect", InspectOptions, extra=("run",))
 
 
 def matrices_of(analysis: ErrorAnalysis) -> list[str]:
-    """Return the confusion matrices of a run: one per network, and student − baseline where there is a baseline."""
+    """Return one confusion matrix per network of a run, and student − baseline where there is a baseline."""
     return [*analysis.parts, *([DIFFERENCE] if BASELINE in analysis.parts else [])]
 
 

@@ -10,7 +10,7 @@ from pages.ui.run import live_view
 
 
 def show_surfaces(row: Run, options: InspectOptions) -> None:
-    """Draw every stored surface of the plane: there are more of them than epochs with stored weights."""
+    """Draw every stored surface of the plane. There are more of them than epochs with stored weights."""
     key = f"scrubber of {row.id}"
 
     def write_choice() -> None:

@@ -1,1 +1,1 @@
-"""Views of one run: live training, controls, result, diagnosis and annotations."""
+"""Views of one run, such as live training, controls, result, diagnosis and annotations."""

@@ -1,4 +1,4 @@
-"""Controls of a training run: pause, step, stop, pace and live options."""
+"""Controls to pause, step and stop a training run, and to change its pace and live options."""
 
 from __future__ import annotations
 

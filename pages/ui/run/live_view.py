@@ -1,4 +1,4 @@
-"""Live view of one run: progress, controls, decision surfaces, curves and soft targets."""
+"""Live view of one run, with progress, controls, decision surfaces, curves and soft targets."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def points(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
     by_role: dict[str, list[dict[str, Any]]] = {}
     for phase in plan_of(config):
         examples = thumbnails.labelled_examples(config.dataset, phase.view, MAX_POINTS)
-        values = [{"x": one.x, "y": one.y, "label": one.label, "training_label": one.given} for one in examples]
+        values = [{"x": one.x, "y": one.y, "label": one.label, "training_label": one.train_label} for one in examples]
         by_role |= {learner.role: values for learner in phase.learners}
     return by_role
 

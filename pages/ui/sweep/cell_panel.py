@@ -1,4 +1,4 @@
-"""Selected cell of a sweep: its validation results, its runs, and the test result once it is confirmed."""
+"""Selected cell of a sweep, with its validation results, its runs, and the test result once it is confirmed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Form of a new sweep: two axes with their values, the number of seeds, the expected duration, and the start button."""
+"""Form of a new sweep, with two axes, their values, the number of seeds, the expected duration and Start."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def form(content: SweepForm) -> None:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in one unit: "4 s", "2 min", "3.0 h"."""
+    """Return a duration in one unit, as "4 s", "2 min", "3.0 h"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

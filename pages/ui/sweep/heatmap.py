@@ -1,4 +1,4 @@
-"""Heat maps of a sweep: validation accuracy and gain over the baseline by cell. A click selects a cell."""
+"""Heat maps of a sweep, of validation accuracy and gain over the baseline by cell. A click selects a cell."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def axis_title(results: SweepResults, axis: int) -> str:
 
 
 def cell_title(results: SweepResults, cell: Cell) -> str:
-    """Return the values of a cell in words: "Temperature T 4, Teacher weight α 0.9"."""
+    """Return the values of a cell in words, as "Temperature T 4, Teacher weight α 0.9"."""
     values = (f"{axis_title(results, axis)} {value}" for axis, value in enumerate(cell.values))
     return ", ".join(values) or "All seeds"
 
@@ -169,7 +169,7 @@ def _cell_text(results: SweepResults, cell: Cell, measure: str) -> str:
 
 
 def _click_targets(results: SweepResults, grid: list[list[Cell]], x: list[str], y: list[str]) -> go.Scatter:
-    """Return invisible markers over the cells: Plotly reports no clicks on a heat map."""
+    """Return invisible markers over the cells, since Plotly reports no clicks on a heat map."""
     places = [(row, column) for row in range(len(y)) for column in range(len(x))]
     invisible = {"marker": {"opacity": 0}}
     return go.Scatter(

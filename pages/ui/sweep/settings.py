@@ -37,7 +37,7 @@ class SweepOptions(Options):
 
 @dataclass(frozen=True)
 class SweepForm:
-    """Content of the form: the settings of the runs, and the options and values of both axes.
+    """Content of the form, with the settings of the runs, and the options and values of both axes.
 
     Attributes:
         options: Options of the page.
@@ -102,7 +102,7 @@ def open_sweep(sweep_id: str, base: RunConfig) -> None:
 
 
 def with_titles(message: str, names: dict[str, str]) -> str:
-    """Return an error message with the options named as on the screen: “Temperature T” = 99, not temperature = 99."""
+    """Return an error message with options named as on the screen, as “Temperature T” = 99, not temperature = 99."""
     return re.sub(
         r"\b(\w+)(?= =|:| is varied)", lambda word: f"“{names[word[1]]}”" if word[1] in names else word[1], message
     )

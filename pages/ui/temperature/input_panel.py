@@ -1,4 +1,4 @@
-"""Input of the Temperature page: an example, a drawing or typed logits, and every network's answer to it."""
+"""Input of the Temperature page, as an example, a drawing or typed logits, and every network's answer to it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _custom_input(logits: dict[str, list[float]], classes: list[str], title: str
 
 
 def _box_text(name: str, text: str) -> str:
-    """Return the content of a box: ``text`` of the URL whenever that changes, else what was typed, valid or not."""
+    """Return the content of a box, ``text`` of the URL whenever that changes, else what was typed, valid or not."""
     if st.session_state.get(f"URL of {name}") == text:
         return str(keys.current_value(name, text))
     st.session_state[f"URL of {name}"] = text

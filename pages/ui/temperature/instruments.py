@@ -1,4 +1,4 @@
-"""Browser components of the Temperature page: the data of each, and the options that each may change."""
+"""Browser components of the Temperature page, with the data of each and the options that each may change."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Instruments:
         )  # fmt: skip
 
     def soft_labels(self, custom: dict[str, Any] | None) -> None:
-        """Show the softened outputs for the chosen example, or for a ``custom`` input: drawn, or typed as logits."""
+        """Show the softened outputs for the chosen example, or for a ``custom`` input, drawn or typed as logits."""
         classes = custom["classes"] if custom else self.classes
         pair = [self.options.first, self.options.second]
         self.mount(
@@ -123,7 +123,7 @@ class Instruments:
 
 
 class _Frames(Sequence[dict[str, Any]]):
-    """Payloads of the snapshots with these numbers, each computed when it is read: most have been sent before."""
+    """Payloads of the snapshots with these numbers, each computed when it is read. Most have been sent before."""
 
     def __init__(self, replay: Replay, numbers: list[int]) -> None:
         self._replay, self._numbers = replay, numbers

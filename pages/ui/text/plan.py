@@ -60,7 +60,7 @@ def teaching_clause(learner: LearnerPlan) -> str:
 
 
 def combination_text(learner: LearnerPlan) -> str:
-    """Return how several teachers are combined, such as "mean of probabilities, weights 2 : 1 : 1"."""
+    """Return how several teachers are combined, such as ``mean of probabilities, weights 2 : 1 : 1``."""
     return f"mean of {learner.combine}{weights_text(learner.weights)}"
 
 

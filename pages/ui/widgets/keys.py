@@ -11,7 +11,7 @@ import streamlit as st
 def key(name: str, value: Any) -> str:
     """Return the key of a widget that shows ``value``, which must also be its default.
 
-    The usual way, writing the value into the session state, sends it to the browser once. If the script reruns before
+    The typical way, writing the value into the session state, sends it to the browser once. If the script reruns before
     the browser has received it, the browser keeps the widget's lowest value and sends that with the next click as if it
     had been chosen. So a widget that must show another value becomes a new widget with that value as its default, and
     what a browser still sends for the old one is ignored.

@@ -173,7 +173,7 @@ def _layout(config: RunConfig, refused: list[str]) -> str:
 
 
 def _numbers(texts: dict[str, str]) -> set[str]:
-    """Return the settings that no other widget depends on: numbers of the method, of recipes, labels and the like.
+    """Return the settings that no other widget depends on, such as numbers of the method, of recipes and labels.
 
     Numbers of data sets, networks and schemes are not among them, since they decide which choices fit together.
     """

@@ -21,7 +21,10 @@ def numbers(
     title: str = "Numbers as a table",
     **columns: Any,
 ) -> None:
-    """Draw an expander with the numbers of a chart: ``table_rows`` (by default all) as a table, all ``rows`` as CSV."""
+    """Draw an expander with the numbers of a chart.
+
+    ``table_rows`` (by default all) are shown as a table, and all ``rows`` can be downloaded as CSV.
+    """
     with st.expander(title, icon=":material/table:"):
         table(table_rows if table_rows is not None else rows, alt=alt, **columns)
         download(lambda: rows, name)

@@ -109,7 +109,10 @@ def _phase_clauses(configs: Sequence[RunConfig], plans: Sequence[tuple[PhasePlan
 
 
 def _learner_clause(learner: LearnerPlan, shared_roles: set[str]) -> str:
-    """``shared_roles``: roles of the networks trained once for all runs."""
+    """Return why a learner cannot be stacked, "" if it can.
+
+    ``shared_roles`` are the roles of the networks trained once for all runs.
+    """
     if learner.trunk[0] or learner.classes or learner.noise or learner.uploaded:
         return "shares layers, knows only some classes, has noisy inputs, or starts from uploaded weights"
     if learner.is_balanced or (learner.sees == SURE and learner.confidence):

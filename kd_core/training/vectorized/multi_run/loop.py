@@ -45,7 +45,7 @@ class StackedTrainer:
     Args:
         configs: The runs.
         device: Where to train; by default as the first configuration says.
-        kept: The ``cache`` of :class:`~kd_core.training.loop.Trainer`.
+        cache: The ``cache`` of :class:`~kd_core.training.loop.Trainer`.
         resume: Checkpoint to go on from.
         compiling: As in :class:`~kd_core.training.vectorized.step.VectorizedStep`.
     """
@@ -55,7 +55,7 @@ class StackedTrainer:
         configs: Sequence[RunConfig],
         *,
         device: str | None = None,
-        kept: PhaseCache | None = None,
+        cache: PhaseCache | None = None,
         resume: Checkpoint | None = None,
         compiling: str = AUTO,
     ) -> None:
@@ -66,7 +66,7 @@ class StackedTrainer:
         self.data = load(configs[0].dataset)
         self.plans = [plan_of(config) for config in configs]
         self.phases = split_phases(self.plans[0])[1]  # of the students
-        self.teachers = SharedTeachers(configs, self.plans, self.device, {} if kept is None else kept)
+        self.teachers = SharedTeachers(configs, self.plans, self.device, {} if cache is None else cache)
         self._is_stopping, self._is_over = False, False
         self._pending: deque[tuple[int, Event]] = deque()
         self._teacher_training, self._are_teachers_trained = self._train_teachers(), False
@@ -164,7 +164,7 @@ class StackedTrainer:
         return phase.recipe.batch_size * self._flops[phase.learners[0].role]
 
     def _advance(self) -> None:
-        """Do one unit of work: begin a phase, train an epoch of it, or end the runs."""
+        """Begin a phase, train an epoch of it, or end the runs."""
         is_phase_done = bool(self._stacks) and self._stacks[-1].done == self._stacks[-1].steps
         is_completed = is_phase_done and len(self._stacks) == len(self.phases)
         if self._is_stopping or not self._alive or is_completed:
@@ -259,7 +259,7 @@ class StackedTrainer:
         return {learner.role: stack.rows[run, learner.role] for learner in stack.phase.learners}
 
     def _rows_by_role(self, run: int) -> dict[str, tuple[StackedPhase, int]]:
-        """Return where the networks of a run are: in the last phase in which each of them was trained."""
+        """Return where the networks of a run are, in the last phase in which each of them was trained."""
         return {role: (stack, row) for stack in self._stacks for role, row in self._rows(run, stack).items()}
 
     def _restore(self, state: Checkpoint) -> None:

@@ -1,4 +1,4 @@
-"""One phase of stacked runs: each replica on its own examples in its own order."""
+"""One phase of stacked runs, with each replica on its own examples in its own order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from kd_core.training.vectorized.step import ReplicaData, VectorizedStep
 
 @dataclass(frozen=True)
 class ReplicaKey:
-    """What determines one replica: learners of different runs with the same key are the same network."""
+    """Key of one replica. Learners of different runs with the same key are the same network."""
 
     seed: int
     method: Method | None
@@ -172,7 +172,7 @@ class StackedPhase:
         return rate_factor(self.phase.recipe, self.done, self.steps)
 
     def is_evaluation_due(self) -> bool:
-        """Return whether an evaluation is due: after every epoch, or every few of a long phase, and at the end."""
+        """Return whether an evaluation is due, after every epoch or every few of a long phase, and at the end."""
         return self.done == self.steps or self.done % (self.steps_per_epoch * epochs_per_evaluation(self.phase)) == 0
 
 

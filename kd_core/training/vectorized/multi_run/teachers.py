@@ -20,7 +20,10 @@ from kd_core.training.vectorized.multi_run.compatibility import split_phases
 
 
 def without_steps(trainer: Trainer) -> Iterator[Event]:
-    """Yield the events of a run as a stack does: no steps, and full evaluations only at both ends of a phase."""
+    """Yield the events of a run as a stack does, without steps.
+
+    There are full evaluations only at both ends of a phase.
+    """
     is_full = False
     for event in trainer:
         if isinstance(event, Validated):

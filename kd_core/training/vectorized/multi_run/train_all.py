@@ -26,17 +26,17 @@ def stack_groups(configs: Sequence[RunConfig]) -> list[list[int]]:
 
 
 def train_all(
-    configs: Sequence[RunConfig], *, device: str | None = None, kept: PhaseCache | None = None, compiling: str = AUTO
+    configs: Sequence[RunConfig], *, device: str | None = None, cache: PhaseCache | None = None, compiling: str = AUTO
 ) -> Iterator[tuple[int, Event]]:
     """Yield (position in ``configs``, event) of every run, stacked or not.
 
-    ``kept`` and ``compiling`` are those of :class:`~kd_core.training.vectorized.multi_run.loop.StackedTrainer`.
+    ``cache`` and ``compiling`` are those of :class:`~kd_core.training.vectorized.multi_run.loop.StackedTrainer`.
     """
-    kept = {} if kept is None else kept
+    cache = {} if cache is None else cache
     for group in stack_groups(configs):
         members = [configs[number] for number in group]
         if stack_incompatibility(members):
-            yield from ((group[0], event) for event in without_steps(Trainer(members[0], device=device, cache=kept)))
+            yield from ((group[0], event) for event in without_steps(Trainer(members[0], device=device, cache=cache)))
         else:
-            trainer = StackedTrainer(members, device=device, kept=kept, compiling=compiling)
+            trainer = StackedTrainer(members, device=device, cache=cache, compiling=compiling)
             yield from ((group[number], event) for number, event in trainer)
