@@ -1,4 +1,7 @@
-"""Table of results in the README: ``python -m tools.results`` trains every row, some five minutes on two cores."""
+"""Table of results in the README.
+
+``python -m tools.results`` trains every row, some five minutes on two cores.
+"""
 
 from __future__ import annotations
 
