@@ -53,7 +53,7 @@ def test_the_family_in_the_store_is_known_without_the_data(preset, variant: str)
     assert presets.family(flat | {"epochs": "3"}) != presets.family(flat)
 
 
-# The quickest experiment of each source and arrangement, and every method of one pair.
+# The quickest experiment of each source and scheme, and every method of one pair.
 TRIALS = [
     ("mnist_soft_targets", ""),
     ("mnist_missing_digit", ""),
@@ -203,17 +203,17 @@ def test_nothing_is_noted_as_measured_without_its_command_and_date() -> None:
 
 def test_the_terminal_lists_every_experiment(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["preset"]) == 0
-    shown = capsys.readouterr().out
-    assert all(preset.name in shown for preset in presets.all_presets())
+    output = capsys.readouterr().out
+    assert all(preset.name in output for preset in presets.all_presets())
 
 
 def test_the_terminal_prints_settings_and_numbers_without_the_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["preset", "resnet32x4_resnet8x4", "--variant", "crd"]) == 0
-    shown = capsys.readouterr().out
-    assert "75.51 %" in shown
-    assert "72.50 %" in shown
-    assert "method=contrastive" in shown
-    assert "CIFAR-100" in shown
+    output = capsys.readouterr().out
+    assert "75.51 %" in output
+    assert "72.50 %" in output
+    assert "method=contrastive" in output
+    assert "CIFAR-100" in output
 
 
 @with_data
@@ -223,10 +223,10 @@ def test_the_terminal_trains_a_trial(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    "given", [["nothing"], ["flowers", "--variant", "odd"], ["mnist_soft_targets", "--variant", "kd"]]
+    "arguments", [["nothing"], ["flowers", "--variant", "odd"], ["mnist_soft_targets", "--variant", "kd"]]
 )
-def test_an_unknown_name_is_answered_with_a_sentence(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["preset", *given]) == 2
+def test_an_unknown_name_is_answered_with_a_sentence(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["preset", *arguments]) == 2
     assert re.search(r'(preset|variant) = ".+": choose one of .+\.', capsys.readouterr().err)
 
 

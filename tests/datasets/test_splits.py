@@ -16,8 +16,8 @@ def test_at_most_so_many_are_held_out_and_each_class_keeps_its_share() -> None:
     rest, held = hold_out(labels, 0.1, 5_000)
     assert 4_990 <= len(held) <= 5_000
     assert sorted([*rest.tolist(), *held.tolist()]) == list(range(60_000))
-    shares = torch.bincount(labels[held]) / torch.bincount(labels)
-    assert shares.tolist() == pytest.approx([1 / 12] * 4, abs=0.001)
+    fractions = torch.bincount(labels[held]) / torch.bincount(labels)
+    assert fractions.tolist() == pytest.approx([1 / 12] * 4, abs=0.001)
     assert torch.equal(hold_out(labels, 0.1, 5_000)[1], held)
 
 

@@ -233,8 +233,8 @@ def test_a_data_set_is_fetched_from_the_terminal_and_then_is_here(
     assert len(kmnist.load().train) == 230
     host.close()
     assert main(["fetch", "kmnist", "digits"]) == 0
-    said = "Kuzushiji-MNIST is on this machine already.\nHandwritten digits is on this machine already.\n"
-    assert capsys.readouterr().out == said
+    expected = "Kuzushiji-MNIST is on this machine already.\nHandwritten digits is on this machine already.\n"
+    assert capsys.readouterr().out == expected
 
 
 def test_a_failed_fetch_leaves_what_arrived_and_ends_with_one(
@@ -258,9 +258,9 @@ def test_a_failed_fetch_leaves_what_arrived_and_ends_with_one(
 
 def test_an_unknown_name_is_answered_before_anything_is_fetched(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fetch", "mnist", "nothing"]) == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert 'fetch = "nothing": choose one of ' in shown.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert 'fetch = "nothing": choose one of ' in output.err
 
 
 def _svhn() -> type:
@@ -289,5 +289,5 @@ def test_a_terminal_shows_one_line_that_moves(
     for done in (0, 4_000_000, 4_000_001, 8_000_000):
         line.download("data.bin", done, 8_000_000)
     line.end()
-    shown = ["data.bin: 0% of 8 MB", "data.bin: 50% of 8 MB", "data.bin: 100% of 8 MB"]
-    assert [part.rstrip() for part in capsys.readouterr().out.split("\r")] == ["", *shown]
+    expected = ["data.bin: 0% of 8 MB", "data.bin: 50% of 8 MB", "data.bin: 100% of 8 MB"]
+    assert [part.rstrip() for part in capsys.readouterr().out.split("\r")] == ["", *expected]

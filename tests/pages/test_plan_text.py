@@ -1,4 +1,4 @@
-"""Texts about the plan of a run: its networks, its loss and the combination of teachers."""
+"""Texts about the plan of a run, its networks, its loss and the combination of teachers."""
 
 import pytest
 

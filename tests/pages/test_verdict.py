@@ -1,4 +1,4 @@
-"""Result of a run: its sentences and the table of its networks."""
+"""Sentences about the result of a run, and the table of its networks."""
 
 import pytest
 

@@ -29,7 +29,7 @@ def test_annotations_are_read_with_their_run(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("fields", "sentence"),
     [
         ({"name": "x" * (MOST_NAME + 1)}, "The name has 81 characters. Use 80 at most"),
         ({"name": "two\nlines"}, r"Character 4 of the name cannot be seen \(U\+000A\)"),
@@ -42,9 +42,9 @@ def test_annotations_are_read_with_their_run(store: Store) -> None:
         ({"note": "a\x1bb"}, "of the note cannot be seen"),
     ],
 )
-def test_too_long_or_invisible_text_is_refused(given: dict[str, object], sentence: str) -> None:
+def test_too_long_or_invisible_text_is_refused(fields: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        normalize(**given)
+        normalize(**fields)
 
 
 def test_tags_are_trimmed_split_at_commas_and_stored_once_whatever_their_case() -> None:

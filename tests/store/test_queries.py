@@ -22,7 +22,7 @@ def finished(student: float, baseline: float) -> Finished:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Three runs: b is the best, c has the largest gain."""
+    """Return a store with three runs, of which b is the best and c has the largest gain."""
     store = Store(tmp_path / "d.sqlite")
     for run, flat, event in (
         ("a", {}, finished(0.7, 0.7)),

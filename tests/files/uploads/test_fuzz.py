@@ -83,8 +83,8 @@ def test_a_file_with_changed_bytes_is_an_upload_or_refused(
     home: Path, start: bytes, changes: list[tuple[float, bytes]]
 ) -> None:
     blob = bytearray(start)
-    for share, new in changes:
-        place = int(share * (len(blob) - 1))
+    for fraction, new in changes:
+        place = int(fraction * (len(blob) - 1))
         blob[place : place + len(new)] = new
     try_to_add(home, bytes(blob))
 

@@ -40,8 +40,8 @@ def test_the_middle_square_is_cut_out_and_made_smaller(tmp_path: Path) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 120, 3), dtype=np.uint8))
     for number, image in enumerate((noise, noise.transpose(Image.Transpose.ROTATE_90))):
         small = oracle.center_crop(oracle.resize(image, 8, antialias=True), [8, 8])
-        found = read_image(save(tmp_path / f"{number}.png", image), 8)
-        assert (found.int() - oracle.pil_to_tensor(small).int()).abs().max() <= 1
+        pixels = read_image(save(tmp_path / f"{number}.png", image), 8)
+        assert (pixels.int() - oracle.pil_to_tensor(small).int()).abs().max() <= 1
 
 
 def test_shrinking_averages_and_does_not_skip(tmp_path: Path) -> None:
