@@ -106,7 +106,7 @@ class Result:
 
     @property
     def outcome(self) -> str:
-        """ "completed", "stopped" or "failed"; "" while the run has no end."""
+        """State, "completed", "stopped" or "failed"; "" while the run has no end."""
         return self._finished.outcome if self._finished else ""
 
     @property

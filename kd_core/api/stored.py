@@ -41,7 +41,7 @@ class StoredRun(Result):
 
     @property
     def state(self) -> str:
-        """ "queued", "training", "paused", "completed", "stopped", "failed" or "interrupted"."""
+        """State, "queued", "training", "paused", "completed", "stopped", "failed" or "interrupted"."""
         return self._run.state
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What determines a run: as JSON, as a link, and what is refused."""
+"""Run configurations in JSON and URL form, and the refusal of invalid settings."""
 
 import json
 
@@ -25,12 +25,12 @@ def test_a_configuration_survives_json_and_the_url(flat: dict[str, str]) -> None
     assert from_flat(config.differences()) == config
 
 
-def test_a_link_holds_no_more_than_what_was_chosen() -> None:
+def test_a_link_holds_only_settings_that_differ_from_the_recommended_ones() -> None:
     chosen = {"dataset": "moons", "temperature": "2", "seed": "5"}
     assert from_flat(chosen).differences() == chosen
 
 
-def test_a_configuration_of_an_earlier_version_gets_defaults_for_what_it_lacks() -> None:
+def test_a_configuration_of_an_earlier_version_gets_defaults_for_new_options() -> None:
     body = json.loads(from_flat({}).to_json())
     del body["basics"], body["augmentation"], body["compute"], body["method"]["alpha"]
     text = json.dumps(body)
@@ -51,7 +51,7 @@ def test_a_configuration_of_an_earlier_version_gets_defaults_for_what_it_lacks()
         ({"student_activation": "relu6"}, 'student_activation = "relu6": choose one of relu'),
     ],
 )
-def test_a_refused_setting_is_named_and_the_rest_is_kept(flat: dict[str, str], sentence: str) -> None:
+def test_a_refused_setting_is_named_and_the_others_stay(flat: dict[str, str], sentence: str) -> None:
     with pytest.raises(ValueError, match=r"\w") as refusal:
         from_flat(flat | {"seed": "9"})
     assert sentence in str(refusal.value)
@@ -65,14 +65,14 @@ def test_every_refused_setting_is_reported_at_once() -> None:
     assert len(errors) == 3
 
 
-def test_a_data_set_without_suggestions_gets_networks_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_set_without_recommended_settings_gets_networks_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     moons = find_plugin("datasets", "moons")
     monkeypatch.setattr(moons, "recommended", {})
     config, errors = read_flat({"dataset": "moons"})
     assert config.teacher.name == "mlp"
-    assert len(errors) == 1  # the default teacher needs images, and that is said
+    assert len(errors) == 1  # the default teacher needs images
 
 
-def test_a_refused_family_gives_way_to_the_suggested_one_with_its_options() -> None:
+def test_an_unknown_model_is_replaced_by_the_recommended_one_with_its_options() -> None:
     config, _ = read_flat({"dataset": "moons", "teacher": "foo"})
     assert config.teacher.values()["widths"] == [64, 64]

@@ -1,4 +1,4 @@
-"""What can be varied, and the values that are proposed."""
+"""Options that can be an axis of a sweep, and their default values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from kd_core.config.run import RunConfig, from_flat, read_flat
 
 
 def test_method_data_recipe_and_student_can_be_varied_and_the_seed_cannot(small: RunConfig) -> None:
-    offered = sweep.sweepable_options(small)
-    assert {"temperature", "alpha", "labelled", "wrong", "epochs", "learning_rate", "student_widths"} <= set(offered)
-    assert not {"seed", "teacher_epochs", "milestones"} & set(offered)
+    options = sweep.sweepable_options(small)
+    assert {"temperature", "alpha", "labelled", "wrong", "epochs", "learning_rate", "student_widths"} <= set(options)
+    assert not {"seed", "teacher_epochs", "milestones"} & set(options)
     assert sweep.titles(small)["temperature"] == "Temperature T"
-    assert list(sweep.titles(small)) == list(offered)
+    assert list(sweep.titles(small)) == list(options)
 
 
 @pytest.mark.parametrize(
@@ -29,23 +29,23 @@ def test_method_data_recipe_and_student_can_be_varied_and_the_seed_cannot(small:
         ("clip", ("0", "0.5", "1", "2", "4")),
     ],
 )
-def test_proposed_values_surround_what_is_chosen(small: RunConfig, flat: str, values: tuple[str, ...]) -> None:
+def test_default_values_surround_the_chosen_one(small: RunConfig, flat: str, values: tuple[str, ...]) -> None:
     assert sweep.default_values(small, flat) == values
 
 
 @pytest.mark.parametrize("method", sorted(plugins("methods")))
 def test_every_option_of_every_method_has_values_that_a_sweep_takes(method: str) -> None:
     config = from_flat({"dataset": "digits", "student": "cnn", "method": method})
-    own = [name for name in sweep.sweepable_options(config) if name in config.method.values()]
-    for flat in own:
+    names = [name for name in sweep.sweepable_options(config) if name in config.method.values()]
+    for flat in names:
         values = sweep.default_values(config, flat)
         assert values
-        for value in values:  # one by one: some go with the chosen rest only
+        for value in values:  # one by one, since some depend on other options
             refused = read_flat({**config.flat(), flat: value})[1]
             assert not any(line.startswith(f"{flat} = ") for line in refused)
 
 
-def test_an_option_that_is_none_is_refused_with_the_others(small: RunConfig) -> None:
+def test_an_option_that_cannot_be_an_axis_is_refused(small: RunConfig) -> None:
     with pytest.raises(ValueError, match=r"seed cannot be varied\. Choose one of temperature, "):
         sweep.default_values(small, "seed")
 

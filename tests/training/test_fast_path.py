@@ -1,4 +1,4 @@
-"""The shorter ways to the same numbers: by hand, in closed form, several steps at once."""
+"""Fast paths that give the numbers of autograd, such as the manual MLP and closed-form losses."""
 
 import math
 from collections.abc import Callable
@@ -25,17 +25,17 @@ def mlp() -> nn.Sequential:
     return nn.Sequential(nn.Flatten(), nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 7), nn.ReLU(), nn.Linear(7, 5))
 
 
-def test_a_chain_answers_and_differentiates_as_autograd_does_to_the_bit() -> None:
-    by_hand, recorded = mlp(), mlp()
-    chain = ManualMLP.from_network(by_hand)
-    assert chain is not None
-    inputs, slope = torch.randn(6, 3, 4), torch.randn(6, 5)
-    logits = recorded(inputs)
-    logits.backward(slope)
+def test_the_manual_mlp_has_bitwise_the_logits_and_gradients_of_autograd() -> None:
+    network, reference = mlp(), mlp()
+    manual = ManualMLP.from_network(network)
+    assert manual is not None
+    inputs, gradient = torch.randn(6, 3, 4), torch.randn(6, 5)
+    logits = reference(inputs)
+    logits.backward(gradient)
     with torch.no_grad():
-        assert torch.equal(chain.forward(inputs), logits)
-        chain.backward(slope)
-    for ours, theirs in zip(by_hand.parameters(), recorded.parameters(), strict=True):
+        assert torch.equal(manual.forward(inputs), logits)
+        manual.backward(gradient)
+    for ours, theirs in zip(network.parameters(), reference.parameters(), strict=True):
         assert torch.equal(ours.grad, theirs.grad)
 
 
@@ -50,12 +50,12 @@ def test_a_chain_answers_and_differentiates_as_autograd_does_to_the_bit() -> Non
         nn.Linear(4, 3),
     ],
 )
-def test_no_other_network_is_taken_for_a_chain(network: nn.Module) -> None:
+def test_other_networks_have_no_manual_mlp(network: nn.Module) -> None:
     assert ManualMLP.from_network(network) is None
 
 
 @pytest.mark.parametrize("name", list(OPTIMISER_CLASSES))
-def test_an_update_is_that_of_torch_to_the_bit(name: str) -> None:
+def test_an_update_is_bitwise_that_of_torch(name: str) -> None:
     ours, theirs = mlp(), mlp()
     recipe = Recipe(optimiser=name, learning_rate=0.1, weight_decay=0.01)
     optimiser = Optimiser(recipe, list(ours.parameters()), 0.1)
@@ -63,15 +63,15 @@ def test_an_update_is_that_of_torch_to_the_bit(name: str) -> None:
     expected = OPTIMISER_CLASSES[name](theirs.parameters(), lr=0.1, weight_decay=0.01, fused=True, **more)
     for step in range(6):
         optimiser.rate = expected.param_groups[0]["lr"] = 0.1 / (step + 1)
-        for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
-            mine.grad = torch.randn_like(mine)
-            its.grad = mine.grad.clone()
+        for weight, expected_weight in zip(ours.parameters(), theirs.parameters(), strict=True):
+            weight.grad = torch.randn_like(weight)
+            expected_weight.grad = weight.grad.clone()
         optimiser.step()
         expected.step()
-        if step == 3:  # what is stored and read back goes on as it was
+        if step == 3:  # saving and loading the state changes nothing
             optimiser.load({name: value.clone() for name, value in optimiser.state_tensors().items()})
-    for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert torch.equal(mine, its)
+    for weight, expected_weight in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(weight, expected_weight)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
@@ -81,20 +81,20 @@ def test_the_closed_form_gives_the_parts_and_the_gradient_of_autograd(alpha: flo
     student = torch.randn(8, 7, requires_grad=True)
     signals = LossInputs(student, torch.randint(7, (8,)), 3 * torch.randn(8, 7))
     method = SoftTargets(alpha=alpha, temperature=temperature)
-    said = method.parts(signals)
-    (expected,) = torch.autograd.grad(total_loss(said), student)
+    expected_parts = method.parts(signals)
+    (expected_gradient,) = torch.autograd.grad(total_loss(expected_parts), student)
     with torch.no_grad():
-        parts, slope = method.closed_form(signals)
-    assert [(part.name, part.weight) for part in parts] == [(part.name, part.weight) for part in said]
-    for part, other in zip(parts, said, strict=True):
+        parts, gradient = method.closed_form(signals)
+    assert [(part.name, part.weight) for part in parts] == [(part.name, part.weight) for part in expected_parts]
+    for part, other in zip(parts, expected_parts, strict=True):
         torch.testing.assert_close(part.value, other.value.detach(), rtol=1e-5, atol=1e-7)
-    torch.testing.assert_close(slope, expected, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("unusual", [{"form": "ce"}, {"mean": "element"}, {"squared": False}])
-def test_there_is_no_closed_form_of_an_unusual_loss(unusual: dict) -> None:
+@pytest.mark.parametrize("options", [{"form": "ce"}, {"mean": "element"}, {"squared": False}])
+def test_other_variants_of_the_loss_have_no_closed_form(options: dict) -> None:
     signals = LossInputs(torch.randn(2, 3), torch.tensor([0, 1]), torch.randn(2, 3))
-    assert SoftTargets(**unusual).closed_form(signals) is None
+    assert SoftTargets(**options).closed_form(signals) is None
 
 
 def test_the_label_loss_is_cross_entropy_and_so_is_its_gradient() -> None:
@@ -103,8 +103,8 @@ def test_the_label_loss_is_cross_entropy_and_so_is_its_gradient() -> None:
     ours = label_part(logits, labels).value
     expected = nn.functional.cross_entropy(logits, labels)
     torch.testing.assert_close(ours, expected, rtol=1e-6, atol=0)
-    (mine,), (its,) = torch.autograd.grad(ours, logits), torch.autograd.grad(expected, logits)
-    torch.testing.assert_close(mine, its, rtol=1e-5, atol=1e-7)
+    (gradient,), (expected_gradient,) = torch.autograd.grad(ours, logits), torch.autograd.grad(expected, logits)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -118,63 +118,61 @@ def test_the_label_loss_is_cross_entropy_and_so_is_its_gradient() -> None:
     ],
     ids=str,
 )
-def test_steps_taken_at_once_say_the_same_as_steps_taken_one_by_one(small_with: With, flat: dict[str, str]) -> None:
+def test_steps_taken_at_once_give_the_same_events_as_single_steps(small_with: With, flat: dict[str, str]) -> None:
     config = small_with(**flat) if "dataset" not in flat else from_flat({"teacher_epochs": "1", **flat})
-    hasty = Trainer(config)
-    hasty.chunk_seconds = 1e9
-    assert list(hasty) == list(Trainer(config))
+    trainer = Trainer(config)
+    trainer.chunk_seconds = 1e9
+    assert list(trainer) == list(Trainer(config))
 
 
-def test_a_loss_that_is_not_finite_among_steps_taken_at_once_is_found_at_its_step(
+def test_a_loss_that_is_not_finite_is_reported_at_its_step_when_several_are_taken_at_once(
     small: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = SoftTargets.closed_form
-    seen: list[int] = []
+    original = SoftTargets.closed_form
 
     def broken(self: SoftTargets, signals: LossInputs) -> tuple[list[LossPart], torch.Tensor]:
-        parts, slope = honest(self, signals)
-        spoilt = bool((signals.rows == 7).any())  # the batch with a certain example
-        seen.append(spoilt)
-        return parts, slope * (math.nan if spoilt and signals.epoch == 1 else 1.0)
+        parts, gradient = original(self, signals)
+        has_example = bool((signals.rows == 7).any())
+        return parts, gradient * (math.nan if has_example and signals.epoch == 1 else 1.0)
 
     monkeypatch.setattr(SoftTargets, "closed_form", broken)
 
-    def ending(at_once: float) -> tuple[list, dict]:
+    def train(chunk_seconds: float) -> tuple[list, dict]:
         training = Trainer(small)
-        training.chunk_seconds = at_once
-        said = list(training)
-        return said, training.networks["student"].state_dict()
+        training.chunk_seconds = chunk_seconds
+        events = list(training)
+        return events, training.networks["student"].state_dict()
 
-    said, weights = ending(1e9)
-    expected, kept = ending(0.0)
-    assert said == expected
-    assert any(isinstance(event, Failed) and event.part == "the gradient" for event in said)
-    assert all(torch.equal(weights[name], kept[name]) for name in kept)
+    events, weights = train(1e9)
+    expected, expected_weights = train(0.0)
+    assert events == expected
+    assert any(isinstance(event, Failed) and event.part == "the gradient" for event in events)
+    assert all(torch.equal(weights[name], expected_weights[name]) for name in weights)
 
 
-def test_a_change_by_hand_is_repeated_at_its_step_among_steps_taken_at_once(small: RunConfig) -> None:
-    training, said = Trainer(small), []
+def test_a_recorded_adjustment_is_replayed_at_its_step_when_several_are_taken_at_once(small: RunConfig) -> None:
+    training, events = Trainer(small), []
     for event in training:
-        said.append(event)
+        events.append(event)
         if isinstance(event, Step) and (event.phase, event.step) == ("students", 2):
             training.adjust(temperature=9.0)
-    changes = [event for event in said if event.kind == "adjusted"]
+    changes = [event for event in events if event.kind == "adjusted"]
     again = Trainer(small, adjustments=changes)
     again.chunk_seconds = 1e9
-    assert list(again) == said
+    assert list(again) == events
 
 
-def test_the_steps_taken_at_once_end_with_the_epoch(small: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[int] = []
-    honest = PhaseTrainer.train_steps
+def test_steps_taken_at_once_end_with_the_epoch(small: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    original = PhaseTrainer.train_steps
 
-    def counted(self: PhaseTrainer, done: int, most: int = 1) -> list[Step]:
-        said = honest(self, done, most)
-        taken.append(len(said))
-        return said
+    def recording_steps(self: PhaseTrainer, done: int, most: int = 1) -> list[Step]:
+        events = original(self, done, most)
+        counts.append(len(events))
+        return events
 
-    monkeypatch.setattr(PhaseTrainer, "train_steps", counted)
+    monkeypatch.setattr(PhaseTrainer, "train_steps", recording_steps)
     training = Trainer(small)
     training.chunk_seconds = 1e9
     list(training)
-    assert max(taken) == max(training._per_epoch.values()) - (1 if len(training._per_epoch) < 2 else 0)
+    assert max(counts) == max(training._per_epoch.values()) - (1 if len(training._per_epoch) < 2 else 0)

@@ -1,4 +1,4 @@
-"""Options that meet: shared layers, sixteen bits, layouts, the best weights and the end of a run."""
+"""Combinations of shared layers, precision, memory layout, best weights and the end of a run."""
 
 from pathlib import Path
 
@@ -22,81 +22,81 @@ from tools.testing.waiting import wait, wait_for_end
 SHARED = {"dataset": "digits", "scheme": "own_teacher", "student": "cnn", "student_width": "8", "epochs": "3"}
 
 
-def of(kind: type[Event], said: list[Event]) -> list[Event]:
-    return [event for event in said if isinstance(event, kind)]
+def of(kind: type[Event], events: list[Event]) -> list[Event]:
+    return [event for event in events if isinstance(event, kind)]
 
 
 def norms(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Of the owner's gradient when its optimiser uses it."""
-    found = []
+    """Return the gradient norm of the owner of shared layers at each of its optimiser steps."""
+    gradient_norms = []
     update = NetworkTrainer.update
 
-    def watched(self: NetworkTrainer) -> None:
+    def recording_update(self: NetworkTrainer) -> None:
         if self.role == "student":
-            found.append(
+            gradient_norms.append(
                 float(nn.utils.get_total_norm([p.grad for p in self.trainable_parameters() if p.grad is not None]))
             )
         update(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(NetworkTrainer, "update", watched)
+        patch.setattr(NetworkTrainer, "update", recording_update)
         list(Trainer(config))
-    return found
+    return gradient_norms
 
 
-def test_shared_layers_are_clipped_after_everybody_has_added_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_layers_are_clipped_after_all_gradients_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(norms(from_flat({**SHARED, "clip": "0.01"}), monkeypatch)) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_shared_layers_have_one_scale_in_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_layers_have_one_loss_scale_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
     exact, short = (norms(from_flat({**SHARED, "precision": name}), monkeypatch)[0] for name in ("float32", "float16"))
     assert short == pytest.approx(exact, rel=0.05)
 
 
-def test_networks_with_shared_layers_go_back_to_one_moment() -> None:
+def test_networks_with_shared_layers_restore_weights_of_the_same_epoch() -> None:
     config = from_flat(
         {"dataset": "moons", "scheme": "rocket", "epochs": "25", "learning_rate": "0.03", "keep": "best"}
     )
     training = Trainer(config)
-    said = list(training)
-    looks = [event for event in of(Validated, said) if "booster" in event.accuracy and event.step]
-    (restored,) = of(Restored, said)
+    events = list(training)
+    evaluations = [event for event in of(Validated, events) if "booster" in event.accuracy and event.step]
+    (restored,) = of(Restored, events)
     assert restored.epochs["student"] == restored.epochs["booster"]
     split = load(config.dataset).validation
-    best = max(event.accuracy["student"] for event in looks[:-1])
+    best = max(event.accuracy["student"] for event in evaluations[:-1])
     assert accuracy(predict_logits(training.networks["student"], split.inputs), split.labels) == best
 
 
-def test_gradients_that_are_no_numbers_end_a_run_in_sixteen_bits_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nan_gradient_ends_a_run_in_float16_too(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = SoftTargets.parts
 
     def broken(self: SoftTargets, signals: LossInputs) -> list[LossPart]:
-        # The square root of 0 is 0, and its slope is infinite.
+        # The square root of 0 is 0, and its gradient is infinite.
         return [*parts(self, signals), LossPart("odd", 1.0, (signals.student_logits.sum() * 0).sqrt() * 0)]
 
     monkeypatch.setattr(SoftTargets, "parts", broken)
     monkeypatch.setattr(SoftTargets, "closed_form", lambda *_: None)
     flat = {"dataset": "moons", "epochs": "30", "teacher_epochs": "1", "labelled": "40", "precision": "float16"}
-    said = list(Trainer(from_flat(flat)))
-    assert of(Failed, said)
-    assert said[-1].outcome == "failed"
+    events = list(Trainer(from_flat(flat)))
+    assert of(Failed, events)
+    assert events[-1].outcome == "failed"
 
 
-def test_too_little_memory_on_the_way_back_is_answered_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    differentiate = NetworkTrainer.backward
+def test_out_of_memory_in_the_backward_pass_names_the_batch_size_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    backward = NetworkTrainer.backward
 
-    def cramped(self: NetworkTrainer, loss: Loss) -> None:
+    def backward_without_memory(self: NetworkTrainer, loss: Loss) -> None:
         if self.role == "baseline" and len(self.logits) > 5:
             raise torch.OutOfMemoryError
-        differentiate(self, loss)
+        backward(self, loss)
 
-    monkeypatch.setattr(NetworkTrainer, "backward", cramped)
+    monkeypatch.setattr(NetworkTrainer, "backward", backward_without_memory)
     flat = {"dataset": "moons", "epochs": "2", "teacher_epochs": "1", "batch_size": "16", "precision": "float16"}
     (failed,) = of(Failed, list(Trainer(from_flat(flat))))
     assert failed.batch_size == 4
 
 
-def test_channels_last_survives_the_store_and_an_interruption(tmp_path: Path) -> None:
+def test_channels_last_survives_storage_and_an_interruption(tmp_path: Path) -> None:
     config = from_flat(
         {"dataset": "digits", "student": "cnn", "student_width": "8", "epochs": "30", "teacher_epochs": "2",
          "channels_last": "true", "labelled": "100"}
@@ -113,49 +113,49 @@ def test_channels_last_survives_the_store_and_an_interruption(tmp_path: Path) ->
     runs.close()
 
 
-def test_a_stopped_run_is_judged_by_its_best_weights_where_they_are_kept() -> None:
+def test_a_stopped_run_keeps_its_best_weights_if_so_configured() -> None:
     config = from_flat(
         {"dataset": "moons", "epochs": "60", "teacher_epochs": "1", "learning_rate": "0.1", "labelled": "30",
          "keep": "best", "batch_size": "4"}
     )  # fmt: skip
-    training, said = Trainer(config), []
+    training, events = Trainer(config), []
     for event in training:
-        said.append(event)
+        events.append(event)
         if isinstance(event, Validated) and event.phase == "students" and event.epoch == 20:
             training.stop()
-    looks = [event for event in of(Validated, said) if event.phase == "students" and event.step]
+    evaluations = [event for event in of(Validated, events) if event.phase == "students" and event.step]
     split = load(config.dataset).validation
-    found = accuracy(predict_logits(training.networks["student"], split.inputs), split.labels)
-    assert found == max(event.accuracy["student"] for event in looks)
-    assert said[-1].outcome == "stopped"
+    kept_accuracy = accuracy(predict_logits(training.networks["student"], split.inputs), split.labels)
+    assert kept_accuracy == max(event.accuracy["student"] for event in evaluations)
+    assert events[-1].outcome == "stopped"
 
 
-def test_a_teacher_that_is_not_trained_can_be_asked_afterwards(tmp_path: Path) -> None:
+def test_an_untrained_teacher_can_be_replayed(tmp_path: Path) -> None:
     runs = RunManager(tmp_path)
     run = runs.start(from_flat({"dataset": "moons", "epochs": "2", "teacher_epochs": "0"}))
     assert wait_for_end(runs, run) == "completed"
-    recall = Replay(runs.store, runs.store.run(run))
-    assert set(recall.networks(recall.snapshot_at(-1))) == {"teacher", "student", "baseline"}
+    replay = Replay(runs.store, runs.store.run(run))
+    assert set(replay.networks(replay.snapshot_at(-1))) == {"teacher", "student", "baseline"}
     runs.close()
 
 
-def test_the_end_says_how_many_steps_were_taken() -> None:
+def test_the_last_event_has_the_number_of_steps_taken() -> None:
     config = from_flat(
         {"dataset": "moons", "epochs": "200", "teacher_epochs": "1", "patience": "2", "learning_rate": "0.05"}
     )
-    said = list(Trainer(config))
-    assert isinstance(said[-1], Finished)
-    assert said[-1].step == of(Step, said)[-1].step < 200 * 4
+    events = list(Trainer(config))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].step == of(Step, events)[-1].step < 200 * 4
 
 
-def test_a_run_whose_weights_have_gone_is_answered_with_a_sentence(
+def test_a_run_whose_uploaded_weights_are_missing_fails_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(*_: object, **__: object) -> None:
+    def missing_weights(*_: object, **__: object) -> None:
         raise ValueError("weights = 12: they are no longer here.")
 
     runs = RunManager(tmp_path)
-    monkeypatch.setattr("kd_core.runs.manager.Trainer", gone)
+    monkeypatch.setattr("kd_core.runs.manager.Trainer", missing_weights)
     run = runs.start(from_flat({"dataset": "moons"}))
     assert wait_for_end(runs, run) == "failed"
     ((_, failed),) = runs.store.events(run)

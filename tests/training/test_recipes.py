@@ -1,4 +1,4 @@
-"""The field's recipes at work in the one training loop; the oracle is torch's own optimisers on the same batches."""
+"""Training recipes, compared with torch's own optimisers on the same batches."""
 
 from collections.abc import Callable
 
@@ -17,12 +17,12 @@ from kd_core.training.loop import Trainer
 With = Callable[..., RunConfig]
 
 
-def of(kind: type[Event], said: list[Event]) -> list[Event]:
-    return [event for event in said if isinstance(event, kind)]
+def of(kind: type[Event], events: list[Event]) -> list[Event]:
+    return [event for event in events if isinstance(event, kind)]
 
 
-def begun(config: RunConfig) -> Trainer:
-    """Up to the first step of the students."""
+def started(config: RunConfig) -> Trainer:
+    """Return a trainer that is about to take the first step of the students."""
     training = Trainer(config)
     for event in training:
         if isinstance(event, Validated) and event.phase == "students":
@@ -43,16 +43,16 @@ def begun(config: RunConfig) -> Trainer:
 )
 def test_the_baseline_is_trained_as_torch_would(small_with: With, options: dict[str, str], make: Callable) -> None:
     config = small_with(**options, epochs="3")
-    training = begun(config)
-    lesson = training._phase_trainer
-    assert lesson is not None
-    own = next(own for own in lesson.trainers if own.role == "baseline")
+    training = started(config)
+    phase_trainer = training._phase_trainer
+    assert phase_trainer is not None
+    baseline = next(trainer for trainer in phase_trainer.trainers if trainer.role == "baseline")
     with torch.random.fork_rng():
         network = config.student.build(training.data.shape, 2)
-    network.load_state_dict(own.network.state_dict())
+    network.load_state_dict(baseline.network.state_dict())
     optimiser = make(list(network.parameters()))
-    for done in range(lesson.steps):
-        batch = lesson.sampler.batch(own.learner.sees, done)
+    for done in range(phase_trainer.steps):
+        batch = phase_trainer.sampler.batch(baseline.learner.sees, done)
         optimiser.zero_grad()
         nn.functional.cross_entropy(network(batch.inputs), batch.labels).backward()
         if "clip" in options:
@@ -63,7 +63,7 @@ def test_the_baseline_is_trained_as_torch_would(small_with: With, options: dict[
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_the_schedule_sets_the_rate_of_every_step_and_a_change_by_hand_scales_it(small_with: With) -> None:
+def test_the_schedule_sets_the_rate_of_every_step_and_an_adjustment_scales_it(small_with: With) -> None:
     training = Trainer(small_with(schedule="cosine", learning_rate="0.01"))
     rates = []
     for event in training:
@@ -77,49 +77,49 @@ def test_the_schedule_sets_the_rate_of_every_step_and_a_change_by_hand_scales_it
     assert rates[-1] < 0.001
 
 
-def test_the_average_of_the_weights_is_what_is_tested_and_kept(small_with: With) -> None:
-    training = begun(small_with(ema="0.5", control="false"))
-    lesson = training._phase_trainer
-    assert lesson is not None
-    own: NetworkTrainer = lesson.trainers[0]
-    seen = []
+def test_the_moving_average_is_the_network_that_is_kept(small_with: With) -> None:
+    training = started(small_with(ema="0.5", control="false"))
+    phase_trainer = training._phase_trainer
+    assert phase_trainer is not None
+    student: NetworkTrainer = phase_trainer.trainers[0]
+    weights_by_step = []
     for event in training:
         if isinstance(event, Step):
-            seen.append([p.detach().clone() for p in own.network.parameters()])
-    expected = seen[0]
-    for weights in seen[1:]:
+            weights_by_step.append([p.detach().clone() for p in student.network.parameters()])
+    expected = weights_by_step[0]
+    for weights in weights_by_step[1:]:
         expected = [0.5 * old + 0.5 * new for old, new in zip(expected, weights, strict=True)]
     for ours, average in zip(training.networks["student"].parameters(), expected, strict=True):
         torch.testing.assert_close(ours, average)
         assert not ours.requires_grad
 
 
-def test_a_run_without_progress_ends_early_and_goes_back_to_its_best_weights() -> None:
+def test_early_stopping_restores_the_best_weights() -> None:
     config = from_flat(
         {"dataset": "moons", "epochs": "200", "teacher_epochs": "2", "patience": "4", "keep": "best",
          "learning_rate": "0.05", "labelled": "20"}
     )  # fmt: skip
     training = Trainer(config)
-    said = list(training)
-    looks = [event for event in of(Validated, said) if event.phase == "students" and event.step]
-    assert looks[-1].epoch < 200
-    best = {role: max(event.accuracy[role] for event in looks) for role in ("student", "baseline")}
-    (restored,) = of(Restored, said)
-    first = {role: next(e.epoch for e in looks if e.accuracy[role] == best[role]) for role in restored.epochs}
+    events = list(training)
+    evaluations = [event for event in of(Validated, events) if event.phase == "students" and event.step]
+    assert evaluations[-1].epoch < 200
+    best = {role: max(event.accuracy[role] for event in evaluations) for role in ("student", "baseline")}
+    (restored,) = of(Restored, events)
+    first = {role: next(e.epoch for e in evaluations if e.accuracy[role] == best[role]) for role in restored.epochs}
     assert restored.epochs == first
     split = load(config.dataset).validation
     for role, network in training.networks.items():
         if role != "teacher":
             assert accuracy(predict_logits(network, split.inputs), split.labels) == best[role]
-    assert training.is_last_evaluation(looks[-1])
-    assert looks[-1].accuracy == best
+    assert training.is_last_evaluation(evaluations[-1])
+    assert evaluations[-1].accuracy == best
 
 
-def test_smoothed_labels_change_the_teacher_alone(small_with: With) -> None:
-    plain, smooth = (list(Trainer(small_with(teacher_smoothing=share))) for share in ("0", "0.2"))
-    first = [next(event for event in said if isinstance(event, Step)) for said in (plain, smooth)]
+def test_label_smoothing_changes_the_teacher_alone(small_with: With) -> None:
+    plain, smooth = (list(Trainer(small_with(teacher_smoothing=fraction))) for fraction in ("0", "0.2"))
+    first = [next(event for event in events if isinstance(event, Step)) for events in (plain, smooth)]
     assert first[0].loss["teacher"] != first[1].loss["teacher"]
-    begin = [next(e for e in of(Step, said) if e.phase == "students") for said in (plain, smooth)]
+    begin = [next(e for e in of(Step, events) if e.phase == "students") for events in (plain, smooth)]
     assert begin[0].loss["baseline"] == begin[1].loss["baseline"]
 
 
@@ -130,20 +130,20 @@ EVERYTHING = {
 
 
 @pytest.mark.parametrize("flat", [EVERYTHING, {"precision": "bfloat16"}, {"precision": "float16"}], ids=str)
-def test_an_interrupted_run_goes_on_with_the_same_numbers(flat: dict[str, str]) -> None:
+def test_a_resumed_run_has_the_same_events(flat: dict[str, str]) -> None:
     config = from_flat({"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "40", **flat})
     whole = list(Trainer(config))
     for stop in (5, len(whole) // 2, len(whole) - 3):
-        training, said = Trainer(config), []
+        training, events = Trainer(config), []
         for event in training:
-            said.append(event)
-            if len(said) >= stop and not training.has_pending_events:
+            events.append(event)
+            if len(events) >= stop and not training.has_pending_events:
                 break
-        assert said + list(Trainer(config, resume=training.checkpoint())) == whole
+        assert events + list(Trainer(config, resume=training.checkpoint())) == whole
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_sixteen_bits_train_nearly_as_well_and_losses_stay_exact(precision: str) -> None:
+def test_16_bit_precision_trains_nearly_as_well(precision: str) -> None:
     flat = {"dataset": "digits", "epochs": "10", "teacher_epochs": "3", "labelled": "200"}
     exact, short = ([*Trainer(from_flat({**flat, "precision": name}))][-1] for name in ("float32", precision))
     assert isinstance(exact, Finished)
@@ -153,7 +153,7 @@ def test_sixteen_bits_train_nearly_as_well_and_losses_stay_exact(precision: str)
     assert short.test_accuracy["student"] == pytest.approx(exact.test_accuracy["student"], abs=0.05)
 
 
-def test_channels_last_changes_the_layout_and_hardly_a_number() -> None:
+def test_channels_last_changes_the_layout_and_the_accuracy_little() -> None:
     flat = {"dataset": "digits", "student": "cnn", "student_width": "8", "epochs": "2", "teacher_epochs": "1"}
     training = Trainer(from_flat({**flat, "channels_last": "true"}))
     last = [*training][-1]
@@ -167,17 +167,15 @@ def test_channels_last_changes_the_layout_and_hardly_a_number() -> None:
     assert last.test_accuracy["student"] == pytest.approx(plain.test_accuracy["student"], abs=0.02)
 
 
-def test_too_little_memory_is_answered_with_the_batch_size_that_fits(
-    monkeypatch: pytest.MonkeyPatch, small_with: With
-) -> None:
+def test_out_of_memory_names_the_batch_size_that_fits(monkeypatch: pytest.MonkeyPatch, small_with: With) -> None:
     forward = NetworkTrainer.forward
 
-    def cramped(self: NetworkTrainer, batch: object, step: int) -> None:
+    def forward_without_memory(self: NetworkTrainer, batch: object, step: int) -> None:
         if self.role == "student" and len(batch.rows) > 5:
             raise torch.OutOfMemoryError
         forward(self, batch, step)
 
-    monkeypatch.setattr(NetworkTrainer, "forward", cramped)
+    monkeypatch.setattr(NetworkTrainer, "forward", forward_without_memory)
     training = Trainer(small_with(batch_size="16"))
     *_, failed, finished = training
     assert isinstance(failed, Failed)

@@ -1,4 +1,4 @@
-"""The learning rate over a training; the oracle is torch.optim.lr_scheduler."""
+"""Learning-rate schedules, compared with torch.optim.lr_scheduler."""
 
 import pytest
 import torch
@@ -55,14 +55,14 @@ def test_a_warm_up_rises_to_the_full_rate_and_the_schedule_fills_the_rest() -> N
 
 
 @pytest.mark.parametrize("milestones", ["", "fifty", "0-50", "50-100", "50,75"])
-def test_milestones_that_are_none_are_refused(milestones: str) -> None:
+def test_invalid_milestones_are_refused(milestones: str) -> None:
     with pytest.raises(ValueError, match="choose numbers between 0 and 100, joined by dashes"):
         Recipe(schedule="steps", milestones=milestones)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "steps", "one-cycle"])
 @pytest.mark.parametrize("steps", [1, 2, 3])
-def test_very_short_trainings_have_a_rate_at_every_step(schedule: str, steps: int) -> None:
+def test_very_short_runs_have_a_rate_at_every_step(schedule: str, steps: int) -> None:
     for warm_up in (0.0, 0.5):
         rates = [rate_factor(Recipe(schedule=schedule, rate_warm_up=warm_up), done, steps) for done in range(steps)]
         assert all(0 <= rate <= 1 for rate in rates)

@@ -1,4 +1,4 @@
-"""A stack of runs tells of each what it would tell of itself alone: the oracle is ``Trainer``."""
+"""Stacked runs, compared with single ones."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,11 +19,11 @@ from kd_core.training.vectorized.multi_run.train_all import stack_groups, train_
 
 DIGITS = {"dataset": "digits", "labelled": "50", "epochs": "6", "teacher_epochs": "2", "teacher_width": "4"}
 MOONS = {"dataset": "moons", "labelled": "40", "epochs": "4", "teacher_epochs": "1", "batch_size": "16"}
-KEPT: PhaseCache = {}  # one teacher for all tests
+CACHE: PhaseCache = {}  # one teacher for all tests
 
 
 def grid(**flat: str) -> list[RunConfig]:
-    """Temperature × alpha × seed, two of each."""
+    """Return runs with two temperatures, alphas and seeds each."""
     return [
         from_flat(DIGITS | {"temperature": t, "alpha": a, "seed": s} | flat)
         for t in ("2", "9")
@@ -36,28 +36,28 @@ def points(**flat: str) -> list[RunConfig]:
     return [from_flat(MOONS | {"alpha": a, "seed": s} | flat) for a, s in (("0", "0"), ("0.5", "0"), ("0.9", "3"))]
 
 
-def by_run(told: Iterable[tuple[int, Event]]) -> dict[int, list[Event]]:
-    found: dict[int, list[Event]] = {}
-    for number, event in told:
-        found.setdefault(number, []).append(event)
-    return found
+def by_run(numbered_events: Iterable[tuple[int, Event]]) -> dict[int, list[Event]]:
+    events: dict[int, list[Event]] = {}
+    for number, event in numbered_events:
+        events.setdefault(number, []).append(event)
+    return events
 
 
-def alone(config: RunConfig) -> tuple[Trainer, list[Event]]:
-    """The run by itself, and what of its events a stack tells."""
-    training = Trainer(config, cache=KEPT)
-    said = list(training)
+def single(config: RunConfig) -> tuple[Trainer, list[Event]]:
+    """Return the trainer of a single run, and those of its events that a stack emits."""
+    training = Trainer(config, cache=CACHE)
+    run_events = list(training)
     ends = {(phase.name, at) for phase in training.phases for at in (0, training.steps(phase))}
     return training, [
         event
-        for event in said
+        for event in run_events
         if not isinstance(event, Step)
         and (not isinstance(event, Probed | Surface) or (event.phase, event.step) in ends)
     ]
 
 
 def assert_close(ours: Any, theirs: Any, where: str = "") -> None:
-    """Equal in kind, order and words; numbers but for rounding."""
+    """Compare types, order and texts exactly, and numbers up to rounding."""
     if isinstance(theirs, Event):
         assert type(ours) is type(theirs), where
         if isinstance(theirs, Surface):  # rounded to bytes, where the last digit may fall either way
@@ -77,12 +77,12 @@ def assert_close(ours: Any, theirs: Any, where: str = "") -> None:
         assert ours == theirs, where
 
 
-def assert_as_alone(configs: list[RunConfig], chosen: Iterable[int] | None = None) -> None:
-    stacked = StackedTrainer(configs, cache=KEPT, compiling="never")
-    told = by_run(stacked)
+def assert_as_single(configs: list[RunConfig], chosen: Iterable[int] | None = None) -> None:
+    stacked = StackedTrainer(configs, cache=CACHE, compiling="never")
+    events = by_run(stacked)
     for number in range(len(configs)) if chosen is None else chosen:
-        training, said = alone(configs[number])
-        assert_close(told[number], said)
+        training, run_events = single(configs[number])
+        assert_close(events[number], run_events)
         networks = stacked.networks(number)
         assert networks.keys() == training.networks.keys()
         for role, network in training.networks.items():
@@ -90,51 +90,51 @@ def assert_as_alone(configs: list[RunConfig], chosen: Iterable[int] | None = Non
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
-def test_a_grid_of_temperatures_alphas_and_seeds_is_each_of_its_runs(optimiser: str) -> None:
-    assert_as_alone(grid(optimiser=optimiser))
+def test_a_stacked_grid_agrees_with_each_single_run(optimiser: str) -> None:
+    assert_as_single(grid(optimiser=optimiser))
 
 
-def test_batch_normalisation_keeps_the_statistics_of_every_replica() -> None:
+def test_every_replica_has_batch_normalisation_statistics_of_its_own() -> None:
     cnn = {"student": "cnn", "student_width": "4", "student_depth": "1", "student_normalisation": "batch"}
-    assert_as_alone(grid(epochs="2", optimiser="sgd", **cnn), [0, 3, 6])
+    assert_as_single(grid(epochs="2", optimiser="sgd", **cnn), [0, 3, 6])
 
 
-def test_another_method_rates_schedule_and_average_are_those_of_each_run() -> None:
+def test_runs_with_different_rates_and_options_of_another_method_agree_with_single_runs() -> None:
     more = {"method": "dist", "schedule": "cosine", "ema": "0.8", "clip": "1", "labelled": "150"}
     configs = [from_flat(DIGITS | more | {"learning_rate": r, "inter": i}) for r, i in (("0.01", "1"), ("0.002", "3"))]
-    assert_as_alone(configs)
+    assert_as_single(configs)
 
 
-def test_a_run_without_control_with_fine_tuning_on_points_shows_the_plane_at_both_ends() -> None:
+def test_surfaces_are_emitted_at_both_ends_of_a_phase() -> None:
     configs = points(scheme="offline", fine_tune="2", control="false")
-    assert_as_alone(configs)
-    told = by_run(StackedTrainer(configs, cache=KEPT))[1]
-    assert [event.step for event in told if isinstance(event, Surface) and event.phase == "students"] == [0, 12]
+    assert_as_single(configs)
+    events = by_run(StackedTrainer(configs, cache=CACHE))[1]
+    assert [event.step for event in events if isinstance(event, Surface) and event.phase == "students"] == [0, 12]
 
 
-def test_a_teacher_that_sees_what_the_student_sees_is_trained_for_each_seed() -> None:
-    assert_as_alone(points(teacher_view="student"))
+def test_a_teacher_on_the_students_data_is_trained_for_each_seed() -> None:
+    assert_as_single(points(teacher_view="student"))
 
 
-def test_examples_without_labels_and_wrong_ones_are_shown_as_in_each_run() -> None:
-    assert_as_alone(points(wrong="0.2"))
+def test_label_noise_and_missing_labels_agree_with_single_runs() -> None:
+    assert_as_single(points(wrong="0.2"))
     unlabelled = points(scheme="unlabelled")
     assert not stack_incompatibility(unlabelled)
-    assert_as_alone(unlabelled)
+    assert_as_single(unlabelled)
 
 
-def test_a_control_and_a_teacher_are_trained_once_for_all_who_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[StackedPhase] = []
-    enter = StackedPhase.__init__
-    monkeypatch.setattr(StackedPhase, "__init__", lambda self, *a, **k: (seen.append(self), enter(self, *a, **k))[1])
-    list(StackedTrainer(grid(epochs="1"), cache=KEPT))
-    (cohort,) = seen
-    assert len(cohort.members) == 8 + 2  # a control for each seed
-    assert len(cohort.teachers) == 1
+def test_shared_baselines_and_teachers_are_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    phases: list[StackedPhase] = []
+    init = StackedPhase.__init__
+    monkeypatch.setattr(StackedPhase, "__init__", lambda self, *a, **k: (phases.append(self), init(self, *a, **k))[1])
+    list(StackedTrainer(grid(epochs="1"), cache=CACHE))
+    (phase,) = phases
+    assert len(phase.members) == 8 + 2  # a baseline for each seed
+    assert len(phase.teachers) == 1
 
 
 def test_position_counts_the_steps_of_every_student() -> None:
-    stacked = StackedTrainer(points(), cache=KEPT)
+    stacked = StackedTrainer(points(), cache=CACHE)
     assert stacked.position == (0, 3 * 4 * 3)
     list(stacked)
     assert stacked.position == (36, 36)
@@ -143,12 +143,12 @@ def test_position_counts_the_steps_of_every_student() -> None:
 @pytest.mark.parametrize("cut", [1, 5, 10, 17, 25])
 def test_a_resumed_stack_ends_with_the_same_numbers(cut: int, tmp_path: Any) -> None:
     configs = points(scheme="offline", fine_tune="2")
-    whole = list(StackedTrainer(configs, cache=KEPT, compiling="never"))
-    begun, first = StackedTrainer(configs, cache=KEPT, compiling="never"), []
-    for told in begun:
-        first.append(told)
+    whole = list(StackedTrainer(configs, cache=CACHE, compiling="never"))
+    interrupted, first = StackedTrainer(configs, cache=CACHE, compiling="never"), []
+    for numbered_event in interrupted:
+        first.append(numbered_event)
         if len(first) == cut:
-            begun.checkpoint().write(tmp_path / "state")
+            interrupted.checkpoint().write(tmp_path / "state")
             break
     resumed = StackedTrainer(configs, resume=Checkpoint.read(tmp_path / "state"), compiling="never")
     assert [(n, to_json(e)) for n, e in [*first, *resumed]] == [(n, to_json(e)) for n, e in whole]
@@ -160,69 +160,69 @@ def test_a_checkpoint_of_other_runs_is_refused() -> None:
         StackedTrainer(points(epochs="5"), resume=state)
 
 
-def test_a_stopped_stack_judges_what_was_learned() -> None:
-    stacked, told = StackedTrainer(points(), cache=KEPT), []
+def test_a_stopped_stack_evaluates_its_networks() -> None:
+    stacked, events = StackedTrainer(points(), cache=CACHE), []
     for number, event in stacked:
-        told.append((number, event))
+        events.append((number, event))
         if isinstance(event, Validated) and (event.phase, event.epoch) == ("students", 2):
             stacked.stop()
-    for said in by_run(told).values():
-        assert isinstance(said[-1], Finished)
-        assert (said[-1].outcome, said[-1].step) == ("stopped", 6)
-        assert set(said[-1].test) == {"teacher", "student", "baseline"}
+    for run_events in by_run(events).values():
+        assert isinstance(run_events[-1], Finished)
+        assert (run_events[-1].outcome, run_events[-1].step) == ("stopped", 6)
+        assert set(run_events[-1].test) == {"teacher", "student", "baseline"}
 
 
-def test_a_stack_that_is_stopped_before_its_teachers_are_trained_ends_every_run() -> None:
+def test_stopping_a_stack_during_teacher_training_ends_every_run() -> None:
     stacked = StackedTrainer(points(teacher_view="student", teacher_epochs="3"))
     stacked.stop()
-    for said in by_run(stacked).values():
-        assert isinstance(said[0], Prepared)
-        assert isinstance(said[-1], Finished)
-        assert said[-1].outcome == "stopped"
+    for run_events in by_run(stacked).values():
+        assert isinstance(run_events[0], Prepared)
+        assert isinstance(run_events[-1], Finished)
+        assert run_events[-1].outcome == "stopped"
 
 
-def test_a_replica_whose_numbers_overflow_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_run_whose_numbers_overflow_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     configs = points(optimiser="sgd")
-    calls, usual = [0], ReplicaLoss.__call__
+    calls, original = [0], ReplicaLoss.__call__
 
-    def poisoned(self: ReplicaLoss, *signals: torch.Tensor) -> Losses:
-        losses = usual(self, *signals)
+    def with_nan(self: ReplicaLoss, *signals: torch.Tensor) -> Losses:
+        losses = original(self, *signals)
         calls[0] += 1
         if calls[0] == 5:  # in the second epoch
             losses.gradients[1] = torch.nan
             losses.totals[1] = torch.nan
         return losses
 
-    unharmed = by_run(StackedTrainer(configs, cache=KEPT, compiling="never"))
-    monkeypatch.setattr(loss.ReplicaLoss, "__call__", poisoned)
-    stacked = StackedTrainer(configs, cache=KEPT, compiling="never")
-    told = by_run(stacked)
-    assert told[0] == unharmed[0]
-    assert told[2] == unharmed[2]
-    failed, finished = told[1][-2:]
+    expected = by_run(StackedTrainer(configs, cache=CACHE, compiling="never"))
+    monkeypatch.setattr(loss.ReplicaLoss, "__call__", with_nan)
+    stacked = StackedTrainer(configs, cache=CACHE, compiling="never")
+    events = by_run(stacked)
+    assert events[0] == expected[0]
+    assert events[2] == expected[2]
+    failed, finished = events[1][-2:]
     assert isinstance(failed, Failed)
     assert isinstance(finished, Finished)
     assert (failed.step, failed.role, failed.phase, finished.outcome) == (6, "student", "students", "failed")
-    last = next(event for event in reversed(told[1]) if isinstance(event, Validated))
+    last = next(event for event in reversed(events[1]) if isinstance(event, Validated))
     assert last.epoch == 1
     assert all(value.isfinite().all() for value in stacked.networks(1)["student"].state_dict().values())
 
 
-def test_a_failed_control_ends_the_runs_that_are_compared_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = ReplicaLoss.__call__
+def test_a_failed_baseline_ends_the_runs_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = ReplicaLoss.__call__
 
-    def poisoned(self: ReplicaLoss, *signals: torch.Tensor) -> Losses:
-        losses = usual(self, *signals)
-        losses.gradients[-1] = torch.inf  # the control of the last seed
+    def with_nan(self: ReplicaLoss, *signals: torch.Tensor) -> Losses:
+        losses = original(self, *signals)
+        losses.gradients[-1] = torch.inf  # the baseline of the last seed
         return losses
 
-    monkeypatch.setattr(loss.ReplicaLoss, "__call__", poisoned)
-    told = by_run(StackedTrainer(points(), cache=KEPT, compiling="never"))
-    outcomes = [said[-1].outcome for said in told.values() if isinstance(said[-1], Finished)]
+    monkeypatch.setattr(loss.ReplicaLoss, "__call__", with_nan)
+    events = by_run(StackedTrainer(points(), cache=CACHE, compiling="never"))
+    outcomes = [run_events[-1].outcome for run_events in events.values() if isinstance(run_events[-1], Finished)]
     assert outcomes == ["completed", "completed", "failed"]
 
 
-REFUSED = {
+INCOMPATIBLE = {
     "dataset differs": [{}, {"dataset_noise": "0.3"}],
     "student differs": [{}, {"student_widths": "8"}],
     "recipe differs": [{}, {"epochs": "5"}],
@@ -239,19 +239,19 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("clause", REFUSED)
-def test_runs_that_are_not_alike_are_refused(clause: str) -> None:
-    configs = [from_flat(MOONS | flat) for flat in REFUSED[clause]]
+@pytest.mark.parametrize("clause", INCOMPATIBLE)
+def test_incompatible_runs_are_refused(clause: str) -> None:
+    configs = [from_flat(MOONS | flat) for flat in INCOMPATIBLE[clause]]
     assert clause in stack_incompatibility(configs)
     with pytest.raises(ValueError, match="cannot be trained together"):
         StackedTrainer(configs)
 
 
-def test_what_cannot_be_stacked_is_trained_one_after_the_other() -> None:
+def test_incompatible_runs_are_trained_one_after_the_other() -> None:
     configs = [*points(), from_flat(MOONS | {"patience": "9"}), *points(epochs="2")]
     assert stack_groups(configs) == [[0, 1, 2], [3], [4, 5, 6]]
-    told = by_run(train_all(configs, cache=KEPT))
-    assert_close(told[3], alone(configs[3])[1])
+    events = by_run(train_all(configs, cache=CACHE))
+    assert_close(events[3], single(configs[3])[1])
     for number in (0, 5):
-        assert_close(told[number], alone(configs[number])[1])
-    assert sum(isinstance(event, Pinned) for event in told[3]) == 1
+        assert_close(events[number], single(configs[number])[1])
+    assert sum(isinstance(event, Pinned) for event in events[3]) == 1

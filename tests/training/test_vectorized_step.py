@@ -1,4 +1,4 @@
-"""One step of many replicas is that step of each: the oracle is torch.optim on one network after the other."""
+"""Step of several replicas, compared with torch.optim on one network after the other."""
 
 import copy
 import itertools
@@ -21,7 +21,7 @@ from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.training.vectorized import compilation, loss
-from kd_core.training.vectorized import step as wholestep
+from kd_core.training.vectorized import step as vectorized_step
 from kd_core.training.vectorized.compilation import is_worthwhile
 from kd_core.training.vectorized.loss import ReplicaLoss
 from kd_core.training.vectorized.mlp import linear_layers
@@ -42,7 +42,7 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def some(*shape: int, seed: int = 0) -> Tensor:
+def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -52,49 +52,53 @@ def networks(model: Mlp | Cnn, count: int = len(RATES)) -> list[nn.Module]:
         return [model.build((1, 6, 6), CLASSES) for _ in range(count)]
 
 
-def shown(taught: int, *, missing: int = 0, count: int = len(RATES)) -> ReplicaData:
+def replica_data(taught: int, *, missing: int = 0, count: int = len(RATES)) -> ReplicaData:
     labels = torch.arange(EXAMPLES).remainder(CLASSES).repeat(2, 1)
     labels[1] = labels[1].flip(0)
     labels[:, :missing] = -1
     return ReplicaData(
-        some(EXAMPLES, 1, 6, 6),
+        normal(EXAMPLES, 1, 6, 6),
         labels,
-        torch.stack([3 * some(EXAMPLES, CLASSES, seed=1), some(EXAMPLES, CLASSES, seed=2)]),
+        torch.stack([3 * normal(EXAMPLES, CLASSES, seed=1), normal(EXAMPLES, CLASSES, seed=2)]),
         torch.arange(count) % 2,
         torch.arange(taught) % 2,
     )
 
 
 def rows() -> list[Tensor]:
-    chance = torch.Generator().manual_seed(7)
-    return [torch.stack([torch.randperm(EXAMPLES, generator=chance)[:SIZE] for _ in range(2)]) for _ in range(STEPS)]
+    generator = torch.Generator().manual_seed(7)
+    return [torch.stack([torch.randperm(EXAMPLES, generator=generator)[:SIZE] for _ in range(2)]) for _ in range(STEPS)]
 
 
 def stack(
     model: Mlp | Cnn, methods: list[Method], recipe: Recipe | TeacherRecipe, compiling: str = "never"
 ) -> VectorizedStep:
-    own = ReplicaLoss(methods, len(RATES) - len(methods), smoothing=recipe.smoothing)
-    return VectorizedStep(Replicas(networks(model)), own, recipe, RATES, shown(len(methods)), compiling=compiling)
+    objective = ReplicaLoss(methods, len(RATES) - len(methods), smoothing=recipe.smoothing)
+    return VectorizedStep(
+        Replicas(networks(model)), objective, recipe, RATES, replica_data(len(methods)), compiling=compiling
+    )
 
 
-def alone(
-    number: int, network: nn.Module, method: Method | None, recipe: Recipe | TeacherRecipe, see: ReplicaData
+def train_single(
+    number: int, network: nn.Module, method: Method | None, recipe: Recipe | TeacherRecipe, data: ReplicaData
 ) -> tuple[nn.Module, list[float]]:
-    """One replica trained on its own, and its losses."""
-    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
+    """Train one replica with torch, and return it with its losses."""
+    optimiser_class = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
     more = {"momentum": 0.9} if recipe.optimiser == "sgd" else {}
-    optimiser = kind(network.parameters(), lr=RATES[number], weight_decay=recipe.weight_decay, **more)
+    optimiser = optimiser_class(network.parameters(), lr=RATES[number], weight_decay=recipe.weight_decay, **more)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
     losses = []
     for batch in rows():
-        own = batch[see.streams[number]]
-        labels, logits = see.labels[see.streams[number]][own], network(see.inputs[own])
+        chosen = batch[data.streams[number]]
+        labels, logits = data.labels[data.streams[number]][chosen], network(data.inputs[chosen])
         if method is None:
             loss = F.cross_entropy(logits, labels, label_smoothing=recipe.smoothing)
         else:
-            teacher, known = see.teachers[see.teacher_index[number]][own], labels >= 0
-            filled = torch.where(known, labels, teacher.argmax(1))
-            parts = method.parts(LossInputs(logits, filled, teacher, is_labelled=None if known.all() else known))
+            teacher, is_labelled = data.teachers[data.teacher_index[number]][chosen], labels >= 0
+            filled = torch.where(is_labelled, labels, teacher.argmax(1))
+            parts = method.parts(
+                LossInputs(logits, filled, teacher, is_labelled=None if is_labelled.all() else is_labelled)
+            )
             loss = sum(part.weight * part.value for part in parts)
         optimiser.zero_grad()
         loss.backward()
@@ -107,11 +111,11 @@ def alone(
 
 
 def assert_same(step: VectorizedStep, methods: list[Method], recipe: Recipe | TeacherRecipe, model: Mlp | Cnn) -> None:
-    told = torch.stack([step(batch).totals for batch in rows()])
+    totals = torch.stack([step(batch).totals for batch in rows()])
     for number, network in enumerate(networks(model)):
         method = methods[number] if number < len(methods) else None
-        trained, losses = alone(number, network.train(), method, recipe, step.data)
-        torch.testing.assert_close(told[:, number], torch.tensor(losses), rtol=1e-4, atol=1e-6)
+        trained, losses = train_single(number, network.train(), method, recipe, step.data)
+        torch.testing.assert_close(totals[:, number], torch.tensor(losses), rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(step.state(number), dict(trained.state_dict()), rtol=1e-4, atol=2e-6)
 
 
@@ -128,12 +132,14 @@ def assert_same(step: VectorizedStep, methods: list[Method], recipe: Recipe | Te
         (Mlp(widths=(12,), activation="gelu"), "sgd", {}),
     ],
 )
-def test_a_stacked_step_is_the_step_of_every_replica(model: Mlp | Cnn, optimiser: str, more: dict[str, float]) -> None:
+def test_a_stacked_step_agrees_with_a_step_of_each_network(
+    model: Mlp | Cnn, optimiser: str, more: dict[str, float]
+) -> None:
     recipe = Recipe(optimiser=optimiser, **more)  # type: ignore[arg-type]
     assert_same(stack(model, SOFT, recipe), SOFT, recipe, model)
 
 
-def test_a_method_without_a_closed_form_goes_through_its_own_parts() -> None:
+def test_a_method_without_a_closed_form_is_differentiated_by_autograd() -> None:
     methods = [
         find_plugin("methods", "dist")(temperature=t, inter=i, intra=1.5) for t, i in ((1, 0.0), (4, 2.0), (4, 1.0))
     ]
@@ -146,59 +152,63 @@ def test_a_method_without_a_closed_form_goes_through_its_own_parts() -> None:
 @pytest.mark.parametrize(
     ("form", "mean", "squared"), list(itertools.product(("kl", "ce"), ("batch", "element"), (True, False)))
 )
-def test_the_closed_form_is_the_gradient_of_every_variant(form: str, mean: str, squared: bool) -> None:
+def test_the_closed_form_of_every_variant_agrees_with_autograd(form: str, mean: str, squared: bool) -> None:
     methods = [SoftTargets(t, a, form, mean, squared) for t, a in ((1.0, 0.3), (7.0, 0.8))]
     closed, by_autograd = ReplicaLoss(methods, 0), ReplicaLoss(methods, 0)
     by_autograd.is_closed = False
-    signals = some(2, CLASSES, 9), torch.arange(18).view(2, 9) % CLASSES, some(2, 9, CLASSES, seed=1)
+    signals = normal(2, CLASSES, 9), torch.arange(18).view(2, 9) % CLASSES, normal(2, 9, CLASSES, seed=1)
     torch.testing.assert_close(closed(*signals), by_autograd(*signals), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("methods", [SOFT, DIST], ids=["soft", "dist"])
-def test_an_example_without_a_label_has_the_teachers_answer_in_its_place(methods: list[Method]) -> None:
-    see = shown(3, missing=20, count=3)
+def test_an_example_without_a_label_gets_the_teachers_top_class(methods: list[Method]) -> None:
+    data = replica_data(3, missing=20, count=3)
     step = VectorizedStep(
         Replicas(networks(MLP)[:3]),
         ReplicaLoss(methods, 0, lacks_labels=True),
         Recipe(),
         RATES[:3],
-        see,
+        data,
         compiling="never",
     )
-    told = torch.stack([step(batch).totals for batch in rows()])
+    totals = torch.stack([step(batch).totals for batch in rows()])
     for number, network in enumerate(networks(MLP)[:3]):
-        _, losses = alone(number, network, methods[number], Recipe(), see)
-        torch.testing.assert_close(told[:, number], torch.tensor(losses), rtol=1e-4, atol=1e-6)
+        _, losses = train_single(number, network, methods[number], Recipe(), data)
+        torch.testing.assert_close(totals[:, number], torch.tensor(losses), rtol=1e-4, atol=1e-6)
 
 
-def test_smoothed_labels_and_no_method_at_all_train_a_teacher() -> None:
+def test_replicas_without_a_method_train_with_label_smoothing() -> None:
     recipe = TeacherRecipe(smoothing=0.2)
     assert_same(stack(MLP, [], recipe), [], recipe, MLP)
 
 
 def test_a_single_network_is_a_stack_of_one() -> None:
-    see = shown(1, count=1)
+    data = replica_data(1, count=1)
     step = VectorizedStep(
-        Replicas(networks(MLP)[:1]), ReplicaLoss(SOFT[1:2], 0), Recipe(), [0.01], see, compiling="never"
+        Replicas(networks(MLP)[:1]), ReplicaLoss(SOFT[1:2], 0), Recipe(), [0.01], data, compiling="never"
     )
     losses = [step(batch).totals.item() for batch in rows()]
-    assert losses == pytest.approx(alone(0, networks(MLP)[0], SOFT[1], Recipe(), see)[1], rel=1e-4)
+    assert losses == pytest.approx(train_single(0, networks(MLP)[0], SOFT[1], Recipe(), data)[1], rel=1e-4)
 
 
-def test_a_teacher_without_weight_changes_no_bit_of_what_is_learned() -> None:
-    """Beside a control with the same weights at the start, examples and rate."""
+def test_a_teacher_of_weight_0_changes_no_bit_of_the_weights() -> None:
+    """The reference is a replica without teacher, with the same initial weights, examples and rate."""
     twins = [networks(MLP)[0], copy.deepcopy(networks(MLP)[0])]
-    see = ReplicaData(
-        some(EXAMPLES, 1, 6, 6), shown(1).labels, shown(1).teachers, torch.tensor([0, 0]), torch.tensor([0])
+    data = ReplicaData(
+        normal(EXAMPLES, 1, 6, 6),
+        replica_data(1).labels,
+        replica_data(1).teachers,
+        torch.tensor([0, 0]),
+        torch.tensor([0]),
     )
-    own = ReplicaLoss([SoftTargets(temperature=8.0, alpha=0.0)], 1)
-    step = VectorizedStep(Replicas(twins), own, Recipe(), [0.01, 0.01], see, compiling="never")
+    objective = ReplicaLoss([SoftTargets(temperature=8.0, alpha=0.0)], 1)
+    step = VectorizedStep(Replicas(twins), objective, Recipe(), [0.01, 0.01], data, compiling="never")
     for batch in rows():
         step(batch)
     assert all(torch.equal(value, step.state(1)[name]) for name, value in step.state(0).items())
 
 
-def test_the_state_of_a_stack_goes_on_where_it_was_taken() -> None:
+def test_a_loaded_state_gives_the_same_steps() -> None:
     recipe = Recipe(optimiser="adam", ema=0.5)
     one, other = stack(CONVOLUTIONS, SOFT, recipe), stack(CONVOLUTIONS, SOFT, recipe)
     for batch in rows():
@@ -212,10 +222,10 @@ def test_the_state_of_a_stack_goes_on_where_it_was_taken() -> None:
 @pytest.mark.filterwarnings("ignore")  # of the compiler, about this machine
 def test_a_compiled_step_agrees_with_an_eager_one() -> None:
     recipe = Recipe(optimiser="adam", clip=0.5, ema=0.7, weight_decay=0.01)
-    eager, compiled = (stack(MLP, SOFT, recipe, how) for how in ("never", "always"))
+    eager, compiled = (stack(MLP, SOFT, recipe, mode) for mode in ("never", "always"))
     for batch in rows():
         torch.testing.assert_close(compiled(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
-    assert all(made.ready is not None for made in compiled._jobs.values())
+    assert all(job.ready is not None for job in compiled._jobs.values())
     torch.testing.assert_close(compiled.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
 
 
@@ -225,12 +235,12 @@ def test_without_a_compiler_the_step_stays_eager(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(compilation, "compile_graph", fails)
     recipe = Recipe()
-    eager, attempted = (stack(MLP, SOFT, recipe, how) for how in ("never", "always"))
+    eager, attempted = (stack(MLP, SOFT, recipe, mode) for mode in ("never", "always"))
     for batch in rows():
         assert torch.equal(eager(batch).totals, attempted(batch).totals)
 
 
-def test_what_pays_is_compiled_in_the_background_and_used_from_the_next_swap_on(
+def test_a_worthwhile_step_is_compiled_in_the_background_and_used_after_the_next_swap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = []
@@ -239,53 +249,53 @@ def test_what_pays_is_compiled_in_the_background_and_used_from_the_next_swap_on(
         return lambda *arguments: (calls.append(threading.current_thread().name), function(*arguments))[1]
 
     monkeypatch.setattr(compilation, "compile_graph", compiled)
-    monkeypatch.setattr(wholestep, "is_worthwhile", lambda *_: True)
+    monkeypatch.setattr(vectorized_step, "is_worthwhile", lambda *_: True)
     eager, other = (stack(MLP, SOFT, Recipe(), how) for how in ("never", "auto"))
     other.plan(rows(), 1, 1.0)
     for number, batch in enumerate(rows()):
         torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
         if number == 1:
             other.wait()
-            assert calls == ["compiling a step"]  # on copies, and nowhere else yet
+            assert calls == ["compiling a step"]  # on copies, and not in a step yet
             other.swap()
     assert calls[1:] == [threading.current_thread().name] * 2
     torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("methods", [SOFT, DIST], ids=["soft", "dist"])
-def test_what_the_compiler_is_given_is_the_same_step_for_convolutions_too(
+def test_the_traced_step_agrees_with_the_eager_one_for_convolutions_too(
     methods: list[Method], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Running statistics and weights change in place; everything of the compiler but the code it writes."""
+    """Weights and running statistics change in place; the backend runs the traced graph without generating code."""
     monkeypatch.setattr(
         compilation, "compile_graph", lambda traced, _: torch.compile(traced, backend="aot_eager", fullgraph=True)
     )
     recipe = Recipe(optimiser="sgd", clip=0.5)
-    eager, other = (stack(CONVOLUTIONS, methods, recipe, how) for how in ("never", "always"))
+    eager, other = (stack(CONVOLUTIONS, methods, recipe, mode) for mode in ("never", "always"))
     for batch in rows():
         torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
-    assert all(made.ready is not None for made in other._jobs.values())
+    assert all(job.ready is not None for job in other._jobs.values())
     torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
 
 
-def test_compiling_pays_only_where_much_is_left() -> None:
+def test_compilation_is_worthwhile_only_for_many_or_large_steps() -> None:
     assert not is_worthwhile(1000, 1e6)
     assert is_worthwhile(1_000_000, 1e6)
     assert is_worthwhile(1000, 1e10)
 
 
-def test_only_linear_layers_with_relus_between_them_are_multiplied_by_hand() -> None:
+def test_only_plain_mlps_have_manual_layers() -> None:
     assert linear_layers(networks(MLP)[0]) == ["1", "3", "5"]
     assert linear_layers(networks(Mlp(activation="tanh"))[0]) == []
     assert linear_layers(networks(CONVOLUTIONS)[0]) == []
 
 
-def test_a_network_with_chance_in_it_is_refused() -> None:
+def test_a_network_with_random_layers_is_refused() -> None:
     assert "random layer" in network_incompatibility(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)))
     assert not network_incompatibility(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
 
 
-def test_methods_are_refused_that_differ_in_more_than_numbers_or_look_further_than_the_logits() -> None:
+def test_methods_that_differ_in_more_than_numbers_or_read_features_are_refused() -> None:
     dist, attention = find_plugin("methods", "dist"), find_plugin("methods", "attention")
     assert not loss.method_incompatibility([dist(temperature=1), dist(temperature=2)], CLASSES)  # type: ignore[list-item]
     assert "differ" in loss.method_incompatibility([dist(), SoftTargets()], CLASSES)  # type: ignore[list-item]
