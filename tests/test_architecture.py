@@ -1,4 +1,4 @@
-"""The floor plan: which package may import which, and how large a file or a folder may become.
+"""Floor plan of the packages, their imports, and the size of files and folders.
 
 Everything is read from the folders: a new module needs no edit here.
 """
