@@ -257,7 +257,7 @@ def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
     assert max(range(10), key=lambda k: float(rows[k]["teacher p"])) == 1
 
     paper = page.locator(".dst-drawing-pad canvas").evaluate(INK)
-    raster = drawing_module.raster(drawing_module.strokes(drawing)) > 0.5
+    raster = drawing_module.rasterize(drawing_module.strokes(drawing)) > 0.5
     same = (torch.tensor(paper) == raster[2::4, 2::4]).double().mean().item()
     assert same > 0.98  # the pad shows the ink that the networks are given
 
