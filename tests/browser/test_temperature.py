@@ -1,4 +1,4 @@
-"""The Temperature page in a real browser: everything follows the handle, and the server is not asked."""
+"""The Temperature page in a real browser, where every figure follows the slider without asking the server."""
 
 import csv
 import io
@@ -115,8 +115,8 @@ def test_sixty_moves_of_the_handle_are_sixty_redraws_and_no_word_to_the_server(
     assert re.match(r"Temperature [\d.]+, teacher's top class \d, \d+ percent; student's", spoken)
     handle(page).dispatch_event("change")  # let go: told once, and from then on in the address
     page.wait_for_function("() => location.search.includes('temperature=')")
-    shown = page.get_by_label("Temperature, as a number").input_value()
-    assert float(re.search(r"temperature=([\d.]+)", page.url).group(1)) == pytest.approx(float(shown), abs=0.006)
+    number = page.get_by_label("Temperature, as a number").input_value()
+    assert float(re.search(r"temperature=([\d.]+)", page.url).group(1)) == pytest.approx(float(number), abs=0.006)
 
 
 def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: New, run: str, tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
 
     rows = numbers(page, "calibration", tmp_path)
     for role in roles:
-        said = next(row for row in rows if row["network"] == role and row["bin from"] == "all")
-        assert float(said["expected calibration error"]) == near(
+        overall = next(row for row in rows if row["network"] == role and row["bin from"] == "all")
+        assert float(overall["expected calibration error"]) == near(
             metrics.calibration_error(logits[role][TEST] / temperature, labels)
         )
     rows = numbers(page, "calibration", tmp_path, 1)
@@ -164,8 +164,8 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
     of_labels = length_of_gradient(torch.nn.functional.cross_entropy, student, taught)
     assert float(row["label gradient norm"]) == near(of_labels)
     row = numbers(page, "gradients", tmp_path, 1)[0]
-    share = 0.7 * with_factor / (0.7 * with_factor + 0.3 * of_labels)
-    assert float(row["teacher's share of the gradient with T²"]) == near(share)
+    fraction = 0.7 * with_factor / (0.7 * with_factor + 0.3 * of_labels)
+    assert float(row["teacher's share of the gradient with T²"]) == near(fraction)
 
     rows = {int(row["class"]): row for row in numbers(page, "target-sources", tmp_path)}
     targets = sources(logits["teacher"][TEST][17], int(labels[17]), temperature)
@@ -177,7 +177,7 @@ def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: 
 
 
 def sources(teacher: torch.Tensor, label: int, temperature: float) -> dict[str, torch.Tensor]:
-    """The four distributions at the usual smoothing (0.1, torch's convention) and certainty (0.99)."""
+    """The four distributions at the default smoothing (0.1, torch's convention) and certainty (0.99)."""
     one_hot = torch.nn.functional.one_hot(torch.tensor(label), 10).double()
     made_up = torch.where(one_hot == 1, 0.99, 0.01 / 9)
     return {
@@ -191,10 +191,10 @@ def sources(teacher: torch.Tensor, label: int, temperature: float) -> dict[str, 
 def length_of_gradient(loss: Callable, student: torch.Tensor, other: torch.Tensor) -> float:
     """Mean over the examples of the length of one example's gradient with respect to the student's logits."""
     lengths = []
-    for own, target in zip(student.split(1), other.split(1), strict=True):
-        own = own.clone().requires_grad_()  # noqa: PLW2901
-        loss(own, target).backward()
-        lengths.append(own.grad.norm().item())
+    for logits, target in zip(student.split(1), other.split(1), strict=True):
+        inputs = logits.clone().requires_grad_()
+        loss(inputs, target).backward()
+        lengths.append(inputs.grad.norm().item())
     return statistics.fmean(lengths)
 
 
@@ -202,12 +202,12 @@ def test_the_readouts_say_what_the_formulas_say(server: Server, new_page: New, r
     page = new_page()
     recall = visit(page, server, run, temperature="4", image="3", first="4", second="9")
     logits = {role: rows[TEST][3] for role, rows in recall.logits(recall.snapshot_at(-1)).items()}
-    said = page.locator(".dst-softened .dst-summaries").inner_text()
+    summaries = page.locator(".dst-softened .dst-summaries").inner_text()
     teacher, student = (soften(logits[role], 4) for role in ("teacher", "student"))
     kl = (teacher * (teacher.log() - student.log())).sum().item()
-    assert shortened(kl) in said
-    assert shortened(metrics.entropy(logits["teacher"][None], 4)) in said
-    assert shortened(1 - teacher.max().item()) in said
+    assert shortened(kl) in summaries
+    assert shortened(metrics.entropy(logits["teacher"][None], 4)) in summaries
+    assert shortened(1 - teacher.max().item()) in summaries
     ratio = math.exp((logits["teacher"][4] - logits["teacher"][9]).item() / 4)
     assert shortened(ratio) in page.locator(".dst-ratio").inner_text()
 
