@@ -138,6 +138,6 @@ def data_frame(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> pd.D
     try:
         import pandas as pd
     except ImportError as error:
-        message = 'to_pandas() needs pandas, which is not installed: pip install "distillery-lab[pandas]".'
+        message = "to_pandas() needs pandas, which is not installed: pip install pandas."
         raise ImportError(message) from error
     return pd.DataFrame(rows, columns=list(columns))

@@ -19,7 +19,7 @@ def app(arguments: Namespace) -> int:
     missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
     if missing:
         raise RuntimeError(
-            f'The app needs {", ".join(missing)}, which is not installed: pip install "distillery-lab[app]".'
+            f"The app needs {', '.join(missing)}, which is not installed: pip install {' '.join(missing)}."
         )
     port = str(arguments.port)
     command = [sys.executable, "-m", "streamlit", "run", str(app_file()), "--server.port", port]

@@ -167,7 +167,7 @@ def test_the_app_names_the_extra_that_is_missing(
     assert main(["app"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "streamlit" in line
-    assert "distillery-lab[app]" in line
+    assert "pip install streamlit" in line
 
 
 def test_an_unexpected_error_is_a_sentence_without_traceback(
