@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from benchmarks.support import stored_runs
 from benchmarks.support.rows import Row, report
 from benchmarks.support.serving import Server, resident
-from benchmarks.support.visitor import TrafficCounter, visit
+from benchmarks.support.visitor import TrafficCounter, open_browser, visit
 from kd_core.runs.manager import ACTIVE
-from tools import chromium
 from tools.testing.waiting import wait
 
 COUNTS = (0, 10, 100, 1000)  # stored runs
@@ -144,17 +143,10 @@ def long_run(browser: Browser, folder: Path, until: float) -> list[Row]:
 
 def measure() -> list[Row]:
     """Run all measurements."""
-    path = chromium.find()
-    if path is None:
-        raise SystemExit("The benchmark needs Chrome or Chromium: python -m tools.chromium")
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="distillery-bench-") as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
-        try:
-            rows = growing(browser, Path(folder), begun + GROWING)
-            return rows + long_run(browser, Path(folder) / "long", begun + LONG)
-        finally:
-            browser.close()
+    with tempfile.TemporaryDirectory(prefix="distillery-bench-") as folder, open_browser() as browser:
+        rows = growing(browser, Path(folder), begun + GROWING)
+        return rows + long_run(browser, Path(folder) / "long", begun + LONG)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 import time
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from benchmarks.support.rows import Row, report
 from benchmarks.support.serving import Server
-from benchmarks.support.visitor import visit
-from tools import chromium
+from benchmarks.support.visitor import open_browser, visit
 
 ROUNDS = 3
 TIMEOUT = 120_000.0  # milliseconds
@@ -38,15 +37,8 @@ def complete(browser: Browser) -> tuple[float, float, float]:
 
 def measure() -> list[Row]:
     """Measure every round on a fresh server."""
-    path = chromium.find()
-    if path is None:
-        raise SystemExit("The benchmark needs Chrome or Chromium: python -m tools.chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
-        try:
-            rounds = [complete(browser) for _ in range(ROUNDS)]
-        finally:
-            browser.close()
+    with open_browser() as browser:
+        rounds = [complete(browser) for _ in range(ROUNDS)]
     first, whole, trained = (list(column) for column in zip(*rounds, strict=True))
     last = Row("5 × 5 × 3 from the page: complete", "s", whole, f"all < {AIM:g}")
     last.met = max(whole) < AIM
