@@ -149,13 +149,13 @@ def test_a_run_that_is_not_stored_is_a_sentence(tmp_path: Path) -> None:
     assert kd.load_run(sweep.results[0].id, tmp_path).test == sweep.results[0].test
 
 
-def test_a_held_folder_refuses_to_store(tmp_path: Path) -> None:
-    held = lock_data_folder(tmp_path)
+def test_nothing_is_stored_in_a_folder_that_another_process_has_locked(tmp_path: Path) -> None:
+    lock = lock_data_folder(tmp_path)
     try:
         with pytest.raises(ValueError, match="DISTILLERY_DATA"):
             kd.distill(**QUICK, store=tmp_path)
     finally:
-        held.release()
+        lock.release()
 
 
 def test_a_saved_trainer_goes_on_with_the_same_events(tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ def test_a_mistake_is_one_sentence_that_names_it(
     assert all(fragment in line for fragment in fragments)
 
 
-def test_a_held_folder_is_a_sentence_with_ways_to_go_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    held = lock_data_folder(folder)
+def test_the_message_about_a_locked_folder_says_what_to_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = lock_data_folder(folder)
     try:
         assert main(["train", *QUICK]) == 1
         (line,) = capsys.readouterr().err.splitlines()
@@ -121,7 +121,7 @@ def test_a_held_folder_is_a_sentence_with_ways_to_go_on(folder: Path, capsys: py
         assert main(["train", *QUICK, "--ephemeral", "--quiet"]) == 0
         assert main(["runs"]) == 0  # reading needs no lock
     finally:
-        held.release()
+        lock.release()
 
 
 def test_luck_trains_the_seeds_with_one_teacher_and_gives_the_verdict(
