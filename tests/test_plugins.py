@@ -23,6 +23,8 @@ from kd_core.training.loop import Trainer
 from pages.ui.app import auth, settings
 from pages.ui.sweep.settings import SweepOptions
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 # Path below a plug-in folder -> code, from the documentation.
 EXAMPLES = dict(

@@ -8,6 +8,8 @@ import pytest
 from kd_core.analysis.verdict import confidence_interval, verdict
 from kd_core.config.comparison import Comparison
 
+pytestmark = pytest.mark.slow
+
 
 def finished(students: list[float], baselines: list[float]) -> list[dict]:
     return [

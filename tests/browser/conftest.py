@@ -15,6 +15,13 @@ SHOTS = ROOT / ".shots"  # screenshots to look at
 expect.set_options(timeout=20_000)  # a new server imports the engine first, on a machine that may be busy
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[[], Server]]:
     """Return a function that starts a server; all have the same data folder, which is empty at first."""

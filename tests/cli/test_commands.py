@@ -16,6 +16,8 @@ from kd_core.cli.parser import COMMANDS
 from kd_core.store.store import Store
 from tests.cli.conftest import QUICK
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -19,6 +19,8 @@ from kd_core.store.store import Store
 from kd_core.training.loop import Trainer
 from tests.cli.conftest import QUICK
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = dict(text.split("=") for text in QUICK)
 ROOT = Path(__file__).parents[2]
 

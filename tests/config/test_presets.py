@@ -18,6 +18,8 @@ from kd_core.training.loop import Trainer
 from kd_core.training.optim import rate_factor
 from tools.docs import presets_page
 
+pytestmark = pytest.mark.slow
+
 EVERY = [
     (preset, variant.name) for preset in presets.all_presets() for variant in (preset.variants or (preset.variant(),))
 ]

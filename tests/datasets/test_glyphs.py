@@ -14,6 +14,8 @@ from kd_core.config.run import read_flat
 from kd_core.datasets import Data, _font_rendering, load
 from kd_core.datasets.glyphs import Glyphs
 
+pytestmark = pytest.mark.slow
+
 SMALL = Glyphs(count=700)
 PARTS = ("train", "validation", "test")
 

@@ -26,6 +26,8 @@ from kd_core.nn.pairs import Pair
 from kd_core.training.loop import PhaseCache, Trainer
 from tests.methods.test_promises import batch, made
 
+pytestmark = pytest.mark.slow
+
 PAIR = Pair(Cnn(8, 2), Cnn(16, 3), (1, 8, 8), 10)  # the one that batch() makes features for
 CACHE: PhaseCache = {}
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., AppTest]
 KINDS = ("number_input", "slider", "selectbox", "checkbox", "text_input", "warning", "error", "expander", "button")
 WITHOUT_VALUE = ("expander", "button")

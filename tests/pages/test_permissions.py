@@ -26,6 +26,8 @@ from pages.ui.app.auth import _is_local  # before a fixture replaces it
 from pages.ui.app.login_throttle import LoginThrottle
 from tools.testing.waiting import wait, wait_for_end
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., AppTest]
 ROOT = Path(__file__).parents[2]
 QUICK = {"dataset": "moons", "epochs": "4", "teacher_epochs": "1"}

@@ -19,6 +19,8 @@ from kd_core.runs.manager import ACTIVE, COMPLETED, INTERRUPTED, STOPPED, RunMan
 from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
+pytestmark = pytest.mark.slow
+
 CONFIG = from_flat({"dataset": "moons", "epochs": "12", "teacher_epochs": "1", "labelled": "30"})
 PACE = 0.03  # seconds per epoch
 

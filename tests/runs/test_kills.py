@@ -3,10 +3,14 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
 from kd_core.training.loop import Trainer
 from tools.testing.killed_runs import train_with_kills
+
+pytestmark = pytest.mark.slow
 
 FLAT = {"dataset": "moons", "epochs": "40", "teacher_epochs": "4", "labelled": "40"}
 

@@ -17,6 +17,8 @@ from kd_core.runs.manager import RunManager
 from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
+pytestmark = pytest.mark.slow
+
 With = Callable[..., RunConfig]
 SLOW = 0.2  # seconds per epoch, long enough to send a command in between
 

@@ -22,6 +22,8 @@ from kd_core.store.teacher_cache import TeacherCache
 from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
+pytestmark = pytest.mark.slow
+
 PACE = 0.05  # seconds per epoch
 With = Callable[..., RunConfig]
 

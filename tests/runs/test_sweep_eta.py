@@ -17,6 +17,8 @@ from kd_core.runs import sweep_eta
 from kd_core.runs.sweep_eta import FinishedSweep, SweepEstimator
 from tools.testing.waiting import wait
 
+pytestmark = pytest.mark.slow
+
 GRID = (Axis("temperature", ("1", "4")), Axis("alpha", ("0.3", "0.9")))
 With = Callable[..., RunConfig]
 

@@ -19,6 +19,8 @@ from kd_core.store.store import Store
 from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
+pytestmark = pytest.mark.slow
+
 With = Callable[..., RunConfig]
 GRID = (Axis("temperature", ("1", "4")), Axis("alpha", ("0.3", "0.9")))
 

@@ -22,6 +22,8 @@ from kd_core.schemes._assistant_sizes import assistant_model
 from kd_core.training.loop import PhaseCache, Trainer
 from tools.testing.golden import Golden
 
+pytestmark = pytest.mark.slow
+
 SCHEMES = list(plugins("schemes"))
 CACHE: PhaseCache = {}
 

@@ -142,7 +142,7 @@ def test_deleted_runs_can_be_restored_until_the_app_is_restarted(tmp_path: Path,
     assert runs.status(ids[0]) is None
     runs.trash.restore(ids[0])
     assert runs.status(ids[0]).state == "completed"
-    with pytest.raises(ValueError, match="can go on"):
+    with pytest.raises(ValueError, match="can be resumed"):
         runs.resume_from_checkpoint(ids[1])
     runs.close()
     again = RunManager(tmp_path)

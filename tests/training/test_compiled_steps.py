@@ -16,6 +16,8 @@ from kd_core.training.vectorized import step as vectorized_step
 from kd_core.training.vectorized.step import VectorizedStep
 from tools.testing.waiting import wait_for_end
 
+pytestmark = pytest.mark.slow
+
 FLAT = {"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "48", "batch_size": "16"}
 PER_EPOCH = 3
 has_compiler = pytest.mark.skipif(

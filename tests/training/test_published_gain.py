@@ -1,8 +1,12 @@
 """Gains that the documentation claims, measured again."""
 
+import pytest
+
 from kd_core.analysis.verdict import Verdict, verdict
 from kd_core.config.run import from_flat
 from kd_core.training.loop import Trainer
+
+pytestmark = pytest.mark.slow
 
 
 def over_five_seeds(**flat: str) -> Verdict:

@@ -14,6 +14,8 @@ from kd_core.nn.inference import predict_logits
 from kd_core.training.learner import NetworkTrainer
 from kd_core.training.loop import Trainer
 
+pytestmark = pytest.mark.slow
+
 With = Callable[..., RunConfig]
 
 

@@ -17,6 +17,8 @@ from kd_core.training.vectorized.multi_run.loop import StackedTrainer, stack_inc
 from kd_core.training.vectorized.multi_run.phase import StackedPhase
 from kd_core.training.vectorized.multi_run.train_all import stack_groups, train_all
 
+pytestmark = pytest.mark.slow
+
 DIGITS = {"dataset": "digits", "labelled": "50", "epochs": "6", "teacher_epochs": "2", "teacher_width": "4"}
 MOONS = {"dataset": "moons", "labelled": "40", "epochs": "4", "teacher_epochs": "1", "batch_size": "16"}
 CACHE: PhaseCache = {}  # one teacher for all tests

@@ -9,6 +9,8 @@ from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait_for_end
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunManager]:

@@ -15,6 +15,8 @@ from torch import zeros
 from kd_core.files import uploads
 from tests.files.uploads.conftest import encoded, folders, listing, noise, packed, points
 
+pytestmark = pytest.mark.slow
+
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KINDS = {"JPEG": ".jpg", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp", "PPM": ".pgm", "PNG": ".png"}
 IMAGES = {f"cat/x{end}": encoded(noise(9, 9), kind) for kind, end in KINDS.items()}
