@@ -52,6 +52,7 @@ class BaseScheme(Plugin):
     """Interface of a scheme to the configuration, which does not import the schemes."""
 
     comparison: ClassVar[Comparison] = Comparison()  # of the verdict
+    full_teacher: ClassVar[Mapping[str, str]] = {}  # flat settings under which the teacher is trained to its end
 
     @classmethod
     def recommended_settings(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ class Defective(Scheme):
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Yuan et al. 2020, section 2"
     comparison: ClassVar[Comparison] = Comparison(name="taught by a bad teacher")
+    full_teacher: ClassVar[Mapping[str, str]] = {"accuracy": "1"}
 
     accuracy: float = number(
         0.5, 0.0, 1.0, "Validation accuracy at which the teacher is stopped; 0 for the epochs alone.", step=0.05,

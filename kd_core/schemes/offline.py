@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ class Offline(Scheme):
     aliases: ClassVar[tuple[str, ...]] = ("KD", "TAKD")
     summary: ClassVar[str] = "A trained and frozen teacher teaches one student."
     family: ClassVar[str] = "offline"
+    full_teacher: ClassVar[Mapping[str, str]] = {"teacher_stop": "0"}
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 2; assistants: Mirzadeh et al. 2020, section 3"
 
     teacher_stop: int = integer(

@@ -41,10 +41,9 @@ def better_teacher(config: RunConfig) -> Iterator[Remedy]:
     now, defaults = config.flat(), _defaults(config)
     if now["teacher_view"] != "full":
         yield Remedy("Show the teacher all the data", {"teacher_view": "full"})
-    if now.get("teacher_stop", "0") != "0":
-        yield Remedy("Let the teacher finish", {"teacher_stop": "0"})
-    if config.scheme.name == "defective":
-        yield Remedy("Let the teacher finish", {"accuracy": "1"})
+    changes = {name: text for name, text in config.scheme.full_teacher.items() if now.get(name, text) != text}
+    if changes:
+        yield Remedy("Let the teacher finish", changes)
     epochs = config.teacher_recipe.epochs
     if epochs < int(defaults["teacher_epochs"]):
         label = f"Train the teacher for {defaults['teacher_epochs']} epochs"
