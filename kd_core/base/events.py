@@ -34,7 +34,7 @@ class Network:
     parameters: int
     flops: int  # forward pass of one example
     size: int  # bytes of the float32 weights
-    saw: str  # its training data as one clause: "50 labelled images, 20 % of the labels wrong"
+    saw: str  # its training data as one clause: "50 labelled images, 20 % label noise"
     kind: str = ""  # "teacher", "student" or "baseline"; the role where it is empty
 
 

@@ -29,7 +29,7 @@ class Comparison:
     measure: str = "accuracy"
     name: str = "distilled"
     control_name: str = "Baseline"
-    on: str = "on the test split"
+    on: str = "on the test set"
     among: str = ""
 
     def with_omitted_class(self, omitted: str) -> Comparison:

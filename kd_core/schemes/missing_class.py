@@ -29,7 +29,7 @@ class MissingClass(Scheme):
         "omitted",
         "taught and corrected",
         "Baseline, corrected too",
-        among="{omitted} in the test split, which neither was trained on",
+        among="{omitted} in the test set, which neither was trained on",
     )
 
     @classmethod

@@ -21,7 +21,7 @@ def finished(students: list[float], baselines: list[float]) -> list[dict]:
 def test_a_clear_gain_is_reported_with_its_seeds_and_interval() -> None:
     result = verdict(finished([0.85, 0.86, 0.84, 0.85], [0.80, 0.80, 0.79, 0.81]))
     assert result.outcome == "gain"
-    assert "Baseline 80.0 %, distilled 85.0 % on the test split, over 4 seeds: +5.0 points" in result.sentence
+    assert "Baseline 80.0 %, distilled 85.0 % on the test set, over 4 seeds: +5.0 points" in result.sentence
     assert result.seeds == 4
     assert result.interval[0] > 0
 

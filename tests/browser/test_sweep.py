@@ -44,7 +44,7 @@ def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_
     expect(cells).to_have_count(6)
     expect(page.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(6)
     expect(page.locator("[class*=st-key-chart-gain-of] .annotation-text")).to_have_count(6)
-    expect(page.get_by_text("on the test split, over 2 seeds")).to_have_count(0)
+    expect(page.get_by_text("on the test set, over 2 seeds")).to_have_count(0)
 
     cells.nth(1).click(force=True)  # first row, second column
     expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.3")).to_be_visible()
@@ -55,14 +55,14 @@ def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.9")).to_be_visible()
     page.get_by_role("button", name="Confirm on test").press("Enter")
-    expect(page.get_by_text("on the test split, over 2 seeds")).to_be_visible()
+    expect(page.get_by_text("on the test set, over 2 seeds")).to_be_visible()
     page.wait_for_function("() => location.search.includes('confirmed=')")
     assert parameter(page, "confirmed") == "4,0.9"
     whole_picture(page, SHOTS / "sweep-light-1280.png")
 
     small = new_page(width=390, height=844, color_scheme="dark")
     small.goto(page.url)
-    expect(small.get_by_text("on the test split, over 2 seeds")).to_be_visible(timeout=LOADED)
+    expect(small.get_by_text("on the test set, over 2 seeds")).to_be_visible(timeout=LOADED)
     expect(small.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(6)
     assert small.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
     whole_picture(small, SHOTS / "sweep-dark-390.png")
