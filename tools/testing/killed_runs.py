@@ -9,12 +9,15 @@ import multiprocessing
 import random
 import shutil
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
 
 from kd_core.base.events import Event
 from kd_core.config.run import from_flat
@@ -75,7 +78,9 @@ def train_with_kills(
     history = History()
     for moment in [*moments, None]:
         process = context.Process(target=train, args=(folder, dict(flat), dict(changes)), daemon=True)
-        process.start()
+        # A page test leaves app.py as the main module, which the process would import.
+        with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
+            process.start()
         end = time.monotonic() + TIMEOUT
         while process.is_alive() and time.monotonic() < end and (moment is None or event_count(folder) < moment):
             time.sleep(POLL)
