@@ -1,6 +1,6 @@
 """Table of results in the README.
 
-``python -m tools.results`` trains every row, some five minutes on two cores.
+``python -m tools.results`` trains every row, about a minute on two cores.
 """
 
 from __future__ import annotations
