@@ -11,11 +11,8 @@ from kd_core.base.events import Event
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.training.loop import PhaseCache, Trainer
-from kd_core.training.vectorized.multi_run.compatibility import stack_incompatibility
-from kd_core.training.vectorized.multi_run.loop import StackedTrainer
-from kd_core.training.vectorized.multi_run.teachers import without_steps
-from kd_core.training.vectorized.multi_run.train_all import stack_groups
+from kd_core.training.loop import PhaseCache
+from kd_core.training.vectorized.multi_run.train_all import GroupTrainer, stack_groups
 
 
 def train_sweep(sweep: Sweep, store: bool | str | Path) -> list[Result]:
@@ -45,11 +42,8 @@ def seeds_of(config: RunConfig, seeds: int | Sequence[int]) -> list[int]:
 
 
 def _train_group(configs: list[RunConfig], cache: PhaseCache) -> list[Result]:
-    if stack_incompatibility(configs):
-        trainer = Trainer(configs[0], cache=cache)
-        return [Result(configs[0], list(without_steps(trainer)), trainer.networks)]
-    stack = StackedTrainer(configs, cache=cache)
+    trainer = GroupTrainer(configs, cache=cache)
     events: list[list[Event]] = [[] for _ in configs]
-    for number, event in stack:
+    for number, event in trainer:
         events[number].append(event)
-    return [Result(config, events[number], stack.networks(number)) for number, config in enumerate(configs)]
+    return [Result(config, events[number], trainer.networks(number)) for number, config in enumerate(configs)]

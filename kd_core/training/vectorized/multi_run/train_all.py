@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from torch import nn
 
 from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
@@ -25,6 +27,29 @@ def stack_groups(configs: Sequence[RunConfig]) -> list[list[int]]:
     return groups
 
 
+class GroupTrainer:
+    """Trainer of one of the :func:`stack_groups`, which yields (position in the group, event) without single steps."""
+
+    def __init__(
+        self, configs: Sequence[RunConfig], *, cache: PhaseCache, device: str | None = None, compiling: str = AUTO
+    ) -> None:
+        self._trainer: Trainer | StackedTrainer
+        if stack_incompatibility(configs):
+            self._trainer = Trainer(configs[0], device=device, cache=cache)
+        else:
+            self._trainer = StackedTrainer(configs, device=device, cache=cache, compiling=compiling)
+
+    def __iter__(self) -> Iterator[tuple[int, Event]]:
+        if isinstance(self._trainer, StackedTrainer):
+            yield from self._trainer
+        else:
+            yield from ((0, event) for event in without_steps(self._trainer))
+
+    def networks(self, number: int) -> Mapping[str, nn.Module]:
+        """Return the networks of a run of the group by role."""
+        return self._trainer.networks(number) if isinstance(self._trainer, StackedTrainer) else self._trainer.networks
+
+
 def train_all(
     configs: Sequence[RunConfig], *, device: str | None = None, cache: PhaseCache | None = None, compiling: str = AUTO
 ) -> Iterator[tuple[int, Event]]:
@@ -35,8 +60,5 @@ def train_all(
     cache = {} if cache is None else cache
     for group in stack_groups(configs):
         members = [configs[number] for number in group]
-        if stack_incompatibility(members):
-            yield from ((group[0], event) for event in without_steps(Trainer(members[0], device=device, cache=cache)))
-        else:
-            trainer = StackedTrainer(members, device=device, cache=cache, compiling=compiling)
-            yield from ((group[number], event) for number, event in trainer)
+        trainer = GroupTrainer(members, cache=cache, device=device, compiling=compiling)
+        yield from ((group[number], event) for number, event in trainer)
