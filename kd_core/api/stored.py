@@ -19,10 +19,9 @@ from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import CheckpointRotation
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import Run
-from kd_core.store.store import Store
+from kd_core.store.store import DATABASE, Store
 from kd_core.training.loop import Trainer
 
-DATABASE = "distillery.sqlite"
 POLL_SECONDS = 0.05
 
 

@@ -46,7 +46,7 @@ from kd_core.runs.worker import run_trainer
 from kd_core.store.annotations import AnnotationStore
 from kd_core.store.integrity import check_integrity
 from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
-from kd_core.store.store import Run, Store
+from kd_core.store.store import DATABASE, Run, Store
 from kd_core.store.teacher_cache import TeacherCache
 from kd_core.store.trash import Trash
 from kd_core.training.live_options import check_live_options
@@ -80,7 +80,7 @@ class RunManager:
         self.folder = folder
         self._lock = lock_data_folder(folder)
         try:
-            self.store = Store(folder / "distillery.sqlite")
+            self.store = Store(folder / DATABASE)
             self.annotation_store, self.trash = AnnotationStore(self.store.path), Trash(self.store.path)
             self.trash.empty(folder)
             self.teacher_cache = TeacherCache(folder / "teachers")

@@ -20,6 +20,7 @@ from kd_core.store.step_codec import MAX_STEPS_PER_ROW, decode_steps, encode_ste
 
 __all__ = ["EventBatch", "Run", "Store", "SweepRow", "family_of"]
 
+DATABASE = "distillery.sqlite"  # file in a data folder
 TABLES = ("runs", "sweeps")
 SET_STATE = "UPDATE {} SET state = ?, seconds = coalesce(?, seconds) WHERE id = ?"
 # Without the hint SQLite reads all events of a run instead.

@@ -23,13 +23,12 @@ from kd_core.base.events import Event
 from kd_core.config.run import from_flat
 from kd_core.runs import event_writer
 from kd_core.runs.manager import INTERRUPTED, STOPPED, RunManager
-from kd_core.store.store import Store
+from kd_core.store.store import DATABASE, Store
 
 PACE = 0.02  # seconds per epoch, long enough to be killed in
 TIMEOUT = 120.0  # seconds
 POLL = 0.02  # seconds
 UNCHANGED = 100  # events before a live option is changed
-DATABASE = "distillery.sqlite"
 
 Events = dict[int, Event]  # by number
 
