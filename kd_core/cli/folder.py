@@ -1,7 +1,8 @@
-"""The data folder, held for the time of a command."""
+"""The data folder, held for the time of a command, and Ctrl-C during it."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -31,3 +32,17 @@ def held_folder(advice: str = EPHEMERAL) -> Iterator[RunManager]:
         except ValueError as error:
             raise RuntimeError(f"{error} {advice}") from error
         yield manager
+
+
+def stop_or_interrupt(manager: RunManager, run: str, *, is_stopping: bool) -> None:
+    """Answer a Ctrl-C, within its ``except`` clause. The first one stops a run or sweep, the second one is raised."""
+    if is_stopping:
+        print(f"Interrupted. Continue with: distillery resume {run}", file=sys.stderr)
+        raise  # noqa: PLE0704  # the KeyboardInterrupt that the caller handles
+    manager.stop(run)
+
+
+def report_stopped(run: str) -> int:
+    """Say how a stopped run or sweep is resumed; return the exit status of a program that Ctrl-C ended."""
+    print(f"Stopped. Continue with: distillery resume {run}", file=sys.stderr)
+    return 130

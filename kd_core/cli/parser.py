@@ -86,28 +86,23 @@ def settings_of(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _train(parser: Parser) -> None:
-    parser.add_argument(
-        "settings", nargs="*", metavar="NAME=VALUE",
-        help="dataset, teacher, student, loss, scheme, epochs, seed and all that “distillery list NAME” shows",
-    )  # fmt: skip
+    _settings(parser, "dataset, teacher, student, loss, scheme, epochs, seed and all that “distillery list NAME” shows")
     _output(parser, "print every event as one line of JSON")
     _ephemeral(parser)
 
 
 def _repeat(parser: Parser) -> None:
-    parser.add_argument(
-        "settings", nargs="*", metavar="NAME=VALUE",
-        help="as for train; seeds=7 says how many seeds (5 by default), from seed=0 on",
-    )  # fmt: skip
+    _settings(parser, "as for train; seeds=7 says how many seeds (5 by default), from seed=0 on")
     _output(parser, "print the result as one JSON object")
     _ephemeral(parser)
 
 
 def _sweep(parser: Parser) -> None:
-    parser.add_argument(
-        "settings", nargs="*", metavar="NAME=A,B,C",
-        help="one or two settings with several values, others with one; seeds=5 says how many seeds",
-    )  # fmt: skip
+    _settings(
+        parser,
+        "one or two settings with several values, others with one; seeds=5 says how many seeds",
+        metavar="NAME=A,B,C",
+    )
     _output(parser, "print the result as one JSON object")
     _ephemeral(parser)
 
@@ -134,7 +129,7 @@ def _list(parser: Parser) -> None:
 
 def _preset(parser: Parser) -> None:
     parser.add_argument("name", nargs="?", help="which experiment; without one, all are listed")
-    parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="settings to change, such as seed=1")
+    _settings(parser, "settings to change, such as seed=1")
     parser.add_argument("--variant", default="", help="which of its variants; the first by default")
     parser.add_argument("--train", action="store_true", help="train it; most take hours without a graphics card")
     parser.add_argument("--small", action="store_true", help="a trial of seconds, too short to show anything")
@@ -156,6 +151,10 @@ def _upload(parser: Parser) -> None:
 
 def _app(parser: Parser) -> None:
     parser.add_argument("--port", type=int, default=8501, metavar="N", help="port on this machine; 8501 by default")
+
+
+def _settings(parser: Parser, text: str, metavar: str = "NAME=VALUE") -> None:
+    parser.add_argument("settings", nargs="*", metavar=metavar, help=text)
 
 
 def _output(parser: Parser, json_help: str) -> None:

@@ -16,7 +16,7 @@ from kd_core.api.stored import StoredRun
 from kd_core.api.sweep import SweepResult, plan_sweep, summarise
 from kd_core.base.events import Event, Finished
 from kd_core.base.process import keep_freed_memory
-from kd_core.cli.folder import held_folder
+from kd_core.cli.folder import held_folder, report_stopped, stop_or_interrupt
 from kd_core.cli.output import ProgressLine, duration, percentages, print_problems, table
 from kd_core.cli.parser import settings_of
 from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
@@ -74,15 +74,11 @@ def watch_sweep(manager: RunManager, sweep_id: str, arguments: Namespace) -> int
                 printer.show_progress(status.done / status.total, status.remaining)
             time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            if is_stopping:
-                print(f"Interrupted. Continue with: distillery resume {sweep_id}", file=sys.stderr)
-                raise
+            stop_or_interrupt(manager, sweep_id, is_stopping=is_stopping)
             is_stopping = True
-            manager.stop(sweep_id)
     printer.end()
     if status is not None and status.state == STOPPED:
-        print(f"Stopped. Continue with: distillery resume {sweep_id}", file=sys.stderr)
-        return 130
+        return report_stopped(sweep_id)
     if status is None or status.state != COMPLETED:
         print((status and status.notice) or f"The sweep {sweep_id} failed.", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from kd_core.api.distillation import merge
 from kd_core.api.stored import POLL_SECONDS
 from kd_core.base.events import Event
 from kd_core.base.process import keep_freed_memory
-from kd_core.cli.folder import held_folder
+from kd_core.cli.folder import held_folder, report_stopped, stop_or_interrupt
 from kd_core.cli.output import EventPrinter, print_problems
 from kd_core.cli.parser import settings_of
 from kd_core.config.run import RunConfig
@@ -57,15 +57,11 @@ def watch_run(manager: RunManager, run: str, printer: EventPrinter, after: int =
                 printer.print(event)
             break
         except KeyboardInterrupt:
-            if is_stopping:
-                print(f"Interrupted. Continue with: distillery resume {run}", file=sys.stderr)
-                raise
+            stop_or_interrupt(manager, run, is_stopping=is_stopping)
             is_stopping = True
-            manager.stop(run)
     status = manager.status(run)
     if status is not None and status.state == STOPPED:
-        print(f"Stopped. Continue with: distillery resume {run}", file=sys.stderr)
-        return 130
+        return report_stopped(run)
     if not printer.outcome:  # something around the run went wrong, not a loss
         print((status and status.notice) or f"The run {run} failed.", file=sys.stderr)
     return int(printer.outcome != "completed")
