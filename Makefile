@@ -12,7 +12,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 # Two at a time; helpers of torch that wait must not keep the other's core busy.
 PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
-.PHONY: run check test lint unit browser audit docs results screenshots bench
+.PHONY: run check test lint style types unit browser audit docs results screenshots bench
 
 run: .venv/installed-app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -23,14 +23,20 @@ check: lint
 
 test: lint unit browser audit
 
+# Types beside everything else, on the second core.
 lint: .venv/installed-dev node_modules/installed
+	$(MAKE) --no-print-directory --jobs 2 style types
+
+types:
+	$(BIN)/mypy
+	$(NPM) run types
+
+style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/python -m tools.prose
 	$(BIN)/python -m tools.docs --check
 	$(NPM) run lint
-	$(NPM) run types
 
 unit: .venv/installed-dev node_modules/installed
 	$(NPM) test

@@ -36,24 +36,29 @@ if row is None:
     st.caption("Press Start training: teacher, student and baseline appear here as they learn.")
 else:
     st.header("Training" if is_active else "Result")
-    annotations.header(row, history.describe_run(row))
+    # Containers that are drawn in any case, so that the live view keeps its place, its zoom and its hidden curves when
+    # the run ends.
+    with st.container():
+        annotations.header(row, history.describe_run(row))
+    result = st.container()
     if not is_active:
-        history.outcome(row)
-        verdict.show_verdict(row)
-        verdict.more_seeds(row)
-        diagnosis.card(row)
-        st.page_link(
-            "pages/temperature.py", label="Explore the softened outputs",
-            icon=":material/thermostat:", query_params={"run": row.id},
-        )  # fmt: skip
-        st.page_link(
-            "pages/compare.py", label="Compare this run with others", icon=":material/compare_arrows:",
-            query_params={"runs": row.id},
-        )  # fmt: skip
-        st.page_link(
-            "pages/inspect.py", label="Inspect what the student gained and lost, example by example",
-            icon=":material/frame_inspect:", query_params={"run": row.id},
-        )  # fmt: skip
+        with result:
+            history.outcome(row)
+            verdict.show_verdict(row)
+            verdict.more_seeds(row)
+            diagnosis.card(row)
+            st.page_link(
+                "pages/temperature.py", label="Explore the softened outputs",
+                icon=":material/thermostat:", query_params={"run": row.id},
+            )  # fmt: skip
+            st.page_link(
+                "pages/compare.py", label="Compare this run with others", icon=":material/compare_arrows:",
+                query_params={"runs": row.id},
+            )  # fmt: skip
+            st.page_link(
+                "pages/inspect.py", label="Inspect what the student gained and lost, example by example",
+                icon=":material/frame_inspect:", query_params={"run": row.id},
+            )  # fmt: skip
     live_view.follow(row, is_active, panels=("surfaces", "curves", "bars"))
     if not is_active:
         st.subheader("Training data, cost and accuracy")

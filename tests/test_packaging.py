@@ -85,7 +85,6 @@ def test_the_wheel_trains_and_serves_the_app_from_an_empty_folder(tmp_path: Path
         return process.stdout
 
     assert distillery("--version") == f"distillery {__version__}\n"
-    assert "soft_targets" in distillery("list")
     assert "Baseline" in distillery("train", "dataset=digits", "epochs=2", "teacher_epochs=1", "teacher_width=4")
     assert "digits" in distillery("runs")
     with socket.socket() as probe:

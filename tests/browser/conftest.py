@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -11,8 +12,10 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tools.chromium import FLAGS, find_or_install
 from tools.testing.app_server import ROOT, Server
 
+T = TypeVar("T")
+
 SHOTS = ROOT / ".shots"  # screenshots to look at
-expect.set_options(timeout=20_000)  # a new server imports the engine first, on a machine that may be busy
+expect.set_options(timeout=60_000)  # a new server imports the engine first, on a machine that may be busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,7 +70,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: None if is_local(request.url) else errors.append(request.url))
         return page
@@ -76,6 +79,43 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert errors == []
+
+
+def parameter(page: Page, name: str) -> str:
+    """Return a parameter of the address, which Playwright's ``page.url`` may not have heard of yet."""
+    return str(page.evaluate("name => new URLSearchParams(location.search).get(name)", name) or "")
+
+
+def wait_for_parameter(page: Page, name: str, value: str | None = None) -> str:
+    """Wait until the address has a parameter, with any value or a given one, and return the value."""
+    page.wait_for_function(
+        """([name, value]) => {
+          const current = new URLSearchParams(location.search).get(name);
+          return value === null ? current !== null : current === value;
+        }""",
+        arg=[name, value],
+    )
+    return parameter(page, name)
+
+
+def messages_sent_by(page: Page) -> list[object]:
+    """Return a list that collects the messages from the browser to the server; call before the page is opened."""
+    sent: list[object] = []
+
+    def add(frame: object) -> None:
+        sent.append(frame)
+
+    page.on("websocket", lambda socket: socket.on("framesent", add))
+    return sent
+
+
+def settled(page: Page, read: Callable[[], T]) -> T:
+    """Return what ``read`` returns once it has not changed for two seconds, the interval of repeated reports."""
+    before: T | None = None
+    while before != (value := read()):
+        before = value
+        page.wait_for_timeout(2000)
+    return value
 
 
 def is_local(url: str) -> bool:

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from benchmarks.support import stored_runs
-from tests.browser.conftest import SHOTS, whole_picture
+from tests.browser.conftest import SHOTS, wait_for_parameter, whole_picture
 from tools.testing.app_server import Server
-
-LOADED = 60_000  # milliseconds; a new server imports the engine while its first visitor waits
 
 
 def labels(page: Page) -> list[str]:
@@ -26,24 +24,24 @@ def test_a_run_selected_in_the_table_is_in_the_link_which_opens_the_same_view_on
     stored_runs.fill(server.folder, 4)
     page = new_page()
     page.goto(f"{server.url}/compare?runs={2:010x},{1:010x}&curve=agreement&log_y=true")
-    expect(page.get_by_text("2 of 4 compared")).to_be_visible(timeout=LOADED)
+    expect(page.get_by_text("2 of 4 compared")).to_be_visible()
     expect(page.locator(".st-key-chart-curves .annotation-text")).to_have_count(2)
-    grid = page.get_by_test_id("stDataFrame").first.bounding_box()
-    page.mouse.click(grid["x"] + 16, grid["y"] + 36 * 1.5)  # the checkbox of the newest run
+    grid = page.get_by_test_id("stDataFrame").first
+    grid.click(position={"x": 16, "y": 36 * 1.5})  # the checkbox of the newest run
     expect(page.get_by_text("3 of 4 compared")).to_be_visible()
     expect(page.locator(".st-key-chart-curves .annotation-text")).to_have_count(3)
-    assert page.evaluate("new URLSearchParams(location.search).get('runs')") == f"{2:010x},{1:010x},{3:010x}"
-    page.mouse.click(grid["x"] + 33 + 36 + 40, grid["y"] + 18)  # the header of the dates, which reverses the order
-    page.wait_for_url("**reverse=true**")
+    wait_for_parameter(page, "runs", f"{2:010x},{1:010x},{3:010x}")
+    grid.click(position={"x": 33 + 36 + 40, "y": 18})  # the header of the dates, which reverses the order
+    wait_for_parameter(page, "reverse", "true")
     expect(page.get_by_text("3 of 4 compared")).to_be_visible()
-    link = page.url.removeprefix(server.url)
+    link = page.evaluate("location.href").removeprefix(server.url)
     whole_picture(page, SHOTS / "compare-light-1280.png")
     server.stop()
 
     fresh = start_server()
     small = new_page(width=390, height=844, color_scheme="dark")
     small.goto(fresh.url + link)
-    expect(small.get_by_text("3 of 4 compared")).to_be_visible(timeout=LOADED)
+    expect(small.get_by_text("3 of 4 compared")).to_be_visible()
     expect(small.locator(".st-key-chart-curves .annotation-text")).to_have_count(3)
     assert labels(small) == ["A student", "B student", "C student"]
     expect(small.get_by_text("Agreement with the teacher, %").first).to_be_visible()

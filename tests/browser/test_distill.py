@@ -8,23 +8,19 @@ from playwright.sync_api import Page, expect
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
 from kd_core.training.loop import Trainer
+from tests.browser.conftest import messages_sent_by, parameter, settled, wait_for_parameter
 from tools.testing.app_server import Server
 from tools.testing.waiting import wait
 
 New = Callable[..., Page]
-LONG = "/distill?dataset=moons&epochs=400&autoplay=0"
+LONG = "/distill?dataset=moons&epochs=2000&autoplay=0"  # it must not end before the test does
 PLOT = "document.querySelectorAll('.dst-plot')[0]"
 
 
 def start(page: Page, server: Server, path: str = LONG) -> str:
     page.goto(server.url + path)
     page.get_by_role("button", name="Start training").click()
-    page.wait_for_function("() => location.search.includes('run=')")
-    return run_of(page)
-
-
-def run_of(page: Page) -> str:
-    return re.search(r"run=(\w+)", page.url).group(1)
+    return wait_for_parameter(page, "run")
 
 
 def points(page: Page) -> int:
@@ -34,26 +30,6 @@ def points(page: Page) -> int:
 def stop(page: Page) -> None:
     page.get_by_role("button", name="Stop and keep").click()
     expect(page.get_by_text("This run was stopped.")).to_be_visible()
-
-
-def sent_by(page: Page) -> list:
-    """Return a list that collects the messages from the browser to the server; call before the page is opened."""
-    sent: list = []
-
-    def count(frame: object) -> None:
-        sent.append(frame)
-
-    page.on("websocket", lambda socket: socket.on("framesent", count))
-    return sent
-
-
-def settled(page: Page, sent: list) -> int:
-    """Return the number of messages once none has been sent for longer than the interval of repeated reports."""
-    before = -1
-    while before != len(sent):
-        before = len(sent)
-        page.wait_for_timeout(2000)
-    return before
 
 
 def ended(page: Page, server: Server, run: str) -> None:
@@ -69,7 +45,7 @@ def test_a_run_continues_after_a_reload_and_appears_in_a_second_tab(server: Serv
     page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
     page.reload()
     page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
-    assert run_of(page) == run
+    assert parameter(page, "run") == run
     before = points(page)
     wait(lambda: points(page) > before)
     second = new_page()
@@ -97,20 +73,18 @@ def test_the_zoom_is_kept_while_the_curves_grow_and_a_changed_temperature_become
     server: Server, new_page: New
 ) -> None:
     page = new_page(height=1600)
-    run = start(page, server, LONG.replace("epochs=400", "epochs=1200"))  # it must not end before we do
-    page.wait_for_function(f"() => {PLOT}?.data?.length > 2 && {PLOT}.querySelector('.nsewdrag')")
-    page.wait_for_timeout(1500)
-    page.evaluate(f"{PLOT}.scrollIntoView({{block: 'center'}})")
-    box = page.locator(".dst-plot .nsewdrag").first.bounding_box()
-    page.mouse.move(box["x"] + 0.05 * box["width"], box["y"] + 40)
+    run = start(page, server)
+    page.wait_for_function(f"() => {PLOT}?.data?.length > 2")
+    page.evaluate(f"window.kept = {PLOT}")
+    area = page.locator(".dst-plot .nsewdrag").first
+    area.hover(position={"x": 12, "y": 40})  # waits until it stands still
+    box = area.bounding_box()
     page.mouse.down()
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 60, steps=8)
     page.mouse.up()
-    page.wait_for_timeout(400)
     zoom = f"{PLOT}._fullLayout.xaxis.range.map((edge) => +edge.toFixed(4))"
+    page.wait_for_function(f"() => {zoom}[1] < 1200")  # of 2000 epochs
     zoomed, before = page.evaluate(zoom), points(page)
-    assert zoomed[1] < 900  # of 1200 epochs
-    page.evaluate(f"window.kept = {PLOT}")
     wait(lambda: points(page) > before + 30)
     assert page.evaluate(zoom) == zoomed
     assert page.evaluate(f"window.kept === {PLOT}")  # the very same node
@@ -126,6 +100,8 @@ def test_the_zoom_is_kept_while_the_curves_grow_and_a_changed_temperature_become
     page.get_by_role("button", name="Reset zoom").first.click()
     expect(page.locator(".dst-curves").get_by_text(re.compile("T 4 → 4")).first).to_be_attached()
     stop(page)
+    expect(page.get_by_role("heading", name="Training data, cost and accuracy")).to_be_visible()
+    assert page.evaluate(f"window.kept === {PLOT}")  # the page has become that of an ended run around it
 
 
 def test_another_method_changes_the_formula_and_the_same_diagram_element(server: Server, new_page: New) -> None:
@@ -155,17 +131,17 @@ def test_another_method_changes_the_formula_and_the_same_diagram_element(server:
 
 def test_loss_parts_switch_between_weighted_and_raw_without_the_server(server: Server, new_page: New) -> None:
     page = new_page(height=1600)
-    sent = sent_by(page)
+    sent = messages_sent_by(page)
     run = start(page, server, "/distill?dataset=moons&epochs=4&teacher_epochs=2&method=hints")
     ended(page, server, run)
     hints = page.locator(".dst-legend button", has_text="hints").locator("b")
     hints.wait_for()
-    quiet, weighted = settled(page, sent), float(hints.inner_text())
+    quiet, weighted = settled(page, lambda: len(sent)), float(hints.inner_text())
     page.get_by_role("button", name="raw", exact=True).click()
     expect(page.get_by_role("button", name="raw", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(hints).not_to_have_text(str(weighted))
+    wait(lambda: abs(weighted / float(hints.inner_text()) - 100) < 2)  # the weight of hints
     page.wait_for_timeout(300)
-    assert abs(weighted / float(hints.inner_text()) - 100) < 2  # the weight of hints
     assert len(sent) == quiet
 
 
@@ -184,12 +160,12 @@ def test_clicks_in_other_tabs_change_no_result(server: Server, new_page: New) ->
 
 def test_the_temperature_moves_in_the_browser_without_the_server(server: Server, new_page: New) -> None:
     page = new_page(height=2400)
-    sent = sent_by(page)
+    sent = messages_sent_by(page)
     run = start(page, server, "/distill?dataset=digits&epochs=4&teacher_epochs=2")
     ended(page, server, run)
     handle = page.locator(".dst-soft-targets input[type=range]")
     handle.wait_for()
-    quiet = settled(page, sent)
+    quiet = settled(page, lambda: len(sent))
     redraws = page.evaluate("window.__distillery.redraws")
     handle.evaluate(
         """async (slider) => {
@@ -200,8 +176,7 @@ def test_the_temperature_moves_in_the_browser_without_the_server(server: Server,
           }
         }"""
     )
-    page.wait_for_timeout(200)
-    assert page.evaluate("window.__distillery.redraws") - redraws >= 55
+    wait(lambda: page.evaluate("window.__distillery.redraws") - redraws >= 55)
     assert len(sent) == quiet
     assert "top class" in handle.get_attribute("aria-valuetext")
 
@@ -210,13 +185,15 @@ def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server
     page = new_page(height=2400)
     run = start(page, server, "/distill?dataset=moons&epochs=20&teacher_epochs=4")
     ended(page, server, run)
-    expect(page.locator(".dst-epoch-slider output")).to_have_text("students, epoch 20 of 20")
-    page.wait_for_timeout(1000)
+    label = page.locator(".dst-epoch-slider output")
+    expect(label).to_have_text("students, epoch 20 of 20")
+    settled(page, label.inner_text)  # the surfaces may still catch up with the run
+    expect(page.locator(".dst-summaries")).not_to_be_empty()
     last = page.locator(".dst-summaries").inner_text()
     page.locator(".dst-epoch-slider input[type=range]").focus()
     for _ in range(15):
         page.keyboard.press("ArrowLeft")
-    expect(page.locator(".dst-epoch-slider output")).to_have_text("students, epoch 5 of 20")
+    expect(label).to_have_text("students, epoch 5 of 20")
     expect(page.locator(".dst-epoch-label").last).to_contain_text("students, epoch 5 of 20")
     expect(page.locator(".dst-summaries")).not_to_have_text(last)
     expect(page.locator(".dst-epoch-line").first).to_have_attribute("visibility", "visible")
@@ -247,15 +224,15 @@ def test_a_run_can_be_set_up_and_controlled_by_keyboard_only(server: Server, new
     focus("Data")
     page.keyboard.type("blobs")
     page.keyboard.press("Enter")
-    page.wait_for_function("() => location.search.includes('dataset=blobs')")
+    wait_for_parameter(page, "dataset", "blobs")
     focus("Temperature T")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("() => location.search.includes('temperature=4.1')")
+    wait_for_parameter(page, "temperature", "4.1")
     focus("Epochs")
     page.keyboard.press("Control+A")
     page.keyboard.type("400")
     page.keyboard.press("Enter")
-    page.wait_for_function("() => location.search.includes('epochs=400')")
+    wait_for_parameter(page, "epochs", "400")
     reach("Start training", "Enter")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     reach("Pause", "Space")
@@ -275,9 +252,9 @@ def test_peers_appear_in_the_plan_and_in_the_live_view_with_different_colours(se
     page.keyboard.type("Mutual")
     page.keyboard.press("Enter")
     expect(page.locator(".dst-plan-diagram svg")).to_have_attribute("aria-label", re.compile("peer 2"))
-    page.wait_for_function("() => location.search.includes('scheme=mutual')")
+    wait_for_parameter(page, "scheme", "mutual")
     page.get_by_role("button", name="Start training").click()
-    expect(page.locator(".dst-surface-head", has_text="Peer 2")).to_be_visible(timeout=60_000)
+    expect(page.locator(".dst-surface-head", has_text="Peer 2")).to_be_visible()
     expect(page.locator(".st-key-verdict")).to_contain_text("learned with peers", timeout=120_000)
     expect(page.locator(".dst-surface-head", has_text="Peer 2")).to_be_visible()  # drawn again for the run's end
     colours = page.locator(".dst-surface-head i").evaluate_all("marks => marks.map((mark) => mark.style.color)")

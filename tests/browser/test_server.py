@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from pages.ui.app.shell import PAGES
 from tests.browser.test_distill import LONG, start
 from tools.testing.app_server import Server
+from tools.testing.waiting import wait
 from tools.testing.websocket_client import Visitor
 
 New = Callable[..., Page]
@@ -20,7 +21,7 @@ def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start
     first, page = start_server(), new_page()
     start(page, first, "/distill?dataset=moons&epochs=3&teacher_epochs=1&temperature=7")
     expect(page.get_by_text("One seed cannot")).to_be_visible()
-    link = page.url.removeprefix(first.url)
+    link = page.evaluate("location.href").removeprefix(first.url)
     verdict = page.get_by_text("One seed cannot").inner_text()
     first.stop()
     again, visitor = start_server(), new_page()
@@ -30,26 +31,38 @@ def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start
     expect(visitor.get_by_role("slider", name="Temperature T")).to_have_value("7")
     for name in ("Start", "Distill"):
         expect(visitor.get_by_role("link", name=name).first).to_be_visible()
-    assert visitor.url.removeprefix(again.url) == link
+    assert visitor.evaluate("location.href").removeprefix(again.url) == link
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_the_process_ends_cleanly_during_a_run_which_can_be_resumed(
-    start_server: Start, new_page: New, signal_number: signal.Signals
-) -> None:
+def test_the_process_ends_cleanly_during_a_run_which_can_be_resumed(start_server: Start, new_page: New) -> None:
     server, page = start_server(), new_page()
     run = start(page, server, LONG)
-    page.wait_for_timeout(1500)
-    begun = time.monotonic()
-    assert server.stop(signal_number) in (0, -signal_number, 128 + signal_number)
-    assert time.monotonic() - begun < 10
-    assert "Traceback" not in server.log_text()
-    assert server.store().run(run).state == "interrupted"
+    stop_during(server, run, signal.SIGINT)
     again, visitor = start_server(), new_page()
     visitor.goto(f"{again.url}/distill?run={run}")
     expect(visitor.get_by_text("The app was closed during this run.")).to_be_visible()
     visitor.get_by_role("button", name="Resume").click()
     expect(visitor.get_by_role("button", name="Pause")).to_be_visible()
+    stop_during(again, run, signal.SIGTERM)
+
+
+def stop_during(server: Server, run: str, signal_number: signal.Signals) -> None:
+    """Stop a server while it trains a run."""
+    before = server.store().count(run)
+    wait(lambda: server.store().count(run) > before + 10)
+    begun = time.monotonic()
+    assert server.stop(signal_number) in (0, -signal_number, 128 + signal_number)
+    assert time.monotonic() - begun < 10
+    assert "Traceback" not in server.log_text()
+    assert server.store().run(run).state == "interrupted"
+
+
+def test_autoplay_0_starts_nothing(server: Server, new_page: New) -> None:
+    page = new_page()
+    page.goto(server.url + "/?autoplay=0")
+    expect(page.get_by_role("button", name="Watch it learn")).to_be_visible()
+    page.wait_for_timeout(1000)
+    assert server.store().runs() == []
 
 
 @pytest.mark.parametrize("page", [name for name, _ in PAGES])

@@ -8,38 +8,33 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from kd_core.store.queries import RunQueries
-from tests.browser.conftest import SHOTS, whole_picture
+from tests.browser.conftest import SHOTS, parameter, settled, wait_for_parameter, whole_picture
 from tools.testing.app_server import Server
 
-LOADED = 60_000  # milliseconds; a new server imports the engine while its first visitor waits
 BASE = "dataset=moons&epochs=59&teacher_epochs=2&autoplay=0"
 LINK = "sweep?dataset=moons&epochs=60&teacher_epochs=2&across_values=1,4,16&down_values=0.3,0.9&seeds=2"
 LONG = "sweep?dataset=digits&epochs=2000&teacher_epochs=2&across_values=1,4&down=none&seeds=2"
 
 
-def parameter(page: Page, name: str) -> str:
-    value = page.evaluate(f"new URLSearchParams(location.search).get('{name}')")
-    return str(value or "")
-
-
 def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_the_same_view(
-    start_server: Callable[[], Server], new_page: Callable[..., Page]
+    server: Server, new_page: Callable[..., Page]
 ) -> None:
-    server, page = start_server(), new_page()
+    page = new_page()
     page.goto(f"{server.url}/distill?{BASE}")
     epochs = page.get_by_role("spinbutton", name="Epochs").last
-    expect(epochs).to_have_value("59", timeout=LOADED)
+    expect(epochs).to_have_value("59")
     epochs.press("ArrowUp")
-    page.wait_for_function("() => location.search.includes('epochs=60')")
+    wait_for_parameter(page, "epochs", "60")
     page.get_by_role("button", name="Sweep this").click()
     page.wait_for_url("**/sweep?**")
-    assert (parameter(page, "dataset"), parameter(page, "epochs")) == ("moons", "60")
+    wait_for_parameter(page, "dataset", "moons")
+    wait_for_parameter(page, "epochs", "60")
     page.goto(f"{server.url}/{LINK}")
-    expect(page.get_by_text("3 × 2 = 6 cells × 2 seeds = 12 runs")).to_be_visible(timeout=LOADED)
-    expect(page.get_by_text(re.compile("Expected: about .* measured by a 1 s trial"))).to_be_visible(timeout=LOADED)
+    expect(page.get_by_text("3 × 2 = 6 cells × 2 seeds = 12 runs")).to_be_visible()
+    expect(page.get_by_text(re.compile("Expected: about .* measured by a 1 s trial"))).to_be_visible()
     page.get_by_role("button", name="Start the sweep").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("All 12 runs are complete")).to_be_visible(timeout=LOADED)
+    expect(page.get_by_text("All 12 runs are complete")).to_be_visible()
     cells = page.locator("[class*=st-key-chart-accuracy-of] .scatterlayer .point")
     expect(cells).to_have_count(6)
     expect(page.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(6)
@@ -48,7 +43,7 @@ def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_
 
     cells.nth(1).click(force=True)  # first row, second column
     expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.3")).to_be_visible()
-    assert parameter(page, "cell") == "4,0.3"
+    wait_for_parameter(page, "cell", "4,0.3")
     page.get_by_role("combobox", name="Teacher weight α").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
@@ -56,40 +51,38 @@ def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_
     expect(page.get_by_role("heading", name="Selected cell: Temperature T 4, Teacher weight α 0.9")).to_be_visible()
     page.get_by_role("button", name="Confirm on test").press("Enter")
     expect(page.get_by_text("on the test set, over 2 seeds")).to_be_visible()
-    page.wait_for_function("() => location.search.includes('confirmed=')")
-    assert parameter(page, "confirmed") == "4,0.9"
+    wait_for_parameter(page, "confirmed", "4,0.9")
     whole_picture(page, SHOTS / "sweep-light-1280.png")
 
     small = new_page(width=390, height=844, color_scheme="dark")
-    small.goto(page.url)
-    expect(small.get_by_text("on the test set, over 2 seeds")).to_be_visible(timeout=LOADED)
+    small.goto(page.evaluate("location.href"))
+    expect(small.get_by_text("on the test set, over 2 seeds")).to_be_visible()
     expect(small.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(6)
     assert small.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
     whole_picture(small, SHOTS / "sweep-dark-390.png")
     small.get_by_role("link", name="Open seed 0").click()
-    expect(small.get_by_role("heading", name="Result")).to_be_visible(timeout=LOADED)
+    expect(small.get_by_role("heading", name="Result")).to_be_visible()
 
 
 def test_a_paused_sweep_stays_paused_after_a_reload_and_can_be_resumed(
-    start_server: Callable[[], Server], new_page: Callable[..., Page]
+    server: Server, new_page: Callable[..., Page]
 ) -> None:
-    server, page = start_server(), new_page()
+    page = new_page()
     page.goto(f"{server.url}/{LONG}")
-    page.get_by_role("button", name="Start the sweep").click(timeout=LOADED)
+    page.get_by_role("button", name="Start the sweep").click()
     bar = page.get_by_test_id("stProgress")
     expect(bar).to_contain_text(re.compile("Training: .* the map is at epoch"))
     page.get_by_role("button", name="Pause").press("Enter")
     resume = page.get_by_role("button", name="Resume")
     expect(resume).to_be_visible()
     expect(page.locator("[class*=st-key-chart-accuracy-of] .annotation-text")).to_have_count(2)
-    page.wait_for_timeout(1500)  # the current step ends, and the page is redrawn
-    progress = bar.inner_text().split(" · ")[0]  # "Paused: 32%"
+    progress = settled(page, bar.inner_text).split(" · ")[0]  # "Paused: 32%"
     page.reload()
-    expect(resume).to_be_visible(timeout=LOADED)
+    expect(resume).to_be_visible()
     expect(bar).to_contain_text(progress)
     resume.press("Enter")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    expect(page.get_by_text("All 4 runs are complete")).to_be_visible(timeout=LOADED)
+    expect(page.get_by_text("All 4 runs are complete")).to_be_visible()
     expect(page.get_by_role("button", name="Confirm on test")).to_be_enabled()
     evaluations = RunQueries(server.store()).latest_evaluations(parameter(page, "sweep"), "student", "baseline")
     assert [evaluation.epoch for evaluation in evaluations] == [2000] * 4

@@ -16,7 +16,7 @@ from kd_core.analysis import drawing as drawing_module
 from kd_core.analysis.replay import TAUGHT, TEST, Replay
 from kd_core.base import metrics
 from kd_core.methods.soft_targets import soft_targets
-from tests.browser.conftest import SHOTS, whole_picture
+from tests.browser.conftest import SHOTS, messages_sent_by, parameter, settled, wait_for_parameter, whole_picture
 from tools.testing.app_server import Server
 from tools.testing.waiting import wait
 
@@ -64,8 +64,7 @@ def train(server: Server, browser: object, settings: str) -> str:
     page.get_by_text("Full speed").click()
     page.wait_for_timeout(500)
     page.get_by_role("button", name="Start training").click()
-    page.wait_for_function("() => location.search.includes('run=')")
-    run = re.search(r"run=(\w+)", page.url).group(1)
+    run = wait_for_parameter(page, "run")
     page.close()
     wait(lambda: server.store().run(run).state == "completed", 90)
     return run
@@ -105,18 +104,17 @@ def test_sixty_moves_of_the_handle_are_sixty_redraws_and_no_word_to_the_server(
     server: Server, new_page: New, run: str
 ) -> None:
     page = new_page()
-    sent: list[object] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))  # noqa: PLW0108
+    sent = messages_sent_by(page)
     visit(page, server, run)
-    quiet = len(sent)
+    quiet = settled(page, lambda: len(sent))
     assert handle(page).evaluate(DRAG)["drawn"] == 60
     assert len(sent) == quiet
     spoken = handle(page).get_attribute("aria-valuetext")
     assert re.match(r"Temperature [\d.]+, teacher's top class \d, \d+ percent; student's", spoken)
     handle(page).dispatch_event("change")  # let go: told once, and from then on in the address
-    page.wait_for_function("() => location.search.includes('temperature=')")
+    temperature = float(wait_for_parameter(page, "temperature"))
     number = page.get_by_label("Temperature, as a number").input_value()
-    assert float(re.search(r"temperature=([\d.]+)", page.url).group(1)) == pytest.approx(float(number), abs=0.006)
+    assert temperature == pytest.approx(float(number), abs=0.006)
 
 
 def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: New, run: str, tmp_path: Path) -> None:
@@ -202,14 +200,13 @@ def test_the_readouts_say_what_the_formulas_say(server: Server, new_page: New, r
     page = new_page()
     recall = visit(page, server, run, temperature="4", image="3", first="4", second="9")
     logits = {role: rows[TEST][3] for role, rows in recall.logits(recall.snapshot_at(-1)).items()}
-    summaries = page.locator(".dst-softened .dst-summaries").inner_text()
+    summaries = page.locator(".dst-softened .dst-summaries")
     teacher, student = (soften(logits[role], 4) for role in ("teacher", "student"))
     kl = (teacher * (teacher.log() - student.log())).sum().item()
-    assert shortened(kl) in summaries
-    assert shortened(metrics.entropy(logits["teacher"][None], 4)) in summaries
-    assert shortened(1 - teacher.max().item()) in summaries
+    for value in (kl, metrics.entropy(logits["teacher"][None], 4), 1 - teacher.max().item()):
+        expect(summaries).to_contain_text(shortened(value))
     ratio = math.exp((logits["teacher"][4] - logits["teacher"][9]).item() / 4)
-    assert shortened(ratio) in page.locator(".dst-ratio").inner_text()
+    expect(page.locator(".dst-ratio")).to_contain_text(shortened(ratio))
 
 
 def shortened(value: float) -> str:
@@ -217,21 +214,23 @@ def shortened(value: float) -> str:
     return f"{value:#.3g}"
 
 
-@pytest.mark.parametrize("typed", ["0", "-3", "1e9", "100", ""])
 def test_a_typed_temperature_that_is_none_gets_a_sentence_and_changes_nothing(
-    server: Server, new_page: New, run: str, typed: str
+    server: Server, new_page: New, run: str
 ) -> None:
     page = new_page()
     visit(page, server, run, temperature="8")
-    box = page.get_by_label("Temperature, as a number")
-    box.fill(typed)
-    box.press("Enter")
-    expect(page.locator(".dst-dock .dst-error")).to_contain_text("choose a number from 0.25 to 64. It stays 8.0.")
-    assert box.input_value() == "8.0"
+    box, error = page.get_by_label("Temperature, as a number"), page.locator(".dst-dock .dst-error")
+    for typed in ("0", "-3", "1e9", "100", ""):
+        box.fill(typed)
+        box.press("Enter")
+        expect(error).to_contain_text("choose a number from 0.25 to 64. It stays 8.0.")
+        expect(box).to_have_value("8.0")
+        box.fill("8")
+        box.press("Enter")
+        expect(error).to_be_hidden()
     box.fill("3")
     box.press("Enter")
-    expect(page.locator(".dst-dock .dst-error")).to_be_hidden()
-    page.wait_for_function("() => location.search.includes('temperature=3')")
+    wait_for_parameter(page, "temperature", "3")
 
 
 def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
@@ -246,9 +245,8 @@ def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
     page.mouse.move(pad["x"] + 0.52 * pad["width"], pad["y"] + 0.85 * pad["height"], steps=12)
     page.mouse.up()
     expect(page.locator(".dst-softened .dst-title")).to_have_text("Your drawing")
-    page.wait_for_function("() => location.search.includes('drawing=')")
-    page.wait_for_timeout(500)
-    drawing = re.search(r"drawing=([\w.-]+)", page.url).group(1)
+    wait_for_parameter(page, "drawing")
+    drawing = settled(page, lambda: parameter(page, "drawing"))
     answer = recall.predict_drawing(recall.snapshot_at(-1), drawing)
     rows = numbers(page, "softened", tmp_path)
     for role, expected in answer.items():
@@ -262,7 +260,7 @@ def test_a_drawn_digit_is_answered_by_all_networks_as_the_engine_answers(
     assert same > 0.98  # the pad shows the ink that the networks are given
 
     again = new_page()  # the link holds the drawing
-    again.goto(page.url)
+    again.goto(page.evaluate("location.href"))
     expect(again.locator(".dst-softened .dst-title")).to_have_text("Your drawing")
 
 
@@ -275,7 +273,7 @@ def test_another_run_can_be_chosen_and_the_address_says_which_one_is_shown(
     page.get_by_role("combobox", name="Run").click()
     page.get_by_role("option").filter(has_text="Two moons").first.click()
     expect(page.locator(".dst-softened .dst-class").first).to_have_text(re.compile("A"))
-    assert f"run={other}" in page.url
+    wait_for_parameter(page, "run", other)
     page.go_back()
     expect(page.locator(".dst-softened .dst-class").first).to_have_text(re.compile("0"))
 
@@ -284,8 +282,7 @@ def test_what_is_looked_at_stays_when_the_run_ends(server: Server, new_page: New
     page = new_page()
     page.goto(f"{server.url}/distill?autoplay=0&dataset=digits&epochs=2000&seed=3")
     page.get_by_role("button", name="Start training").click()
-    page.wait_for_function("() => location.search.includes('run=')")
-    live = re.search(r"run=(\w+)", page.url).group(1)
+    live = wait_for_parameter(page, "run")
     wait(lambda: len(server.store().snapshots(live)) > 3, 60)
     other = new_page()
     other.goto(f"{server.url}/temperature?run={live}&source=logits&teacher_logits=1,2&student_logits=2,1")
@@ -293,11 +290,11 @@ def test_what_is_looked_at_stays_when_the_run_ends(server: Server, new_page: New
     expect(title).to_have_text("Your logits")
     handle(other).focus()
     other.keyboard.press("ArrowRight")
-    other.wait_for_function("() => location.search.includes('temperature=')")
+    chosen = wait_for_parameter(other, "temperature")
     page.get_by_role("button", name="Stop and keep").click()
     expect(other.get_by_text("Test images")).to_be_visible()  # the test split is open now
     expect(title).to_have_text("Your logits")
-    assert "temperature=4.3" in other.url
+    assert parameter(other, "temperature") == chosen != "4"
 
 
 def test_examples_can_be_filtered_and_the_counts_are_right(server: Server, new_page: New, run: str) -> None:
@@ -308,12 +305,11 @@ def test_examples_can_be_filtered_and_the_counts_are_right(server: Server, new_p
     disagree = (logits["student"][TEST].argmax(1) != logits["teacher"][TEST].argmax(1)).sum().item()
     expect(page.get_by_role("button", name=re.compile(rf"disagree.*\({disagree}\)", re.IGNORECASE))).to_be_visible()
     page.get_by_role("button", name=re.compile(rf"student errors.*\({wrong}\)", re.IGNORECASE)).click()
-    page.wait_for_function("() => location.search.includes('show=student_wrong')")
+    wait_for_parameter(page, "show", "student_wrong")
     before = page.locator(".dst-softened .dst-title").inner_text()
     page.get_by_role("button", name="Random example").click()
     expect(page.locator(".dst-softened .dst-title")).not_to_have_text(before)
-    page.wait_for_function("() => location.search.includes('image=')")
-    image = int(re.search(r"image=(\d+)", page.url).group(1))
+    image = int(wait_for_parameter(page, "image"))
     assert logits["student"][TEST][image].argmax() != labels[image]
 
 
@@ -342,16 +338,16 @@ def test_the_page_can_be_used_by_keyboard_alone(server: Server, new_page: New, r
     expect(title).not_to_have_text(before)
     reach(".dst-softened .dst-toggle button[aria-pressed=false]")
     page.keyboard.press("Enter")
-    page.wait_for_function("() => location.search.includes('log=true')")
+    wait_for_parameter(page, "log", "true")
     reach(".dst-dock input[type=range]")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("() => location.search.includes('temperature=')")
+    wait_for_parameter(page, "temperature")
     turned = page.get_by_label("Temperature, as a number").input_value()
     page.keyboard.press("]")  # from wherever one is
     expect(page.get_by_label("Temperature, as a number")).not_to_have_value(turned)
     reach(".dst-gradients input[type=range]")
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("() => location.search.includes('alpha=0.89')")
+    wait_for_parameter(page, "alpha", "0.89")
 
 
 def test_figures_can_be_taken_home_as_svg_and_png(server: Server, new_page: New, run: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import LossInputs, total_loss
 from kd_core.schemes import plan_of
 from kd_core.store.store import family_of
-from kd_core.training.loop import Trainer
+from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.optim import rate_factor
 from tools.docs import presets_page
 
@@ -25,6 +25,7 @@ EVERY = [
 ]
 NAMES = [f"{preset.name} {variant}".strip() for preset, variant in EVERY]
 every = pytest.mark.parametrize(("preset", "variant"), EVERY, ids=NAMES)
+CACHE: PhaseCache = {}  # variants of one experiment have the same teacher
 with_data = pytest.mark.usefixtures("tiny")  # data sets that are fetched are here, and small
 
 
@@ -73,7 +74,7 @@ TRIALS = [
 @pytest.mark.parametrize(("name", "variant"), TRIALS)
 def test_an_experiment_trains_from_end_to_end_and_every_claim_finds_its_number(name: str, variant: str) -> None:
     preset = presets.find(name)
-    *_, finished = Trainer(from_flat(presets.config(preset, variant, small=True)))
+    *_, finished = Trainer(from_flat(presets.config(preset, variant, small=True)), cache=CACHE)
     assert finished.outcome == "completed"
     for claim in presets.claims(preset, variant):
         assert bool(claim.found([finished.test])) == bool(claim.role), claim

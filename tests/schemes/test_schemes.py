@@ -14,13 +14,12 @@ from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods.soft_targets import soft_targets
 from kd_core.models.mlp import Mlp
-from kd_core.nn.composite import UNKNOWN, average_logits, average_probabilities, merge_logits, prior_matching_bias
+from kd_core.nn.composite import UNKNOWN, average_logits, average_probabilities
 from kd_core.nn.inference import predict_logits
 from kd_core.nn.pairs import Pair
 from kd_core.schemes import plan_of
 from kd_core.schemes._assistant_sizes import assistant_model
 from kd_core.training.loop import PhaseCache, Trainer
-from tools.testing.golden import Golden
 
 pytestmark = pytest.mark.slow
 
@@ -62,24 +61,27 @@ def test_a_scheme_goes_on_after_an_interruption_with_the_same_numbers(scheme: st
     config = config_of(scheme, epochs="3")
     whole = run(config)
     steps = [number for number, event in enumerate(whole) if isinstance(event, Step)]
-    for place in (steps[len(steps) // 3], steps[-1]):
-        training, first = Trainer(config, cache=dict(CACHE)), []
-        for event in training:
-            first.append(event)
-            if len(first) == place + 1:
+    places, checkpoints = (steps[len(steps) // 3], steps[-1]), []
+    training = Trainer(config, cache=dict(CACHE))
+    for number, event in enumerate(training):
+        assert event == whole[number]
+        if number in places:
+            state = training.checkpoint()
+            tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
+            checkpoints.append(Checkpoint(tensors, state.values))
+            if number == places[-1]:
                 break
-        state = training.checkpoint()
-        rest = list(Trainer(config, cache=dict(CACHE), resume=Checkpoint(dict(state.tensors), state.values)))
-        assert first + rest == whole
+    for place, checkpoint in zip(places, checkpoints, strict=True):
+        assert list(Trainer(config, cache=dict(CACHE), resume=checkpoint)) == whole[place + 1 :]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_what_was_changed_by_hand_is_repeated_in_every_scheme(scheme: str) -> None:
-    config = config_of(scheme, epochs="12")
+    config = config_of(scheme)
     training, events = Trainer(config, cache=CACHE), []
     for event in training:
         events.append(event)
-        if isinstance(event, Step) and event.step == 2:
+        if isinstance(event, Step) and event.step == 1:
             training.adjust(learning_rate=0.001)
     changes = [event for event in events if isinstance(event, Adjusted)]
     assert changes
@@ -309,32 +311,6 @@ def test_a_stage_learns_from_the_next_one() -> None:
 # -- several teachers ------------------------------------------------------------------------------------------------
 
 
-def test_three_ways_to_average_teachers_equal_the_references() -> None:
-    golden, draw = Golden("ensemble_teachers"), "normal"
-    inputs = golden.inputs(draw, torch.float64)
-    student = inputs["student_logits"].requires_grad_()
-    teachers = [value for name, value in inputs.items() if name.startswith("teacher_logits")]
-    assert len(teachers) == 3
-    rules = {
-        "avg_probs": lambda: soft_targets(student, average_probabilities(teachers, (), 4.0), 4.0),
-        "avg_logits": lambda: soft_targets(student, average_logits(teachers), 4.0),
-        "avg_loss": lambda: sum(soft_targets(student, teacher, 4.0) for teacher in teachers) / 3,
-    }
-    for rule, loss in rules.items():
-        (gradient,) = torch.autograd.grad(loss(), student)
-        expected = golden.values[f"{draw}__{rule}_T4__loss"].item()
-        assert loss().item() == pytest.approx(expected, rel=1e-9)
-        expected_gradient = torch.from_numpy(golden.values[f"{draw}__{rule}_T4__grad__student_logits"])
-        torch.testing.assert_close(gradient, expected_gradient, rtol=1e-9, atol=1e-12)
-
-
-def test_a_weight_of_one_teacher_alone_is_that_teacher() -> None:
-    teachers = list(torch.randn(3, 6, 4, dtype=torch.float64))
-    only = average_probabilities(teachers, (0.0, 2.0, 0.0), 3.0)
-    torch.testing.assert_close((only / 3).softmax(1), (teachers[1] / 3).softmax(1))
-    torch.testing.assert_close(average_logits(teachers, (0.0, 2.0, 0.0)), teachers[1])
-
-
 @pytest.mark.parametrize("combine", ["probabilities", "logits", "losses"])
 def test_several_teachers_teach_through_each_rule_and_are_judged_by_it(combine: str) -> None:
     training = Trainer(config_of("ensemble", combine=combine, count="2", shares="2-1"), cache=CACHE)
@@ -390,25 +366,6 @@ def test_a_network_for_some_classes_is_judged_by_their_examples_alone() -> None:
     assert last.loss["teacher 1"] < 10
 
 
-def test_a_loud_teacher_does_not_win_by_its_scale() -> None:
-    """The same answers ten times as loud, calibrated, give the same network."""
-    from kd_core.config.derived_networks import calibrate
-    from kd_core.datasets import Split
-
-    chance = torch.Generator().manual_seed(0)
-    labels = torch.arange(400) % 4
-    quiet = torch.full((400, 4), UNKNOWN)
-    quiet[:, :2] = 2 * F.one_hot(labels, 4)[:, :2] + torch.randn(400, 2, generator=chance)
-    other = torch.full((400, 4), UNKNOWN)
-    other[:, 2:] = 2 * F.one_hot(labels, 4)[:, 2:] + torch.randn(400, 2, generator=chance)
-    loud = torch.where(quiet > UNKNOWN, 10 * quiet, quiet)
-    split = Split(torch.zeros(400, 1), labels)
-    merged = [merge_logits([first, other], *calibrate([first, other], split)) for first in (quiet, loud)]
-    torch.testing.assert_close(merged[0], merged[1], rtol=1e-3, atol=1e-3)
-    shouted = merge_logits([loud, other], (1, 1), (0, 0))
-    assert (shouted.argmax(1) < 2).float().mean() > (merged[1].argmax(1) < 2).float().mean() + 0.1
-
-
 # -- fewer labels ----------------------------------------------------------------------------------------------------
 
 
@@ -458,15 +415,6 @@ def test_only_what_the_teacher_is_sure_of_is_used_and_evenly_if_asked() -> None:
 def test_a_noisy_student_teaches_the_next_one() -> None:
     events = run(config_of("unlabelled", rounds="2", noise="0.5"))
     assert {"teacher", "round 1", "student", "baseline"} == set(finished(events).test)
-
-
-def test_a_corrected_class_is_answered_as_often_as_it_occurs() -> None:
-    chance = torch.Generator().manual_seed(1)
-    logits, labels = torch.randn(500, 5, generator=chance), torch.randint(0, 5, (500,), generator=chance)
-    logits[:, 2] -= 4
-    bias = prior_matching_bias(logits, labels, 2)
-    logits[:, 2] += bias
-    assert (logits.argmax(1) == 2).sum() == (labels == 2).sum()
 
 
 def test_the_missing_class_is_missing_and_its_recall_is_measured() -> None:

@@ -63,9 +63,11 @@ def follow(
         scrubber: further options of the epoch slider, such as its first position and a callback.
     """
     progress_place = st.empty() if has_controls else None
+    controls_place = st.container()  # drawn in any case, so that what follows keeps its place when the run ends
     if has_controls and is_active:
         controls = catch_errors(live_controls.live_controls)
-        st.fragment(controls, run_every=live_controls.POLL_SECONDS, key=f"controls of {row.id}")(row.id, row.config)
+        with controls_place:
+            st.fragment(controls, run_every=live_controls.POLL_SECONDS, key=f"controls of {row.id}")(row.id, row.config)
     st.fragment(catch_errors(_draw), run_every=POLL_SECONDS if is_active else None, key=f"live {row.id}")(
         row.id, row.config, panels, progress_place, is_active, scrubber=scrubber
     )

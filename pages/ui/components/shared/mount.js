@@ -58,17 +58,16 @@ export function mount(ViewClass, moduleUrl, names) {
       addRoles(root, data?.styles);
       const view = withErrorMessage(root, () => new ViewClass(root));
       if (!view) return undefined;
-      entry = { root, style, serial: 0, view };
+      entry = { root, style, view };
       views.set(parentElement, entry);
     }
-    const serial = ++entry.serial;
     addRoles(entry.root, data?.styles);
     withErrorMessage(entry.root, () => entry.view.update(data ?? {}, { setStateValue, setTriggerValue }));
-    // Streamlit also calls this after each newer update, while the element is still mounted; then nothing is removed.
+    // Streamlit also calls this when a newer update has overtaken this one, on a busy computer before that update has
+    // arrived here. So only an element that is no longer on the page loses its view.
     return () =>
       setTimeout(() => {
-        if (views.get(parentElement) !== entry) return;
-        if (entry.root.isConnected && entry.serial !== serial) return;
+        if (views.get(parentElement) !== entry || entry.root.isConnected) return;
         entry.view.destroy();
         entry.root.remove();
         entry.style.remove();

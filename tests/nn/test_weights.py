@@ -27,6 +27,13 @@ STATE = MLP.build(SHAPE, CLASSES).state_dict()
 FILE = save(STATE)
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the data folder."""
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
 def header(entries: object, data: bytes = b"") -> bytes:
     text = entries if isinstance(entries, bytes) else json.dumps(entries).encode()
     return struct.pack("<Q", len(text)) + text + data
