@@ -35,7 +35,7 @@ export function columnLayout(plan, available, style) {
   const isBelow = (/** @type {string} */ id) =>
     columns[columnOf.get(id)].nodes.some((node) => node.id === id && node.lane === "made");
   const isOutside = (/** @type {Edge} */ { kind, to, from }) =>
-    kind === "made of" && isBelow(to) && from.some((id) => columnOf.get(id) === 0);
+    kind === "combines" && isBelow(to) && from.some((id) => columnOf.get(id) === 0);
   const left = edges.some(isOutside) ? 24 : 4;
   const bases = columns.filter((_, i) => isBase(i)).length;
   const fixed = left + 4 + BASE_WIDTH * bases + gaps.reduce((sum, gap) => sum + gap, 0);
@@ -76,7 +76,7 @@ function gapAfter({ columns, edges }, column, columnOf, isBase) {
   const isWithin = (/** @type {Edge} */ { kind, from, to }) =>
     kind === "teaches" && columnOf.get(to) === column && columnOf.get(from[0]) === column;
   const isToNext = (/** @type {Edge} */ { kind, from, to }) =>
-    (kind === "teaches" || kind === "goes on") && columnOf.get(to) === column + 1 && columnOf.get(from[0]) <= column;
+    (kind === "teaches" || kind === "continues") && columnOf.get(to) === column + 1 && columnOf.get(from[0]) <= column;
   const beside = edges.some(isWithin) ? BRACKET_OFFSET + 12 + LABEL_WIDTH : 0;
   if (column === columns.length - 1) return beside;
   if (isBase(column)) return beside + 34;
@@ -140,7 +140,7 @@ function columnLines({ edges }, boxes, style) {
     const to = boxes.get(edge.to);
     const from = edge.from.map((id) => boxes.get(id));
     if (edge.kind === "shares") lines.push({ kind: "shares", d: roundedPath(sharedLine(from[0], to)), ends: [] });
-    else if (edge.kind === "made of") lines.push(...memberLines(from, to));
+    else if (edge.kind === "combines") lines.push(...memberLines(from, to));
     else if (from[0].column === to.column) {
       const key = `${to.column} ${edge.label}`;
       const colour = style.colour(from[0].node);
@@ -150,7 +150,7 @@ function columnLines({ edges }, boxes, style) {
       brackets.set(key, bracket);
     } else {
       const isPeer = (/** @type {Edge} */ other) =>
-        other !== edge && other.to === edge.to && ["teaches", "goes on"].includes(other.kind);
+        other !== edge && other.to === edge.to && ["teaches", "continues"].includes(other.kind);
       const hasPeers = edges.filter(isPeer).some(({ from: [id] }) => boxes.get(id).column !== to.column);
       const shift = !hasPeers ? 0 : edge.kind === "teaches" ? -12 : 14;
       lines.push(...crossingLines(edge, from, to, shift, style));
@@ -314,6 +314,6 @@ function memberLines(from, to) {
     const turn = isBefore ? (box.x + box.width + to.x) / 2 : box.x - 16;
     const points = [[isBefore ? box.x + box.width : box.x, y], [turn, y], [turn, end[1]], end];
     const isLevel = Math.abs(y - end[1]) < 1;
-    return { kind: "made of", d: roundedPath(isLevel ? [points[0], end] : points), ends: [arrowHead(points)] };
+    return { kind: "combines", d: roundedPath(isLevel ? [points[0], end] : points), ends: [arrowHead(points)] };
   });
 }

@@ -17,7 +17,7 @@ import { textWidth, withoutBreaks, wrapText } from "../shared/text.js";
  *   stack: string,
  * }} PlanNode data: what it is trained on; teaching: its
  *   teachers and method; self_taught: without another network; stack: the number of similar networks, if several
- * @typedef {{kind: "teaches" | "goes on" | "made of" | "shares", from: string[], to: string, label: string}} Edge
+ * @typedef {{kind: "teaches" | "continues" | "combines" | "shares", from: string[], to: string, label: string}} Edge
  * @typedef {{sentence: string, columns: {title: string, note: string, nodes: PlanNode[]}[], edges: Edge[]}} Plan
  * @typedef {{
  *   font: (size: number, weight?: number) => string,
