@@ -1,6 +1,4 @@
-// Points of one curve, downsampled to at most MAX_POINTS.
-
-export const MAX_POINTS = 1000;
+// Points of one curve, which the server has thinned.
 
 export class Series {
   /** @type {number[]} */
@@ -19,32 +17,6 @@ export class Series {
       this.x.push(x[i]);
       this.y.push(y[i]);
     }
-    if (this.x.length > MAX_POINTS) this.#downsample();
-  }
-
-  /**
-   * Keep the first and last point, and the lowest and highest of each bucket, so that no spike disappears. Half of
-   * MAX_POINTS remain, so that this happens rarely.
-   */
-  #downsample() {
-    const buckets = MAX_POINTS / 4 - 1;
-    const inner = this.x.length - 2;
-    const keep = [0];
-    for (let bucket = 0; bucket < buckets; bucket++) {
-      const start = 1 + Math.floor((bucket * inner) / buckets);
-      const end = 1 + Math.floor(((bucket + 1) * inner) / buckets);
-      let low = start;
-      let high = start;
-      for (let i = start; i < end; i++) {
-        if (this.y[i] < this.y[low]) low = i;
-        if (this.y[i] > this.y[high]) high = i;
-      }
-      keep.push(Math.min(low, high));
-      if (low !== high) keep.push(Math.max(low, high));
-    }
-    keep.push(this.x.length - 1);
-    this.x = keep.map((i) => this.x[i]);
-    this.y = keep.map((i) => this.y[i]);
   }
 
   get length() {
