@@ -96,6 +96,7 @@ function placeBoxes({ columns, edges }, boxes, top) {
     group.reduce((sum, { height }) => sum + height + BOX_GAP, -BOX_GAP);
   const laneHeight = (/** @type {string} */ lane) =>
     Math.max(0, ...columns.map((_, column) => stackHeight(inLane(column, lane))));
+  /** @type {Record<string, number>} */
   const heights = {
     main: Math.max(laneHeight("main"), 60),
     made: laneHeight("made"),

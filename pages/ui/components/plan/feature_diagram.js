@@ -36,8 +36,8 @@ const LINK_TEXTS = { soft: "soft targets", idle: "weight 0" };
 class FeatureDiagram {
   #width = 0;
   #key = "";
-  /** @type {any} */
-  data = null;
+  /** @type {{input: string, between: string, sentence: string, links: Link[]} & Record<Side, {name: string, note: string, layers: Layer[]}>} */
+  data = /** @type {any} */ (null);
   width = 0;
   height = 0;
   column = 0; // width of a network

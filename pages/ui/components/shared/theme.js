@@ -46,6 +46,7 @@ export function readTheme(node) {
   /** @param {number} fraction */
   const mix = (fraction) =>
     `rgb(${[red, green, blue].map((from, i) => Math.round(from + fraction * (target[i] - from))).join(", ")})`;
+  /** @type {Record<string, any>} */
   const roles = { ...palette.roles, ...extraRoles.get(node.closest(".dst")) };
   return {
     dark,

@@ -21,12 +21,12 @@ import { ROLES } from "./shared/store.js";
 const MAX_HEIGHT = 560; // pixels; higher charts scroll
 
 class Softened extends TemperatureComponent {
+  /** @type {string | undefined} */
+  pairClasses;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "softened");
-  }
-
-  build() {
     this.figure = new Figure("soft-targets", () => this.#table());
     this.bars = new MirroredBars(this.figure.chart);
     this.figure.viewport.classList.add("dst-rows");

@@ -33,7 +33,7 @@ export class CurvePanel {
 
   /**
    * @param {PanelSpec} spec
-   * @param {any} curves the component of the panel
+   * @param {import("./curves.js").Curves} curves the component of the panel
    */
   constructor(spec, curves) {
     this.spec = spec;
@@ -383,7 +383,7 @@ export class CurvePanel {
       })
       .filter((row) => isNear(row.x))
       .sort((a, b) => b.y - a.y);
-    const row = ({ series, y }) => {
+    const row = (/** @type {{series: SeriesSpec, y: number}} */ { series, y }) => {
       const sample = lineSample(this.#style(series), series.style);
       return html("div", {}, sample, html("span", {}, series.name), html("b", {}, this.#withUnit(y)));
     };

@@ -18,6 +18,10 @@ import { Series } from "./series.js";
 
 /** @typedef {import("./curve_panel.js").PanelSpec} PanelSpec */
 /** @typedef {import("./curve_panel.js").SeriesSpec} SeriesSpec */
+/**
+ * @typedef {{run: string, panels: PanelSpec[], series: SeriesSpec[], xlabel?: string, xmin?: number, xmax?: number,
+ *   empty?: string}} CurvesSpec
+ */
 
 const NO_POINTS = new Series();
 const TABLE_ROWS = 12;
@@ -25,7 +29,7 @@ const TABLE_ROWS = 12;
 /** The zoom of each run, which outlives the component when a lost connection rebuilds the page. @type {Map<string, number[] | null>} */
 const zooms = new Map();
 
-class Curves {
+export class Curves {
   /** Keys of hidden series. @type {Set<string>} */
   hidden = new Set();
   /** @type {number[] | null} */
@@ -39,8 +43,8 @@ class Curves {
   levels = [];
   /** @type {import("./curve_overlay.js").Marker[]} */
   markers = [];
-  /** @type {any} */
-  spec = { panels: [], series: [] };
+  /** @type {CurvesSpec} */
+  spec = { run: "", panels: [], series: [] };
   /** @type {Map<string, Series>} */
   #series = new Map();
   #feed = new FrameFeed();

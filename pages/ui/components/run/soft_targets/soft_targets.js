@@ -102,7 +102,9 @@ class SoftTargets {
   #draw() {
     const { classes, images, roles } = this.spec;
     const ofRole = (/** @type {string} */ role) => /** @type {[string, number[]]} */ ([role, this.logits(role)]);
-    const logits = Object.fromEntries(roles.map(ofRole).filter(([, values]) => values));
+    const logits = Object.fromEntries(
+      roles.map(ofRole).filter((/** @type {[string, number[] | null]} */ [, values]) => values),
+    );
     const isEmpty = images.length === 0 || !Object.values(this.#frames).some((list) => list.length);
     this.empty.hidden = !isEmpty;
     this.body.hidden = isEmpty;

@@ -47,8 +47,8 @@ class DecisionSurfaces {
   #timer = null;
   #shape = "";
   #width = 0;
-  /** @type {any} */
-  spec = { roles: [], points: {} };
+  /** @type {{roles: string[], classes: string[], points: Record<string, Point[]>} & Record<string, any>} */
+  spec = { roles: [], classes: [], points: {} };
   /** @type {Panel[]} */
   panels = [];
 
@@ -77,6 +77,7 @@ class DecisionSurfaces {
   update(data, { setTriggerValue }) {
     const { isNewRun, frames } = this.#feed.receive(data, setTriggerValue);
     const points = this.#feed.retained(data, "points", {});
+    /** @type {Record<string, any>} */
     const defaults = { roles: [], classes: [], titles: {}, captions: {}, extent: [-1, 1, -1, 1], live: true };
     this.spec = { ...defaults, ...data, points };
     if (isNewRun) {
@@ -94,6 +95,7 @@ class DecisionSurfaces {
     this.draw();
   }
 
+  /** @param {any} frame */
   #add({ evaluation, size, probabilities, ...description }) {
     this.#evaluations.push(evaluation);
     for (const [role, encoded] of Object.entries(probabilities)) {

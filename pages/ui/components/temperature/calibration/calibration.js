@@ -27,12 +27,14 @@ class Calibration extends TemperatureComponent {
   /** @type {Map<string, LossCurve>} */
   #curves = new Map();
 
+  /** @type {string | undefined} */
+  shape;
+  /** @type {string | undefined} */
+  lines;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "calibration");
-  }
-
-  build() {
     this.reliability = new Figure("reliability", () => this.#reliabilityTable());
     this.losses = new Figure("temperature-scaling", () => this.#lossTable());
     this.plot = new LinePlot(this.losses.chart);

@@ -34,12 +34,14 @@ class DarkKnowledge extends TemperatureComponent {
   /** @type {Map<string, {p: Float64Array, labels: number[], means: Float64Array, counts: number[]}>} */
   #means = new Map();
 
+  /** @type {string | undefined} */
+  optionsKey;
+  /** @type {string | undefined} */
+  shape;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "dark_knowledge");
-  }
-
-  build() {
     this.id = `dst-dark-knowledge-${++serial}`;
     this.diagonal = true;
     this.log = false;
@@ -80,7 +82,7 @@ class DarkKnowledge extends TemperatureComponent {
    * @param {unknown} value
    */
   #set(state, value) {
-    this[state] = value;
+    Object.assign(this, { [state]: value });
     this.sendState(state, value);
     this.draw();
   }
@@ -88,7 +90,7 @@ class DarkKnowledge extends TemperatureComponent {
   /** @param {any} spec */
   configure(spec) {
     for (const [state, fallback] of Object.entries(DEFAULTS)) {
-      if (this.isNew(state, spec[state])) this[state] = spec[state] ?? fallback;
+      if (this.isNew(state, spec[state])) Object.assign(this, { [state]: spec[state] ?? fallback });
     }
   }
   get isReady() {

@@ -9,6 +9,7 @@ import { shorten, textWidth } from "../../shared/text.js";
 /** @typedef {{x: number, y: number, side: number, isFirst: boolean}} Box */
 /** @typedef {number[]} Cell row and column */
 
+/** @type {Record<string, number[]>} */
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 class HeatmapCanvas {

@@ -11,18 +11,21 @@ import { Strokes } from "./strokes.js";
 import { StateThrottle } from "./throttle.js";
 
 const MAX_SIZE = 320; // pixels
+/** @type {Record<string, number[]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 let pads = 0;
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 
 class DrawingPad extends TemperatureComponent {
+  /** @type {unknown[] | undefined} */
+  state;
+  /** @type {string | null | undefined} */
+  imageSource;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "drawing_pad");
-  }
-
-  build() {
     this.hint = html("p", { class: "dst-muted dst-small", id: `dst-drawing-pad-hint-${++pads}` });
     this.canvas = html("canvas", {
       tabindex: 0,

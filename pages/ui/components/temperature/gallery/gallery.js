@@ -18,12 +18,14 @@ const KEY_DELAY = 300; // milliseconds after the last repeat of a held key until
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 
 class Gallery extends TemperatureComponent {
+  /** @type {string | undefined} */
+  filterKey;
+  /** @type {string[] | undefined} */
+  optionClasses;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "gallery");
-  }
-
-  build() {
     this.filter = new GalleryFilter();
     this.show = "all";
     this.current = "all"; // `show`, unless its filter needs a network that does not exist

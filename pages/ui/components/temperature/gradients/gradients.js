@@ -44,12 +44,12 @@ class Gradients extends TemperatureComponent {
   /** By the student's logits. @type {WeakMap<Float32Array, GradientNorms>} */
   #norms = new WeakMap();
 
+  /** What the curves were drawn from. @type {{norms: GradientNorms, key: string, alpha: number} | undefined} */
+  drawn;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "gradients");
-  }
-
-  build() {
     this.alpha = 0;
     this.isHeld = false;
     /** @type {Norms[]} */
@@ -168,7 +168,7 @@ class Gradients extends TemperatureComponent {
    * @param {Term[]} terms
    */
   #addNames(theme, plot, values, terms) {
-    const end = ({ id, role, glyph, lines }) => ({
+    const end = (/** @type {Term} */ { id, role, glyph, lines }) => ({
       id,
       value: values[id],
       glyph,
@@ -274,7 +274,7 @@ class Gradients extends TemperatureComponent {
     const [atTeacher, atLabels] = [highest((fraction) => fraction), highest((fraction) => 1 - fraction)];
     const teacherName = atTeacher[1] > 0.1 ? "■ Teacher" : "";
     const labelsName = fractions.length && atLabels[1] < 0.9 ? "✕ Labels" : "";
-    const style = ({ colour }) => ({ anchor: "middle", colour });
+    const style = (/** @type {{colour: string}} */ { colour }) => ({ anchor: "middle", colour });
     addOutlinedText(plot, theme, "area teacher", atTeacher[0], atTeacher[1] / 2, teacherName, style(teacher));
     addOutlinedText(plot, theme, "area labels", atLabels[0], (1 + atLabels[1]) / 2, labelsName, style(labels));
     setText(this.alphaText, this.alpha.toFixed(2));

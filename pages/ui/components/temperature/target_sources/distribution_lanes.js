@@ -63,7 +63,11 @@ export class DistributionLanes {
     });
   }
 
-  #setProbability({ stem, mark, value }, /** @type {number} */ p) {
+  /**
+   * @param {{stem: SVGElement, mark: SVGElement, value?: SVGElement}} part
+   * @param {number} p
+   */
+  #setProbability({ stem, mark, value }, p) {
     const x = this.#x(p);
     setAttributes(stem, { x2: x });
     setAttributes(mark, { x });

@@ -33,6 +33,8 @@ import { formatOption, OptionSlider } from "./option_slider.js";
  * }} Setup predictedBy: the network whose top class replaces a missing label; teacher: logits
  */
 
+/** @typedef {{id: string, title: string, role: string, glyph: string, style?: {dash: string, width: number}}} SourceSpec */
+/** @type {SourceSpec[]} */
 const SOURCES = [
   { id: "one-hot", title: "One-hot label", role: "labels", glyph: "✕" },
   {
@@ -49,12 +51,12 @@ const COLUMN_NAMES = SOURCES.map(({ id, title }) => ({ id, name: title.toLowerCa
 const MIN_DIVERGENCE = 1e-8; // nats, the lowest possible end of the axis
 
 class TargetSources extends TemperatureComponent {
+  /** @type {string | undefined} */
+  curveKey;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "target_sources");
-  }
-
-  build() {
     /** @type {OptionSlider[]} */
     this.sliders = [];
     this.options = html("div", { class: "dst-options" });
@@ -79,11 +81,11 @@ class TargetSources extends TemperatureComponent {
     this.root.append(this.options, this.missing, this.figures);
   }
 
-  /** @param {any} spec */
+  /** @param {{options?: import("./option_slider.js").OptionSpec[], log?: boolean}} spec */
   configure({ options = [], log }) {
     if (this.isNew("log", log)) this.scale.set(Boolean(log));
     if (String(options.map(({ name }) => name)) !== String(this.sliders.map(({ name }) => name))) {
-      const slider = (option) =>
+      const slider = (/** @type {import("./option_slider.js").OptionSpec} */ option) =>
         new OptionSlider(option, {
           onInput: () => this.draw(),
           onChange: (value) => this.setStateValue(option.name, value),
@@ -142,7 +144,13 @@ class TargetSources extends TemperatureComponent {
     if (isEmpty) return;
     const { temperature } = this.store;
     const targets = targetsOf(setup, temperature);
-    const styled = ({ id, title, role, glyph, style }) => ({ ...theme.role(role), ...style, id, title, glyph });
+    const styled = (/** @type {SourceSpec} */ { id, title, role, glyph, style }) => ({
+      ...theme.role(role),
+      ...style,
+      id,
+      title,
+      glyph,
+    });
     const sources = SOURCES.filter(({ id }) => targets[id]).map(styled);
     this.#updateClasses(theme, setup, sources, targets);
     this.#updateDivergences(theme, setup, sources, this.#divergences(setup, temperature));
@@ -170,6 +178,7 @@ class TargetSources extends TemperatureComponent {
     const replaced = predictedBy
       ? ` It has no label: the top class of the ${predictedBy}, ${classes[label]}, is used.`
       : "";
+    /** @type {Record<string, string>} */
     const names = {
       "one-hot": "one-hot label",
       smoothing: `label smoothing with ε = ${formatOption(smoothing)}`,
