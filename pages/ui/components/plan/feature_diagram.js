@@ -4,6 +4,7 @@
 // {name, note, layers [Layer]}, links [Link]. Layers of the same level are drawn side by side.
 
 import { setAttributes, svg } from "../shared/dom.js";
+import { last } from "../shared/math/collections.js";
 import { mount, observeWidth, redrawScheduler } from "../shared/mount.js";
 import { cutText, textWidth, withoutBreaks, wrapText } from "../shared/text.js";
 import { readTheme } from "../shared/theme.js";
@@ -38,6 +39,8 @@ class FeatureDiagram {
   #key = "";
   /** @type {{input: string, between: string, sentence: string, links: Link[]} & Record<Side, {name: string, note: string, layers: Layer[]}>} */
   data = /** @type {any} */ (null);
+  /** Read at every drawing. @type {import("../shared/theme.js").Theme} */
+  theme = /** @type {any} */ (null);
   width = 0;
   height = 0;
   column = 0; // width of a network
@@ -157,7 +160,7 @@ class FeatureDiagram {
     const available = this.width - 2 * this.column - (this.isNarrow ? 20 : 2 * GAP);
     const width = this.isNarrow ? available : Math.min(250, (available - 40) / sides.length - 12);
     const boxes = sides.map((role) => {
-      const text = link[`${role}_adapter`];
+      const text = link[`${role}_adapter`] ?? "";
       const mark = sides.length > 1 && this.isNarrow ? `${this.theme.role(role).glyph}\u00a0` : "";
       const lines = wrapText(mark + withoutBreaks(text), this.#font(12), width - 16, MAX_LINES);
       const widest = Math.max(...lines.map((line) => textWidth(line, this.#font(12))));
@@ -173,7 +176,7 @@ class FeatureDiagram {
    * @param {string} name
    */
   #find(role, name) {
-    return this.#layers(role).find((layer) => layer.name === name);
+    return /** @type {Layer} */ (this.#layers(role).find((layer) => layer.name === name));
   }
   /**
    * @param {Side} role
@@ -234,7 +237,7 @@ class FeatureDiagram {
   /** @param {Side} role */
   #trunk(role) {
     const x = this.x[role];
-    const end = this.#y(role, this.#layers(role).at(-1).name);
+    const end = this.#y(role, last(this.#layers(role)).name);
     return svg("path", { class: "dst-trunk", d: `M${this.x.middle} ${this.top + BOX_HEIGHT / 2}H${x}V${end}` });
   }
 

@@ -20,8 +20,10 @@ const LINE_WIDTHS = { teaches: 2, continues: 1.25, combines: 1.25, shares: 5 };
 class PlanDiagram {
   #width = 0;
   #key = "";
-  /** @type {import("./plan_layout.js").Plan | null} */
-  plan = null;
+  /** Received with the first update. @type {import("./plan_layout.js").Plan} */
+  plan = /** @type {any} */ (null);
+  /** Read at every drawing. @type {import("../shared/theme.js").Theme} */
+  theme = /** @type {any} */ (null);
 
   /** @param {HTMLElement} root */
   constructor(root) {

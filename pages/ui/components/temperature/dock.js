@@ -12,6 +12,8 @@ import { TemperatureStore } from "./shared/store.js";
 
 class Dock {
   #feed = new FrameFeed();
+  /** @type {import("../shared/mount.js").Callbacks["setStateValue"]} */
+  setStateValue = () => {};
   /** Joined by the first update. @type {TemperatureStore} */
   store = /** @type {any} */ (null);
 
@@ -50,7 +52,7 @@ class Dock {
     this.store.set({
       ...fields,
       split: data.split ?? "test",
-      snapshot: data.snapshot ?? null,
+      snapshot: data.snapshot ?? -1,
       temperature: this.slider.value,
       temperatures: data.temperatures,
     });

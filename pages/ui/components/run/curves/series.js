@@ -1,5 +1,7 @@
 // Points of one curve, which the server has thinned.
 
+import { last } from "../../shared/math/collections.js";
+
 export class Series {
   /** @type {number[]} */
   x = [];
@@ -23,7 +25,7 @@ export class Series {
     return this.x.length;
   }
   get last() {
-    return { x: this.x.at(-1), y: this.y.at(-1) };
+    return { x: last(this.x), y: last(this.y) };
   }
 
   /**

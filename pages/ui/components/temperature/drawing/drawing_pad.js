@@ -3,7 +3,7 @@
 // Payload: store, kind ("image" or "plane"), drawing, preview (data URI of the network's input, or null), pixels, extent,
 // error (a message about the drawing, or null). Sets the state drawing.
 
-import { html, setAttributes, setText } from "../../shared/dom.js";
+import { context2d, html, setAttributes, setText } from "../../shared/dom.js";
 import { mount } from "../../shared/mount.js";
 import { TemperatureComponent } from "../shared/component.js";
 import { PointPad } from "./point_pad.js";
@@ -209,7 +209,7 @@ class DrawingPad extends TemperatureComponent {
       const style = `width: ${width + 2}px; height: ${height + 2}px`;
       setAttributes(this.canvas, { width: size[0], height: size[1], style });
     }
-    const context = this.canvas.getContext("2d");
+    const context = context2d(this.canvas);
     context.setTransform(size[0] / width, 0, 0, size[1] / height, 0, 0);
     context.clearRect(0, 0, width, height);
     const data = { points: points?.length === labels.length ? points : [], labels };

@@ -40,7 +40,7 @@ export class GalleryScatter {
   }
 
   /**
-   * @param {{points: number[][] | null, labels: number[], classes: string[]}} data
+   * @param {{points: number[][], labels: number[], classes: string[]}} data
    * @param {number[]} list positions of the filtered examples
    * @param {import("../../shared/theme.js").Theme} theme
    * @param {number} available width
