@@ -82,7 +82,7 @@ class UrlState(Generic[T]):
         """Return the declared default of an option."""
         return self._options.__dataclass_fields__[name].default  # type: ignore[attr-defined]
 
-    def update(self, others: Mapping[str, str] | None = None, **values: Any) -> None:
+    def update(self, others: Mapping[str, str] | None = None, /, **values: Any) -> None:
         """Write options into the URL, all at once. Defaults are left out.
 
         Args:
