@@ -12,8 +12,9 @@ st.markdown("Tick runs to overlay their curves, see the settings that differ, an
 # The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.
 from kd_core.runs import manager
 from kd_core.store.queries import RunQueries
+from pages.ui.app.url_state import show_link_errors
 from pages.ui.compare import curves, pareto, results_table, run_table, seeds
-from pages.ui.compare.settings import MAX_RUNS, NO_RUNS, current_options, update_url
+from pages.ui.compare.settings import MAX_RUNS, NO_RUNS, update_url, url
 from pages.ui.run import trash
 from pages.ui.widgets import charts
 
@@ -23,7 +24,9 @@ if not queries.count():
     st.page_link("pages/distill.py", label="Train one in Distill", icon=":material/science:")
     st.stop()
 
-options = current_options()
+url.restore()
+options, link_errors = url.read()
+show_link_errors(link_errors.values())
 if not options.runs:  # written into the URL, so that the link shows the same runs tomorrow
     update_url(runs=",".join(run_table.default_runs(queries, options.search)) or NO_RUNS)
     options = options.with_values(runs=st.query_params["runs"])

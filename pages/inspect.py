@@ -13,7 +13,6 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.
-from pages.ui.app.url_state import show_link_errors
 from pages.ui.inspect import (
     changed_examples,
     class_recall,
@@ -31,9 +30,7 @@ if row is None:
     st.stop()
 options, link_errors = url.read()
 inspected = run_picker.inspect_run(row, options)
-unfit = options.errors(inspected.analysis)
-show_link_errors([*link_errors.values(), *unfit.values()])
-options = url.reset(options, unfit)
+options = url.reset_unfit(options, link_errors, options.errors(inspected.analysis))
 run_picker.choices(inspected)
 changed_examples.summary(inspected)
 

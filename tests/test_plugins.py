@@ -20,7 +20,7 @@ from kd_core.config import presets
 from kd_core.config.run import RESERVED_NAMES, RunConfig, from_flat
 from kd_core.runs import manager
 from kd_core.training.loop import Trainer
-from pages.ui.app import auth, settings
+from pages.ui.app import auth, settings, url_state
 from pages.ui.sweep.settings import SweepOptions
 
 pytestmark = pytest.mark.slow
@@ -297,5 +297,5 @@ def test_every_acronym_of_a_paper_finds_its_plug_in_in_any_case() -> None:
 
 
 def test_names_of_the_parameters_of_pages_are_taken() -> None:
-    assert RESERVED_NAMES.issuperset(settings.RESERVED)
+    assert RESERVED_NAMES.issuperset({*url_state.RESERVED, *options_of(settings.DistillOptions)})
     assert RESERVED_NAMES.issuperset(options_of(SweepOptions))

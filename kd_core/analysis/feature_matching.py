@@ -23,8 +23,8 @@ class MatchRow:
     student_shape: Shape
     teacher: str
     teacher_shape: Shape
-    student_adaptor: str
-    teacher_adaptor: str
+    student_adapter: str
+    teacher_adapter: str
     learned: int
 
 

@@ -29,7 +29,7 @@ INFORMATIVE_CONFIDENCE = 0.9
 MISSING = "The weights of this epoch are no longer stored. Choose another epoch."
 TEST, VALIDATION, TAUGHT = "test", "validation", "taught"  # "taught": the student's examples and labels
 MAX_REPLAYS = 4  # shared by all sessions
-MAX_SNAPSHOTS = 16  # of a replay whose networks, logits and temperatures stay in memory
+MAX_RESULTS = 32  # of a replay that stay in memory, such as the networks and the logits of 16 snapshots
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,8 @@ class Replay:
         self.rewinds = store.rewinds(run.id)
         self._snapshots: list[WeightSnapshot] = []
         self.refresh()
-        # A cache that decorates a method keeps every instance alive; these belong to one instance.
-        self._cached_networks = functools.lru_cache(MAX_SNAPSHOTS)(self._load_networks)
-        self._cached_logits = functools.lru_cache(MAX_SNAPSHOTS)(self._compute_logits)
-        self._cached_temperatures = functools.lru_cache(MAX_SNAPSHOTS)(self._fit_temperatures)
+        # A cache that decorates a method keeps every instance alive; this one belongs to its instance.
+        self._cached = functools.lru_cache(MAX_RESULTS)(lambda compute, *arguments: compute(*arguments))
 
     def refresh(self) -> None:
         """Read the snapshots stored so far."""
@@ -133,7 +131,8 @@ class Replay:
 
     def logits(self, snapshot: WeightSnapshot) -> dict[str, dict[str, Tensor]]:
         """Return the logits (examples, classes) by role and split."""
-        return self._cached_logits(snapshot)
+        logits: dict[str, dict[str, Tensor]] = self._cached(self._compute_logits, snapshot)
+        return logits
 
     def predict_drawing(self, snapshot: WeightSnapshot, drawing: str) -> dict[str, list[float]]:
         """Return the logits (classes) of a drawing by role. Raises ValueError; see :mod:`kd_core.analysis.drawing`."""
@@ -159,7 +158,8 @@ class Replay:
 
     def best_temperatures(self, snapshot: WeightSnapshot, low: float, high: float) -> dict[str, float]:
         """Return the temperature in [low, high] with the lowest validation loss, by role."""
-        return self._cached_temperatures(snapshot, low, high)
+        temperatures: dict[str, float] = self._cached(self._fit_temperatures, snapshot, low, high)
+        return temperatures
 
     def roles(self, snapshot: WeightSnapshot) -> list[str]:
         """Return the roles of all networks that exist at a snapshot."""
@@ -172,7 +172,8 @@ class Replay:
     def networks(self, snapshot: WeightSnapshot) -> dict[str, nn.Module]:
         """Return the frozen networks by role as they were at a snapshot."""
         networks = {
-            role: self._cached_networks(number)[role] for role, number in self._latest_numbers(snapshot).items()
+            role: self._cached(self._load_networks, number)[role]
+            for role, number in self._latest_numbers(snapshot).items()
         }
         for plan in self._derived:
             if set(plan.sources) <= set(networks):

@@ -175,16 +175,7 @@ class RunConfig:
 
     def differences(self) -> dict[str, str]:
         """Return the settings that differ from the recommended ones, which is enough for a link."""
-        base = {"dataset": self.dataset.name}
-        if self.scheme.name != DEFAULTS["scheme"]:
-            base["scheme"] = self.scheme.name
-        recommended = read_flat(base)[0].flat()
-        settings = self.flat()
-        for name, _, prefix in PLUGIN_FIELDS:  # options of another class are not comparable, even under the same name
-            if settings[name] != recommended[name]:
-                for option in options_of(type(getattr(self, name))):
-                    recommended.pop(prefix + option, None)
-        return base | {k: v for k, v in settings.items() if recommended.get(k) != v}
+        return differences(self.flat())
 
     def with_flat(self, **changes: Any) -> RunConfig:
         """Return the configuration with some flat settings changed. Raises ValueError."""
@@ -250,6 +241,25 @@ def from_flat(flat: Mapping[str, Any]) -> RunConfig:
         hints = (f" Did you mean {' or '.join(names)}?" if (names := similar.get(error)) else "" for error in errors)
         raise ValueError("\n".join(error + hint for error, hint in zip(errors, hints, strict=True)))
     return config
+
+
+def differences(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the flat settings, valid or not, that differ from those that data set and scheme recommend."""
+    base = {"dataset": settings["dataset"]}
+    if settings["scheme"] != DEFAULTS["scheme"]:
+        base["scheme"] = settings["scheme"]
+    recommended = read_flat(base)[0].flat()
+    for name, *_ in PLUGIN_FIELDS:  # options of another class are not comparable, even under the same name
+        if settings[name] != recommended[name]:
+            for option in option_names(name, settings[name]):
+                recommended.pop(option, None)
+    return base | {name: text for name, text in settings.items() if recommended.get(name) != text}
+
+
+def option_names(field: str, plugin: str) -> set[str]:
+    """Return the flat names of the options of the plug-in that is chosen for a field of the configuration."""
+    group, prefix = next((group, prefix) for name, group, prefix in PLUGIN_FIELDS if name == field)
+    return {prefix + option for option in options_of(find_plugin(group, plugin))}
 
 
 def flatten(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Safe extraction of tar, zip and gzip archives.
 
-:mod:`tarfile` and :mod:`zipfile` unpack. This module adds a bound on the unpacked size, the choice of members, and the
-refusal of links, devices and paths that lead out of the folder, whichever system they are written for.
+:mod:`tarfile` and :mod:`zipfile` read the members, of which only the content is written: no link, owner or permission
+of an archive reaches the disk. This module adds what they lack: a bound on the unpacked size, the choice of members,
+and the refusal of an archive with links, devices or paths that lead out of the folder on any operating system.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path, PureWindowsPath
+from typing import Any
 
 BLOCK_BYTES = 1 << 20
 MAX_BYTES = 20_000_000_000  # unpacked: far more than any data set here, far less than a zip bomb
+UNPACKED = "; it was left packed."
 
 ProgressCallback = Callable[[str, int, int], None]  # what is being done, bytes of the file so far, bytes in all
 
@@ -34,83 +37,56 @@ def extract(
 ) -> None:
     """Extract the members of ``archive`` whose name ``keep`` accepts into ``folder``, which exists.
 
-    Members of a zip archive that are packed with gzip are unpacked as well. On an error, what was written before it
-    stays: choose a folder that can be deleted.
+    Members that are packed with gzip are unpacked as well, and so is an archive that is one such file. On an error,
+    what was written before it stays: choose a folder that can be deleted.
 
     Raises:
         ValueError: The archive is damaged, or holds a link, a device, a path that leads out of the folder or more than
             ``largest`` bytes, or the disk is full.
     """
-    is_tar = archive.suffix == ".tgz" or ".tar" in archive.suffixes
-    unpack = _unpack_tar if is_tar else _unpack_zip if archive.suffix == ".zip" else _unpack_gzip
-    size = archive.stat().st_size
+    size, left = archive.stat().st_size, largest
     with translate_write_errors(folder, archive.name):
         try:
-            for position in unpack(archive, folder, keep, largest):
+            for name, is_regular, open_member, position in _members(archive):
                 report(f"unpacking {archive.name}", position, size)
+                if leads_outside(name):
+                    raise ValueError(f"{archive.name} holds a file that would be written outside its folder{UNPACKED}")
+                if not is_regular:
+                    raise ValueError(f"{archive.name} holds a link or a device{UNPACKED}")
+                if not keep(name):
+                    continue
+                target = folder / name.removesuffix(".gz")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                decompress = gzip.open if name.endswith(".gz") else nullcontext
+                with open_member() as packed, decompress(packed) as source, target.open("wb") as out:
+                    while block := source.read(BLOCK_BYTES):
+                        left -= len(block)  # counted, since a header may state any size
+                        if left < 0:
+                            raise ValueError(f"{archive.name} holds more than may be unpacked{UNPACKED}")
+                        out.write(block)
+            report(f"unpacking {archive.name}", size, size)
         except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{archive.name} is damaged ({error}): download it again.") from error
 
 
-def _unpack_tar(archive: Path, folder: Path, keep: Callable[[str], bool], left: int) -> Iterator[int]:
-    # As a stream, which is read once.
-    with archive.open("rb") as packed, tarfile.open(fileobj=packed, mode="r|*") as tar:
-        for member in tar:
-            if member.isdir():
-                continue  # made with the files in it
-            name = _checked_name(archive, member.name, is_regular=member.isreg())
-            if keep(name):
-                left = _subtract(archive, member.size, left)
-                tar.extract(member, folder, filter="data")
-            yield packed.tell()
-        yield packed.tell()
-
-
-def _unpack_zip(archive: Path, folder: Path, keep: Callable[[str], bool], left: int) -> Iterator[int]:
-    with zipfile.ZipFile(archive) as packed:
-        position = 0
-        for entry in packed.infolist():
-            name = _checked_name(archive, entry.filename, is_regular=is_regular_entry(entry))
-            if entry.flag_bits & 1:
-                raise ValueError(f"{archive.name} is locked with a password: pack it without one.")
-            if not entry.is_dir() and keep(name):
-                with packed.open(entry) as source:
-                    if name.endswith(".gz"):
-                        with gzip.open(source) as unpacked:
-                            left = _write(archive, unpacked, folder / name.removesuffix(".gz"), left)
-                    else:
-                        left = _write(archive, source, folder / name, left)
-            position += entry.compress_size
-            yield position
-
-
-def _unpack_gzip(archive: Path, folder: Path, _: Callable[[str], bool], left: int) -> Iterator[int]:
-    with gzip.open(archive) as unpacked:
-        _write(archive, unpacked, folder / archive.stem, left)
-    yield archive.stat().st_size
-
-
-def _checked_name(archive: Path, name: str, *, is_regular: bool) -> str:
-    if leads_outside(name):
-        raise ValueError(f"{archive.name} holds a file that would be written outside its folder; it was left packed.")
-    if not is_regular:
-        raise ValueError(f"{archive.name} holds a link or a device; it was left packed.")
-    return str(PurePosixPath(name))
-
-
-def _write(archive: Path, source: IO[bytes] | gzip.GzipFile, target: Path, left: int) -> int:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as out:
-        while block := source.read(BLOCK_BYTES):
-            left = _subtract(archive, len(block), left)  # counted, since a header may state any size
-            out.write(block)
-    return left
-
-
-def _subtract(archive: Path, size: int, left: int) -> int:
-    if size > left:
-        raise ValueError(f"{archive.name} holds more than may be unpacked; it was left packed.")
-    return left - size
+def _members(archive: Path) -> Iterator[tuple[str, bool, Callable[[], Any], int]]:
+    """Yield the name of every member but folders, whether it is a regular file, its opener, and the bytes before it."""
+    if archive.suffix == ".tgz" or ".tar" in archive.suffixes:
+        with archive.open("rb") as packed, tarfile.open(fileobj=packed, mode="r|*") as tar:  # a stream, read once
+            for member in tar:
+                if not member.isdir():
+                    yield member.name, member.isreg(), partial(tar.extractfile, member), packed.tell()
+    elif archive.suffix == ".zip":
+        with zipfile.ZipFile(archive) as entries:
+            position = 0
+            for entry in entries.infolist():
+                if entry.flag_bits & 1:
+                    raise ValueError(f"{archive.name} is locked with a password: pack it without one.")
+                if not entry.is_dir():
+                    yield entry.filename, is_regular_entry(entry), partial(entries.open, entry), position
+                position += entry.compress_size
+    else:
+        yield archive.name, True, partial(archive.open, "rb"), 0
 
 
 def leads_outside(name: str) -> bool:

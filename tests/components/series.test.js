@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_POINTS, Series } from "../../pages/ui/components/run/curves/series.js";
+import { Series } from "../../pages/ui/components/run/curves/series.js";
 import { random } from "./near.js";
 
 const ramp = (/** @type {number} */ count) => Array.from({ length: count }, (_, i) => i);
@@ -16,28 +16,6 @@ test("points that are not finite are left out", () => {
     ],
   );
   assert.deepEqual(series.last, { x: 3, y: 4 });
-});
-
-test("a long series keeps its ends, every spike and the order, in at most MAX_POINTS", () => {
-  const next = random(1);
-  const series = new Series();
-  for (let start = 0; start < 20_000; start += 100) {
-    const x = ramp(100).map((i) => start + i);
-    series.append(
-      x,
-      x.map((i) => (i === 7_777 ? 50 : i === 13_131 ? -50 : next())),
-    );
-    assert.ok(series.length <= MAX_POINTS);
-  }
-  assert.equal(series.x[0], 0);
-  assert.equal(series.last.x, 19_999);
-  assert.equal(series.y[series.x.indexOf(7_777)], 50);
-  assert.equal(series.y[series.x.indexOf(13_131)], -50);
-  assert.deepEqual(
-    series.x,
-    [...series.x].sort((a, b) => a - b),
-  );
-  assert.equal(new Set(series.x).size, series.length);
 });
 
 test("the nearest point is that of a search through all points", () => {

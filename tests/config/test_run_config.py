@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kd_core.base.registry import find_plugin
-from kd_core.config.run import RunConfig, from_flat, read_flat
+from kd_core.config.run import RunConfig, differences, from_flat, read_flat
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,11 @@ def test_a_configuration_survives_json_and_the_url(flat: dict[str, str]) -> None
 def test_a_link_holds_only_settings_that_differ_from_the_recommended_ones() -> None:
     chosen = {"dataset": "moons", "temperature": "2", "seed": "5"}
     assert from_flat(chosen).differences() == chosen
+
+
+def test_an_invalid_setting_stays_in_the_link_as_it_was_chosen() -> None:
+    settings = from_flat({"dataset": "moons", "student_widths": "3"}).flat()
+    assert differences(settings | {"epochs": "many"}) == {"dataset": "moons", "student_widths": "3", "epochs": "many"}
 
 
 def test_a_configuration_of_an_earlier_version_gets_defaults_for_new_options() -> None:

@@ -204,7 +204,7 @@ def test_the_matches_of_a_method_name_existing_layers(name: str) -> None:
     for row in rows:
         assert row.student in IMAGE_PAIR.student_shapes
         assert row.teacher == LABELS or row.teacher_shape == IMAGE_PAIR.teacher_shapes[row.teacher]
-        assert bool(row.learned) == bool(row.student_adaptor or row.teacher_adaptor)
+        assert bool(row.learned) == bool(row.student_adapter or row.teacher_adapter)
 
 
 def test_a_method_that_does_not_fit_is_replaced_and_both_shapes_are_named() -> None:

@@ -77,7 +77,7 @@ def test_decoupled_distillation_and_review_grow_over_twenty_epochs(epoch: int, f
     assert parts_by_name(*signals("review", epoch))["review"].weight == pytest.approx(fraction)
 
 
-def test_hints_meet_in_the_middle_through_their_adaptor() -> None:
+def test_hints_meet_in_the_middle_through_their_adapter() -> None:
     method, inputs = signals("hints")
     assert [(match.student, match.teacher) for match in inputs.matches] == [("stage 1", "stage 2")]
     adapted = inputs.adapters["student 0"](inputs.student_features["stage 1"])

@@ -237,15 +237,15 @@ def test_a_teacher_is_marked_as_frozen_and_has_an_edge_to_its_student() -> None:
 def test_peers_have_edges_to_each_other_and_to_their_average() -> None:
     facts = diagram("mutual")
     assert edges_of(facts, "teaches") == [(["Peer 2"], "Student"), (["Student"], "Peer 2")]
-    assert edges_of(facts, "made of") == [(["Student", "Peer 2"], "Average")]
+    assert edges_of(facts, "combines") == [(["Student", "Peer 2"], "Average")]
     assert not any("frozen" in node["state"] for node in nodes(facts).values())
 
 
 def test_a_network_that_continues_another_and_has_a_teacher_has_both_edges() -> None:
     facts = diagram("snapshot")
     assert (["Cycle 2"], "Student") in edges_of(facts, "teaches")
-    assert (["Cycle 2"], "Student") in edges_of(facts, "goes on")
-    assert (["Baseline 2"], "Baseline student") in edges_of(facts, "goes on")
+    assert (["Cycle 2"], "Student") in edges_of(facts, "continues")
+    assert (["Baseline 2"], "Baseline student") in edges_of(facts, "continues")
 
 
 def test_shared_layers_have_edges_to_the_networks_that_share_them() -> None:

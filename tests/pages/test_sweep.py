@@ -247,7 +247,7 @@ def test_distill_and_sweep_link_to_each_other_with_the_same_settings(open_page: 
 
 
 def test_no_setting_of_a_run_has_the_name_of_an_option_of_this_page() -> None:
-    names = {name for name, _, _ in all_options()} | set(settings.RESERVED) | set(settings.CARDS)
+    names = {name for name, _, _ in all_options()} | set(options_of(settings.DistillOptions)) | set(settings.CARDS)
     assert not names & set(options_of(SweepOptions))
 
 

@@ -81,6 +81,17 @@ def test_an_update_leaves_defaults_out_and_keeps_other_parameters() -> None:
     assert url_of(app) == {"cup": "7", "autoplay": "0", "sugar": "true", "kind": "tea"}
 
 
+def test_an_update_may_replace_the_parameters_that_are_no_options() -> None:
+    app = run(lambda state: state.update({"cup": "8"}, sugar=True), {"degrees": "80", "saucer": "7"}, extra=None)
+    assert url_of(app) == {"degrees": "80", "cup": "8", "sugar": "true"}
+
+
+def test_only_a_url_that_the_page_has_not_seen_is_new() -> None:
+    app = run(UrlState.remember, {"degrees": "80"})
+    for url, is_new in (({"degrees": "80", "autoplay": "0"}, False), ({}, False), ({"degrees": "20"}, True)):
+        assert run(UrlState.is_new, url, app).session_state["result"] is is_new
+
+
 def test_an_empty_url_gets_the_last_parameters_back() -> None:
     app = run(UrlState.restore, {"degrees": "80", "cup": "7", "milk": "1"})
     run(UrlState.restore, {"autoplay": "0"}, app)

@@ -116,7 +116,7 @@ def test_every_method_either_fits_a_scheme_or_is_refused_with_the_reason(scheme:
     "scheme", ["offline", "mutual", "born_again", "ensemble", "reversed", "unlabelled", "snapshot"]
 )
 @pytest.mark.parametrize("method", ["hints", "contrastive", "curriculum_temperature"])
-def test_features_and_adaptors_work_beyond_the_offline_scheme(scheme: str, method: str) -> None:
+def test_features_and_adapters_work_beyond_the_offline_scheme(scheme: str, method: str) -> None:
     more = {"combine": "losses"} if scheme == "ensemble" else {}
     events = run(config_of(scheme, method=method, student="cnn", student_width="8", labelled="40", **more))
     assert finished(events).outcome == "completed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
@@ -36,20 +36,21 @@ class UrlState(Generic[T]):
         self._options, self._extra, self._always = options, extra, always
         self._last, self._earlier = f"{page} URL", f"{page} earlier URLs"
 
-    def restore(self) -> None:
-        """Correct an empty or outdated URL. Call before anything else reads it.
+    def is_new(self) -> bool:
+        """Return whether a link was opened or the URL edited since the page wrote or remembered it.
 
         The URL is empty when the page is opened from the menu. It is outdated when the browser asks for a redraw
         before it has received the latest change: a URL that was replaced a moment ago is no wish to return to it.
         """
-        parameters, last = self._parameters(), st.session_state.get(self._last, {})
-        since = time.monotonic() - OUTDATED
+        parameters, since = self._parameters(), time.monotonic() - OUTDATED
         earlier = [(replaced, old) for replaced, old in st.session_state.get(self._earlier, []) if replaced > since]
         st.session_state[self._earlier] = earlier
-        if last and parameters != last and (not parameters or any(old == parameters for _, old in earlier)):
-            reserved = {name: text for name, text in st.query_params.items() if name in RESERVED}
-            st.query_params.from_dict(reserved | last)
-        self._remember()
+        seen = ({}, st.session_state.get(self._last), *(old for _, old in earlier))
+        return parameters not in seen
+
+    def restore(self) -> None:
+        """Correct an empty or outdated URL. Call before anything else reads it."""
+        self._write(self._parameters() if self.is_new() else st.session_state.get(self._last, {}))
 
     def read(self, **defaults: Any) -> tuple[T, dict[str, str]]:
         """Return the options in the URL, and one sentence for every invalid or unknown parameter, by its name.
@@ -64,10 +65,14 @@ class UrlState(Generic[T]):
                     values[name] = declared[name].check(name, text)
                 except ValueError as error:
                     errors[name] = str(error)
-        if self._extra is not None:
-            unknown = [name for name in parameters if name not in declared and name not in self._extra]
-            errors |= {name: f"There is no setting called {shorten(name)}." for name in unknown[:MAX_UNKNOWN]}
+        unknown = [name for name in parameters if not self._is_allowed(name)]
+        errors |= {name: f"There is no setting called {shorten(name)}." for name in unknown[:MAX_UNKNOWN]}
         return self._options(**values), errors
+
+    def reset_unfit(self, options: T, errors: Mapping[str, str], unfit: Mapping[str, str]) -> T:
+        """Return ``options`` with the defaults of the unfit ones, and show the errors of the link and of these."""
+        show_link_errors([*errors.values(), *unfit.values()])
+        return self.reset(options, unfit)
 
     def reset(self, options: T, names: Iterable[str]) -> T:
         """Return ``options`` with the defaults of these names."""
@@ -77,35 +82,42 @@ class UrlState(Generic[T]):
         """Return the declared default of an option."""
         return self._options.__dataclass_fields__[name].default  # type: ignore[attr-defined]
 
-    def update(self, **values: Any) -> None:
-        """Write options into the URL, all at once. Defaults are left out."""
-        before = dict(st.query_params.items())
-        after = dict(before)
-        for name, value in values.items():
-            if value == self.default(name) and name not in self._always:
-                after.pop(name, None)
-            else:
-                after[name] = as_text(value)
-        if after != before:
-            st.session_state.setdefault(self._earlier, []).append((time.monotonic(), self._parameters()))
-            st.query_params.from_dict(after)
-        self._remember()
+    def update(self, others: Mapping[str, str] | None = None, /, **values: Any) -> None:
+        """Write options into the URL, all at once. Defaults are left out.
+
+        Args:
+            others: What replaces :meth:`other_parameters`, if given.
+            values: The options.
+        """
+        removed = {name for name in values if values[name] == self.default(name) and name not in self._always}
+        removed |= set() if others is None else self.other_parameters().keys() - others.keys()
+        changed = dict(others or {}) | {name: as_text(value) for name, value in values.items()}
+        parameters = self._parameters() | changed
+        self._write({name: text for name, text in parameters.items() if name not in removed})
 
     def other_parameters(self) -> dict[str, str]:
         """Return the parameters that are no options of this page."""
         declared = options_of(self._options)
         return {name: text for name, text in self._parameters().items() if name not in declared}
 
+    def _is_allowed(self, name: str) -> bool:
+        return self._extra is None or name in self._extra or name in options_of(self._options)
+
     def _parameters(self) -> dict[str, str]:
         return {name: text for name, text in st.query_params.items() if name not in RESERVED}
 
-    def _remember(self) -> None:
-        declared = options_of(self._options)
-        st.session_state[self._last] = {
-            name: text
-            for name, text in self._parameters().items()
-            if name in declared or self._extra is None or name in self._extra
-        }
+    def _write(self, parameters: dict[str, str]) -> None:
+        before = self._parameters()
+        if parameters != before:  # every write makes the browser go over all elements of the page
+            st.session_state.setdefault(self._earlier, []).append((time.monotonic(), before))
+            reserved = {name: text for name, text in st.query_params.items() if name in RESERVED}
+            st.query_params.from_dict(reserved | parameters)
+        self.remember()
+
+    def remember(self) -> None:
+        """Keep the parameters of the page in the session, as those that its URL is expected to have."""
+        allowed = {name: text for name, text in self._parameters().items() if self._is_allowed(name)}
+        st.session_state[self._last] = allowed
 
 
 def show_link_errors(errors: Iterable[str]) -> None:

@@ -32,7 +32,7 @@ from kd_core.store.queries import RunQueries
 from kd_core.store.records import ACTIVE
 from kd_core.store.store import Run, Store
 from pages.ui.app.errors import catch_errors
-from pages.ui.compare.settings import KINDS, CompareOptions, bind, current_options
+from pages.ui.compare.settings import KINDS, CompareOptions, bind, url
 from pages.ui.components.palette import EXTRA_COLOURS, ROLES
 from pages.ui.text import roles
 from pages.ui.widgets.charts import axis, chart, label_shifts, theme, top_legend
@@ -118,7 +118,8 @@ def _follow(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str]) 
     states = [row.state for row in queries.by_ids(list(rows)).values()]
     if states != [row.state for row in rows.values()]:  # the rest of the page depends on the states
         st.rerun()
-    curves(queries, rows, letters, current_options(is_quiet=True))
+    url.restore()
+    curves(queries, rows, letters, url.read()[0])
 
 
 def curves(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str], options: CompareOptions) -> None:

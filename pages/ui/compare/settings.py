@@ -12,7 +12,7 @@ from kd_core.base.options import Options, boolean, choice, integer, number, text
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.store import queries
 from kd_core.store.queries import Search
-from pages.ui.app.url_state import UrlState, show_link_errors
+from pages.ui.app.url_state import UrlState
 from pages.ui.widgets import keys
 
 MAX_RUNS = 8  # compared at once: there are as many colours
@@ -62,23 +62,14 @@ class CompareOptions(Options):
         return Search(self.find, {facet: getattr(self, facet) for facet in queries.FACETS}, self.order, self.reverse)
 
 
-_url = UrlState("compare", CompareOptions)
-
-
-def current_options(*, is_quiet: bool = False) -> CompareOptions:
-    """Return the options in the URL. Invalid ones have their defaults and are named on the screen unless quiet."""
-    _url.restore()
-    options, errors = _url.read()
-    if not is_quiet:
-        show_link_errors(errors.values())
-    return options
+url = UrlState("compare", CompareOptions)
 
 
 def update_url(**values: Any) -> None:
     """Write options into the URL. A new search or order starts on the first page of the table."""
     if not values.keys().isdisjoint(("find", "order", "reverse", *queries.FACETS)):
         values["page"] = 1
-    _url.update(**values)
+    url.update(**values)
 
 
 def compare(ids: list[str]) -> None:
@@ -90,11 +81,10 @@ def compare(ids: list[str]) -> None:
 
 def bind(name: str, value: Any) -> dict[str, Any]:
     """Bind a widget, whose default is ``value``, to an option. Return the arguments of the Streamlit widget."""
-    return {"key": keys.key(f"compare {name}", value), "on_change": _write_widget_value, "args": (name,)}
 
+    def write() -> None:
+        value = keys.current_value(f"compare {name}")
+        value = ",".join(value) if isinstance(value, list) else value
+        update_url(**{name: url.default(name) if value is None else value})
 
-def _write_widget_value(name: str) -> None:
-    value = keys.current_value(f"compare {name}")
-    if isinstance(value, list):
-        value = ",".join(value)
-    update_url(**{name: _url.default(name) if value is None else value})
+    return {"key": keys.key(f"compare {name}", value), "on_change": write}

@@ -93,8 +93,8 @@ def facts(config: RunConfig, rows: Sequence[MatchRow]) -> dict[str, Any]:
             "student": row.student,
             "teacher": row.teacher,
             "kind": "matched" if weights.term else "idle",
-            "student_adaptor": row.student_adaptor,
-            "teacher_adaptor": row.teacher_adaptor,
+            "student_adapter": row.student_adapter,
+            "teacher_adapter": row.teacher_adapter,
         }
         for row in rows
     ]
@@ -162,9 +162,9 @@ def _feature(name: str, shape: Shape) -> str:
 
 
 def _adapters(row: MatchRow) -> str:
-    if not row.teacher_adaptor:
-        return row.student_adaptor
-    return f"student: {row.student_adaptor}; teacher: {row.teacher_adaptor}"
+    if not row.teacher_adapter:
+        return row.student_adapter
+    return f"student: {row.student_adapter}; teacher: {row.teacher_adapter}"
 
 
 def _sentence(config: RunConfig, rows: Sequence[MatchRow], links: Sequence[dict[str, Any]], fate: str) -> str:

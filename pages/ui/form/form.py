@@ -41,7 +41,7 @@ def form(row: Run | None) -> None:
         row: the run whose settings the form shows at first.
     """
     partial_rerun.begin_form()
-    config, refused = settings.sync(row.config if row else None)
+    config, refused = settings.read_url(row.config if row else None)
     data = load(config.dataset)
     unfit = {name: cls().unsupported_reason(data.shape) for name, cls in plugins("models").items()}  # type: ignore[attr-defined]
     for line in settings.link_errors():
@@ -52,7 +52,7 @@ def form(row: Run | None) -> None:
         with data_place:
             data_card.show(config, data, refused)
         right.caption("Networks, method and plan appear here once the data set is downloaded or uploaded.")
-        settings.write_url(config, row.id if row else None, refused)
+        settings.write_url()
         return
     with right:
         teacher_place, student_place = st.columns(2, gap="medium", border=True)
@@ -71,7 +71,7 @@ def form(row: Run | None) -> None:
         data_card.show(config, data, refused)
     training_card.computing(refused)
     _plan(config, is_open=row is None)
-    settings.write_url(config, started or (row.id if row else None), refused)
+    settings.write_url(started)
     if started:
         st.rerun()
     partial_rerun.end_form()

@@ -50,7 +50,7 @@ class Column:
 class PlanGraph:
     """Columns of networks and the edges between them; similar networks are stacked where there are many.
 
-    ``edges`` are dictionaries for the browser: the kind ("teaches", "goes on", "made of", "shares"), the ids of the
+    ``edges`` are dictionaries for the browser: the kind ("teaches", "continues", "combines", "shares"), the ids of the
     nodes that the edge comes ``from`` and goes ``to``, and its ``label``.
     """
 
@@ -76,7 +76,7 @@ class PlanGraph:
         self.columns += [Column("", "shared layers", trunk), column] if trunk else [column]
         for _, learner in learners:
             if learner.begins_with:
-                self._edge("goes on", [earlier[learner.begins_with]], learner.role, "same weights")
+                self._edge("continues", [earlier[learner.begins_with]], learner.role, "same weights")
             if learner.method is not None and learner.method.uses_teacher:
                 teachers = [self.latest[role] for role in learner.teachers]
                 self._edge("teaches", teachers, learner.role, _edge_label(learner))
@@ -93,7 +93,7 @@ class PlanGraph:
             teaches = is_frozen(derived.role, self.phases)
             node.state, node.lane = ("frozen", MAIN) if teaches else ("not trained", MADE)
             (teachers if teaches else column).nodes.append(node)
-            self._edge("made of", [self.latest[role] for role in derived.sources], derived.role, "")
+            self._edge("combines", [self.latest[role] for role in derived.sources], derived.role, "")
         if teachers.nodes:
             self.columns.append(teachers)
 

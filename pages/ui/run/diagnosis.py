@@ -64,8 +64,7 @@ def start(row: Run, finding: Finding) -> None:
     """Start the run with the remedy of a finding and show it, with its settings in the form."""
     pace = live_controls.PACES[str(st.session_state.get("pace") or "Watch")]
     run = actions().start(row.config.with_flat(**finding.changes), pace)
-    reserved = {name: value for name, value in st.query_params.items() if name in settings.RESERVED}
-    st.query_params.from_dict({**reserved, "run": run})
+    settings.url.update({}, run=run)
     st.rerun()
 
 

@@ -21,7 +21,7 @@ from pages.ui.text.summaries import SYMBOLS, symbol
 Frame = dict[str, Any]
 Chunks = dict[str, tuple[list[float], list[float]]]  # new points (x, y) by curve
 
-POINTS = 1000  # per curve and phase at most; a point of a longer phase is the mean of several steps
+POINTS = 1000  # per curve at most; a point of a longer one is the mean of several steps
 MAX_CACHED = 8  # runs whose frames stay in memory
 WEIGHTED = ", weighted"  # end of a curve's key
 DASHES = ("9px,5px", "3px,3px", "14px,4px,3px,4px", "2px,6px")  # loss parts from the teacher, distinct without colour
@@ -130,15 +130,13 @@ class RunFrames:
         return max(self._axis.epochs(role, event.phase, event.step) for role in of_roles)
 
     def _add_step(self, event: Step, chunks: Chunks) -> None:
-        phase = self._axis.phases[event.phase]
-        size = steps_per_point(phase.epochs * phase.steps_per_epoch, POINTS)
         for role, parts in event.parts.items():
             if role not in self._drawn_roles:
                 continue
             values = self._part_values(role, parts) if role == self._main_role else {}
             values[f"{role} loss"] = event.loss[role]
             for key, value in values.items():
-                mean = self._thinner.add(key, value, size)
+                mean = self._thinner.add(key, value, steps_per_point(self._axis.total_steps[role], POINTS))
                 if mean is not None:
                     x = self._axis.epochs(role, event.phase, event.step)
                     self._add_point(chunks, key, role, x, mean)

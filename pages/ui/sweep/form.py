@@ -15,7 +15,8 @@ from kd_core.schemes import plan_of
 from pages.ui.app import auth
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
-from pages.ui.sweep.settings import ACROSS, DOWN, NONE, SweepForm, open_sweep, url, with_titles
+from pages.ui.app.settings import with_labels
+from pages.ui.sweep.settings import ACROSS, DOWN, NONE, SweepForm, open_sweep, url
 from pages.ui.text import plan
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
@@ -51,7 +52,7 @@ def form(content: SweepForm) -> None:
         sweep = content.sweep()
         sweep_eta.total_steps(sweep)
     except ValueError as error:
-        st.error(escape_markdown(with_titles(str(error).splitlines()[0], names)))
+        st.error(escape_markdown(with_labels(str(error).splitlines()[0], names)))
         sweep = None
     with right:
         is_pressed = action_button(

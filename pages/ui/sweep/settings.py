@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
-
-import streamlit as st
 
 from kd_core.base.options import Options, integer, text
 from kd_core.config.run import DEFAULTS, RunConfig, read_flat
 from kd_core.config.sweep import Axis, Sweep, default_values, parse_values, sweepable_options, titles
 from kd_core.store.store import SweepRow
+from pages.ui.app.settings import with_labels
 from pages.ui.app.url_state import UrlState, show_link_errors
 
 NONE = "none"
@@ -59,7 +57,7 @@ class SweepForm:
         try:
             return Sweep(self.base, parsed, tuple(range(first, first + self.options.seeds)))
         except ValueError as error:
-            raise ValueError(with_titles(str(error), titles(self.base))) from error
+            raise ValueError(with_labels(str(error), titles(self.base))) from error
 
 
 url = UrlState("sweep", SweepOptions, extra=None)
@@ -97,15 +95,7 @@ def current_form(row: SweepRow | None) -> SweepForm:
 
 def open_sweep(sweep_id: str, base: RunConfig) -> None:
     """Write another sweep and the settings of its runs into the URL, with no cell selected."""
-    st.query_params.update(base.differences())
-    url.update(sweep=sweep_id, cell="", confirmed="")
-
-
-def with_titles(message: str, names: dict[str, str]) -> str:
-    """Return an error message with options named as on the screen, as “Temperature T” = 99, not temperature = 99."""
-    return re.sub(
-        r"\b(\w+)(?= =|:| is varied)", lambda word: f"“{names[word[1]]}”" if word[1] in names else word[1], message
-    )
+    url.update(base.differences(), sweep=sweep_id, cell="", confirmed="")
 
 
 def cell_key(values: tuple[str, ...]) -> str:

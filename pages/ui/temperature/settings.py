@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kd_core.base.options import Options, boolean, choice, class_name, integer, logits, number, shorten, text
-from pages.ui.app.url_state import UrlState, show_link_errors
+from pages.ui.app.url_state import UrlState
 
 IMAGE, DRAWING, LOGITS = "image", "drawing", "logits"  # where the input comes from
 LOGIT_FIELDS = ("teacher_logits", "student_logits")
@@ -92,6 +92,4 @@ def current_options(classes: Sequence[str], examples: int, defaults: dict[str, A
     options, errors = url.read(**defaults)
     if errors.keys() & set(LOGIT_FIELDS):  # the valid one of the two may have another number of classes
         options = url.reset(options, LOGIT_FIELDS)
-    unfit = options.errors(classes, examples)
-    show_link_errors([*errors.values(), *unfit.values()])
-    return url.reset(options, unfit)
+    return url.reset_unfit(options, errors, options.errors(classes, examples))

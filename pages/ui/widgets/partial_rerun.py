@@ -162,7 +162,7 @@ def _draw_fragment(key: str, draw: Callable[[], None], containers: Containers) -
     if any(drawn.get(name) != repr(compute(config)) for name, (compute, _) in _outputs.items() if name in drawn):
         st.rerun()
     # Written last, since the browser goes over all elements of the page when the URL changes.
-    settings.write_url(config, st.query_params.get("run"), refused)
+    settings.write_url()
 
 
 def _layout(config: RunConfig, refused: list[str]) -> str:

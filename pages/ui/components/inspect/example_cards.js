@@ -23,6 +23,8 @@ import { readTheme } from "../shared/theme.js";
 const PLANE_SIZE = 64;
 
 class ExampleCards {
+  /** @type {import("../shared/mount.js").Callbacks["setStateValue"]} */
+  setStateValue = () => {};
   /** @type {Card[]} */
   #cards = [];
   /** @type {number | undefined} */
@@ -91,7 +93,9 @@ class ExampleCards {
       role: "radio",
       "aria-label": `Example ${position}, true class ${label}: ${description}`,
     };
-    const picture = src ? html("img", { src, alt: "", draggable: "false", loading: "lazy" }) : this.#plane(x, y, theme);
+    const picture = src
+      ? html("img", { src, alt: "", draggable: "false", loading: "lazy" })
+      : this.#plane(x ?? 0, y ?? 0, theme);
     const trueClass = html("span", { class: "dst-true" }, html("i", {}, "✕"), html("b", {}, label));
     return html("button", { ...attributes, onclick: () => this.#choose(position) }, picture, trueClass, rows);
   }

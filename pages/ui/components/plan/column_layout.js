@@ -1,5 +1,6 @@
 // Layout of a plan in columns, one per phase.
 
+import { last, lookUp } from "../shared/math/collections.js";
 import { wrapText } from "../shared/text.js";
 import { arrowHead, boxText, centreY, LABEL_ROW, ROW_HEIGHT, roundedPath } from "./plan_layout.js";
 
@@ -33,9 +34,9 @@ export function columnLayout(plan, available, style) {
   const isBase = (/** @type {number} */ column) => columns[column].nodes.every(({ lane }) => lane === "base");
   const gaps = columns.map((_, column) => gapAfter(plan, column, columnOf, isBase));
   const isBelow = (/** @type {string} */ id) =>
-    columns[columnOf.get(id)].nodes.some((node) => node.id === id && node.lane === "made");
+    columns[lookUp(columnOf, id)].nodes.some((node) => node.id === id && node.lane === "made");
   const isOutside = (/** @type {Edge} */ { kind, to, from }) =>
-    kind === "made of" && isBelow(to) && from.some((id) => columnOf.get(id) === 0);
+    kind === "combines" && isBelow(to) && from.some((id) => lookUp(columnOf, id) === 0);
   const left = edges.some(isOutside) ? 24 : 4;
   const bases = columns.filter((_, i) => isBase(i)).length;
   const fixed = left + 4 + BASE_WIDTH * bases + gaps.reduce((sum, gap) => sum + gap, 0);
@@ -54,7 +55,7 @@ export function columnLayout(plan, available, style) {
   const width = x + 4;
 
   const headings = columns.map(({ title, note, nodes }, column) => {
-    const box = boxes.get(nodes[0].id);
+    const box = lookUp(boxes, nodes[0].id);
     const centre = box.x + box.width / 2;
     const room = Math.min(box.width + (isBase(column) ? 0 : 34), 2 * centre, 2 * (width - centre));
     return { x: centre, y: 16, anchor: "middle", title, lines: note ? wrapText(note, style.font(12), room, 3) : [] };
@@ -74,9 +75,11 @@ export function columnLayout(plan, available, style) {
  */
 function gapAfter({ columns, edges }, column, columnOf, isBase) {
   const isWithin = (/** @type {Edge} */ { kind, from, to }) =>
-    kind === "teaches" && columnOf.get(to) === column && columnOf.get(from[0]) === column;
+    kind === "teaches" && lookUp(columnOf, to) === column && lookUp(columnOf, from[0]) === column;
   const isToNext = (/** @type {Edge} */ { kind, from, to }) =>
-    (kind === "teaches" || kind === "goes on") && columnOf.get(to) === column + 1 && columnOf.get(from[0]) <= column;
+    (kind === "teaches" || kind === "continues") &&
+    lookUp(columnOf, to) === column + 1 &&
+    lookUp(columnOf, from[0]) <= column;
   const beside = edges.some(isWithin) ? BRACKET_OFFSET + 12 + LABEL_WIDTH : 0;
   if (column === columns.length - 1) return beside;
   if (isBase(column)) return beside + 34;
@@ -91,11 +94,12 @@ function gapAfter({ columns, edges }, column, columnOf, isBase) {
  */
 function placeBoxes({ columns, edges }, boxes, top) {
   const inLane = (/** @type {number} */ column, /** @type {string} */ lane) =>
-    columns[column].nodes.filter((node) => node.lane === lane).map(({ id }) => boxes.get(id));
+    columns[column].nodes.filter((node) => node.lane === lane).map(({ id }) => lookUp(boxes, id));
   const stackHeight = (/** @type {Box[]} */ group) =>
     group.reduce((sum, { height }) => sum + height + BOX_GAP, -BOX_GAP);
   const laneHeight = (/** @type {string} */ lane) =>
     Math.max(0, ...columns.map((_, column) => stackHeight(inLane(column, lane))));
+  /** @type {Record<string, number>} */
   const heights = {
     main: Math.max(laneHeight("main"), 60),
     made: laneHeight("made"),
@@ -115,7 +119,10 @@ function placeBoxes({ columns, edges }, boxes, top) {
   });
   // Shared layers are placed beside the first network that continues from them.
   for (const box of columns.flatMap((_, column) => inLane(column, "base"))) {
-    const next = boxes.get(edges.find(({ kind, from }) => kind === "shares" && from[0] === box.node.id).to);
+    const next = lookUp(
+      boxes,
+      /** @type {Edge} */ (edges.find(({ kind, from }) => kind === "shares" && from[0] === box.node.id)).to,
+    );
     box.y = next.y + (next.height - box.height) / 2;
   }
 }
@@ -137,10 +144,10 @@ function columnLines({ edges }, boxes, style) {
   /** By column and text. @type {Map<string, Bracket>} */
   const brackets = new Map();
   for (const edge of edges) {
-    const to = boxes.get(edge.to);
-    const from = edge.from.map((id) => boxes.get(id));
+    const to = lookUp(boxes, edge.to);
+    const from = edge.from.map((id) => lookUp(boxes, id));
     if (edge.kind === "shares") lines.push({ kind: "shares", d: roundedPath(sharedLine(from[0], to)), ends: [] });
-    else if (edge.kind === "made of") lines.push(...memberLines(from, to));
+    else if (edge.kind === "combines") lines.push(...memberLines(from, to));
     else if (from[0].column === to.column) {
       const key = `${to.column} ${edge.label}`;
       const colour = style.colour(from[0].node);
@@ -150,8 +157,8 @@ function columnLines({ edges }, boxes, style) {
       brackets.set(key, bracket);
     } else {
       const isPeer = (/** @type {Edge} */ other) =>
-        other !== edge && other.to === edge.to && ["teaches", "goes on"].includes(other.kind);
-      const hasPeers = edges.filter(isPeer).some(({ from: [id] }) => boxes.get(id).column !== to.column);
+        other !== edge && other.to === edge.to && ["teaches", "continues"].includes(other.kind);
+      const hasPeers = edges.filter(isPeer).some(({ from: [id] }) => lookUp(boxes, id).column !== to.column);
       const shift = !hasPeers ? 0 : edge.kind === "teaches" ? -12 : 14;
       lines.push(...crossingLines(edge, from, to, shift, style));
       labels.push(crossingLabel(edge, from, to, shift, style));
@@ -161,7 +168,7 @@ function columnLines({ edges }, boxes, style) {
     const { boxes: members, x, ys } = bracketPlace(bracket);
     lines.push(...bracketLines(bracket, members, x, ys, style));
     const text = wrapText(bracket.label, style.font(12), LABEL_WIDTH, 4);
-    const y = (ys[0] + ys.at(-1)) / 2 + 4 - (LABEL_ROW * (text.length - 1)) / 2;
+    const y = (ys[0] + last(ys)) / 2 + 4 - (LABEL_ROW * (text.length - 1)) / 2;
     labels.push({ x: x + 9, y, anchor: "start", lines: text });
   }
   return { lines, labels };
@@ -261,7 +268,7 @@ function bracketLines({ from, to, colour }, boxes, x, ys, style) {
     return [{ kind, d: roundedPath(points), colour, ends: [arrowHead(points)] }];
   }
   const isShared = from.size > 1;
-  const trunk = `M${x} ${ys[0] + 12}V${ys.at(-1) - 12}`;
+  const trunk = `M${x} ${ys[0] + 12}V${last(ys) - 12}`;
   const branches = boxes.map((box, i) => {
     const points = [
       [x, ys[i] + (i === 0 ? 12 : -12)],
@@ -309,11 +316,11 @@ function sharedLine(from, to) {
 function memberLines(from, to) {
   const end = [to.x - 2, centreY(to)];
   return from.map((box) => {
-    const isBefore = box.column < to.column && to.node.lane === "main";
+    const isBefore = Number(box.column) < Number(to.column) && to.node.lane === "main";
     const y = isBefore ? centreY(box) : box.y + 0.72 * box.height;
     const turn = isBefore ? (box.x + box.width + to.x) / 2 : box.x - 16;
     const points = [[isBefore ? box.x + box.width : box.x, y], [turn, y], [turn, end[1]], end];
     const isLevel = Math.abs(y - end[1]) < 1;
-    return { kind: "made of", d: roundedPath(isLevel ? [points[0], end] : points), ends: [arrowHead(points)] };
+    return { kind: "combines", d: roundedPath(isLevel ? [points[0], end] : points), ends: [arrowHead(points)] };
   });
 }

@@ -1,9 +1,10 @@
 // Diagram of the matched feature layers of teacher and student, from the input down to the logits.
 //
-// Payload: sentence (the text alternative), input (a shape), between (a note on the adaptors), student and teacher
+// Payload: sentence (the text alternative), input (a shape), between (a note on the adapters), student and teacher
 // {name, note, layers [Layer]}, links [Link]. Layers of the same level are drawn side by side.
 
 import { setAttributes, svg } from "../shared/dom.js";
+import { last } from "../shared/math/collections.js";
 import { mount, observeWidth, redrawScheduler } from "../shared/mount.js";
 import { cutText, textWidth, withoutBreaks, wrapText } from "../shared/text.js";
 import { readTheme } from "../shared/theme.js";
@@ -16,35 +17,37 @@ import { readTheme } from "../shared/theme.js";
  *   student: string,
  *   teacher: string,
  *   kind: "matched" | "idle" | "soft" | "labels",
- *   student_adaptor?: string,
- *   teacher_adaptor?: string,
+ *   student_adapter?: string,
+ *   teacher_adapter?: string,
  * }} Link student and teacher: names of layers; teacher may be "labels"
- * @typedef {{role: Side, text: string, lines: string[], width: number, height: number}} AdaptorBox
+ * @typedef {{role: Side, text: string, lines: string[], width: number, height: number}} AdapterBox
  */
 
 /** From left to right, as on every page. @type {Side[]} */
 const SIDES = ["teacher", "student"];
 const MAX_WIDTH = 860;
-const NARROW = 560; // below this width, two adaptors of one layer are stacked
+const NARROW = 560; // below this width, two adapters of one layer are stacked
 const BOX_HEIGHT = 46;
 const GAP = 16;
-const LINE_HEIGHT = 15; // of an adaptor's text
-const MAX_LINES = 4; // of an adaptor
+const LINE_HEIGHT = 15; // of an adapter's text
+const MAX_LINES = 4; // of an adapter
 /** @type {Record<string, string>} */
 const LINK_TEXTS = { soft: "soft targets", idle: "weight 0" };
 
 class FeatureDiagram {
   #width = 0;
   #key = "";
-  /** @type {any} */
-  data = null;
+  /** @type {{input: string, between: string, sentence: string, links: Link[]} & Record<Side, {name: string, note: string, layers: Layer[]}>} */
+  data = /** @type {any} */ (null);
+  /** Read at every drawing. @type {import("../shared/theme.js").Theme} */
+  theme = /** @type {any} */ (null);
   width = 0;
   height = 0;
   column = 0; // width of a network
   isNarrow = false;
   x = { teacher: 0, student: 0, middle: 0 };
-  /** @type {Map<Link, {boxes: AdaptorBox[], height: number}>} */
-  adaptors = new Map();
+  /** @type {Map<Link, {boxes: AdapterBox[], height: number}>} */
+  adapters = new Map();
   /** @type {Record<"between" | Side, string[]>} */
   notes = { between: [], teacher: [], student: [] };
   top = 0; // of the input
@@ -88,7 +91,7 @@ class FeatureDiagram {
       this.#plainBox(this.x.middle, this.top + BOX_HEIGHT / 2, "input", data.input),
       ...data.links.map((link) => this.#link(link)),
       ...SIDES.flatMap((role) => this.#layers(role).map((layer) => this.#layer(role, layer))),
-      ...data.links.flatMap((link) => [...this.#linkMarkers(link), ...this.#adaptorBoxes(link)]),
+      ...data.links.flatMap((link) => [...this.#linkMarkers(link), ...this.#adapterBoxes(link)]),
     );
     const labels = `${theme.role("labels").glyph} labels`;
     if (this.#hasLabels) chart.append(this.#plainBox(this.x.middle, this.labelsY, labels, ""));
@@ -120,13 +123,13 @@ class FeatureDiagram {
     this.isNarrow = this.width < NARROW;
     const count = 1 + Math.max(...SIDES.flatMap((role) => this.#layers(role)).map(({ level }) => level));
     const heights = new Array(count).fill(BOX_HEIGHT);
-    this.adaptors = new Map();
+    this.adapters = new Map();
     for (const link of links) {
-      const adaptor = this.#adaptor(link);
-      if (!adaptor) continue;
-      this.adaptors.set(link, adaptor);
+      const adapter = this.#adapter(link);
+      if (!adapter) continue;
+      this.adapters.set(link, adapter);
       const { level } = this.#find("student", link.student);
-      heights[level] = Math.max(heights[level], adaptor.height);
+      heights[level] = Math.max(heights[level], adapter.height);
     }
     const note = (/** @type {string} */ text, /** @type {number} */ width) =>
       wrapText(text, this.#font(12), width, MAX_LINES);
@@ -148,16 +151,16 @@ class FeatureDiagram {
   }
 
   /**
-   * Return the boxes of the adaptors of a link, or null if it has none.
+   * Return the boxes of the adapters of a link, or null if it has none.
    * @param {Link} link
    */
-  #adaptor(link) {
-    const sides = SIDES.filter((role) => link[`${role}_adaptor`]);
+  #adapter(link) {
+    const sides = SIDES.filter((role) => link[`${role}_adapter`]);
     if (!sides.length) return null;
     const available = this.width - 2 * this.column - (this.isNarrow ? 20 : 2 * GAP);
     const width = this.isNarrow ? available : Math.min(250, (available - 40) / sides.length - 12);
     const boxes = sides.map((role) => {
-      const text = link[`${role}_adaptor`];
+      const text = link[`${role}_adapter`] ?? "";
       const mark = sides.length > 1 && this.isNarrow ? `${this.theme.role(role).glyph}\u00a0` : "";
       const lines = wrapText(mark + withoutBreaks(text), this.#font(12), width - 16, MAX_LINES);
       const widest = Math.max(...lines.map((line) => textWidth(line, this.#font(12))));
@@ -173,7 +176,7 @@ class FeatureDiagram {
    * @param {string} name
    */
   #find(role, name) {
-    return this.#layers(role).find((layer) => layer.name === name);
+    return /** @type {Layer} */ (this.#layers(role).find((layer) => layer.name === name));
   }
   /**
    * @param {Side} role
@@ -234,7 +237,7 @@ class FeatureDiagram {
   /** @param {Side} role */
   #trunk(role) {
     const x = this.x[role];
-    const end = this.#y(role, this.#layers(role).at(-1).name);
+    const end = this.#y(role, last(this.#layers(role)).name);
     return svg("path", { class: "dst-trunk", d: `M${this.x.middle} ${this.top + BOX_HEIGHT / 2}H${x}V${end}` });
   }
 
@@ -309,14 +312,14 @@ class FeatureDiagram {
   }
 
   /** @param {Link} link */
-  #adaptorBoxes(link) {
-    const adaptor = this.adaptors.get(link);
-    if (!adaptor) return [];
+  #adapterBoxes(link) {
+    const adapter = this.adapters.get(link);
+    if (!adapter) return [];
     const centre = (this.#y("student", link.student) + this.#y("teacher", link.teacher)) / 2;
-    const totalWidth = adaptor.boxes.reduce((sum, { width }) => sum + width + 24, -24);
+    const totalWidth = adapter.boxes.reduce((sum, { width }) => sum + width + 24, -24);
     let x = this.x.middle - totalWidth / 2;
-    let y = centre - adaptor.height / 2;
-    return adaptor.boxes.map(({ role, text, lines, width, height }) => {
+    let y = centre - adapter.height / 2;
+    return adapter.boxes.map(({ role, text, lines, width, height }) => {
       const left = this.isNarrow ? this.x.middle - width / 2 : x;
       const top = this.isNarrow ? y : centre - height / 2;
       x += width + 24;
@@ -325,7 +328,7 @@ class FeatureDiagram {
         svg("text", { x: left + width / 2, y: top + 6 + LINE_HEIGHT * (i + 0.78) }, content);
       return svg(
         "g",
-        { class: "dst-adaptor", "data-of": role },
+        { class: "dst-adapter", "data-of": role },
         svg("title", {}, text),
         svg("rect", { x: left, y: top, width, height, rx: 4, stroke: this.theme.role("student").colour }),
         lines.map(line),

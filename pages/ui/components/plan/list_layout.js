@@ -1,5 +1,6 @@
 // Layout of a plan as a list of networks, for narrow screens.
 
+import { last, lookUp } from "../shared/math/collections.js";
 import { wrapText } from "../shared/text.js";
 import { arrowHead, boxText, centreY, ROW_HEIGHT, roundedPath } from "./plan_layout.js";
 
@@ -80,14 +81,14 @@ function laneLines(
   isRight,
 ) {
   const edgeOf = (/** @type {string} */ id) => {
-    const { x, width } = boxes.get(id);
+    const { x, width } = lookUp(boxes, id);
     return isRight ? x + width : x;
   };
   const x = isRight ? edgeOf(ids[0]) + 12 + 13 * lane : edgeOf(ids[0]) - 10 - 12 * lane;
   const shift = isRight ? 5 * lane : 10 - 5 * lane;
-  const ys = ids.map((id) => centreY(boxes.get(id)) + shift);
+  const ys = ids.map((id) => centreY(lookUp(boxes, id)) + shift);
   const isShared = kind === "teaches" && from.size > 1;
-  const single = kind === "teaches" ? style.colour(boxes.get(first).node) : "";
+  const single = kind === "teaches" ? style.colour(lookUp(boxes, first).node) : "";
   const colour = isShared ? style.neutral : single;
   if (ids.length === 1) {
     const points = [
@@ -105,7 +106,7 @@ function laneLines(
       [x, ys[i]],
       [edgeOf(id) + (isRight ? 2 : -2), ys[i]],
     ];
-    const branchColour = isShared && from.has(id) ? style.colour(boxes.get(id).node) : colour;
+    const branchColour = isShared && from.has(id) ? style.colour(lookUp(boxes, id).node) : colour;
     const ends = heads.has(id) && kind !== "shares" ? [arrowHead(points)] : [];
     return { kind, d: roundedPath(points, 6), colour: branchColour, ends };
   });
@@ -120,7 +121,8 @@ function laneLines(
 export function assignLanes(edges, position) {
   /** @type {LaneLine[]} */
   const lines = [];
-  const sorted = (/** @type {string[]} */ ids) => [...new Set(ids)].sort((a, b) => position.get(a) - position.get(b));
+  const sorted = (/** @type {string[]} */ ids) =>
+    [...new Set(ids)].sort((a, b) => lookUp(position, a) - lookUp(position, b));
   for (const edge of edges) {
     const ids = sorted([...edge.from, edge.to]);
     const isSame = (/** @type {LaneLine} */ line) =>
@@ -134,11 +136,11 @@ export function assignLanes(edges, position) {
   }
   /** The last position of each lane. @type {number[]} */
   const ends = [];
-  for (const line of lines.sort((a, b) => position.get(a.ids[0]) - position.get(b.ids[0]))) {
-    const start = position.get(line.ids[0]);
+  for (const line of lines.sort((a, b) => lookUp(position, a.ids[0]) - lookUp(position, b.ids[0]))) {
+    const start = lookUp(position, line.ids[0]);
     const free = ends.findIndex((end) => end < start);
     line.lane = free < 0 ? ends.length : free;
-    ends[line.lane] = position.get(line.ids.at(-1));
+    ends[line.lane] = lookUp(position, last(line.ids));
   }
   return { lines, count: ends.length };
 }

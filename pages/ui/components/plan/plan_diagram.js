@@ -15,13 +15,15 @@ import { LABEL_ROW, ROW_HEIGHT } from "./plan_layout.js";
 /** @typedef {import("./plan_layout.js").PlanNode} PlanNode */
 
 /** @type {Record<string, number>} */
-const LINE_WIDTHS = { teaches: 2, "goes on": 1.25, "made of": 1.25, shares: 5 };
+const LINE_WIDTHS = { teaches: 2, continues: 1.25, combines: 1.25, shares: 5 };
 
 class PlanDiagram {
   #width = 0;
   #key = "";
-  /** @type {import("./plan_layout.js").Plan | null} */
-  plan = null;
+  /** Received with the first update. @type {import("./plan_layout.js").Plan} */
+  plan = /** @type {any} */ (null);
+  /** Read at every drawing. @type {import("../shared/theme.js").Theme} */
+  theme = /** @type {any} */ (null);
 
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -175,8 +177,8 @@ class PlanDiagram {
       { isUsed: nodes.some(({ state }) => state.includes("frozen")), text: "- - - frozen while teaching" },
       { isUsed: true, text: "— trained" },
       { isUsed: nodes.some(({ kind }) => kind === "baseline"), text: "···· baseline" },
-      { isUsed: has("goes on"), text: "› continues with the same weights" },
-      { isUsed: has("made of"), text: "› derived, not trained" },
+      { isUsed: has("continues"), text: "› continues with the same weights" },
+      { isUsed: has("combines"), text: "› derived, not trained" },
       { isUsed: has("shares"), text: "▬ shared layers" },
     ];
     const present = entries.filter(({ isUsed }) => isUsed);

@@ -1,5 +1,6 @@
 // Texts, paths and types that both layouts of a plan use.
 
+import { last } from "../shared/math/collections.js";
 import { textWidth, withoutBreaks, wrapText } from "../shared/text.js";
 
 /**
@@ -17,7 +18,7 @@ import { textWidth, withoutBreaks, wrapText } from "../shared/text.js";
  *   stack: string,
  * }} PlanNode data: what it is trained on; teaching: its
  *   teachers and method; self_taught: without another network; stack: the number of similar networks, if several
- * @typedef {{kind: "teaches" | "goes on" | "made of" | "shares", from: string[], to: string, label: string}} Edge
+ * @typedef {{kind: "teaches" | "continues" | "combines" | "shares", from: string[], to: string, label: string}} Edge
  * @typedef {{sentence: string, columns: {title: string, note: string, nodes: PlanNode[]}[], edges: Edge[]}} Plan
  * @typedef {{
  *   font: (size: number, weight?: number) => string,
@@ -86,7 +87,7 @@ export function roundedPath(points, radius = 8) {
   };
   const corner = (/** @type {Point} */ point, /** @type {number} */ i) =>
     `L${near(point, points[i])}Q${point} ${near(point, points[i + 2])}`;
-  return `M${points[0]}${points.slice(1, -1).map(corner).join("")}L${points.at(-1)}`;
+  return `M${points[0]}${points.slice(1, -1).map(corner).join("")}L${last(points)}`;
 }
 
 /**
@@ -95,9 +96,9 @@ export function roundedPath(points, radius = 8) {
  * @returns {ArrowHead}
  */
 export const arrowHead = (points) => ({
-  x: points.at(-1)[0],
-  y: points.at(-1)[1],
-  back: points.at(-1)[0] < points.at(-2)[0],
+  x: last(points)[0],
+  y: last(points)[1],
+  back: last(points)[0] < points[points.length - 2][0],
 });
 
 /** @param {{y: number, height: number}} box */

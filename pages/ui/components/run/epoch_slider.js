@@ -16,9 +16,11 @@ const PAUSE_ICON = "M4 2h3v12H4zM9 2h3v12H9z";
 const PLAY_ICON = "M4 2l10 6-10 6z";
 
 class EpochSlider {
+  /** @type {import("../shared/mount.js").Callbacks["setStateValue"]} */
+  setStateValue = () => {};
   #feed = new FrameFeed();
-  /** @type {ReturnType<typeof setInterval> | null} */
-  #timer = null;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer = undefined;
   #hasPlayed = false;
   /** @type {any} */
   spec = {};
@@ -101,7 +103,7 @@ class EpochSlider {
   }
   #pause() {
     clearInterval(this.#timer);
-    this.#timer = null;
+    this.#timer = undefined;
     this.draw();
   }
 

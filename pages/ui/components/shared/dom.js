@@ -56,3 +56,6 @@ export function setAttributes(node, values) {
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+/** @param {HTMLCanvasElement} canvas whose context is always 2d */
+export const context2d = (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));

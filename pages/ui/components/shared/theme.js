@@ -1,5 +1,6 @@
 // Colours and font of the current theme, and the style of each network.
 
+import { context2d } from "./dom.js";
 import palette from "./palette.js";
 
 /**
@@ -46,7 +47,8 @@ export function readTheme(node) {
   /** @param {number} fraction */
   const mix = (fraction) =>
     `rgb(${[red, green, blue].map((from, i) => Math.round(from + fraction * (target[i] - from))).join(", ")})`;
-  const roles = { ...palette.roles, ...extraRoles.get(node.closest(".dst")) };
+  /** @type {Record<string, any>} */
+  const roles = { ...palette.roles, ...extraRoles.get(node.closest(".dst") ?? node) };
   return {
     dark,
     background,
@@ -83,16 +85,13 @@ export function parseColour(colour) {
   context.fillStyle = colour;
   const text = /** @type {string} */ (context.fillStyle);
   if (text.startsWith("#")) return [1, 3, 5].map((start) => Number.parseInt(text.slice(start, start + 2), 16));
-  return text
-    .match(/[\d.]+/g)
-    .slice(0, 3)
-    .map(Number);
+  return (text.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
 }
 
 /** @type {CanvasRenderingContext2D | null} */
-let context2d = null;
+let hiddenContext = null;
 
 /** Return the context of an invisible canvas, which parses colours and measures text. */
-export const drawingContext = () => (context2d ??= document.createElement("canvas").getContext("2d"));
+export const drawingContext = () => (hiddenContext ??= context2d(document.createElement("canvas")));
 
 export const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -12,8 +12,10 @@ import { TemperatureStore } from "./shared/store.js";
 
 class Dock {
   #feed = new FrameFeed();
-  /** @type {TemperatureStore | null} */
-  store = null;
+  /** @type {import("../shared/mount.js").Callbacks["setStateValue"]} */
+  setStateValue = () => {};
+  /** Joined by the first update. @type {TemperatureStore} */
+  store = /** @type {any} */ (null);
 
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -41,13 +43,16 @@ class Dock {
     }
     const { frames } = this.#feed.receive(data, setTriggerValue);
     for (const frame of frames) this.store.add(frame);
-    const entry = (/** @type {string} */ name) => [name, this.#feed.retained(data, name, this.store[name])];
-    const fields = Object.fromEntries(["classes", "splits", "sheet", "points"].map(entry));
+    const entry = (/** @type {"classes" | "splits" | "sheet" | "points"} */ name) => [
+      name,
+      this.#feed.retained(data, name, this.store[name]),
+    ];
+    const fields = Object.fromEntries(/** @type {const} */ (["classes", "splits", "sheet", "points"]).map(entry));
     this.slider.update(data.temperature, data.temperatures);
     this.store.set({
       ...fields,
       split: data.split ?? "test",
-      snapshot: data.snapshot ?? null,
+      snapshot: data.snapshot ?? -1,
       temperature: this.slider.value,
       temperatures: data.temperatures,
     });
@@ -65,7 +70,7 @@ class Dock {
 
   #draw() {
     const { logits, classes } = this.store.input;
-    const soften = ([role, values]) => [role, logSoftmax(values, this.slider.value)];
+    const soften = (/** @type {[string, number[]]} */ [role, values]) => [role, logSoftmax(values, this.slider.value)];
     const description = describeTopClasses(Object.fromEntries(Object.entries(logits).map(soften)), classes);
     this.slider.setValueText(`Temperature ${this.slider.text}${description ? `, ${description}` : ""}`);
   }

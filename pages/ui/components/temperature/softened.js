@@ -21,12 +21,14 @@ import { ROLES } from "./shared/store.js";
 const MAX_HEIGHT = 560; // pixels; higher charts scroll
 
 class Softened extends TemperatureComponent {
+  /** @type {string | undefined} */
+  pairClasses;
+  /** @type {number[]} */
+  currentPair = [];
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "softened");
-  }
-
-  build() {
     this.figure = new Figure("soft-targets", () => this.#table());
     this.bars = new MirroredBars(this.figure.chart);
     this.figure.viewport.classList.add("dst-rows");
@@ -141,7 +143,7 @@ class Softened extends TemperatureComponent {
     const [first] = Object.values(logits);
     const ranked = first.map((_, k) => k).sort((a, b) => first[b] - first[a]);
     const isValid = this.chosenPair?.every((k) => k >= 0 && k < classes.length);
-    this.currentPair = isValid ? this.chosenPair : ranked.slice(0, 2);
+    this.currentPair = (isValid && this.chosenPair) || ranked.slice(0, 2);
     this.selects.forEach((select, i) => {
       if (Number(select.value) !== this.currentPair[i]) select.value = String(this.currentPair[i]);
     });

@@ -85,11 +85,12 @@ export class CurveOverlay {
    * @param {number | null} x
    */
   #moveLine(line, x) {
-    const place = x === null || !this.frame ? Number.NaN : this.frame.x(x);
-    const isInside = this.frame !== null && place >= this.frame.left - 1 && place <= this.frame.right + 1;
+    const { frame } = this;
+    const place = x === null || !frame ? Number.NaN : frame.x(x);
+    const isInside = frame !== null && place >= frame.left - 1 && place <= frame.right + 1;
     setAttributes(line, { visibility: isInside ? "visible" : "hidden" });
     if (!isInside) return null;
-    setAttributes(line, { x1: place, x2: place, y1: this.frame.top, y2: this.frame.bottom });
+    setAttributes(line, { x1: place, x2: place, y1: frame.top, y2: frame.bottom });
     return place;
   }
   /** @param {number | null} x */

@@ -2,6 +2,7 @@
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { formatNumber, formatPercent } from "../../shared/format.js";
+import { last } from "../../shared/math/collections.js";
 import { logTicks, valueRange } from "../../shared/math/scales.js";
 import { spread } from "../../shared/math/spread.js";
 import { CurveOverlay } from "./curve_overlay.js";
@@ -33,7 +34,7 @@ export class CurvePanel {
 
   /**
    * @param {PanelSpec} spec
-   * @param {any} curves the component of the panel
+   * @param {import("./curves.js").Curves} curves the component of the panel
    */
   constructor(spec, curves) {
     this.spec = spec;
@@ -230,7 +231,7 @@ export class CurvePanel {
     const buttons = this.#legendButtons;
     named.forEach((series, i) => {
       setAttributes(buttons[i], { "aria-pressed": String(!this.curves.hidden.has(series.key)) });
-      setText(buttons[i].lastChild, this.#number(this.curves.points(series.key).last.y));
+      setText(/** @type {Node} */ (buttons[i].lastChild), this.#number(this.curves.points(series.key).last.y));
     });
   }
   /**
@@ -273,7 +274,7 @@ export class CurvePanel {
       frame,
       this.curves.markers,
       levels.map((level) => {
-        const { colour, dash } = theme.role(this.series.find(({ key }) => key === level.level).role);
+        const { colour, dash } = theme.role(this.series.find(({ key }) => key === level.level)?.role ?? "");
         return { ...level, colour, dash: dash === "solid" ? "none" : dash };
       }),
     );
@@ -357,7 +358,7 @@ export class CurvePanel {
       .reduce((a, b) => (b.length > a.length ? b : a), []);
     if (!step || !longest.length) return;
     event.preventDefault();
-    const current = this.curves.hoverX ?? longest.at(-1);
+    const current = this.curves.hoverX ?? last(longest);
     const place = longest.findIndex((x) => x >= current);
     const target = (place < 0 ? longest.length - 1 : place) + step;
     this.curves.hoverAt(longest[Math.max(0, Math.min(longest.length - 1, target))]);
@@ -370,7 +371,7 @@ export class CurvePanel {
   showTooltip(x) {
     const place = this.overlay.showHover(x);
     this.tooltip.hidden = place === null;
-    if (place === null) return;
+    if (place === null || x === null || !this.overlay.frame) return;
     const { left, right, top } = this.overlay.frame;
     const [from, to] = this.plot._fullLayout.xaxis.range;
     const isNear = (/** @type {number} */ value) => Math.abs(value - x) <= 0.02 * (to - from);
@@ -383,7 +384,7 @@ export class CurvePanel {
       })
       .filter((row) => isNear(row.x))
       .sort((a, b) => b.y - a.y);
-    const row = ({ series, y }) => {
+    const row = (/** @type {{series: SeriesSpec, y: number}} */ { series, y }) => {
       const sample = lineSample(this.#style(series), series.style);
       return html("div", {}, sample, html("span", {}, series.name), html("b", {}, this.#withUnit(y)));
     };

@@ -8,6 +8,7 @@
 
 import { html, setText } from "../../shared/dom.js";
 import { formatNumber, formatPercent } from "../../shared/format.js";
+import { last } from "../../shared/math/collections.js";
 import { mount, observeWidth, redrawScheduler } from "../../shared/mount.js";
 import { FrameFeed } from "../../shared/state/frame_feed.js";
 import { Playhead } from "../../shared/state/playhead.js";
@@ -18,6 +19,10 @@ import { Series } from "./series.js";
 
 /** @typedef {import("./curve_panel.js").PanelSpec} PanelSpec */
 /** @typedef {import("./curve_panel.js").SeriesSpec} SeriesSpec */
+/**
+ * @typedef {{run: string, panels: PanelSpec[], series: SeriesSpec[], xlabel?: string, xmin?: number, xmax?: number,
+ *   empty?: string}} CurvesSpec
+ */
 
 const NO_POINTS = new Series();
 const TABLE_ROWS = 12;
@@ -25,7 +30,11 @@ const TABLE_ROWS = 12;
 /** The zoom of each run, which outlives the component when a lost connection rebuilds the page. @type {Map<string, number[] | null>} */
 const zooms = new Map();
 
-class Curves {
+export class Curves {
+  /** @type {import("../../shared/mount.js").Callbacks["setStateValue"]} */
+  setStateValue = () => {};
+  /** Read at every drawing. @type {import("../../shared/theme.js").Theme} */
+  theme = /** @type {any} */ (null);
   /** Keys of hidden series. @type {Set<string>} */
   hidden = new Set();
   /** @type {number[] | null} */
@@ -39,8 +48,8 @@ class Curves {
   levels = [];
   /** @type {import("./curve_overlay.js").Marker[]} */
   markers = [];
-  /** @type {any} */
-  spec = { panels: [], series: [] };
+  /** @type {CurvesSpec} */
+  spec = { run: "", panels: [], series: [] };
   /** @type {Map<string, Series>} */
   #series = new Map();
   #feed = new FrameFeed();
@@ -108,8 +117,9 @@ class Curves {
     if ("marker" in frame) this.markers.push(frame);
     else if ("level" in frame) this.levels = [...this.levels.filter(({ level }) => level !== frame.level), frame];
     else {
-      if (!this.#series.has(frame.series)) this.#series.set(frame.series, new Series());
-      this.#series.get(frame.series).append(frame.x, frame.y);
+      const series = this.#series.get(frame.series) ?? new Series();
+      this.#series.set(frame.series, series);
+      series.append(frame.x, frame.y);
     }
   }
 
@@ -149,7 +159,7 @@ class Curves {
     let high = this.spec.xmax ?? Number.NEGATIVE_INFINITY;
     for (const { x } of this.#series.values()) {
       low = Math.min(low, x[0]);
-      high = Math.max(high, x.at(-1));
+      high = Math.max(high, last(x));
     }
     return high > low ? [low, high] : [low - 0.5, low + 0.5];
   }

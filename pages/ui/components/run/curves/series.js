@@ -1,6 +1,6 @@
-// Points of one curve, downsampled to at most MAX_POINTS.
+// Points of one curve, which the server has thinned.
 
-export const MAX_POINTS = 1000;
+import { last } from "../../shared/math/collections.js";
 
 export class Series {
   /** @type {number[]} */
@@ -19,39 +19,13 @@ export class Series {
       this.x.push(x[i]);
       this.y.push(y[i]);
     }
-    if (this.x.length > MAX_POINTS) this.#downsample();
-  }
-
-  /**
-   * Keep the first and last point, and the lowest and highest of each bucket, so that no spike disappears. Half of
-   * MAX_POINTS remain, so that this happens rarely.
-   */
-  #downsample() {
-    const buckets = MAX_POINTS / 4 - 1;
-    const inner = this.x.length - 2;
-    const keep = [0];
-    for (let bucket = 0; bucket < buckets; bucket++) {
-      const start = 1 + Math.floor((bucket * inner) / buckets);
-      const end = 1 + Math.floor(((bucket + 1) * inner) / buckets);
-      let low = start;
-      let high = start;
-      for (let i = start; i < end; i++) {
-        if (this.y[i] < this.y[low]) low = i;
-        if (this.y[i] > this.y[high]) high = i;
-      }
-      keep.push(Math.min(low, high));
-      if (low !== high) keep.push(Math.max(low, high));
-    }
-    keep.push(this.x.length - 1);
-    this.x = keep.map((i) => this.x[i]);
-    this.y = keep.map((i) => this.y[i]);
   }
 
   get length() {
     return this.x.length;
   }
   get last() {
-    return { x: this.x.at(-1), y: this.y.at(-1) };
+    return { x: last(this.x), y: last(this.y) };
   }
 
   /**

@@ -41,7 +41,7 @@ export class ExamplePicker {
    */
   #button({ src, x, y, title }, i) {
     const name = title ?? `Example ${i + 1}`;
-    const place = [x, y].filter(Number.isFinite).map((value) => value.toFixed(1));
+    const place = [x, y].flatMap((value) => (Number.isFinite(value) ? [Number(value).toFixed(1)] : []));
     const text = place.length ? `(${place.join(", ")})` : name;
     const picture = src ? html("img", { src, alt: "", draggable: "false" }) : html("span", { class: "dst-chip" }, text);
     const onclick = () => this.#choose(i);

@@ -25,6 +25,8 @@ const FILE_NAME = "soft-targets";
 const MAX_HEIGHT = 560; // pixels; higher charts scroll
 
 class SoftTargets {
+  /** @type {import("../../shared/mount.js").Callbacks["setStateValue"]} */
+  setStateValue = () => {};
   #feed = new FrameFeed();
   /** By network. @type {Record<string, {evaluation: number, values: number[][]}[]>} */
   #frames = {};
@@ -102,7 +104,9 @@ class SoftTargets {
   #draw() {
     const { classes, images, roles } = this.spec;
     const ofRole = (/** @type {string} */ role) => /** @type {[string, number[]]} */ ([role, this.logits(role)]);
-    const logits = Object.fromEntries(roles.map(ofRole).filter(([, values]) => values));
+    const logits = Object.fromEntries(
+      roles.map(ofRole).filter((/** @type {[string, number[] | null]} */ [, values]) => values),
+    );
     const isEmpty = images.length === 0 || !Object.values(this.#frames).some((list) => list.length);
     this.empty.hidden = !isEmpty;
     this.body.hidden = isEmpty;
@@ -138,7 +142,7 @@ class SoftTargets {
     const { classes, names = {} } = this.spec;
     const description = describeTopClasses(logp, classes);
     this.slider.setValueText(`Temperature ${this.slider.text}, ${description}`);
-    const subject = `${image.title ?? "the example"}, true class ${classes[image.label] ?? "unknown"}`;
+    const subject = `${image.title ?? "the example"}, true class ${classes[image.label ?? -1] ?? "unknown"}`;
     const label = `Probabilities at temperature ${this.slider.text} for ${subject}: ${description}.`;
     setAttributes(this.chart, { "aria-label": label });
     const entropies = Object.entries(logp).map(([role, values]) => {

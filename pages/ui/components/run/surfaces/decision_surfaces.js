@@ -4,7 +4,7 @@
 // training_label}]}, live, autoplay, empty. Frames: {evaluation, size, probabilities: {role: base64}} and, without an epoch slider
 // on the page, the fields of the evaluation.
 
-import { html, setAttributes, setText } from "../../shared/dom.js";
+import { context2d, html, setAttributes, setText } from "../../shared/dom.js";
 import { formatPercent } from "../../shared/format.js";
 import { markerGlyph, markerPath } from "../../shared/markers.js";
 import { mount, observeWidth, redrawScheduler } from "../../shared/mount.js";
@@ -43,12 +43,12 @@ class DecisionSurfaces {
   /** @type {Record<string, Frame[]>} */
   #frames = {};
   #position = -1; // the frame that the playback has reached
-  /** @type {ReturnType<typeof setInterval> | null} */
-  #timer = null;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer = undefined;
   #shape = "";
   #width = 0;
-  /** @type {any} */
-  spec = { roles: [], points: {} };
+  /** @type {{roles: string[], classes: string[], points: Record<string, Point[]>} & Record<string, any>} */
+  spec = { roles: [], classes: [], points: {} };
   /** @type {Panel[]} */
   panels = [];
 
@@ -77,6 +77,7 @@ class DecisionSurfaces {
   update(data, { setTriggerValue }) {
     const { isNewRun, frames } = this.#feed.receive(data, setTriggerValue);
     const points = this.#feed.retained(data, "points", {});
+    /** @type {Record<string, any>} */
     const defaults = { roles: [], classes: [], titles: {}, captions: {}, extent: [-1, 1, -1, 1], live: true };
     this.spec = { ...defaults, ...data, points };
     if (isNewRun) {
@@ -94,6 +95,7 @@ class DecisionSurfaces {
     this.draw();
   }
 
+  /** @param {any} frame */
   #add({ evaluation, size, probabilities, ...description }) {
     this.#evaluations.push(evaluation);
     for (const [role, encoded] of Object.entries(probabilities)) {
@@ -122,7 +124,7 @@ class DecisionSurfaces {
   }
   #stop() {
     clearInterval(this.#timer);
-    this.#timer = null;
+    this.#timer = undefined;
     this.playhead.follow(null);
   }
   #finish() {
@@ -241,7 +243,7 @@ class DecisionSurfaces {
       canvas.width = width * scale;
       canvas.height = height * scale;
       canvas.style.height = `${height}px`;
-      const context = canvas.getContext("2d");
+      const context = context2d(canvas);
       context.scale(scale, scale);
       if (frame) this.#paintSurface(context, frame, theme, width, height);
       this.#paintPoints(context, points, theme, width, height);
@@ -324,7 +326,7 @@ class DecisionSurfaces {
     const width = sizes.reduce((sum, size) => sum + size.width + gap, gap);
     const height = Math.max(...sizes.map((size) => size.height)) + head + gap;
     const whole = html("canvas", { width: EXPORT_SCALE * width, height: EXPORT_SCALE * height });
-    const context = whole.getContext("2d");
+    const context = context2d(whole);
     const theme = readTheme(this.root);
     context.scale(EXPORT_SCALE, EXPORT_SCALE);
     context.fillStyle = theme.background;
@@ -332,13 +334,13 @@ class DecisionSurfaces {
     Object.assign(context, { fillStyle: theme.text, font: `600 13px ${theme.font}`, textBaseline: "middle" });
     let left = gap;
     this.panels.forEach(({ node, canvas, accuracy, epoch }, i) => {
-      const title = [...node.querySelector("h3").childNodes].map((part) => part.textContent).join(" ");
+      const title = [...(node.querySelector("h3")?.childNodes ?? [])].map((part) => part.textContent).join(" ");
       const text = [title, accuracy.textContent, epoch.textContent].filter(Boolean).join(" · ");
       context.fillText(text, left, head / 2, sizes[i].width);
       context.drawImage(canvas, left, head, sizes[i].width, sizes[i].height);
       left += sizes[i].width + gap;
     });
-    whole.toBlob((blob) => saveFile("surfaces", "png", blob));
+    whole.toBlob((blob) => blob && saveFile("surfaces", "png", blob));
   }
 
   destroy() {

@@ -25,7 +25,7 @@ export class ProbabilityField {
   image(colours, background, strength) {
     const { size, classes, bytes } = this;
     const canvas = new OffscreenCanvas(size, size);
-    const context = canvas.getContext("2d");
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
     const pixels = context.createImageData(size, size);
     for (let row = 0; row < size; row++) {
       for (let column = 0; column < size; column++) {

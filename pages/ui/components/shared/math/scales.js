@@ -53,7 +53,7 @@ export const temperatureGrid = ([low, high], count = 61) =>
 export function roundAxis(high, title) {
   const raw = (high || 1) / 4;
   const size = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * size).find((candidate) => candidate >= raw);
+  const step = [1, 2, 2.5, 5].map((factor) => factor * size).find((candidate) => candidate >= raw) ?? 10 * size;
   const top = Math.ceil((high || 1) / step - 1e-9) * step;
   const ticks = Array.from({ length: Math.round(top / step) + 1 }, (_, i) => i * step);
   return {

@@ -33,11 +33,17 @@ export class Playhead {
     if (this.#state?.run === run) return;
     this.leave();
     if (run === undefined || run === null) return;
-    if (!states.has(run)) {
-      states.set(run, { run, evaluations: [], chosen: null, following: null, driver: null, members: new Set() });
-    }
-    this.#state = states.get(run);
-    this.#state.members.add(this);
+    const state = states.get(run) ?? {
+      run,
+      evaluations: [],
+      chosen: null,
+      following: null,
+      driver: null,
+      members: new Set(),
+    };
+    states.set(run, state);
+    this.#state = state;
+    state.members.add(this);
   }
 
   leave() {

@@ -1,6 +1,6 @@
 // Download of figures as SVG or PNG, and of any other file.
 
-import { html, svg } from "../dom.js";
+import { context2d, html, svg } from "../dom.js";
 import { readTheme } from "../theme.js";
 
 // Style properties that an exported drawing contains, since it has no style sheet.
@@ -68,8 +68,8 @@ export async function savePng(name, text, { width, height }) {
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
   await image.decode();
   const canvas = html("canvas", { width: EXPORT_SCALE * width, height: EXPORT_SCALE * height });
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  canvas.toBlob((blob) => saveFile(name, "png", blob));
+  context2d(canvas).drawImage(image, 0, 0, canvas.width, canvas.height);
+  canvas.toBlob((blob) => blob && saveFile(name, "png", blob));
 }
 
 /**

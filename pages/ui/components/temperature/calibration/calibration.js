@@ -27,12 +27,16 @@ class Calibration extends TemperatureComponent {
   /** @type {Map<string, LossCurve>} */
   #curves = new Map();
 
+  /** @type {string | undefined} */
+  shape;
+  /** @type {string | undefined} */
+  lines;
+  /** @type {ReliabilityDiagram[]} */
+  diagrams = [];
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "calibration");
-  }
-
-  build() {
     this.reliability = new Figure("reliability", () => this.#reliabilityTable());
     this.losses = new Figure("temperature-scaling", () => this.#lossTable());
     this.plot = new LinePlot(this.losses.chart);
@@ -55,7 +59,7 @@ class Calibration extends TemperatureComponent {
   #reliabilityOf(role, temperature = this.store.temperature) {
     const { store } = this;
     const bins = this.spec.bins ?? DEFAULT_BINS;
-    return reliability(store.logits(role), store.labels, store.classes.length, temperature, bins);
+    return reliability(store.existingLogits(role), store.labels, store.classes.length, temperature, bins);
   }
 
   /**
@@ -64,7 +68,11 @@ class Calibration extends TemperatureComponent {
    */
   #curve(role) {
     const { store } = this;
-    const [logits, { labels }, range] = [store.logits(role, "validation"), store.splits.validation, store.temperatures];
+    const [logits, { labels }, range] = [
+      store.existingLogits(role, "validation"),
+      store.splits.validation,
+      store.temperatures,
+    ];
     const cached = this.#curves.get(role);
     if (cached?.logits === logits && cached.labels === labels && String(cached.range) === String(range)) return cached;
     const curve = new LossCurve(logits, labels, store.classes.length, range);
@@ -88,6 +96,14 @@ class Calibration extends TemperatureComponent {
       curve.best = { temperature, labels, loss: curve.at(temperature), error };
     }
     return curve.best.loss <= Math.min(...curve.losses) * 1.001 + 1e-9 ? curve.best : null;
+  }
+
+  /** @param {string[]} roles */
+  #bests(roles) {
+    return roles.flatMap((role) => {
+      const best = this.#best(role);
+      return best ? [{ role, best }] : [];
+    });
   }
 
   #reliabilityTable() {
@@ -121,7 +137,7 @@ class Calibration extends TemperatureComponent {
       ...curves.map((curve) => curve.at(at)),
       kind,
     ];
-    const bests = roles.map((role) => ({ role, best: this.#best(role) })).filter(({ best }) => best);
+    const bests = this.#bests(roles);
     const optima = bests.map(({ role, best }) => row(best.temperature, `best temperature of the ${role}`));
     const grid = curves[0].grid.map((at, i) => [at, ...curves.map(({ losses }) => losses[i]), "curve"]);
     return {
@@ -269,7 +285,7 @@ class Calibration extends TemperatureComponent {
   /** @param {RoleCurve[]} curves */
   #describeLosses(curves) {
     const { temperature, split } = this.store;
-    const bests = curves.map(({ role }) => ({ role, best: this.#best(role) })).filter(({ best }) => best);
+    const bests = this.#bests(curves.map(({ role }) => role));
     const optima = bests.map(
       ({ role, best }) => `${role} T = ${formatTemperature(best.temperature)} (${formatNumber(best.loss)} nats)`,
     );

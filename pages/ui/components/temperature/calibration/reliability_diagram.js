@@ -36,7 +36,7 @@ export class ReliabilityDiagram {
       ],
       { colour: "currentColor", width: 1, dash: "4,3" },
     );
-    const line = (/** @type {number} */ dy, /** @type {string} */ style, .../** @type {(string | Node)[]} */ text) =>
+    const line = (/** @type {number} */ dy, /** @type {string} */ style, /** @type {(string | Node)[]} */ ...text) =>
       svg("text", { x: x + 36, y: y + dy, class: style }, ...text);
     const title = line(16, "dst-calibration-title", svg("tspan", { fill: colour }, glyph), ` ${name}`);
     this.error = line(37, "dst-calibration-error");

@@ -47,7 +47,7 @@ export class ConfusedExamples {
   draw(theme, store, cell) {
     const { classes, roles, labels } = store;
     this.#updateOptions(classes, cell);
-    const logp = Object.fromEntries(roles.map((role) => [role, store.logp(role)]));
+    const logp = Object.fromEntries(roles.map((role) => [role, store.softened(role).logp]));
     const [c, k] = cell ?? [-1, -1];
     const logpOf = (/** @type {string} */ role, /** @type {number} */ index) => logp[role][index * classes.length + k];
     const all = cell ? labels.flatMap((label, index) => (label === c ? [index] : [])) : [];
@@ -100,21 +100,22 @@ export class ConfusedExamples {
    * @param {Theme} theme
    */
   #card(index, store, theme) {
-    if (!this.#cards.has(index)) {
-      /** @type {Record<string, Text>} */
-      const values = Object.fromEntries(store.roles.map((role) => [role, document.createTextNode("")]));
-      const line = (/** @type {string} */ role) => {
-        const { glyph, name, colour } = theme.role(role);
-        const mark = html("i", { style: `color: ${colour}`, "aria-hidden": "true" }, glyph);
-        const hiddenName = html("span", { class: "dst-hidden-text" }, ` ${name} `);
-        return html("span", { class: "dst-confused-value" }, mark, hiddenName, values[role]);
-      };
-      const title = html("span", { class: "dst-hidden-text" }, store.title(index));
-      const button = { type: "button", onclick: () => this.onExample(index) };
-      const node = html("button", button, store.thumbnail(index, 48), title, store.roles.map(line));
-      this.#cards.set(index, { node, values });
-    }
-    return this.#cards.get(index);
+    const cached = this.#cards.get(index);
+    if (cached) return cached;
+    /** @type {Record<string, Text>} */
+    const values = Object.fromEntries(store.roles.map((role) => [role, document.createTextNode("")]));
+    const line = (/** @type {string} */ role) => {
+      const { glyph, name, colour } = theme.role(role);
+      const mark = html("i", { style: `color: ${colour}`, "aria-hidden": "true" }, glyph);
+      const hiddenName = html("span", { class: "dst-hidden-text" }, ` ${name} `);
+      return html("span", { class: "dst-confused-value" }, mark, hiddenName, values[role]);
+    };
+    const title = html("span", { class: "dst-hidden-text" }, store.title(index));
+    const button = { type: "button", onclick: () => this.onExample(index) };
+    const node = html("button", button, store.thumbnail(index, 48), title, store.roles.map(line));
+    const card = { node, values };
+    this.#cards.set(index, card);
+    return card;
   }
   /**
    * Put the cards in order, which depends on the temperature; the focused card keeps the focus.

@@ -6,6 +6,7 @@
 
 import { html, setAttributes, setText, svg } from "../../shared/dom.js";
 import { formatNumber, formatTemperature } from "../../shared/format.js";
+import { last } from "../../shared/math/collections.js";
 import { mount } from "../../shared/mount.js";
 import { ScaleToggle } from "../../shared/widgets/scale_toggle.js";
 import { TemperatureComponent } from "../shared/component.js";
@@ -34,12 +35,20 @@ class DarkKnowledge extends TemperatureComponent {
   /** @type {Map<string, {p: Float64Array, labels: number[], means: Float64Array, counts: number[]}>} */
   #means = new Map();
 
+  /** @type {string | undefined} */
+  optionsKey;
+  /** @type {string | undefined} */
+  shape;
+  /** Made by #layOut() before anything is drawn. @type {HeatmapGrid} */
+  grid = /** @type {any} */ (null);
+  sequential = colourRamp(CIVIDIS);
+  diverging = this.sequential;
+  /** Roles of the drawn difference. @type {string[]} */
+  pair = [];
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "dark_knowledge");
-  }
-
-  build() {
     this.id = `dst-dark-knowledge-${++serial}`;
     this.diagonal = true;
     this.log = false;
@@ -80,7 +89,7 @@ class DarkKnowledge extends TemperatureComponent {
    * @param {unknown} value
    */
   #set(state, value) {
-    this[state] = value;
+    Object.assign(this, { [state]: value });
     this.sendState(state, value);
     this.draw();
   }
@@ -88,7 +97,7 @@ class DarkKnowledge extends TemperatureComponent {
   /** @param {any} spec */
   configure(spec) {
     for (const [state, fallback] of Object.entries(DEFAULTS)) {
-      if (this.isNew(state, spec[state])) this[state] = spec[state] ?? fallback;
+      if (this.isNew(state, spec[state])) Object.assign(this, { [state]: spec[state] ?? fallback });
     }
   }
   get isReady() {
@@ -137,7 +146,7 @@ class DarkKnowledge extends TemperatureComponent {
     const middle = scale.log ? Math.sqrt(scale.low * scale.high) : scale.high / 2;
     const [low, centre, high] = [scale.low, middle, scale.high].map(formatProbability);
     this.grid.bars[0].setTicks([`${scale.isCut ? "≤ " : ""}${low}`, centre, high]);
-    if (this.pair) this.#drawDifference(count);
+    if (this.pair.length) this.#drawDifference(count);
     this.grid.setDiagonalHidden(!this.diagonal);
     this.grid.moveFrame("chosen", this.cell);
     this.grid.moveFrame("pointed", this.cursor.cell);
@@ -151,7 +160,7 @@ class DarkKnowledge extends TemperatureComponent {
     const values = first.map((value, i) => value - second[i]);
     const { max } = magnitudeRange(values, count, this.diagonal);
     const scale = colourScale({ low: -(max || TINY), high: max || TINY });
-    this.grid.maps.at(-1).draw(values, count, scale, this.diverging.pixels, this.diagonal);
+    last(this.grid.maps).draw(values, count, scale, this.diverging.pixels, this.diagonal);
     this.grid.bars[1].setTicks([formatPoints(-max), "0", formatPoints(max)]);
   }
 
@@ -165,8 +174,8 @@ class DarkKnowledge extends TemperatureComponent {
       this.select.replaceChildren(...possible.map(option));
       this.differenceLabel.hidden = possible.length === 0;
     }
-    this.pair = possible.find((pair) => pair.join("-") === this.difference) ?? possible[0] ?? null;
-    if (this.pair && this.select.value !== this.pair.join("-")) this.select.value = this.pair.join("-");
+    this.pair = possible.find((pair) => pair.join("-") === this.difference) ?? possible[0] ?? [];
+    if (this.pair.length && this.select.value !== this.pair.join("-")) this.select.value = this.pair.join("-");
   }
 
   /**
@@ -200,9 +209,8 @@ class DarkKnowledge extends TemperatureComponent {
       const { glyph, name, colour } = theme.role(role);
       return [svg("tspan", { fill: colour }, glyph), ` ${name}`];
     });
-    this.sequential = colourRamp(CIVIDIS);
     const bars = [{ ramp: this.sequential, title: "mean probability" }];
-    if (this.pair) {
+    if (this.pair.length) {
       const [first, second] = this.pair;
       const neutral = theme.dark ? "#3a3d44" : "#e4e4e2";
       this.diverging = colourRamp([theme.role("teacher").colour, neutral, theme.role("student").colour]);

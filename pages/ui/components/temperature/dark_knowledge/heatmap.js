@@ -1,6 +1,6 @@
 // Heat maps on canvases with one pixel per cell, enlarged by the browser; frames, names and colour bars are SVG.
 
-import { html, setAttributes, setText, svg } from "../../shared/dom.js";
+import { context2d, html, setAttributes, setText, svg } from "../../shared/dom.js";
 import { shorten, textWidth } from "../../shared/text.js";
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
@@ -9,6 +9,7 @@ import { shorten, textWidth } from "../../shared/text.js";
 /** @typedef {{x: number, y: number, side: number, isFirst: boolean}} Box */
 /** @typedef {number[]} Cell row and column */
 
+/** @type {Record<string, number[]>} */
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 class HeatmapCanvas {
@@ -20,7 +21,7 @@ class HeatmapCanvas {
     this.box = box;
     const style = `left: ${box.x}px; top: ${box.y}px; width: ${box.side}px; height: ${box.side}px`;
     this.canvas = html("canvas", { class: "dst-heat", "aria-hidden": "true", style });
-    this.context = this.canvas.getContext("2d");
+    this.context = context2d(this.canvas);
   }
 
   /**
@@ -48,7 +49,7 @@ class HeatmapCanvas {
     const { x, y, side } = this.box;
     const zoom = Math.max(1, Math.ceil((2 * side) / this.canvas.width));
     const large = html("canvas", { width: zoom * this.canvas.width, height: zoom * this.canvas.height });
-    const context = large.getContext("2d");
+    const context = context2d(large);
     context.imageSmoothingEnabled = false;
     context.drawImage(this.canvas, 0, 0, large.width, large.height);
     const style = { preserveAspectRatio: "none", style: "image-rendering: pixelated" };

@@ -3,7 +3,7 @@
 // Payload: store, kind ("image" or "plane"), drawing, preview (data URI of the network's input, or null), pixels, extent,
 // error (a message about the drawing, or null). Sets the state drawing.
 
-import { html, setAttributes, setText } from "../../shared/dom.js";
+import { context2d, html, setAttributes, setText } from "../../shared/dom.js";
 import { mount } from "../../shared/mount.js";
 import { TemperatureComponent } from "../shared/component.js";
 import { PointPad } from "./point_pad.js";
@@ -11,18 +11,21 @@ import { Strokes } from "./strokes.js";
 import { StateThrottle } from "./throttle.js";
 
 const MAX_SIZE = 320; // pixels
+/** @type {Record<string, number[]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 let pads = 0;
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 
 class DrawingPad extends TemperatureComponent {
+  /** @type {unknown[] | undefined} */
+  state;
+  /** @type {string | null | undefined} */
+  imageSource;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "drawing_pad");
-  }
-
-  build() {
     this.hint = html("p", { class: "dst-muted dst-small", id: `dst-drawing-pad-hint-${++pads}` });
     this.canvas = html("canvas", {
       tabindex: 0,
@@ -206,7 +209,7 @@ class DrawingPad extends TemperatureComponent {
       const style = `width: ${width + 2}px; height: ${height + 2}px`;
       setAttributes(this.canvas, { width: size[0], height: size[1], style });
     }
-    const context = this.canvas.getContext("2d");
+    const context = context2d(this.canvas);
     context.setTransform(size[0] / width, 0, 0, size[1] / height, 0, 0);
     context.clearRect(0, 0, width, height);
     const data = { points: points?.length === labels.length ? points : [], labels };

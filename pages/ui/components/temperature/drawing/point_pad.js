@@ -12,6 +12,7 @@ export class PointPad {
   /** @type {number[] | null} */
   point = null;
   isFull = false;
+  /** No stroke is ever begun. @type {null} */
   stroke = null;
 
   /** @param {number[]} extent */

@@ -21,7 +21,7 @@ export const toText = (strokes) =>
 export function fromText(text) {
   if (!/^([\w-]{2})+(\.([\w-]{2})+)*$/.test(text)) return [];
   const point = (/** @type {string} */ pair) => [...pair].map((letter) => LETTERS.indexOf(letter));
-  return text.split(".").map((part) => part.match(/../g).map(point));
+  return text.split(".").map((part) => (part.match(/../g) ?? []).map(point));
 }
 
 /**
@@ -42,7 +42,7 @@ function distanceToSegment([x, y], [ax, ay], [bx, by]) {
  */
 export function simplify(points) {
   if (points.length < 3) return points;
-  const [first, last] = [points[0], points.at(-1)];
+  const [first, last] = [points[0], points[points.length - 1]];
   let farthest = 0;
   let distance = TOLERANCE;
   for (let i = 1; i < points.length - 1; i += 1) {

@@ -18,12 +18,14 @@ const KEY_DELAY = 300; // milliseconds after the last repeat of a held key until
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 
 class Gallery extends TemperatureComponent {
+  /** @type {string | undefined} */
+  filterKey;
+  /** @type {string[] | undefined} */
+  optionClasses;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "gallery");
-  }
-
-  build() {
     this.filter = new GalleryFilter();
     this.show = "all";
     this.current = "all"; // `show`, unless its filter needs a network that does not exist
@@ -214,13 +216,18 @@ class Gallery extends TemperatureComponent {
     const { store } = this;
     const key = [this.current, this.label, this.width, theme.dark].join();
     if (this.#isChanged("scatter", [key, this.filter.topClasses, store.points])) {
-      this.scatter.layOut(store, this.list, theme, this.width);
+      this.scatter.layOut(
+        { points: store.points ?? [], labels: store.labels, classes: store.classes },
+        this.list,
+        theme,
+        this.width,
+      );
     }
     const description = this.#name(store.index, ["teacher", "student"]);
     this.scatter.mark(store.index, position, description, this.isChosen);
     const ofClass = this.select.value === "none" ? "" : `, true class ${this.label}`;
     const filter = `${FILTERS[this.current].toLowerCase()}${ofClass}`;
-    const counts = `${store.points.length} examples of ${store.classes.length} classes`;
+    const counts = `${store.points?.length} examples of ${store.classes.length} classes`;
     const text = `Scatter plot of ${counts}, ${this.list.length} of them highlighted (${filter}).`;
     this.scatter.figure.describe(this.isChosen ? `${text} Chosen: ${description}.` : text);
   }
@@ -265,7 +272,7 @@ class Gallery extends TemperatureComponent {
     const place = points ? ` at (${points[index].map(coordinate).join(", ")})` : "";
     const predictions = roles
       .filter((role) => topClasses[role])
-      .map((role) => `${role} predicts ${classes[topClasses[role][index]]}`);
+      .map((role) => `${role} predicts ${classes[topClasses[role]?.[index] ?? -1]}`);
     const list = predictions.length ? `; ${predictions.join(", ")}` : "";
     return `${this.store.title(index)}${place}, true class ${classes[labels[index]]}${list}`;
   }
@@ -276,8 +283,8 @@ class Gallery extends TemperatureComponent {
     return {
       columns: ["example", "x", "y", "true class", ...roles.map((role) => `${role} prediction`)],
       rows: this.list.map((i) => {
-        const predictions = roles.map((role) => classes[topClasses[role][i]]);
-        return [this.store.title(i), ...points[i], classes[labels[i]], ...predictions];
+        const predictions = roles.map((role) => classes[topClasses[role]?.[i] ?? -1]);
+        return [this.store.title(i), ...(points?.[i] ?? []), classes[labels[i]], ...predictions];
       }),
     };
   }

@@ -40,19 +40,20 @@ export class GalleryFilter {
     const [ofTeacher, ofStudent] = [topClasses(teacher), topClasses(student)];
     this.topClasses = { teacher: ofTeacher, student: ofStudent };
     this.lists = { all };
-    if (teacher) {
+    if (teacher && ofTeacher) {
       const { logp } = softmaxRows(teacher, count, 1);
       const confidence = all.map((i) => logp[i * count + ofTeacher[i]]);
       const tenth = Math.max(1, Math.floor(all.length / 10));
       this.lists.unsure = [...all].sort((a, b) => confidence[a] - confidence[b]).slice(0, tenth);
     }
     if (student) this.lists.student_wrong = all.filter((i) => this.isWrong(i));
-    if (teacher && student) this.lists.disagree = all.filter((i) => ofTeacher[i] !== ofStudent[i]);
+    if (ofTeacher && ofStudent) this.lists.disagree = all.filter((i) => ofTeacher[i] !== ofStudent[i]);
     return true;
   }
 
   /** @param {number} i */
   isWrong(i) {
-    return Boolean(this.topClasses.student) && this.topClasses.student[i] !== this.labels[i];
+    const { student } = this.topClasses;
+    return Boolean(student && student[i] !== this.labels[i]);
   }
 }

@@ -40,7 +40,7 @@ export class GalleryScatter {
   }
 
   /**
-   * @param {{points: number[][] | null, labels: number[], classes: string[]}} data
+   * @param {{points: number[][], labels: number[], classes: string[]}} data
    * @param {number[]} list positions of the filtered examples
    * @param {import("../../shared/theme.js").Theme} theme
    * @param {number} available width
@@ -60,7 +60,7 @@ export class GalleryScatter {
     // One path contains all points of a class; the faint ones are drawn first.
     const path = (/** @type {number} */ k, /** @type {boolean} */ isHighlighted) => {
       const ofClass = points.filter((_, i) => labels[i] === k && filtered.has(i) === isHighlighted);
-      const place = ([px, py]) =>
+      const place = (/** @type {number[]} */ [px, py]) =>
         `M${this.plot.x(px).toFixed(1)},${this.plot.y(py).toFixed(1)}${markerPath(k, radius)}`;
       const name = isHighlighted ? "dst-point" : "dst-point dst-faint";
       return svg("path", { d: ofClass.map(place).join(""), fill: theme.classColour(k), class: name });

@@ -3,6 +3,7 @@
 // With p and q the softened probabilities of teacher and student, the gradient of T²·KL(p ‖ q) with respect to the
 // student's logits is T · (q − p). Each norm is that of one example's gradient, averaged over the examples.
 
+import { lookUp } from "../../shared/math/collections.js";
 import { temperatureGrid } from "../../shared/math/scales.js";
 import { argmax } from "../../shared/math/softmax.js";
 
@@ -82,13 +83,13 @@ export class GradientNorms {
   refine(milliseconds = Number.POSITIVE_INFINITY) {
     const end = performance.now() + milliseconds;
     while (this.pending.length && performance.now() < end) {
-      const i = this.pending.shift();
+      const [i] = this.pending.splice(0, 1);
       this.#points.set(i, this.#normsAt(this.grid[i]));
     }
   }
   /** The points computed so far, sorted by temperature. */
   get curve() {
-    return [...this.#points.keys()].sort((a, b) => a - b).map((i) => this.#points.get(i));
+    return [...this.#points.keys()].sort((a, b) => a - b).map((i) => lookUp(this.#points, i));
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { formatNumber, formatPercent } from "../../shared/format.js";
+import { last } from "../../shared/math/collections.js";
 import { decadeTicks, temperatureAxis } from "../../shared/math/scales.js";
 import { spread } from "../../shared/math/spread.js";
 import { mount } from "../../shared/mount.js";
@@ -44,12 +45,12 @@ class Gradients extends TemperatureComponent {
   /** By the student's logits. @type {WeakMap<Float32Array, GradientNorms>} */
   #norms = new WeakMap();
 
+  /** What the curves were drawn from. @type {{norms: GradientNorms, key: string, alpha: number} | undefined} */
+  drawn;
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "gradients");
-  }
-
-  build() {
     this.alpha = 0;
     this.isHeld = false;
     /** @type {Norms[]} */
@@ -109,13 +110,14 @@ class Gradients extends TemperatureComponent {
   /** The norms of the current student, cached. */
   get norms() {
     const { split } = this.spec;
-    const [student, teacher] = ["student", "teacher"].map((role) => this.store.logits(role, split));
+    const [student, teacher] = ["student", "teacher"].map((role) => this.store.existingLogits(role, split));
     const { labels } = this.store.splits[split];
     const range = this.store.temperatures;
-    if (!this.#norms.get(student)?.isFor(student, teacher, labels, range)) {
-      this.#norms.set(student, new GradientNorms(student, teacher, labels, range));
-    }
-    return this.#norms.get(student);
+    const cached = this.#norms.get(student);
+    if (cached?.isFor(student, teacher, labels, range)) return cached;
+    const norms = new GradientNorms(student, teacher, labels, range);
+    this.#norms.set(student, norms);
+    return norms;
   }
 
   /** @param {Theme} theme */
@@ -131,10 +133,10 @@ class Gradients extends TemperatureComponent {
     if (norms.pending.length) this.draw();
     // Curves are redrawn when they change; another temperature only moves the marks.
     const key = String([norms.pending.length, this.width, theme.dark, theme.background]);
-    const isStale = this.drawn?.norms !== norms || key !== this.drawn.key;
+    const isStale = this.drawn?.norms !== norms || key !== this.drawn?.key;
     if (isStale) this.curve = norms.curve;
     if (isStale) this.#drawNorms(theme);
-    if (isStale || this.alpha !== this.drawn.alpha) this.#drawFractions(theme);
+    if (isStale || this.alpha !== this.drawn?.alpha) this.#drawFractions(theme);
     this.drawn = { norms, key, alpha: this.alpha };
     this.#updateNorms(theme, current);
     this.#updateFractions(theme, current);
@@ -168,7 +170,7 @@ class Gradients extends TemperatureComponent {
    * @param {Term[]} terms
    */
   #addNames(theme, plot, values, terms) {
-    const end = ({ id, role, glyph, lines }) => ({
+    const end = (/** @type {Term} */ { id, role, glyph, lines }) => ({
       id,
       value: values[id],
       glyph,
@@ -200,7 +202,7 @@ class Gradients extends TemperatureComponent {
       const line = points.map((point) => [point.temperature, point[term.id]]);
       this.normPlot.line(term.id, line, this.#style(theme, term));
     }
-    this.#addNames(theme, this.normPlot, this.curve.at(-1), TERMS);
+    this.#addNames(theme, this.normPlot, last(this.curve), TERMS);
     const { split } = this.spec;
     const count = this.store.splits[split].labels.length.toLocaleString("en");
     const examples = split === "taught" ? `${count} training examples of the student` : `${count} ${split} examples`;
@@ -226,10 +228,10 @@ class Gradients extends TemperatureComponent {
         ? `that of the teacher is ${withFactor} with the factor T² and ${without} without it: ${ratio}`
         : "that of the teacher is 0, since the student’s probabilities equal the teacher’s";
     const caption = `At T = ${T} the gradient norm of the labels is ${formatNumber(current.labels)}, ${teacher}.`;
-    const end = this.curve.at(-1);
+    const end = last(this.curve);
     const [labels, endWith, endWithout] = [end.labels, end.with, end.without].map(formatNumber);
-    const last = `At T = ${end.temperature}: labels ${labels}, teacher with T² ${endWith}, without ${endWithout}.`;
-    this.normFigure.describe(`Gradient norm over the temperature. ${caption} ${last}`, caption);
+    const atEnd = `At T = ${end.temperature}: labels ${labels}, teacher with T² ${endWith}, without ${endWithout}.`;
+    this.normFigure.describe(`Gradient norm over the temperature. ${caption} ${atEnd}`, caption);
   }
   #normTable() {
     const columns = [
@@ -255,9 +257,10 @@ class Gradients extends TemperatureComponent {
     const plot = this.fractionPlot;
     this.#setAxes(this.fractionFigure, plot, { low: 0, high: 1, log: false, ticks, title: "share of the gradient" });
     const line = (/** @type {"with" | "without"} */ name) =>
-      this.curve
-        .map((point) => [point.temperature, teacherFraction(this.alpha, point, name)])
-        .filter(([, fraction]) => fraction !== null);
+      this.curve.flatMap((point) => {
+        const fraction = teacherFraction(this.alpha, point, name);
+        return fraction === null ? [] : [[point.temperature, fraction]];
+      });
     const [fractions, fractionsWithout] = TEACHER_TERMS.map(line);
     const level = (/** @type {number} */ height) => fractions.map(([x]) => [x, height]);
     const [labels, teacher, teacherWithout] = TERMS.map((term) => this.#style(theme, term));
@@ -274,7 +277,7 @@ class Gradients extends TemperatureComponent {
     const [atTeacher, atLabels] = [highest((fraction) => fraction), highest((fraction) => 1 - fraction)];
     const teacherName = atTeacher[1] > 0.1 ? "■ Teacher" : "";
     const labelsName = fractions.length && atLabels[1] < 0.9 ? "✕ Labels" : "";
-    const style = ({ colour }) => ({ anchor: "middle", colour });
+    const style = (/** @type {{colour: string}} */ { colour }) => ({ anchor: "middle", colour });
     addOutlinedText(plot, theme, "area teacher", atTeacher[0], atTeacher[1] / 2, teacherName, style(teacher));
     addOutlinedText(plot, theme, "area labels", atLabels[0], (1 + atLabels[1]) / 2, labelsName, style(labels));
     setText(this.alphaText, this.alpha.toFixed(2));
@@ -296,15 +299,17 @@ class Gradients extends TemperatureComponent {
     plot.verticalLine("now", current.temperature);
     // The higher number is written above its mark, the lower one below, unless that is outside of the plot.
     const preferred = (/** @type {"with" | "without"} */ name) => {
-      const place = plot.y(fractions[name]);
-      const isHigher = fractions[name] >= fractions[name === "with" ? "without" : "with"];
+      const [value, other] = [fractions[name] ?? 0, fractions[name === "with" ? "without" : "with"] ?? 0];
+      const place = plot.y(value);
+      const isHigher = value >= other;
       return place + (place < y + 26 || (!isHigher && place < y + height - 26) ? 13 : -13);
     };
     const heights = spread(TEACHER_TERMS.map(preferred), 17, y + 9, y + height - 9);
     TEACHER_TERMS.forEach((name, i) => {
       const value = fractions[name] ?? 0;
       const hasGradient = fractions[name] !== null;
-      const isRepeated = name === "without" && formatFraction(fractions.with) === formatFraction(fractions.without);
+      const isRepeated =
+        name === "without" && formatFraction(fractions.with ?? 0) === formatFraction(fractions.without ?? 0);
       plot.mark(`mark ${name}`, current.temperature, value, hasGradient ? TERMS[i + 1].glyph : "", colour);
       const text = hasGradient && !isRepeated ? formatFraction(value) : "";
       const style = { anchor: isLeft ? "start" : "end", dx: isLeft ? 10 : -10, dy: heights[i] - plot.y(value), colour };
@@ -331,7 +336,7 @@ class Gradients extends TemperatureComponent {
     const first = `${place} the teacher’s gradient norm is ${teacher} of the sum, that of the labels ${labels}.`;
     if (fractions.with === 0 || fractions.with === 1) return `${first} The factor T² does not change this.`;
     if (T === 1) return `${first} Without the factor T² it is the same: T² is 1.`;
-    return `${first} Without the factor T² the teacher’s would be ${formatFraction(fractions.without)}.`;
+    return `${first} Without the factor T² the teacher’s would be ${formatFraction(fractions.without ?? 0)}.`;
   }
   #fractionTable() {
     const columns = [
@@ -340,7 +345,8 @@ class Gradients extends TemperatureComponent {
       "teacher's share of the gradient with T²",
       "teacher's share of the gradient without T²",
     ];
-    const row = (/** @type {Norms} */ point) => TEACHER_TERMS.map((name) => teacherFraction(this.alpha, point, name));
+    const row = (/** @type {Norms} */ point) =>
+      TEACHER_TERMS.map((name) => teacherFraction(this.alpha, point, name) ?? "");
     return { columns, rows: this.#points.map((point) => [point.temperature, this.alpha, ...row(point)]) };
   }
 }

@@ -9,13 +9,13 @@ import { TemperatureStore } from "./store.js";
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 
 /**
- * A subclass defines build() for its nodes, configure(spec) for a new payload, and paint(theme). The payload's `store`
- * is the name of the store. sendState(state, value) sends a value to Python; isNew(state, value) returns whether a value
- * of a payload is more than a repetition of one sent. build() runs before the fields of the subclass exist.
+ * A subclass makes its nodes in its constructor and defines configure(spec) for a new payload, and paint(theme). The
+ * payload's `store` is the name of the store. sendState(state, value) sends a value to Python; isNew(state, value) returns
+ * whether a value of a payload is more than a repetition of one sent.
  */
 export class TemperatureComponent {
-  /** @type {TemperatureStore | null} */
-  store = null;
+  /** Joined by the first update, before anything is drawn. @type {TemperatureStore} */
+  store = /** @type {any} */ (null);
   width = 0;
   /** @type {any} */
   spec = {};
@@ -45,7 +45,6 @@ export class TemperatureComponent {
     this.changed = () => {
       if (this.#isVisible) this.draw();
     };
-    this.build();
   }
 
   /**
@@ -64,7 +63,6 @@ export class TemperatureComponent {
     this.draw();
   }
 
-  build() {}
   /** @param {any} _spec */
   configure(_spec) {}
   /** @param {Theme} _theme */

@@ -1,6 +1,7 @@
 // Text labels of a plot.
 
 import { setAttributes } from "../../shared/dom.js";
+import { lookUp } from "../../shared/math/collections.js";
 import { spread } from "../../shared/math/spread.js";
 
 /** @typedef {import("./line_plot.js").LinePlot} LinePlot */
@@ -36,5 +37,5 @@ export function addEndLabels(plot, x, ends) {
 export function addOutlinedText(plot, theme, id, x, y, content, style) {
   plot.text(id, x, y, content, style);
   const outline = { stroke: theme.background, "stroke-width": 3, "stroke-linejoin": "round", "paint-order": "stroke" };
-  setAttributes(plot.parts.get(id), outline);
+  setAttributes(lookUp(plot.parts, id), outline);
 }

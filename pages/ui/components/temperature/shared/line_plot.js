@@ -9,10 +9,9 @@ import { placeOnAxis } from "../../shared/math/scales.js";
 export const FRAME_BUDGET = 4;
 
 export class LinePlot {
-  /** @type {{x: Axis, y: Axis} | null} */
-  #axes = null;
-  /** @type {{x: number, y: number, width: number, height: number} | null} */
-  box = null;
+  /** Set by setAxes before anything is drawn. @type {{x: Axis, y: Axis}} */
+  #axes = /** @type {any} */ (null);
+  box = { x: 0, y: 0, width: 0, height: 0 };
   /** @type {string | null} */
   key = null;
   /** @type {Map<string, SVGElement>} */
@@ -77,12 +76,10 @@ export class LinePlot {
    * @param {() => SVGElement} create
    */
   #part(id, create) {
-    if (!this.parts.has(id)) {
-      const node = create();
-      this.parts.set(id, node);
-      this.front.append(node);
-    }
-    return this.parts.get(id);
+    const node = this.parts.get(id) ?? create();
+    if (!this.parts.has(id)) this.front.append(node);
+    this.parts.set(id, node);
+    return node;
   }
   /** @param {number[][]} points */
   #path(points) {

@@ -34,11 +34,9 @@ export class TemperatureStore {
   sheet = null;
   /** @type {number[][] | null} */
   points = null;
-  /** @type {number | null} */
-  snapshot = null;
+  snapshot = -1; // the current one, -1 for none
   temperature = 1;
-  /** @type {number[] | undefined} */
-  temperatures = undefined; // lowest and highest
+  temperatures = [0.5, 64]; // lowest and highest
   index = 0; // the chosen example of the current split
   /** An input that is no example of the data. @type {any} */
   custom = null;
@@ -56,8 +54,8 @@ export class TemperatureStore {
    * @param {() => void} draw
    */
   static join(name, draw) {
-    if (!stores.has(name)) stores.set(name, new TemperatureStore(name));
-    const store = stores.get(name);
+    const store = stores.get(name) ?? new TemperatureStore(name);
+    stores.set(name, store);
     store.members.add(draw);
     return store;
   }
@@ -116,13 +114,22 @@ export class TemperatureStore {
   }
 
   /**
-   * Return {p, logp} at the temperature (examples × classes), computed once per temperature for all components.
+   * Return the logits of a network that this snapshot has.
+   * @param {string} role
+   * @param {string} [split]
+   */
+  existingLogits(role, split) {
+    return /** @type {Float32Array} */ (this.logits(role, split));
+  }
+
+  /**
+   * Return {p, logp} (examples × classes) of a network that this snapshot has at the temperature, computed once per
+   * temperature for all components.
    * @param {string} role
    * @param {string} [split]
    */
   softened(role, split = this.split) {
-    const logits = this.logits(role, split);
-    if (!logits) return null;
+    const logits = this.existingLogits(role, split);
     const { temperature } = this;
     const key = `${role} ${split}`;
     const cached = this.#softened.get(key);
@@ -130,14 +137,6 @@ export class TemperatureStore {
     const values = { logits, temperature, ...softmaxRows(logits, this.classes.length, temperature) };
     this.#softened.set(key, values);
     return values;
-  }
-
-  /**
-   * @param {string} role
-   * @param {string} [split]
-   */
-  logp(role, split) {
-    return this.softened(role, split)?.logp ?? null;
   }
 
   // --- chosen input -----------------------------------------------------------------------------------------------

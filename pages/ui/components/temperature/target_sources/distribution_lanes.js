@@ -23,6 +23,7 @@ const LINEAR_TICKS = [0, 0.25, 0.5, 0.75, 1].map((p) => [p, String(p)]);
 
 export class DistributionLanes {
   #shape = "";
+  uniform = svg("line");
   log = false;
   height = 0;
   geometry = { left: 0, plotWidth: 0, names: /** @type {string[]} */ ([]) };
@@ -63,7 +64,11 @@ export class DistributionLanes {
     });
   }
 
-  #setProbability({ stem, mark, value }, /** @type {number} */ p) {
+  /**
+   * @param {{stem: SVGElement, mark: SVGElement, value?: SVGElement}} part
+   * @param {number} p
+   */
+  #setProbability({ stem, mark, value }, p) {
     const x = this.#x(p);
     setAttributes(stem, { x2: x });
     setAttributes(mark, { x });
@@ -111,7 +116,7 @@ export class DistributionLanes {
     this.uniform = this.#add(svg("line", { y1: top - 2, y2: bottom, class: "dst-vertical-line" }));
     const centre = Math.min(this.#x(1 / count), width - 36);
     this.#add(svg("text", { x: centre, y: top - 9, ...tick }, `uniform 1/${count}`));
-    if (!isNarrow && sources.at(-1).id === "teacher") {
+    if (!isNarrow && sources.at(-1)?.id === "teacher") {
       const { colour, glyph } = theme.role("teacher");
       this.#add(svg("text", { x: width, y: top - 9, "text-anchor": "end", fill: colour }, glyph));
     }

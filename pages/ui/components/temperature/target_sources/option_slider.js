@@ -3,6 +3,8 @@
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { UpdateFilter } from "../../shared/state/update_filter.js";
 
+/** @typedef {{name: string, label: string, low: number, high: number, step: number, value: number}} OptionSpec */
+
 /**
  * Write the value of an option.
  * @param {number} value

@@ -5,6 +5,7 @@
 
 import { html, setText } from "../../shared/dom.js";
 import { formatNumber, formatPercent } from "../../shared/format.js";
+import { last } from "../../shared/math/collections.js";
 import { decadeTicks, temperatureAxis, temperatureGrid } from "../../shared/math/scales.js";
 import { argmax, entropy, logSoftmax } from "../../shared/math/softmax.js";
 import { mount } from "../../shared/mount.js";
@@ -24,15 +25,17 @@ import { formatOption, OptionSlider } from "./option_slider.js";
  * @typedef {{
  *   classes: string[],
  *   title: string,
- *   label: number | null,
+ *   label: number,
  *   predictedBy: string | null,
  *   teacher: number[] | null,
  *   range: number[],
  *   smoothing: number,
  *   certainty: number,
- * }} Setup predictedBy: the network whose top class replaces a missing label; teacher: logits
+ * }} Setup label: -1 for none; predictedBy: the network whose top class replaces a missing label; teacher: logits
  */
 
+/** @typedef {{id: string, title: string, role: string, glyph: string, style?: {dash: string, width: number}}} SourceSpec */
+/** @type {SourceSpec[]} */
 const SOURCES = [
   { id: "one-hot", title: "One-hot label", role: "labels", glyph: "✕" },
   {
@@ -49,12 +52,16 @@ const COLUMN_NAMES = SOURCES.map(({ id, title }) => ({ id, name: title.toLowerCa
 const MIN_DIVERGENCE = 1e-8; // nats, the lowest possible end of the axis
 
 class TargetSources extends TemperatureComponent {
+  /** @type {string | undefined} */
+  curveKey;
+  /** @type {string | undefined} */
+  shape;
+  /** @type {Divergences[]} */
+  curve = [];
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root, "target_sources");
-  }
-
-  build() {
     /** @type {OptionSlider[]} */
     this.sliders = [];
     this.options = html("div", { class: "dst-options" });
@@ -79,11 +86,11 @@ class TargetSources extends TemperatureComponent {
     this.root.append(this.options, this.missing, this.figures);
   }
 
-  /** @param {any} spec */
+  /** @param {{options?: import("./option_slider.js").OptionSpec[], log?: boolean}} spec */
   configure({ options = [], log }) {
     if (this.isNew("log", log)) this.scale.set(Boolean(log));
     if (String(options.map(({ name }) => name)) !== String(this.sliders.map(({ name }) => name))) {
-      const slider = (option) =>
+      const slider = (/** @type {import("./option_slider.js").OptionSpec} */ option) =>
         new OptionSlider(option, {
           onInput: () => this.draw(),
           onChange: (value) => this.setStateValue(option.name, value),
@@ -113,10 +120,10 @@ class TargetSources extends TemperatureComponent {
     return {
       classes,
       title: title ?? "This input",
-      label: label ?? (predictedBy ? argmax(logits[predictedBy]) : null),
+      label: label ?? (predictedBy ? argmax(logits[predictedBy]) : -1),
       predictedBy,
       teacher: logits.teacher ?? null,
-      range: this.store.temperatures ?? [0.5, 64],
+      range: this.store.temperatures,
       smoothing: this.#option("smoothing"),
       certainty: this.#option("correct_probability"),
     };
@@ -136,13 +143,19 @@ class TargetSources extends TemperatureComponent {
   /** @param {Theme} theme */
   paint(theme) {
     const setup = this.#setup();
-    const isEmpty = setup.label === null;
+    const isEmpty = setup.label < 0;
     this.missing.hidden = !isEmpty;
     this.figures.hidden = isEmpty;
     if (isEmpty) return;
     const { temperature } = this.store;
     const targets = targetsOf(setup, temperature);
-    const styled = ({ id, title, role, glyph, style }) => ({ ...theme.role(role), ...style, id, title, glyph });
+    const styled = (/** @type {SourceSpec} */ { id, title, role, glyph, style }) => ({
+      ...theme.role(role),
+      ...style,
+      id,
+      title,
+      glyph,
+    });
     const sources = SOURCES.filter(({ id }) => targets[id]).map(styled);
     this.#updateClasses(theme, setup, sources, targets);
     this.#updateDivergences(theme, setup, sources, this.#divergences(setup, temperature));
@@ -170,6 +183,7 @@ class TargetSources extends TemperatureComponent {
     const replaced = predictedBy
       ? ` It has no label: the top class of the ${predictedBy}, ${classes[label]}, is used.`
       : "";
+    /** @type {Record<string, string>} */
     const names = {
       "one-hot": "one-hot label",
       smoothing: `label smoothing with ε = ${formatOption(smoothing)}`,
@@ -256,10 +270,10 @@ class TargetSources extends TemperatureComponent {
         source,
       );
     }
-    const last = curve.at(-1);
+    const final = last(curve);
     const end = (/** @type {Source} */ { id, title, glyph, colour }) => ({
       id,
-      value: last[id],
+      value: final[id],
       glyph,
       colour,
       lines: title.split(/ (.*)/, 2),
@@ -287,7 +301,7 @@ class TargetSources extends TemperatureComponent {
       .filter((k) => k !== label)
       .sort((a, b) => teacher[b] - teacher[a]);
     if (wrong.length < 2) return `${first} With two classes there is only one wrong class.`;
-    const [likely, unlikely] = [wrong[0], wrong.at(-1)];
+    const [likely, unlikely] = [wrong[0], last(wrong)];
     const ratio = Math.exp((teacher[likely] - teacher[unlikely]) / current.temperature);
     const times = ratio > 1e6 ? "over a million times" : `${formatNumber(ratio)} times`;
     const least = `its least probable, ${classes[unlikely]}`;
