@@ -68,7 +68,9 @@ def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     command.add_arguments(parser)
     namespace, unknown = parser.parse_known_intermixed_args(arguments[1:])
     if unknown:
-        parser.error(f"{unknown[0]} is not an option; settings are written as name=value, such as temperature=4")
+        takes_settings = "settings" in namespace
+        advice = "; settings are written as name=value, such as temperature=4" if takes_settings else ""
+        parser.error(f"{unknown[0]} is not an option of this command{advice}")
     return command, namespace
 
 

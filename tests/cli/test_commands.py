@@ -54,6 +54,16 @@ def test_without_a_command_the_help_is_an_error(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize(("name", "takes_settings"), [("app", False), ("runs", False), ("train", True)])
+def test_how_settings_are_written_is_said_where_a_command_takes_them(
+    name: str, takes_settings: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--port-number"]) == 2
+    message = capsys.readouterr().err
+    assert "--port-number is not an option" in message
+    assert ("name=value" in message) == takes_settings
+
+
 def test_a_broken_pipe_ends_quietly() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "kd_core", "list"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
