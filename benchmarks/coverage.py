@@ -1,6 +1,6 @@
 """How often the confidence interval of a gain holds the true gain, in simulated runs.
 
-``python -m benchmarks.coverage`` takes some five minutes and writes the table into docs/intervals.md.
+``python -m benchmarks.coverage`` takes some ten minutes and writes the table into docs/intervals.md.
 
 Student and baseline classify an example correctly where a normal variable is positive: the sum of a mean for the
 network, the example's difficulty, how much the method changes it, the quality of the seed, what the teacher adds with
