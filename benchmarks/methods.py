@@ -1,10 +1,10 @@
 """Table of all methods on digits, each against its baseline.
 
-``python -m benchmarks.methods`` takes half an hour; ``... methods dkd dist`` measures these and keeps the other rows.
+``python -m benchmarks.methods`` takes an hour; ``... methods dkd dist`` measures these and keeps the other rows.
 
 A CNN 16×2 trained on all 1,000 labels teaches a CNN 8×2, since not every method can teach a fully connected student.
 Two settings: 50 labels, where a teacher has something to give, and all of them with 40 epochs, where it has little.
-Seeds 0 to 4, every option at its default. Prints the table and writes it into docs/results.md.
+Seeds 0 to 9, every option at its default. Prints the table and writes it into docs/results.md.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from benchmarks.support.cells import gain, spread
+from benchmarks.support.cells import SEEDS, gain, spread
 from benchmarks.support.results import RESULTS, write_table
 from kd_core.base.events import Finished
 from kd_core.base.registry import find_plugin, plugins
-from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
+from kd_core.config.comparison import TestMetrics
 from kd_core.config.run import from_flat
 from kd_core.methods import FAMILIES
 from kd_core.training.loop import PhaseCache, Trainer
@@ -61,10 +61,7 @@ def measure(names: Iterable[str]) -> dict[str, Results]:
     """Train every method in both settings with all seeds, on all cores."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         futures = {
-            name: {
-                setting: [pool.submit(run, name, setting, seed) for seed in range(DEFAULT_SEEDS)]
-                for setting in SETTINGS
-            }
+            name: {setting: [pool.submit(run, name, setting, seed) for seed in range(SEEDS)] for setting in SETTINGS}
             for name in names
         }
         results = {}

@@ -1,9 +1,9 @@
 """Table of all distillation schemes on digits, each against its control.
 
-``python -m benchmarks.schemes`` takes some ten minutes on two cores.
+``python -m benchmarks.schemes`` takes some twenty minutes on two cores.
 
 Digits with the settings that each scheme suggests (50 labels where it suggests none), every other option at its
-default, seeds 0 to 4. A row compares two networks of the same runs on the test set. Where several networks were trained
+default, seeds 0 to 9. A row compares two networks of the same runs on the test set. Where several networks were trained
 for the answer, a second control is one network alone with as many steps as all of them. Prints the table and writes it
 into docs/results.md.
 """
@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from benchmarks.support.cells import gain, spread
+from benchmarks.support.cells import SEEDS, gain, spread
 from benchmarks.support.results import write_table
 from kd_core.base.events import Finished
 from kd_core.base.options import as_text
 from kd_core.base.registry import find_plugin
-from kd_core.config.comparison import DEFAULT_SEEDS, Comparison, TestMetrics
+from kd_core.config.comparison import Comparison, TestMetrics
 from kd_core.config.plan import dependencies, steps_per_epoch
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
@@ -142,7 +142,7 @@ def main() -> None:
 
         def submit(scheme: str, settings: Settings) -> list[Future[TestMetrics]]:
             if (scheme, settings) not in futures:  # several rows compare networks of the same runs
-                futures[scheme, settings] = [pool.submit(run, scheme, settings, seed) for seed in range(DEFAULT_SEEDS)]
+                futures[scheme, settings] = [pool.submit(run, scheme, settings, seed) for seed in range(SEEDS)]
             return futures[scheme, settings]
 
         submitted = [

@@ -1,13 +1,20 @@
-"""Cells of the tables of results, with spread over seeds and confidence intervals."""
+"""Cells of the published tables of results, and the machine that they were measured on."""
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 from collections.abc import Sequence
+from importlib.metadata import version
 
-from kd_core.analysis.verdict import verdict
+from kd_core.analysis.verdict import signed, verdict
 from kd_core.config.comparison import Comparison, TestMetrics
 
+SEEDS = 10  # of every row
+# Largest p-value of a marked row. The tables have some fifty rows, and on another machine a p-value near 0.05 can be on
+# the other side of it, since the last digits of sums differ.
+MARKED = 0.001
 STUDENT = Comparison()  # against its baseline
 
 
@@ -17,10 +24,19 @@ def spread(fractions: Sequence[float]) -> str:
 
 
 def gain(tests: Sequence[TestMetrics], of: Comparison = STUDENT) -> str:
-    """Return a gain in points with its 95 % confidence interval; a significant gain is bold, a loss italic."""
+    """Return a gain in points with its 95 % confidence interval; bold, or italic for a loss, if p ≤ 0.001."""
     result = verdict(tests, of)
     assert result.gain is not None
     assert result.interval is not None
-    mark = {"gain": "**", "loss": "_"}.get(result.outcome, "")
+    assert result.p_value is not None
+    mark = ("**" if result.gain > 0 else "_") if result.p_value <= MARKED else ""
     low, high = result.interval
-    return f"{mark}{result.gain:+.1f}{mark} ({low:+.1f} to {high:+.1f})".replace("-", "−")
+    return f"{mark}{signed(result.gain)}{mark} ({signed(low)} to {signed(high)})"
+
+
+def machine_sentence() -> str:
+    """Return the machine and the versions behind a table."""
+    return (
+        f"Measured on {platform.machine()} with {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"torch {version('torch')}."
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from kd_core.analysis.verdict import Verdict, confidence_interval, verdict
+from kd_core.analysis.intervals import Estimate, estimate_gain, estimate_measure
+from kd_core.analysis.verdict import Verdict, verdict
 from kd_core.base.events import Network
 from kd_core.config.comparison import Comparison
 from kd_core.config.run import RunConfig
@@ -18,23 +19,31 @@ COMPLETED = "completed"
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean and its 95 % confidence interval in points (1 point = 1 %); no interval for a single value."""
+    """Mean over seeds in points (1 point = 1 %) with its 95 % confidence interval; one seed has no interval."""
 
     value: float
     interval: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> Self:
+        """Return the mean and interval of an estimate."""
+        interval = estimate.interval()
+        return cls(100 * estimate.mean, None if interval is None else (100 * interval[0], 100 * interval[1]))
 
 
 @dataclass(frozen=True)
 class SeedGroup:
     """Completed runs that differ in their seed alone.
 
-    ``gains`` are paired differences by seed, in points: student minus control of the same seed.
+    ``gains`` are paired differences by seed, in points: student minus control of the same seed. What some of the runs
+    lack is None, and ``gains`` are empty then.
     """
 
     runs: list[Run]
     comparison: Comparison
     student: Mean | None
     control: Mean | None
+    gain: Mean | None
     gains: dict[int, float]
     verdict: Verdict
 
@@ -59,11 +68,6 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     return front
 
 
-def mean(values: Sequence[float]) -> Mean:
-    """Return the mean of one or more values, with its interval (Student's t) of two or more."""
-    return Mean(statistics.fmean(values), confidence_interval(values) if len(values) > 1 else None)
-
-
 def seed_groups(store: Store, rows: Sequence[Run]) -> list[SeedGroup]:
     """Return the seed groups that some runs belong to, in their order.
 
@@ -82,27 +86,25 @@ def seed_group(members: Sequence[Run]) -> SeedGroup:
     """Return the group of these runs. Raises ValueError without any, or for an unreadable configuration."""
     comparison = comparison_of(RunConfig.from_json_unchecked(members[0].config_json))
     tests = {run.seed: run.test for run in members if run.test}
-    students = {
-        seed: 100 * test[comparison.role][comparison.measure] for seed, test in tests.items() if comparison.role in test
-    }
-    controls = {
-        seed: 100 * test[comparison.control][comparison.measure]
-        for seed, test in tests.items()
-        if comparison.control in test
-    }
-    return SeedGroup(
-        list(members),
-        comparison,
-        mean(list(students.values())) if students else None,
-        mean(list(controls.values())) if controls else None,
-        {seed: students[seed] - controls[seed] for seed in students if seed in controls},
-        verdict(list(tests.values()), comparison),
+    metrics = list(tests.values())
+    student, control = (
+        Mean.of(estimate_measure(metrics, role, comparison.measure)) if all(role in test for test in metrics) else None
+        for role in (comparison.role, comparison.control)
     )
+    gain, gains = None, dict[int, float]()
+    if student and control:
+        estimate = estimate_gain(metrics, comparison)
+        gain = Mean.of(estimate)
+        gains = {seed: 100 * value for seed, value in zip(tests, estimate.values, strict=True)}
+    return SeedGroup(list(members), comparison, student, control, gain, gains, verdict(metrics, comparison))
 
 
 @dataclass(frozen=True)
 class NetworkResult:
-    """Test metrics of one network; fractions in [0, 1], loss in nats, None where not measured."""
+    """Test metrics of one network; fractions in [0, 1], loss in nats, None where not measured.
+
+    ``balanced_accuracy`` and ``lowest_recall`` of a class are measured where the classes differ much in size.
+    """
 
     run: str
     network: Network
@@ -110,6 +112,8 @@ class NetworkResult:
     agreement: float | None
     loss: float
     calibration_error: float
+    balanced_accuracy: float | None = None
+    lowest_recall: float | None = None
 
 
 def network_results(run: Run, networks: Sequence[Network]) -> list[NetworkResult]:
@@ -117,7 +121,9 @@ def network_results(run: Run, networks: Sequence[Network]) -> list[NetworkResult
     tests = run.test or {}
     return [
         NetworkResult(
-            run.id, network, test["accuracy"], test.get("agreement"), test["loss"], test["calibration_error"]
+            run.id, network, test["accuracy"], test.get("agreement"), test["loss"], test["calibration_error"],
+            test.get("balanced_accuracy"),
+            min((recall for recall in test.get("recalls", ()) if recall is not None), default=None),
         )
         for network in networks
         if (test := tests.get(network.role))

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
-from scipy import stats
 
-from kd_core.analysis.verdict import LEVEL
+from kd_core.analysis.intervals import mean_interval
 from kd_core.base.events import PhaseInfo, Step, Validated, from_json
 from kd_core.store.queries import RunQueries
 from kd_core.store.step_codec import decode_steps
@@ -169,7 +168,7 @@ def smooth(values: Sequence[float], weight: float) -> list[float]:
 
 
 def mean_curve(curves: Sequence[tuple[Sequence[float], Sequence[float]]]) -> MeanCurve:
-    """Return the mean and its 95 % interval (Student's t) of curves (x, y).
+    """Return the mean and its 95 % interval over the curves (x, y), one per seed, by Student's t.
 
     It has a point at every x of the first curve that all of them reach; the others are interpolated linearly. Raises
     ValueError with fewer than two curves.
@@ -181,6 +180,5 @@ def mean_curve(curves: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Mea
     if not places:
         return MeanCurve([], [], [], [])
     values = np.stack([np.interp(places, x, y) for x, y in curves])
-    mean, error = values.mean(0), stats.sem(values)
-    low, high = stats.t.interval(LEVEL, len(curves) - 1)
-    return MeanCurve(places, mean.tolist(), (mean + low * error).tolist(), (mean + high * error).tolist())
+    low, high = mean_interval(values)
+    return MeanCurve(places, values.mean(0).tolist(), low.tolist(), high.tolist())

@@ -1,4 +1,4 @@
-"""Verdict on finished runs in words, from the student's gain over its baseline and its confidence interval."""
+"""Verdict on completed runs in words, from the student's gain over its baseline and its confidence interval."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
+from kd_core.analysis.intervals import estimate_gain
 from kd_core.config.comparison import STUDENT_OVER_BASELINE, Comparison, TestMetrics
 
-LEVEL = 0.95  # of the confidence interval
 ONE_SEED = "One seed cannot separate a real gain from noise."
 
 
@@ -18,17 +16,28 @@ ONE_SEED = "One seed cannot separate a real gain from noise."
 class Verdict:
     """Outcome and sentence; ``gain`` and ``interval`` in points of test accuracy (1 point = 1 %).
 
-    Both are None where there is nothing to compare.
+    All three numbers are None where there is nothing to compare; one seed has a gain alone.
+
+    Attributes:
+        outcome: "gain", "loss", "open" (the interval holds zero), "single" (one seed), "alone" (no baseline) or
+            "failed".
+        interval: 95 % confidence interval over seeds and test examples.
+        p_value: Two-sided, of no gain; below 0.05 where the interval excludes zero. Of one comparison: whoever makes
+            several corrects it for their number.
     """
 
-    outcome: str  # "gain", "loss", "open" (the interval holds zero), "single" (one seed) or "alone" (no baseline)
+    outcome: str
     sentence: str
     gain: float | None = None
     interval: tuple[float, float] | None = None
     seeds: int = 1
+    p_value: float | None = None
 
     def __str__(self) -> str:
         return self.sentence
+
+
+FAILED = Verdict("failed", "The run failed before its end, so there is no verdict.")
 
 
 def verdict(tests: Sequence[TestMetrics], comparison: Comparison = STUDENT_OVER_BASELINE) -> Verdict:
@@ -49,48 +58,71 @@ def verdict(tests: Sequence[TestMetrics], comparison: Comparison = STUDENT_OVER_
             seeds=len(tests),
         )
     controls = [100 * test[comparison.control][comparison.measure] for test in tests]
-    gains = [student - control for student, control in zip(students, controls, strict=True)]
-    gain = statistics.fmean(gains)
+    estimate = estimate_gain(tests, comparison)
+    gain, interval = 100 * estimate.mean, estimate.interval()
     compared = f"{comparison.control_name} {_mean(controls)}, {comparison.name} {_mean(students)} {comparison.on}"
     if comparison.among:
         compared = (
             f"Of {comparison.among}, the {comparison.role} recognises {_mean(students)}, "
             f"the {comparison.control} {_mean(controls)}"
         )
-    if len(tests) == 1:
-        return Verdict("single", _one_seed(tests[0], comparison, compared, gain), gain)
-    low, high = confidence_interval(gains)
-    result = f"{compared}, over {len(tests)} seeds: {_signed(gain)} points"
-    result += f" (95 % confidence interval {_signed(low)} to {_signed(high)})"
+    unbalanced = _unbalanced(tests, comparison)
+    if interval is None:
+        return Verdict("single", _one_seed(tests[0], comparison, compared, gain) + unbalanced, gain)
+    low, high = (100 * limit for limit in interval)
+    result = f"{compared}, over {len(tests)} seeds: {signed(gain)} points"
+    result += f" (95 % confidence interval {signed(low)} to {signed(high)})"
     if low > 0:
         outcome, sentence = "gain", f"{result}. The interval excludes zero: a significant gain."
     elif high < 0:
         outcome, sentence = "loss", f"{result}. The interval excludes zero: a significant loss."
     else:
         outcome, sentence = "open", f"{result}. The interval includes zero: no significant difference."
-    return Verdict(outcome, sentence, gain, (low, high), len(tests))
+    return Verdict(outcome, sentence + unbalanced, gain, (low, high), len(tests), estimate.p_value)
 
 
-def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean by Student's t; equal values give an interval of no width."""
-    mean, error = statistics.fmean(values), float(stats.sem(values))
-    low, high = stats.t.interval(LEVEL, len(values) - 1)
-    return mean + float(low) * error, mean + float(high) * error
+def recall_table(test: TestMetrics, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return the recall by class and role where the classes differ so much in size that accuracy alone misleads."""
+    table: dict[str, dict[str, float]] = {}
+    for role, metrics in test.items():
+        for name, recall in zip(classes, metrics.get("recalls", ()), strict=False):
+            if recall is not None:
+                table.setdefault(name, {})[role] = recall
+    return table
+
+
+def _unbalanced(tests: Sequence[TestMetrics], comparison: Comparison) -> str:
+    """Return a sentence with the balanced accuracy, empty where the classes are of similar size."""
+    sides = [[test[role] for test in tests] for role in (comparison.control, comparison.role)]
+    if comparison.measure != "accuracy" or any("recalls" not in metrics for side in sides for metrics in side):
+        return ""
+    balanced = [_mean([100 * metrics["balanced_accuracy"] for metrics in side]) for side in sides]
+    lowest = [
+        _mean([100 * min(recall for recall in metrics["recalls"] if recall is not None) for metrics in side])
+        for side in sides
+    ]
+    names = comparison.control_name[:1].lower() + comparison.control_name[1:], comparison.name
+    return (
+        f" The classes differ much in size: balanced accuracy {names[0]} {balanced[0]}, {names[1]} {balanced[1]}; "
+        f"lowest recall of a class {lowest[0]} and {lowest[1]}."
+    )
 
 
 def _one_seed(test: TestMetrics, comparison: Comparison, compared: str, gain: float) -> str:
     if comparison.measure != "accuracy":  # of fewer examples than were tested, so none are counted
-        return f"{compared}: {_signed(gain)} points. {ONE_SEED}"
+        return f"{compared}: {signed(gain)} points. {ONE_SEED}"
     examples = int(test[comparison.role]["examples"])
     if abs(gain) < 0.05:
         return f"{compared}: no difference on {examples:,} examples. {ONE_SEED}"
     changed = round(abs(gain) * examples / 100)
-    return f"{compared}: {_signed(gain)} points, or {changed:,} of {examples:,} examples. {ONE_SEED}"
+    return f"{compared}: {signed(gain)} points, or {changed:,} of {examples:,} examples. {ONE_SEED}"
 
 
 def _mean(accuracies: Sequence[float]) -> str:
     return f"{statistics.fmean(accuracies):.1f} %"
 
 
-def _signed(points: float) -> str:
-    return f"{points:+.1f}".replace("-", "−")
+def signed(points: float) -> str:
+    """Return a number with its sign and one decimal, or with its first digit where that would be a zero."""
+    text = f"{points:+.1f}"
+    return (f"{points:+.1g}" if points and not float(text) else text).replace("-", "−")

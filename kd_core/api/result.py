@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
 
-from kd_core.analysis.verdict import Verdict, verdict
+from kd_core.analysis.verdict import FAILED, Verdict, verdict
 from kd_core.base.events import Event, Failed, Finished, Step, Validated
 from kd_core.config.comparison import TestMetrics
 from kd_core.config.plan import TEACHER
@@ -116,7 +116,9 @@ class Result:
 
     @property
     def verdict(self) -> Verdict:
-        """Student against baseline on the test set; printed, it is a sentence."""
+        """Student against baseline on the test set; printed, it is a sentence. A failed run has none."""
+        if self.outcome == "failed":
+            return FAILED
         return verdict([self.test], comparison_of(self.config))
 
     @property

@@ -33,9 +33,10 @@ class SeedComparison:
         return verdict([result.test for result in self.results], comparison_of(self.config))
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the test metrics, one row for each seed and network. Raises ImportError without pandas."""
+        """Return the numbers of the test metrics, one row per seed and network. Raises ImportError without pandas."""
         rows = [(one.config.seed, role, metrics) for one in self.results for role, metrics in one.test.items()]
-        names = list(dict.fromkeys(name for _, _, metrics in rows for name in metrics))
+        numbers = (name for *_, metrics in rows for name, value in metrics.items() if isinstance(value, float))
+        names = list(dict.fromkeys(numbers))
         table = [(seed, role, *(metrics.get(name) for name in names)) for seed, role, metrics in rows]
         return data_frame(table, ("seed", "role", *names))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kd_core.analysis.sweep_results import collect_results
-from kd_core.analysis.verdict import Verdict, verdict
+from kd_core.analysis.verdict import FAILED, Verdict, verdict
 from kd_core.api.batch import seeds_of, train_sweep
 from kd_core.api.distillation import merge
 from kd_core.api.result import Result, data_frame
@@ -42,7 +42,7 @@ class SweepCell:
     def verdict(self) -> Verdict:
         """Student against baseline on the test set, over the seeds whose runs were completed."""
         tests = [result.test for result in self.results if result.outcome == "completed"]
-        return verdict(tests, comparison_of(self.config))
+        return verdict(tests, comparison_of(self.config)) if tests else FAILED
 
 
 @dataclass(frozen=True)

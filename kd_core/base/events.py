@@ -165,7 +165,7 @@ class Finished(Event):
     phase: str
     step: int
     test_accuracy: dict[str, float]
-    test: dict[str, dict[str, float]]  # role: accuracy, loss, calibration_error, entropy, agreement, examples
+    test: dict[str, dict[str, Any]]  # by role: metrics.compute_metrics()
 
 
 EVENT_CLASSES: dict[str, type[Event]] = {

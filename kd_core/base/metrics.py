@@ -1,17 +1,21 @@
-"""Accuracy, agreement, NLL, entropy, calibration error and temperature scaling.
+"""Accuracy, recall, agreement, NLL, entropy, calibration error and temperature scaling.
 
-Pure functions of logits (N, K) and labels (N,) that return plain floats.
+Pure functions of logits (N, K) and labels (N,) that return plain values.
 """
 
 from __future__ import annotations
 
+import base64
 import math
+from typing import Any
 
+import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
 LARGEST = 1e30  # logit
 BINS = 15  # of confidence
+UNBALANCED = 3  # ratio of the largest to the smallest class above which accuracy alone misleads
 
 
 def fraction(mask: Tensor) -> float:
@@ -27,6 +31,25 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
 def agreement(logits: Tensor, teacher_logits: Tensor) -> float:
     """Return the fraction of examples on which the student's top class is the teacher's, whether right or wrong."""
     return fraction(logits.argmax(1) == teacher_logits.argmax(1))
+
+
+def recalls(logits: Tensor, labels: Tensor) -> list[float | None]:
+    """Return the fraction of each class's examples that are classified correctly; None for a class without any."""
+    predicted, classes = logits.argmax(1), range(logits.shape[1])
+    members = [labels == label for label in classes]
+    return [fraction(predicted[rows] == labels[rows]) if rows.any() else None for rows in members]
+
+
+def is_unbalanced(labels: Tensor) -> bool:
+    """Whether one class has more than :data:`UNBALANCED` times as many examples as another that occurs."""
+    counts = labels.bincount()
+    counts = counts[counts > 0]
+    return len(counts) > 1 and bool(counts.max() > UNBALANCED * counts.min())
+
+
+def pack_mask(mask: Tensor) -> str:
+    """Return a mask (N,) as base64 of its bits, padded with zeros to whole bytes."""
+    return base64.b64encode(np.packbits(mask.cpu().numpy()).tobytes()).decode()
 
 
 def nll(logits: Tensor, labels: Tensor) -> float:
@@ -75,21 +98,33 @@ def calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float
 
 def compute_metrics(
     logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None, omitted: int | None = None
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Return all metrics of one network on one split, always finite.
 
-    The agreement is among them where there is a teacher, and the recall of the class ``omitted`` in training.
+    Always ``accuracy``, ``loss``, ``calibration_error``, ``entropy``, the number of ``examples``, and which of them are
+    ``correct`` (:func:`pack_mask`), since a paired comparison of two networks needs it. With a teacher ``agreement``.
+    With a class ``omitted`` in training its recall, ``omitted_examples`` and ``omitted_correct``. With classes of very
+    different size (:func:`is_unbalanced`) the ``recalls`` by class and their mean, ``balanced_accuracy``.
     """
     logits = logits.nan_to_num(0.0, LARGEST, -LARGEST)  # a network that overflowed
-    metrics = {
+    is_correct = logits.argmax(1) == labels
+    metrics: dict[str, Any] = {
         "accuracy": accuracy(logits, labels),
         "loss": nll(logits, labels),
         "calibration_error": calibration_error(logits, labels),
         "entropy": entropy(logits),
         "examples": float(len(labels)),
+        "correct": pack_mask(is_correct),
     }
     if teacher_logits is not None:
         metrics["agreement"] = agreement(logits, teacher_logits)
     if omitted is not None:
-        metrics["omitted"] = accuracy(logits[labels == omitted], labels[labels == omitted])
+        rows = labels == omitted
+        metrics["omitted"] = fraction(is_correct[rows])
+        metrics["omitted_examples"] = float(rows.count_nonzero())
+        metrics["omitted_correct"] = pack_mask(is_correct[rows])
+    if is_unbalanced(labels):
+        metrics["recalls"] = recalls(logits, labels)
+        present = [recall for recall in metrics["recalls"] if recall is not None]
+        metrics["balanced_accuracy"] = sum(present) / len(present)
     return metrics

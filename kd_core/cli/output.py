@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from kd_core.analysis.verdict import verdict
+from kd_core.analysis.verdict import FAILED, recall_table, verdict
 from kd_core.base import registry
 from kd_core.base.events import Event, Failed, Finished, PhaseInfo, Prepared, Step, Switched, Validated, to_json
+from kd_core.config.comparison import TestMetrics
 from kd_core.config.run import RunConfig
 from kd_core.files.archive import format_bytes
 from kd_core.schemes import comparison_of
@@ -56,25 +57,33 @@ class EventPrinter:
         self.outcome = ""
         self._line = ProgressLine()
         self._phases: list[PhaseInfo] = prepared.phases if prepared else []
+        self._classes: list[str] = prepared.classes if prepared else []
         self._begun, self._drawn, self._first_step = time.monotonic(), 0.0, -1
 
     def print(self, event: Event) -> None:
         """Print one event."""
         if isinstance(event, Prepared):
-            self._phases = event.phases
+            self._phases, self._classes = event.phases, event.classes
         if isinstance(event, Finished):
             self.outcome = event.outcome
         if self.as_json:
             print(to_json(event), flush=True)
         elif isinstance(event, Finished):
             self._line.end()
-            print(f"Test accuracy: {percentages(event.test_accuracy)}.")
-            print(verdict([event.test], self.comparison).sentence, flush=True)
+            self._print_result(event)
         elif not self.quiet:
             self._print_progress(event)
         if isinstance(event, Failed):
             self._line.end()
             print(event.message, file=sys.stderr)
+
+    def _print_result(self, event: Finished) -> None:
+        if event.outcome == "failed":
+            print(FAILED.sentence, flush=True)
+            return
+        print(f"Test accuracy: {percentages(event.test_accuracy)}.")
+        print_recalls(event.test, self._classes)
+        print(verdict([event.test], self.comparison).sentence, flush=True)
 
     def _print_progress(self, event: Event) -> None:
         if isinstance(event, Step) and time.monotonic() - self._drawn > DRAW_SECONDS:
@@ -121,6 +130,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
     return "\n".join(lines)
+
+
+def print_recalls(test: TestMetrics, classes: Sequence[str]) -> None:
+    """Print the recall of every class where the classes differ much in size."""
+    by_class = recall_table(test, classes)
+    if by_class:
+        tested = [role for role in test if "recalls" in test[role]]
+        rows = [[name, *(f"{recalls[role]:.1%}" for role in tested)] for name, recalls in by_class.items()]
+        print(table(["recall of class", *tested], rows))
 
 
 def print_problems() -> None:

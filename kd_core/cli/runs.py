@@ -12,7 +12,7 @@ from kd_core.api.sweep import summarise
 from kd_core.base.events import Prepared
 from kd_core.base.paths import data_folder
 from kd_core.cli.folder import held_folder
-from kd_core.cli.output import table
+from kd_core.cli.output import print_recalls, table
 from kd_core.cli.sweep import print_cells, sweep_as_json
 from kd_core.store.records import Run, SweepRow
 from kd_core.store.store import Store
@@ -103,6 +103,7 @@ def _show(run: str, *, as_json: bool) -> int:
     ]
     if lines:
         print(table(("network", "kind", "parameters", "test accuracy"), lines))
+        print_recalls(stored.test, prepared.classes if prepared else [])
     print(stored.verdict.sentence)
     return 0
 

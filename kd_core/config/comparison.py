@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 DEFAULT_SEEDS = 5  # runs of a repetition; with fewer the confidence interval is too wide to be of use
-TestMetrics = Mapping[str, Mapping[str, float]]  # Finished.test
+TestMetrics = Mapping[str, Mapping[str, Any]]  # Finished.test
 
 
 @dataclass(frozen=True)

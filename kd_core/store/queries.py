@@ -27,7 +27,7 @@ ORDERS = {
     "newest": ("created", "DESC"),
     "oldest": ("created", "ASC"),
     "best": (STUDENT, "DESC"),
-    "gain": (f"{STUDENT} - {BASELINE}", "DESC"),
+    "gain": (f"CASE WHEN state != 'failed' THEN {STUDENT} - {BASELINE} END", "DESC"),
     "baseline": (BASELINE, "DESC"),
     "longest": ("seconds", "DESC"),
     "name": ("nullif(folded(name), '')", "ASC"),

@@ -34,7 +34,7 @@ class Run:
     seed: int
     state: str
     seconds: float  # of training, without pauses
-    test: dict[str, dict[str, float]] | None  # Finished.test of a run that has ended
+    test: dict[str, dict[str, Any]] | None  # Finished.test of a run that has ended
     sweep: str = ""  # id of the sweep that the run belongs to
     annotations: Annotations = field(default_factory=Annotations)
 

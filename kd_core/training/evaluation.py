@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -142,7 +143,7 @@ def rounded(logits: Tensor) -> list[list[float]]:
     return [[float(f"{value:.7g}") for value in row] for row in logits.tolist()]
 
 
-def evaluate_on_test(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, float]]:
+def evaluate_on_test(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, Any]]:
     """Return the test metrics of each network by role.
 
     ``omitted`` is the class held out from the students, or ``"none"``. A network that knows only some classes is

@@ -3,6 +3,7 @@
 import builtins
 import re
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import kd_core as kd
+from kd_core.api.sweep import SweepCell
 from kd_core.base.events import Step
 from kd_core.config.run import from_flat
 from kd_core.files.lock import lock_data_folder
@@ -111,6 +113,16 @@ def test_a_refused_setting_is_named_with_what_is_allowed(settings: dict[str, Any
 def test_a_failed_run_raises_its_sentence() -> None:
     with pytest.raises(RuntimeError, match="step"):
         kd.distill(**QUICK | {"epochs": 50}, learning_rate=1.0, optimiser="sgd", loss="logit_mse", weight=1000)
+
+
+def test_a_failed_run_has_no_verdict_and_no_gain(result: kd.Result) -> None:
+    finished = result.events[-1]
+    failed = kd.Result(result.config, [*result.events[:-1], replace(finished, outcome="failed")], {})
+    assert failed.test == result.test  # it was evaluated as it was
+    assert (failed.verdict.outcome, failed.verdict.gain, failed.verdict.interval) == ("failed", None, None)
+    assert "points" not in str(failed.verdict)
+    cell = SweepCell({}, result.config, (failed, failed), None, None)
+    assert cell.verdict.outcome == "failed"
 
 
 def test_a_stored_run_has_the_same_numbers_and_networks(result: kd.Result, tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Tests of the metrics against scikit-learn and hand-computed values."""
 
+import base64
 import math
 
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, recall_score
 
 from kd_core.base import metrics
 
@@ -68,3 +69,29 @@ def test_the_best_temperature_is_the_lowest_for_a_perfect_network_and_the_highes
 def test_the_metrics_include_the_agreement_only_with_a_teacher(logits: torch.Tensor, labels: torch.Tensor) -> None:
     assert "agreement" not in metrics.compute_metrics(logits, labels)
     assert metrics.compute_metrics(logits, labels, logits)["agreement"] == 1.0
+
+
+def test_unbalanced_classes_have_their_recalls_as_scikit_learn_has_them(logits: torch.Tensor) -> None:
+    labels = torch.tensor([0] * 100 + [1] * 60 + [3] * 30 + [4] * 10)  # none of class 2
+    predicted = logits.argmax(1)
+    result = metrics.compute_metrics(logits, labels)
+    present = torch.where(predicted == 2, 0, predicted)  # scikit-learn warns of predicted classes without examples
+    present = torch.where((predicted == 2) & (labels == 0), 1, present)
+    assert result["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, present))
+    expected = recall_score(labels, predicted, labels=[0, 1, 3, 4], average=None)
+    assert [result["recalls"][label] for label in (0, 1, 3, 4)] == pytest.approx(expected.tolist())
+    assert result["recalls"][2] is None
+
+
+def test_classes_of_up_to_three_to_one_have_their_accuracy_alone(logits: torch.Tensor) -> None:
+    assert "recalls" in metrics.compute_metrics(logits, torch.tensor([0] * 151 + [1] * 49))
+    assert "recalls" not in metrics.compute_metrics(logits, torch.tensor([0] * 150 + [1] * 50))
+    assert "recalls" not in metrics.compute_metrics(logits, torch.zeros(200, dtype=torch.long))
+
+
+def test_the_bits_of_the_correct_examples_are_in_their_order(logits: torch.Tensor) -> None:
+    labels = logits.argmax(1)
+    labels[[0, 9]] = (labels[[0, 9]] + 1) % 5
+    packed = base64.b64decode(metrics.compute_metrics(logits, labels)["correct"])
+    bits = "".join(f"{byte:08b}" for byte in packed)
+    assert bits == "0" + "1" * 8 + "0" + "1" * 190

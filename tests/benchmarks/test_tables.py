@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import methods, schemes
+from benchmarks.support.cells import gain as gain_cell
 from benchmarks.support.results import RESULTS, write_table
+from kd_core.analysis.verdict import verdict
 from kd_core.config.comparison import TestMetrics
 
 PAGE = "# Results\n\n<!-- table:begin (command) -->\nold\n<!-- table:end -->\n\nThe end.\n"
 
 
 def metrics(**accuracies: float) -> TestMetrics:
-    return {role: {"accuracy": accuracy} for role, accuracy in accuracies.items()}
+    return {role: {"accuracy": accuracy, "examples": 10_000.0} for role, accuracy in accuracies.items()}
 
 
 TESTS = [metrics(student=0.8, baseline=0.6), metrics(student=0.9, baseline=0.7)]
@@ -29,7 +32,10 @@ def page(tmp_path: Path) -> Path:
 
 def test_a_table_is_written_between_its_markers(page: Path) -> None:
     write_table("table", ["| a |", "| b |"], page)
-    assert page.read_text(encoding="utf-8") == PAGE.replace("old", "| a |\n| b |")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(PAGE.split("old", maxsplit=1)[0] + "| a |\n| b |\n\nMeasured on ")
+    assert f"torch {torch.__version__.split('+')[0]}" in text
+    assert text.endswith(PAGE.split("old")[1])
 
 
 def test_markers_that_are_missing_are_named(page: Path) -> None:
@@ -65,3 +71,10 @@ def test_a_scheme_of_several_trainings_has_a_second_control() -> None:
     assert cells[2:4] == ["85.0 ± 7.1", "65.0 ± 7.1"]
     assert cells[4].startswith("**+20.0**")
     assert cells[5].startswith("80.0 ± 7.1: **+5.0**")
+
+
+def test_a_row_is_marked_far_from_the_limit_only() -> None:
+    close = [metrics(student=0.80 + gain, baseline=0.80) for gain in (0.02, 0.03, 0.035)]
+    assert verdict(close).outcome == "gain"
+    assert not gain_cell(close).startswith("*")
+    assert gain_cell([metrics(student=0.7, baseline=0.8)] * 2).startswith("_−10.0_")

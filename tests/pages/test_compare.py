@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -255,3 +256,9 @@ def test_an_outdated_url_does_not_undo_the_last_choice(open_compare: OpenCompare
         app.query_params[name] = value
     app.run()
     assert box(app, "Curve").value == "accuracy"
+
+
+def test_a_failed_run_has_no_gain_in_the_table(shared: RunManager, train_run: TrainRun) -> None:
+    row = shared.store.run(train_run())
+    assert run_table._table_row(row, "")["gain"] is not None
+    assert run_table._table_row(replace(row, state="failed"), "")["gain"] is None

@@ -1,7 +1,9 @@
 """Card that explains why the student did not beat the baseline."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from kd_core.analysis.verdict import Verdict
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
 from pages.ui.run import diagnosis
@@ -38,7 +40,9 @@ def test_the_card_of_a_worse_student_gives_a_reason_and_one_click_tries_the_reme
 def test_the_card_says_if_no_common_problem_was_found(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, epochs="100", teacher_epochs="30")
     app = open_page("distill", run=run)
-    assert "Why is there no clear gain?" in titles(app)
+    assert not [title for title in titles(app) if title.startswith("Why")]  # one seed with a gain
+    app.toggle(key=f"look into {run}").set_value(True).run()
+    assert "Possible improvements" in titles(app)
     assert diagnosis.NOTHING in texts(app)
 
 
@@ -56,3 +60,14 @@ def test_a_run_that_still_trains_has_no_card(open_page: Open, shared: RunManager
     app = open_page("distill", run=run)
     assert not [title for title in titles(app) if title.startswith("Why")]
     shared.stop(run)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "gain", "expected"),
+    [("gain", 5.0, False), ("alone", None, False), ("loss", -5.0, True), ("open", 0.4, True), ("single", 2.0, False),
+     ("single", -2.0, True)],
+)  # fmt: skip
+def test_only_a_student_that_did_not_gain_needs_an_explanation(
+    outcome: str, gain: float | None, expected: bool
+) -> None:
+    assert diagnosis.needs_explanation(Verdict(outcome, "", gain)) == expected

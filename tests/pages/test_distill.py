@@ -182,6 +182,9 @@ def test_a_failed_run_shows_the_part_of_the_loss_and_the_step(
         time.sleep(0.05)
     app = open_page("distill", autoplay="0", run=run)
     assert all(text in app.error[0].value for text in ("CE", "student", "step 1", "kept"))
+    assert shared.store.run(run).test["student"]  # it was evaluated as it was
+    assert not any(word in texts(app) for word in ("One seed cannot", "confidence interval", "points, or"))
+    assert not any((button.key or "") == "luck" for button in app.button)
 
 
 def run_to_end(shared: RunManager, **flat: str) -> str:

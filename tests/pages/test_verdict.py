@@ -2,6 +2,7 @@
 
 import pytest
 
+from kd_core.base import metrics
 from kd_core.runs.manager import RunManager
 from pages.ui.run import verdict
 from tests.pages.test_distill import Open, run_to_end, texts
@@ -84,3 +85,16 @@ def test_the_result_of_a_held_out_class_names_the_class(open_page: Open, shared:
     text = texts(app)
     assert "class 8" in text
     assert "recall of the held-out class" in text.replace("\\", "")
+
+
+def test_the_recall_of_every_class_is_shown_where_the_classes_differ_much_in_size(
+    open_page: Open, shared: RunManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "is_unbalanced", lambda _: True)
+    run = run_to_end(shared, seed="77")
+    app = open_page("distill", run=run)
+    table, recalls = (frame.value for frame in app.dataframe)
+    test = shared.store.run(run).test["student"]
+    assert table["balanced accuracy"].tolist()[1] == f"{test['balanced_accuracy']:.1%}"
+    assert recalls["Student"].tolist() == [f"{recall:.1%}" for recall in test["recalls"]]
+    assert "balanced accuracy baseline" in texts(app)

@@ -171,7 +171,7 @@ def test_networks_rebuilt_from_stored_weights_reach_the_stored_test_accuracy(sto
         assert correct.float().mean().item() == pytest.approx(measured["accuracy"], abs=1.5 / len(test))
 
 
-def test_every_verdict_has_the_same_outcome_gain_and_interval(store: Store) -> None:
+def test_every_verdict_has_the_same_outcome_and_gain_and_an_interval_that_holds_the_former(store: Store) -> None:
     for stored in ALL_RUNS:
         run = store.run(stored["id"])
         assert run is not None
@@ -185,7 +185,10 @@ def test_every_verdict_has_the_same_outcome_gain_and_interval(store: Store) -> N
         expected = stored["verdict"]
         assert (result.outcome, result.seeds) == (expected["outcome"], expected["seeds"])
         assert result.gain == pytest.approx(expected["gain"])
-        assert list(result.interval or ()) == pytest.approx(expected["interval"] or [])
+        assert (result.interval is None) == (expected["interval"] is None)
+        if result.interval and expected["interval"]:  # which counted the seeds and not the test examples
+            assert result.interval[0] < expected["interval"][0] or result.interval[0] == -100
+            assert result.interval[1] > expected["interval"][1] or result.interval[1] == 100
 
 
 def test_the_results_of_the_sweeps_have_the_same_cells(store: Store) -> None:

@@ -6,16 +6,16 @@ import math
 
 from kd_core.analysis.diagnosis import remedies
 from kd_core.analysis.diagnosis.features import RunFeatures
-from kd_core.analysis.diagnosis.finding import Finding, finding, percent, points, signed, standard_error
+from kd_core.analysis.diagnosis.finding import Finding, finding, percent, points, signed
 from kd_core.analysis.diagnosis.remedies import first_fitting
-from kd_core.analysis.verdict import confidence_interval, verdict
+from kd_core.analysis.intervals import estimate_gain
+from kd_core.analysis.verdict import verdict
 from kd_core.datasets import load
 
 # Labels are many from ten times what counts as few, and little is left to gain within two points, since published gains
 # are one to four points (CIFAR-100, RepDistiller's table).
 MANY, ROOM = 10 * remedies.FEW, 0.02
 LEARNED = 0.5  # of the way from chance to every example right; a baseline below that has learned little
-STANDARD_ERRORS = 2.0  # of a difference of accuracies; within them it may be noise
 
 
 def labels_suffice(features: RunFeatures) -> Finding | None:
@@ -42,26 +42,31 @@ def within_noise(features: RunFeatures) -> Finding | None:
     comparison, gain, seeds = features.comparison, features.gain, len(features.tests)
     if gain is None:
         return None
+    estimate = estimate_gain(features.tests, comparison)
+    # More seeds narrow the part of the interval that is due to them, and not the part of the test examples.
+    of_examples = _half(estimate.examples_interval())
     if seeds == 1:
-        student = features.mean(comparison.role, comparison.measure)
-        control = features.mean(comparison.control, comparison.measure)
-        assert student is not None
-        assert control is not None
-        width = STANDARD_ERRORS * standard_error(features, student, control)
-        if comparison.measure != "accuracy" or abs(gain) >= width:
+        width = of_examples
+        if abs(gain) >= width:
             return None
         evidence = f"One seed: {signed(gain)}; noise on this many test examples is up to {points(width)}"
     else:
         if verdict(features.tests, comparison).outcome != "open":
             return None
-        measure = comparison.measure
-        gains = [100 * (test[comparison.role][measure] - test[comparison.control][measure]) for test in features.tests]
-        low, high = confidence_interval(gains)
-        width = (high - low) / 200
-        needed = math.ceil(seeds * (width / gain) ** 2) if gain else 0
+        interval = estimate.interval()
+        assert interval is not None
+        width = _half(interval)
         evidence = f"{seeds} seeds: {signed(gain)} ± {points(width)}"
-        evidence += f"; about {needed:,} seeds would be needed" if seeds < needed < 100 else ""
+        if abs(gain) > of_examples:
+            needed = math.ceil(seeds * (width**2 - of_examples**2) / (gain**2 - of_examples**2))
+            evidence += f"; about {needed:,} seeds would be needed" if seeds < needed < 100 else ""
+        else:
+            evidence += f"; noise on {estimate.examples:,} test examples alone is up to {points(of_examples)}"
     return finding(
         "within noise", "The difference is within noise, in either direction.", evidence,
         1 - abs(gain) / width if width else 1.0, first_fitting(features.config, remedies.another_seed(features.seeds)),
     )  # fmt: skip
+
+
+def _half(interval: tuple[float, float]) -> float:
+    return (interval[1] - interval[0]) / 2

@@ -272,7 +272,7 @@ def _draw(lines: Sequence[Line], title: str, options: CompareOptions) -> None:
     chart(figure, "curves", f"{title} over {x_title.lower()}: {summary}.", height=HEIGHT)
     notes = ["Seconds are wall-clock time, pauses included."] if options.x == SECONDS else []
     if any(line.count > 1 for line in lines):
-        notes.append("The band is the 95 % interval of the mean over the seeds.")
+        notes.append("The band is the 95 % interval of the mean over the seeds, on these validation examples.")
     notes.append("Each curve starts where its network starts to train.")
     if len(lines) > 1:
         notes.append("Line and marker show the network: ■ teacher, ● student, ○ baseline; colour and letter the run.")

@@ -73,6 +73,8 @@ def results_table(results: Results, letters: dict[str, str]) -> None:
         **{
             "network": st.column_config.TextColumn(pinned=True),
             "test accuracy, %": number(format="%.2f"),
+            "balanced accuracy, %": number(format="%.2f", help="Mean of the recalls of all classes."),
+            "lowest recall, %": number(format="%.2f", help="Recall of the class that is recognised least."),
             "agrees with teacher, %": number(format="%.2f"),
             "NLL, nats": number(format="%.3f", help="Negative log-likelihood of the test labels; lower is better."),
             "ECE, %": number(
@@ -115,6 +117,8 @@ def _table_row(result: NetworkResult, letter: str, times: dict[str, list[latency
         "network": f"{letter} {look['glyph']} {network.role}",
         "layers": network.model,
         "test accuracy, %": 100 * result.accuracy,
+        "balanced accuracy, %": None if result.balanced_accuracy is None else 100 * result.balanced_accuracy,
+        "lowest recall, %": None if result.lowest_recall is None else 100 * result.lowest_recall,
         "agrees with teacher, %": None if result.agreement is None else 100 * result.agreement,
         "NLL, nats": result.loss,
         "ECE, %": 100 * result.calibration_error,

@@ -174,6 +174,7 @@ def _table_row(row: Run, letter: str) -> dict[str, Any]:
     """Return a run as one row of plain values."""
     config, test = row.available_config, row.test or {}
     student, baseline = (test.get(role, {}).get("accuracy") for role in ("student", "baseline"))
+    gain = None if student is None or baseline is None or row.state == manager.FAILED else 100 * (student - baseline)
     return {
         "": letter,
         "pinned": "yes" if row.annotations.is_pinned else "",
@@ -189,7 +190,7 @@ def _table_row(row: Run, letter: str) -> dict[str, Any]:
         "state": row.state,
         "student %": None if student is None else 100 * student,
         "baseline %": None if baseline is None else 100 * baseline,
-        "gain": None if student is None or baseline is None else round(100 * (student - baseline), 1),
+        "gain": None if gain is None else round(gain, 1),
         "seconds": row.seconds,
         "run": row.id,
     }

@@ -43,10 +43,14 @@ def seed_groups(rows: dict[str, Run], letters: dict[str, str]) -> None:
     columns: dict[str, Any] = {
         column: st.column_config.NumberColumn(format="%.2f") for column in lines[0] if "%" in column
     }
+    columns["p"] = st.column_config.NumberColumn(
+        format="%.3g", help="Two-sided p-value of no gain. It is not corrected for the number of groups."
+    )
     numbers(lines, "seeds", alt="Each group with its means, intervals and paired difference.", **columns)
     st.caption(
-        "All stored seeds of a group count, ticked above or not, except runs that were stopped or changed by hand. "
-        "Differences are paired: student and baseline of the same seed share examples and data order."
+        "All stored seeds of a group count, ticked above or not, except runs that failed, were stopped or changed by "
+        "hand. Differences are paired: student and baseline of the same seed share examples and data order. The 95 % "
+        "intervals count the seeds and the number of test examples."
     )
 
 
@@ -62,8 +66,8 @@ def _gains_chart(groups: Sequence[SeedGroup], names: Sequence[str]) -> None:
             name="One seed", marker={"symbol": "circle-open", "size": 8, "color": GREY[theme()]},
             hovertemplate="seed %{customdata}: %{x:+.2f} points<extra></extra>",
         )  # fmt: skip
-        mean = comparison.mean(gains)
-        if mean.interval is not None:
+        mean = group.gain
+        if mean is not None and mean.interval is not None:
             low, high = mean.interval
             error = {"array": [high - mean.value], "arrayminus": [mean.value - low], "thickness": 2.5, "width": 7}
             figure.add_scatter(
@@ -80,8 +84,8 @@ def _gains_chart(groups: Sequence[SeedGroup], names: Sequence[str]) -> None:
                "automargin": True, "zeroline": False},
     )  # fmt: skip
     means = "; ".join(
-        f"{name} {comparison.mean(list(group.gains.values())).value:+.1f} points over {len(group.gains)} seeds"
-        for name, group in zip(names, groups, strict=True) if group.gains
+        f"{name} {group.gain.value:+.1f} points over {len(group.gains)} seeds"
+        for name, group in zip(names, groups, strict=True) if group.gain
     )  # fmt: skip
     chart(figure, "gains", f"Paired differences: {means}.", height=170 + GROUP_HEIGHT * len(names))
 
@@ -93,13 +97,13 @@ def _group_name(group: SeedGroup, rows: dict[str, Run], letters: dict[str, str])
 
 
 def _table_row(group: SeedGroup, name: str) -> dict[str, Any]:
-    gain = comparison.mean(list(group.gains.values())) if group.gains else None
     return {
         "group": name,
         "seeds": len(group.runs),
         **_mean_columns(f"{roles.title(group.comparison.role)}, %", group.student),
         **_mean_columns(f"{roles.title(group.comparison.control)}, %", group.control),
-        **_mean_columns("difference, % points", gain),
+        **_mean_columns("difference, % points", group.gain),
+        "p": group.verdict.p_value,
         "verdict": group.verdict.sentence,
     }
 

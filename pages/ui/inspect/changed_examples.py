@@ -24,6 +24,7 @@ from kd_core.analysis.error_analysis import (
 from kd_core.analysis.replay import TEST
 from kd_core.base.options import options_of
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
+from kd_core.store.records import FAILED
 from kd_core.training.evaluation import extent
 from pages.ui.components import component, feed
 from pages.ui.inspect.run_picker import InspectedRun
@@ -63,6 +64,8 @@ def comparison_sentence(inspected: InspectedRun, reference: str, fixed: int, bro
     )
     if not fixed + broke:
         return f"{counts} Both classify the same examples correctly."
+    if inspected.row.state == FAILED:
+        return f"{counts} The run failed before its end, so this says nothing about the method."
     p_value = mcnemar_p_value(fixed, broke)
     p_text = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
     conclusion = (

@@ -25,12 +25,11 @@ def card(row: Run) -> None:
     result, family = verdict.family_verdict(row)
     if row.state != manager.COMPLETED or result is None or not row.test:
         return
-    has_gained = result.outcome in ("gain", "alone")
-    if has_gained and not st.toggle("Look for possible improvements", key=f"look into {row.id}"):
+    is_open = needs_explanation(result)
+    if not is_open and not st.toggle("Look for possible improvements", key=f"look into {row.id}"):
         return
-    # A gain of a single seed is undecided, so it is not presented as a failure.
-    is_open = result.outcome != "single" or (result.gain or 0) <= 0
-    with st.expander(_title(result), expanded=is_open, icon=":material/stethoscope:"):
+    title = _title(result) if is_open else "Possible improvements"
+    with st.expander(title, expanded=True, icon=":material/stethoscope:"):
         siblings = tuple(run.id for run in family if run.state == manager.COMPLETED and run.id != row.id)
         findings = _findings(row.id, manager.get_manager().store.rewinds(row.id), siblings)
         if not findings:
@@ -42,10 +41,14 @@ def card(row: Run) -> None:
             st.caption(HINT)
 
 
+def needs_explanation(result: Verdict) -> bool:
+    """Whether a student that was compared over several seeds did not gain, or one of a single seed is no better."""
+    return result.outcome in ("loss", "open") or (result.outcome == "single" and (result.gain or 0) <= 0)
+
+
 def _title(result: Verdict) -> str:
-    if result.outcome in ("gain", "alone"):
-        return "Possible improvements"
-    return "Why is it worse?" if (result.gain or 0) < 0 else "Why is there no clear gain?"
+    is_worse = result.outcome == "loss" or (result.outcome == "single" and (result.gain or 0) < 0)
+    return "Why is it worse?" if is_worse else "Why is there no clear gain?"
 
 
 def _finding(row: Run, finding: Finding) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core.analysis.verdict import Verdict, verdict
+from kd_core.analysis.verdict import Verdict, recall_table, verdict
 from kd_core.config.comparison import DEFAULT_SEEDS
 from kd_core.config.plan import STUDENT, TEACHER, dependencies
 from kd_core.config.run import RunConfig
@@ -34,8 +34,10 @@ ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
 def family_verdict(row: Run) -> tuple[Verdict | None, list[Run]]:
     """Return the result over all completed seeds of a run's family, and the family with its unfinished runs.
 
-    A run that was stopped, failed or changed by hand is evaluated alone, and its family is empty.
+    A run that was stopped or changed by hand is evaluated alone, and its family is empty. A failed run has no result.
     """
+    if row.state == manager.FAILED:
+        return None, []
     if row.state != manager.COMPLETED or was_changed(row):
         if row.test and not roles.in_same_phase(row.config):
             return Verdict("alone", UNEQUAL), []
@@ -155,6 +157,7 @@ def table(row: Run, frames: RunFrames) -> None:
         if not test:
             continue
         glyph = ROLES.get(roles.kind(network), ROLES["student"])["glyph"]
+        balanced = {"balanced accuracy": f"{test['balanced_accuracy']:.1%}"} if "balanced_accuracy" in test else {}
         recall = {f"recall of {row.config.labels.omitted}": f"{test['omitted']:.1%}"} if "omitted" in test else {}
         rows.append(
             {
@@ -164,6 +167,7 @@ def table(row: Run, frames: RunFrames) -> None:
                 "kFLOPs": f"{network.flops / 1000:,.1f}",
                 "size": f"{network.size / 1000:,.1f} kB",
                 "test accuracy": f"{test['accuracy']:.1%}",
+                **balanced,
                 **recall,
                 "agreement with teacher": f"{test['agreement']:.1%}" if "agreement" in test else "–",
                 "loss (nats)": f"{test['loss']:.3f}",
@@ -189,7 +193,24 @@ def table(row: Run, frames: RunFrames) -> None:
             f"\\* Tested only on the classes that it was trained on: {escape_markdown(plan.join_names(tested))}."
         )
     st.caption(training_data_sentence(row))
+    recalls(row, classes)
     exits(row, frames)
+
+
+def recalls(row: Run, classes: Sequence[str]) -> None:
+    """Draw the recall of every class where the classes differ so much in size that accuracy alone misleads."""
+    by_class = recall_table(row.test or {}, classes)
+    if by_class:
+        import pandas as pd
+
+        names = roles.titles(row.config)
+        lines = [
+            {"class": name, **{names.get(role, role): f"{recall:.1%}" for role, recall in by_role.items()}}
+            for name, by_role in by_class.items()
+        ]
+        st.subheader("Recall per class")
+        st.caption("The classes differ much in size, so the accuracy is mostly that of the largest ones.")
+        st.dataframe(pd.DataFrame(lines), hide_index=True, alt="Recall of each class by network.")
 
 
 def label_positions(heights: Sequence[float]) -> list[str]:

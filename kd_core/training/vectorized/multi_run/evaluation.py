@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -104,11 +105,11 @@ class StackTester:
         self.omitted_class = None if omitted == NONE else data.classes.index(omitted)
         self._teacher_logits: dict[int, Tensor] = {}  # (N, K) by id of the network
         self._phase_logits: dict[int, Tensor] = {}  # (R, K, N) by id of the stacked phase
-        self._metrics: dict[tuple[int, int, int], dict[str, float]] = {}
+        self._metrics: dict[tuple[int, int, int], dict[str, Any]] = {}
 
     def metrics(
         self, teachers: Mapping[str, nn.Module], rows: Mapping[str, tuple[StackedPhase, int]]
-    ) -> dict[str, dict[str, float]]:
+    ) -> dict[str, dict[str, Any]]:
         """Return the test metrics of one run by role.
 
         ``teachers`` are its trained networks, ``rows`` the phase and the row of each of its students.
@@ -134,7 +135,7 @@ class StackTester:
         self._phase_logits.clear()
         self._metrics = {key: metrics for key, metrics in self._metrics.items() if key[1] < 0}
 
-    def _cached_metrics(self, owner: int, row: int, logits: Tensor, reference: int) -> dict[str, float]:
+    def _cached_metrics(self, owner: int, row: int, logits: Tensor, reference: int) -> dict[str, Any]:
         key = (owner, row, reference)
         if key not in self._metrics:
             labels = self.data.test.labels
