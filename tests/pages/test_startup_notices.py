@@ -51,5 +51,5 @@ def test_interrupted_runs_are_linked_until_they_are_completed(
 def test_a_problem_with_the_files_of_a_run_is_shown_on_its_page(
     open_page: Callable[..., AppTest], shared: RunManager
 ) -> None:
-    shared._outcomes.set_notice("first", "The checkpoint cannot be written. The disk is full: free some space.")
+    shared._states.set_notice("first", "The checkpoint cannot be written. The disk is full: free some space.")
     assert "free some space" in texts(open_page("distill", autoplay="0", run="first"))
