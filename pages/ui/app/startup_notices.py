@@ -35,14 +35,15 @@ def has_notice(run: str) -> bool:
     return status is not None and status.notice != ""
 
 
-def show_notice(run: str) -> None:
+def show_notice(run: str, prefix: str = "") -> None:
     """Show what went wrong around a run."""
     status = manager.get_manager().status(run)
     if status is not None and status.notice:
-        st.warning(escape_markdown(status.notice))
+        st.warning(prefix + escape_markdown(status.notice))
 
 
-def follow_notice(run: str) -> None:
-    """Show what went wrong around a run as long as it lasts. Not for use within a fragment."""
-    if has_notice(run):
-        st.fragment(catch_errors(show_notice), run_every=POLL_SECONDS, key=f"notice of {run}")(run)
+def follow_notice(run: str, prefix: str = "") -> None:
+    """Show what goes wrong around a run as long as it lasts. Not for use within a fragment."""
+    status = manager.get_manager().status(run)
+    if status is not None and (status.notice or status.is_active):
+        st.fragment(catch_errors(show_notice), run_every=POLL_SECONDS, key=f"notice of {run}")(run, prefix)
