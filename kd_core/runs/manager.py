@@ -149,6 +149,7 @@ class RunManager:
         config = None if row is None else row.config
         if config is not None:
             self._queue.check(config.compute.device)
+            artefact_folder(self.folder, "sweeps" if sweep else "runs", run)
         if config is None or not self.store.transition(run, (INTERRUPTED, STOPPED), QUEUED):
             raise ValueError(
                 "Only an interrupted or stopped run can be resumed. Start it again with the same settings."
@@ -217,6 +218,8 @@ class RunManager:
         self._states.close()
         if not any(thread.is_alive() for thread in self._threads):  # a living thread may still write to the folder
             self.trash.empty(self.folder)
+            with contextlib.suppress(StorageError):  # the log then stays beside the database, which is complete with it
+                self.store.fold_log()
             self._lock.release()
 
     # -- the worker's side ---------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ class Database:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             version = version_of(path)
+            if not version:  # it has an effect before the first table only
+                self._db().execute("PRAGMA auto_vacuum = INCREMENTAL")
             self._db().execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
         except (OSError, sqlite3.OperationalError) as error:
             raise storage_error(path.name, error) from error
@@ -53,6 +55,34 @@ class Database:
             self._local.db = db
         connection: sqlite3.Connection = self._local.db
         return connection
+
+    def fold_log(self) -> None:
+        """Move the write-ahead log into the database, so that a copy of that file alone is complete.
+
+        Raises StorageError.
+        """
+        self._maintain("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def give_space_back(self) -> None:
+        """Shrink the file by the pages that deletions left free. Raises StorageError.
+
+        A database of an earlier version is written anew once, if most of it is free.
+        """
+        free, pages, mode = (
+            self._db().execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("freelist_count", "page_count", "auto_vacuum")
+        )
+        if mode:
+            self._maintain("PRAGMA incremental_vacuum")
+        elif free > pages / 2:
+            self._maintain("PRAGMA auto_vacuum = INCREMENTAL", "VACUUM")
+
+    def _maintain(self, *statements: str) -> None:
+        try:
+            for statement in statements:
+                self._db().executescript(statement)  # execute() would end after the first page
+        except sqlite3.DatabaseError as error:
+            raise storage_error(self.path.name, error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import time
@@ -109,6 +110,9 @@ class Trash(Database):
                     db.execute("DELETE FROM sweeps WHERE deleted IS NOT NULL AND id = ?", (item.id,))
             except (OSError, StorageError):
                 log.warning("%s could not be removed", item.id, exc_info=True)
+        if removed:
+            with contextlib.suppress(StorageError):  # the free pages are used again
+                self.give_space_back()
         return removed
 
     def _item_id(self, run: str) -> str:

@@ -268,12 +268,16 @@ def test_the_page_of_a_run_that_was_killed_settles_while_its_end_cannot_be_store
     tmp_path: Path, start_server: Callable[[], Server], new_page: New
 ) -> None:
     store = Store(tmp_path / "distillery.sqlite")
-    store.add("killed", from_flat({"dataset": "moons"}), "training")
+    store.add("killed", from_flat({"dataset": "moons", "epochs": "1000"}), "training")
     holder = sqlite3.connect(store.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     server, page = start_server(), new_page()
     sent: list = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+
+    def count(frame: object) -> None:
+        sent.append(frame)
+
+    page.on("websocket", lambda socket: socket.on("framesent", count))
     page.goto(f"{server.url}/distill?run=killed&autoplay=0")
     expect(page.get_by_text("could not be stored yet")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("button", name="Resume")).to_be_enabled()
@@ -285,4 +289,3 @@ def test_the_page_of_a_run_that_was_killed_settles_while_its_end_cannot_be_store
     expect(page.get_by_text("could not be stored yet")).to_be_hidden()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    stop(page)

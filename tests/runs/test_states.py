@@ -1,6 +1,8 @@
 """One state per run for all readers, and endings that cannot be written at first."""
 
 import errno
+import json
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -9,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from kd_core.__main__ import main
+from kd_core.api.stored import load_run
 from kd_core.base.events import Finished
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
+from kd_core.files.lock import lock_data_folder
 from kd_core.runs.manager import RunManager
 from kd_core.store.database import Database
 from kd_core.store.queries import RunQueries, Search
@@ -268,3 +273,46 @@ def test_a_sweep_is_resumed_with_all_of_its_runs_or_not_at_all(
         runs.resume_from_checkpoint("s")
     assert runs.status("s").state == "stopped"
     runs.close()
+
+
+def test_the_terminal_and_the_library_read_the_state_that_the_app_would(
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
+    store = Store(tmp_path / "distillery.sqlite")
+    store.add("a", config, "training")
+    with lock_data_folder(tmp_path):  # as the process that trains it does
+        assert load_run("a").state == "training"
+    assert load_run("a").state == "interrupted"
+    assert main(["runs", "list", "--json"]) == 0
+    assert [run["state"] for run in json.loads(capsys.readouterr().out)] == ["interrupted"]
+    assert store.run("a").state == "training"  # a reader writes nothing
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_copy_of_the_database_alone_is_complete_after_a_clean_stop(tmp_path: Path, small: RunConfig) -> None:
+    runs = RunManager(tmp_path / "data")
+    run = runs.start(small)
+    assert wait_for_end(runs, run) == "completed"
+    expected = runs.store.events(run)
+    runs.close()
+    shutil.copy(runs.store.path, tmp_path / "copy.sqlite")
+    assert Store(tmp_path / "copy.sqlite").events(run) == expected
+    assert runs.store.path.with_name("distillery.sqlite-wal").stat().st_size == 0
+
+
+def test_a_run_whose_folder_is_a_symbolic_link_is_not_resumed(tmp_path: Path, config: RunConfig) -> None:
+    Store(tmp_path / "data" / "distillery.sqlite").add("a", config, "stopped")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data" / "runs").mkdir()
+    (tmp_path / "data" / "runs" / "a").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    runs = RunManager(tmp_path / "data")
+    with pytest.raises(ValueError, match="is a symbolic link"):
+        runs.resume_from_checkpoint("a")
+    assert runs.status("a").state == "stopped"
+    runs.trash.delete("a")
+    runs.close()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert (tmp_path / "elsewhere").is_dir()
