@@ -13,6 +13,7 @@ st.markdown(
 )
 
 # The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.
+from pages.ui.app import startup_notices
 from pages.ui.inspect import (
     changed_examples,
     class_recall,
@@ -28,6 +29,7 @@ url.restore()
 row = run_picker.selected_run()
 if row is None:
     st.stop()
+startup_notices.follow_notice(row.id)
 options, link_errors = url.read()
 inspected = run_picker.inspect_run(row, options)
 options = url.reset_unfit(options, link_errors, options.errors(inspected.analysis))

@@ -17,6 +17,7 @@ button, verdict = st.columns([1, 4], gap="medium", vertical_alignment="center")
 # The engine takes seconds to load on a fresh server; title and introduction are on the screen meanwhile.
 from kd_core.runs import manager
 from pages.ui import start
+from pages.ui.app import startup_notices
 from pages.ui.run import live_view
 
 run = start.demo_run(may_start=st.query_params.get("autoplay") != "0")
@@ -35,6 +36,7 @@ with button:
         st.switch_page("pages/distill.py", query_params={**row.config.differences(), "run": run})
 with verdict:
     start.verdict(row, is_active)
+startup_notices.follow_notice(run)
 live_view.follow(row, is_active, panels=("surfaces",), has_controls=False)
 
 st.subheader("Where a teacher helps, and where not")

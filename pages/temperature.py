@@ -15,6 +15,7 @@ st.markdown(
 # The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.
 from kd_core.analysis.replay import open_replay
 from kd_core.runs import manager
+from pages.ui.app import startup_notices
 from pages.ui.app.errors import catch_errors
 from pages.ui.run import run_picker
 from pages.ui.temperature.input_panel import input_panel
@@ -25,6 +26,7 @@ url.restore()
 selected = run_picker.selected_run()
 if selected is None:
     st.stop()
+startup_notices.follow_notice(selected.id)
 is_active = selected.state in manager.ACTIVE
 
 

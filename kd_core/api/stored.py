@@ -17,6 +17,7 @@ from kd_core.base.events import Event
 from kd_core.base.paths import artefact_folder, data_folder
 from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import CheckpointRotation
+from kd_core.files.lock import is_data_folder_in_use
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import Run
 from kd_core.store.store import DATABASE, Store
@@ -96,11 +97,17 @@ def load_run(run: str, folder: str | Path | None = None) -> StoredRun:
 
 
 def open_store(folder: str | Path | None = None) -> Store:
-    """Open the database of a data folder for reading. Raises ValueError if there is none."""
+    """Open the database of a data folder for reading. Raises ValueError if there is none.
+
+    Runs that a killed process left active have ended for all who read it, as in the app.
+    """
     path = (data_folder() if folder is None else Path(folder)) / DATABASE
     if not path.is_file():
         raise ValueError(f"Nothing is stored in {path.parent} yet.")
-    return Store(path)
+    store = Store(path)
+    if (ended := store.outcomes_of_active()) and not is_data_folder_in_use(path.parent):
+        store.unwritten |= ended
+    return store
 
 
 @contextmanager

@@ -40,12 +40,15 @@ def artefact_folder(folder: Path, kind: str, name: str) -> Path:
         name: the id of the run or sweep.
 
     Raises:
-        ValueError: for a name that is no id. A database may come from somebody else, and the name of a run in it must
-            not lead out of the data folder.
+        ValueError: for a name that is no id, or a folder that is a symbolic link. A database may come from somebody
+            else, and the name of a run in it must not lead out of the data folder.
     """
     if not NAME.fullmatch(name):
         raise ValueError("An id is made of letters and digits: the database is damaged, or was tampered with.")
-    return folder / kind / name
+    path = folder / kind / name
+    if path.is_symlink():
+        raise ValueError(f"{path} is a symbolic link. Put the folder itself in its place.")
+    return path
 
 
 def _user_folder() -> Path:

@@ -35,6 +35,15 @@ def lock_data_folder(folder: Path) -> BaseFileLock:
     return lock
 
 
+def is_data_folder_in_use(folder: Path) -> bool:
+    """Return whether a process holds :func:`lock_data_folder`, or that cannot be found out."""
+    try:
+        lock_data_folder(folder).release()
+    except ValueError:
+        return True
+    return False
+
+
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of ``folder``, which is made; wait for another thread or process that holds it."""

@@ -167,7 +167,11 @@ class Control:
                 if self.mode.is_ending:
                     break
                 if self.mode.is_held:
-                    before_pause()
+                    self.changed.release()  # the screen must not wait for a disk
+                    try:
+                        before_pause()
+                    finally:
+                        self.changed.acquire()
                     self.changed.wait_for(lambda: self._commands)
                     self._due, self.was_paused = 0.0, True
                 elif self.mode.pace and not self.mode.steps and self._due > now:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ class SweepEventWriter(_CheckpointWriter):
         self.store, self.written = store, dict(written)
         self.ended: dict[str, str] = {}  # outcomes that are not yet in the store
         for run in runs:
-            store.rewind(run, self.written.get(run, 0))
+            self.retry.write(functools.partial(store.rewind, run, self.written.get(run, 0)))
         self._evaluations = {run: _evaluations(store, run) for run in written}
         self._events: dict[str, list[tuple[float, Event]]] = {}
         self._weights: dict[str, dict[int, bytes]] = {}

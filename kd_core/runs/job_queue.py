@@ -64,6 +64,11 @@ class JobQueue:
             if not self._jobs:  # earlier turns count only while somebody waits
                 self._turns.clear()
 
+    def is_running(self, run: str) -> bool:
+        """Return whether a worker has taken a run."""
+        with self._changed:
+            return run in self._running
+
     def runs_ahead(self, run: str) -> list[str]:
         """Return the runs that may delay a waiting one, which are the running ones, then those with an earlier turn."""
         with self._changed:

@@ -40,7 +40,7 @@ from kd_core.runs.control import (
 )
 from kd_core.runs.event_writer import EventWriter, RetryPolicy
 from kd_core.runs.job_queue import JobQueue
-from kd_core.runs.outcomes import Outcomes
+from kd_core.runs.run_states import RunStates
 from kd_core.runs.sweep_worker import SweepWorker
 from kd_core.runs.worker import run_trainer
 from kd_core.store.annotations import AnnotationStore
@@ -81,20 +81,23 @@ class RunManager:
         self._lock = lock_data_folder(folder)
         try:
             self.store = Store(folder / DATABASE)
-            self.annotation_store, self.trash = AnnotationStore(self.store.path), Trash(self.store.path)
+            self.annotation_store = AnnotationStore(self.store.path)
+            self.trash = Trash(self.store.path, self.store.unwritten)
             self.trash.empty(folder)
             self.teacher_cache = TeacherCache(folder / "teachers")
-            self._outcomes, self.integrity_report = Outcomes(self.store), check_integrity(folder, self.store)
+            self._states, self.integrity_report = RunStates(self.store), check_integrity(folder, self.store)
         except BaseException:  # a folder that could not be opened stays free for others
             self._lock.release()
             raise
         self._controls: dict[str, Control] = {}
+        self._lock_of_controls = threading.Lock()  # a command after the end of a run must not change its state
         self._queue = JobQueue(devices, preferred or devices)
         self._threads = [
             threading.Thread(target=self._work, args=(device,), name=f"training on {device}", daemon=True)
             for device in devices
         ]
-        for thread in self._threads:
+        writer = threading.Thread(target=self._states.write_until_closed, name="writing states", daemon=True)
+        for thread in (writer, *self._threads):
             thread.start()
 
     @property
@@ -135,19 +138,22 @@ class RunManager:
     def resume_from_checkpoint(self, run: str, owner: str = "") -> None:
         """Queue an interrupted or stopped run or sweep from its last checkpoint, or from the start without one.
 
-        Raises ValueError for a run in any other state, or with a device that this machine does not have, and
-        StorageError where its state cannot be written.
+        Raises ValueError for a run in any other state, of a sweep, or with a device that this machine does not have,
+        and StorageError where its state cannot be written.
         """
-        self._outcomes.flush(run)
-        row = self.store.run(run) or self.store.sweep(run)
+        self._states.flush(run)
+        member, sweep = self.store.run(run), self.store.sweep(run)
+        if member is not None and member.sweep:
+            raise ValueError(f"The run {run} is part of a sweep. Resume the sweep {member.sweep}.")
+        row = member or sweep
         config = None if row is None else row.config
         if config is not None:
             self._queue.check(config.compute.device)
+            artefact_folder(self.folder, "sweeps" if sweep else "runs", run)
         if config is None or not self.store.transition(run, (INTERRUPTED, STOPPED), QUEUED):
             raise ValueError(
                 "Only an interrupted or stopped run can be resumed. Start it again with the same settings."
             )
-        self.store.set_unfinished_state(run, QUEUED)
         self._enqueue(run, config, 0.0, owner)
 
     def pause(self, run: str) -> None:
@@ -173,27 +179,29 @@ class RunManager:
     def adjust(self, run: str, **options: float | str) -> None:
         """Change live options before the next step. Raises ValueError with the name, the value and the range."""
         row = self.store.run(run)
-        if row is None or run not in self._controls:
+        if row is not None and row.sweep:
+            raise ValueError("This run is part of a sweep, so its options cannot be changed while it trains.")
+        if row is None or not self._send(run, Adjust(check_live_options(row.config, options))):
             raise ValueError("This run is over, so its options can no longer be changed. Start a new run.")
-        self._send(run, Adjust(check_live_options(row.config, options)))
 
     def status(self, run: str) -> Status | None:
         """Return state and progress of a run or sweep; None for an unknown id."""
-        row = self.store.run(run) or self.store.sweep(run)
-        control, notice = self._controls.get(run), self._outcomes.notice(run)
+        control = self._controls.get(run)  # read before the row, which says that the run is over once this is gone
+        member, notice = self.store.run(run), self._states.notice(run)
+        row = member or self.store.sweep(run)
         if row is None:
             return None
+        if member is not None and member.sweep and not notice:
+            notice = self._states.notice(member.sweep)
         if control is None:
-            state, seconds = self._outcomes.state(row)
-            return Status(state, seconds=seconds, notice=notice)
+            return Status(row.state, seconds=row.seconds, notice=notice)
         ahead = self._queue.count_ahead(run)
         before = [other for name in self._queue.runs_ahead(run) if (other := self._controls.get(name))]
         wait = sum(other.remaining for other in before) / max(1, len(before) - ahead + 1) if ahead else 0.0
         with control.changed:
-            mode = control.requested_mode
-            state = QUEUED if row.state == QUEUED else PAUSED if mode.is_paused else TRAINING
+            pace = control.requested_mode.pace
             return Status(
-                state, control.done, control.total, control.seconds, control.remaining, ahead, mode.pace, notice, wait
+                row.state, control.done, control.total, control.seconds, control.remaining, ahead, pace, notice, wait
             )
 
     def waiting_count(self, owner: str) -> int:
@@ -207,20 +215,29 @@ class RunManager:
         self._queue.close()
         for thread in self._threads:
             thread.join(patience)
+        self._states.close()
         if not any(thread.is_alive() for thread in self._threads):  # a living thread may still write to the folder
             self.trash.empty(self.folder)
+            with contextlib.suppress(StorageError):  # the log then stays beside the database, which is complete with it
+                self.store.fold_log()
             self._lock.release()
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 
     def _enqueue(self, run: str, config: RunConfig, pace: float, owner: str) -> None:
-        self._outcomes.set_notice(run, "")
+        self._states.set_notice(run, "")
         self._controls[run] = Control(Mode(pace))
         self._queue.put(run, config.compute.device, owner)
 
-    def _send(self, run: str, command: Command) -> None:
-        if control := self._controls.get(run):  # a command for a run that has just ended has no effect
-            control.send(command)
+    def _send(self, run: str, command: Command) -> bool:
+        """Send a command to a run and return whether there is one; one that has just ended takes no commands."""
+        with self._lock_of_controls:
+            control = self._controls.get(run)
+            if control is not None:
+                control.send(command)
+                if isinstance(command, Pause | Resume | TakeStep) and self._queue.is_running(run):
+                    self._states.set(run, PAUSED if control.requested_mode.is_paused else TRAINING)
+        return control is not None
 
     def _work(self, device: str) -> None:
         while (run := self._queue.next(device)) is not None:
@@ -231,24 +248,35 @@ class RunManager:
             except (StorageError, OSError, sqlite3.DatabaseError, MemoryError, torch.OutOfMemoryError) as error:
                 # These are no faults of the run, which can be resumed from its last checkpoint later.
                 log.warning("run %s was interrupted", run, exc_info=True)
-                outcome = INTERRUPTED
-                self._outcomes.set_notice(run, INTERRUPTED_BY_ERROR.format(str(error).rstrip(".")))
+                outcome = self._stored_outcome(run) or INTERRUPTED
+                if outcome == INTERRUPTED:
+                    self._states.set_notice(run, INTERRUPTED_BY_ERROR.format(str(error).rstrip(".")))
             except Exception:  # the thread must survive any run
                 log.exception("run %s failed", run)
+                outcome = self._stored_outcome(run) or FAILED
             # Removed before the state says that the run is over, since it may be resumed at once.
-            self._controls.pop(run, None)
-            self._queue.leave(run)
-            self._outcomes.add(run, outcome, seconds)
+            with self._lock_of_controls:
+                self._controls.pop(run, None)
+                self._queue.leave(run)
+            self._states.end(run, outcome, seconds)
+
+    def _stored_outcome(self, run: str) -> str:
+        """Return how a run ended by its events, which count more than an error after them; "" if it did not end."""
+        with contextlib.suppress(sqlite3.Error):
+            return self.store.outcome(run)
+        return ""
 
     def _train(self, run: str, device: str) -> tuple[str, float]:
         """Train a run or sweep; return the state in which it ended and its seconds of training."""
-        row, control = self.store.run(run), self._controls[run]
-        retry = RetryPolicy(lambda text: self._outcomes.set_notice(run, text), control.wait)
+        control = self._controls[run]
+        with self._lock_of_controls:
+            self._states.set(run, PAUSED if control.requested_mode.is_paused else TRAINING)
+        row = self.store.run(run)
+        retry = RetryPolicy(lambda text: self._states.set_notice(run, text), control.wait)
         if row is not None:
             return self._train_run(row, device, control, retry)
         sweep = self.store.sweep(run)
         assert sweep is not None
-        self.store.set_state(run, TRAINING)
         folder = artefact_folder(self.folder, "sweeps", run)
         return SweepWorker(self.store, sweep, folder, device, self.teacher_cache).run(control, retry)
 
@@ -258,7 +286,7 @@ class RunManager:
             trainer, written = self._create_trainer(row, device, checkpoints)
         except ValueError as error:  # data or weights were removed since the run was queued
             if self.store.count(row.id):  # it can be resumed once they are back
-                self._outcomes.set_notice(row.id, str(error))
+                self._states.set_notice(row.id, str(error))
                 return INTERRUPTED, row.seconds
             writer = EventWriter(self.store, row.id, checkpoints, 0, retry)
             writer.add(Failed("", 0, "", "network", str(error)))
@@ -266,7 +294,6 @@ class RunManager:
             return FAILED, 0.0
         writer = EventWriter(self.store, row.id, checkpoints, written, retry)
         control.seconds = row.seconds if written else 0.0
-        self.store.set_state(row.id, TRAINING)
         try:
             return run_trainer(trainer, writer, control), control.seconds
         except Exception:
@@ -296,7 +323,7 @@ class RunManager:
                     raise
                 log.warning("run %s cannot be resumed from a checkpoint", row.id, exc_info=True)
             else:
-                self._outcomes.set_notice(row.id, notice)
+                self._states.set_notice(row.id, notice)
                 return trainer, written
         raise AssertionError("the last candidate is the start of the run")
 

@@ -12,7 +12,7 @@ from kd_core.files.checkpoint import CheckpointRotation
 from kd_core.runs.control import Control
 from kd_core.runs.event_writer import RetryPolicy, SweepEventWriter
 from kd_core.runs.sweep_groups import RunGroup, split_into_groups
-from kd_core.store.records import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
+from kd_core.store.records import COMPLETED, INTERRUPTED, STOPPED
 from kd_core.store.store import Store, SweepRow
 from kd_core.store.teacher_cache import TeacherCache
 
@@ -63,11 +63,9 @@ class SweepWorker:
             writer.add(group.events, group.weights)
             writer.flush(control.seconds)
             if control.mode.is_ending:
-                outcome = STOPPED if control.mode.is_stopping else INTERRUPTED
-                self.store.set_unfinished_state(self.row.id, outcome)
-                return outcome, control.seconds
+                return STOPPED if control.mode.is_stopping else INTERRUPTED, control.seconds
             steps_before += group.position[1]
-        self._finish()
+        self.checkpoints.remove_previous()
         return COMPLETED, control.seconds
 
     def _resume(self, retry: RetryPolicy) -> tuple[int, RunGroup | None, Mapping[str, int]]:
@@ -91,10 +89,3 @@ class SweepWorker:
 
     def _is_unfinished(self, number: int) -> bool:
         return bool(self.unfinished & set(self.groups[number]))
-
-    def _finish(self) -> None:
-        """Set the states of runs that had failed before the checkpoint, whose events are not repeated."""
-        for member in self.store.members(self.row.id):
-            if member.state in ACTIVE and (outcome := self.store.outcome(member.id)):
-                self.store.set_state(member.id, outcome)
-        self.checkpoints.remove_previous()

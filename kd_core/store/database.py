@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from kd_core.base.errors import DAMAGED, is_environment_error, storage_error
 
 TIMEOUT = 10.0  # seconds to wait for another program that is writing
+StateChange = tuple[str, float | None]  # new state of a run or sweep, and its seconds of training where they change
 
 
 class Database:
-    """SQLite database that can be used from any thread, since each thread has its own connection."""
+    """SQLite database that can be used from any thread, since each thread has its own connection.
 
-    def __init__(self, path: Path) -> None:
+    ``unwritten`` holds state changes by run that the database does not have yet; every query sees them.
+    """
+
+    def __init__(self, path: Path, unwritten: dict[str, StateChange] | None = None) -> None:
         """Open or create the database and migrate it to the current schema.
+
+        Args:
+            path: File of the database.
+            unwritten: State changes shared with another object for the same file; default none.
 
         Raises:
             StorageError: The disk or another program prevents it. Every method that writes raises this, too.
             ValueError: The file was written by a newer version or another program, or is damaged; it is left unchanged.
         """
         self.path, self._local = path, threading.local()
+        self.unwritten = {} if unwritten is None else unwritten
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             version = version_of(path)
+            if not version:  # it has an effect before the first table only
+                self._db().execute("PRAGMA auto_vacuum = INCREMENTAL")
             self._db().execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
         except (OSError, sqlite3.OperationalError) as error:
             raise storage_error(path.name, error) from error
@@ -40,22 +51,73 @@ class Database:
             # A checkpoint relies on the events before it, so they must survive a power cut.
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
+            add_state_functions(db, self.unwritten)
             self._local.db = db
         connection: sqlite3.Connection = self._local.db
         return connection
 
+    def fold_log(self) -> None:
+        """Move the write-ahead log into the database, so that a copy of that file alone is complete.
+
+        Raises StorageError.
+        """
+        self._maintain("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def give_space_back(self) -> None:
+        """Shrink the file by the pages that deletions left free. Raises StorageError.
+
+        A database of an earlier version is written anew once, if most of it is free.
+        """
+        free, pages, mode = (
+            self._db().execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("freelist_count", "page_count", "auto_vacuum")
+        )
+        if mode:
+            self._maintain("PRAGMA incremental_vacuum")
+        elif free > pages / 2:
+            self._maintain("PRAGMA auto_vacuum = INCREMENTAL", "VACUUM")
+
+    def _maintain(self, *statements: str) -> None:
+        try:
+            for statement in statements:
+                self._db().executescript(statement)  # execute() would end after the first page
+        except sqlite3.DatabaseError as error:
+            raise storage_error(self.path.name, error) from error
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = self._db()
         try:
-            db.execute("BEGIN IMMEDIATE")
-            yield db
-            db.execute("COMMIT")
-        except BaseException as error:
-            db.rollback()  # does nothing if SQLite has already rolled back
-            if isinstance(error, sqlite3.DatabaseError) and is_environment_error(error):
+            db = self._db()
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                db.rollback()  # does nothing if SQLite has already rolled back
+                raise
+        except OSError as error:
+            raise storage_error(self.path.name, error) from error
+        except sqlite3.DatabaseError as error:
+            if is_environment_error(error):
                 raise storage_error(self.path.name, error) from error
             raise
+
+
+def add_state_functions(db: sqlite3.Connection, unwritten: Mapping[str, StateChange]) -> None:
+    """Add the SQL functions ``current_state(id, state)`` and ``current_seconds(id, seconds)`` to a connection.
+
+    They return the values of ``unwritten`` where it has some, else their second argument.
+    """
+
+    def current_state(run: str, state: str) -> str:
+        return unwritten.get(run, (state, None))[0]
+
+    def current_seconds(run: str, stored: float) -> float:
+        seconds = unwritten.get(run, ("", None))[1]
+        return stored if seconds is None else seconds
+
+    db.create_function("current_state", 2, current_state)
+    db.create_function("current_seconds", 2, current_seconds)
 
 
 # A released migration is never edited; a change of the schema is a new entry at the end.

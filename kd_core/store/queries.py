@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from kd_core.base.events import Prepared, from_json
 from kd_core.base.registry import plugins
-from kd_core.store.records import RUN, LatestEvaluation
+from kd_core.store.database import add_state_functions
+from kd_core.store.records import RUN, STATE, LatestEvaluation
 from kd_core.store.store import Run, Store
 
 FACETS = ("dataset", "method", "scheme", "state", "tag")
@@ -37,7 +38,7 @@ ORDERS = {
     "student": ("json_extract(config, '$.student')", "ASC"),
     "teacher": ("json_extract(config, '$.teacher')", "ASC"),
     "seed": ("seed", "ASC"),
-    "state": ("state", "ASC"),
+    "state": (STATE, "ASC"),
 }
 OPPOSITE = {"ASC": "DESC", "DESC": "ASC"}
 NOT_DELETED = "deleted IS NULL"
@@ -57,7 +58,7 @@ class RunQueries:
     """Read-only queries over the runs of a store."""
 
     def __init__(self, store: Store) -> None:
-        self.path = store.path
+        self.path, self.unwritten = store.path, store.unwritten
 
     def count(self, search: Search = Search()) -> int:
         """Return the number of runs that a search finds."""
@@ -115,7 +116,7 @@ class RunQueries:
     def version(self, run: str) -> tuple[str, int, int]:
         """Return state, number of the last event and rewinds of a run. If they are the same, so are its events."""
         return self._fetch(
-            "SELECT state, (SELECT coalesce(max(n), 0) FROM events WHERE run = runs.id), rewinds FROM runs "
+            f"SELECT {STATE}, (SELECT coalesce(max(n), 0) FROM events WHERE run = runs.id), rewinds FROM runs "
             "WHERE id = ?", (run,)
         )[0]  # fmt: skip
 
@@ -129,7 +130,7 @@ class RunQueries:
         of_role = newest.format(columns="json_array(json_extract(body, ?), json_extract(body, '$.epoch'))")
         of_control = newest.format(columns="json_extract(body, ?)")
         rows = self._fetch(
-            f"SELECT id, seed, state, {of_role}, {of_control} FROM runs WHERE sweep = ? ORDER BY place",
+            f"SELECT id, seed, {STATE}, {of_role}, {of_control} FROM runs WHERE sweep = ? ORDER BY place",
             (role_path, role_path, control_path, control_path, sweep),
         )
         evaluations = []
@@ -145,11 +146,12 @@ class RunQueries:
         with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
             # SQLite's own functions change the case of ASCII letters alone.
             db.create_function("folded", 1, str.casefold, deterministic=True)
+            add_state_functions(db, self.unwritten)
             return db.execute(query, tuple(values)).fetchall()
 
 
 def _column(facet: str) -> str:
-    return "state" if facet == "state" else f"json_extract(config, '$.{facet}.name')"
+    return STATE if facet == "state" else f"json_extract(config, '$.{facet}.name')"
 
 
 def _placeholders(values: Sequence[object]) -> str:
@@ -175,7 +177,7 @@ def _where(search: Search) -> tuple[str, list[str]]:
 def _word_clause(word: str) -> tuple[str, list[str]]:
     """Return SQL and values that find ``word`` in the annotations, id, state, seed or the parts of a run."""
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    clauses, values = ["id LIKE ? ESCAPE '\\'", "state LIKE ? ESCAPE '\\'"], [f"{escaped}%", f"{escaped}%"]
+    clauses, values = ["id LIKE ? ESCAPE '\\'", f"{STATE} LIKE ? ESCAPE '\\'"], [f"{escaped}%", f"{escaped}%"]
     clauses += [
         "instr(folded(name || char(10) || note), folded(?))",
         "EXISTS (SELECT 1 FROM json_each(runs.tags) WHERE instr(folded(value), folded(?)))",

@@ -18,9 +18,11 @@ COMPLETED, STOPPED, FAILED, INTERRUPTED = "completed", "stopped", "failed", "int
 ACTIVE = (QUEUED, TRAINING, PAUSED)
 
 ANNOTATION_COLUMNS = "name, tags, note, pinned"
+STATE = "current_state(id, state)"  # with the changes that the database does not have yet
+STATE_COLUMNS = f"{STATE}, current_seconds(id, seconds)"
 # Columns for Run.of and SweepRow.of.
-RUN = f"id, created, config, family, seed, state, seconds, test, coalesce(sweep, ''), {ANNOTATION_COLUMNS}"
-SWEEP = f"id, created, sweep, state, seconds, {ANNOTATION_COLUMNS}"
+RUN = f"id, created, config, family, seed, {STATE_COLUMNS}, test, coalesce(sweep, ''), {ANNOTATION_COLUMNS}"
+SWEEP = f"id, created, sweep, {STATE_COLUMNS}, {ANNOTATION_COLUMNS}"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from kd_core.base.events import Event, Finished, Step, from_json, to_json
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.store.database import Database
-from kd_core.store.records import RUN, SWEEP, EventBatch, Run, SweepRow, change_key, family_of
+from kd_core.store.database import Database, StateChange
+from kd_core.store.records import (
+    ACTIVE,
+    INTERRUPTED,
+    RUN,
+    STATE,
+    SWEEP,
+    EventBatch,
+    Run,
+    SweepRow,
+    change_key,
+    family_of,
+)
 from kd_core.store.step_codec import MAX_STEPS_PER_ROW, decode_steps, encode_steps, group_steps
 
 __all__ = ["EventBatch", "Run", "Store", "SweepRow", "family_of"]
@@ -76,6 +87,8 @@ class Store(Database):
         with self._transaction() as db:
             for batch in batches:
                 self._insert_events(db, batch.run, batch.first, batch.events)
+                # A run of a sweep starts when its group does, long after the sweep.
+                db.execute("UPDATE runs SET state = 'training' WHERE id = ? AND state = 'queued'", (batch.run,))
                 db.executemany(
                     "INSERT INTO snapshots (run, n, weights) VALUES (?, ?, ?)",
                     [(batch.run, n, weights) for n, weights in batch.weights.items()],
@@ -88,24 +101,27 @@ class Store(Database):
 
     def set_state(self, run: str, state: str, seconds: float | None = None) -> None:
         """Set the state of a run or sweep, and its training time unless that is None."""
+        self.set_states({run: (state, seconds)})
+
+    def set_states(self, changes: Mapping[str, StateChange]) -> None:
+        """Set the states of several runs and sweeps in one transaction."""
         with self._transaction() as db:
             for table in TABLES:
-                db.execute(SET_STATE.format(table), (state, seconds, run))
-
-    def set_unfinished_state(self, sweep_id: str, state: str) -> None:
-        """Set the state of every run of a sweep that is not completed."""
-        with self._transaction() as db:
-            db.execute("UPDATE runs SET state = ? WHERE sweep = ? AND state != 'completed'", (state, sweep_id))
+                values = [(state, seconds, run) for run, (state, seconds) in changes.items()]
+                db.executemany(SET_STATE.format(table), values)
 
     def transition(self, run: str, before: Iterable[str], after: str) -> bool:
         """Change the state of a run or sweep if it is one of ``before``; return whether it was.
 
-        Of two simultaneous calls, one succeeds.
+        The runs of a sweep that are not completed change with it. Of two simultaneous calls, one succeeds.
         """
         states = tuple(before)
         change = f"SET state = ? WHERE id = ? AND state IN ({_placeholders(states)}) AND deleted IS NULL"
         with self._transaction() as db:
-            return any(db.execute(f"UPDATE {table} {change}", (after, run, *states)).rowcount for table in TABLES)
+            has_changed = [db.execute(f"UPDATE {table} {change}", (after, run, *states)).rowcount for table in TABLES]
+            if any(has_changed):
+                db.execute("UPDATE runs SET state = ? WHERE sweep = ? AND state != 'completed'", (after, run))
+        return any(has_changed)
 
     def rewind(self, run: str, keep: int) -> None:
         """Remove every event after number ``keep``, before a resumed run emits the same ones again.
@@ -158,7 +174,7 @@ class Store(Database):
         # Chosen in SQL, since every start of the server adds a run to the family of the start page.
         chosen = f"""id IN (
             SELECT id FROM (
-                SELECT id, row_number() OVER (PARTITION BY seed ORDER BY state = 'completed' DESC, created DESC)
+                SELECT id, row_number() OVER (PARTITION BY seed ORDER BY {STATE} = 'completed' DESC, created DESC)
                     AS place
                 FROM runs
                 WHERE family = ? AND deleted IS NULL AND NOT EXISTS (SELECT 1 {ADJUSTED} AND run = id)
@@ -168,12 +184,19 @@ class Store(Database):
 
     def in_state(self, *states: str) -> list[Run | SweepRow]:
         """Return all sweeps and then all runs in one of these states, oldest first."""
-        clause = f"WHERE state IN ({_placeholders(states)}) ORDER BY created"
-        return [*self._sweeps(clause, states), *self._runs(clause, states)]
+        ahead = tuple(self.unwritten)
+        clause = f"WHERE state IN ({_placeholders(states)}) OR id IN ({_placeholders(ahead)}) ORDER BY created"
+        values = (*states, *ahead)
+        rows: list[Run | SweepRow] = [*self._sweeps(clause, values), *self._runs(clause, values)]
+        return [row for row in rows if row.state in states]
+
+    def outcomes_of_active(self) -> dict[str, StateChange]:
+        """Return how each run and sweep ended that a process left active, by its events or else as interrupted."""
+        return {row.id: (self.outcome(row.id) or INTERRUPTED, None) for row in self.in_state(*ACTIVE)}
 
     def states(self) -> dict[str, str]:
         """Return the state of every sweep, and of every run that belongs to none, by id."""
-        query = "SELECT id, state FROM sweeps UNION ALL SELECT id, state FROM runs WHERE sweep IS NULL"
+        query = f"SELECT id, {STATE} FROM sweeps UNION ALL SELECT id, {STATE} FROM runs WHERE sweep IS NULL"
         return dict(self._db().execute(query))
 
     def rewinds(self, run: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from kd_core.base.errors import StorageError
 from kd_core.base.paths import artefact_folder
 from kd_core.store.database import Database
-from kd_core.store.records import ACTIVE, RUN, Run
+from kd_core.store.records import ACTIVE, RUN, STATE, Run
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Trash(Database):
             ValueError: It is queued or training, or does not exist.
         """
         item_id, now = self._item_id(run), time.time()
-        idle = f"deleted IS NULL AND state NOT IN ({', '.join('?' * len(ACTIVE))})"
+        idle = f"deleted IS NULL AND {STATE} NOT IN ({', '.join('?' * len(ACTIVE))})"
         values = (now, item_id, *ACTIVE)
         with self._transaction() as db:
             rows = [
@@ -109,6 +110,9 @@ class Trash(Database):
                     db.execute("DELETE FROM sweeps WHERE deleted IS NOT NULL AND id = ?", (item.id,))
             except (OSError, StorageError):
                 log.warning("%s could not be removed", item.id, exc_info=True)
+        if removed:
+            with contextlib.suppress(StorageError):  # the free pages are used again
+                self.give_space_back()
         return removed
 
     def _item_id(self, run: str) -> str:

@@ -1,12 +1,15 @@
 """Page that sets up, starts and shows a run, in a real browser."""
 
 import re
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
+from kd_core.store.store import Store
 from kd_core.training.loop import Trainer
 from tests.browser.conftest import messages_sent_by, parameter, settled, wait_for_parameter
 from tools.testing.app_server import Server
@@ -259,3 +262,30 @@ def test_peers_appear_in_the_plan_and_in_the_live_view_with_different_colours(se
     expect(page.locator(".dst-surface-head", has_text="Peer 2")).to_be_visible()  # drawn again for the run's end
     colours = page.locator(".dst-surface-head i").evaluate_all("marks => marks.map((mark) => mark.style.color)")
     assert len(set(colours)) == 3
+
+
+def test_the_page_of_a_run_that_was_killed_settles_while_its_end_cannot_be_stored(
+    tmp_path: Path, start_server: Callable[[], Server], new_page: New
+) -> None:
+    store = Store(tmp_path / "distillery.sqlite")
+    store.add("killed", from_flat({"dataset": "moons", "epochs": "1000"}), "training")
+    holder = sqlite3.connect(store.path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    server, page = start_server(), new_page()
+    sent: list = []
+
+    def count(frame: object) -> None:
+        sent.append(frame)
+
+    page.on("websocket", lambda socket: socket.on("framesent", count))
+    page.goto(f"{server.url}/distill?run=killed&autoplay=0")
+    expect(page.get_by_text("could not be stored yet")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    before = len(sent)
+    page.wait_for_timeout(4000)
+    assert len(sent) - before < 40  # the notice asks once a second; a page that reloads itself sends hundreds
+    holder.execute("ROLLBACK")
+    holder.close()
+    expect(page.get_by_text("could not be stored yet")).to_be_hidden()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()

@@ -309,11 +309,15 @@ def changing_methods() -> set[str]:
 
 
 def writing_methods() -> set[str]:
-    """Return the methods of the store, the annotations and the trash that open a transaction."""
-    methods = [
-        member for cls in (Store, AnnotationStore, Trash) for member in vars(cls).values() if inspect.isfunction(member)
-    ]
-    return {method.__name__ for method in methods if "_transaction()" in inspect.getsource(method)}
+    """Return the methods of the store, the annotations and the trash that open a transaction or call such a method."""
+    sources = {
+        member.__name__: inspect.getsource(member)
+        for cls in (Store, AnnotationStore, Trash)
+        for member in vars(cls).values()
+        if inspect.isfunction(member)
+    }
+    direct = {name for name, source in sources.items() if "_transaction()" in source}
+    return direct | {name for name, source in sources.items() if any(f"self.{other}(" in source for other in direct)}
 
 
 def unchecked_changes(path: Path) -> list[str]:

@@ -163,3 +163,23 @@ def test_a_run_that_was_deleted_cannot_be_queued_again(store: Store) -> None:
     store.set_state("a", "stopped")
     Trash(store.path).delete("a")
     assert store.transition("a", ("stopped",), "queued") is False
+
+
+@pytest.mark.parametrize("mode", ["new", "old"])
+def test_removed_runs_give_their_space_back(store: Store, mode: str) -> None:
+    db = sqlite3.connect(store.path, isolation_level=None)
+    if mode == "old":  # as earlier versions made the file
+        db.execute("PRAGMA auto_vacuum = NONE")
+        db.execute("VACUUM")
+    remaining = store.events("b")
+    for n in range(2, 12):
+        store.append("a", n, [(1.0, Adjusted("students", n, "alpha", 0.9, 0.1))], {n: bytes(500_000)})
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    assert store.path.stat().st_size > 5_000_000
+    trash = Trash(store.path)
+    trash.delete("a")
+    trash.empty(store.path.parent)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    assert store.path.stat().st_size < 500_000
+    assert store.events("b") == remaining
+    db.close()

@@ -6,9 +6,11 @@ import streamlit as st
 
 from kd_core.base import registry
 from kd_core.runs import manager
+from pages.ui.app.errors import catch_errors
 from pages.ui.text.escape import escape_markdown
 
 MAX_LINKS = 5
+POLL_SECONDS = 1.0
 
 
 def show_interrupted(exclude: str) -> None:
@@ -27,8 +29,21 @@ def show_interrupted(exclude: str) -> None:
         st.caption(escape_markdown(sentence))
 
 
-def show_notice(run: str) -> None:
-    """Show what went wrong around a run, such as a full disk or a damaged checkpoint."""
+def has_notice(run: str) -> bool:
+    """Return whether something went wrong around a run, such as a full disk or a damaged checkpoint."""
+    status = manager.get_manager().status(run)
+    return status is not None and status.notice != ""
+
+
+def show_notice(run: str, prefix: str = "") -> None:
+    """Show what went wrong around a run."""
     status = manager.get_manager().status(run)
     if status is not None and status.notice:
-        st.warning(escape_markdown(status.notice))
+        st.warning(prefix + escape_markdown(status.notice))
+
+
+def follow_notice(run: str, prefix: str = "") -> None:
+    """Show what goes wrong around a run as long as it lasts. Not for use within a fragment."""
+    status = manager.get_manager().status(run)
+    if status is not None and (status.notice or status.is_active):
+        st.fragment(catch_errors(show_notice), run_every=POLL_SECONDS, key=f"notice of {run}")(run, prefix)

@@ -15,6 +15,7 @@ from kd_core.runs import manager
 from kd_core.store.annotations import tag_key
 from kd_core.store.queries import ORDERS, PLUGIN_GROUPS, RunQueries, Search
 from kd_core.store.store import Run
+from pages.ui.app import startup_notices
 from pages.ui.compare.settings import MAX_RUNS, CompareOptions, bind, compare, update_url
 from pages.ui.run import trash
 from pages.ui.text.escape import escape_markdown
@@ -150,7 +151,9 @@ def run_notices(ids: Sequence[str], rows: dict[str, Run]) -> None:
         row = rows.get(run)
         if row is None:
             trash.show_missing(run)
-        elif row.available_config is None:
+            continue
+        startup_notices.follow_notice(run, f"Run {letters[run]}: ")
+        if row.available_config is None:
             st.warning(
                 f"Run {letters[run]} ({escape_markdown(run)}) needs a method, a network or data that this "
                 "installation does not have, so it is left out."

@@ -40,7 +40,7 @@ def _describe(config: RunConfig) -> str:
 def outcome(row: Run) -> None:
     """Show why a run was not completed, with a button that resumes or repeats it."""
     failed = run_frames(row.id).failed
-    startup_notices.show_notice(row.id)
+    startup_notices.follow_notice(row.id)
     if row.state == manager.FAILED and failed is not None:
         advice = "" if failed.part in ("memory", "network") else " A smaller learning rate usually helps."
         st.error(f"Training stopped: {escape_markdown(failed.message)}{advice}")
@@ -49,13 +49,16 @@ def outcome(row: Run) -> None:
     elif row.state == manager.FAILED:
         st.error("Training stopped because of an error in the engine. The details are in the server’s log.")
     elif row.state in (manager.STOPPED, manager.INTERRUPTED):
+        # The notice, if there is one, gives the cause.
+        has_cause = startup_notices.has_notice(row.id)
+        cause = "This run was interrupted." if has_cause else "The app was closed during this run."
         st.info(
             "This run was stopped. Its networks were evaluated on the test set and kept."
             if row.state == manager.STOPPED
-            else "The app was closed during this run. It can be resumed from its last checkpoint."
+            else f"{cause} It can be resumed from its last checkpoint."
         )
-        if action_button("Resume", icon=":material/play_arrow:", key="proceed"):
-            actions().resume_from_checkpoint(row.id)
+        if action_button("Resume its sweep" if row.sweep else "Resume", icon=":material/play_arrow:", key="proceed"):
+            actions().resume_from_checkpoint(row.sweep or row.id)
             st.rerun()
 
 

@@ -27,7 +27,11 @@ def live_controls(run: str, config: RunConfig) -> None:
         # Also recorded for viewers, whose live view compares it with the run's state.
         st.session_state[f"is paused {run}"] = status.state == manager.PAUSED
         startup_notices.show_notice(run)
-        if auth.may_act():
+        row = manager.get_manager().store.run(run)
+        if row is not None and row.sweep:
+            label = "This run is part of a sweep. Pause or stop the sweep"
+            st.page_link("pages/sweep.py", label=label, icon=":material/grid_on:", query_params={"sweep": row.sweep})
+        elif auth.may_act():
             steer(run, config, status, run_frames(run))
 
 

@@ -124,6 +124,9 @@ def progress(status: Status, frames: RunFrames) -> None:
         phase = frames.evaluations[-1]["label"] if frames.evaluations else "first evaluation"
         fraction = status.done / max(1, status.total)
         state = "Paused" if status.state == manager.PAUSED else "Training"
+        if not status.total:  # as one of many, whose steps are counted together
+            st.progress(0.0, f"{state} with the other runs of its sweep: {phase}")
+            return
         times = f"{format_clock(status.seconds)} elapsed, about {format_clock(status.remaining)} left"
         st.progress(fraction, f"{state}: {phase} · step {status.done:,} of {status.total:,} · {fraction:.0%} · {times}")
     elif status.is_active:

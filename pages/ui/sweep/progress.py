@@ -33,7 +33,8 @@ def follow(row: SweepRow, options: SweepOptions) -> None:
     """Draw the sweep, again every second while it trains."""
     is_active = row.state in manager.ACTIVE
     st.caption(describe_sweep(row))
-    st.fragment(catch_errors(_draw), run_every=POLL if is_active else None, key=f"sweep {row.id}")(
+    is_repeated = is_active or startup_notices.has_notice(row.id)
+    st.fragment(catch_errors(_draw), run_every=POLL if is_repeated else None, key=f"sweep {row.id}")(
         row, options, is_active
     )
 
