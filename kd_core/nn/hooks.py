@@ -43,6 +43,8 @@ def add_feature_hook(
 @functools.lru_cache(maxsize=512)
 def feature_shapes(model: Model, shape: Shape, classes: int) -> Mapping[str, Shape]:
     """Return the shape of every named layer for one input of ``shape``, logits last, without computing anything."""
+    if shapes_on_cpu := model.layer_shapes(shape):
+        return shapes_on_cpu
     with torch.device("meta"):
         network = model.build(shape, classes).eval()
         with record_features(network, model.feature_layers()) as features, torch.no_grad():

@@ -98,7 +98,8 @@ class NetworkTrainer:
         self.paths: dict[str, str] = {}  # module paths, by layer, whose features are recorded at every step
         self.logits = torch.empty(0)
         self.features: dict[str, Tensor] = {}
-        self.is_random = bool(random_layer(network))
+        # What a module from Python draws is not known.
+        self.is_random = not learner.model.can_be_stacked or bool(random_layer(network))
         self.is_manual = False  # the present step is differentiated by ManualMLP
 
     def prepare(self, criteria: list[Criterion], *, has_shared_layers: bool) -> None:
