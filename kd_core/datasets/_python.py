@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,8 @@ def from_arrays(
         if split.inputs.shape[1:] != train.inputs.shape[1:]:
             shapes = f"{tuple(split.inputs.shape[1:])}, and those of x_train are {tuple(train.inputs.shape[1:])}"
             raise ValueError(f"x_{name}: its examples have the shape {shapes}.")
+    for name in checked.keys() - {"train"}:
+        _warn_of_copies(name, checked[name], train)
     for name in ("val", "test"):
         if name not in checked:
             checked["train"], checked[name] = _held_out(checked["train"], name)
@@ -226,6 +229,15 @@ def _check(x: str, inputs: Tensor, y: str, labels: Tensor, classes: int) -> None
         raise ValueError(f"{y}: the label {value} is not one of 0 to {classes - 1}, for {classes} classes.")
     if classes < 2 or ("train" in y and int(labels.min()) == int(labels.max())):
         raise ValueError(f"{y}: all examples are of one class; there must be two at least.")
+
+
+def _warn_of_copies(name: str, split: Split, train: Split) -> None:
+    """Warn of examples that are in the training set as well."""
+    rows = {row.tobytes() for row in train.inputs.numpy()}
+    copies = sum(row.tobytes() in rows for row in split.inputs.numpy())
+    if copies:
+        text = f"x_{name}: {copies} of {len(split)} examples are in x_train as well; accuracies may be too high."
+        warnings.warn(text, UserWarning, stacklevel=4)
 
 
 def _held_out(train: Split, name: str) -> tuple[Split, Split]:

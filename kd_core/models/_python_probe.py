@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -136,9 +137,10 @@ def _layers(
         if output.data_ptr() != inputs.data_ptr():
             paths[path], shapes[path] = path, tuple(output.shape[1:])
     if embedding in paths:
-        paths[EMBEDDING], shapes[EMBEDDING] = embedding, shapes[embedding]
+        paths[EMBEDDING], shapes[EMBEDDING] = embedding, (math.prod(shapes[embedding]),)
     return paths, shapes
 
 
 def _is_same(value: Tensor | None, other: Tensor) -> bool:
-    return value is not None and value.data_ptr() == other.data_ptr() and value.shape == other.shape
+    """Return whether two tensors are the same numbers in memory, perhaps in another shape."""
+    return value is not None and value.data_ptr() == other.data_ptr() and value.numel() == other.numel()

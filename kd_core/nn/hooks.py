@@ -35,7 +35,8 @@ def add_feature_hook(
     """Add a forward hook to one module that stores its latest output in ``features[layer]``."""
 
     def store(_: nn.Module, __: object, output: Tensor) -> None:
-        features[layer] = output
+        # Where a network flattens by a function, the last module before that is hooked.
+        features[layer] = output.flatten(1) if layer == EMBEDDING else output
 
     return network.get_submodule(path).register_forward_hook(store)
 

@@ -94,7 +94,7 @@ def test_numbers_of_a_frame_are_standardised_and_words_become_columns() -> None:
     frame = pd.DataFrame(
         {"size": random.normal(5, 3, 40), "colour": ["red", "blue"] * 20, "kind": ["b", "a", "a", "b"] * 10}
     )
-    test = frame.sample(20, random_state=0)
+    test = frame.sample(20, random_state=0).assign(size=random.normal(5, 3, 20))
     data = kd.Data.from_pandas(frame, test, test, label="kind")
     assert data.classes == ("a", "b")
     size = StandardScaler().fit(frame[["size"]].to_numpy())
@@ -203,10 +203,10 @@ def test_equal_data_are_one_data_set_and_others_are_not() -> None:
 def test_pixels_span_black_to_white_unless_their_scale_is_given() -> None:
     images, labels = torch.rand(20, 1, 4, 4) * 6 - 2, torch.arange(20) % 2
     images[0, 0, 0, 0], images[0, 0, 0, 1] = -2, 4
-    data = kd.Data.from_tensors(images, labels, images, labels, images, labels)
+    data = kd.Data.from_tensors(images, labels)
     pixels = data.pixels(images[:1])
     assert pixels[0, 0, 0, :2].tolist() == [0, 255]
-    scaled = kd.Data.from_tensors(images, labels, images, labels, images, labels, mean=[0.5], std=[0.25])
+    scaled = kd.Data.from_tensors(images, labels, mean=[0.5], std=[0.25])
     torch.testing.assert_close(
         scaled.pixels(images).double(), ((images * 0.25 + 0.5) * 255).round().clamp(0, 255).double()
     )
@@ -218,3 +218,10 @@ def test_inputs_that_are_no_images_are_drawn_as_rows() -> None:
         data = kd.Data.from_tensors(*arrays())
     assert data.pixels(data.train.inputs[:2]).shape == (2, 1, 1, 5)
     assert data.noun == "examples"
+
+
+def test_copies_between_given_splits_are_counted_in_a_warning() -> None:
+    x, y, *_ = arrays()
+    test = torch.cat([x[:3], torch.randn(4, 5, generator=torch.Generator().manual_seed(9))])
+    with pytest.warns(UserWarning, match="x_test: 3 of 7 examples are in x_train as well"):
+        kd.Data.from_tensors(x, y, x_test=test, y_test=torch.arange(7) % 3)

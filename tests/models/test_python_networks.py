@@ -55,6 +55,23 @@ def test_layers_are_the_modules_by_path_with_the_shapes_that_hooks_see() -> None
     assert paths["embedding"] == "hidden"
 
 
+def test_an_embedding_may_be_flattened_by_a_function() -> None:
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.pool, self.fc = nn.Conv2d(1, 6, 3), nn.AdaptiveAvgPool2d(2), nn.Linear(24, 4)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.fc(torch.flatten(self.pool(self.body(inputs).relu()), 1))
+
+    model = probed(Pooled())
+    assert model.feature_layers()["embedding"] == "pool"
+    assert feature_shapes(model, DATA.shape, 4)["embedding"] == (24,)
+    settings: dict[str, Any] = {"dataset": DATA, "teacher": Pooled(), "student": Pooled(), "epochs": 2}
+    result = kd.distill(loss="relational", **settings)
+    assert {row.part for row in result.history if row.role == "student"} >= {"distances", "angles"}
+
+
 def test_stages_are_the_last_layers_of_every_size() -> None:
     model = probed(Small())
     assert model.stages(feature_shapes(model, DATA.shape, 4)) == ["stem", "more"]
