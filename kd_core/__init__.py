@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from kd_core.api.plugins import list_datasets, list_methods, list_models, list_presets, list_schemes
     from kd_core.api.result import History, HistoryRow, Result
     from kd_core.api.seeds import SeedComparison, compare_seeds
-    from kd_core.api.stored import StoredRun, load_run
+    from kd_core.api.stored import StoredRun, load_run, resume_run
     from kd_core.api.sweep import SweepCell, SweepResult, sweep
     from kd_core.api.trainer import Trainer
     from kd_core.base import events
+    from kd_core.base.metrics import metric
     from kd_core.config.run import RunConfig
+    from kd_core.datasets import Data
+    from kd_core.methods._python import loss
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Data",
     "History",
     "HistoryRow",
     "Result",
@@ -51,8 +55,11 @@ __all__ = [
     "list_presets",
     "list_schemes",
     "load_run",
+    "loss",
     "losses",
+    "metric",
     "models",
+    "resume_run",
     "schemes",
     "sweep",
 ]
@@ -62,10 +69,13 @@ _NAMES = {
     "kd_core.api.plugins": ("list_datasets", "list_methods", "list_models", "list_presets", "list_schemes"),
     "kd_core.api.result": ("History", "HistoryRow", "Result"),
     "kd_core.api.seeds": ("SeedComparison", "compare_seeds"),
-    "kd_core.api.stored": ("StoredRun", "load_run"),
+    "kd_core.api.stored": ("StoredRun", "load_run", "resume_run"),
     "kd_core.api.sweep": ("SweepCell", "SweepResult", "sweep"),
     "kd_core.api.trainer": ("Trainer",),
+    "kd_core.base.metrics": ("metric",),
     "kd_core.config.run": ("RunConfig",),
+    "kd_core.datasets": ("Data",),
+    "kd_core.methods._python": ("loss",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 _NAMESPACES = {

@@ -42,8 +42,11 @@ def network_input(data: Data, drawing: str) -> Tensor:
 
 def drawing_refusal(data: Data) -> str:
     """Return why networks of this data set cannot use a drawing, as a sentence; empty if they can."""
-    has_colours = not data.is_planar and data.shape[0] != 1
-    return "These networks need colour images, and a drawing is grey. Choose an image." if has_colours else ""
+    if data.is_planar or (data.has_images and data.shape[0] == 1):
+        return ""
+    if data.has_images:
+        return "These networks need colour images, and a drawing is grey. Choose an image."
+    return f"These networks need {' × '.join(map(str, data.shape))} numbers, which cannot be drawn. Choose an example."
 
 
 def strokes(drawing: str) -> list[Stroke]:

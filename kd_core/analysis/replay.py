@@ -17,6 +17,7 @@ from kd_core.base.events import Event, Finished, Validated
 from kd_core.base.metrics import best_temperature
 from kd_core.config.derived_networks import build_derived
 from kd_core.config.plan import TEACHER, DerivedPlan, build, steps_per_epoch
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Split, load
 from kd_core.nn.inference import freeze, predict_logits
 from kd_core.schemes import plan_of
@@ -61,9 +62,25 @@ class Replay:
         """Read the snapshots stored so far."""
         self._snapshots = [self._snapshot_of(number, event) for number, event in self.store.snapshots(self.run.id)]
 
+    @functools.cached_property
+    def _usable(self) -> dict[str, bool]:
+        """Whether this process can compute the outputs of each trained network, by role."""
+        learners = [learner for phase in plan_of(self.config) for learner in phase.learners]
+        return {one.role: one.model.is_at_hand and one.model.takes_new_inputs for one in learners}
+
+    @property
+    def unusable_reason(self) -> str:
+        """Why the networks of the run cannot be computed, as a sentence; empty if they can."""
+        return unusable_reason(self.config)
+
     @property
     def snapshots(self) -> list[WeightSnapshot]:
-        """Snapshots of the latest phase, one per epoch; networks of earlier phases stay as they were at their end."""
+        """Snapshots of the latest phase, one per epoch; networks of earlier phases stay as they were at their end.
+
+        There are none of networks that this process cannot compute.
+        """
+        if self.unusable_reason:
+            return []
         phase = self._snapshots[-1].phase if self._snapshots else ""
         return list({snapshot.epoch: snapshot for snapshot in self._snapshots if snapshot.phase == phase}.values())
 
@@ -77,6 +94,8 @@ class Replay:
     def snapshot_at(self, epoch: int) -> WeightSnapshot:
         """Return the last snapshot up to an epoch, or else the first; -1 is the end. Raises ValueError without any."""
         snapshots = self.snapshots
+        if self.unusable_reason:
+            raise ValueError(self.unusable_reason)
         if not snapshots:
             raise ValueError("No weights of this run are stored, so its networks cannot be used. Train it again.")
         before = [snapshot for snapshot in snapshots if epoch < 0 or snapshot.epoch <= epoch]
@@ -186,7 +205,13 @@ class Replay:
 
     def _latest_numbers(self, snapshot: WeightSnapshot) -> dict[str, int]:
         """Return the number of the latest snapshot of every network up to ``snapshot``, by role."""
-        return {role: past.number for past in self._snapshots if past.number <= snapshot.number for role in past.roles}
+        return {
+            role: past.number
+            for past in self._snapshots
+            if past.number <= snapshot.number
+            for role in past.roles
+            if self._usable[role]
+        }
 
     def _snapshot_of(self, number: int, event: Event) -> WeightSnapshot:
         """Return the snapshot of an event with weights, an evaluation or the end of a stopped or failed run."""
@@ -211,6 +236,8 @@ class Replay:
         learners = {learner.role: learner for phase in phases for learner in phase.learners}
         networks = {}
         for role, state in weight_snapshots.deserialize_weights(stored).items():
+            if not self._usable[role]:
+                continue
             with torch.device("meta"):  # draws no random number, which could change a run that starts now
                 network = build(learners[role], phases, self.data)
             network.load_state_dict(state, assign=True)
@@ -230,6 +257,16 @@ class Replay:
             role: best_temperature(by_split[VALIDATION], labels, low, high)
             for role, by_split in self.logits(snapshot).items()
         }
+
+
+def unusable_reason(config: RunConfig) -> str:
+    """Return why this process cannot compute the student of a run, as a sentence; empty if it can."""
+    if config.student.is_at_hand:
+        return ""
+    return (
+        f"The student {config.student.title} was given from Python, and its forward pass could not be stored, so its "
+        "outputs cannot be computed here. Curves and results are complete; in Python, kd.load_run computes them."
+    )
 
 
 def open_replay(store: Store, run: Run) -> Replay:

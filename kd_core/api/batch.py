@@ -8,17 +8,22 @@ from pathlib import Path
 from kd_core.api.result import Result
 from kd_core.api.stored import StoredRun, folder_of, open_manager, wait
 from kd_core.base.events import Event
+from kd_core.base.metrics import check_metrics
 from kd_core.base.process import keep_freed_memory
+from kd_core.config.python_parts import store_python_parts
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
+from kd_core.datasets import load
 from kd_core.training.loop import PhaseCache
 from kd_core.training.vectorized.multi_run.train_all import GroupTrainer, stack_groups
 
 
 def train_sweep(sweep: Sweep, store: bool | str | Path) -> list[Result]:
     """Train every run of a sweep, in its order; with ``store``, in a data folder. Failed runs are among them."""
+    check_metrics(len(load(sweep.base.dataset).classes))
     if store:
         with open_manager(folder_of(store)) as manager:
+            store_python_parts(vars(sweep.base).values(), manager.folder)
             sweep_id = manager.start_sweep(sweep)
             wait(manager, sweep_id)
         return [StoredRun(manager.store, run) for run in manager.store.members(sweep_id)]

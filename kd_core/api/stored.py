@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -15,7 +17,9 @@ from kd_core.api.result import Result
 from kd_core.base import devices
 from kd_core.base.events import Event
 from kd_core.base.paths import artefact_folder, data_folder
+from kd_core.config.python_parts import provide_python_parts
 from kd_core.config.run import RunConfig
+from kd_core.files import descriptions
 from kd_core.files.checkpoint import CheckpointRotation
 from kd_core.files.lock import is_data_folder_in_use
 from kd_core.runs.manager import RunManager
@@ -38,6 +42,11 @@ class StoredRun(Result):
     def __init__(self, store: Store, run: Run) -> None:
         super().__init__(run.config, (), {}, run.id)
         self._store, self._run = store, run
+
+    @property
+    def config_json(self) -> str:
+        """The configuration as JSON."""
+        return self._run.config_json
 
     @property
     def state(self) -> str:
@@ -77,19 +86,24 @@ class StoredRun(Result):
         return Trainer(self.config, device="cpu", resume=state).networks if state else {}
 
 
-def load_run(run: str, folder: str | Path | None = None) -> StoredRun:
+def load_run(run: str, folder: str | Path | None = None, **objects: Any) -> StoredRun:
     """Load a run that the app, the command line or ``store=True`` has stored in a data folder.
 
     Args:
         run: its id, as in the address of the app's pages.
         folder: a data folder; by default the app's.
+        objects: the modules, functions and data from Python with which the run was trained, by argument, as in
+            ``student=net``. A new process needs them to build the networks, and nothing else.
 
     Raises:
-        ValueError: if there is no such run, or if it needs data or a plug-in that this installation does not have.
+        ValueError: if there is no such run, if it needs data or a plug-in that this installation does not have, or if
+            the structure of a given object differs.
     """
     store = open_store(folder)
     row = store.run(run)
     if row is not None:
+        if objects:
+            provide_python_parts(json.loads(row.config_json), objects, needs_all=False)
         return StoredRun(store, row)
     if members := store.members(run):
         raise ValueError(f"{run} is a sweep. Load one of its {len(members)} runs, such as {members[0].id}.")
@@ -102,12 +116,35 @@ def open_store(folder: str | Path | None = None) -> Store:
     Runs that a killed process left active have ended for all who read it, as in the app.
     """
     path = (data_folder() if folder is None else Path(folder)) / DATABASE
+    descriptions.add_folder(path.parent)
     if not path.is_file():
         raise ValueError(f"Nothing is stored in {path.parent} yet.")
     store = Store(path)
     if (ended := store.outcomes_of_active()) and not is_data_folder_in_use(path.parent):
         store.unwritten |= ended
     return store
+
+
+def resume_run(run: str, folder: str | Path | None = None, **objects: Any) -> StoredRun:
+    """Continue an interrupted or stopped run to the end, with the same numbers as one that never stopped.
+
+    Args:
+        run: its id.
+        folder: a data folder; by default the app's.
+        objects: the modules, functions and data from Python with which the run was trained, by argument, as in
+            ``student=net``. Data that are stored need not be given.
+
+    Raises:
+        ValueError: if there is no such run, if it cannot be resumed, if an object is missing, or if the structure of a
+            given one differs.
+        RuntimeError: if it fails, or is interrupted again.
+    """
+    row = load_run(run, folder)
+    provide_python_parts(json.loads(row.config_json), objects)
+    with open_manager(folder) as manager:
+        manager.resume_from_checkpoint(run)
+        wait(manager, run)
+    return load_run(run, folder)
 
 
 @contextmanager
@@ -118,9 +155,9 @@ def open_manager(folder: str | Path | None = None) -> Iterator[RunManager]:
         ValueError: if another process holds the folder.
         StorageError: if the folder cannot be written to.
     """
-    manager = RunManager(
-        data_folder() if folder is None else Path(folder), devices.device_names(), devices.default_devices()
-    )
+    folder = data_folder() if folder is None else Path(folder)
+    descriptions.add_folder(folder)
+    manager = RunManager(folder, devices.device_names(), devices.default_devices())
     try:
         yield manager
     finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from kd_core.config.python_parts import provide_python_parts
 from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.training import loop
@@ -23,14 +25,28 @@ class Trainer(loop.Trainer):
         self.checkpoint().write(Path(path))
 
     @classmethod
-    def load(cls, path: str | Path, *, device: str | None = None) -> Self:
+    def load(cls, path: str | Path, *, device: str | None = None, **objects: Any) -> Self:
         """Return a trainer that goes on where :meth:`save` was called, with the same events as without a break.
+
+        Args:
+            path: the file.
+            device: where to train; by default as the configuration says.
+            objects: the modules, functions and data from Python with which the training began, by argument, as in
+                ``student=net``.
 
         Raises:
             OSError: if there is no such file.
-            ValueError: if it is no checkpoint of a run.
+            ValueError: if it is no checkpoint of a run, if an object is missing, or if a given one differs.
         """
         state = Checkpoint.read(Path(path))
         if "config" not in state.values:
             raise ValueError(f"{path} is not the checkpoint of a run.")
-        return cls(RunConfig.from_json(state.values["config"]), device=device, resume=state)
+        changed = provide_python_parts(json.loads(state.values["config"]), objects)
+        trainer = cls(RunConfig.from_json(state.values["config"]), device=device, resume=state)
+        roles = {learner.role for phase in trainer.phases for learner in phase.learners}
+        if changed and roles - trainer.networks.keys():  # the others have their weights from the file
+            raise ValueError(
+                f"{changed[0]}: it differs from what the training began with, and some networks have yet to be built "
+                "from it. Give the same weights again."
+            )
+        return trainer

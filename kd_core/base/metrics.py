@@ -6,16 +6,24 @@ Pure functions of logits (N, K) and labels (N,) that return plain values.
 from __future__ import annotations
 
 import base64
+import logging
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 LARGEST = 1e30  # logit
 BINS = 15  # of confidence
 UNBALANCED = 3  # ratio of the largest to the smallest class above which accuracy alone misleads
+Metric = Callable[[Tensor, Tensor], Any]
+
+_metrics: dict[str, Metric] = {}  # added by :func:`metric`, by name
+
+log = logging.getLogger(__name__)
 
 
 def fraction(mask: Tensor) -> float:
@@ -107,6 +115,12 @@ def compute_metrics(
     different size (:func:`is_unbalanced`) the ``recalls`` by class and their mean, ``balanced_accuracy``.
     """
     logits = logits.nan_to_num(0.0, LARGEST, -LARGEST)  # a network that overflowed
+    return _standard_metrics(logits, labels, teacher_logits, omitted) | _added_metrics(logits, labels)
+
+
+def _standard_metrics(
+    logits: Tensor, labels: Tensor, teacher_logits: Tensor | None, omitted: int | None
+) -> dict[str, Any]:
     is_correct = logits.argmax(1) == labels
     metrics: dict[str, Any] = {
         "accuracy": accuracy(logits, labels),
@@ -128,3 +142,49 @@ def compute_metrics(
         present = [recall for recall in metrics["recalls"] if recall is not None]
         metrics["balanced_accuracy"] = sum(present) / len(present)
     return metrics
+
+
+def metric(function: Metric) -> Metric:
+    """Add a function of logits (N, K) and labels (N,) to the metrics on the test set. For use as a decorator.
+
+        @kd.metric
+        def top_3(logits, labels):
+            return (logits.topk(3).indices == labels[:, None]).any(1).double().mean()
+
+    It is computed for every run that ends in this process, and stored with the run under the function's name. Raises
+    ValueError for the name of a metric that there is already.
+    """
+    labels = torch.tensor([0] * 9 + [1])  # unbalanced, which has further metrics
+    logits = torch.eye(2)[labels]
+    if function.__name__ in _standard_metrics(logits, labels, logits, 0):
+        raise ValueError(f"{function.__name__}: there is such a metric already; give the function another name.")
+    _metrics[function.__name__] = function
+    return function
+
+
+def check_metrics(classes: int) -> None:
+    """Raise ValueError, with the name, for an added metric that returns no finite number for random logits."""
+    random = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(8 * classes, classes, generator=random), torch.arange(8 * classes) % classes
+    for name, function in _metrics.items():
+        try:
+            value = float(function(logits, labels))
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{name}: the metric must return a number for logits (N, K) ({reason}).") from error
+        if not math.isfinite(value):
+            raise ValueError(f"{name}: the metric is {value} for random logits; it must be finite.")
+
+
+def _added_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return the added metrics; what fails is left out, since the run that it belongs to is complete."""
+    values = {}
+    for name, function in _metrics.items():
+        try:
+            value = float(function(logits.clone(), labels.clone()))
+        except Exception:
+            log.warning("the metric %s could not be computed", name, exc_info=True)
+            continue
+        if math.isfinite(value):
+            values[name] = value
+    return values

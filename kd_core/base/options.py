@@ -140,48 +140,49 @@ _CHECKS: dict[str, Callable[[Option, Any], Any]] = {
 }
 
 
-def _field(default: Any, option: Option) -> Any:
+def option_field(default: Any, option: Option) -> Any:
+    """Declare an option of any kind."""
     return dataclasses.field(default=default, metadata={"option": option})
 
 
 def number(default: float, low: float, high: float, help: str, **more: Any) -> Any:
     """Declare a real number from ``low`` to ``high``."""
-    return _field(default, Option("number", help, low, high, **more))
+    return option_field(default, Option("number", help, low, high, **more))
 
 
 def integer(default: int, low: int, high: int, help: str, **more: Any) -> Any:
     """Declare an integer from ``low`` to ``high``."""
-    return _field(default, Option("whole", help, low, high, **more))
+    return option_field(default, Option("whole", help, low, high, **more))
 
 
 def widths(default: tuple[int, ...], low: int, high: int, help: str, **more: Any) -> Any:
     """Declare one to eight integers from ``low`` to ``high``, as text joined by dashes ("128-64")."""
-    return _field(default, Option("widths", help, low, high, **more))
+    return option_field(default, Option("widths", help, low, high, **more))
 
 
 def choice(default: str, choices: tuple[str, ...], help: str, **more: Any) -> Any:
     """Declare one of ``choices``."""
-    return _field(default, Option("choice", help, choices=choices, **more))
+    return option_field(default, Option("choice", help, choices=choices, **more))
 
 
 def boolean(default: bool, help: str, **more: Any) -> Any:
     """Declare a boolean."""
-    return _field(default, Option("switch", help, **more))
+    return option_field(default, Option("switch", help, **more))
 
 
 def class_name(default: str, help: str, **more: Any) -> Any:
     """Declare the name of one class of the data set, or "none"; the configuration checks that the class exists."""
-    return _field(default, Option("class", help, **more))
+    return option_field(default, Option("class", help, **more))
 
 
 def text(default: str, longest: int, help: str, **more: Any) -> Any:
     """Declare a text of at most ``longest`` characters."""
-    return _field(default, Option("text", help, 0, longest, **more))
+    return option_field(default, Option("text", help, 0, longest, **more))
 
 
 def logits(default: tuple[float, ...], fewest: int, most: int, help: str, **more: Any) -> Any:
     """Declare ``fewest`` to ``most`` real numbers, as text joined by commas or spaces ("5.1, -2")."""
-    return _field(default, Option("logits", help, fewest, most, **more))
+    return option_field(default, Option("logits", help, fewest, most, **more))
 
 
 class Options:

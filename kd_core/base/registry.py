@@ -2,6 +2,9 @@
 
 Every module in the folders ``datasets``, ``models``, ``methods`` and ``schemes`` (underscored ones aside) defines
 exactly one :class:`Plugin`; there is no list to edit. :mod:`kd_core.base.discovery` finds them, and those from outside.
+
+What is given from Python (a module, tensors, a loss function) becomes a class as well, under a key such as
+``python:SmallNet:3f2a91c0``. It is found by that key and is in no list.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import re
 from abc import ABC
 from collections.abc import Mapping
 from types import ModuleType
@@ -20,6 +24,9 @@ from kd_core.base.options import Options, options_of
 
 # The package of a group and the class that its plug-ins derive from.
 GROUPS = {"datasets": "Dataset", "models": "Model", "methods": "Method", "schemes": "Scheme"}
+# Keys of what was given from Python: a name and a digest, of which the first eight digits are of the structure.
+FROM_PYTHON = "python:"
+PYTHON_KEY = re.compile(rf"{FROM_PYTHON}\w{{1,40}}:[0-9a-f]{{8,40}}", re.ASCII)
 
 
 class Plugin(Options, ABC):
@@ -43,11 +50,24 @@ class Plugin(Options, ABC):
 
 
 _keys: dict[type[Plugin], str] = {}  # of the classes from outside
+_from_python: dict[tuple[str, str], type[Plugin]] = {}  # by group and key
 
 
 def plugins(group: str, *, outside: bool = True) -> Mapping[str, type[Plugin]]:
     """Return all classes of one group by key, built-in ones first; without ``outside`` those alone."""
     return discovery.members(group, f"kd_core.{group}", _plugin_class, outside=outside)
+
+
+def register(group: str, key: str, cls: type[Plugin]) -> None:
+    """Make a class of what was given from Python available under its key, until the process ends."""
+    assert PYTHON_KEY.fullmatch(key), key
+    _from_python[group, key] = cls
+    _keys[cls] = key
+
+
+def registered(group: str, key: str) -> type[Plugin] | None:
+    """Return the class of what was given from Python to this process; None if nothing was."""
+    return _from_python.get((group, key))
 
 
 def problems() -> tuple[str, ...]:
@@ -64,6 +84,8 @@ def find_plugin(group: str, name: str, label: str = "") -> type[Plugin]:
     Raises:
         ValueError: There is none; the sentence has ``label`` and every allowed key.
     """
+    if name.startswith(FROM_PYTHON):
+        return _class_from_python(group, name, label)
     classes = plugins(group)
     if name in classes:
         return classes[name]
@@ -77,6 +99,8 @@ def find_plugin(group: str, name: str, label: str = "") -> type[Plugin]:
 def find_key(group: str, name: str, label: str = "") -> str:
     """Return the key of :func:`find_plugin`'s class, as configurations store it. Raises ValueError."""
     cls = find_plugin(group, name, label)
+    if name.startswith(FROM_PYTHON):
+        return name
     return next(key for key, candidate in plugins(group).items() if candidate is cls)
 
 
@@ -94,6 +118,21 @@ def make(group: str, body: Mapping[str, Any]) -> Any:
     if unknown:
         raise ValueError(f"{cls.title} has no option called {', '.join(sorted(unknown))}.")
     return cls(**values)
+
+
+def _class_from_python(group: str, key: str, label: str) -> type[Plugin]:
+    """Return the registered class, or the one that a data folder describes. Raises ValueError."""
+    cls = registered(group, key)
+    if cls is None and PYTHON_KEY.fullmatch(key) and group != "schemes":
+        cls = importlib.import_module(f"kd_core.{group}._python").described(key)
+        if cls is not None:
+            register(group, key, cls)
+    if cls is None:
+        raise ValueError(
+            f'{label or group} = "{key}": this was given from Python, and is not described in the data folder. '
+            "Pass the object itself, in Python."
+        )
+    return cls
 
 
 def _plugin_class(group: str, key: str, value: object, _: Mapping[str, type[Plugin]]) -> type[Plugin]:
@@ -138,14 +177,14 @@ def _check(group: str, cls: type[Plugin]) -> None:
         raise PluginError(f"{cls.__name__} lacks {', '.join(lacking)}", "set the class attribute")
     if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
         raise PluginError(f"{cls.__name__} lacks {', '.join(lacking)}", "define the method")
-    _check_options(group, cls)
+    check_options(group, cls)
     try:
         cls()
     except Exception as error:
         raise PluginError(f"{cls.__name__}() raises {type(error).__name__} ({error})", "correct its options") from error
 
 
-def _check_options(group: str, cls: type[Plugin]) -> None:
+def check_options(group: str, cls: type[Plugin]) -> None:
     """Check that the options are declared, valid, and named unlike other settings of a run. Raises PluginError."""
     declared = options_of(cls)
     remedy = "declare it with a function of kd_core.base.options"

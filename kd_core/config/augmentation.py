@@ -41,9 +41,10 @@ class Augmentation(Options):
     def validate(self, data: Data) -> None:
         """Raise ValueError for an option that does not apply to ``data``."""
         name = next((name for name, value in self.values().items() if value), "")
-        if data.is_planar and name not in ("", "mixup"):
+        if not data.has_images and name not in ("", "mixup"):
             raise ValueError(
-                f"{name} = {as_text(getattr(self, name))}: these data are points, and only images can be augmented so."
+                f"{name} = {as_text(getattr(self, name))}: these data are {data.noun}, and only images can be "
+                "augmented so."
             )
         if self.crop > min(data.shape[1:], default=self.crop):
             raise ValueError(

@@ -10,7 +10,7 @@ from torch import nn
 
 from kd_core.config.label_subset import TrainSubset
 from kd_core.config.recipe import Recipe, TeacherRecipe
-from kd_core.datasets import Data, Dataset
+from kd_core.datasets import Data, Dataset, NotAvailableError
 from kd_core.methods import Method
 from kd_core.models import Model
 from kd_core.nn.composite import ClassSubset, with_trunk
@@ -159,6 +159,17 @@ def build(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> nn.M
     if learner.method is None or learner.is_self_taught:
         return learner.model.build(shape, classes)
     return learner.method.build(pairs_of(learner, phases, data)[0])
+
+
+def check_trainable(phases: Sequence[PhasePlan]) -> None:
+    """Raise NotAvailableError for a network that was given to another process, which alone can train it."""
+    for phase in phases:
+        for learner in phase.learners:
+            if phase.recipe.epochs and not learner.model.can_train:
+                raise NotAvailableError(
+                    f"{learner.role}: the network {learner.model.title} was given from Python, and only the outputs of "
+                    "its stored weights can be computed here. Pass it again in Python, or choose another network."
+                )
 
 
 def cache_key(dataset: Dataset, phase: PhasePlan, settings: str) -> str:

@@ -17,6 +17,7 @@ from kd_core.config.augmentation import Augmentation
 from kd_core.config.comparison import Comparison
 from kd_core.config.compute import Compute
 from kd_core.config.label_subset import FULL, LabelSubset, TrainSubset
+from kd_core.config.python_parts import with_python_parts
 from kd_core.config.recipe import Recipe, RunOptions, TeacherRecipe
 from kd_core.datasets import Data, Dataset, load
 from kd_core.methods import Method
@@ -90,6 +91,7 @@ class RunConfig:
     compute: Compute
 
     def __init__(self, **settings: Any) -> None:
+        settings = with_python_parts(settings)
         names = {part.name for part in fields(self)}
         is_whole = {name for name, *_ in PLUGIN_FIELDS} <= settings.keys() <= names
         is_whole = is_whole and all(isinstance(part, Options) for part in settings.values())
@@ -102,8 +104,13 @@ class RunConfig:
         self.labels.validate(data)
         self.augmentation.validate(data)
         for role, model in (("teacher", self.teacher), ("student", self.student)):
-            if reason := _unsupported_model(role, model, data.shape):
+            if reason := _unsupported_model(role, model, data):
                 raise ValueError(reason)
+        if self.augmentation.is_on and not self.teacher.takes_new_inputs:
+            raise ValueError(
+                f"teacher = {self.teacher.name}: its logits are given for the examples as they are, and augmentation "
+                "changes these. Switch augmentation off, or give a function as the teacher."
+            )
         if reason := self.scheme.unsupported_reason(self):
             raise ValueError(reason)
 
@@ -300,19 +307,15 @@ def _construct(
 def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], errors: list[str]) -> RunConfig:
     """Return the configuration of these parts, replacing those that do not fit together by recommended ones."""
     data = load(parts["dataset"])
-    shape = data.shape
     try:
         parts["augmentation"].validate(data)
     except ValueError as error:
         errors.append(str(error))
         parts["augmentation"] = Augmentation()
     for role in ("teacher", "student"):
-        if reason := _unsupported_model(role, parts[role], shape):
+        if reason := _unsupported_model(role, parts[role], data):
             errors.append(reason)
-            default = recommended.get(role, DEFAULTS[role])
-            classes = (find_plugin("models", default), *plugins("models").values())
-            models = (_construct(cls, recommended, {}, role + "_", []) for cls in classes)
-            parts[role] = next(model for model in models if not model.unsupported_reason(shape))
+            parts[role] = _default_model(role, recommended, data)
     default_parts = {
         name: _construct(find_plugin(name + "s", DEFAULTS[name]), recommended, {}, "", [])
         for name in ("method", "scheme")
@@ -320,6 +323,7 @@ def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], er
     method = _construct(find_plugin("methods", recommended.get("method", DEFAULTS["method"])), recommended, {}, "", [])
     labels = _construct(LabelSubset, recommended, {}, "", [])
     new_weights = {"teacher_recipe": parts["teacher_recipe"].with_values(weights="")}
+    default_models = {role: _default_model(role, recommended, data) for role in ("teacher", "student")}
     # As chosen; without uploaded weights; then also with other labels, another method, or the defaults.
     for changes in (
         {},
@@ -328,6 +332,7 @@ def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], er
         new_weights | {"method": method},
         new_weights | {"method": default_parts["method"]},
         new_weights | {"labels": LabelSubset(), **default_parts},
+        new_weights | {"labels": LabelSubset(), "augmentation": Augmentation(), **default_parts, **default_models},
     ):
         try:
             return RunConfig(**parts | changes)
@@ -335,6 +340,13 @@ def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], er
             if not changes:
                 errors.append(str(error))
     raise AssertionError("the default settings fit every data set")
+
+
+def _default_model(role: str, recommended: Mapping[str, str], data: Data) -> Model:
+    """Return the recommended family, or the first one that takes these data."""
+    classes = (find_plugin("models", recommended.get(role, DEFAULTS[role])), *plugins("models").values())
+    models: Iterator[Model] = (_construct(cls, recommended, {}, role + "_", []) for cls in classes)
+    return next(model for model in models if not model.unsupported_reason(data.shape))
 
 
 def _unavailable_data(dataset: Dataset) -> str:
@@ -346,8 +358,9 @@ def _unavailable_data(dataset: Dataset) -> str:
     return ""
 
 
-def _unsupported_model(role: str, model: Model, shape: tuple[int, ...]) -> str:
-    reason = model.unsupported_reason(shape)
+def _unsupported_model(role: str, model: Model, data: Data) -> str:
+    model.probe(data.train.inputs)
+    reason = model.refusal(data.shape, len(data.classes))
     return f"{role} = {model.name}: {with_article(model.title)} {reason}." if reason else ""
 
 

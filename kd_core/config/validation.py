@@ -29,7 +29,10 @@ def learner_refusal(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Dat
         if learner.trunk[1] not in shapes:
             return f"student = {owner.name}: this scheme needs a student with named layers; choose another one."
         shape = shapes[learner.trunk[1]]
-    if reason := learner.model.unsupported_reason(shape):
+    is_trained = next(phase for phase in phases if learner in phase.learners).recipe.epochs > 0
+    is_split = any(other.trunk[0] == learner.role for phase in phases for other in phase.learners)
+    count = len(learner.classes or data.classes)
+    if reason := learner.model.refusal(shape, count, is_trained=is_trained, is_split=is_split):
         origin = f", and its input is {format_shape(shape)} from the student’s first layers" if learner.trunk[0] else ""
         return f"{learner.role} = {learner.model.name}: {with_article(learner.model.title)} {reason}{origin}."
     if learner.uploaded and learner.uploaded not in _matching_weights(learner, data):

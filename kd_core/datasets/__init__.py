@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -19,6 +19,9 @@ from torch import Tensor
 from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.base.paths import NotAvailableError
 from kd_core.base.registry import Plugin
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Data", "Dataset", "NotAvailableError", "ProgressCallback", "Split", "forget", "load", "standardise"]
 
@@ -37,6 +40,12 @@ class Split:
 @dataclass(frozen=True)
 class Data:
     """Train, validation and test split of a data set with the names of its classes.
+
+    Own data are read by :meth:`from_tensors`, :meth:`from_numpy`, :meth:`from_dataset` and :meth:`from_pandas`. These
+    raise ValueError, with the name of the argument, for examples with NaN or infinite values, of different shapes or
+    without labels, for labels outside 0..K-1, and for a single class. Where no validation or test set is given, 15 % of
+    each class of the training set are held out for it; copies of one example stay in one split. They
+    warn of examples of a given validation or test set that are in the training set as well.
 
     ``mean`` and ``std``, by channel, standardise pixels in [0, 1]: pixel = input * std + mean.
     ``fill`` is the fraction of an image's longer side that a written character takes; 0 where nothing is written.
@@ -68,10 +77,95 @@ class Data:
     @property
     def noun(self) -> str:
         """Plural noun for the examples on screen."""
-        return "points" if self.is_planar else "images"
+        return "points" if self.is_planar else "images" if self.has_images else "examples"
+
+    @property
+    def has_images(self) -> bool:
+        """Whether an example is an image (C, H, W)."""
+        return len(self.shape) == 3
+
+    @classmethod
+    def from_tensors(  # noqa: PLR0917
+        cls,
+        x_train: Tensor,
+        y_train: Tensor,
+        x_val: Tensor | None = None,
+        y_val: Tensor | None = None,
+        x_test: Tensor | None = None,
+        y_test: Tensor | None = None,
+        classes: Sequence[str] = (),
+        *,
+        mean: Sequence[float] = (),
+        std: Sequence[float] = (),
+    ) -> Self:
+        """Return own data, used exactly as they are given.
+
+        Args:
+            x_train: Training inputs (N, ...), which become float32. Networks of this package take vectors (N, D), and
+                images (N, C, H, W).
+            y_train: Their labels (N,), whole numbers from 0 on.
+            x_val: Validation inputs.
+            y_val: Their labels.
+            x_test: Test inputs.
+            y_test: Their labels.
+            classes: Names of the classes; by default as many numbers as there are labels.
+            mean: By channel, what was subtracted from pixels in [0, 1] to standardise them. It serves to draw them; by
+                default the smallest input is drawn black and the largest white.
+            std: By channel, what they were divided by.
+        """
+        from kd_core.datasets import _python
+
+        splits = {"train": (x_train, y_train), "val": (x_val, y_val), "test": (x_test, y_test)}
+        return cls(*_python.from_arrays(splits, classes, mean, std))
+
+    @classmethod
+    def from_numpy(cls, *arrays: Any, classes: Sequence[str] = (), **more: Any) -> Self:
+        """Return own data from arrays, otherwise like :meth:`from_tensors`; labels may be the names of classes."""
+        from kd_core.datasets import _python
+
+        tensors, names = _python.from_numpy(arrays, more, classes)
+        return cls.from_tensors(**tensors, classes=names)
+
+    @classmethod
+    def from_dataset(cls, train: Any, validation: Any = None, test: Any = None, classes: Sequence[str] = ()) -> Self:
+        """Return own data from a torch ``Dataset`` of (input, label), or a ``DataLoader`` of batches of them.
+
+        All examples are read once, into memory. Random transforms are therefore drawn once; the options
+        ``augmentation`` of a run draw anew at every step. The names of the classes are the attribute ``classes`` of the
+        data set, if it has one.
+        """
+        from kd_core.datasets import _python
+
+        return cls(*_python.from_datasets({"train": train, "validation": validation, "test": test}, classes))
+
+    @classmethod
+    def from_pandas(
+        cls,
+        train: pd.DataFrame,
+        validation: pd.DataFrame | None = None,
+        test: pd.DataFrame | None = None,
+        *,
+        label: str,
+        classes: Sequence[str] = (),
+    ) -> Self:
+        """Return own data from the rows of a frame, with the classes in the column ``label``.
+
+        Columns of numbers are standardised with mean and standard deviation of the training set; columns of words
+        become one column per word. Raises ValueError for missing values.
+        """
+        from kd_core.datasets import _python
+
+        return cls(*_python.from_frames({"train": train, "validation": validation, "test": test}, label, classes))
 
     def pixels(self, inputs: Tensor) -> Tensor:
-        """Return standardised images (N, C, H, W) as bytes, 0 black and 255 white."""
+        """Return standardised images (N, C, H, W) as bytes, 0 black and 255 white.
+
+        Other inputs become images of one row, and images without one or three channels grey ones.
+        """
+        if not self.has_images:
+            inputs = inputs.flatten(1)[:, None, None]
+        elif inputs.shape[1] not in (1, 3):
+            inputs = inputs.mean(1, keepdim=True)
         mean, std = (torch.tensor(values).to(inputs).reshape(-1, 1, 1) for values in (self.mean, self.std))
         return ((inputs * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 

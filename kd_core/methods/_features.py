@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from kd_core.base.options import text
 from kd_core.methods._base import LossInputs, sum_tensors
 from kd_core.methods._weighted import WeightedMethod
-from kd_core.nn.hooks import EMBEDDING, Shape
+from kd_core.nn.hooks import EMBEDDING, Shape, format_shape
 from kd_core.nn.pairs import Match, Pair
 
 
+def layers_option() -> Any:
+    """Declare the option ``layers``."""
+    return text(
+        "", 400, "Layers to compare, as student=teacher, with commas between several pairs; empty: chosen by depth.",
+        label="Layers",
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
-class FeatureMethod(WeightedMethod):
-    """Loss whose own term is the sum of :meth:`compare` over all matched feature maps."""
-
-    def matches(self, pair: Pair) -> tuple[Match, ...]:
-        return tuple(Match(*names) for names in pair.stage_pairs)
-
-    def unsupported_reason(self, pair: Pair) -> str:
-        return pair.no_maps_reason
+class FeatureTerm(WeightedMethod):
+    """Loss whose own term is the sum of :meth:`compare` over all matched layers."""
 
     def adapter(self, student: Shape, teacher: Shape) -> nn.Module | None:  # noqa: ARG002
         """Build the layer from the student's features of one match to the compared ones; None to compare as is."""
@@ -53,7 +57,43 @@ class FeatureMethod(WeightedMethod):
 
 
 @dataclass(frozen=True)
-class EmbeddingMethod(FeatureMethod):
+class FeatureMethod(FeatureTerm):
+    """Loss that compares feature maps, those of the stages unless layers are named."""
+
+    needs_maps: ClassVar[bool] = True  # whether named layers must have maps (C, H, W)
+
+    layers: str = layers_option()
+
+    def default_matches(self, pair: Pair) -> tuple[Match, ...]:
+        """Return the pairs of layers that are compared unless :attr:`layers` names them."""
+        return tuple(Match(*names) for names in pair.stage_pairs)
+
+    def default_reason(self, pair: Pair) -> str:
+        """Return :meth:`unsupported_reason` for the default layers."""
+        return pair.no_maps_reason
+
+    def matches(self, pair: Pair) -> tuple[Match, ...]:
+        if not self.layers:
+            return self.default_matches(pair)
+        names = [[name.strip() for name in part.split("=")] for part in self.layers.split(",")]
+        return tuple(Match(both[0], both[-1]) for both in names)
+
+    def unsupported_reason(self, pair: Pair) -> str:
+        if not self.layers:
+            return self.default_reason(pair)
+        matches = self.matches(pair)
+        if reason := pair.unknown_layer(matches):
+            return reason
+        for match in matches:
+            shapes = pair.student_shapes[match.student], pair.teacher_shapes[match.teacher]
+            if self.needs_maps and not all(len(shape) == 3 for shape in shapes):
+                listed = f"{match.student} has {format_shape(shapes[0])}, {match.teacher} {format_shape(shapes[1])}"
+                return f"compares feature maps, and {listed}"
+        return ""
+
+
+@dataclass(frozen=True)
+class EmbeddingMethod(FeatureTerm):
     """Loss that compares one pair of features, the embeddings (B, D) before the last layer."""
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:  # noqa: ARG002

@@ -55,6 +55,11 @@ class Flow(FeatureMethod):
     weight: float = weight_option(50.0, "the flow", 5000.0)
 
     def unsupported_reason(self, pair: Pair) -> str:
+        if self.layers and len(self.matches(pair)) < 2:
+            return "relates a layer to the next one, and only one pair of layers is named"
+        return super().unsupported_reason(pair)
+
+    def default_reason(self, pair: Pair) -> str:
         if pair.no_maps_reason or len(pair.stage_pairs) > 1:
             return pair.no_maps_reason
         ((student, teacher),) = pair.stage_pairs

@@ -37,10 +37,11 @@ class Hints(FeatureMethod):
     pitfall: ClassVar[str] = "The adapter must be trained with the student, and must not be exported with it."
     part_name: ClassVar[str] = "hints"
     symbol: ClassVar[str] = r"\mathrm{MSE}(r(F_\text{student}), F_\text{teacher})"
+    needs_maps: ClassVar[bool] = False
 
     weight: float = weight_option(100.0, "the hints", 10_000.0)
 
-    def matches(self, pair: Pair) -> tuple[Match, ...]:
+    def default_matches(self, pair: Pair) -> tuple[Match, ...]:
         """Return the middle stage; for networks without common stages the middle layers, as vectors."""
         if pair.stage_pairs:
             return (Match(*pair.stage_pairs[(len(pair.stage_pairs) - 1) // 2]),)
@@ -49,7 +50,7 @@ class Hints(FeatureMethod):
         )
         return (Match(student[(len(student) - 1) // 2], teacher[(len(teacher) - 1) // 2]),)
 
-    def unsupported_reason(self, pair: Pair) -> str:
+    def default_reason(self, pair: Pair) -> str:
         return pair.no_features_reason
 
     def adapter(self, student: Shape, teacher: Shape) -> nn.Module:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.options import integer
-from kd_core.methods import FeatureMethod, Match, Pair, label_weight_option, weight_option
+from kd_core.methods import EmbeddingMethod, Match, Pair, label_weight_option, weight_option
 from kd_core.models import Frozen
 from kd_core.nn.adapters import match_sizes
 from kd_core.nn.hooks import EMBEDDING, LOGITS, Shape
@@ -48,7 +48,7 @@ def projector(student: Shape, teacher: Shape, factor: int) -> nn.Sequential:
 
 
 @dataclass(frozen=True)
-class ReusedClassifier(FeatureMethod):
+class ReusedClassifier(EmbeddingMethod):
     title: ClassVar[str] = "Reused classifier (SimKD)"
     aliases: ClassVar[tuple[str, ...]] = ("SimKD",)
     summary: ClassVar[str] = "Keep the teacher's last layers, frozen, and train the student to produce their input."
@@ -69,6 +69,9 @@ class ReusedClassifier(FeatureMethod):
     )
 
     def unsupported_reason(self, pair: Pair) -> str:
+        for model in (pair.student, pair.teacher):
+            if model.refusal(pair.shape, pair.classes, is_split=True):
+                return f"takes over layers of one network, and {model.label()} cannot be cut into first and last layers"
         return pair.no_embedding_reason
 
     def matches(self, pair: Pair) -> tuple[Match, ...]:

@@ -49,10 +49,11 @@ class Similarity(FeatureMethod):
     )
     part_name: ClassVar[str] = "similarity"
     symbol: ClassVar[str] = r"\tfrac{1}{B^2}\lVert G_\text{student} - G_\text{teacher} \rVert_F^2"
+    needs_maps: ClassVar[bool] = False
 
     weight: float = weight_option(3000.0, "the similarities", 100_000.0)
 
-    def matches(self, pair: Pair) -> tuple[Match, ...]:
+    def default_matches(self, pair: Pair) -> tuple[Match, ...]:
         """Return the last feature maps; in networks without common stages the last layers before the logits."""
         if pair.stage_pairs:
             return (Match(*pair.stage_pairs[-1]),)
@@ -61,7 +62,7 @@ class Similarity(FeatureMethod):
         )
         return (Match(student, teacher),)
 
-    def unsupported_reason(self, pair: Pair) -> str:
+    def default_reason(self, pair: Pair) -> str:
         return pair.no_features_reason
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:

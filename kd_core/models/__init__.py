@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.base.registry import Plugin
@@ -32,6 +33,11 @@ class Frozen(nn.Sequential):
 class Model(Plugin):
     """Base class of families of networks."""
 
+    is_at_hand: ClassVar[bool] = True  # whether this process can build it
+    can_train: ClassVar[bool] = True  # whether this process can train it
+    takes_new_inputs: ClassVar[bool] = True  # or only the examples of the data set, as they are
+    can_be_stacked: ClassVar[bool] = True  # whether several networks can be trained as one, see kd_core.training
+
     @abstractmethod
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Build a network from inputs (B, *shape) to logits (B, classes), from torch's global generator."""
@@ -53,6 +59,38 @@ class Model(Plugin):
     def unsupported_reason(self, shape: tuple[int, ...]) -> str:  # noqa: ARG002
         """Return why this family cannot take such inputs, as the end of a sentence; empty if it can."""
         return ""
+
+    def refusal(
+        self,
+        shape: tuple[int, ...],
+        classes: int,  # noqa: ARG002
+        *,
+        is_trained: bool = False,  # noqa: ARG002
+        is_split: bool = False,  # noqa: ARG002
+    ) -> str:
+        """Return why this network cannot serve, as the end of a sentence; empty if it can.
+
+        Args:
+            shape: of one input.
+            classes: number of logits.
+            is_trained: whether its weights are to be changed.
+            is_split: whether other networks share its first layers, or take over its last ones.
+        """
+        return self.unsupported_reason(shape)
+
+    def probe(self, inputs: Tensor) -> None:
+        """Learn what can be known from some inputs (B, ...) only. A network of a family knows its own shapes."""
+
+    def layer_shapes(self, shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:  # noqa: ARG002
+        """Return the shapes of all named layers and of the logits; empty where the meta device can compute them."""
+        return {}
+
+    def stages(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        """Return the layers with maps (C, H, W) of more than one pixel that losses match by default.
+
+        ``shapes`` are those of all named layers.
+        """
+        return [layer for layer, shape in shapes.items() if len(shape) == 3 and shape[1] * shape[2] > 1]
 
     def without_pretrained(self) -> Self:
         """Return the same network without pretrained weights, which needs no download."""

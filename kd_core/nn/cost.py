@@ -27,11 +27,15 @@ class NetworkCost:
 
 
 def measure(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> NetworkCost:
-    """Count on the meta device, without allocating memory or drawing random numbers; ``shape`` is that of one input."""
+    """Count on the meta device, without allocating memory or drawing random numbers; ``shape`` is that of one input.
+
+    A network that was given from Python computes on the CPU.
+    """
     with torch.device("meta"):
         network = build().eval()
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            network(torch.empty(1, *shape))
+    device = next((parameter.device for parameter in network.parameters()), torch.device("meta"))
+    with torch.device(device), FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, *shape))
     # Buffers such as running means are not learned, but are part of the file.
     stored = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
     return NetworkCost(sum(p.numel() for p in network.parameters()), counter.get_total_flops(), stored)

@@ -35,7 +35,8 @@ def add_feature_hook(
     """Add a forward hook to one module that stores its latest output in ``features[layer]``."""
 
     def store(_: nn.Module, __: object, output: Tensor) -> None:
-        features[layer] = output
+        # Where a network flattens by a function, the last module before that is hooked.
+        features[layer] = output.flatten(1) if layer == EMBEDDING else output
 
     return network.get_submodule(path).register_forward_hook(store)
 
@@ -43,6 +44,8 @@ def add_feature_hook(
 @functools.lru_cache(maxsize=512)
 def feature_shapes(model: Model, shape: Shape, classes: int) -> Mapping[str, Shape]:
     """Return the shape of every named layer for one input of ``shape``, logits last, without computing anything."""
+    if shapes_on_cpu := model.layer_shapes(shape):
+        return shapes_on_cpu
     with torch.device("meta"):
         network = model.build(shape, classes).eval()
         with record_features(network, model.feature_layers()) as features, torch.no_grad():

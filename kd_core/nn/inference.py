@@ -24,6 +24,12 @@ def predict_logits(network: nn.Module, inputs: Tensor) -> Tensor:
     return predict_with_features(network, inputs, {})[0]
 
 
+def can_predict(network: nn.Module, inputs: Tensor) -> bool:
+    """Return whether a network has logits for all these inputs; a table of given logits may not."""
+    covers = getattr(network, "covers", None)
+    return covers is None or bool(covers(inputs))
+
+
 def predict_with_features(
     network: nn.Module, inputs: Tensor, paths: Mapping[str, str]
 ) -> tuple[Tensor, dict[str, Tensor]]:

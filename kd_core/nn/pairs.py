@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from kd_core.models import Model
 from kd_core.nn.hooks import EMBEDDING, Shape, feature_shapes, format_shape
+
+MAX_LISTED = 8  # layers of a network in a sentence
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Pair:
 
         The last is paired with the last, and layers before it at the same relative depth.
         """
-        student, teacher = feature_map_layers(self.student_shapes), feature_map_layers(self.teacher_shapes)
+        student, teacher = self.student.stages(self.student_shapes), self.teacher.stages(self.teacher_shapes)
         count = min(len(student), len(teacher))
         return [
             (student[-(-place * len(student) // count) - 1], teacher[-(-place * len(teacher) // count) - 1])
@@ -63,10 +65,20 @@ class Pair:
             return ""
         return f"needs networks that end in a linear layer on an embedding, and {self._listed}"
 
+    def unknown_layer(self, matches: Sequence[Match]) -> str:
+        """Return which matched layer a network lacks, as the end of a sentence; empty if all are there."""
+        for side, shapes in (("student", self.student_shapes), ("teacher", self.teacher_shapes)):
+            for match in matches:
+                name = match.student if side == "student" else match.teacher
+                if name not in shapes:
+                    listed = ", ".join(layer for layer, _ in _ends(shapes))
+                    return f"compares the layer “{name}”, which the {side} does not have; it has {listed}"
+        return ""
+
     @property
     def _listed(self) -> str:
         student, teacher = (
-            ", ".join(f"{layer} ({format_shape(shape)})" for layer, shape in shapes.items())
+            ", ".join(f"{layer} ({format_shape(shape)})" for layer, shape in _ends(shapes))
             for shapes in (self.student_shapes, self.teacher_shapes)
         )
         return f"the student has {student}, the teacher {teacher}"
@@ -78,7 +90,7 @@ class SelfPair(Pair):
 
     @property
     def stage_pairs(self) -> list[tuple[str, str]]:
-        return list(pairwise(feature_map_layers(self.student_shapes)))
+        return list(pairwise(self.student.stages(self.student_shapes)))
 
     @property
     def no_maps_reason(self) -> str:
@@ -95,6 +107,6 @@ class Match:
     teacher: str
 
 
-def feature_map_layers(layer_shapes: Mapping[str, Shape]) -> list[str]:
-    """Return the layers with maps (C, H, W) of more than one pixel."""
-    return [layer for layer, shape in layer_shapes.items() if len(shape) == 3 and shape[1] * shape[2] > 1]
+def _ends(shapes: Mapping[str, Shape]) -> list[tuple[str, Shape]]:
+    """Return the last layers, as many as a sentence can list."""
+    return [*shapes.items()][-MAX_LISTED:]

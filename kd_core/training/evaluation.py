@@ -17,7 +17,7 @@ from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
 from kd_core.nn.composite import ClassSubset, in_known_classes
-from kd_core.nn.inference import predict_logits
+from kd_core.nn.inference import can_predict, predict_logits
 from kd_core.training.learner import NotFiniteError
 
 PINNED = 10  # examples at most
@@ -50,6 +50,7 @@ class Evaluator:
         self.phase, self.labels = phase, data.validation.labels
         self.inputs = data.validation.inputs.to(device)
         self.teacher, network = teacher or ("", None)
+        network = network if network is not None and can_predict(network, data.validation.inputs) else None
         self.teacher_logits = None if network is None else predict_logits(network, self.inputs).cpu()
         self._teacher_classes = None if self.teacher_logits is None else self.teacher_logits.argmax(1)
         self.is_first = pinned == []
@@ -64,6 +65,7 @@ class Evaluator:
         They are Validated, Probed for the pinned examples, and Surface for 2-D data. Raises NotFiniteError.
         """
         position = (self.phase, step, epoch)
+        networks = {role: network for role, network in networks.items() if can_predict(network, self.inputs)}
         logits = {role: predict_logits(network, self.inputs).cpu() for role, network in networks.items()}
         for role, network_logits in logits.items():
             if not math.isfinite(network_logits.sum().item()):
@@ -77,14 +79,15 @@ class Evaluator:
             if self._teacher_classes is not None:
                 agreements[role] = fraction(classes == self._teacher_classes)
         events: list[Event] = [Validated(*position, accuracies, losses, agreements)]
-        if self.pinned:
+        if self.pinned and networks:
             if step == 0:  # the teacher's logits do not change, so once is enough
                 events += [Pinned(self.pinned, self.labels[self.pinned].tolist())] if self.is_first else []
                 if self.teacher_logits is not None:
                     logits = {self.teacher: self.teacher_logits, **logits}
             events.append(Probed(*position, {role: rounded(logits[role][self._pinned_rows]) for role in logits}))
-        if self.grid is not None:
-            surfaces = {role: surface(network, self.grid) for role, network in networks.items()}
+        if self.grid is not None and networks:
+            drawn = {role: network for role, network in networks.items() if can_predict(network, self.grid)}
+            surfaces = {role: surface(network, self.grid) for role, network in drawn.items()}
             events.append(Surface(*position, GRID, self.extent, surfaces))
         return events
 
@@ -150,6 +153,7 @@ def evaluate_on_test(networks: Mapping[str, nn.Module], data: Data, omitted: str
     evaluated on the examples of these.
     """
     split = data.test
+    networks = {role: network for role, network in networks.items() if can_predict(network, split.inputs)}
     logits = {role: predict_logits(network, split.inputs).cpu() for role, network in networks.items()}
     omitted_class = None if omitted == NONE else data.classes.index(omitted)
     metrics = {}

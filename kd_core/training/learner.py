@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kd_core.base.options import options_of
-from kd_core.base.seeds import derive_seed, generator
+from kd_core.base.seeds import derive_seed, generator, use_seed
 from kd_core.config.compute import Compute
 from kd_core.config.plan import ALL, LABELLED, LOSSES, LearnerPlan, PhasePlan, pairs_of
 from kd_core.config.recipe import Recipe, TeacherRecipe
@@ -23,6 +24,7 @@ from kd_core.training.data import Batch, Examples
 from kd_core.training.optim import Optimiser
 from kd_core.training.teacher import FrozenTeacher
 from kd_core.training.vectorized.mlp import ManualMLP
+from kd_core.training.vectorized.replicas import random_layer
 
 SMALLEST_SCALE = 1.0  # a float16 gradient that overflows at this loss scale would overflow without scaling, too
 
@@ -96,6 +98,8 @@ class NetworkTrainer:
         self.paths: dict[str, str] = {}  # module paths, by layer, whose features are recorded at every step
         self.logits = torch.empty(0)
         self.features: dict[str, Tensor] = {}
+        # What a module from Python draws is not known.
+        self.is_random = not learner.model.can_be_stacked or bool(random_layer(network))
         self.is_manual = False  # the present step is differentiated by ManualMLP
 
     def prepare(self, criteria: list[Criterion], *, has_shared_layers: bool) -> None:
@@ -128,6 +132,7 @@ class NetworkTrainer:
             self.logits = self.manual_mlp.forward(inputs).requires_grad_()
             return
         with (
+            use_seed(self.learner.seed, "layers", step) if self.is_random else contextlib.nullcontext(),
             torch.enable_grad(),
             record_features(self.network, self.paths) as recorded,
             self.compute.autocast(self.examples.device),

@@ -22,7 +22,7 @@ from kd_core.base.devices import limit_threads
 from kd_core.base.events import Adjusted, Event, Failed, Finished, Switched, Validated
 from kd_core.base.seeds import use_seed
 from kd_core.config.derived_networks import build_derived
-from kd_core.config.plan import PhasePlan, build, cache_key, steps_per_epoch
+from kd_core.config.plan import PhasePlan, build, cache_key, check_trainable, steps_per_epoch
 from kd_core.config.run import RunConfig
 from kd_core.datasets import NotAvailableError, load
 from kd_core.files.checkpoint import Checkpoint
@@ -63,6 +63,7 @@ class Trainer:
         self.device = torch.device(device or devices.resolve(config.compute.device))
         self.data = load(config.dataset)
         self.phases = plan_of(config)
+        check_trainable(self.phases)
         self.networks: dict[str, nn.Module] = {}
         self.live = LiveOptions(config, [change for change in adjustments if isinstance(change, Adjusted)])
         self._switches = recorded_switches(adjustments)

@@ -1,13 +1,16 @@
-"""The examples of docs/python-api.md run in their order."""
+"""The examples of the page and of the notebook on the Python interface run in their order."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 import kd_core as kd
+from kd_core.base import metrics
 
-PAGE = Path(__file__).parents[2] / "docs" / "python-api.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, NOTEBOOK = DOCS / "python-api.md", DOCS / "own-things.ipynb"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -15,13 +18,33 @@ def test_every_example_of_the_page_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(metrics, "_metrics", {})
     names: dict[str, object] = {}
     for block in BLOCKS:
         exec(block, names)
     output = capsys.readouterr().out
     assert "Did you mean temperature?" in output
     assert "over 3 seeds" in output
-    assert {path.name for path in tmp_path.iterdir()} == {"run.safetensors", "lab"}
+    assert {path.name for path in tmp_path.iterdir()} == {"run.safetensors", "own.safetensors", "lab"}
+
+
+def test_every_cell_of_the_notebook_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(metrics, "_metrics", {})
+    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        assert cell["cell_type"] in ("code", "markdown")
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            exec("".join(cell["source"]), names)
+    output = capsys.readouterr().out
+    assert "a Pair returns a tuple" in output  # the refusal of a module that returns a tuple
+    assert "over 3 seeds" in output
+    assert {path.name for path in tmp_path.iterdir()} == {"student.safetensors", "lab"}
 
 
 def test_the_page_names_everything_that_is_public() -> None:

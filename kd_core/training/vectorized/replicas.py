@@ -19,11 +19,17 @@ RANDOM_LAYERS = (nn.modules.dropout._DropoutNd, nn.RReLU)
 Backward = Callable[[Tensor], dict[str, Tensor]]  # gradients of the logits (R, K, B) to those of the weights (R, ...)
 
 
+def random_layer(network: nn.Module) -> str:
+    """Return the class of a layer that draws random numbers in train mode; empty if there is none."""
+    names = (type(module).__name__ for module in network.modules() if isinstance(module, RANDOM_LAYERS))
+    depths = (type(module).__name__ for module in network.modules() if "StochasticDepth" in type(module).__name__)
+    return next(names, "") or next(depths, "")
+
+
 def network_incompatibility(network: nn.Module) -> str:
     """Return why copies of a network cannot be trained as one, as a clause; empty if they can."""
-    for module in network.modules():
-        if isinstance(module, RANDOM_LAYERS) or "StochasticDepth" in type(module).__name__:
-            return f"the network has a random layer ({type(module).__name__})"
+    if layer := random_layer(network):
+        return f"the network has a random layer ({layer})"
     if not all(p.requires_grad for p in network.parameters()):
         return "some weights of the network are frozen"
     return ""

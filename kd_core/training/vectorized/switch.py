@@ -51,6 +51,8 @@ def _clauses(phase: PhasePlan, trainers: Sequence[NetworkTrainer], classes: int)
         yield "its networks differ in architecture"
     for trainer in trainers:
         learner, role = trainer.learner, trainer.role
+        if not learner.model.can_be_stacked:
+            yield f"the {role} is given from Python"
         if learner.trunk[0] or learner.classes or learner.noise:
             yield f"the {role} shares layers, knows only some classes, or has noisy inputs"
         if trainer.paths or any(True for criterion in trainer.criteria for _ in criterion.adapters.parameters()):

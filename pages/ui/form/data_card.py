@@ -59,7 +59,7 @@ def show(config: RunConfig, data: Data, refused: list[str]) -> None:
         partial_rerun.draw_with_outputs(
             lambda: options.options(LabelSubset, classes=data.classes), "teacher_summary", "student_summary"
         )
-        if not data.is_planar:
+        if data.has_images:
             with st.expander("Augmentation"):
                 st.caption("Teacher, student and baseline get the same augmented view of every image.")
                 options.options(Augmentation)
@@ -214,6 +214,9 @@ def _samples(config: RunConfig, data: Data) -> None:
     if data.is_planar:
         with st.container(width=260):
             _scatter_plot()
+        return
+    if not data.has_images:
+        st.caption(f"An example is {' × '.join(map(str, data.shape))} numbers.")
         return
     st.image(_image_urls(config.dataset), width=28 if max(load(config.dataset).shape[1:]) <= 32 else 48)
 

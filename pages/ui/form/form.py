@@ -229,7 +229,10 @@ def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = N
         dataset: determines the input shape and the number of classes.
         taught: method and pair, for methods that add layers of the teacher to the student.
     """
-    network, seconds = _measure(model, dataset, taught)
+    try:
+        network, seconds = _measure(model, dataset, taught)
+    except ValueError as error:  # of a network that was given from Python, and not to this process
+        return escape_markdown(str(error))
     return (
         f"**{network.parameters:,}** parameters · {network.flops / 1000:,.1f} kFLOPs · {network.size / 1000:,.1f} kB · "
         f"{seconds * 1000:.2f} ms per example on this machine"

@@ -11,7 +11,7 @@ import streamlit as st
 
 from kd_core.analysis import error_analysis
 from kd_core.analysis.error_analysis import CELL, ErrorAnalysis, Projection
-from kd_core.analysis.replay import Replay, WeightSnapshot, open_replay
+from kd_core.analysis.replay import Replay, WeightSnapshot, open_replay, unusable_reason
 from kd_core.config.plan import STUDENT
 from kd_core.runs import manager
 from kd_core.store.store import Run
@@ -119,11 +119,13 @@ def projections(inspected: InspectedRun) -> dict[str, Projection]:
     return _projections(inspected.cache_key, inspected.replay, inspected.snapshot, inspected.role_map)
 
 
-def _refusal(row: Run | None) -> str:
+def _refusal(row: Run | None) -> str:  # noqa: PLR0911
     if row is None:
         return "No finished run is stored here yet. Train one on the Distill page, then come back."
     if not row.is_readable:
         return "This run needs a method, a network or data that this installation does not have. Choose another one."
+    if reason := unusable_reason(row.config):
+        return reason
     if row.state in manager.ACTIVE:
         return "This run is still training. Its networks can be compared when it has ended."
     if row.test is None:

@@ -86,7 +86,7 @@ class RunFrames:
                 self._name_networks()
             case Step():
                 self._add_step(event, chunks)
-            case Validated():
+            case Validated() if event.accuracy:  # empty for a teacher with logits of the training examples alone
                 self._add_evaluation(event, chunks)
             case Pinned():
                 self.pinned = event

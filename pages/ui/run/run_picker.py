@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.analysis.replay import Replay, WeightSnapshot
+from kd_core.analysis.replay import Replay, WeightSnapshot, unusable_reason
 from kd_core.config.run import from_flat
 from kd_core.datasets import load
 from kd_core.runs import manager
@@ -41,6 +41,8 @@ def selected_run() -> Run | None:
         trash.show_missing(linked)
     elif row and not row.is_readable:
         st.error("This run uses a method, network or data set that is not installed here. Choose another run.")
+    elif row and (reason := unusable_reason(row.config)):
+        st.error(reason)
     elif row and not store.with_weights([row.id]):
         _explain_missing_weights(row)
     elif row:
@@ -118,7 +120,8 @@ def _newest_runs() -> list[Run]:
     store = manager.get_manager().store
     rows = store.runs(MAX_RUNS)
     with_weights = store.with_weights(row.id for row in rows)
-    return [row for row in rows if row.id in with_weights and row.available_config]
+    readable = [row for row in rows if row.id in with_weights and row.available_config]
+    return [row for row in readable if not unusable_reason(row.config)]
 
 
 def _first_run() -> Run | None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from kd_core.base.options import Option, as_text, option_label, options_of
-from kd_core.base.registry import full_title, plugins
+from kd_core.base.registry import FROM_PYTHON, find_plugin, full_title, plugins
 from pages.ui.app import settings
 from pages.ui.widgets import keys, partial_rerun
 
@@ -31,6 +31,8 @@ def plugin_select(
     refused = {key for key, refusal in (refusals or {}).items() if refusal}
     all_titles = dict(titles or {key: full_title(cls) for key, cls in plugins(group).items()})
     current = st.session_state["settings"][name]
+    if current.startswith(FROM_PYTHON):
+        all_titles[current] = find_plugin(group, current).title
     choices = [key for key in all_titles if key == current or key not in refused]
     value = current if current in choices else choices[0]
     st.selectbox(

@@ -65,6 +65,8 @@ def _clauses(configs: Sequence[RunConfig]) -> Iterator[str]:
     for name in PARTS:
         if any(_fixed(config, name) != _fixed(first, name) for config in configs[1:]):
             yield f"their {name.replace('_', ' ')} differs"
+    if not (first.teacher.can_be_stacked and first.student.can_be_stacked):
+        yield "a network is given from Python"
     if first.augmentation.is_on:
         yield "the examples are augmented"
     if first.compute.precision != EXACT:

@@ -1,0 +1,227 @@
+"""Data given from Python."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+import kd_core as kd
+from kd_core.datasets import load
+from kd_core.datasets._python import as_dataset
+
+Arrays = tuple[Tensor, ...]
+
+
+def arrays(count: int = 60, classes: int = 3) -> Arrays:
+    random = torch.Generator().manual_seed(1)
+    sizes = (count, count // 2, count // 2)
+    return tuple(
+        part for size in sizes for part in (torch.randn(size, 5, generator=random), torch.arange(size) % classes)
+    )
+
+
+def equal(first: kd.Data, second: kd.Data) -> bool:
+    pairs = zip(
+        (first.train, first.validation, first.test), (second.train, second.validation, second.test), strict=True
+    )
+    return all(torch.equal(a.inputs, b.inputs) and torch.equal(a.labels, b.labels) for a, b in pairs)
+
+
+def test_tensors_are_used_exactly_as_they_are() -> None:
+    tensors = arrays()
+    data = kd.Data.from_tensors(*tensors, classes=["a", "b", "c"])
+    splits = (data.train, data.validation, data.test)
+    assert all(torch.equal(split.inputs, tensors[2 * n]) for n, split in enumerate(splits))
+    assert all(torch.equal(split.labels, tensors[2 * n + 1]) for n, split in enumerate(splits))
+    assert data.classes == ("a", "b", "c")
+
+
+class Endless(IterableDataset[Any]):
+    """Iterable data set without a length."""
+
+    def __init__(self, *tensors: Tensor) -> None:
+        self.tensors = tensors
+
+    def __iter__(self) -> Any:
+        return iter(zip(*self.tensors, strict=True))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda t: kd.Data.from_numpy(*(one.numpy() for one in t)),
+        lambda t: kd.Data.from_dataset(*(TensorDataset(*t[n : n + 2]) for n in (0, 2, 4))),
+        lambda t: kd.Data.from_dataset(*(DataLoader(TensorDataset(*t[n : n + 2]), 7) for n in (0, 2, 4))),
+        lambda t: kd.Data.from_dataset(*(Endless(*t[n : n + 2]) for n in (0, 2, 4))),
+    ],
+    ids=["numpy", "dataset", "loader", "iterable"],
+)
+def test_every_way_in_gives_the_same_data(read: Callable[[Arrays], kd.Data]) -> None:
+    tensors = arrays()
+    assert equal(read(tensors), kd.Data.from_tensors(*tensors))
+
+
+def test_the_classes_of_a_torch_data_set_are_its_names() -> None:
+    inputs, labels, *_ = arrays()
+    source = TensorDataset(inputs, labels)
+    source.classes = ["x", "y", "z"]  # type: ignore[attr-defined]
+    assert kd.Data.from_dataset(DataLoader(source, 10)).classes == ("x", "y", "z")
+
+
+def test_names_of_classes_become_positions() -> None:
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    data = kd.Data.from_numpy(x, np.array(["cat", "dog", "ant"] * 10))
+    assert data.classes == ("ant", "cat", "dog")
+    rows = {
+        tuple(row): name for row, name in zip(x.astype(np.float32).tolist(), ["cat", "dog", "ant"] * 10, strict=True)
+    }
+    for split in (data.train, data.validation, data.test):
+        for row, label in zip(split.inputs.tolist(), split.labels.tolist(), strict=True):
+            assert rows[tuple(row)] == data.classes[label]
+
+
+def test_numbers_of_a_frame_are_standardised_and_words_become_columns() -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"size": random.normal(5, 3, 40), "colour": ["red", "blue"] * 20, "kind": ["b", "a", "a", "b"] * 10}
+    )
+    test = frame.sample(20, random_state=0).assign(size=random.normal(5, 3, 20))
+    data = kd.Data.from_pandas(frame, test, test, label="kind")
+    assert data.classes == ("a", "b")
+    size = StandardScaler().fit(frame[["size"]].to_numpy())
+    torch.testing.assert_close(
+        data.train.inputs[:, 0].double(), torch.from_numpy(size.transform(frame[["size"]].to_numpy())[:, 0]),
+        atol=1e-6, rtol=1e-5,
+    )  # fmt: skip
+    torch.testing.assert_close(
+        data.test.inputs[:, 0].double(), torch.from_numpy(size.transform(test[["size"]].to_numpy())[:, 0]),
+        atol=1e-6, rtol=1e-5,
+    )  # fmt: skip
+    assert data.train.inputs[:, 1].tolist() == [float(colour == "blue") for colour in frame["colour"]]
+    assert data.test.labels.tolist() == [int(kind == "b") for kind in test["kind"]]
+
+
+def test_what_is_held_out_has_every_class_and_no_copy_of_a_training_example() -> None:
+    x = torch.arange(50.0).repeat(4)[:, None].expand(-1, 3)  # every example four times
+    y = (torch.arange(200) % 50) % 5
+    data = kd.Data.from_tensors(x, y)
+    values = [set(split.inputs[:, 0].tolist()) for split in (data.train, data.validation, data.test)]
+    assert sum(map(len, values)) == 50
+    assert len(set().union(*values)) == 50
+    assert all(len(split.labels.unique()) == 5 for split in (data.train, data.validation, data.test))
+    assert len(data.train) + len(data.validation) + len(data.test) == 200
+
+
+NAN = torch.tensor([[0.0, torch.nan]]).repeat(9, 1)
+X, Y = torch.randn(9, 2), torch.arange(9) % 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragments"),
+    [
+        ((NAN, Y), ["x_train", "9 of 9", "NaN"]),
+        ((X, Y, NAN, Y), ["x_val", "NaN"]),
+        ((X / 0, Y), ["x_train", "infinite"]),
+        ((X, Y * 0), ["y_train", "one class"]),
+        ((X, Y * 0 + 2), ["y_train", "one class"]),
+        ((X, Y - 1), ["y_train", "-1", "0 to 1"]),
+        ((X, Y, X, Y + 1), ["y_val", "label 3", "0 to 2"]),
+        ((X, Y, X, Y, X, Y + 1), ["y_test", "label 3"]),
+        ((X, Y[:4]), ["y_train", "9 examples"]),
+        ((X, torch.eye(9)), ["y_train", "(9, 9)"]),
+        ((X, Y + 0.5), ["y_train", "whole number"]),
+        ((X, Y, X[:, :1], Y), ["x_val", "(1,)", "(2,)"]),
+        ((X[:0], Y[:0]), ["x_train", "example"]),
+        ((X[:, 0], Y), ["x_train", "(9,)"]),
+        ((X, None), ["y_train", "nothing"]),
+        ((X, [0, 1]), ["y_train", "list"]),
+        ((X[:4], torch.tensor([0, 0, 1, 1])), ["x_test", "single distinct example", "class"]),
+    ],
+)
+def test_bad_data_are_refused_with_the_name_of_the_argument(arguments: tuple[Any, ...], fragments: list[str]) -> None:
+    with pytest.raises(ValueError, match=fragments[0]) as error:
+        kd.Data.from_tensors(*arguments)
+    assert all(fragment in str(error.value) for fragment in fragments), error.value
+
+
+def test_labels_beyond_the_names_of_the_classes_are_refused() -> None:
+    with pytest.raises(ValueError, match="y_train: the label 2 is not one of 0 to 1"):
+        kd.Data.from_tensors(X, Y, classes=["a", "b"])
+    with pytest.raises(ValueError, match='"c" is not one of the classes a, b'):
+        kd.Data.from_numpy(X.numpy(), np.array(list("abcabcabc")), classes=["a", "b"])
+    with pytest.raises(ValueError, match="classes: a name occurs twice"):
+        kd.Data.from_tensors(X, Y, classes=["a", "b", "a"])
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ({"x": [1.0, None, 2.0], "y": [0, 1, 0]}, "train: the column x has missing values"),
+        ({"x": [1.0, 2.0, 2.0], "z": [0, 1, 0]}, "label: train has no column 'y'"),
+        ({"x": pd.date_range("2020", periods=3), "y": [0, 1, 0]}, "train: the column x holds neither"),
+    ],
+)
+def test_bad_frames_are_refused_with_the_column(frame: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kd.Data.from_pandas(pd.DataFrame(frame), label="y")
+
+
+def test_a_data_set_of_anything_but_pairs_of_tensors_is_refused() -> None:
+    with pytest.raises(ValueError, match="train: an item is a Tensor"):
+        kd.Data.from_dataset([torch.zeros(2)])
+    with pytest.raises(ValueError, match="train: an input is a str"):
+        kd.Data.from_dataset([("text", 1)])
+    with pytest.raises(ValueError, match="train: it has no examples"):
+        kd.Data.from_dataset([])
+    with pytest.raises(ValueError, match="validation: its inputs have different shapes"):
+        kd.Data.from_dataset([(X[0], 0), (X[1], 1)], [(X[0], 0), (X[1, :1], 1)])
+
+
+def test_data_made_by_hand_are_checked_when_they_are_used() -> None:
+    good = kd.Data.from_tensors(*arrays())
+    split = kd.datasets.Split(torch.full((4, 5), torch.nan), torch.zeros(4, dtype=torch.long))
+    with pytest.raises(ValueError, match=r"dataset\.validation\.inputs: 4 of 4 examples hold NaN"):
+        kd.RunConfig(dataset=kd.Data(good.train, split, good.test, good.classes))
+
+
+def test_equal_data_are_one_data_set_and_others_are_not() -> None:
+    first, again = as_dataset(kd.Data.from_tensors(*arrays())), as_dataset(kd.Data.from_tensors(*arrays()))
+    assert first == again
+    assert load(first) is load(again)
+    assert as_dataset(kd.Data.from_tensors(*arrays(66))) != first
+
+
+def test_pixels_span_black_to_white_unless_their_scale_is_given() -> None:
+    images, labels = torch.rand(20, 1, 4, 4) * 6 - 2, torch.arange(20) % 2
+    images[0, 0, 0, 0], images[0, 0, 0, 1] = -2, 4
+    data = kd.Data.from_tensors(images, labels)
+    pixels = data.pixels(images[:1])
+    assert pixels[0, 0, 0, :2].tolist() == [0, 255]
+    scaled = kd.Data.from_tensors(images, labels, mean=[0.5], std=[0.25])
+    torch.testing.assert_close(
+        scaled.pixels(images).double(), ((images * 0.25 + 0.5) * 255).round().clamp(0, 255).double()
+    )
+
+
+def test_inputs_that_are_no_images_are_drawn_as_rows() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = kd.Data.from_tensors(*arrays())
+    assert data.pixels(data.train.inputs[:2]).shape == (2, 1, 1, 5)
+    assert data.noun == "examples"
+
+
+def test_copies_between_given_splits_are_counted_in_a_warning() -> None:
+    x, y, *_ = arrays()
+    test = torch.cat([x[:3], torch.randn(4, 5, generator=torch.Generator().manual_seed(9))])
+    with pytest.warns(UserWarning, match="x_test: 3 of 7 examples are in x_train as well"):
+        kd.Data.from_tensors(x, y, x_test=test, y_test=torch.arange(7) % 3)
