@@ -182,7 +182,7 @@ def test_a_run_begins_and_pauses_for_all_readers_while_nothing_can_be_written(
     assert all_states(runs, second) == {"paused"}
     runs.resume(second)
     assert wait_for_end(runs, second) == "completed"
-    assert written_state(runs, second) == "completed"
+    wait(lambda: written_state(runs, second) == "completed")
 
 
 def test_a_run_that_begins_while_nothing_can_be_written_waits_and_is_not_interrupted(
