@@ -24,7 +24,7 @@ from kd_core.runs.control import CHUNK_SECONDS
 from kd_core.training import loop
 from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.phase import PhaseTrainer
-from kd_core.training.vectorized import step
+from kd_core.training.vectorized import compilation
 
 PHASE = "students"
 POLL_SECONDS = 0.05  # between two checks of whether a run has ended
@@ -73,9 +73,9 @@ class Timed(Trainer):
                 is_first
                 and Timed.is_waiting
                 and self._phase_trainer is not None
-                and self._phase_trainer.compiled is not None
+                and self._phase_trainer.fast is not None
             ):
-                self._phase_trainer.compiled.step.wait()
+                self._phase_trainer.fast.step_function.wait()
             yield event
 
     def _take_steps(self, trainer: PhaseTrainer) -> list[Event]:
@@ -98,7 +98,7 @@ class Ours:
         if not is_evaluating:
             plan.MAX_EVALUATIONS = 1
         if settings.get("compiled") == "true":  # as in long runs
-            Timed.is_waiting, step.is_worthwhile = True, lambda *_: True
+            Timed.is_waiting, compilation.is_worthwhile = True, lambda *_: True
         loop.PhaseTrainer = TimedPhaseTrainer  # type: ignore[misc]
         self._thread = ThreadPoolExecutor(1)  # as in the app, since malloc behaves differently in the main thread
         self.runs: manager.RunManager | None = None

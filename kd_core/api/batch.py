@@ -50,5 +50,6 @@ def _train_group(configs: list[RunConfig], cache: PhaseCache) -> list[Result]:
     trainer = GroupTrainer(configs, cache=cache)
     events: list[list[Event]] = [[] for _ in configs]
     for number, event in trainer:
-        events[number].append(event)
+        if event is not None:
+            events[number].append(event)
     return [Result(config, events[number], trainer.networks(number)) for number, config in enumerate(configs)]

@@ -137,6 +137,15 @@ class Switched(Event):
 
 
 @dataclass(frozen=True)
+class Skipped(Event):
+    """Step at which a float16 gradient overflowed, so that no network of the phase was updated."""
+
+    phase: str
+    step: int
+    scale: float  # of the loss, at which it overflowed; the next step is taken at a smaller one
+
+
+@dataclass(frozen=True)
 class Restored(Event):
     """Return to the best weights of some roles at the end of a phase; their evaluation follows."""
 
@@ -170,7 +179,20 @@ class Finished(Event):
 
 EVENT_CLASSES: dict[str, type[Event]] = {
     cls.__name__.lower(): cls
-    for cls in (Prepared, Step, Validated, Pinned, Probed, Surface, Adjusted, Switched, Restored, Failed, Finished)
+    for cls in (
+        Prepared,
+        Step,
+        Validated,
+        Pinned,
+        Probed,
+        Surface,
+        Adjusted,
+        Switched,
+        Skipped,
+        Restored,
+        Failed,
+        Finished,
+    )
 }
 
 FIELD_NAMES = {kind: frozenset(field.name for field in fields(cls)) for kind, cls in EVENT_CLASSES.items()}

@@ -187,8 +187,12 @@ def cache_key(dataset: Dataset, phase: PhasePlan, settings: str) -> str:
 
 
 def steps_per_epoch(phase: PhasePlan, data: Data) -> int:
-    """Return the optimiser steps of one pass over the examples of a phase; the last batch may be smaller."""
-    return -(-phase.view.count(data) // phase.recipe.batch_size)
+    """Return the optimiser steps of one pass over the examples of a phase.
+
+    The last batch may be smaller; a rest of one example joins the batch before it.
+    """
+    whole, rest = divmod(phase.view.count(data), phase.recipe.batch_size)
+    return whole if rest == 0 or (rest == 1 and whole) else whole + 1
 
 
 def epochs_per_evaluation(phase: PhasePlan) -> int:

@@ -324,15 +324,22 @@ def _compatible_config(parts: dict[str, Any], recommended: Mapping[str, str], er
     labels = _construct(LabelSubset, recommended, {}, "", [])
     new_weights = {"teacher_recipe": parts["teacher_recipe"].with_values(weights="")}
     default_models = {role: _default_model(role, recommended, data) for role in ("teacher", "student")}
-    # As chosen; without uploaded weights; then also with other labels, another method, or the defaults.
+    new_sizes = {
+        name: parts[name].with_values(batch_size=type(parts[name])().batch_size, **more)
+        for name, more in (("recipe", {}), ("teacher_recipe", {"weights": ""}))
+    }
+    # As chosen; with other batches, and without uploaded weights; then also with other labels, another method, or the
+    # defaults.
     for changes in (
         {},
         new_weights,
+        new_sizes,
+        new_sizes | {"labels": labels},
         new_weights | {"labels": labels},
         new_weights | {"method": method},
         new_weights | {"method": default_parts["method"]},
-        new_weights | {"labels": LabelSubset(), **default_parts},
-        new_weights | {"labels": LabelSubset(), "augmentation": Augmentation(), **default_parts, **default_models},
+        new_sizes | {"labels": LabelSubset(), **default_parts},
+        new_sizes | {"labels": LabelSubset(), "augmentation": Augmentation(), **default_parts, **default_models},
     ):
         try:
             return RunConfig(**parts | changes)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from kd_core.config.plan import (
     LOSSES,
     PROBABILITIES,
     DerivedPlan,
     LearnerPlan,
     PhasePlan,
+    build,
     find_by_role,
     model_of,
     pairs_of,
@@ -40,7 +43,30 @@ def learner_refusal(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Dat
             f"teacher_weights = {learner.uploaded}: there are no such uploaded weights of "
             f"{with_article(learner.model.label())} for these data. Upload them again, or leave the option empty."
         )
-    return _method_reason(learner, phases, data) if learner.method is not None else ""
+    reason = _method_reason(learner, phases, data) if learner.method is not None else ""
+    return reason or _single_example_reason(learner, phases, data)
+
+
+def _single_example_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> str:
+    """Return why a network cannot be trained on batches of one example, as a sentence; empty if it need not or can.
+
+    A batch of one has no variance where batch normalisation follows a map of 1 × 1 or a vector.
+    """
+    for phase in phases:
+        recipe, count = phase.recipe, phase.view.count(data)
+        if learner not in phase.learners or not recipe.epochs or min(recipe.batch_size, count) != 1:
+            continue
+        try:
+            with torch.device("meta"):
+                network = build(learner, phases, data).train()
+                network(torch.zeros(1, *data.shape))
+        except ValueError:
+            prefix = f"batch_size = {recipe.batch_size}" if recipe.batch_size == 1 else f"labelled = {count}"
+            return (
+                f"{prefix}: the {learner.role} ({learner.model.label()}) normalises over the batch, and a batch of one "
+                "example has no variance. Choose at least 2, or a network without batch normalisation."
+            )
+    return ""
 
 
 def _matching_weights(learner: LearnerPlan, data: Data) -> list[str]:

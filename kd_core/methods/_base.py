@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -160,13 +160,6 @@ class Method(Plugin):
     def parts(self, signals: LossInputs) -> list[LossPart]:
         """Return the loss of one batch, term by term."""
 
-    def closed_form(self, signals: LossInputs) -> tuple[list[LossPart], Tensor] | None:  # noqa: ARG002
-        """Return the parts and the gradient (B, K) of their weighted sum with respect to the student's logits.
-
-        None where autograd has to compute the gradient. For losses of the logits alone.
-        """
-        return None
-
     def vectorized_numbers(self) -> list[float]:
         """Return what :meth:`vectorized_loss` needs of one replica's options; every replica has as many."""
         return []
@@ -218,45 +211,23 @@ def label_part(
             for blended in (labels, mixed.labels)
         )
         return LossPart("CE", weight, mixed.fraction * first + (1 - mixed.fraction) * second)
+    log_q = log_softmax(student_logits.float())
     if is_labelled is None and not smoothing:
-        # The same operations as in the closed form, so that both give the same bits.
-        return LossPart("CE", weight, _CrossEntropy.apply(student_logits.float(), labels)[0])
+        return LossPart("CE", weight, F.nll_loss(log_q, labels))
+    losses = F.nll_loss(log_q, labels, reduction="none")
+    if smoothing:
+        losses = (1 - smoothing) * losses - smoothing * log_q.mean(1)
     if is_labelled is None:
-        return LossPart("CE", weight, F.cross_entropy(student_logits.float(), labels, label_smoothing=smoothing))
-    losses = F.cross_entropy(student_logits.float(), labels, reduction="none", label_smoothing=smoothing)
+        return LossPart("CE", weight, losses.mean())
     return LossPart("CE", weight, (losses * is_labelled).sum() / is_labelled.sum().clamp(min=1))
 
 
-def cross_entropy_with_gradient(student_logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy of logits (K, B) with labels (B,), and its gradient (K, B).
+def log_softmax(logits: Tensor) -> Tensor:
+    """Return the logarithm of softmax of logits (B, K).
 
-    The gradient is softmax minus one-hot. The classes come first, since the softmax of a few of them is several times
-    faster along the first dimension.
+    The classes come first in memory, since a softmax over the last few numbers is several times slower.
     """
-    log_q = student_logits.log_softmax(0)
-    loss = F.nll_loss(log_q.t(), labels)
-    minus_one = torch.full_like(labels, -1, dtype=log_q.dtype)
-    return loss, log_q.exp_().scatter_add_(0, labels[None], minus_one[None]).div_(len(labels))
-
-
-class _CrossEntropy(torch.autograd.Function):
-    """:func:`cross_entropy_with_gradient` for autograd."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(student_logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return cross_entropy_with_gradient(student_logits.t().contiguous(), labels)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ARG004
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(output[1])
-
-    @staticmethod
-    def backward(ctx: Any, *output_gradients: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = ctx.saved_tensors
-        return (output_gradients[0] * gradient).t(), None
+    return logits.t().contiguous().log_softmax(0).t()
 
 
 def total_loss(parts: list[LossPart]) -> Tensor:

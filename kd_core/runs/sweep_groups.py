@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 
-from kd_core.base.events import Event, Step
-from kd_core.config.plan import PhasePlan
+from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.store import weight_snapshots
-from kd_core.training.loop import PhaseCache, Trainer
-from kd_core.training.vectorized.multi_run.compatibility import stack_incompatibility
-from kd_core.training.vectorized.multi_run.loop import StackedTrainer
-from kd_core.training.vectorized.multi_run.train_all import stack_groups
+from kd_core.training.loop import PhaseCache
+from kd_core.training.vectorized.multi_run.train_all import GroupTrainer, stack_groups
 
 END = ""  # key of the final weights of a run that was not completed, in the place of a phase's name
 LIMIT = 64_000_000  # bytes of stored weights of all runs of a group
@@ -29,22 +26,14 @@ class RunGroup:
     def __init__(
         self, members: Mapping[str, RunConfig], device: str, teacher_cache: PhaseCache, resume: Checkpoint | None = None
     ) -> None:
-        configs = list(members.values())
         self.members = list(members)
-        self.is_stacked = not stack_incompatibility(configs)
         self.events: list[tuple[str, Event]] = []
-        self._trainer: StackedTrainer | Trainer
-        if self.is_stacked:
-            self._trainer = StackedTrainer(configs, device=device, cache=teacher_cache, resume=resume)
-            self.phases: list[tuple[PhasePlan, ...]] = [tuple(plan) for plan in self._trainer.plans]
-        else:
-            self._trainer = Trainer(configs[0], device=device, cache=teacher_cache, resume=resume)
-            self.phases = [tuple(self._trainer.phases)]
+        self._group = GroupTrainer(list(members.values()), device=device, cache=teacher_cache, resume=resume)
+        self._trainer = self._group.trainer
 
     def __iter__(self) -> Iterator[None]:
-        for item in self._trainer:
-            number, event = item if isinstance(item, tuple) else (0, item)
-            if not isinstance(event, Step):  # results of a sweep need no steps
+        for number, event in self._group:
+            if event is not None:
                 self.events.append((self.members[number], event))
             if not self._trainer.has_pending_events:
                 yield
@@ -69,14 +58,13 @@ class RunGroup:
         that of its last event under :data:`END`, and the weights are those of its final evaluation.
         """
         number = self.members.index(run)
-        trainer = self._trainer
-        networks = dict(trainer.networks(number) if isinstance(trainer, StackedTrainer) else trainer.networks)
+        networks, phases = dict(self._group.networks(number)), self._group.plans[number]
         if END in evaluations:
-            trained = {learner.role for phase in self.phases[number] for learner in phase.learners}
+            trained = {learner.role for phase in phases for learner in phase.learners}
             networks = {role: network for role, network in networks.items() if role in trained}
             return self._serialize(evaluations[END], networks)
         weights: dict[int, bytes] = {}
-        for phase in reversed(self.phases[number]):  # a network of several phases is stored with its last one
+        for phase in reversed(phases):  # a network of several phases is stored with its last one
             learned = {
                 learner.role: networks.pop(learner.role) for learner in phase.learners if learner.role in networks
             }

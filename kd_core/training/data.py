@@ -78,12 +78,38 @@ class Examples:
         return replace(batch, inputs=fraction * inputs + (1 - fraction) * inputs[partners], mixed=mixed)
 
 
+def split_batches(examples: Tensor, size: int, dim: int = 0) -> list[Tensor]:
+    """Split examples along ``dim`` into batches of ``size``; a rest of one example joins the batch before it.
+
+    Statistics of a batch of one example, as in batch normalisation, are none.
+    """
+    count = examples.shape[dim]
+    sizes = [size] * (count // size)
+    rest = count % size
+    if rest == 1 and sizes:
+        sizes[-1] += 1
+    elif rest:
+        sizes.append(rest)
+    return list(torch.split(examples, sizes, dim))
+
+
+def epoch_order(pool: Tensor, count: int, seed: int, epoch: int) -> Tensor:
+    """Return the positions in a ``pool`` in the order of an epoch.
+
+    A pool of fewer than ``count`` examples is repeated, so that every network takes as many steps.
+    """
+    order = torch.randperm(len(pool), generator=generator(seed, "order", epoch)).to(pool.device)
+    if len(pool) < count:
+        order = order.repeat(-(-count // max(1, len(pool))))[:count]
+    return pool[order]
+
+
 @dataclass
 class _Epoch:
-    """The order of one epoch, and the batches gathered from it so far."""
+    """The batches of one epoch as positions of examples, and those gathered so far."""
 
     number: int = -1
-    order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
+    rows: list[Tensor] = field(default_factory=list)
     first: int = 0  # number of the first gathered batch
     batches: list[Batch] = field(default_factory=list)
 
@@ -109,28 +135,28 @@ class BatchSampler:
             return self.examples.batch(self.rows(pool, done), derive_seed(self.seed, "augmentation", done))
         epoch = self._epoch(pool, done)
         if not epoch.first <= number < epoch.first + len(epoch.batches):
-            epoch.first, epoch.batches = number, self._gather(epoch.order, number)
+            epoch.first, epoch.batches = number, self._gather(epoch.rows, number)
         return epoch.batches[number - epoch.first]
 
     def rows(self, pool: str, done: int) -> Tensor:
         """Return the positions (B,) of the examples of that batch."""
-        start = done % self.steps_per_epoch * self.size
-        return self._epoch(pool, done).order[start : start + self.size]
+        return self._epoch(pool, done).rows[done % self.steps_per_epoch]
+
+    def order(self, pool: str, epoch: int) -> Tensor:
+        """Return the positions of the examples of an epoch."""
+        return epoch_order(self.pools[pool], len(self.examples), self.seed, epoch)
 
     def _epoch(self, pool: str, done: int) -> _Epoch:
         number, epoch = done // self.steps_per_epoch, self._epochs[pool]
         if epoch.number != number:
-            members, count = self.pools[pool], len(self.examples)
-            order = torch.randperm(len(members), generator=generator(self.seed, "order", number)).to(members.device)
-            if len(members) < count:
-                order = order.repeat(-(-count // max(1, len(members))))[:count]
-            epoch = self._epochs[pool] = _Epoch(number, members[order])
+            epoch = self._epochs[pool] = _Epoch(number, split_batches(self.order(pool, number), self.size))
         return epoch
 
-    def _gather(self, order: Tensor, number: int) -> list[Batch]:
+    def _gather(self, rows: list[Tensor], number: int) -> list[Batch]:
         """Return several batches from ``number`` on. One indexing operation for all is faster than one for each."""
         batch_bytes = self.size * max(1, self.examples.inputs[:1].nbytes)
-        rows = order[number * self.size : (number + max(1, GATHER_BYTES // batch_bytes)) * self.size]
-        gathered = (rows, self.examples.inputs[rows], self.examples.labels[rows])
-        batches = zip(*(torch.split(values, self.size) for values in gathered), strict=True)
-        return [Batch(*values) for values in batches]
+        chosen = rows[number : number + max(1, GATHER_BYTES // batch_bytes)]
+        together, sizes = torch.cat(chosen), [len(batch) for batch in chosen]
+        inputs = torch.split(self.examples.inputs[together], sizes)
+        labels = torch.split(self.examples.labels[together], sizes)
+        return [Batch(*values) for values in zip(chosen, inputs, labels, strict=True)]

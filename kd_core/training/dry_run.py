@@ -10,6 +10,7 @@ import torch
 from kd_core.base import events
 from kd_core.config.plan import DerivedPlan, LearnerPlan, PhasePlan, build, describe_examples, kind_of, steps_per_epoch
 from kd_core.datasets import Data
+from kd_core.methods import sum_tensors, total_loss
 from kd_core.nn.cost import measure
 from kd_core.training.data import BatchSampler
 from kd_core.training.learner import NetworkTrainer
@@ -68,7 +69,6 @@ def _derived_network(derived: DerivedPlan, members: Sequence[events.Network]) ->
     )
 
 
-@torch.no_grad()
 def largest_batch(trainers: Sequence[NetworkTrainer], sampler: BatchSampler, size: int) -> int:
     """Return the largest batch size out of ``size``, its half, its quarter, ... that fits; 0 if none does.
 
@@ -80,17 +80,16 @@ def largest_batch(trainers: Sequence[NetworkTrainer], sampler: BatchSampler, siz
         try:
             if examples.device.type == "cuda":
                 torch.cuda.empty_cache()
-            for trainer in trainers:
-                trainer.zero_grad()
             batch = examples.batch(sampler.rows(trainers[0].learner.sees, 0)[:size], 0)
             for trainer in trainers:
                 trainer.forward(batch, 0)
-            for trainer in trainers:
-                trainer.backward(trainer.loss(batch, 0, 0))
+            losses = [total_loss(trainer.loss(batch, 0, 0)) for trainer in trainers]
+            sum_tensors(losses).backward()  # type: ignore[no-untyped-call]
         except torch.OutOfMemoryError:
             size //= 2
         else:
             break
-    for buffer, before in buffers:
-        buffer.copy_(before)
+    with torch.no_grad():
+        for buffer, before in buffers:
+            buffer.copy_(before)
     return size

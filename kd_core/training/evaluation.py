@@ -143,7 +143,8 @@ def surface(network: nn.Module, points: Tensor) -> str:
 
 def rounded(logits: Tensor) -> list[list[float]]:
     """Return logits as numbers with seven significant digits, which is all that float32 holds."""
-    return [[float(f"{value:.7g}") for value in row] for row in logits.tolist()]
+    rows: list[list[float]] = logits.tolist()  # formatted row by row, which takes half as long as one by one
+    return [[*map(float, ("%.7g " * len(row) % tuple(row)).split())] for row in rows]
 
 
 def evaluate_on_test(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, Any]]:
@@ -179,13 +180,12 @@ class WeightsCopy:
 
     def __init__(self, network: nn.Module) -> None:
         self.weights = copy_weights(network)
-        # The parameters themselves, because compiled steps replace their memory.
-        self._variables = [*network.state_dict(keep_vars=True).values()]
+        self._network = network
 
     def take(self) -> None:
         """Copy the present weights."""
-        with torch.no_grad():
-            torch._foreach_copy_([*self.weights.values()], self._variables)
+        for name, value in self._network.state_dict().items():
+            self.weights[name].copy_(value)
 
 
 @dataclass

@@ -1,11 +1,10 @@
-"""Training of one network by forward, loss, backward, optimiser step and moving average."""
+"""One network in training, with its forward pass, its loss and the moving average of its weights."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +16,12 @@ from kd_core.config.compute import Compute
 from kd_core.config.plan import ALL, LABELLED, LOSSES, LearnerPlan, PhasePlan, pairs_of
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data
-from kd_core.methods import LossPart, cross_entropy_with_gradient, label_part, total_loss
+from kd_core.methods import LossPart, label_part
 from kd_core.nn.hooks import record_features
 from kd_core.training.criterion import Criterion, Teacher
 from kd_core.training.data import Batch, Examples
-from kd_core.training.optim import Optimiser
 from kd_core.training.teacher import FrozenTeacher
-from kd_core.training.vectorized.mlp import ManualMLP
 from kd_core.training.vectorized.replicas import random_layer
-
-SMALLEST_SCALE = 1.0  # a float16 gradient that overflows at this loss scale would overflow without scaling, too
 
 
 class NotFiniteError(ArithmeticError):
@@ -35,17 +30,6 @@ class NotFiniteError(ArithmeticError):
     def __init__(self, role: str, part: str) -> None:
         super().__init__(f"{part} of the {role} is not finite")
         self.role, self.part = role, part
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Named parts of a loss and, where a formula gives it, the gradient of their weighted sum.
-
-    ``gradient`` (B, K) is taken with respect to the logits; None leaves it to autograd.
-    """
-
-    parts: list[LossPart]
-    gradient: Tensor | None = None
 
 
 def loss_values(role: str, parts: Sequence[LossPart], values: Sequence[float]) -> tuple[dict[str, list[float]], float]:
@@ -61,19 +45,15 @@ def loss_values(role: str, parts: Sequence[LossPart], values: Sequence[float]) -
 
 
 class NetworkTrainer:
-    """Trainer of one network of a phase.
-
-    One step is :meth:`forward`, :meth:`loss`, :meth:`zero_grad`, :meth:`backward`, :meth:`clip_gradient` and
-    :meth:`update`, called under ``torch.no_grad()``: autograd is enabled where it is needed.
+    """One network of a phase in training.
 
     Args:
         learner: The plan of the network.
         network: The network, already on the device of ``examples``.
         recipe: Hyper-parameters.
         examples: What the phase trains on.
-        others: Parameters of ``network`` that belong to the optimiser of another trainer.
+        others: Parameters of ``network`` that belong to another trainer.
         compute: Precision and memory layout.
-        scaler: Loss scaler of the whole phase, since networks may share layers and so gradients.
     """
 
     def __init__(
@@ -85,14 +65,12 @@ class NetworkTrainer:
         *,
         others: set[Tensor],
         compute: Compute,
-        scaler: torch.amp.GradScaler,
     ) -> None:
         self.role, self.learner, self.method = learner.role, learner, learner.method
         self.examples, self.labels, self.compute = examples, examples.labels, compute
         self.network = network.train()
         self.recipe, self._others = recipe, others
         self.rate = recipe.learning_rate
-        self.scaler = scaler
         self.ema_model = _ema_model(network, recipe.ema)
         self.criteria: list[Criterion] = []
         self.paths: dict[str, str] = {}  # module paths, by layer, whose features are recorded at every step
@@ -100,20 +78,13 @@ class NetworkTrainer:
         self.features: dict[str, Tensor] = {}
         # What a module from Python draws is not known.
         self.is_random = not learner.model.can_be_stacked or bool(random_layer(network))
-        self.is_manual = False  # the present step is differentiated by ManualMLP
 
-    def prepare(self, criteria: list[Criterion], *, has_shared_layers: bool) -> None:
-        """Set the criteria and build the optimiser.
-
-        ``has_shared_layers`` says whether networks of the phase share layers.
-        """
+    def set_criteria(self, criteria: list[Criterion]) -> None:
+        """Set the losses of the learner's teachers; without any it learns from the labels alone."""
         self.criteria = criteria
         for criterion in criteria:
             self.paths |= criterion.paths
             criterion.adapters.to(self.examples.device).train()
-        self.optimiser = Optimiser(self.recipe, self.trainable_parameters(), self.rate)
-        is_exact = not self.scaler.is_enabled() and self.compute.is_exact
-        self.manual_mlp = ManualMLP.from_network(self.network) if is_exact and not has_shared_layers else None
 
     @property
     def evaluated_network(self) -> nn.Module:
@@ -121,19 +92,14 @@ class NetworkTrainer:
         return self.network if self.ema_model is None else self.ema_model.module
 
     def forward(self, batch: Batch, step: int) -> None:
-        """Compute logits (B, K) and features of a batch, ready for :meth:`backward`."""
+        """Compute logits (B, K) and features of a batch."""
         inputs = batch.inputs
         if self.learner.noise:
             noise_generator = generator(self.learner.seed, "noise", step)
             noise = torch.randn(inputs.shape, generator=noise_generator)
             inputs = inputs + self.learner.noise * noise.to(inputs.device)
-        self.is_manual = self.manual_mlp is not None and not self.paths
-        if self.manual_mlp is not None and self.is_manual:
-            self.logits = self.manual_mlp.forward(inputs).requires_grad_()
-            return
         with (
             use_seed(self.learner.seed, "layers", step) if self.is_random else contextlib.nullcontext(),
-            torch.enable_grad(),
             record_features(self.network, self.paths) as recorded,
             self.compute.autocast(self.examples.device),
         ):
@@ -144,85 +110,30 @@ class NetworkTrainer:
         """Return the detached logits and features of the last :meth:`forward`, for the networks it teaches."""
         return self.logits.detach(), {layer: features.detach() for layer, features in self.features.items()}
 
-    def loss(self, batch: Batch, step: int, epoch: int) -> Loss:
-        """Return the loss of the last :meth:`forward`, in float32."""
+    def loss(self, batch: Batch, step: int, epoch: int) -> list[LossPart]:
+        """Return the parts of the loss of the last :meth:`forward`, in float32."""
         if self.method is None or not self.criteria:
-            return self._label_loss(batch)
+            return [label_part(self.logits, batch.labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)]
         seed = derive_seed(self.learner.seed, "method", step)
-        inputs = [
-            criterion.signals(self.logits, self.features, batch, epoch=epoch, seed=seed) for criterion in self.criteria
+        parts = [
+            self.method.parts(criterion.signals(self.logits, self.features, batch, epoch=epoch, seed=seed))
+            for criterion in self.criteria
         ]
-        if len(inputs) == 1 and (closed_form := self.method.closed_form(inputs[0])):
-            return Loss(*closed_form)
-        with torch.enable_grad():
-            parts = [self.method.parts(loss_inputs) for loss_inputs in inputs]
-            if len(parts) == 1:
-                return Loss(parts[0])
-            weights = [criterion.weight for criterion in self.criteria]
-            return Loss([_weighted_mean(same_part, weights) for same_part in zip(*parts, strict=True)])
+        if len(parts) == 1:
+            return parts[0]
+        weights = [criterion.weight for criterion in self.criteria]
+        return [_weighted_mean(same_part, weights) for same_part in zip(*parts, strict=True)]
 
-    def _label_loss(self, batch: Batch) -> Loss:
-        if batch.mixed is None and not self.recipe.smoothing:
-            value, gradient = cross_entropy_with_gradient(self.logits.t().contiguous(), batch.labels)
-            return Loss([LossPart("CE", 1.0, value)], gradient.t())
-        with torch.enable_grad():
-            return Loss([label_part(self.logits, batch.labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)])
-
-    def zero_grad(self) -> None:
-        """Drop the gradients of the last step."""
-        self.optimiser.zero_grad()
-
-    def backward(self, loss: Loss) -> None:
-        """Accumulate the gradient of the loss in the parameters."""
-        gradient = loss.gradient
-        if gradient is None:
-            with torch.enable_grad():
-                total = self.scaler.scale(total_loss(loss.parts))
-            total.backward()  # type: ignore[no-untyped-call]
-            if not self.is_manual:
-                return
-            gradient = self.logits.grad
-        elif self.scaler.is_enabled():
-            gradient = self.scaler.scale(gradient)
-        if self.manual_mlp is not None and self.is_manual:
-            if gradient is not None:  # None if every part has weight 0
-                self.manual_mlp.backward(gradient)
-        else:
-            torch.autograd.backward(self.logits, gradient)
-
-    def clip_gradient(self, *, is_checked: bool = True) -> None:
-        """Clip the gradient norm, after every network of the phase has gone through :meth:`backward`.
-
-        Raises NotFiniteError if ``is_checked`` and the norm is not finite.
-        """
-        if not is_checked and not self.recipe.clip:
-            return
-        if self.scaler.is_enabled():
-            self.scaler.unscale_(self.optimiser.torch_optimiser)
-        weights = self.optimiser.weights
-        norm = nn.utils.get_total_norm([p.grad for p in weights if p.grad is not None])
-        # The scaler skips such a step and lowers its scale; at the smallest scale there is nothing left to try.
-        can_skip = self.scaler.is_enabled() and self.scaler.get_scale() >= SMALLEST_SCALE
-        if is_checked and not can_skip and not norm.isfinite():
-            raise NotFiniteError(self.role, "the gradient")
-        if self.recipe.clip:
-            nn.utils.clip_grads_with_norm_(weights, self.recipe.clip, norm)
-
-    def update(self) -> None:
-        """Take the optimiser step and update the moving average."""
-        if self.scaler.is_enabled():
-            self.scaler.step(self.optimiser.torch_optimiser)
-        else:
-            self.optimiser.step()
+    def update_average(self) -> None:
+        """Update the moving average of the weights, if there is one."""
         if self.ema_model is not None:
             self.ema_model.update_parameters(self.network)
 
     def state_tensors(self) -> list[Tensor]:
-        """Return every tensor of network, average, adapters and optimiser that a step may change."""
+        """Return every tensor of network, average and adapters that a step may change."""
         modules = [self.network, *(criterion.adapters for criterion in self.criteria)]
         modules += [] if self.ema_model is None else [self.ema_model]
-        weights = [value for module in modules for value in (*module.parameters(), *module.buffers())]
-        return [value.detach() for value in (*weights, *self.optimiser.state_tensors().values())]
+        return [value.detach() for module in modules for value in (*module.parameters(), *module.buffers())]
 
     def set_live_options(self, live: Mapping[str, float]) -> None:
         """Apply the live options of the method, and the learning rate."""
@@ -232,11 +143,7 @@ class NetworkTrainer:
             for criterion in self.criteria:
                 criterion.method = self.method
         if "learning_rate" in live:
-            self.rate = live["learning_rate"]  # takes effect at the next set_rate
-
-    def set_rate(self, factor: float) -> None:
-        """Set the learning rate to ``factor`` times the chosen one."""
-        self.optimiser.rate = factor * self.rate
+            self.rate = live["learning_rate"]
 
     def trainable_parameters(self) -> list[nn.Parameter]:
         """Return the weights that the optimiser changes, those of the network, then those of the adapters."""

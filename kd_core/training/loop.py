@@ -33,7 +33,9 @@ from kd_core.training.evaluation import evaluate_on_test
 from kd_core.training.learner import NotFiniteError
 from kd_core.training.live_options import LiveOptions, check_live_options
 from kd_core.training.phase import PhaseTrainer
-from kd_core.training.vectorized.switch import recorded_switches
+from kd_core.training.vectorized.fast_steps import recorded_switches
+
+CHECKPOINT_VERSION = 2  # 1, without a number, held an optimiser for each network
 
 PhaseCache = MutableMapping[str, tuple[Checkpoint, list[Event]]]
 
@@ -103,6 +105,7 @@ class Trainer:
         events_json = None if self._phase_events is None else [events.to_json(event) for event in self._phase_events]
         state = Checkpoint(
             values={
+                "version": CHECKPOINT_VERSION,
                 "config": self.config.to_json(),
                 "phase": self._phase,
                 "step": self._step,
@@ -194,19 +197,19 @@ class Trainer:
         self._phase_trainer = PhaseTrainer(
             phase, self.data, self.device,
             phases=self.phases, networks=self.networks, live=self.live.values, pinned=self._pinned,
-            augmentation=self.config.augmentation, compute=self.config.compute,
+            augmentation=self.config.augmentation, compute=self.config.compute, flops=self._flops,
         )  # fmt: skip
         self.networks |= self._phase_trainer.networks
         return self._phase_trainer
 
     def _take_steps(self, trainer: PhaseTrainer) -> list[Event]:
-        new_events = [*self._apply_live(trainer), *trainer.switch_path(self._step, self._switches, self._flops)]
+        new_events = [*self._apply_live(trainer), *trainer.switch_path(self._step, self._switches)]
         failed_step, started = self._step + 1, time.perf_counter()
         try:
-            steps = trainer.train_steps(self._step, self._max_steps(trainer))
-            self._step += len(steps)
-            self._seconds_per_step = (time.perf_counter() - started) / len(steps)
-            new_events += steps
+            count, step_events = trainer.train_steps(self._step, self._max_steps(trainer))
+            self._step += count
+            self._seconds_per_step = (time.perf_counter() - started) / count
+            new_events += step_events
             if trainer.is_evaluation_due(self._step):
                 failed_step = self._step
                 new_events += trainer.evaluate(self._step)
@@ -300,6 +303,7 @@ class Trainer:
 
     def _restore(self, state: Checkpoint) -> None:
         values = state.values
+        check_version(state)
         self._phase, self._step, self._steps_done = values["phase"], values["step"], values.get("steps_done", 0)
         self.live.values, self.live.pending = dict(values["live"]), dict(values["wanted"])
         self._pinned = list(values.get("pinned", []))
@@ -309,7 +313,17 @@ class Trainer:
             self._load_finished(phase, state)
         if values["is_within"]:
             trainer = self._enter(self.phases[self._phase])
-            trainer.load_state(state, values.get("is_enough", False))
+            trainer.load_state(state, self._step, values.get("is_enough", False))
             self._note_evaluation(list(self._pending), trainer.should_stop or self._step == trainer.steps)
         else:
             self._note_evaluation(list(self._pending), is_over=True)
+
+
+def check_version(state: Checkpoint) -> None:
+    """Raise ValueError for a checkpoint of a version of the engine whose numbers differ in their last digits."""
+    version = state.values.get("version", 1)
+    if version != CHECKPOINT_VERSION:
+        raise ValueError(
+            f"version = {version}: this checkpoint is of another version of the engine, which reads version "
+            f"{CHECKPOINT_VERSION}. Start the run again; what is stored of it can still be opened."
+        )

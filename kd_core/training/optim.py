@@ -1,14 +1,14 @@
-"""Optimisers of torch, called without their checks at every step, and learning-rate schedules."""
+"""Optimisers of torch with their state under flat names, and learning-rate schedules."""
 
 from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kd_core.config.recipe import COSINE, ONE_CYCLE, STEPS, BaseRecipe, Recipe, TeacherRecipe
 
@@ -22,99 +22,41 @@ OPTIMISER_CLASSES: Mapping[str, type[torch.optim.Optimizer]] = {
 RISE, LOWEST_START, LOWEST_END = 0.3, 1 / 25, 1 / 25 / 1e4
 
 
-class Optimiser:
-    """An optimiser of ``torch.optim`` whose fused kernel is called directly.
+def build_optimiser(
+    recipe: Recipe | TeacherRecipe, weights: Iterable[Tensor] | Iterable[dict[str, Any]]
+) -> torch.optim.Optimizer:
+    """Return the optimiser of a recipe for weights, or for groups of weights with rates of their own."""
+    options: dict[str, Any] = {"momentum": MOMENTUM} if recipe.optimiser == "sgd" else {}
+    optimiser: torch.optim.Optimizer = OPTIMISER_CLASSES[recipe.optimiser](
+        weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True, **options
+    )  # type: ignore[call-arg]
+    return optimiser
 
-    For a small network the Python code around the kernel takes longer than the update. ``torch_optimiser`` holds
-    groups and state, and takes the first step.
-    """
 
-    def __init__(self, recipe: Recipe | TeacherRecipe, weights: Sequence[nn.Parameter], rate: float) -> None:
-        options: dict[str, Any] = {"momentum": MOMENTUM} if recipe.optimiser == "sgd" else {}
-        self.kind = recipe.optimiser
-        self.torch_optimiser = OPTIMISER_CLASSES[self.kind](
-            weights, lr=rate, weight_decay=recipe.weight_decay, fused=True, **options
-        )  # type: ignore[call-arg]
-        self.weights: list[Tensor] = list(weights)
-        self._state: dict[str, list[Tensor]] = {}
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all groups from the next step on."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
-    @property
-    def rate(self) -> float:
-        """Learning rate of the next step."""
-        return float(self.torch_optimiser.param_groups[0]["lr"])
 
-    @rate.setter
-    def rate(self, rate: float) -> None:
-        self.torch_optimiser.param_groups[0]["lr"] = rate
+def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the state under flat names. "3/exp_avg" belongs to the fourth weight."""
+    state = optimiser.state_dict()["state"]
+    return {f"{i}/{name}": value for i, entries in state.items() for name, value in entries.items()
+            if isinstance(value, Tensor)}  # fmt: skip
 
-    def zero_grad(self) -> None:
-        """Drop the gradients of the last step."""
-        for weight in self.weights:
-            weight.grad = None
 
-    def step(self) -> None:
-        """Update the weights, with the kernel and the numbers of ``torch_optimiser``. Call under ``no_grad``."""
-        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
-        if not self._state or len(gradients) < len(self.weights):
-            self.torch_optimiser.step()
-            self._state = self._state_lists()
-            return
-        group, state = self.torch_optimiser.param_groups[0], self._state
-        if self.kind == "sgd":
-            torch._fused_sgd_(
-                self.weights, gradients, state["momentum_buffer"],
-                lr=group["lr"], momentum=MOMENTUM, weight_decay=group["weight_decay"],
-                dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
-            )  # fmt: skip
-            return
-        torch._foreach_add_(state["step"], 1)
-        kernel = torch._fused_adam_ if self.kind == "adam" else torch._fused_adamw_
-        kernel(
-            self.weights, gradients, state["exp_avg"], state["exp_avg_sq"], [], state["step"],
-            lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1], weight_decay=group["weight_decay"],
-            eps=group["eps"], amsgrad=False, maximize=False,
-        )  # fmt: skip
-
-    def state_tensors(self) -> dict[str, Tensor]:
-        """Return the state under flat names. "3/exp_avg" belongs to the fourth weight."""
-        state = self.torch_optimiser.state_dict()["state"]
-        return {f"{i}/{name}": value for i, entries in state.items() for name, value in entries.items()
-                if isinstance(value, Tensor)}  # fmt: skip
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Load what :meth:`state_tensors` returned."""
-        state: dict[int, dict[str, Tensor]] = {}
-        for flat, value in tensors.items():
-            index, name = flat.split("/")
-            weight = self.weights[int(index)]
-            # A fused kernel reads weight and state in the same memory layout.
-            matched = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
-            state.setdefault(int(index), {})[name] = matched
-        self.torch_optimiser.load_state_dict({**self.torch_optimiser.state_dict(), "state": state})
-        self._state = self._state_lists()
-
-    def move(self, state: Mapping[str, Sequence[Tensor]]) -> None:
-        """Copy the state into these tensors, by name and one for each weight, and keep it there."""
-        for number, weight in enumerate(self.weights):
-            entries = self.torch_optimiser.state[weight]
-            for name, targets in state.items():
-                entries[name] = targets[number].copy_(entries.get(name, torch.zeros(())))
-            if self.kind != "sgd":
-                entries.setdefault("step", torch.zeros((), device=weight.device))
-        self._state = self._state_lists()
-
-    @property
-    def counters(self) -> list[Tensor]:
-        """Step counts, each (), that the optimiser holds, one for each weight and none for SGD."""
-        return self._state.get("step", [])
-
-    def _state_lists(self) -> dict[str, list[Tensor]]:
-        """Return the state by name, one tensor for each weight; empty as long as some weight has none."""
-        states = [self.torch_optimiser.state.get(weight, {}) for weight in self.weights]
-        if not states or not all(states):
-            return {}
-        lists = {name: [state[name] for state in states] for name in states[0]}
-        return lists if all(isinstance(value, Tensor) for values in lists.values() for value in values) else {}
+def load_optimiser_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Load what :func:`optimiser_state` returned."""
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for flat, value in tensors.items():
+        index, name = flat.split("/")
+        weight = weights[int(index)]
+        # A fused kernel reads weight and state in the same memory layout.
+        matched = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
+        state.setdefault(int(index), {})[name] = matched
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 
 def rate_factor(recipe: BaseRecipe, done: int, steps: int) -> float:

@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from kd_core.base.events import Event, Restored, Step, Switched, Validated
+from kd_core.base.events import Event, Restored, Skipped, Step, Switched, Validated
 from kd_core.base.seeds import use_seed
 from kd_core.config.augmentation import Augmentation
 from kd_core.config.compute import Compute
@@ -16,17 +16,14 @@ from kd_core.config.plan import TEACHER, LearnerPlan, PhasePlan, build, epochs_p
 from kd_core.config.recipe import BEST
 from kd_core.datasets import Data
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.methods import LossPart
 from kd_core.nn import weights
 from kd_core.nn.inference import freeze, predict_logits
 from kd_core.training.data import BatchSampler, Examples
 from kd_core.training.dry_run import is_target_reached, largest_batch
 from kd_core.training.evaluation import BestWeights, Evaluator, WeightsCopy
 from kd_core.training.learner import NetworkTrainer, NotFiniteError, build_criteria, loss_values, visible_rows
-from kd_core.training.optim import rate_factor
-from kd_core.training.vectorized.switch import CompiledSteps, compile_incompatibility
-
-_StepResult = tuple[dict[str, list[LossPart]], float]  # loss parts by role, learning rate
+from kd_core.training.plain import PlainSteps, StepResult
+from kd_core.training.vectorized.fast_steps import FastSteps, is_fast
 
 
 class PhaseTrainer:
@@ -42,6 +39,7 @@ class PhaseTrainer:
         pinned: Validation examples that an earlier phase has chosen to follow.
         augmentation: Changes of the inputs at every step.
         compute: Precision, memory layout and compilation.
+        flops: Floating-point operations of the forward pass of one example, by role.
     """
 
     def __init__(
@@ -56,6 +54,7 @@ class PhaseTrainer:
         pinned: Sequence[int],
         augmentation: Augmentation,
         compute: Compute,
+        flops: Mapping[str, float],
     ) -> None:
         self.phase, self.data, self.device, self.compute = phase, data, device, compute
         self.steps_per_epoch = steps_per_epoch(phase, data)
@@ -70,15 +69,12 @@ class PhaseTrainer:
             network = self._initial_network(learner, phases, networks)
             others: set[Tensor] = {p for trainer in self.trainers for p in trainer.network.parameters()}
             self.trainers.append(
-                NetworkTrainer(
-                    learner, network, phase.recipe, self.examples, others=others, compute=compute, scaler=self.scaler
-                )
+                NetworkTrainer(learner, network, phase.recipe, self.examples, others=others, compute=compute)
             )
-        has_shared_layers = any(learner.trunk[0] for learner in phase.learners)
         teachers: dict[str, nn.Module | NetworkTrainer] = {**networks}
         teachers |= {trainer.role: trainer for trainer in self.trainers}
         for trainer in self.trainers:
-            trainer.prepare(build_criteria(trainer, phases, data, teachers), has_shared_layers=has_shared_layers)
+            trainer.set_criteria(build_criteria(trainer, phases, data, teachers))
         pools: dict[str, Tensor] = {}
         for trainer in self.trainers:
             pools.setdefault(trainer.learner.sees, visible_rows(trainer))
@@ -98,8 +94,13 @@ class PhaseTrainer:
         self._last_finite: dict[str, WeightsCopy] = {}  # weights at the last evaluation
         self.best = {trainer.role: BestWeights() for trainer in self.trainers}
         self._single_steps_until = 0  # up to there steps are checked one by one, since one of them is not finite
-        self.compiled: CompiledSteps | None = None
-        self._is_compilation_decided = False
+        operations = flops[self.trainers[0].role]
+        self.fast = (
+            FastSteps(phase, self.trainers, self.sampler, operations)
+            if is_fast(phase, self.trainers, self.sampler, operations)
+            else None
+        )
+        self.path = self.fast or PlainSteps(phase, self.trainers, self.sampler, self.scaler)
         self._was_compiled = False  # when the checkpoint was taken that the phase resumes from
 
     def _initial_network(
@@ -139,85 +140,50 @@ class PhaseTrainer:
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
-    def switch_path(self, done: int, switches: Mapping[str, int] | None, flops: Mapping[str, float]) -> list[Switched]:
+    def switch_path(self, done: int, switches: Mapping[str, int] | None) -> list[Switched]:
         """Switch between eager and compiled steps if now, after ``done`` steps, is the time.
 
-        ``switches`` are as in :meth:`CompiledSteps.switch`; ``flops`` are those of a forward pass of one example, by
-        role.
+        ``switches`` are as in :meth:`FastSteps.switch`.
         """
-        if self.compute.compiled and not self._is_compilation_decided:
-            self._is_compilation_decided = True
-            if not compile_incompatibility(self.phase, self.trainers, len(self.data.classes)):
-                operations = flops[self.trainers[0].role]
-                self.compiled = CompiledSteps(self.phase, self.trainers, self.sampler, operations)
-        return self.compiled.switch(done, switches, was_on=self._was_compiled) if self.compiled else []
+        return self.fast.switch(done, switches, was_on=self._was_compiled) if self.fast is not None else []
 
-    @property
-    def is_compiled(self) -> bool:
-        """Whether the steps are compiled ones."""
-        return self.compiled is not None and self.compiled.is_on
-
-    def train_steps(self, done: int, max_steps: int = 1) -> list[Step]:
-        """Take at most ``max_steps`` steps after ``done`` others, all within one epoch, and return their events.
+    def train_steps(self, done: int, max_steps: int = 1) -> tuple[int, list[Step | Skipped]]:
+        """Take at most ``max_steps`` steps after ``done`` others, all within one epoch; return count and events.
 
         Several steps are taken before their losses are read from the device. If one of them is not finite, they are
         undone and taken again one by one. Raises NotFiniteError, and then no weight has changed.
         """
-        max_steps = 1 if done < self._single_steps_until or not done or self.scaler.is_enabled() else max_steps
-        if max_steps <= 1 and not self.is_compiled:
-            return self._step_events(done, *self._take_steps(done, 1, is_checked=True))
-        before = [value.clone() for value in self._state_tensors()]
+        count = 1 if done < self._single_steps_until or not done or self.scaler.is_enabled() else max(1, max_steps)
+        before = [value.clone() for value in self.path.state_tensors()]
         try:
-            take_steps = self.compiled.train_steps if self.compiled and self.compiled.is_on else self._take_steps
-            events = self._step_events(done, *take_steps(done, max_steps))
-            floats = [value for value in self._state_tensors() if value.is_floating_point()]
-            if not nn.utils.get_total_norm(floats).isfinite():
-                raise NotFiniteError(self.trainers[0].role, "the gradient")
+            events = self._step_events(done, *self.path.take(done, count))
+            self._check_finite()
         except (NotFiniteError, torch.OutOfMemoryError):
-            for value, old_value in zip(self._state_tensors(), before, strict=True):
-                value.copy_(old_value)
-            if max_steps <= 1:  # a compiled step, which cannot name the part
-                return self._step_events(done, *self._take_steps(done, 1, is_checked=True))
-            self._single_steps_until = done + max_steps
+            with torch.no_grad():
+                # Before the first step the optimiser has no state yet.
+                for value, old_value in zip(self.path.state_tensors(), before, strict=False):
+                    value.copy_(old_value)
+            if count == 1:
+                raise
+            self._single_steps_until = done + count
             return self.train_steps(done)
-        return events
+        return count, events
 
-    def _take_steps(self, done: int, count: int, *, is_checked: bool = False) -> tuple[list[_StepResult], list[float]]:
-        """Take ``count`` steps, and return them with the values of all their parts, read from the device at once."""
-        results = [self._take_step(step, is_checked=is_checked) for step in range(done, done + count)]
-        values = [part.value.detach() for by_role, _ in results for parts in by_role.values() for part in parts]
-        return results, torch.stack(values).tolist()
+    def _check_finite(self) -> None:
+        """Raise NotFiniteError if a step has led to weights that are not finite."""
+        if _is_finite(self.path.state_tensors()):
+            return
+        broken = (trainer.role for trainer in self.trainers if not _is_finite(trainer.state_tensors()))
+        raise NotFiniteError(next(broken, self.trainers[0].role), "the gradient")
 
-    @torch.no_grad()
-    def _take_step(self, done: int, *, is_checked: bool) -> _StepResult:
-        epoch = done // self.steps_per_epoch
-        factor = rate_factor(self.phase.recipe, done, self.steps)
-        batches = {trainer.role: self.sampler.batch(trainer.learner.sees, done) for trainer in self.trainers}
-        for trainer in self.trainers:
-            trainer.set_rate(factor)
-            trainer.forward(batches[trainer.role], done)
-        losses = {trainer.role: trainer.loss(batches[trainer.role], done, epoch) for trainer in self.trainers}
-        if is_checked:
-            for role, loss in losses.items():
-                loss_values(role, loss.parts, [part.value.item() for part in loss.parts])
-        for trainer in self.trainers:
-            trainer.zero_grad()
-        for trainer in self.trainers:
-            trainer.backward(losses[trainer.role])
-        for trainer in self.trainers:
-            trainer.clip_gradient(is_checked=is_checked)
-        for trainer in self.trainers:
-            trainer.update()
-        if self.scaler.is_enabled():
-            self.scaler.update()
-        return {role: loss.parts for role, loss in losses.items()}, self.trainers[0].optimiser.rate
-
-    def _step_events(self, done: int, results: list[_StepResult], values: list[float]) -> list[Step]:
+    def _step_events(self, done: int, results: list[StepResult], values: list[float]) -> list[Step | Skipped]:
         """Return the events of the steps after ``done`` others. Raises NotFiniteError."""
-        remaining, events = iter(values), []
-        for step, (by_role, rate) in enumerate(results, start=done):
+        remaining = iter(values)
+        events: list[Step | Skipped] = []
+        for step, result in enumerate(results, start=done):
             losses = {
-                role: loss_values(role, parts, list(islice(remaining, len(parts)))) for role, parts in by_role.items()
+                role: loss_values(role, parts, list(islice(remaining, len(parts))))
+                for role, parts in result.parts.items()
             }
             events.append(
                 Step(
@@ -226,15 +192,12 @@ class PhaseTrainer:
                     step // self.steps_per_epoch + 1,
                     {role: parts for role, (parts, _) in losses.items()},
                     {role: total for role, (_, total) in losses.items()},
-                    rate,
+                    result.rate,
                 )
             )
+            if result.skipped_scale:
+                events.append(Skipped(self.phase.name, step + 1, result.skipped_scale))
         return events
-
-    def _state_tensors(self) -> list[Tensor]:
-        if self.compiled is not None and self.compiled.is_on:
-            return self.compiled.tensors
-        return [value for trainer in self.trainers for value in trainer.state_tensors()]
 
     # -- evaluation --------------------------------------------------------------------------------------------------
 
@@ -288,8 +251,8 @@ class PhaseTrainer:
             for role in restored:
                 self.networks[role].load_state_dict(self.best[role].weights)
             events = [Restored(self.phase.name, done, restored), *self._evaluator.evaluate(done, epoch, self.networks)]
-        if self.compiled is not None:
-            self.compiled.end()
+        if self.fast is not None:
+            self.fast.finish()
         for network in self.networks.values():
             freeze(network)
         return events
@@ -299,7 +262,6 @@ class PhaseTrainer:
     def save_state(self, state: Checkpoint) -> None:
         """Put optimisers, adapters, averages and best weights into a checkpoint that holds the networks already."""
         for trainer in self.trainers:
-            state.put(f"optimiser/{trainer.role}", trainer.optimiser.state_tensors())
             state.put(f"adaptors/{trainer.role}", trainer.adapter_tensors())
             state.put(f"average/{trainer.role}", trainer.average_tensors())
             state.put(f"best/{trainer.role}", self.best[trainer.role].weights)
@@ -307,21 +269,28 @@ class PhaseTrainer:
             role: [best.accuracy, best.step, best.epoch, best.evaluations_since] for role, best in self.best.items()
         }
         state.values["scaler"] = self.scaler.state_dict()
-        state.values["compiled"] = [self.is_compiled, self.compiled is not None and self.compiled.is_over]
+        state.put("steps", self.path.tensors())
+        if self.fast is not None:
+            state.values["compiled"] = [self.fast.is_on, self.fast.is_over]
 
-    def load_state(self, state: Checkpoint, should_stop: bool) -> None:
+    def load_state(self, state: Checkpoint, done: int, should_stop: bool) -> None:
         """Load networks and what :meth:`save_state` stored."""
         for trainer in self.trainers:
             role = trainer.role
             trainer.evaluated_network.load_state_dict(state.get(f"network/{role}"))
             trainer.load_average_tensors(state.get(f"average/{role}"))
             trainer.load_adapter_tensors(state.get(f"adaptors/{role}"))
-            trainer.optimiser.load(state.get(f"optimiser/{role}"))
             accuracy, step, epoch, evaluations_since = state.values.get("best", {}).get(role, (-1.0, 0, 0, 0))
             self.best[role] = BestWeights(accuracy, step, epoch, evaluations_since, state.get(f"best/{role}"))
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state.values["scaler"])
         self.should_stop = should_stop
-        # Where compiled steps were given up, the decision stands: they are not tried again.
-        self._was_compiled, self._is_compilation_decided = state.values.get("compiled", (False, False))
+        self.path.load(state.get("steps"), done)
+        if self.fast is not None:  # where compiled steps were given up, they are not tried again
+            self._was_compiled, self.fast.is_over = state.values["compiled"]
         self._copy_finite_weights()
+
+
+def _is_finite(tensors: Sequence[Tensor]) -> bool:
+    norm = nn.utils.get_total_norm([value for value in tensors if value.is_floating_point()])
+    return bool(norm.isfinite())

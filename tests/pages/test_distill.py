@@ -175,7 +175,7 @@ def test_a_failed_run_shows_the_part_of_the_loss_and_the_step(
         label, soft = original(self, inputs)
         return [replace(label, value=label.value * float("nan")), soft]
 
-    monkeypatch.setattr(type(config.method), "closed_form", lambda *_: None)
+    monkeypatch.setattr(type(config.method), "vectorized_options", frozenset())
     monkeypatch.setattr(type(config.method), "parts", broken)
     run = shared.start(config)
     while shared.status(run).is_active:

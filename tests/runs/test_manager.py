@@ -130,7 +130,7 @@ def test_a_run_that_cannot_be_trained_fails_alone(
     runs: RunManager, small: RunConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(type(small.method), "closed_form", lambda *_: 1 / 0)
+        broken.setattr(type(small.method), "vectorized_loss", lambda *_: 1 / 0)
         run = runs.start(small)
         assert wait_for_end(runs, run) == "failed"
     assert "ZeroDivisionError" in caplog.text

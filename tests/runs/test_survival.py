@@ -313,7 +313,7 @@ def test_running_out_of_memory_ends_a_run_and_keeps_the_last_good_weights(
     def out_of_memory(*_: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(type(config.method), "closed_form", out_of_memory)
+    monkeypatch.setattr(type(config.method), "vectorized_loss", out_of_memory)
     assert wait_for_end(runs, run) == "failed"
     failed, end = events_of(runs, run)[-2:]
     assert isinstance(failed, Failed)

@@ -12,7 +12,6 @@ from kd_core.files.checkpoint import Checkpoint
 from kd_core.runs.manager import COMPLETED, RunManager
 from kd_core.training.loop import Trainer
 from kd_core.training.vectorized import compilation
-from kd_core.training.vectorized import step as vectorized_step
 from kd_core.training.vectorized.step import VectorizedStep
 from tools.testing.waiting import wait_for_end
 
@@ -29,7 +28,7 @@ has_compiler = pytest.mark.skipif(
 def compile_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compile short runs, too, and wait for the compiler, so that nothing depends on the clock."""
     plan = VectorizedStep.plan
-    monkeypatch.setattr(vectorized_step, "is_worthwhile", lambda *_: True)
+    monkeypatch.setattr(compilation, "is_worthwhile", lambda *_: True)
     monkeypatch.setattr(VectorizedStep, "plan", lambda self, *args: (plan(self, *args), self.wait()))
 
 

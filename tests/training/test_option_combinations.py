@@ -1,5 +1,6 @@
 """Combinations of shared layers, precision, memory layout, best weights and the end of a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from kd_core.methods import LossInputs, LossPart
 from kd_core.methods.soft_targets import SoftTargets
 from kd_core.nn.inference import predict_logits
 from kd_core.runs.manager import RunManager
-from kd_core.training.learner import Loss, NetworkTrainer
+from kd_core.training.learner import NetworkTrainer
 from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
@@ -29,7 +30,7 @@ def of(kind: type[Event], events: list[Event]) -> list[Event]:
 def norms(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the gradient norm of the owner of shared layers at each of its optimiser steps."""
     gradient_norms = []
-    update = NetworkTrainer.update
+    update = NetworkTrainer.update_average
 
     def recording_update(self: NetworkTrainer) -> None:
         if self.role == "student":
@@ -39,7 +40,7 @@ def norms(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         update(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(NetworkTrainer, "update", recording_update)
+        patch.setattr(NetworkTrainer, "update_average", recording_update)
         list(Trainer(config))
     return gradient_norms
 
@@ -75,22 +76,34 @@ def test_a_nan_gradient_ends_a_run_in_float16_too(monkeypatch: pytest.MonkeyPatc
         return [*parts(self, signals), LossPart("odd", 1.0, (signals.student_logits.sum() * 0).sqrt() * 0)]
 
     monkeypatch.setattr(SoftTargets, "parts", broken)
-    monkeypatch.setattr(SoftTargets, "closed_form", lambda *_: None)
     flat = {"dataset": "moons", "epochs": "30", "teacher_epochs": "1", "labelled": "40", "precision": "float16"}
     events = list(Trainer(from_flat(flat)))
     assert of(Failed, events)
     assert events[-1].outcome == "failed"
 
 
+class BackwardWithoutMemory(torch.autograd.Function):
+    """Identity whose backward pass is out of memory."""
+
+    @staticmethod
+    def forward(_: object, value: torch.Tensor) -> torch.Tensor:
+        return value.clone()
+
+    @staticmethod
+    def backward(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+
 def test_out_of_memory_in_the_backward_pass_names_the_batch_size_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    backward = NetworkTrainer.backward
+    loss = NetworkTrainer.loss
 
-    def backward_without_memory(self: NetworkTrainer, loss: Loss) -> None:
+    def loss_without_memory(self: NetworkTrainer, *arguments: object) -> list[LossPart]:
+        parts = loss(self, *arguments)
         if self.role == "baseline" and len(self.logits) > 5:
-            raise torch.OutOfMemoryError
-        backward(self, loss)
+            parts[0] = replace(parts[0], value=BackwardWithoutMemory.apply(parts[0].value))
+        return parts
 
-    monkeypatch.setattr(NetworkTrainer, "backward", backward_without_memory)
+    monkeypatch.setattr(NetworkTrainer, "loss", loss_without_memory)
     flat = {"dataset": "moons", "epochs": "2", "teacher_epochs": "1", "batch_size": "16", "precision": "float16"}
     (failed,) = of(Failed, list(Trainer(from_flat(flat))))
     assert failed.batch_size == 4

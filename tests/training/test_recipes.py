@@ -6,13 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from kd_core.base.events import Event, Failed, Finished, Restored, Step, Validated
+from kd_core.base.events import Event, Failed, Finished, Restored, Skipped, Step, Validated
 from kd_core.base.metrics import accuracy
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
 from kd_core.nn.inference import predict_logits
+from kd_core.training.data import split_batches
 from kd_core.training.learner import NetworkTrainer
 from kd_core.training.loop import Trainer
+from kd_core.training.vectorized.loss import Losses
+from kd_core.training.vectorized.step import StackedBatch, VectorizedStep
 
 pytestmark = pytest.mark.slow
 
@@ -177,7 +180,15 @@ def test_out_of_memory_names_the_batch_size_that_fits(monkeypatch: pytest.Monkey
             raise torch.OutOfMemoryError
         forward(self, batch, step)
 
+    step = VectorizedStep.__call__
+
+    def step_without_memory(self: VectorizedStep, batch: StackedBatch, factor: float = 1.0) -> Losses:
+        if self.objective.taught and batch.labels.shape[1] > 5:
+            raise torch.OutOfMemoryError
+        return step(self, batch, factor)
+
     monkeypatch.setattr(NetworkTrainer, "forward", forward_without_memory)
+    monkeypatch.setattr(VectorizedStep, "__call__", step_without_memory)
     training = Trainer(small_with(batch_size="16"))
     *_, failed, finished = training
     assert isinstance(failed, Failed)
@@ -187,3 +198,48 @@ def test_out_of_memory_names_the_batch_size_that_fits(monkeypatch: pytest.Monkey
     assert finished.outcome == "failed"
     again = list(Trainer(small_with(batch_size=str(failed.batch_size))))
     assert again[-1].outcome == "completed"
+
+
+@pytest.mark.parametrize(
+    ("flat", "name"),
+    [({"student": "vgg", "batch_size": "1"}, "batch_size = 1"), ({"student": "vgg", "labelled": "1"}, "labelled = 1")],
+)
+def test_batches_of_one_example_are_refused_for_networks_that_normalise_over_them(
+    flat: dict[str, str], name: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{name}: the student .* Choose at least 2"):
+        from_flat({"dataset": "digits", **flat})
+
+
+def test_a_rest_of_one_example_joins_the_batch_before_it() -> None:
+    config = from_flat({"dataset": "digits", "student": "vgg", "labelled": "65", "epochs": "1", "teacher_epochs": "0"})
+    events = list(Trainer(config))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].outcome == "completed"
+    assert [(event.phase, event.step) for event in of(Step, events)] == [("students", 1)]
+    sizes = [len(batch) for batch in split_batches(torch.arange(7), 3)]
+    assert sizes == [3, 4]
+    assert [len(batch) for batch in split_batches(torch.arange(3), 1)] == [1, 1, 1]
+
+
+def test_a_float16_step_that_overflows_is_skipped_by_all_networks_and_recorded() -> None:
+    """The loss of the student is so large that its gradient overflows first."""
+    flat = {"dataset": "digits", "method": "logit_mse", "weight": "100", "precision": "float16", "student": "cnn",
+            "epochs": "4", "teacher_epochs": "1", "labelled": "50"}  # fmt: skip
+    training = Trainer(from_flat(flat))
+    before: dict[str, list[torch.Tensor]] = {}
+    after: dict[str, list[torch.Tensor]] = {}
+    scales: list[float] = []
+    for event in training:
+        if isinstance(event, Step | Validated) and event.phase == "students":
+            before = after
+            after = {
+                role: [p.detach().clone() for p in training.networks[role].parameters()]
+                for role in ("student", "baseline")
+            }
+        if isinstance(event, Skipped) and event.phase == "students":
+            scales.append(event.scale)
+            for role, weights in after.items():
+                assert all(torch.equal(*pair) for pair in zip(weights, before[role], strict=True))
+    assert scales == [2.0**16 / 2**number for number in range(len(scales))]
+    assert scales

@@ -12,8 +12,8 @@ from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
 from kd_core.methods import LossPart
 from kd_core.nn.inference import predict_logits
-from kd_core.training.learner import NetworkTrainer
 from kd_core.training.loop import Trainer
+from kd_core.training.phase import PhaseTrainer
 
 With = Callable[..., RunConfig]
 
@@ -152,17 +152,26 @@ def test_a_resumed_run_ends_with_the_same_numbers_as_one_never_interrupted(small
     assert events + list(Trainer(config, resume=state)) == whole
 
 
+def test_a_checkpoint_of_another_version_is_refused_with_what_to_do(small: RunConfig) -> None:
+    state = Trainer(small).checkpoint()
+    del state.values["version"]  # as in the first version
+    with pytest.raises(ValueError, match=r"version = 1: .* Start the run again"):
+        Trainer(small, resume=state)
+
+
 def test_a_cached_teacher_is_not_trained_again_and_gives_the_same_events(
     small: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = {}
     first = list(Trainer(small, cache=cache))
     trained = []
-    update = NetworkTrainer.update
-    monkeypatch.setattr(NetworkTrainer, "update", lambda self: (trained.append(self.role), update(self)))
+    train_steps = PhaseTrainer.train_steps
+    monkeypatch.setattr(
+        PhaseTrainer, "train_steps", lambda self, *a: (trained.append(self.phase.name), train_steps(self, *a))[1]
+    )
     assert list(Trainer(small, cache=cache)) == first
     assert "teacher" not in trained
-    assert "student" in trained
+    assert "students" in trained
 
 
 @pytest.mark.parametrize(
@@ -228,12 +237,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_part_and_keeps_the_we
     original, calls = type(small.method).parts, []
 
     def broken(self: object, signals: object) -> list[LossPart]:
-        calls.append(1)
+        calls.extend([1] * signals.student_logits.requires_grad)  # not of a check before the first step
         label, soft = original(self, signals)
         return [label, replace(soft, value=soft.value * (float("nan") if len(calls) == 5 else 1.0))]
 
     monkeypatch.setattr(type(small.method), "parts", broken)
-    monkeypatch.setattr(type(small.method), "closed_form", lambda *_: None)
+    monkeypatch.setattr(type(small.method), "vectorized_options", frozenset())  # so that the parts are asked for
     trainer, events, before = Trainer(small), [], {}
     for event in trainer:
         events.append(event)

@@ -21,12 +21,10 @@ from kd_core.methods.soft_targets import SoftTargets
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
 from kd_core.training.vectorized import compilation, loss
-from kd_core.training.vectorized import step as vectorized_step
 from kd_core.training.vectorized.compilation import is_worthwhile
 from kd_core.training.vectorized.loss import ReplicaLoss
-from kd_core.training.vectorized.mlp import linear_layers
-from kd_core.training.vectorized.replicas import Replicas, network_incompatibility
-from kd_core.training.vectorized.step import ReplicaData, VectorizedStep
+from kd_core.training.vectorized.replicas import Replicas, linear_layers, network_incompatibility
+from kd_core.training.vectorized.step import ReplicaData, StackedBatch, StackedBatches, VectorizedStep
 
 CLASSES, EXAMPLES, SIZE, STEPS = 5, 40, 16, 4
 RATES = [0.01, 0.01, 0.03, 0.02]  # the last replica has no teacher
@@ -70,13 +68,16 @@ def rows() -> list[Tensor]:
     return [torch.stack([torch.randperm(EXAMPLES, generator=generator)[:SIZE] for _ in range(2)]) for _ in range(STEPS)]
 
 
+def batches(data: ReplicaData) -> list[StackedBatch]:
+    return [data.gather(chosen) for chosen in rows()]
+
+
 def stack(
     model: Mlp | Cnn, methods: list[Method], recipe: Recipe | TeacherRecipe, compiling: str = "never"
 ) -> VectorizedStep:
     objective = ReplicaLoss(methods, len(RATES) - len(methods), smoothing=recipe.smoothing)
-    return VectorizedStep(
-        Replicas(networks(model)), objective, recipe, RATES, replica_data(len(methods)), compiling=compiling
-    )
+    streams = replica_data(len(methods)).streams.tolist()
+    return VectorizedStep(Replicas(networks(model)), objective, recipe, RATES, streams, compiling=compiling)
 
 
 def train_single(
@@ -111,12 +112,13 @@ def train_single(
 
 
 def assert_same(step: VectorizedStep, methods: list[Method], recipe: Recipe | TeacherRecipe, model: Mlp | Cnn) -> None:
-    totals = torch.stack([step(batch).totals for batch in rows()])
+    data = replica_data(len(methods))
+    totals = torch.stack([step(batch).totals for batch in batches(data)])
     for number, network in enumerate(networks(model)):
         method = methods[number] if number < len(methods) else None
-        trained, losses = train_single(number, network.train(), method, recipe, step.data)
+        trained, losses = train_single(number, network.train(), method, recipe, data)
         torch.testing.assert_close(totals[:, number], torch.tensor(losses), rtol=1e-4, atol=1e-6)
-        torch.testing.assert_close(step.state(number), dict(trained.state_dict()), rtol=1e-4, atol=2e-6)
+        torch.testing.assert_close(step.network_state(number), dict(trained.state_dict()), rtol=1e-4, atol=2e-6)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +162,12 @@ def test_the_closed_form_of_every_variant_agrees_with_autograd(form: str, mean: 
     torch.testing.assert_close(closed(*signals), by_autograd(*signals), rtol=1e-5, atol=1e-6)
 
 
+def test_losses_one_by_one_agree_with_vectorised_ones() -> None:
+    signals = normal(3, CLASSES, 9), torch.arange(27).view(3, 9) % CLASSES, normal(3, 9, CLASSES, seed=1)
+    one_by_one, vectorised = ReplicaLoss(DIST, 0), ReplicaLoss(DIST, 0, looped=0)
+    torch.testing.assert_close(one_by_one(*signals), vectorised(*signals), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("methods", [SOFT, DIST], ids=["soft", "dist"])
 def test_an_example_without_a_label_gets_the_teachers_top_class(methods: list[Method]) -> None:
     data = replica_data(3, missing=20, count=3)
@@ -168,10 +176,10 @@ def test_an_example_without_a_label_gets_the_teachers_top_class(methods: list[Me
         ReplicaLoss(methods, 0, lacks_labels=True),
         Recipe(),
         RATES[:3],
-        data,
+        data.streams.tolist(),
         compiling="never",
     )
-    totals = torch.stack([step(batch).totals for batch in rows()])
+    totals = torch.stack([step(batch).totals for batch in batches(data)])
     for number, network in enumerate(networks(MLP)[:3]):
         _, losses = train_single(number, network, methods[number], Recipe(), data)
         torch.testing.assert_close(totals[:, number], torch.tensor(losses), rtol=1e-4, atol=1e-6)
@@ -185,9 +193,9 @@ def test_replicas_without_a_method_train_with_label_smoothing() -> None:
 def test_a_single_network_is_a_stack_of_one() -> None:
     data = replica_data(1, count=1)
     step = VectorizedStep(
-        Replicas(networks(MLP)[:1]), ReplicaLoss(SOFT[1:2], 0), Recipe(), [0.01], data, compiling="never"
+        Replicas(networks(MLP)[:1]), ReplicaLoss(SOFT[1:2], 0), Recipe(), [0.01], [0], compiling="never"
     )
-    losses = [step(batch).totals.item() for batch in rows()]
+    losses = [step(batch).totals.item() for batch in batches(data)]
     assert losses == pytest.approx(train_single(0, networks(MLP)[0], SOFT[1], Recipe(), data)[1], rel=1e-4)
 
 
@@ -202,19 +210,19 @@ def test_a_teacher_of_weight_0_changes_no_bit_of_the_weights() -> None:
         torch.tensor([0]),
     )
     objective = ReplicaLoss([SoftTargets(temperature=8.0, alpha=0.0)], 1)
-    step = VectorizedStep(Replicas(twins), objective, Recipe(), [0.01, 0.01], data, compiling="never")
-    for batch in rows():
+    step = VectorizedStep(Replicas(twins), objective, Recipe(), [0.01, 0.01], [0, 0], compiling="never")
+    for batch in batches(data):
         step(batch)
-    assert all(torch.equal(value, step.state(1)[name]) for name, value in step.state(0).items())
+    assert all(torch.equal(value, step.network_state(1)[name]) for name, value in step.network_state(0).items())
 
 
 def test_a_loaded_state_gives_the_same_steps() -> None:
     recipe = Recipe(optimiser="adam", ema=0.5)
     one, other = stack(CONVOLUTIONS, SOFT, recipe), stack(CONVOLUTIONS, SOFT, recipe)
-    for batch in rows():
+    for batch in batches(replica_data(3)):
         one(batch)
     other.load({name: value.clone() for name, value in one.tensors().items()}, one.done)
-    for batch in rows():
+    for batch in batches(replica_data(3)):
         assert torch.equal(one(batch).totals, other(batch).totals)
 
 
@@ -223,7 +231,7 @@ def test_a_loaded_state_gives_the_same_steps() -> None:
 def test_a_compiled_step_agrees_with_an_eager_one() -> None:
     recipe = Recipe(optimiser="adam", clip=0.5, ema=0.7, weight_decay=0.01)
     eager, compiled = (stack(MLP, SOFT, recipe, mode) for mode in ("never", "always"))
-    for batch in rows():
+    for batch in batches(replica_data(3)):
         torch.testing.assert_close(compiled(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
     assert all(job.ready is not None for job in compiled._jobs.values())
     torch.testing.assert_close(compiled.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
@@ -236,7 +244,7 @@ def test_without_a_compiler_the_step_stays_eager(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(compilation, "compile_graph", fails)
     recipe = Recipe()
     eager, attempted = (stack(MLP, SOFT, recipe, mode) for mode in ("never", "always"))
-    for batch in rows():
+    for batch in batches(replica_data(3)):
         assert torch.equal(eager(batch).totals, attempted(batch).totals)
 
 
@@ -249,10 +257,10 @@ def test_a_worthwhile_step_is_compiled_in_the_background_and_used_after_the_next
         return lambda *arguments: (calls.append(threading.current_thread().name), function(*arguments))[1]
 
     monkeypatch.setattr(compilation, "compile_graph", compiled)
-    monkeypatch.setattr(vectorized_step, "is_worthwhile", lambda *_: True)
+    monkeypatch.setattr(compilation, "is_worthwhile", lambda *_: True)
     eager, other = (stack(MLP, SOFT, Recipe(), how) for how in ("never", "auto"))
-    other.plan(rows(), 1, 1.0)
-    for number, batch in enumerate(rows()):
+    other.plan(StackedBatches(replica_data(3), rows()[0], SIZE), 1, 1.0)
+    for number, batch in enumerate(batches(replica_data(3))):
         torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
         if number == 1:
             other.wait()
@@ -272,7 +280,7 @@ def test_the_traced_step_agrees_with_the_eager_one_for_convolutions_too(
     )
     recipe = Recipe(optimiser="sgd", clip=0.5)
     eager, other = (stack(CONVOLUTIONS, methods, recipe, mode) for mode in ("never", "always"))
-    for batch in rows():
+    for batch in batches(replica_data(3)):
         torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=1e-5, atol=1e-6)
     assert all(job.ready is not None for job in other._jobs.values())
     torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
@@ -284,7 +292,7 @@ def test_compilation_is_worthwhile_only_for_many_or_large_steps() -> None:
     assert is_worthwhile(1000, 1e10)
 
 
-def test_only_plain_mlps_have_manual_layers() -> None:
+def test_only_plain_mlps_have_linear_layers_alone() -> None:
     assert linear_layers(networks(MLP)[0]) == ["1", "3", "5"]
     assert linear_layers(networks(Mlp(activation="tanh"))[0]) == []
     assert linear_layers(networks(CONVOLUTIONS)[0]) == []

@@ -1,4 +1,8 @@
-"""Background compilation of a training step with torch inductor."""
+"""Background compilation of a training step with torch inductor.
+
+This is the only file that uses parts of torch outside of its stable interface: ``make_fx`` and ``torch._inductor``.
+Without them steps stay eager, with the same numbers up to rounding.
+"""
 
 from __future__ import annotations
 
@@ -53,19 +57,18 @@ class CompileJob:
     """Compilation of a function of tensors in a thread of its own, one at a time in the process.
 
     Args:
-        function: Takes a sequence of tensors; it may change ``arguments`` in place, but not ``constants``.
+        function: Takes a sequence of tensors, and may change them in place.
         arguments: Example arguments, which are copied; only their shapes matter.
-        constants: Further arguments, not copied.
 
     ``ready`` is the compiled function, or None while compiling and after a failure; ``seconds`` how long it took.
     """
 
-    def __init__(self, function: StepFunction, arguments: Sequence[Tensor], constants: Sequence[Tensor] = ()) -> None:
+    def __init__(self, function: StepFunction, arguments: Sequence[Tensor]) -> None:
         self.ready: CompiledFunction | None = None
         self.is_used = False  # set by the caller
         self.seconds = 0.0
         self._function = function
-        self._arguments, self._constants = [argument.clone() for argument in arguments], list(constants)
+        self._arguments = [argument.clone() for argument in arguments]
         self._threads = torch.get_num_threads()
         self._thread = threading.Thread(target=self._run, name="compiling a step", daemon=True)
         self._thread.start()
@@ -81,17 +84,15 @@ class CompileJob:
 
     def _run(self) -> None:
         torch.set_num_threads(self._threads)  # per thread; the code is compiled for this number
-        from torch.fx.experimental.proxy_tensor import make_fx  # slow to import, and seldom needed
+        from torch.fx.experimental.proxy_tensor import make_fx
 
         with _compiler_lock, torch.no_grad():
             started = time.perf_counter()
             try:
                 # Tracing leaves plain operations, whatever of torch.func or autograd the step uses.
-                traced = make_fx(lambda *tensors: self._function(tensors))(
-                    *[argument.clone() for argument in self._arguments], *self._constants
-                )
-                compiled = compile_graph(traced, [*self._arguments, *self._constants])
-                compiled(*self._arguments, *self._constants)
+                traced = make_fx(lambda *tensors: self._function(tensors))(*[a.clone() for a in self._arguments])
+                compiled = compile_graph(traced, self._arguments)
+                compiled(*self._arguments)
             except Exception as error:  # no C++ compiler, or any of the many errors of a compiler
                 if not _has_warned.is_set():
                     _has_warned.set()
@@ -99,4 +100,4 @@ class CompileJob:
             else:
                 self.ready = compiled
             self.seconds = time.perf_counter() - started
-        self._arguments, self._constants = [], []
+        self._arguments = []

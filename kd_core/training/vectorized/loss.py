@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from kd_core.methods import LossInputs, LossPart, Method
+from kd_core.methods import LossInputs, LossPart, Method, sum_tensors
 
+LOOPED = 4  # students at most whose losses are computed one after the other, which for a few is faster than vectorised
 # Inputs of a method that only a step of a single network can give.
 NON_LOGIT_INPUTS = {"epoch", "student_features", "teacher_features", "matches", "adapters", "rows", "seed"}
 
@@ -80,7 +81,7 @@ def method_incompatibility(methods: Sequence[Method], classes: int, live: Collec
     labels = torch.arange(4) % classes
     try:
         methods[0].parts(_LogitInputs(student, labels, teacher))
-        objective = ReplicaLoss(methods, 0, live=live)
+        objective = ReplicaLoss(methods, 0, live=live, looped=0)
         count = len(methods)
         logits = student.T.expand(count, -1, -1).clone()
         teachers = teacher.T.expand(count, -1, -1).clone().transpose(1, 2)
@@ -94,6 +95,16 @@ def method_incompatibility(methods: Sequence[Method], classes: int, live: Collec
     return ""
 
 
+def reads_only_logits(method: Method, classes: int) -> bool:
+    """Return whether the loss depends on nothing but logits and labels."""
+    logits, labels = torch.linspace(-1, 1, 4 * classes).view(4, classes), torch.arange(4) % classes
+    try:
+        method.parts(_LogitInputs(logits, labels, logits.roll(1)))
+    except _NonLogitInputError:
+        return False
+    return True
+
+
 class ReplicaLoss:
     """Loss of R replicas, S students with a method each, then ``untaught`` ones that learn from labels alone.
 
@@ -104,6 +115,7 @@ class ReplicaLoss:
         lacks_labels: Whether some labels are -1; a method gets the teacher's top class instead.
         live: Options that :meth:`set_methods` may change later.
         device: Where the logits will be.
+        looped: Students at most whose losses are computed one after the other.
     """
 
     def __init__(
@@ -115,8 +127,10 @@ class ReplicaLoss:
         lacks_labels: bool = False,
         live: Collection[str] = (),
         device: torch.device | str = "cpu",
+        looped: int = LOOPED,
     ) -> None:
         self.taught, self.untaught, self.smoothing, self.lacks_labels = len(methods), untaught, smoothing, lacks_labels
+        self.is_looped = len(methods) <= looped
         self.method = methods[0] if methods else None
         self.is_closed = self.method is None or bool(self.method.vectorized_options)
         names = set(varying(methods))
@@ -192,16 +206,29 @@ class ReplicaLoss:
         options = {name: values for name, values in numbers.items() if name}
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
-            totals, parts = vmap(self._replica_loss)(options, leaf, labels, teachers)
+            if self.is_looped:
+                signals = zip(leaf.unbind(), labels, teachers, self.methods, strict=True)
+                rows = [
+                    self._replica_loss({name: values[row] for name, values in options.items()}, z, y, teacher, method)
+                    for row, (z, y, teacher, method) in enumerate(signals)
+                ]
+                totals = torch.stack([total for total, _ in rows])
+                parts = [torch.stack(values) for values in zip(*(values for _, values in rows), strict=True)]
+            else:
+                totals, parts = vmap(self._replica_loss)(options, leaf, labels, teachers)
             (gradients,) = torch.autograd.grad(totals.sum(), leaf)
         return gradients, totals.detach(), torch.stack([part.detach() for part in parts])
 
     def _replica_loss(
-        self, options: Mapping[str, Tensor], logits: Tensor, labels: Tensor, teacher: Tensor
+        self,
+        options: Mapping[str, Tensor],
+        logits: Tensor,
+        labels: Tensor,
+        teacher: Tensor,
+        method: Method | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Return total and parts of one replica; ``logits`` (K, B), ``labels`` (B,), ``teacher`` (B, K)."""
-        method = copy.copy(self.method)
-        assert method is not None
+        method = copy.copy(method or self.methods[0])
         for name, value in options.items():
             object.__setattr__(method, name, value)  # unchecked, because a tensor under vmap has no value to check
         is_labelled = None
@@ -209,7 +236,7 @@ class ReplicaLoss:
             is_labelled = labels >= 0
             labels = torch.where(is_labelled, labels, teacher.argmax(1))
         parts = method.parts(LossInputs(logits.T, labels, teacher, is_labelled=is_labelled))
-        return sum((_weighted(part) for part in parts), torch.zeros(())), [part.value for part in parts]
+        return sum_tensors([_weighted(part) for part in parts]), [part.value for part in parts]
 
 
 def _fixed_options(method: Method, free: Collection[str]) -> dict[str, Any]:

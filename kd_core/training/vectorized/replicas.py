@@ -1,22 +1,29 @@
-"""Stacked weights of R replicas of one network, with forward and backward pass."""
+"""Stacked weights of R replicas of one network, and their forward pass."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, vmap
 
 from kd_core.nn.inference import MAX_EXAMPLES, MAX_INPUT_BYTES
-from kd_core.training.vectorized.mlp import linear_layers
 
 MAX_TOTAL_EXAMPLES = 4 * MAX_EXAMPLES  # of all replicas together, per forward pass of an evaluation
 CACHE_BYTES = 2_000_000  # of the output of a linear layer in an evaluation, so that it stays in the processor's cache
-RANDOM_LAYERS = (nn.modules.dropout._DropoutNd, nn.RReLU)
-Backward = Callable[[Tensor], dict[str, Tensor]]  # gradients of the logits (R, K, B) to those of the weights (R, ...)
+Backward = Callable[[Tensor], Tensor]  # gradients of the logits (R, K, B) to those of the weights in one vector
+RANDOM_LAYERS = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+    nn.RReLU,
+)
 
 
 def random_layer(network: nn.Module) -> str:
@@ -32,115 +39,153 @@ def network_incompatibility(network: nn.Module) -> str:
         return f"the network has a random layer ({layer})"
     if not all(p.requires_grad for p in network.parameters()):
         return "some weights of the network are frozen"
+    if len(list(network.named_parameters(remove_duplicate=False))) > len(list(network.parameters())):
+        return "layers of the network share weights"
     return ""
 
 
-class Replicas:
-    """Stacked ``weights`` and ``buffers`` by name, each (R, ...), of R networks of one architecture on one device.
+def linear_layers(network: nn.Module) -> list[str]:
+    """Return the names of the linear layers of a plain MLP; empty for any other network.
 
-    Logits have the classes before the examples, (R, K, B), because on a processor a softmax over a last dimension of
-    ten numbers takes twenty times as long.
+    A plain MLP is an ``nn.Sequential`` of linear layers with biases and ReLU between them, after an optional Flatten.
+    """
+    if type(network) is not nn.Sequential:
+        return []
+    modules = list(network.named_children())
+    if modules and type(modules[0][1]) is nn.Flatten:
+        modules = modules[1:]
+    types = [type(module) for _, module in modules]
+    if types != ([nn.Linear, nn.ReLU] * len(types))[: len(types)] or types[-1:] != [nn.Linear]:
+        return []
+    linear = [(name, module) for name, module in modules if isinstance(module, nn.Linear)]
+    return [name for name, _ in linear] if all(module.bias is not None for _, module in linear) else []
+
+
+class Replicas:
+    """R networks of one architecture on one device.
+
+    Their weights lie one after the other in :attr:`flat`, all replicas of a weight together, so that one operation
+    updates all of them. Logits have the classes before the examples, (R, K, B), because on a processor a softmax over
+    a last dimension of ten numbers takes several times as long.
     """
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
+        self.count = len(networks)
+        self.shapes = {name: value.shape for name, value in networks[0].named_parameters()}
+        self._sizes = [self.count * shape.numel() for shape in self.shapes.values()]
         with torch.no_grad():
-            weights, buffers = stack_module_state(list(networks))
-        self.weights: dict[str, Tensor] = {name: value.detach().contiguous() for name, value in weights.items()}
-        self.buffers: dict[str, Tensor] = {name: value.detach().contiguous() for name, value in buffers.items()}
+            by_network = [dict(network.named_parameters()) for network in networks]
+            self.flat = torch.cat([weights[name].flatten() for name in self.shapes for weights in by_network])
+            all_buffers = [dict(network.named_buffers()) for network in networks]
+            self.buffers = {name: torch.stack([b[name] for b in all_buffers]) for name in all_buffers[0]}
         self.layers = linear_layers(networks[0])
         self.train_module = copy.deepcopy(networks[0]).to("meta").train()
         self.eval_module = copy.deepcopy(self.train_module).eval()
 
     def __len__(self) -> int:
-        return len(next(iter(self.weights.values())))
+        return self.count
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Weights by name, each (R, ...), in the memory of :attr:`flat`."""
+        return self.views(self.flat)
+
+    def views(self, flat: Tensor) -> dict[str, Tensor]:
+        """Return the tensors (R, ...) by name in a vector that is laid out as :attr:`flat`."""
+        pieces = torch.split(flat, self._sizes)
+        return {
+            name: piece.view(self.count, *shape)
+            for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
+        }
+
+    def spread(self, numbers: Tensor) -> Tensor:
+        """Return numbers (R,) laid out as :attr:`flat`, each once for every weight of its replica."""
+        return torch.cat([numbers.repeat_interleave(shape.numel()) for shape in self.shapes.values()])
 
     def forward(
-        self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor, streams: Sequence[int]
+        self, flat: Tensor, buffers: Mapping[str, Tensor], inputs: Tensor, streams: Sequence[int]
     ) -> tuple[Tensor, Backward]:
         """Return logits (R, K, B) in train mode, and the function that back-propagates from them.
 
         Running statistics among the ``buffers`` are updated in place.
 
         Args:
-            weights: By name, (R, ...).
+            flat: The weights, as :attr:`flat`.
             buffers: By name, (R, ...).
             inputs: (C, B, ...), the batches of C data streams.
             streams: The stream of each replica.
         """
         if self.layers:
-            return _mlp_forward(self.layers, weights, inputs.flatten(2), streams)
-        inputs = inputs[list(streams)]
-
-        leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
+            return self._mlp_forward(self.views(flat), inputs.flatten(2), streams)
         with torch.enable_grad():
+            leaf = flat.detach().requires_grad_()
             logits = vmap(lambda w, b, x: functional_call(self.train_module, (w, b), (x,)))(
-                leaves, dict(buffers), inputs
+                self.views(leaf), dict(buffers), inputs[list(streams)]
             )
+        return logits.detach().transpose(1, 2), lambda gradients: torch.autograd.grad(
+            logits, leaf, gradients.transpose(1, 2)
+        )[0]
 
-        def backward(gradients: Tensor) -> dict[str, Tensor]:
-            weight_gradients = torch.autograd.grad(logits, list(leaves.values()), gradients.transpose(1, 2))
-            # A fused optimiser reads weights and gradients in the same memory layout.
-            return {name: gradient.contiguous() for name, gradient in zip(leaves, weight_gradients, strict=True)}
+    def _mlp_forward(
+        self, weights: Mapping[str, Tensor], inputs: Tensor, streams: Sequence[int]
+    ) -> tuple[Tensor, Backward]:
+        """Linear layers with ReLU between them; inputs (C, B, D), everything after the first layer (R, units, B).
 
-        return logits.detach().transpose(1, 2), backward
+        For two small networks autograd takes as long as all operations together.
+        """
+        first = _FirstLayer(inputs, streams)
+        activations = [torch.empty(0)]  # in the place of the inputs, which the first layer holds
+        for number, name in enumerate(self.layers):
+            weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"][..., None]
+            units = torch.baddbmm(bias, weight, activations[-1]) if number else first.forward(weight) + bias
+            activations.append(units.relu_() if number < len(self.layers) - 1 else units)
+
+        def backward(gradients: Tensor) -> Tensor:
+            by_name: dict[str, Tensor] = {}
+            for number in range(len(self.layers) - 1, -1, -1):
+                name, before, after = self.layers[number], activations[number], activations[number + 1]
+                if number < len(self.layers) - 1:
+                    gradients = gradients * (after > 0)
+                by_name[f"{name}.bias"] = gradients.sum(2)
+                if number:
+                    by_name[f"{name}.weight"] = torch.bmm(gradients, before.transpose(1, 2))
+                    gradients = torch.bmm(weights[f"{name}.weight"].transpose(1, 2), gradients)
+                else:
+                    by_name[f"{name}.weight"] = first.backward(gradients)
+            return torch.cat([by_name[name].flatten() for name in self.shapes])
+
+        return activations[-1], backward
 
     @torch.no_grad()
-    def predict_logits(self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+    def predict_logits(self, flat: Tensor, buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Return logits (R, K, N) of all replicas for the same inputs (N, ...), in eval mode."""
-        count, device = len(self), next(iter(weights.values())).device
+        weights = self.views(flat)
         if self.layers:
             units = max(weights[f"{name}.weight"].shape[1] for name in self.layers)
-            size = max(32, CACHE_BYTES // (4 * count * units))
+            size = max(32, CACHE_BYTES // (4 * self.count * units))
         else:
-            input_bytes = max(1, count * inputs[:1].nbytes)
-            size = max(1, min(MAX_EXAMPLES, MAX_TOTAL_EXAMPLES // count, MAX_INPUT_BYTES // input_bytes))
-        return torch.cat(
-            [self._eval_logits(weights, buffers, piece.to(device)) for piece in torch.split(inputs, size)], dim=2
-        )
+            input_bytes = max(1, self.count * inputs[:1].nbytes)
+            size = max(1, min(MAX_EXAMPLES, MAX_TOTAL_EXAMPLES // self.count, MAX_INPUT_BYTES // input_bytes))
+        pieces = torch.split(inputs, size)
+        return torch.cat([self._eval_logits(weights, buffers, piece.to(flat.device)) for piece in pieces], dim=2)
 
     def _eval_logits(self, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        if not self.layers:
-            forward = vmap(lambda w, b: functional_call(self.eval_module, (w, b), (inputs,)))
-            logits: Tensor = forward(dict(weights), dict(buffers))
-            return logits.transpose(1, 2)
-        names, columns = self.layers, inputs.flatten(1).T
-        first = weights[f"{names[0]}.weight"]
-        hidden = (first.flatten(0, 1) @ columns).view(*first.shape[:2], -1) + weights[f"{names[0]}.bias"][..., None]
-        for name in names[1:]:
-            hidden = torch.baddbmm(weights[f"{name}.bias"][..., None], weights[f"{name}.weight"], hidden.relu_())
-        return hidden
+        if self.layers:
+            return self._mlp_forward(weights, inputs.flatten(1)[None], [0] * self.count)[0]
+        forward = vmap(lambda w, b: functional_call(self.eval_module, (w, b), (inputs,)))
+        logits: Tensor = forward(dict(weights), dict(buffers))
+        return logits.transpose(1, 2)
 
-    def state(self, row: int, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def state(self, row: int, flat: Tensor, buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return one replica in the form of a network's ``state_dict``."""
         names = self.eval_module.state_dict().keys()
-        return {name: value[row].clone() for name, value in {**weights, **buffers}.items() if name in names}
+        return {name: value[row].clone() for name, value in {**self.views(flat), **buffers}.items() if name in names}
 
-
-def _mlp_forward(
-    names: Sequence[str], weights: Mapping[str, Tensor], inputs: Tensor, streams: Sequence[int]
-) -> tuple[Tensor, Backward]:
-    """Linear layers with ReLU between them; inputs (C, B, D), everything after the first layer (R, units, B)."""
-    first = _FirstLayer(inputs, streams)
-    activations = [torch.empty(0)]  # in the place of the inputs, which the first layer holds
-    for number, name in enumerate(names):
-        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"][..., None]
-        units = torch.baddbmm(bias, weight, activations[-1]) if number else first.forward(weight) + bias
-        activations.append(units.relu_() if number < len(names) - 1 else units)
-
-    def backward(gradients: Tensor) -> dict[str, Tensor]:
-        by_name: dict[str, Tensor] = {}
-        for (before, after), name in zip(reversed(list(pairwise(activations))), reversed(names), strict=True):
-            if name != names[-1]:
-                gradients = torch.ops.aten.threshold_backward(gradients, after, 0)
-            by_name[f"{name}.bias"] = gradients.sum(2)
-            if name == names[0]:
-                by_name[f"{name}.weight"] = first.backward(gradients)
-            else:
-                by_name[f"{name}.weight"] = torch.bmm(gradients, before.transpose(1, 2))
-                gradients = torch.bmm(weights[f"{name}.weight"].transpose(1, 2), gradients)
-        return {name: by_name[name] for name in weights}
-
-    return activations[-1], backward
+    def share(self, network: nn.Module, row: int, flat: Tensor, buffers: Mapping[str, Tensor]) -> None:
+        """Make the weights and buffers of a network views of a row, so that it changes with the replica."""
+        stack = {**self.views(flat), **buffers}
+        for name, value in (*network.named_parameters(), *network.named_buffers()):
+            value.data = stack[name][row]
 
 
 class _FirstLayer:

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kd_core.config.recipe import Recipe, TeacherRecipe
-from kd_core.training.vectorized import optim
-from kd_core.training.vectorized.compilation import ALWAYS, AUTO, CompileJob, is_worthwhile
-from kd_core.training.vectorized.loss import Losses, ReplicaLoss
-from kd_core.training.vectorized.optim import Moments
+from kd_core.training.data import GATHER_BYTES, split_batches
+from kd_core.training.vectorized import compilation, optim
+from kd_core.training.vectorized.compilation import ALWAYS, AUTO, CompileJob
+from kd_core.training.vectorized.loss import ReplicaLoss
 from kd_core.training.vectorized.replicas import Replicas
+
+
+class StackedBatch(NamedTuple):
+    """Examples of one step, with inputs (C, B, ...) of C data streams, labels (R, B), teacher logits (S, B, K)."""
+
+    inputs: Tensor
+    labels: Tensor
+    teachers: Tensor
 
 
 class ReplicaData(NamedTuple):
@@ -41,18 +48,44 @@ class ReplicaData(NamedTuple):
     streams: Tensor
     teacher_index: Tensor
 
-    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return inputs (C, B, ...), labels (R, B) and teacher logits (S, B, K) of ``rows`` (C, B), positions in N."""
+    def gather(self, rows: Tensor) -> StackedBatch:
+        """Return the examples ``rows`` (C, B), positions in the data, as one batch."""
         replica_rows = rows[self.streams]
-        count, size = replica_rows.shape
-        examples = self.labels.shape[1]
-        inputs = self.inputs.index_select(0, rows.flatten()).view(*rows.shape, *self.inputs.shape[1:])
-        label_rows = self.streams[:, None] * examples + replica_rows
-        labels = self.labels.flatten().index_select(0, label_rows.flatten()).view(count, size)
-        taught = len(self.teacher_index)
-        teacher_rows = (self.teacher_index[:, None] * examples + replica_rows[:taught]).flatten()
-        logits = self.teachers.flatten(0, 1).index_select(0, teacher_rows).view(taught, size, self.teachers.shape[2])
-        return inputs, labels, logits
+        taught = replica_rows[: len(self.teacher_index)]
+        return StackedBatch(
+            self.inputs[rows.to(self.inputs.device)].to(rows.device, non_blocking=True),
+            self.labels[self.streams[:, None], replica_rows],
+            self.teachers[self.teacher_index[:, None], taught],
+        )
+
+
+class StackedBatches:
+    """Batches of ``size`` examples of ``rows`` (C, N), positions in the ``data``.
+
+    They are gathered several at a time, since one indexing operation for all is faster than one for each.
+    """
+
+    def __init__(self, data: ReplicaData, rows: Tensor, size: int) -> None:
+        self.data, self.rows = data, split_batches(rows, size, dim=1)
+        self.sizes = [piece.shape[1] for piece in self.rows]
+        self._count = max(1, GATHER_BYTES // max(1, rows[:, :size].numel() * data.inputs[:1].nbytes))
+        self._first = 0  # number of the first gathered batch
+        self._gathered: list[StackedBatch] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> StackedBatch:
+        if not self._first <= number < self._first + len(self._gathered):
+            if not 0 <= number < len(self):
+                raise IndexError(number)
+            chosen = slice(number, number + self._count)
+            gathered = self.data.gather(torch.cat(self.rows[chosen], dim=1))
+            pieces = [torch.split(values, self.sizes[chosen], dim=1) for values in gathered]
+            # A compiled step expects one memory layout.
+            self._gathered = [StackedBatch(*(p.contiguous() for p in batch)) for batch in zip(*pieces, strict=True)]
+            self._first = number
+        return self._gathered[number - self._first]
 
 
 class StepLosses(NamedTuple):
@@ -68,14 +101,14 @@ class StepLosses(NamedTuple):
 
 
 class VectorizedStep:
-    """Training step of ``replicas``, which changes their weights in place when called with the rows of a batch.
+    """Training step of ``replicas``, which changes their weights in place when called with a batch.
 
     Args:
         replicas: The stacked networks.
         objective: Their loss.
         recipe: Hyper-parameters that they have in common.
-        rates: (R,) full learning rates; equal ones should stand together, since each stretch is one call.
-        data: What they train on.
+        rates: (R,) full learning rates.
+        streams: (R,) the data stream of each.
         compiling: ``"never"``; ``"auto"``, in the background where it saves time, used from the next :meth:`swap` on;
             or ``"always"``, before the first step. Without a compiler on the machine steps stay eager. Eager and
             compiled steps agree up to rounding.
@@ -87,70 +120,68 @@ class VectorizedStep:
         objective: ReplicaLoss,
         recipe: Recipe | TeacherRecipe,
         rates: Sequence[float],
-        data: ReplicaData,
+        streams: Sequence[int],
         *,
         compiling: str = AUTO,
     ) -> None:
-        self.replicas, self.objective, self.recipe, self.data = replicas, objective, recipe, data
+        self.replicas, self.objective, self.recipe, self.rates = replicas, objective, recipe, list(rates)
         self.compiling = compiling
         self.done = 0
-        self._streams: list[int] = data.streams.tolist()
-        self.moments = Moments.of(replicas.weights, recipe.optimiser)
-        current = {**replicas.weights, **replicas.buffers}
-        self.averages = {name: value.clone() for name, value in current.items()} if recipe.ema else {}
-        self.set_rates(rates)
-        self._loss_sum = torch.zeros(len(replicas), device=data.inputs.device)  # stays not finite once a loss was
+        self._streams = list(streams)
+        flat, no_weights = replicas.flat, replicas.flat[:0]
+        self.state = {
+            "weights": flat,
+            "first": torch.zeros_like(flat),
+            "second": no_weights if recipe.optimiser == "sgd" else torch.zeros_like(flat),
+            "average": flat.clone() if recipe.ema else no_weights,
+            **{f"buffer/{name}": value for name, value in replicas.buffers.items()},
+            **{f"average/{name}": value.clone() for name, value in replicas.buffers.items() if recipe.ema},
+        }
+        self._loss_sum = torch.zeros(len(replicas), device=flat.device)  # stays not finite once a loss was
         self._jobs: dict[int, CompileJob] = {}  # by batch size
 
-    def set_rates(self, rates: Sequence[float]) -> None:
-        """Set the full learning rates (R,) from the next step on."""
-        self._rates = list(rates)
-        self._stretches: list[tuple[slice, float]] = []
-        for rate, group in groupby(enumerate(rates), key=lambda pair: pair[1]):
-            numbers = [number for number, _ in group]
-            self._stretches.append((slice(numbers[0], numbers[-1] + 1), rate))
-
     @torch.no_grad()
-    def __call__(self, rows: Tensor, factor: float = 1.0) -> StepLosses:
-        """Take one step on ``rows`` (C, B), with ``factor`` times the learning rates."""
-        size = rows.shape[1]
+    def __call__(self, batch: StackedBatch, factor: float = 1.0) -> StepLosses:
+        """Take one step with ``factor`` times the learning rates."""
+        size = batch.labels.shape[1]
         if self.compiling == ALWAYS and size not in self._jobs:
-            self._compile(rows)
+            self._jobs[size] = CompileJob(self._pure, self._arguments(batch, factor))
             self._jobs[size].wait()
         job = self._jobs.get(size)
         is_swapped = job is not None and job.is_over and (job.is_used or self.compiling == ALWAYS)
         if job is not None and is_swapped and job.ready is not None:
-            losses = StepLosses(*job.ready(*self._state(), rows, *self._numbers(factor), *self.data))
+            losses = StepLosses(*job.ready(*self._arguments(batch, factor)))
         else:
-            losses = self._eager(rows, factor)
+            rates = self.rates[0] * factor if self._are_rates_equal else self._spread_rates() * factor
+            corrections = optim.bias_corrections(self.done)
+            losses = self._take(self.state, None, batch, rates=rates, corrections=corrections, fraction=self._fraction)
         self._loss_sum += losses.totals
         self.done += 1
         return losses
 
-    def plan(self, batches: Sequence[Tensor], epochs: int, operations: float) -> None:
+    def plan(self, batches: StackedBatches, epochs: int, operations: float) -> None:
         """Start compiling where it saves time.
 
         Args:
-            batches: The rows (C, B) of each batch of an epoch.
+            batches: The batches of an epoch.
             epochs: Epochs to come.
             operations: Floating-point operations of the forward pass of one example by one replica.
         """
         if self.compiling != AUTO:
             return
-        sizes = Counter(batch.shape[1] for batch in batches)
-        for size, count in sizes.most_common():
-            if is_worthwhile(count * epochs, 3 * len(self.replicas) * size * operations):
-                self._compile(next(batch for batch in batches if batch.shape[1] == size))
+        for size, count in Counter(batches.sizes).most_common():
+            if compilation.is_worthwhile(count * epochs, 3 * len(self.replicas) * size * operations):
+                batch = batches[batches.sizes.index(size)]
+                self._jobs[size] = CompileJob(self._pure, self._arguments(batch, 1.0))
 
     def swap(self) -> None:
         """Use what has been compiled. Called between epochs, so that all steps of an epoch are of one kind."""
         for job in self._jobs.values():
             job.is_used = job.ready is not None
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is being compiled."""
-        return all(job.is_over for job in self._jobs.values())
+    def forget_compiled(self) -> None:
+        """Take eager steps from now on."""
+        self._jobs.clear()
 
     @property
     def is_ready(self) -> bool:
@@ -176,14 +207,13 @@ class VectorizedStep:
         """Return logits (R, K, N) for the same inputs (N, ...), of the networks that are evaluated and kept."""
         return self.replicas.predict_logits(*self._evaluated(), inputs)
 
-    def state(self, row: int) -> dict[str, Tensor]:
+    def network_state(self, row: int) -> dict[str, Tensor]:
         """Return the ``state_dict`` of one replica, as it is evaluated and kept."""
         return self.replicas.state(row, *self._evaluated())
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all that a checkpoint needs beside :attr:`done`."""
-        groups = self._groups()
-        return {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
+        """Return all that a step changes and a checkpoint needs, beside :attr:`done`."""
+        return {**self.state, "sum": self._loss_sum}
 
     def load(self, tensors: Mapping[str, Tensor], done: int) -> None:
         """Load what :meth:`tensors` returned after ``done`` steps."""
@@ -191,79 +221,71 @@ class VectorizedStep:
             value.copy_(tensors[name])
         self.done = done
 
-    def _evaluated(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def share(self, network: nn.Module, average: nn.Module | None, row: int) -> None:
+        """Make a network the replica of a row that is trained, and another one its moving average."""
+        self.replicas.share(network, row, self.state["weights"], self.replicas.buffers)
+        if average is not None:
+            self.replicas.share(average, row, *self._evaluated())
+
+    def _evaluated(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Return weights and buffers of the evaluated networks, the moving averages where there are any."""
-        weights, buffers = self.replicas.weights, self.replicas.buffers
-        if not self.averages:
-            return weights, buffers
-        return {name: self.averages[name] for name in weights}, {name: self.averages[name] for name in buffers}
+        if not self.recipe.ema:
+            return self.state["weights"], self.replicas.buffers
+        return self.state["average"], {name: self.state[f"average/{name}"] for name in self.replicas.buffers}
 
-    def _groups(self) -> dict[str, dict[str, Tensor]]:
-        return {
-            "weights": self.replicas.weights,
-            "buffers": self.replicas.buffers,
-            "first": self.moments.first,
-            "second": self.moments.second,
-            "averages": self.averages,
-            "sum": {"": self._loss_sum},
-        }
+    @property
+    def _are_rates_equal(self) -> bool:
+        return len(set(self.rates)) == 1
 
-    def _state(self) -> list[Tensor]:
-        values = [value for group, values in self._groups().items() if group != "sum" for value in values.values()]
-        return [*values, *self.objective.numbers.values()]
+    def _spread_rates(self) -> Tensor:
+        return self.replicas.spread(torch.tensor(self.rates, device=self._loss_sum.device))
 
-    def _numbers(self, factor: float) -> tuple[Tensor, Tensor]:
-        """Return rates (R,), and (3,) Adam's two bias corrections with the fraction by which the average moves."""
-        numbers = (*optim.bias_corrections(self.done), 1 - self.recipe.ema if self.done else 1.0)
-        device = self._loss_sum.device
-        rates = torch.tensor([rate * factor for rate in self._rates], device=device)
-        return rates, torch.tensor(numbers, device=device)
+    @property
+    def _fraction(self) -> float:
+        """By how much of the way the average moves to the weights; the first step sets it to them."""
+        return 1 - self.recipe.ema if self.done else 1.0
 
-    def _eager(self, rows: Tensor, factor: float) -> StepLosses:
-        weights, buffers = self.replicas.weights, self.replicas.buffers
-        losses, gradients = self._gradient(weights, buffers, self.data.batch(rows), self.objective.numbers)
-        rates = [(stretch, rate * factor) for stretch, rate in self._stretches]
-        optim.fused_step(self.recipe, weights, gradients, self.moments, done=self.done, rates=rates)
-        if self.averages:
-            fraction = torch.tensor(1 - self.recipe.ema if self.done else 1.0).to(rows.device)
-            optim.update_average(self.averages, {**weights, **buffers}, fraction)
+    def _take(
+        self,
+        state: Mapping[str, Tensor],
+        options: Mapping[str, Tensor] | None,
+        batch: Sequence[Tensor],
+        *,
+        rates: float | Tensor,
+        corrections: Sequence[float | Tensor],
+        fraction: float | Tensor,
+    ) -> StepLosses:
+        """Take a step that changes the ``state`` in place."""
+        inputs, labels, teachers = batch
+        flat, buffers = state["weights"], {name: state[f"buffer/{name}"] for name in self.replicas.buffers}
+        logits, backward = self.replicas.forward(flat, buffers, inputs, self._streams)
+        losses = self.objective(logits, labels, teachers, options)
+        gradient = backward(losses.gradients)
+        if self.recipe.clip:
+            optim.clip(self.replicas.views(gradient), self.recipe.clip)
+        optim.step(self.recipe, flat, gradient, state["first"], state["second"], corrected=corrections, rates=rates)
+        if self.recipe.ema:
+            optim.update_average(state["average"], flat, fraction)
+            for name, value in buffers.items():
+                optim.update_average(state[f"average/{name}"], value, fraction)
         return StepLosses(losses.totals, losses.parts, losses.labels)
 
-    def _pure(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Take a step as a function of tensors alone, for the compiler; it changes the state in place.
+    def _arguments(self, batch: StackedBatch, factor: float) -> list[Tensor]:
+        """Return the arguments of :meth:`_pure`.
 
-        ``arguments`` are those of :meth:`_state`, the rows, those of :meth:`_numbers`, and the fields of the data.
+        They are the state, the options of the methods, the batch, and one vector of the rates of all replicas (R,), of
+        Adam's two bias corrections, and of the fraction by which the average moves.
         """
+        numbers = [rate * factor for rate in self.rates] + [*optim.bias_corrections(self.done), self._fraction]
+        numbers_tensor = torch.tensor(numbers, device=batch.labels.device)
+        return [*self.state.values(), *self.objective.numbers.values(), *batch, numbers_tensor]
+
+    def _pure(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Take a step as a function of tensors alone, for the compiler, which would make constants of numbers."""
         remaining = iter(arguments)
-        groups = {
-            group: {name: next(remaining) for name in values}
-            for group, values in self._groups().items()
-            if group != "sum"
-        }
+        state = {name: next(remaining) for name in self.state}
         options = {name: next(remaining) for name in self.objective.numbers}
-        rows, rates, numbers, *data = remaining
-        weights, buffers = groups["weights"], groups["buffers"]
-        losses, gradients = self._gradient(weights, buffers, ReplicaData(*data).batch(rows), options)
-        moments = Moments(groups["first"], groups["second"])
-        optim.plain_step(self.recipe, weights, gradients, moments, corrected=numbers[:2], rates=rates)
-        optim.update_average(groups["averages"], {**weights, **buffers}, numbers[2])
-        return losses.totals, losses.parts, losses.labels
-
-    def _gradient(
-        self,
-        weights: Mapping[str, Tensor],
-        buffers: Mapping[str, Tensor],
-        batch: tuple[Tensor, Tensor, Tensor],
-        options: Mapping[str, Tensor],
-    ) -> tuple[Losses, dict[str, Tensor]]:
-        inputs, labels, teachers = batch
-        logits, backward = self.replicas.forward(weights, buffers, inputs, self._streams)
-        losses = self.objective(logits, labels, teachers, options)
-        gradients = backward(losses.gradients)
-        if self.recipe.clip:
-            optim.clip(gradients, self.recipe.clip)
-        return losses, gradients
-
-    def _compile(self, rows: Tensor) -> None:
-        arguments = [*self._state(), rows, *self._numbers(1.0)]
-        self._jobs[rows.shape[1]] = CompileJob(self._pure, arguments, self.data)
+        *batch, numbers = remaining
+        *_, first, second, fraction = numbers
+        rates = self.replicas.spread(numbers[: len(self.replicas)])
+        return tuple(self._take(state, options, batch, rates=rates, corrections=(first, second), fraction=fraction))

@@ -10,7 +10,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from kd_core.analysis.learning_curves import CurveThinner, TrainingAxis, steps_per_point
-from kd_core.base.events import Adjusted, Event, Failed, Pinned, Prepared, Probed, Step, Surface, Switched, Validated
+from kd_core.base.events import (
+    Adjusted,
+    Event,
+    Failed,
+    Pinned,
+    Prepared,
+    Probed,
+    Skipped,
+    Step,
+    Surface,
+    Switched,
+    Validated,
+)
 from kd_core.base.registry import plugins
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.methods import Method
@@ -105,6 +117,10 @@ class RunFrames:
                 text = f"{symbol(event.option)} {event.old:g} → {event.new:g}"
                 x = self._latest_x(self._axis.phases[event.phase].roles, event)
                 self.curves.append({"marker": x, "text": text, "kind": "adjusted"})
+            case Skipped():
+                x = self._latest_x(self._axis.phases[event.phase].roles, event)
+                text = f"update skipped at loss scale {event.scale:g}"
+                self.curves.append({"marker": x, "text": text, "kind": "adjusted"})
             case Switched():
                 self.switched.append(event)
             case Failed():
@@ -125,7 +141,7 @@ class RunFrames:
     def _title(self, role: str) -> str:
         return self._titles.get(role) or roles.title(role)
 
-    def _latest_x(self, of_roles: Iterable[str], event: Adjusted | Validated) -> float:
+    def _latest_x(self, of_roles: Iterable[str], event: Adjusted | Skipped | Validated) -> float:
         """Return the epoch of the network that has trained longest."""
         return max(self._axis.epochs(role, event.phase, event.step) for role in of_roles)
 

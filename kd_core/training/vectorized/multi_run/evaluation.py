@@ -93,7 +93,7 @@ class StackEvaluator:
         return events, {row for row, is_finite in enumerate(finite) if not is_finite}
 
     def _surface(self, row: int) -> str:
-        self.phase.network.load_state_dict(self.phase.step.state(row))
+        self.phase.network.load_state_dict(self.phase.step.network_state(row))
         return surface(self.phase.network, grid(self.extent).to(self.phase.device))
 
 

@@ -26,7 +26,7 @@ from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn.inference import freeze
 from kd_core.schemes import plan_of
-from kd_core.training.loop import PhaseCache
+from kd_core.training.loop import CHECKPOINT_VERSION, PhaseCache, check_version
 from kd_core.training.vectorized.compilation import AUTO
 from kd_core.training.vectorized.multi_run.compatibility import split_phases, stack_incompatibility
 from kd_core.training.vectorized.multi_run.evaluation import StackEvaluator, StackTester
@@ -110,7 +110,7 @@ class StackedTrainer:
         networks = dict(self.teachers.networks[number])
         for role, (stack, row) in self._rows_by_role(number).items():
             network = copy.deepcopy(stack.network)
-            network.load_state_dict(self._failed_weights.get(number, {}).get(role) or stack.step.state(row))
+            network.load_state_dict(self._failed_weights.get(number, {}).get(role) or stack.step.network_state(row))
             networks[role] = freeze(network)
         return networks
 
@@ -120,7 +120,8 @@ class StackedTrainer:
         Until the teachers are trained that is only the number of events yielded: they are trained again or found in
         the cache.
         """
-        state = Checkpoint(values={"configs": [config.to_json() for config in self.configs]})
+        configs = [config.to_json() for config in self.configs]
+        state = Checkpoint(values={"version": CHECKPOINT_VERSION, "configs": configs})
         if not self._are_teachers_trained:
             state.values["said"] = max(self._teacher_events - len(self._pending), self._yielded_before)
             return state
@@ -204,10 +205,10 @@ class StackedTrainer:
         if not epoch and not done_in_epoch:
             stack.step.plan(batches, stack.phase.recipe.epochs, self._flops[stack.phase.learners[0].role])
         stack.step.swap()
-        for rows in batches[done_in_epoch:]:
+        for number in range(done_in_epoch, len(batches)):
             if self._is_stopping:
                 return
-            stack.step(rows, stack.rate_factor())
+            stack.step(batches[number], stack.rate_factor())
         self._fail({row for row, is_finite in enumerate(stack.step.finite()) if not is_finite}, "the loss")
         if stack.is_evaluation_due() and self._alive:
             self._evaluate()
@@ -240,7 +241,9 @@ class StackedTrainer:
         stack.step.load(self._last_finite or now, step)
         for run in failed_role:
             rows = self._rows_by_role(run)
-            self._failed_weights[run] = {role: role_stack.step.state(row) for role, (role_stack, row) in rows.items()}
+            self._failed_weights[run] = {
+                role: role_stack.step.network_state(row) for role, (role_stack, row) in rows.items()
+            }
         self._finish("failed", list(failed_role))
         stack.step.load(now, step)
 
@@ -264,6 +267,7 @@ class StackedTrainer:
 
     def _restore(self, state: Checkpoint) -> None:
         values = state.values
+        check_version(state)
         if values["configs"] != [config.to_json() for config in self.configs]:
             raise ValueError("This checkpoint belongs to other runs: resume it with those that it was taken of.")
         if "said" in values:

@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from kd_core.base.seeds import generator, use_seed
+from kd_core.base.seeds import use_seed
 from kd_core.config.label_subset import UNLABELLED, TrainSubset
 from kd_core.config.plan import LABELLED, LearnerPlan, PhasePlan, build, epochs_per_evaluation, steps_per_epoch
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data
 from kd_core.methods import Method
 from kd_core.nn.inference import predict_logits
+from kd_core.training.data import epoch_order
 from kd_core.training.optim import rate_factor
 from kd_core.training.vectorized.loss import ReplicaLoss
 from kd_core.training.vectorized.multi_run.compatibility import initial_method
 from kd_core.training.vectorized.replicas import Replicas
-from kd_core.training.vectorized.step import ReplicaData, VectorizedStep
+from kd_core.training.vectorized.step import ReplicaData, StackedBatches, VectorizedStep
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class StackedPhase:
         replicas = Replicas(networks)
         for row, key in enumerate(self.members):
             if before is not None and key.previous_row >= 0:
-                for name, value in before.step.state(key.previous_row).items():
+                for name, value in before.step.network_state(key.previous_row).items():
                     (replicas.weights if name in replicas.weights else replicas.buffers)[name][row] = value
         self.streams = list(dict.fromkeys((key.view, key.order_seed, key.sees) for key in self.members))
         samples = {view: view.sample(self.data) for view, _, _ in self.streams}
@@ -134,7 +135,7 @@ class StackedPhase:
         logits = [predict_logits(teacher, inputs) for teacher in self.teachers]
         classes = len(self.data.classes)
         streams = [self.streams.index((key.view, key.order_seed, key.sees)) for key in self.members]
-        replica_data = ReplicaData(
+        self._replica_data = ReplicaData(
             inputs,
             labels.to(self.device),
             torch.stack(logits) if logits else torch.empty(0, len(union), classes, device=self.device),
@@ -149,23 +150,20 @@ class StackedPhase:
             device=self.device,
         )
         rates = [key.rate for key in self.members]
-        return VectorizedStep(replicas, objective, self.phase.recipe, rates, replica_data, compiling=compiling)
+        return VectorizedStep(replicas, objective, self.phase.recipe, rates, streams, compiling=compiling)
 
     @property
     def done(self) -> int:
         """Steps taken."""
         return self.step.done
 
-    def batches(self, epoch: int) -> list[Tensor]:
-        """Return the rows (C, B) of every step of an epoch, in each stream as in a run of its own."""
-        orders = []
-        for pool, (_, order_seed, _) in zip(self._pools, self.streams, strict=True):
-            order = torch.randperm(len(pool), generator=generator(order_seed, "order", epoch))
-            if len(pool) < self._count:  # fewer examples, as many steps
-                order = order.repeat(-(-self._count // max(1, len(pool))))[: self._count]
-            orders.append(pool[order])
-        batches = torch.split(torch.stack(orders).to(self.device), self.phase.recipe.batch_size, dim=1)
-        return [rows.contiguous() for rows in batches]  # a compiled step expects one memory layout
+    def batches(self, epoch: int) -> StackedBatches:
+        """Return the batches of an epoch, in each stream those of a run of its own."""
+        rows = [
+            epoch_order(pool, self._count, order_seed, epoch)
+            for pool, (_, order_seed, _) in zip(self._pools, self.streams, strict=True)
+        ]
+        return StackedBatches(self._replica_data, torch.stack(rows).to(self.device), self.phase.recipe.batch_size)
 
     def rate_factor(self) -> float:
         """Return the fraction of the full learning rates at the next step."""

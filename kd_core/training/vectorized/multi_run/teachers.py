@@ -19,18 +19,17 @@ from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.vectorized.multi_run.compatibility import split_phases
 
 
-def without_steps(trainer: Trainer) -> Iterator[Event]:
-    """Yield the events of a run as a stack does, without steps.
+def without_steps(trainer: Trainer) -> Iterator[Event | None]:
+    """Yield the events of a run as a stack does, and None in the place of those that it does not have.
 
-    There are full evaluations only at both ends of a phase.
+    These are the steps, and the pinned examples and surfaces of evaluations within a phase.
     """
     is_full = False
     for event in trainer:
         if isinstance(event, Validated):
             is_full = event.step == 0 or trainer.is_last_evaluation(event)
-        if isinstance(event, Step) or (isinstance(event, Probed | Surface) and not is_full):
-            continue
-        yield event
+        is_omitted = isinstance(event, Step) or (isinstance(event, Probed | Surface) and not is_full)
+        yield None if is_omitted else event
 
 
 class SharedTeachers:
@@ -73,7 +72,7 @@ class SharedTeachers:
             trainer = self._trainer = Trainer(self.configs[leader], device=str(self.device), cache=self._cache)
             if self._is_stopping:
                 trainer.stop()
-            for event in without_steps(trainer):
+            for event in filter(None, without_steps(trainer)):
                 phase = getattr(event, "phase", "")
                 if phase and phase not in names and not isinstance(event, Failed | Finished):
                     break  # the student's phase of this run has begun

@@ -8,6 +8,7 @@ from torch import nn
 
 from kd_core.base.events import Event
 from kd_core.config.run import RunConfig
+from kd_core.files.checkpoint import Checkpoint
 from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.vectorized.compilation import AUTO
 from kd_core.training.vectorized.multi_run.compatibility import stack_incompatibility, stack_key
@@ -28,26 +29,38 @@ def stack_groups(configs: Sequence[RunConfig]) -> list[list[int]]:
 
 
 class GroupTrainer:
-    """Trainer of one of the :func:`stack_groups`, which yields (position in the group, event) without single steps."""
+    """Trainer of one of the :func:`stack_groups`, which yields (position in the group, event).
+
+    The event is None after steps, of which there are no events. Arguments are those of
+    :class:`~kd_core.training.vectorized.multi_run.loop.StackedTrainer`.
+    """
 
     def __init__(
-        self, configs: Sequence[RunConfig], *, cache: PhaseCache, device: str | None = None, compiling: str = AUTO
+        self,
+        configs: Sequence[RunConfig],
+        *,
+        cache: PhaseCache,
+        device: str | None = None,
+        resume: Checkpoint | None = None,
+        compiling: str = AUTO,
     ) -> None:
-        self._trainer: Trainer | StackedTrainer
+        self.trainer: Trainer | StackedTrainer
         if stack_incompatibility(configs):
-            self._trainer = Trainer(configs[0], device=device, cache=cache)
+            self.trainer = Trainer(configs[0], device=device, cache=cache, resume=resume)
+            self.plans = [self.trainer.phases]
         else:
-            self._trainer = StackedTrainer(configs, device=device, cache=cache, compiling=compiling)
+            self.trainer = StackedTrainer(configs, device=device, cache=cache, resume=resume, compiling=compiling)
+            self.plans = self.trainer.plans
 
-    def __iter__(self) -> Iterator[tuple[int, Event]]:
-        if isinstance(self._trainer, StackedTrainer):
-            yield from self._trainer
+    def __iter__(self) -> Iterator[tuple[int, Event | None]]:
+        if isinstance(self.trainer, StackedTrainer):
+            yield from self.trainer
         else:
-            yield from ((0, event) for event in without_steps(self._trainer))
+            yield from ((0, event) for event in without_steps(self.trainer))
 
     def networks(self, number: int) -> Mapping[str, nn.Module]:
         """Return the networks of a run of the group by role."""
-        return self._trainer.networks(number) if isinstance(self._trainer, StackedTrainer) else self._trainer.networks
+        return self.trainer.networks(number) if isinstance(self.trainer, StackedTrainer) else self.trainer.networks
 
 
 def train_all(
@@ -61,4 +74,4 @@ def train_all(
     for group in stack_groups(configs):
         members = [configs[number] for number in group]
         trainer = GroupTrainer(members, cache=cache, device=device, compiling=compiling)
-        yield from ((group[number], event) for number, event in trainer)
+        yield from ((group[number], event) for number, event in trainer if event is not None)

@@ -1,4 +1,4 @@
-"""Switch of a phase from eager to compiled steps."""
+"""Steps of a phase whose networks are rows of one stack, eager and compiled."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from kd_core.methods import LossInputs, LossPart, Method
 from kd_core.training.data import BatchSampler
 from kd_core.training.learner import NetworkTrainer
 from kd_core.training.optim import rate_factor
+from kd_core.training.plain import StepResult
 from kd_core.training.teacher import FrozenTeacher
-from kd_core.training.vectorized import loss, replicas
-from kd_core.training.vectorized.compilation import AUTO
+from kd_core.training.vectorized import compilation, loss, replicas
+from kd_core.training.vectorized.compilation import AUTO, NEVER
 from kd_core.training.vectorized.loss import ReplicaLoss
 from kd_core.training.vectorized.replicas import Replicas
-from kd_core.training.vectorized.step import ReplicaData, VectorizedStep
+from kd_core.training.vectorized.step import ReplicaData, StackedBatches, VectorizedStep
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +34,39 @@ def recorded_switches(changes: Sequence[Event]) -> dict[str, int] | None:
     return {switch.phase: switch.step for switch in switches if switch.path == COMPILED} or None
 
 
-def compile_incompatibility(phase: PhasePlan, trainers: Sequence[NetworkTrainer], classes: int) -> str:
-    """Return why the steps of a phase cannot be compiled, as a clause; empty if they can."""
-    return next(_clauses(phase, trainers, classes), "")
+def is_fast(phase: PhasePlan, trainers: Sequence[NetworkTrainer], sampler: BatchSampler, operations: float) -> bool:
+    """Return whether a phase is trained by :class:`FastSteps`, whose arguments these are.
+
+    Networks other than plain MLPs gain nothing from a stack unless its steps are compiled.
+    """
+    network, classes = trainers[0].network, len(sampler.examples.data.classes)
+    steps = phase.recipe.epochs * sampler.steps_per_epoch
+    operations_per_step = 3 * len(trainers) * phase.recipe.batch_size * operations
+    gains = bool(replicas.linear_layers(network)) or (
+        wants_compiled(phase, trainers) and compilation.is_worthwhile(steps, operations_per_step)
+    )
+    return gains and not fast_incompatibility(trainers, classes)
 
 
-def _clauses(phase: PhasePlan, trainers: Sequence[NetworkTrainer], classes: int) -> Iterator[str]:
+def wants_compiled(phase: PhasePlan, trainers: Sequence[NetworkTrainer]) -> bool:
+    """Return whether steps may be compiled. A cached phase may not depend on when a compiler is ready."""
+    return trainers[0].compute.compiled and not phase.is_kept
+
+
+def fast_incompatibility(trainers: Sequence[NetworkTrainer], classes: int) -> str:
+    """Return why the networks of a phase cannot be stacked, as a clause; empty if they can."""
+    return next(_clauses(trainers, classes), "")
+
+
+def _clauses(trainers: Sequence[NetworkTrainer], classes: int) -> Iterator[str]:
     """Yield every reason, computed on demand, since later checks rely on the earlier ones."""
     first = trainers[0]
-    if phase.is_kept:
-        yield "its result may depend on its cache key alone, and not on when a compiler is ready"
     if not first.compute.is_exact:
         yield f"it computes in {first.compute.precision}"
-    if not (first.examples.is_fixed and first.examples.is_resident):
-        yield "the examples are augmented, or too large for the device"
-    if len({trainer.learner.model for trainer in trainers}) > 1:
+    if not first.examples.is_fixed:
+        yield "the examples are augmented"
+    shapes = {tuple(value.shape for value in trainer.network.parameters()) for trainer in trainers}
+    if len({trainer.learner.model for trainer in trainers}) > 1 or len(shapes) > 1:
         yield "its networks differ in architecture"
     for trainer in trainers:
         learner, role = trainer.learner, trainer.role
@@ -64,7 +83,9 @@ def _clauses(phase: PhasePlan, trainers: Sequence[NetworkTrainer], classes: int)
     if clause := replicas.network_incompatibility(first.network):
         yield clause
     methods = [trainer.method for trainer in trainers if trainer.criteria and trainer.method is not None]
-    if methods and (clause := loss.method_incompatibility(methods, classes)):
+    if len(methods) == 1 and not loss.reads_only_logits(methods[0], classes):
+        yield "the loss reads more than logits"
+    if len(methods) > 1 and (clause := loss.method_incompatibility(methods, classes)):
         yield clause
 
 
@@ -84,12 +105,11 @@ def _teacher_logits(trainer: NetworkTrainer) -> Tensor | None:
     return teacher.logits if isinstance(teacher, FrozenTeacher) and teacher.examples.is_fixed else None
 
 
-class CompiledSteps:
-    """Compiled steps of a phase for which :func:`compile_incompatibility` gives no reason.
+class FastSteps:
+    """Steps of a phase for which :func:`fast_incompatibility` gives no reason.
 
-    What is worthwhile is compiled in the background from the start. From :meth:`begin` on, the weights of the networks
-    and the state of their optimisers are views into a stack that :meth:`train_steps` changes, so everything else that
-    reads or writes them goes on as before.
+    The networks are rows of a stack, which every step changes, and everything else reads and writes them as before.
+    Compiled steps are prepared in the background from the start, where they are wanted and worthwhile.
 
     Args:
         phase: The plan of the phase.
@@ -102,7 +122,8 @@ class CompiledSteps:
         self, phase: PhasePlan, trainers: Sequence[NetworkTrainer], sampler: BatchSampler, operations: float
     ) -> None:
         self.phase, self.trainers, self.sampler = phase, trainers, sampler
-        self.is_on, self.is_over = False, False
+        self.is_wanted = wants_compiled(phase, trainers)
+        self.is_on, self.is_over = False, False  # compiled steps are in use; they were given up
         self.rows = sorted(trainers, key=lambda trainer: not trainer.criteria)  # those with a method come first
         self.taught = [trainer for trainer in self.rows if trainer.criteria]
         examples, streams = sampler.examples, list(sampler.pools)
@@ -114,7 +135,7 @@ class CompiledSteps:
             logits.setdefault(id(teacher_logits), teacher_logits)
             teacher_index.append(list(logits).index(id(teacher_logits)))
         no_logits = torch.empty(0, len(examples), len(examples.data.classes), device=examples.device)
-        data = ReplicaData(
+        self._data = ReplicaData(
             examples.inputs,
             examples.labels.repeat(len(streams), 1),
             torch.stack(list(logits.values())) if logits else no_logits,
@@ -127,16 +148,20 @@ class CompiledSteps:
             len(self.rows) - len(self.taught),
             smoothing=phase.recipe.smoothing,
             lacks_labels=bool((examples.labels < 0).any()),
-            live=tensor_options(self._methods, len(examples.data.classes)),
+            live=tensor_options(self._methods, len(examples.data.classes)) if self.is_wanted else (),
             device=examples.device,
         )
-        self._rates = self._current_rates()
-        stack = Replicas([trainer.network for trainer in self.rows])
-        self.step = VectorizedStep(stack, objective, phase.recipe, self._rates, data, compiling=AUTO)
-        self._counters: list[Tensor] = []  # step counts in the trainers' optimisers and averages
-        self._epoch, self._batches = -1, [torch.empty(0)]
+        stack, compiling = Replicas([trainer.network for trainer in self.rows]), AUTO if self.is_wanted else NEVER
+        rates = [trainer.rate for trainer in self.rows]
+        self.step_function = VectorizedStep(
+            stack, objective, phase.recipe, rates, self._data.streams.tolist(), compiling=compiling
+        )
+        for row, trainer in enumerate(self.rows):
+            average = None if trainer.ema_model is None else trainer.ema_model.module
+            self.step_function.share(trainer.network, average, row)
+        self._epoch, self._batches = 0, self._batches_of(0)
         self._parts, self._columns = self._layout()
-        self.step.plan(self._batches_of(0), phase.recipe.epochs, operations)
+        self.step_function.plan(self._batches, phase.recipe.epochs, operations)
 
     def switch(self, done: int, recorded: Mapping[str, int] | None, *, was_on: bool) -> list[Switched]:
         """Begin or end compiled steps if now, ``done`` steps into the phase, is the time.
@@ -150,90 +175,74 @@ class CompiledSteps:
                 there, after waiting for the compiler.
             was_on: Whether they were on in the checkpoint that the phase resumes from; also waits for the compiler.
         """
-        if self.is_over or not self.step.objective.fits(self._current_methods()):
-            was_in_use, self.is_over = self.is_on, True
-            self.end()
+        step = self.step_function
+        if self.is_over or not step.objective.fits(self._current_methods()):
+            was_in_use, self.is_over, self.is_on = self.is_on, True, False
+            step.forget_compiled()
             return [Switched(self.phase.name, done, EAGER)] if was_in_use else []
-        if self.is_on:
+        if self.is_on or not self.is_wanted:
             return []
         is_replayed = was_on or (recorded is not None and recorded.get(self.phase.name) == done)
         if is_replayed:
-            self.step.wait()
-            if not self.step.is_ready:
+            step.wait()
+            if not step.is_ready:
                 self.is_over = True
                 log.warning("The steps of the phase “%s” cannot be compiled again as they were.", self.phase.name)
         is_new_epoch = recorded is None and done > 0 and done % self.sampler.steps_per_epoch == 0
-        if not self.step.is_ready or not (is_replayed or is_new_epoch):
+        if not step.is_ready or not (is_replayed or is_new_epoch):
             return []
-        self.begin()
-        return [] if was_on else [Switched(self.phase.name, done, COMPILED)]
-
-    @torch.no_grad()
-    def begin(self) -> None:
-        """Move weights, averages and optimiser state into the stack, and use the compiled steps."""
-        stack, step = self.step.replicas, self.step
-        for row, trainer in enumerate(self.rows):
-            _move(trainer.network, {**stack.weights, **stack.buffers}, row)
-            if trainer.ema_model is not None:
-                _move(trainer.ema_model.module, step.averages, row)
-            moments = {"momentum_buffer": step.moments.first}
-            if step.moments.second:
-                moments = {"exp_avg": step.moments.first, "exp_avg_sq": step.moments.second}
-            names = [name for name, _ in trainer.network.named_parameters()]
-            trainer.optimiser.move({kind: [values[name][row] for name in names] for kind, values in moments.items()})
-            self._counters += trainer.optimiser.counters
-            self._counters += [] if trainer.ema_model is None else [trainer.ema_model.n_averaged]
         step.swap()
         self.is_on = True
+        return [] if was_on else [Switched(self.phase.name, done, COMPILED)]
 
-    @property
-    def tensors(self) -> list[Tensor]:
-        """Everything that a compiled step changes."""
-        return [*self.step.tensors().values(), *self._counters]
-
-    def end(self) -> None:
-        """Give every network memory of its own again."""
-        for trainer in self.rows if self.is_on else []:
-            network = trainer.evaluated_network
-            for value in (*network.parameters(), *network.buffers()):
-                value.data = value.data.clone()
-        self.is_on = False
-
-    def train_steps(self, done: int, count: int) -> tuple[list[tuple[dict[str, list[LossPart]], float]], list[float]]:
-        """Take ``count`` steps after ``done`` others, all within one epoch.
-
-        Returns parts by role and learning rate of each step, and the values of all parts in this order. Checking that
-        they are finite is left to the caller.
-        """
+    def take(self, done: int, count: int) -> tuple[list[StepResult], list[float]]:
+        """Take ``count`` steps after ``done`` others, all within one epoch; see :meth:`PlainSteps.take`."""
         self._update_live_options()
-        self.step.done = done
-        batches, values, results = self._batches_of(done // self.sampler.steps_per_epoch), [], []
+        step = self.step_function
+        step.done = done  # less than before where steps were undone
+        epoch, values, results = done // self.sampler.steps_per_epoch, [], []
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, self._batches_of(epoch)
         steps = self.phase.recipe.epochs * self.sampler.steps_per_epoch
-        for step in range(done, done + count):
-            factor = rate_factor(self.phase.recipe, step, steps)
-            losses = self.step(batches[step % self.sampler.steps_per_epoch], factor)
+        for number in range(done, done + count):
+            factor = rate_factor(self.phase.recipe, number, steps)
+            losses = step(self._batches[number % self.sampler.steps_per_epoch], factor)
             values.append(torch.cat([losses.parts.flatten(), losses.labels]))
-            results.append((self._parts, factor * self.trainers[0].rate))
-        for counter in self._counters:
-            counter.fill_(done + count)
+            results.append(StepResult(self._parts, factor * self.trainers[0].rate))
+        for trainer in self.trainers:
+            if trainer.ema_model is not None:
+                trainer.ema_model.n_averaged.fill_(step.done)
         numbers: list[float] = torch.stack(values)[:, self._columns].flatten().tolist()
         return results, numbers
+
+    def finish(self) -> None:
+        """Give every network memory of its own again."""
+        for trainer in self.rows:
+            for value in (*trainer.evaluated_network.parameters(), *trainer.evaluated_network.buffers()):
+                value.data = value.data.clone()
+
+    def state_tensors(self) -> list[Tensor]:
+        """Return everything that a step changes."""
+        return [*self.step_function.tensors().values()]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a checkpoint needs beside the networks."""
+        return self.step_function.tensors()
+
+    def load(self, tensors: Mapping[str, Tensor], done: int) -> None:
+        """Load what :meth:`tensors` returned after ``done`` steps."""
+        self.step_function.load(tensors, done)
 
     def _current_methods(self) -> list[Method]:
         return [trainer.method for trainer in self.taught if trainer.method is not None]
 
-    def _current_rates(self) -> list[float]:
-        return [trainer.rate for trainer in self.rows]
-
     def _update_live_options(self) -> None:
         """Copy changed live options into their tensors, which needs no new compilation."""
+        self.step_function.rates = [trainer.rate for trainer in self.rows]
         if (methods := self._current_methods()) != self._methods:
             self._methods = methods
-            self.step.objective.set_methods(methods)
+            self.step_function.objective.set_methods(methods)
             self._parts, self._columns = self._layout()
-        if (rates := self._current_rates()) != self._rates:
-            self._rates = rates
-            self.step.set_rates(rates)
 
     def _layout(self) -> tuple[dict[str, list[LossPart]], list[int]]:
         """Return the parts by role, without values, and the columns of a step's values that belong to them."""
@@ -254,20 +263,6 @@ class CompiledSteps:
                 columns.append((len(parts[0]) if parts else 0) * count + row - count)
         return by_role, columns
 
-    def _batches_of(self, epoch: int) -> list[Tensor]:
-        """Return the rows (C, B) of every step of an epoch."""
-        if epoch != self._epoch:
-            first, count = epoch * self.sampler.steps_per_epoch, self.sampler.steps_per_epoch
-            self._batches = [
-                torch.stack([self.sampler.rows(pool, step) for pool in self.sampler.pools])
-                for step in range(first, first + count)
-            ]
-            self._epoch = epoch
-        return self._batches
-
-
-def _move(network: torch.nn.Module, stack: Mapping[str, Tensor], row: int) -> None:
-    """Copy weights and buffers into a row of the stacked tensors, by name, and keep them there."""
-    for name, value in (*network.named_parameters(), *network.named_buffers()):
-        target = stack[name][row]
-        value.data = target.copy_(value.data)
+    def _batches_of(self, epoch: int) -> StackedBatches:
+        rows = torch.stack([self.sampler.order(pool, epoch) for pool in self.sampler.pools])
+        return StackedBatches(self._data, rows, self.sampler.size)
