@@ -45,5 +45,7 @@ def show_notice(run: str, prefix: str = "") -> None:
 def follow_notice(run: str, prefix: str = "") -> None:
     """Show what goes wrong around a run as long as it lasts. Not for use within a fragment."""
     status = manager.get_manager().status(run)
+    place = st.container()  # drawn in any case, so that what follows keeps its place when the run ends
     if status is not None and (status.notice or status.is_active):
-        st.fragment(catch_errors(show_notice), run_every=POLL_SECONDS, key=f"notice of {run}")(run, prefix)
+        with place:
+            st.fragment(catch_errors(show_notice), run_every=POLL_SECONDS, key=f"notice of {run}")(run, prefix)
