@@ -286,6 +286,26 @@ def test_the_traced_step_agrees_with_the_eager_one_for_convolutions_too(
     torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
 
 
+def test_eager_steps_and_a_compilation_in_the_background_do_not_disturb_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both run the same network, whose weights are replaced for the time of a call."""
+    monkeypatch.setattr(compilation, "is_worthwhile", lambda *_: True)
+    monkeypatch.setattr(compilation, "compile_graph", lambda traced, _: traced)
+    recipe = Recipe(optimiser="sgd")
+    eager, other = (stack(CONVOLUTIONS, SOFT, recipe, mode) for mode in ("never", "auto"))
+    epoch = StackedBatches(replica_data(3), torch.cat(rows(), dim=1), SIZE)
+    for _ in range(3):
+        other.forget_compiled()
+        other.plan(epoch, epochs=1, operations=1e6)
+        while not all(job.is_over for job in other._jobs.values()):
+            for number in range(len(epoch)):
+                batch = epoch[number]
+                torch.testing.assert_close(other(batch).totals, eager(batch).totals, rtol=0, atol=0)
+        assert all(job.ready is not None for job in other._jobs.values())
+    torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=0, atol=0)
+
+
 def test_compilation_is_worthwhile_only_for_many_or_large_steps() -> None:
     assert not is_worthwhile(1000, 1e6)
     assert is_worthwhile(1_000_000, 1e6)

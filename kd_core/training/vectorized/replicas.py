@@ -85,6 +85,12 @@ class Replicas:
     def __len__(self) -> int:
         return self.count
 
+    def for_another_thread(self) -> Replicas:
+        """Return the same replicas with modules of their own, since a call sets the weights of a module for a while."""
+        replicas = copy.copy(self)
+        replicas.train_module, replicas.eval_module = copy.deepcopy((self.train_module, self.eval_module))
+        return replicas
+
     @property
     def weights(self) -> dict[str, Tensor]:
         """Weights by name, each (R, ...), in the memory of :attr:`flat`."""

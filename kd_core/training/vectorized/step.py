@@ -6,6 +6,7 @@ cost little more than for one. A single network is a stack of one.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -145,7 +146,7 @@ class VectorizedStep:
         """Take one step with ``factor`` times the learning rates."""
         size = batch.labels.shape[1]
         if self.compiling == ALWAYS and size not in self._jobs:
-            self._jobs[size] = CompileJob(self._pure, self._arguments(batch, factor))
+            self._compile(size, self._arguments(batch, factor))
             self._jobs[size].wait()
         job = self._jobs.get(size)
         is_swapped = job is not None and job.is_over and (job.is_used or self.compiling == ALWAYS)
@@ -172,7 +173,7 @@ class VectorizedStep:
         for size, count in Counter(batches.sizes).most_common():
             if compilation.is_worthwhile(count * epochs, 3 * len(self.replicas) * size * operations):
                 batch = batches[batches.sizes.index(size)]
-                self._jobs[size] = CompileJob(self._pure, self._arguments(batch, 1.0))
+                self._compile(size, self._arguments(batch, 1.0))
 
     def swap(self) -> None:
         """Use what has been compiled. Called between epochs, so that all steps of an epoch are of one kind."""
@@ -279,6 +280,12 @@ class VectorizedStep:
         numbers = [rate * factor for rate in self.rates] + [*optim.bias_corrections(self.done), self._fraction]
         numbers_tensor = torch.tensor(numbers, device=batch.labels.device)
         return [*self.state.values(), *self.objective.numbers.values(), *batch, numbers_tensor]
+
+    def _compile(self, size: int, arguments: Sequence[Tensor]) -> None:
+        """Compile the step for batches of ``size`` examples in the background."""
+        traced = copy.copy(self)
+        traced.replicas = self.replicas.for_another_thread()
+        self._jobs[size] = CompileJob(traced._pure, arguments)
 
     def _pure(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Take a step as a function of tensors alone, for the compiler, which would make constants of numbers."""
