@@ -9,9 +9,10 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any, ClassVar
 
-from kd_core.base.options import Option, Options, as_text, options_of, parse_options
+from kd_core.base.options import Option, Options, as_text, default_of, options_of, parse_options, shared_options
 from kd_core.base.registry import Plugin, find_plugin, make, plugins
 from kd_core.config.augmentation import Augmentation
 from kd_core.config.comparison import Comparison
@@ -184,9 +185,43 @@ class RunConfig:
         """Return the settings that differ from the recommended ones, which is enough for a link."""
         return differences(self.flat())
 
-    def with_flat(self, **changes: Any) -> RunConfig:
-        """Return the configuration with some flat settings changed. Raises ValueError."""
-        return from_flat(self.flat() | changes)
+    def with_flat(self, optional: Mapping[str, Any] = MappingProxyType({}), /, **changes: Any) -> RunConfig:
+        """Return the configuration with some flat settings changed. Raises ValueError.
+
+        Another class takes its defaults. An option of the old one stays if it was set to other than its default, and if
+        the new one has an option of this name with the same default, hence on the same scale, and allows the value.
+        With another data set or scheme, whatever was not set is as that recommends. ``optional`` changes are left out
+        where the new configuration has no such setting.
+        """
+        before = {name: type(getattr(self, name)) for name, *_ in PLUGIN_FIELDS}
+        given = {**optional, **changes}
+        new = {name: find_plugin(group, str(given[name]), name) for name, group, _ in PLUGIN_FIELDS if name in given}
+        after, settings = before | new, self.flat()
+        if after != before:
+            changed = self._changed_settings()
+            if (after["dataset"], after["scheme"]) != (before["dataset"], before["scheme"]):
+                settings = changed | {name: settings[name] for name in ("dataset", "scheme")}
+                chosen = settings | given
+                recommended = read_flat({name: chosen[name] for name in ("dataset", "scheme")})[0]
+                after |= {name: type(getattr(recommended, name)) for name in before.keys() - chosen.keys()}
+            for name, _, prefix in PLUGIN_FIELDS:
+                if after[name] is not before[name]:
+                    for option in options_of(before[name]):
+                        settings.pop(prefix + option, None)
+                    settings |= shared_options(before[name], after[name], changed, prefix)
+        names = {prefix + option for name, _, prefix in PLUGIN_FIELDS for option in options_of(after[name])}
+        names |= after.keys() | {prefix + option for _, cls, prefix in OPTION_GROUPS for option in options_of(cls)}
+        return from_flat(settings | {name: value for name, value in optional.items() if name in names} | changes)
+
+    def _changed_settings(self) -> dict[str, str]:
+        """Return the settings that are neither recommended nor the defaults of a class that was not recommended."""
+        changed = self.differences()
+        for name, _, prefix in PLUGIN_FIELDS:
+            values = getattr(self, name).values() if name in changed else {}
+            for option, value in values.items():
+                if as_text(value) == as_text(default_of(type(getattr(self, name)), option)):
+                    changed.pop(prefix + option, None)
+        return changed
 
 
 def _parts(text: str) -> dict[str, Any]:
@@ -378,14 +413,3 @@ def all_options() -> Iterator[tuple[str, str, Option]]:
             yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
     for name, group_class, prefix in OPTION_GROUPS:
         yield from ((prefix + key, name, option) for key, option in options_of(group_class).items())
-
-
-def taken_names(group: str) -> set[str]:
-    """Return the names that a plug-in's option in ``group`` may not have, since the flat name has another meaning."""
-    flat = {prefix + option for _, kind, prefix in OPTION_GROUPS for option in options_of(kind)}
-    flat |= RESERVED_NAMES | {name for name, *_ in PLUGIN_FIELDS}
-    prefixes = {prefix for _, field_group, prefix in PLUGIN_FIELDS if field_group == group}
-    names = {name.removeprefix(prefix) for prefix in prefixes for name in flat if name.startswith(prefix)}
-    for other in {"methods", "schemes"} - {group} if "" in prefixes else ():
-        names |= {option for cls in plugins(other, outside=False).values() for option in options_of(cls)}
-    return names

@@ -1,4 +1,4 @@
-"""Checks that networks fit their inputs and methods their networks, with error messages."""
+"""Checks that networks fit their inputs and methods their networks, and names that options may not have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
+from kd_core.base.options import options_of
+from kd_core.base.registry import plugins
 from kd_core.config.plan import (
     LOSSES,
     PROBABILITIES,
@@ -17,6 +19,7 @@ from kd_core.config.plan import (
     model_of,
     pairs_of,
 )
+from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RESERVED_NAMES
 from kd_core.datasets import Data
 from kd_core.models import with_article
 from kd_core.nn import weights
@@ -109,3 +112,14 @@ def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data
         if is_teacher_in_phase or is_teacher or len(learner.teachers) > 1 or learner.begins_with:
             return f"{prefix} takes over the last layers of one trained teacher, which this scheme does not have."
     return ""
+
+
+def taken_names(group: str) -> set[str]:
+    """Return the names that a plug-in's option in ``group`` may not have, since the flat name has another meaning."""
+    flat = {prefix + option for _, kind, prefix in OPTION_GROUPS for option in options_of(kind)}
+    flat |= RESERVED_NAMES | {name for name, *_ in PLUGIN_FIELDS}
+    prefixes = {prefix for _, field_group, prefix in PLUGIN_FIELDS if field_group == group}
+    names = {name.removeprefix(prefix) for prefix in prefixes for name in flat if name.startswith(prefix)}
+    for other in {"methods", "schemes"} - {group} if "" in prefixes else ():
+        names |= {option for cls in plugins(other, outside=False).values() for option in options_of(cls)}
+    return names
