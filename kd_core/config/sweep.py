@@ -133,7 +133,7 @@ def plan_sweep(
         ValueError: for an invalid combination, unless it is due to an "all".
     """
     _check_names(list(varied))
-    axes = tuple(Axis(name, _keys(name, values)) for name, values in varied.items())
+    axes = tuple(Axis(name, tuple(values)) for name, values in varied.items())
     base = _first_valid(start, axes, fixed)
     axes, left_out = expand_all(base, axes, fixed)
     is_needed = any(axis.option in GROUPS for axis in axes)  # otherwise the base has all of them
@@ -147,11 +147,11 @@ def plan_sweep(
 def expand_all(
     base: RunConfig, axes: Sequence[Axis], fixed: Mapping[str, str] | None = None
 ) -> tuple[tuple[Axis, ...], list[str]]:
-    """Return the axes with every class that applies in place of "all", and a sentence for each that was left out.
+    """Return the axes with the keys of classes, all that apply for "all", and a sentence for each that was left out.
 
     A class applies if its combinations with the values of all other axes are valid. Raises ValueError if none does.
     """
-    expanded, left_out = list(axes), list[str]()
+    expanded, left_out = [Axis(axis.option, _keys(axis.option, axis.values)) for axis in axes], list[str]()
     for position, axis in enumerate(expanded):
         if not _is_all(axis):
             continue

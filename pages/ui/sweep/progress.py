@@ -8,11 +8,11 @@ import streamlit as st
 
 from kd_core.analysis import sweep_results
 from kd_core.analysis.sweep_results import SweepResults
-from kd_core.config.sweep import titles
+from kd_core.config.sweep import titles, value_title
 from kd_core.runs import manager
 from kd_core.runs.manager import Status
-from kd_core.schemes import comparison_of
 from kd_core.store.queries import RunQueries
+from kd_core.store.records import LatestEvaluation
 from kd_core.store.store import SweepRow
 from pages.ui.app import startup_notices
 from pages.ui.app.actions import action_button, actions, send_command
@@ -42,14 +42,19 @@ def follow(row: SweepRow, options: SweepOptions) -> None:
 def describe_sweep(row: SweepRow) -> str:
     """Return options and values, data, networks, method and number of seeds in one line of Markdown."""
     base, names = row.config, titles(row.config)
+    varied = {axis.option for axis in row.sweep.axes}
     axes = (
-        f"{names.get(axis.option, axis.option)} ({', '.join(axis.values[:6])}{', …' * (len(axis.values) > 6)})"
+        f"{names.get(axis.option, axis.option)} "
+        f"({', '.join(value_title(axis.option, value) for value in axis.values[:6])}{', …' * (len(axis.values) > 6)})"
         for axis in row.sweep.axes
     )
-    return escape_markdown(
-        f"{' × '.join(axes) or 'Seeds only'} · {base.dataset.title} · {plan.describe_networks(base)} · "
-        f"{base.method.title} · {len(row.sweep.seeds)} seeds"
-    )
+    fixed = [
+        "" if "dataset" in varied else base.dataset.title,
+        "" if varied & {"student", "teacher"} else plan.describe_networks(base),
+        "" if "method" in varied else base.method.title,
+        f"{len(row.sweep.seeds)} seeds",
+    ]
+    return escape_markdown(" · ".join([" × ".join(axes) or "Seeds only", *filter(None, fixed)]))
 
 
 def earlier(current: str) -> None:
@@ -82,12 +87,15 @@ def _draw(row: SweepRow, options: SweepOptions, was_active: bool) -> None:
     if options.cell and options.cell not in cells:
         st.warning("The link names a cell that this sweep does not have. The best cell is shown instead.")
     selected = cells.get(options.cell) or results.best or results.cells[0]
-    if row.sweep.axes:
-        heatmap.maps(results, row.id, selected)
+    if heatmap.is_list(results):
+        heatmap.numbers(results, row.id, is_active=status.is_active, is_open=True)
+    elif row.sweep.axes:
+        heatmap.maps(results, row.id, selected, is_active=status.is_active)
         st.markdown("Click a cell, or choose it here:")
-        cell_panel.cell_picker(results, selected)
     else:
-        heatmap.numbers(results, row.id)
+        heatmap.numbers(results, row.id, is_active=status.is_active)
+    if row.sweep.axes:
+        cell_panel.cell_picker(results, selected)
     cell_panel.panel(results, selected, options, is_active=status.is_active)
     if options.cell or not status.is_active:  # during training the best cell keeps changing
         slices.slices(results, row.id, selected)
@@ -98,10 +106,7 @@ def _results(row: SweepRow, status: Status) -> SweepResults:
 
     Plotly rebuilds a chart at every change.
     """
-    comparison = comparison_of(row.config)
-    evaluations = RunQueries(manager.get_manager().store).latest_evaluations(
-        row.id, comparison.role, comparison.control
-    )
+    evaluations = _evaluations(row)
     results = sweep_results.collect_results(row.sweep, evaluations)
     if not status.is_active:
         return results
@@ -111,6 +116,15 @@ def _results(row: SweepRow, status: Status) -> SweepResults:
     if drawn is None or drawn[0] != version:
         st.session_state["drawn map"] = drawn = (version, results)
     return drawn[1]
+
+
+def _evaluations(row: SweepRow) -> list[LatestEvaluation]:
+    """Return the latest evaluation of every run, of the networks that its scheme compares."""
+    queries, seeds = RunQueries(manager.get_manager().store), len(row.sweep.seeds)
+    pairs = [(comparison.role, comparison.control) for comparison in row.sweep.comparisons()]
+    by_pair = {pair: queries.latest_evaluations(row.id, *pair) for pair in set(pairs)}
+    count = len(next(iter(by_pair.values())))
+    return [by_pair[pairs[min(number // seeds, len(pairs) - 1)]][number] for number in range(count)]
 
 
 def _state(row: SweepRow, status: Status, results: SweepResults) -> None:
