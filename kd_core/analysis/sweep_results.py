@@ -157,12 +157,12 @@ def corrected_gains(results: SweepResults) -> list[CorrectedGain | None]:
     """
     sizes = _validation_sizes(results.sweep)
     estimates = [_estimate(cell, size) for cell, size in zip(results.cells, sizes, strict=True)]
-    p_values = [estimate and estimate.p_value for estimate in estimates]
+    p_values = [None if estimate is None else estimate.p_value for estimate in estimates]
     factors = iter(holm_factors([p_value for p_value in p_values if p_value is not None]))
     gains: list[CorrectedGain | None] = []
     for estimate, p_value in zip(estimates, p_values, strict=True):
         if estimate is None or p_value is None:
-            gains.append(estimate and CorrectedGain(100 * estimate.mean, None, None))
+            gains.append(None if estimate is None else CorrectedGain(100 * estimate.mean, None, None))
             continue
         factor = next(factors)
         low, high = estimate.interval(1 - (1 - LEVEL) / factor) or (0.0, 0.0)

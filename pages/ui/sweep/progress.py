@@ -8,7 +8,6 @@ import streamlit as st
 
 from kd_core.analysis import sweep_results
 from kd_core.analysis.sweep_results import SweepResults
-from kd_core.config.sweep import titles, value_title
 from kd_core.runs import manager
 from kd_core.runs.manager import Status
 from kd_core.store.queries import RunQueries
@@ -20,9 +19,9 @@ from pages.ui.app.errors import catch_errors
 from pages.ui.sweep import cell_panel, heatmap, slices
 from pages.ui.sweep.form import format_duration
 from pages.ui.sweep.settings import SweepOptions, cell_key
-from pages.ui.text import plan
 from pages.ui.text.durations import queue_position
 from pages.ui.text.escape import escape_markdown
+from pages.ui.text.summaries import describe_sweep
 
 POLL = 1.0  # seconds
 MAX_REDRAWS = 8  # of the map while all cells of a sweep are trained at once
@@ -32,29 +31,11 @@ EARLIER = 12  # sweeps with a link
 def follow(row: SweepRow, options: SweepOptions) -> None:
     """Draw the sweep, again every second while it trains."""
     is_active = row.state in manager.ACTIVE
-    st.caption(describe_sweep(row))
+    st.caption(escape_markdown(describe_sweep(row)))
     is_repeated = is_active or startup_notices.has_notice(row.id)
     st.fragment(catch_errors(_draw), run_every=POLL if is_repeated else None, key=f"sweep {row.id}")(
         row, options, is_active
     )
-
-
-def describe_sweep(row: SweepRow) -> str:
-    """Return options and values, data, networks, method and number of seeds in one line of Markdown."""
-    base, names = row.config, titles(row.config)
-    varied = {axis.option for axis in row.sweep.axes}
-    axes = (
-        f"{names.get(axis.option, axis.option)} "
-        f"({', '.join(value_title(axis.option, value) for value in axis.values[:6])}{', …' * (len(axis.values) > 6)})"
-        for axis in row.sweep.axes
-    )
-    fixed = [
-        "" if "dataset" in varied else base.dataset.title,
-        "" if varied & {"student", "teacher"} else plan.describe_networks(base),
-        "" if "method" in varied else base.method.title,
-        f"{len(row.sweep.seeds)} seeds",
-    ]
-    return escape_markdown(" · ".join([" × ".join(axes) or "Seeds only", *filter(None, fixed)]))
 
 
 def earlier(current: str) -> None:
@@ -64,7 +45,7 @@ def earlier(current: str) -> None:
         try:
             if row.id != current and row.sweep.axes:
                 when = datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M")
-                labels[row.id] = f"{when} · {describe_sweep(row)} · {row.state}"
+                labels[row.id] = f"{when} · {escape_markdown(describe_sweep(row))} · {row.state}"
         except ValueError:  # it needs something that this installation does not have
             continue
         if len(labels) == EARLIER:
