@@ -194,14 +194,14 @@ class RunConfig:
         where the new configuration has no such setting.
         """
         before = {name: type(getattr(self, name)) for name, *_ in PLUGIN_FIELDS}
-        given = {**optional, **changes}
-        new = {name: find_plugin(group, str(given[name]), name) for name, group, _ in PLUGIN_FIELDS if name in given}
+        wanted = {**optional, **changes}
+        new = {name: find_plugin(group, str(wanted[name]), name) for name, group, _ in PLUGIN_FIELDS if name in wanted}
         after, settings = before | new, self.flat()
         if after != before:
             changed = self._changed_settings()
             if (after["dataset"], after["scheme"]) != (before["dataset"], before["scheme"]):
                 settings = changed | {name: settings[name] for name in ("dataset", "scheme")}
-                chosen = settings | given
+                chosen = settings | wanted
                 recommended = read_flat({name: chosen[name] for name in ("dataset", "scheme")})[0]
                 after |= {name: type(getattr(recommended, name)) for name in before.keys() - chosen.keys()}
             for name, _, prefix in PLUGIN_FIELDS:

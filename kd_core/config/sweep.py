@@ -203,10 +203,10 @@ def _first_valid(start: RunConfig, axes: Sequence[Axis], fixed: Mapping[str, str
     Raises ValueError if there is none.
     """
     choices = [tuple(plugins(GROUPS[axis.option])) if _is_all(axis) else axis.values[:1] for axis in axes]
-    kept = {axis.option: getattr(start, axis.option).name for axis in axes if _is_all(axis)}
+    current = {axis.option: getattr(start, axis.option).name for axis in axes if _is_all(axis)}
     first = {axis.option: values[0] for axis, values in zip(axes, choices, strict=True) if values}
     try:
-        return start.with_flat(fixed, **first | kept)
+        return start.with_flat(fixed, **first | current)
     except ValueError:
         names = [axis.option for axis in axes]
         for values in itertools.product(*choices):
@@ -234,7 +234,7 @@ DEFAULT_COUNT = 5  # values of an axis
 
 
 def sweepable_options(config: RunConfig) -> dict[str, Option]:
-    """Return what can be an axis by flat name: the options of every part, and the classes of those that have any."""
+    """Return what can be an axis by flat name, which are the parts that are chosen by name, and all options."""
     return {flat: option for flat, (_, option) in _values_and_options(config).items()}
 
 
@@ -247,7 +247,7 @@ def titles(config: RunConfig) -> dict[str, str]:
 
 
 def value_title(option: str, value: str) -> str:
-    """Return a value of an axis as it is called on the screen: the title of a class, other values as they are."""
+    """Return a value of an axis as on the screen, a class by its title."""
     classes = plugins(GROUPS[option]) if option in GROUPS else {}
     return classes[value].title if value in classes else value
 
