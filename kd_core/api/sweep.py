@@ -15,6 +15,7 @@ from kd_core.base.events import Validated
 from kd_core.base.options import as_text
 from kd_core.base.registry import Plugin
 from kd_core.config.comparison import DEFAULT_SEEDS
+from kd_core.config.python_parts import with_python_parts
 from kd_core.config.run import RunConfig, flatten
 from kd_core.config.sweep import ALL, GROUPS, Sweep, plan_sweep
 from kd_core.schemes import comparison_of
@@ -109,24 +110,34 @@ def plan_of_settings(
 ) -> tuple[Sweep, list[str]]:
     """Return the sweep over some settings and a sentence for each class that was left out. Raises ValueError."""
     flatten({**varied, **fixed})  # refuses both names of the loss
-    texts = {name: as_text(value) for name, value in flatten(fixed).items()}
+    data = fixed.get("dataset", config.dataset if config else None)
+    parts = with_python_parts(fixed if data is None else {"dataset": data, **fixed})
+    if "dataset" not in fixed:
+        parts.pop("dataset", None)
+    texts = {name: as_text(value) for name, value in flatten(parts).items()}
     start = (config or RunConfig()).with_flat(**{name: texts.pop(name) for name in ("seed",) if name in texts})
     axes = {
-        "method" if name == "loss" else name: [
-            _value_text(name, value) for value in ([ALL] if values == ALL else values)
-        ]
+        "method" if name == "loss" else name: [_value_text(name, value, data) for value in _values(values)]
         for name, values in varied.items()
     }
     return plan_sweep(start, axes, texts, seeds_of(start, seeds))
 
 
-def _value_text(name: str, value: Any) -> str:
+def _values(values: Any) -> list[Any]:
+    return [ALL] if values == ALL else list(values)
+
+
+def _value_text(name: str, value: Any, data: Any) -> str:
     """Return a value as text; an object stands for its class. Raises ValueError if its options are not the defaults."""
+    if name in (*GROUPS, "loss") and not isinstance(value, str | Plugin):
+        if name == "teacher":
+            raise ValueError("teacher: a list holds networks by name. Give a teacher of your own as the only value.")
+        value = with_python_parts({"dataset": data, name: value})[name]
     if not isinstance(value, Plugin):
         return as_text(value)
     if value != type(value)():
         raise ValueError(
-            f"{name}: a list holds classes with their defaults. Vary the options as a setting of their own."
+            f"{name}: a list holds classes with their defaults. Vary the options as settings of their own."
         )
     return value.name
 

@@ -404,12 +404,3 @@ def _unsupported_model(role: str, model: Model, data: Data) -> str:
     model.probe(data.train.inputs)
     reason = model.refusal(data.shape, len(data.classes))
     return f"{role} = {model.name}: {with_article(model.title)} {reason}." if reason else ""
-
-
-def all_options() -> Iterator[tuple[str, str, Option]]:
-    """Yield (flat name, title of what it belongs to, declaration) of every option of every plug-in."""
-    for _, group, prefix in PLUGIN_FIELDS:
-        for cls in plugins(group).values():
-            yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
-    for name, group_class, prefix in OPTION_GROUPS:
-        yield from ((prefix + key, name, option) for key, option in options_of(group_class).items())

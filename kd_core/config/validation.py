@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
-from kd_core.base.options import options_of
+from kd_core.base.options import Option, options_of
 from kd_core.base.registry import plugins
 from kd_core.config.plan import (
     LOSSES,
@@ -112,6 +112,15 @@ def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data
         if is_teacher_in_phase or is_teacher or len(learner.teachers) > 1 or learner.begins_with:
             return f"{prefix} takes over the last layers of one trained teacher, which this scheme does not have."
     return ""
+
+
+def all_options() -> Iterator[tuple[str, str, Option]]:
+    """Yield (flat name, title of what it belongs to, declaration) of every option of every plug-in."""
+    for _, group, prefix in PLUGIN_FIELDS:
+        for cls in plugins(group).values():
+            yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
+    for name, group_class, prefix in OPTION_GROUPS:
+        yield from ((prefix + key, name, option) for key, option in options_of(group_class).items())
 
 
 def taken_names(group: str) -> set[str]:

@@ -13,8 +13,9 @@ from streamlit.testing.v1 import AppTest
 from kd_core.base.events import Validated
 from kd_core.base.options import options_of
 from kd_core.base.registry import plugins
-from kd_core.config.run import RunConfig, all_options, from_flat
+from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import Axis, Sweep, value_title
+from kd_core.config.validation import all_options
 from kd_core.runs import sweep_eta
 from kd_core.runs.manager import RunManager
 from pages.ui.app import settings
