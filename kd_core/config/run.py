@@ -41,11 +41,6 @@ OPTION_GROUPS: tuple[tuple[str, type[Options], str], ...] = (
     ("augmentation", Augmentation, ""),
     ("compute", Compute, ""),
 )
-# Parameters of a page's link beside the settings of a run.
-RESERVED_NAMES = {
-    *("run", "autoplay", "log", "embed", "embed_options"),
-    *("sweep", "across", "across_values", "down", "down_values", "seeds", "cell", "confirmed"),
-}
 DEFAULTS = {"dataset": "digits", "teacher": "cnn", "student": "mlp", "method": "soft_targets", "scheme": "offline"}
 UNKNOWN = ": there is no such setting."
 
@@ -188,10 +183,9 @@ class RunConfig:
     def with_flat(self, optional: Mapping[str, Any] = MappingProxyType({}), /, **changes: Any) -> RunConfig:
         """Return the configuration with some flat settings changed. Raises ValueError.
 
-        Another class takes its defaults. An option of the old one stays if it was set to other than its default, and if
-        the new one has an option of this name with the same default, hence on the same scale, and allows the value.
-        With another data set or scheme, whatever was not set is as that recommends. ``optional`` changes are left out
-        where the new configuration has no such setting.
+        Another class takes its defaults. An option of the old one stays if it was set, and if the new one has an option
+        of this name with the same default, hence on the same scale, and allows the value. With another data set or
+        scheme, whatever was not set is as that recommends. ``optional`` changes are made where there is such a setting.
         """
         before = {name: type(getattr(self, name)) for name, *_ in PLUGIN_FIELDS}
         wanted = {**optional, **changes}

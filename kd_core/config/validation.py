@@ -19,11 +19,17 @@ from kd_core.config.plan import (
     model_of,
     pairs_of,
 )
-from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RESERVED_NAMES
+from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS
 from kd_core.datasets import Data
 from kd_core.models import with_article
 from kd_core.nn import weights
 from kd_core.nn.hooks import feature_shapes, format_shape
+
+# Parameters of a page's link beside the settings of a run.
+RESERVED_NAMES = {
+    *("run", "autoplay", "log", "embed", "embed_options"),
+    *("sweep", "across", "across_values", "down", "down_values", "seeds", "cell", "confirmed"),
+}
 
 
 def learner_refusal(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> str:
