@@ -36,7 +36,7 @@ readable = {run: row for run, row in stored.items() if row.available_config}
 letters = run_table.letters_of(list(stored))
 
 run_table.filters(queries, options)
-run_table.table(queries, options, list(stored))
+run_table.table(queries, options, stored)
 run_table.run_multiselect(queries, options, stored)
 trash.bin_()
 run_table.run_notices(ids, stored)

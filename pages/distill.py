@@ -10,7 +10,7 @@ st.title("Distill")
 
 from kd_core.runs import manager
 from pages.ui.form import form
-from pages.ui.run import annotations, diagnosis, history, live_view, trash, verdict
+from pages.ui.run import annotations, diagnosis, history, live_view, method_sweep, trash, verdict
 from pages.ui.run.frames import run_frames
 
 run = st.query_params.get("run")
@@ -46,6 +46,8 @@ else:
             history.outcome(row)
             verdict.show_verdict(row)
             verdict.more_seeds(row)
+            if row.state == manager.COMPLETED:
+                method_sweep.compare_methods(row.config)
             diagnosis.card(row)
             st.page_link(
                 "pages/temperature.py", label="Explore the softened outputs",

@@ -1,4 +1,4 @@
-"""Sweep page, which varies two options over several seeds and confirms one choice on the test set."""
+"""Sweep page, which varies settings over several seeds and confirms one choice on the test set."""
 
 import streamlit as st
 
@@ -8,8 +8,8 @@ shell.ensure_navigation()
 
 st.title("Sweep")
 st.markdown(
-    "Vary two options at once, over several seeds, and see where the teacher helps. The map shows results on the "
-    "validation set; the cell that you select is confirmed on the test set, once."
+    "Vary two settings at once, over several seeds, or compare all methods, and see where the teacher helps. Results "
+    "are of the validation set; the cell that you select is confirmed on the test set, once."
 )
 
 # The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.

@@ -9,7 +9,8 @@ from kd_core.base.events import Failed, Finished, Step
 from kd_core.base.options import as_text, options_of
 from kd_core.base.registry import GROUPS, Plugin, find_key, find_plugin, make, plugins, problems
 from kd_core.config import presets
-from kd_core.config.run import OPTION_GROUPS, RunConfig, all_options, from_flat, read_flat
+from kd_core.config.run import OPTION_GROUPS, RunConfig, from_flat, read_flat
+from kd_core.config.validation import all_options
 from kd_core.datasets import Data, Dataset, NotAvailableError, load
 from kd_core.nn.cost import measure
 from kd_core.schemes import comparison_of, plan_of

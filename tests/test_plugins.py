@@ -17,7 +17,8 @@ from kd_core.base.events import Finished
 from kd_core.base.options import options_of
 from kd_core.base.registry import find_key, find_plugin, full_title, plugins, problems
 from kd_core.config import presets
-from kd_core.config.run import RESERVED_NAMES, RunConfig, from_flat
+from kd_core.config.run import RunConfig, from_flat
+from kd_core.config.validation import RESERVED_NAMES
 from kd_core.runs import manager
 from kd_core.training.loop import Trainer
 from pages.ui.app import auth, settings, url_state

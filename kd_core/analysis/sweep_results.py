@@ -1,4 +1,4 @@
-"""Grid of the results of a sweep with mean, spread and best cell.
+"""Grid of the results of a sweep with mean, spread, best cell, and gains corrected for the number of cells.
 
 All accuracies are of the validation set, since a cell is chosen by them; the test set is not read.
 """
@@ -9,7 +9,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kd_core.analysis.intervals import LEVEL, Estimate, estimate_gain
+from kd_core.config.comparison import STUDENT_OVER_BASELINE
 from kd_core.config.sweep import Sweep
+from kd_core.datasets import load
 from kd_core.store.records import COMPLETED, FAILED, LatestEvaluation
 
 
@@ -80,14 +83,15 @@ class SweepResults:
     cells: tuple[Cell, ...]
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Rows (values of the second axis) and columns (of the first); 1 for a missing axis."""
-        counts = [len(axis.values) for axis in self.sweep.axes]
-        return (counts[1] if len(counts) > 1 else 1), (counts[0] if counts else 1)
+    def shape(self) -> tuple[int, int, int]:
+        """Rows (values of the second axis), columns (of the first) and maps (of the third); 1 for a missing axis."""
+        columns, rows, maps = (*(len(axis.values) for axis in self.sweep.axes), 1, 1, 1)[:3]
+        return rows, columns, maps
 
-    def at(self, row: int, column: int) -> Cell:
-        """Return the cell in a row (second axis) and a column (first axis)."""
-        return self.cells[column * self.shape[0] + row]
+    def at(self, row: int, column: int, number: int = 0) -> Cell:
+        """Return the cell in a row (second axis), a column (first axis) and a map (third axis)."""
+        rows, _, maps = self.shape
+        return self.cells[(column * rows + row) * maps + number]
 
     def find(self, values: Sequence[str]) -> Cell | None:
         """Return the cell of these values; None if there is none."""
@@ -128,6 +132,72 @@ class SweepResults:
             for other in self.cells
             if all(other.values[at] == value for at, value in enumerate(cell.values) if at != axis)
         ]
+
+
+@dataclass(frozen=True)
+class CorrectedGain:
+    """Gain of a cell over its control on the validation set, corrected for the number of cells (Holm 1979).
+
+    Attributes:
+        mean: In points (1 point = 1 %).
+        interval: Excludes zero exactly where ``p_value`` is below 0.05; None for one seed.
+        p_value: Two-sided, of no gain; None for one seed.
+    """
+
+    mean: float
+    interval: tuple[float, float] | None
+    p_value: float | None
+
+
+def corrected_gains(results: SweepResults) -> list[CorrectedGain | None]:
+    """Return the gain of every cell; None for one without a run that has a control.
+
+    Validation events do not say which examples were right, so the interval takes the errors of student and control as
+    independent and is rather too wide.
+    """
+    sizes = _validation_sizes(results.sweep)
+    estimates = [_estimate(cell, size) for cell, size in zip(results.cells, sizes, strict=True)]
+    p_values = [None if estimate is None else estimate.p_value for estimate in estimates]
+    factors = iter(holm_factors([p_value for p_value in p_values if p_value is not None]))
+    gains: list[CorrectedGain | None] = []
+    for estimate, p_value in zip(estimates, p_values, strict=True):
+        if estimate is None or p_value is None:
+            gains.append(None if estimate is None else CorrectedGain(100 * estimate.mean, None, None))
+            continue
+        factor = next(factors)
+        low, high = estimate.interval(1 - (1 - LEVEL) / factor) or (0.0, 0.0)
+        gains.append(CorrectedGain(100 * estimate.mean, (100 * low, 100 * high), min(1.0, factor * p_value)))
+    return gains
+
+
+def holm_factors(p_values: Sequence[float]) -> list[float]:
+    """Return by how much Holm's step-down procedure multiplies each p-value, which is 1 to their number.
+
+    Holm, "A simple sequentially rejective multiple test procedure" (1979). The product may exceed 1. Raises
+    ZeroDivisionError for a p-value of 0.
+    """
+    factors, largest = [1.0] * len(p_values), 0.0
+    for rank, position in enumerate(sorted(range(len(p_values)), key=lambda position: p_values[position])):
+        largest = max(largest, (len(p_values) - rank) * p_values[position])
+        factors[position] = largest / p_values[position]
+    return factors
+
+
+def _validation_sizes(sweep: Sweep) -> list[int]:
+    """Return the number of validation examples of every cell."""
+    if any(axis.option.startswith("dataset") for axis in sweep.axes):
+        return [len(load(sweep.config(cell).dataset).validation.labels) for cell in sweep.cells]
+    return [len(load(sweep.base.dataset).validation.labels)] * len(sweep.cells)
+
+
+def _estimate(cell: Cell, examples: int) -> Estimate | None:
+    roles = (STUDENT_OVER_BASELINE.role, STUDENT_OVER_BASELINE.control)
+    metrics = [
+        {role: {"accuracy": accuracy, "examples": examples} for role, accuracy in zip(roles, pair, strict=True)}
+        for each in cell.evaluated
+        if each.accuracy is not None and each.control is not None and (pair := (each.accuracy, each.control))
+    ]
+    return estimate_gain(metrics, STUDENT_OVER_BASELINE) if metrics else None
 
 
 def collect_results(sweep: Sweep, evaluations: Sequence[LatestEvaluation]) -> SweepResults:

@@ -23,7 +23,8 @@ def train_sweep(sweep: Sweep, store: bool | str | Path) -> list[Result]:
     check_metrics(len(load(sweep.base.dataset).classes))
     if store:
         with open_manager(folder_of(store)) as manager:
-            store_python_parts(vars(sweep.base).values(), manager.folder)
+            parts = [part for cell in sweep.cells for part in vars(sweep.config(cell)).values()]
+            store_python_parts(parts, manager.folder)
             sweep_id = manager.start_sweep(sweep)
             wait(manager, sweep_id)
         return [StoredRun(manager.store, run) for run in manager.store.members(sweep_id)]

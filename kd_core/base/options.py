@@ -214,6 +214,21 @@ def options_of(cls: type[Any]) -> dict[str, Option]:
     return dict(_options[cls])
 
 
+def default_of(cls: type[Any], name: str) -> Any:
+    """Return the declared default of an option."""
+    return cls.__dataclass_fields__[name].default
+
+
+def shared_options(old: type[Any], new: type[Any], texts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the entries, named ``prefix + field``, of options that both classes declare with the same default.
+
+    Options of one name with other defaults may be on other scales. Values that ``new`` does not allow are left out.
+    """
+    values, _ = parse_options(new, texts, prefix)
+    shared = (name for name in values if name in options_of(old) and default_of(old, name) == default_of(new, name))
+    return {prefix + name: texts[prefix + name] for name in shared}
+
+
 def option_label(name: str, option: Option, owner: str = "") -> str:
     """Return the option's name on the screen, with ``owner`` ("Teacher") before it unless it begins with that."""
     label = option.label or name.replace("_", " ").capitalize()

@@ -196,6 +196,6 @@ def check_options(group: str, cls: type[Plugin]) -> None:
         except Exception as error:
             reason = str(error).rstrip(".")
             raise PluginError(f"the option {field.name} is not declared correctly ({reason})", remedy) from error
-    taken = sorted(set(declared) & importlib.import_module("kd_core.config.run").taken_names(group))
+    taken = sorted(set(declared) & importlib.import_module("kd_core.config.validation").taken_names(group))
     if taken:
         raise PluginError(f"other settings of a run are called {', '.join(taken)}", "rename the option")

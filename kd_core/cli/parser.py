@@ -102,7 +102,8 @@ def _repeat(parser: Parser) -> None:
 def _sweep(parser: Parser) -> None:
     _settings(
         parser,
-        "one or two settings with several values, others with one; seeds=5 says how many seeds",
+        "one to three settings with several values, others with one; method=all stands for every method that applies; "
+        "seeds=5 says how many seeds",
         metavar="NAME=A,B,C",
     )
     _output(parser, "print the result as one JSON object")

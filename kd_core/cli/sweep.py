@@ -8,12 +8,12 @@ import time
 from argparse import Namespace
 from collections.abc import Mapping
 
-from kd_core.analysis.verdict import verdict
+from kd_core.analysis.verdict import signed, verdict
 from kd_core.api.batch import seeds_of
 from kd_core.api.distillation import merge
 from kd_core.api.result import Result
 from kd_core.api.stored import StoredRun
-from kd_core.api.sweep import SweepResult, plan_sweep, summarise
+from kd_core.api.sweep import SweepResult, is_all, plan_of_settings, summarise
 from kd_core.base.events import Event, Finished
 from kd_core.base.process import keep_freed_memory
 from kd_core.cli.folder import held_folder, report_stopped, stop_or_interrupt
@@ -40,15 +40,21 @@ def repeat(arguments: Namespace) -> int:
 
 
 def sweep(arguments: Namespace) -> int:
-    """Train every combination of the values of one or two settings and print the map."""
+    """Train every combination of the values of one to three settings and print the map."""
     print_problems()
     settings = settings_of(arguments.settings)
     seeds = _seed_count(settings.pop("seeds", None))
-    varied = {name: values for name, text in settings.items() if len(values := parse_values(text)) > 1}
+    values = {name: parse_values(text) for name, text in settings.items()}
+    varied = {
+        name: list(values[name]) for name, text in settings.items() if len(values[name]) > 1 or is_all(name, text)
+    }
     if not varied:
-        raise ValueError("Give one or two settings several values, such as temperature=1,2,4.")
-    base = merge(None, {name: text for name, text in settings.items() if name not in varied})
-    return _train(plan_sweep(base, varied, seeds_of(base, seeds)), arguments)
+        raise ValueError("Give one to three settings several values, such as temperature=1,2,4, or method=all.")
+    fixed = {name: text for name, text in settings.items() if name not in varied}
+    plan, left_out = plan_of_settings(None, varied, fixed, seeds)
+    for sentence in left_out:
+        print(sentence, file=sys.stderr)
+    return _train(plan, arguments)
 
 
 def watch_sweep(manager: RunManager, sweep_id: str, arguments: Namespace) -> int:
@@ -93,12 +99,18 @@ def print_cells(result: SweepResult) -> None:
         [
             *cell.values.values(),
             "" if cell.accuracy is None else f"{cell.accuracy:.1%}",
-            "" if cell.gain is None else f"{cell.gain:+.1f}",
+            "" if cell.gain is None else signed(cell.gain),
+            "" if cell.interval is None else " to ".join(signed(limit) for limit in cell.interval),
+            "" if cell.p_value is None else f"{cell.p_value:.2g}",
             "best" if cell is result.best else "",
         ]
         for cell in result.cells
     ]
-    print(table([*names, "validation accuracy", "gain in points", ""], rows))
+    print(table([*names, "validation accuracy", "gain in points", "95 % interval", "p", ""], rows))
+    if len(rows) > 1 and any(cell.p_value is not None for cell in result.cells):
+        print(f"Intervals and p-values are corrected for {len(rows)} comparisons (Holm).")
+    if result.best is not None:
+        print("The best by validation, confirmed on the test set once:")
 
 
 def sweep_as_json(result: SweepResult) -> dict[str, object]:
@@ -108,6 +120,8 @@ def sweep_as_json(result: SweepResult) -> dict[str, object]:
             "values": cell.values,
             "validation_accuracy": cell.accuracy,
             "gain": cell.gain,
+            "interval": cell.interval,
+            "p_value": cell.p_value,
             "runs": [{"id": run.id, "seed": run.config.seed, "outcome": run.outcome} for run in cell.results],
         }
         for cell in result.cells

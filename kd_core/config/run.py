@@ -9,9 +9,10 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any, ClassVar
 
-from kd_core.base.options import Option, Options, as_text, options_of, parse_options
+from kd_core.base.options import Option, Options, as_text, default_of, options_of, parse_options, shared_options
 from kd_core.base.registry import Plugin, find_plugin, make, plugins
 from kd_core.config.augmentation import Augmentation
 from kd_core.config.comparison import Comparison
@@ -40,11 +41,6 @@ OPTION_GROUPS: tuple[tuple[str, type[Options], str], ...] = (
     ("augmentation", Augmentation, ""),
     ("compute", Compute, ""),
 )
-# Parameters of a page's link beside the settings of a run.
-RESERVED_NAMES = {
-    *("run", "autoplay", "log", "embed", "embed_options"),
-    *("sweep", "across", "across_values", "down", "down_values", "seeds", "cell", "confirmed"),
-}
 DEFAULTS = {"dataset": "digits", "teacher": "cnn", "student": "mlp", "method": "soft_targets", "scheme": "offline"}
 UNKNOWN = ": there is no such setting."
 
@@ -184,9 +180,42 @@ class RunConfig:
         """Return the settings that differ from the recommended ones, which is enough for a link."""
         return differences(self.flat())
 
-    def with_flat(self, **changes: Any) -> RunConfig:
-        """Return the configuration with some flat settings changed. Raises ValueError."""
-        return from_flat(self.flat() | changes)
+    def with_flat(self, optional: Mapping[str, Any] = MappingProxyType({}), /, **changes: Any) -> RunConfig:
+        """Return the configuration with some flat settings changed. Raises ValueError.
+
+        Another class takes its defaults. An option of the old one stays if it was set, and if the new one has an option
+        of this name with the same default, hence on the same scale, and allows the value. With another data set or
+        scheme, whatever was not set is as that recommends. ``optional`` changes are made where there is such a setting.
+        """
+        before = {name: type(getattr(self, name)) for name, *_ in PLUGIN_FIELDS}
+        wanted = {**optional, **changes}
+        new = {name: find_plugin(group, str(wanted[name]), name) for name, group, _ in PLUGIN_FIELDS if name in wanted}
+        after, settings = before | new, self.flat()
+        if after != before:
+            changed = self._changed_settings()
+            if (after["dataset"], after["scheme"]) != (before["dataset"], before["scheme"]):
+                settings = changed | {name: settings[name] for name in ("dataset", "scheme")}
+                chosen = settings | wanted
+                recommended = read_flat({name: chosen[name] for name in ("dataset", "scheme")})[0]
+                after |= {name: type(getattr(recommended, name)) for name in before.keys() - chosen.keys()}
+            for name, _, prefix in PLUGIN_FIELDS:
+                if after[name] is not before[name]:
+                    for option in options_of(before[name]):
+                        settings.pop(prefix + option, None)
+                    settings |= shared_options(before[name], after[name], changed, prefix)
+        names = {prefix + option for name, _, prefix in PLUGIN_FIELDS for option in options_of(after[name])}
+        names |= after.keys() | {prefix + option for _, cls, prefix in OPTION_GROUPS for option in options_of(cls)}
+        return from_flat(settings | {name: value for name, value in optional.items() if name in names} | changes)
+
+    def _changed_settings(self) -> dict[str, str]:
+        """Return the settings that are neither recommended nor the defaults of a class that was not recommended."""
+        changed = self.differences()
+        for name, _, prefix in PLUGIN_FIELDS:
+            values = getattr(self, name).values() if name in changed else {}
+            for option, value in values.items():
+                if as_text(value) == as_text(default_of(type(getattr(self, name)), option)):
+                    changed.pop(prefix + option, None)
+        return changed
 
 
 def _parts(text: str) -> dict[str, Any]:
@@ -369,23 +398,3 @@ def _unsupported_model(role: str, model: Model, data: Data) -> str:
     model.probe(data.train.inputs)
     reason = model.refusal(data.shape, len(data.classes))
     return f"{role} = {model.name}: {with_article(model.title)} {reason}." if reason else ""
-
-
-def all_options() -> Iterator[tuple[str, str, Option]]:
-    """Yield (flat name, title of what it belongs to, declaration) of every option of every plug-in."""
-    for _, group, prefix in PLUGIN_FIELDS:
-        for cls in plugins(group).values():
-            yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
-    for name, group_class, prefix in OPTION_GROUPS:
-        yield from ((prefix + key, name, option) for key, option in options_of(group_class).items())
-
-
-def taken_names(group: str) -> set[str]:
-    """Return the names that a plug-in's option in ``group`` may not have, since the flat name has another meaning."""
-    flat = {prefix + option for _, kind, prefix in OPTION_GROUPS for option in options_of(kind)}
-    flat |= RESERVED_NAMES | {name for name, *_ in PLUGIN_FIELDS}
-    prefixes = {prefix for _, field_group, prefix in PLUGIN_FIELDS if field_group == group}
-    names = {name.removeprefix(prefix) for prefix in prefixes for name in flat if name.startswith(prefix)}
-    for other in {"methods", "schemes"} - {group} if "" in prefixes else ():
-        names |= {option for cls in plugins(other, outside=False).values() for option in options_of(cls)}
-    return names

@@ -1,11 +1,13 @@
-"""Checks that networks fit their inputs and methods their networks, with error messages."""
+"""Checks that networks fit their inputs and methods their networks, and names that options may not have."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
+from kd_core.base.options import Option, options_of
+from kd_core.base.registry import plugins
 from kd_core.config.plan import (
     LOSSES,
     PROBABILITIES,
@@ -17,10 +19,17 @@ from kd_core.config.plan import (
     model_of,
     pairs_of,
 )
+from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS
 from kd_core.datasets import Data
 from kd_core.models import with_article
 from kd_core.nn import weights
 from kd_core.nn.hooks import feature_shapes, format_shape
+
+# Parameters of a page's link beside the settings of a run.
+RESERVED_NAMES = {
+    *("run", "autoplay", "log", "embed", "embed_options"),
+    *("sweep", "across", "across_values", "down", "down_values", "seeds", "cell", "confirmed"),
+}
 
 
 def learner_refusal(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> str:
@@ -109,3 +118,23 @@ def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data
         if is_teacher_in_phase or is_teacher or len(learner.teachers) > 1 or learner.begins_with:
             return f"{prefix} takes over the last layers of one trained teacher, which this scheme does not have."
     return ""
+
+
+def all_options() -> Iterator[tuple[str, str, Option]]:
+    """Yield (flat name, title of what it belongs to, declaration) of every option of every plug-in."""
+    for _, group, prefix in PLUGIN_FIELDS:
+        for cls in plugins(group).values():
+            yield from ((prefix + key, cls.title, option) for key, option in options_of(cls).items())
+    for name, group_class, prefix in OPTION_GROUPS:
+        yield from ((prefix + key, name, option) for key, option in options_of(group_class).items())
+
+
+def taken_names(group: str) -> set[str]:
+    """Return the names that a plug-in's option in ``group`` may not have, since the flat name has another meaning."""
+    flat = {prefix + option for _, kind, prefix in OPTION_GROUPS for option in options_of(kind)}
+    flat |= RESERVED_NAMES | {name for name, *_ in PLUGIN_FIELDS}
+    prefixes = {prefix for _, field_group, prefix in PLUGIN_FIELDS if field_group == group}
+    names = {name.removeprefix(prefix) for prefix in prefixes for name in flat if name.startswith(prefix)}
+    for other in {"methods", "schemes"} - {group} if "" in prefixes else ():
+        names |= {option for cls in plugins(other, outside=False).values() for option in options_of(cls)}
+    return names

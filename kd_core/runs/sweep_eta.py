@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from kd_core.config.plan import steps_per_epoch
 from kd_core.config.run import RunConfig
-from kd_core.config.sweep import Sweep
+from kd_core.config.sweep import GROUPS, Sweep
 from kd_core.datasets import load
 from kd_core.runs.sweep_groups import RunGroup, split_into_groups
 from kd_core.schemes import plan_of
@@ -53,6 +53,7 @@ def speed_key(sweep: Sweep) -> tuple[object, ...]:
     return (
         base.dataset, base.student, base.teacher, base.method.name, base.scheme, base.recipe.batch_size,
         base.basics.control, base.augmentation, base.compute, {axis.option for axis in sweep.axes} & {"batch_size"},
+        {axis for axis in sweep.axes if axis.option in GROUPS},
     )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class Search:
     facets: dict[str, str] = field(default_factory=dict)  # value by facet; "" for any value
     order: str = "newest"  # one of ORDERS
     is_reversed: bool = False
+    sweep: str = ""  # id of the sweep that a run must belong to
 
 
 class RunQueries:
@@ -70,16 +71,31 @@ class RunQueries:
 
         Raises ValueError for an unknown order.
         """
-        if search.order not in ORDERS:
-            raise ValueError(f"order = {search.order}: choose one of {', '.join(ORDERS)}.")
         where, values = _where(search)
-        expression, direction = ORDERS[search.order]
-        if search.is_reversed:
-            direction = OPPOSITE[direction]
-        then = direction if expression == "created" else "DESC"
-        last = f"created {then}, rowid {then}"  # the runs of a sweep have the same time of creation
-        clause = f"{where} ORDER BY pinned DESC, {expression} {direction} NULLS LAST, {last} LIMIT ? OFFSET ?"
-        return self._runs(clause, [*values, most, first])
+        return self._runs(f"{where} ORDER BY {_order(search)} LIMIT ? OFFSET ?", [*values, most, first])
+
+    def count_rows(self, search: Search = Search()) -> int:
+        """Return the number of :meth:`rows` of a search."""
+        where, values = _where(search)
+        return int(self._fetch(f"SELECT count(DISTINCT {_group(search)}) FROM runs {where}", values)[0][0])
+
+    def rows(self, search: Search, first: int, most: int) -> list[tuple[Run, int]]:
+        """Return runs like :meth:`page`, those of one sweep as one row, with the number of runs in each row.
+
+        Such a row has the run that comes first. In a search for the runs of one sweep every run has its row. Raises
+        ValueError for an unknown order.
+        """
+        where, values = _where(search)
+        group, order = _group(search), _order(search)
+        rows = self._fetch(
+            f"""SELECT {RUN}, row_size FROM (
+                SELECT *, rowid AS rowid, count(*) OVER (PARTITION BY {group}) AS row_size,
+                    row_number() OVER (PARTITION BY {group} ORDER BY {order}) AS row_place
+                FROM runs {where}
+            ) WHERE row_place = 1 ORDER BY {order} LIMIT ? OFFSET ?""",
+            [*values, most, first],
+        )
+        return [(Run.of(row), int(row[-1])) for row in rows]
 
     def pinned(self, most: int) -> list[Run]:
         """Return the newest pinned runs."""
@@ -150,6 +166,22 @@ class RunQueries:
             return db.execute(query, tuple(values)).fetchall()
 
 
+def _group(search: Search) -> str:
+    return "id" if search.sweep else "coalesce(sweep, id)"
+
+
+def _order(search: Search) -> str:
+    """Return the terms of ORDER BY. Raises ValueError for an unknown order."""
+    if search.order not in ORDERS:
+        raise ValueError(f"order = {search.order}: choose one of {', '.join(ORDERS)}.")
+    expression, direction = ORDERS[search.order]
+    if search.is_reversed:
+        direction = OPPOSITE[direction]
+    then = direction if expression == "created" else "DESC"
+    # The runs of a sweep have the same time of creation.
+    return f"pinned DESC, {expression} {direction} NULLS LAST, created {then}, rowid {then}"
+
+
 def _column(facet: str) -> str:
     return STATE if facet == "state" else f"json_extract(config, '$.{facet}.name')"
 
@@ -167,6 +199,9 @@ def _where(search: Search) -> tuple[str, list[str]]:
         elif value:
             clauses.append(f"{_column(facet)} = ?")
             values.append(value)
+    if search.sweep:
+        clauses.append("sweep = ?")
+        values.append(search.sweep)
     for word in search.words.lower().split()[:8]:
         clause, word_values = _word_clause(word)
         clauses.append(f"({clause})")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kd_core.analysis import sweep_results
 from kd_core.analysis.sweep_results import SweepResults
@@ -38,11 +40,64 @@ def test_a_cell_has_the_mean_of_its_seeds_and_the_paired_gain(small: RunConfig) 
 
 def test_rows_and_columns_have_the_order_of_the_values(small: RunConfig) -> None:
     results = filled(small)
-    assert results.shape == (2, 3)
+    assert results.shape == (2, 3, 1)
     assert results.at(1, 0).values == ("8", "0.9")
     assert results.at(0, 2).values == ("4", "0.3")
     assert [cell.values for cell in results.along(0, results.at(1, 1))] == [("8", "0.9"), ("2", "0.9"), ("4", "0.9")]
     assert [cell.values for cell in results.along(1, results.at(1, 1))] == [("2", "0.3"), ("2", "0.9")]
+
+
+def test_a_third_axis_has_one_map_per_value(small: RunConfig) -> None:
+    sweep = Sweep(small, (*GRID, Axis("epochs", ("2", "3"))))
+    evaluations = [LatestEvaluation(f"r{number}", 0, "completed") for number in range(sweep.count)]
+    results = sweep_results.collect_results(sweep, evaluations)
+    assert results.shape == (2, 3, 2)
+    assert results.at(1, 2, 0).values == ("4", "0.9", "2")
+    assert results.at(0, 1, 1).values == ("2", "0.3", "3")
+    cells = {results.at(row, column, number) for row in range(2) for column in range(3) for number in range(2)}
+    assert cells == set(results.cells)
+
+
+def test_p_values_are_corrected_by_the_example_of_holm() -> None:
+    # Wikipedia, "Holm–Bonferroni method", example: adjusted 0.03, 0.06, 0.06, 0.02.
+    p_values = [0.01, 0.04, 0.03, 0.005]
+    adjusted = [p * factor for p, factor in zip(p_values, sweep_results.holm_factors(p_values), strict=True)]
+    assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@given(st.lists(st.floats(1e-12, 1), min_size=1, max_size=30))
+def test_a_corrected_p_value_is_significant_exactly_where_holms_steps_reject(p_values: list[float]) -> None:
+    factors = sweep_results.holm_factors(p_values)
+    rejected = set()
+    for rank, position in enumerate(sorted(range(len(p_values)), key=lambda position: p_values[position])):
+        if p_values[position] > 0.05 / (len(p_values) - rank):
+            break
+        rejected.add(position)
+    for position, (p_value, factor) in enumerate(zip(p_values, factors, strict=True)):
+        assert 1 - 1e-9 <= factor <= len(p_values) + 1e-9
+        if abs(p_value * factor - 0.05) > 1e-9:
+            assert (p_value * factor < 0.05) == (position in rejected)
+
+
+def test_a_corrected_interval_excludes_zero_exactly_where_the_corrected_p_value_is_significant(
+    small: RunConfig,
+) -> None:
+    pairs = [(0.5 + gain / 100 + noise, 0.5) for gain in (0, 6, 8, 10, 15, 30) for noise in (-0.01, 0, 0.005, 0.01)]
+    results = filled(small, *pairs, seeds=4)
+    gains = sweep_results.corrected_gains(results)
+    assert len({gain.p_value < 0.05 for gain in gains}) == 2
+    for gain, cell in zip(gains, results.cells, strict=True):
+        assert gain.mean == pytest.approx(cell.gain)
+        assert (gain.interval[0] > 0 or gain.interval[1] < 0) == (gain.p_value < 0.05)
+    alone = filled(small, *pairs[16:20], seeds=4)
+    (single, *others) = sweep_results.corrected_gains(alone)
+    assert others == [None] * 5
+    assert single.interval[0] > gains[4].interval[0]  # of one comparison, so not corrected
+
+
+def test_one_seed_has_a_gain_without_interval(small: RunConfig) -> None:
+    gain = sweep_results.corrected_gains(filled(small, (0.8, 0.7), seeds=1))[0]
+    assert (gain.mean, gain.interval, gain.p_value) == (pytest.approx(10), None, None)
 
 
 def test_the_best_cell_is_among_those_with_the_most_seeds_and_the_first_of_equals(small: RunConfig) -> None:

@@ -256,6 +256,22 @@ def test_seeds_are_compared_from_python(settings: dict[str, Any], tmp_path: Path
     assert [one.test for one in stored.results] == [one.test for one in plain.results]
 
 
+def test_a_sweep_varies_modules_and_losses_from_python(settings: dict[str, Any], tmp_path: Path) -> None:
+    fixed = {name: value for name, value in settings.items() if name not in ("student", "loss")} | {"epochs": 2}
+    students, losses = [settings["student"], "mlp"], [settings["loss"], "soft_targets"]
+    plain = kd.sweep(**fixed, student=students, loss=losses, seeds=1)
+    stored = kd.sweep(**fixed, student=students, loss=losses, seeds=1, store=tmp_path)
+    assert [cell.accuracy for cell in stored.cells] == [cell.accuracy for cell in plain.cells]
+    alone = kd.distill(**fixed, student=students[1], loss=losses[0])
+    (cell,) = [
+        cell for cell in plain.cells if cell.values["student"] == "mlp" and cell.values["method"].startswith("python:")
+    ]
+    assert cell.config == alone.config
+    assert cell.results[0].test["student"]["accuracy"] == alone.test["student"]["accuracy"]
+    with pytest.raises(ValueError, match="teacher: a list holds networks by name"):
+        kd.sweep(**settings | {"teacher": [settings["teacher"], "mlp"]})
+
+
 @pytest.fixture
 def own_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_metrics", {})

@@ -222,6 +222,31 @@ def test_a_sweep_trains_every_combination_and_chooses_by_validation() -> None:
     assert grid.best.accuracy == max(cell.accuracy for cell in grid.cells)
     frame = grid.to_pandas()
     assert list(frame["temperature"]) == ["1", "1", "4", "4"]
+    assert list(frame["p_value"]) == [cell.p_value for cell in grid.cells]
+    assert all(cell.interval[0] < cell.gain < cell.interval[1] for cell in grid.cells)
+
+
+def test_a_sweep_over_all_losses_leaves_out_those_that_do_not_apply() -> None:
+    quick = QUICK | {"epochs": 1, "teacher_epochs": 1}
+    grid = kd.sweep(**quick, loss="all", temperature=2, weight=0.5, seeds=1)
+    names = [cell.values["method"] for cell in grid.cells]
+    assert {"soft_targets", "hints"} <= set(names)
+    assert [sentence.split()[0] for sentence in grid.left_out] == [
+        name for name in kd.base.registry.plugins("methods") if name not in names
+    ]
+    for cell in grid.cells:
+        settings = cell.config.flat()
+        assert (settings["temperature"], settings.get("weight", "0.5")) == ("2", "0.5")
+
+
+def test_a_sweep_takes_classes_as_objects_with_their_defaults() -> None:
+    quick = QUICK | {"epochs": 1, "teacher_epochs": 1}
+    grid = kd.sweep(**quick, loss=[kd.losses.SoftTargets(), "hints"], seeds=1)
+    assert [cell.values for cell in grid.cells] == [{"method": "soft_targets"}, {"method": "hints"}]
+    with pytest.raises(ValueError, match="loss: a list holds classes with their defaults"):
+        kd.sweep(**quick, loss=[kd.losses.SoftTargets(temperature=2)])
+    with pytest.raises(ValueError, match="Attention transfer needs feature maps"):
+        kd.sweep(**quick, loss=["soft_targets", "attention"])
 
 
 @pytest.mark.parametrize("seeds", [0, -1])

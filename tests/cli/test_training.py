@@ -12,6 +12,7 @@ import pytest
 from kd_core.__main__ import main
 from kd_core.base import registry
 from kd_core.base.events import to_json
+from kd_core.base.registry import plugins
 from kd_core.config.run import from_flat
 from kd_core.files.lock import lock_data_folder
 from kd_core.store.store import Store
@@ -99,7 +100,9 @@ def test_a_refused_setting_is_reported_on_stderr_and_nothing_is_stored(
         (["train", "alpha=1", "alpha=0"], ["alpha", "twice"]),
         (["train", "loss=dkd", "method=dkd"], ["loss", "method"]),
         (["sweep", "alpha=0.5"], ["several values"]),
-        (["sweep", "student=cnn,mlp"], ["student", "cannot be varied", "temperature"]),
+        (["sweep", "seed=1,2"], ["The seed cannot be an axis"]),
+        (["sweep", "dataset=moons", "student=cnn,mlp"], ["student = cnn", "needs images"]),
+        (["sweep", "method=all", "temprature=2"], ["temprature", "Did you mean temperature"]),
         (["luck", "seeds=none"], ["seeds", "none"]),
         (["resume", "nothing"], ["nothing", "distillery runs"]),
         (["trian"], ["trian", "train"]),
@@ -161,6 +164,26 @@ def test_a_sweep_in_words_marks_the_best_cell(folder: Path, capsys: pytest.Captu
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.endswith("best") for line in lines) == 1
     assert [line for line in lines if line.startswith("alpha=0.9, seed 0")]
+
+
+def test_one_line_compares_all_methods_and_confirms_the_best(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = ["dataset=moons", "labelled=40", "epochs=2", "teacher_epochs=1"]
+    assert main(["sweep", "method=all", "seeds=2", *short, "--json"]) == 0
+    output, errors = capsys.readouterr()
+    body = json.loads(output)
+    methods = [cell["values"]["method"] for cell in body["cells"]]
+    assert [line.split()[0] for line in errors.splitlines()[:-1]] == [
+        name for name in plugins("methods") if name not in methods
+    ]
+    (sweep,) = store(folder).sweeps()
+    assert len(store(folder).members(sweep.id)) == 2 * len(methods)
+    assert len(list((folder / "teachers").iterdir())) == 1
+    assert main(["runs", "show", sweep.id]) == 0
+    words = capsys.readouterr().out
+    assert f"corrected for {len(methods)} comparisons (Holm)" in words
+    best = max(body["cells"], key=lambda cell: cell["validation_accuracy"])
+    assert [line.split()[0] for line in words.splitlines() if line.endswith("best")] == [best["values"]["method"]]
+    assert words.splitlines()[-1].startswith("Baseline")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core.config.run import from_flat
-from kd_core.config.sweep import Sweep
+from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs.manager import RunManager
 from kd_core.store.annotations import normalize
 from tests.pages.test_distill import Open, button, run_to_end, texts
@@ -65,6 +65,16 @@ def test_a_refused_name_shows_the_reason_and_stays_in_the_form(
     assert "Character 5 of the name" in all_texts(app).replace("\\", "")
     assert field(app, "Name").value == "seen\u202enot seen"
     assert shared.store.run(run).annotations.name == ""
+
+
+def test_a_sweep_is_one_entry_among_the_earlier_runs_and_opens_its_page(open_page: Open, shared: RunManager) -> None:
+    sweep = shared.start_sweep(Sweep(from_flat({"dataset": "moons", "epochs": "2"}), (Axis("alpha", ("0.3", "0.9")),)))
+    assert wait_for_end(shared, sweep, 60) == "completed"
+    links = [element.proto for element in open_page("distill", autoplay="0").get("page_link")]
+    (link,) = [link for link in links if "Sweep of 2 runs" in link.label]
+    assert link.page.endswith("sweep")
+    assert link.query_string == f"sweep={sweep}"
+    assert not [link for link in links if "run=" in link.query_string]
 
 
 def test_a_pinned_run_comes_first_among_the_earlier_runs_with_its_name(

@@ -12,13 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.analysis import latency
 from kd_core.config.run import from_flat
+from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs.manager import RunManager
 from kd_core.store.annotations import normalize
 from kd_core.store.queries import ORDERS
 from pages.ui.compare import run_table
 from pages.ui.widgets import charts, tables
 from tests.pages.test_distill import Open, button, run_to_end, texts
-from tools.testing.waiting import wait
+from tools.testing.waiting import wait, wait_for_end
 
 SMALL = {"dataset": "moons", "epochs": "3", "teacher_epochs": "1", "labelled": "40"}
 TrainRun = Callable[..., str]
@@ -65,6 +66,29 @@ def test_the_newest_six_runs_are_compared_and_named_in_the_url(open_compare: Ope
     train_run(seed="8")  # the same link tomorrow
     again = open_compare(runs=app.query_params["runs"])
     assert again.query_params["runs"] == app.query_params["runs"]
+
+
+def test_a_sweep_is_one_row_that_opens_to_its_runs(
+    open_compare: OpenCompare, train_run: TrainRun, shared: RunManager
+) -> None:
+    alone = train_run()
+    sweep = shared.start_sweep(Sweep(from_flat(SMALL | {"epochs": "2"}), (Axis("alpha", ("0.3", "0.9")),), (0, 1)))
+    assert wait_for_end(shared, sweep, 60) == "completed"
+    members = [run.id for run in shared.store.members(sweep)]
+    app = open_compare(runs=f"{alone},{members[2]}")
+    assert stored(app)["run"].tolist() == [sweep, alone]
+    assert stored(app)[""].tolist() == ["B", "A"]
+    row = stored(app).iloc[0]
+    assert "Teacher weight α (0.3, 0.9)" in row["name"]
+    assert "(4 runs)" in row["name"]
+    assert row[["student %", "gain"]].isna().all()
+    assert "**2 of 5** compared · 5 match · page 1 of 1" in all_texts(app)
+    box(app, "Sweeps").select(sweep).run()
+    assert app.query_params["sweep"] == sweep
+    assert sorted(stored(app)["run"]) == sorted(members)
+    assert stored(app)["student %"].notna().all()
+    assert app.query_params["runs"] == f"{alone},{members[2]}"
+    assert "Not stored here" in box(open_compare(sweep="0123456789", runs=alone), "Sweeps").options
 
 
 def test_search_and_filters_are_in_the_url_and_select_the_rows(open_compare: OpenCompare, train_run: TrainRun) -> None:

@@ -12,8 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.base.events import Validated
 from kd_core.base.options import options_of
-from kd_core.config.run import RunConfig, all_options, from_flat
-from kd_core.config.sweep import Axis, Sweep
+from kd_core.base.registry import plugins
+from kd_core.config.run import RunConfig, from_flat
+from kd_core.config.sweep import Axis, Sweep, value_title
+from kd_core.config.validation import all_options
 from kd_core.runs import sweep_eta
 from kd_core.runs.manager import RunManager
 from pages.ui.app import settings
@@ -106,7 +108,7 @@ def test_the_map_has_the_numbers_of_single_runs_up_to_rounding(open_sweep: OpenS
             {"across": "epochs", "down": "alpha", "across_values": ",".join(map(str, range(1, 60))), "seeds": "20"},
             "This sweep has 2,360 runs; the maximum is 2,000. Choose fewer values or seeds.",
         ),
-        ({"down": "temperature"}, "“Temperature T” is varied twice. Choose two different options."),
+        ({"down": "temperature"}, "“Temperature T” is varied twice. Choose different options."),
     ],
 )
 def test_invalid_values_are_reported_and_stay_in_the_boxes(
@@ -183,6 +185,77 @@ def test_a_cell_links_to_its_runs_on_distill_inspect_and_compare(
     assert not inspected.error
     assert len(inspected.header) == 5
     assert "**3 of 12** compared" in all_texts(open_page("compare", runs=",".join(wanted), autoplay="0"))
+
+
+def test_which_method_is_best_is_one_click_on_a_completed_run(
+    open_sweep: OpenSweep, open_page: Open, shared: RunManager
+) -> None:
+    run = shared.start(from_flat({**SMALL, "epochs": "2"}))
+    assert wait_for_end(shared, run, 60) == "completed"
+    app = open_page("distill", run=run, autoplay="0")
+    button(app, "Which method is best here?").click().run()
+    assert app.title[0].value == "Sweep"
+    name = app.query_params["sweep"]
+    assert wait_for_end(shared, name, 120) == "completed"
+    members = shared.store.members(name)
+    methods = list(dict.fromkeys(member.config.method.name for member in members))
+    assert [(member.config.method.name, member.seed) for member in members] == [
+        (method, seed) for method in methods for seed in range(5)
+    ]
+    assert "soft_targets" in methods
+    assert "attention" not in methods  # the student has no feature maps
+    app = open_sweep(sweep=name)
+    cells = table(app)
+    assert len(cells) == len(methods)
+    assert list(cells["accuracy, %"]) == sorted(cells["accuracy, %"], reverse=True)
+    assert cells["95 % interval"].notna().all()
+    assert cells["best"].tolist().count("★") == 1
+    assert f"corrected for {len(methods)} comparisons (Holm)" in all_texts(app)
+    assert not app.get("plotly_chart")[1:]  # the slice alone, no maps
+    button(app, "Confirm on test").click().run()
+    assert "over 5 seeds" in all_texts(app).split(TEST_RESULT)[1]
+
+
+def test_all_stands_for_every_method_that_applies_and_the_others_are_listed(open_sweep: OpenSweep) -> None:
+    app = open_sweep(**SMALL, across="method", down="epochs", down_values="2, 3", seeds="1")
+    assert named(app, "text_input", "survey across_values").value == "all"
+    count = len(plugins("methods")) - sum(
+        sentence.startswith("- ") for block in app.markdown for sentence in block.value.splitlines()
+    )
+    assert f"{count} × 2 = {2 * count} cells × 1 seed" in all_texts(app)
+    assert "- attention is left out: Attention transfer needs feature maps" in all_texts(app)
+
+
+def test_a_third_axis_has_a_pair_of_maps_for_each_of_its_values(open_sweep: OpenSweep, shared: RunManager) -> None:
+    name = shared.start_sweep(Sweep(from_flat(SMALL), (*AXES, Axis("learning_rate", ("0.01", "0.03", "0.1")))))
+    assert wait_for_end(shared, name, 60) == "completed"
+    app = open_sweep(sweep=name, cell="4,0.3,0.03")
+    headings = [heading.value.replace("\\.", ".") for heading in app.subheader]
+    assert [heading for heading in headings if heading.startswith("Learning rate ")] == [
+        "Learning rate 0.01", "Learning rate 0.03", "Learning rate 0.1"
+    ]  # fmt: skip
+    assert len(app.get("plotly_chart")) == 6 + 3
+    assert "Selected cell: Temperature T 4, Teacher weight α 0.3, Learning rate 0.03" in headings
+    assert len(table(app)) == 12
+
+
+def test_each_scheme_of_a_sweep_is_compared_with_its_own_control(open_sweep: OpenSweep, shared: RunManager) -> None:
+    quick = {"dataset": "moons", "labelled": "40", "epochs": "2", "teacher_epochs": "1"}
+    name = shared.start_sweep(Sweep(from_flat(quick), (Axis("scheme", ("offline", "defective", "mutual")),), (0, 1)))
+    assert wait_for_end(shared, name, 60) == "completed"
+    cells = table(open_sweep(sweep=name)).set_index("Distillation scheme")
+    members = shared.store.members(name)
+    for number, scheme in enumerate(("offline", "defective", "mutual")):
+        compared = members[2 * number].config.scheme.comparison
+        gains = []
+        for member in members[2 * number : 2 * number + 2]:
+            events = [event for _, event in shared.store.events(member.id, kinds=["validated"])]
+            last, control = (
+                next(event.accuracy[role] for event in reversed(events) if role in event.accuracy)
+                for role in (compared.role, compared.control)
+            )
+            gains.append(100 * (last - control))
+        assert cells.loc[value_title("scheme", scheme), "gain"] == pytest.approx(statistics.fmean(gains))
 
 
 def test_a_missing_sweep_is_reported_and_can_be_dismissed(open_sweep: OpenSweep) -> None:

@@ -53,7 +53,8 @@ def test_a_sweep_is_every_combination_over_the_same_seeds(small: RunConfig) -> N
         (GRID, tuple(range(MAX_RUNS)), "maximum is 2,000"),
         ((Axis("temperature", ("900",)),), (0,), "choose a number from 0.5 to 20"),
         ((Axis("warmth", ("1",)),), (0,), "warmth"),
-        ((*GRID, Axis("epochs", ("1", "2"))), (0,), "at most 2 options"),
+        ((*GRID, Axis("epochs", ("1", "2")), Axis("clip", ("0", "1"))), (0,), "at most 3 settings"),
+        ((Axis("device", ("cpu",)),), (0,), "device cannot be an axis"),
     ],
 )
 def test_an_invalid_sweep_is_refused_with_what_to_change(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 
 from kd_core.base.events import Finished
 from kd_core.config.run import from_flat
+from kd_core.config.sweep import Axis, Sweep
 from kd_core.store.annotations import AnnotationStore, normalize
 from kd_core.store.queries import ORDERS, RunQueries, Search
 from kd_core.store.store import Store
@@ -65,6 +67,26 @@ def test_filters_apply_to_counts_and_pages(store: Store) -> None:
     assert run_queries.count() == 3
     with pytest.raises(ValueError, match="choose one of newest"):
         run_queries.page(Search(order="id; DROP TABLE runs"), 0, 1)
+
+
+def test_the_runs_of_a_sweep_are_one_row_with_their_number(store: Store) -> None:
+    alone = RunQueries(store).count()
+    sweep = Sweep(from_flat({"dataset": "moons"}), (Axis("alpha", ("0.3", "0.9")), Axis("epochs", ("1", "2"))), (0, 1))
+    store.add_sweep("s", sweep, [f"s{number}" for number in range(8)], "completed")
+    queries = RunQueries(store)
+    for order, is_reversed in itertools.product(ORDERS, (False, True)):
+        search = Search(order=order, is_reversed=is_reversed)
+        expected: dict[str, list[str]] = {}
+        for run in queries.page(search, 0, 100):  # grouped here without SQL
+            expected.setdefault(run.sweep or run.id, []).append(run.id)
+        rows = [(run.id, size) for run, size in queries.rows(search, 0, 100)]
+        assert rows == [(runs[0], len(runs)) for runs in expected.values()]
+        assert [(run.id, size) for run, size in queries.rows(search, 1, 2)] == rows[1:3]
+    assert queries.count_rows() == alone + 1
+    assert [size for _, size in queries.rows(Search("0.3 s1"), 0, 9)] == [1] * queries.count(Search("0.3 s1"))
+    of_sweep = Search(sweep="s", order="oldest")
+    assert [run.id for run, _ in queries.rows(of_sweep, 0, 100)] == [f"s{number}" for number in range(8)]
+    assert (queries.count(of_sweep), queries.count_rows(of_sweep)) == (8, 8)
 
 
 def test_choices_are_the_values_with_their_numbers_of_runs(store: Store) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from kd_core.base.options import Options, as_text, options_of, shorten
+from kd_core.base.options import Options, as_text, default_of, options_of, shorten
 from pages.ui.text.escape import escape_markdown
 
 RESERVED = ("autoplay",)  # parameters of every page that select nothing; Streamlit hides its own
@@ -80,7 +80,7 @@ class UrlState(Generic[T]):
 
     def default(self, name: str) -> Any:
         """Return the declared default of an option."""
-        return self._options.__dataclass_fields__[name].default  # type: ignore[attr-defined]
+        return default_of(self._options, name)
 
     def update(self, others: Mapping[str, str] | None = None, /, **values: Any) -> None:
         """Write options into the URL, all at once. Defaults are left out.

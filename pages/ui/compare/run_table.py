@@ -1,11 +1,14 @@
-"""Table of all stored runs, with search, filters, order, pages, and the choice of the compared runs."""
+"""Table of all stored runs, with search, filters, order, pages, and the choice of the compared runs.
+
+The runs of a sweep are one row until it is opened.
+"""
 
 from __future__ import annotations
 
 import datetime
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -14,16 +17,17 @@ from kd_core.base.registry import plugins
 from kd_core.runs import manager
 from kd_core.store.annotations import tag_key
 from kd_core.store.queries import ORDERS, PLUGIN_GROUPS, RunQueries, Search
-from kd_core.store.store import Run
+from kd_core.store.store import Run, SweepRow
 from pages.ui.app import startup_notices
 from pages.ui.compare.settings import MAX_RUNS, CompareOptions, bind, compare, update_url
 from pages.ui.run import trash
 from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import method_summary, run_title
+from pages.ui.text.summaries import describe_sweep, method_summary, run_title
 from pages.ui.widgets import keys
 from pages.ui.widgets.tables import download
 
 DEFAULT_COUNT = 6  # runs compared before any is chosen
+MAX_SWEEPS = 30  # newest ones in the box of sweeps
 PAGE_SIZE = 15
 MAX_CSV_ROWS = 10_000
 BOX_WIDTH = 152  # pixels
@@ -51,7 +55,8 @@ def letters_of(ids: Sequence[str]) -> dict[str, str]:
 
 def default_runs(queries: RunQueries, search: Search) -> list[str]:
     """Return the ids of the newest completed runs, which are compared before any is chosen."""
-    completed = Search(search.words, {**search.facets, "state": search.facets.get("state") or manager.COMPLETED})
+    facets = {**search.facets, "state": search.facets.get("state") or manager.COMPLETED}
+    completed = Search(search.words, facets, sweep=search.sweep)
     return [row.id for row in queries.page(completed, 0, DEFAULT_COUNT)]
 
 
@@ -78,43 +83,55 @@ def filters(queries: RunQueries, options: CompareOptions) -> None:
             "Order", list(ORDER_TITLES), list(ORDER_TITLES).index(options.order), width=BOX_WIDTH,
             format_func=lambda order: ORDER_TITLES[order], **bind("order", options.order),
         )  # fmt: skip
+        _sweep_filter(options)
         st.checkbox("Reversed", options.reverse, **bind("reverse", options.reverse))
 
 
-def table(queries: RunQueries, options: CompareOptions, chosen: list[str]) -> None:
-    """Draw one page of the matching runs, with the compared ones ticked."""
+def table(queries: RunQueries, options: CompareOptions, stored: Mapping[str, Run]) -> None:
+    """Draw one page of the matching runs and sweeps, with the compared runs ticked."""
     count = queries.count(options.search)
     if not count:
         st.info("No run matches. Use fewer words, or remove a filter.")
         return
-    pages = -(-count // PAGE_SIZE)
+    chosen = list(stored)
+    pages = -(-queries.count_rows(options.search) // PAGE_SIZE)
     page = min(options.page, pages)
-    rows = queries.page(options.search, (page - 1) * PAGE_SIZE, PAGE_SIZE)
+    counted = queries.rows(options.search, (page - 1) * PAGE_SIZE, PAGE_SIZE)
+    rows = [row for row, _ in counted]
+    sweeps = {row.id: row.sweep for row, size in counted if size > 1}  # rows that stand for a sweep
     import pandas as pd  # takes half a second to load, and an empty store has no table
 
     letters = letters_of(chosen)
     ids = [row.id for row in rows]
     # Ticks that were set elsewhere need a new widget; those set here keep the widget and the focus.
-    ticked = [run for run in ids if run in chosen]
+    ticked = [run for run in ids if run in chosen and run not in sweeps]
     if st.session_state.get("ticked") != (ids, ticked):
         st.session_state["tables"] = st.session_state.get("tables", 0) + 1
         st.session_state["ticked"] = (ids, ticked)
     key = f"runs {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:8]} {st.session_state['tables']}"
-    lines = [_table_row(row, letters.get(row.id, "")) for row in rows]
+    lines = [
+        _sweep_row(
+            row, size, " ".join(letters[run] for run in chosen if stored[run].sweep == row.sweep and run in letters)
+        )
+        if size > 1
+        else _table_row(row, letters.get(row.id, ""))
+        for row, size in counted
+    ]
     empty = [name for name in OPTIONAL_COLUMNS if not any(line[name] for line in lines)]
     st.dataframe(
         pd.DataFrame([{name: value for name, value in line.items() if name not in empty} for line in lines]),
         key=key, hide_index=True, row_height=36, selection_mode=("multi-row", "single-column"),
-        on_select=lambda: _apply_selection(key, ids, chosen, options),
+        on_select=lambda: _apply_selection(key, ids, chosen, options, sweeps),
         selection_default={"selection": {"rows": [ids.index(run) for run in ticked]}},
         placeholder="–",
-        alt=f"Stored runs, {len(rows)} of {count}; {len(chosen)} are compared. The box below changes that, too.",
+        alt=f"Stored runs and sweeps, {len(rows)} rows for {count} runs; {len(chosen)} are compared. The box below "
+        "changes that, too.",
         column_config=_column_config(options),
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             f"**{len(chosen)} of {queries.count():,}** compared · {count:,} match · page {page} of {pages} · "
-            "click a column’s header to order all runs by it"
+            "click a column’s header to order all runs by it" + " · tick a sweep to list its runs" * bool(sweeps)
         )
         if pages > 1:
             st.button(
@@ -130,8 +147,8 @@ def table(queries: RunQueries, options: CompareOptions, chosen: list[str]) -> No
 
 def run_multiselect(queries: RunQueries, options: CompareOptions, chosen: dict[str, Run]) -> None:
     """Draw the compared runs by name, for the keyboard and for small screens."""
-    page = queries.page(options.search, (max(1, options.page) - 1) * PAGE_SIZE, PAGE_SIZE)
-    rows = {**chosen, **{row.id: row for row in page if row.id not in chosen}}
+    page = queries.rows(options.search, (max(1, options.page) - 1) * PAGE_SIZE, PAGE_SIZE)
+    rows = {**chosen, **{row.id: row for row, size in page if size == 1 and row.id not in chosen}}
     letters = letters_of(list(chosen))
     titles = {run: run_title(row) for run, row in rows.items()}
     titles |= {run: f"{letter} · {titles[run]}" for run, letter in letters.items()}
@@ -199,6 +216,45 @@ def _table_row(row: Run, letter: str) -> dict[str, Any]:
     }
 
 
+def _sweep_row(row: Run, size: int, letters: str) -> dict[str, Any]:
+    """Return a sweep as one row of plain values; test results belong to its runs alone."""
+    sweep = manager.get_manager().store.sweep(row.sweep)
+    if sweep is None:
+        return _table_row(row, letters)
+    numbers = dict.fromkeys(("seed", "student %", "baseline %", "gain"))
+    name = sweep.annotations.name or f"Sweep: {_sweep_title(sweep)}"
+    return {
+        **_table_row(row, letters), **numbers, "name": f"{name} ({size:,} runs)",
+        "tags": ", ".join(sweep.annotations.tags), "state": sweep.state, "seconds": sweep.seconds, "run": sweep.id,
+    }  # fmt: skip
+
+
+def _sweep_filter(options: CompareOptions) -> None:
+    """Draw the choice of a sweep, whose runs are then listed one by one."""
+    store = manager.get_manager().store
+    sweeps = {sweep.id: sweep for sweep in store.sweeps(MAX_SWEEPS)}
+    if options.sweep and (current := store.sweep(options.sweep)):
+        sweeps[current.id] = current
+    if not sweeps and not options.sweep:
+        return
+    labels = {"": "One row each"} | {
+        key: f"{datetime.datetime.fromtimestamp(sweep.created):%d %b, %H:%M} · {_sweep_title(sweep)}"
+        for key, sweep in sweeps.items()
+    }
+    labels.setdefault(options.sweep, "Not stored here")
+    st.selectbox(
+        "Sweeps", list(labels), list(labels).index(options.sweep), width=BOX_WIDTH, format_func=labels.__getitem__,
+        **bind("sweep", options.sweep),
+    )  # fmt: skip
+
+
+def _sweep_title(row: SweepRow) -> str:
+    try:
+        return describe_sweep(row)
+    except ValueError:  # it needs something that this installation does not have
+        return row.id
+
+
 def _facet_text(facet: str, value: str, counts: dict[str, int]) -> str:
     if not value:
         return "All"
@@ -226,9 +282,18 @@ def _column_config(options: CompareOptions) -> dict[str, Any]:
     return config
 
 
-def _apply_selection(key: str, ids: list[str], chosen: list[str], options: CompareOptions) -> None:
-    """Compare the ticked rows, or order all runs by the selected column; a second click reverses the order."""
+def _apply_selection(
+    key: str, ids: list[str], chosen: list[str], options: CompareOptions, sweeps: Mapping[str, str]
+) -> None:
+    """Compare the ticked rows, or order all runs by the selected column; a second click reverses the order.
+
+    A ticked row that stands for a sweep opens it.
+    """
     selected = st.session_state[key]["selection"]
+    opened = [sweeps[ids[row]] for row in selected["rows"] if ids[row] in sweeps]
+    if opened:
+        update_url(sweep=opened[0])
+        return
     if not selected["columns"]:
         _tick([ids[row] for row in selected["rows"]], ids, chosen)
         return

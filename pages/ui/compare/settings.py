@@ -32,6 +32,7 @@ class CompareOptions(Options):
     scheme: str = text("", 80, "Only runs of this distillation scheme.")
     state: str = text("", 80, "Only runs in this state.")
     tag: str = text("", 80, "Only runs with this tag.")
+    sweep: str = text("", 40, "Id of the sweep whose runs are listed; by default a sweep is one row.")
     order: str = choice("newest", tuple(queries.ORDERS), "Order of the table.")
     reverse: bool = boolean(False, "Reverse the order.")
     page: int = integer(1, 1, 100_000, "Page of the table.")
@@ -59,7 +60,8 @@ class CompareOptions(Options):
     @property
     def search(self) -> Search:
         """Search for the rows of the table."""
-        return Search(self.find, {facet: getattr(self, facet) for facet in queries.FACETS}, self.order, self.reverse)
+        facets = {facet: getattr(self, facet) for facet in queries.FACETS}
+        return Search(self.find, facets, self.order, self.reverse, self.sweep)
 
 
 url = UrlState("compare", CompareOptions)
@@ -67,7 +69,7 @@ url = UrlState("compare", CompareOptions)
 
 def update_url(**values: Any) -> None:
     """Write options into the URL. A new search or order starts on the first page of the table."""
-    if not values.keys().isdisjoint(("find", "order", "reverse", *queries.FACETS)):
+    if not values.keys().isdisjoint(("find", "order", "reverse", "sweep", *queries.FACETS)):
         values["page"] = 1
     url.update(**values)
 

@@ -9,7 +9,7 @@ import streamlit as st
 from kd_core.base.options import shorten
 from kd_core.runs import manager
 from kd_core.store.annotations import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS, normalize
-from kd_core.store.store import Run
+from kd_core.store.store import Run, SweepRow
 from pages.ui.app import auth
 from pages.ui.app.actions import actions, toast_errors
 from pages.ui.run import trash
@@ -19,8 +19,8 @@ SHORT = 24  # characters of a name in a list
 TEXT_WIDTH = 640  # pixels
 
 
-def display_name(row: Run, description: str, most: int = MOST_NAME) -> str:
-    """Return the name of a run, if it has one, and ``description``, as plain text (not Markdown)."""
+def display_name(row: Run | SweepRow, description: str, most: int = MOST_NAME) -> str:
+    """Return the name of a run or sweep, if it has one, and ``description``, as plain text (not Markdown)."""
     return f"{shorten(row.annotations.name, most)} · {description}" if row.annotations.name else description
 
 

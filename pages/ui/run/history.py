@@ -1,9 +1,10 @@
-"""Description and outcome of a run, and links to earlier runs."""
+"""Description and outcome of a run, and links to earlier runs and sweeps."""
 
 from __future__ import annotations
 
 import datetime
 import functools
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -12,7 +13,7 @@ from kd_core.config.run import DEFAULTS, RunConfig
 from kd_core.runs import manager
 from kd_core.schemes import plan_of
 from kd_core.store.queries import RunQueries
-from kd_core.store.store import Run
+from kd_core.store.store import Run, SweepRow
 from pages.ui.app import startup_notices
 from pages.ui.app.actions import action_button, actions
 from pages.ui.run import annotations as run_annotations
@@ -20,7 +21,7 @@ from pages.ui.run import trash
 from pages.ui.run.frames import run_frames
 from pages.ui.text import plan
 from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import method_summary
+from pages.ui.text.summaries import describe_sweep, method_summary
 
 MAX_LINKS = 12  # to pinned and to newest runs each
 
@@ -73,25 +74,34 @@ def retry(row: Run, size: int, phase: str) -> None:
 
 
 def earlier(current: Run | None) -> None:
-    """Draw links to interrupted, pinned and recent runs, and the list of deleted runs."""
+    """Draw links to interrupted, pinned and recent runs and sweeps, and the list of deleted runs."""
     startup_notices.show_interrupted(exclude=current.id if current else "")
     store = manager.get_manager().store
     pinned = RunQueries(store).pinned(MAX_LINKS)
     newest = [row for row in store.runs(MAX_LINKS) if not row.annotations.is_pinned]
-    rows = [row for row in [*pinned, *newest] if row.available_config and (current is None or row.id != current.id)]
-    if rows:
+    runs = [row for row in newest if row.available_config and (current is None or row.id != current.id)]
+    both: list[Run | SweepRow] = [*runs, *(row for row in store.sweeps(MAX_LINKS) if row.is_readable)]
+    recent = sorted(both, key=lambda row: row.created, reverse=True)[:MAX_LINKS]
+    first = [row for row in pinned if row.available_config and (current is None or row.id != current.id)]
+    if rows := [*first, *recent]:
         _links(rows)
     trash.bin_()
 
 
-def _links(rows: list[Run]) -> None:
+def _links(rows: Sequence[Run | SweepRow]) -> None:
+    """Draw a link to each run, and to each sweep, whose page opens to its runs."""
     with st.expander(f"Earlier runs ({len(rows)})", icon=":material/history:"):
         for row in rows:
             when = datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M")
-            name = escape_markdown(run_annotations.display_name(row, f"{when} · {describe_run(row)} · {row.state}"))
+            if isinstance(row, SweepRow):
+                page, parameter, icon = "pages/sweep.py", "sweep", ":material/grid_on:"
+                what = f"Sweep of {row.sweep.count:,} runs: {describe_sweep(row)}"
+            else:  # the form then shows the settings of the run
+                page, parameter, icon, what = "pages/distill.py", "run", None, describe_run(row)
+            name = escape_markdown(run_annotations.display_name(row, f"{when} · {what} · {row.state}"))
             st.page_link(
-                "pages/distill.py",
+                page,
                 label=name + run_annotations.badges(row.annotations.tags),
-                icon=":material/keep:" if row.annotations.is_pinned else None,
-                query_params={"run": row.id},  # the form then shows the settings of the run
+                icon=":material/keep:" if row.annotations.is_pinned else icon,
+                query_params={parameter: row.id},
             )

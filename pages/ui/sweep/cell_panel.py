@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import streamlit as st
 
 from kd_core.analysis.sweep_results import Cell, SweepResults, spread
 from kd_core.analysis.verdict import verdict
+from kd_core.config.sweep import value_title
 from kd_core.runs import manager
 from kd_core.schemes import comparison_of
 from kd_core.store.store import Run
@@ -30,6 +32,7 @@ def cell_picker(results: SweepResults, cell: Cell) -> None:
             st.selectbox(
                 axis_title(results, index), axis.values, axis.values.index(value),
                 key=keys.key(f"cell axis {index}", value), on_change=_write_cell, args=(len(axes),),
+                format_func=functools.partial(value_title, axis.option),
             )  # fmt: skip
         if results.best is not None and cell is not results.best:
             st.button(

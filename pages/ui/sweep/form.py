@@ -16,6 +16,7 @@ from pages.ui.app import auth
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
 from pages.ui.app.settings import with_labels
+from pages.ui.run.method_sweep import compare_methods
 from pages.ui.sweep.settings import ACROSS, DOWN, NONE, SweepForm, open_sweep, url
 from pages.ui.text import plan
 from pages.ui.text.escape import escape_markdown
@@ -48,17 +49,19 @@ def form(content: SweepForm) -> None:
             help="The same run with other random examples, initial weights and data order. At least three seeds are "
             "needed to show a spread.",
         )  # fmt: skip
+    left_out: list[str] = []
     try:
-        sweep = content.sweep()
+        sweep, left_out = content.sweep()
         sweep_eta.total_steps(sweep)
     except ValueError as error:
         st.error(escape_markdown(with_labels(str(error).splitlines()[0], names)))
         sweep = None
-    with right:
+    with right, st.container(horizontal=True):
         is_pressed = action_button(
             "Start the sweep", type="primary", icon=":material/play_arrow:", key="start sweep", shortcut="Ctrl+Enter",
             disabled=sweep is None or bool(devices.device_error(base.compute.device)),
         )  # fmt: skip
+        compare_methods(base)
     if sweep is None:
         return
     if is_pressed:
@@ -66,6 +69,9 @@ def form(content: SweepForm) -> None:
         open_sweep(actions().start_sweep(sweep), base)
         st.rerun()
     st.markdown(f"{_size_text(sweep)} {_networks_text(sweep)}")
+    if left_out:
+        with st.expander(f"Left out, because they do not apply ({len(left_out)})", icon=":material/info:"):
+            st.markdown("\n".join(f"- {escape_markdown(sentence)}" for sentence in left_out))
     _expected_duration(sweep)
 
 
@@ -93,7 +99,8 @@ def _axis_widgets(content: SweepForm, index: int, axis: str, heading: str, names
             f"{heading}: values", content.values[index], key=keys.key(f"survey {axis}_values", content.values[index]),
             on_change=_write_values, args=(axis,),
             disabled=option == NONE, placeholder="The map has one row" if axis == DOWN else "",
-            help=f"Separated by commas, with a point as the decimal mark. The map keeps this order.{current}",
+            help="Separated by commas, with a point as the decimal mark. The map keeps this order. For data, networks, "
+            f"method and scheme, “all” stands for all that apply.{current}",
         )  # fmt: skip
 
 
@@ -111,6 +118,8 @@ def _networks_text(sweep: Sweep) -> str:
     cached = [learner for phase in phases if phase.is_kept for learner in phase.learners]
     teachers = [learner.role for learner in cached if kind_of(learner) == "teacher"]
     shared = f"; all runs share one {plan.join_roles(teachers)}" if len(teachers) == 1 else ""
+    if shared and any(axis.option.startswith(("teacher", "dataset", "scheme")) for axis in sweep.axes):
+        shared = "; runs with the same teacher settings share one teacher"
     return f"Each run trains {plan.join_roles(list(trained))}{shared}."
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core.analysis.sweep_results import Cell, SweepResults, spread
-from kd_core.config.sweep import titles
+from kd_core.analysis.sweep_results import Cell, CorrectedGain, SweepResults, corrected_gains, spread
+from kd_core.config.sweep import GROUPS, titles, value_title
+from pages.ui.app.cache import cached
 from pages.ui.sweep.settings import cell_key, url
+from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import charts, tables
 from pages.ui.widgets.color_scales import DIVERGING, SCALES, colour_at, text_colour
 
@@ -20,23 +23,34 @@ MAX_WITH_SPREAD, MAX_WITH_NUMBERS = 7, 12  # columns whose cells have room for t
 MIN_RANGE = {ACCURACY: 5.0, GAIN: 2.0}  # points that the colours span at least, so that they do not show mere chance
 
 
-def maps(results: SweepResults, name: str, selected: Cell | None) -> None:
-    """Draw both maps side by side, how to read them, and the numbers."""
+def is_list(results: SweepResults) -> bool:
+    """Return whether the cells are read as a list, which have one axis, of classes, whose names need room."""
+    return [axis.option in GROUPS for axis in results.sweep.axes] == [True]
+
+
+def maps(results: SweepResults, name: str, selected: Cell | None, *, is_active: bool) -> None:
+    """Draw both maps side by side, once for each value of a third axis, how to read them, and the numbers."""
     has_control = any(cell.gains for cell in results.cells) or not any(cell.evaluated for cell in results.cells)
     measures = [ACCURACY, GAIN] if has_control else [ACCURACY]
-    for column, measure in zip(st.columns(len(measures), gap="medium"), measures, strict=True):
-        with column:
-            charts.heading("", HEADINGS[measure], "")
-            rows, key = results.shape[0], f"{measure} of sweep {name}"
-            charts.chart(
-                _figure(results, measure, selected), key, text_alternative(results, measure),
-                height=max(200, min(460, 110 + 52 * rows)), on_select=_click_handler(results, key),
-                selection_mode="points",
-            )  # fmt: skip
+    for number in range(results.shape[2]):
+        at, suffix = "", ""
+        if len(results.sweep.axes) > 2:
+            value = results.sweep.axes[2].values[number]
+            at, suffix = f"{axis_title(results, 2)} {value_title(results.sweep.axes[2].option, value)}", f" {number}"
+            st.subheader(escape_markdown(at))
+        for column, measure in zip(st.columns(len(measures), gap="medium"), measures, strict=True):
+            with column:
+                charts.heading("", HEADINGS[measure], "")
+                rows, key = results.shape[0], f"{measure} of sweep {name}{suffix}"
+                charts.chart(
+                    _figure(results, measure, selected, number), key, text_alternative(results, measure, number),
+                    height=max(200, min(460, 110 + 52 * rows)), on_select=_click_handler(results, key),
+                    selection_mode="points",
+                )  # fmt: skip
     st.caption(
         f"Means over seeds; {_spread_text(results)} ★ is the best so far on validation, the frame is the selected cell."
     )
-    numbers(results, name)
+    numbers(results, name, is_active=is_active)
 
 
 def axis_title(results: SweepResults, axis: int) -> str:
@@ -47,20 +61,32 @@ def axis_title(results: SweepResults, axis: int) -> str:
 
 def cell_title(results: SweepResults, cell: Cell) -> str:
     """Return the values of a cell in words, as "Temperature T 4, Teacher weight α 0.9"."""
-    values = (f"{axis_title(results, axis)} {value}" for axis, value in enumerate(cell.values))
+    values = (
+        f"{axis_title(results, axis)} {value_title(results.sweep.axes[axis].option, value)}"
+        for axis, value in enumerate(cell.values)
+    )
     return ", ".join(values) or "All seeds"
 
 
-def numbers(results: SweepResults, name: str) -> None:
-    """Draw the cells as a table and offer the runs as a file."""
+def numbers(results: SweepResults, name: str, *, is_active: bool, is_open: bool = False) -> None:
+    """Draw the cells as a table and offer the runs as a file.
+
+    Once the sweep is over, the gains have intervals and p-values. An open table is ordered by accuracy.
+    """
     axes = [axis_title(results, axis) for axis in range(len(results.sweep.axes))]
+    version = f"{name} {results.complete} {results.failed} {results.epochs}"
+    gains = [] if is_active else cached(f"gains of sweep {version}", lambda: corrected_gains(results))
+    options = [axis.option for axis in results.sweep.axes]
     cells: list[dict[str, Any]] = [
-        dict(zip(axes, cell.values, strict=True))
+        dict(zip(axes, map(value_title, options, cell.values), strict=True))
         | {"seeds": len(cell.evaluated), "failed": cell.failed, "accuracy, %": cell.mean,
            "spread of accuracy": spread(cell.accuracies), "baseline, %": cell.control, "gain": cell.gain,
-           "spread of gain": spread(cell.gains), "best": "★" if cell is results.best else ""}
-        for cell in results.cells
+           "spread of gain": spread(cell.gains), **_corrected(gains[number] if gains else None),
+           "best": "★" if cell is results.best else ""}
+        for number, cell in enumerate(results.cells)
     ]  # fmt: skip
+    if is_open:
+        cells.sort(key=lambda row: -math.inf if row["accuracy, %"] is None else row["accuracy, %"], reverse=True)
     runs: list[dict[str, Any]] = [
         dict(zip(axes, cell.values, strict=True))
         | {"seed": run.seed, "state": run.state, "epoch": run.epoch, "validation accuracy": run.accuracy,
@@ -68,16 +94,35 @@ def numbers(results: SweepResults, name: str) -> None:
         for cell in results.cells for run in cell.evaluations
     ]  # fmt: skip
     decimal: Any = st.column_config.NumberColumn(format="%.2f")
-    tables.numbers(
-        runs, f"sweep {name}", alt=f"Every cell of the sweep: {len(cells)} rows.", table_rows=cells,
-        **{column: decimal for column in cells[0] if "%" in column or "spread" in column or column == "gain"},
-    )  # fmt: skip
+    decimals = ("accuracy, %", "spread of accuracy", "baseline, %", "gain", "spread of gain")
+    columns = dict.fromkeys(decimals, decimal) | {"p": st.column_config.NumberColumn(format="%.2g")}
+    alt = f"Every cell of the sweep: {len(cells)} rows."
+    if is_open:
+        st.subheader("Ordered by validation accuracy")
+        tables.table(cells, alt=alt, **columns)
+        tables.download(lambda: runs, f"sweep {name}")
+    else:
+        tables.numbers(runs, f"sweep {name}", alt=alt, table_rows=cells, **columns)
+    if any(gain is not None and gain.p_value is not None for gain in gains):
+        count = sum(gain is not None for gain in gains)
+        significant = sum(gain is not None and gain.p_value is not None and gain.p_value < 0.05 for gain in gains)
+        text = f"corrected for {count} comparisons (Holm); " if count > 1 else ""
+        st.caption(
+            f"Gains on validation with 95 % intervals and p-values, {text}{significant} of {count} are significant."
+        )
 
 
-def text_alternative(results: SweepResults, measure: str) -> str:
+def _corrected(gain: CorrectedGain | None) -> dict[str, Any]:
+    interval = gain.interval if gain else None
+    text = f"{format_value(interval[0], GAIN)} to {format_value(interval[1], GAIN)}" if interval else None
+    return {"95 % interval": text, "p": gain.p_value if gain else None}
+
+
+def text_alternative(results: SweepResults, measure: str, number: int = 0) -> str:
     """Return the text alternative of a map."""
-    values = [(value, cell) for cell in results.cells if (value := _value(cell, measure)) is not None]
-    title = f"Heat map of {len(results.cells)} cells. {HEADINGS[measure]}"
+    cells = results.cells[number :: results.shape[2]]
+    values = [(value, cell) for cell in cells if (value := _value(cell, measure)) is not None]
+    title = f"Heat map of {len(cells)} cells. {HEADINGS[measure]}"
     if not values:
         return f"{title}: no results yet."
     (low, lowest), (high, highest) = (pick(values, key=lambda pair: pair[0]) for pick in (min, max))
@@ -107,13 +152,14 @@ def _spread_text(results: SweepResults) -> str:
     return f"± is {'half the range of the 2' if seeds == 2 else f'the standard deviation over the {seeds}'} seeds."
 
 
-def _figure(results: SweepResults, measure: str, selected: Cell | None) -> go.Figure:
+def _figure(results: SweepResults, measure: str, selected: Cell | None, number: int) -> go.Figure:
     theme = charts.theme()
-    rows, columns = results.shape
-    grid = [[results.at(row, column) for column in range(columns)] for row in range(rows)]
+    rows, columns, _ = results.shape
+    grid = [[results.at(row, column, number) for column in range(columns)] for row in range(rows)]
     values = [[_value(cell, measure) for cell in line] for line in grid]
     x, y = _axis_labels(results, 0), _axis_labels(results, 1)
-    low, high = _colour_range([value for line in values for value in line if value is not None], measure)
+    everywhere = [value for cell in results.cells if (value := _value(cell, measure)) is not None]
+    low, high = _colour_range(everywhere, measure)  # one scale for all maps
     has_numbers = columns <= MAX_WITH_NUMBERS
     scale = (DIVERGING if measure == GAIN else SCALES)[theme]
     heat = go.Heatmap(
@@ -143,7 +189,9 @@ def _figure(results: SweepResults, measure: str, selected: Cell | None) -> go.Fi
 
 def _axis_labels(results: SweepResults, axis: int) -> list[str]:
     axes = results.sweep.axes
-    return [charts.escape_html(value) for value in (axes[axis].values if axis < len(axes) else ("",))]
+    if axis >= len(axes):
+        return [""]
+    return [charts.escape_html(value_title(axes[axis].option, value)) for value in axes[axis].values]
 
 
 def _colour_range(values: list[float], measure: str) -> tuple[float, float]:

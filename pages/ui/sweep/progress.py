@@ -8,11 +8,10 @@ import streamlit as st
 
 from kd_core.analysis import sweep_results
 from kd_core.analysis.sweep_results import SweepResults
-from kd_core.config.sweep import titles
 from kd_core.runs import manager
 from kd_core.runs.manager import Status
-from kd_core.schemes import comparison_of
 from kd_core.store.queries import RunQueries
+from kd_core.store.records import LatestEvaluation
 from kd_core.store.store import SweepRow
 from pages.ui.app import startup_notices
 from pages.ui.app.actions import action_button, actions, send_command
@@ -20,9 +19,9 @@ from pages.ui.app.errors import catch_errors
 from pages.ui.sweep import cell_panel, heatmap, slices
 from pages.ui.sweep.form import format_duration
 from pages.ui.sweep.settings import SweepOptions, cell_key
-from pages.ui.text import plan
 from pages.ui.text.durations import queue_position
 from pages.ui.text.escape import escape_markdown
+from pages.ui.text.summaries import describe_sweep
 
 POLL = 1.0  # seconds
 MAX_REDRAWS = 8  # of the map while all cells of a sweep are trained at once
@@ -32,23 +31,10 @@ EARLIER = 12  # sweeps with a link
 def follow(row: SweepRow, options: SweepOptions) -> None:
     """Draw the sweep, again every second while it trains."""
     is_active = row.state in manager.ACTIVE
-    st.caption(describe_sweep(row))
+    st.caption(escape_markdown(describe_sweep(row)))
     is_repeated = is_active or startup_notices.has_notice(row.id)
     st.fragment(catch_errors(_draw), run_every=POLL if is_repeated else None, key=f"sweep {row.id}")(
         row, options, is_active
-    )
-
-
-def describe_sweep(row: SweepRow) -> str:
-    """Return options and values, data, networks, method and number of seeds in one line of Markdown."""
-    base, names = row.config, titles(row.config)
-    axes = (
-        f"{names.get(axis.option, axis.option)} ({', '.join(axis.values[:6])}{', …' * (len(axis.values) > 6)})"
-        for axis in row.sweep.axes
-    )
-    return escape_markdown(
-        f"{' × '.join(axes) or 'Seeds only'} · {base.dataset.title} · {plan.describe_networks(base)} · "
-        f"{base.method.title} · {len(row.sweep.seeds)} seeds"
     )
 
 
@@ -59,7 +45,7 @@ def earlier(current: str) -> None:
         try:
             if row.id != current and row.sweep.axes:
                 when = datetime.datetime.fromtimestamp(row.created).strftime("%d %b, %H:%M")
-                labels[row.id] = f"{when} · {describe_sweep(row)} · {row.state}"
+                labels[row.id] = f"{when} · {escape_markdown(describe_sweep(row))} · {row.state}"
         except ValueError:  # it needs something that this installation does not have
             continue
         if len(labels) == EARLIER:
@@ -82,12 +68,15 @@ def _draw(row: SweepRow, options: SweepOptions, was_active: bool) -> None:
     if options.cell and options.cell not in cells:
         st.warning("The link names a cell that this sweep does not have. The best cell is shown instead.")
     selected = cells.get(options.cell) or results.best or results.cells[0]
-    if row.sweep.axes:
-        heatmap.maps(results, row.id, selected)
+    if heatmap.is_list(results):
+        heatmap.numbers(results, row.id, is_active=status.is_active, is_open=True)
+    elif row.sweep.axes:
+        heatmap.maps(results, row.id, selected, is_active=status.is_active)
         st.markdown("Click a cell, or choose it here:")
-        cell_panel.cell_picker(results, selected)
     else:
-        heatmap.numbers(results, row.id)
+        heatmap.numbers(results, row.id, is_active=status.is_active)
+    if row.sweep.axes:
+        cell_panel.cell_picker(results, selected)
     cell_panel.panel(results, selected, options, is_active=status.is_active)
     if options.cell or not status.is_active:  # during training the best cell keeps changing
         slices.slices(results, row.id, selected)
@@ -98,10 +87,7 @@ def _results(row: SweepRow, status: Status) -> SweepResults:
 
     Plotly rebuilds a chart at every change.
     """
-    comparison = comparison_of(row.config)
-    evaluations = RunQueries(manager.get_manager().store).latest_evaluations(
-        row.id, comparison.role, comparison.control
-    )
+    evaluations = _evaluations(row)
     results = sweep_results.collect_results(row.sweep, evaluations)
     if not status.is_active:
         return results
@@ -111,6 +97,15 @@ def _results(row: SweepRow, status: Status) -> SweepResults:
     if drawn is None or drawn[0] != version:
         st.session_state["drawn map"] = drawn = (version, results)
     return drawn[1]
+
+
+def _evaluations(row: SweepRow) -> list[LatestEvaluation]:
+    """Return the latest evaluation of every run, of the networks that its scheme compares."""
+    queries, seeds = RunQueries(manager.get_manager().store), len(row.sweep.seeds)
+    pairs = [(comparison.role, comparison.control) for comparison in row.sweep.comparisons()]
+    by_pair = {pair: queries.latest_evaluations(row.id, *pair) for pair in set(pairs)}
+    count = len(next(iter(by_pair.values())))
+    return [by_pair[pairs[min(number // seeds, len(pairs) - 1)]][number] for number in range(count)]
 
 
 def _state(row: SweepRow, status: Status, results: SweepResults) -> None:

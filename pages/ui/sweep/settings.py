@@ -7,7 +7,7 @@ from typing import Any
 
 from kd_core.base.options import Options, integer, text
 from kd_core.config.run import DEFAULTS, RunConfig, read_flat
-from kd_core.config.sweep import Axis, Sweep, default_values, parse_values, sweepable_options, titles
+from kd_core.config.sweep import Axis, Sweep, default_values, expand_all, parse_values, sweepable_options, titles
 from kd_core.store.store import SweepRow
 from pages.ui.app.settings import with_labels
 from pages.ui.app.url_state import UrlState, show_link_errors
@@ -49,13 +49,17 @@ class SweepForm:
     axes: tuple[str, str]
     values: tuple[str, str]
 
-    def sweep(self) -> Sweep:
-        """Return the sweep. Raises ValueError, with the options named as on the screen."""
+    def sweep(self) -> tuple[Sweep, list[str]]:
+        """Return the sweep and a sentence for each class that "all" leaves out.
+
+        Raises ValueError, with the options named as on the screen.
+        """
         pairs = [(name, values) for name, values in zip(self.axes, self.values, strict=True) if name != NONE]
         parsed = tuple(Axis(name, parse_values(values)) for name, values in pairs)
         first = self.base.seed
         try:
-            return Sweep(self.base, parsed, tuple(range(first, first + self.options.seeds)))
+            axes, left_out = expand_all(self.base, parsed)
+            return Sweep(self.base, axes, tuple(range(first, first + self.options.seeds))), left_out
         except ValueError as error:
             raise ValueError(with_labels(str(error), titles(self.base))) from error
 

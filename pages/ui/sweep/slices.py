@@ -9,7 +9,7 @@ import streamlit as st
 
 from kd_core.analysis.sweep_results import Cell, SweepResults, spread
 from kd_core.base.options import as_text
-from kd_core.config.sweep import is_logarithmic, sweepable_options
+from kd_core.config.sweep import is_logarithmic, sweepable_options, value_title
 from pages.ui.components.palette import ROLES
 from pages.ui.sweep.heatmap import axis_title, cell_title
 from pages.ui.widgets import charts
@@ -50,7 +50,8 @@ def _figure(results: SweepResults, axis: int, cells: list[Cell], selected: Cell)
 
     def place(cell: Cell) -> Any:
         text = cell.values[axis]
-        return numbers[text] if numbers else charts.escape_html(text)
+        option = results.sweep.axes[axis].option
+        return numbers[text] if numbers else charts.escape_html(value_title(option, text))
 
     if numbers:
         cells = sorted(cells, key=place)

@@ -1,11 +1,13 @@
-"""Short descriptions of methods and runs, and symbols of options."""
+"""Short descriptions of methods, runs and sweeps, and symbols of options."""
 
 from __future__ import annotations
 
 from kd_core.base.options import Option, as_text, options_of
 from kd_core.config.run import DEFAULTS
+from kd_core.config.sweep import titles, value_title
 from kd_core.methods import Method
-from kd_core.store.store import Run
+from kd_core.store.store import Run, SweepRow
+from pages.ui.text.plan import describe_networks
 
 SYMBOLS = {"temperature": "T", "alpha": "α", "learning_rate": "rate"}
 ALWAYS = ("temperature", "alpha", "weight")  # options that a summary names even at their defaults
@@ -37,6 +39,27 @@ def run_title(row: Run) -> str:
     scheme = f" · {config.scheme.title}" if config.scheme.name != DEFAULTS["scheme"] else ""
     settings = f"{config.dataset.title}{scheme} · {method_summary(config.method)} · seed {config.seed}"
     return f"{row.annotations.name} · {settings}" if row.annotations.name else settings
+
+
+def describe_sweep(row: SweepRow) -> str:
+    """Return a sweep's settings and values, data, networks, method and number of seeds, as plain text (not Markdown).
+
+    Raises ValueError if it needs something that this installation does not have.
+    """
+    base, names = row.config, titles(row.config)
+    varied = {axis.option for axis in row.sweep.axes}
+    axes = (
+        f"{names.get(axis.option, axis.option)} "
+        f"({', '.join(value_title(axis.option, value) for value in axis.values[:6])}{', …' * (len(axis.values) > 6)})"
+        for axis in row.sweep.axes
+    )
+    fixed = [
+        "" if "dataset" in varied else base.dataset.title,
+        "" if varied & {"student", "teacher"} else describe_networks(base),
+        "" if "method" in varied else base.method.title,
+        f"{len(row.sweep.seeds)} seeds",
+    ]
+    return " · ".join([" × ".join(axes) or "Seeds only", *filter(None, fixed)])
 
 
 def affects_loss(method: Method, name: str, option: Option) -> bool:
