@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from benchmarks.support.examples import COLOUR
 from benchmarks.support.rows import Row, machine, table, write
 from benchmarks.support.workloads import Work, prepare
-from kd_core.base.events import Event, Failed, Finished, Step, Validated
+from kd_core.base.events import Event, Failed, Finished, Step, Switched, Validated
 from kd_core.config.run import RunConfig
 from kd_core.runs.control import CHUNK_SECONDS
 from kd_core.training.loop import PhaseCache, Trainer
@@ -150,13 +150,15 @@ def _steps(
 
 
 def engine(work: Work, device: str, **settings: str) -> Progress:
-    """Train with the engine from the second epoch on; compiled steps are waited for."""
+    """Train with the engine from the second epoch on, on a card once the steps are compiled if they are to be."""
     trainer = Trainer(work.config.with_flat(epochs="1000", **settings), device=device)
     trainer.chunk_seconds = CHUNK_SECONDS
+    is_compiled = "compiled" not in settings
     for event in trainer:
         if isinstance(event, Failed):
             raise RuntimeError(event.message)
-        if isinstance(event, Step) and event.epoch > 1:
+        is_compiled |= isinstance(event, Switched)
+        if isinstance(event, Step) and event.epoch > 1 and (is_compiled or device == "cpu"):
             yield 1
 
 
