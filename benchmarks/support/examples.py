@@ -29,15 +29,19 @@ class Examples(Dataset):
 
     content: str = choice(DIGITS, (DIGITS, COLOUR), "8 × 8 digits, or noise of 32 × 32 pixels in three colours.")
     count: int = integer(1437, 64, 50_000, "Training examples.")
+    classes: int = integer(10, 2, 100, "Classes of the noise.")
 
     def load(self) -> Data:
         """Return ``count`` training examples, and as many others as :data:`HELD_OUT` says."""
-        inputs, labels = _digits() if self.content == DIGITS else _colour(self.count + 2 * HELD_OUT[COLOUR])
+        inputs, labels = (
+            _digits() if self.content == DIGITS else _colour(self.count + 2 * HELD_OUT[COLOUR], self.classes)
+        )
         rest = HELD_OUT[self.content]
         ends = [0, self.count, self.count + rest, self.count + 2 * rest]
         parts = [Split(inputs[low:high], labels[low:high]) for low, high in itertools.pairwise(ends)]
         channels = inputs.shape[1]
-        return Data(*parts, tuple("0123456789"), (0.0,) * channels, (1.0,) * channels)
+        classes = 10 if self.content == DIGITS else self.classes
+        return Data(*parts, tuple(map(str, range(classes))), (0.0,) * channels, (1.0,) * channels)
 
 
 def _digits() -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,9 +53,9 @@ def _digits() -> tuple[torch.Tensor, torch.Tensor]:
     return (images - images.mean()) / images.std(), torch.from_numpy(labels).long()[order]
 
 
-def _colour(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _colour(count: int, classes: int) -> tuple[torch.Tensor, torch.Tensor]:
     random = generator(0, "examples")
-    return torch.randn(count, 3, 32, 32, generator=random), torch.randint(10, (count,), generator=random)
+    return torch.randn(count, 3, 32, 32, generator=random), torch.randint(classes, (count,), generator=random)
 
 
 def register() -> None:

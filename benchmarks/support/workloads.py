@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -124,9 +125,14 @@ class Work:
 
 
 def prepared(name: str) -> Work:
+    """Return one of :data:`WORKS`, as :func:`prepare`."""
+    return prepare(WORKS[name])
+
+
+def prepare(settings: Mapping[str, str]) -> Work:
     """Return a work with its teacher, which is trained for one epoch and stored in the data folder."""
     examples.register()
-    flat = COMMON | WORKS[name]
+    flat = COMMON | settings
     config = from_flat(flat | {"teacher_epochs": "1"})
     data = load(config.dataset)
     with use_seed(0, "teacher"):
