@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 
 from kd_core.api.result import Result
@@ -12,7 +14,7 @@ from kd_core.base.metrics import check_metrics
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.python_parts import store_python_parts
 from kd_core.config.run import RunConfig
-from kd_core.config.sweep import Sweep
+from kd_core.config.sweep import MAX_RUNS, Sweep
 from kd_core.datasets import load
 from kd_core.training.loop import PhaseCache
 from kd_core.training.vectorized.multi_run.train_all import GroupTrainer, stack_groups
@@ -40,11 +42,11 @@ def train_sweep(sweep: Sweep, store: bool | str | Path) -> list[Result]:
 
 def seeds_of(config: RunConfig, seeds: int | Sequence[int]) -> list[int]:
     """Return the seeds themselves; a number of them counts from the seed of the configuration. Raises ValueError."""
-    if not isinstance(seeds, int):
-        return list(seeds)
-    if seeds < 1:
-        raise ValueError(f"seeds = {seeds}: choose a whole number from 1 on.")
-    return list(range(config.seed, config.seed + seeds))
+    if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes):
+        return list(itertools.islice(seeds, MAX_RUNS + 1))  # one more is refused
+    if isinstance(seeds, bool) or not isinstance(seeds, Integral) or not 1 <= seeds <= MAX_RUNS:
+        raise ValueError(f"seeds = {seeds!r}: choose a whole number from 1 to {MAX_RUNS}, or a list of seeds.")
+    return list(range(config.seed, config.seed + int(seeds)))
 
 
 def _train_group(configs: list[RunConfig], cache: PhaseCache) -> list[Result]:

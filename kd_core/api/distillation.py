@@ -50,6 +50,11 @@ def distill(config: RunConfig | None = None, *, store: bool | str | Path = False
 
 def merge(config: RunConfig | None, settings: Mapping[str, Any]) -> RunConfig:
     """Return a configuration with some settings changed, by default that of all defaults. Raises ValueError."""
+    if config is not None and not isinstance(config, RunConfig):
+        raise ValueError(
+            f"config: a {type(config).__name__} was given; it must be a kd.RunConfig. Settings are keywords, such as "
+            'dataset="moons".'
+        )
     parts = dict(vars(config)) if config is not None else {}
     if "loss" in settings:
         parts.pop("method", None)

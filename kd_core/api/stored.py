@@ -173,5 +173,7 @@ def wait(manager: RunManager, run: str) -> None:
 
 
 def folder_of(store: bool | str | Path) -> Path | None:
-    """Return the folder meant by ``store=True`` (None, the app's) or ``store="folder"``."""
+    """Return the folder meant by ``store=True`` (None, the app's) or ``store="folder"``. Raises ValueError."""
+    if not isinstance(store, bool | str | Path) or "\0" in str(store):
+        raise ValueError(f"store = {store!r}: it must be True, False, or the path of a folder.")
     return None if isinstance(store, bool) else Path(store)

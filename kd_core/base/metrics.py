@@ -154,6 +154,8 @@ def metric(function: Metric) -> Metric:
     It is computed for every run that ends in this process, and stored with the run under the function's name. Raises
     ValueError for the name of a metric that there is already.
     """
+    if not callable(function) or not hasattr(function, "__name__"):
+        raise ValueError(f"metric: {function!r:.60} is no function with a name; decorate one with kd.metric.")
     labels = torch.tensor([0] * 9 + [1])  # unbalanced, which has further metrics
     logits = torch.eye(2)[labels]
     if function.__name__ in _standard_metrics(logits, labels, logits, 0):

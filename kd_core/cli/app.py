@@ -11,11 +11,14 @@ from pathlib import Path
 
 from kd_core.base.paths import ROOT, is_checkout
 
+LAST_PORT = 65535
 EXTRA = ("streamlit", "plotly", "pandas")
 
 
 def app(arguments: Namespace) -> int:
     """Start the server of the app, and run it until it is ended."""
+    if not 1 <= arguments.port <= LAST_PORT:
+        raise ValueError(f"port = {arguments.port}: choose a whole number from 1 to {LAST_PORT}.")
     missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
     if missing:
         raise RuntimeError(

@@ -15,6 +15,8 @@ def preset(arguments: Namespace) -> int:
     """List the published experiments, describe one, or train it."""
     print_problems()
     if arguments.name is None:
+        if arguments.train:
+            raise ValueError("Which experiment? Write: distillery preset NAME --train. “distillery preset” lists all.")
         print_all()
         return 0
     chosen = presets.find(arguments.name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from kd_core.api.stored import StoredRun, open_store
 from kd_core.api.sweep import summarise
+from kd_core.base.errors import StorageError
 from kd_core.base.events import Prepared
 from kd_core.base.paths import data_folder
 from kd_core.cli.folder import held_folder
@@ -30,6 +31,8 @@ def runs(arguments: Namespace) -> int:
 def _list(arguments: Namespace) -> int:
     try:
         store = open_store()
+    except StorageError:
+        raise
     except ValueError:
         print("[]" if arguments.json else f"Nothing is stored in {data_folder()} yet.")
         return 0

@@ -14,11 +14,16 @@ from kd_core.base.registry import FROM_PYTHON, Plugin, find_plugin, make, regist
 from kd_core.datasets import Data, Dataset, load
 from kd_core.datasets import _python as python_data
 from kd_core.files import descriptions
+from kd_core.methods import Method
 from kd_core.methods import _python as python_losses
-from kd_core.models import Model
+from kd_core.models import Model, with_article
 from kd_core.models import _python as python_networks
 
 GROUPS = {"dataset": "datasets", "teacher": "models", "student": "models", "method": "methods"}
+KINDS: dict[str, type[Plugin]] = {
+    "dataset": Dataset, "teacher": Model, "student": Model, "method": Method, "loss": Method, "scheme": Plugin,
+}  # fmt: skip
+NAMESPACES = {"teacher": "models", "student": "models", "method": "losses", "loss": "losses"}
 
 
 def with_python_parts(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,6 +49,8 @@ def with_python_parts(settings: Mapping[str, Any]) -> dict[str, Any]:
         value = parts.get(name)
         if callable(value) and not isinstance(value, Options | type):
             parts[name] = python_losses.loss(value)
+    for name, value in parts.items():
+        _check_part(name, value)
     return parts
 
 
@@ -148,6 +155,20 @@ def _network(role: str, value: Any, settings: Mapping[str, Any]) -> Model:
     allowed = "a name, a module, or a function without arguments that makes one"
     more = "; a teacher also a function of inputs or an array of logits" if role == "teacher" else ""
     raise ValueError(f"{role}: a {type(value).__name__} was given; it must be {allowed}{more}.")
+
+
+def _check_part(name: str, value: Any) -> None:
+    """Raise ValueError for a part that is neither a name nor an object of its kind."""
+    base = KINDS.get(name)
+    if base is None or value is None or isinstance(value, str | base):
+        return
+    if isinstance(value, type) and issubclass(value, base):
+        raise ValueError(f"{name}: the class {value.__name__} was given; write {value.__name__}().")
+    namespace = NAMESPACES.get(name, f"{name}s")
+    more = {"dataset": " or a kd.Data", "loss": " or a function", "method": " or a function"}.get(name, "")
+    raise ValueError(
+        f"{name}: {with_article(type(value).__name__)} was given; it must be a name, an object of kd.{namespace}{more}."
+    )
 
 
 def _is_factory(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HELD_OUT = 0.15  # of each class, for a validation or test set that is not given
+MAX_CLASSES = 100_000
 MAX_STORED = 1_000_000_000  # bytes of inputs that are stored with a run
 NAMES = {"train": "train", "validation": "val", "test": "test"}
 Pair = tuple[Any, Any]  # inputs and labels
@@ -68,6 +70,8 @@ def as_dataset(data: Data) -> Dataset:
     """Return data as a data set that a configuration can name. Raises ValueError for data that cannot be used."""
     splits = {"train": data.train, "validation": data.validation, "test": data.test}
     for name, split in splits.items():
+        if not isinstance(split, Split):
+            raise ValueError(f"dataset.{name}: a {type(split).__name__} was given; use kd.Data.from_tensors.")
         _check(f"dataset.{name}.inputs", split.inputs, f"dataset.{name}.labels", split.labels, len(data.classes))
     structure = repr((data.shape, data.classes, [len(split) for split in splits.values()]))
     tensors = [tensor for split in splits.values() for tensor in (split.inputs, split.labels)]
@@ -105,7 +109,7 @@ def _dataset_class(data: Data | None) -> type[Dataset]:
     return dataclass(frozen=True)(type("PythonDataset", (PythonDataset,), body))
 
 
-def from_arrays(
+def from_arrays(  # noqa: PLR0912  # each branch refuses one kind of wrong argument
     splits: Mapping[str, Pair], classes: Sequence[str], mean: Sequence[float] = (), std: Sequence[float] = ()
 ) -> Parts:
     """Return the arguments of :class:`Data` from inputs and labels by "train", "val" and "test". Raises ValueError."""
@@ -117,9 +121,16 @@ def from_arrays(
             if not isinstance(value, Tensor):
                 kind = "nothing" if value is None else f"a {type(value).__name__}"
                 raise ValueError(f"{argument}: {kind} was given; it must be a torch tensor.")
+            is_plain = value.layout == torch.strided and not value.is_quantized and not value.is_meta
+            if not is_plain or value.is_complex():
+                kind = f"a tensor of {value.dtype} ({value.layout}, {value.device})"
+                raise ValueError(f"{argument}: {kind} was given; it must be dense and hold real numbers.")
         checked[name] = _split(name, inputs, labels)
+    classes = _class_names(classes)
     train = checked["train"]
     count = len(classes) or (int(train.labels.max()) + 1 if len(train) else 0)
+    if count > MAX_CLASSES:
+        raise ValueError(f"y_train: the largest label is {count - 1}; there may be {MAX_CLASSES:,} classes, from 0 on.")
     for name, split in checked.items():
         _check(f"x_{name}", split.inputs, f"y_{name}", split.labels, count)
         if split.inputs.shape[1:] != train.inputs.shape[1:]:
@@ -133,7 +144,10 @@ def from_arrays(
     names = tuple(map(str, classes)) or tuple(map(str, range(count)))
     if len(set(names)) < len(names):
         raise ValueError(f"classes: a name occurs twice among {', '.join(names)}.")
-    if not (mean and std):
+    is_drawn_in_colour = train.inputs.dim() == 4 and train.inputs.shape[1] == 3
+    for argument, values in (("mean", mean), ("std", std)):
+        _check_pixels(argument, values, channels=3 if is_drawn_in_colour else 1)
+    if not (len(mean) and len(std)):
         low, high = float(train.inputs.min()), float(train.inputs.max())
         width = (high - low) or 1.0
         mean, std = (-low / width,), (1 / width,)
@@ -145,17 +159,21 @@ def from_numpy(
 ) -> tuple[dict[str, Any], Sequence[str]]:
     """Return the arguments of :meth:`Data.from_tensors` from those of :meth:`Data.from_numpy`. Raises ValueError."""
     order = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
+    if len(arrays) > len(order):
+        raise ValueError(f"{len(arrays)} arrays were given; there can be six: {', '.join(order)}.")
     arguments = dict(zip(order, arrays, strict=False)) | dict(more)
-    labels = {name: np.asarray(value) for name, value in arguments.items() if name[:2] == "y_" and value is not None}
+    labels = {name: _array(name, value) for name, value in arguments.items() if name[:2] == "y_" and value is not None}
     if any(value.dtype.kind in "OUS" for value in labels.values()):
-        classes = classes or sorted({str(name) for value in labels.values() for name in value.tolist()})
+        classes = _class_names(classes) or sorted({str(name) for value in labels.values() for name in value.tolist()})
         arguments |= {name: _positions(name, value, classes) for name, value in labels.items()}
     for name, value in arguments.items():
         if name in order and value is not None:
-            array = np.asarray(value)
+            array = _array(name, value)
             if array.dtype.kind not in "biuf":
                 raise ValueError(f"{name}: an array of {array.dtype} was given; it must hold numbers.")
-            arguments[name] = torch.from_numpy(np.ascontiguousarray(array))
+            # torch knows neither long doubles nor foreign byte orders, and warns of arrays that are read-only.
+            kind = np.float64 if array.dtype.kind == "f" and array.itemsize > 8 else array.dtype.newbyteorder("=")
+            arguments[name] = torch.from_numpy(np.array(array, dtype=kind))
     return arguments, classes
 
 
@@ -174,18 +192,30 @@ def from_frames(frames: Mapping[str, pd.DataFrame | None], label: str, classes: 
 
     tables = {name: frame for name, frame in frames.items() if frame is not None}
     for name, frame in tables.items():
+        if not isinstance(frame, pd.DataFrame):
+            raise ValueError(f"{name}: a {type(frame).__name__} was given; it must be a pandas DataFrame.")
+        if twice := [str(column) for column in frame.columns[frame.columns.duplicated()]]:
+            raise ValueError(f"{name}: it has several columns {twice[0]}; rename or drop them.")
         if label not in frame.columns:
             raise ValueError(f"label: {name} has no column {label!r}; it has {', '.join(map(str, frame.columns))}.")
         if missing := [str(column) for column in frame.columns if frame[column].isna().any()]:
             raise ValueError(f"{name}: the column {missing[0]} has missing values; fill them or drop the rows.")
+        if differing := sorted(map(str, set(frame.columns) ^ set(frames["train"].columns))):  # type: ignore[union-attr]
+            raise ValueError(f"{name}: its columns are not those of train; they differ in {', '.join(differing)}.")
+        if frame.shape[1] < 2:
+            raise ValueError(f"{name}: it has no column but the label {label!r}.")
     # Together, so that all have the same columns, also for words that one of them lacks.
-    table = pd.get_dummies(pd.concat([frame.drop(columns=label) for frame in tables.values()]))
+    columns = pd.concat([frame.drop(columns=label) for frame in tables.values()])
+    try:
+        table = pd.get_dummies(columns)
+    except TypeError:
+        table = columns  # lists and the like, which are refused below
     if others := [str(column) for column in table.columns if table[column].dtype.kind not in "biuf"]:
         raise ValueError(f"train: the column {others[0]} holds neither numbers nor words; drop or convert it.")
     targets = pd.concat([frame[label] for frame in tables.values()])
-    names = [str(name) for name in classes] or [str(name) for name in sorted(set(targets.tolist()))]
+    names = [str(name) for name in classes] or _names_of(label, targets.tolist())
     labels = torch.from_numpy(_positions(f"label = {label!r}", targets.to_numpy(), names))
-    values = torch.from_numpy(table.to_numpy(np.float64))
+    values = torch.from_numpy(table.to_numpy(np.float64, copy=True))  # the frame may be read-only
     ends = np.cumsum([len(frame) for frame in tables.values()]).tolist()
     splits = {
         NAMES[name]: (values[end - len(tables[name]) : end], labels[end - len(tables[name]) : end])
@@ -203,12 +233,44 @@ def from_frames(frames: Mapping[str, pd.DataFrame | None], label: str, classes: 
 
 def _split(name: str, inputs: Tensor, labels: Tensor) -> Split:
     """Return inputs as float32 and labels as int64 on the CPU. Raises ValueError for labels of another shape."""
+    if not inputs.dim():
+        raise ValueError(f"x_{name}: a single number was given; it must be (N, ...).")
     if labels.dim() != 1 or len(labels) != len(inputs):
         shapes = f"shape {tuple(labels.shape)} for {len(inputs)} examples"
         raise ValueError(f"y_{name}: labels of {shapes}; there must be one whole number for each example.")
-    if labels.is_floating_point() and not torch.equal(labels, labels.round()):  # NaN equals nothing
+    if labels.is_floating_point() and not torch.equal(labels, labels.long()):  # neither NaN nor infinity is an integer
         raise ValueError(f"y_{name}: a label is no whole number; labels are positions among the classes, from 0 on.")
     return Split(inputs.detach().cpu().float().contiguous(), labels.detach().cpu().long())
+
+
+def _class_names(classes: Any) -> Sequence[str]:
+    """Return the names of classes. Raises ValueError for what is no list of names."""
+    try:
+        return tuple(map(str, classes))
+    except TypeError:
+        raise ValueError(f"classes: a {type(classes).__name__} was given; it must be a list of names.") from None
+
+
+def _check_pixels(argument: str, values: Any, channels: int) -> None:
+    """Check the mean or standard deviation by channel, empty if it is not given. Raises ValueError."""
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError):
+        raise ValueError(f"{argument} = {values!r}: it must be a list of numbers, one for each channel.") from None
+    if len(numbers) not in {0, 1, channels}:
+        counts = "1" if channels == 1 else f"1 or {channels}"
+        raise ValueError(f"{argument}: {len(numbers)} numbers were given; it must have {counts}.")
+    allowed = "above 0" if argument == "std" else "finite"
+    if not all(math.isfinite(number) and (argument == "mean" or number > 0) for number in numbers):
+        raise ValueError(f"{argument} = {values!r}: each number must be {allowed}.")
+
+
+def _array(argument: str, value: Any) -> np.ndarray:
+    """Return a value as an array. Raises ValueError for what is none, such as rows of different lengths."""
+    try:
+        return np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{argument}: it cannot be made an array ({error}).") from error
 
 
 def _check(x: str, inputs: Tensor, y: str, labels: Tensor, classes: int) -> None:
@@ -260,6 +322,16 @@ def _held_out(train: Split, name: str) -> tuple[Split, Split]:
     return Split(train.inputs[rest], train.labels[rest]), Split(train.inputs[out], train.labels[out])
 
 
+def _names_of(label: str, targets: Sequence[Any]) -> list[str]:
+    """Return the sorted names of the classes in the column of labels. Raises ValueError if these cannot be sorted."""
+    try:
+        return [str(name) for name in sorted(set(targets))]
+    except TypeError:
+        raise ValueError(
+            f"label = {label!r}: its values cannot be sorted; make them all words or all numbers."
+        ) from None
+
+
 def _positions(name: str, values: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """Return the position of each name among the classes. Raises ValueError for a name that is not among them."""
     places = {str(class_name): place for place, class_name in enumerate(classes)}
@@ -273,14 +345,20 @@ def _read(name: str, source: Any) -> tuple[Tensor, Tensor]:
     """Return all inputs and labels of a torch data set or loader. Raises ValueError."""
     inputs: list[Tensor] = []
     labels: list[Tensor] = []
-    for item in _items(source):
+    for item in _items(name, source):
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise ValueError(f"{name}: an item is a {type(item).__name__}; it must be a pair (input, label).")
         x, y = item
         if not isinstance(x, Tensor | np.ndarray):
             raise ValueError(f"{name}: an input is a {type(x).__name__}; transform it into a tensor.")
         is_batch = isinstance(source, DataLoader)
-        x, y = torch.as_tensor(x), torch.as_tensor(y)
+        try:
+            x, y = torch.as_tensor(x), torch.as_tensor(y)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                f"{name}: example {len(inputs)} has the label {y!r:.40}; both must be numbers, and a label is "
+                "the position of a class."
+            ) from None
         inputs.append(x if is_batch else x[None])
         labels.append(y if is_batch else y[None])
     if not inputs:
@@ -290,9 +368,11 @@ def _read(name: str, source: Any) -> tuple[Tensor, Tensor]:
     return torch.cat(inputs), torch.cat(labels)
 
 
-def _items(source: Any) -> Iterator[Any]:
-    """Yield the items of an iterable, or of a data set that has a length and items only."""
+def _items(name: str, source: Any) -> Iterator[Any]:
+    """Yield the items of an iterable, or of a data set that has a length and items only. Raises ValueError."""
     if hasattr(source, "__iter__"):
         yield from source
+    elif not hasattr(source, "__getitem__") or not hasattr(source, "__len__"):
+        raise ValueError(f"{name}: a {type(source).__name__} was given; it must be a torch Dataset or DataLoader.")
     else:
         yield from (source[position] for position in range(len(source)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import types
@@ -21,10 +22,12 @@ from kd_core.base.seeds import use_seed
 from kd_core.files import descriptions
 from kd_core.methods._base import LossInputs
 from kd_core.methods._weighted import WeightedMethod, weight_option
+from kd_core.models import with_article
 from kd_core.nn.hooks import LOGITS
 from kd_core.nn.pairs import Match, Pair
 
 INPUTS = {field.name for field in fields(LossInputs)}
+SHARED = ("labels", "rows", "teacher_logits", "teacher_features")  # inputs that are read again after the loss
 CHECKED = 4  # examples of the trial of a loss
 LARGEST = 1e6  # of an option that is a number
 
@@ -55,6 +58,13 @@ class PythonLoss(WeightedMethod):
         return _trial(self, pair) if type(self).function is not None else ""
 
     def distillation_loss(self, signals: LossInputs) -> Tensor:
+        value = self.compute(signals)
+        if reason := _wrong_result(value):
+            raise ValueError(f"loss = {self.title}: it {reason}.")
+        return value
+
+    def compute(self, signals: LossInputs) -> Tensor:
+        """Return what the function returns, whether or not that is a loss."""
         values = {name: getattr(signals, name) for name in self.inputs}
         return self._function()(**values, **{name: getattr(self, name) for name in self.passed})
 
@@ -95,15 +105,21 @@ def loss(function: Callable[..., Tensor] | None = None, /, **settings: Any) -> A
 
 def _make(function: Callable[..., Tensor], settings: Mapping[str, Any]) -> PythonLoss:
     title = getattr(function, "__name__", type(function).__name__)
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"loss: {function!r:.60} is no function whose arguments can be read; write one in Python."
+        ) from None
     values = dict(settings)
-    layers = tuple((str(student), str(teacher)) for student, teacher in values.pop("layers", ()))
+    layers = _layers(values.pop("layers", ()))
     shared = options_of(WeightedMethod)
     if unknown := sorted(set(values) - set(shared)):
         raise ValueError(f"{unknown[0]}: kd.loss has no such setting; it has layers, {', '.join(shared)}.")
     inputs, options = [], {name: option_field(value, shared[name]) for name, value in values.items()}
     options |= {} if "weight" in options else {"weight": weight_option(1.0, title)}
     passed = []
-    for name, parameter in inspect.signature(function).parameters.items():
+    for name, parameter in parameters.items():
         if name in INPUTS:
             inputs.append(name)
         elif parameter.default is parameter.empty:
@@ -125,6 +141,19 @@ def _make(function: Callable[..., Tensor], settings: Mapping[str, Any]) -> Pytho
     method = cls()
     assert isinstance(method, PythonLoss)
     return method
+
+
+def _layers(layers: Any) -> tuple[tuple[str, str], ...]:
+    """Return pairs of names of layers. Raises ValueError."""
+    try:
+        if isinstance(layers, str) or any(isinstance(names, str) for names in layers):
+            raise TypeError
+        return tuple((str(student), str(teacher)) for student, teacher in layers)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"layers = {layers!r}: it must be a list of pairs, of a layer of the student and one of the teacher, "
+            'such as [("0", "2")].'
+        ) from None
 
 
 def store(method: PythonLoss, folder: Path) -> None:
@@ -218,6 +247,22 @@ def _instructions(code: types.CodeType) -> Any:
     return code.co_code, code.co_names, code.co_varnames, constants
 
 
+def _wrong_result(value: Any) -> str:
+    """Return what is wrong with the result of a loss, as the end of a sentence; empty if it is one number."""
+    if not isinstance(value, Tensor):
+        kind = with_article(type(value).__name__)
+        return f"returns {kind}: it must return a tensor computed from the student’s outputs"
+    if value.dim():
+        return f"returns a tensor of shape {tuple(value.shape)}: it must return one number, such as its mean"
+    return ""
+
+
+def _flat(value: Tensor | Mapping[str, Tensor]) -> Tensor:
+    """Return a tensor, or several by layer, as one vector."""
+    tensors = [value] if isinstance(value, Tensor) else list(value.values())
+    return torch.cat([torch.empty(0), *(tensor.flatten() for tensor in tensors)])
+
+
 @functools.lru_cache(maxsize=256)
 def _trial(method: PythonLoss, pair: Pair) -> str:
     """Compute the loss of random outputs, and return what is wrong with it, as the end of a sentence."""
@@ -236,11 +281,13 @@ def _trial(method: PythonLoss, pair: Pair) -> str:
             teacher_features, method.matches(pair), rows=torch.arange(CHECKED),
         )  # fmt: skip
         try:
-            value = method.distillation_loss(signals)
-            if not isinstance(value, Tensor):
-                return f"returns a {type(value).__name__}: it must return a tensor computed from the student’s outputs"
-            if value.dim():
-                return f"returns a tensor of shape {tuple(value.shape)}: it must return one number, such as its mean"
+            before = {name: copy.deepcopy(getattr(signals, name)) for name in SHARED if name in method.inputs}
+            value = method.compute(signals)
+            if reason := _wrong_result(value):
+                return reason
+            for name, tensors in before.items():
+                if not torch.equal(_flat(tensors), _flat(getattr(signals, name))):
+                    return f"changes {name} in place, which other losses and later epochs read: let it copy them"
             if not value.isfinite():
                 return f"returns {value.item()} for random outputs: it must return a finite number"
             leaves = [student, *features[0].values()]

@@ -157,7 +157,10 @@ def from_logits(argument: str, logits: Mapping[str, Any], inputs: Mapping[str, T
     for name, values in logits.items():
         if name not in inputs:
             raise ValueError(f'{argument}: "{name}" is no split; choose from {", ".join(inputs)}.')
-        array = torch.as_tensor(values)
+        try:
+            array = torch.as_tensor(values)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"{argument}: the logits of the {name} examples must be numbers ({error}).") from error
         if array.dim() != 2 or len(array) != len(inputs[name]):
             raise ValueError(
                 f"{argument}: logits of shape {tuple(array.shape)} for {len(inputs[name])} {name} examples; there must "
@@ -166,6 +169,8 @@ def from_logits(argument: str, logits: Mapping[str, Any], inputs: Mapping[str, T
         tensors[name] = array.detach().cpu().float()
         if not tensors[name].isfinite().all():
             raise ValueError(f"{argument}: the logits of the {name} examples hold NaN or infinite values.")
+    if "train" not in tensors:
+        raise ValueError(f'{argument}: the logits of the training examples are not given; pass them as "train".')
     table = LogitTable([inputs[name] for name in tensors], tensors.values())
     structure = f"logits {[(name, tuple(tensor.shape)) for name, tensor in tensors.items()]}"
     content = [tensor for name in tensors for tensor in (inputs[name], tensors[name])]

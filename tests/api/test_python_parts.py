@@ -300,3 +300,30 @@ def test_a_metric_that_fails_is_refused_before_the_training() -> None:
         kd.distill(dataset="moons")
     with pytest.raises(ValueError, match="accuracy: there is such a metric already"):
         kd.metric(metrics.accuracy)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dataset": (torch.zeros(3, 2), torch.zeros(3))}, "dataset: a tuple was given; it must be a name"),
+        ({"dataset": kd.datasets.Moons}, r"dataset: the class Moons was given; write Moons\(\)"),
+        ({"dataset": kd.losses.Dkd()}, "dataset: a Dkd was given; it must be a name, an object of kd.datasets"),
+        ({"loss": kd.losses.Dkd}, r"loss: the class Dkd was given; write Dkd\(\)"),
+        ({"loss": 3}, "loss: an int was given; it must be a name, an object of kd.losses or a function"),
+        ({"scheme": 3}, "scheme: an int was given"),
+        ({"teacher": {}, "dataset": DATA}, "teacher: the logits of the training examples are not given"),
+        ({"teacher": {"train": "abc"}, "dataset": DATA}, "teacher: the logits of the train examples must be numbers"),
+        ({"config": "moons"}, "config: a str was given; it must be a kd.RunConfig"),
+        ({"store": 3}, "store = 3: it must be True, False, or the path of a folder"),
+    ],
+)
+def test_objects_of_another_kind_are_refused_with_what_is_allowed(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        kd.distill(**settings)
+    assert len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize("seeds", [0, 10**9, 2.0, "12", None, True])
+def test_a_number_of_seeds_that_cannot_be_is_refused(seeds: Any) -> None:
+    with pytest.raises(ValueError, match=r"seeds = .*: choose a whole number from 1 to 2000, or a list of seeds"):
+        kd.compare_seeds(dataset="moons", epochs=1, seeds=seeds)

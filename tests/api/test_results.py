@@ -99,7 +99,7 @@ def test_an_object_keeps_its_exact_numbers() -> None:
         ({"temprature": 3}, ["temprature", "Did you mean temperature"]),
         ({"temperature": 100}, ["temperature = 100", "0.5 to 20"]),
         ({"loss": "nothing"}, ['"nothing"', "soft_targets"]),
-        ({"teacher": kd.losses.Dkd()}, ["teacher", "dkd", "mlp"]),
+        ({"teacher": kd.losses.Dkd()}, ["teacher", "Dkd", "kd.models"]),
         ({"loss": "dkd", "method": "dkd"}, ["loss", "method"]),
         ({"recipes": kd.losses.Dkd()}, ["recipes"]),
     ],

@@ -192,3 +192,28 @@ def test_an_unexpected_error_is_a_sentence_without_traceback(
     assert main(["list"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "something" in line
+
+
+@pytest.mark.parametrize("port", ["-1", "0", "99999"])
+def test_a_port_that_no_machine_has_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["app", "--port", port]) == 2
+    assert f"port = {port}: choose a whole number from 1 to 65535." in capsys.readouterr().err
+
+
+def test_a_damaged_database_is_not_taken_for_an_empty_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "distillery.sqlite").write_text("no database at all")
+    assert main(["runs"]) == 1
+    printed = capsys.readouterr()
+    assert "It is damaged" in printed.err
+    assert not printed.out
+
+
+def test_training_an_experiment_needs_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["preset", "--train"]) == 2
+    assert "Which experiment?" in capsys.readouterr().err
+
+
+def test_a_closed_output_is_no_fault(folder: Path) -> None:
+    command = f'exec "{sys.executable}" -m kd_core train {" ".join(QUICK)} --ephemeral >&-'
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -186,6 +186,76 @@ def test_a_data_set_of_anything_but_pairs_of_tensors_is_refused() -> None:
         kd.Data.from_dataset([(X[0], 0), (X[1], 1)], [(X[0], 0), (X[1, :1], 1)])
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (X.to_sparse(), Y, "x_train: a tensor of torch.float32 .*dense"),
+        (X.to(torch.complex64), Y, "x_train: a tensor of torch.complex64 .*real numbers"),
+        (X.to("meta"), Y, "x_train: .*dense"),
+        (torch.tensor(1.0), torch.tensor(0), "x_train: a single number"),
+        (X, torch.where(Y == 1, torch.inf, 0.0), "y_train: a label is no whole number"),
+        (X, torch.where(Y == 1, 1e30, 0.0), "y_train: a label is no whole number"),
+        (X, Y * 10**9, "y_train: the largest label is 2000000000; there may be 100,000 classes"),
+    ],
+)
+def test_tensors_that_nothing_can_be_learned_from_are_refused(x: Tensor, y: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kd.Data.from_tensors(x, y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"classes": 3}, "classes: a int was given; it must be a list of names"),
+        ({"mean": "a", "std": "b"}, "mean = 'a': it must be a list of numbers"),
+        ({"mean": (0,), "std": (0,)}, "std = .0,.: each number must be above 0"),
+        ({"mean": (float("nan"),), "std": (1,)}, "mean = .nan,.: each number must be finite"),
+        ({"mean": (0, 1, 2), "std": (1,)}, "mean: 3 numbers were given; it must have 1[.]"),
+    ],
+)
+def test_names_and_scales_of_another_kind_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kd.Data.from_tensors(X, Y, **settings)
+
+
+@pytest.mark.parametrize("kind", [">f8", "longdouble", "float16", "uint16"])
+def test_arrays_of_every_kind_of_numbers_are_read(kind: str) -> None:
+    arguments = [array.numpy() for array in arrays()]
+    arguments[0] = np.round(arguments[0] * 10 + 100).astype(kind)
+    arguments[0].setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = kd.Data.from_numpy(*arguments)
+    assert np.array_equal(data.train.inputs.numpy(), arguments[0].astype(np.float32))
+
+
+def test_what_is_no_array_is_refused_with_its_argument() -> None:
+    with pytest.raises(ValueError, match="x_train: it cannot be made an array"):
+        kd.Data.from_numpy([[1, 2], [3]], [0, 1])
+    with pytest.raises(ValueError, match="8 arrays were given; there can be six: x_train"):
+        kd.Data.from_numpy(*[X.numpy(), Y.numpy()] * 4)
+    with pytest.raises(ValueError, match="train: example 0 has the label 'cat'"):
+        kd.Data.from_dataset([(X[0], "cat")])
+    with pytest.raises(ValueError, match="train: a int was given; it must be a torch Dataset"):
+        kd.Data.from_dataset(3)
+    with pytest.raises(ValueError, match="train: a list was given; it must be a pandas DataFrame"):
+        kd.Data.from_pandas([1], label="y")  # type: ignore[arg-type]
+
+
+def test_frames_with_odd_columns_are_refused_with_their_name() -> None:
+    frame = pd.DataFrame({"x": np.arange(6.0), "y": [0, 1] * 3})
+    for bad, message in (
+        (frame.assign(o=[[1]] * 6), "the column o holds neither numbers nor words"),
+        (pd.concat([frame, frame[["x"]]], axis=1), "train: it has several columns x"),
+        (frame[["y"]], "train: it has no column but the label 'y'"),
+        (frame.assign(y=[1, "a"] * 3), "label = 'y': its values cannot be sorted"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            kd.Data.from_pandas(bad, label="y")
+    with pytest.raises(ValueError, match="validation: its columns are not those of train; they differ in z"):
+        kd.Data.from_pandas(frame.assign(z=1.0), frame, label="y")
+
+
 def test_data_made_by_hand_are_checked_when_they_are_used() -> None:
     good = kd.Data.from_tensors(*arrays())
     split = kd.datasets.Split(torch.full((4, 5), torch.nan), torch.zeros(4, dtype=torch.long))

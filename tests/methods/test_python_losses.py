@@ -117,6 +117,8 @@ def broken(kind: str) -> Any:
         "detached": lambda student_logits: student_logits.detach().mean(),
         "no gradient": lambda teacher_logits: nn.Parameter(torch.ones(())) * teacher_logits.mean(),
         "infinite": lambda student_logits: (student_logits / 0).abs().mean(),
+        "changes labels": lambda student_logits, labels: student_logits.mean() + labels.zero_().sum(),
+        "changes teacher": lambda student_logits, teacher_logits: (student_logits - teacher_logits.mul_(2)).mean(),
         "raises": lambda student_logits: student_logits @ student_logits,
     }
     return functions[kind]
@@ -130,6 +132,8 @@ def broken(kind: str) -> Any:
         ("detached", "gives no gradient"),
         ("no gradient", "gives no gradient"),
         ("infinite", "returns inf"),
+        ("changes labels", "changes labels in place"),
+        ("changes teacher", "changes teacher_logits in place"),
         ("raises", "cannot be computed (RuntimeError"),
     ],
 )
@@ -138,6 +142,28 @@ def test_a_function_that_is_no_loss_is_refused_with_the_reason(kind: str, fragme
         kd.RunConfig(loss=kd.loss(broken(kind)), **QUICK)
     assert fragment in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_loss_that_later_returns_no_number_ends_the_run_with_its_name() -> None:
+    results: list[Any] = []
+
+    def fades(student_logits: Tensor) -> Any:
+        results.append(student_logits.mean())
+        return results[-1] if len(results) < 4 else None
+
+    with pytest.raises(ValueError, match="loss = fades: it returns a NoneType"):
+        kd.distill(loss=kd.loss(fades), **QUICK)
+
+
+def test_layers_and_functions_of_another_kind_are_refused() -> None:
+    for layers in ("ab", ["0"], [("0", "1", "2")], 3):
+        with pytest.raises(ValueError, match=r"layers = .*a list of pairs"):
+            kd.loss(lambda student_features: student_features, layers=layers)
+    for value in (3, max):
+        with pytest.raises(ValueError, match=r"loss: .* is no function whose arguments can be read"):
+            kd.loss(value)
+    with pytest.raises(ValueError, match="metric: 3 is no function with a name"):
+        kd.metric(3)  # type: ignore[arg-type]
 
 
 def test_arguments_that_nothing_can_give_are_refused() -> None:
