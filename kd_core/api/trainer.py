@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
+from kd_core.base import devices
 from kd_core.config.python_parts import provide_python_parts
 from kd_core.config.run import RunConfig
 from kd_core.files.checkpoint import Checkpoint
@@ -19,6 +20,25 @@ class Trainer(loop.Trainer):
     :meth:`save` writes everything that is needed to go on. A loop that was left with ``break`` goes on where it was in
     the next one. ``networks`` holds the networks trained so far, by role.
     """
+
+    def __init__(self, config: RunConfig, *, device: str | None = None, **resumed: Any) -> None:
+        """Prepare the training.
+
+        Args:
+            config: what determines the run.
+            device: where to train; by default as the configuration says.
+            resumed: further arguments of :class:`kd_core.training.loop.Trainer`.
+
+        Raises:
+            ValueError: if ``config`` is no configuration, or this machine does not have the device.
+        """
+        if not isinstance(config, RunConfig):
+            raise ValueError(
+                f"config: a {type(config).__name__} was given; it must be a kd.RunConfig, such as "
+                'kd.RunConfig(dataset="moons").'
+            )
+        device = "cuda:0" if device == "cuda" else device
+        super().__init__(config, device=device and devices.resolve(device), **resumed)
 
     def save(self, path: str | Path) -> None:
         """Write the state of the training to a file. Raises OSError, and then an earlier file is still there."""

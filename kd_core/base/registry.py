@@ -111,7 +111,12 @@ def full_title(cls: type[Plugin]) -> str:
 
 
 def make(group: str, body: Mapping[str, Any]) -> Any:
-    """Return the plug-in that :meth:`Plugin.to_dict` described. Raises ValueError for a bad name or option."""
+    """Return the plug-in that :meth:`Plugin.to_dict` described.
+
+    Raises TypeError for what is no mapping, and ValueError for a bad name or option.
+    """
+    if not isinstance(body, Mapping):
+        raise TypeError(f"{body!r} instead of a name with options")
     values = dict(body)
     cls = find_plugin(group, str(values.pop("name", "")))
     unknown = set(values) - set(options_of(cls))

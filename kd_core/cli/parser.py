@@ -74,6 +74,13 @@ def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     return command, namespace
 
 
+def _count(text: str) -> int:
+    """Parse a number of lines. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+    return int(text)
+
+
 def settings_of(texts: Sequence[str]) -> dict[str, str]:
     """Return ``name=value`` arguments as settings. Raises ValueError for one without a name or given twice."""
     settings: dict[str, str] = {}
@@ -118,7 +125,7 @@ def _resume(parser: Parser) -> None:
 def _runs(parser: Parser) -> None:
     parser.add_argument("action", nargs="?", choices=("list", "show", "delete"), default="list")
     parser.add_argument("run", nargs="?", metavar="RUN", help="id of a run or sweep, for show and delete")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many are listed; 20 by default")
+    parser.add_argument("--limit", type=_count, default=20, metavar="N", help="how many are listed; 20 by default")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

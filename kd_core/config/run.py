@@ -224,8 +224,8 @@ def _parts(text: str) -> dict[str, Any]:
         body = json.loads(text)
         parts: dict[str, Any] = {name: make(group, body[name]) for name, group, _ in PLUGIN_FIELDS}
         return parts | {name: cls(**body.get(name, {})) for name, cls, _ in OPTION_GROUPS}
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"This configuration lacks a part or has an unknown option: {error}.") from error
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"This is no configuration in JSON, or a part is missing or unknown: {error}.") from error
 
 
 def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:

@@ -253,3 +253,15 @@ def test_a_sweep_takes_classes_as_objects_with_their_defaults() -> None:
 def test_no_seeds_are_refused(seeds: int) -> None:
     with pytest.raises(ValueError, match="seeds"):
         kd.compare_seeds(**QUICK, seeds=seeds)
+
+
+@pytest.mark.parametrize("config", ["moons", None, {"dataset": "moons"}])
+def test_a_trainer_refuses_what_is_no_configuration(config: object) -> None:
+    with pytest.raises(ValueError, match=r"config: a \w+ was given.*kd\.RunConfig"):
+        kd.Trainer(config)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:7", "mps:3"])
+def test_a_trainer_names_the_devices_that_there_are(device: str) -> None:
+    with pytest.raises(ValueError, match=rf"device = {device}: this machine offers .*cpu"):
+        kd.Trainer(kd.RunConfig(dataset="moons"), device=device)

@@ -54,6 +54,12 @@ def test_without_a_command_the_help_is_an_error(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize("limit", ["-5", "0", "many"])
+def test_a_number_of_lines_below_one_is_refused(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", f"--limit={limit}"]) == 2
+    assert "not a whole number from 1 on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("name", "takes_settings"), [("app", False), ("runs", False), ("train", True)])
 def test_how_settings_are_written_is_said_where_a_command_takes_them(
     name: str, takes_settings: bool, capsys: pytest.CaptureFixture[str]

@@ -81,3 +81,10 @@ def test_a_data_set_without_recommended_settings_gets_networks_that_fit(monkeypa
 def test_an_unknown_model_is_replaced_by_the_recommended_one_with_its_options() -> None:
     config, _ = read_flat({"dataset": "moons", "teacher": "foo"})
     assert config.teacher.values()["widths"] == [64, 64]
+
+
+@pytest.mark.parametrize("text", ["x", "[]", "3", '{"dataset": "moons"}', "{}"])
+def test_what_is_no_configuration_in_json_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="no configuration in JSON") as caught:
+        RunConfig.from_json(text)
+    assert type(caught.value) is ValueError
