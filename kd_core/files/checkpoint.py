@@ -110,6 +110,10 @@ USED_PREVIOUS = (
     "The last checkpoint of this run could not be used, so it went on from the one before it, with the same numbers."
 )
 STARTED_OVER = "No checkpoint of this run could be used, so it began again at the beginning, with the same numbers."
+OTHER_VERSION = (
+    "The checkpoint of this run is of another version of the app, whose numbers differ in their last digits. The run "
+    "began again at the beginning."
+)
 
 
 class CheckpointRotation:
@@ -124,13 +128,14 @@ class CheckpointRotation:
         self.folder.mkdir(parents=True, exist_ok=True)
         state.write(self.newest, self.previous)
 
-    def candidates(self) -> Iterator[tuple[Checkpoint | None, str]]:
+    def candidates(self, version: int | None = None) -> Iterator[tuple[Checkpoint | None, str]]:
         """Yield what the run can be resumed from, the newest checkpoint first and None, the beginning, last.
 
         A caller that asks for the next one could not use the one before. The second item tells the user so in a
-        sentence; it is empty for the newest checkpoint.
+        sentence; it is empty for the newest checkpoint. Checkpoints of another ``version`` of the engine, if it is
+        given, are left out.
         """
-        is_fallback = False
+        is_fallback, is_other_version = False, False
         for path in (self.newest, self.previous):
             try:
                 state = Checkpoint.read(path)
@@ -140,9 +145,13 @@ class CheckpointRotation:
                 log.warning("the checkpoint %s cannot be read: %s", path, error)
                 is_fallback = True
                 continue
+            if version not in (None, state.values.get("version", 1)):
+                is_fallback, is_other_version = True, True
+                continue
             yield state, USED_PREVIOUS if is_fallback else ""
             is_fallback = True
-        yield None, STARTED_OVER if is_fallback else ""
+        notice = OTHER_VERSION if is_other_version else STARTED_OVER
+        yield None, notice if is_fallback else ""
 
     def remove_previous(self) -> None:
         """Remove the previous checkpoint once the run is over and its last one is written."""

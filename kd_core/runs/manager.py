@@ -50,7 +50,7 @@ from kd_core.store.store import DATABASE, Run, Store
 from kd_core.store.teacher_cache import TeacherCache
 from kd_core.store.trash import Trash
 from kd_core.training.live_options import check_live_options
-from kd_core.training.loop import Trainer
+from kd_core.training.loop import CHECKPOINT_VERSION, Trainer
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
 __all__ += ["RunManager", "Status", "get_manager"]
@@ -306,7 +306,7 @@ class RunManager:
 
         A checkpoint is not usable if it is damaged, of another version, or ahead of the stored events.
         """
-        for state, notice in checkpoints.candidates():
+        for state, notice in checkpoints.candidates(CHECKPOINT_VERSION):
             try:
                 written = int(state.values["events"]) if state else 0
                 if self.store.count(row.id) < written:

@@ -15,6 +15,7 @@ from kd_core.runs.sweep_groups import RunGroup, split_into_groups
 from kd_core.store.records import COMPLETED, INTERRUPTED, STOPPED
 from kd_core.store.store import Store, SweepRow
 from kd_core.store.teacher_cache import TeacherCache
+from kd_core.training.loop import CHECKPOINT_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class SweepWorker:
 
     def _resume(self, retry: RetryPolicy) -> tuple[int, RunGroup | None, Mapping[str, int]]:
         """Return the number of the group to continue with, that group, and the number of written events by run."""
-        for state, notice in self.checkpoints.candidates():
+        for state, notice in self.checkpoints.candidates(CHECKPOINT_VERSION):
             if state is None:
                 retry.notify(notice)
                 break
