@@ -14,10 +14,14 @@ import torch
 from torch import Tensor, nn
 
 import kd_core as kd
+from kd_core.api.stored import open_manager
 from kd_core.base import metrics, registry
 from kd_core.base.events import Validated
 from kd_core.base.seeds import use_seed
+from kd_core.config.python_parts import store_python_parts
 from kd_core.files import descriptions
+from kd_core.runs import event_writer
+from tools.testing.waiting import wait
 
 ROOT = Path(__file__).parents[2]
 SEED = torch.Generator().manual_seed(0)
@@ -201,41 +205,32 @@ def test_before_the_students_began_their_weights_must_be_the_same(
     assert list(kd.Trainer.load(tmp_path / "run", **objects)) == rest
 
 
-def test_another_process_resumes_an_interrupted_run(settings: dict[str, Any], tmp_path: Path) -> None:
-    """The first process ends in the middle of the training, the second one has the modules alone."""
-    script = """
-        import sys, time
-        sys.path.insert(0, {root!r})
-        from tests.api.test_python_parts import DATA, cosine, small
+def test_another_process_resumes_an_interrupted_run(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process ends the run in the middle of the training, the other one has the modules alone."""
+    monkeypatch.setattr(event_writer, "CHECKPOINT_SECONDS", 0.05)
+    monkeypatch.setattr(event_writer, "CHECKPOINT_FRACTION", 1.0)
+    monkeypatch.setattr(event_writer, "FLUSH_SECONDS", 0.02)
+    config = kd.RunConfig(**settings)
+    with open_manager(tmp_path) as manager:
+        store_python_parts(vars(config).values(), manager.folder)
+        run = manager.start(config, pace=0.2)
+        wait(lambda: manager.store.count(run) >= 8)
+    assert kd.load_run(run, tmp_path).state == "interrupted"
+    script = f"""
+        import sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from tests.api.test_python_parts import cosine, small
         import kd_core as kd
-        from kd_core.api.stored import open_manager
-        from kd_core.config.python_parts import store_python_parts
-        from kd_core.runs import event_writer
-        if {run!r}:
-            run = kd.resume_run({run!r}, {folder!r}, teacher=small(8, seed=3), student=small(4, seed=4), loss=cosine)
-            print(run.state, run.test["student"]["loss"], len(run.events))
-        else:
-            event_writer.CHECKPOINT_SECONDS, event_writer.CHECKPOINT_FRACTION = 0.05, 1.0
-            event_writer.FLUSH_SECONDS = 0.02
-            config = kd.RunConfig(dataset=DATA, teacher=small(8), student=small(4), loss=cosine, epochs=4)
-            with open_manager({folder!r}) as manager:
-                store_python_parts(vars(config).values(), manager.folder)
-                run = manager.start(config, pace=0.2)
-                while manager.store.count(run) < 8 and manager.status(run).is_active:
-                    time.sleep(0.01)
-            print(run)
+        run = kd.resume_run({run!r}, {str(tmp_path)!r}, teacher=small(8, seed=3), student=small(4, seed=4), loss=cosine)
+        print(run.state, run.test["student"]["loss"], len(run.events))
     """
-
-    def run(**names: str) -> str:
-        code = textwrap.dedent(script).format(root=str(ROOT), folder=str(tmp_path), **names)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    name = run(run="")
-    assert kd.load_run(name, tmp_path).state == "interrupted"
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     whole = kd.distill(**settings)
-    assert run(run=name) == f"completed {whole.test['student']['loss']} {len(whole.events)}"
+    assert done.stdout.split() == ["completed", str(whole.test["student"]["loss"]), str(len(whole.events))]
 
 
 def test_a_run_from_python_is_not_trained_by_a_process_without_its_modules(
