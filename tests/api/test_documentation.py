@@ -9,6 +9,8 @@ import pytest
 import kd_core as kd
 from kd_core.base import metrics
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, NOTEBOOK = DOCS / "python-api.md", DOCS / "own-things.ipynb"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

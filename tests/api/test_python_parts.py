@@ -23,6 +23,8 @@ from kd_core.files import descriptions
 from kd_core.runs import event_writer
 from tools.testing.waiting import wait
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SEED = torch.Generator().manual_seed(0)
 DATA = kd.Data.from_tensors(torch.randn(60, 1, 8, 8, generator=SEED), torch.arange(60) % 4)

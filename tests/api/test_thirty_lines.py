@@ -39,6 +39,7 @@ run = kd.load_run(run_id)
 """
 
 
+@pytest.mark.slow
 def test_names_of_parts_train_and_print(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, object] = {"kd": kd}
     exec(NAMES, names)

@@ -197,6 +197,7 @@ def test_the_frozen_classifier_stays_in_eval_mode_and_asks_for_no_gradient() -> 
     assert not any(parameter.requires_grad for parameter in classifier.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", ["2", "4"])
 def test_a_student_of_any_depth_can_feed_the_reused_classifier(depth: str) -> None:
     """Maps smaller than the teacher's cannot be used, so the embedding is; all layers of the student stay in use."""

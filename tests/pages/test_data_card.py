@@ -70,6 +70,7 @@ def test_a_failed_download_names_the_data_sets_that_need_none(open_page: Open, m
     assert not app.error
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_an_uploaded_archive_of_class_folders_becomes_a_data_set_that_can_be_trained_on(
     open_page: Open, shared: RunManager

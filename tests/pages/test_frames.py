@@ -70,6 +70,7 @@ def test_frames_do_not_depend_on_how_often_the_events_are_read(
         assert points(gradual.curves, series["key"]) == points(at_once.curves, series["key"])
 
 
+@pytest.mark.slow
 def test_a_long_run_of_two_phases_sends_a_limited_number_of_points(shared: manager.RunManager, small_with) -> None:
     config = small_with(epochs="2500", fine_tune="1000", labelled="8", batch_size="8")
     events = [event for event in Trainer(config) if not isinstance(event, Surface)]

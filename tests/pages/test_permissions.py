@@ -197,6 +197,7 @@ def test_a_viewer_can_neither_upload_nor_delete_uploads_nor_download(
     assert not open_page("distill", autoplay="0", dataset="upload").file_uploader
 
 
+@pytest.mark.slow
 def test_a_viewer_does_not_restart_a_demonstration_that_was_stopped(
     open_page: Open, shared: RunManager, require_password: Callable[[], None]
 ) -> None:

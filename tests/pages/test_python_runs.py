@@ -18,6 +18,8 @@ from kd_core.config.python_parts import store_python_parts
 from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait_for_end
 
+pytestmark = pytest.mark.slow
+
 SEED = torch.Generator().manual_seed(0)
 IMAGES = kd.Data.from_tensors(torch.randn(60, 1, 8, 8, generator=SEED), torch.arange(60) % 4)
 FRAME = pd.DataFrame({"size": range(60), "colour": ["red", "blue", "green"] * 20, "kind": ["a", "b"] * 30})

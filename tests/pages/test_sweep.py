@@ -187,6 +187,7 @@ def test_a_cell_links_to_its_runs_on_distill_inspect_and_compare(
     assert "**3 of 12** compared" in all_texts(open_page("compare", runs=",".join(wanted), autoplay="0"))
 
 
+@pytest.mark.slow
 def test_which_method_is_best_is_one_click_on_a_completed_run(
     open_sweep: OpenSweep, open_page: Open, shared: RunManager
 ) -> None:
