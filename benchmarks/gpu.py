@@ -17,7 +17,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -50,7 +50,7 @@ PAIRS = {
     },
 }  # fmt: skip
 STUDENT = "student"
-Progress = Iterator[int]  # yields the number of further steps
+Progress = Generator[int, None, None]  # yields the number of further steps
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def speed(pair: str, sizes: Sizes) -> list[Row]:
         for name in order:
             rates[name].numbers.append(rate(contenders[name], sizes.seconds, device))
     for progress in contenders.values():
-        progress.close()  # type: ignore[attr-defined]
+        progress.close()
     is_aim = pair == list(PAIRS)[-1] and device != "cpu"
     rows = list(rates.values())
     for name, base, least in (

@@ -37,8 +37,7 @@ class Trainer(loop.Trainer):
                 f"config: a {type(config).__name__} was given; it must be a kd.RunConfig, such as "
                 'kd.RunConfig(dataset="moons").'
             )
-        device = "cuda:0" if device == "cuda" else device
-        super().__init__(config, device=device and devices.resolve(device), **resumed)
+        super().__init__(config, device=device and devices.resolve(devices.numbered(device)), **resumed)
 
     def save(self, path: str | Path) -> None:
         """Write the state of the training to a file. Raises OSError, and then an earlier file is still there."""

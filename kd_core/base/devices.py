@@ -58,6 +58,11 @@ def device_error(name: str, offered: Sequence[str] | None = None) -> str:
     return "" if name in allowed else f"device = {name}: this machine offers {', '.join(allowed)}."
 
 
+def numbered(name: str) -> str:
+    """Return a device by the name that :func:`device_names` has for it; torch takes "cuda" for the first GPU."""
+    return "cuda:0" if name == "cuda" else name
+
+
 def default_devices() -> list[str]:
     """Return the devices for runs with "auto", all GPUs or else the CPU, unless DISTILLERY_DEVICE names one.
 
@@ -65,7 +70,7 @@ def default_devices() -> list[str]:
         ValueError: DISTILLERY_DEVICE is not a device of this machine.
     """
     name = os.environ.get("DISTILLERY_DEVICE", "").strip()
-    name = "cuda:0" if name == "cuda" else name
+    name = numbered(name)
     if name and name not in device_names():
         raise ValueError(f"DISTILLERY_DEVICE = {name}: this machine offers {', '.join(device_names())}.")
     if name:

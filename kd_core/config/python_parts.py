@@ -147,7 +147,7 @@ def _network(role: str, value: Any, settings: Mapping[str, Any]) -> Model:
         return python_networks.from_module(role, value)
     if role == "teacher" and isinstance(value, Tensor | np.ndarray | Mapping):
         data = load(_dataset(settings))
-        inputs = {"train": data.train.inputs, "validation": data.validation.inputs, "test": data.test.inputs}
+        inputs = {name: split.inputs for name, split in data.splits.items()}
         logits = value if isinstance(value, Mapping) else {"train": value}
         return python_networks.from_logits(role, logits, inputs)
     if role == "teacher" and callable(value):

@@ -60,6 +60,11 @@ class Data:
     fill: float = 0.0
 
     @property
+    def splits(self) -> dict[str, Split]:
+        """The three splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one input, (2,) for points and (C, H, W) for standardised images."""
         return tuple(self.train.inputs.shape[1:])
@@ -67,7 +72,7 @@ class Data:
     @property
     def nbytes(self) -> int:
         """Memory of all inputs in bytes."""
-        return sum(split.inputs.nbytes for split in (self.train, self.validation, self.test))
+        return sum(split.inputs.nbytes for split in self.splits.values())
 
     @property
     def is_planar(self) -> bool:

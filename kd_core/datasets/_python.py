@@ -68,13 +68,12 @@ class PythonDataset(Dataset):
 
 def as_dataset(data: Data) -> Dataset:
     """Return data as a data set that a configuration can name. Raises ValueError for data that cannot be used."""
-    splits = {"train": data.train, "validation": data.validation, "test": data.test}
-    for name, split in splits.items():
+    for name, split in data.splits.items():
         if not isinstance(split, Split):
             raise ValueError(f"dataset.{name}: a {type(split).__name__} was given; use kd.Data.from_tensors.")
         _check(f"dataset.{name}.inputs", split.inputs, f"dataset.{name}.labels", split.labels, len(data.classes))
-    structure = repr((data.shape, data.classes, [len(split) for split in splits.values()]))
-    tensors = [tensor for split in splits.values() for tensor in (split.inputs, split.labels)]
+    structure = repr((data.shape, data.classes, [len(split) for split in data.splits.values()]))
+    tensors = [tensor for split in data.splits.values() for tensor in (split.inputs, split.labels)]
     key = descriptions.make_key("data", structure, [*tensors, repr((data.mean, data.std, data.fill))])
     cls = registered("datasets", key)
     if cls is None or cls.data is None:  # type: ignore[attr-defined]
@@ -95,9 +94,8 @@ def store(dataset: PythonDataset, folder: Path) -> None:
     data = dataset.data
     if data is None:
         return
-    splits = {"train": data.train, "validation": data.validation, "test": data.test}
-    tensors = {f"{name}/inputs": split.inputs for name, split in splits.items()}
-    tensors |= {f"{name}/labels": split.labels for name, split in splits.items()}
+    tensors = {f"{name}/inputs": split.inputs for name, split in data.splits.items()}
+    tensors |= {f"{name}/labels": split.labels for name, split in data.splits.items()}
     values = {"classes": list(data.classes), "mean": list(data.mean), "std": list(data.std)}
     descriptions.write(folder, dataset.name, values, tensors if data.nbytes <= MAX_STORED else {})
 
@@ -148,9 +146,7 @@ def from_arrays(  # noqa: PLR0912  # each branch refuses one kind of wrong argum
     for argument, values in (("mean", mean), ("std", std)):
         _check_pixels(argument, values, channels=3 if is_drawn_in_colour else 1)
     if not (len(mean) and len(std)):
-        low, high = float(train.inputs.min()), float(train.inputs.max())
-        width = (high - low) or 1.0
-        mean, std = (-low / width,), (1 / width,)
+        mean, std = _range_to_pixels(train.inputs)
     return checked["train"], checked["val"], checked["test"], names, tuple(map(float, mean)), tuple(map(float, std))
 
 
@@ -226,9 +222,7 @@ def from_frames(frames: Mapping[str, pd.DataFrame | None], label: str, classes: 
     std, mean = torch.std_mean(train.inputs.double(), 0, correction=0)
     mean, std = torch.where(is_number, mean, 0.0), torch.where(is_number & (std > 0), std, 1.0)
     scaled = [Split(((s.inputs.double() - mean) / std).float(), s.labels) for s in (train, validation, test)]
-    low, high = float(scaled[0].inputs.min()), float(scaled[0].inputs.max())
-    width = (high - low) or 1.0
-    return scaled[0], scaled[1], scaled[2], class_names, (-low / width,), (1 / width,)
+    return scaled[0], scaled[1], scaled[2], class_names, *_range_to_pixels(scaled[0].inputs)
 
 
 def _split(name: str, inputs: Tensor, labels: Tensor) -> Split:
@@ -241,6 +235,13 @@ def _split(name: str, inputs: Tensor, labels: Tensor) -> Split:
     if labels.is_floating_point() and not torch.equal(labels, labels.long()):  # neither NaN nor infinity is an integer
         raise ValueError(f"y_{name}: a label is no whole number; labels are positions among the classes, from 0 on.")
     return Split(inputs.detach().cpu().float().contiguous(), labels.detach().cpu().long())
+
+
+def _range_to_pixels(inputs: Tensor) -> tuple[tuple[float], tuple[float]]:
+    """Return the mean and standard deviation with which the range of the inputs is drawn as 0 to 1."""
+    low, high = float(inputs.min()), float(inputs.max())
+    width = (high - low) or 1.0
+    return (-low / width,), (1 / width,)
 
 
 def _class_names(classes: Any) -> Sequence[str]:

@@ -33,6 +33,11 @@ class Checkpoint:
     tensors: dict[str, Tensor] = field(default_factory=dict)  # by flat name
     values: dict[str, Any] = field(default_factory=dict)  # anything that JSON can hold
 
+    @property
+    def version(self) -> int:
+        """Version of the engine that took the checkpoint; the first one did not write its number."""
+        return int(self.values.get("version", 1))
+
     def put(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
         """Add copies of ``tensors`` under ``prefix/name``, since training goes on while the file is written."""
         self.tensors |= {
@@ -145,7 +150,7 @@ class CheckpointRotation:
                 log.warning("the checkpoint %s cannot be read: %s", path, error)
                 is_fallback = True
                 continue
-            if version not in (None, state.values.get("version", 1)):
+            if version not in (None, state.version):
                 is_fallback, is_other_version = True, True
                 continue
             yield state, USED_PREVIOUS if is_fallback else ""

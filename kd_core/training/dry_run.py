@@ -35,7 +35,7 @@ def prepared_event(data: Data, phases: Sequence[PhasePlan]) -> events.Prepared:
         )
         for phase in phases
     ]
-    splits = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
+    splits = {name: len(split) for name, split in data.splits.items()}
     return events.Prepared(list(data.classes), splits, list(networks.values()), plan)
 
 

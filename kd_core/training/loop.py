@@ -321,9 +321,8 @@ class Trainer:
 
 def check_version(state: Checkpoint) -> None:
     """Raise ValueError for a checkpoint of a version of the engine whose numbers differ in their last digits."""
-    version = state.values.get("version", 1)
-    if version != CHECKPOINT_VERSION:
+    if state.version != CHECKPOINT_VERSION:
         raise ValueError(
-            f"version = {version}: this checkpoint is of another version of the engine, which reads version "
+            f"version = {state.version}: this checkpoint is of another version of the engine, which reads version "
             f"{CHECKPOINT_VERSION}. Start the run again; what is stored of it can still be opened."
         )

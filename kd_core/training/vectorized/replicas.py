@@ -86,9 +86,9 @@ class Replicas:
         return self.count
 
     def for_another_thread(self) -> Replicas:
-        """Return the same replicas with modules of their own, since a call sets the weights of a module for a while."""
+        """Return the same replicas with a module of their own, since a step sets the weights of it for a while."""
         replicas = copy.copy(self)
-        replicas.train_module, replicas.eval_module = copy.deepcopy((self.train_module, self.eval_module))
+        replicas.train_module = copy.deepcopy(self.train_module)
         return replicas
 
     @property
