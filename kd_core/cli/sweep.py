@@ -44,7 +44,7 @@ def sweep(arguments: Namespace) -> int:
     print_problems()
     settings = settings_of(arguments.settings)
     seeds = _seed_count(settings.pop("seeds", None))
-    values = {name: parse_values(text) for name, text in settings.items()}
+    values = {name: _values(name, text) for name, text in settings.items()}
     varied = {
         name: list(values[name]) for name, text in settings.items() if len(values[name]) > 1 or is_all(name, text)
     }
@@ -55,6 +55,14 @@ def sweep(arguments: Namespace) -> int:
     for sentence in left_out:
         print(sentence, file=sys.stderr)
     return _train(plan, arguments)
+
+
+def _values(name: str, text: str) -> tuple[str, ...]:
+    """Return the values of a setting. Raises ValueError, which names the setting."""
+    try:
+        return parse_values(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def watch_sweep(manager: RunManager, sweep_id: str, arguments: Namespace) -> int:

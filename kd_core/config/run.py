@@ -240,7 +240,8 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
     except ValueError as error:
         errors.append(str(error))
         dataset = find_plugin("datasets", DEFAULTS["dataset"])
-        settings["dataset"] = DEFAULTS["dataset"]
+        settings = {name: value for name, value in settings.items() if not name.startswith("dataset")}
+    is_dataset_known = not errors
     if reason := _unavailable_data(_construct(dataset, {}, settings, "dataset_", [])):
         errors.append(reason)
         settings = {"seed": settings["seed"]} if "seed" in settings else {}  # the others cannot be checked without data
@@ -265,7 +266,8 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         names |= {prefix + option for option in options_of(group_class)}
         parts[name] = _construct(group_class, recommended, settings, prefix, errors)
     errors += [f"{name}{UNKNOWN}" for name in sorted(set(settings) - names)]
-    return _compatible_config(parts, recommended, errors), errors
+    # Whether the other settings fit an unknown data set cannot be said.
+    return _compatible_config(parts, recommended, errors if is_dataset_known else []), errors
 
 
 def from_flat(flat: Mapping[str, Any]) -> RunConfig:
