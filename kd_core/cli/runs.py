@@ -15,6 +15,7 @@ from kd_core.api.sweep import summarise
 from kd_core.base.errors import StorageError, storage_error
 from kd_core.base.events import Prepared
 from kd_core.base.paths import data_folder
+from kd_core.base.registry import short_name
 from kd_core.cli.folder import held_folder
 from kd_core.cli.output import print_recalls, table
 from kd_core.cli.sweep import print_cells, sweep_as_json
@@ -75,7 +76,8 @@ def _describe(row: Run | SweepRow) -> dict[str, Any]:
 
 def _parts(config: dict[str, Any]) -> str:
     """Return the parts of a configuration in words, whether or not this installation has them."""
-    names = {part: body["name"] for part, body in config.items() if isinstance(body, dict) and "name" in body}
+    parts = {part: body for part, body in config.items() if isinstance(body, dict) and "name" in body}
+    names = {part: short_name(body["name"]) for part, body in parts.items()}
     scheme = "" if names["scheme"] == "offline" else f", {names['scheme']}"
     return f"{names['dataset']}, {names['teacher']} to {names['student']}, {names['method']}{scheme}"
 
@@ -103,7 +105,8 @@ def _show(run: str, *, as_json: bool) -> int:
         print(json.dumps(body, ensure_ascii=False))
         return 0
     print(f"{row.id}  {row.state}  {row.seconds:.0f} s  {body['started']}  {row.annotations.name}".rstrip())
-    print("Settings: " + " ".join(f"{name}={text}" for name, text in stored.config.differences().items()))
+    settings = {name: short_name(text) for name, text in stored.config.differences().items()}
+    print("Settings: " + " ".join(f"{name}={text}" for name, text in settings.items()))
     prepared = next((event for event in stored.events if isinstance(event, Prepared)), None)
     lines = [
         [network.role, network.model, f"{network.parameters:,}", f"{stored.test[network.role]['accuracy']:.1%}"]

@@ -104,8 +104,8 @@ class RunConfig:
                 raise ValueError(reason)
         if self.augmentation.is_on and not self.teacher.takes_new_inputs:
             raise ValueError(
-                f"teacher = {self.teacher.name}: its logits are given for the examples as they are, and augmentation "
-                "changes these. Switch augmentation off, or give a function as the teacher."
+                f"teacher = {self.teacher.short_name}: its logits are given for the examples as they are, and "
+                "augmentation changes these. Switch augmentation off, or give a function as the teacher."
             )
         if reason := self.scheme.unsupported_reason(self):
             raise ValueError(reason)
@@ -392,11 +392,11 @@ def _unavailable_data(dataset: Dataset) -> str:
     try:
         load(dataset)
     except ValueError as error:
-        return f"dataset = {dataset.name}: {error}"
+        return f"dataset = {dataset.short_name}: {error}"
     return ""
 
 
 def _unsupported_model(role: str, model: Model, data: Data) -> str:
     model.probe(data.train.inputs)
     reason = model.refusal(data.shape, len(data.classes))
-    return f"{role} = {model.name}: {with_article(model.title)} {reason}." if reason else ""
+    return f"{role} = {model.short_name}: {with_article(model.title)} {reason}." if reason else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from kd_core.base.options import Option, as_text, option_label, options_of, shorten
-from kd_core.base.registry import find_key, find_plugin, plugins
+from kd_core.base.registry import find_key, find_plugin, plugins, short_name
 from kd_core.config.comparison import Comparison
 from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig
 
@@ -249,7 +249,7 @@ def titles(config: RunConfig) -> dict[str, str]:
 def value_title(option: str, value: str) -> str:
     """Return a value of an axis as on the screen, a class by its title."""
     classes = plugins(GROUPS[option]) if option in GROUPS else {}
-    return classes[value].title if value in classes else value
+    return classes[value].title if value in classes else short_name(value)
 
 
 def default_values(config: RunConfig, flat: str) -> tuple[str, ...]:
