@@ -84,6 +84,7 @@ def test_the_runs_of_a_sweep_have_the_evaluations_of_single_runs_up_to_rounding(
         assert [(event.phase, event.step) for event in evaluations] == [(event.phase, event.step) for event in alone]
         for event, other in zip(evaluations, alone, strict=True):
             assert event.loss == pytest.approx(other.loss, rel=1e-4)
+            assert event.correct.keys() == other.correct.keys()
         assert isinstance(events[-1], Finished)
         assert member.state == COMPLETED
         assert member.test == events[-1].test
