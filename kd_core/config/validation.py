@@ -28,6 +28,7 @@ from kd_core.nn import weights
 from kd_core.nn.hooks import feature_shapes, format_shape
 from kd_core.nn.pairs import Pair
 
+BATCH_NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 # Parameters of a page's link beside the settings of a run.
 RESERVED_NAMES = {
     *("run", "autoplay", "log", "embed", "embed_options"),
@@ -92,7 +93,7 @@ def _takes_single_example(method: Method, pair: Pair) -> bool:
     """Return whether the adapters of a method take a batch of one example; those without batch normalisation do."""
     labels = torch.zeros(1, dtype=torch.long)
     adapters, matches = method.adapters(pair, labels).train(), method.matches(pair)
-    if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in adapters.modules()):
+    if not any(isinstance(module, BATCH_NORMALISATION) for module in adapters.modules()):
         return True
     logits = torch.zeros(1, pair.classes)
     student, teacher = (
