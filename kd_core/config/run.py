@@ -233,15 +233,14 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
 
     A setting that is missing or refused gets the value that scheme or data set recommend, else its default.
     """
-    errors: list[str] = []
-    settings = dict(flat)
+    errors, settings = list[str](), dict(flat)
     try:
         dataset = find_plugin("datasets", str(settings.get("dataset", DEFAULTS["dataset"])), "dataset")
     except ValueError as error:
         errors.append(str(error))
         dataset = find_plugin("datasets", DEFAULTS["dataset"])
         settings = {name: value for name, value in settings.items() if not name.startswith("dataset")}
-    is_dataset_known = not errors
+    is_dataset_known = not errors  # otherwise whether the others fit it cannot be said
     if reason := _unavailable_data(_construct(dataset, {}, settings, "dataset_", [])):
         errors.append(reason)
         settings = {"seed": settings["seed"]} if "seed" in settings else {}  # the others cannot be checked without data
@@ -266,7 +265,6 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         names |= {prefix + option for option in options_of(group_class)}
         parts[name] = _construct(group_class, recommended, settings, prefix, errors)
     errors += [f"{name}{UNKNOWN}" for name in sorted(set(settings) - names)]
-    # Whether the other settings fit an unknown data set cannot be said.
     return _compatible_config(parts, recommended, errors if is_dataset_known else []), errors
 
 
