@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from kd_core import __version__
+from kd_core.store.store import Store
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -86,7 +87,8 @@ def test_the_wheel_trains_and_serves_the_app_from_an_empty_folder(tmp_path: Path
 
     assert distillery("--version") == f"distillery {__version__}\n"
     assert "Baseline" in distillery("train", "dataset=digits", "epochs=2", "teacher_epochs=1", "teacher_width=4")
-    assert "digits" in distillery("runs")
+    (run,) = Store(home / "distillery" / "distillery.sqlite").runs()
+    assert (run.config.dataset.name, run.state) == ("digits", "completed")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -101,7 +103,6 @@ def test_the_wheel_trains_and_serves_the_app_from_an_empty_folder(tmp_path: Path
         server.terminate()
         server.communicate(timeout=30)
     assert list(empty.iterdir()) == []
-    assert (home / "distillery" / "distillery.sqlite").is_file()
 
 
 def answers(url: str, server: subprocess.Popen[str]) -> bool:

@@ -257,27 +257,24 @@ def test_a_file_whose_name_begins_with_an_underscore_is_left_to_the_others(write
     assert plugins("methods")["cosine"].title == "Shared title"
 
 
-def contract_tests(root: Path, names: str, *files: str) -> int:
-    """Run the contract tests of some plug-ins in a process of their own; return how many passed."""
-    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", "-k", names, *files]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=250, check=False)
-    assert done.returncode == 0, done.stdout
-    return int(re.findall(r"(\d+) passed", done.stdout)[0])
-
-
 @pytest.mark.usefixtures("examples")
-def test_the_contract_tests_hold_for_the_examples() -> None:
-    names = "cosine or late_teacher or (rings and mlp) or (moons and linear) or two_moons"
-    assert contract_tests(ROOT, names, "tests/test_plugin_contract.py", "tests/methods/test_promises.py") > 15
-
-
-def test_a_loss_saved_inside_a_copy_of_the_package_passes_the_contract_tests(tmp_path: Path) -> None:
+def test_the_contract_tests_hold_for_the_examples_and_for_a_loss_inside_a_copy_of_the_package(tmp_path: Path) -> None:
     for name in ("kd_core", "pages", "tests", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "static"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "kd_core" / "methods" / "cosine.py").write_text(COSINE, encoding="utf-8")
+    inside = COSINE.replace("Cosine of logits", "Cosine inside of the package")
+    (tmp_path / "kd_core" / "methods" / "inside.py").write_text(inside, encoding="utf-8")
+    names = "inside or cosine or late_teacher or (rings and mlp) or (moons and linear) or two_moons"
     files = ("tests/methods/test_promises.py", "tests/test_plugin_contract.py", "tests/test_architecture.py")
-    assert contract_tests(tmp_path, "cosine", *files) > 10
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-v", "-p", "no:cacheprovider", "-k", names, *files]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stdout
+    passed = re.findall(r"::(\S+) PASSED", done.stdout)
+    of_inside = [name for name in passed if "inside" in name]
+    assert len(of_inside) > 10
+    assert len(passed) - len(of_inside) > 15
+    for example in ("cosine", "late_teacher", "rings", "linear", "two_moons"):
+        assert any(example in name for name in passed), example
 
 
 def test_every_acronym_of_a_paper_finds_its_plug_in_in_any_case() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Self
 
 from kd_core.analysis.intervals import Estimate, estimate_gain, estimate_measure
 from kd_core.analysis.verdict import Verdict, verdict
 from kd_core.base.events import Network
+from kd_core.base.metrics import added_metrics
 from kd_core.config.comparison import Comparison
 from kd_core.config.run import RunConfig
 from kd_core.schemes import comparison_of
@@ -103,7 +105,9 @@ def seed_group(members: Sequence[Run]) -> SeedGroup:
 class NetworkResult:
     """Test metrics of one network; fractions in [0, 1], loss in nats, None where not measured.
 
-    ``balanced_accuracy`` and ``lowest_recall`` of a class are measured where the classes differ much in size.
+    ``balanced_accuracy`` and ``lowest_recall`` of a class are measured where the classes differ much in size, and
+    ``skipped`` counts updates where some were skipped at 16 bits. ``added`` are metrics from Python (``kd.metric``), by
+    name.
     """
 
     run: str
@@ -114,16 +118,24 @@ class NetworkResult:
     calibration_error: float
     balanced_accuracy: float | None = None
     lowest_recall: float | None = None
+    skipped: int | None = None
+    added: Mapping[str, float] = field(default_factory=dict)
 
 
-def network_results(run: Run, networks: Sequence[Network]) -> list[NetworkResult]:
-    """Return the test metrics of every evaluated network of a run; none of an unfinished run."""
+def network_results(
+    run: Run, networks: Sequence[Network], skipped: Mapping[str, int] = MappingProxyType({})
+) -> list[NetworkResult]:
+    """Return the test metrics of every evaluated network of a run; none of an unfinished run.
+
+    ``skipped`` updates are given by role.
+    """
     tests = run.test or {}
     return [
         NetworkResult(
             run.id, network, test["accuracy"], test.get("agreement"), test["loss"], test["calibration_error"],
             test.get("balanced_accuracy"),
             min((recall for recall in test.get("recalls", ()) if recall is not None), default=None),
+            skipped.get(network.role), added_metrics(tests[network.role]),
         )
         for network in networks
         if (test := tests.get(network.role))

@@ -152,8 +152,8 @@ class CorrectedGain:
 def corrected_gains(results: SweepResults) -> list[CorrectedGain | None]:
     """Return the gain of every cell; None for one without a run that has a control.
 
-    Validation events do not say which examples were right, so the interval takes the errors of student and control as
-    independent and is rather too wide.
+    Runs that were stopped, or stored by version 0.1, do not say which examples were right. Then the interval takes the
+    errors of student and control as independent and is rather too wide.
     """
     sizes = _validation_sizes(results.sweep)
     estimates = [_estimate(cell, size) for cell, size in zip(results.cells, sizes, strict=True)]
@@ -193,9 +193,14 @@ def _validation_sizes(sweep: Sweep) -> list[int]:
 def _estimate(cell: Cell, examples: int) -> Estimate | None:
     roles = (STUDENT_OVER_BASELINE.role, STUDENT_OVER_BASELINE.control)
     metrics = [
-        {role: {"accuracy": accuracy, "examples": examples} for role, accuracy in zip(roles, pair, strict=True)}
+        {
+            role: {"accuracy": accuracy, "examples": examples, "correct": correct}
+            for role, accuracy, correct in zip(
+                roles, (each.accuracy, each.control), (each.correct, each.control_correct), strict=True
+            )
+        }
         for each in cell.evaluated
-        if each.accuracy is not None and each.control is not None and (pair := (each.accuracy, each.control))
+        if each.accuracy is not None and each.control is not None
     ]
     return estimate_gain(metrics, STUDENT_OVER_BASELINE) if metrics else None
 

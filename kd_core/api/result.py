@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
 
+from kd_core.analysis.skipped_updates import count_skipped, skipped_sentence
 from kd_core.analysis.verdict import FAILED, Verdict, verdict
 from kd_core.base.events import Event, Failed, Finished, Step, Validated
 from kd_core.config.comparison import TestMetrics
@@ -116,10 +118,15 @@ class Result:
 
     @property
     def verdict(self) -> Verdict:
-        """Student against baseline on the test set; printed, it is a sentence. A failed run has none."""
+        """Student against baseline on the test set; printed, it is a sentence. A failed run has none.
+
+        The sentence ends with the number of updates that were skipped at 16 bits, if there were any.
+        """
         if self.outcome == "failed":
             return FAILED
-        return verdict([self.test], comparison_of(self.config))
+        result = verdict([self.test], comparison_of(self.config))
+        skipped = skipped_sentence(count_skipped(self.events))
+        return replace(result, sentence=f"{result.sentence} {skipped}".rstrip())
 
     @property
     def error(self) -> str:

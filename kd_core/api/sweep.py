@@ -165,4 +165,5 @@ def _latest_evaluation(result: Result) -> LatestEvaluation:
     if last is None:
         return LatestEvaluation(result.id, result.config.seed, state)
     accuracy, control = last.accuracy[compared.role], last.accuracy.get(compared.control)
-    return LatestEvaluation(result.id, result.config.seed, state, accuracy, control, last.epoch)
+    correct = (last.correct.get(role, "") for role in (compared.role, compared.control))
+    return LatestEvaluation(result.id, result.config.seed, state, accuracy, control, last.epoch, *correct)

@@ -11,7 +11,7 @@ epoch 0 is the state before the first step.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -72,7 +72,10 @@ class Step(Event):
 
 @dataclass(frozen=True)
 class Validated(Event):
-    """Evaluation of every role of the phase on the validation set, after an epoch and once before the first step."""
+    """Evaluation of every role of the phase on the validation set, after an epoch and once before the first step.
+
+    The last one of a phase has which examples were ``correct``, since a paired comparison of two networks needs it.
+    """
 
     phase: str
     step: int
@@ -80,6 +83,8 @@ class Validated(Event):
     accuracy: dict[str, float]
     loss: dict[str, float]  # cross-entropy with the true labels
     agreement: dict[str, float]  # with the teacher; empty in a phase without one
+    # By role, as packed by metrics.pack_mask(); not of a network that knows only some of the classes.
+    correct: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -195,14 +200,17 @@ EVENT_CLASSES: dict[str, type[Event]] = {
     )
 }
 
-FIELD_NAMES = {kind: frozenset(field.name for field in fields(cls)) for kind, cls in EVENT_CLASSES.items()}
+FIELD_NAMES = {kind: frozenset(each.name for each in fields(cls)) for kind, cls in EVENT_CLASSES.items()}
 
 _JSON = json.JSONEncoder(default=vars, allow_nan=False, separators=(",", ":"))
 
 
 def to_json(event: Event) -> str:
     """Return an event as one line of strict JSON, the kind first. Raises ValueError for a number that is not finite."""
-    return _JSON.encode({"event": event.kind, **vars(event)})
+    body = {"event": event.kind, **vars(event)}
+    if not body.get("correct", True):  # of most evaluations
+        del body["correct"]
+    return _JSON.encode(body)
 
 
 def from_json(text: str) -> Event:

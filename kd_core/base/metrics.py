@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,10 @@ from torch.nn import functional as F
 LARGEST = 1e30  # logit
 BINS = 15  # of confidence
 UNBALANCED = 3  # ratio of the largest to the smallest class above which accuracy alone misleads
+STANDARD = frozenset({
+    "accuracy", "loss", "calibration_error", "entropy", "examples", "correct", "agreement", "omitted",
+    "omitted_examples", "omitted_correct", "recalls", "balanced_accuracy",
+})  # fmt: skip
 Metric = Callable[[Tensor, Tensor], Any]
 
 _metrics: dict[str, Metric] = {}  # added by :func:`metric`, by name
@@ -156,12 +160,15 @@ def metric(function: Metric) -> Metric:
     """
     if not callable(function) or not hasattr(function, "__name__"):
         raise ValueError(f"metric: {function!r:.60} is no function with a name; decorate one with kd.metric.")
-    labels = torch.tensor([0] * 9 + [1])  # unbalanced, which has further metrics
-    logits = torch.eye(2)[labels]
-    if function.__name__ in _standard_metrics(logits, labels, logits, 0):
+    if function.__name__ in STANDARD:
         raise ValueError(f"{function.__name__}: there is such a metric already; give the function another name.")
     _metrics[function.__name__] = function
     return function
+
+
+def added_metrics(stored: Mapping[str, Any]) -> dict[str, float]:
+    """Return the added ones among the stored metrics of a network, by name."""
+    return {name: value for name, value in stored.items() if name not in STANDARD}
 
 
 def check_metrics(classes: int) -> None:

@@ -194,7 +194,11 @@ class Options:
 
     def with_values(self, **changes: Any) -> Self:
         """Return a copy with some options changed. Raises ValueError."""
-        return type(self)(**(self.values() | changes))
+        values = self.values()
+        if unknown := [name for name in changes if name not in values]:
+            title, names = getattr(self, "title", type(self).__name__), ", ".join(values) or "none"
+            raise ValueError(f"{title} has no option called {', '.join(unknown)}; its options: {names}.")
+        return type(self)(**(values | changes))
 
     def values(self) -> dict[str, Any]:
         """Return names and values of the options, ready for JSON and for the constructor."""

@@ -44,6 +44,11 @@ class Plugin(Options, ABC):
         """Key in configurations, links and lists, which is the name of the file or of the entry point."""
         return _keys.get(type(self)) or type(self).__module__.rsplit(".", 1)[-1]
 
+    @property
+    def short_name(self) -> str:
+        """Key in messages; see :func:`short_name`."""
+        return short_name(self.name)
+
     def to_dict(self) -> dict[str, Any]:
         """Return name and options, as :func:`make` reads them."""
         return {"name": self.name, **self.values()}
@@ -56,6 +61,11 @@ _from_python: dict[tuple[str, str], type[Plugin]] = {}  # by group and key
 def plugins(group: str, *, outside: bool = True) -> Mapping[str, type[Plugin]]:
     """Return all classes of one group by key, built-in ones first; without ``outside`` those alone."""
     return discovery.members(group, f"kd_core.{group}", _plugin_class, outside=outside)
+
+
+def short_name(key: str) -> str:
+    """Return a key, that of what was given from Python without prefix and digest."""
+    return key.split(":")[1] if PYTHON_KEY.fullmatch(key) else key
 
 
 def register(group: str, key: str, cls: type[Plugin]) -> None:
@@ -134,8 +144,8 @@ def _class_from_python(group: str, key: str, label: str) -> type[Plugin]:
             register(group, key, cls)
     if cls is None:
         raise ValueError(
-            f'{label or group} = "{key}": this was given from Python, and is not described in the data folder. '
-            "Pass the object itself, in Python."
+            f'{label or group} = "{short_name(key)}": this was given from Python, and is not described in the data '
+            "folder. Pass the object itself, in Python."
         )
     return cls
 

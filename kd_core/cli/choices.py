@@ -27,7 +27,7 @@ def show(arguments: Namespace) -> int:
     print_problems()
     name = OTHER_NAMES.get(arguments.name or "", arguments.name or "")
     if name == "presets":
-        presets.print_all()
+        presets.print_all(as_json=arguments.json)
         return 0
     choices = list_choices()
     if name in GROUPS:

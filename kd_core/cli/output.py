@@ -7,9 +7,21 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
+from kd_core.analysis.skipped_updates import count_skipped, skipped_sentence
 from kd_core.analysis.verdict import FAILED, recall_table, verdict
 from kd_core.base import registry
-from kd_core.base.events import Event, Failed, Finished, PhaseInfo, Prepared, Step, Switched, Validated, to_json
+from kd_core.base.events import (
+    Event,
+    Failed,
+    Finished,
+    PhaseInfo,
+    Prepared,
+    Skipped,
+    Step,
+    Switched,
+    Validated,
+    to_json,
+)
 from kd_core.config.comparison import TestMetrics
 from kd_core.config.run import RunConfig
 from kd_core.files.archive import format_bytes
@@ -55,6 +67,7 @@ class EventPrinter:
         self.comparison = comparison_of(config)
         self.as_json, self.quiet = as_json, quiet
         self.outcome = ""
+        self._evaluations_and_skips: list[Event] = []
         self._line = ProgressLine()
         self._phases: list[PhaseInfo] = prepared.phases if prepared else []
         self._classes: list[str] = prepared.classes if prepared else []
@@ -64,6 +77,8 @@ class EventPrinter:
         """Print one event."""
         if isinstance(event, Prepared):
             self._phases, self._classes = event.phases, event.classes
+        if isinstance(event, Skipped | Validated):
+            self._evaluations_and_skips.append(event)
         if isinstance(event, Finished):
             self.outcome = event.outcome
         if self.as_json:
@@ -84,6 +99,8 @@ class EventPrinter:
         print(f"Test accuracy: {percentages(event.test_accuracy)}.")
         print_recalls(event.test, self._classes)
         print(verdict([event.test], self.comparison).sentence, flush=True)
+        if skipped := skipped_sentence(count_skipped(self._evaluations_and_skips)):
+            print(skipped, flush=True)
 
     def _print_progress(self, event: Event) -> None:
         if isinstance(event, Step) and time.monotonic() - self._drawn > DRAW_SECONDS:

@@ -20,7 +20,7 @@ Train a small network under a large one, and see whether the teacher helped.
   luck NAME=VALUE ...       repeat it with more seeds: is the gain luck?
   sweep NAME=A,B,C ...      every combination of values, over several seeds
   resume RUN                continue a stopped or interrupted run or sweep
-  runs [show | delete RUN]  stored runs
+  runs [show | delete RUN]  stored runs; runs backup FOLDER copies them all
   preset [NAME]             published experiments, with their numbers
   fetch DATASET ...         download data sets
   upload FILE               add your own data: a ZIP of images, or a CSV file
@@ -123,8 +123,11 @@ def _resume(parser: Parser) -> None:
 
 
 def _runs(parser: Parser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "show", "delete"), default="list")
-    parser.add_argument("run", nargs="?", metavar="RUN", help="id of a run or sweep, for show and delete")
+    parser.add_argument("action", nargs="?", choices=("list", "show", "delete", "backup"), default="list")
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN|FOLDER",
+        help="id of a run or sweep, for show and delete; for backup an empty folder to copy the data folder to",
+    )  # fmt: skip
     parser.add_argument("--limit", type=_count, default=20, metavar="N", help="how many are listed; 20 by default")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -143,7 +146,7 @@ def _preset(parser: Parser) -> None:
     parser.add_argument("--variant", default="", help="which of its variants; the first by default")
     parser.add_argument("--train", action="store_true", help="train it; most take hours without a graphics card")
     parser.add_argument("--small", action="store_true", help="a trial of seconds, too short to show anything")
-    _output(parser, "print every event of the training as one line of JSON")
+    _output(parser, "print the experiment, or every event of its training, as JSON")
     _ephemeral(parser)
 
 
@@ -182,7 +185,7 @@ COMMANDS = {
     "luck": Command("Repeat a run with more seeds, for a verdict over all of them.", "sweep:repeat", _repeat),
     "sweep": Command("Train every combination of some settings over several seeds.", "sweep:sweep", _sweep),
     "resume": Command("Continue a stopped or interrupted run or sweep.", "resume:resume", _resume),
-    "runs": Command("List, show or delete stored runs.", "runs:runs", _runs),
+    "runs": Command("List, show, delete or back up stored runs.", "runs:runs", _runs),
     "preset": Command("Show or train a published experiment.", "presets:preset", _preset),
     "fetch": Command("Download data sets.", "data:fetch", _fetch),
     "upload": Command("Add your own data to the data folder.", "data:upload", _upload),

@@ -1,30 +1,37 @@
-"""Command ``runs``, which lists, shows and deletes stored runs."""
+"""Command ``runs``, which lists, shows, deletes and copies stored runs."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import time
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from kd_core.api.stored import StoredRun, open_store
 from kd_core.api.sweep import summarise
-from kd_core.base.errors import StorageError
+from kd_core.base.errors import StorageError, storage_error
 from kd_core.base.events import Prepared
 from kd_core.base.paths import data_folder
+from kd_core.base.registry import short_name
 from kd_core.cli.folder import held_folder
 from kd_core.cli.output import print_recalls, table
 from kd_core.cli.sweep import print_cells, sweep_as_json
 from kd_core.store.records import Run, SweepRow
-from kd_core.store.store import Store
+from kd_core.store.store import DATABASE, Store
 
 
 def runs(arguments: Namespace) -> int:
-    """List, show or delete stored runs."""
+    """List, show or delete stored runs, or copy all of them to another folder."""
     if arguments.action == "list":
         return _list(arguments)
     if not arguments.run:
-        raise ValueError(f"Which run? Write: distillery runs {arguments.action} RUN")
+        what, name = ("Where to", "FOLDER") if arguments.action == "backup" else ("Which run", "RUN")
+        raise ValueError(f"{what}? Write: distillery runs {arguments.action} {name}")
+    if arguments.action == "backup":
+        return _back_up(Path(arguments.run))
     return _delete(arguments.run) if arguments.action == "delete" else _show(arguments.run, as_json=arguments.json)
 
 
@@ -69,7 +76,8 @@ def _describe(row: Run | SweepRow) -> dict[str, Any]:
 
 def _parts(config: dict[str, Any]) -> str:
     """Return the parts of a configuration in words, whether or not this installation has them."""
-    names = {part: body["name"] for part, body in config.items() if isinstance(body, dict) and "name" in body}
+    parts = {part: body for part, body in config.items() if isinstance(body, dict) and "name" in body}
+    names = {part: short_name(body["name"]) for part, body in parts.items()}
     scheme = "" if names["scheme"] == "offline" else f", {names['scheme']}"
     return f"{names['dataset']}, {names['teacher']} to {names['student']}, {names['method']}{scheme}"
 
@@ -97,7 +105,8 @@ def _show(run: str, *, as_json: bool) -> int:
         print(json.dumps(body, ensure_ascii=False))
         return 0
     print(f"{row.id}  {row.state}  {row.seconds:.0f} s  {body['started']}  {row.annotations.name}".rstrip())
-    print("Settings: " + " ".join(f"{name}={text}" for name, text in stored.config.differences().items()))
+    settings = {name: short_name(text) for name, text in stored.config.differences().items()}
+    print("Settings: " + " ".join(f"{name}={text}" for name, text in settings.items()))
     prepared = next((event for event in stored.events if isinstance(event, Prepared)), None)
     lines = [
         [network.role, network.model, f"{network.parameters:,}", f"{stored.test[network.role]['accuracy']:.1%}"]
@@ -134,3 +143,25 @@ def _delete(run: str) -> int:
         manager.trash.empty(manager.folder)
     print(f"Deleted {run}" + (f" with its {count} runs." if count > 1 else "."))
     return 0
+
+
+def _back_up(target: Path) -> int:
+    """Copy all of the data folder but downloaded data sets, also while a process trains in it."""
+    store = open_store()
+    source = store.path.parent
+    if target.resolve().is_relative_to(source.resolve()) or (target.exists() and any(target.iterdir())):
+        raise ValueError(f"{target}: choose a new or an empty folder outside of {source}.")
+    skipped = shutil.ignore_patterns(f"{DATABASE}*", "datasets", "*.lock", "*.part")
+    try:
+        # The database is last, since a checkpoint that is ahead of its events cannot be used.
+        shutil.copytree(source, target, copy_function=_copy_file, ignore=skipped, dirs_exist_ok=True)
+    except OSError as error:
+        raise storage_error(f"The folder {target.name}", error) from error
+    store.copy_to(target / DATABASE)
+    print(f"Copied {source} to {target}. Use it with DISTILLERY_DATA={target}.")
+    return 0
+
+
+def _copy_file(source: str, target: str) -> None:
+    with contextlib.suppress(FileNotFoundError):  # a checkpoint that was replaced meanwhile
+        shutil.copy2(source, target)

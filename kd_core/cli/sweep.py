@@ -16,6 +16,7 @@ from kd_core.api.stored import StoredRun
 from kd_core.api.sweep import SweepResult, is_all, plan_of_settings, summarise
 from kd_core.base.events import Event, Finished
 from kd_core.base.process import keep_freed_memory
+from kd_core.base.registry import short_name
 from kd_core.cli.folder import held_folder, report_stopped, stop_or_interrupt
 from kd_core.cli.output import ProgressLine, duration, percentages, print_problems, table
 from kd_core.cli.parser import settings_of
@@ -44,7 +45,7 @@ def sweep(arguments: Namespace) -> int:
     print_problems()
     settings = settings_of(arguments.settings)
     seeds = _seed_count(settings.pop("seeds", None))
-    values = {name: parse_values(text) for name, text in settings.items()}
+    values = {name: _values(name, text) for name, text in settings.items()}
     varied = {
         name: list(values[name]) for name, text in settings.items() if len(values[name]) > 1 or is_all(name, text)
     }
@@ -55,6 +56,14 @@ def sweep(arguments: Namespace) -> int:
     for sentence in left_out:
         print(sentence, file=sys.stderr)
     return _train(plan, arguments)
+
+
+def _values(name: str, text: str) -> tuple[str, ...]:
+    """Return the values of a setting. Raises ValueError, which names the setting."""
+    try:
+        return parse_values(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def watch_sweep(manager: RunManager, sweep_id: str, arguments: Namespace) -> int:
@@ -97,7 +106,7 @@ def print_cells(result: SweepResult) -> None:
     names = list(result.cells[0].values)
     rows = [
         [
-            *cell.values.values(),
+            *map(short_name, cell.values.values()),
             "" if cell.accuracy is None else f"{cell.accuracy:.1%}",
             "" if cell.gain is None else signed(cell.gain),
             "" if cell.interval is None else " to ".join(signed(limit) for limit in cell.interval),
@@ -141,7 +150,7 @@ class _RunPrinter:
         if self.is_silent:
             return
         cell, seed = divmod(number, len(self.plan.seeds))
-        values = [f"{name}={value}" for name, value in self.plan.cells[cell].items()]
+        values = [f"{name}={short_name(value)}" for name, value in self.plan.cells[cell].items()]
         name = ", ".join([*values, f"seed {self.plan.seeds[seed]}"])
         # What a sweep varies is chosen by validation: the accuracies on the test set would invite another choice.
         is_shown = state == COMPLETED and test and not values

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from kd_core.base.options import Options
-from kd_core.base.registry import FROM_PYTHON, Plugin, find_plugin, make, registered
+from kd_core.base.registry import FROM_PYTHON, Plugin, find_plugin, make, registered, short_name
 from kd_core.datasets import Data, Dataset, load
 from kd_core.datasets import _python as python_data
 from kd_core.files import descriptions
@@ -98,10 +98,9 @@ def provide_python_parts(
             _provide(name, key, part)
             changed += [argument] if part.name != key else []
         elif needs_all and _is_missing(name, key):
-            title = key.split(":")[1]
             raise ValueError(
-                f"{argument}: the run was trained with {title}, which was given from Python; pass the same again, as "
-                f"{argument}=."
+                f"{argument}: the run was trained with {short_name(key)}, which was given from Python; pass the same "
+                f"again, as {argument}=."
             )
     return changed
 
@@ -112,7 +111,7 @@ def _provide(name: str, key: str, part: Plugin) -> None:
     is_same = descriptions.structure_of(part.name) == descriptions.structure_of(key)
     if not is_same or (name == "dataset" and part.name != key):
         raise ValueError(
-            f"{argument}: this is not what the run was trained with ({key.split(':')[1]}); its "
+            f"{argument}: this is not what the run was trained with ({short_name(key)}); its "
             f"{'content' if is_same else 'structure'} differs."
         )
     if isinstance(part, Model) and part.name != key:

@@ -104,8 +104,8 @@ class RunConfig:
                 raise ValueError(reason)
         if self.augmentation.is_on and not self.teacher.takes_new_inputs:
             raise ValueError(
-                f"teacher = {self.teacher.name}: its logits are given for the examples as they are, and augmentation "
-                "changes these. Switch augmentation off, or give a function as the teacher."
+                f"teacher = {self.teacher.short_name}: its logits are given for the examples as they are, and "
+                "augmentation changes these. Switch augmentation off, or give a function as the teacher."
             )
         if reason := self.scheme.unsupported_reason(self):
             raise ValueError(reason)
@@ -233,14 +233,14 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
 
     A setting that is missing or refused gets the value that scheme or data set recommend, else its default.
     """
-    errors: list[str] = []
-    settings = dict(flat)
+    errors, settings = list[str](), dict(flat)
     try:
         dataset = find_plugin("datasets", str(settings.get("dataset", DEFAULTS["dataset"])), "dataset")
     except ValueError as error:
         errors.append(str(error))
         dataset = find_plugin("datasets", DEFAULTS["dataset"])
-        settings["dataset"] = DEFAULTS["dataset"]
+        settings = {name: value for name, value in settings.items() if not name.startswith("dataset")}
+    is_dataset_known = not errors  # otherwise whether the others fit it cannot be said
     if reason := _unavailable_data(_construct(dataset, {}, settings, "dataset_", [])):
         errors.append(reason)
         settings = {"seed": settings["seed"]} if "seed" in settings else {}  # the others cannot be checked without data
@@ -265,7 +265,7 @@ def read_flat(flat: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
         names |= {prefix + option for option in options_of(group_class)}
         parts[name] = _construct(group_class, recommended, settings, prefix, errors)
     errors += [f"{name}{UNKNOWN}" for name in sorted(set(settings) - names)]
-    return _compatible_config(parts, recommended, errors), errors
+    return _compatible_config(parts, recommended, errors if is_dataset_known else []), errors
 
 
 def from_flat(flat: Mapping[str, Any]) -> RunConfig:
@@ -390,11 +390,11 @@ def _unavailable_data(dataset: Dataset) -> str:
     try:
         load(dataset)
     except ValueError as error:
-        return f"dataset = {dataset.name}: {error}"
+        return f"dataset = {dataset.short_name}: {error}"
     return ""
 
 
 def _unsupported_model(role: str, model: Model, data: Data) -> str:
     model.probe(data.train.inputs)
     reason = model.refusal(data.shape, len(data.classes))
-    return f"{role} = {model.name}: {with_article(model.title)} {reason}." if reason else ""
+    return f"{role} = {model.short_name}: {with_article(model.title)} {reason}." if reason else ""

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from kd_core.base.options import Option, as_text, option_label, options_of
-from kd_core.base.registry import find_key, find_plugin, plugins
+from kd_core.base.options import Option, as_text, option_label, options_of, shorten
+from kd_core.base.registry import find_key, find_plugin, plugins, short_name
 from kd_core.config.comparison import Comparison
 from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig
 
@@ -249,7 +249,7 @@ def titles(config: RunConfig) -> dict[str, str]:
 def value_title(option: str, value: str) -> str:
     """Return a value of an axis as on the screen, a class by its title."""
     classes = plugins(GROUPS[option]) if option in GROUPS else {}
-    return classes[value].title if value in classes else value
+    return classes[value].title if value in classes else short_name(value)
 
 
 def default_values(config: RunConfig, flat: str) -> tuple[str, ...]:
@@ -283,8 +283,11 @@ def is_logarithmic(values: tuple[float, ...]) -> bool:
 
 
 def parse_values(text: str) -> tuple[str, ...]:
-    """Split a list of values at commas and semicolons."""
-    return tuple(part.strip() for part in text.replace(";", ",").split(",") if part.strip())
+    """Split a list of values at commas and semicolons. Raises ValueError for one that is left out."""
+    values = tuple(part.strip() for part in text.replace(";", ",").split(","))
+    if len(values) > 1 and "" in values:
+        raise ValueError(f'"{shorten(text)}" lacks a value beside a comma: write it, or remove the comma.')
+    return tuple(filter(None, values))
 
 
 def _numbers(option: Option, value: float) -> list[float]:

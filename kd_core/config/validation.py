@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
+from torch import nn
 
 from kd_core.base.options import Option, options_of
 from kd_core.base.registry import plugins
@@ -21,10 +22,13 @@ from kd_core.config.plan import (
 )
 from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS
 from kd_core.datasets import Data
+from kd_core.methods import LossInputs, Method
 from kd_core.models import with_article
 from kd_core.nn import weights
 from kd_core.nn.hooks import feature_shapes, format_shape
+from kd_core.nn.pairs import Pair
 
+BATCH_NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 # Parameters of a page's link beside the settings of a run.
 RESERVED_NAMES = {
     *("run", "autoplay", "log", "embed", "embed_options"),
@@ -39,14 +43,14 @@ def learner_refusal(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Dat
         owner = model_of(phases, learner.trunk[0])
         shapes = feature_shapes(owner, shape, len(data.classes))
         if learner.trunk[1] not in shapes:
-            return f"student = {owner.name}: this scheme needs a student with named layers; choose another one."
+            return f"student = {owner.short_name}: this scheme needs a student with named layers; choose another one."
         shape = shapes[learner.trunk[1]]
     is_trained = next(phase for phase in phases if learner in phase.learners).recipe.epochs > 0
     is_split = any(other.trunk[0] == learner.role for phase in phases for other in phase.learners)
     count = len(learner.classes or data.classes)
     if reason := learner.model.refusal(shape, count, is_trained=is_trained, is_split=is_split):
         origin = f", and its input is {format_shape(shape)} from the student’s first layers" if learner.trunk[0] else ""
-        return f"{learner.role} = {learner.model.name}: {with_article(learner.model.title)} {reason}{origin}."
+        return f"{learner.role} = {learner.model.short_name}: {with_article(learner.model.title)} {reason}{origin}."
     if learner.uploaded and learner.uploaded not in _matching_weights(learner, data):
         return (
             f"teacher_weights = {learner.uploaded}: there are no such uploaded weights of "
@@ -65,17 +69,42 @@ def _single_example_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], da
         recipe, count = phase.recipe, phase.view.count(data)
         if learner not in phase.learners or not recipe.epochs or min(recipe.batch_size, count) != 1:
             continue
+        prefix = f"batch_size = {recipe.batch_size}" if recipe.batch_size == 1 else f"labelled = {count}"
         try:
             with torch.device("meta"):
-                network = build(learner, phases, data).train()
+                network = build(learner, phases, data).to("meta").train()  # a module from Python is on the CPU
                 network(torch.zeros(1, *data.shape))
         except ValueError:
-            prefix = f"batch_size = {recipe.batch_size}" if recipe.batch_size == 1 else f"labelled = {count}"
             return (
                 f"{prefix}: the {learner.role} ({learner.model.label()}) normalises over the batch, and a batch of one "
                 "example has no variance. Choose at least 2, or a network without batch normalisation."
             )
+        if learner.method is not None and not all(
+            _takes_single_example(learner.method, pair) for pair in pairs_of(learner, phases, data)
+        ):
+            return (
+                f"{prefix}: the adapters of the method {learner.method.title} normalise over the batch, and a batch of "
+                "one example has no variance. Choose at least 2, or another method."
+            )
     return ""
+
+
+def _takes_single_example(method: Method, pair: Pair) -> bool:
+    """Return whether the adapters of a method take a batch of one example; those without batch normalisation do."""
+    labels = torch.zeros(1, dtype=torch.long)
+    adapters, matches = method.adapters(pair, labels).train(), method.matches(pair)
+    if not any(isinstance(module, BATCH_NORMALISATION) for module in adapters.modules()):
+        return True
+    logits = torch.zeros(1, pair.classes)
+    student, teacher = (
+        {layer: torch.zeros(1, *shape) for layer, shape in shapes.items()}
+        for shapes in (pair.student_shapes, pair.teacher_shapes)
+    )
+    try:
+        method.parts(LossInputs(logits, labels, logits, 0, student, teacher, matches, adapters))
+    except ValueError:
+        return False
+    return True
 
 
 def _matching_weights(learner: LearnerPlan, data: Data) -> list[str]:
@@ -88,7 +117,7 @@ def _matching_weights(learner: LearnerPlan, data: Data) -> list[str]:
 def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> str:  # noqa: PLR0911
     method = learner.method
     assert method is not None
-    prefix = f"method = {method.name}: {method.title}"
+    prefix = f"method = {method.short_name}: {method.title}"
     pairs = pairs_of(learner, phases, data)
     for pair in pairs:
         if reason := method.unsupported_reason(pair):

@@ -208,6 +208,12 @@ class RunManager:
         """Return how many runs and sweeps of an owner wait in the queue."""
         return self._queue.waiting_count(owner)
 
+    def empty_trash(self) -> None:
+        """Remove deleted runs for good, and give their space back to the disk."""
+        self.trash.empty(self.folder)
+        with contextlib.suppress(StorageError):  # the log then stays beside the database, which is complete with it
+            self.store.fold_log()
+
     def close(self, patience: float = 10.0) -> None:
         """Interrupt what trains, with a checkpoint, and wait for each thread up to ``patience`` seconds."""
         for control in list(self._controls.values()):
@@ -217,9 +223,7 @@ class RunManager:
             thread.join(patience)
         self._states.close()
         if not any(thread.is_alive() for thread in self._threads):  # a living thread may still write to the folder
-            self.trash.empty(self.folder)
-            with contextlib.suppress(StorageError):  # the log then stays beside the database, which is complete with it
-                self.store.fold_log()
+            self.empty_trash()
             self._lock.release()
 
     # -- the worker's side ---------------------------------------------------------------------------------------------

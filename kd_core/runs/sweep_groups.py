@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import nn
 
 from kd_core.base.events import Event
+from kd_core.config.plan import steps_per_epoch
 from kd_core.config.run import RunConfig
+from kd_core.datasets import load
 from kd_core.files.checkpoint import Checkpoint
+from kd_core.schemes import plan_of
 from kd_core.store import weight_snapshots
 from kd_core.training.loop import PhaseCache
+from kd_core.training.vectorized.multi_run.compatibility import split_phases, stack_incompatibility
 from kd_core.training.vectorized.multi_run.train_all import GroupTrainer, stack_groups
 
 END = ""  # key of the final weights of a run that was not completed, in the place of a phase's name
@@ -81,3 +85,10 @@ def split_into_groups(members: Mapping[str, RunConfig]) -> list[dict[str, RunCon
     """Split the runs of a sweep into the groups that are trained together."""
     runs, configs = list(members), list(members.values())
     return [{runs[at]: configs[at] for at in group} for group in stack_groups(configs)]
+
+
+def count_steps(configs: Sequence[RunConfig]) -> int:
+    """Return the total steps of a group, the second number of :attr:`RunGroup.position`, before it is trained."""
+    phases, data = plan_of(configs[0]), load(configs[0].dataset)
+    counted = phases if stack_incompatibility(configs) else split_phases(phases)[1]
+    return len(configs) * sum(phase.recipe.epochs * steps_per_epoch(phase, data) for phase in counted)

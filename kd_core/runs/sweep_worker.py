@@ -11,7 +11,7 @@ from pathlib import Path
 from kd_core.files.checkpoint import CheckpointRotation
 from kd_core.runs.control import Control
 from kd_core.runs.event_writer import RetryPolicy, SweepEventWriter
-from kd_core.runs.sweep_groups import RunGroup, split_into_groups
+from kd_core.runs.sweep_groups import RunGroup, count_steps, split_into_groups
 from kd_core.store.records import COMPLETED, INTERRUPTED, STOPPED
 from kd_core.store.store import Store, SweepRow
 from kd_core.store.teacher_cache import TeacherCache
@@ -27,7 +27,6 @@ class SweepWorker:
         self.store, self.row, self.device, self.teacher_cache = store, row, device, teacher_cache
         self.checkpoints = CheckpointRotation(folder)
         members = store.members(row.id)
-        self.count = len(members)
         self.unfinished = {member.id for member in members if member.state != COMPLETED}
         self.groups = split_into_groups({member.id: member.config for member in members})
 
@@ -41,15 +40,17 @@ class SweepWorker:
         runs = [run for number in remaining for run in self.groups[number]]
         writer = SweepEventWriter(self.store, runs, self.checkpoints, written, retry)
         control.seconds = self.row.seconds if written else 0.0
-        steps_before, previous = 0, time.monotonic()
+        steps = [count_steps(list(group.values())) for group in self.groups]
+        steps_before = sum(steps) - sum(steps[number] for number in remaining)
+        control.progress((steps_before, sum(steps)), 0.0)
+        previous = time.monotonic()
         for number in remaining:
             if group is None or number != first:
                 group = RunGroup(self.groups[number], self.device, self.teacher_cache)
             for _ in group:
                 writer.add(group.events, group.weights)
-                now, (done, total) = time.monotonic(), group.position
-                sweep_total = total * self.count // len(self.groups[number])
-                control.progress((steps_before + done, sweep_total), now - previous)
+                now = time.monotonic()
+                control.progress((steps_before + group.position[0], sum(steps)), now - previous)
                 if writer.is_checkpoint_due(now):
                     writer.save(group.checkpoint(), number)
                 control.hold(1.0, writer.flush)
@@ -65,7 +66,7 @@ class SweepWorker:
             writer.flush(control.seconds)
             if control.mode.is_ending:
                 return STOPPED if control.mode.is_stopping else INTERRUPTED, control.seconds
-            steps_before += group.position[1]
+            steps_before += steps[number]
         self.checkpoints.remove_previous()
         return COMPLETED, control.seconds
 

@@ -63,6 +63,14 @@ class Database:
         """
         self._maintain("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def copy_to(self, path: Path) -> None:
+        """Write a complete copy of the database, also while another process writes to it. Raises StorageError."""
+        try:
+            with closing(sqlite3.connect(path)) as copy:
+                self._db().backup(copy)
+        except sqlite3.DatabaseError as error:
+            raise storage_error(path.name, error) from error
+
     def give_space_back(self) -> None:
         """Shrink the file by the pages that deletions left free. Raises StorageError.
 

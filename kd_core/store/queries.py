@@ -142,17 +142,23 @@ class RunQueries:
             "(SELECT {columns} FROM events WHERE run = runs.id AND kind = 'validated' "
             "AND json_extract(body, ?) IS NOT NULL ORDER BY n DESC LIMIT 1)"
         )
-        role_path, control_path = (f'$.accuracy."{name}"' for name in (role, control))
-        of_role = newest.format(columns="json_array(json_extract(body, ?), json_extract(body, '$.epoch'))")
-        of_control = newest.format(columns="json_extract(body, ?)")
+        columns = "json_array(json_extract(body, ?), json_extract(body, '$.epoch'), json_extract(body, ?))"
+        paths = [(f'$.accuracy."{name}"', f'$.correct."{name}"') for name in (role, control)]
+        of_network = newest.format(columns=columns)
         rows = self._fetch(
-            f"SELECT id, seed, {STATE}, {of_role}, {of_control} FROM runs WHERE sweep = ? ORDER BY place",
-            (role_path, role_path, control_path, control_path, sweep),
+            f"SELECT id, seed, {STATE}, {of_network}, {of_network} FROM runs WHERE sweep = ? ORDER BY place",
+            (*(path for accuracy, correct in paths for path in (accuracy, correct, accuracy)), sweep),
         )
         evaluations = []
-        for run, seed, state, pair, control_accuracy in rows:
-            accuracy, epoch = json.loads(pair) if pair else (None, 0)
-            evaluations.append(LatestEvaluation(run, seed, state, accuracy, control_accuracy, epoch))
+        for run, seed, state, *both in rows:
+            (accuracy, epoch, correct), (control_accuracy, _, control_correct) = (
+                json.loads(values) if values else (None, 0, None) for values in both
+            )
+            evaluations.append(
+                LatestEvaluation(
+                    run, seed, state, accuracy, control_accuracy, epoch, correct or "", control_correct or ""
+                )
+            )
         return evaluations
 
     def _runs(self, clause: str, values: Iterable[object]) -> list[Run]:

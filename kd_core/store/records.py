@@ -147,6 +147,8 @@ class LatestEvaluation:
     accuracy: float | None = None  # None before the first evaluation
     control: float | None = None  # accuracy of the control
     epoch: int = 0
+    correct: str = ""  # Validated.correct of the network and of its control; "" where it is not stored
+    control_correct: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Soft delete of runs and sweeps, undo, and final removal when the app ends or starts."""
+"""Soft delete of runs and sweeps, undo, and final removal when the app ends or starts, or when space is needed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ class Trash(Database):
             count = db.execute(change, (item_id, item_id)).rowcount
             db.execute("UPDATE sweeps SET deleted = NULL WHERE id = ?", (item_id,))
         if not count:
-            raise ValueError("This run was removed when the app was restarted. Train it again with the same settings.")
+            raise ValueError(
+                "This run was removed when the app was restarted or the data folder was full. Train it again with the "
+                "same settings."
+            )
 
     def find(self, run: str) -> TrashItem | None:
         """Return the deleted run or sweep with this id, or None."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.events import Event, Pinned, Probed, Surface, Validated
-from kd_core.base.metrics import compute_metrics, fraction, nll
+from kd_core.base.metrics import compute_metrics, fraction, nll, pack_mask
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
@@ -78,7 +78,12 @@ class Evaluator:
             accuracies[role], losses[role] = self._accuracy_and_loss(networks[role], network_logits, classes)
             if self._teacher_classes is not None:
                 agreements[role] = fraction(classes == self._teacher_classes)
-        events: list[Event] = [Validated(*position, accuracies, losses, agreements)]
+        correct = {
+            role: pack_mask(network_logits.argmax(1) == self.labels)
+            for role, network_logits in logits.items()
+            if not isinstance(networks[role], ClassSubset)
+        }
+        events: list[Event] = [Validated(*position, accuracies, losses, agreements, correct)]
         if self.pinned and networks:
             if step == 0:  # the teacher's logits do not change, so once is enough
                 events += [Pinned(self.pinned, self.labels[self.pinned].tolist())] if self.is_first else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import torch
@@ -222,6 +223,8 @@ class PhaseTrainer:
         )
         self.should_stop = is_patience_exhausted or is_target_reached(self.phase, validated)
         self._copy_finite_weights()
+        if done != self.steps and not self.should_stop:  # stored where the phase ends, since they are large
+            events[0] = replace(validated, correct={})
         return events
 
     def _copy_finite_weights(self) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import statistics
+from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kd_core.analysis import sweep_results
-from kd_core.analysis.sweep_results import SweepResults
+from kd_core.analysis.sweep_results import CorrectedGain, SweepResults
+from kd_core.base.metrics import pack_mask
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Axis, Sweep
+from kd_core.datasets import load
 from kd_core.runs.manager import RunManager
 from kd_core.store.queries import RunQueries
 from kd_core.store.records import LatestEvaluation
@@ -95,6 +101,30 @@ def test_a_corrected_interval_excludes_zero_exactly_where_the_corrected_p_value_
     assert single.interval[0] > gains[4].interval[0]  # of one comparison, so not corrected
 
 
+def test_an_interval_is_paired_where_all_runs_say_which_examples_were_right(small: RunConfig) -> None:
+    """Students that are right wherever their control is, and on a few examples more."""
+    size = len(load(small.dataset).validation.labels)
+    right = [torch.arange(size) < count for count in (60, 70, 72)]
+    pairs = [(right[1], right[0]), (right[2], right[0])]
+    wide = filled(small, *[(pair[0].double().mean().item(), pair[1].double().mean().item()) for pair in pairs])
+    masks = [tuple(map(pack_mask, pair)) for pair in pairs]
+
+    def gain(*seeds: int) -> CorrectedGain:
+        cell = wide.cells[0]
+        evaluations = [
+            replace(each, correct=masks[seed][0], control_correct=masks[seed][1]) if seed in seeds else each
+            for seed, each in enumerate(cell.evaluations)
+        ]
+        cells = (replace(cell, evaluations=tuple(evaluations)), *wide.cells[1:])
+        return sweep_results.corrected_gains(replace(wide, cells=cells))[0]
+
+    (low, high), (paired_low, paired_high) = gain().interval, gain(0, 1).interval
+    assert low < paired_low < gain().mean < paired_high < high
+    assert paired_high - paired_low < 0.7 * (high - low)
+    assert gain(0).interval == (low, high)  # one run does not say so
+    assert gain(0, 1).p_value < gain().p_value
+
+
 def test_one_seed_has_a_gain_without_interval(small: RunConfig) -> None:
     gain = sweep_results.corrected_gains(filled(small, (0.8, 0.7), seeds=1))[0]
     assert (gain.mean, gain.interval, gain.p_value) == (pytest.approx(10), None, None)
@@ -145,5 +175,9 @@ def test_the_latest_evaluation_of_every_run_is_read(runs: RunManager, small: Run
         last = [event for _, event in runs.store.events(each.run, kinds=["validated"])][-1]
         assert (each.accuracy, each.control) == (last.accuracy["student"], last.accuracy["baseline"])
         assert each.epoch == last.epoch == 6
+        size = len(load(small.dataset).validation.labels)
+        for text, accuracy in ((each.correct, each.accuracy), (each.control_correct, each.control)):
+            bits = np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=size)
+            assert bits.mean() == pytest.approx(accuracy)
     results: SweepResults = sweep_results.collect_results(sweep, evaluations)
     assert results.complete == 6

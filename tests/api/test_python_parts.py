@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import kd_core as kd
+from kd_core.__main__ import main
 from kd_core.api.stored import open_manager
 from kd_core.base import metrics, registry
 from kd_core.base.events import Validated
@@ -267,6 +268,35 @@ def test_a_sweep_varies_modules_and_losses_from_python(settings: dict[str, Any],
     assert cell.results[0].test["student"]["accuracy"] == alone.test["student"]["accuracy"]
     with pytest.raises(ValueError, match="teacher: a list holds networks by name"):
         kd.sweep(**settings | {"teacher": [settings["teacher"], "mlp"]})
+
+
+def test_messages_name_an_object_and_not_its_digest(
+    settings: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = {"dataset": "digits", "student": Small}
+    with pytest.raises(ValueError, match=r"^student = Small: a Small .*\.$"):
+        kd.RunConfig(**images)
+    with pytest.raises(ValueError, match='loss = "gone": this was given from Python'):
+        registry.find_plugin("methods", "python:gone:12345678", "loss")
+    run = kd.distill(**settings | {"epochs": 1}, store=tmp_path)
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
+    for arguments in (["runs"], ["runs", "show", run.id]):
+        assert main(arguments) == 0
+        output = capsys.readouterr().out
+        assert "cosine" in output
+        assert "python:" not in output
+
+
+def test_adapters_that_normalise_over_the_batch_are_refused_for_batches_of_one() -> None:
+    layers = (nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+    parts: dict[str, Any] = {"dataset": "digits", "student": nn.Sequential(*layers), "teacher": "cnn"}
+    review, hints = kd.losses.Review(layers="2=stage 2"), kd.losses.Hints(layers="2=stage 2")
+    with pytest.raises(ValueError, match=r"^batch_size = 1: the adapters of the method Knowledge review"):
+        kd.RunConfig(**parts, loss=review, batch_size=1)
+    with pytest.raises(ValueError, match=r"^labelled = 1: the adapters"):
+        kd.RunConfig(**parts, loss=review, labelled=1)
+    kd.RunConfig(**parts, loss=review, batch_size=2)
+    kd.RunConfig(**parts, loss=hints, batch_size=1)  # no batch normalisation on a map of one place
 
 
 @pytest.fixture

@@ -20,6 +20,13 @@ def labels() -> torch.Tensor:
     return torch.randint(0, 5, (200,), generator=torch.Generator().manual_seed(5))
 
 
+def test_all_metrics_that_are_computed_have_names_that_no_added_one_can_have() -> None:
+    labels = torch.tensor([0] * 9 + [1])  # unbalanced, which has further metrics
+    logits = torch.eye(2)[labels]
+    assert metrics.compute_metrics(logits, labels, logits, 0).keys() == metrics.STANDARD
+    assert metrics.added_metrics({"accuracy": 0.5, "top_3": 0.75}) == {"top_3": 0.75}
+
+
 def test_accuracy_and_loss_equal_scikit_learn(logits: torch.Tensor, labels: torch.Tensor) -> None:
     probabilities = logits.double().softmax(1)
     assert metrics.accuracy(logits, labels) == accuracy_score(labels, probabilities.argmax(1))

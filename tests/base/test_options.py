@@ -63,3 +63,8 @@ def test_numbers_are_converted_to_the_declared_type() -> None:
     example = Example(fraction=1, count="4")  # type: ignore[arg-type]
     assert isinstance(example.fraction, float)
     assert example.count == 4
+
+
+def test_a_copy_refuses_an_option_that_there_is_not_and_names_the_others() -> None:
+    with pytest.raises(ValueError, match="Example has no option called bogus; its options: fraction, count, layers"):
+        Example().with_values(count=4, bogus=1)

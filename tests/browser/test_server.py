@@ -17,13 +17,16 @@ New = Callable[..., Page]
 Start = Callable[[], Server]
 
 
-def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start, new_page: New) -> None:
+def test_after_a_restart_a_copied_link_opens_the_same_view_and_an_interrupted_run_is_resumed(
+    start_server: Start, new_page: New
+) -> None:
     first, page = start_server(), new_page()
     start(page, first, "/distill?dataset=moons&epochs=3&teacher_epochs=1&temperature=7")
     expect(page.get_by_text("One seed cannot")).to_be_visible()
     link = page.evaluate("location.href").removeprefix(first.url)
     verdict = page.get_by_text("One seed cannot").inner_text()
-    first.stop()
+    run = start(new_page(), first, LONG)
+    stop_during(first, run, signal.SIGINT)
     again, visitor = start_server(), new_page()
     visitor.goto(again.url + link)  # the very first request this server gets
     expect(visitor.get_by_text(verdict)).to_be_visible()
@@ -32,13 +35,6 @@ def test_a_copied_link_opens_the_same_view_on_a_fresh_server(start_server: Start
     for name in ("Start", "Distill"):
         expect(visitor.get_by_role("link", name=name).first).to_be_visible()
     assert visitor.evaluate("location.href").removeprefix(again.url) == link
-
-
-def test_the_process_ends_cleanly_during_a_run_which_can_be_resumed(start_server: Start, new_page: New) -> None:
-    server, page = start_server(), new_page()
-    run = start(page, server, LONG)
-    stop_during(server, run, signal.SIGINT)
-    again, visitor = start_server(), new_page()
     visitor.goto(f"{again.url}/distill?run={run}")
     expect(visitor.get_by_text("The app was closed during this run.")).to_be_visible()
     visitor.get_by_role("button", name="Resume").click()

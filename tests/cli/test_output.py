@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kd_core.base.events import Finished
+from kd_core.base.events import Event, Finished, Skipped, Validated
 from kd_core.base.metrics import compute_metrics
 from kd_core.cli.output import EventPrinter, print_recalls
 from kd_core.config.run import from_flat
@@ -28,3 +28,16 @@ def test_the_recall_of_each_class_is_printed_where_the_classes_differ_much_in_si
     assert lines[1:] == [["common", "100.0%", "100.0%"], ["rare", "0.0%", "0.0%"]]
     print_recalls(TEST, ["common", "rare"])
     assert capsys.readouterr().out == ""
+
+
+def test_skipped_updates_follow_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    evaluation = Validated("students", 40, 4, {"student": 0.9}, {"student": 0.3}, {})
+    end = Finished("completed", "students", 40, {"student": 0.9, "baseline": 0.8}, TEST)
+    for skips, count in (([], 2), ([Skipped("students", 1, 2.0**16)], 3)):
+        printer = EventPrinter(from_flat({"dataset": "moons"}), as_json=False, quiet=True)
+        events: list[Event] = [*skips, evaluation, end]
+        for event in events:
+            printer.print(event)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == count
+        assert ("1 of 40 updates" in lines[-1]) == bool(skips)

@@ -103,6 +103,8 @@ def test_a_refused_setting_is_reported_on_stderr_and_nothing_is_stored(
         (["sweep", "seed=1,2"], ["The seed cannot be an axis"]),
         (["sweep", "dataset=moons", "student=cnn,mlp"], ["student = cnn", "needs images"]),
         (["sweep", "method=all", "temprature=2"], ["temprature", "Did you mean temperature"]),
+        (["sweep", "temperature=1,,2"], ["temperature", "1,,2", "lacks a value"]),
+        (["train", "dataset=nosuch", "dataset_noise=1", "teacher=zoo", "labelled=5000"], ["nosuch", "choose one of"]),
         (["luck", "seeds=none"], ["seeds", "none"]),
         (["resume", "nothing"], ["nothing", "distillery runs"]),
         (["trian"], ["trian", "train"]),

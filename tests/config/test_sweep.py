@@ -54,8 +54,14 @@ def test_an_option_that_cannot_be_an_axis_is_refused(small: RunConfig) -> None:
 
 
 def test_a_typed_list_is_split_at_commas_and_semicolons() -> None:
-    assert sweep.parse_values(" 1, 2;3,, 4 ") == ("1", "2", "3", "4")
+    assert sweep.parse_values(" 1, 2;3, 4 ") == ("1", "2", "3", "4")
     assert sweep.parse_values("") == ()
+
+
+@pytest.mark.parametrize("text", ["1,,2", ",1", "1;", ","])
+def test_a_typed_list_that_lacks_a_value_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="lacks a value"):
+        sweep.parse_values(text)
 
 
 def test_another_method_takes_its_defaults_and_set_options_of_the_same_name_and_default() -> None:

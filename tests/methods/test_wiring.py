@@ -197,13 +197,17 @@ def test_the_frozen_classifier_stays_in_eval_mode_and_asks_for_no_gradient() -> 
     assert not any(parameter.requires_grad for parameter in classifier.parameters())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("depth", ["2", "4"])
-def test_a_student_of_any_depth_can_feed_the_reused_classifier(depth: str) -> None:
+@pytest.mark.parametrize(
+    ("depth", "index", "recipe"),
+    [
+        ("2", "stage 2", {"epochs": "7", "learning_rate": "0.01", "batch_size": "32"}),
+        ("3", "embedding", {"epochs": "8", "learning_rate": "0.005"}),
+    ],
+)
+def test_a_student_of_any_depth_can_feed_the_reused_classifier(depth: str, index: str, recipe: dict[str, str]) -> None:
     """Maps smaller than the teacher's cannot be used, so the embedding is; all layers of the student stay in use."""
     flat = {"dataset": "digits", "method": "reused_classifier", "student": "cnn", "student_width": "8", "labelled": "0"}
-    config = from_flat({**flat, "student_depth": depth, "epochs": "15", "teacher_epochs": "5"})
-    index = "stage 2" if depth == "2" else "embedding"
+    config = from_flat({**flat, "student_depth": depth, "teacher_epochs": "3", **recipe})
     assert [match.student for match in config.method.matches(config.pair)] == [index]
     *_, finished = Trainer(config, cache=CACHE)
     assert isinstance(finished, Finished)

@@ -9,8 +9,11 @@ from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from torch import Tensor
 
+import kd_core as kd
 from kd_core.analysis import latency
+from kd_core.base import metrics
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs.manager import RunManager
@@ -43,6 +46,10 @@ def all_texts(app: AppTest) -> str:
 
 def stored(app: AppTest):
     return app.dataframe[0].value
+
+
+def results_of(app: AppTest):
+    return next(table.value for table in app.dataframe if "test accuracy, %" in table.value.columns)
 
 
 def box(app: AppTest, label: str):
@@ -184,6 +191,29 @@ def test_the_compared_runs_can_be_changed_in_the_box(open_compare: OpenCompare, 
     box(app, "Compared, at most 8").set_value([first, second]).run()
     assert app.query_params["runs"] == f"{first},{second}"
     assert "**2 of 2** compared" in all_texts(app)
+
+
+def test_skipped_updates_and_metrics_from_python_are_shown_where_a_run_has_them(
+    open_compare: OpenCompare, open_page: Open, train_run: TrainRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = train_run()
+    monkeypatch.setattr(metrics, "_metrics", {})
+
+    @kd.metric
+    def layers(logits: Tensor, labels: Tensor) -> float:  # another column has this name
+        return 0.25 * labels.ndim
+
+    run = train_run(precision="float16", method="logit_mse", weight="100")
+    rows = results_of(open_compare(runs=f"{plain},{run}"))
+    assert {"layers (own)", "skipped updates"} <= set(rows.columns)
+    (student,) = rows[rows["network"] == "B ● student"].to_dict("records")
+    assert 0 < student["skipped updates"] <= 9
+    assert student["layers (own)"] == 0.25
+    assert rows["skipped updates"].isna().sum() == 3  # the other run
+    assert not {"layers (own)", "skipped updates"} & set(results_of(open_compare(runs=plain)).columns)
+    app = open_page("distill", run=run)
+    assert f"{student['skipped updates']:.0f} of 9 updates of the phase “students”" in texts(app)
+    assert app.dataframe[0].value["layers (own)"].tolist() == ["0.25"] * 3
 
 
 def test_labels_at_line_ends_do_not_overlap() -> None:

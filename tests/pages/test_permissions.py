@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -304,11 +305,13 @@ ALLOWED = ("actions()", "st", "thread", "sweep_eta.get_estimator()")  # st.stop 
 AMBIGUOUS = {"step"}  # an attribute of many other objects
 
 
+@functools.cache
 def changing_methods() -> set[str]:
     """Return the methods of RunManager that are not known to only read, so that new ones are included."""
     return {name for name in vars(RunManager) if not name.startswith("_")} - READ_ONLY
 
 
+@functools.cache
 def writing_methods() -> set[str]:
     """Return the methods of the store, the annotations and the trash that open a transaction or call such a method."""
     sources = {

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from kd_core.config.run import RunConfig
+from kd_core.config.sweep import Axis, Sweep
+from kd_core.runs.manager import RunManager
 from pages.ui.app import quotas
+from pages.ui.app.actions import Actions
 from pages.ui.app.quotas import Quotas
+from tools.testing.waiting import wait_for_end
 
 
 def test_one_person_on_her_own_machine_is_not_limited(tmp_path: Path) -> None:
@@ -58,3 +63,27 @@ def test_a_full_disk_is_refused_to_every_session(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(quotas, "SIZE_TTL", 0.0)
     with pytest.raises(ValueError, match=r" 2\.2 GB.* most 2 GB .*: delete runs or uploads"):
         Quotas(gigabytes=2).check_disk(tmp_path)
+
+
+def test_the_longest_run_of_a_sweep_counts(runs: RunManager, small: RunConfig) -> None:
+    actions = Actions(runs, "", Quotas(epochs=small.recipe.epochs + small.teacher_recipe.epochs))
+    with pytest.raises(ValueError, match="This run takes 92 epochs in all, and at most 8 are allowed"):
+        actions.start_sweep(Sweep(small, (Axis("epochs", ("3", "90")),)))
+    assert runs.store.sweeps() == []
+
+
+def test_a_full_disk_takes_back_the_space_of_deleted_runs_first(
+    runs: RunManager, small: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.start(small)
+    wait_for_end(runs, run)
+    full = runs.folder / "runs" / run / "large"
+    full.parent.mkdir(exist_ok=True)
+    full.write_bytes(b"0" * 3_000_000)
+    monkeypatch.setattr(quotas, "GIGABYTE", 1_000_000)
+    actions = Actions(runs, "", Quotas(gigabytes=2))
+    with pytest.raises(ValueError, match="delete runs or uploads"):
+        actions.start(small)
+    actions.delete(run)
+    wait_for_end(runs, actions.start(small))
+    assert runs.trash.all() == []

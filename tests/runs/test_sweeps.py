@@ -13,6 +13,7 @@ from kd_core.base.events import Finished, Step, Validated
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.sweep import MAX_RUNS, Axis, Sweep
 from kd_core.nn.inference import predict_logits
+from kd_core.runs.control import Control
 from kd_core.runs.manager import COMPLETED, INTERRUPTED, STOPPED, RunManager
 from kd_core.store.database import migrate
 from kd_core.store.store import Store
@@ -83,6 +84,7 @@ def test_the_runs_of_a_sweep_have_the_evaluations_of_single_runs_up_to_rounding(
         assert [(event.phase, event.step) for event in evaluations] == [(event.phase, event.step) for event in alone]
         for event, other in zip(evaluations, alone, strict=True):
             assert event.loss == pytest.approx(other.loss, rel=1e-4)
+            assert event.correct.keys() == other.correct.keys()
         assert isinstance(events[-1], Finished)
         assert member.state == COMPLETED
         assert member.test == events[-1].test
@@ -109,6 +111,28 @@ def test_runs_that_cannot_be_stacked_are_trained_one_by_one(runs: RunManager, sm
     for member in runs.store.members(name):
         alone = [event for event in Trainer(member.config) if isinstance(event, Validated)]
         assert [event for _, event in runs.store.events(member.id, kinds=["validated"])] == alone
+
+
+@pytest.mark.parametrize("more", [{}, {"patience": "50"}], ids=["stacked", "one by one"])
+def test_the_progress_of_a_sweep_has_one_total(
+    runs: RunManager, small_with: With, more: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    positions: list[tuple[int, int]] = []
+    progress = Control.progress
+    monkeypatch.setattr(
+        Control,
+        "progress",
+        lambda self, position, seconds: positions.append(position) or progress(self, position, seconds),
+    )
+    name = runs.start_sweep(Sweep(small_with(**more), (Axis("epochs", ("2", "9")), Axis("alpha", ("0.3", "0.9")))))
+    assert wait_for_end(runs, name) == COMPLETED
+    steps = [Trainer(member.config) for member in runs.store.members(name)]
+    of_teachers = 0 if not more else sum(trainer.steps(trainer.phases[0]) for trainer in steps)
+    of_students = sum(trainer.steps(trainer.phases[1]) for trainer in steps)
+    assert {total for _, total in positions} == {of_students + of_teachers}
+    done = [done for done, _ in positions]
+    assert done == sorted(done)
+    assert done[-1] == of_students + of_teachers
 
 
 @pytest.mark.parametrize(

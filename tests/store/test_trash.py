@@ -73,7 +73,7 @@ def test_emptying_removes_only_the_rows_events_and_files_of_deleted_runs(store: 
     assert [row[0] for row in left["snapshots"]] == ["b"]
     assert left["sweeps"] == []
     assert sorted(path.parent.name for path in tmp_path.rglob("*.safetensors")) == ["b"]
-    with pytest.raises(ValueError, match="removed when the app was restarted"):
+    with pytest.raises(ValueError, match="removed when the app was restarted or the data folder was full"):
         trash.restore("a")
     assert trash.empty(tmp_path) == 0
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from kd_core.base.events import Adjusted, Event, Failed, Finished, Prepared, Probed, Step, Surface, Validated, to_json
+from kd_core.base.metrics import pack_mask
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import load
 from kd_core.methods import LossPart
@@ -282,6 +283,20 @@ def test_the_pinned_examples_are_probed_in_every_evaluation_and_the_teacher_once
     assert [event.epoch for event in probed] == list(range(7))
     assert set(probed[0].logits) == {"teacher", "student", "baseline"}
     assert all(set(event.logits) == {"student", "baseline"} for event in probed[1:])
+
+
+@pytest.mark.parametrize("more", [{}, {"patience": "1", "epochs": "40"}, {"keep": "best"}])
+def test_the_last_evaluation_of_a_phase_says_which_examples_were_right(small_with: With, more: dict[str, str]) -> None:
+    training = Trainer(small_with(**more))
+    evaluations = of(Validated, list(training))
+    last = {event.phase: event for event in evaluations}
+    validation = training.data.validation
+    assert all(bool(event.correct) == (event.step == last[event.phase].step) for event in evaluations)
+    for event in last.values():
+        for role, text in event.correct.items():
+            is_right = predict_logits(training.networks[role], validation.inputs).argmax(1) == validation.labels
+            assert text == pack_mask(is_right)
+    assert {"student", "baseline", "teacher"} == set().union(*(event.correct for event in last.values()))
 
 
 def test_a_long_run_is_evaluated_a_limited_number_of_times(small_with: With) -> None:

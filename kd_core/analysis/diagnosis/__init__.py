@@ -14,6 +14,7 @@ RULES: tuple[Callable[[RunFeatures], Finding | None], ...] = (
     rules_teacher.near_chance,
     rules_teacher.no_better,
     rules_training.steps_too_large,
+    rules_training.skipped_updates,
     rules_training.capacity_gap,
     rules_teacher.one_hot,
     rules_teacher.uniform,

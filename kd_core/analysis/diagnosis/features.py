@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from kd_core.analysis.diagnosis.curve_features import EVENTS, CurveFeatures, read_curve_features
 from kd_core.analysis.replay import TAUGHT, Replay
+from kd_core.analysis.skipped_updates import SKIPPED_EVENTS, Counts, count_skipped
 from kd_core.base import metrics
 from kd_core.base.devices import limit_threads
 from kd_core.base.events import Event
@@ -77,6 +79,7 @@ class RunFeatures:
         parameters: Parameter counts by role.
         soft_targets: None where no logits are softened, or no weights are stored.
         imitation: None where no weights are stored.
+        skipped: Updates of the student's phase that were skipped at 16 bits, and all of its updates.
     """
 
     config: RunConfig
@@ -90,6 +93,7 @@ class RunFeatures:
     parameters: Mapping[str, int] = field(default_factory=dict)
     soft_targets: SoftTargetFeatures | None = None
     imitation: Imitation | None = None
+    skipped: tuple[int, int] = (0, 0)
 
     def mean(self, role: str, measure: str = "accuracy") -> float | None:
         """Return the mean of a test metric over the seeds; None for a role that some of them lack."""
@@ -110,6 +114,8 @@ def extract_features(
     tests: Mapping[int, TestMetrics],
     logits: Mapping[str, Tensor] | None = None,
     labels: Tensor | None = None,
+    *,
+    skipped: Counts = MappingProxyType({}),
 ) -> RunFeatures:
     """Return the features of a run.
 
@@ -119,6 +125,7 @@ def extract_features(
         tests: Test metrics by seed, those of this run among them.
         logits: Logits (N, K) by role on the student's training examples; None where no weights are stored.
         labels: Labels (N,) of these examples as the student was given them.
+        skipped: Skipped updates by phase.
 
     Raises:
         ValueError: There are no test metrics.
@@ -140,7 +147,15 @@ def extract_features(
     return RunFeatures(
         config, tuple(tests.values()), tuple(tests), int(counts.max()) / int(counts.sum()), comparison, teacher,
         curves.curves[comparison.role], curves.curves[comparison.control], curves.parameters, soft_targets, imitation,
+        _skipped_of(comparison.role, config, skipped),
     )  # fmt: skip
+
+
+def _skipped_of(role: str, config: RunConfig, skipped: Counts) -> tuple[int, int]:
+    """Return the skipped and all updates of the phases in which a network was trained."""
+    phases = [phase.name for phase in plan_of(config) if role in {learner.role for learner in phase.learners}]
+    counts = [skipped[name] for name in phases if name in skipped]
+    return sum(count for count, _ in counts), sum(steps for _, steps in counts)
 
 
 def taught_learner(config: RunConfig) -> LearnerPlan | None:
@@ -220,4 +235,5 @@ def features_of_run(store: Store, run: Run, siblings: Sequence[Run] = ()) -> Run
                 role: predict_logits(network, split.inputs) for role, network in networks.items() if role in roles
             }
     events = (event for _, event in store.iter_events(run.id, kinds=EVENTS))
-    return extract_features(run.config, events, tests, logits, labels)
+    skipped = count_skipped(event for _, event in store.iter_events(run.id, kinds=SKIPPED_EVENTS))
+    return extract_features(run.config, events, tests, logits, labels, skipped=skipped)

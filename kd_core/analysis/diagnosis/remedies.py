@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kd_core.base.options import as_text, options_of
+from kd_core.config.compute import EXACT
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.config.run import RunConfig, read_flat
 from kd_core.datasets import load
@@ -71,6 +72,11 @@ def smaller_steps(config: RunConfig, factor: float) -> Iterator[Remedy]:
 def softened_at(temperature: float) -> Iterator[Remedy]:
     """Yield another temperature."""
     yield Remedy(f"Train with T = {temperature:g}", {"temperature": as_text(temperature)})
+
+
+def exact() -> Remedy:
+    """Return the computation without 16 bits, which is possible in any run."""
+    return Remedy("Train in float32", {"precision": EXACT})
 
 
 def smaller_gap(config: RunConfig) -> Iterator[Remedy]:

@@ -24,7 +24,7 @@ from kd_core.runs.manager import RunManager
 from kd_core.schemes import plan_of
 from kd_core.store.annotations import Annotations
 from pages.ui.app import auth
-from pages.ui.app.quotas import Quotas
+from pages.ui.app.quotas import Quotas, forget_size
 from pages.ui.text.escape import escape_markdown
 
 log = logging.getLogger(__name__)
@@ -55,13 +55,15 @@ class Actions:
     def start_sweep(self, sweep: Sweep) -> str:
         """Call :meth:`RunManager.start_sweep` within the quotas."""
         self._quotas.check_sweep(sweep.count)
+        for cell in sweep.cells if self._quotas.epochs else []:
+            self._check_epochs(sweep.config(cell))
         self._check_run(sweep.base)
         return self._runs.start_sweep(sweep, self._owner)
 
     def resume_from_checkpoint(self, run: str) -> None:
         """Call :meth:`RunManager.resume_from_checkpoint` within the quotas."""
         self._quotas.check_queue(self._runs.waiting_count(self._owner))
-        self._quotas.check_disk(self._runs.folder)
+        self._check_disk()
         self._runs.resume_from_checkpoint(run, self._owner)
 
     def pause(self, run: str) -> None:
@@ -106,7 +108,7 @@ class Actions:
 
     def download(self, dataset: Dataset) -> None:
         """Call :func:`downloads.start` within the quotas."""
-        self._quotas.check_disk(self._runs.folder)
+        self._check_disk()
         downloads.start(dataset)
 
     def stop_download(self, dataset: Dataset) -> None:
@@ -136,13 +138,27 @@ class Actions:
         return function(*args, **kwargs)
 
     def _check_run(self, config: RunConfig) -> None:
-        self._quotas.check_epochs(sum(phase.recipe.epochs for phase in plan_of(config)))
+        self._check_epochs(config)
         self._quotas.check_queue(self._runs.waiting_count(self._owner))
-        self._quotas.check_disk(self._runs.folder)
+        self._check_disk()
+
+    def _check_epochs(self, config: RunConfig) -> None:
+        self._quotas.check_epochs(sum(phase.recipe.epochs for phase in plan_of(config)))
 
     def _check_file(self, size: int) -> None:
         self._quotas.check_upload(size)
-        self._quotas.check_disk(self._runs.folder)
+        self._check_disk()
+
+    def _check_disk(self) -> None:
+        """Check the size of the data folder. Deleted runs are removed for good before an action is refused."""
+        try:
+            self._quotas.check_disk(self._runs.folder)
+        except ValueError:
+            if not self._runs.trash.all():
+                raise
+            self._runs.empty_trash()
+            forget_size(self._runs.folder)
+            self._quotas.check_disk(self._runs.folder)
 
 
 def actions() -> Actions:

@@ -108,3 +108,8 @@ def size_of(folder: Path) -> int:
                     continue
         _sizes[folder] = now, size
     return size
+
+
+def forget_size(folder: Path) -> None:
+    """Measure a folder anew the next time, since much was removed from it."""
+    _sizes.pop(folder, None)

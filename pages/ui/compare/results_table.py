@@ -8,6 +8,7 @@ import streamlit as st
 
 from kd_core.analysis import comparison, latency
 from kd_core.analysis.comparison import NetworkResult
+from kd_core.analysis.skipped_updates import skipped_by_role
 from kd_core.base.options import option_label, options_of
 from kd_core.base.registry import find_plugin
 from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig
@@ -18,9 +19,11 @@ from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
 from pages.ui.compare.run_table import FACET_TITLES
 from pages.ui.components.palette import ROLES
+from pages.ui.run.verdict import ADDED, skipped_counts
 from pages.ui.text import roles
 from pages.ui.widgets.tables import download, table
 
+ADDED_HELP = "Metric added by kd.metric in Python."
 Results = list[tuple[Run, NetworkResult]]
 
 
@@ -53,8 +56,11 @@ def network_results(queries: RunQueries, rows: dict[str, Run]) -> Results:
     results = []
     for run, row in rows.items():
         prepared = queries.prepared(run)
-        networks = prepared.networks if prepared else []
-        results += [(row, result) for result in comparison.network_results(row, networks)]
+        if prepared is None:
+            continue
+        counts = skipped_counts(row)
+        skipped = skipped_by_role(counts, prepared.phases) if counts else {}
+        results += [(row, result) for result in comparison.network_results(row, prepared.networks, skipped)]
     return results
 
 
@@ -65,10 +71,11 @@ def results_table(results: Results, letters: dict[str, str]) -> None:
         return
     times = latency.get_latency_meter(manager.get_manager().folder).measurements()
     lines = [_table_row(result, letters[row.id], times) for row, result in results]
-    columns = [name for name in lines[0] if any(line[name] is not None for line in lines)]
+    names = dict.fromkeys(name for line in lines for name in line)
+    columns = [name for name in names if any(line.get(name) is not None for line in lines)]
     number = st.column_config.NumberColumn
     table(
-        [{name: line[name] for name in columns} for line in lines],
+        [{name: line.get(name) for name in columns} for line in lines],
         alt=f"Test results and costs of {len(lines)} networks.",
         **{
             "network": st.column_config.TextColumn(pinned=True),
@@ -80,10 +87,12 @@ def results_table(results: Results, letters: dict[str, str]) -> None:
             "ECE, %": number(
                 format="%.2f", help="Expected calibration error: mean gap between confidence and accuracy."
             ),
+            "skipped updates": number(format="localized", help="At 16 bits, for all networks of a phase alike."),
             "parameters": number(format="localized"),
             "kFLOPs": number(format="%.1f", help="Thousand operations per example; a multiply-add counts as two."),
             "file, kB": number(format="%.1f", help="All weights as float32."),
             **{name: number(format="%.3f") for name in columns if name.endswith(" ms")},
+            **{name: number(format="%.4g", help=ADDED_HELP) for name in columns if name.endswith(ADDED)},
         },
     )
     download(lambda: lines, "networks")
@@ -122,6 +131,8 @@ def _table_row(result: NetworkResult, letter: str, times: dict[str, list[latency
         "agrees with teacher, %": None if result.agreement is None else 100 * result.agreement,
         "NLL, nats": result.loss,
         "ECE, %": 100 * result.calibration_error,
+        **{f"{name}{ADDED}": value for name, value in result.added.items()},
+        "skipped updates": result.skipped,
         "parameters": network.parameters,
         "kFLOPs": network.flops / 1000,
         "file, kB": network.size / 1000,

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
+from kd_core.analysis.skipped_updates import SKIPPED_EVENTS, Counts, count_skipped, skipped_sentence
 from kd_core.analysis.verdict import Verdict, recall_table, verdict
+from kd_core.base.metrics import added_metrics
 from kd_core.config.comparison import DEFAULT_SEEDS
+from kd_core.config.compute import HALF
 from kd_core.config.plan import STUDENT, TEACHER, dependencies
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
@@ -28,6 +31,7 @@ UNEQUAL = (
     "been trained unequally. Resume the run and let it finish."
 )
 NOTHING = "nothing itself"  # the training data of a derived network in stored events
+ADDED = " (own)"  # end of the column of a metric from Python, which no other column has
 ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
 
 
@@ -58,7 +62,16 @@ def show_verdict(row: Run) -> None:
     if result is not None:
         with st.container(border=True, key="verdict"):
             st.markdown(f"{ICONS.get(result.outcome, ':material/balance:')} **{result.sentence}**")
-            st.caption(f"{training_data_sentence(row)} {training_count_sentence(row.config)}")
+            skipped = skipped_sentence(skipped_counts(row))
+            st.caption(f"{training_data_sentence(row)} {training_count_sentence(row.config)} {skipped}")
+
+
+def skipped_counts(row: Run) -> Counts:
+    """Return how many updates each phase of a run skipped; only float16 gradients overflow."""
+    if row.config.compute.precision != HALF:
+        return {}
+    events = manager.get_manager().store.iter_events(row.id, kinds=SKIPPED_EVENTS)
+    return count_skipped(event for _, event in events)
 
 
 def training_data_sentence(row: Run) -> str:
@@ -172,6 +185,7 @@ def table(row: Run, frames: RunFrames) -> None:
                 "agreement with teacher": f"{test['agreement']:.1%}" if "agreement" in test else "–",
                 "loss (nats)": f"{test['loss']:.3f}",
                 "calibration error": f"{test['calibration_error']:.1%}",
+                **{f"{name}{ADDED}": f"{value:.4g}" for name, value in added_metrics(test).items()},
             }
         )
     columns = [

@@ -208,3 +208,13 @@ def test_the_strongest_sign_comes_first_and_is_named_strong() -> None:
     findings = diagnose(features)
     assert [finding.name for finding in findings] == ["soft targets one-hot", "capacity gap"]
     assert [finding.certainty for finding in findings] == ["a strong sign", "a weak sign"]
+
+
+def test_many_skipped_updates_are_a_reason_that_float32_removes() -> None:
+    config = with_settings(precision="float16")
+    few = replace(QUIET, config=config, skipped=(3, 1200))
+    assert "skipped updates" not in names(few)
+    finding = only(replace(QUIET, config=config, skipped=(8, 20)), "skipped updates")
+    assert "8 of 20 updates" in finding.evidence
+    assert finding.certainty == "a strong sign"
+    assert changed(few, finding) == {"precision": "float32"}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.events import Event, Pinned, Probed, Surface, Validated
-from kd_core.base.metrics import compute_metrics
+from kd_core.base.metrics import compute_metrics, pack_mask
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
@@ -60,6 +60,8 @@ class StackEvaluator:
         finite = logits.flatten(1).isfinite().all(1).tolist()
         classes, losses = logits.argmax(1), mean_nll(logits, self.labels)
         accuracies = match_fractions(classes, self.labels)
+        is_last = phase.done == phase.steps
+        correct = [pack_mask(row) for row in classes == self.labels] if is_last else []
         agreements = [match_fractions(classes, teacher.argmax(1)) for teacher in self.teachers]
         position = (phase.phase.name, phase.done, phase.done // phase.steps_per_epoch)
         events: dict[int, list[Event]] = {}
@@ -75,6 +77,7 @@ class StackEvaluator:
                     {role: accuracies[row] for role, row in rows.items()},
                     {role: losses[row] for role, row in rows.items()},
                     {} if teacher < 0 else {role: agreements[teacher][row] for role, row in rows.items()},
+                    {role: correct[row] for role, row in rows.items()} if correct else {},
                 )
             ]
             if is_full and (pinned := self.pinned.get(run)):
