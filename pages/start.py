@@ -37,7 +37,7 @@ with button:
 with verdict:
     start.verdict(row, is_active)
 startup_notices.follow_notice(run)
-live_view.follow(row, is_active, panels=("surfaces",), has_controls=False)
+live_view.follow(row, is_active, panels=("scrubber", "surfaces"))
 
 st.subheader("Where a teacher helps, and where not")
 for column, (title, question, settings) in zip(st.columns(3, gap="medium", border=True), start.RECIPES, strict=True):
