@@ -101,9 +101,9 @@ def set_up_another() -> None:
         st.rerun()
 
 
-def _changed_since(config: RunConfig, shown: RunConfig) -> str:
+def _changed_since(config: RunConfig, previous: RunConfig) -> str:
     """Return the names of the settings that differ from those of a run."""
-    before, now, labels = shown.flat(), config.flat(), settings.labels()
+    before, now, labels = previous.flat(), config.flat(), settings.labels()
     names = [labels.get(name, name) for name in now if before.get(name) != now[name]]
     return escape_markdown(", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else ""))
 

@@ -14,8 +14,12 @@ STYLE = """<style>
   .st-key-numbers [data-testid="stNumberInputContainer"] button { display: none }
   .st-key-result { min-height: 6.9rem }
   @media (max-width: 640px) {
-    .stApp :is(.st-key-choices, .st-key-locked) [data-testid="stHorizontalBlock"] { flex-wrap: wrap; gap: 0.25rem 0.5rem }
-    .stApp :is(.st-key-choices, .st-key-locked) [data-testid="stColumn"] { min-width: calc(50% - 0.5rem); flex: 1 1 calc(50% - 0.5rem) }
+    .stApp :is(.st-key-choices, .st-key-locked) [data-testid="stHorizontalBlock"] {
+      flex-wrap: wrap; gap: 0.25rem 0.5rem;
+    }
+    .stApp :is(.st-key-choices, .st-key-locked) [data-testid="stColumn"] {
+      min-width: calc(50% - 0.5rem); flex: 1 1 calc(50% - 0.5rem);
+    }
     .st-key-numbers [data-testid="stHorizontalBlock"] { flex-wrap: nowrap }
     .st-key-numbers [data-testid="stColumn"] { min-width: 0; flex: 1 1 0 }
     .st-key-start kbd, .st-key-start [data-testid="stButtonShortcut"] { display: none }
