@@ -18,7 +18,7 @@ def network_file(store: Store, run: Run, role: str) -> bytes:
     for number, _ in reversed(store.snapshots(run.id)):
         tensors = load(store.weights(run.id, number) or b"")
         prefix = f"{role}/"
-        own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        if own:
-            return save(own, {"run": run.id, "role": role, "config": run.config.to_json()})
+        state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        if state:
+            return save(state, {"run": run.id, "role": role, "config": run.config.to_json()})
     raise ValueError(f"The weights of the {role} of run {run.id} are not stored: they were too large, or were deleted.")

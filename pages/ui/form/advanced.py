@@ -57,9 +57,9 @@ def button(config: RunConfig) -> None:
 
 def changed(config: RunConfig) -> list[str]:
     """Return the settings that differ from the recommended ones and are not shown on the page itself."""
-    shown = {*MEMBERS, *BESIDE_START, *method_card.main_options(method_card.selected_method())}
-    known = {flat for sections in _groups(config).values() for section in sections for flat, *_ in section.items()}
-    return [name for name in differences(st.session_state["settings"]) if name not in shown and name in known]
+    on_page = {*MEMBERS, *BESIDE_START, *method_card.main_options(method_card.selected_method())}
+    in_dialog = {flat for sections in _groups(config).values() for section in sections for flat, *_ in section.items()}
+    return [name for name in differences(st.session_state["settings"]) if name not in on_page and name in in_dialog]
 
 
 def _close() -> None:
@@ -76,9 +76,9 @@ def _dialog() -> None:
     for line in refused:
         st.error(escape_markdown(settings.with_labels(line)))
     if wanted:
-        found = [item for item in _all_items(groups) if _matches(wanted, *item)]
-        _draw(config, found)
-        if not found:
+        matching = [item for item in _all_items(groups) if _matches(wanted, *item)]
+        _draw(config, matching)
+        if not matching:
             st.caption("No setting has this word in its name or description.")
     else:
         _group(config, groups)
