@@ -37,6 +37,7 @@ if row is not None and is_active:
 is_available = config.dataset == data_card.selected_dataset()
 
 form.choices(config, is_locked=is_active)
+problem = ""
 with st.container(key="run" if row else "setup"):
     left, right = st.columns([3, 8], gap="medium")
 with left:
@@ -44,11 +45,11 @@ with left:
         live_controls.follow(row)
         form.set_up_another()
     else:
-        form.controls(config, refused, row)
+        problem = form.controls(config, refused, row)
 with right:
     # Every container is drawn in any case, so that nothing moves when a run begins or ends.
     with st.container(key="result"):
-        result.messages(refused)
+        result.messages(config, [] if data_card.is_missing() else refused, problem)
         progress = st.empty()
         with st.container():
             if row is not None and not is_active:
@@ -57,10 +58,10 @@ with right:
                 st.markdown(form.hint(config))
     with st.container():
         if not is_available:
-            data_card.obtain(config)
+            data_card.obtain()
     if row is not None:
         live_view.follow(row, is_active, panels=live_view.panels(row.config), progress_place=progress)
-    elif is_available and not refused:
+    elif is_available:
         form.preview(config)
     settings.write_url()
 if row is not None:

@@ -31,23 +31,35 @@ FAMILIES = ("images", "points", "your own")  # in the order of the select box
 POLL_SECONDS = 0.5
 
 
-def obtain(config: RunConfig) -> None:
-    """Draw what makes a data set available that has to be downloaded or uploaded, or lets another be uploaded."""
+def is_missing() -> bool:
+    """Whether the chosen data set has to be downloaded or uploaded first."""
+    chosen = selected_dataset()
+    return (bool(chosen.download_size) or chosen.name == UPLOAD) and not chosen.is_available()
+
+
+def obtain() -> None:
+    """Draw what makes the chosen data set available, which has to be downloaded or uploaded."""
     chosen = selected_dataset()
     if chosen.name == UPLOAD:
-        upload_controls(chosen, is_available=config.dataset == chosen)
-    elif chosen.download_size and not chosen.is_available():
+        upload_controls(chosen, is_available=False)
+    elif is_missing():
         run_every = POLL_SECONDS if _is_downloading(chosen) else None
         st.fragment(catch_errors(download_controls), run_every=run_every, key="download controls")(chosen)
 
 
 def facts(config: RunConfig) -> None:
-    """Draw the sizes of the splits, the source and the licence of the data set."""
-    chosen, data = selected_dataset(), load(config.dataset)
+    """Draw the sizes of the splits, the source and the licence of the data set, and the uploads."""
+    chosen = selected_dataset()
+    if config.dataset != chosen:
+        st.caption(f"{escape_markdown(chosen.summary)} {provenance(chosen)}")
+        return
+    data = load(chosen)
     sizes = f"{len(data.train):,} training, {len(data.validation):,} validation, {len(data.test):,} test examples."
     st.caption(f"{escape_markdown(chosen.summary)} {sizes} {provenance(chosen)}")
     if data.has_images:
         st.caption("Augmentation gives teacher, student and baseline the same view of every image.")
+    if chosen.name == UPLOAD:
+        upload_controls(chosen, is_available=True)
 
 
 def selected_dataset() -> Dataset:
@@ -176,19 +188,20 @@ def _choose_upload() -> None:
 
 def preview(config: RunConfig) -> None:
     """Draw some validation images with their labels, or the student's training points with wrong labels marked."""
-    data = load(config.dataset)
+    data, summary = load(config.dataset), escape_markdown(config.dataset.summary)
     if data.is_planar:
+        st.caption(summary)
         plot = _plot_data(config)
         feed.mount(
             "decision_surfaces", f"preview {zlib.crc32(repr(plot).encode())}", [], key="preview",
             roles=["student"], live=False, titles={"student": "The student’s training data"}, captions={}, **plot,
         )  # fmt: skip
     elif data.has_images:
-        st.caption("Images of the validation set with their labels")
+        st.caption(f"{summary} Images of the validation set with their labels:")
         images = _images(config.dataset)
         st.image([src for src, _ in images], [label for _, label in images], width=56)
     else:
-        st.caption(f"An example is {' × '.join(map(str, data.shape))} numbers.")
+        st.caption(f"{summary} An example is {' × '.join(map(str, data.shape))} numbers.")
 
 
 @functools.lru_cache(maxsize=64)

@@ -47,10 +47,14 @@ def choices(config: RunConfig, *, is_locked: bool) -> None:
     count = sum(bool(reason) for reason in methods.values())
     hidden = f" {count} methods do not fit these networks; Advanced, Method says why." if count else ""
     scheme, method = scheme_card.selected_scheme(), method_card.selected_method()
+    costs, notes = {"teacher": "", "student": ""}, {"teacher": "", "student": ""}
+    if config.dataset == data_card.selected_dataset():  # else it is not known what the networks are trained on
+        costs = {"teacher": _cost(config.teacher, config.dataset), "student": _student_cost(config)}
+        notes = {role: _note(config, role) for role in costs}
     boxes: tuple[tuple[str, str, dict[str, str], dict[str, str] | None, str, str], ...] = (
-        ("dataset", "datasets", {}, data_card.titles(), _data_fact(config), data_card.selected_dataset().summary),
-        ("teacher", "models", unfit, None, _cost(config.teacher, config.dataset), _note(config, "teacher")),
-        ("student", "models", unfit, None, _student_cost(config), _note(config, "student")),
+        ("dataset", "datasets", {}, data_card.titles(), _data_fact(config), ""),
+        ("teacher", "models", unfit, None, costs["teacher"], notes["teacher"]),
+        ("student", "models", unfit, None, costs["student"], notes["student"]),
         ("method", "methods", methods, method_card.titles(), method.summary, method.summary + hidden),
         ("scheme", "schemes", {}, scheme_card.titles(), scheme.summary, scheme.summary),
     )
@@ -65,13 +69,16 @@ def choices(config: RunConfig, *, is_locked: bool) -> None:
                 st.caption(fact or "\u00a0")
 
 
-def controls(config: RunConfig, refused: list[str], row: Run | None) -> None:
+def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
     """Draw the start button, the numbers at hand and the loss; start a run when the button is pressed.
 
     Args:
         config: the run of the settings.
         refused: messages about invalid settings.
         row: the run that the page shows.
+
+    Returns:
+        Why the run was not started, for example because of a quota; empty otherwise.
     """
     is_available = config.dataset == data_card.selected_dataset()
     with st.container(key="start"):
@@ -89,9 +96,18 @@ def controls(config: RunConfig, refused: list[str], row: Run | None) -> None:
     advanced.button(config)
     if row is not None and (changed := _changed_since(config, row.config)):
         st.caption(f"Changed since the run shown: {changed}.")
+    st.page_link(
+        "pages/sweep.py", label="Sweep this", icon=":material/grid_on:", query_params=config.differences(),
+        width="stretch", help="Vary two of these settings at once, over several seeds.",
+    )  # fmt: skip
     if is_pressed:
-        settings.write_url(actions().start(config, live_controls.seconds_per_epoch(pace, config)))
+        try:
+            run = actions().start(config, live_controls.seconds_per_epoch(pace, config))
+        except ValueError as error:
+            return str(error)
+        settings.write_url(run)
         st.rerun()
+    return ""
 
 
 def set_up_another() -> None:
@@ -111,14 +127,19 @@ def _changed_since(config: RunConfig, previous: RunConfig) -> str:
 def preview(config: RunConfig) -> None:
     """Draw the plan and examples of the data, where the training will be shown."""
     left, right = st.columns([3, 2], gap="medium")
+    with right:
+        data_card.preview(config)
     with left:
+        # Both are replaced in the run while they do not fit the rest.
+        is_fitting = isinstance(config.scheme, scheme_card.selected_scheme())
+        if not is_fitting or config.method != method_card.selected_method():
+            st.caption("The plan is drawn here once the scheme and the method fit the other settings.")
+            return
         phases, features = st.tabs(["Plan", "Matched features"])
         with phases:
             plan_diagram.show(plan_diagram.facts(config), plan_diagram.table(config))
         with features:
             feature_diagram.show(*feature_diagram.drawing(config))
-    with right:
-        data_card.preview(config)
 
 
 def hint(config: RunConfig) -> str:
@@ -132,7 +153,7 @@ def hint(config: RunConfig) -> str:
 def _data_fact(config: RunConfig) -> str:
     chosen = data_card.selected_dataset()
     if config.dataset != chosen:
-        return "not on this machine yet"
+        return "no file chosen yet" if chosen.name == data_card.UPLOAD else "not on this machine yet"
     data = load(config.dataset)
     return f"{len(data.train):,} {data.noun} · {len(data.classes)} classes"
 
