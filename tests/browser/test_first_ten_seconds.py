@@ -64,6 +64,7 @@ def test_one_click_on_a_phone_starts_a_run_of_ones_own_whose_result_is_in_view(s
         expect(page.locator(figure).first).to_be_visible()
         page.wait_for_timeout(500)
         assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+        expect(page.get_by_role("button", name=button)).to_be_in_viewport(ratio=1)
         box = page.get_by_role("button", name=button).bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390

@@ -118,7 +118,9 @@ def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, 
     network = config.teacher.build(data.shape, len(data.classes))
     blob = safetensors.torch.save(network.state_dict())
     app = open_page("distill", autoplay="0", dataset="moons", epochs="2", teacher_epochs="0")
-    open_settings(app, "Teacher").file_uploader(key="weights file").set_value(("mine.safetensors", blob, "application/octet-stream")).run()
+    open_settings(app, "Teacher").file_uploader(key="weights file").set_value(
+        ("mine.safetensors", blob, "application/octet-stream")
+    ).run()
     app.button(key="keep weights").click().run()
     assert not app.error
     (upload,) = weights.list_all()

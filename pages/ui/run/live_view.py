@@ -91,7 +91,8 @@ def _draw(
     if progress_place is not None and status.is_active:
         with progress_place.container():
             progress(status, frames)
-            st.caption(_expectation(frames, config))
+            if text := _expectation(frames, config):
+                st.caption(text)
     if frames.prepared is None:
         return
     draw = {"scrubber": _scrubber, "surfaces": _surfaces, "charts": _charts}
@@ -146,8 +147,11 @@ def progress(status: Status, frames: RunFrames) -> None:
 
 
 def _expectation(frames: RunFrames, config: RunConfig) -> str:
-    """Return what is normal to see at this moment."""
-    taught = {phase.name for phase in plan_of(config) for learner in phase.learners if learner.teachers}
+    """Return what is normal to see at this moment, empty for schemes of which nothing is known."""
+    phases = plan_of(config)
+    taught = {phase.name for phase in phases for learner in phase.learners if learner.teachers}
+    if phases[0].name in taught:  # without a teacher that is trained before
+        return ""
     if frames.evaluations and frames.evaluations[-1]["phase"] in taught:
         return "A distilled student often starts slower than the baseline: its targets hold more than the labels."
     return "The teacher is trained first and then frozen. Student and baseline follow, with equal data and steps."
