@@ -6,13 +6,15 @@ from pages.ui.app import shell
 
 shell.ensure_navigation()
 
-st.title("Distill")
+with st.container(key="heading"):
+    st.title("Distill", anchor=False)
 
 from kd_core.runs import manager
-from pages.ui.form import form
-from pages.ui.run import annotations, diagnosis, history, live_view, method_sweep, trash, verdict
-from pages.ui.run.frames import run_frames
+from pages.ui.app import settings
+from pages.ui.form import data_card, form, frame
+from pages.ui.run import annotations, details, history, live_controls, live_view, result, trash
 
+st.html(frame.STYLE)
 run = st.query_params.get("run")
 row = manager.get_manager().store.run(run) if run else None
 if run and row is None:
@@ -28,41 +30,42 @@ if row and not row.is_readable:
     st.stop()
 
 is_active = row is not None and row.state in manager.ACTIVE
+config, refused = settings.read_url(row.config if row else None)
+if row is not None and is_active:
+    settings.show(row.config)
+    config, refused = settings.current()
+is_available = config.dataset == data_card.selected_dataset()
 
-with st.expander("Set up another run", icon=":material/tune:") if is_active else st.container():
-    form.form(row)
-
-if row is None:
-    st.caption("Press Start training: teacher, student and baseline appear here as they learn.")
-else:
-    st.header("Training" if is_active else "Result")
-    # Containers that are drawn in any case, so that the live view keeps its place, its zoom and its hidden curves when
-    # the run ends.
+form.choices(config, is_locked=is_active)
+problem = ""
+with st.container(key="run" if row else "setup"):
+    left, right = st.columns([3, 8], gap="medium")
+with left:
+    if row is not None and is_active:
+        live_controls.follow(row)
+        form.set_up_another()
+    else:
+        problem = form.controls(config, refused, row)
+with right:
+    # Every container is drawn in any case, so that nothing moves when a run begins or ends.
+    with st.container(key="result"):
+        result.messages(config, [] if data_card.is_missing() else refused, problem)
+        progress = st.empty()
+        with st.container():
+            if row is not None and not is_active:
+                result.show(row)
+            elif row is None and is_available:
+                st.markdown(form.hint(config))
     with st.container():
-        annotations.header(row, history.describe_run(row))
-    result = st.container()
+        if not is_available:
+            data_card.obtain()
+    if row is not None:
+        live_view.follow(row, is_active, panels=live_view.panels(row.config), progress_place=progress)
+    elif is_available:
+        form.preview(config)
+    settings.write_url()
+if row is not None:
+    annotations.header(row, history.describe_run(row))
     if not is_active:
-        with result:
-            history.outcome(row)
-            verdict.show_verdict(row)
-            verdict.more_seeds(row)
-            if row.state == manager.COMPLETED:
-                method_sweep.compare_methods(row.config)
-            diagnosis.card(row)
-            st.page_link(
-                "pages/temperature.py", label="Explore the softened outputs",
-                icon=":material/thermostat:", query_params={"run": row.id},
-            )  # fmt: skip
-            st.page_link(
-                "pages/compare.py", label="Compare this run with others", icon=":material/compare_arrows:",
-                query_params={"runs": row.id},
-            )  # fmt: skip
-            st.page_link(
-                "pages/inspect.py", label="Inspect what the student gained and lost, example by example",
-                icon=":material/frame_inspect:", query_params={"run": row.id},
-            )  # fmt: skip
-    live_view.follow(row, is_active, panels=("surfaces", "curves", "bars"))
-    if not is_active:
-        st.subheader("Training data, cost and accuracy")
-        verdict.table(row, run_frames(row.id))
+        details.show(row)
 history.earlier(row)

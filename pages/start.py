@@ -32,12 +32,16 @@ assert row is not None
 assert status is not None
 is_active = status.is_active
 with button:
-    if st.button("Try it yourself", type="primary", icon=":material/science:", width="stretch"):
-        st.switch_page("pages/distill.py", query_params={**row.config.differences(), "run": run})
+    if st.button("Train your own", type="primary", icon=":material/play_arrow:", width="stretch"):
+        st.switch_page("pages/distill.py", query_params=start.own_run(row))
+    st.page_link(
+        "pages/distill.py", label="Change this one", icon=":material/tune:",
+        query_params={**row.config.differences(), "run": run},
+    )  # fmt: skip
 with verdict:
     start.verdict(row, is_active)
 startup_notices.follow_notice(run)
-live_view.follow(row, is_active, panels=("surfaces",), has_controls=False)
+live_view.follow(row, is_active, panels=("scrubber", "surfaces"))
 
 st.subheader("Where a teacher helps, and where not")
 for column, (title, question, settings) in zip(st.columns(3, gap="medium", border=True), start.RECIPES, strict=True):

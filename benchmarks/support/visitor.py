@@ -36,7 +36,7 @@ MEASURE = """([text, timeout]) => {
 }"""
 FORMULA = "document.querySelector('.katex')?.textContent"
 TEXTS = "[...document.querySelectorAll('%s')].map((node) => node.textContent).filter((text) => %s.test(text)).join()"
-LABELS = TEXTS % ("p", "/^Learns from/")
+LABELS = TEXTS % ("p", "/student learns from/")
 PAUSE_BUTTON = TEXTS % ("button", "/Pause|Resume/")
 
 
@@ -107,10 +107,9 @@ def change_alpha(page: Page, count: int) -> list[float]:
 
 
 def change_labels(page: Page, count: int) -> list[float]:
-    """Press plus and minus at the number of labels. Returns the milliseconds until the text about it has changed."""
-    box = page.get_by_test_id("stNumberInput").filter(has_text="Labelled").first
-    buttons = [box.get_by_role("button", name=name) for name in ("Increment", "Decrement")]
-    return _repeat(page, count, LABELS, lambda n: buttons[n % 2].click())
+    """Press the arrow keys at the number of labels. Returns the milliseconds until the text about it has changed."""
+    box = page.get_by_role("spinbutton", name="Labels")
+    return _repeat(page, count, LABELS, lambda n: box.press("ArrowDown" if n % 2 else "ArrowUp"))
 
 
 def press_pause(page: Page, count: int) -> list[float]:

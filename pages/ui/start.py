@@ -11,7 +11,7 @@ from kd_core.config.run import from_flat
 from kd_core.runs import manager
 from kd_core.store.store import Run, family_of
 from pages.ui.app import auth
-from pages.ui.app.actions import start_automatically
+from pages.ui.app.actions import actions, start_automatically
 from pages.ui.app.errors import catch_errors
 from pages.ui.run import live_controls
 from pages.ui.run import verdict as verdicts
@@ -59,12 +59,26 @@ def demo_run(may_start: bool) -> str | None:
         family = runs.store.siblings(family_of(config))
         if not may_start:
             return next((run.id for run in family if run.seed == config.seed and run.state == manager.COMPLETED), None)
-        _started.append(start_automatically(config, live_controls.PACES["Watch"]))
+        _started.append(start_automatically(config, live_controls.seconds_per_epoch(live_controls.WATCH, config)))
         seeds = {run.seed for run in family if run.state in (manager.COMPLETED, *manager.ACTIVE)} | {config.seed}
         for seed in range(DEFAULT_SEEDS):
             if seed not in seeds:
                 start_automatically(config.with_flat(seed=seed))
         return _started[0]
+
+
+def own_run(demonstration: Run) -> dict[str, str]:
+    """Start a run of the visitor's own on digits, and return the parameters of the page that shows it.
+
+    The demonstration, which may be shown at a slow pace, goes on at full speed, so that it does not delay the run. A
+    viewer, who may start nothing, gets the settings alone.
+    """
+    config = from_flat({"dataset": "digits"})
+    if not auth.may_act():
+        return config.differences()
+    if demonstration.state in manager.ACTIVE:
+        actions().set_pace(demonstration.id, 0.0)
+    return {"run": actions().start(config, live_controls.seconds_per_epoch(live_controls.WATCH, config))}
 
 
 def verdict(row: Run, is_active: bool) -> None:

@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Locator, Page, expect
 
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
@@ -16,18 +17,40 @@ from tools.testing.app_server import Server
 from tools.testing.waiting import wait
 
 New = Callable[..., Page]
-LONG = "/distill?dataset=moons&epochs=2000&autoplay=0"  # it must not end before the test does
+LONG = "/distill?dataset=moons&epochs=900&teacher_epochs=1&autoplay=0"
 PLOT = "document.querySelectorAll('.dst-plot')[0]"
+CHOICES = ("Data", "Teacher", "Student", "Method", "Distillation scheme")
+SCROLLED = "document.querySelector('[data-testid=stMain]').scrollTop"
 
 
-def start(page: Page, server: Server, path: str = LONG) -> str:
+def start(page: Page, server: Server, path: str = LONG, pace: str = "Slow motion") -> str:
+    """Start a run, by default one that does not end before the test does, and return its id."""
     page.goto(server.url + path)
+    page.get_by_role("radio", name=pace).click()
+    expect(page.get_by_role("radio", name=pace)).to_be_checked()
     page.get_by_role("button", name="Start training").click()
     return wait_for_parameter(page, "run")
 
 
+def in_view(*elements: Locator) -> None:
+    for element in elements:
+        expect(element).to_be_in_viewport(ratio=1)
+
+
 def points(page: Page) -> int:
     return page.evaluate(f"{PLOT}?.data?.reduce((sum, trace) => sum + trace.x.length, 0) ?? 0")
+
+
+def reach(page: Page, name: str, key: str = "", tabs: int = 120) -> None:
+    """Press Tab, so many times at most, until a button of that name has the focus, and then the key."""
+    for _ in range(tabs):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement?.innerText ?? ''")
+        if name in focused and page.evaluate("document.activeElement.tagName") == "BUTTON":
+            if key:
+                page.keyboard.press(key)
+            return
+    raise AssertionError(f"{name} cannot be reached with the Tab key")
 
 
 def stop(page: Page) -> None:
@@ -72,7 +95,7 @@ def test_a_pause_in_one_tab_changes_the_buttons_of_the_other(server: Server, new
     stop(page)
 
 
-def test_the_zoom_is_kept_while_the_curves_grow_and_a_changed_temperature_becomes_a_marker(
+def test_zoom_and_keyboard_focus_are_kept_while_a_run_trains_and_a_changed_temperature_becomes_a_marker(
     server: Server, new_page: New
 ) -> None:
     page = new_page(height=1600)
@@ -86,9 +109,9 @@ def test_the_zoom_is_kept_while_the_curves_grow_and_a_changed_temperature_become
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 60, steps=8)
     page.mouse.up()
     zoom = f"{PLOT}._fullLayout.xaxis.range.map((edge) => +edge.toFixed(4))"
-    page.wait_for_function(f"() => {zoom}[1] < 1200")  # of 2000 epochs
+    page.wait_for_function(f"() => {zoom}[1] < 540")  # of 900 epochs
     zoomed, before = page.evaluate(zoom), points(page)
-    wait(lambda: points(page) > before + 30)
+    wait(lambda: points(page) > before + 10)
     assert page.evaluate(zoom) == zoomed
     assert page.evaluate(f"window.kept === {PLOT}")  # the very same node
 
@@ -100,6 +123,14 @@ def test_the_zoom_is_kept_while_the_curves_grow_and_a_changed_temperature_become
     change = store.events(run, kinds=["adjusted"])[0][1]
     assert isinstance(change, Adjusted)
     assert change.option == "temperature"
+    alpha = page.get_by_role("slider", name="Teacher weight α")
+    alpha.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_timeout(400)  # during which the page is updated
+    expect(alpha).to_have_value("0.82")
+    expect(alpha).to_be_focused()
+    wait(lambda: [event.new for _, event in store.events(run, kinds=["adjusted"])][-1] == 0.82)
     page.get_by_role("button", name="Reset zoom").first.click()
     expect(page.locator(".dst-curves").get_by_text(re.compile("T 4 → 4")).first).to_be_attached()
     stop(page)
@@ -126,7 +157,8 @@ def test_another_method_changes_the_formula_and_the_same_diagram_element(server:
     page.get_by_role("spinbutton", name="Weight of soft targets").fill("0.5")
     page.keyboard.press("Enter")
     expect(page.locator(".dst-link-soft")).to_have_count(1)
-    page.set_viewport_size({"width": 390, "height": 900})
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.get_by_role("button", name="Start training")).to_be_in_viewport(ratio=1)
     wait(lambda: drawing.evaluate("(node) => node.clientWidth") < 380)
     main = page.locator("[data-testid=stMain]")
     assert main.evaluate("(node) => node.scrollWidth <= node.clientWidth")  # nothing sticks out
@@ -135,7 +167,7 @@ def test_another_method_changes_the_formula_and_the_same_diagram_element(server:
 def test_loss_parts_switch_between_weighted_and_raw_without_the_server(server: Server, new_page: New) -> None:
     page = new_page(height=1600)
     sent = messages_sent_by(page)
-    run = start(page, server, "/distill?dataset=moons&epochs=4&teacher_epochs=2&method=hints")
+    run = start(page, server, "/distill?dataset=moons&epochs=4&teacher_epochs=2&method=hints", "Full speed")
     ended(page, server, run)
     hints = page.locator(".dst-legend button", has_text="hints").locator("b")
     hints.wait_for()
@@ -150,22 +182,53 @@ def test_loss_parts_switch_between_weighted_and_raw_without_the_server(server: S
 
 def test_clicks_in_other_tabs_change_no_result(server: Server, new_page: New) -> None:
     first, other = new_page(), new_page()
-    run = start(first, server, "/distill?dataset=moons&epochs=60&seed=11")
+    run = start(first, server, "/distill?dataset=moons&epochs=60&seed=11", "Watch")
     other.goto(server.url + "/distill?dataset=digits&autoplay=0")
     for _ in range(6):
-        other.locator(".st-key-set-seed").get_by_test_id("stNumberInputStepUp").click()
+        other.get_by_role("spinbutton", name="Seed").press("ArrowUp")
         other.wait_for_timeout(150)
+    first.get_by_role("radio", name="Full speed").click()
     store = server.store()
     wait(lambda: store.run(run).state == "completed", 60)
     expected = list(Trainer(from_flat({"dataset": "moons", "epochs": "60", "seed": "11"})))
     assert [event for _, event in store.events(run)] == expected
 
 
-def test_the_temperature_moves_in_the_browser_without_the_server(server: Server, new_page: New) -> None:
-    page = new_page(height=2400)
+def test_one_screen_holds_choices_training_and_result_and_the_temperature_moves_without_the_server(
+    server: Server, new_page: New
+) -> None:
+    page = new_page(1280, 720)
     sent = messages_sent_by(page)
-    run = start(page, server, "/distill?dataset=digits&epochs=4&teacher_epochs=2")
+    choices = [page.get_by_role("combobox", name=name) for name in CHOICES]
+    sliders = [page.locator(".st-key-numbers").get_by_test_id("stSlider").nth(number) for number in (0, 1)]  # T and α
+
+    def tops(figure: str) -> list[float]:
+        """Return where the result and the first figure below it begin."""
+        return [page.locator(element).first.bounding_box()["y"] for element in (".st-key-result", figure)]
+
+    page.goto(server.url + "/distill?dataset=digits&epochs=4&teacher_epochs=2&autoplay=0")
+    expect(page.locator(".dst-plan-diagram svg")).to_be_visible()
+    in_view(*choices, *sliders, page.get_by_role("button", name="Start training"))
+    in_view(page.locator(".dst-plan-diagram svg"), page.get_by_text("The baseline is the same student"))
+    before = tops("[data-testid=stTabs]")
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to main content")).to_be_focused()
+    page.keyboard.press("Enter")
+    reach(page, "Start training", "Enter", tabs=10)
+    run = wait_for_parameter(page, "run")
+    expect(page.get_by_text("Training: students")).to_be_visible()
+    figures = page.locator(".dst-plot").first, page.locator(".dst-soft-targets .dst-rows svg").first
+    in_view(*choices, *sliders, page.get_by_role("button", name="Pause"), page.get_by_role("progressbar"), *figures)
+    assert tops(".dst-curves") == pytest.approx(before, abs=2)
+
+    page.get_by_role("radio", name="Full speed").click()
     ended(page, server, run)
+    in_view(*choices, *sliders, page.get_by_role("button", name="Start training"), page.locator(".st-key-verdict"))
+    in_view(*figures, page.get_by_role("button", name="Repeat with 4 more seeds"))
+    assert tops(".dst-curves") == pytest.approx(before, abs=2)
+    assert page.evaluate(SCROLLED) == 0
+
     handle = page.locator(".dst-soft-targets input[type=range]")
     handle.wait_for()
     quiet = settled(page, lambda: len(sent))
@@ -186,7 +249,7 @@ def test_the_temperature_moves_in_the_browser_without_the_server(server: Server,
 
 def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server, new_page: New) -> None:
     page = new_page(height=2400)
-    run = start(page, server, "/distill?dataset=moons&epochs=20&teacher_epochs=4")
+    run = start(page, server, "/distill?dataset=moons&epochs=20&teacher_epochs=4", "Full speed")
     ended(page, server, run)
     label = page.locator(".dst-epoch-slider output")
     expect(label).to_have_text("students, epoch 20 of 20")
@@ -208,15 +271,6 @@ def test_a_run_can_be_set_up_and_controlled_by_keyboard_only(server: Server, new
     expect(page.get_by_role("button", name="Start training")).to_be_visible()
     page.wait_for_timeout(800)
 
-    def reach(name: str, key: str) -> None:
-        for _ in range(120):
-            page.keyboard.press("Tab")
-            focused = page.evaluate("document.activeElement?.innerText ?? ''")
-            if name in focused and page.evaluate("document.activeElement.tagName") == "BUTTON":
-                page.keyboard.press(key)
-                return
-        raise AssertionError(f"{name} cannot be reached with the Tab key")
-
     def focus(label: str) -> None:
         for _ in range(120):
             page.keyboard.press("Tab")
@@ -236,14 +290,27 @@ def test_a_run_can_be_set_up_and_controlled_by_keyboard_only(server: Server, new
     page.keyboard.type("400")
     page.keyboard.press("Enter")
     wait_for_parameter(page, "epochs", "400")
-    reach("Start training", "Enter")
+    reach(page, "Advanced", "Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    focus("Search")
+    page.keyboard.type("learning rate")
+    page.keyboard.press("Enter")
+    focus("Learning rate")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("0.01")
+    page.keyboard.press("Enter")
+    wait_for_parameter(page, "learning_rate", "0.01")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Advanced (1 changed)")).to_be_visible()
+    reach(page, "Start training", "Enter")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    reach("Pause", "Space")
+    reach(page, "Pause", "Space")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
-    reach("One step", "Enter")
-    reach("Resume", "Enter")
+    reach(page, "One step", "Enter")
+    reach(page, "Resume", "Enter")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    reach("Stop and keep", "Enter")
+    reach(page, "Stop and keep", "Enter")
     expect(page.get_by_text("This run was stopped.")).to_be_visible()
 
 
@@ -258,6 +325,7 @@ def test_peers_appear_in_the_plan_and_in_the_live_view_with_different_colours(se
     wait_for_parameter(page, "scheme", "mutual")
     page.get_by_role("button", name="Start training").click()
     expect(page.locator(".dst-surface-head", has_text="Peer 2")).to_be_visible()
+    page.get_by_role("radio", name="Full speed").click()
     expect(page.locator(".st-key-verdict")).to_contain_text("learned with peers", timeout=120_000)
     expect(page.locator(".dst-surface-head", has_text="Peer 2")).to_be_visible()  # drawn again for the run's end
     colours = page.locator(".dst-surface-head i").evaluate_all("marks => marks.map((mark) => mark.style.color)")

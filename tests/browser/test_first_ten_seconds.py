@@ -45,25 +45,26 @@ def test_within_ten_seconds_a_student_is_training_and_then_its_result_is_shown(
     expect(page.get_by_text("students, epoch 100 of 100").first).to_be_visible()
     whole_picture(page, SHOTS / f"start-{theme}.png")
 
-    page.get_by_role("button", name="Try it yourself").click()
+    page.get_by_role("link", name="Change this one").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Distill")
     expect(page.get_by_text("over 5 seeds")).to_be_visible()  # the same run, to change one thing
     expect(page.locator(".dst-plot").first).to_be_visible()
     whole_picture(page, SHOTS / f"distill-{theme}.png")
 
 
-def test_both_pages_fit_a_phone(server: Server, new_page: New) -> None:
+def test_one_click_on_a_phone_starts_a_run_of_ones_own_whose_result_is_in_view(server: Server, new_page: New) -> None:
     page = new_page(width=390, height=844, has_touch=True, is_mobile=True)
     page.goto(server.url)
-    for name, heading, button, figure in (
-        ("start", "Teach a small network with a big one", "Try it yourself", ".dst-surface-head"),
-        ("distill", "Distill", "Start training", ".dst-plot"),  # with a completed run: surfaces, curves and bars
+    for name, heading, button, figure, result in (
+        ("start", "Teach a small network with a big one", "Train your own", ".dst-surface-head", "over 5 seeds"),
+        ("distill", "Distill", "Start training", ".dst-plot", "One seed cannot"),
     ):
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
-        expect(page.get_by_text("over 5 seeds")).to_be_visible()
+        expect(page.get_by_text(result)).to_be_in_viewport()
         expect(page.locator(figure).first).to_be_visible()
         page.wait_for_timeout(500)
         assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+        expect(page.get_by_role("button", name=button)).to_be_in_viewport(ratio=1)
         box = page.get_by_role("button", name=button).bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390

@@ -52,6 +52,7 @@ def test_a_viewer_can_watch_a_run_by_its_link_but_send_nothing_that_changes_it(r
         before = room.store().count(run)
         for widget in buttons.values():
             viewer.press_widget(widget)  # the clicks of the presenter, from the viewer's session
+        viewer.open("distill", FORM)
         viewer.press("Start training")
         wait(lambda: room.store().count(run) > before)
         row = room.store().run(run)
@@ -125,6 +126,7 @@ def test_a_presenter_can_log_in_on_a_phone(room: Server, new_page: New, theme: s
     page.goto(f"{room.url}/distill?{FORM}")
     expect(page.get_by_text("View only.")).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    expect(page.get_by_role("button", name="Start training")).to_be_in_viewport(ratio=1)
     whole_picture(page, SHOTS / f"room-{theme}-390.png")
     page.get_by_role("button", name="Presenter? Log in").click()
     page.get_by_role("textbox", name="Password").fill(PASSWORD)

@@ -25,7 +25,7 @@ def test_a_cell_of_the_map_is_selected_by_mouse_and_keyboard_and_the_link_opens_
     expect(epochs).to_have_value("59")
     epochs.press("ArrowUp")
     wait_for_parameter(page, "epochs", "60")
-    page.get_by_role("button", name="Sweep this").click()
+    page.get_by_role("link", name="Sweep this").click()
     page.wait_for_url("**/sweep?**")
     wait_for_parameter(page, "dataset", "moons")
     wait_for_parameter(page, "epochs", "60")

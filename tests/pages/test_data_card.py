@@ -21,6 +21,7 @@ from tests.pages.test_distill import Open, button, finish, texts
 from tools.testing.dataset_files import PUBLISHED
 from tools.testing.http_server import Host
 from tools.testing.waiting import wait
+from tools.testing.widgets import named, open_settings
 
 
 def image_archive() -> bytes:
@@ -47,14 +48,14 @@ def test_a_data_set_to_download_shows_its_source_and_is_downloaded_by_one_click(
     app = open_page("distill", autoplay="0", dataset="mnist")
     assert "LeCun, Cortes & Burges, 1998" in texts(app).replace("\\", "")
     assert "Licence: CC BY" in texts(app).replace("\\", "")
-    assert "Start training" not in [element.label for element in app.button]
+    assert button(app, "Start training").disabled
     button(app, "Download 12 MB").click().run()
     wait(lambda: downloads.latest(Mnist()).is_over)
     host.close()
     app.run()
     assert not app.error
-    assert button(app, "Start training")
-    assert " training, " in texts(app)
+    assert not button(app, "Start training").disabled
+    assert " training, " in texts(open_settings(app, "Data"))
 
 
 @pytest.mark.usefixtures("home")
@@ -82,13 +83,12 @@ def test_an_uploaded_archive_of_class_folders_becomes_a_data_set_that_can_be_tra
     (upload,) = uploads.list_all()
     assert upload.name == "squares.zip"
     assert app.query_params["dataset_id"] == [upload.id] or app.query_params["dataset_id"] == upload.id
-    app.number_input(key="set epochs").set_value(2).run()
-    app.run()  # after a partial rerun AppTest knows only the elements of that fragment
+    named(app, "number_input", "set epochs").set_value(2).run()
     button(app, "Start training").click().run()
     finish(shared, 1)
     assert shared.store.runs()[0].config.student.name == "cnn"  # recommended for images
     app = open_page("distill", autoplay="0", dataset="upload", dataset_id=upload.id)
-    app.button(key="forget upload").click().run()
+    open_settings(app, "Data").button(key="forget upload").click().run()
     assert uploads.list_all() == []
 
 
@@ -118,7 +118,9 @@ def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, 
     network = config.teacher.build(data.shape, len(data.classes))
     blob = safetensors.torch.save(network.state_dict())
     app = open_page("distill", autoplay="0", dataset="moons", epochs="2", teacher_epochs="0")
-    app.file_uploader(key="weights file").set_value(("mine.safetensors", blob, "application/octet-stream")).run()
+    open_settings(app, "Teacher").file_uploader(key="weights file").set_value(
+        ("mine.safetensors", blob, "application/octet-stream")
+    ).run()
     app.button(key="keep weights").click().run()
     assert not app.error
     (upload,) = weights.list_all()
@@ -165,20 +167,20 @@ def test_a_run_out_of_memory_can_be_repeated_with_smaller_batches_by_one_click(
 def test_milestones_appear_with_their_schedule_and_label_smoothing_of_the_teacher_with_a_warning(
     open_page: Open,
 ) -> None:
-    app = open_page("distill", autoplay="0")
-    assert not [box for box in app.text_input if box.key == "set milestones"]
-    app.selectbox(key="set schedule").select("steps").run()
-    app.text_input(key="set milestones").set_value("50-nine").run()
-    assert "join" in app.error[0].value
-    app.text_input(key="set milestones").set_value("50-90").run()
+    app = open_settings(open_page("distill", autoplay="0"), "Student")
+    assert not [box for box in app.text_input if box.key == "all milestones"]
+    app.selectbox(key="all schedule").select("steps").run()
+    app.text_input(key="all milestones").set_value("50-nine").run()
+    assert ["join" in error.value for error in app.error] == [True, True]  # on the page and in the dialog
+    app.text_input(key="all milestones").set_value("50-90").run()
     assert not app.error
-    app.number_input(key="set teacher_smoothing").set_value(0.1).run()
+    open_settings(app, "Teacher").number_input(key="all teacher_smoothing").set_value(0.1).run()
     assert "teaches worse" in app.warning[0].value
 
 
 def test_an_unavailable_device_is_refused_by_name_and_disables_the_start(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", device="cuda:7")
-    assert "device = cuda:7" in app.error[0].value.replace("\\", "")
+    assert "“Device” = cuda:7" in app.error[0].value.replace("\\", "")
     assert button(app, "Start training").disabled
 
 
@@ -186,4 +188,5 @@ def test_a_link_gives_the_same_run_as_its_parameters(open_page: Open) -> None:
     link = {"dataset": "glyphs", "dataset_count": "106", "labelled": "3"}
     app = open_page("distill", autoplay="0", **link)
     assert not app.error
-    assert app.slider(key="set wrong").value == from_flat(link).labels.wrong
+    open_settings(app, "Data")
+    assert app.slider(key="all wrong").value == from_flat(link).labels.wrong

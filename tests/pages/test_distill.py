@@ -1,5 +1,6 @@
 """Page that sets up, starts and shows a run."""
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -81,10 +82,11 @@ def test_the_formula_shows_the_chosen_numbers(open_page: Open) -> None:
 
 
 def test_each_network_is_shown_with_its_cost_and_its_training_data(open_page: Open) -> None:
-    text = texts(open_page("distill", autoplay="0"))
-    assert "**4,810** parameters · 9.5 kFLOPs · 19.2 kB" in text
-    assert "Learns from 1,000 labelled images" in text
-    assert "Learns from 50 labelled images" in text
+    app = open_page("distill", autoplay="0")
+    assert "**4,810** parameters · 9.5 kFLOPs" in [caption.value for caption in app.caption]
+    assert re.match(r"19\.2 kB, \d+\.\d\d ms per example", named(app, "selectbox", "set student").help)
+    assert "The **teacher** learns from 1,000 labelled images" in texts(app)
+    assert "The **student** learns from 50 labelled images" in texts(app)
 
 
 def test_another_data_set_brings_its_recommended_settings_and_models_that_fit(open_page: Open) -> None:

@@ -11,15 +11,17 @@ from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import FAMILIES
 from kd_core.runs.manager import RunManager
 from pages.ui.form import feature_diagram, method_card
+from pages.ui.text import plan
 from pages.ui.text.summaries import affects_loss, method_summary
 from pages.ui.widgets import options
 from tests.pages.test_distill import Open, button, texts
+from tools.testing.widgets import named, open_settings
 
 CONVOLUTIONS = {"student": "cnn", "student_width": "8", "teacher_depth": "3"}
 
 
-def select(app: AppTest, name: str, value: str) -> AppTest:
-    return app.selectbox(key=f"set {name}").select(value).run()
+def select(app: AppTest, name: str, value: str, place: str = "set") -> AppTest:
+    return named(app, "selectbox", f"{place} {name}").select(value).run()
 
 
 def diagram(config: RunConfig) -> dict:
@@ -39,7 +41,8 @@ def test_only_methods_that_fit_are_offered_and_the_others_are_listed_with_the_re
     methods = app.selectbox(key="set method").options
     assert "Feature · Hints (FitNets)" in methods
     assert "Feature · Attention transfer (AT)" not in methods
-    text = texts(app).replace("\\", "")
+    assert re.search(r"\d+ methods do not fit these networks", app.selectbox(key="set method").help)
+    text = texts(open_settings(app, "Method")).replace("\\", "")
     assert "Attention transfer" in text
     assert re.search(r"feature maps .*embedding \(64\)", text)
     assert re.search(r"a CNN or .* as student\.", text)
@@ -51,8 +54,8 @@ def test_a_method_is_shown_with_its_formula_options_and_description(open_page: O
     app = open_page("distill", autoplay="0", **CONVOLUTIONS)
     select(app, "method", "attention")
     cls = plugins("methods")["attention"]
-    assert app.latex[0].value.strip("$\n") == cls().to_latex()  # type: ignore[attr-defined]
-    text = texts(app).replace("\\", "")
+    assert app.latex[0].value.strip("$\n") == plan.in_lines(cls().to_latex())  # type: ignore[attr-defined]
+    text = texts(open_settings(app, "Method")).replace("\\", "")
     for fact in (cls.summary, cls.paper, cls.requires, cls.defaults_source, cls.pitfall):  # type: ignore[attr-defined]
         assert fact in text
     app.number_input(key="set weight").set_value(50.0).run()
@@ -62,10 +65,12 @@ def test_a_method_is_shown_with_its_formula_options_and_description(open_page: O
 
 def test_a_temperature_without_effect_is_disabled_until_it_has_one(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", method="hints")
-    slider = app.slider(key="set temperature")
-    assert slider.disabled
+    assert "set temperature" not in [slider.key for slider in app.slider]
+    open_settings(app, "Method")
+    assert app.slider(key="all temperature").disabled
     assert options.UNUSED in texts(app)
-    app.number_input(key="set soft_weight").set_value(1.0).run()
+    app.number_input(key="all soft_weight").set_value(1.0).run()
+    assert not app.slider(key="all temperature").disabled
     assert not app.slider(key="set temperature").disabled
     assert not open_page("distill", autoplay="0").slider(key="set temperature").disabled
 

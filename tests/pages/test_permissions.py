@@ -119,6 +119,8 @@ def test_the_password_makes_a_presenter_and_logging_out_a_viewer(
     framed(app)
     button(app, "Log out").click().run()
     assert VIEWING in texts(app)
+    app.session_state["is_framed"] = True
+    button(app, "Set up another run").click().run()
     assert button(app, "Start training").disabled
 
 
@@ -207,6 +209,7 @@ def test_a_viewer_does_not_restart_a_demonstration_that_was_stopped(
     wait(lambda: len(shared.store.runs()) == 5)
     for row in shared.store.runs():
         shared.stop(row.id)
+    for row in shared.store.runs():
         wait_for_end(shared, row.id)
     open_page("start")
     assert len(shared.store.runs()) == 5

@@ -15,7 +15,7 @@ from pages.ui.form import feature_diagram, plan_diagram, scheme_card
 from pages.ui.text import plan
 from tests.pages.test_distill import Open, button, finish, texts
 from tests.pages.test_method_form import select
-from tools.testing.widgets import named
+from tools.testing.widgets import named, open_settings
 
 SCHEMES = list(plugins("schemes"))
 WIDGETS = ("selectbox", "number_input", "checkbox", "text_input")
@@ -62,7 +62,8 @@ def test_a_link_opens_every_scheme_with_its_summary_options_and_paper(open_page:
     assert app.selectbox(key="set scheme").value == name
     assert not button(app, "Start training").disabled
     cls = plugins("schemes")[name]
-    text = texts(app).replace("\\", "")
+    assert cls.summary in texts(app).replace("\\", "")
+    text = texts(open_settings(app, "Scheme")).replace("\\", "")
     assert cls.summary in text
     assert cls.paper in text  # type: ignore[attr-defined]
     for option, declaration in options_of(cls).items():
@@ -103,13 +104,14 @@ def test_a_setting_that_does_not_fit_the_scheme_is_refused_and_can_be_corrected(
     open_page: Open, shared: RunManager
 ) -> None:
     app = open_page("distill", autoplay="0", scheme="missing_class")
-    select(app, "omitted", "none")
-    (error,) = app.error
-    assert "class" in error.value
+    open_settings(app, "Data")
+    select(app, "omitted", "none", place="all")
+    assert all("class" in error.value for error in app.error)
+    assert len(app.error) == 2  # on the page and in the dialog
     assert button(app, "Start training").disabled
     assert app.selectbox(key="set scheme").value == "missing_class"
-    assert app.selectbox(key="set omitted").value == "none"
-    select(app, "omitted", "3")
+    assert app.selectbox(key="all omitted").value == "none"
+    select(app, "omitted", "3", place="all")
     assert not app.error
     assert not button(app, "Start training").disabled
     assert shared.store.runs() == []
@@ -117,11 +119,11 @@ def test_a_setting_that_does_not_fit_the_scheme_is_refused_and_can_be_corrected(
 
 def test_wrong_weights_of_teachers_are_refused_and_can_be_corrected(open_page: Open) -> None:
     app = open_page("distill", autoplay="0", scheme="ensemble")
-    app.text_input(key="set shares").set_value("2-1").run()
-    (error,) = app.error
-    assert "3 numbers" in error.value
-    assert app.text_input(key="set shares").value == "2-1"
-    app.text_input(key="set shares").set_value("2-1-1").run()
+    open_settings(app, "Scheme")
+    app.text_input(key="all shares").set_value("2-1").run()
+    assert ["3 numbers" in error.value for error in app.error] == [True, True]  # on the page and in the dialog
+    assert app.text_input(key="all shares").value == "2-1"
+    app.text_input(key="all shares").set_value("2-1-1").run()
     assert not app.error
     assert app.query_params["shares"] == "2-1-1"
 
@@ -153,8 +155,9 @@ def test_only_methods_that_fit_the_chosen_scheme_are_offered(open_page: Open) ->
     methods = named(app, "selectbox", "set method").options
     assert "Response · Soft targets (KD)" in methods
     assert "Feature · Hints (FitNets)" not in methods
+    open_settings(app, "Method")
     assert re.search("“[^”]+” = losses", texts(app).replace("\\", ""))
-    select(app, "combine", "losses")
+    select(open_settings(app, "Scheme"), "combine", "losses", place="all")
     assert "Feature · Hints (FitNets)" in named(app, "selectbox", "set method").options
     select(app, "scheme", "self_attention")
     assert "Response · Soft targets (KD)" not in named(app, "selectbox", "set method").options
@@ -176,9 +179,9 @@ def test_a_method_that_does_not_fit_the_new_scheme_stays_selected_and_can_be_rep
     ("name", "teacher", "student"),
     [
         ("offline", "Trained once, then cached", ", and from the teacher."),
-        ("mutual", "Not used in this scheme.", "and from peer 2."),
-        ("reversed", "Used as student and baseline.", "Used as teacher."),
-        ("self_attention", "Not used in this scheme.", "and from its own later layers."),
+        ("mutual", "not used in this scheme.", "and from peer 2."),
+        ("reversed", "used as student and baseline.", "used as teacher."),
+        ("self_attention", "not used in this scheme.", "and from its own later layers."),
     ],
 )
 def test_each_card_shows_how_the_scheme_uses_its_network(

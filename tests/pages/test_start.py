@@ -3,9 +3,13 @@
 import time
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
+from pages.ui.app import auth
+from pages.ui.start import own_run
 
 Open = Callable[..., AppTest]
 
@@ -42,10 +46,24 @@ def test_autoplay_0_starts_nothing_until_the_button_is_pressed(open_page: Open, 
     assert len(shared.store.runs()) == 5
 
 
+def test_a_run_of_the_visitors_own_is_next_and_the_demonstration_no_longer_slowed_down(
+    shared: RunManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "session", lambda: "visitor")
+    demonstration = shared.start(from_flat({"dataset": "moons"}), 10.0)
+    for seed in (1, 2):
+        shared.start(from_flat({"dataset": "moons", "seed": seed}))
+    run = own_run(shared.store.run(demonstration))["run"]
+    assert shared.store.run(run).config.dataset.name == "digits"
+    assert shared.status(demonstration).pace == 0
+    assert shared.status(run).ahead <= 1
+    for row in shared.store.runs():
+        shared.stop(row.id)
+
+
 def test_the_page_has_exactly_one_button(open_page: Open, shared: RunManager) -> None:
-    app = open_page("start")
-    (button,) = app.button
-    assert button.label == "Try it yourself"
+    (button,) = open_page("start").button
+    assert button.label == "Train your own"
 
 
 def test_a_demonstration_that_was_stopped_is_started_again_for_the_next_visitor(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -15,15 +15,6 @@ from streamlit.runtime.runtime import RuntimeState
 from pages.ui.text.escape import escape_markdown
 
 log = logging.getLogger(__name__)
-
-
-def show_refusals(refused: list[str], names: Collection[str]) -> None:
-    """Show the messages about the settings ``names``, such as ``labelled = 5000: the training set has …``."""
-    from pages.ui.app import settings  # imports the engine, which takes seconds; the frame of a page does without
-
-    for line in refused:
-        if line.split(" ", 1)[0] in names:
-            st.error(escape_markdown(settings.with_labels(line)))
 
 
 def catch_errors(function: Callable[..., Any]) -> Callable[..., Any]:

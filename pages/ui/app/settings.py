@@ -7,7 +7,7 @@ user entered, valid or not, so that an invalid value can be shown and corrected.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
@@ -90,6 +90,16 @@ def set_option(name: str, text: str) -> None:
     else:
         st.session_state["refused_link"] = []
         settings[name] = text
+
+
+def reset(names: Collection[str]) -> None:
+    """Give these settings the values that data set and scheme recommend."""
+    _replace({name: text for name, text in st.session_state["settings"].items() if name not in names})
+
+
+def show(config: RunConfig) -> None:
+    """Replace all settings by those of a run."""
+    _replace(config.flat())
 
 
 def set_dataset(dataset: str, **options: str) -> None:

@@ -1,4 +1,4 @@
-"""Card of the form that chooses, downloads, uploads and previews the data set."""
+"""Download, upload, preview and facts of the data set."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from typing import Any
 import streamlit as st
 
 from kd_core.analysis import thumbnails
-from kd_core.base.options import options_of, parse_options
+from kd_core.base.options import parse_options
 from kd_core.base.registry import find_plugin, plugins
-from kd_core.config.augmentation import Augmentation
-from kd_core.config.label_subset import LabelSubset
 from kd_core.config.run import RunConfig
-from kd_core.datasets import Data, Dataset, forget, load
+from kd_core.datasets import Dataset, forget, load
 from kd_core.files import uploads
 from kd_core.files.archive import format_bytes
 from kd_core.runs import downloads
 from kd_core.training.evaluation import extent
 from pages.ui.app import auth, settings
 from pages.ui.app.actions import action_button, actions, toast_errors
-from pages.ui.app.errors import catch_errors, show_refusals
+from pages.ui.app.errors import catch_errors
 from pages.ui.components import feed
 from pages.ui.run import live_view
 from pages.ui.text.escape import escape_markdown
-from pages.ui.widgets import keys, options, partial_rerun
+from pages.ui.widgets import keys
 
 SAMPLES = 10
 UPLOAD = "upload"
@@ -33,45 +31,35 @@ FAMILIES = ("images", "points", "your own")  # in the order of the select box
 POLL_SECONDS = 0.5
 
 
-def show(config: RunConfig, data: Data, refused: list[str]) -> None:
-    """Draw the card.
-
-    Args:
-        config: the run, which has another data set while the chosen one is not available.
-        data: of the run's data set.
-        refused: messages about settings.
-    """
+def is_missing() -> bool:
+    """Whether the chosen data set has to be downloaded or uploaded first."""
     chosen = selected_dataset()
-    options.plugin_select("dataset", "datasets", "Data", titles=titles())
-    if chosen.summary:
-        st.caption(chosen.summary)
-    is_available = config.dataset == chosen
+    return (bool(chosen.download_size) or chosen.name == UPLOAD) and not chosen.is_available()
+
+
+def obtain() -> None:
+    """Draw what makes the chosen data set available, which has to be downloaded or uploaded."""
+    chosen = selected_dataset()
     if chosen.name == UPLOAD:
-        upload_controls(chosen, is_available=is_available)
-    elif chosen.download_size and not chosen.is_available():
+        upload_controls(chosen, is_available=False)
+    elif is_missing():
         run_every = POLL_SECONDS if _is_downloading(chosen) else None
         st.fragment(catch_errors(download_controls), run_every=run_every, key="download controls")(chosen)
-    if is_available or not (chosen.download_size or chosen.name == UPLOAD):
-        show_refusals(refused, {"dataset", *(f"dataset_{name}" for name in options_of(type(chosen)))})
-    if is_available:
-        _samples(config, data)
-        show_refusals(refused, {*options_of(LabelSubset), *options_of(Augmentation)})
-        partial_rerun.draw_with_outputs(
-            lambda: options.options(LabelSubset, classes=data.classes), "teacher_summary", "student_summary"
-        )
-        if data.has_images:
-            with st.expander("Augmentation"):
-                st.caption("Teacher, student and baseline get the same augmented view of every image.")
-                options.options(Augmentation)
-    with st.expander("Options and source"):
-        names = tuple(name for name in options_of(type(chosen)) if name != "id")
-        if names:
-            options.options(type(chosen), "dataset_", only=names)
-        if is_available:
-            sizes = f"{len(data.train):,} training, {len(data.validation):,} validation, {len(data.test):,} test"
-            st.caption(f"{sizes} examples.")
-        if facts := provenance(chosen):
-            st.caption(facts)
+
+
+def facts(config: RunConfig) -> None:
+    """Draw the sizes of the splits, the source and the licence of the data set, and the uploads."""
+    chosen = selected_dataset()
+    if config.dataset != chosen:
+        st.caption(f"{escape_markdown(chosen.summary)} {provenance(chosen)}")
+        return
+    data = load(chosen)
+    sizes = f"{len(data.train):,} training, {len(data.validation):,} validation, {len(data.test):,} test examples."
+    st.caption(f"{escape_markdown(chosen.summary)} {sizes} {provenance(chosen)}")
+    if data.has_images:
+        st.caption("Augmentation gives teacher, student and baseline the same view of every image.")
+    if chosen.name == UPLOAD:
+        upload_controls(chosen, is_available=True)
 
 
 def selected_dataset() -> Dataset:
@@ -135,7 +123,6 @@ def download_controls(dataset: Dataset) -> None:
     st.info(f"Not on this machine yet. {provenance(dataset)}")
     if action_button(
         f"Download {format_bytes(dataset.download_size)}", icon=":material/download:", type="primary", key="download",
-        on_click=partial_rerun.full_rerun,
         help="Downloaded once and verified by its checksum. An interrupted download resumes where it stopped.",
     ):  # fmt: skip
         actions().download(dataset)
@@ -172,9 +159,7 @@ def upload_controls(dataset: Dataset, *, is_available: bool) -> None:
         pixels = st.number_input("Image size in pixels, for images in a ZIP", 8, 224, uploads.PIXELS, step=8)
         colour = st.selectbox("Colour", uploads.COLOURS, help="auto: greyscale if all images are grey.")
         file = st.file_uploader("File", key="upload", label_visibility="collapsed")
-        if file is not None and st.button(
-            "Import", type="primary", key="keep upload", on_click=partial_rerun.full_rerun
-        ):
+        if file is not None and st.button("Import", type="primary", key="keep upload"):
             with st.spinner("Checking every example …"):
                 try:
                     upload = actions().add_upload(file.name, file, int(pixels), colour)
@@ -183,9 +168,7 @@ def upload_controls(dataset: Dataset, *, is_available: bool) -> None:
                     return
             settings.set_dataset(UPLOAD, id=upload.id)
             st.rerun()
-    if is_available and st.button(
-        "Delete this upload", icon=":material/delete:", key="forget upload", on_click=partial_rerun.full_rerun
-    ):
+    if is_available and st.button("Delete this upload", icon=":material/delete:", key="forget upload"):
         actions().remove_upload(current)
         forget(dataset)
         settings.set_dataset(UPLOAD)
@@ -203,33 +186,33 @@ def _choose_upload() -> None:
 # -- preview ------------------------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=64)
-def _image_urls(dataset: Dataset) -> list[str]:
-    count = min(SAMPLES, len(load(dataset).validation))
-    return [thumbnail.src for thumbnail in thumbnails.of_validation(dataset, range(count)) if thumbnail.src]
-
-
-def _samples(config: RunConfig, data: Data) -> None:
-    """Draw some validation images, or the student's training points with wrong labels marked."""
+def preview(config: RunConfig) -> None:
+    """Draw some validation images with their labels, or the student's training points with wrong labels marked."""
+    data, summary = load(config.dataset), escape_markdown(config.dataset.summary)
     if data.is_planar:
-        with st.container(width=260):
-            _scatter_plot()
-        return
-    if not data.has_images:
-        st.caption(f"An example is {' × '.join(map(str, data.shape))} numbers.")
-        return
-    st.image(_image_urls(config.dataset), width=28 if max(load(config.dataset).shape[1:]) <= 32 else 48)
+        st.caption(summary)
+        plot = _plot_data(config)
+        feed.mount(
+            "decision_surfaces", f"preview {zlib.crc32(repr(plot).encode())}", [], key="preview",
+            roles=["student"], live=False, titles={"student": "The student’s training data"}, captions={}, **plot,
+        )  # fmt: skip
+    elif data.has_images:
+        st.caption(f"{summary} Images of the validation set with their labels:")
+        images = _images(config.dataset)
+        st.image([src for src, _ in images], [label for _, label in images], width=56)
+    else:
+        st.caption(f"{summary} An example is {' × '.join(map(str, data.shape))} numbers.")
 
 
+@functools.lru_cache(maxsize=64)
+def _images(dataset: Dataset) -> list[tuple[str, str]]:
+    """Return the picture and the class name of the first validation images."""
+    data = load(dataset)
+    thumbs = thumbnails.of_validation(dataset, range(min(SAMPLES, len(data.validation))))
+    return [(one.src, data.classes[one.label]) for one in thumbs if one.src]
+
+
+@functools.lru_cache(maxsize=16)
 def _plot_data(config: RunConfig) -> dict[str, Any]:
     data = load(config.dataset)
     return {"classes": list(data.classes), "extent": extent(data), "points": live_view.points(config)}
-
-
-@partial_rerun.figure(_plot_data)
-def _scatter_plot(plot: dict[str, Any]) -> None:
-    feed.mount(
-        "decision_surfaces", f"preview {zlib.crc32(repr(plot).encode())}", [], key="preview",
-        roles=["student"], live=False,
-        titles={"student": "The student’s training data"}, captions={}, **plot,
-    )  # fmt: skip

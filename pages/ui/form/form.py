@@ -1,4 +1,4 @@
-"""Form that sets up a run, with its loss formula, start button and plan."""
+"""Choices of a run in one row, its numbers and start button in one column, and its plan."""
 
 from __future__ import annotations
 
@@ -9,204 +9,158 @@ from typing import Any
 import streamlit as st
 
 from kd_core.base import devices
-from kd_core.base.options import Options, options_of
-from kd_core.base.registry import Plugin, find_plugin, plugins
-from kd_core.config.augmentation import Augmentation
-from kd_core.config.compute import Compute
 from kd_core.config.label_subset import LabelSubset
-from kd_core.config.recipe import Recipe, RunOptions, TeacherRecipe
-from kd_core.config.run import PLUGIN_FIELDS, RunConfig
+from kd_core.config.recipe import Recipe, RunOptions
+from kd_core.config.run import RunConfig
 from kd_core.datasets import Dataset, load
-from kd_core.methods import Method, Pair
+from kd_core.methods import Method
 from kd_core.models import Model
 from kd_core.nn import cost
+from kd_core.nn.pairs import Pair
 from kd_core.store.store import Run
 from pages.ui.app import settings
 from pages.ui.app.actions import action_button, actions
-from pages.ui.app.errors import catch_errors, show_refusals
-from pages.ui.form import data_card, feature_diagram, method_card, plan_diagram, scheme_card, training_card
+from pages.ui.app.settings import CARDS
+from pages.ui.form import advanced, data_card, feature_diagram, method_card, plan_diagram, scheme_card
 from pages.ui.run import live_controls
 from pages.ui.text import plan
 from pages.ui.text.escape import escape_markdown
-from pages.ui.widgets import options, partial_rerun
+from pages.ui.widgets import options
+
+BESIDE_START: tuple[tuple[type[Any], str, str], ...] = (
+    (LabelSubset, "labelled", "Labels"),
+    (Recipe, "epochs", "Epochs"),
+    (RunOptions, "seed", "Seed"),
+)
 
 
-@catch_errors
-def form(row: Run | None) -> None:
-    """Draw all widgets, write their values to the URL, and start a run when the button is pressed.
-
-    Most changed numbers redraw only parts of the form, see :mod:`pages.ui.widgets.partial_rerun`.
+def choices(config: RunConfig, *, is_locked: bool) -> None:
+    """Draw the select boxes of data set, teacher, student, method and scheme, with one fact below each.
 
     Args:
-        row: the run whose settings the form shows at first.
+        config: the run of the settings.
+        is_locked: whether a run with these settings trains, so that they are shown and cannot be changed.
     """
-    partial_rerun.begin_form()
-    config, refused = settings.read_url(row.config if row else None)
     data = load(config.dataset)
-    unfit = {name: cls().unsupported_reason(data.shape) for name, cls in plugins("models").items()}  # type: ignore[attr-defined]
-    for line in settings.link_errors():
-        st.error(f"This link has an invalid setting, and the default is used instead: {escape_markdown(line)}")
-    left, right = st.columns([1, 2], gap="medium")
-    data_place = left.container(border=True)
-    if config.dataset != data_card.selected_dataset():
-        with data_place:
-            data_card.show(config, data, refused)
-        right.caption("Networks, method and plan appear here once the data set is downloaded or uploaded.")
-        settings.write_url()
-        return
-    with right:
-        teacher_place, student_place = st.columns(2, gap="medium", border=True)
-        scheme_place = st.container(border=True)
-    # The browser shows first what is drawn first, so the outputs that change with every widget come first.
-    with st.container():
-        started = _start(config, refused)
-    with student_place:
-        _student(unfit, refused)
-    with teacher_place:
-        _teacher(config, unfit, refused)
-    with scheme_place:
-        scheme_card.choose(refused)
-        method_card.choose(config, refused)
-    with data_place:
-        data_card.show(config, data, refused)
-    training_card.computing(refused)
-    _plan(config, is_open=row is None)
-    settings.write_url(started)
-    if started:
+    unfit = {name: cls().unsupported_reason(data.shape) for name, cls in options.plugins("models").items()}  # type: ignore[attr-defined]
+    methods = method_card.refusals()
+    count = sum(bool(reason) for reason in methods.values())
+    hidden = f" {count} methods do not fit these networks; Advanced, Method says why." if count else ""
+    scheme, method = scheme_card.selected_scheme(), method_card.selected_method()
+    costs, notes = {"teacher": "", "student": ""}, {"teacher": "", "student": ""}
+    if config.dataset == data_card.selected_dataset():  # else it is not known what the networks are trained on
+        costs = {"teacher": _cost(config.teacher, config.dataset), "student": _student_cost(config)}
+        notes = {role: _note(config, role) for role in costs}
+    boxes: tuple[tuple[str, str, dict[str, str], dict[str, str] | None, str, str], ...] = (
+        ("dataset", "datasets", {}, data_card.titles(), _data_fact(config), ""),
+        ("teacher", "models", unfit, None, costs["teacher"], notes["teacher"]),
+        ("student", "models", unfit, None, costs["student"], notes["student"]),
+        ("method", "methods", methods, method_card.titles(), method.summary, method.summary + hidden),
+        ("scheme", "schemes", {}, scheme_card.titles(), scheme.summary, scheme.summary),
+    )
+    with st.container(key="locked" if is_locked else "choices"):
+        for column, (name, group, reasons, titles, fact, description) in zip(
+            st.columns(len(boxes), gap="small"), boxes, strict=True
+        ):
+            with column:
+                options.plugin_select(
+                    name, group, CARDS[name], reasons, titles, disabled=is_locked, help=description or None
+                )
+                st.caption(fact or "\u00a0")
+
+
+def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
+    """Draw the start button, the numbers at hand and the loss; start a run when the button is pressed.
+
+    Args:
+        config: the run of the settings.
+        refused: messages about invalid settings.
+        row: the run that the page shows.
+
+    Returns:
+        Why the run was not started, for example because of a quota; empty otherwise.
+    """
+    is_available = config.dataset == data_card.selected_dataset()
+    with st.container(key="start"):
+        is_pressed = action_button(
+            "Start training", type="primary", icon=":material/play_arrow:", width="stretch", shortcut="Ctrl+Enter",
+            disabled=bool(refused or not is_available or devices.device_error(config.compute.device)),
+        )  # fmt: skip
+    with st.container(key="numbers"):
+        method_card.draw_main_options()
+        st.latex(plan.in_lines(plan.formula(config, method_card.selected_method())))
+        for column, (cls, name, label) in zip(st.columns(3, gap="small"), BESIDE_START, strict=True):
+            with column:
+                options.setting(name, name, *options.declared(cls, name), label=label)
+    pace = live_controls.choose_pace()
+    advanced.button(config)
+    if row is not None and (changed := _changed_since(config, row.config)):
+        st.caption(f"Changed since the run shown: {changed}.")
+    st.page_link(
+        "pages/sweep.py", label="Sweep this", icon=":material/grid_on:", query_params=config.differences(),
+        width="stretch", help="Vary two of these settings at once, over several seeds.",
+    )  # fmt: skip
+    if is_pressed:
+        try:
+            run = actions().start(config, live_controls.seconds_per_epoch(pace, config))
+        except ValueError as error:
+            return str(error)
+        settings.write_url(run)
         st.rerun()
-    partial_rerun.end_form()
+    return ""
 
 
-def _plan(config: RunConfig, *, is_open: bool) -> None:
-    """Draw the descriptions of scheme and method and the diagrams of the plan and of the matched features."""
-    scheme, method = st.columns(2, gap="medium")
-    with scheme:
-        scheme_card.about(scheme_card.selected_scheme())
-    with method:
-        method_card.about(type(method_card.selected_method()))
-    with st.expander("Plan", expanded=is_open):
-        if not _is_valid(config):
+def set_up_another() -> None:
+    """Draw the button that leaves a run in training and lets its settings be changed for another one."""
+    if st.button("Set up another run", icon=":material/add:", key="another", width="stretch", type="tertiary"):
+        settings.url.update(run="")
+        st.rerun()
+
+
+def _changed_since(config: RunConfig, previous: RunConfig) -> str:
+    """Return the names of the settings that differ from those of a run."""
+    before, now, labels = previous.flat(), config.flat(), settings.labels()
+    names = [labels.get(name, name) for name in now if before.get(name) != now[name]]
+    return escape_markdown(", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else ""))
+
+
+def preview(config: RunConfig) -> None:
+    """Draw the plan and examples of the data, where the training will be shown."""
+    left, right = st.columns([3, 2], gap="medium")
+    with right:
+        data_card.preview(config)
+    with left:
+        # Both are replaced in the run while they do not fit the rest.
+        is_fitting = isinstance(config.scheme, scheme_card.selected_scheme())
+        if not is_fitting or config.method != method_card.selected_method():
             st.caption("The plan is drawn here once the scheme and the method fit the other settings.")
             return
-        phases, features = st.tabs(["Phases and teachers", "Matched features"])
+        phases, features = st.tabs(["Plan", "Matched features"])
         with phases:
-            _plan_diagram()
+            plan_diagram.show(plan_diagram.facts(config), plan_diagram.table(config))
         with features:
-            _feature_diagram()
+            feature_diagram.show(*feature_diagram.drawing(config))
 
 
-@partial_rerun.layout_dependency
-def _is_valid(config: RunConfig) -> bool:
-    """Whether the run has the chosen scheme and method, which are replaced while they do not fit the rest."""
-    return isinstance(config.scheme, scheme_card.selected_scheme()) and config.method == method_card.selected_method()
+def hint(config: RunConfig) -> str:
+    """Return what would be trained, as Markdown."""
+    notes = plan.network_notes(config)
+    sentences = [f"The **{role}** {note[:1].lower()}{note[1:]}" for role, note in notes.items()]
+    sentences += ["The **baseline** is the same student without a teacher."] * config.basics.control
+    return " ".join(sentences)
 
 
-@partial_rerun.figure(lambda config: (plan_diagram.facts(config), plan_diagram.table(config)))
-def _plan_diagram(arguments: tuple[Any, Any]) -> None:
-    plan_diagram.show(*arguments)
+def _data_fact(config: RunConfig) -> str:
+    chosen = data_card.selected_dataset()
+    if config.dataset != chosen:
+        return "no file chosen yet" if chosen.name == data_card.UPLOAD else "not on this machine yet"
+    data = load(config.dataset)
+    return f"{len(data.train):,} {data.noun} · {len(data.classes)} classes"
 
 
-@partial_rerun.figure(feature_diagram.drawing)
-def _feature_diagram(arguments: tuple[Any, Any]) -> None:
-    feature_diagram.show(*arguments)
-
-
-def _teacher(config: RunConfig, unfit: dict[str, str], refused: list[str]) -> None:
-    options.plugin_select("teacher", "models", "Teacher", unfit)
-    show_refusals(refused, _names("teacher", TeacherRecipe))
-    teacher_summary()
-    with st.expander("Options"):
-        options.options(_selected("teacher"), "teacher_")
-        options.options(
-            TeacherRecipe, "teacher_", only=("epochs", *training_card.AT_HAND, "seed", "view"),
-            owner=settings.TEACHERS,
-        )  # fmt: skip
-    training_card.recipe("Teacher training", TeacherRecipe, "teacher_", settings.TEACHERS)
-    training_card.uploaded_weights(config)
-
-
-def _student(unfit: dict[str, str], refused: list[str]) -> None:
-    options.plugin_select("student", "models", "Student", unfit)
-    show_refusals(refused, _names("student"))
-    student_summary()
-    with st.expander("Options"):
-        options.options(_selected("student"), "student_")
-        options.options(Recipe, only=training_card.AT_HAND)
-        options.options(RunOptions, only=("control",))
-    training_card.recipe("Student training", Recipe)
-
-
-@partial_rerun.output(lambda config: (_cost(config.teacher, config.dataset), plan.network_notes(config)["teacher"]))
-def teacher_summary(texts: tuple[str, str]) -> None:
-    """Draw the teacher's cost and training data."""
-    st.markdown(texts[0])
-    st.caption(texts[1])
-
-
-def _student_texts(config: RunConfig) -> tuple[str, str]:
-    taught = None if config.method.discards_adapters else (config.method, plan.compared_pair(config))
-    return _cost(config.student, config.dataset, taught), plan.network_notes(config)["student"]
-
-
-@partial_rerun.output(_student_texts)
-def student_summary(texts: tuple[str, str]) -> None:
-    """Draw the student's cost and training data."""
-    st.markdown(texts[0])
-    st.caption(texts[1])
-
-
-@partial_rerun.output(lambda config: plan.formula(config, method_card.selected_method()))
-def formula(latex: str) -> None:
-    """Draw the loss with the chosen numbers."""
-    st.latex(latex)
-
-
-def _names(card: str, *more: type[Options]) -> set[str]:
-    """Return the settings of a card, which shows the messages about them."""
-    return {card, *(f"{card}_{name}" for cls in (_selected(card), *more) for name in options_of(cls))}
-
-
-def _selected(role: str) -> type[Plugin]:
-    """Return the plug-in that the settings name for a role, even while it does not fit the data."""
-    group = next(group for name, group, _ in PLUGIN_FIELDS if name == role)
-    return find_plugin(group, st.session_state["settings"][role])
-
-
-def _start(config: RunConfig, refused: list[str]) -> str | None:
-    """Draw the loss formula and the start button, and return the id of a run that was started."""
-    on_cards = {
-        "method",
-        *_names("dataset"),
-        *_names("teacher", TeacherRecipe),
-        *_names("student"),
-        *options_of(LabelSubset),
-    }
-    on_cards |= {"scheme", *options_of(scheme_card.selected_scheme()), *options_of(Augmentation), *options_of(Compute)}
-    for line in refused:
-        if line.split(" ", 1)[0] not in on_cards:
-            st.error(escape_markdown(settings.with_labels(line)))
-    formula()
-    epochs, seed, buttons = st.columns([1, 1, 4], gap="medium", vertical_alignment="bottom")
-    with epochs:
-        options.options(Recipe, only=("epochs",))
-    with seed:
-        options.options(RunOptions, only=("seed",))
-    with buttons, st.container(horizontal=True, vertical_alignment="bottom"):
-        is_pressed = action_button(
-            "Start training",
-            type="primary",
-            icon=":material/play_arrow:",
-            disabled=bool(refused or devices.device_error(config.compute.device)),
-            shortcut="Ctrl+Enter",
-            on_click=partial_rerun.full_rerun,
-        )
-        pace = st.segmented_control(
-            "Pace", list(live_controls.PACES), default="Watch", required=True, key="pace",
-            help="How fast the training is shown. It does not change any result.",
-        )  # fmt: skip
-        if st.button("Sweep this", icon=":material/grid_on:", type="tertiary", on_click=partial_rerun.full_rerun):
-            st.switch_page("pages/sweep.py", query_params=config.differences())
-    return actions().start(config, live_controls.PACES[str(pace)]) if is_pressed else None
+def _note(config: RunConfig, role: str) -> str:
+    network = _network_cost(getattr(config, role), config.dataset)
+    return f"{network} {plan.network_notes(config)[role]}"
 
 
 @functools.lru_cache(maxsize=256)
@@ -221,8 +175,13 @@ def _measure(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None)
     return cost.measure(build, shape), cost.latency(build, shape)
 
 
+def _student_cost(config: RunConfig) -> str:
+    taught = None if config.method.discards_adapters else (config.method, plan.compared_pair(config))
+    return _cost(config.student, config.dataset, taught)
+
+
 def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = None) -> str:
-    """Return parameters, FLOPs, size and measured latency of a network as Markdown.
+    """Return parameters and FLOPs of a network.
 
     Args:
         model: the network.
@@ -230,10 +189,15 @@ def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = N
         taught: method and pair, for methods that add layers of the teacher to the student.
     """
     try:
-        network, seconds = _measure(model, dataset, taught)
+        network, _ = _measure(model, dataset, taught)
     except ValueError as error:  # of a network that was given from Python, and not to this process
         return escape_markdown(str(error))
-    return (
-        f"**{network.parameters:,}** parameters · {network.flops / 1000:,.1f} kFLOPs · {network.size / 1000:,.1f} kB · "
-        f"{seconds * 1000:.2f} ms per example on this machine"
-    )
+    return f"**{network.parameters:,}** parameters · {network.flops / 1000:,.1f} kFLOPs"
+
+
+def _network_cost(model: Model, dataset: Dataset) -> str:
+    try:
+        network, seconds = _measure(model, dataset, None)
+    except ValueError:
+        return ""
+    return f"{network.size / 1000:,.1f} kB, {seconds * 1000:.2f} ms per example on this machine."

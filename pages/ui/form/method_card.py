@@ -14,7 +14,7 @@ from kd_core.methods import FAMILIES, Method
 from pages.ui.app import settings
 from pages.ui.text.escape import escape_markdown
 from pages.ui.text.summaries import affects_loss
-from pages.ui.widgets import options, partial_rerun
+from pages.ui.widgets import options
 
 # Which networks may be replaced to make a method applicable, in the order of preference.
 REPLACEMENTS = {
@@ -24,22 +24,6 @@ REPLACEMENTS = {
 }
 
 
-def choose(config: RunConfig, refused: list[str]) -> None:
-    """Draw the select box with the method's summary and the methods that do not fit, and the options beside it."""
-    method, reasons = selected_method(), refusals()
-    left, right = st.columns(2, gap="medium")
-    with left:
-        options.plugin_select("method", "methods", "Method", reasons, titles())
-        for line in refused:
-            if line.startswith("method ="):
-                st.error(escape_markdown(settings.with_labels(_reason(line))))
-        if method.summary:
-            st.caption(method.summary)
-        _unfit_methods(config, {name: reason for name, reason in reasons.items() if reason and name != method.name})
-    with right:
-        _options(method)
-
-
 def selected_method() -> Method:
     """Return the method that the settings name, whether or not it fits the networks."""
     texts = st.session_state["settings"]
@@ -47,12 +31,6 @@ def selected_method() -> Method:
     method = cls(**parse_options(cls, texts)[0])
     assert isinstance(method, Method)
     return method
-
-
-@partial_rerun.layout_dependency
-def _effects(_: RunConfig) -> dict[str, bool]:
-    method = selected_method()
-    return {name: affects_loss(method, name, option) for name, option in options_of(type(method)).items()}
 
 
 def titles() -> dict[str, str]:
@@ -94,36 +72,27 @@ def _reason(line: str) -> str:
     return line.split(": ", 1)[1]
 
 
-def _main_options(method: Method) -> list[str]:
+def main_options(method: Method) -> list[str]:
     """Return the live options that affect the loss."""
     return [
         name for name, option in options_of(type(method)).items() if option.live and affects_loss(method, name, option)
     ]
 
 
-def _options(method: Method) -> None:
-    """Draw the main options, which redraw the formula, and an expander with the others."""
-    partial_rerun.draw_with_outputs(_draw_main_options, "formula")
-    main = _main_options(method)
-    if others := [name for name in options_of(type(method)) if name not in main]:
-        with st.expander("More options of this method"):
-            for name in others:
-                _option(method, name)
-
-
-def _draw_main_options() -> None:
-    """Draw number boxes in two columns, then sliders."""
+def draw_main_options() -> None:
+    """Draw the main options, sliders first, then number boxes in two columns."""
     method = selected_method()
-    declarations, main = options_of(type(method)), _main_options(method)
-    numbers = [name for name in main if not options.is_slider(declarations[name])]
+    declarations, main = options_of(type(method)), main_options(method)
+    sliders = [name for name in main if options.is_slider(declarations[name])]
+    for name in sliders:
+        _option(method, name)
+    numbers = [name for name in main if name not in sliders]
     for first in range(0, len(numbers), 2):
-        columns = st.columns(2, gap="small", vertical_alignment="bottom")
-        for column, name in zip(columns, numbers[first : first + 2], strict=False):
+        for column, name in zip(
+            st.columns(2, gap="small", vertical_alignment="bottom"), numbers[first : first + 2], strict=False
+        ):
             with column:
                 _option(method, name)
-    for name in main:
-        if name not in numbers:
-            _option(method, name)
 
 
 def _option(method: Method, name: str) -> None:
@@ -132,19 +101,22 @@ def _option(method: Method, name: str) -> None:
     options.setting(name, name, option, value, matters=affects_loss(method, name, option))
 
 
-def about(cls: type[Method]) -> None:
-    """Draw an expander with the method's formula, requirements, paper, default values and pitfall."""
-    with st.expander("About this method"):
-        st.latex(rf"\text{{loss}} = {cls.formula}")
-        facts = {
-            "Uses": cls.requires,
-            "Paper": cls.paper,
-            "Default values": cls.defaults_source,
-            "Pitfall": cls.pitfall,
-        }
-        for title, text in facts.items():
-            if text:
-                st.markdown(f"**{title}** · {escape_markdown(text)}")
+def details(config: RunConfig) -> None:
+    """Draw the method's formula, requirements, paper, default values and pitfall, and the methods that do not fit."""
+    method = selected_method()
+    cls = type(method)
+    st.latex(rf"\text{{loss}} = {cls.formula}")
+    facts = {
+        "Uses": cls.requires,
+        "Paper": cls.paper,
+        "Default values": cls.defaults_source,
+        "Pitfall": cls.pitfall,
+    }
+    for title, text in {"": cls.summary, **facts}.items():
+        if text:
+            st.markdown(f"**{title}** · {escape_markdown(text)}" if title else escape_markdown(text))
+    reasons = refusals()
+    _unfit_methods(config, {name: reason for name, reason in reasons.items() if reason and name != method.name})
 
 
 def _unfit_methods(config: RunConfig, reasons: dict[str, str]) -> None:

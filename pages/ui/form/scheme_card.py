@@ -1,29 +1,13 @@
-"""Part of the form that chooses the distillation scheme and its options."""
+"""Titles and description of the distillation schemes."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from kd_core.base.options import options_of
 from kd_core.base.registry import Plugin, find_plugin, full_title, plugins
+from kd_core.config.run import RunConfig
 from kd_core.schemes import FAMILIES, Scheme
-from pages.ui.app.errors import show_refusals
-from pages.ui.app.settings import CARDS
 from pages.ui.text.escape import escape_markdown
-from pages.ui.widgets import options
-
-
-def choose(refused: list[str]) -> None:
-    """Draw the select box with the scheme's summary and errors, and the scheme's options beside it."""
-    cls = selected_scheme()
-    left, right = st.columns(2, gap="medium")
-    with left:
-        options.plugin_select("scheme", "schemes", CARDS["scheme"], titles=titles())
-        show_refusals(refused, {"scheme", *options_of(cls)})
-        if cls.summary:
-            st.caption(cls.summary)
-    with right:
-        options.options(cls, columns=2)
 
 
 def selected_scheme() -> type[Scheme]:
@@ -50,17 +34,17 @@ def titles() -> dict[str, str]:
     }
 
 
-def about(cls: type[Scheme]) -> None:
-    """Draw an expander with the scheme's paper and the two networks that its result compares."""
+def details(_: RunConfig) -> None:
+    """Draw the scheme's summary and paper, and the two networks that its result compares."""
+    cls = selected_scheme()
     comparison = cls.comparison
     among = comparison.among.format(omitted="the held-out class")
     measure = f"recall of {among}" if among else comparison.measure
     on = "" if among else f", {comparison.on}"
-    with st.expander("About this scheme"):
-        if cls.paper:
-            st.markdown(f"**Paper** · {escape_markdown(cls.paper)}")
-        st.markdown(
-            f"**Result** · compares the {escape_markdown(measure)} of “{escape_markdown(comparison.role)}” "
-            f"({escape_markdown(comparison.name)}) with that of “{escape_markdown(comparison.control)}” "
-            f"({escape_markdown(comparison.control_name)}){escape_markdown(on)}."
-        )
+    st.markdown(
+        f"{escape_markdown(cls.summary)} The result compares the {escape_markdown(measure)} of "
+        f"“{escape_markdown(comparison.role)}” ({escape_markdown(comparison.name)}) with that of "
+        f"“{escape_markdown(comparison.control)}” ({escape_markdown(comparison.control_name)}){escape_markdown(on)}."
+    )
+    if cls.paper:
+        st.caption(f"Paper: {escape_markdown(cls.paper)}")

@@ -1,49 +1,33 @@
-"""Parts of the form for training recipes, uploaded teacher weights and the device."""
+"""Parts of the settings for uploaded teacher weights and the device."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from kd_core.base import devices
-from kd_core.base.options import options_of
-from kd_core.config.compute import Compute
-from kd_core.config.recipe import STEPS, BaseRecipe, TeacherRecipe
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.nn import weights
 from kd_core.runs import manager
 from pages.ui.app import auth, settings
 from pages.ui.app.actions import actions
-from pages.ui.app.errors import show_refusals
 from pages.ui.text.escape import escape_markdown
-from pages.ui.widgets import keys, options, partial_rerun
+from pages.ui.widgets import keys, options
 
-AT_HAND = ("batch_size", "learning_rate", "optimiser")
 SMOOTHED = (
     "A teacher trained with label smoothing is often more accurate and teaches worse: smoothing removes its "
     "information about the wrong classes (Müller, Kornblith & Hinton 2019, section 4)."
 )
 
 
-def recipe(title: str, cls: type[BaseRecipe], prefix: str = "", owner: str = "") -> None:
-    """Draw an expander with the options of a recipe that have an effect with the chosen schedule."""
-    names = ["schedule", "rate_warm_up", "weight_decay", "clip", "ema", "patience", "keep"]
-    if st.session_state["settings"].get(f"{prefix}schedule") == STEPS:
-        names[1:1] = ["milestones", "lowered_to"]
-    if cls is TeacherRecipe:
-        names.append("smoothing")
-    with st.expander(title):
-        options.options(cls, prefix, only=tuple(names), owner=owner)
-        if cls is TeacherRecipe and _is_smoothed():
-            st.warning(SMOOTHED)
+def teacher(config: RunConfig) -> None:
+    """Draw a warning about a teacher with label smoothing, and the upload of weights."""
+    if st.session_state["settings"].get("teacher_smoothing", "0") not in ("0", "0.0"):
+        st.warning(SMOOTHED)
+    _uploaded_weights(config)
 
 
-@partial_rerun.layout_dependency
-def _is_smoothed(_: RunConfig | None = None) -> bool:
-    return st.session_state["settings"].get("teacher_smoothing", "0") not in ("0", "0.0")
-
-
-def uploaded_weights(config: RunConfig) -> None:
+def _uploaded_weights(config: RunConfig) -> None:
     """Draw the choice and the upload of weights for a teacher that was trained elsewhere."""
     data = load(config.dataset)
     matching = {upload.id: upload for upload in weights.find_matching(config.teacher, data.shape, len(data.classes))}
@@ -64,7 +48,7 @@ def uploaded_weights(config: RunConfig) -> None:
             st.caption("Only a presenter can upload weights.")
             return
         file = st.file_uploader("Weights", key="weights file")
-        if file is not None and st.button("Import", key="keep weights", on_click=partial_rerun.full_rerun):
+        if file is not None and st.button("Import", key="keep weights"):
             try:
                 key = actions().add_weights(file.name, file.getvalue(), config.teacher, data.shape, len(data.classes))
             except ValueError as error:
@@ -74,23 +58,20 @@ def uploaded_weights(config: RunConfig) -> None:
             st.rerun()
 
 
-def computing(refused: list[str]) -> None:
-    """Draw the choice of the device, with its free memory, and of the precision."""
+def device(_: RunConfig) -> None:
+    """Draw the choice of the device, with its free memory."""
     available = devices.list_devices()
     titles = {device.name: f"{device.name} · {device.title}" for device in available}
     current = st.session_state["settings"].get("device", devices.AUTO)
     preferred = manager.get_manager().preferred[0]
     names = [devices.AUTO, *titles, *([current] if current not in (devices.AUTO, *titles) else [])]
-    with st.expander("Device and precision"):
-        show_refusals(refused, set(options_of(Compute)))
-        if error := devices.device_error(current):
-            st.error(escape_markdown(error))
-        st.selectbox(
-            "Device", names, names.index(current), key=keys.key("device", current),
-            format_func=lambda name: f"auto: {titles.get(preferred, preferred)}" if name == devices.AUTO
-            else titles.get(name, f"{name}: not on this machine"),
-            on_change=options.apply, args=("device", "device", settings.set_option),
-        )  # fmt: skip
-        # Not within the option's title: Streamlit takes an option whose title changes for another option.
-        st.caption("; ".join(f"{device.name}: {device.memory_in_words()}" for device in available if device.memory))
-        options.options(Compute, only=("precision", "channels_last", "compiled"))
+    if error := devices.device_error(current):
+        st.error(escape_markdown(error))
+    st.selectbox(
+        "Device", names, names.index(current), key=keys.key("device", current),
+        format_func=lambda name: f"auto: {titles.get(preferred, preferred)}" if name == devices.AUTO
+        else titles.get(name, f"{name}: not on this machine"),
+        on_change=options.apply, args=("device", "device", settings.set_option),
+    )  # fmt: skip
+    # Not within the option's title: Streamlit takes an option whose title changes for another option.
+    st.caption("; ".join(f"{device.name}: {device.memory_in_words()}" for device in available if device.memory))

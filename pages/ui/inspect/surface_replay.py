@@ -19,6 +19,6 @@ def show_surfaces(row: Run, options: InspectOptions) -> None:
             url.update(moment=int(evaluation))
 
     live_view.follow(
-        row, False, panels=("surfaces",), has_controls=False,
+        row, False, panels=("scrubber", "surfaces"),
         scrubber={"evaluation": options.moment, "on_evaluation_change": write_choice},
     )  # fmt: skip

@@ -65,8 +65,9 @@ def _finding(row: Run, finding: Finding) -> None:
 
 def start(row: Run, finding: Finding) -> None:
     """Start the run with the remedy of a finding and show it, with its settings in the form."""
-    pace = live_controls.PACES[str(st.session_state.get("pace") or "Watch")]
-    run = actions().start(row.config.with_flat(**finding.changes), pace)
+    config = row.config.with_flat(**finding.changes)
+    pace = str(st.session_state.get("pace") or live_controls.WATCH)
+    run = actions().start(config, live_controls.seconds_per_epoch(pace, config))
     settings.url.update({}, run=run)
     st.rerun()
 

@@ -2,22 +2,65 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
 import streamlit as st
 
 from kd_core.base.options import as_text, options_of
 from kd_core.config.run import RunConfig
 from kd_core.runs import manager
 from kd_core.runs.manager import Status
+from kd_core.schemes import plan_of
+from kd_core.store.store import Run
 from pages.ui.app import auth, startup_notices
 from pages.ui.app.actions import actions, send_command, toast_errors
+from pages.ui.app.errors import catch_errors
 from pages.ui.run.frames import RunFrames, run_frames
+from pages.ui.text import plan
 from pages.ui.text.escape import escape_markdown
 from pages.ui.text.summaries import affects_loss
 from pages.ui.widgets import options
 
 POLL_SECONDS = 5.0  # until a change by another session is shown; the session's own changes are shown at once
-PACES = {"Full speed": 0.0, "Watch": 0.06, "Slow motion": 0.5}  # minimum seconds per epoch
-MAX_COLUMNS = 3  # of live options, since a slider needs room for the texts at its ends
+FULL_SPEED, WATCH, SLOW = "Full speed", "Watch", "Slow motion"
+PACES = (FULL_SPEED, WATCH, SLOW)
+WATCH_SECONDS = 25.0  # of all epochs of a run that is watched
+SLOW_SECONDS = 0.5  # per epoch at least
+CONFIRMED_AFTER = 2.0  # seconds after which another change of an option counts as the answer to a request
+
+
+def seconds_per_epoch(pace: str, config: RunConfig) -> float:
+    """Return the least duration of an epoch at a pace."""
+    epochs = sum(phase.recipe.epochs for phase in plan_of(config))
+    return {FULL_SPEED: 0.0, WATCH: WATCH_SECONDS / max(1, epochs), SLOW: SLOW_SECONDS}[pace]
+
+
+def choose_pace() -> str:
+    """Draw the choice of the pace of the next run, and return it."""
+    pace = st.segmented_control(
+        "Pace", list(PACES), default=WATCH, required=True, key="pace", width="stretch",
+        help=f"How fast the training is shown. “{WATCH}” takes about {WATCH_SECONDS:.0f} seconds where the machine is "
+        "faster than that. It does not change any result.",
+    )  # fmt: skip
+    return str(pace)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Requested value of a live option, the number of changes seen before it, and when it was made."""
+
+    text: str
+    seen: int
+    at: float
+
+
+Requests = dict[str, Request]  # by option
+
+
+def follow(row: Run) -> None:
+    """Draw the controls of a run that trains or waits, again every few seconds."""
+    st.fragment(catch_errors(live_controls), run_every=POLL_SECONDS, key=f"controls of {row.id}")(row.id, row.config)
 
 
 def live_controls(run: str, config: RunConfig) -> None:
@@ -37,7 +80,7 @@ def live_controls(run: str, config: RunConfig) -> None:
 
 def steer(run: str, config: RunConfig, status: Status, frames: RunFrames) -> None:
     """Draw buttons to pause, resume, step and stop, the pace, and the live options."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key=f"steer {run}"):
+    with st.container(horizontal=True, gap="small", key="start"):
         if status.state == manager.PAUSED:
             st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=send_command, args=("resume", run))
             st.button("One step", icon=":material/skip_next:", key="step", on_click=send_command, args=("step", run))
@@ -47,45 +90,54 @@ def steer(run: str, config: RunConfig, status: Status, frames: RunFrames) -> Non
             "Stop and keep", icon=":material/stop:", key="stop", on_click=send_command, args=("stop", run),
             help="End the run now, evaluate its networks on the test set and keep them.",
         )  # fmt: skip
-        current = min(PACES, key=lambda name: abs(PACES[name] - status.pace))
-        st.segmented_control(
-            "Pace", list(PACES), key=f"pace of {run}", default=current, required=True, on_change=_set_pace, args=(run,),
-            help="How fast the training is shown. It does not change any result.",
-        )  # fmt: skip
-    _live_options(run, config, frames)
+    with st.container(key="numbers"):
+        _live_options(run, config, frames)
+    current = min(PACES, key=lambda name: abs(seconds_per_epoch(name, config) - status.pace))
+    st.segmented_control(
+        "Pace", list(PACES), key=f"pace of {run}", default=current, required=True, on_change=_set_pace,
+        args=(run, config), width="stretch", help="How fast the training is shown. It does not change any result.",
+    )  # fmt: skip
 
 
 def _live_options(run: str, config: RunConfig, frames: RunFrames) -> None:
     values = config.live_values() | {event.option: event.new for event in frames.adjusted}
-    # A requested value is shown until an event confirms a change of the option; then the run's value is shown, whoever
-    # requested it.
-    requests: dict[str, tuple[str, int]] = st.session_state.setdefault(f"requests {run}", {})
-    st.caption("Change these during training; every change is recorded and marked in the curves.")
-    texts = {}
-    for name, value in values.items():
-        text, seen_events = requests.get(name, ("", 0))
-        is_confirmed = any(event.option == name for event in frames.adjusted[seen_events:])
-        texts[name] = text if text and not is_confirmed else as_text(value)
+    requests: Requests = st.session_state.setdefault(f"requests {run}", {})
+    texts = {name: _text(as_text(value), requests.get(name), name, frames) for name, value in values.items()}
     method = config.method.with_values(
         **{name: values[name] for name in options_of(type(config.method)) if name in values}
     )
-    declarations, changed = list(config.live_options().items()), _adjust(run, requests, len(frames.adjusted))
-    rows = -(-len(declarations) // MAX_COLUMNS)
-    columns = -(-len(declarations) // rows)
-    for first in range(0, len(declarations), columns):
-        for column, (name, option) in zip(st.columns(columns), declarations[first : first + columns], strict=False):
-            with column:
-                matters = affects_loss(method, name, option)
-                options.option(name, name, option, texts[name], changed, place=f"live {run}", matters=matters)
+    changed = _adjust(run, requests, len(frames.adjusted))
+    declarations = config.live_options()
+    sliders = [name for name in declarations if options.is_slider(declarations[name])]
+    for name in [*sliders, *(name for name in declarations if name not in sliders)]:
+        matters = affects_loss(method, name, declarations[name])
+        options.option(name, name, declarations[name], texts[name], changed, place=f"live {run}", matters=matters)
+        if name == (sliders or [""])[-1]:
+            st.latex(plan.in_lines(plan.formula(config, method)))
+    st.caption("These change the training now. Every change is recorded and marked in the curves.")
     if message := st.session_state.pop(f"refused {run}", ""):
         st.error(escape_markdown(message))
 
 
-def _adjust(run: str, requests: dict[str, tuple[str, int]], seen_events: int) -> options.Changed:
+def _text(current: str, request: Request | None, option: str, frames: RunFrames) -> str:
+    """Return the value that the widget of a live option shows.
+
+    A requested value stays until an event confirms it. An event with another value that comes soon after it is the
+    answer to an earlier request; replacing the widget for it would take the keyboard from the user.
+    """
+    if request is None:
+        return current
+    changes = [event for event in frames.adjusted[request.seen :] if event.option == option]
+    is_confirmed = any(as_text(event.new) == request.text for event in changes)
+    is_overruled = bool(changes) and time.monotonic() - request.at > CONFIRMED_AFTER
+    return current if is_confirmed or is_overruled else request.text
+
+
+def _adjust(run: str, requests: Requests, seen_events: int) -> options.Changed:
     def changed(name: str, text: str) -> None:
         try:
             actions().adjust(run, **{name: text})
-            requests[name] = (text, seen_events)
+            requests[name] = Request(text, seen_events, time.monotonic())
         except ValueError as error:
             st.session_state[f"refused {run}"] = str(error)
 
@@ -93,5 +145,5 @@ def _adjust(run: str, requests: dict[str, tuple[str, int]], seen_events: int) ->
 
 
 @toast_errors
-def _set_pace(run: str) -> None:
-    actions().set_pace(run, PACES[st.session_state[f"pace of {run}"]])
+def _set_pace(run: str, config: RunConfig) -> None:
+    actions().set_pace(run, seconds_per_epoch(st.session_state[f"pace of {run}"], config))

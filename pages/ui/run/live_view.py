@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from kd_core.analysis import thumbnails
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan
 from kd_core.config.run import RunConfig
+from kd_core.datasets import load
 from kd_core.methods import TEMPERATURE_RANGE
 from kd_core.runs import manager
 from kd_core.runs.manager import Status
@@ -21,7 +22,6 @@ from kd_core.schemes import plan_of
 from kd_core.store.store import Run
 from pages.ui.app.errors import catch_errors
 from pages.ui.components import feed
-from pages.ui.run import live_controls
 from pages.ui.run.frames import RunFrames, run_frames
 from pages.ui.text import plan, roles
 from pages.ui.text.durations import format_clock, queue_position
@@ -40,6 +40,12 @@ class _PanelContext:
     config: RunConfig
     frames: RunFrames
     is_active: bool
+    scrubber: Mapping[str, Any]
+
+
+def panels(config: RunConfig) -> tuple[str, ...]:
+    """Return the panels of a run in the order in which they fit on one screen."""
+    return ("surfaces", "scrubber", "charts") if load(config.dataset).is_planar else ("charts", "scrubber")
 
 
 def follow(
@@ -47,27 +53,20 @@ def follow(
     is_active: bool,
     *,
     panels: tuple[str, ...],
-    has_controls: bool = True,
+    progress_place: DeltaGenerator | None = None,
     scrubber: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Draw a run, again every second while it is active.
 
-    The whole page reruns when the run is no longer active (or active again). The controls, which take most of the
-    drawing and seldom change, are a fragment of their own.
+    The whole page reruns when the run is no longer active (or active again).
 
     Args:
         row: the run.
         is_active: whether it trains or waits.
-        panels: of "surfaces", "curves" and "bars", in this order.
-        has_controls: whether progress and controls are drawn.
+        panels: of "scrubber", "surfaces" and "charts", in this order.
+        progress_place: where progress is drawn; None for nowhere.
         scrubber: further options of the epoch slider, such as its first position and a callback.
     """
-    progress_place = st.empty() if has_controls else None
-    controls_place = st.container()  # drawn in any case, so that what follows keeps its place when the run ends
-    if has_controls and is_active:
-        controls = catch_errors(live_controls.live_controls)
-        with controls_place:
-            st.fragment(controls, run_every=live_controls.POLL_SECONDS, key=f"controls of {row.id}")(row.id, row.config)
     st.fragment(catch_errors(_draw), run_every=POLL_SECONDS if is_active else None, key=f"live {row.id}")(
         row.id, row.config, panels, progress_place, is_active, scrubber=scrubber
     )
@@ -89,20 +88,34 @@ def _draw(
     if progress_place is not None and status.is_active and st.session_state.get(f"is paused {run}") != is_paused:
         st.rerun()  # another session paused or resumed the run, so the controls must change
     frames = run_frames(run)
-    if progress_place is not None:
-        with progress_place:
+    if progress_place is not None and status.is_active:
+        with progress_place.container():
             progress(status, frames)
+            if text := _expectation(frames, config):
+                st.caption(text)
     if frames.prepared is None:
         return
+    draw = {"scrubber": _scrubber, "surfaces": _surfaces, "charts": _charts}
+    for panel in panels:
+        draw[panel](_PanelContext(run, config, frames, status.is_active, scrubber))
+
+
+def _scrubber(panel: _PanelContext) -> None:
+    frames = panel.frames
+    if frames.evaluations:
+        options = {"live": panel.is_active, "autoplay": False, **panel.scrubber}
+        feed.mount("epoch_slider", frames.name, frames.evaluations, key=f"scrubber of {panel.run}", **options)
     note = st.empty()  # reserved, so that later elements do not move when the note appears
     if frames.switched:
         note.caption(switches(frames))
-    if frames.evaluations:
-        options = {"live": status.is_active, "autoplay": False, **scrubber}
-        feed.mount("epoch_slider", frames.name, frames.evaluations, key=f"scrubber of {run}", **options)
-    draw = {"surfaces": _surfaces, "curves": _curves, "bars": _bars}
-    for panel in panels:
-        draw[panel](_PanelContext(run, config, frames, status.is_active))
+
+
+def _charts(panel: _PanelContext) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _curves(panel)
+    with right:
+        _bars(panel)
 
 
 def switches(frames: RunFrames) -> str:
@@ -131,6 +144,17 @@ def progress(status: Status, frames: RunFrames) -> None:
         st.progress(fraction, f"{state}: {phase} · step {status.done:,} of {status.total:,} · {fraction:.0%} · {times}")
     elif status.is_active:
         st.progress(0.0, "Preparing data and networks.")
+
+
+def _expectation(frames: RunFrames, config: RunConfig) -> str:
+    """Return what is normal to see at this moment, empty for schemes of which nothing is known."""
+    phases = plan_of(config)
+    taught = {phase.name for phase in phases for learner in phase.learners if learner.teachers}
+    if phases[0].name in taught:  # without a teacher that is trained before
+        return ""
+    if frames.evaluations and frames.evaluations[-1]["phase"] in taught:
+        return "A distilled student often starts slower than the baseline: its targets hold more than the labels."
+    return "The teacher is trained first and then frozen. Student and baseline follow, with equal data and steps."
 
 
 def _surfaces(panel: _PanelContext) -> None:
@@ -191,7 +215,7 @@ def _curves(panel: _PanelContext) -> None:
         series=frames.series, styles=roles.styles(panel.config),
         xlabel="epoch", xmin=0, xmax=longest,
         panels=[plot for plot in plots if plot["key"] in used],
-        log=st.query_params.get("log") == "1",
+        log=st.query_params.get("log") == "1", fills=True,
         empty="The first point appears after the first epoch.",
         on_log_change=_write_log(key),
     )  # fmt: skip
@@ -213,13 +237,11 @@ def _bars(panel: _PanelContext) -> None:
     run, config, frames = panel.run, panel.config, panel.frames
     if frames.pinned is None or frames.prepared is None:
         return
-    st.subheader("Softened outputs of each network")
     names, teacher = roles.titles(config), roles.reference_teacher(config)
     selection = "The first validation example of each class."
     if teacher:
         name = "the teacher" if teacher == TEACHER else roles.in_sentence(teacher, names)
         selection = f"Validation examples that {name} classifies correctly with the lowest confidence."
-    st.caption(f"{selection} Drag the temperature: only T changes, the logits stay the same.")
     available = {role for frame in frames.bars for role in frame["logits"]}
     students = [learner.role for learner in roles.taught_learners(config) if learner.role in available]
     if not students:
@@ -243,6 +265,7 @@ def _bars(panel: _PanelContext) -> None:
         empty="The first soft targets appear when the student starts training.",
         on_temperature_change=lambda: None, on_image_change=lambda: None,
     )  # fmt: skip
+    st.caption(selection)
 
 
 @functools.lru_cache(maxsize=32)

@@ -56,14 +56,19 @@ def was_changed(row: Run) -> bool:
     return manager.get_manager().store.was_adjusted(row.id)
 
 
-def show_verdict(row: Run) -> None:
-    """Draw the result sentence with the training data of each network; its icon goes up or down, never red or green."""
+def show_verdict(row: Run, *, is_short: bool = False) -> None:
+    """Draw the result sentence; its icon goes up or down, never red or green.
+
+    The long form also says what each network was trained on.
+    """
     result, _ = family_verdict(row)
     if result is not None:
-        with st.container(border=True, key="verdict"):
+        with st.container(border=not is_short, key="verdict"):
             st.markdown(f"{ICONS.get(result.outcome, ':material/balance:')} **{result.sentence}**")
             skipped = skipped_sentence(skipped_counts(row))
-            st.caption(f"{training_data_sentence(row)} {training_count_sentence(row.config)} {skipped}")
+            data = "" if is_short else f"{training_data_sentence(row)} {training_count_sentence(row.config)} "
+            if data or skipped:
+                st.caption(f"{data}{skipped}")
 
 
 def skipped_counts(row: Run) -> Counts:

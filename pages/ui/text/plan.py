@@ -127,6 +127,16 @@ def formula(config: RunConfig, method: Method) -> str:
     return re.sub(r"(?<=\\text\{)(teacher|student)\b", lambda match: names[match[0]], latex)
 
 
+def in_lines(latex: str) -> str:
+    """Return a formula with a line for each term, for a narrow column."""
+    left, _, right = latex.partition(" = ")
+    terms = right.split(" + ")
+    if len(terms) == 1:
+        return latex
+    body = r" \\ &+ ".join(terms)
+    return rf"\begin{{aligned}} {left} &= {body} \end{{aligned}}"
+
+
 def describe_networks(config: RunConfig) -> str:
     """Return the networks of a run, such as "teacher CNN 16×2 · student MLP 64"; baselines only if they teach."""
     phases, names = plan_of(config), roles.titles(config)

@@ -8,10 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.base.options import Option, as_text, option_label, options_of
-from kd_core.base.registry import FROM_PYTHON, find_plugin, full_title, plugins
+from kd_core.base.options import Option, as_text, default_of, option_label, options_of
+from kd_core.base.registry import FROM_PYTHON, Plugin, find_plugin, full_title, plugins
+from kd_core.config.run import PLUGIN_FIELDS
 from pages.ui.app import settings
-from pages.ui.widgets import keys, partial_rerun
+from pages.ui.widgets import keys
 
 Changed = Callable[[str, str], None]  # (flat name, new text)
 UNUSED = "The loss does not depend on it with the current settings."
@@ -23,10 +24,11 @@ def plugin_select(
     label: str,
     refusals: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> None:
     """Draw a select box of the plug-ins of ``group``, in the order of ``titles`` if they are given.
 
-    A plug-in with a refusal is not offered, except while the settings name it.
+    A plug-in with a refusal is not offered, except while the settings name it. ``more`` goes to ``st.selectbox``.
     """
     refused = {key for key, refusal in (refusals or {}).items() if refusal}
     all_titles = dict(titles or {key: full_title(cls) for key, cls in plugins(group).items()})
@@ -43,41 +45,19 @@ def plugin_select(
         format_func=all_titles.__getitem__,
         on_change=apply,
         args=(name, f"set {name}", settings.set_option),
+        **more,
     )
 
 
-def options(
-    cls: type[Any],
-    prefix: str = "",
-    only: tuple[str, ...] = (),
-    classes: tuple[str, ...] = (),
-    *,
-    columns: int = 1,
-    owner: str = "",
-) -> None:
-    """Draw a widget for every option of ``cls``, or for those named in ``only``, in that order.
+def selected(role: str) -> type[Plugin]:
+    """Return the plug-in that the settings name for a role, even while it does not fit the data."""
+    group = next(group for name, group, _ in PLUGIN_FIELDS if name == role)
+    return find_plugin(group, st.session_state["settings"][role])
 
-    Args:
-        cls: the class that declares the options.
-        prefix: of the options' names in the flat settings.
-        only: names of the options to draw; empty for all.
-        classes: class names of the data set, for options of kind "class".
-        columns: number of columns. With more than one, switches come last, each on a line of its own.
-        owner: whose options they are, such as "Teacher’s", for their labels.
-    """
-    declarations = options_of(cls)
-    items = [(name, declarations[name]) for name in only or declarations]
-    if columns > 1:
-        items.sort(key=lambda item: item[1].kind == "switch")
-    cells = [st.container()]
-    for number, (name, declaration) in enumerate(items):
-        if declaration.kind == "switch":
-            cells = [st.container()] * columns
-        elif columns > 1 and number % columns == 0:
-            cells = st.columns(columns, gap="small", vertical_alignment="bottom")
-        default = as_text(cls.__dataclass_fields__[name].default)
-        with cells[number % columns]:
-            setting(prefix + name, name, declaration, default, classes=classes, owner=owner)
+
+def declared(cls: type[Any], name: str) -> tuple[Option, str]:
+    """Return the declaration of an option and its default as text."""
+    return options_of(cls)[name], as_text(default_of(cls, name))
 
 
 def setting(flat: str, name: str, declaration: Option, default: str, **more: Any) -> None:
@@ -90,12 +70,8 @@ def setting(flat: str, name: str, declaration: Option, default: str, **more: Any
         default: the value as text.
         more: further arguments of :func:`option`.
     """
-
-    def draw() -> None:
-        text = st.session_state["settings"].get(flat, default)
-        option(flat, name, declaration, text, partial_rerun.on_change, **more)
-
-    partial_rerun.draw_setting(flat, draw)
+    text = st.session_state["settings"].get(flat, default)
+    option(flat, name, declaration, text, settings.set_option, **more)
 
 
 def is_slider(declaration: Option) -> bool:
@@ -114,6 +90,7 @@ def option(
     place: str = "set",
     matters: bool = True,
     owner: str = "",
+    label: str = "",
 ) -> None:
     """Draw the widget of one option, which shows ``text`` and calls ``changed(flat, new_text)``.
 
@@ -127,9 +104,12 @@ def option(
         place: prefix of the widget's key, which tells apart two widgets of one option.
         matters: whether anything depends on the option; if not, the widget is disabled and its help says so.
         owner: whose option it is, such as "Teacher’s", for its label.
+        label: a shorter label than the declared one; the help then begins with that.
     """
-    key, label = f"{place} {flat}", option_label(name, declaration, owner)
-    note = "" if matters else f"{UNUSED} "
+    key, full = f"{place} {flat}", option_label(name, declaration, owner)
+    note = f"{full}. " if label else ""
+    note += "" if matters else f"{UNUSED} "
+    label = label or full
     value = _widget_value(name, declaration, text, classes)
     common: dict[str, Any] = {"key": keys.key(key, value), "on_change": apply, "args": (flat, key, changed)}
     common |= {"help": note + declaration.help, "disabled": not matters}

@@ -26,7 +26,6 @@ import { lineSample } from "./line_sample.js";
 const NARROW = 520;
 const MAX_END_LABELS = 6; // beside the lines; more would be moved too far from them
 const MEASURES = ["weighted", "raw"];
-const [HEIGHT, NARROW_HEIGHT] = [264, 232];
 const DENSE = 150; // points; a denser line is drawn thinner, so that it hides less
 
 export class CurvePanel {
@@ -160,7 +159,7 @@ export class CurvePanel {
     const ticks = this.log ? logTicks(yRange) : { tickmode: "auto" };
     return {
       width,
-      height: isNarrow ? NARROW_HEIGHT : HEIGHT,
+      height: this.curves.plotHeight(isNarrow),
       margin: { l: 46, r: right, t: this.curves.markers.length ? 38 : 12, b: 42 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",

@@ -2,7 +2,7 @@
 //
 // Payload: panels [{key, title, unit, log, percent}], series [{key, panel, name, role, style, dash, measure}] (with the
 // measure "raw" or "weighted" it is drawn only while that is chosen), xlabel, xmin, xmax (a fixed axis for a run of fixed
-// length), log, empty. Values of a percent panel are fractions, 0 to 1.
+// length), log, empty, fills (whether the panels share the height of the window). Values of a percent panel are fractions, 0 to 1.
 // Frames: {series, x: [], y: []} appends; {marker: x, text, kind} draws a vertical line; {level: series, y, text} a
 // reference level in that series' panel. Sets the state log.
 
@@ -21,11 +21,14 @@ import { Series } from "./series.js";
 /** @typedef {import("./curve_panel.js").SeriesSpec} SeriesSpec */
 /**
  * @typedef {{run: string, panels: PanelSpec[], series: SeriesSpec[], xlabel?: string, xmin?: number, xmax?: number,
- *   empty?: string}} CurvesSpec
+ *   empty?: string, fills?: boolean}} CurvesSpec
  */
 
 const NO_POINTS = new Series();
 const TABLE_ROWS = 12;
+const [HEIGHT, NARROW_HEIGHT, LOWEST] = [264, 232, 118]; // of a plot, in pixels
+const ABOVE = 330; // pixels above two stacked panels on a page where they must fit into the window
+const FRAME = 78; // pixels of a panel's title and legend
 
 /** The zoom of each run, which outlives the component when a lost connection rebuilds the page. @type {Map<string, number[] | null>} */
 const zooms = new Map();
@@ -148,10 +151,22 @@ export class Curves {
     this.#build();
     this.theme = readTheme(this.root);
     const columns = this.#width >= 900 && this.#panels.length > 1 ? 2 : 1;
+    this.root.classList.toggle("dst-fills", Boolean(this.spec.fills));
     this.grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     const width = Math.floor((this.#width - (columns - 1) * 40) / columns);
     const range = this.zoom ?? this.#wholeRange();
     for (const panel of this.#panels) panel.draw(this.#Plotly, this.theme, width, range);
+  }
+
+  /**
+   * Return the height of a plot. Panels that fill the window share what it has below the rest of the page.
+   * @param {boolean} isNarrow
+   */
+  plotHeight(isNarrow) {
+    const height = isNarrow ? NARROW_HEIGHT : HEIGHT;
+    if (!this.spec.fills || window.innerWidth < 700) return height;
+    const share = (window.innerHeight - ABOVE) / Math.max(1, this.#panels.length) - FRAME;
+    return Math.round(Math.min(height, Math.max(LOWEST, share)));
   }
 
   #wholeRange() {

@@ -57,13 +57,18 @@ class SoftTargets {
       toolButton("SVG", "Download the bars as SVG", () => saveSvg(FILE_NAME, drawing())),
       toolButton("PNG", "Download the bars as PNG", saveImage),
     );
+    this.picture = html("img", { class: "dst-picture", alt: "", hidden: true, draggable: "false" });
+    this.relink = html("button", { type: "button", class: "dst-relink", onclick: () => this.#showTrained() });
     this.slider = new TemperatureSlider({
+      label: "View at T",
       onInput: this.draw,
       onChange: (value) => this.setStateValue("temperature", value),
     });
     this.summaries = html("div", { class: "dst-summaries" });
     const header = html("div", { class: "dst-head" }, this.title, this.scale.node);
-    this.body = html("div", {}, this.examples.node, header, this.scroll, tools, this.slider.node, this.summaries);
+    const chosen = html("div", { class: "dst-chosen" }, this.picture, html("div", {}, this.examples.node, header));
+    const view = html("div", {}, this.slider.node, this.relink);
+    this.body = html("div", {}, chosen, this.scroll, view, this.summaries, tools);
     root.append(this.empty, this.body);
     this.playhead = new Playhead(this.draw);
     this.stopObserving = observeWidth(this.scroll, (width) => {
@@ -95,6 +100,11 @@ class SoftTargets {
     this.draw();
   }
 
+  /** Return to the temperature of the training, which the view then follows again. */
+  #showTrained() {
+    this.slider.choose(this.spec.temperature);
+  }
+
   /** @param {string} role */
   logits(role) {
     const frames = this.#frames[this.spec.networks?.[role] ?? role] ?? [];
@@ -115,10 +125,15 @@ class SoftTargets {
     const theme = this.#theme();
     const image = images[this.examples.chosen];
     setText(this.title, image.title ?? "");
+    this.picture.hidden = !image.src;
+    if (image.src && this.picture.getAttribute("src") !== image.src) setAttributes(this.picture, { src: image.src });
     const temperature = this.slider.value;
-    const data = { classes, roles, logits, label: image.label, temperature, log: this.scale.log };
+    const data = { classes, roles, logits, label: image.label, temperature, log: this.scale.log, compact: true };
     const logp = this.bars.draw(theme, this.#width, data);
     this.scroll.tabIndex = this.bars.height > MAX_HEIGHT ? 0 : -1;
+    const trained = this.spec.temperature;
+    this.relink.hidden = Math.abs(temperature - trained) < 0.005;
+    setText(this.relink, `Back to the T of the training, ${formatNumber(trained)}`);
     this.#describe(logp, theme, image);
   }
 

@@ -16,21 +16,24 @@ export class TemperatureSlider {
   high = 0;
   #filter = new UpdateFilter();
 
-  /** @param {{onInput: () => void, onChange: (value: number) => void}} onInput: at every movement; onChange: on release */
-  constructor({ onInput, onChange }) {
+  /**
+   * @param {{onInput: () => void, onChange: (value: number) => void, label?: string}} options onInput: at every movement;
+   *   onChange: on release
+   */
+  constructor({ onInput, onChange, label = "Temperature" }) {
     this.onInput = onInput;
     this.onChange = (/** @type {number} */ value) => {
       this.#filter.recordSent(value);
       onChange(value);
     };
-    this.slider = html("input", { type: "range", step: 1, "aria-label": "Temperature" });
-    this.box = html("input", { type: "number", step: "any", "aria-label": "Temperature, as a number" });
+    this.slider = html("input", { type: "range", step: 1, "aria-label": label });
+    this.box = html("input", { type: "number", step: "any", "aria-label": `${label}, as a number` });
     this.ticks = html("div", { class: "dst-ticks", "aria-hidden": "true" });
     this.error = html("p", { class: "dst-error", role: "alert", hidden: true });
     this.node = html(
       "div",
       { class: "dst-temperature" },
-      html("span", { class: "dst-name" }, "Temperature"),
+      html("span", { class: "dst-name" }, label),
       html("div", { class: "dst-track" }, this.slider, this.ticks),
       this.box,
       this.error,
@@ -101,6 +104,15 @@ export class TemperatureSlider {
       setText(this.error, `${subject} is not a valid temperature: ${range}. It stays ${this.text}.`);
     }
     this.#set(this.value);
+  }
+
+  /**
+   * Set the temperature as if the user had.
+   * @param {number} temperature
+   */
+  choose(temperature) {
+    this.#set(temperature);
+    this.onChange(this.value);
   }
 
   #snappedValue() {
