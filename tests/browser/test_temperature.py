@@ -140,7 +140,7 @@ def test_picture_logits_bars_and_slider_are_in_view_together_and_the_input_stays
     sent = messages_sent_by(page)
     visit(page, server, run, temperature="1", image="3")
     slider = handle(page).bounding_box()
-    for selector in (".dst-picture", ".dst-number >> nth=-1", ".dst-softened .dst-value >> nth=-1", ".dst-notice"):
+    for selector in (".dst-picture", ".dst-softened .dst-viewport", ".dst-notice"):
         box = page.locator(selector).bounding_box()
         assert 0 <= box["y"] < box["y"] + box["height"] <= slider["y"], selector
     assert page.locator(".dst-picture").bounding_box()["width"] >= 180
@@ -393,7 +393,7 @@ def test_the_page_can_be_used_by_keyboard_alone(server: Server, new_page: New, r
     reach(".dst-gallery [role=radio]")
     page.keyboard.press("ArrowRight")
     expect(title).not_to_have_text(before)
-    reach(".dst-softened .dst-toggle button[aria-pressed=false]")
+    reach(".dst-softened [aria-label^=Scale] button[aria-pressed=false]")
     page.keyboard.press("Enter")
     wait_for_parameter(page, "log", "true")
     reach(".dst-softened .dst-term")

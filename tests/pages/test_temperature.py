@@ -1,13 +1,21 @@
 """Tests of the Temperature page without a browser."""
 
+import base64
+import io
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from kd_core.analysis import thumbnails
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs.manager import RunManager
 from pages.ui.run import run_picker
+from pages.ui.temperature.instruments import Instruments
+from pages.ui.temperature.settings import TemperatureOptions
 from tools.testing.waiting import wait_for_end
 from tools.testing.widgets import named
 
@@ -84,6 +92,20 @@ def test_an_unknown_chapter_is_reported(open_page: Open, shared: RunManager) -> 
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), chapter="magic")
     assert "choose one of gradients, calibration" in app.error[0].value.replace("\\", "")
     assert len(app.header) == 1
+
+
+@pytest.mark.parametrize(("size", "has_picture"), [(thumbnails.THUMB, False), (64, True)])
+def test_only_images_with_more_pixels_than_their_thumbnails_are_sent_in_full(size: int, has_picture: bool) -> None:
+    images = torch.arange(3 * size * size).remainder(251).to(torch.uint8).reshape(1, 3, size, size).repeat(2, 1, 1, 1)
+    images[1] = 7
+    data = SimpleNamespace(is_planar=False, shape=(3, size, size), fill=0.0, pixels=lambda inputs: inputs)
+    replay = SimpleNamespace(data=data, visible_split="test", splits={"test": SimpleNamespace(inputs=images)})
+    picture = Instruments(replay, None, TemperatureOptions()).large_picture(1)  # type: ignore[arg-type]
+    assert (picture is not None) == has_picture
+    if picture:
+        with Image.open(io.BytesIO(base64.b64decode(picture["src"].split(",")[1]))) as image:
+            assert image.size == (size, size)
+            assert image.getpixel((0, 0)) == (7, 7, 7)
 
 
 def test_the_url_names_the_epoch_unless_it_is_the_last(open_page: Open, shared: RunManager) -> None:

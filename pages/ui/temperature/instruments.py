@@ -72,7 +72,7 @@ class Instruments:
         """Show the chosen example, and the others to choose from."""
         image = self.options.image if self.options.image >= 0 else self.replay.most_informative(self.snapshot)
         self.mount(
-            "gallery", image=image, large=self._large_picture(image), show=self.options.show,
+            "gallery", image=image, large=self.large_picture(image), show=self.options.show,
             **{"class": self.options.of_class},
             handlers={
                 "image": lambda value: url.update(image=int(value)),
@@ -81,7 +81,7 @@ class Instruments:
             },
         )  # fmt: skip
 
-    def _large_picture(self, image: int) -> dict[str, Any] | None:
+    def large_picture(self, image: int) -> dict[str, Any] | None:
         """Return a picture of an example with all its pixels, where the sprite sheet has fewer."""
         data = self.replay.data
         if data.is_planar or max(data.shape[1:]) <= thumbnails.THUMB:

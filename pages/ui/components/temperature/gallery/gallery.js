@@ -76,9 +76,11 @@ class Gallery extends TemperatureComponent {
     const [previous, next] = this.pageButtons;
     this.pager = html("div", { class: "dst-pager" }, previous, this.range, next, this.legend);
     const narrow = html("div", { class: "dst-filters" }, this.filters, this.select);
-    const summary = html("summary", {}, "Choose by picture");
-    this.thumbnails = html("details", { open: !isPhone() }, summary, this.grid, this.pager);
-    this.root.append(this.scatter.figure.node, example, steps, narrow, this.empty, this.thumbnails);
+    const summary = html("summary", {}, isPhone() ? "Filter, or choose by picture" : "Choose by picture");
+    const folded = isPhone() ? [narrow] : []; // so that more of the softened outputs is in view
+    this.thumbnails = html("details", { open: !isPhone() }, summary, folded, this.grid, this.pager);
+    const filters = isPhone() ? [] : [narrow];
+    this.root.append(this.scatter.figure.node, example, steps, ...filters, this.empty, this.thumbnails);
     // An invalid choice is replaced also while the gallery is not visible.
     const redraw = this.changed;
     this.changed = () => {
@@ -131,7 +133,8 @@ class Gallery extends TemperatureComponent {
     const isEmpty = this.list.length === 0;
     setText(this.empty, isEmpty ? this.#emptyText : "");
     this.empty.hidden = !isEmpty;
-    this.thumbnails.hidden = isEmpty || !hasImages;
+    this.grid.hidden = isEmpty || !hasImages;
+    this.thumbnails.hidden = !hasImages && !isPhone();
     this.scatter.figure.node.hidden = hasImages;
     if (hasImages) this.#updatePage(hasFocus);
     else this.#updateScatter(theme, position);
@@ -298,9 +301,8 @@ class Gallery extends TemperatureComponent {
     const total = this.list.length;
     const first = this.page * this.count;
     const last = Math.min(total, first + this.count);
-    this.pager.hidden = total === 0;
-    const place = position < 0 ? String(total) : `${position + 1} of ${total}`;
-    setText(this.range, hasImages ? `${first + 1}–${last} of ${total}` : place);
+    this.pager.hidden = total === 0 || !hasImages;
+    setText(this.range, `${first + 1}–${last} of ${total}`);
     const isLastPage = [first === 0, last === total];
     const isEnd = [position === 0 || total === 0, position === total - 1 || total === 0];
     ["Previous", "Next"].forEach((name, i) => {

@@ -52,7 +52,8 @@ export class Figure {
    * @param {string} [caption]
    */
   describe(text, caption = "") {
-    setAttributes(this.chart, { role: "img", "aria-label": text });
+    if (!this.chart.hasAttribute("role")) setAttributes(this.chart, { role: "img" });
+    if (this.chart.getAttribute("aria-label") !== text) setAttributes(this.chart, { "aria-label": text });
     setText(this.caption, caption);
     if (this.tableNode.hidden) return;
     clearTimeout(this.timer);

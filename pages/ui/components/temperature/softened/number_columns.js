@@ -24,12 +24,20 @@ const MAX_NAME = 84;
 const HEADING = 18; // pixels above the first row
 let serial = 0;
 
+/**
+ * Write a logit with two decimals.
+ * @param {number} logit
+ */
+export const formatLogit = (logit) => (Number(logit.toFixed(2)) + 0).toFixed(2).replace("-", "−"); // no −0.00
+
 export class NumberColumns {
   #shape = "";
   /** @type {any[]} */
   rows = [];
   columns = [0, 0]; // left ends
   barWidth = 0;
+  /** Class names that fit. @type {string[]} */
+  names = [];
   divisor = svg("text");
 
   constructor() {
@@ -51,18 +59,24 @@ export class NumberColumns {
     const scale = this.barWidth / (high - low || 1);
     const zero = -low * scale;
     setText(this.divisor, `÷ ${formatTemperature(temperature)}`);
+    const drawNumber = (/** @type {any} */ row, /** @type {number} */ column, /** @type {number} */ value) => {
+      // Below T = 1 the quotient may leave the scale, which is that of the logits in both columns.
+      const [from, to] = [zero, zero + value * scale].map((x) => Math.max(0, Math.min(this.barWidth, x)));
+      const x = this.columns[column] + Math.min(from, to);
+      setAttributes(row.bars[column], { x, width: Math.max(1, Math.abs(to - from)) });
+      setText(row.values[column], formatLogit(value));
+    };
     order.forEach((k, i) => {
       const row = this.rows[i];
       if (row.top > visible[1] || row.bottom < visible[0]) return;
-      setText(row.name, cutText(classes[k], labelFont(theme.font), MAX_NAME));
+      drawNumber(row, 1, logits[k] / temperature);
+      const input = [k, k === label, logits[k], scale, zero, colour].join();
+      if (input === row.input) return; // only the temperature has changed
+      row.input = input;
+      setText(row.name, this.names[k]);
       setAttributes(row.name, { "font-weight": k === label ? 600 : 400 });
-      [logits[k], logits[k] / temperature].forEach((value, column) => {
-        // Below T = 1 the quotient may leave the scale, which is that of the logits in both columns.
-        const [from, to] = [zero, zero + value * scale].map((x) => Math.max(0, Math.min(this.barWidth, x)));
-        const x = this.columns[column] + Math.min(from, to);
-        setAttributes(row.bars[column], { x, width: Math.max(1, Math.abs(to - from)), fill: colour });
-        setText(row.values[column], value.toFixed(2).replace("-", "−"));
-      });
+      for (const bar of row.bars) setAttributes(bar, { fill: colour });
+      drawNumber(row, 0, logits[k]);
     });
   }
 
@@ -76,7 +90,9 @@ export class NumberColumns {
     const shape = JSON.stringify([width, places, classes, theme.dark, theme.font]);
     if (shape === this.#shape) return;
     this.#shape = shape;
-    const widths = classes.map((name) => textWidth(name, labelFont(theme.font)));
+    const font = labelFont(theme.font);
+    this.names = classes.map((name) => cutText(name, font, MAX_NAME));
+    const widths = this.names.map((name) => textWidth(name, font));
     const name = Math.ceil(Math.min(MAX_NAME, Math.max(...widths))) + 12;
     const column = (width - name - ARROW) / 2;
     this.columns = [name, name + column + ARROW];
@@ -116,6 +132,7 @@ export class NumberColumns {
     const row = {
       top,
       bottom,
+      input: "", // what the name and the logit were drawn from
       name: svg("text", { ...text, x: name - 10 }),
       bars: this.columns.map((x) => svg("rect", { x, y: middle - height / 2, width: 0, height })),
       values: ends.map((x) => svg("text", { ...text, x })),

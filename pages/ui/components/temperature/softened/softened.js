@@ -18,7 +18,7 @@ import { TemperatureComponent } from "../shared/component.js";
 import { Figure } from "../shared/figure.js";
 import { ROLES } from "../shared/store.js";
 import { noticeAt } from "./notice.js";
-import { NumberColumns } from "./number_columns.js";
+import { formatLogit, NumberColumns } from "./number_columns.js";
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
 /** @typedef {Record<string, number[]>} ByRole */
@@ -42,6 +42,10 @@ class Softened extends TemperatureComponent {
   terms;
   /** @type {string | undefined} */
   chainPlaces;
+  /** @type {string | undefined} */
+  networkKey;
+  /** @type {string | undefined} */
+  scrolledTo;
 
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -157,6 +161,7 @@ class Softened extends TemperatureComponent {
     this.figure.describe(
       `Probabilities at temperature ${formatNumber(temperature)} for ${heading}: ${tops}. ${notice}`,
     );
+    if (isLong) this.#scrollToTopClass(logits[role]);
     this.#updateNetworks(theme, role);
     this.#updateSummaries(logp, classes, theme);
     this.#updatePair(classes, logits);
@@ -185,8 +190,6 @@ class Softened extends TemperatureComponent {
     const row = isWide ? Math.max(WIDE_ROW[0], Math.min(WIDE_ROW[1], fitting)) : undefined;
     const data = { classes, roles, logits, label, temperature, log, visible: shifted, row };
     const logp = this.bars.draw(theme, this.width - x, data);
-    setAttributes(this.barChart, { x, y: above });
-    this.figure.size(this.width, above + this.bars.height);
     const stackedRow = (/** @type {unknown} */ _, /** @type {number} */ i) => ({
       top: STACKED_TOP + i * STACKED_ROW,
       bottom: STACKED_TOP + (i + 1) * STACKED_ROW,
@@ -200,24 +203,28 @@ class Softened extends TemperatureComponent {
     const { colour } = theme.role(role);
     const numbers = { logits: logits[role], classes, label, temperature, colour, order, visible };
     this.numbers.draw(theme, numbersWidth, places, numbers);
-    this.#placeChain(isWide, numbersWidth, x, above, places);
+    this.#place(isWide, numbersWidth, x, above, places);
     return logp;
   }
 
   /**
-   * Place the names of the stages above their columns, or in one line where the columns are stacked.
+   * Place the bars, and the names of the stages above their columns, or in one line where the columns are stacked.
    * @param {boolean} isWide
    * @param {number} numbersWidth
    * @param {number} x left end of the bars
    * @param {number} above pixels above the bars
    * @param {import("./number_columns.js").Row[]} places
    */
-  #placeChain(isWide, numbersWidth, x, above, places) {
-    const key = JSON.stringify([isWide, numbersWidth, x, above, places[0], places.length]);
+  #place(isWide, numbersWidth, x, above, places) {
+    const height = above + this.bars.height;
+    const { columns } = this.numbers;
+    const key = [isWide, this.width, numbersWidth, x, height, places[0].top, places.length, ...columns].join();
     if (key === this.chainPlaces || !this.stages) return;
     this.chainPlaces = key;
+    setAttributes(this.barChart, { x, y: above });
+    this.figure.size(this.width, height);
     this.chain.className = `dst-chain dst-chain-${isWide ? "wide" : "stacked"}`;
-    const [logits, quotients] = this.numbers.columns;
+    const [logits, quotients] = columns;
     [Math.max(0, logits - 22), quotients - 22, x - SOFTMAX_ARROW + 12].forEach((left, i) => {
       setAttributes(this.stages?.[i] ?? this.chain, { style: isWide ? `left: ${left}px` : "" });
     });
@@ -227,14 +234,30 @@ class Softened extends TemperatureComponent {
   }
 
   /**
+   * Scroll a long list to the top class of a new input, where numbers and bars are side by side.
+   * @param {number[]} logits
+   */
+  #scrollToTopClass(logits) {
+    const key = [this.store.index, this.store.input.title, this.width >= MIN_WIDE].join();
+    if (key === this.scrolledTo || this.width < MIN_WIDE) return;
+    this.scrolledTo = key;
+    const { viewport } = this.figure;
+    const { top, bottom } = this.bars.rows[argmax(logits)];
+    viewport.scrollTop = (top + bottom - viewport.clientHeight) / 2;
+  }
+
+  /**
    * @param {Theme} theme
    * @param {string} current
    */
   #updateNetworks(theme, current) {
-    const { logits } = this.store.input;
+    const roles = Object.keys(this.store.input.logits);
+    const key = [current, ...roles].join();
+    if (key === this.networkKey) return;
+    this.networkKey = key;
     for (const [role, button] of Object.entries(this.networks)) {
       const { glyph, name } = theme.role(role);
-      button.hidden = !logits[role];
+      button.hidden = !roles.includes(role);
       setText(button, `${glyph} ${name.replace(" student", "")}`);
       setAttributes(button, { "aria-pressed": String(role === current) });
     }
@@ -304,14 +327,13 @@ class Softened extends TemperatureComponent {
     const [i, j] = this.currentPair;
     const [a, b] = [classes[i], classes[j]];
     const temperature = formatTemperature(this.store.temperature);
-    const number = (/** @type {number} */ logit) => logit.toFixed(2).replace("-", "−");
-    const signed = (/** @type {number} */ logit) => (logit < 0 ? `(${number(logit)})` : number(logit));
+    const signed = (/** @type {number} */ logit) => (logit < 0 ? `(${formatLogit(logit)})` : formatLogit(logit));
     const lines = Object.keys(logp).map((role) => {
       const [zi, zj] = [logits[role][i], logits[role][j]];
       const ratio = formatNumber(Math.exp(logp[role][i] - logp[role][j]));
       const { glyph, colour } = theme.role(role);
       const mark = html("i", { style: `color: ${colour}` }, glyph);
-      return html("span", {}, mark, ` ${ratio} = exp((${number(zi)} − ${signed(zj)}) / ${temperature})`);
+      return html("span", {}, mark, ` ${ratio} = exp((${formatLogit(zi)} − ${signed(zj)}) / ${temperature})`);
     });
     const formula = `p(${a}) / p(${b}) = exp((z(${a}) − z(${b})) / T)`;
     this.ratio.replaceChildren(html("span", { class: "dst-muted" }, formula), ...lines);
