@@ -15,6 +15,13 @@ from benchmarks.support.serving import Server
 from benchmarks.support.visitor import open_browser, start_run, visit
 
 REPEATS = 5  # of a drag
+FIGURES = {  # each with the chapter that shows it
+    "softened": "",
+    "gradients": "T² and gradients",
+    "dark-knowledge": "Dark knowledge",
+    "calibration": "Calibration",
+    "target-sources": "Sources of soft targets",
+}
 DRAWINGS = 30
 TEN = "distill?autoplay=0&dataset=digits&epochs=20"
 HUNDRED = "distill?autoplay=0&dataset=blobs&dataset_clouds=100&epochs=20&labelled=500"
@@ -57,7 +64,9 @@ def drags(browser: Browser, server: Server, name: str, link: str, aim: float) ->
         page.goto(f"{server.url}/temperature?run={run}")
         slider = page.locator(".dst-dock input[type=range]")
         page.locator(".dst-softened svg").first.wait_for()
-        for figure in ("softened", "gradients", "dark-knowledge", "calibration", "target-sources"):
+        for figure, chapter in FIGURES.items():
+            if chapter:
+                page.get_by_role("radio", name=chapter).click()
             page.locator(f".dst-{figure}").scroll_into_view_if_needed()
             page.wait_for_timeout(1500)
             gaps = [gap for _ in range(REPEATS) for gap in slider.evaluate(DRAG)]

@@ -23,6 +23,7 @@ from kd_core.config import presets
 from kd_core.datasets import Dataset
 from kd_core.files.archive import format_bytes
 from kd_core.store.store import Store
+from pages.ui.text import glossary
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -40,6 +41,7 @@ def pages() -> dict[Path, str]:
     generated[Path("models.md")] = plugin_page("models", "Networks", "Families of teachers and students.")
     generated[Path("presets.md")] = presets_page()
     generated[Path("events.md")] = events_page()
+    generated[Path("glossary.md")] = f"# Glossary\n\n{NOTE}\n\n{glossary.as_markdown(list(glossary.ENTRIES))}"
     return generated
 
 

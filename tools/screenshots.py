@@ -58,7 +58,7 @@ def addresses(server: Server) -> Iterator[tuple[str, str]]:
         yield page, f"{server.url}/{page}?{urlencode({'run': digits})}"
     sweep = server.store().sweeps()[0].id
     yield "sweep", f"{server.url}/sweep?{urlencode({'sweep': sweep})}"
-    for page in ("compare", "experiments"):
+    for page in ("compare", "experiments", "glossary"):
         yield page, f"{server.url}/{page}"
 
 

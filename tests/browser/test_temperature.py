@@ -84,8 +84,24 @@ def handle(page: Page):
     return page.locator(".dst-dock input[type=range]")
 
 
+CHAPTERS = {
+    "gradients": "T² and gradients",
+    "calibration": "Calibration",
+    "dark-knowledge": "Dark knowledge",
+    "target-sources": "Sources of soft targets",
+}
+
+
+def show(page: Page, instrument: str) -> None:
+    """Open the chapter of a figure."""
+    if instrument in CHAPTERS:
+        page.get_by_role("radio", name=CHAPTERS[instrument]).click()
+        expect(page.locator(f".dst-{instrument} figure").first).to_be_attached()
+
+
 def numbers(page: Page, instrument: str, tmp_path: Path, which: int = 0) -> list[dict[str, str]]:
     """The CSV of a figure, as somebody who presses the button gets it."""
+    show(page, instrument)
     button = page.locator(f".dst-{instrument}").get_by_role("button", name="Download the data as CSV").nth(which)
     button.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
@@ -115,6 +131,44 @@ def test_sixty_moves_of_the_handle_are_sixty_redraws_and_no_word_to_the_server(
     temperature = float(wait_for_parameter(page, "temperature"))
     number = page.get_by_label("Temperature, as a number").input_value()
     assert temperature == pytest.approx(float(number), abs=0.006)
+
+
+def test_picture_logits_bars_and_slider_are_in_view_together_and_the_input_stays(
+    server: Server, new_page: New, run: str
+) -> None:
+    page = new_page(width=1280, height=720)
+    sent = messages_sent_by(page)
+    visit(page, server, run, temperature="1", image="3")
+    slider = handle(page).bounding_box()
+    for selector in (".dst-picture", ".dst-softened .dst-viewport", ".dst-notice"):
+        box = page.locator(selector).bounding_box()
+        assert 0 <= box["y"] < box["y"] + box["height"] <= slider["y"], selector
+    assert page.locator(".dst-picture").bounding_box()["width"] >= 180
+
+    quiet, notice = settled(page, lambda: len(sent)), page.locator(".dst-notice")
+    sentences = {notice.inner_text()}
+    assert sentences.pop().startswith("At T = 1, as trained, the teacher puts")
+    page.mouse.move(slider["x"] + slider["width"] / 2, slider["y"] + slider["height"] / 2)
+    page.mouse.down()
+    for fraction in (0.55, 0.7, 0.95):
+        page.mouse.move(slider["x"] + fraction * slider["width"], slider["y"] + slider["height"] / 2)
+        page.wait_for_timeout(100)
+        sentences.add(notice.inner_text())
+    assert len(sentences) == 3
+    assert "nearly uniform: entropy 2." in notice.inner_text()
+    assert len(sent) == quiet  # no script run while the slider is held
+    page.mouse.up()
+    wait_for_parameter(page, "temperature")
+
+    phone = new_page(width=390, height=844)
+    visit(phone, server, run)
+    phone.mouse.move(200, 300)
+    phone.mouse.wheel(0, 2000)
+    phone.wait_for_timeout(500)
+    assert phone.locator(".dst-picture").bounding_box()["y"] < 0
+    picture = phone.locator(".dst-dock-input .dst-thumbnail").bounding_box()
+    assert 0 < picture["y"] < picture["y"] + picture["height"] < 844
+    assert picture["width"] >= 40
 
 
 def test_the_numbers_of_every_figure_are_the_engine_s(server: Server, new_page: New, run: str, tmp_path: Path) -> None:
@@ -270,6 +324,8 @@ def test_another_run_can_be_chosen_and_the_address_says_which_one_is_shown(
     other = train(server, browser, "dataset=moons&epochs=3&teacher_epochs=2")
     page = new_page()
     visit(page, server, run, temperature="6")
+    page.get_by_role("combobox", name="Run").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # scrolling closes a list
     page.get_by_role("combobox", name="Run").click()
     page.get_by_role("option").filter(has_text="Two moons").first.click()
     expect(page.locator(".dst-softened .dst-class").first).to_have_text(re.compile("A"))
@@ -292,7 +348,7 @@ def test_what_is_looked_at_stays_when_the_run_ends(server: Server, new_page: New
     other.keyboard.press("ArrowRight")
     chosen = wait_for_parameter(other, "temperature")
     page.get_by_role("button", name="Stop and keep").click()
-    expect(other.get_by_text("Test images")).to_be_visible()  # the test split is open now
+    expect(other.get_by_text("still training")).to_be_hidden()
     expect(title).to_have_text("Your logits")
     assert parameter(other, "temperature") == chosen != "4"
 
@@ -303,11 +359,12 @@ def test_examples_can_be_filtered_and_the_counts_are_right(server: Server, new_p
     logits, labels = recall.logits(recall.snapshot_at(-1)), recall.splits[TEST].labels
     wrong = (logits["student"][TEST].argmax(1) != labels).sum().item()
     disagree = (logits["student"][TEST].argmax(1) != logits["teacher"][TEST].argmax(1)).sum().item()
-    expect(page.get_by_role("button", name=re.compile(rf"disagree.*\({disagree}\)", re.IGNORECASE))).to_be_visible()
-    page.get_by_role("button", name=re.compile(rf"student errors.*\({wrong}\)", re.IGNORECASE)).click()
+    filters = page.get_by_label("Examples to choose from")
+    expect(filters.locator("option", has_text="disagree")).to_have_text(re.compile(rf"\({disagree}\)"))
+    filters.select_option(label=f"Student errors ({wrong})")
     wait_for_parameter(page, "show", "student_wrong")
     before = page.locator(".dst-softened .dst-title").inner_text()
-    page.get_by_role("button", name="Random example").click()
+    page.get_by_role("button", name="Surprise me").click()
     expect(page.locator(".dst-softened .dst-title")).not_to_have_text(before)
     image = int(wait_for_parameter(page, "image"))
     assert logits["student"][TEST][image].argmax() != labels[image]
@@ -336,9 +393,15 @@ def test_the_page_can_be_used_by_keyboard_alone(server: Server, new_page: New, r
     reach(".dst-gallery [role=radio]")
     page.keyboard.press("ArrowRight")
     expect(title).not_to_have_text(before)
-    reach(".dst-softened .dst-toggle button[aria-pressed=false]")
+    reach(".dst-softened [aria-label^=Scale] button[aria-pressed=false]")
     page.keyboard.press("Enter")
     wait_for_parameter(page, "log", "true")
+    reach(".dst-softened .dst-term")
+    page.keyboard.press("Enter")
+    definition = page.locator(".dst-definition:popover-open")
+    expect(definition).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(definition).to_have_count(0)
     reach(".dst-dock input[type=range]")
     page.keyboard.press("ArrowRight")
     wait_for_parameter(page, "temperature")
@@ -358,6 +421,7 @@ def test_figures_can_be_taken_home_as_svg_and_png(server: Server, new_page: New,
     page = new_page(height=1000)
     visit(page, server, run)
     for instrument in ("softened", "gradients", "dark-knowledge", "calibration", "target-sources"):
+        show(page, instrument)
         frame = page.locator(f".dst-{instrument} figure").first
         frame.scroll_into_view_if_needed()
         page.wait_for_timeout(300)

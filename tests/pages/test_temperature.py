@@ -1,13 +1,21 @@
 """Tests of the Temperature page without a browser."""
 
+import base64
+import io
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from kd_core.analysis import thumbnails
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs.manager import RunManager
 from pages.ui.run import run_picker
+from pages.ui.temperature.instruments import Instruments
+from pages.ui.temperature.settings import TemperatureOptions
 from tools.testing.waiting import wait_for_end
 from tools.testing.widgets import named
 
@@ -48,11 +56,56 @@ def test_with_autoplay_0_nothing_is_trained_before_a_click(open_page: Open, shar
 
 def test_a_finished_run_is_shown_with_all_its_figures(open_page: Open, shared: RunManager) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)))
-    assert len(app.subheader) == 4
-    assert len(app.get("bidi_component")) == 7  # gallery, softened outputs, slider, and one per heading
+    assert len(app.get("bidi_component")) == 5  # gallery, softened outputs, slider, and text and figure of a chapter
     assert list(app.select_slider(key="epoch").options) == ["0", "1", "2", "3", "4"]
     assert app.select_slider(key="epoch").value == 4
     assert not app.error
+
+
+@pytest.mark.parametrize(
+    ("parameters", "title"),
+    [
+        ({}, "Why the loss has a factor T²"),
+        ({"chapter": "calibration"}, "Calibration"),
+        ({"diagonal": "false", "alpha": "0.5"}, "Dark knowledge: which classes the teacher confuses"),
+        ({"smoothing": "0.2"}, "Sources of soft targets"),
+        ({"chapter": "gradients", "smoothing": "0.2"}, "Why the loss has a factor T²"),
+    ],
+)
+def test_a_link_opens_its_chapter_and_an_older_link_the_chapter_of_its_options(
+    open_page: Open, shared: RunManager, parameters: dict[str, str], title: str
+) -> None:
+    app = open_page("temperature", run=trained(shared, from_flat(QUICK)), **parameters)
+    assert [header.value for header in app.header] == [title]
+    assert not app.error
+
+
+def test_a_chosen_chapter_is_in_the_url_and_only_that_one_is_drawn(open_page: Open, shared: RunManager) -> None:
+    app = open_page("temperature", run=trained(shared, from_flat(QUICK)), smoothing="0.2")
+    app.segmented_control(key="chapter").set_value("gradients").run()
+    assert app.query_params["chapter"] in ("gradients", ["gradients"])
+    assert [header.value for header in app.header] == ["Why the loss has a factor T²"]
+    assert len(app.get("bidi_component")) == 5
+
+
+def test_an_unknown_chapter_is_reported(open_page: Open, shared: RunManager) -> None:
+    app = open_page("temperature", run=trained(shared, from_flat(QUICK)), chapter="magic")
+    assert "choose one of gradients, calibration" in app.error[0].value.replace("\\", "")
+    assert len(app.header) == 1
+
+
+@pytest.mark.parametrize(("size", "has_picture"), [(thumbnails.THUMB, False), (64, True)])
+def test_only_images_with_more_pixels_than_their_thumbnails_are_sent_in_full(size: int, has_picture: bool) -> None:
+    images = torch.arange(3 * size * size).remainder(251).to(torch.uint8).reshape(1, 3, size, size).repeat(2, 1, 1, 1)
+    images[1] = 7
+    data = SimpleNamespace(is_planar=False, shape=(3, size, size), fill=0.0, pixels=lambda inputs: inputs)
+    replay = SimpleNamespace(data=data, visible_split="test", splits={"test": SimpleNamespace(inputs=images)})
+    picture = Instruments(replay, None, TemperatureOptions()).large_picture(1)  # type: ignore[arg-type]
+    assert (picture is not None) == has_picture
+    if picture:
+        with Image.open(io.BytesIO(base64.b64decode(picture["src"].split(",")[1]))) as image:
+            assert image.size == (size, size)
+            assert image.getpixel((0, 0)) == (7, 7, 7)
 
 
 def test_the_url_names_the_epoch_unless_it_is_the_last(open_page: Open, shared: RunManager) -> None:
@@ -68,7 +121,7 @@ def test_an_invalid_temperature_is_reported_with_its_range(open_page: Open, shar
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), temperature=value)
     (error,) = app.error
     assert "choose a number from 0\\.25 to 64" in error.value
-    assert len(app.subheader) == 4
+    assert [header.value for header in app.header] == ["Why the loss has a factor T²"]
 
 
 def test_unknown_settings_and_classes_are_reported(open_page: Open, shared: RunManager) -> None:
@@ -140,7 +193,7 @@ def test_two_runs_of_the_same_settings_have_different_names(open_page: Open, sha
 @pytest.mark.parametrize("drawing", ["1,2,3", "AABB", "<script>"])
 def test_an_invalid_drawing_does_not_break_the_page(open_page: Open, shared: RunManager, drawing: str) -> None:
     app = open_page("temperature", run=trained(shared, from_flat(QUICK)), source="drawing", drawing=drawing)
-    assert len(app.subheader) == 4
+    assert len(app.header) == 1
 
 
 def test_a_run_interrupted_before_its_first_weights_can_be_resumed(open_page: Open, shared: RunManager) -> None:

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[3]
 PAGES = (
     ("start", "Start"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
     ("inspect", "Inspect"), ("compare", "Compare"), ("experiments", "Experiments"),
+    ("glossary", "Glossary"),
 )  # fmt: skip
 # Streamlit's top margin has no setting, and on a projector it pushes the result off the screen.
 PADDING_STYLE = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"

@@ -17,22 +17,19 @@ from pages.ui.widgets import keys
 
 
 def input_panel(instruments: Instruments) -> None:
-    """Draw the choice of the input beside the softened outputs."""
+    """Draw the choice of the input beside what the networks make of it."""
     source, data = instruments.options.source, instruments.replay.data
-    titles = {
-        IMAGE: f"{instruments.replay.visible_split.capitalize()} {data.noun}",
-        DRAWING: "Place a point" if data.is_planar else "Draw one",
-        LOGITS: "Type logits",
-    }
-    left, right = st.columns([5, 7], gap="large")
+    titles = {IMAGE: "Example", DRAWING: "Place" if data.is_planar else "Draw", LOGITS: "Logits"}
+    left, right = st.columns([5, 17], gap="medium")
     with left:
         st.segmented_control(
             "Input", list(titles), default=source, key=keys.key("source", source), required=True,
             format_func=lambda name: titles[name], on_change=lambda: url.update(source=keys.current_value("source")),
+            label_visibility="collapsed",
         )  # fmt: skip
         custom = {IMAGE: _example, DRAWING: _drawing, LOGITS: _typed_logits}[source](instruments)
     with right:
-        instruments.soft_labels(custom)
+        instruments.softened(custom)
 
 
 def _example(instruments: Instruments) -> None:
@@ -47,9 +44,10 @@ def _drawing(instruments: Instruments) -> dict[str, Any]:
         if drawing:
             inputs = network_input(data, drawing)
             preview = None if data.is_planar else thumbnails.of_input(data, inputs)
-            title = "The point ({:.4g}, {:.4g})".format(*point(drawing)) if data.is_planar else "Your drawing"
+            place = point(drawing) if data.is_planar else None
+            title = "The point ({:.4g}, {:.4g})".format(*place) if place else "Your drawing"
             logits = replay.predict_drawing(instruments.snapshot, drawing)
-            custom = _custom_input(logits, instruments.classes, title)
+            custom = _custom_input(logits, instruments.classes, title) | {"src": preview, "point": place}
     except ValueError as invalid:
         error = str(invalid)
     instruments.mount(
@@ -76,7 +74,7 @@ def _typed_logits(instruments: Instruments) -> dict[str, Any]:
         _parse_boxes()
     except ValueError as error:
         st.error(f"{escape_markdown(str(error))} The bars still show the last valid logits.")
-    st.caption("One number per class, separated by commas or spaces; the same number for both networks.")
+    st.markdown("One number per class, separated by commas or spaces; equally many for both networks.")
     classes = [f"class {number + 1}" for number in range(len(logits["teacher"]))]
     return _custom_input(logits, classes, "Your logits")
 

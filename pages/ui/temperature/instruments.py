@@ -8,13 +8,24 @@ from typing import Any
 
 import streamlit as st
 
+from kd_core.analysis import thumbnails
 from kd_core.analysis.replay import TAUGHT, Replay, WeightSnapshot
 from kd_core.base.metrics import BINS
 from kd_core.base.options import option_label, options_of
 from pages.ui.components import component, feed
 from pages.ui.temperature.settings import IMAGE, TemperatureOptions, url
+from pages.ui.text import glossary
 
 TEMPERATURE = options_of(TemperatureOptions)["temperature"]
+TERMS = (
+    "logit",
+    "temperature",
+    "softmax",
+    "soft target",
+    "entropy",
+    "nats",
+    "KL divergence",
+)  # of the softened outputs
 CELL = "cell"  # the only state of a component that may become empty again
 
 
@@ -58,10 +69,11 @@ class Instruments:
         )  # fmt: skip
 
     def gallery(self) -> None:
-        """Show the examples to choose from."""
+        """Show the chosen example, and the others to choose from."""
         image = self.options.image if self.options.image >= 0 else self.replay.most_informative(self.snapshot)
         self.mount(
-            "gallery", image=image, show=self.options.show, **{"class": self.options.of_class},
+            "gallery", image=image, large=self.large_picture(image), show=self.options.show,
+            **{"class": self.options.of_class},
             handlers={
                 "image": lambda value: url.update(image=int(value)),
                 "show": lambda value: url.update(show=value),
@@ -69,15 +81,25 @@ class Instruments:
             },
         )  # fmt: skip
 
-    def soft_labels(self, custom: dict[str, Any] | None) -> None:
+    def large_picture(self, image: int) -> dict[str, Any] | None:
+        """Return a picture of an example with all its pixels, where the sprite sheet has fewer."""
+        data = self.replay.data
+        if data.is_planar or max(data.shape[1:]) <= thumbnails.THUMB:
+            return None
+        inputs = self.replay.splits[self.replay.visible_split].inputs
+        return {"index": image, "src": thumbnails.of_input(data, inputs[image : image + 1])}
+
+    def softened(self, custom: dict[str, Any] | None) -> None:
         """Show the softened outputs for the chosen example, or for a ``custom`` input, drawn or typed as logits."""
         classes = custom["classes"] if custom else self.classes
         pair = [self.options.first, self.options.second]
         self.mount(
-            "softened", custom=custom, log=self.options.log,
+            "softened", custom=custom, log=self.options.log, network=self.options.network,
+            terms={name: glossary.definition(name) for name in TERMS},
             pair=[classes.index(name) for name in pair] if set(pair) <= set(classes) else None,
             handlers={
                 "log": lambda value: url.update(log=bool(value)),
+                "network": lambda value: url.update(network=value),
                 "pair": lambda value: url.update(first=classes[value[0]], second=classes[value[1]]),
             },
         )  # fmt: skip

@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import streamlit as st
+
 from kd_core.base.options import Options, boolean, choice, class_name, integer, logits, number, shorten, text
 from pages.ui.app.url_state import UrlState
 
 IMAGE, DRAWING, LOGITS = "image", "drawing", "logits"  # where the input comes from
 LOGIT_FIELDS = ("teacher_logits", "student_logits")
+NETWORKS = ("teacher", "student", "baseline")
+GRADIENTS, CALIBRATION, DARK_KNOWLEDGE, SOURCES = CHAPTERS = ("gradients", "calibration", "dark_knowledge", "sources")
+# What a link without a chapter opens, by the options of its figures.
+CHAPTER_OPTIONS = {
+    DARK_KNOWLEDGE: ("diagonal", "map_log", "difference", "true_class", "answered"),
+    SOURCES: ("targets_log", "smoothing", "correct_probability"),
+}
 DIFFERENCES = ("student-teacher", "baseline-teacher", "student-baseline")
 MIN_CLASSES, MAX_CLASSES = 2, 1000  # of logits typed by hand
 
@@ -30,6 +39,8 @@ class TemperatureOptions(Options):
     drawing: str = text("", 1500, "Strokes on a grid of 64 × 64, two characters per point; x,y for points.")
     teacher_logits: tuple[float, ...] = logits((6.0, 3.0, -1.0), MIN_CLASSES, MAX_CLASSES, "One number per class.")
     student_logits: tuple[float, ...] = logits((2.0, 1.5, 0.5), MIN_CLASSES, MAX_CLASSES, "One number per class.")
+    network: str = choice(NETWORKS[0], NETWORKS, "Network whose logits are written out.")
+    chapter: str = choice(CHAPTERS[0], CHAPTERS, "Chapter that is open.")
     first: str = class_name("none", "First class of the ratio; needs the second one.")
     second: str = class_name(
         "none", "Second class of the ratio; without both, the teacher's two most probable classes."
@@ -84,12 +95,20 @@ class TemperatureOptions(Options):
 
 
 # The default of alpha is the weight that the run was trained with.
-url = UrlState("temperature", TemperatureOptions, extra=("run",), always=("alpha",))
+url = UrlState("temperature", TemperatureOptions, extra=("run",), always=("alpha", "chapter"))
 
 
 def current_options(classes: Sequence[str], examples: int, defaults: dict[str, Any]) -> TemperatureOptions:
     """Return the options in the URL, with defaults for those that are invalid, which are named on the screen."""
     options, errors = url.read(**defaults)
+    if "chapter" not in st.query_params:
+        options = options.with_values(chapter=_linked_chapter())
     if errors.keys() & set(LOGIT_FIELDS):  # the valid one of the two may have another number of classes
         options = url.reset(options, LOGIT_FIELDS)
     return url.reset_unfit(options, errors, options.errors(classes, examples))
+
+
+def _linked_chapter() -> str:
+    """Return the chapter to which an option in the URL belongs; links once had no chapter, as all were on the page."""
+    linked = (chapter for chapter, names in CHAPTER_OPTIONS.items() if any(name in st.query_params for name in names))
+    return next(linked, CHAPTERS[0])

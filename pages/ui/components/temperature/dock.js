@@ -1,14 +1,20 @@
-// Temperature slider of the whole page, fixed to the bottom of the window. It also fills the store.
+// Temperature slider of the whole page with a small picture of the input, fixed to the bottom of the window. It also
+// fills the store.
 //
 // Payload: run, from and frames of the feed, store (its name), classes, splits, split (the current one), sheet (a sprite
 // sheet) or points, snapshot, temperature, temperatures (lowest and highest). Sets the state temperature.
 
+import { html, setAttributes } from "../shared/dom.js";
 import { logSoftmax } from "../shared/math/softmax.js";
 import { mount, redrawScheduler } from "../shared/mount.js";
 import { FrameFeed } from "../shared/state/frame_feed.js";
+import { readTheme } from "../shared/theme.js";
 import { describeTopClasses } from "../shared/widgets/summaries.js";
 import { TemperatureSlider } from "../shared/widgets/temperature_slider.js";
+import { inputThumbnail } from "./shared/input_thumbnail.js";
 import { TemperatureStore } from "./shared/store.js";
+
+const PICTURE = 56; // pixels of the input
 
 class Dock {
   #feed = new FrameFeed();
@@ -26,7 +32,11 @@ class Dock {
       onInput: () => this.store?.set({ temperature: this.slider.value }),
       onChange: (value) => this.setStateValue("temperature", value),
     });
-    root.append(this.slider.node);
+    this.root = root;
+    this.picture = html("div", { class: "dst-dock-input", role: "img", hidden: true });
+    /** What the picture was drawn from. @type {unknown[]} */
+    this.drawnInput = [];
+    root.append(this.picture, this.slider.node);
     this.onKey = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
     document.addEventListener("keydown", this.onKey);
   }
@@ -73,6 +83,21 @@ class Dock {
     const soften = (/** @type {[string, number[]]} */ [role, values]) => [role, logSoftmax(values, this.slider.value)];
     const description = describeTopClasses(Object.fromEntries(Object.entries(logits).map(soften)), classes);
     this.slider.setValueText(`Temperature ${this.slider.text}${description ? `, ${description}` : ""}`);
+    this.#drawPicture();
+  }
+
+  #drawPicture() {
+    const { custom, index, sheet, points, classes, labels } = this.store;
+    const theme = readTheme(this.root);
+    const input = [custom, index, sheet, points, classes, theme.dark];
+    if (input.every((part, i) => part === this.drawnInput[i])) return;
+    this.drawnInput = input;
+    this.picture.hidden = labels.length === 0 && !custom;
+    if (this.picture.hidden) return;
+    const { title, label } = this.store.input;
+    const name = label === null ? title : `${title}, true class ${classes[label]}`;
+    setAttributes(this.picture, { "aria-label": `Input: ${name}` });
+    this.picture.replaceChildren(inputThumbnail(this.store, theme, PICTURE));
   }
 
   destroy() {
@@ -90,4 +115,8 @@ function isTextField(target) {
   return target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
 }
 
-export default mount(Dock, import.meta.url, ["../shared/widgets/temperature_slider.css", "dock.css"]);
+export default mount(Dock, import.meta.url, [
+  "../shared/widgets/temperature_slider.css",
+  "shared/figure.css",
+  "dock.css",
+]);

@@ -16,8 +16,8 @@ import { breakLabel, labelFont, textWidth } from "../text.js";
  *   temperature: number,
  *   log: boolean,
  *   visible?: number[],
- *   compact?: boolean,
- * }} Data visible: first and last visible row of pixels; only bars between them are drawn; compact: lower rows
+ *   row?: number,
+ * }} Data visible: first and last visible row of pixels; only bars between them are drawn; row: height in pixels
  */
 
 const VALUE_WIDTH = 46;
@@ -106,14 +106,15 @@ export class MirroredBars {
    * @param {number} width
    * @param {Data} data
    */
-  #layOut(theme, width, { classes, roles, log, compact = false }) {
+  #layOut(theme, width, data) {
+    const { classes, roles, log } = data;
     const hasBaseline = roles.includes("baseline");
     const styles = roles.map((role) => [theme.role(role).name, theme.role(role).colour]);
-    const shape = JSON.stringify([classes, styles, width, theme.dark, log, compact]);
+    const shape = JSON.stringify([classes, styles, width, theme.dark, log, data.row]);
     if (shape === this.#shape) return;
     this.#shape = shape;
     const isNarrow = width < 480;
-    const row = classes.length <= 3 ? 60 : compact ? 24 : classes.length <= 12 ? 36 : 28;
+    const row = data.row ?? (classes.length <= 3 ? 60 : classes.length <= 12 ? 36 : 28);
     const names = classes.map((name) => breakLabel(name, isNarrow ? 64 : 170, theme.font));
     const longest = Math.max(...names.flat().map((line) => textWidth(line, labelFont(theme.font))));
     const gutter = Math.max(isNarrow ? 48 : 64, longest + (isNarrow ? 44 : 56));

@@ -44,7 +44,7 @@ class Calibration extends TemperatureComponent {
     this.losses.chart.append(this.values);
     const section = (/** @type {string} */ title, /** @type {Figure} */ figure) =>
       html("section", {}, html("h3", {}, title), figure.node);
-    this.root.append(section("Calibration", this.reliability), section("Temperature scaling", this.losses));
+    this.root.append(section("Reliability diagrams", this.reliability), section("Temperature scaling", this.losses));
   }
   get isReady() {
     return this.store.isReady && this.store.roles.length > 0;

@@ -1,7 +1,8 @@
-// Gallery of the filtered examples of the current split, as pages of thumbnails or, for 2-D data, as a scatter plot.
+// The chosen example in large, and all filtered examples of the current split, as pages of thumbnails or, for 2-D data,
+// as a scatter plot.
 //
-// Payload: store, image (position in the current split), show (a key of FILTERS), class ("none" or a class name).
-// Sets the states image, show and class.
+// Payload: store, image (position in the current split), show (a key of FILTERS), class ("none" or a class name), large
+// (null, or {index, src}, a picture with more pixels than the sprite sheet). Sets the states image, show and class.
 
 import { html, setAttributes, setText } from "../../shared/dom.js";
 import { formatNumber } from "../../shared/format.js";
@@ -13,9 +14,14 @@ import { GalleryScatter } from "./gallery_scatter.js";
 const GAP = 4; // between thumbnails
 const EDGE = 3; // around a thumbnail, for its frame
 
+const MAX_PICTURE = 224; // pixels of the chosen example
+const MIN_PICTURE = 184;
 const KEY_DELAY = 300; // milliseconds after the last repeat of a held key until the choice is sent to Python
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
+
+/** Whether the columns of the page stand one below the other, by the width at which Streamlit stacks them. */
+const isPhone = () => matchMedia("(max-width: 640px)").matches;
 
 class Gallery extends TemperatureComponent {
   /** @type {string | undefined} */
@@ -40,11 +46,21 @@ class Gallery extends TemperatureComponent {
     this.requested = null;
     const button = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
       html("button", { type: "button", onclick }, text);
-    const filterButton = (/** @type {string} */ show) => button("", () => this.#setFilter("show", show));
-    this.filters = Object.fromEntries(Object.keys(FILTERS).map((show) => [show, filterButton(show)]));
-    const label = "True class of the examples";
-    this.select = html("select", { "aria-label": label, onchange: () => this.#setFilter("class", this.select.value) });
-    this.random = button("Random example", () => this.#chooseRandom());
+    const select = (/** @type {"show" | "class"} */ state, /** @type {string} */ label) => {
+      const node = html("select", { "aria-label": label, onchange: () => this.#setFilter(state, node.value) });
+      return node;
+    };
+    this.filters = select("show", "Examples to choose from");
+    this.select = select("class", "True class of the examples");
+    this.picture = html("div", { class: "dst-picture", role: "img" });
+    this.title = html("b", {});
+    this.trueClass = html("span", {});
+    this.predictions = html("span", {});
+    this.chosen = html("p", { class: "dst-chosen" }, this.title, this.trueClass, this.predictions);
+    this.stepButtons = [-1, 1].map((step) => button(step < 0 ? "← Previous" : "Next →", () => this.#step(step)));
+    this.random = button("Surprise me", () => this.#chooseRandom());
+    const example = html("div", { class: "dst-example" }, this.picture, this.chosen);
+    const steps = html("div", { class: "dst-steps" }, this.stepButtons, this.random);
     this.empty = html("p", { class: "dst-empty" });
     const onKey = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
     const group = { role: "radiogroup", "aria-label": "Examples", onkeydown: onKey };
@@ -54,20 +70,17 @@ class Gallery extends TemperatureComponent {
       onKey,
       () => this.#table(),
     );
-    this.pageButtons = [-1, 1].map((step) => button(step < 0 ? "Previous" : "Next", () => this.#changePage(step)));
+    this.pageButtons = [-1, 1].map((step) => button(step < 0 ? "← Page" : "Page →", () => this.#changePage(step)));
     this.range = html("span", { role: "status" });
     this.legend = html("span", { class: "dst-muted" }, "≠ student error");
     const [previous, next] = this.pageButtons;
     this.pager = html("div", { class: "dst-pager" }, previous, this.range, next, this.legend);
-    this.chosen = html("p", { class: "dst-muted dst-chosen" });
-    const toggles = html(
-      "div",
-      { class: "dst-toggle", role: "group", "aria-label": "Show" },
-      Object.values(this.filters),
-    );
-    const narrow = html("div", { class: "dst-filters" }, this.select, this.random);
-    const figure = this.scatter.figure.node;
-    this.root.append(toggles, narrow, this.empty, this.grid, figure, this.pager, this.chosen);
+    const narrow = html("div", { class: "dst-filters" }, this.filters, this.select);
+    const summary = html("summary", {}, isPhone() ? "Filter, or choose by picture" : "Choose by picture");
+    const folded = isPhone() ? [narrow] : []; // so that more of the softened outputs is in view
+    this.thumbnails = html("details", { open: !isPhone() }, summary, folded, this.grid, this.pager);
+    const filters = isPhone() ? [] : [narrow];
+    this.root.append(this.scatter.figure.node, example, steps, ...filters, this.empty, this.thumbnails);
     // An invalid choice is replaced also while the gallery is not visible.
     const redraw = this.changed;
     this.changed = () => {
@@ -77,7 +90,8 @@ class Gallery extends TemperatureComponent {
   }
 
   /** @param {any} spec */
-  configure({ image, show, class: label }) {
+  configure({ image, show, class: label, large }) {
+    this.large = large ?? null;
     if (this.isNew("show", show)) this.show = show in FILTERS ? show : "all";
     if (this.isNew("class", label)) this.label = label ?? "none";
     if (this.isNew("image", image)) this.requested = Math.trunc(image) || 0;
@@ -98,13 +112,14 @@ class Gallery extends TemperatureComponent {
   paint(theme) {
     const { store, filter } = this;
     const isUpdated = filter.update(store);
-    const input = [store.index, store.custom === null, this.width, theme.dark, store.points, store.sheet];
+    const input = [store.index, store.custom === null, this.width, theme.dark, store.points, store.sheet, this.large];
     const state = [this.show, this.label, this.page, ...input];
     if (!filter.labels.length || (!isUpdated && state.every((value, i) => value === this.state?.[i]))) return;
     const hasImages = !store.points;
     const root = /** @type {Document | ShadowRoot} */ (this.root.getRootNode());
     const hasFocus = this.grid.contains(root.activeElement);
     this.#updateFilters();
+    this.#updatePicture(theme, hasImages);
     this.#computeGrid(hasImages);
     const position = this.list.indexOf(store.index);
     const key = `${this.show} ${this.label}`;
@@ -119,6 +134,7 @@ class Gallery extends TemperatureComponent {
     setText(this.empty, isEmpty ? this.#emptyText : "");
     this.empty.hidden = !isEmpty;
     this.grid.hidden = isEmpty || !hasImages;
+    this.thumbnails.hidden = !hasImages && !isPhone();
     this.scatter.figure.node.hidden = hasImages;
     if (hasImages) this.#updatePage(hasFocus);
     else this.#updateScatter(theme, position);
@@ -140,14 +156,50 @@ class Gallery extends TemperatureComponent {
     const k = classes.indexOf(this.label);
     this.select.value = k < 0 ? "none" : this.label;
     this.current = lists[this.show] ? this.show : "all";
-    for (const [show, button] of Object.entries(this.filters)) {
-      button.hidden = !lists[show];
-      if (button.hidden) continue;
-      const list = k < 0 ? lists[show] : lists[show].filter((i) => labels[i] === k);
-      setText(button, `${FILTERS[show]} (${list.length})`);
-      setAttributes(button, { "aria-pressed": String(show === this.current) });
-      if (show === this.current) this.list = list;
-    }
+    const inClass = (/** @type {number[]} */ list) => (k < 0 ? list : list.filter((i) => labels[i] === k));
+    this.list = inClass(lists[this.current]);
+    const options = Object.entries(FILTERS).flatMap(([show, text]) =>
+      lists[show] ? [html("option", { value: show }, `${text} (${inClass(lists[show]).length})`)] : [],
+    );
+    this.filters.replaceChildren(...options);
+    this.filters.value = this.current;
+  }
+
+  /**
+   * Show the chosen example in large, with its class and what the networks predict.
+   * @param {Theme} theme
+   * @param {boolean} hasImages
+   */
+  #updatePicture(theme, hasImages) {
+    const { store, filter } = this;
+    const { index, classes } = store;
+    this.picture.hidden = !hasImages || !this.isChosen;
+    this.chosen.hidden = !this.isChosen;
+    if (!this.isChosen) return;
+    setText(this.title, store.title(index));
+    setText(this.trueClass, `✓ true class ${classes[filter.labels[index]]}`);
+    const prediction = (/** @type {string} */ role) => {
+      const top = filter.topClasses[role]?.[index];
+      if (top === undefined) return null;
+      const { glyph, name, colour } = theme.role(role);
+      const mark = html("i", { style: `color: ${colour}`, "aria-hidden": "true" }, glyph);
+      const isWrong = top !== filter.labels[index];
+      return html("span", {}, mark, ` ${name} predicts ${classes[top]}${isWrong ? " ≠" : ""}`);
+    };
+    this.predictions.replaceChildren(...["teacher", "student"].map(prediction).filter((node) => node !== null));
+    if (!hasImages) return;
+    const size = this.#pictureSize();
+    const isLarge = this.large?.index === index;
+    const attributes = { src: this.large?.src, width: size, alt: "", class: "dst-large" };
+    this.picture.replaceChildren(isLarge ? html("img", attributes) : store.thumbnail(index, size));
+    setAttributes(this.picture, { "aria-label": this.#name(index) });
+  }
+  /** Return the width of the picture, if possible a multiple of the width of the image. */
+  #pictureSize() {
+    const width = this.store.sheet?.width ?? 1;
+    if (isPhone()) return Math.ceil(MIN_PICTURE / width) * width;
+    const most = Math.min(MAX_PICTURE, this.width);
+    return Math.floor(most / width) * width;
   }
   get #emptyText() {
     const ofClass = this.select.value === "none" ? "" : ` of class ${this.label}`;
@@ -249,17 +301,17 @@ class Gallery extends TemperatureComponent {
     const total = this.list.length;
     const first = this.page * this.count;
     const last = Math.min(total, first + this.count);
-    this.pager.hidden = total === 0;
-    const place = position < 0 ? String(total) : `${position + 1} of ${total}`;
-    setText(this.range, hasImages ? `${first + 1}–${last} of ${total}` : place);
-    const isEnd = hasImages ? [first === 0, last === total] : [position === 0 || total === 0, position === total - 1];
-    this.pageButtons.forEach((button, i) => {
-      const label = `${button.textContent} ${hasImages ? "page" : "example"}`;
-      setAttributes(button, { "aria-disabled": String(isEnd[i]), "aria-label": label });
+    this.pager.hidden = total === 0 || !hasImages;
+    setText(this.range, `${first + 1}–${last} of ${total}`);
+    const isLastPage = [first === 0, last === total];
+    const isEnd = [position === 0 || total === 0, position === total - 1 || total === 0];
+    ["Previous", "Next"].forEach((name, i) => {
+      this.pageButtons[i].hidden = !hasImages;
+      setAttributes(this.pageButtons[i], { "aria-disabled": String(isLastPage[i]), "aria-label": `${name} page` });
+      setAttributes(this.stepButtons[i], { "aria-disabled": String(isEnd[i]), "aria-label": `${name} example` });
     });
     this.legend.hidden = !hasImages || !this.filter.lists.student_wrong;
     setAttributes(this.random, { "aria-disabled": String(this.#others.length === 0) });
-    setText(this.chosen, this.isChosen ? `Chosen: ${this.#name(this.store.index, ["teacher", "student"])}.` : "");
   }
   /**
    * @param {number} index
@@ -322,9 +374,13 @@ class Gallery extends TemperatureComponent {
     this.#pick(others[Math.floor(Math.random() * others.length)]);
   }
   /** @param {number} step */
+  #step(step) {
+    const target = this.#target(step);
+    if (this.list[target] !== this.store.index) this.#pick(target);
+  }
+  /** @param {number} step */
   #changePage(step) {
-    if (this.store.points) this.#pick(this.#target(step));
-    else this.page += step;
+    this.page += step;
     this.draw();
   }
   /**

@@ -23,7 +23,8 @@ export class GalleryScatter {
     this.figure = new Figure("examples", table);
     this.plot = new LinePlot(this.figure.chart);
     this.marks = svg("g");
-    this.ring = svg("circle", { r: 9, class: "dst-ring" });
+    const circles = ["dst-ring dst-ring-edge", "dst-ring"].map((name) => svg("circle", { r: 9, class: name }));
+    this.ring = svg("g", {}, circles);
     this.figure.chart.append(this.marks, this.ring);
     const slider = { role: "slider", tabindex: 0, "aria-label": "Chosen point", "aria-valuemin": 1, onkeydown: onKey };
     this.pointSlider = html("div", { class: "dst-point-slider", ...slider });
@@ -56,7 +57,9 @@ export class GalleryScatter {
     const style = `width: ${width + 56}px; height: ${height + 66}px`;
     setAttributes(this.pointSlider, { style, "aria-valuemax": Math.max(1, list.length) });
     const filtered = new Set(list);
-    const radius = points.length > 500 ? 2.8 : 4;
+    const isDense = points.length > 500;
+    const radius = isDense ? Math.min(2.8, width / 110) : 4;
+    this.marks.classList.toggle("dst-dense", isDense);
     // One path contains all points of a class; the faint ones are drawn first.
     const path = (/** @type {number} */ k, /** @type {boolean} */ isHighlighted) => {
       const ofClass = points.filter((_, i) => labels[i] === k && filtered.has(i) === isHighlighted);
@@ -83,7 +86,7 @@ export class GalleryScatter {
   mark(index, position, description, isChosen) {
     const [x, y] = this.points[index];
     const visibility = isChosen ? "visible" : "hidden";
-    setAttributes(this.ring, { cx: this.plot.x(x), cy: this.plot.y(y), visibility });
+    setAttributes(this.ring, { transform: `translate(${this.plot.x(x)} ${this.plot.y(y)})`, visibility });
     setAttributes(this.pointSlider, { "aria-valuenow": position + 1, "aria-valuetext": description });
   }
 }

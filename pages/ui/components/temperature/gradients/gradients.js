@@ -24,7 +24,7 @@ import { GradientNorms, teacherFraction } from "./gradient_norms.js";
 const THIN = { dash: "3px,3px", width: 1.25 };
 /** @type {Term[]} */
 const TERMS = [
-  { id: "labels", role: "labels", glyph: "✕", lines: ["Labels"] },
+  { id: "labels", role: "labels", glyph: "✓", lines: ["Labels"] },
   { id: "with", role: "teacher", glyph: "■", lines: ["Teacher", "with T²"] },
   { id: "without", role: "teacher", glyph: "□", lines: ["Teacher", "without T²"], style: THIN },
 ];
@@ -276,7 +276,7 @@ class Gradients extends TemperatureComponent {
       inner.reduce((best, point) => (height(point[1]) > height(best[1]) ? point : best), inner[0] ?? [1, 0]);
     const [atTeacher, atLabels] = [highest((fraction) => fraction), highest((fraction) => 1 - fraction)];
     const teacherName = atTeacher[1] > 0.1 ? "■ Teacher" : "";
-    const labelsName = fractions.length && atLabels[1] < 0.9 ? "✕ Labels" : "";
+    const labelsName = fractions.length && atLabels[1] < 0.9 ? "✓ Labels" : "";
     const style = (/** @type {{colour: string}} */ { colour }) => ({ anchor: "middle", colour });
     addOutlinedText(plot, theme, "area teacher", atTeacher[0], atTeacher[1] / 2, teacherName, style(teacher));
     addOutlinedText(plot, theme, "area labels", atLabels[0], (1 + atLabels[1]) / 2, labelsName, style(labels));

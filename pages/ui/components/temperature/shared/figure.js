@@ -21,7 +21,7 @@ export class Figure {
   constructor(name, table) {
     this.name = name;
     this.table = table;
-    this.chart = svg("svg", { role: "img" });
+    this.chart = svg("svg"); // an image once it has a text alternative
     this.caption = html("figcaption", { class: "dst-caption" });
     this.viewport = html("div", { class: "dst-viewport" }, this.chart);
     const region = { hidden: true, tabindex: 0, role: "region", "aria-label": "Data of this figure" };
@@ -52,7 +52,8 @@ export class Figure {
    * @param {string} [caption]
    */
   describe(text, caption = "") {
-    setAttributes(this.chart, { "aria-label": text });
+    if (!this.chart.hasAttribute("role")) setAttributes(this.chart, { role: "img" });
+    if (this.chart.getAttribute("aria-label") !== text) setAttributes(this.chart, { "aria-label": text });
     setText(this.caption, caption);
     if (this.tableNode.hidden) return;
     clearTimeout(this.timer);

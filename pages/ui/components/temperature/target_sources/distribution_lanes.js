@@ -56,7 +56,7 @@ export class DistributionLanes {
     rows.forEach(({ members }, i) => {
       const parts = this.parts[i];
       const isTrueClass = members.includes(label);
-      setText(parts.text, isTrueClass ? `✕ ${this.geometry.names[i]}` : this.geometry.names[i]);
+      setText(parts.text, isTrueClass ? `✓ ${this.geometry.names[i]}` : this.geometry.names[i]);
       setAttributes(parts.name, { "font-weight": isTrueClass ? 600 : 400 });
       const mean = (/** @type {number[]} */ logp) =>
         members.reduce((sum, k) => sum + Math.exp(logp[k]), 0) / members.length;

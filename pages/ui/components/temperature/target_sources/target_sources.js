@@ -37,7 +37,7 @@ import { formatOption, OptionSlider } from "./option_slider.js";
 /** @typedef {{id: string, title: string, role: string, glyph: string, style?: {dash: string, width: number}}} SourceSpec */
 /** @type {SourceSpec[]} */
 const SOURCES = [
-  { id: "one-hot", title: "One-hot label", role: "labels", glyph: "✕" },
+  { id: "one-hot", title: "One-hot label", role: "labels", glyph: "✓" },
   {
     id: "smoothing",
     title: "Label smoothing",

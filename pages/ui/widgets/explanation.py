@@ -1,0 +1,16 @@
+"""Paragraphs of text in which the terms of the glossary have their definitions in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pages.ui.components import component
+from pages.ui.text import glossary
+
+
+def explanation(key: str, *paragraphs: str) -> None:
+    """Show plain text, each term of the glossary as a button for its definition where it first occurs."""
+    marked: set[str] = set()
+    segments = [glossary.segments(paragraph, marked) for paragraph in paragraphs]
+    mounted: Any = component("explanation")
+    mounted(key=key, data={"paragraphs": segments})
