@@ -78,9 +78,9 @@ def test_a_search_shows_what_contains_all_its_words_and_is_in_the_url(open_page:
     app = open_page("glossary")
     app.text_input[0].set_value("teacher WEIGHT").run()
     assert app.query_params["search"] in ("teacher WEIGHT", ["teacher WEIGHT"])
-    shown = "\n".join(element.value for element in app.markdown)
-    assert "### Alpha" in shown
-    assert "### Entropy" not in shown
+    text = "\n".join(element.value for element in app.markdown)
+    assert "### Alpha" in text
+    assert "### Entropy" not in text
 
 
 def test_a_search_without_a_result_repeats_the_words_as_text(open_page: Open) -> None:

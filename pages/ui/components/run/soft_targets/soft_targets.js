@@ -128,7 +128,15 @@ class SoftTargets {
     this.picture.hidden = !image.src;
     if (image.src && this.picture.getAttribute("src") !== image.src) setAttributes(this.picture, { src: image.src });
     const temperature = this.slider.value;
-    const data = { classes, roles, logits, label: image.label, temperature, log: this.scale.log, row: classes.length > 3 ? 24 : 60 };
+    const data = {
+      classes,
+      roles,
+      logits,
+      label: image.label,
+      temperature,
+      log: this.scale.log,
+      row: classes.length > 3 ? 24 : 60,
+    };
     const logp = this.bars.draw(theme, this.#width, data);
     this.scroll.tabIndex = this.bars.height > MAX_HEIGHT ? 0 : -1;
     const trained = this.spec.temperature;
