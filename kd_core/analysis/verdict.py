@@ -1,15 +1,18 @@
-"""Verdict on completed runs in words, from the student's gain over its baseline and its confidence interval."""
+"""Verdict on completed runs in words, from gains and confidence intervals, and the updates that a run skipped."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kd_core.analysis.intervals import estimate_gain
+from kd_core.base.events import Event, PhaseInfo, Skipped, Validated
 from kd_core.config.comparison import STUDENT_OVER_BASELINE, Comparison, TestMetrics
 
 ONE_SEED = "One seed cannot separate a real gain from noise."
+SKIPPED_EVENTS = ("skipped", "validated")  # that :func:`count_skipped` reads
+Counts = Mapping[str, tuple[int, int]]  # by phase: skipped updates, of how many
 
 
 @dataclass(frozen=True)
@@ -126,3 +129,32 @@ def signed(points: float) -> str:
     """Return a number with its sign and one decimal, or with its first digit where that would be a zero."""
     text = f"{points:+.1f}"
     return (f"{points:+.1g}" if points and not float(text) else text).replace("-", "−")
+
+
+def count_skipped(events: Iterable[Event]) -> Counts:
+    """Return the skipped updates of every phase that has some, and its steps up to the last evaluation or skip."""
+    skipped: dict[str, int] = {}
+    steps: dict[str, int] = {}
+    for event in events:
+        if isinstance(event, Skipped):
+            skipped[event.phase] = skipped.get(event.phase, 0) + 1
+        if isinstance(event, Skipped | Validated):
+            steps[event.phase] = max(event.step, steps.get(event.phase, 0))
+    return {phase: (count, steps[phase]) for phase, count in skipped.items()}
+
+
+def skipped_by_role(counts: Counts, phases: Sequence[PhaseInfo]) -> dict[str, int]:
+    """Return the skipped updates of every network that was trained, over all of its phases."""
+    by_role: dict[str, int] = {}
+    for phase in phases:
+        for role in phase.roles:
+            by_role[role] = by_role.get(role, 0) + counts.get(phase.name, (0, 0))[0]
+    return by_role
+
+
+def skipped_sentence(counts: Counts) -> str:
+    """Return the counts as a sentence, empty where nothing was skipped."""
+    clauses = [f"{count:,} of {steps:,} updates of the phase “{phase}”" for phase, (count, steps) in counts.items()]
+    verb = "was" if sum(count for count, _ in counts.values()) == 1 else "were"
+    text = f"At 16 bits {' and '.join(clauses)} {verb} skipped, for all networks of a phase alike."
+    return text if clauses else ""

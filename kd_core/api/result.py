@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
 
-from kd_core.analysis.skipped_updates import count_skipped, skipped_sentence
-from kd_core.analysis.verdict import FAILED, Verdict, verdict
+from kd_core.analysis.verdict import FAILED, Verdict, count_skipped, skipped_sentence, verdict
 from kd_core.base.events import Event, Failed, Finished, Step, Validated
 from kd_core.config.comparison import TestMetrics
 from kd_core.config.plan import TEACHER

@@ -7,8 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from kd_core.analysis.skipped_updates import count_skipped, skipped_sentence
-from kd_core.analysis.verdict import FAILED, recall_table, verdict
+from kd_core.analysis.verdict import FAILED, count_skipped, recall_table, skipped_sentence, verdict
 from kd_core.base import registry
 from kd_core.base.events import (
     Event,

@@ -1,6 +1,6 @@
 """Updates that were skipped at 16 bits, counted from events."""
 
-from kd_core.analysis.skipped_updates import count_skipped, skipped_by_role, skipped_sentence
+from kd_core.analysis.verdict import count_skipped, skipped_by_role, skipped_sentence
 from kd_core.base.events import Event, PhaseInfo, Skipped, Validated
 
 

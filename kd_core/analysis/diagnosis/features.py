@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from kd_core.analysis.diagnosis.curve_features import EVENTS, CurveFeatures, read_curve_features
 from kd_core.analysis.replay import TAUGHT, Replay
-from kd_core.analysis.skipped_updates import SKIPPED_EVENTS, Counts, count_skipped
+from kd_core.analysis.verdict import SKIPPED_EVENTS, Counts, count_skipped
 from kd_core.base import metrics
 from kd_core.base.devices import limit_threads
 from kd_core.base.events import Event

@@ -8,7 +8,7 @@ import streamlit as st
 
 from kd_core.analysis import comparison, latency
 from kd_core.analysis.comparison import NetworkResult
-from kd_core.analysis.skipped_updates import skipped_by_role
+from kd_core.analysis.verdict import skipped_by_role
 from kd_core.base.options import option_label, options_of
 from kd_core.base.registry import find_plugin
 from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig

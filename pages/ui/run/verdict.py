@@ -7,8 +7,15 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from kd_core.analysis.skipped_updates import SKIPPED_EVENTS, Counts, count_skipped, skipped_sentence
-from kd_core.analysis.verdict import Verdict, recall_table, verdict
+from kd_core.analysis.verdict import (
+    SKIPPED_EVENTS,
+    Counts,
+    Verdict,
+    count_skipped,
+    recall_table,
+    skipped_sentence,
+    verdict,
+)
 from kd_core.base.metrics import added_metrics
 from kd_core.config.comparison import DEFAULT_SEEDS
 from kd_core.config.compute import HALF
