@@ -124,9 +124,9 @@ def presets_page() -> str:
         lines += ["| variant | published | measured here |", "|---|---|---|"]
         for variant in preset.variants or (preset.variant(),):
             entry = measured.get(f"{preset.name} {variant.name}".strip(), {})
-            claims, values = presets.claims(preset, variant.name), entry.get("values", {})
-            published = "; ".join(f"{claim.what} {claim.value}" for claim in claims)
-            here = "; ".join(f"{claim.what} {values[claim.what]}" for claim in claims if claim.what in values)
+            numbers, values = presets.published(preset, variant.name), entry.get("values", {})
+            published = "; ".join(f"{number.what} {number.value}" for number in numbers)
+            here = "; ".join(f"{number.what} {values[number.what]}" for number in numbers if number.what in values)
             here += f" (`{entry['command']}`, {entry['date']})" if here else ""
             lines.append(f"| {variant.name} | {published} | {here} |")
     return "\n".join(lines)

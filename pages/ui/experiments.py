@@ -9,7 +9,7 @@ import streamlit as st
 
 from kd_core.config import presets
 from kd_core.config.comparison import TestMetrics
-from kd_core.config.presets import Claim, Preset
+from kd_core.config.presets import Preset, PublishedNumber
 from kd_core.runs import manager
 from pages.ui.app import shell
 
@@ -54,16 +54,16 @@ def card(preset: Preset, *, is_open: bool) -> None:
 
 
 def table(preset: Preset) -> str:
-    """Return published and measured numbers, one row per claim, as Markdown."""
+    """Return published and measured numbers, one row per number, as Markdown."""
     names = [variant.name for variant in preset.variants] or [""]
     tests = {name: finished(preset, name) for name in names}
     # Teacher and baseline are the same in every variant, so the first one that was run stands for all.
     first = next((results for results in tests.values() if results), [])
-    rows = [(claim.what, claim.value, _measured(claim, first)) for claim in preset.claims]
+    rows = [(number.what, number.value, _measured(number, first)) for number in preset.published]
     for variant in preset.variants:
         rows += [
-            (_row_title(variant.title, claim), claim.value, _measured(claim, tests[variant.name]))
-            for claim in variant.claims
+            (_row_title(variant.title, number), number.value, _measured(number, tests[variant.name]))
+            for number in variant.published
         ]
     return "\n".join(
         [
@@ -74,14 +74,14 @@ def table(preset: Preset) -> str:
     )
 
 
-def _row_title(variant: str, claim: Claim) -> str:
-    return variant if claim.what == variant else f"{variant}: {claim.what[:1].lower()}{claim.what[1:]}"
+def _row_title(variant: str, number: PublishedNumber) -> str:
+    return variant if number.what == variant else f"{variant}: {number.what[:1].lower()}{number.what[1:]}"
 
 
-def _measured(claim: Claim, tests: Sequence[TestMetrics]) -> str:
-    if not claim.role:
+def _measured(number: PublishedNumber, tests: Sequence[TestMetrics]) -> str:
+    if not number.role:
         return "no such network here"
-    value = claim.found(tests)
+    value = number.found(tests)
     if not value:
         return presets.NOT_RUN
     return f"**{value}**, {len(tests)} {'seed' if len(tests) == 1 else 'seeds'}"

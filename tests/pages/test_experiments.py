@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core.config import presets
-from kd_core.config.presets import Claim, Preset, Publication
+from kd_core.config.presets import Preset, Publication, PublishedNumber
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
 from pages.ui import experiments
@@ -23,11 +23,11 @@ QUICK = Preset(
     "A teacher helps.",
     SOURCE,
     {"dataset": "moons", "labelled": "30", "epochs": "2", "teacher_epochs": "1"},
-    (Claim("Teacher", "99 %", "teacher"), Claim("Their other network", "50 %", "")),
+    (PublishedNumber("Teacher", "99 %", "teacher"), PublishedNumber("Their other network", "50 %", "")),
     ("Nothing differs.",),
     (
-        presets.Variant("warm", "Warm", {"temperature": "4"}, (Claim("Warm", "90 %"),)),
-        presets.Variant("hot", "Hot", {"temperature": "8"}, (Claim("Hot", "91 %"),)),
+        presets.Variant("warm", "Warm", {"temperature": "4"}, (PublishedNumber("Warm", "90 %"),)),
+        presets.Variant("hot", "Hot", {"temperature": "8"}, (PublishedNumber("Hot", "91 %"),)),
     ),
 )
 
@@ -56,8 +56,8 @@ def test_every_experiment_is_listed_under_its_source_with_its_numbers(open_page:
     tables = "\n".join(text.value for text in app.markdown).replace(experiments.NO_BREAK_SPACE, " ")
     for preset in presets.all_presets():
         for variant in preset.variants or (preset.variant(),):
-            for claim in presets.claims(preset, variant.name):
-                assert f"| {claim.value} | {presets.NOT_RUN if claim.role else 'no such network here'} |" in tables
+            for number in presets.published(preset, variant.name):
+                assert f"| {number.value} | {presets.NOT_RUN if number.role else 'no such network here'} |" in tables
     assert not app.error
 
 
