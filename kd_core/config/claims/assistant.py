@@ -13,17 +13,16 @@ CLAIM = Claim(
     families={"one assistant": {**TINY, "assistants": "1"}, "no assistant": TINY},
     contrast=network("one assistant") - network("no assistant"),
     expected=MORE,
-    seeds=8,
     why=(
         "The assistant should say the same in a form that a network of 4 hidden units can follow. In the source it "
         "adds 0.3 to 1 points on CIFAR, each the best of 120 trials."
     ),
     measured=Measured(
-        values=(70.4, 66.72),
-        estimate=3.68,
-        interval=(-2.17, 9.51),
-        seeds=8,
-        seconds=20.7,
+        values=(69.62, 67.16),
+        estimate=2.46,
+        interval=(-2.46, 7.38),
+        seeds=10,
+        seconds=27.0,
         machine="x86_64 with 2 cores, Python 3.11.7, torch 2.14.1, 2026-11-30",
     ),
 )
