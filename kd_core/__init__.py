@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from kd_core import models as models
     from kd_core import schemes as schemes
     from kd_core.api.distillation import distill
-    from kd_core.api.plugins import list_datasets, list_methods, list_models, list_presets, list_schemes
+    from kd_core.api.plugins import (
+        list_claims,
+        list_datasets,
+        list_methods,
+        list_models,
+        list_presets,
+        list_schemes,
+    )
     from kd_core.api.result import History, HistoryRow, Result
     from kd_core.api.seeds import SeedComparison, compare_seeds
     from kd_core.api.stored import StoredRun, load_run, resume_run
@@ -49,6 +56,7 @@ __all__ = [
     "datasets",
     "distill",
     "events",
+    "list_claims",
     "list_datasets",
     "list_methods",
     "list_models",
@@ -66,7 +74,14 @@ __all__ = [
 
 _NAMES = {
     "kd_core.api.distillation": ("distill",),
-    "kd_core.api.plugins": ("list_datasets", "list_methods", "list_models", "list_presets", "list_schemes"),
+    "kd_core.api.plugins": (
+        "list_claims",
+        "list_datasets",
+        "list_methods",
+        "list_models",
+        "list_presets",
+        "list_schemes",
+    ),
     "kd_core.api.result": ("History", "HistoryRow", "Result"),
     "kd_core.api.seeds": ("SeedComparison", "compare_seeds"),
     "kd_core.api.stored": ("StoredRun", "load_run", "resume_run"),

@@ -21,7 +21,7 @@ PACKAGES = [
     *("base", "files", "datasets", "models", "nn", "methods", "config", "schemes"),
     *("training", "store", "analysis", "runs", "api", "cli"),
 ]
-PLUGINS = {"datasets", "models", "methods", "schemes", "presets"}  # folders that grow by a file per choice
+PLUGINS = {"datasets", "models", "methods", "schemes", "presets", "claims"}  # folders that grow by a file per choice
 ENTRIES, LINES = 12, 400
 
 

@@ -9,11 +9,13 @@ from kd_core.base.events import Failed, Finished, Step
 from kd_core.base.options import as_text, options_of
 from kd_core.base.registry import GROUPS, Plugin, find_key, find_plugin, make, plugins, problems
 from kd_core.config import presets
+from kd_core.config.claims import LEAST_SEEDS, TOPICS, Claim, claims
 from kd_core.config.run import OPTION_GROUPS, RunConfig, from_flat, read_flat
 from kd_core.config.validation import all_options
 from kd_core.datasets import Data, Dataset, NotAvailableError, load
 from kd_core.nn.cost import measure
 from kd_core.schemes import comparison_of, plan_of
+from kd_core.store.records import family_of
 from kd_core.training.loop import Trainer
 
 pytestmark = pytest.mark.usefixtures("tiny")  # downloaded data sets are small ones from this machine
@@ -173,3 +175,44 @@ def test_the_plan_of_a_scheme_trains_the_networks_that_its_verdict_compares(sche
 def test_a_preset_is_a_valid_configuration(preset: str) -> None:
     for variant in presets.find(preset).variants or (presets.find(preset).variant(),):
         assert from_flat(presets.config(presets.find(preset), variant.name))
+
+
+@pytest.mark.parametrize("claim", claims().values(), ids=list(claims()))
+def test_a_claim_compares_tested_networks_on_embedded_data(claim: Claim) -> None:
+    assert claim.topic in TOPICS
+    assert LEAST_SEEDS <= claim.seeds <= 20
+    assert len(claim.families) <= 4
+    assert claim.title.endswith(".")
+    assert claim.why.endswith(".")
+    assert any(character.isdigit() for character in claim.source)
+    configs = claim.configs()
+    assert len({config.dataset for config in configs.values()}) == 1  # else its test examples cannot be paired
+    assert all(not config.dataset.download_size for config in configs.values())
+    for term in claim.contrast.terms:
+        roles = {network.role for phase in plan_of(configs[term.family]) for network in phase.networks}
+        assert term.role in roles
+    assert {term.family for term in claim.contrast.terms} == set(claim.families)
+
+
+@pytest.mark.parametrize("claim", claims().values(), ids=list(claims()))
+def test_the_runs_of_a_claim_are_found_again_by_their_family(claim: Claim) -> None:
+    for family, config in claim.configs().items():
+        assert presets.family(claim.families[family]) == family_of(config)
+
+
+@pytest.mark.parametrize("claim", claims().values(), ids=list(claims()))
+def test_the_contrast_of_a_claim_is_zero_where_nothing_differs(claim: Claim) -> None:
+    assert sum(term.weight for term in claim.contrast.terms) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("claim", claims().values(), ids=list(claims()))
+def test_what_was_measured_agrees_with_its_terms(claim: Claim) -> None:
+    then = claim.measured
+    if then is None:
+        pytest.skip("a claim from outside need not be measured")
+    assert len(then.values) == len(claim.contrast.terms)
+    weighted = zip(claim.contrast.terms, then.values, strict=True)
+    assert then.estimate == pytest.approx(sum(term.weight * value for term, value in weighted), abs=0.03)
+    assert then.interval[0] < then.estimate < then.interval[1]
+    assert then.seeds == claim.seeds
+    assert 0 < then.seconds < 30

@@ -16,7 +16,7 @@ from kd_core.base import discovery
 from kd_core.base.events import Finished
 from kd_core.base.options import options_of
 from kd_core.base.registry import find_key, find_plugin, full_title, plugins, problems
-from kd_core.config import presets
+from kd_core.config import claims, presets
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.config.validation import RESERVED_NAMES
 from kd_core.runs import manager
@@ -81,6 +81,7 @@ def test_the_examples_are_listed_beside_the_built_in_plug_ins() -> None:
         assert list(plugins(group))[-1] == KEYS[group]
         assert len(plugins(group)) > 5
     assert "two_moons" in [preset.name for preset in presets.all_presets()]
+    assert claims.find("noisy_moons").seeds == 5
 
 
 @pytest.mark.usefixtures("examples")
@@ -209,6 +210,10 @@ BROKEN = [
     ("presets", "presets/broken.py", EXAMPLES["presets/rings_2026.py"].replace("PRESETS", "LIST"), "has no PRESETS"),
     ("settings", "presets/broken.py", EXAMPLES["presets/rings_2026.py"].replace('"moons"', '"nowhere"'),
      "the settings of two_moons are refused"),
+    ("claim", "claims/broken.py", EXAMPLES["claims/noisy_moons.py"].replace("CLAIM =", "STATEMENT ="), "has no CLAIM"),
+    ("contrast", "claims/broken.py", EXAMPLES["claims/noisy_moons.py"].replace('gain("noisy labels")', 'gain("noise")'),
+     "its contrast names noise"),
+    ("seeds", "claims/broken.py", EXAMPLES["claims/noisy_moons.py"].replace("seeds=5", "seeds=2"), "it has 2 seeds"),
     ("preset", "presets/broken.py", EXAMPLES["presets/rings_2026.py"].replace('"two_moons"', '"mnist_soft_targets"'),
      'the name "mnist_soft_targets" belongs to another preset'),
 ]  # fmt: skip
@@ -264,7 +269,7 @@ def test_the_contract_tests_hold_for_the_examples_and_for_a_loss_inside_a_copy_o
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     inside = COSINE.replace("Cosine of logits", "Cosine inside of the package")
     (tmp_path / "kd_core" / "methods" / "inside.py").write_text(inside, encoding="utf-8")
-    names = "inside or cosine or late_teacher or (rings and mlp) or (moons and linear) or two_moons"
+    names = "inside or cosine or late_teacher or (rings and mlp) or (moons and linear) or two_moons or noisy_moons"
     files = ("tests/methods/test_promises.py", "tests/test_plugin_contract.py", "tests/test_architecture.py")
     command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-v", "-p", "no:cacheprovider", "-k", names, *files]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False)
@@ -273,7 +278,7 @@ def test_the_contract_tests_hold_for_the_examples_and_for_a_loss_inside_a_copy_o
     of_inside = [name for name in passed if "inside" in name]
     assert len(of_inside) > 10
     assert len(passed) - len(of_inside) > 15
-    for example in ("cosine", "late_teacher", "rings", "linear", "two_moons"):
+    for example in ("cosine", "late_teacher", "rings", "linear", "two_moons", "noisy_moons"):
         assert any(example in name for name in passed), example
 
 

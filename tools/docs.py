@@ -15,11 +15,13 @@ from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from kd_core.analysis.verdict import claim_sentence, signed
 from kd_core.base import events
 from kd_core.base.options import as_text, options_of
 from kd_core.base.registry import Plugin, plugins
 from kd_core.cli.parser import HELP
 from kd_core.config import presets
+from kd_core.config.claims import OUTCOMES, Claim, claims
 from kd_core.datasets import Dataset
 from kd_core.files.archive import format_bytes
 from kd_core.store.store import Store
@@ -40,6 +42,7 @@ def pages() -> dict[Path, str]:
     generated[Path("datasets.md")] = plugin_page("datasets", "Data sets", "What the networks learn from.")
     generated[Path("models.md")] = plugin_page("models", "Networks", "Families of teachers and students.")
     generated[Path("presets.md")] = presets_page()
+    generated[Path("claims.md")] = claims_page()
     generated[Path("events.md")] = events_page()
     generated[Path("glossary.md")] = f"# Glossary\n\n{NOTE}\n\n{glossary.as_markdown(list(glossary.ENTRIES))}"
     return generated
@@ -124,12 +127,45 @@ def presets_page() -> str:
         lines += ["| variant | published | measured here |", "|---|---|---|"]
         for variant in preset.variants or (preset.variant(),):
             entry = measured.get(f"{preset.name} {variant.name}".strip(), {})
-            claims, values = presets.claims(preset, variant.name), entry.get("values", {})
-            published = "; ".join(f"{claim.what} {claim.value}" for claim in claims)
-            here = "; ".join(f"{claim.what} {values[claim.what]}" for claim in claims if claim.what in values)
+            numbers, values = presets.published(preset, variant.name), entry.get("values", {})
+            published = "; ".join(f"{number.what} {number.value}" for number in numbers)
+            here = "; ".join(f"{number.what} {values[number.what]}" for number in numbers if number.what in values)
             here += f" (`{entry['command']}`, {entry['date']})" if here else ""
             lines.append(f"| {variant.name} | {published} | {here} |")
     return "\n".join(lines)
+
+
+def claims_page() -> str:
+    """Return the table of all claims with what was measured, and a section for each with its settings."""
+    lines = [
+        "# Claims", "", NOTE, "",
+        "Statements of the literature and of practice, each with a control on embedded data, trained in seconds. A",
+        "claim declares beforehand which difference it expects. It holds if the whole 95 % [interval](intervals.md)",
+        "over seeds and test examples lies there, does not hold if the whole interval lies outside, and is open",
+        "otherwise. `distillery claims NAME`, or the button on the page Experiments, tests one on your machine.", "",
+        "`python -m benchmarks.claims` measured this table. Seconds are those of one core, with all seeds, controls",
+        "and teachers. Losing claims stay in it.", "",
+        "| claim | measured | 95 % interval | outcome | seconds |", "|---|---:|---|---|---:|",
+    ]  # fmt: skip
+    for name, claim in claims().items():
+        lines.append(f"| [{claim.title}](#{name}) | {' | '.join(measured_cells(claim))} |")
+    for name, claim in claims().items():
+        lines += ["", f"## {name}", "", f"**{claim.title}** {claim.source}.", "", claim.why, ""]
+        for family, settings in claim.families.items():
+            lines.append(f"- {family}: `{' '.join(f'{key}={value}' for key, value in settings.items())}`")
+        if then := claim.measured:
+            sentence = claim_sentence(claim, then.values, then.estimate, then.interval, then.seeds)
+            lines += ["", f"{sentence} Measured on {then.machine}: `python -m benchmarks.claims {name}`."]
+    return "\n".join(lines)
+
+
+def measured_cells(claim: Claim) -> tuple[str, ...]:
+    """Return estimate, interval, outcome and seconds of what was measured when a claim was written."""
+    then = claim.measured
+    if then is None or claim.outcome is None:
+        return ("", "", "not measured", "")
+    low, high = then.interval
+    return signed(then.estimate), f"{signed(low)} to {signed(high)}", OUTCOMES[claim.outcome], f"{then.seconds:.0f}"
 
 
 def aliases(cls: type[Plugin]) -> tuple[str, ...]:

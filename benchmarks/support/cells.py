@@ -34,9 +34,12 @@ def gain(tests: Sequence[TestMetrics], of: Comparison = STUDENT) -> str:
     return f"{mark}{signed(result.gain)}{mark} ({signed(low)} to {signed(high)})"
 
 
+def machine() -> str:
+    """Return the machine and the versions behind a measurement."""
+    versions = f"Python {platform.python_version()}, torch {version('torch')}"
+    return f"{platform.machine()} with {os.cpu_count()} cores, {versions}"
+
+
 def machine_sentence() -> str:
-    """Return the machine and the versions behind a table."""
-    return (
-        f"Measured on {platform.machine()} with {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"torch {version('torch')}."
-    )
+    """Return the sentence below a table."""
+    return f"Measured on {machine()}."

@@ -18,7 +18,7 @@ from __future__ import annotations
 import base64
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,32 +104,51 @@ class Estimate:
 def estimate_gain(tests: Sequence[TestMetrics], comparison: Comparison) -> Estimate:
     """Return the gain of a comparison in runs that differ only in their seed.
 
-    Runs of version 0.1 do not say which examples were classified correctly. Then the errors of student and control are
-    taken as independent of each other and as the same for all seeds, which widens the interval. Raises ValueError
-    without any run, and KeyError for a network that was not tested.
+    Raises ValueError without any run, and KeyError for a network that was not tested.
     """
-    students, controls = (
-        [_Tested.of(test[role], comparison.measure) for test in tests] for role in (comparison.role, comparison.control)
-    )
-    values = tuple(student.value - control.value for student, control in zip(students, controls, strict=True))
-    correct = [
-        student.correct.astype(float) - control.correct
-        for student, control in zip(students, controls, strict=True)
-        if student.correct is not None and control.correct is not None and len(student.correct) == len(control.correct)
-    ]
-    independent = [
-        student.value * (1 - control.value) + control.value * (1 - student.value)
-        for student, control in zip(students, controls, strict=True)
-    ]
-    return _estimate(values, correct, float(np.mean(independent)), [*students, *controls], (-1.0, 1.0))
+    sides = ((1.0, comparison.role), (-1.0, comparison.control))
+    return estimate_contrast([(weight, [test[role] for test in tests]) for weight, role in sides], comparison.measure)
 
 
 def estimate_measure(tests: Sequence[TestMetrics], role: str, measure: str) -> Estimate:
     """Return the accuracy, or another fraction, of one network in runs that differ only in their seed."""
-    tested = [_Tested.of(test[role], measure) for test in tests]
-    values = tuple(each.value for each in tested)
-    correct = [each.correct.astype(float) for each in tested if each.correct is not None]
-    return _estimate(values, correct, float(np.mean(values)), tested, (0.0, 1.0))
+    return estimate_contrast([(1.0, [test[role] for test in tests])], measure)
+
+
+def estimate_contrast(networks: Sequence[tuple[float, Sequence[Mapping[str, Any]]]], measure: str) -> Estimate:
+    """Return the weighted sum of a measure of several networks, such as the difference of two gains.
+
+    Runs of version 0.1 do not say which examples were classified correctly. Then the errors of different networks are
+    taken as independent of each other and as the same for all seeds, which widens the interval.
+
+    Args:
+        networks: Weight of each network and its test metrics, one per seed in the same order, all on one test set.
+        measure: Name of the fraction.
+
+    Raises:
+        ValueError: without any run, or where the networks have different numbers of seeds.
+        KeyError: for a network without the measure.
+    """
+    weights = [weight for weight, _ in networks]
+    seeds = list(zip(*([_Tested.of(test, measure) for test in tests] for _, tests in networks), strict=True))
+    if not seeds:
+        raise ValueError("An estimate needs at least one finished run.")
+    values = tuple(
+        math.fsum(weight * each.value for weight, each in zip(weights, tested, strict=True)) for tested in seeds
+    )
+    correct = []
+    for tested in seeds:
+        masks = [each.correct for each in tested if each.correct is not None]
+        if len(masks) == len(weights) and len({len(mask) for mask in masks}) == 1:
+            correct.append(np.sum([weight * mask for weight, mask in zip(weights, masks, strict=True)], axis=0))
+    # E(x²) of a sum of independent errors is the square of its mean and the sum of their variances.
+    independent = [
+        value**2 + math.fsum(w**2 * each.value * (1 - each.value) for w, each in zip(weights, tested, strict=True))
+        for value, tested in zip(values, seeds, strict=True)
+    ]
+    limits = math.fsum(min(weight, 0.0) for weight in weights), math.fsum(max(weight, 0.0) for weight in weights)
+    every = [each for tested in seeds for each in tested]
+    return _estimate(values, correct, float(np.mean(independent)), every, limits)
 
 
 def mean_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

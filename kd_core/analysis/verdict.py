@@ -1,4 +1,4 @@
-"""Verdict on completed runs in words, from gains and confidence intervals, and the updates that a run skipped."""
+"""Verdicts in words on a student's gain and on claims, by confidence intervals, and the updates that a run skipped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kd_core.analysis.intervals import estimate_gain
+from kd_core.analysis.intervals import estimate_contrast, estimate_gain
 from kd_core.base.events import Event, PhaseInfo, Skipped, Validated
+from kd_core.config.claims import Claim, Outcome
 from kd_core.config.comparison import STUDENT_OVER_BASELINE, Comparison, TestMetrics
 
 ONE_SEED = "One seed cannot separate a real gain from noise."
@@ -35,6 +36,24 @@ class Verdict:
     interval: tuple[float, float] | None = None
     seeds: int = 1
     p_value: float | None = None
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Outcome of a claim and sentence; the contrast and its 95 % interval over seeds and test examples, in points.
+
+    ``values`` has the mean of the measure of each term of the contrast over the seeds, in %.
+    """
+
+    outcome: Outcome
+    estimate: float
+    interval: tuple[float, float]
+    sentence: str
+    values: tuple[float, ...]
+    seeds: int
 
     def __str__(self) -> str:
         return self.sentence
@@ -82,6 +101,54 @@ def verdict(tests: Sequence[TestMetrics], comparison: Comparison = STUDENT_OVER_
     else:
         outcome, sentence = "open", f"{result}. The interval includes zero: no significant difference."
     return Verdict(outcome, sentence + unbalanced, gain, (low, high), len(tests), estimate.p_value)
+
+
+def judge(claim: Claim, results: Mapping[str, Mapping[int, TestMetrics]]) -> Judgement:
+    """Return the judgement on a claim from the test metrics of completed runs by family and seed.
+
+    Seeds that a family lacks are left out of all families. Raises ValueError for fewer than two seeds, and where a
+    network was not tested.
+    """
+    needed = dict.fromkeys(term.family for term in claim.contrast.terms)
+    seeds = sorted(set.intersection(*(set(results.get(family, {})) for family in needed)))
+    if len(seeds) < 2:
+        raise ValueError(f"{claim.name}: a judgement needs the same two seeds of every family, or more.")
+    terms = claim.contrast.terms
+    try:
+        tests = [[results[term.family][seed][term.role] for seed in seeds] for term in terms]
+        weighted = [(term.weight, metrics) for term, metrics in zip(terms, tests, strict=True)]
+        estimate = estimate_contrast(weighted, claim.measure)
+        values = tuple(100 * statistics.fmean(test[claim.measure] for test in metrics) for metrics in tests)
+    except KeyError as error:
+        raise ValueError(f"{claim.name}: a run has no test result called {error}.") from error
+    low, high = estimate.interval() or (0.0, 0.0)
+    interval, points = (100 * low, 100 * high), 100 * estimate.mean
+    outcome = claim.expected.outcome(interval)
+    return Judgement(outcome, points, interval, claim_sentence(claim, values, points, interval, len(seeds)), values,
+                     len(seeds))  # fmt: skip
+
+
+def claim_sentence(
+    claim: Claim, values: Sequence[float], points: float, interval: tuple[float, float], seeds: int
+) -> str:
+    """Return a claim's result in words, with the networks of each family, the contrast and the outcome."""
+    by_family: dict[str, list[str]] = {}
+    for term, value in zip(claim.contrast.terms, values, strict=True):
+        by_family.setdefault(term.family, []).append(f"{term.role} {value:.1f} %")
+    networks = "; ".join(f"{family}: {', '.join(texts)}" for family, texts in by_family.items())
+    if networks[:1].isascii():  # a Greek letter is a symbol
+        networks = networks[:1].upper() + networks[1:]
+    low, high = interval
+    outcome = claim.expected.outcome(interval)
+    ending = {
+        "holds": "so the claim holds here",
+        "fails": "and the interval lies outside, so the claim does not hold here",
+        "open": "and the interval allows both, so this is open",
+    }[outcome]
+    return (
+        f"{networks}. Over {seeds} seeds {signed(points)} points (95 % confidence interval "
+        f"{signed(low)} to {signed(high)}); expected {claim.expected}, {ending}."
+    )
 
 
 def recall_table(test: TestMetrics, classes: Sequence[str]) -> dict[str, dict[str, float]]:

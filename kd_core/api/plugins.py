@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kd_core.base.registry import plugins
 from kd_core.config import presets
+from kd_core.config.claims import claims
 
 
 def list_methods() -> list[str]:
@@ -29,3 +30,8 @@ def list_models() -> list[str]:
 def list_presets() -> list[str]:
     """Return the names of all published experiments."""
     return [preset.name for preset in presets.all_presets()]
+
+
+def list_claims() -> list[str]:
+    """Return the names of all claims, which the command ``distillery claims NAME`` tests."""
+    return list(claims())

@@ -85,6 +85,7 @@ def problems() -> tuple[str, ...]:
     for group in GROUPS:
         plugins(group)
     importlib.import_module("kd_core.config.presets").sources()
+    importlib.import_module("kd_core.config.claims").claims()
     return discovery.problems()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kd_core.base.options import as_text, options_of
 from kd_core.base.registry import GROUPS, Plugin, plugins
-from kd_core.cli import presets
+from kd_core.cli import experiments
 from kd_core.cli.output import print_problems
 from kd_core.datasets import Dataset
 from kd_core.files.archive import format_bytes
@@ -27,7 +27,7 @@ def show(arguments: Namespace) -> int:
     print_problems()
     name = OTHER_NAMES.get(arguments.name or "", arguments.name or "")
     if name == "presets":
-        presets.print_all(as_json=arguments.json)
+        experiments.print_all(as_json=arguments.json)
         return 0
     choices = list_choices()
     if name in GROUPS:

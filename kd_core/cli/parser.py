@@ -21,6 +21,7 @@ Train a small network under a large one, and see whether the teacher helped.
   sweep NAME=A,B,C ...      every combination of values, over several seeds
   resume RUN                continue a stopped or interrupted run or sweep
   runs [show | delete RUN]  stored runs; runs backup FOLDER copies them all
+  claims [NAME ...]         statements of the literature, tested here in seconds
   preset [NAME]             published experiments, with their numbers
   fetch DATASET ...         download data sets
   upload FILE               add your own data: a ZIP of images, or a CSV file
@@ -140,6 +141,12 @@ def _list(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _claims(parser: Parser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="claims to test here; without one, all are listed")
+    _output(parser, "print every judgement as one JSON object, or the list of claims")
+    _ephemeral(parser)
+
+
 def _preset(parser: Parser) -> None:
     parser.add_argument("name", nargs="?", help="which experiment; without one, all are listed")
     _settings(parser, "settings to change, such as seed=1")
@@ -186,7 +193,8 @@ COMMANDS = {
     "sweep": Command("Train every combination of some settings over several seeds.", "sweep:sweep", _sweep),
     "resume": Command("Continue a stopped or interrupted run or sweep.", "resume:resume", _resume),
     "runs": Command("List, show, delete or back up stored runs.", "runs:runs", _runs),
-    "preset": Command("Show or train a published experiment.", "presets:preset", _preset),
+    "claims": Command("List statements of the literature, or test them on this machine.", "experiments:claim", _claims),
+    "preset": Command("Show or train a published experiment.", "experiments:preset", _preset),
     "fetch": Command("Download data sets.", "data:fetch", _fetch),
     "upload": Command("Add your own data to the data folder.", "data:upload", _upload),
     "app": Command("Start the browser app on this machine.", "app:app", _app),

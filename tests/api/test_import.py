@@ -60,3 +60,4 @@ def test_the_lists_name_the_choices() -> None:
     assert "digits" in kd.list_datasets()
     assert "mlp" in kd.list_models()
     assert "mnist_soft_targets" in kd.list_presets()
+    assert "few_labels" in kd.list_claims()

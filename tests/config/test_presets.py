@@ -9,7 +9,7 @@ import torch
 from kd_core.__main__ import main
 from kd_core.base.registry import make
 from kd_core.config import presets
-from kd_core.config.presets import Claim
+from kd_core.config.presets import PublishedNumber
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import LossInputs, total_loss
 from kd_core.schemes import plan_of
@@ -76,8 +76,8 @@ def test_an_experiment_trains_from_end_to_end_and_every_claim_finds_its_number(n
     preset = presets.find(name)
     *_, finished = Trainer(from_flat(presets.config(preset, variant, small=True)), cache=CACHE)
     assert finished.outcome == "completed"
-    for claim in presets.claims(preset, variant):
-        assert bool(claim.found([finished.test])) == bool(claim.role), claim
+    for number in presets.published(preset, variant):
+        assert bool(number.found([finished.test])) == bool(number.role), number
 
 
 @with_data
@@ -85,9 +85,9 @@ def test_an_experiment_trains_from_end_to_end_and_every_claim_finds_its_number(n
 def test_every_claim_names_a_network_of_its_experiment(preset, variant: str) -> None:
     phases = plan_of(from_flat(presets.config(preset, variant)))
     roles = {network.role for phase in phases for network in phase.networks}
-    for claim in presets.claims(preset, variant):
-        assert claim.role in roles | {""}, claim
-        assert claim.measure in presets.UNITS
+    for number in presets.published(preset, variant):
+        assert number.role in roles | {""}, number
+        assert number.measure in presets.UNITS
 
 
 def test_names_are_unique_and_every_experiment_says_what_differs() -> None:
@@ -188,18 +188,18 @@ def test_the_parameters_in_the_notes_are_those_of_the_code(body, shape, classes,
 
 def test_a_number_of_several_seeds_has_its_spread() -> None:
     tests = [{"student": {"accuracy": accuracy, "examples": 10_000.0}} for accuracy in (0.74, 0.75, 0.76)]
-    assert Claim("", "").found(tests) == "75.00 ± 1.00 %"
-    assert Claim("", "").found(tests[:1]) == "74.00 %"
-    assert Claim("", "", measure="errors").found(tests) == "2500 ± 100 errors"
-    assert Claim("", "", "teacher").found(tests) == ""
-    assert Claim("", "").found([]) == ""
+    assert PublishedNumber("", "").found(tests) == "75.00 ± 1.00 %"
+    assert PublishedNumber("", "").found(tests[:1]) == "74.00 %"
+    assert PublishedNumber("", "", measure="errors").found(tests) == "2500 ± 100 errors"
+    assert PublishedNumber("", "", "teacher").found(tests) == ""
+    assert PublishedNumber("", "").found([]) == ""
 
 
 def test_nothing_is_noted_as_measured_without_its_command_and_date() -> None:
     for name, entry in presets.load_measurements().items():
         assert name in NAMES
         preset, variant = EVERY[NAMES.index(name)]
-        assert set(entry["values"]) <= {claim.what for claim in presets.claims(preset, variant)}
+        assert set(entry["values"]) <= {number.what for number in presets.published(preset, variant)}
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", entry["date"])
         assert entry["command"].startswith("python -m kd_core preset ")
 
@@ -237,4 +237,4 @@ def test_the_page_of_presets_has_every_published_number() -> None:
     page = presets_page()
     for preset, variant in EVERY:
         assert f"## {preset.name}" in page
-        assert all(claim.value in page for claim in presets.claims(preset, variant))
+        assert all(number.value in page for number in presets.published(preset, variant))

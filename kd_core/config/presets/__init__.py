@@ -41,7 +41,7 @@ class Publication:
 
 
 @dataclass(frozen=True)
-class Claim:
+class PublishedNumber:
     """Published number, and the measurement that it is compared with.
 
     ``value`` is written as in the source. ``role`` is a network of the run, empty where none corresponds; ``measure``
@@ -75,7 +75,7 @@ class Variant:
     name: str
     title: str
     changes: Settings
-    claims: tuple[Claim, ...]
+    published: tuple[PublishedNumber, ...]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Preset:
     idea: str  # its result, one sentence
     source: Publication
     settings: Settings
-    claims: tuple[Claim, ...]  # of every variant
+    published: tuple[PublishedNumber, ...]  # of every variant
     notes: tuple[str, ...]
     variants: tuple[Variant, ...] = ()
     is_comparable: bool = True  # False where the data differ, so that the numbers must not be compared
@@ -183,9 +183,9 @@ def config(preset: Preset, variant: str = "", *, small: bool = False) -> dict[st
     return flat
 
 
-def claims(preset: Preset, variant: str = "") -> tuple[Claim, ...]:
+def published(preset: Preset, variant: str = "") -> tuple[PublishedNumber, ...]:
     """Return the published numbers of a variant, those of the whole experiment first."""
-    return (*preset.claims, *preset.variant(variant).claims)
+    return (*preset.published, *preset.variant(variant).published)
 
 
 def family(flat: Settings) -> str:
@@ -216,8 +216,8 @@ def in_words(preset: Preset, variant: str = "") -> list[str]:
         preset.idea,
         f"Published: {source.authors} {source.year}, {source.where}.",
         *(
-            f"  {claim.what:<48} {claim.value:<20} {values.get(claim.what, NOT_RUN)}"
-            for claim in claims(preset, chosen.name)
+            f"  {number.what:<48} {number.value:<20} {values.get(number.what, NOT_RUN)}"
+            for number in published(preset, chosen.name)
         ),
         *(["Variants: " + ", ".join(one.name for one in preset.variants)] if len(preset.variants) > 1 else []),
         "Differences from the source:",
@@ -242,7 +242,7 @@ def needs(preset: Preset) -> str:
 def load_measurements() -> dict[str, dict[str, Any]]:
     """Return measurements stored beside the code, by "name" or "name variant".
 
-    Each entry has the command, the date, the number of seeds, and values by claim.
+    Each entry has the command, the date, the number of seeds, and values by number.
     """
     measurements: dict[str, dict[str, Any]] = json.loads(MEASURED.read_text(encoding="utf-8"))
     return measurements

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.config.presets import Claim, Preset, Publication, Settings, Variant, network
+from kd_core.config.presets import Preset, Publication, PublishedNumber, Settings, Variant, network
 
 SOURCE = Publication(
     "Distilling Knowledge in Neural Networks",
@@ -16,8 +16,8 @@ SOFT = {"method": "soft_targets", "temperature": "5", "alpha": "0.9", "form": "c
 
 
 def variant(name: str, title: str, changes: Settings, value: str) -> Variant:
-    """Return a variant with the student's validation accuracy as its claim."""
-    return Variant(name, title, changes, (Claim(title, value),))
+    """Return a variant with the student's validation accuracy as its number."""
+    return Variant(name, title, changes, (PublishedNumber(title, value),))
 
 
 PRESETS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.config.presets import Claim, Preset, Publication, network
+from kd_core.config.presets import Preset, Publication, PublishedNumber, network
 
 SOURCE = Publication(
     "Distilling the Knowledge in a Neural Network",
@@ -43,9 +43,9 @@ PRESETS = (
         SOURCE,
         COMMON,
         (
-            Claim("Large network", "67 errors", "teacher", "errors"),
-            Claim("Small network alone", "146 errors", "baseline", "errors"),
-            Claim("Small network, soft targets at T = 20", "74 errors", "student", "errors"),
+            PublishedNumber("Large network", "67 errors", "teacher", "errors"),
+            PublishedNumber("Small network alone", "146 errors", "baseline", "errors"),
+            PublishedNumber("Small network, soft targets at T = 20", "74 errors", "student", "errors"),
         ),
         NOTES,
     ),
@@ -58,10 +58,10 @@ PRESETS = (
         SOURCE,
         {**COMMON, "scheme": "missing_class", "omitted": "3"},
         (
-            Claim("Student that never saw a 3", "206 errors", "student", "errors"),
-            Claim("The same, threes it recognises", "86.8 %", "student", "omitted"),
-            Claim("Bias of class 3 raised by 3.5", "109 errors", "corrected student", "errors"),
-            Claim("The same, threes it recognises", "98.6 %", "corrected student", "omitted"),
+            PublishedNumber("Student that never saw a 3", "206 errors", "student", "errors"),
+            PublishedNumber("The same, threes it recognises", "86.8 %", "student", "omitted"),
+            PublishedNumber("Bias of class 3 raised by 3.5", "109 errors", "corrected student", "errors"),
+            PublishedNumber("The same, threes it recognises", "98.6 %", "corrected student", "omitted"),
         ),
         (
             *NOTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_core.config.presets import Claim, Preset, Publication, Variant, for_teacher, network
+from kd_core.config.presets import Preset, Publication, PublishedNumber, Variant, for_teacher, network
 
 SOURCE = Publication(
     "Contrastive Representation Distillation",
@@ -98,10 +98,13 @@ def pair(line: str) -> Preset:
         f"The best method, {best}, adds {gains[best]:.1f} points to the student alone, KD {gains['KD']:.1f}. {losers}",
         SOURCE,
         {**COMMON, **_network("teacher", teacher), **_network("student", student), **slower},
-        (Claim("Teacher", f"{accuracy} %", "teacher"), Claim("Student alone", f"{alone} %", "baseline")),
+        (
+            PublishedNumber("Teacher", f"{accuracy} %", "teacher"),
+            PublishedNumber("Student alone", f"{alone} %", "baseline"),
+        ),
         (*NOTES, *([SLOWER] if slower else [])),
         tuple(
-            Variant(name, title, changes, (Claim(title, f"{value} %"),))
+            Variant(name, title, changes, (PublishedNumber(title, f"{value} %"),))
             for (name, (title, changes)), value in zip(METHODS.items(), distilled, strict=True)
         ),
     )

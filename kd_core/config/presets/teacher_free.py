@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kd_core.config.presets import Claim, Preset, Publication, for_teacher, network
+from kd_core.config.presets import Preset, Publication, PublishedNumber, for_teacher, network
 
 SOURCE = Publication(
     "Revisiting Knowledge Distillation via Label Smoothing Regularization",
@@ -41,10 +41,10 @@ NOTES = (
 ELEMENT = "Their KL is averaged over the classes as well, and so is ours: the option “Mean over” is “element”."
 
 
-def alone(name: str, role: str) -> Claim:
+def alone(name: str, role: str) -> PublishedNumber:
     """Return the published accuracy of a network trained on the labels alone."""
     title, _, _, accuracy = NETWORKS[name]
-    return Claim(f"{title} alone", f"{accuracy} %", role)
+    return PublishedNumber(f"{title} alone", f"{accuracy} %", role)
 
 
 def placed(role: str, name: str) -> dict[str, str]:
@@ -72,7 +72,7 @@ def reversed_by(small: str, large: str, value: str) -> Preset:
         (
             alone(small, "teacher"),
             alone(large, "baseline"),
-            Claim(f"{taught}, taught by {teacher}", f"{value} %"),
+            PublishedNumber(f"{taught}, taught by {teacher}", f"{value} %"),
         ),
         (*NOTES, ELEMENT),
     )
@@ -99,9 +99,9 @@ def defective(teacher: str, student: str, stop: int, accuracy: str, value: str) 
             **softened(0.6 if student == "resnet18" else 0.95, 20),
         },
         (
-            Claim(f"{NETWORKS[teacher][0]} after {after}", f"{accuracy} %", "teacher"),
+            PublishedNumber(f"{NETWORKS[teacher][0]} after {after}", f"{accuracy} %", "teacher"),
             alone(student, "baseline"),
-            Claim(f"{NETWORKS[student][0]}, taught by it", f"{value} %"),
+            PublishedNumber(f"{NETWORKS[student][0]}, taught by it", f"{value} %"),
         ),
         (*NOTES, ELEMENT),
     )
@@ -125,7 +125,7 @@ def self_taught(name: str, alpha: float, temperature: int, multiplier: int, valu
         "A trained network is a good teacher for a new one of the same kind.",
         SOURCE,
         {**COMMON, "scheme": "self_taught", **placed("teacher", name), **placed("student", name), **weights},
-        (alone(name, "baseline"), Claim("Tf-KD self", f"{value} %")),
+        (alone(name, "baseline"), PublishedNumber("Tf-KD self", f"{value} %")),
         (*NOTES, f"In the source {published} with a KL averaged over the classes{converted}."),
     )
 
@@ -155,8 +155,8 @@ def virtual(name: str, alpha: float, temperature: int, multiplier: int, values: 
         },
         (
             alone(name, "baseline"),
-            Claim("Label smoothing, ε 0.1", f"{smoothed} %", ""),
-            Claim("Tf-KD reg", f"{value} %"),
+            PublishedNumber("Label smoothing, ε 0.1", f"{smoothed} %", ""),
+            PublishedNumber("Tf-KD reg", f"{value} %"),
         ),
         (
             *NOTES,
