@@ -21,7 +21,7 @@ from kd_core.datasets import Data
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.nn import weights
 from kd_core.nn.inference import can_predict, freeze, predict_logits
-from kd_core.training.data import BatchSampler, Examples, build_examples
+from kd_core.training.data import BatchSampler, build_examples
 from kd_core.training.dry_run import is_target_reached, largest_batch
 from kd_core.training.evaluation import BestWeights, Evaluator, TensorCopies
 from kd_core.training.learner import (
@@ -162,11 +162,6 @@ class PhaseTrainer:
         others: set[Tensor] = {p for trainer in before.values() for p in trainer.network.parameters()}
         examples = self._examples[member.phase.view]
         return NetworkTrainer(learner, network, member.phase.recipe, examples, others=others, compute=self.compute)
-
-    @property
-    def examples(self) -> Examples:
-        """The training examples, in a phase of several runs those of the first."""
-        return self.trainers[0].examples
 
     @property
     def pinned(self) -> Mapping[int, list[int]]:

@@ -253,7 +253,7 @@ def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_
     assert all(any(p is q for q in light.parameters()) for p in shared)
     learners = {learner.role: learner for learner in training._phase_trainer.trainers}
     assert not any(any(p is q for q in learners["booster"].trainable_parameters()) for p in shared)  # updated once
-    batch = training._phase_trainer.examples.batch(torch.arange(4), 0)
+    batch = training._phase_trainer.trainers[0].examples.batch(torch.arange(4), 0)
     light.zero_grad()
     booster.zero_grad()
     for learner in learners.values():
