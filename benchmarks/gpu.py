@@ -33,8 +33,7 @@ from benchmarks.support.workloads import Work, prepare
 from kd_core.base.events import Event, Failed, Finished, Step, Switched, Validated
 from kd_core.config.run import RunConfig
 from kd_core.runs.control import CHUNK_SECONDS
-from kd_core.training.loop import PhaseCache, Trainer
-from kd_core.training.vectorized.multi_run.train_all import train_all
+from kd_core.training.loop import PhaseCache, Trainer, train_all
 from tools.testing.app_server import ROOT
 
 MIN_SPEEDUP, MIN_FRACTION = 5.0, 0.6  # aims for ResNet-8×4, against the plain loop and against the compiled step

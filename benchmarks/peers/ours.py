@@ -12,16 +12,16 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.peers import EVALUATIONS, REST, STEPS, Slice, clock
 from benchmarks.support.workloads import EPOCHS, Work
 from kd_core.base.events import Event, Failed, Probed, Step, Surface, Validated
 from kd_core.config import plan
 from kd_core.config.run import RunConfig
-from kd_core.runs import manager
+from kd_core.runs import manager, worker
 from kd_core.runs.control import CHUNK_SECONDS
-from kd_core.training import loop
+from kd_core.training import group
 from kd_core.training.loop import PhaseCache, Trainer
 from kd_core.training.phase import PhaseTrainer
 from kd_core.training.vectorized import compilation
@@ -44,10 +44,10 @@ class Note(NamedTuple):
 class TimedPhaseTrainer(PhaseTrainer):
     """Phase trainer that measures the processor time of its evaluations."""
 
-    def evaluate(self, done: int) -> list[Event]:
+    def evaluate(self, *arguments: Any, **options: Any) -> Any:
         started = time.thread_time()
         try:
-            return super().evaluate(done)
+            return super().evaluate(*arguments, **options)
         finally:
             Timed.evaluating += time.thread_time() - started
 
@@ -60,9 +60,13 @@ class Timed(Trainer):
     stepping = evaluating = 0.0  # seconds of processor time
     is_waiting = False  # whether to wait for the compiler in the first epoch
 
-    def __iter__(self) -> Iterator[Event]:
+    def chunks(self) -> Iterator[Iterator[tuple[int, Event]]]:
         Timed.notes, Timed.failed, Timed.stepping, Timed.evaluating = [], [], 0.0, 0.0
-        for event in super().__iter__():
+        for chunk in super().chunks():
+            yield self._noted(chunk)
+
+    def _noted(self, chunk: Iterator[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
+        for run, event in chunk:
             is_end = isinstance(event, Step) and not event.step % self.steps_per_epoch
             if isinstance(event, Failed):
                 Timed.failed.append(event.message)
@@ -76,12 +80,12 @@ class Timed(Trainer):
                 and self._phase_trainer.fast is not None
             ):
                 self._phase_trainer.fast.step_function.wait()
-            yield event
+            yield run, event
 
-    def _take_steps(self, trainer: PhaseTrainer) -> list[Event]:
+    def _take_steps(self, trainer: PhaseTrainer) -> None:
         started, evaluating_before = time.thread_time(), Timed.evaluating
         try:
-            return super()._take_steps(trainer)
+            super()._take_steps(trainer)
         finally:
             Timed.stepping += time.thread_time() - started - (Timed.evaluating - evaluating_before)
 
@@ -99,11 +103,11 @@ class Ours:
             plan.MAX_EVALUATIONS = 1
         if settings.get("compiled") == "true":  # as in long runs
             Timed.is_waiting, compilation.is_worthwhile = True, lambda *_: True
-        loop.PhaseTrainer = TimedPhaseTrainer  # type: ignore[misc]
+        group.PhaseTrainer = TimedPhaseTrainer  # type: ignore[misc]
         self._thread = ThreadPoolExecutor(1)  # as in the app, since malloc behaves differently in the main thread
         self.runs: manager.RunManager | None = None
         if is_recorded:
-            manager.Trainer = Timed  # type: ignore[misc]
+            worker.Trainer = Timed  # type: ignore[misc]
             self._folder = tempfile.TemporaryDirectory()
             self.runs = manager.RunManager(Path(self._folder.name))
 

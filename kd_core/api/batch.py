@@ -16,8 +16,8 @@ from kd_core.config.python_parts import store_python_parts
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import MAX_RUNS, Sweep
 from kd_core.datasets import load
-from kd_core.training.loop import PhaseCache
-from kd_core.training.vectorized.multi_run.train_all import GroupTrainer, stack_groups
+from kd_core.training.loop import GroupTrainer, PhaseCache
+from kd_core.training.vectorized.compatibility import split_into_groups
 
 
 def train_sweep(sweep: Sweep, store: bool | str | Path) -> list[Result]:
@@ -34,7 +34,7 @@ def train_sweep(sweep: Sweep, store: bool | str | Path) -> list[Result]:
     configs = sweep.configs()
     cache: PhaseCache = {}
     results: dict[int, Result] = {}
-    for group in stack_groups(configs):
+    for group in split_into_groups(configs):
         trained = _train_group([configs[number] for number in group], cache)
         results |= dict(zip(group, trained, strict=True))
     return [results[number] for number in range(len(configs))]
@@ -53,6 +53,5 @@ def _train_group(configs: list[RunConfig], cache: PhaseCache) -> list[Result]:
     trainer = GroupTrainer(configs, cache=cache)
     events: list[list[Event]] = [[] for _ in configs]
     for number, event in trainer:
-        if event is not None:
-            events[number].append(event)
-    return [Result(config, events[number], trainer.networks(number)) for number, config in enumerate(configs)]
+        events[number].append(event)
+    return [Result(config, events[number], trainer.networks_of(number)) for number, config in enumerate(configs)]

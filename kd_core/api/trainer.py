@@ -58,10 +58,11 @@ class Trainer(loop.Trainer):
             ValueError: if it is no checkpoint of a run, if an object is missing, or if a given one differs.
         """
         state = Checkpoint.read(Path(path))
-        if "config" not in state.values:
+        if len(state.values.get("configs", ())) != 1:
             raise ValueError(f"{path} is not the checkpoint of a run.")
-        changed = provide_python_parts(json.loads(state.values["config"]), objects)
-        trainer = cls(RunConfig.from_json(state.values["config"]), device=device, resume=state)
+        (config,) = state.values["configs"]
+        changed = provide_python_parts(json.loads(config), objects)
+        trainer = cls(RunConfig.from_json(config), device=device, resume=state)
         roles = {learner.role for phase in trainer.phases for learner in phase.learners}
         if changed and roles - trainer.networks.keys():  # the others have their weights from the file
             raise ValueError(

@@ -26,7 +26,7 @@ from kd_core.config.sweep import Sweep, parse_values
 from kd_core.runs.manager import RunManager
 from kd_core.schemes import comparison_of
 from kd_core.store.records import ACTIVE, COMPLETED, STOPPED
-from kd_core.training.vectorized.multi_run.train_all import train_all
+from kd_core.training.loop import train_all
 
 POLL_SECONDS = 0.2
 

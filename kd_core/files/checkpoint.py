@@ -38,6 +38,14 @@ class Checkpoint:
         """Version of the engine that took the checkpoint; the first one did not write its number."""
         return int(self.values.get("version", 1))
 
+    def check_version(self, version: int) -> None:
+        """Raise ValueError for another version of the engine, whose numbers differ in their last digits."""
+        if self.version != version:
+            raise ValueError(
+                f"version = {self.version}: this checkpoint is of another version of the engine, which reads version "
+                f"{version}. Start the run again; what is stored of it can still be opened."
+            )
+
     def put(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
         """Add copies of ``tensors`` under ``prefix/name``, since training goes on while the file is written."""
         self.tensors |= {

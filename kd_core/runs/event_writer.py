@@ -1,16 +1,16 @@
-"""Buffered writers of events and checkpoints for a run and for a sweep, with retries."""
+"""Buffered writer of events and checkpoints, with retries."""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from kd_core.base.errors import StorageError, storage_error
-from kd_core.base.events import Event, Finished, Validated
+from kd_core.base.events import Event
 from kd_core.files.checkpoint import Checkpoint, CheckpointRotation
 from kd_core.store.store import EventBatch, Store
 from kd_core.store.weight_snapshots import serialize_weights
@@ -63,124 +63,71 @@ class RetryPolicy:
             self.notify("")
 
 
-class _CheckpointWriter:
-    """Decides when checkpoints are written, and writes them."""
+class EventWriter:
+    """Writes the events of runs, each after its number in ``written``, and checkpoints of their training.
 
-    def __init__(self, checkpoints: CheckpointRotation, retry: RetryPolicy) -> None:
-        self.checkpoints, self.retry = checkpoints, retry
-        self.flushed = self.saved = time.monotonic()
-        self._cost = 0.0  # seconds that the last checkpoint took
-
-    def is_checkpoint_due(self, now: float) -> bool:
-        """Return whether to write a checkpoint; ``now`` in seconds of the monotonic clock."""
-        return now - self.saved > max(CHECKPOINT_SECONDS, self._cost / CHECKPOINT_FRACTION)
-
-    def _write(self, state: Checkpoint) -> None:
-        began = time.monotonic()
-        self.retry.try_once(lambda: self.checkpoints.write(state))
-        self.saved = time.monotonic()
-        self._cost = self.saved - began
-
-
-class EventWriter(_CheckpointWriter):
-    """Writes the events of a run after number ``written``; later events in the store are deleted."""
-
-    def __init__(
-        self, store: Store, run: str, checkpoints: CheckpointRotation, written: int, retry: RetryPolicy | None = None
-    ) -> None:
-        super().__init__(checkpoints, retry or RetryPolicy())
-        self.store, self.run, self.written = store, run, written
-        self._events: list[tuple[float, Event]] = []
-        self._weights: dict[int, dict[str, Tensor]] = {}  # by the number of their event
-        self.retry.write(lambda: store.rewind(run, written))
-
-    def add(self, event: Event, weights: dict[str, Tensor] | None = None) -> None:
-        """Buffer an event and the weights stored with it; write the buffer every :data:`FLUSH_SECONDS`."""
-        self._events.append((time.time(), event))
-        if weights is not None:
-            self._weights[self.written + len(self._events)] = weights
-        if time.monotonic() - self.flushed > FLUSH_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write the buffer in one transaction. Raises StorageError, and the buffer stays."""
-        if not self._events:
-            return
-        weights = {number: serialize_weights(tensors) for number, tensors in self._weights.items()}
-        self.retry.write(lambda: self.store.append(self.run, self.written + 1, self._events, weights))
-        self.written += len(self._events)
-        self.flushed = time.monotonic()
-        self._events.clear()
-        self._weights.clear()
-
-    def save(self, state: Checkpoint) -> None:
-        """Write a checkpoint of this moment, after all events before it."""
-        self.flush()
-        state.values["events"] = self.written
-        self._write(state)
-
-
-class SweepEventWriter(_CheckpointWriter):
-    """Writes the events of the runs of a sweep, each after its number in ``written``, as :class:`EventWriter` does."""
+    Later events in the store are deleted.
+    """
 
     def __init__(
         self,
         store: Store,
-        runs: Iterable[str],
-        checkpoints: CheckpointRotation,
         written: Mapping[str, int],
+        checkpoints: CheckpointRotation,
         retry: RetryPolicy | None = None,
     ) -> None:
-        super().__init__(checkpoints, retry or RetryPolicy())
-        self.store, self.written = store, dict(written)
-        self.ended: dict[str, str] = {}  # outcomes that are not yet in the store
-        for run in runs:
-            self.retry.write(functools.partial(store.rewind, run, self.written.get(run, 0)))
-        self._evaluations = {run: _evaluations(store, run) for run in written}
-        self._events: dict[str, list[tuple[float, Event]]] = {}
-        self._weights: dict[str, dict[int, bytes]] = {}
+        self.store, self.written, self.checkpoints = store, dict(written), checkpoints
+        self.retry = retry or RetryPolicy()
+        self._events: dict[str, list[tuple[float, Event]]] = {}  # by run
+        self._weights: dict[str, dict[int, dict[str, Tensor]]] = {}  # by run and number of their event
+        self._ended: dict[str, str] = {}  # outcomes that are not yet in the store
+        self._flushed = self._saved = time.monotonic()
+        self._cost = 0.0  # seconds that the last checkpoint took
+        for run, count in written.items():
+            self.retry.write(functools.partial(store.rewind, run, count))
 
-    def add(self, events: list[tuple[str, Event]], weights: Callable[[str, dict[str, int]], dict[int, bytes]]) -> None:
-        """Buffer events by run and empty the list; write the buffer every :data:`FLUSH_SECONDS`.
-
-        ``weights`` returns those to store for an ended run by the number of their event, given the number of the last
-        evaluation of each phase.
-        """
-        now = time.time()
-        for run, event in events:
-            self._events.setdefault(run, []).append((now, event))
-            number = self.written.get(run, 0) + len(self._events[run])
-            if isinstance(event, Validated):
-                self._evaluations.setdefault(run, {})[event.phase] = number
-            if isinstance(event, Finished):
-                is_complete = event.outcome == "completed"
-                self._weights[run] = weights(run, self._evaluations.get(run, {}) if is_complete else {"": number})
-                self.ended[run] = event.outcome
-        events.clear()
-        if time.monotonic() - self.flushed > FLUSH_SECONDS:
+    def add(self, run: str, event: Event, weights: dict[str, Tensor] | None = None) -> None:
+        """Buffer an event and the weights stored with it; write the buffer every :data:`FLUSH_SECONDS`."""
+        events = self._events.setdefault(run, [])
+        events.append((time.time(), event))
+        if weights:
+            self._weights.setdefault(run, {})[self.written[run] + len(events)] = weights
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
+    def end(self, run: str, outcome: str) -> None:
+        """Set the state of a run of a sweep together with its last event; that of another run is set by its end."""
+        self._ended[run] = outcome
+
     def flush(self, seconds: float | None = None) -> None:
-        """Write the buffer in one transaction; ``seconds`` of training are those of every ended run."""
+        """Write the buffer in one transaction. Raises StorageError, and the buffer stays.
+
+        ``seconds`` of training are those of every ended run of a sweep.
+        """
+        if not self._events and not self._ended:
+            return
         batches = [
-            EventBatch(run, self.written.get(run, 0) + 1, events, self._weights.get(run, {}))
+            EventBatch(run, self.written[run] + 1, events, self._serialized_weights(run))
             for run, events in self._events.items()
         ]
-        if batches or self.ended:
-            self.retry.write(lambda: self.store.append_batches(batches, self.ended, seconds))
+        self.retry.write(lambda: self.store.append_batches(batches, self._ended, seconds))
         for batch in batches:
-            self.written[batch.run] = self.written.get(batch.run, 0) + len(batch.events)
-        self._events, self._weights, self.ended = {}, {}, {}
-        self.flushed = time.monotonic()
+            self.written[batch.run] += len(batch.events)
+        self._events, self._weights, self._ended = {}, {}, {}
+        self._flushed = time.monotonic()
 
-    def save(self, state: Checkpoint, number: int) -> None:
-        """Write a checkpoint of the group of that number, after all events before it."""
+    def is_checkpoint_due(self, now: float) -> bool:
+        """Return whether to write a checkpoint; ``now`` in seconds of the monotonic clock."""
+        return now - self._saved > max(CHECKPOINT_SECONDS, self._cost / CHECKPOINT_FRACTION)
+
+    def save(self, state: Checkpoint, group: int) -> None:
+        """Write a checkpoint of the ``group`` of runs at this moment, after all events before it."""
         self.flush()
-        state.values |= {"group": number, "written": self.written}
-        self._write(state)
+        state.values |= {"group": group, "written": self.written}
+        began = time.monotonic()
+        self.retry.try_once(lambda: self.checkpoints.write(state))
+        self._saved = time.monotonic()
+        self._cost = self._saved - began
 
-
-def _evaluations(store: Store, run: str) -> dict[str, int]:
-    """Return the number of the last evaluation of each phase."""
-    events = store.events(run, kinds=["validated"])
-    return {event.phase: number for number, event in events if isinstance(event, Validated)}
+    def _serialized_weights(self, run: str) -> dict[int, bytes]:
+        return {number: serialize_weights(weights) for number, weights in self._weights.get(run, {}).items()}

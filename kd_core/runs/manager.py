@@ -19,12 +19,10 @@ import torch
 
 from kd_core.base import devices, paths, process
 from kd_core.base.errors import StorageError
-from kd_core.base.events import Adjusted, Failed, Switched
-from kd_core.base.paths import NotAvailableError, artefact_folder
+from kd_core.base.paths import artefact_folder
 from kd_core.base.process import keep_freed_memory
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
-from kd_core.files.checkpoint import CheckpointRotation
 from kd_core.files.lock import lock_data_folder
 from kd_core.runs.control import (
     Adjust,
@@ -38,19 +36,17 @@ from kd_core.runs.control import (
     Stop,
     TakeStep,
 )
-from kd_core.runs.event_writer import EventWriter, RetryPolicy
+from kd_core.runs.event_writer import RetryPolicy
 from kd_core.runs.job_queue import JobQueue
 from kd_core.runs.run_states import RunStates
-from kd_core.runs.sweep_worker import SweepWorker
-from kd_core.runs.worker import run_trainer
+from kd_core.runs.worker import Worker
 from kd_core.store.annotations import AnnotationStore
 from kd_core.store.integrity import check_integrity
 from kd_core.store.records import ACTIVE, COMPLETED, FAILED, INTERRUPTED, PAUSED, QUEUED, STOPPED, TRAINING, Status
-from kd_core.store.store import DATABASE, Run, Store
+from kd_core.store.store import DATABASE, Store
 from kd_core.store.teacher_cache import TeacherCache
 from kd_core.store.trash import Trash
 from kd_core.training.live_options import check_live_options
-from kd_core.training.loop import CHECKPOINT_VERSION, Trainer
 
 __all__ = ["ACTIVE", "COMPLETED", "FAILED", "INTERRUPTED", "PAUSED", "QUEUED", "STOPPED", "TRAINING"]
 __all__ += ["RunManager", "Status", "get_manager"]
@@ -275,61 +271,17 @@ class RunManager:
         control = self._controls[run]
         with self._lock_of_controls:
             self._states.set(run, PAUSED if control.requested_mode.is_paused else TRAINING)
-        row = self.store.run(run)
+        run_row, sweep = self.store.run(run), self.store.sweep(run)
+        row = run_row or sweep
+        assert row is not None
+        members = self.store.members(run) if run_row is None else [run_row]
+        folder = artefact_folder(self.folder, "runs" if run_row else "sweeps", run)
         retry = RetryPolicy(lambda text: self._states.set_notice(run, text), control.wait)
-        if row is not None:
-            return self._train_run(row, device, control, retry)
-        sweep = self.store.sweep(run)
-        assert sweep is not None
-        folder = artefact_folder(self.folder, "sweeps", run)
-        return SweepWorker(self.store, sweep, folder, device, self.teacher_cache).run(control, retry)
-
-    def _train_run(self, row: Run, device: str, control: Control, retry: RetryPolicy) -> tuple[str, float]:
-        checkpoints = CheckpointRotation(artefact_folder(self.folder, "runs", row.id))
-        try:
-            trainer, written = self._create_trainer(row, device, checkpoints)
-        except ValueError as error:  # data or weights were removed since the run was queued
-            if self.store.count(row.id):  # it can be resumed once they are back
-                self._states.set_notice(row.id, str(error))
-                return INTERRUPTED, row.seconds
-            writer = EventWriter(self.store, row.id, checkpoints, 0, retry)
-            writer.add(Failed("", 0, "", "network", str(error)))
-            writer.flush()
-            return FAILED, 0.0
-        writer = EventWriter(self.store, row.id, checkpoints, written, retry)
-        control.seconds = row.seconds if written else 0.0
-        try:
-            return run_trainer(trainer, writer, control), control.seconds
-        except Exception:
-            with contextlib.suppress(StorageError):  # keep the events so far, whatever went wrong
-                writer.flush()
-            raise
-
-    def _create_trainer(self, row: Run, device: str, checkpoints: CheckpointRotation) -> tuple[Trainer, int]:
-        """Return a trainer at the newest usable checkpoint, and the number of events written by then.
-
-        A checkpoint is not usable if it is damaged, of another version, or ahead of the stored events.
-        """
-        for state, notice in checkpoints.candidates(CHECKPOINT_VERSION):
-            try:
-                written = int(state.values["events"]) if state else 0
-                if self.store.count(row.id) < written:
-                    raise ValueError("the checkpoint is ahead of the stored events")
-                # Changes after the checkpoint are about to be deleted with the other events, so they are repeated.
-                changes = [
-                    event for event in self.store.changes(row.id, written) if isinstance(event, Adjusted | Switched)
-                ]
-                trainer = Trainer(
-                    row.config, device=device, cache=self.teacher_cache, adjustments=changes, resume=state
-                )
-            except (ValueError, LookupError, TypeError, RuntimeError) as error:
-                if state is None or isinstance(error, NotAvailableError | torch.OutOfMemoryError):
-                    raise
-                log.warning("run %s cannot be resumed from a checkpoint", row.id, exc_info=True)
-            else:
-                self._states.set_notice(row.id, notice)
-                return trainer, written
-        raise AssertionError("the last candidate is the start of the run")
+        worker = Worker(
+            self.store, members, folder,
+            device=device, teacher_cache=self.teacher_cache, control=control, retry=retry,
+        )  # fmt: skip
+        return worker.run(row.seconds)
 
 
 _lock = threading.Lock()

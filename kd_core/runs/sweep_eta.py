@@ -8,6 +8,7 @@ import functools
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ from kd_core.config.plan import steps_per_epoch
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import GROUPS, Sweep
 from kd_core.datasets import load
-from kd_core.runs.sweep_groups import RunGroup, split_into_groups
 from kd_core.schemes import plan_of
+from kd_core.training.loop import GroupTrainer
+from kd_core.training.vectorized.compatibility import split_into_groups
 
 log = logging.getLogger(__name__)
 
@@ -74,16 +76,15 @@ def estimate_by_trial(sweep: Sweep, device: str, is_wanted: threading.Event) -> 
     The teacher is not trained, since that changes no speed; its training is extra where it is not cached. Raises
     ValueError where no step was done.
     """
-    runs = {str(number): config for number, config in enumerate(sweep.configs())}
-    largest = max(split_into_groups(runs), key=len)
-    members = {name: _without_teacher_training(config) for name, config in list(largest.items())[:MAX_RUNS]}
-    group = RunGroup(members, device, {})
+    configs = sweep.configs()
+    largest = max(split_into_groups(configs), key=len)
+    trainer = GroupTrainer([_without_teacher_training(configs[number]) for number in largest[:MAX_RUNS]], device=device)
     first: tuple[int, float] | None = None
     began = now = time.monotonic()
     done = 0
-    for _ in group:
-        now, done = time.monotonic(), group.position[0]
-        group.events.clear()
+    for chunk in trainer.chunks():
+        deque(chunk, 0)  # the events are of no interest
+        now, done = time.monotonic(), trainer.position[0]
         if first is None and done:  # building and compiling happen once, before the first step
             first = done, now
         if not is_wanted.is_set() or now - began > PATIENCE or (first and now - first[1] > SECONDS):

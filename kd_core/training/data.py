@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from kd_core.base.devices import free_memory
 from kd_core.base.seeds import derive_seed, generator
 from kd_core.config.augmentation import Augmentation
+from kd_core.config.label_subset import UNLABELLED, TrainSubset
 from kd_core.datasets import Data, Split
 from kd_core.methods import MixedLabels
 
@@ -57,11 +59,24 @@ class Examples:
         else:  # pinned memory is copied to the device while that computes
             self.inputs = inputs.pin_memory() if device.type == "cuda" else inputs
         self.labels = split.labels.to(device)
+        self.rows = torch.arange(len(split), device=device)  # that the run sees
         # Without augmentation the teacher's outputs never change, so they can be cached.
         self.is_fixed = not augmentation.is_on
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def subset(self, rows: Tensor, labels: Tensor) -> Examples:
+        """Return the same examples for a run that sees ``rows`` (n,) of them, with ``labels`` (n,)."""
+        examples = copy.copy(self)
+        examples.rows = rows.to(self.device)
+        examples.labels = torch.full_like(self.labels, UNLABELLED).scatter_(0, examples.rows, labels.to(self.device))
+        return examples
+
+    @property
+    def lacks_labels(self) -> bool:
+        """Whether some of them have no label."""
+        return bool((self.labels[self.rows] < 0).any())
 
     def batch(self, rows: Tensor, seed: int) -> Batch:
         """Return the examples ``rows`` (B,), augmented by ``seed``."""
@@ -76,6 +91,20 @@ class Examples:
         partners = partners.to(self.device)
         mixed = MixedLabels(batch.labels[partners], fraction)
         return replace(batch, inputs=fraction * inputs + (1 - fraction) * inputs[partners], mixed=mixed)
+
+
+def build_examples(
+    subsets: Iterable[TrainSubset], data: Data, device: torch.device, augmentation: Augmentation, *, channels_last: bool
+) -> dict[TrainSubset, Examples]:
+    """Return the examples of several subsets of the training split, whose inputs are in memory once."""
+    samples = {subset: subset.sample(data) for subset in subsets}
+    union = torch.cat([rows for rows, _ in samples.values()])
+    if len(samples) > 1:
+        union = torch.unique(union)
+    position = torch.empty(len(data.train), dtype=torch.long).scatter_(0, union, torch.arange(len(union)))
+    unlabelled = Split(data.train.inputs[union], torch.full((len(union),), UNLABELLED))
+    examples = Examples(unlabelled, data, device, augmentation, is_channels_last=channels_last)
+    return {subset: examples.subset(position[rows], labels) for subset, (rows, labels) in samples.items()}
 
 
 def split_batches(examples: Tensor, size: int, dim: int = 0) -> list[Tensor]:
@@ -93,70 +122,34 @@ def split_batches(examples: Tensor, size: int, dim: int = 0) -> list[Tensor]:
     return list(torch.split(examples, sizes, dim))
 
 
-def epoch_order(pool: Tensor, count: int, seed: int, epoch: int) -> Tensor:
-    """Return the positions in a ``pool`` in the order of an epoch.
-
-    A pool of fewer than ``count`` examples is repeated, so that every network takes as many steps.
-    """
-    order = torch.randperm(len(pool), generator=generator(seed, "order", epoch)).to(pool.device)
-    if len(pool) < count:
-        order = order.repeat(-(-count // max(1, len(pool))))[:count]
-    return pool[order]
-
-
-@dataclass
-class _Epoch:
-    """The batches of one epoch as positions of examples, and those gathered so far."""
-
-    number: int = -1
-    rows: list[Tensor] = field(default_factory=list)
-    first: int = 0  # number of the first gathered batch
-    batches: list[Batch] = field(default_factory=list)
-
-
 class BatchSampler:
-    """Batches of ``size`` examples, in another order in every epoch of ``steps_per_epoch`` steps.
+    """Batches of ``size`` of the examples at ``pool`` (N,), in another order in every epoch.
 
-    ``pools`` are positions among the ``examples`` by name. A pool with fewer examples is repeated within an epoch, so
-    that every network takes as many steps. The order depends on ``seed`` and the epoch alone.
+    A pool with fewer examples than the run sees is repeated within an epoch, so that every network takes as many steps.
+    The order depends on ``seed`` and the epoch alone.
     """
 
-    def __init__(
-        self, examples: Examples, pools: Mapping[str, Tensor], *, seed: int, size: int, steps_per_epoch: int
-    ) -> None:
-        self.examples, self.pools = examples, pools
+    def __init__(self, examples: Examples, pool: Tensor, *, seed: int, size: int, steps_per_epoch: int) -> None:
+        self.examples, self.pool = examples, pool
         self.seed, self.size, self.steps_per_epoch = seed, size, steps_per_epoch
-        self._epochs = {name: _Epoch() for name in pools}
+        self._epoch = -1
+        self._rows: list[Tensor] = []  # of the batches of that epoch
 
-    def batch(self, pool: str, done: int) -> Batch:
+    def batch(self, done: int) -> Batch:
         """Return the batch of the step after ``done`` others."""
-        number = done % self.steps_per_epoch
-        if not (self.examples.is_fixed and self.examples.is_resident):
-            return self.examples.batch(self.rows(pool, done), derive_seed(self.seed, "augmentation", done))
-        epoch = self._epoch(pool, done)
-        if not epoch.first <= number < epoch.first + len(epoch.batches):
-            epoch.first, epoch.batches = number, self._gather(epoch.rows, number)
-        return epoch.batches[number - epoch.first]
+        return self.examples.batch(self.rows(done), derive_seed(self.seed, "augmentation", done))
 
-    def rows(self, pool: str, done: int) -> Tensor:
+    def rows(self, done: int) -> Tensor:
         """Return the positions (B,) of the examples of that batch."""
-        return self._epoch(pool, done).rows[done % self.steps_per_epoch]
+        epoch, number = divmod(done, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._rows = epoch, split_batches(self.order(epoch), self.size)
+        return self._rows[number]
 
-    def order(self, pool: str, epoch: int) -> Tensor:
+    def order(self, epoch: int) -> Tensor:
         """Return the positions of the examples of an epoch."""
-        return epoch_order(self.pools[pool], len(self.examples), self.seed, epoch)
-
-    def _epoch(self, pool: str, done: int) -> _Epoch:
-        number, epoch = done // self.steps_per_epoch, self._epochs[pool]
-        if epoch.number != number:
-            epoch = self._epochs[pool] = _Epoch(number, split_batches(self.order(pool, number), self.size))
-        return epoch
-
-    def _gather(self, rows: list[Tensor], number: int) -> list[Batch]:
-        """Return several batches from ``number`` on. One indexing operation for all is faster than one for each."""
-        batch_bytes = self.size * max(1, self.examples.inputs[:1].nbytes)
-        chosen = rows[number : number + max(1, GATHER_BYTES // batch_bytes)]
-        together, sizes = torch.cat(chosen), [len(batch) for batch in chosen]
-        inputs = torch.split(self.examples.inputs[together], sizes)
-        labels = torch.split(self.examples.labels[together], sizes)
-        return [Batch(*values) for values in zip(chosen, inputs, labels, strict=True)]
+        pool, count = self.pool, len(self.examples.rows)
+        order = torch.randperm(len(pool), generator=generator(self.seed, "order", epoch)).to(pool.device)
+        if len(pool) < count:
+            order = order.repeat(-(-count // max(1, len(pool))))[:count]
+        return pool[order]

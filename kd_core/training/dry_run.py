@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -12,7 +12,6 @@ from kd_core.config.plan import DerivedPlan, LearnerPlan, PhasePlan, build, desc
 from kd_core.datasets import Data
 from kd_core.methods import sum_tensors, total_loss
 from kd_core.nn.cost import measure
-from kd_core.training.data import BatchSampler
 from kd_core.training.learner import NetworkTrainer
 
 
@@ -45,9 +44,8 @@ def out_of_memory_message(phase: PhasePlan, device: torch.device, size: int) -> 
     return f"{device} has too little memory for batches of {phase.recipe.batch_size}: {advice}."
 
 
-def max_forward_flops(phases: Sequence[PhasePlan], networks: Sequence[events.Network]) -> float:
-    """Return the floating-point operations of the largest forward pass of a training step."""
-    flops = {network.role: network.flops for network in networks}
+def max_forward_flops(phases: Sequence[PhasePlan], flops: Mapping[str, float]) -> float:
+    """Return the floating-point operations of the largest forward pass of a training step, given those by role."""
     return float(max(phase.recipe.batch_size * flops[learner.role] for phase in phases for learner in phase.learners))
 
 
@@ -69,18 +67,18 @@ def _derived_network(derived: DerivedPlan, members: Sequence[events.Network]) ->
     )
 
 
-def largest_batch(trainers: Sequence[NetworkTrainer], sampler: BatchSampler, size: int) -> int:
+def largest_batch(trainers: Sequence[NetworkTrainer], size: int) -> int:
     """Return the largest batch size out of ``size``, its half, its quarter, ... that fits; 0 if none does.
 
     To be called after an out-of-memory error. It runs forward and backward passes; weights and buffers stay the same.
     """
     buffers = [(buffer, buffer.clone()) for trainer in trainers for buffer in trainer.network.buffers()]
-    examples = sampler.examples
+    examples, sampler = trainers[0].examples, trainers[0].sampler
     while size:
         try:
             if examples.device.type == "cuda":
                 torch.cuda.empty_cache()
-            batch = examples.batch(sampler.rows(trainers[0].learner.sees, 0)[:size], 0)
+            batch = examples.batch(sampler.rows(0)[:size], 0)
             for trainer in trainers:
                 trainer.forward(batch, 0)
             losses = [total_loss(trainer.loss(batch, 0, 0)) for trainer in trainers]

@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import base64
-import math
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from kd_core.base.events import Event, Pinned, Probed, Surface, Validated
+from kd_core.base.events import Event, Pinned, Probed, Step, Surface, Validated
 from kd_core.base.metrics import compute_metrics, fraction, nll, pack_mask
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
 from kd_core.nn.composite import ClassSubset, in_known_classes
 from kd_core.nn.inference import can_predict, predict_logits
-from kd_core.training.learner import NotFiniteError
 
 PINNED = 10  # examples at most
 GRID = 48  # points along each side of a decision surface
 MARGIN = 0.08  # around the data, as a fraction of their extent
 
 
+Networks = Mapping[int, Mapping[str, nn.Module]]  # by run and role; runs may share some of them
+
+
 class Evaluator:
     """Evaluation of the networks of one phase on the validation split.
 
-    What stays the same during the phase, the teacher's logits among it, is computed once.
+    What stays the same during the phase, the teachers' logits among it, is computed once.
 
     Args:
         phase: Name of the phase, for the events.
         data: The three splits.
         device: Where the networks are.
-        teacher: Role and network whose predictions they are compared with, if any.
-        pinned: Validation examples followed since an earlier phase; empty to choose them now; None in a phase without
-            a teacher, which follows none.
+        teachers: By run, role and network whose predictions its networks are compared with, if any.
+        pinned: By run, validation examples followed since an earlier phase; empty to choose them now. A run of which
+            none are followed is missing.
     """
 
     def __init__(
@@ -44,56 +46,87 @@ class Evaluator:
         phase: str,
         data: Data,
         device: torch.device,
-        teacher: tuple[str, nn.Module] | None,
-        pinned: Sequence[int] | None,
+        teachers: Mapping[int, tuple[str, nn.Module]],
+        pinned: Mapping[int, list[int]],
     ) -> None:
         self.phase, self.labels = phase, data.validation.labels
         self.inputs = data.validation.inputs.to(device)
-        self.teacher, network = teacher or ("", None)
-        network = network if network is not None and can_predict(network, data.validation.inputs) else None
-        self.teacher_logits = None if network is None else predict_logits(network, self.inputs).cpu()
-        self._teacher_classes = None if self.teacher_logits is None else self.teacher_logits.argmax(1)
-        self.is_first = pinned == []
-        self.pinned = choose_pinned(self.teacher_logits, self.labels) if self.is_first else list(pinned or ())
+        self.teachers = {run: pair for run, pair in teachers.items() if can_predict(pair[1], data.validation.inputs)}
+        self._teacher_logits: dict[nn.Module, Tensor] = {}
+        for _, teacher in self.teachers.values():
+            if teacher not in self._teacher_logits:
+                self._teacher_logits[teacher] = predict_logits(teacher, self.inputs).cpu()
+        self._teacher_classes = {teacher: logits.argmax(1) for teacher, logits in self._teacher_logits.items()}
+        choices = {teacher: choose_pinned(logits, self.labels) for teacher, logits in self._teacher_logits.items()}
+        self.pinned = dict(pinned)
+        self._newly_pinned = [run for run, rows in pinned.items() if not rows]
+        for run in self._newly_pinned:
+            has_teacher = run in self.teachers
+            self.pinned[run] = choices[self.teachers[run][1]] if has_teacher else choose_pinned(None, self.labels)
         self.extent = extent(data) if data.is_planar else []
         self.grid = grid(self.extent).to(device) if data.is_planar else None
-        self._pinned_rows = torch.tensor(self.pinned, dtype=torch.long)
 
-    def evaluate(self, step: int, epoch: int, networks: Mapping[str, nn.Module]) -> list[Event]:
-        """Return the events of one evaluation of the ``networks`` by role.
+    def validate(
+        self, step: int, epoch: int, networks: Networks, logits: Mapping[nn.Module, Tensor]
+    ) -> dict[int, Validated]:
+        """Return accuracy, loss and agreement of the ``networks``, by run.
 
-        They are Validated, Probed for the pinned examples, and Surface for 2-D data. Raises NotFiniteError.
+        ``logits`` (N, K) are those of the validation split; a network without any is left out.
         """
-        position = (self.phase, step, epoch)
-        networks = {role: network for role, network in networks.items() if can_predict(network, self.inputs)}
-        logits = {role: predict_logits(network, self.inputs).cpu() for role, network in networks.items()}
-        for role, network_logits in logits.items():
-            if not math.isfinite(network_logits.sum().item()):
-                raise NotFiniteError(role, "a logit on the validation set")
-        accuracies: dict[str, float] = {}
-        losses: dict[str, float] = {}
-        agreements: dict[str, float] = {}
-        for role, network_logits in logits.items():
-            classes = network_logits.argmax(1)
-            accuracies[role], losses[role] = self._accuracy_and_loss(networks[role], network_logits, classes)
-            if self._teacher_classes is not None:
-                agreements[role] = fraction(classes == self._teacher_classes)
-        correct = {
-            role: pack_mask(network_logits.argmax(1) == self.labels)
-            for role, network_logits in logits.items()
-            if not isinstance(networks[role], ClassSubset)
+        classes = {network: network_logits.max(1).indices for network, network_logits in logits.items()}
+        scores = {network: self._accuracy_and_loss(network, logits[network], classes[network]) for network in logits}
+
+        @functools.cache
+        def agreement(network: nn.Module, teacher: nn.Module) -> float:
+            return fraction(classes[network] == self._teacher_classes[teacher])
+
+        events = {}
+        for run, by_role in networks.items():
+            present = {role: network for role, network in by_role.items() if network in logits}
+            _, teacher = self.teachers.get(run, ("", None))
+            agreements = {} if teacher is None else {role: agreement(one, teacher) for role, one in present.items()}
+            accuracies = {role: scores[network][0] for role, network in present.items()}
+            losses = {role: scores[network][1] for role, network in present.items()}
+            events[run] = Validated(self.phase, step, epoch, accuracies, losses, agreements)
+        return events
+
+    def correct(self, by_role: Mapping[str, nn.Module], logits: Mapping[nn.Module, Tensor]) -> dict[str, str]:
+        """Return by role which examples are classified correctly, packed; not of a network that knows some classes."""
+        return {
+            role: pack_mask(logits[network].max(1).indices == self.labels)
+            for role, network in by_role.items()
+            if network in logits and not isinstance(network, ClassSubset)
         }
-        events: list[Event] = [Validated(*position, accuracies, losses, agreements, correct)]
-        if self.pinned and networks:
-            if step == 0:  # the teacher's logits do not change, so once is enough
-                events += [Pinned(self.pinned, self.labels[self.pinned].tolist())] if self.is_first else []
-                if self.teacher_logits is not None:
-                    logits = {self.teacher: self.teacher_logits, **logits}
-            events.append(Probed(*position, {role: rounded(logits[role][self._pinned_rows]) for role in logits}))
-        if self.grid is not None and networks:
-            drawn = {role: network for role, network in networks.items() if can_predict(network, self.grid)}
-            surfaces = {role: surface(network, self.grid) for role, network in drawn.items()}
-            events.append(Surface(*position, GRID, self.extent, surfaces))
+
+    def details(
+        self, step: int, epoch: int, networks: Networks, logits: Mapping[nn.Module, Tensor]
+    ) -> dict[int, list[Event]]:
+        """Return by run the logits of the pinned examples and, for 2-D data, the decision surfaces."""
+        position = (self.phase, step, epoch)
+
+        @functools.cache
+        def surface_of(network: nn.Module) -> str:
+            assert self.grid is not None
+            return surface(network, self.grid)
+
+        events: dict[int, list[Event]] = {run: [] for run in networks}
+        for run, by_role in networks.items():
+            present = {role: network for role, network in by_role.items() if network in logits}
+            if not present:
+                continue
+            if pinned := self.pinned.get(run):
+                probed = {role: rounded(logits[network][pinned]) for role, network in present.items()}
+                if step == 0:  # the teacher's logits do not change, so once is enough
+                    if run in self._newly_pinned:
+                        events[run].append(Pinned(pinned, self.labels[pinned].tolist()))
+                    if run in self.teachers:
+                        role, teacher = self.teachers[run]
+                        probed = {role: rounded(self._teacher_logits[teacher][pinned]), **probed}
+                events[run].append(Probed(*position, probed))
+            if self.grid is not None:
+                drawn = {role: network for role, network in present.items() if can_predict(network, self.grid)}
+                surfaces = {role: surface_of(network) for role, network in drawn.items()}
+                events[run].append(Surface(*position, GRID, self.extent, surfaces))
         return events
 
     def _accuracy_and_loss(self, network: nn.Module, logits: Tensor, classes: Tensor) -> tuple[float, float]:
@@ -152,45 +185,48 @@ def rounded(logits: Tensor) -> list[list[float]]:
     return [[*map(float, ("%.7g " * len(row) % tuple(row)).split())] for row in rows]
 
 
-def evaluate_on_test(networks: Mapping[str, nn.Module], data: Data, omitted: str) -> dict[str, dict[str, Any]]:
-    """Return the test metrics of each network by role.
+def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, dict[str, dict[str, Any]]]:
+    """Return the test metrics of each network by run and role.
 
     ``omitted`` is the class held out from the students, or ``"none"``. A network that knows only some classes is
-    evaluated on the examples of these.
+    evaluated on the examples of these, and every network once, however many runs share it.
     """
     split = data.test
-    networks = {role: network for role, network in networks.items() if can_predict(network, split.inputs)}
-    logits = {role: predict_logits(network, split.inputs).cpu() for role, network in networks.items()}
     omitted_class = None if omitted == NONE else data.classes.index(omitted)
-    metrics = {}
-    for role, network in networks.items():
+    logits = functools.cache(lambda network: predict_logits(network, split.inputs).cpu())
+
+    @functools.cache
+    def metrics(network: nn.Module, teacher: nn.Module | None) -> dict[str, Any]:
         rows = in_known_classes(network, split.labels)
         labels = split.labels[rows]
-        teacher = logits[TEACHER][rows] if TEACHER in logits and role != TEACHER else None
+        teacher_logits = None if teacher is None else logits(teacher)[rows]
         has_omitted = omitted_class is not None and bool((labels == omitted_class).any())
-        metrics[role] = compute_metrics(logits[role][rows], labels, teacher, omitted_class if has_omitted else None)
-    return metrics
+        return compute_metrics(logits(network)[rows], labels, teacher_logits, omitted_class if has_omitted else None)
+
+    by_run = {}
+    for run, by_role in networks.items():
+        present = {role: network for role, network in by_role.items() if can_predict(network, split.inputs)}
+        teacher = present.get(TEACHER)
+        by_run[run] = {role: metrics(one, None if role == TEACHER else teacher) for role, one in present.items()}
+    return by_run
 
 
-def copy_weights(network: nn.Module) -> dict[str, Tensor]:
-    """Return a copy of the weights and buffers of a network."""
-    return {name: value.clone() for name, value in network.state_dict().items()}
+class TensorCopies:
+    """Copies of tensors, taken repeatedly into the same memory, since allocation costs more than copying."""
 
-
-class WeightsCopy:
-    """Copy of a network's weights that is taken repeatedly into the same memory.
-
-    Allocating memory costs more than copying. ``weights`` are as from :func:`copy_weights`.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self.weights = copy_weights(network)
-        self._network = network
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._tensors, self._copies = tensors, [tensor.clone() for tensor in tensors]
 
     def take(self) -> None:
-        """Copy the present weights."""
-        for name, value in self._network.state_dict().items():
-            self.weights[name].copy_(value)
+        """Copy the present values."""
+        for tensor, copied in zip(self._tensors, self._copies, strict=True):
+            copied.copy_(tensor)
+
+    def restore(self) -> None:
+        """Give the tensors the values of the last copy."""
+        with torch.no_grad():
+            for tensor, copied in zip(self._tensors, self._copies, strict=True):
+                tensor.copy_(copied)
 
 
 @dataclass
@@ -208,4 +244,15 @@ class BestWeights:
         self.evaluations_since += 1
         if accuracy > self.accuracy:
             self.accuracy, self.step, self.epoch = accuracy, step, epoch
-            self.evaluations_since, self.weights = 0, copy_weights(network)
+            self.evaluations_since = 0
+            self.weights = {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def without_details(new_events: Iterable[Event], last: Event | None) -> Iterator[Event]:
+    """Leave out steps, and pinned examples and surfaces but at the beginning and in the ``last`` evaluation."""
+    is_full = False
+    for event in new_events:
+        if isinstance(event, Validated):
+            is_full = event.step == 0 or event is last
+        if not isinstance(event, Step) and (is_full or not isinstance(event, Probed | Surface)):
+            yield event

@@ -1,10 +1,11 @@
-"""One network in training, with its forward pass, its loss and the moving average of its weights."""
+"""One network in training, with its loss, its teachers and the moving average of its weights."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +14,18 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from kd_core.base.options import options_of
 from kd_core.base.seeds import derive_seed, generator, use_seed
 from kd_core.config.compute import Compute
-from kd_core.config.plan import ALL, LABELLED, LOSSES, LearnerPlan, PhasePlan, pairs_of
+from kd_core.config.plan import ALL, LABELLED, LOGITS, LOSSES, PROBABILITIES, LearnerPlan, PhasePlan, pairs_of
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data
-from kd_core.methods import LossPart, label_part
-from kd_core.nn.hooks import record_features
-from kd_core.training.criterion import Criterion, Teacher
-from kd_core.training.data import Batch, Examples
-from kd_core.training.teacher import FrozenTeacher
+from kd_core.methods import LossInputs, LossPart, Method, label_part
+from kd_core.nn.composite import average_logits, average_probabilities
+from kd_core.nn.hooks import record_features, select_layers
+from kd_core.nn.inference import predict_with_features
+from kd_core.nn.pairs import Pair
+from kd_core.training.data import Batch, BatchSampler, Examples
 from kd_core.training.vectorized.replicas import random_layer
+
+MAX_CACHED_BYTES = 512_000_000  # bytes of features that are cached of a teacher
 
 
 class NotFiniteError(ArithmeticError):
@@ -73,6 +77,7 @@ class NetworkTrainer:
         self.rate = recipe.learning_rate
         self.ema_model = _ema_model(network, recipe.ema)
         self.criteria: list[Criterion] = []
+        self.sampler: BatchSampler  # of its batches, which may depend on its teachers
         self.paths: dict[str, str] = {}  # module paths, by layer, whose features are recorded at every step
         self.logits = torch.empty(0)
         self.features: dict[str, Tensor] = {}
@@ -129,58 +134,30 @@ class NetworkTrainer:
         if self.ema_model is not None:
             self.ema_model.update_parameters(self.network)
 
-    def state_tensors(self) -> list[Tensor]:
-        """Return every tensor of network, average and adapters that a step may change."""
-        modules = [self.network, *(criterion.adapters for criterion in self.criteria)]
-        modules += [] if self.ema_model is None else [self.ema_model]
-        return [value.detach() for module in modules for value in (*module.parameters(), *module.buffers())]
+    @property
+    def modules(self) -> nn.ModuleList:
+        """Network, adapters and moving average, whose weights and buffers a step may change."""
+        averages = [] if self.ema_model is None else [self.ema_model]
+        return nn.ModuleList([self.network, *(criterion.adapters for criterion in self.criteria), *averages])
 
     def set_live_options(self, live: Mapping[str, float]) -> None:
         """Apply the live options of the method, and the learning rate."""
-        if self.method is not None and not self.learner.is_fixed:
-            names = options_of(type(self.method))
-            self.method = self.method.with_values(**{name: value for name, value in live.items() if name in names})
+        if self.method is not None:
+            self.method = live_method(self.learner, self.method, live)
             for criterion in self.criteria:
                 criterion.method = self.method
-        if "learning_rate" in live:
-            self.rate = live["learning_rate"]
+        self.rate = live.get("learning_rate", self.rate)
 
     def trainable_parameters(self) -> list[nn.Parameter]:
         """Return the weights that the optimiser changes, those of the network, then those of the adapters."""
         modules = (self.network, *(criterion.adapters for criterion in self.criteria))
         return [p for module in modules for p in module.parameters() if p.requires_grad and p not in self._others]
 
-    def average_tensors(self) -> dict[str, Tensor]:
-        """Return the trained weights and the update count, which a checkpoint needs beside the moving average."""
-        if self.ema_model is None:
-            return {}
-        return {"count": self.ema_model.n_averaged, **{f"own/{k}": v for k, v in self.network.state_dict().items()}}
 
-    def load_average_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Load what :meth:`average_tensors` returned."""
-        if self.ema_model is not None:
-            self.ema_model.n_averaged.copy_(tensors["count"])
-            weights = {name.removeprefix("own/"): value for name, value in tensors.items() if name != "count"}
-            self.network.load_state_dict(weights)
-
-    def adapter_tensors(self) -> dict[str, Tensor]:
-        """Return the state of the adapters; with several criteria each name starts with the number of its own."""
-        return {
-            f"{prefix}{name}": value
-            for prefix, criterion in self._prefixed_criteria()
-            for name, value in criterion.adapters.state_dict().items()
-        }
-
-    def load_adapter_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Load what :meth:`adapter_tensors` returned."""
-        for prefix, criterion in self._prefixed_criteria():
-            state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            criterion.adapters.load_state_dict(state)
-
-    def _prefixed_criteria(self) -> list[tuple[str, Criterion]]:
-        if len(self.criteria) == 1:
-            return [("", self.criteria[0])]
-        return [(f"{number}/", criterion) for number, criterion in enumerate(self.criteria)]
+def live_method(learner: LearnerPlan, method: Method, live: Mapping[str, float]) -> Method:
+    """Return the method with the values of live options, which do not change one that belongs to the scheme."""
+    names = () if learner.is_fixed else options_of(type(method))
+    return method.with_values(**{name: value for name, value in live.items() if name in names})
 
 
 def _ema_model(network: nn.Module, decay: float) -> AveragedModel | None:
@@ -196,12 +173,124 @@ def _weighted_mean(parts: tuple[LossPart, ...], weights: list[float]) -> LossPar
     return LossPart(parts[0].name, parts[0].weight, value)
 
 
+class Criterion:
+    """A method, the student/teacher pair it is built for, its adapters and its teachers.
+
+    Args:
+        method: The loss.
+        pair: Student and teacher as the method sees them.
+        labels: (N,) labels of all examples of the phase, -1 for none.
+        seed: Seed of the adapters' weights.
+        weight: Weight of this teacher where the losses of several teachers are averaged.
+    """
+
+    def __init__(self, method: Method, pair: Pair, labels: Tensor, *, seed: int, weight: float = 1.0) -> None:
+        self.method, self.weight = method, weight
+        self.matches = method.matches(pair)
+        self.paths = select_layers(method.feature_layers(pair), [match.student for match in self.matches])
+        self.teacher_paths = select_layers(pair.teacher.feature_layers(), [match.teacher for match in self.matches])
+        with use_seed(seed, "adaptors"):
+            self.adapters: nn.ModuleDict = method.adapters(pair, labels.cpu())
+        self.teachers: Sequence[FrozenTeacher | NetworkTrainer] = ()
+        self.combine = PROBABILITIES
+        self.weights: tuple[float, ...] = ()
+        self._lacks_labels = bool((labels < 0).any())
+
+    @property
+    def frozen_teacher(self) -> FrozenTeacher:
+        """The only teacher, which is trained before the first step."""
+        (teacher,) = self.teachers
+        assert isinstance(teacher, FrozenTeacher)
+        return teacher
+
+    def signals(
+        self, logits: Tensor, features: dict[str, Tensor], batch: Batch, *, epoch: int, seed: int
+    ) -> LossInputs:
+        """Return the inputs of the method for one batch.
+
+        An example without a label gets the teacher's top class instead, and False in ``is_labelled``.
+        """
+        outputs = [teacher.outputs(batch) for teacher in self.teachers]
+        labels, mixed = batch.labels, batch.mixed
+        teacher_logits = self._combined([logits for logits, _ in outputs])
+        teacher_features = outputs[0][1]
+        is_labelled = None
+        if self._lacks_labels:
+            is_labelled = labels >= 0
+            if mixed is not None:  # a blend is labelled only if both of its images are
+                is_labelled &= mixed.labels >= 0
+                mixed = replace(mixed, labels=mixed.labels.clamp(min=0))
+            labels = torch.where(labels >= 0, labels, teacher_logits.argmax(1))
+        return LossInputs(
+            logits,
+            labels,
+            teacher_logits,
+            epoch,
+            features,
+            teacher_features,
+            self.matches,
+            self.adapters,
+            batch.rows,
+            seed,
+            is_labelled,
+            mixed,
+        )
+
+    def _combined(self, logits: list[Tensor]) -> Tensor:
+        if len(logits) == 1:
+            return logits[0]
+        if self.combine == LOGITS:
+            return average_logits(logits, self.weights)
+        temperature = self.method.values().get("temperature", 1.0)
+        return average_probabilities(logits, self.weights, temperature)
+
+
+class FrozenTeacher:
+    """Logits and features of a trained ``teacher`` for the ``examples`` of a phase, augmented as for the student.
+
+    Without augmentation the logits are computed once, and so are the features at ``paths`` (module paths by layer) if
+    they fit into :data:`MAX_CACHED_BYTES` bytes. Everything else is computed batch by batch.
+    """
+
+    def __init__(self, teacher: nn.Module, examples: Examples, paths: Mapping[str, str], compute: Compute) -> None:
+        self.teacher, self.examples, self.paths, self.compute = teacher, examples, paths, compute
+        _, first = self._predict(examples.inputs[:1], paths)
+        size = 4 * len(examples) * sum(math.prod(features.shape) for features in first.values())
+        self.is_cached = examples.is_fixed and size <= MAX_CACHED_BYTES
+        if examples.is_fixed:
+            self.logits, self.features = self._predict(examples.inputs, paths if self.is_cached else {})
+
+    def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return logits (B, K) and features by layer of a batch."""
+        if self.is_cached:
+            return self.logits[batch.rows], {layer: features[batch.rows] for layer, features in self.features.items()}
+        logits, features = self._predict(batch.inputs, self.paths)
+        return self.logits[batch.rows] if self.examples.is_fixed else logits, features
+
+    def clean_logits(self) -> Tensor:
+        """Return the logits (N, K) of all examples without augmentation."""
+        return self.logits if self.examples.is_fixed else self._predict(self.examples.inputs, {})[0]
+
+    def _predict(self, inputs: Tensor, paths: Mapping[str, str]) -> tuple[Tensor, dict[str, Tensor]]:
+        with self.compute.autocast(self.examples.device):
+            return predict_with_features(self.teacher, inputs, paths)
+
+
 def build_criteria(
-    trainer: NetworkTrainer, phases: Sequence[PhasePlan], data: Data, teachers: Mapping[str, nn.Module | NetworkTrainer]
+    trainer: NetworkTrainer,
+    phases: Sequence[PhasePlan],
+    data: Data,
+    teachers: Mapping[str, nn.Module | NetworkTrainer],
+    frozen: dict[object, FrozenTeacher],
 ) -> list[Criterion]:
     """Return one criterion for all teachers, or one for each where their losses are averaged.
 
-    ``teachers`` by role: trained networks, or the trainers of networks that learn in the same phase.
+    Args:
+        trainer: The trainer of the student.
+        phases: All phases of the run.
+        data: The three splits.
+        teachers: Trained networks by role, or the trainers of networks that learn in the same phase.
+        frozen: Teachers of other students of the phase, to which those of this one are added.
     """
     learner = trainer.learner
     if learner.method is None or not learner.teachers:
@@ -215,28 +304,35 @@ def build_criteria(
         weight = weights[number] / sum(weights) if is_separate else 1.0
         criterion = Criterion(learner.method, pairs[number], trainer.labels, seed=learner.seed, weight=weight)
         criterion.combine, criterion.weights = learner.combine, weights
-        criterion.teachers = [_teacher(teachers[role], trainer, criterion.teacher_paths) for role in roles]
+        criterion.teachers = [_teacher(teachers[role], trainer, criterion.teacher_paths, frozen) for role in roles]
         criteria.append(criterion)
     return criteria
 
 
-def _teacher(teacher: nn.Module | NetworkTrainer, student: NetworkTrainer, paths: dict[str, str]) -> Teacher:
+def _teacher(
+    teacher: nn.Module | NetworkTrainer,
+    student: NetworkTrainer,
+    paths: dict[str, str],
+    frozen: dict[object, FrozenTeacher],
+) -> FrozenTeacher | NetworkTrainer:
     if isinstance(teacher, NetworkTrainer):
         teacher.paths |= paths
         return teacher
-    return FrozenTeacher(teacher, student.examples, paths, student.compute)
+    key = (teacher, *paths.items())
+    if key not in frozen:
+        frozen[key] = FrozenTeacher(teacher, student.examples, paths, student.compute)
+    return frozen[key]
 
 
 def visible_rows(trainer: NetworkTrainer) -> Tensor:
-    """Return the positions of the examples that a network trains on, among those of its phase."""
-    all_rows = torch.arange(len(trainer.labels), device=trainer.labels.device)
-    learner = trainer.learner
+    """Return the positions of the examples that a network trains on."""
+    rows, learner = trainer.examples.rows, trainer.learner
     if learner.sees == ALL:
-        return all_rows
-    is_labelled = trainer.labels >= 0
-    if learner.sees == LABELLED:
-        return all_rows[is_labelled]
-    return all_rows[is_labelled | confident_examples(trainer, learner.confidence, learner.is_balanced)]
+        return rows
+    is_visible = trainer.labels >= 0
+    if learner.sees != LABELLED:
+        is_visible = is_visible | confident_examples(trainer, learner.confidence, learner.is_balanced)
+    return rows[is_visible[rows]]
 
 
 def confident_examples(trainer: NetworkTrainer, confidence: float, is_balanced: bool) -> Tensor:
@@ -245,8 +341,7 @@ def confident_examples(trainer: NetworkTrainer, confidence: float, is_balanced: 
     ``is_balanced`` keeps of every class only the most confident ones, as many as a class has on average. Xie et al.,
     "Self-training with Noisy Student improves ImageNet classification" (2020), section 2.
     """
-    teacher = trainer.criteria[0].teachers[0]
-    assert isinstance(teacher, FrozenTeacher), "pseudo-labels need a teacher that is trained before the first step"
+    teacher = trainer.criteria[0].frozen_teacher
     top_probability, top_class = teacher.clean_logits().softmax(1).max(1)
     is_confident = top_probability >= confidence
     classes = set(top_class[is_confident].tolist())

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.config.plan import PhasePlan
+from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods import LossPart, sum_tensors, total_loss
-from kd_core.training.data import BatchSampler
 from kd_core.training.learner import NetworkTrainer, NotFiniteError
 from kd_core.training.optim import build_optimiser, load_optimiser_state, optimiser_state, rate_factor, set_rate
 
@@ -40,13 +40,15 @@ class PlainSteps:
         self,
         phase: PhasePlan,
         trainers: Sequence[NetworkTrainer],
-        sampler: BatchSampler,
+        steps_per_epoch: int,
         scaler: torch.amp.GradScaler,
     ) -> None:
-        self.recipe, self.trainers, self.sampler, self.scaler = phase.recipe, trainers, sampler, scaler
-        self.steps = phase.recipe.epochs * sampler.steps_per_epoch
+        self.recipe, self.trainers, self.scaler = phase.recipe, trainers, scaler
+        self.steps_per_epoch, self.steps = steps_per_epoch, phase.recipe.epochs * steps_per_epoch
         self._weights = [trainer.trainable_parameters() for trainer in trainers]
         self.optimiser = build_optimiser(phase.recipe, [weight for weights in self._weights for weight in weights])
+        modules = [trainer.modules for trainer in trainers]
+        self._tensors = [value.detach() for one in modules for value in (*one.parameters(), *one.buffers())]
 
     def take(self, done: int, count: int) -> tuple[list[StepResult], list[float]]:
         """Take ``count`` steps after ``done`` others; return them with the values of all their parts."""
@@ -56,11 +58,11 @@ class PlainSteps:
 
     def step(self, done: int) -> StepResult:
         """Take the step after ``done`` others."""
-        batches = [self.sampler.batch(trainer.learner.sees, done) for trainer in self.trainers]
+        batches = [trainer.sampler.batch(done) for trainer in self.trainers]
         for trainer, batch in zip(self.trainers, batches, strict=True):
             trainer.forward(batch, done)
         losses = [
-            trainer.loss(batch, done, done // self.sampler.steps_per_epoch)
+            trainer.loss(batch, done, done // self.steps_per_epoch)
             for trainer, batch in zip(self.trainers, batches, strict=True)
         ]
         self.optimiser.zero_grad()
@@ -101,14 +103,23 @@ class PlainSteps:
 
     def state_tensors(self) -> list[Tensor]:
         """Return every tensor that a step changes; those of the optimiser, created by the first step, come last."""
-        return [value for trainer in self.trainers for value in trainer.state_tensors()] + [
-            *optimiser_state(self.optimiser).values()
-        ]
+        return [*self._tensors, *optimiser_state(self.optimiser).values()]
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the state of the optimiser, for a checkpoint."""
-        return optimiser_state(self.optimiser)
+    def evaluated_tensors(self) -> list[Tensor]:
+        """Return weights and buffers of the evaluated networks."""
+        return [value for trainer in self.trainers for value in trainer.evaluated_network.state_dict().values()]
 
-    def load(self, tensors: Mapping[str, Tensor], done: int) -> None:  # noqa: ARG002
-        """Load what :meth:`tensors` returned after ``done`` steps."""
-        load_optimiser_state(self.optimiser, tensors)
+    def save_state(self, state: Checkpoint) -> None:
+        """Put everything that a step changes into a checkpoint."""
+        state.put("optimiser", optimiser_state(self.optimiser))
+        state.values["scaler"] = self.scaler.state_dict()
+        for trainer in self.trainers:
+            state.put(f"trained/{trainer.role}", trainer.modules.state_dict())
+
+    def load_state(self, state: Checkpoint, done: int) -> None:  # noqa: ARG002
+        """Load what :meth:`save_state` stored after ``done`` steps."""
+        load_optimiser_state(self.optimiser, state.get("optimiser"))
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(state.values["scaler"])
+        for trainer in self.trainers:
+            trainer.modules.load_state_dict(state.get(f"trained/{trainer.role}"))

@@ -255,7 +255,7 @@ def test_the_runs_of_a_sweep_that_cannot_be_written_end_with_it(
 def test_a_sweep_that_fails_leaves_no_run_waiting(
     runs: RunManager, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kd_core.runs.sweep_worker.RunGroup", lambda *_: 1 / 0)
+    monkeypatch.setattr("kd_core.runs.worker.GroupTrainer", lambda *_, **__: 1 / 0)
     name = runs.start_sweep(sweep)
     assert wait_for_end(runs, name) == "failed"
     assert {member.state for member in runs.store.members(name)} == {"failed"}

@@ -333,7 +333,7 @@ def test_a_run_without_its_data_set_keeps_its_events_and_can_be_resumed_when_it_
     def gone(*_: object) -> None:
         raise ValueError("The data set is missing. Download it again.")
 
-    monkeypatch.setattr("kd_core.training.loop.load", gone)
+    monkeypatch.setattr("kd_core.training.group.load", gone)
     runs.resume_from_checkpoint(run)
     assert wait_for_end(runs, run) == "interrupted"
     assert runs.status(run).notice == "The data set is missing. Download it again."

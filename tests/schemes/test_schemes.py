@@ -220,7 +220,7 @@ def test_peers_learn_from_each_other_as_in_the_paper() -> None:
         pass
     phase_trainer = training._phase_trainer
     assert phase_trainer is not None
-    rows = phase_trainer.sampler.rows(phase_trainer.trainers[0].learner.sees, 0)
+    rows = phase_trainer.trainers[0].sampler.rows(0)
     logits = {
         learner.role: predict_logits(learner.network, learner.examples.inputs[rows])
         for learner in phase_trainer.trainers
@@ -253,7 +253,7 @@ def test_the_booster_shares_the_students_first_layers_and_its_gradient_does_not_
     assert all(any(p is q for q in light.parameters()) for p in shared)
     learners = {learner.role: learner for learner in training._phase_trainer.trainers}
     assert not any(any(p is q for q in learners["booster"].trainable_parameters()) for p in shared)  # updated once
-    batch = training._phase_trainer.examples.batch(torch.arange(4), 0)
+    batch = training._phase_trainer.trainers[0].examples.batch(torch.arange(4), 0)
     light.zero_grad()
     booster.zero_grad()
     for learner in learners.values():
@@ -382,7 +382,7 @@ def test_the_baseline_sees_the_labelled_examples_alone_and_takes_as_many_steps()
             break
     phase_trainer = training._phase_trainer
     assert phase_trainer is not None
-    pools = {trainer.role: phase_trainer.sampler.pools[trainer.learner.sees] for trainer in phase_trainer.trainers}
+    pools = {trainer.role: trainer.sampler.pool for trainer in phase_trainer.trainers}
     labels = phase_trainer.trainers[0].labels
     assert len(pools["student"]) == len(load(training.config.dataset).train)
     assert len(pools["baseline"]) == 30
@@ -400,7 +400,7 @@ def test_only_what_the_teacher_is_sure_of_is_used_and_evenly_if_asked() -> None:
         assert phase_trainer is not None
         trainer = phase_trainer.trainers[0]
         probabilities = predict_logits(training.networks["teacher"], trainer.examples.inputs).softmax(1)
-        chosen = phase_trainer.sampler.pools[trainer.learner.sees]
+        chosen = trainer.sampler.pool
         return probabilities[chosen[trainer.labels[chosen] < 0]], probabilities[trainer.labels < 0]
 
     used, all_of_them = pseudo_labelled(confidence="0.9")

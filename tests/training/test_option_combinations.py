@@ -168,7 +168,7 @@ def test_a_run_whose_uploaded_weights_are_missing_fails_with_a_message(
         raise ValueError("weights = 12: they are no longer here.")
 
     runs = RunManager(tmp_path)
-    monkeypatch.setattr("kd_core.runs.manager.Trainer", missing_weights)
+    monkeypatch.setattr("kd_core.runs.worker.Trainer", missing_weights)
     run = runs.start(from_flat({"dataset": "moons"}))
     assert wait_for_end(runs, run) == "failed"
     ((_, failed),) = runs.store.events(run)

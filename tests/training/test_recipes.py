@@ -57,7 +57,7 @@ def test_the_baseline_is_trained_as_torch_would(small_with: With, options: dict[
     network.load_state_dict(baseline.network.state_dict())
     optimiser = make(list(network.parameters()))
     for done in range(phase_trainer.steps):
-        batch = phase_trainer.sampler.batch(baseline.learner.sees, done)
+        batch = baseline.sampler.batch(done)
         optimiser.zero_grad()
         nn.functional.cross_entropy(network(batch.inputs), batch.labels).backward()
         if "clip" in options:

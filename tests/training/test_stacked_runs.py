@@ -10,12 +10,12 @@ import torch
 from kd_core.base.events import Event, Failed, Finished, Pinned, Prepared, Probed, Step, Surface, Validated, to_json
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.files.checkpoint import Checkpoint
-from kd_core.training.loop import PhaseCache, Trainer
+from kd_core.training.learner import NotFiniteError
+from kd_core.training.loop import GroupTrainer, PhaseCache, Trainer, train_all
+from kd_core.training.phase import PhaseTrainer
 from kd_core.training.vectorized import loss
+from kd_core.training.vectorized.compatibility import group_incompatibility, split_into_groups
 from kd_core.training.vectorized.loss import Losses, ReplicaLoss
-from kd_core.training.vectorized.multi_run.loop import StackedTrainer, stack_incompatibility
-from kd_core.training.vectorized.multi_run.phase import StackedPhase
-from kd_core.training.vectorized.multi_run.train_all import stack_groups, train_all
 
 pytestmark = pytest.mark.slow
 
@@ -80,12 +80,12 @@ def assert_close(ours: Any, theirs: Any, where: str = "") -> None:
 
 
 def assert_as_single(configs: list[RunConfig], chosen: Iterable[int] | None = None) -> None:
-    stacked = StackedTrainer(configs, cache=CACHE, compiling="never")
+    stacked = GroupTrainer(configs, cache=CACHE, compiling="never")
     events = by_run(stacked)
     for number in range(len(configs)) if chosen is None else chosen:
         training, run_events = single(configs[number])
         assert_close(events[number], run_events)
-        networks = stacked.networks(number)
+        networks = stacked.networks_of(number)
         assert networks.keys() == training.networks.keys()
         for role, network in training.networks.items():
             torch.testing.assert_close(networks[role].state_dict(), network.state_dict(), rtol=1e-4, atol=5e-5)
@@ -110,7 +110,7 @@ def test_runs_with_different_rates_and_options_of_another_method_agree_with_sing
 def test_surfaces_are_emitted_at_both_ends_of_a_phase() -> None:
     configs = points(scheme="offline", fine_tune="2", control="false")
     assert_as_single(configs)
-    events = by_run(StackedTrainer(configs, cache=CACHE))[1]
+    events = by_run(GroupTrainer(configs, cache=CACHE))[1]
     assert [event.step for event in events if isinstance(event, Surface) and event.phase == "students"] == [0, 12]
 
 
@@ -121,22 +121,28 @@ def test_a_teacher_on_the_students_data_is_trained_for_each_seed() -> None:
 def test_label_noise_and_missing_labels_agree_with_single_runs() -> None:
     assert_as_single(points(wrong="0.2"))
     unlabelled = points(scheme="unlabelled")
-    assert not stack_incompatibility(unlabelled)
+    assert not group_incompatibility(unlabelled)
     assert_as_single(unlabelled)
 
 
+def test_assistants_of_each_run_are_trained_side_by_side() -> None:
+    runs = points(assistants="1")
+    assert not group_incompatibility(runs)
+    assert_as_single(runs)
+
+
 def test_shared_baselines_and_teachers_are_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    phases: list[StackedPhase] = []
-    init = StackedPhase.__init__
-    monkeypatch.setattr(StackedPhase, "__init__", lambda self, *a, **k: (phases.append(self), init(self, *a, **k))[1])
-    list(StackedTrainer(grid(epochs="1"), cache=CACHE))
-    (phase,) = phases
-    assert len(phase.members) == 8 + 2  # a baseline for each seed
-    assert len(phase.teachers) == 1
+    phases: list[PhaseTrainer] = []
+    init = PhaseTrainer.__init__
+    monkeypatch.setattr(PhaseTrainer, "__init__", lambda self, *a, **k: (phases.append(self), init(self, *a, **k))[1])
+    list(GroupTrainer(grid(epochs="1"), cache=CACHE))
+    phase = phases[-1]
+    assert len(phase.trainers) == 8 + 2  # a baseline for each seed
+    assert len({trainer.criteria[0].teachers[0] for trainer in phase.trainers if trainer.criteria}) == 1
 
 
 def test_position_counts_the_steps_of_every_student() -> None:
-    stacked = StackedTrainer(points(), cache=CACHE)
+    stacked = GroupTrainer(points(), cache=CACHE)
     assert stacked.position == (0, 3 * 4 * 3)
     list(stacked)
     assert stacked.position == (36, 36)
@@ -145,25 +151,25 @@ def test_position_counts_the_steps_of_every_student() -> None:
 @pytest.mark.parametrize("cut", [1, 5, 10, 17, 25])
 def test_a_resumed_stack_ends_with_the_same_numbers(cut: int, tmp_path: Any) -> None:
     configs = points(scheme="offline", fine_tune="2")
-    whole = list(StackedTrainer(configs, cache=CACHE, compiling="never"))
-    interrupted, first = StackedTrainer(configs, cache=CACHE, compiling="never"), []
+    whole = list(GroupTrainer(configs, cache=CACHE, compiling="never"))
+    interrupted, first = GroupTrainer(configs, cache=CACHE, compiling="never"), []
     for numbered_event in interrupted:
         first.append(numbered_event)
         if len(first) == cut:
             interrupted.checkpoint().write(tmp_path / "state")
             break
-    resumed = StackedTrainer(configs, resume=Checkpoint.read(tmp_path / "state"), compiling="never")
+    resumed = GroupTrainer(configs, resume=Checkpoint.read(tmp_path / "state"), compiling="never")
     assert [(n, to_json(e)) for n, e in [*first, *resumed]] == [(n, to_json(e)) for n, e in whole]
 
 
 def test_a_checkpoint_of_other_runs_is_refused() -> None:
-    state = StackedTrainer(points()).checkpoint()
+    state = GroupTrainer(points()).checkpoint()
     with pytest.raises(ValueError, match="belongs to other runs"):
-        StackedTrainer(points(epochs="5"), resume=state)
+        GroupTrainer(points(epochs="5"), resume=state)
 
 
 def test_a_stopped_stack_evaluates_its_networks() -> None:
-    stacked, events = StackedTrainer(points(), cache=CACHE), []
+    stacked, events = GroupTrainer(points(), cache=CACHE), []
     for number, event in stacked:
         events.append((number, event))
         if isinstance(event, Validated) and (event.phase, event.epoch) == ("students", 2):
@@ -175,7 +181,7 @@ def test_a_stopped_stack_evaluates_its_networks() -> None:
 
 
 def test_stopping_a_stack_during_teacher_training_ends_every_run() -> None:
-    stacked = StackedTrainer(points(teacher_view="student", teacher_epochs="3"))
+    stacked = GroupTrainer(points(teacher_view="student", teacher_epochs="3"))
     stacked.stop()
     for run_events in by_run(stacked).values():
         assert isinstance(run_events[0], Prepared)
@@ -195,9 +201,9 @@ def test_only_the_run_whose_numbers_overflow_fails(monkeypatch: pytest.MonkeyPat
             losses.totals[1] = torch.nan
         return losses
 
-    expected = by_run(StackedTrainer(configs, cache=CACHE, compiling="never"))
+    expected = by_run(GroupTrainer(configs, cache=CACHE, compiling="never"))
     monkeypatch.setattr(loss.ReplicaLoss, "__call__", with_nan)
-    stacked = StackedTrainer(configs, cache=CACHE, compiling="never")
+    stacked = GroupTrainer(configs, cache=CACHE, compiling="never")
     events = by_run(stacked)
     assert events[0] == expected[0]
     assert events[2] == expected[2]
@@ -207,7 +213,7 @@ def test_only_the_run_whose_numbers_overflow_fails(monkeypatch: pytest.MonkeyPat
     assert (failed.step, failed.role, failed.phase, finished.outcome) == (6, "student", "students", "failed")
     last = next(event for event in reversed(events[1]) if isinstance(event, Validated))
     assert last.epoch == 1
-    assert all(value.isfinite().all() for value in stacked.networks(1)["student"].state_dict().values())
+    assert all(value.isfinite().all() for value in stacked.networks_of(1)["student"].state_dict().values())
 
 
 def test_a_failed_baseline_ends_the_runs_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +225,7 @@ def test_a_failed_baseline_ends_the_runs_that_share_it(monkeypatch: pytest.Monke
         return losses
 
     monkeypatch.setattr(loss.ReplicaLoss, "__call__", with_nan)
-    events = by_run(StackedTrainer(points(), cache=CACHE, compiling="never"))
+    events = by_run(GroupTrainer(points(), cache=CACHE, compiling="never"))
     outcomes = [run_events[-1].outcome for run_events in events.values() if isinstance(run_events[-1], Finished)]
     assert outcomes == ["completed", "completed", "failed"]
 
@@ -235,25 +241,43 @@ INCOMPATIBLE = {
     "compute in bfloat16": [{"precision": "bfloat16"}],
     "more than logits": [{"method": "relational"}],
     "at once": [{"method": "dkd", "dataset": "digits", "warm_up": "0"}],
-    "the phase “students”": [{"scheme": "mutual"}],
+    "in the same phase": [{"scheme": "mutual"}],
     "several teachers": [{"scheme": "ensemble"}],
-    "not trained once for all": [{"assistants": "1"}],
 }
 
 
 @pytest.mark.parametrize("clause", INCOMPATIBLE)
 def test_incompatible_runs_are_refused(clause: str) -> None:
     configs = [from_flat(MOONS | flat) for flat in INCOMPATIBLE[clause]]
-    assert clause in stack_incompatibility(configs)
+    configs += [from_flat(configs[0].flat() | {"seed": "1"})]
+    assert clause in group_incompatibility(configs)
     with pytest.raises(ValueError, match="cannot be trained together"):
-        StackedTrainer(configs)
+        GroupTrainer(configs)
 
 
 def test_incompatible_runs_are_trained_one_after_the_other() -> None:
     configs = [*points(), from_flat(MOONS | {"patience": "9"}), *points(epochs="2")]
-    assert stack_groups(configs) == [[0, 1, 2], [3], [4, 5, 6]]
+    assert split_into_groups(configs) == [[0, 1, 2], [3], [4, 5, 6]]
     events = by_run(train_all(configs, cache=CACHE))
     assert_close(events[3], single(configs[3])[1])
     for number in (0, 5):
         assert_close(events[number], single(configs[number])[1])
     assert sum(isinstance(event, Pinned) for event in events[3]) == 1
+
+
+def test_a_teacher_whose_numbers_overflow_ends_the_runs_that_share_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    train_steps = PhaseTrainer.train_steps
+
+    def broken(self: PhaseTrainer, *arguments: int) -> Any:
+        if self.phase.name == "teacher" and 0 in self.members:
+            raise NotFiniteError("teacher", "CE")
+        return train_steps(self, *arguments)
+
+    configs = points(teacher_view="student")  # two seeds, and a teacher for each
+    expected = by_run(GroupTrainer(configs, compiling="never"))[2]
+    monkeypatch.setattr(PhaseTrainer, "train_steps", broken)
+    group = GroupTrainer(configs, compiling="never")
+    events = by_run(group)
+    assert [run_events[-1].outcome for _, run_events in sorted(events.items())] == ["failed", "failed", "completed"]
+    assert_close(events[2], expected)
+    assert set(group.networks_of(0)) == {"teacher"}

@@ -182,11 +182,6 @@ class Replicas:
         logits: Tensor = forward(dict(weights), dict(buffers))
         return logits.transpose(1, 2)
 
-    def state(self, row: int, flat: Tensor, buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return one replica in the form of a network's ``state_dict``."""
-        names = self.eval_module.state_dict().keys()
-        return {name: value[row].clone() for name, value in {**self.views(flat), **buffers}.items() if name in names}
-
     def share(self, network: nn.Module, row: int, flat: Tensor, buffers: Mapping[str, Tensor]) -> None:
         """Make the weights and buffers of a network views of a row, so that it changes with the replica."""
         stack = {**self.views(flat), **buffers}

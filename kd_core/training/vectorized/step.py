@@ -206,11 +206,7 @@ class VectorizedStep:
 
     def predict_logits(self, inputs: Tensor) -> Tensor:
         """Return logits (R, K, N) for the same inputs (N, ...), of the networks that are evaluated and kept."""
-        return self.replicas.predict_logits(*self._evaluated(), inputs)
-
-    def network_state(self, row: int) -> dict[str, Tensor]:
-        """Return the ``state_dict`` of one replica, as it is evaluated and kept."""
-        return self.replicas.state(row, *self._evaluated())
+        return self.replicas.predict_logits(*self.evaluated(), inputs)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all that a step changes and a checkpoint needs, beside :attr:`done`."""
@@ -226,9 +222,9 @@ class VectorizedStep:
         """Make a network the replica of a row that is trained, and another one its moving average."""
         self.replicas.share(network, row, self.state["weights"], self.replicas.buffers)
         if average is not None:
-            self.replicas.share(average, row, *self._evaluated())
+            self.replicas.share(average, row, *self.evaluated())
 
-    def _evaluated(self) -> tuple[Tensor, dict[str, Tensor]]:
+    def evaluated(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Return weights and buffers of the evaluated networks, the moving averages where there are any."""
         if not self.recipe.ema:
             return self.state["weights"], self.replicas.buffers

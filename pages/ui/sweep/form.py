@@ -10,8 +10,8 @@ from kd_core.config.sweep import MAX_RUNS, Sweep, titles
 from kd_core.datasets import load
 from kd_core.runs import manager, sweep_eta
 from kd_core.runs.sweep_eta import FinishedSweep
-from kd_core.runs.sweep_groups import split_into_groups
 from kd_core.schemes import plan_of
+from kd_core.training.vectorized.compatibility import split_into_groups
 from pages.ui.app import auth
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
@@ -126,8 +126,7 @@ def _networks_text(sweep: Sweep) -> str:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _group_sizes(sweep_json: str) -> list[int]:
     sweep = Sweep.from_json(sweep_json)
-    configs = {str(number): config for number, config in enumerate(sweep.configs())}
-    return [len(group) for group in split_into_groups(configs)]
+    return [len(group) for group in split_into_groups(sweep.configs())]
 
 
 def _expected_duration(sweep: Sweep) -> None:

@@ -1,1 +1,0 @@
-"""Training of runs that differ in seeds and numbers as one stacked network."""
