@@ -14,6 +14,7 @@ from kd_core.api.stored import StoredRun, open_store
 from kd_core.api.sweep import summarise
 from kd_core.base.errors import StorageError, storage_error
 from kd_core.base.events import Prepared
+from kd_core.base.marks import percent
 from kd_core.base.paths import data_folder
 from kd_core.base.registry import short_name
 from kd_core.cli.folder import held_folder
@@ -83,7 +84,7 @@ def _parts(config: dict[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    return f"{value:.1%}" if isinstance(value, float) else "" if value is None else str(value)
+    return percent(value) if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _show(run: str, *, as_json: bool) -> int:
@@ -109,7 +110,7 @@ def _show(run: str, *, as_json: bool) -> int:
     print("Settings: " + " ".join(f"{name}={text}" for name, text in settings.items()))
     prepared = next((event for event in stored.events if isinstance(event, Prepared)), None)
     lines = [
-        [network.role, network.model, f"{network.parameters:,}", f"{stored.test[network.role]['accuracy']:.1%}"]
+        [network.role, network.model, f"{network.parameters:,}", percent(stored.test[network.role]["accuracy"])]
         for network in (prepared.networks if prepared else [])
         if network.role in stored.test
     ]
