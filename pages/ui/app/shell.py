@@ -40,12 +40,15 @@ FRAME_STYLE = """<style>
 </style>"""
 # Streamlit marks a focused link by a background that hardly differs from the page's, Plotly outlines a focused button
 # in black even on a dark page, and Streamlit writes the chosen segment darker on a dark page, below the contrast that
-# WCAG asks for. Frame and tint still mark the chosen segment.
+# WCAG asks for, and so are captions on a light page and the value of a slider on a dark one. Frame and tint still mark
+# the chosen segment.
 CONTRAST_STYLE = """<style>
   .stApp :is(a, .modebar-btn):focus-visible {
     outline: 2px solid CanvasText !important; box-shadow: none; border-radius: 4px;
   }
   .stApp button[data-variant]:is([aria-checked="true"], [aria-pressed="true"]) * { color: CanvasText }
+  .stApp .stSlider p { color: CanvasText }
+  .stApp [data-testid="stCaptionContainer"] { opacity: 0.7 }
 </style>"""
 
 ICON = "⚗️"
