@@ -21,6 +21,7 @@ Train a small network under a large one, and see whether the teacher helped.
   sweep NAME=A,B,C ...      every combination of values, over several seeds
   resume RUN                continue a stopped or interrupted run or sweep
   runs [show | delete RUN]  stored runs; runs backup FOLDER copies them all
+  report RUN FILE           one HTML file with the results of a run
   preset [NAME]             published experiments, with their numbers
   fetch DATASET ...         download data sets
   upload FILE               add your own data: a ZIP of images, or a CSV file
@@ -132,6 +133,11 @@ def _runs(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _report(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="id of a run; “distillery runs” lists them")
+    parser.add_argument("file", metavar="FILE", help="the HTML file to be written, such as report.html")
+
+
 def _list(parser: Parser) -> None:
     parser.add_argument(
         "name", nargs="?", metavar="GROUP|NAME",
@@ -186,6 +192,7 @@ COMMANDS = {
     "sweep": Command("Train every combination of some settings over several seeds.", "sweep:sweep", _sweep),
     "resume": Command("Continue a stopped or interrupted run or sweep.", "resume:resume", _resume),
     "runs": Command("List, show, delete or back up stored runs.", "runs:runs", _runs),
+    "report": Command("Write the results of a run into one HTML file.", "runs:report", _report),
     "preset": Command("Show or train a published experiment.", "presets:preset", _preset),
     "fetch": Command("Download data sets.", "data:fetch", _fetch),
     "upload": Command("Add your own data to the data folder.", "data:upload", _upload),
