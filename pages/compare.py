@@ -35,9 +35,10 @@ stored = queries.by_ids(ids)
 readable = {run: row for run, row in stored.items() if row.available_config}
 letters = run_table.letters_of(list(stored))
 
-run_table.filters(queries, options)
-run_table.table(queries, options, stored)
-run_table.run_multiselect(queries, options, stored)
+page = run_table.table_page(queries, options)
+run_table.filters(queries, options, page)
+run_table.table(queries, options, stored, page)
+run_table.run_multiselect(queries, stored, page)
 trash.bin_()
 run_table.run_notices(ids, stored)
 if len(options.run_ids) > MAX_RUNS:

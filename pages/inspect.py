@@ -40,12 +40,12 @@ st.header("Confusion matrices")
 st.markdown(
     "Each row is a true class, each column a prediction; cells off the diagonal are errors. Colours are logarithmic, "
     "so that a single error is visible. The difference is student − baseline: orange where the student makes this "
-    "prediction more often, blue where the baseline does."
+    "prediction more often, purple where the baseline does."
 )
 confusion_matrix.matrices(inspected, options)
 
 st.header("Examples")
-st.markdown("✕ is the true class. Wrong predictions are struck through. Choose a card to see its softened outputs.")
+st.markdown("✓ is the true class. Wrong predictions are struck through. Choose a card to see its softened outputs.")
 changed_examples.examples(inspected, options)
 
 st.header("Recall per class")

@@ -19,7 +19,7 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 # A package of kd_core imports only those before it.
 PACKAGES = [
     *("base", "files", "datasets", "models", "nn", "methods", "config", "schemes"),
-    *("training", "store", "analysis", "runs", "api", "cli"),
+    *("training", "store", "analysis", "export", "runs", "api", "cli"),
 ]
 PLUGINS = {"datasets", "models", "methods", "schemes", "presets", "claims"}  # folders that grow by a file per choice
 ENTRIES, LINES = 12, 400

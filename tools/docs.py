@@ -29,7 +29,7 @@ from pages.ui.text import glossary
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PACKAGES = "base files datasets models nn methods config schemes training store analysis runs api cli"
+PACKAGES = "base files datasets models nn methods config schemes training store analysis export runs api cli"
 NOTE = "<!-- Generated from the code by `make docs`. Edit the code instead. -->"
 
 

@@ -21,6 +21,7 @@ from kd_core.base.events import (
     Validated,
     to_json,
 )
+from kd_core.base.marks import percent
 from kd_core.config.comparison import TestMetrics
 from kd_core.config.run import RunConfig
 from kd_core.files.archive import format_bytes
@@ -55,7 +56,7 @@ class ProgressLine:
 
     def download(self, name: str, done: int, total: int) -> None:
         """Show how much of a file has arrived, in bytes; ``total`` is 0 if it is not known."""
-        part = f"{done / total:.0%} of {format_bytes(total)}" if total else format_bytes(done)
+        part = f"{percent(done / total, 0)} of {format_bytes(total)}" if total else format_bytes(done)
         self.show(f"{name}: {part}", is_final=done >= total > 0)
 
 
@@ -124,12 +125,12 @@ class EventPrinter:
             self._first_step, self._begun = done, time.monotonic()
         taken, seconds = done - self._first_step, time.monotonic() - self._begun
         left = f", {duration(seconds / taken * (total - done))} left" if taken else ""
-        return f"{done / total:4.0%}{left}  {place}"
+        return f"{percent(done / total, 0):>5}{left}  {place}"
 
 
 def percentages(accuracies: Mapping[str, float]) -> str:
-    """Return fractions by role as text such as "student 80.0%, baseline 78.1%"."""
-    return ", ".join(f"{role} {accuracy:.1%}" for role, accuracy in accuracies.items())
+    """Return fractions by role as text such as "student 80.0 %, baseline 78.1 %"."""
+    return ", ".join(f"{role} {percent(accuracy)}" for role, accuracy in accuracies.items())
 
 
 def duration(seconds: float) -> str:
@@ -153,7 +154,7 @@ def print_recalls(test: TestMetrics, classes: Sequence[str]) -> None:
     by_class = recall_table(test, classes)
     if by_class:
         tested = [role for role in test if "recalls" in test[role]]
-        rows = [[name, *(f"{recalls[role]:.1%}" for role in tested)] for name, recalls in by_class.items()]
+        rows = [[name, *(percent(recalls[role]) for role in tested)] for name, recalls in by_class.items()]
         print(table(["recall of class", *tested], rows))
 
 

@@ -22,6 +22,7 @@ Train a small network under a large one, and see whether the teacher helped.
   resume RUN                continue a stopped or interrupted run or sweep
   runs [show | delete RUN]  stored runs; runs backup FOLDER copies them all
   claims [NAME ...]         statements of the literature, tested here in seconds
+  report RUN FILE           one HTML file with the results of a run
   preset [NAME]             published experiments, with their numbers
   fetch DATASET ...         download data sets
   upload FILE               add your own data: a ZIP of images, or a CSV file
@@ -133,6 +134,11 @@ def _runs(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _report(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="id of a run; “distillery runs” lists them")
+    parser.add_argument("file", metavar="FILE", help="the HTML file to be written, such as report.html")
+
+
 def _list(parser: Parser) -> None:
     parser.add_argument(
         "name", nargs="?", metavar="GROUP|NAME",
@@ -195,6 +201,7 @@ COMMANDS = {
     "runs": Command("List, show, delete or back up stored runs.", "runs:runs", _runs),
     "claims": Command("List statements of the literature, or test them on this machine.", "experiments:claim", _claims),
     "preset": Command("Show or train a published experiment.", "experiments:preset", _preset),
+    "report": Command("Write the results of a run into one HTML file.", "runs:report", _report),
     "fetch": Command("Download data sets.", "data:fetch", _fetch),
     "upload": Command("Add your own data to the data folder.", "data:upload", _upload),
     "app": Command("Start the browser app on this machine.", "app:app", _app),

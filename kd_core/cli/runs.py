@@ -1,4 +1,4 @@
-"""Command ``runs``, which lists, shows, deletes and copies stored runs."""
+"""Commands ``runs``, which lists, shows, deletes and backs up stored runs, and ``report``, which writes one as HTML."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from kd_core.api.stored import StoredRun, open_store
 from kd_core.api.sweep import summarise
 from kd_core.base.errors import StorageError, storage_error
 from kd_core.base.events import Prepared
+from kd_core.base.marks import percent
 from kd_core.base.paths import data_folder
 from kd_core.base.registry import short_name
 from kd_core.cli.folder import held_folder
 from kd_core.cli.output import print_recalls, table
 from kd_core.cli.sweep import print_cells, sweep_as_json
-from kd_core.store.records import Run, SweepRow
+from kd_core.store.records import ACTIVE, Run, SweepRow
 from kd_core.store.store import DATABASE, Store
 
 
@@ -83,7 +84,7 @@ def _parts(config: dict[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    return f"{value:.1%}" if isinstance(value, float) else "" if value is None else str(value)
+    return percent(value) if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _show(run: str, *, as_json: bool) -> int:
@@ -109,7 +110,7 @@ def _show(run: str, *, as_json: bool) -> int:
     print("Settings: " + " ".join(f"{name}={text}" for name, text in settings.items()))
     prepared = next((event for event in stored.events if isinstance(event, Prepared)), None)
     lines = [
-        [network.role, network.model, f"{network.parameters:,}", f"{stored.test[network.role]['accuracy']:.1%}"]
+        [network.role, network.model, f"{network.parameters:,}", percent(stored.test[network.role]["accuracy"])]
         for network in (prepared.networks if prepared else [])
         if network.role in stored.test
     ]
@@ -165,3 +166,19 @@ def _back_up(target: Path) -> int:
 def _copy_file(source: str, target: str) -> None:
     with contextlib.suppress(FileNotFoundError):  # a checkpoint that was replaced meanwhile
         shutil.copy2(source, target)
+
+
+def report(arguments: Namespace) -> int:
+    """Write the report of a stored run as one HTML file."""
+    from kd_core.export.report import report as run_report  # loads the data and drawing code
+
+    store, path = open_store(), Path(arguments.file)
+    row = store.run(arguments.run)
+    if row is None:
+        reason = "is a sweep: choose one of its runs" if store.sweep(arguments.run) else "is not stored"
+        raise ValueError(f"{arguments.run} {reason}. “distillery runs” lists what is stored.")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path.parent} is not a folder: choose one that exists.")
+    path.write_text(run_report(store, row), encoding="utf-8")
+    print(f"Report in {path}" + (", marked as unfinished." if row.state in ACTIVE else "."))
+    return 0

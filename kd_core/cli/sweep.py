@@ -15,6 +15,7 @@ from kd_core.api.result import Result
 from kd_core.api.stored import StoredRun
 from kd_core.api.sweep import SweepResult, is_all, plan_of_settings, summarise
 from kd_core.base.events import Event, Finished
+from kd_core.base.marks import percent
 from kd_core.base.process import keep_freed_memory
 from kd_core.base.registry import short_name
 from kd_core.cli.folder import held_folder, report_stopped, stop_or_interrupt
@@ -107,7 +108,7 @@ def print_cells(result: SweepResult) -> None:
     rows = [
         [
             *map(short_name, cell.values.values()),
-            "" if cell.accuracy is None else f"{cell.accuracy:.1%}",
+            "" if cell.accuracy is None else percent(cell.accuracy),
             "" if cell.gain is None else signed(cell.gain),
             "" if cell.interval is None else " to ".join(signed(limit) for limit in cell.interval),
             "" if cell.p_value is None else f"{cell.p_value:.2g}",

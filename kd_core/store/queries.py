@@ -11,12 +11,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kd_core.base.events import Prepared, from_json
 from kd_core.base.registry import plugins
 from kd_core.store.database import add_state_functions
 from kd_core.store.records import RUN, STATE, LatestEvaluation
-from kd_core.store.store import Run, Store
+from kd_core.store.store import ADJUSTED, Run, Store
 
 FACETS = ("dataset", "method", "scheme", "state", "tag")
 PLUGIN_GROUPS = {
@@ -42,6 +43,10 @@ ORDERS = {
 }
 OPPOSITE = {"ASC": "DESC", "DESC": "ASC"}
 NOT_DELETED = "deleted IS NULL"
+# A sweep without axes only repeats a run with other seeds, which belong to the family of that run.
+SWEPT = "sweep IN (SELECT id FROM sweeps WHERE json_array_length(sweep, '$.axes') > 0)"
+# A run that somebody named or pinned has a row of its own.
+GROUP = f"CASE WHEN {SWEPT} THEN sweep WHEN name != '' OR pinned THEN id ELSE family END"
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,20 @@ class Search:
     order: str = "newest"  # one of ORDERS
     is_reversed: bool = False
     sweep: str = ""  # id of the sweep that a run must belong to
+    seeds_of: str = ""  # id of a run, from which a run must differ in its seed alone
+
+
+class RunGroup(NamedTuple):
+    """Runs that are one row of a table, those of a sweep or those that differ in their seed alone."""
+
+    run: Run  # that comes first
+    size: int
+    key: str  # id of the sweep, the family, or id of the only run
+
+    @property
+    def sweep(self) -> str:
+        """Id of the sweep that the row stands for, or an empty string."""
+        return self.key if self.key == self.run.sweep else ""
 
 
 class RunQueries:
@@ -79,23 +98,50 @@ class RunQueries:
         where, values = _where(search)
         return int(self._fetch(f"SELECT count(DISTINCT {_group(search)}) FROM runs {where}", values)[0][0])
 
-    def rows(self, search: Search, first: int, most: int) -> list[tuple[Run, int]]:
-        """Return runs like :meth:`page`, those of one sweep as one row, with the number of runs in each row.
+    def rows(self, search: Search, first: int, most: int) -> list[RunGroup]:
+        """Return runs like :meth:`page`, those of one sweep as one row, and those that differ in their seed alone.
 
-        Such a row has the run that comes first. In a search for the runs of one sweep every run has its row. Raises
-        ValueError for an unknown order.
+        In a search for the runs of one sweep or family every run has its row. Raises ValueError for an unknown order.
         """
         where, values = _where(search)
         group, order = _group(search), _order(search)
         rows = self._fetch(
-            f"""SELECT {RUN}, row_size FROM (
-                SELECT *, rowid AS rowid, count(*) OVER (PARTITION BY {group}) AS row_size,
-                    row_number() OVER (PARTITION BY {group} ORDER BY {order}) AS row_place
+            f"""SELECT {RUN}, row_size, {group} FROM runs JOIN (
+                SELECT id AS first_id, count(*) OVER (PARTITION BY {group}) AS row_size,
+                    row_number() OVER (PARTITION BY {group} ORDER BY {order}) AS row_place,
+                    row_number() OVER (ORDER BY {order}) AS row_order
                 FROM runs {where}
-            ) WHERE row_place = 1 ORDER BY {order} LIMIT ? OFFSET ?""",
+            ) ON id = first_id WHERE row_place = 1 ORDER BY row_order LIMIT ? OFFSET ?""",
             [*values, most, first],
         )
-        return [(Run.of(row), int(row[-1])) for row in rows]
+        return [RunGroup(Run.of(row), int(row[-2]), str(row[-1])) for row in rows]
+
+    def group_keys(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the :attr:`RunGroup.key` of the rows that stand for these runs, by run."""
+        return dict(self._fetch(f"SELECT id, {GROUP} FROM runs WHERE id IN ({_placeholders(ids)})", ids))
+
+    def comparable(self, search: Search, most: int) -> list[Run]:
+        """Return the newest completed runs of a search that are worth comparing, on the data of the newest one.
+
+        These are one run per family, or several seeds where there is one family alone. Runs with changes by hand are
+        left out, and so are those of sweeps unless the search names the sweep.
+        """
+        where, values = _where(search)
+        unswept = "" if search.sweep else f"AND NOT coalesce({SWEPT}, 0)"
+        newest = "created DESC, rowid DESC"
+        seed_place = f"row_number() OVER (PARTITION BY family ORDER BY {newest}) AS seed_place"
+        rows = self._fetch(
+            f"""WITH candidates AS (
+                SELECT *, rowid AS rowid, {seed_place} FROM runs
+                {where} AND {STATE} = 'completed' {unswept} AND NOT EXISTS (SELECT 1 {ADJUSTED} AND run = runs.id)
+            )
+            SELECT {RUN}, seed_place FROM candidates WHERE json_extract(config, '$.dataset') = (
+                SELECT json_extract(config, '$.dataset') FROM candidates ORDER BY {newest} LIMIT 1
+            ) ORDER BY seed_place > 1, {newest} LIMIT ?""",
+            [*values, most],
+        )
+        families = sum(row[-1] == 1 for row in rows)
+        return [Run.of(row) for row in (rows[:families] if families > 1 else rows)]
 
     def pinned(self, most: int) -> list[Run]:
         """Return the newest pinned runs."""
@@ -173,7 +219,7 @@ class RunQueries:
 
 
 def _group(search: Search) -> str:
-    return "id" if search.sweep else "coalesce(sweep, id)"
+    return "id" if search.sweep or search.seeds_of else GROUP
 
 
 def _order(search: Search) -> str:
@@ -208,6 +254,9 @@ def _where(search: Search) -> tuple[str, list[str]]:
     if search.sweep:
         clauses.append("sweep = ?")
         values.append(search.sweep)
+    if search.seeds_of:
+        clauses.append(f"family = (SELECT family FROM runs WHERE id = ?) AND NOT coalesce({SWEPT}, 0)")
+        values.append(search.seeds_of)
     for word in search.words.lower().split()[:8]:
         clause, word_values = _word_clause(word)
         clauses.append(f"({clause})")

@@ -11,6 +11,7 @@ import pytest
 
 from kd_core import __version__
 from kd_core.__main__ import main
+from kd_core.base.marks import percent
 from kd_core.base.registry import GROUPS, plugins
 from kd_core.cli import app
 from kd_core.cli.parser import COMMANDS
@@ -136,7 +137,7 @@ def test_runs_are_listed_shown_and_deleted(folder: Path, capsys: pytest.CaptureF
     assert body["settings"]["seed"] == "5"
     assert body["test"] == run.test
     assert main(["runs", "show", run.id]) == 0
-    assert f"{run.test['student']['accuracy']:.1%}" in capsys.readouterr().out
+    assert percent(run.test["student"]["accuracy"]) in capsys.readouterr().out
     assert main(["runs", "delete", run.id]) == 0
     assert Store(folder / "distillery.sqlite").runs() == []
     assert not (folder / "runs" / run.id).exists()

@@ -1,5 +1,7 @@
 """What the terminal prints of the end of a run."""
 
+import re
+
 import pytest
 import torch
 
@@ -24,8 +26,8 @@ def test_the_recall_of_each_class_is_printed_where_the_classes_differ_much_in_si
     labels = torch.tensor([0] * 570 + [1] * 30)
     test = {role: compute_metrics(torch.eye(2)[torch.zeros(600).long()], labels) for role in ("student", "baseline")}
     print_recalls(test, ["common", "rare"])
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[1:] == [["common", "100.0%", "100.0%"], ["rare", "0.0%", "0.0%"]]
+    lines = [re.split(" {2,}", line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:] == [["common", "100\u00a0%", "100\u00a0%"], ["rare", "0\u00a0%", "0\u00a0%"]]
     print_recalls(TEST, ["common", "rare"])
     assert capsys.readouterr().out == ""
 

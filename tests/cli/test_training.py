@@ -12,6 +12,7 @@ import pytest
 from kd_core.__main__ import main
 from kd_core.base import registry
 from kd_core.base.events import to_json
+from kd_core.base.marks import percent
 from kd_core.base.registry import plugins
 from kd_core.config.run import from_flat
 from kd_core.files.lock import lock_data_folder
@@ -51,7 +52,7 @@ def test_a_run_from_the_terminal_is_stored_where_the_app_finds_it(
     assert run.state == "completed"
     assert run.config == from_flat(SETTINGS)
     student = run.test["student"]["accuracy"]
-    assert f"student {student:.1%}" in output
+    assert f"student {percent(student)}" in output
     assert f"{100 * student:.1f} %" in output.splitlines()[-1]
 
 
@@ -227,7 +228,7 @@ def test_a_terminal_shows_progress_as_one_line_that_moves(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert main(["train", *QUICK]) == 0
     lines = capsys.readouterr().out.split("\n")
-    assert "100%" in lines[1]
+    assert "100\u00a0%" in lines[1]
     assert len(lines) == 5  # the id, the line of progress, two lines of results, and the end
 
 

@@ -62,7 +62,13 @@ test("numbers of a matrix leave out its diagonal where they should", () => {
 });
 
 test("probabilities keep their digits where they are small", () => {
-  assert.deepEqual([0, 1, 0.5, 0.00123, Number.NaN].map(formatProbability), ["0 %", "100 %", "50.0 %", "0.123 %", "–"]);
+  assert.deepEqual([0, 1, 0.5, 0.00123, Number.NaN].map(formatProbability), [
+    "0 %",
+    "100\u00a0%",
+    "50.0\u00a0%",
+    "0.123 %",
+    "–",
+  ]);
   assert.deepEqual([0.0312, -0.0312, 0].map(formatPoints), ["+3.12", "−3.12", "0"]);
 });
 

@@ -31,20 +31,11 @@ test("no two components have one name", () => {
   assert.equal(new Set(names).size, names.length);
 });
 
-test("the palette is JSON, which Python reads, and every role and theme has its colours", () => {
-  const text = readFileSync(join(ROOT, "shared/palette.js"), "utf8");
-  assert.deepEqual(
-    JSON.parse(
-      text
-        .slice(text.indexOf("export default") + 14)
-        .trim()
-        .replace(/;$/, ""),
-    ),
-    palette,
-  );
+test("every role and theme has its colours", () => {
   const colours = [
     ...Object.values(palette.roles).flatMap(({ light, dark }) => [light, dark]),
     ...palette.classes.light,
+    ...palette.sequential,
   ];
   for (const colour of [...colours, ...palette.classes.dark]) assert.match(colour, /^#[0-9A-F]{6}$/);
 });

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   formatNumber,
   formatPercent,
+  formatPoints,
   formatTemperature,
   superscript,
 } from "../../pages/ui/components/shared/format.js";
@@ -17,8 +19,10 @@ test("numbers have three significant digits from a thousandth on, thousands a co
   assert.deepEqual(texts, ["0", "0.0312", "83.2", "999", "1,000", "1,235", "4.1×10⁻⁶", "-0.500", "–"]);
 });
 
-test("only a whole is written as 100 %", () => {
-  assert.deepEqual([1, 0.99999, 0.9949, 0].map(formatPercent), ["100 %", "> 99.9 %", "99.5 %", "0.0 %"]);
+test("percentages and points are written as in Python", () => {
+  const cases = JSON.parse(readFileSync(new URL("number_formats.json", import.meta.url), "utf8"));
+  for (const [fraction, decimals, text] of cases.percent) assert.equal(formatPercent(fraction, decimals), text);
+  for (const [difference, decimals, text] of cases.points) assert.equal(formatPoints(difference, decimals), text);
 });
 
 test("exponents are raised and temperatures lose zeros", () => {

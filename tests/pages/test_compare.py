@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,14 +13,14 @@ from streamlit.testing.v1 import AppTest
 from torch import Tensor
 
 import kd_core as kd
-from kd_core.analysis import latency
+from kd_core.analysis import comparison, latency
 from kd_core.base import metrics
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.runs.manager import RunManager
 from kd_core.store.annotations import normalize
 from kd_core.store.queries import ORDERS
-from pages.ui.compare import run_table
+from pages.ui.compare import run_rows, run_table, seeds
 from pages.ui.widgets import charts, tables
 from tests.pages.test_distill import Open, button, run_to_end, texts
 from tools.testing.waiting import wait, wait_for_end
@@ -69,7 +70,10 @@ def test_the_newest_six_runs_are_compared_and_named_in_the_url(open_compare: Ope
     app = open_compare()
     assert "**6 of 7** compared" in all_texts(app)
     assert app.query_params["runs"].split(",") == ids[:0:-1]
-    assert stored(app)[""].tolist() == [*"ABCDEF", ""]
+    assert stored(app)["letter"].tolist() == ["A B C D E F"]  # one row for all seeds
+    assert stored(app)["seed"].tolist() == ["7 seeds"]
+    opened = open_compare(runs=app.query_params["runs"], seeds=ids[0])
+    assert stored(opened)["letter"].tolist() == [*"ABCDEF", ""]
     train_run(seed="8")  # the same link tomorrow
     again = open_compare(runs=app.query_params["runs"])
     assert again.query_params["runs"] == app.query_params["runs"]
@@ -84,18 +88,18 @@ def test_a_sweep_is_one_row_that_opens_to_its_runs(
     members = [run.id for run in shared.store.members(sweep)]
     app = open_compare(runs=f"{alone},{members[2]}")
     assert stored(app)["run"].tolist() == [sweep, alone]
-    assert stored(app)[""].tolist() == ["B", "A"]
+    assert stored(app)["letter"].tolist() == ["B", "A"]
     row = stored(app).iloc[0]
     assert "Teacher weight α (0.3, 0.9)" in row["name"]
     assert "(4 runs)" in row["name"]
     assert row[["student %", "gain"]].isna().all()
     assert "**2 of 5** compared · 5 match · page 1 of 1" in all_texts(app)
-    box(app, "Sweeps").select(sweep).run()
+    box(app, "Sweeps and seeds").select((sweep, "")).run()
     assert app.query_params["sweep"] == sweep
     assert sorted(stored(app)["run"]) == sorted(members)
     assert stored(app)["student %"].notna().all()
     assert app.query_params["runs"] == f"{alone},{members[2]}"
-    assert "Not stored here" in box(open_compare(sweep="0123456789", runs=alone), "Sweeps").options
+    assert "Not stored here" in box(open_compare(sweep="0123456789", runs=alone), "Sweeps and seeds").options
 
 
 def test_search_and_filters_are_in_the_url_and_select_the_rows(open_compare: OpenCompare, train_run: TrainRun) -> None:
@@ -273,11 +277,11 @@ def test_names_and_tags_are_columns_when_there_are_any_and_pinned_runs_come_firs
 
 def test_the_order_of_runs_is_in_the_url_and_can_be_reversed(open_compare: OpenCompare, train_run: TrainRun) -> None:
     ids = [train_run(seed=str(seed)) for seed in (5, 3, 9)]
-    app = open_compare(order="seed", runs=ids[0])
-    assert stored(app)["seed"].tolist() == [3, 5, 9]
+    app = open_compare(order="seed", runs=ids[0], seeds=ids[0])
+    assert stored(app)["seed"].tolist() == ["3", "5", "9"]
     box(app, "Reversed").check().run()
     assert app.query_params["reverse"] == "true"
-    assert stored(app)["seed"].tolist() == [9, 5, 3]
+    assert stored(app)["seed"].tolist() == ["9", "5", "3"]
 
 
 def test_every_order_has_a_title_and_every_sortable_column_an_order() -> None:
@@ -314,5 +318,67 @@ def test_an_outdated_url_does_not_undo_the_last_choice(open_compare: OpenCompare
 
 def test_a_failed_run_has_no_gain_in_the_table(shared: RunManager, train_run: TrainRun) -> None:
     row = shared.store.run(train_run())
-    assert run_table._table_row(row, "")["gain"] is not None
-    assert run_table._table_row(replace(row, state="failed"), "")["gain"] is None
+    assert run_rows.table_row(row, "")["gain"] is not None
+    assert run_rows.table_row(replace(row, state="failed"), "")["gain"] is None
+
+
+def train_changed(runs: RunManager, **changes: str) -> str:
+    """Train a run whose temperature is changed by hand, and return its id."""
+    run = runs.start(from_flat({**SMALL, "epochs": "60"}), pace=0.05)
+    wait(lambda: any(event.phase == "students" for _, event in runs.store.iter_events(run, kinds=("step",))), 30)
+    runs.adjust(run, **changes)
+    wait(lambda: runs.store.was_adjusted(run), 30)
+    assert wait_for_end(runs, run, 60) == "completed"
+    return run
+
+
+def test_a_run_changed_by_hand_counts_in_no_verdict_and_its_changes_are_settings_that_differ(
+    open_compare: OpenCompare, train_run: TrainRun, shared: RunManager
+) -> None:
+    plain = train_run(epochs="60")
+    changed = train_changed(shared, temperature="6")
+    app = open_compare(runs=f"{plain},{changed}")
+    words = all_texts(app)
+    assert "**A:**" in words  # not A, B: the family has one seed that counts
+    assert "B (changed by hand) does not count" in words
+    assert "Options of run B were changed by hand" in words
+    (differing,) = [frame.value for frame in app.dataframe if "setting" in frame.value.columns]
+    ((setting, a, b),) = differing[["setting", "A", "B"]].to_numpy().tolist()
+    assert (setting, a) == ("Temperature T", "4")
+    assert re.fullmatch(r"4 → 6 at step \d+, by hand", b)
+    row = stored(app).iloc[0]
+    assert (row["letter"], row["seed"], row["state"]) == ("A B", "1 seed", "1 of 2 count")
+
+
+def test_a_run_that_failed_is_in_no_verdict(shared: RunManager, train_run: TrainRun) -> None:
+    rows = {letter: shared.store.run(train_run(seed=seed)) for letter, seed in (("A", "0"), ("B", "1"))}
+    rows = {row.id: replace(row, state="failed") if letter == "B" else row for letter, row in rows.items()}
+    (group,) = comparison.seed_groups(shared.store, list(rows.values()))
+    letters = run_table.letters_of(list(rows))
+    only_first = replace(group, runs=group.runs[:1])
+    assert seeds.group_name(only_first, rows, letters) == "A"
+
+
+def test_the_page_opens_with_runs_on_the_newest_data_and_of_no_sweep(
+    open_compare: OpenCompare, train_run: TrainRun, shared: RunManager
+) -> None:
+    circles = train_run(dataset="circles")
+    moons, warm = train_run(), train_run(temperature="8")
+    sweep = shared.start_sweep(Sweep(from_flat(SMALL), (Axis("alpha", ("0.3", "0.9")),), (0, 1)))
+    assert wait_for_end(shared, sweep, 60) == "completed"
+    app = open_compare()
+    assert app.query_params["runs"] == f"{warm},{moons}"
+    assert "different data" not in all_texts(app)
+    assert stored(app)["run"].tolist() == [sweep, warm, moons, circles]
+
+
+def test_the_seeds_of_a_run_are_one_row_that_opens_to_its_runs(open_compare: OpenCompare, train_run: TrainRun) -> None:
+    ids = [train_run(seed=str(seed)) for seed in range(3)]
+    train_run(temperature="8")
+    app = open_compare(runs=ids[0])
+    row = stored(app).iloc[1]
+    assert (row["letter"], row["seed"]) == ("A", "3 seeds")
+    opened = open_compare(runs=ids[0], seeds=ids[2])
+    assert stored(opened)["run"].tolist() == ids[::-1]
+    assert row["student %"] == pytest.approx(stored(opened)["student %"].mean())
+    assert row["gain"] == pytest.approx(stored(opened)["gain"].mean(), abs=0.06)

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.analysis import error_analysis
 from kd_core.analysis.replay import Replay
+from kd_core.base.marks import percent
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait_for_end
@@ -59,7 +60,7 @@ def test_the_summary_has_the_counts_and_accuracies_of_the_analysis(open_page: Op
     page = texts(open_page("inspect", run=run))
     for fixed, broke, reference in (("fixed", "broke", "baseline"), ("fixed_teacher", "broke_teacher", "teacher")):
         fixed_count, broke_count = (len(analysis.examples(group)) for group in (fixed, broke))
-        accuracies = (f"{analysis.accuracy(part):.1%}" for part in ("student", reference))
+        accuracies = (percent(analysis.accuracy(part)) for part in ("student", reference))
         assert re.search(
             rf"\b{fixed_count} errors\b.*\b{broke_count}\b.*{re.escape(' against '.join(accuracies))}", page
         ), reference
@@ -136,7 +137,7 @@ def test_an_earlier_epoch_has_other_counts(open_page: Open, shared: RunManager) 
     app = open_page("inspect", run=run)
     app.select_slider(key="epoch").set_value(0).run()
     assert query(app, "epoch") == "0"
-    assert f"{first:.1%} against" in texts(app)
+    assert f"{percent(first)} against" in texts(app)
     app.select_slider(key="epoch").set_value(2).run()
     assert query(app, "epoch") is None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_core.base.events import Finished
+from kd_core.base.events import Adjusted, Finished
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Axis, Sweep
 from kd_core.store.annotations import AnnotationStore, normalize
@@ -79,14 +79,52 @@ def test_the_runs_of_a_sweep_are_one_row_with_their_number(store: Store) -> None
         expected: dict[str, list[str]] = {}
         for run in queries.page(search, 0, 100):  # grouped here without SQL
             expected.setdefault(run.sweep or run.id, []).append(run.id)
-        rows = [(run.id, size) for run, size in queries.rows(search, 0, 100)]
+        rows = [(run.id, size) for run, size, _ in queries.rows(search, 0, 100)]
         assert rows == [(runs[0], len(runs)) for runs in expected.values()]
-        assert [(run.id, size) for run, size in queries.rows(search, 1, 2)] == rows[1:3]
+        assert [(run.id, size) for run, size, _ in queries.rows(search, 1, 2)] == rows[1:3]
     assert queries.count_rows() == alone + 1
-    assert [size for _, size in queries.rows(Search("0.3 s1"), 0, 9)] == [1] * queries.count(Search("0.3 s1"))
+    assert [row.size for row in queries.rows(Search("0.3 s1"), 0, 9)] == [1] * queries.count(Search("0.3 s1"))
     of_sweep = Search(sweep="s", order="oldest")
-    assert [run.id for run, _ in queries.rows(of_sweep, 0, 100)] == [f"s{number}" for number in range(8)]
+    assert [row.run.id for row in queries.rows(of_sweep, 0, 100)] == [f"s{number}" for number in range(8)]
     assert (queries.count(of_sweep), queries.count_rows(of_sweep)) == (8, 8)
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_row(store: Store) -> None:
+    for seed in (5, 6):
+        store.add(f"e{seed}", from_flat(MOONS | {"seed": str(seed)}), "completed")
+    repeated = Sweep.over_seeds(from_flat(MOONS), (7, 8))
+    store.add_sweep("seeds", repeated, ["r7", "r8"], "completed")
+    swept = Sweep(from_flat(MOONS), (Axis("alpha", ("0.3", "0.9")),), (0,))
+    store.add_sweep("s", swept, ["s0", "s1"], "completed")
+    queries = RunQueries(store)
+    rows = {row.run.id: (row.size, row.sweep) for row in queries.rows(Search(), 0, 9)}
+    assert rows == {"s1": (2, "s"), "r8": (5, ""), "b": (1, ""), "c": (1, "")}
+    opened = queries.rows(Search(seeds_of="a", order="seed"), 0, 9)
+    assert [(row.run.seed, row.size) for row in opened] == [(0, 1), (5, 1), (6, 1), (7, 1), (8, 1)]
+    keys = queries.group_keys(["a", "e5", "r7", "s0", "b"])
+    assert keys["a"] == keys["e5"] == keys["r7"] != keys["b"]
+    assert keys["s0"] == "s"
+    AnnotationStore(store.path).write("e6", normalize("mine", [], ""))
+    assert {row.run.id: row.size for row in queries.rows(Search(), 0, 9)}["e6"] == 1
+
+
+def test_the_runs_worth_comparing_are_of_the_newest_data_and_of_no_sweep(store: Store) -> None:
+    queries = RunQueries(store)
+    compared = lambda **search: [run.id for run in queries.comparable(Search(**search), 3)]  # noqa: E731
+    assert compared() == ["b", "a"]  # c failed
+    store.add("e", from_flat(MOONS | {"seed": "5"}), "completed")  # the family of a
+    assert compared() == ["e", "b"]
+    store.add("h", from_flat(MOONS | {"seed": "6"}), "queued")
+    store.append("h", 1, [(1.0, Adjusted("students", 1, "alpha", 0.9, 0.5)), (2.0, finished(0.9, 0.9))])
+    store.set_state("h", "completed")
+    swept = Sweep(from_flat(MOONS), (Axis("alpha", ("0.3", "0.9")),), (0,))
+    store.add_sweep("s", swept, ["s0", "s1"], "completed")
+    assert compared() == ["e", "b"]
+    assert compared(sweep="s") == ["s1", "s0"]
+    store.add("d", from_flat(MOONS | {"dataset": "circles"}), "completed")
+    assert compared() == ["d"]
+    assert compared(facets={"dataset": "moons"}) == ["e", "b"]
+    assert compared(seeds_of="a") == ["e", "a"]
 
 
 def test_choices_are_the_values_with_their_numbers_of_runs(store: Store) -> None:

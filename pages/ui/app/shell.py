@@ -18,6 +18,7 @@ from kd_core.base import process
 from pages.ui import components
 from pages.ui.app import auth, upload_guard
 from pages.ui.app.errors import catch_errors
+from pages.ui.widgets import projector
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +29,26 @@ PAGES = (
     ("inspect", "Inspect"), ("compare", "Compare"), ("experiments", "Experiments"),
     ("glossary", "Glossary"),
 )  # fmt: skip
-# Streamlit's top margin has no setting, and on a projector it pushes the result off the screen.
-PADDING_STYLE = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 4rem }</style>"
+# Streamlit's top margin has no setting, and on a projector it pushes the result off the screen. Lines of text longer
+# than this width are hard to read. The buttons of the frame stand in the header, beside the menu.
+FRAME_STYLE = """<style>
+  .stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 4rem; max-width: 1800px }
+  .st-key-header-buttons { position: fixed; top: 1rem; right: 1.25rem; z-index: 999991; width: auto }
+  .st-key-header-buttons > * { width: auto }
+  div:has(> .st-key-header-buttons) { position: absolute }
+  @media (max-width: 640px) { [class*="st-key-projector-switch"] { display: none } }
+</style>"""
 # Streamlit marks a focused link by a background that hardly differs from the page's, Plotly outlines a focused button
 # in black even on a dark page, and Streamlit writes the chosen segment darker on a dark page, below the contrast that
-# WCAG asks for. Frame and tint still mark the chosen segment.
+# WCAG asks for, and so are captions on a light page and the value of a slider on a dark one. Frame and tint still mark
+# the chosen segment.
 CONTRAST_STYLE = """<style>
   .stApp :is(a, .modebar-btn):focus-visible {
     outline: 2px solid CanvasText !important; box-shadow: none; border-radius: 4px;
   }
   .stApp button[data-variant]:is([aria-checked="true"], [aria-pressed="true"]) * { color: CanvasText }
+  .stApp .stSlider p { color: CanvasText }
+  .stApp [data-testid="stCaptionContainer"] { opacity: 0.7 }
 </style>"""
 
 ICON = "⚗️"
@@ -61,13 +72,22 @@ def page(name: str) -> Page:
 def run_page(chosen: Page) -> None:
     """Run a page below the login bar; an error becomes a message and its traceback goes to the log."""
     st.set_page_config(page_title=f"{chosen.title} · Distillery", page_icon=ICON)
-    st.html(PADDING_STYLE + CONTRAST_STYLE)
+    projector.restore()
+    st.html(FRAME_STYLE + CONTRAST_STYLE + projector.STYLE * projector.is_on())
     st.session_state["is_framed"] = True
     try:
+        catch_errors(_header_buttons)()
         catch_errors(auth.login_bar)()
         catch_errors(chosen.run)()
     finally:
         st.session_state["is_framed"] = False
+
+
+def _header_buttons() -> None:
+    """Draw the switch of projector mode, and the button that copies the link to this view."""
+    with st.container(key="header-buttons", horizontal=True, vertical_alignment="center", gap="small"):
+        projector.switch()
+        components.component("copy_link")(key="copy link", width="content")
 
 
 def ensure_navigation() -> None:

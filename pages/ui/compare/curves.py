@@ -35,7 +35,7 @@ from pages.ui.app.errors import catch_errors
 from pages.ui.compare.settings import KINDS, CompareOptions, bind, url
 from pages.ui.components.palette import EXTRA_COLOURS, ROLES
 from pages.ui.text import roles
-from pages.ui.widgets.charts import axis, chart, label_shifts, theme, top_legend
+from pages.ui.widgets.charts import axis, chart, label_shifts, theme
 from pages.ui.widgets.tables import numbers
 
 MEASURES = {
@@ -263,7 +263,7 @@ def _draw(lines: Sequence[Line], title: str, options: CompareOptions) -> None:
     longest = max(len(html.unescape(line.end_label)) for line in lines)
     x_title = X_AXES[options.x]
     figure.update_layout(
-        hovermode="x unified", legend=top_legend(),
+        hovermode="x unified", legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
         margin={"t": TOP, "b": BOTTOM, "l": 50, "r": 12 + 7 * longest if has_end_labels else 10},
         xaxis=axis(x_title, [x for line in lines for x in line.x], is_log=options.log_x),
         yaxis=axis(title, all_values, is_log=options.log_y) | {"range": [low, high]},

@@ -10,6 +10,7 @@ import streamlit as st
 
 from kd_core.analysis import comparison, latency
 from kd_core.analysis.comparison import NetworkResult
+from kd_core.base.marks import SPACE
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.compare.settings import CompareOptions, bind
@@ -58,7 +59,7 @@ def pareto_chart(results: list[tuple[Run, NetworkResult]], letters: dict[str, st
                 mode="markers", cliponaxis=False, name=look["name"],
                 marker={"symbol": look["symbol"], "size": 11, "color": look[theme()],
                         "line": {"width": 2 if look["symbol"].endswith("open") else 0}},
-                hovertemplate=f"%{{text}} {look['name'].lower()}: %{{y:.2f}} % for %{{x:.4g}}<extra></extra>",
+                hovertemplate=f"%{{text}} {look['name'].lower()}: %{{y:.2f}}{SPACE}% for %{{x:.4g}}<extra></extra>",
             )  # fmt: skip
     accuracies = [100 * result.accuracy for _, result, _ in points]
     margin = 0.08 * (max(accuracies) - min(accuracies)) or 1.0

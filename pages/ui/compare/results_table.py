@@ -9,7 +9,8 @@ import streamlit as st
 from kd_core.analysis import comparison, latency
 from kd_core.analysis.comparison import NetworkResult
 from kd_core.analysis.verdict import skipped_by_role
-from kd_core.base.options import option_label, options_of
+from kd_core.base.events import Adjusted
+from kd_core.base.options import as_text, option_label, options_of
 from kd_core.base.registry import find_plugin
 from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig
 from kd_core.runs import manager
@@ -28,12 +29,18 @@ Results = list[tuple[Run, NetworkResult]]
 
 
 def differences(rows: dict[str, Run], letters: dict[str, str]) -> None:
-    """Draw the settings in which the compared runs differ."""
+    """Draw the settings in which the compared runs differ, changes by hand among them."""
     configs = {letters[run]: row.available_config for run, row in rows.items() if row.available_config}
     if len(configs) < 2:
         st.caption("Choose two or more runs to see the settings in which they differ.")
         return
+    changes = {letters[run]: changes_by_hand(run) for run in rows}
     differing = comparison.differences(configs)
+    flats = {letter: config.flat() for letter, config in configs.items()}
+    for name in dict.fromkeys(name for by_name in changes.values() for name in by_name):
+        texts = {letter: changes[letter].get(name) or flat.get(name, "") for letter, flat in flats.items()}
+        if len(set(texts.values())) > 1:
+            differing[name] = texts
     if not differing:
         st.info("These runs have the same settings, including the seed. They should give the same numbers.")
         return
@@ -49,6 +56,16 @@ def differences(rows: dict[str, Run], letters: dict[str, str]) -> None:
     count = "1 setting differs" if len(lines) == 1 else f"{len(lines)} settings differ"
     st.caption(f"{count}, the other {equal} are equal.")
     download(lambda: [{"setting": name, **texts} for name, texts in differing.items()], "differences")
+
+
+def changes_by_hand(run: str) -> dict[str, str]:
+    """Return the values of every option that was changed while a run trained, such as "4 → 6 at step 120, by hand"."""
+    texts: dict[str, str] = {}
+    for _, event in manager.get_manager().store.iter_events(run, kinds=("adjusted",)):
+        assert isinstance(event, Adjusted)
+        before = texts.get(event.option, as_text(event.old))
+        texts[event.option] = f"{before} → {as_text(event.new)} at step {event.step:,}"
+    return {name: f"{text}, by hand" for name, text in texts.items()}
 
 
 def network_results(queries: RunQueries, rows: dict[str, Run]) -> Results:

@@ -1,6 +1,6 @@
 """Table of all stored runs, with search, filters, order, pages, and the choice of the compared runs.
 
-The runs of a sweep are one row until it is opened.
+The runs of a sweep are one row, and so are those that differ in their seed alone, until it is opened.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ import datetime
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from kd_core.base.registry import plugins
 from kd_core.runs import manager
 from kd_core.store.annotations import tag_key
-from kd_core.store.queries import ORDERS, PLUGIN_GROUPS, RunQueries, Search
+from kd_core.store.queries import ORDERS, PLUGIN_GROUPS, RunGroup, RunQueries, Search
 from kd_core.store.store import Run, SweepRow
 from pages.ui.app import startup_notices
+from pages.ui.compare import run_rows
 from pages.ui.compare.settings import MAX_RUNS, CompareOptions, bind, compare, update_url
 from pages.ui.run import trash
 from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import describe_sweep, method_summary, run_title
+from pages.ui.text.summaries import run_title
 from pages.ui.widgets import keys
 from pages.ui.widgets.tables import download
 
@@ -54,13 +55,26 @@ def letters_of(ids: Sequence[str]) -> dict[str, str]:
 
 
 def default_runs(queries: RunQueries, search: Search) -> list[str]:
-    """Return the ids of the newest completed runs, which are compared before any is chosen."""
-    facets = {**search.facets, "state": search.facets.get("state") or manager.COMPLETED}
-    completed = Search(search.words, facets, sweep=search.sweep)
-    return [row.id for row in queries.page(completed, 0, DEFAULT_COUNT)]
+    """Return the ids of the runs that are compared before any is chosen, see :meth:`RunQueries.comparable`."""
+    return [row.id for row in queries.comparable(search, DEFAULT_COUNT)]
 
 
-def filters(queries: RunQueries, options: CompareOptions) -> None:
+class TablePage(NamedTuple):
+    """Rows of one page of the table."""
+
+    groups: list[RunGroup]
+    number: int  # of the page, from 1
+    last: int  # number of the last page
+
+
+def table_page(queries: RunQueries, options: CompareOptions) -> TablePage:
+    """Return the rows of the chosen page, or of the last one."""
+    count = max(1, -(-queries.count_rows(options.search) // PAGE_SIZE))
+    number = min(options.page, count)
+    return TablePage(queries.rows(options.search, (number - 1) * PAGE_SIZE, PAGE_SIZE), number, count)
+
+
+def filters(queries: RunQueries, options: CompareOptions, page: TablePage) -> None:
     """Draw the search box, a filter per facet, and the order."""
     st.text_input(
         "Search", options.find, **bind("find", options.find), icon=":material/search:",
@@ -83,74 +97,70 @@ def filters(queries: RunQueries, options: CompareOptions) -> None:
             "Order", list(ORDER_TITLES), list(ORDER_TITLES).index(options.order), width=BOX_WIDTH,
             format_func=lambda order: ORDER_TITLES[order], **bind("order", options.order),
         )  # fmt: skip
-        _sweep_filter(options)
+        _group_filter(queries, options, page)
         st.checkbox("Reversed", options.reverse, **bind("reverse", options.reverse))
 
 
-def table(queries: RunQueries, options: CompareOptions, stored: Mapping[str, Run]) -> None:
+def table(queries: RunQueries, options: CompareOptions, stored: Mapping[str, Run], page: TablePage) -> None:
     """Draw one page of the matching runs and sweeps, with the compared runs ticked."""
     count = queries.count(options.search)
     if not count:
         st.info("No run matches. Use fewer words, or remove a filter.")
         return
     chosen = list(stored)
-    pages = -(-queries.count_rows(options.search) // PAGE_SIZE)
-    page = min(options.page, pages)
-    counted = queries.rows(options.search, (page - 1) * PAGE_SIZE, PAGE_SIZE)
-    rows = [row for row, _ in counted]
-    sweeps = {row.id: row.sweep for row, size in counted if size > 1}  # rows that stand for a sweep
+    groups = page.groups
     import pandas as pd  # takes half a second to load, and an empty store has no table
 
     letters = letters_of(chosen)
-    ids = [row.id for row in rows]
+    ids = [group.run.id for group in groups]
+    members = _chosen_by_row(queries, groups, chosen)
     # Ticks that were set elsewhere need a new widget; those set here keep the widget and the focus.
-    ticked = [run for run in ids if run in chosen and run not in sweeps]
+    ticked = [group.run.id for group in groups if members[group.run.id] and not run_rows.is_sweep(group)]
     if st.session_state.get("ticked") != (ids, ticked):
         st.session_state["tables"] = st.session_state.get("tables", 0) + 1
         st.session_state["ticked"] = (ids, ticked)
     key = f"runs {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:8]} {st.session_state['tables']}"
     lines = [
-        _sweep_row(
-            row, size, " ".join(letters[run] for run in chosen if stored[run].sweep == row.sweep and run in letters)
-        )
-        if size > 1
-        else _table_row(row, letters.get(row.id, ""))
-        for row, size in counted
+        run_rows.group_row(group, " ".join(letters[run] for run in members[group.run.id] if run in letters))
+        for group in groups
     ]
     empty = [name for name in OPTIONAL_COLUMNS if not any(line[name] for line in lines)]
     st.dataframe(
         pd.DataFrame([{name: value for name, value in line.items() if name not in empty} for line in lines]),
         key=key, hide_index=True, row_height=36, selection_mode=("multi-row", "single-column"),
-        on_select=lambda: _apply_selection(key, ids, chosen, options, sweeps),
+        on_select=lambda: _apply_selection(key, groups, members, chosen, options),
         selection_default={"selection": {"rows": [ids.index(run) for run in ticked]}},
         placeholder="–",
-        alt=f"Stored runs and sweeps, {len(rows)} rows for {count} runs; {len(chosen)} are compared. The box below "
+        alt=f"Stored runs and sweeps, {len(groups)} rows for {count} runs; {len(chosen)} are compared. The box below "
         "changes that, too.",
         column_config=_column_config(options),
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"**{len(chosen)} of {queries.count():,}** compared · {count:,} match · page {page} of {pages} · "
-            "click a column’s header to order all runs by it" + " · tick a sweep to list its runs" * bool(sweeps)
+            f"**{len(chosen)} of {queries.count():,}** compared · {count:,} match · "
+            f"page {page.number} of {page.last} · click a column’s header to order all runs by it"
+            + " · tick a sweep to list its runs"
+            * any(run_rows.is_sweep(group) for group in groups)
         )
-        if pages > 1:
+        if page.last > 1:
             st.button(
-                "Previous", icon=":material/chevron_left:", disabled=page == 1,
-                on_click=lambda: update_url(page=page - 1),
+                "Previous", icon=":material/chevron_left:", disabled=page.number == 1,
+                on_click=lambda: update_url(page=page.number - 1),
             )  # fmt: skip
             st.button(
-                "Next", icon=":material/chevron_right:", disabled=page == pages,
-                on_click=lambda: update_url(page=page + 1),
+                "Next", icon=":material/chevron_right:", disabled=page.number == page.last,
+                on_click=lambda: update_url(page=page.number + 1),
             )  # fmt: skip
-        download(lambda: [_table_row(row, "") for row in queries.page(options.search, 0, MAX_CSV_ROWS)], "runs")
+        download(lambda: [run_rows.table_row(row, "") for row in queries.page(options.search, 0, MAX_CSV_ROWS)], "runs")
 
 
-def run_multiselect(queries: RunQueries, options: CompareOptions, chosen: dict[str, Run]) -> None:
+def run_multiselect(queries: RunQueries, chosen: dict[str, Run], page: TablePage) -> None:
     """Draw the compared runs by name, for the keyboard and for small screens."""
-    page = queries.rows(options.search, (max(1, options.page) - 1) * PAGE_SIZE, PAGE_SIZE)
-    rows = {**chosen, **{row.id: row for row, size in page if size == 1 and row.id not in chosen}}
+    members = _chosen_by_row(queries, page.groups, list(chosen))
+    groups = [group for group in page.groups if not run_rows.is_sweep(group) and not members[group.run.id]]
+    rows = chosen | {run.id: run for run in map(run_rows.representative, groups)}
     letters = letters_of(list(chosen))
-    titles = {run: run_title(row) for run, row in rows.items()}
+    titles = {run: _title(row) for run, row in rows.items()}
     titles |= {run: f"{letter} · {titles[run]}" for run, letter in letters.items()}
     st.multiselect(
         f"Compared, at most {MAX_RUNS}", list(rows), list(chosen), key=keys.key("compare chosen", list(chosen)),
@@ -179,6 +189,11 @@ def run_notices(ids: Sequence[str], rows: dict[str, Run]) -> None:
             st.info(
                 f"Run {letters[run]} is {row.state}: its curves grow while it trains. Test results follow at its end."
             )
+        elif row.state == manager.COMPLETED and manager.get_manager().store.was_adjusted(run):
+            st.info(
+                f"Options of run {letters[run]} were changed by hand while it trained, so it counts in no mean and no "
+                "verdict over seeds."
+            )
         elif row.state != manager.COMPLETED:
             state = row.state if row.state == manager.FAILED else f"was {row.state}"
             st.info(f"Run {letters[run]} {state} before its end, so it was trained for less than its settings say.")
@@ -190,69 +205,55 @@ def run_notices(ids: Sequence[str], rows: dict[str, Run]) -> None:
         )
 
 
-def _table_row(row: Run, letter: str) -> dict[str, Any]:
-    """Return a run as one row of plain values."""
-    config, test = row.available_config, row.test or {}
-    student, baseline = (test.get(role, {}).get("accuracy") for role in ("student", "baseline"))
-    gain = None if student is None or baseline is None or row.state == manager.FAILED else 100 * (student - baseline)
-    return {
-        "": letter,
-        "pinned": "yes" if row.annotations.is_pinned else "",
-        "name": row.annotations.name,
-        "tags": ", ".join(row.annotations.tags),
-        "when": datetime.datetime.fromtimestamp(row.created).strftime("%d %b %Y, %H:%M"),
-        "data": config.dataset.title if config else "?",
-        "distillation scheme": config.scheme.title if config else "?",
-        "method": method_summary(config.method) if config else "?",
-        "student": config.student.label() if config else "?",
-        "teacher": config.teacher.label() if config else "?",
-        "seed": row.seed,
-        "state": row.state,
-        "student %": None if student is None else 100 * student,
-        "baseline %": None if baseline is None else 100 * baseline,
-        "gain": None if gain is None else round(gain, 1),
-        "seconds": row.seconds,
-        "run": row.id,
-    }
+def _chosen_by_row(queries: RunQueries, groups: Sequence[RunGroup], chosen: Sequence[str]) -> dict[str, list[str]]:
+    """Return the compared runs that each row stands for, by the first run of the row."""
+    keys = queries.group_keys(chosen)
+    return {group.run.id: [run for run in chosen if group.key in (run, keys.get(run))] for group in groups}
 
 
-def _sweep_row(row: Run, size: int, letters: str) -> dict[str, Any]:
-    """Return a sweep as one row of plain values; test results belong to its runs alone."""
-    sweep = manager.get_manager().store.sweep(row.sweep)
-    if sweep is None:
-        return _table_row(row, letters)
-    numbers = dict.fromkeys(("seed", "student %", "baseline %", "gain"))
-    name = sweep.annotations.name or f"Sweep: {_sweep_title(sweep)}"
-    return {
-        **_table_row(row, letters), **numbers, "name": f"{name} ({size:,} runs)",
-        "tags": ", ".join(sweep.annotations.tags), "state": sweep.state, "seconds": sweep.seconds, "run": sweep.id,
-    }  # fmt: skip
+def _title(row: Run) -> str:
+    return run_title(row) + " · changed by hand" * manager.get_manager().store.was_adjusted(row.id)
 
 
-def _sweep_filter(options: CompareOptions) -> None:
-    """Draw the choice of a sweep, whose runs are then listed one by one."""
+def _group_filter(queries: RunQueries, options: CompareOptions, page: TablePage) -> None:
+    """Draw the choice of a sweep, or of a run with several seeds, whose runs are then listed one by one."""
     store = manager.get_manager().store
-    sweeps = {sweep.id: sweep for sweep in store.sweeps(MAX_SWEEPS)}
+    sweeps = {sweep.id: sweep for sweep in store.sweeps(MAX_SWEEPS) if _has_axes(sweep)}
     if options.sweep and (current := store.sweep(options.sweep)):
         sweeps[current.id] = current
-    if not sweeps and not options.sweep:
+    groups = page.groups
+    if options.sweep or options.seeds:
+        groups = table_page(queries, options.with_values(sweep="", seeds="")).groups
+    seeds = {group.run.id: group.run for group in groups if group.size > 1 and not group.sweep}
+    if options.seeds and (run := store.run(options.seeds)):
+        seeds = {run.id: run} | {other.id: other for other in seeds.values() if other.family != run.family}
+    if not (sweeps or seeds or options.sweep or options.seeds):
         return
-    labels = {"": "One row each"} | {
-        key: f"{datetime.datetime.fromtimestamp(sweep.created):%d %b, %H:%M} · {_sweep_title(sweep)}"
+    labels = {("", ""): "One row each"}
+    labels |= {("", run): f"Seeds of {run_title(row).rsplit(' · ', 1)[0]}" for run, row in seeds.items()}
+    labels |= {
+        (
+            key,
+            "",
+        ): f"Sweep of {datetime.datetime.fromtimestamp(sweep.created):%d %b, %H:%M} · {run_rows.sweep_title(sweep)}"
         for key, sweep in sweeps.items()
     }
-    labels.setdefault(options.sweep, "Not stored here")
+    chosen = (options.sweep, "" if options.sweep else options.seeds)
+    labels.setdefault(chosen, "Not stored here")
+
+    def write() -> None:
+        sweep, run = keys.current_value("compare group") or ("", "")
+        update_url(sweep=sweep, seeds=run)
+
     st.selectbox(
-        "Sweeps", list(labels), list(labels).index(options.sweep), width=BOX_WIDTH, format_func=labels.__getitem__,
-        **bind("sweep", options.sweep),
+        "Sweeps and seeds", list(labels), list(labels).index(chosen), width=BOX_WIDTH, format_func=labels.__getitem__,
+        key=keys.key("compare group", chosen), on_change=write,
+        help="The runs of a sweep, and those that differ in their seed alone, are one row. Choose one to list them.",
     )  # fmt: skip
 
 
-def _sweep_title(row: SweepRow) -> str:
-    try:
-        return describe_sweep(row)
-    except ValueError:  # it needs something that this installation does not have
-        return row.id
+def _has_axes(row: SweepRow) -> bool:
+    return not row.is_readable or bool(row.sweep.axes)
 
 
 def _facet_text(facet: str, value: str, counts: dict[str, int]) -> str:
@@ -266,9 +267,11 @@ def _column_config(options: CompareOptions) -> dict[str, Any]:
     """Return the format of the columns, with an arrow in the header of the one that orders the runs."""
     columns, number = st.column_config, st.column_config.NumberColumn
     config: dict[str, Any] = {
-        "": columns.TextColumn(width=36),
+        "letter": columns.TextColumn(width=56),
         "pinned": columns.TextColumn(width=60),
         "name": columns.TextColumn(width=180),
+        "method": columns.TextColumn(width=190),
+        "when": columns.TextColumn(width=140),
         "student %": number(format="%.1f"),
         "baseline %": number(format="%.1f"),
         "seconds": number(format="%.0f"),
@@ -283,19 +286,23 @@ def _column_config(options: CompareOptions) -> dict[str, Any]:
 
 
 def _apply_selection(
-    key: str, ids: list[str], chosen: list[str], options: CompareOptions, sweeps: Mapping[str, str]
+    key: str,
+    groups: Sequence[RunGroup],
+    members: Mapping[str, list[str]],
+    chosen: list[str],
+    options: CompareOptions,
 ) -> None:
     """Compare the ticked rows, or order all runs by the selected column; a second click reverses the order.
 
     A ticked row that stands for a sweep opens it.
     """
     selected = st.session_state[key]["selection"]
-    opened = [sweeps[ids[row]] for row in selected["rows"] if ids[row] in sweeps]
-    if opened:
-        update_url(sweep=opened[0])
+    ticked = [groups[row] for row in selected["rows"]]
+    if opened := [group.sweep for group in ticked if run_rows.is_sweep(group)]:
+        update_url(sweep=opened[0], seeds="")
         return
     if not selected["columns"]:
-        _tick([ids[row] for row in selected["rows"]], ids, chosen)
+        _tick(ticked, groups, members, chosen)
         return
     st.session_state["ticked"] = None  # draws a new table without the selected column
     order = COLUMN_ORDERS.get(selected["columns"][0])
@@ -305,10 +312,19 @@ def _apply_selection(
         update_url(order=order, reverse=False)
 
 
-def _tick(ticked: list[str], ids: list[str], chosen: list[str]) -> None:
-    remaining = [run for run in chosen if run not in ids or run in ticked]
-    runs = remaining + [run for run in ticked if run not in remaining]
+def _tick(
+    ticked: Sequence[RunGroup], groups: Sequence[RunGroup], members: Mapping[str, list[str]], chosen: list[str]
+) -> None:
+    ids = [group.run.id for group in ticked]
+    removed = {
+        run
+        for group in groups
+        if group.run.id not in ids and not run_rows.is_sweep(group)
+        for run in members[group.run.id]
+    }
+    runs = [run for run in chosen if run not in removed]
+    runs += [run_rows.representative(group).id for group in ticked if not members[group.run.id]]
     # With too many ticks the table is drawn anew, without the last ones.
-    visible = [run for run in ids if run in runs] if len(runs) <= MAX_RUNS else None
-    st.session_state["ticked"] = (ids, visible)
+    page = [group.run.id for group in groups]
+    st.session_state["ticked"] = (page, [run for run in page if run in ids] if len(runs) <= MAX_RUNS else None)
     compare(runs)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from kd_core.analysis import comparison
 from kd_core.analysis.comparison import Mean, SeedGroup
+from kd_core.base.marks import points, signed, unbroken
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.components.palette import ROLES
@@ -27,14 +28,17 @@ def seed_groups(rows: dict[str, Run], letters: dict[str, str]) -> None:
     readable = [row for row in rows.values() if row.available_config]
     groups = comparison.seed_groups(manager.get_manager().store, readable)
     if not groups:
-        st.info("None of these runs was completed without manual changes, so there is nothing to test.")
+        st.info(
+            _left_out(rows, letters) + "None of these runs was completed without manual changes, so there is nothing "
+            "to test."
+        )
         return
-    names = [_group_name(group, rows, letters) for group in groups]
+    names = [group_name(group, rows, letters) for group in groups]
     for group, name in zip(groups, names, strict=True):
         title = history.describe_run(group.runs[0]).rsplit(" · ", 1)[0]
         icon = ICONS.get(group.verdict.outcome, ":material/balance:")
         with st.container(border=True):
-            st.markdown(f"{icon} **{name}:** {group.verdict.sentence}")
+            st.markdown(f"{icon} **{name}:** {unbroken(group.verdict.sentence)}")
             seeds = ", ".join(str(run.seed) for run in group.runs)
             st.caption(f"{title} · {'seeds' if len(group.runs) > 1 else 'seed'} {seeds}")
     if any(group.gains for group in groups):
@@ -48,9 +52,9 @@ def seed_groups(rows: dict[str, Run], letters: dict[str, str]) -> None:
     )
     numbers(lines, "seeds", alt="Each group with its means, intervals and paired difference.", **columns)
     st.caption(
-        "All stored seeds of a group count, ticked above or not, except runs that failed, were stopped or changed by "
-        "hand. Differences are paired: student and baseline of the same seed share examples and data order. The 95 % "
-        "intervals count the seeds and the number of test examples."
+        f"{_left_out(rows, letters)}All stored seeds of a group count, ticked above or not, except runs that failed, "
+        "were stopped or changed by hand. Differences are paired: student and baseline of the same seed share examples "
+        "and data order. The 95 % intervals count the seeds and the number of test examples."
     )
 
 
@@ -74,7 +78,7 @@ def _gains_chart(groups: Sequence[SeedGroup], names: Sequence[str]) -> None:
                 x=[mean.value], y=[position + 0.12], error_x={**error, "color": colour}, mode="markers",
                 marker={"symbol": "circle", "size": 11, "color": colour}, name="Mean with 95 % interval",
                 showlegend=not any("Mean" in (trace.name or "") for trace in figure.data),
-                hovertemplate=f"{mean.value:+.2f} points, {low:+.2f} to {high:+.2f}<extra></extra>",
+                hovertemplate=f"{points(mean.value, 2)}, {signed(low, 2)} to {signed(high, 2)}<extra></extra>",
             )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY[theme()], "width": 1.5, "dash": "dot"})
     figure.update_layout(
@@ -84,16 +88,43 @@ def _gains_chart(groups: Sequence[SeedGroup], names: Sequence[str]) -> None:
                "automargin": True, "zeroline": False},
     )  # fmt: skip
     means = "; ".join(
-        f"{name} {group.gain.value:+.1f} points over {len(group.gains)} seeds"
+        f"{name} {points(group.gain.value)} over {len(group.gains)} seeds"
         for name, group in zip(names, groups, strict=True) if group.gain
     )  # fmt: skip
     chart(figure, "gains", f"Paired differences: {means}.", height=170 + GROUP_HEIGHT * len(names))
 
 
-def _group_name(group: SeedGroup, rows: dict[str, Run], letters: dict[str, str]) -> str:
-    members = [letters[run] for run, row in rows.items() if row.family == group.runs[0].family]
-    more = len(group.runs) - len([run for run in group.runs if run.id in rows])
-    return ", ".join(members) + (f" and {more} more seed{'s' if more > 1 else ''}" if more > 0 else "")
+def group_name(group: SeedGroup, rows: dict[str, Run], letters: dict[str, str]) -> str:
+    """Return the letters of the compared runs that count in a group, and how many other seeds do.
+
+    A run that was repeated with the same seed counts once; every repetition gives the same numbers.
+    """
+    store, seeds = manager.get_manager().store, {run.seed for run in group.runs}
+    members = {
+        letters[run]: row.seed
+        for run, row in rows.items()
+        if row.family == group.runs[0].family and row.seed in seeds and counts(row, is_changed=store.was_adjusted(run))
+    }
+    more = len(seeds - set(members.values()))
+    if not members:
+        return f"{more} other seed{'s' * (more > 1)} of these settings"
+    return ", ".join(members) + (f" and {more} more seed{'s' * (more > 1)}" if more else "")
+
+
+def counts(row: Run, *, is_changed: bool) -> bool:
+    """Whether a run counts in the verdict over the seeds of its family."""
+    return row.state == comparison.COMPLETED and bool(row.test) and not is_changed
+
+
+def _left_out(rows: dict[str, Run], letters: dict[str, str]) -> str:
+    """Return a sentence on the compared runs that count in no group."""
+    store, reasons = manager.get_manager().store, []
+    for run, row in rows.items():
+        is_changed = store.was_adjusted(run)
+        if not counts(row, is_changed=is_changed):
+            reasons.append(f"{letters[run]} ({'changed by hand' if is_changed else row.state})")
+    verb = "does" if len(reasons) == 1 else "do"
+    return f"{' and '.join(reasons)} {verb} not count. " if reasons else ""
 
 
 def _table_row(group: SeedGroup, name: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class CompareOptions(Options):
     state: str = text("", 80, "Only runs in this state.")
     tag: str = text("", 80, "Only runs with this tag.")
     sweep: str = text("", 40, "Id of the sweep whose runs are listed; by default a sweep is one row.")
+    seeds: str = text("", 40, "Id of a run whose seeds are listed; by default the seeds of a run are one row.")
     order: str = choice("newest", tuple(queries.ORDERS), "Order of the table.")
     reverse: bool = boolean(False, "Reverse the order.")
     page: int = integer(1, 1, 100_000, "Page of the table.")
@@ -61,7 +62,7 @@ class CompareOptions(Options):
     def search(self) -> Search:
         """Search for the rows of the table."""
         facets = {facet: getattr(self, facet) for facet in queries.FACETS}
-        return Search(self.find, facets, self.order, self.reverse, self.sweep)
+        return Search(self.find, facets, self.order, self.reverse, self.sweep, self.seeds)
 
 
 url = UrlState("compare", CompareOptions)
@@ -69,7 +70,7 @@ url = UrlState("compare", CompareOptions)
 
 def update_url(**values: Any) -> None:
     """Write options into the URL. A new search or order starts on the first page of the table."""
-    if not values.keys().isdisjoint(("find", "order", "reverse", "sweep", *queries.FACETS)):
+    if not values.keys().isdisjoint(("find", "order", "reverse", "sweep", "seeds", *queries.FACETS)):
         values["page"] = 1
     url.update(**values)
 

@@ -22,6 +22,7 @@ from kd_core.analysis.error_analysis import (
     mcnemar_p_value,
 )
 from kd_core.analysis.replay import TEST
+from kd_core.base.marks import percent
 from kd_core.base.options import options_of
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.store.records import FAILED
@@ -59,8 +60,8 @@ def comparison_sentence(inspected: InspectedRun, reference: str, fixed: int, bro
     )
     counts = (
         f"Of {len(analysis.labels):,} {analysis.split} examples the {student} **corrects {fixed} errors** of the "
-        f"{other} and **adds {broke}**: accuracy {inspected.accuracy(STUDENT):.1%} against "
-        f"{inspected.accuracy(reference):.1%}."
+        f"{other} and **adds {broke}**: accuracy {percent(inspected.accuracy(STUDENT))} against "
+        f"{percent(inspected.accuracy(reference))}."
     )
     if not fixed + broke:
         return f"{counts} Both classify the same examples correctly."

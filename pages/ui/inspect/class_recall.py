@@ -7,6 +7,7 @@ import math
 import plotly.graph_objects as go
 import streamlit as st
 
+from kd_core.base.marks import percent
 from kd_core.config.plan import BASELINE, STUDENT
 from pages.ui.inspect.run_picker import InspectedRun
 from pages.ui.widgets import charts, tables
@@ -30,7 +31,7 @@ def dots(inspected: InspectedRun) -> None:
     worst = min(classes, key=lambda k: recalls[STUDENT][k])
     alt = (
         f"Recall of {len(classes)} classes by network. The student’s lowest recall: {analysis.classes[worst]}, "
-        f"{recalls[STUDENT][worst]:.1%}."
+        f"{percent(recalls[STUDENT][worst])}."
     )
     charts.cached_chart(
         f"recall {inspected.cache_key}", lambda: _figure(inspected, recalls, counts, classes),
@@ -53,26 +54,26 @@ def _figure(
 ) -> go.Figure:
     theme = charts.theme()
     names = [charts.escape_html(inspected.analysis.classes[k]) for k in classes]
-    ranges = [(min(row), max(row)) for row in ([recall[k] for recall in recalls.values()] for k in classes)]
+    ranges = [(100 * min(row), 100 * max(row)) for row in ([recall[k] for recall in recalls.values()] for k in classes)]
     lines = go.Scatter(
         x=[x for low, high in ranges for x in (low, high, None)], y=[y for name in names for y in (name, name, None)],
         mode="lines", line={"color": charts.FAINT[theme], "width": 1}, hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     markers = [
         go.Scatter(
-            x=[recall[k] for k in classes], y=names, mode="markers", name=inspected.title(part),
+            x=[100 * recall[k] for k in classes], y=names, mode="markers", name=inspected.title(part),
             marker={"symbol": inspected.look(part)["symbol"], "size": 11, "color": inspected.look(part)[theme],
                     "line": {"width": 2 if part == BASELINE else 0, "color": inspected.look(part)[theme]}},
             customdata=[counts[k] for k in classes],
-            hovertemplate="%{y}: %{x:.1%} of %{customdata} correct<extra>" + charts.escape_html(inspected.title(part))
-            + "</extra>",
+            hovertemplate="%{y}: %{x:.1f}\u00a0% of %{customdata} correct"
+            f"<extra>{charts.escape_html(inspected.title(part))}</extra>",
         ) for part, recall in recalls.items()
     ]  # fmt: skip
     lowest = min((recall[k] for recall in recalls.values() for k in classes), default=0.0)
     figure = charts.small_figure(lines, *markers, legend=charts.top_legend())
     figure.update_layout(margin={"t": charts.BAR + charts.LEGEND})
     figure.update_xaxes(
-        range=[max(-0.02, math.floor(10 * lowest - 0.5) / 10), 1.02], tickformat=".0%",
+        range=[max(-2.0, 10 * math.floor(10 * lowest - 0.5)), 102.0], ticksuffix="\u00a0%",
         title="recall: fraction of the class that is classified correctly",
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False, dtick=1)

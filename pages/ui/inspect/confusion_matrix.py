@@ -11,11 +11,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.analysis.error_analysis import DIFFERENCE
+from kd_core.base.marks import SPACE, percent, signed
 from kd_core.config.plan import BASELINE, STUDENT
 from pages.ui.inspect.run_picker import InspectedRun
 from pages.ui.inspect.settings import COUNTS, SHARES, InspectOptions, matrices_of, select_cell, url
 from pages.ui.widgets import charts, keys, tables
-from pages.ui.widgets.color_scales import DIVERGING, SCALES, colour_at, text_colour
+from pages.ui.widgets.color_scales import colour_at, diverging, sequential, text_colour
 
 NUMBERED = 12  # classes whose cells have room for a number
 MAX_CLASSES = 100  # shown in a matrix; of more classes only those that occur
@@ -65,7 +66,7 @@ def matrix_title(inspected: InspectedRun, of: str) -> str:
     """Return the heading of a matrix."""
     if of == DIFFERENCE:
         return f"◐ {inspected.title(STUDENT)} − {inspected.title(BASELINE).lower()}"
-    return f"{inspected.look(of)['glyph']} {inspected.title(of)}, accuracy {inspected.accuracy(of):.1%}"
+    return f"{inspected.look(of)['glyph']} {inspected.title(of)}, accuracy {percent(inspected.accuracy(of))}"
 
 
 def _chart_name(inspected: InspectedRun, of: str) -> str:
@@ -104,15 +105,15 @@ def _matrix(inspected: InspectedRun, options: InspectOptions, of: str, classes: 
     to_colour = _logarithmic(1.0 if is_fraction else float(max(1, top)), is_fraction)
     sizes = [abs(value) for row in values for value in row if not math.isnan(value)]  # NaN: a class without examples
     limit = to_colour(max(sizes, default=0.0)) if is_difference else 1.0
-    colours = [[to_colour(value) if value and not math.isnan(value) else None for value in row] for row in values]
-    has_numbers, scale = size <= NUMBERED, (DIVERGING if is_difference else SCALES)[theme]
+    colours = [[None if math.isnan(value) else to_colour(value) for value in row] for row in values]
+    has_numbers, scale = size <= NUMBERED, diverging(theme) if is_difference else sequential()
     heat = go.Heatmap(
         z=colours, x=names, y=names, zmin=-limit if is_difference else 0, zmax=limit or 1,
         colorscale=[list(stop) for stop in scale],
-        xgap=1, ygap=1, hoverinfo="skip", showscale=not has_numbers,
+        xgap=1, ygap=1, hoverinfo="skip",
         colorbar=_colour_bar(limit, to_colour, is_fraction, is_difference),
     )  # fmt: skip
-    filled = [(r, c) for r in range(size) for c in range(size) if colours[r][c] is not None]
+    filled = [(r, c) for r in range(size) for c in range(size) if colours[r][c]]
     lowest, span = (-limit, 2 * (limit or 1)) if is_difference else (0.0, limit or 1)
     numbers = go.Scatter(
         x=[names[c] for _, c in filled], y=[names[r] for r, _ in filled], mode="text", hoverinfo="skip",
@@ -142,11 +143,9 @@ def _click_targets(inspected: InspectedRun, of: str, classes: list[int], names: 
     counts, fractions = analysis.counts(of), analysis.fractions(of)
     size = range(len(classes))
     filled = [(r, c) for r in size for c in size if counts[classes[r]][classes[c]]]
-    template = "{count:+d} examples, {fraction:+.1%} of the class" if of == DIFFERENCE else (
-        "{count} examples, {fraction:.1%} of the class")  # fmt: skip
     texts = [
         f"{names[r]} predicted as {names[c]}<br>"
-        + template.format(count=counts[classes[r]][classes[c]], fraction=fractions[classes[r]][classes[c]])
+        + _hover(counts[classes[r]][classes[c]], fractions[classes[r]][classes[c]], of == DIFFERENCE)
         for r, c in filled
     ]
     invisible = {"marker": {"opacity": 0}}
@@ -156,6 +155,12 @@ def _click_targets(inspected: InspectedRun, of: str, classes: list[int], names: 
         marker={"symbol": "square", "size": 22 if len(classes) <= 20 else 9, "opacity": 0},
         selected=invisible, unselected=invisible,
     )  # fmt: skip
+
+
+def _hover(count: int, fraction: float, is_difference: bool) -> str:
+    if is_difference:
+        return f"{signed(count, 0)} examples, {signed(100 * fraction)}{SPACE}% of the class"
+    return f"{count} examples, {percent(fraction)} of the class"
 
 
 def _logarithmic(top: float, is_fraction: bool) -> Callable[[float], float]:
@@ -169,9 +174,11 @@ def _colour_bar(
     limit: float, to_colour: Callable[[float], float], is_fraction: bool, is_difference: bool
 ) -> dict[str, Any]:
     positive = [tick for tick in (PERCENT_TICKS if is_fraction else COUNT_TICKS) if to_colour(tick) <= limit + 1e-9]
-    ticks = [-tick for tick in reversed(positive)] + [0, *positive] if is_difference else positive
+    ticks = [-tick for tick in reversed(positive)] + [0, *positive] if is_difference else [0, *positive]
+    title = "fraction of the class" if is_fraction else "examples"
     return {
-        "thickness": 10, "tickvals": [to_colour(tick) for tick in ticks], "outlinewidth": 0,
+        "thickness": 10, "title": {"text": title, "side": "right"}, "outlinewidth": 0,
+        "tickvals": [to_colour(tick) for tick in ticks],
         "ticktext": [_cell_text(tick, is_fraction, is_difference) or "0" for tick in ticks],
     }  # fmt: skip
 
@@ -181,7 +188,7 @@ def _cell_text(value: float, is_fraction: bool, is_difference: bool) -> str:
         return ""
     sign = ("+" if value > 0 else "−") if is_difference else ""
     size = abs(value)
-    return f"{sign}{100 * size:.0f}%" if is_fraction else f"{sign}{size:.0f}"
+    return f"{sign}{percent(size, 0)}" if is_fraction else f"{sign}{size:.0f}"
 
 
 def _click_handler(inspected: InspectedRun, of: str) -> Callable[[], None]:

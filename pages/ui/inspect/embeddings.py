@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.analysis.error_analysis import Projection
+from kd_core.base.marks import percent
 from pages.ui.components import palette
 from pages.ui.inspect.run_picker import InspectedRun, projections
 from pages.ui.inspect.settings import InspectOptions
@@ -41,7 +42,7 @@ def embeddings(inspected: InspectedRun, options: InspectOptions, ringed: list[in
                 _text_alternative(inspected, part, projection), height=384,
             )  # fmt: skip
             explained = sum(projection.explained_variance_ratio)
-            st.caption(f"{projection.width} dimensions; these two keep {explained:.0%} of the variance.")
+            st.caption(f"{projection.width} dimensions; these two keep {percent(explained, 0)} of the variance.")
     st.caption(_legend(inspected) + (f" Without an embedding: {', '.join(missing)}." if missing else ""))
     tables.cached_numbers(
         inspected.cache_key, lambda: _rows(inspected, available), "embeddings",
@@ -76,12 +77,9 @@ def _figure(
             )
         )  # fmt: skip
     figure = charts.small_figure(*traces, showlegend=False, hovermode="closest")
-    figure.update_xaxes(
-        showticklabels=False, showgrid=False, title=f"{projection.explained_variance_ratio[0]:.0%} of the variance"
-    )
-    figure.update_yaxes(
-        showticklabels=False, showgrid=False, title=f"{projection.explained_variance_ratio[1]:.0%} of the variance"
-    )
+    x_title, y_title = (f"{percent(ratio, 0)} of the variance" for ratio in projection.explained_variance_ratio[:2])
+    figure.update_xaxes(showticklabels=False, showgrid=False, title=x_title)
+    figure.update_yaxes(showticklabels=False, showgrid=False, title=y_title)
     if COLOURED < len(analysis.classes) <= NAMED:
         for k, name in enumerate(analysis.classes):
             if members[k]:
@@ -121,7 +119,7 @@ def _hover(inspected: InspectedRun, position: int, answer: int) -> str:
 def _text_alternative(inspected: InspectedRun, part: str, projection: Projection) -> str:
     return (
         f"{inspected.title(part)}: embeddings of {len(projection.places)} examples in two dimensions, which keep "
-        f"{sum(projection.explained_variance_ratio):.0%} of the variance of {projection.width}."
+        f"{percent(sum(projection.explained_variance_ratio), 0)} of the variance of {projection.width}."
     )
 
 

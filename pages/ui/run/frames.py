@@ -23,6 +23,7 @@ from kd_core.base.events import (
     Switched,
     Validated,
 )
+from kd_core.base.marks import percent
 from kd_core.base.registry import plugins
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.methods import Method
@@ -172,7 +173,7 @@ class RunFrames:
     def _add_evaluation(self, event: Validated, chunks: Chunks) -> None:
         if self._teacher_accuracy is not None and TEACHER not in event.accuracy:  # its training is over
             level = self._teacher_accuracy
-            self.curves.append({"level": "teacher accuracy", "y": level, "text": f"teacher {level:.1%}"})
+            self.curves.append({"level": "teacher accuracy", "y": level, "text": f"teacher {percent(level)}"})
             self._teacher_accuracy = None
         label = f"{event.phase}, epoch {event.epoch} of {self._axis.phases[event.phase].epochs}"
         evaluation = {"x": self._latest_x(event.accuracy, event), "label": label}

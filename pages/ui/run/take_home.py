@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core.analysis.network_file import network_file
+from kd_core.export.network_file import network_file
 from kd_core.config.plan import STUDENT
 from kd_core.runs import manager
 from kd_core.store.store import Run

@@ -9,12 +9,13 @@ import streamlit as st
 
 from kd_core.analysis.sweep_results import Cell, SweepResults, spread
 from kd_core.analysis.verdict import verdict
+from kd_core.base.marks import percent, points, unbroken
 from kd_core.config.sweep import value_title
 from kd_core.runs import manager
 from kd_core.schemes import comparison_of
 from kd_core.store.store import Run
 from pages.ui.run.verdict import ICONS, UNEQUAL
-from pages.ui.sweep.heatmap import GAIN, axis_title, cell_title, format_value
+from pages.ui.sweep.heatmap import axis_title, cell_title
 from pages.ui.sweep.settings import SweepOptions, cell_key, url
 from pages.ui.text import roles
 from pages.ui.text.escape import escape_markdown
@@ -51,11 +52,11 @@ def panel(results: SweepResults, cell: Cell, options: SweepOptions, *, is_active
     first, second, third = st.columns(3, gap="medium")
     seeds = f"± {accuracy_spread:.1f} over {len(cell.evaluated)} seeds" if accuracy_spread is not None else "one seed"
     plain: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
-    first.metric("Validation accuracy", f"{cell.mean:.1f} %", seeds, **plain)
+    first.metric("Validation accuracy", percent((cell.mean or 0.0) / 100), seeds, **plain)
     if cell.control is not None:
-        second.metric("Baseline", f"{cell.control:.1f} %")
-        points = f"± {gain_spread:.1f}" if gain_spread is not None else None
-        third.metric("Gain on validation", f"{format_value(cell.gain, GAIN)} points", points, **plain)
+        second.metric("Baseline", percent(cell.control / 100))
+        spread_text = f"± {gain_spread:.1f}" if gain_spread is not None else None
+        third.metric("Gain on validation", points(cell.gain or 0.0), spread_text, **plain)
     if cell is results.best and len(results.cells) > 1:
         st.caption(
             f"The best of {len(results.cells)} on the validation set: part of its lead is chance, because it was "
@@ -71,7 +72,7 @@ def _links(cell: Cell) -> None:
         return
     with st.container(horizontal=True, key="runs of the cell"):
         for evaluation in cell.evaluations[:MAX_LINKS]:
-            accuracy = f" · {100 * evaluation.accuracy:.1f} %" if evaluation.accuracy is not None else ""
+            accuracy = f" · {percent(evaluation.accuracy)}" if evaluation.accuracy is not None else ""
             failed = " · failed" if evaluation.state == manager.FAILED else ""
             st.page_link(
                 "pages/distill.py", label=f"Open seed {evaluation.seed}{accuracy}{failed}", icon=":material/science:",
@@ -108,7 +109,7 @@ def _test_result(results: SweepResults, cell: Cell, options: SweepOptions, *, is
             are_complete = all(run.state == manager.COMPLETED for run in runs)
             result = verdict([run.test for run in runs if run.test], comparison_of(runs[0].config))
             if are_complete or roles.in_same_phase(runs[0].config):
-                st.markdown(f"{ICONS.get(result.outcome, ':material/balance:')} {result.sentence}")
+                st.markdown(f"{ICONS.get(result.outcome, ':material/balance:')} {unbroken(result.sentence)}")
             else:
                 st.markdown(UNEQUAL)
             if not are_complete:

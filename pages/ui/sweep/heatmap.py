@@ -10,15 +10,17 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.analysis.sweep_results import Cell, CorrectedGain, SweepResults, corrected_gains, spread
+from kd_core.base.marks import percent, points, signed
 from kd_core.config.sweep import GROUPS, titles, value_title
 from pages.ui.app.cache import cached
 from pages.ui.sweep.settings import cell_key, url
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import charts, tables
-from pages.ui.widgets.color_scales import DIVERGING, SCALES, colour_at, text_colour
+from pages.ui.widgets.color_scales import colour_at, diverging, sequential, text_colour
 
 ACCURACY, GAIN = "accuracy", "gain"
 HEADINGS = {ACCURACY: "Validation accuracy of the student, %", GAIN: "Gain over the baseline, points on validation"}
+COLOUR_BARS = {ACCURACY: "accuracy, %", GAIN: "points"}
 MAX_WITH_SPREAD, MAX_WITH_NUMBERS = 7, 12  # columns whose cells have room for the spread, for a number
 MIN_RANGE = {ACCURACY: 5.0, GAIN: 2.0}  # points that the colours span at least, so that they do not show mere chance
 
@@ -137,7 +139,7 @@ def format_value(value: float | None, measure: str) -> str:
     if value is None:
         return "–"
     if measure == GAIN:
-        return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")  # a rounded −0.02 is +0.0
+        return signed(value)
     return f"{value:.1f}"
 
 
@@ -161,10 +163,11 @@ def _figure(results: SweepResults, measure: str, selected: Cell | None, number: 
     everywhere = [value for cell in results.cells if (value := _value(cell, measure)) is not None]
     low, high = _colour_range(everywhere, measure)  # one scale for all maps
     has_numbers = columns <= MAX_WITH_NUMBERS
-    scale = (DIVERGING if measure == GAIN else SCALES)[theme]
+    scale = diverging(theme) if measure == GAIN else sequential()
     heat = go.Heatmap(
-        z=values, x=x, y=y, zmin=low, zmax=high, xgap=1, ygap=1, hoverinfo="skip", showscale=not has_numbers,
-        colorscale=[list(stop) for stop in scale], colorbar={"thickness": 10, "outlinewidth": 0},
+        z=values, x=x, y=y, zmin=low, zmax=high, xgap=1, ygap=1, hoverinfo="skip",
+        colorscale=[list(stop) for stop in scale],
+        colorbar={"thickness": 10, "outlinewidth": 0, "title": {"text": COLOUR_BARS[measure], "side": "right"}},
     )  # fmt: skip
     figure = charts.small_figure(heat, _click_targets(results, grid, x, y), showlegend=False)
     figure.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
@@ -236,9 +239,10 @@ def _hover(results: SweepResults, cell: Cell) -> str:
         f"{len(cell.evaluated)} of {seeds} seeds, epoch {cell.epochs[1]}",
     ]
     if cell.mean is not None:
-        lines.append(f"accuracy {cell.mean:.1f} %" + (f" ± {deviation:.1f}" if deviation is not None else ""))
+        lines.append(f"accuracy {percent(cell.mean / 100)}" + (f" ± {deviation:.1f}" if deviation is not None else ""))
     if cell.control is not None:
-        lines += [f"baseline {cell.control:.1f} %", f"gain {format_value(cell.gain, GAIN)} points"]
+        lines.append(f"baseline {percent(cell.control / 100)}")
+        lines.append(f"gain {points(cell.gain)}" if cell.gain is not None else "no gain yet")
     if cell.failed:
         lines.append(f"{cell.failed} failed")
     return "<br>".join(lines)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from kd_core.analysis import sweep_results
 from kd_core.analysis.sweep_results import SweepResults
+from kd_core.base.marks import percent
 from kd_core.runs import manager
 from kd_core.runs.manager import Status
 from kd_core.store.queries import RunQueries
@@ -159,7 +160,7 @@ def _progress_text(status: Status, results: SweepResults) -> str:
     cells = f"{results.filled} of {len(results.cells)} cells filled, {results.complete} complete"
     left = sweep_results.remaining(status.done, status.total, status.seconds)
     times = f"{format_duration(status.seconds)} elapsed, about {format_duration(left or 0)} left"
-    return f"{state}: {status.done / max(1, status.total):.0%} · {cells} · {_epochs(results)} · {times}"
+    return f"{state}: {percent(status.done / max(1, status.total), 0)} · {cells} · {_epochs(results)} · {times}"
 
 
 def _epochs(results: SweepResults) -> str:

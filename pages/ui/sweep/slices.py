@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from kd_core.analysis.sweep_results import Cell, SweepResults, spread
+from kd_core.base.marks import percent
 from kd_core.base.options import as_text
 from kd_core.config.sweep import is_logarithmic, sweepable_options, value_title
 from pages.ui.components.palette import ROLES
@@ -71,7 +72,7 @@ def _figure(results: SweepResults, axis: int, cells: list[Cell], selected: Cell)
             mode="lines+markers", line={"color": colour, "dash": look["dash"], "width": look["width"]},
             marker={"symbol": look["symbol"], "size": 8, "color": colour},
             error_y={"array": spreads, "color": colour, "thickness": 1.2, "width": 4},
-            hovertemplate="%{x}: %{y:.1f} %<extra>" + title + "</extra>",
+            hovertemplate="%{x}: %{y:.1f}\u00a0%<extra>" + title + "</extra>",
         )  # fmt: skip
     x = [place(cell) for cell in cells]
     is_log = bool(numbers) and is_logarithmic(tuple(x))
@@ -89,5 +90,7 @@ def _figure(results: SweepResults, axis: int, cells: list[Cell], selected: Cell)
 
 
 def _text_alternative(results: SweepResults, cells: list[Cell]) -> str:
-    values = "; ".join(f"{cell_title(results, cell)}: {cell.mean:.1f} %" for cell in cells if cell.mean is not None)
+    values = "; ".join(
+        f"{cell_title(results, cell)}: {percent(cell.mean / 100)}" for cell in cells if cell.mean is not None
+    )
     return f"Validation accuracy of the student along a line of the map. {values}. The numbers are in the table above."

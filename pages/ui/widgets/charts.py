@@ -12,6 +12,7 @@ import streamlit as st
 
 from pages.ui.app.cache import cached
 from pages.ui.components.palette import Theme
+from pages.ui.widgets import projector
 
 PAPER = {"light": "#FFFFFF", "dark": "#0E1117"}
 INK = {"light": "#1D2027", "dark": "#ECEAE4"}
@@ -85,7 +86,7 @@ def cached_chart(
 
     Plotly takes far longer to build a figure than to send it, see :mod:`pages.ui.app.cache`.
     """
-    validated = cached(f"figure {theme()} {key}", lambda: _styled(build(), name, height).to_dict())
+    validated = cached(f"figure {theme()} {projector.is_on()} {key}", lambda: _styled(build(), name, height).to_dict())
     return _draw(_ValidatedFigure(validated), name, alt, **more)
 
 
@@ -107,7 +108,7 @@ def _styled(figure: go.Figure, name: str, height: int) -> go.Figure:
         paper_bgcolor=PAPER[current],  # a saved image must be readable on any background
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY[current], "activecolor": INK[current]},
     )  # fmt: skip
-    return figure
+    return projector.enlarge(figure)
 
 
 def _draw(figure: go.Figure, name: str, alt: str, **more: Any) -> Any:

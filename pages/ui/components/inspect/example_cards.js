@@ -6,6 +6,7 @@
 import { html, setAttributes, setText, svg } from "../shared/dom.js";
 import { formatPercent } from "../shared/format.js";
 import { mount } from "../shared/mount.js";
+import palette from "../shared/palette.js";
 import { readTheme } from "../shared/theme.js";
 
 /** @typedef {import("../shared/theme.js").Theme} Theme */
@@ -85,7 +86,7 @@ class ExampleCards {
         { class: isCorrect ? "dst-correct" : "dst-wrong", title },
         html("i", { style: `color: ${colour}` }, glyph),
         html("b", {}, prediction),
-        html("small", {}, `${Math.round(100 * p)}%`),
+        html("small", {}, formatPercent(p, 0)),
       );
     });
     const attributes = {
@@ -96,7 +97,7 @@ class ExampleCards {
     const picture = src
       ? html("img", { src, alt: "", draggable: "false", loading: "lazy" })
       : this.#plane(x ?? 0, y ?? 0, theme);
-    const trueClass = html("span", { class: "dst-true" }, html("i", {}, "✕"), html("b", {}, label));
+    const trueClass = html("span", { class: "dst-true" }, html("i", {}, palette.trueLabel), html("b", {}, label));
     return html("button", { ...attributes, onclick: () => this.#choose(position) }, picture, trueClass, rows);
   }
 

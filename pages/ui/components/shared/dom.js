@@ -57,5 +57,16 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/**
+ * Return the position of a pointer in an element, in its own pixels, which projector mode enlarges.
+ * @param {Element} node
+ * @param {{clientX: number, clientY: number}} event
+ */
+export function pointerPosition(node, { clientX, clientY }) {
+  const { left, top } = node.getBoundingClientRect();
+  const zoom = /** @type {{currentCSSZoom?: number}} */ (/** @type {unknown} */ (node)).currentCSSZoom ?? 1;
+  return [(clientX - left) / zoom, (clientY - top) / zoom];
+}
+
 /** @param {HTMLCanvasElement} canvas whose context is always 2d */
 export const context2d = (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));

@@ -1,5 +1,7 @@
 // Formatting of numbers.
 
+import palette from "./palette.js";
+
 /** @type {Record<string, string>} */
 const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
@@ -24,12 +26,30 @@ export function formatNumber(value) {
 }
 
 /**
- * Write a fraction as a percentage with one decimal. Only exactly 1 is written as 100 %.
+ * Write a fraction as a percentage: 99.0 %. Only exactly 0 and 1 are 0 % and 100 %. As marks.percent in Python.
  * @param {number} fraction
+ * @param {number} [decimals]
  */
-export function formatPercent(fraction) {
-  if (fraction === 1) return "100 %";
-  return fraction >= 0.9995 ? "> 99.9 %" : `${(100 * fraction).toFixed(1)} %`;
+export function formatPercent(fraction, decimals = 1) {
+  const unit = `${palette.space}%`;
+  if (fraction === 0 || fraction === 1) return `${100 * fraction}${unit}`;
+  const least = 10 ** -decimals;
+  if (fraction > 0 && 100 * fraction < least / 2) return `<${palette.space}${least.toFixed(decimals)}${unit}`;
+  if (fraction < 1 && 100 * fraction >= 100 - least / 2) {
+    return `>${palette.space}${(100 - least).toFixed(decimals)}${unit}`;
+  }
+  return `${(100 * fraction).toFixed(decimals)}${unit}`.replace("-", palette.minus);
+}
+
+/**
+ * Write a difference in percentage points: +7.0 points. As marks.points in Python.
+ * @param {number} difference
+ * @param {number} [decimals]
+ */
+export function formatPoints(difference, decimals = 1) {
+  const number = (Number(difference.toFixed(decimals)) + 0).toFixed(decimals);
+  const sign = Number(number) < 0 ? palette.minus : "+";
+  return `${sign}${number.replace("-", "")}${palette.space}points`;
 }
 
 /**

@@ -1,40 +1,129 @@
-// Colours, line styles and markers of Python charts and browser components.
-// The object below is JSON, since palette.py reads this file too.
-//
-// Colour is never the only distinction: each role also has its own dash, marker and fill, each class its own marker
-// shape. dash and symbol are Plotly's names; glyph is the same marker as text.
-//
-// moreNetworks has the colours of networks beyond teacher, student and baseline; marker and line show their kind.
-// classes is the Okabe-Ito palette, reordered. Roles use four of its eight colours, so classes start with the others. Green and
-// yellow come first, since blended into a decision surface they stay farther apart under every simulated colour
-// blindness (ΔE 30 on light, 35 on dark) than purple and yellow (15, 19). Beyond eight classes, write the names.
+// Written by python -m tools.palette from kd_core/base/marks.py, which explains them.
 export default {
   "roles": {
     "teacher": {
-      "name": "Teacher", "light": "#0072B2", "dark": "#56B4E9", "dash": "9px,5px", "width": 2.0,
-      "symbol": "square", "glyph": "■", "fill": "solid"
+      "name": "Teacher",
+      "light": "#0072B2",
+      "dark": "#56B4E9",
+      "dash": "9px,5px",
+      "width": 2.0,
+      "symbol": "square",
+      "glyph": "■",
+      "fill": "solid"
     },
     "student": {
-      "name": "Student", "light": "#D55E00", "dark": "#E69F00", "dash": "solid", "width": 2.5,
-      "symbol": "circle", "glyph": "●", "fill": "solid"
+      "name": "Student",
+      "light": "#D55E00",
+      "dark": "#E69F00",
+      "dash": "solid",
+      "width": 2.5,
+      "symbol": "circle",
+      "glyph": "●",
+      "fill": "solid"
     },
     "baseline": {
-      "name": "Baseline student", "light": "#6B6B6B", "dark": "#B3B3B3", "dash": "2px,3px", "width": 2.0,
-      "symbol": "circle-open", "glyph": "○", "fill": "hatch"
+      "name": "Baseline student",
+      "light": "#6B6B6B",
+      "dark": "#B3B3B3",
+      "dash": "2px,3px",
+      "width": 2.0,
+      "symbol": "circle-open",
+      "glyph": "○",
+      "fill": "hatch"
     },
     "labels": {
-      "name": "Labels", "light": "#000000", "dark": "#FFFFFF", "dash": "solid", "width": 1.25,
-      "symbol": "x-thin-open", "glyph": "✕", "fill": "outline"
+      "name": "Labels",
+      "light": "#000000",
+      "dark": "#FFFFFF",
+      "dash": "solid",
+      "width": 1.25,
+      "symbol": "line-ew-open",
+      "glyph": "✓",
+      "fill": "outline"
     }
   },
   "moreNetworks": {
-    "light": ["#007A5A", "#9B4F96", "#8A6D00", "#4B57C8", "#7A4B2A", "#00808A", "#B0568C", "#5B6B00"],
-    "dark": ["#3DD6A3", "#D59BD0", "#E0C84A", "#9AA5FF", "#C99A76", "#4FC7D1", "#F2A0CF", "#B9CC4A"]
+    "light": [
+      "#007A5A",
+      "#9B4F96",
+      "#8A6D00",
+      "#4B57C8",
+      "#7A4B2A",
+      "#00808A",
+      "#B0568C",
+      "#5B6B00"
+    ],
+    "dark": [
+      "#3DD6A3",
+      "#D59BD0",
+      "#E0C84A",
+      "#9AA5FF",
+      "#C99A76",
+      "#4FC7D1",
+      "#F2A0CF",
+      "#B9CC4A"
+    ]
   },
   "classes": {
-    "light": ["#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#000000"],
-    "dark": ["#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2", "#D55E00", "#FFFFFF"]
+    "light": [
+      "#009E73",
+      "#F0E442",
+      "#CC79A7",
+      "#56B4E9",
+      "#E69F00",
+      "#0072B2",
+      "#D55E00",
+      "#000000"
+    ],
+    "dark": [
+      "#009E73",
+      "#F0E442",
+      "#CC79A7",
+      "#56B4E9",
+      "#E69F00",
+      "#0072B2",
+      "#D55E00",
+      "#FFFFFF"
+    ]
   },
-  "classMarkers": ["circle", "triangle", "square", "diamond"],
-  "classGlyphs": ["●", "▲", "■", "◆"]
+  "classMarkers": [
+    "circle",
+    "triangle",
+    "square",
+    "diamond"
+  ],
+  "classGlyphs": [
+    "●",
+    "▲",
+    "■",
+    "◆"
+  ],
+  "trueLabel": "✓",
+  "wrongLabel": "✕",
+  "sequential": [
+    "#00224E",
+    "#123570",
+    "#3B496C",
+    "#575D6D",
+    "#707173",
+    "#8A8678",
+    "#A59C74",
+    "#C3B369",
+    "#E1CC55",
+    "#FEE838"
+  ],
+  "diverging": {
+    "light": [
+      "#6A3D9A",
+      "#E4E2DD",
+      "#D55E00"
+    ],
+    "dark": [
+      "#B79AE0",
+      "#2B303B",
+      "#E69F00"
+    ]
+  },
+  "space": "\u00a0",
+  "minus": "−"
 };

@@ -1,6 +1,6 @@
 // One panel of the curves, with heading, plot, legend and tooltip.
 
-import { html, setAttributes, setText } from "../../shared/dom.js";
+import { html, pointerPosition, setAttributes, setText } from "../../shared/dom.js";
 import { formatNumber, formatPercent } from "../../shared/format.js";
 import { last } from "../../shared/math/collections.js";
 import { logTicks, valueRange } from "../../shared/math/scales.js";
@@ -341,7 +341,7 @@ export class CurvePanel {
   /** @param {PointerEvent} event */
   #onPointer(event) {
     if (!this.overlay.frame) return;
-    const x = event.clientX - this.plot.getBoundingClientRect().left - this.overlay.frame.left;
+    const x = pointerPosition(this.plot, event)[0] - this.overlay.frame.left;
     const { xaxis } = this.plot._fullLayout;
     this.curves.hoverAt(x < -8 || x > xaxis._length + 8 ? null : this.#snap(xaxis.p2d(x)));
   }

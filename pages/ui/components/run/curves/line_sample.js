@@ -22,11 +22,11 @@ export function lineSample(style, kind, isShort = false) {
     "stroke-dasharray": style.dash === "solid" ? "none" : style.dash,
     opacity: kind === "raw" ? 0.35 : 1,
   };
-  if (!isShort || style.glyph === "✕") node.append(svg("line", line));
+  if (!isShort || kind === "thin") node.append(svg("line", line));
   if (kind === "thin") return node; // thin lines have no marker
   const fill = style.glyph === "○" ? "var(--background)" : style.colour;
   const paint = { fill, stroke: style.colour, "stroke-width": 1.5 };
   if (style.glyph === "■") node.append(svg("rect", { x: 9.5, y: 2.5, width: 7, height: 7, ...paint }));
-  else if (style.glyph !== "✕") node.append(svg("circle", { cx: 13, cy: 6, r: 3.5, ...paint }));
+  else node.append(svg("circle", { cx: 13, cy: 6, r: 3.5, ...paint }));
   return node;
 }

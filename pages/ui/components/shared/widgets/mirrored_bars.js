@@ -4,6 +4,7 @@ import { setAttributes, setText, svg } from "../dom.js";
 import { formatNumber, superscript } from "../format.js";
 import { axisFraction, LOG_FLOOR } from "../math/scales.js";
 import { logSoftmax } from "../math/softmax.js";
+import palette from "../palette.js";
 import { breakLabel, labelFont, textWidth } from "../text.js";
 
 /** @typedef {import("../theme.js").Theme} Theme */
@@ -225,7 +226,7 @@ export class MirroredBars {
     parts.name = add(svg("text", { class: "dst-class" }, svg("title", {}, title), name.map(line)));
     const widest = Math.max(...name.map((text) => textWidth(text, labelFont(theme.font))));
     const place = { x: centre - widest / 2 - 13, y: middle, class: "dst-class", visibility: "hidden" };
-    parts.label = add(svg("text", place, "✕"));
+    parts.label = add(svg("text", place, palette.trueLabel));
     return parts;
   }
 }

@@ -1,6 +1,6 @@
 // Heat maps on canvases with one pixel per cell, enlarged by the browser; frames, names and colour bars are SVG.
 
-import { context2d, html, setAttributes, setText, svg } from "../../shared/dom.js";
+import { context2d, html, pointerPosition, setAttributes, setText, svg } from "../../shared/dom.js";
 import { shorten, textWidth } from "../../shared/text.js";
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
@@ -265,9 +265,9 @@ export class HeatmapCursor {
     this.count = count;
     this.onMove = onMove;
     this.onChoose = onChoose;
-    const cellUnder = (/** @type {MouseEvent} */ { clientX, clientY }) => {
-      const { left, top } = chart.getBoundingClientRect();
-      return at(clientX - left, clientY - top);
+    const cellUnder = (/** @type {MouseEvent} */ event) => {
+      const [x, y] = pointerPosition(chart, event);
+      return at(x, y);
     };
     const label = "Cells of the maps: arrow keys move, Enter shows the examples of a cell, Escape closes them";
     setAttributes(viewport, { tabindex: 0, role: "application", "aria-label": label });

@@ -3,7 +3,7 @@
 // Payload: store, kind ("image" or "plane"), drawing, preview (data URI of the network's input, or null), pixels, extent,
 // error (a message about the drawing, or null). Sets the state drawing.
 
-import { context2d, html, setAttributes, setText } from "../../shared/dom.js";
+import { context2d, html, pointerPosition, setAttributes, setText } from "../../shared/dom.js";
 import { mount } from "../../shared/mount.js";
 import { TemperatureComponent } from "../shared/component.js";
 import { PointPad } from "./point_pad.js";
@@ -127,10 +127,10 @@ class DrawingPad extends TemperatureComponent {
   // --- pen, finger, mouse -----------------------------------------------------------------------------------------
 
   /** @param {PointerEvent} event */
-  #position({ clientX, clientY }) {
-    const { left, top } = this.canvas.getBoundingClientRect();
+  #position(event) {
+    const [x, y] = pointerPosition(this.canvas, event);
     const { clientLeft, clientTop, clientWidth, clientHeight } = this.canvas;
-    return [(clientX - left - clientLeft) / clientWidth, (clientY - top - clientTop) / clientHeight];
+    return [(x - clientLeft) / clientWidth, (y - clientTop) / clientHeight];
   }
   /** @param {PointerEvent} event */
   #press(event) {
