@@ -12,7 +12,8 @@ with st.container(key="heading"):
 from kd_core.runs import manager
 from pages.ui.app import settings
 from pages.ui.form import data_card, form, frame
-from pages.ui.run import annotations, details, history, live_controls, live_view, result, trash
+from pages.ui.run import annotations, history, live_controls, live_view, trash
+from pages.ui.run.result import details, summary
 
 st.html(frame.STYLE)
 run = st.query_params.get("run")
@@ -49,11 +50,11 @@ with left:
 with right:
     # Every container is drawn in any case, so that nothing moves when a run begins or ends.
     with st.container(key="result"):
-        result.messages(config, [] if data_card.is_missing() else refused, problem)
+        summary.messages(config, [] if data_card.is_missing() else refused, problem)
         progress = st.empty()
         with st.container():
             if row is not None and not is_active:
-                result.show(row)
+                summary.show(row)
             elif row is None and is_available:
                 st.markdown(form.hint(config))
     with st.container():

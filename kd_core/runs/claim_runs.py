@@ -16,7 +16,7 @@ from kd_core.config.run import from_flat
 from kd_core.config.sweep import Sweep
 from kd_core.store.records import ACTIVE, COMPLETED, FAILED, Run, family_of
 from kd_core.store.store import Store
-from kd_core.training.vectorized.multi_run.train_all import train_all
+from kd_core.training.loop import train_all
 
 Tests = dict[str, dict[int, TestMetrics]]  # by family and seed
 

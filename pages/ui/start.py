@@ -14,7 +14,7 @@ from pages.ui.app import auth
 from pages.ui.app.actions import actions, start_automatically
 from pages.ui.app.errors import catch_errors
 from pages.ui.run import live_controls
-from pages.ui.run import verdict as verdicts
+from pages.ui.run.result import verdict as verdicts
 
 # Each entry asks a question, since its answer depends on the run: title, question, settings that differ from defaults.
 RECIPES = (

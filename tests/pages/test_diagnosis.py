@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.analysis.verdict import Verdict
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
-from pages.ui.run import diagnosis
+from pages.ui.run.result import diagnosis
 from tests.pages.test_distill import Open, run_to_end, texts
 
 LOSES = {"teacher_epochs": "0", "epochs": "20", "labelled": "200", "wrong": "0"}  # the teacher is untrained

@@ -4,7 +4,7 @@ import pytest
 
 from kd_core.base import metrics
 from kd_core.runs.manager import RunManager
-from pages.ui.run import verdict
+from pages.ui.run.result import verdict
 from tests.pages.test_distill import Open, run_to_end, texts
 from tests.pages.test_scheme_form import config_of
 from tools.testing.widgets import open_settings

@@ -20,7 +20,7 @@ from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
 from pages.ui.compare.run_table import FACET_TITLES
 from pages.ui.components.palette import ROLES
-from pages.ui.run.verdict import ADDED, skipped_counts
+from pages.ui.run.result.verdict import ADDED, skipped_counts
 from pages.ui.text import roles
 from pages.ui.widgets.tables import download, table
 

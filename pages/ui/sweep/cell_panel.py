@@ -14,7 +14,7 @@ from kd_core.config.sweep import value_title
 from kd_core.runs import manager
 from kd_core.schemes import comparison_of
 from kd_core.store.store import Run
-from pages.ui.run.verdict import ICONS, UNEQUAL
+from pages.ui.run.result.verdict import ICONS, UNEQUAL
 from pages.ui.sweep.heatmap import axis_title, cell_title
 from pages.ui.sweep.settings import SweepOptions, cell_key, url
 from pages.ui.text import roles

@@ -16,7 +16,7 @@ from pages.ui.app import auth
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
 from pages.ui.app.settings import with_labels
-from pages.ui.run.method_sweep import compare_methods
+from pages.ui.run.result.method_sweep import compare_methods
 from pages.ui.sweep.settings import ACROSS, DOWN, NONE, SweepForm, open_sweep, url
 from pages.ui.text import plan
 from pages.ui.text.escape import escape_markdown

@@ -10,7 +10,8 @@ from kd_core.config.run import RunConfig
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.app import settings
-from pages.ui.run import history, take_home, verdict
+from pages.ui.run import history
+from pages.ui.run.result import take_home, verdict
 from pages.ui.text.escape import escape_markdown
 
 

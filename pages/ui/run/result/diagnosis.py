@@ -13,7 +13,8 @@ from kd_core.store.store import Run
 from pages.ui.app import settings
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
-from pages.ui.run import live_controls, verdict
+from pages.ui.run import live_controls
+from pages.ui.run.result import verdict
 
 NOTHING = "The run shows none of the common problems."
 HINT = "Each button starts this run again with one setting changed."

@@ -7,8 +7,8 @@ import streamlit as st
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.form import feature_diagram, plan_diagram
-from pages.ui.run import diagnosis, method_sweep, verdict
 from pages.ui.run.frames import run_frames
+from pages.ui.run.result import diagnosis, method_sweep, report, verdict
 
 
 def show(row: Run) -> None:
@@ -19,6 +19,7 @@ def show(row: Run) -> None:
     with st.container(horizontal=True):
         if row.state == manager.COMPLETED:
             method_sweep.compare_methods(row.config)
+        report.report_button(row)
         st.page_link(
             "pages/compare.py", label="Compare this run with others", icon=":material/compare_arrows:",
             query_params={"runs": row.id},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kd_core.export.network_file import network_file
 from kd_core.config.plan import STUDENT
+from kd_core.export.network_file import network_file
 from kd_core.runs import manager
 from kd_core.store.store import Run
 

@@ -1,0 +1,1 @@
+"""Result of a finished run and what can be done with it."""

@@ -1,0 +1,78 @@
+"""Accessibility of every page in its states, by axe-core, in both themes, on a screen and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from kd_core.config.run import from_flat
+from kd_core.config.sweep import Axis, Sweep
+from kd_core.runs.manager import RunManager
+from tools.testing import axe
+from tools.testing.app_server import Server
+from tools.testing.waiting import wait
+
+New = Callable[..., Page]
+SIZES = ((1280, 720), (390, 844))
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str, str]]:
+    """Server with a run and a sweep, and their ids."""
+    folder = tmp_path_factory.mktemp("stored")
+    base, runs = from_flat({"dataset": "digits", "epochs": "6", "teacher_epochs": "3"}), RunManager(folder)
+    run, sweep = runs.start(base), runs.start_sweep(Sweep(base, (Axis("temperature", ("1", "4")),), (0, 1, 2)))
+    wait(lambda: not any(runs.status(name).is_active for name in (run, sweep)), 60)
+    runs.close()
+    server = Server(folder)
+    yield server, run, sweep
+    server.stop()
+
+
+def check(page: Page) -> None:
+    """Assert that axe finds nothing, in both themes and sizes."""
+    lines = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(500)
+            lines += [f"{theme}, {width} px: {line}" for line in axe.violations(page)]
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
+    assert lines == []
+
+
+@pytest.mark.parametrize("name", ["start", "temperature", "sweep", "inspect", "experiments", "glossary"])
+def test_axe_finds_nothing(stored: tuple[Server, str, str], new_page: New, name: str) -> None:
+    server, run, sweep = stored
+    link = {"sweep": f"sweep?sweep={sweep}", "start": ""}.get(name, f"{name}?run={run}")
+    if name in ("experiments", "glossary"):
+        link = name
+    page = new_page(height=720)
+    page.goto(f"{server.url}/{link}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.wait_for_timeout(4000)  # until the charts are drawn
+    check(page)
+
+
+def test_axe_finds_nothing_on_distill_before_during_and_after_a_run_and_in_its_dialog(
+    stored: tuple[Server, str, str], new_page: New
+) -> None:
+    page = new_page(height=720)
+    page.goto(f"{stored[0].url}/distill?dataset=digits&epochs=400&seed=7")
+    expect(page.get_by_role("button", name="Start training")).to_be_enabled()
+    expect(page.locator(".dst-plan-diagram svg")).to_be_visible()
+    check(page)
+    page.get_by_role("button", name="Advanced").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    check(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.locator(".dst-plot").first).to_be_visible()
+    check(page)
+    page.get_by_role("button", name="Stop and keep").click()
+    expect(page.get_by_text("This run was stopped.")).to_be_visible()
+    check(page)
