@@ -69,11 +69,8 @@ CLASS_GLYPHS: Final = ["●", "▲", "■", "◆"]
 SEQUENTIAL: Final = [
     "#00224E", "#123570", "#3B496C", "#575D6D", "#707173", "#8A8678", "#A59C74", "#C3B369", "#E1CC55", "#FEE838",
 ]  # fmt: skip
-# Of signed values, zero in the middle. Orange is the student's side; purple belongs to no network.
-DIVERGING: Final[dict[Theme, list[str]]] = {
-    "light": ["#6A3D9A", "#E4E2DD", "#D55E00"],
-    "dark": ["#B79AE0", "#2B303B", "#E69F00"],
-}
+# Of signed values, zero in the middle, as bright as it is high. Purple belongs to no network.
+DIVERGING: Final = ["#2E1560", "#8C8A91", "#F5A21B"]
 
 SPACE: Final = "\u00a0"  # between a number and its unit, so that no line ends between them
 MINUS: Final = "−"

@@ -39,19 +39,11 @@ def test_the_browser_has_the_constants_of_python() -> None:
     assert palette.PALETTE.read_text(encoding="utf-8") == palette.module(), "run python -m tools.palette"
 
 
-def test_brighter_is_higher_on_maps_in_every_step() -> None:
-    brightness = [luminance(colour) for colour in marks.SEQUENTIAL]
+@pytest.mark.parametrize("scale", [marks.SEQUENTIAL, marks.DIVERGING])
+def test_brighter_is_higher_on_maps_in_every_step(scale: list[str]) -> None:
+    brightness = [luminance(colour) for colour in scale]
     assert brightness == sorted(brightness)
-    assert (brightness[-1] + 0.05) / (brightness[0] + 0.05) > 10
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_colour_of_a_signed_map_is_that_of_teacher_or_baseline(theme: marks.Theme) -> None:
-    low, middle, high = marks.DIVERGING[theme]
-    networks = {marks.ROLES[role][theme] for role in ("teacher", "baseline")}
-    assert not networks & {low, middle, high}
-    assert high == marks.ROLES["student"][theme]
-    assert abs(luminance(low) - luminance(high)) < 0.25  # neither side looks larger
+    assert (brightness[-1] + 0.05) / (brightness[0] + 0.05) > 6
 
 
 def test_the_marks_of_networks_and_labels_differ() -> None:

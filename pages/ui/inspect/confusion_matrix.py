@@ -106,7 +106,7 @@ def _matrix(inspected: InspectedRun, options: InspectOptions, of: str, classes: 
     sizes = [abs(value) for row in values for value in row if not math.isnan(value)]  # NaN: a class without examples
     limit = to_colour(max(sizes, default=0.0)) if is_difference else 1.0
     colours = [[None if math.isnan(value) else to_colour(value) for value in row] for row in values]
-    has_numbers, scale = size <= NUMBERED, diverging(theme) if is_difference else sequential()
+    has_numbers, scale = size <= NUMBERED, diverging() if is_difference else sequential()
     heat = go.Heatmap(
         z=colours, x=names, y=names, zmin=-limit if is_difference else 0, zmax=limit or 1,
         colorscale=[list(stop) for stop in scale],

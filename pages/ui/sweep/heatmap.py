@@ -163,7 +163,7 @@ def _figure(results: SweepResults, measure: str, selected: Cell | None, number: 
     everywhere = [value for cell in results.cells if (value := _value(cell, measure)) is not None]
     low, high = _colour_range(everywhere, measure)  # one scale for all maps
     has_numbers = columns <= MAX_WITH_NUMBERS
-    scale = diverging(theme) if measure == GAIN else sequential()
+    scale = diverging() if measure == GAIN else sequential()
     heat = go.Heatmap(
         z=values, x=x, y=y, zmin=low, zmax=high, xgap=1, ygap=1, hoverinfo="skip",
         colorscale=[list(stop) for stop in scale],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kd_core.base.marks import DIVERGING, SEQUENTIAL, Theme
+from kd_core.base.marks import DIVERGING, SEQUENTIAL
 
 Scale = Sequence[tuple[float, str]]  # positions in [0, 1] and colours
 
@@ -14,9 +14,9 @@ def sequential() -> Scale:
     return _equally_spaced(SEQUENTIAL)
 
 
-def diverging(theme: Theme) -> Scale:
-    """Return the scale of signed values, with zero in the middle."""
-    return _equally_spaced(DIVERGING[theme])
+def diverging() -> Scale:
+    """Return the scale of signed values, with zero in the middle, from dark (low) to bright (high)."""
+    return _equally_spaced(DIVERGING)
 
 
 def colour_at(scale: Scale, position: float) -> tuple[float, float, float]:

@@ -112,18 +112,11 @@ export default {
     "#E1CC55",
     "#FEE838"
   ],
-  "diverging": {
-    "light": [
-      "#6A3D9A",
-      "#E4E2DD",
-      "#D55E00"
-    ],
-    "dark": [
-      "#B79AE0",
-      "#2B303B",
-      "#E69F00"
-    ]
-  },
+  "diverging": [
+    "#2E1560",
+    "#8C8A91",
+    "#F5A21B"
+  ],
   "space": "\u00a0",
   "minus": "−"
 };
