@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assignLanes } from "../../pages/ui/components/plan/list_layout.js";
+import { percentTicks } from "../../pages/ui/components/run/curves/curve_panel.js";
 import { contour } from "../../pages/ui/components/run/surfaces/probability_field.js";
+import palette from "../../pages/ui/components/shared/palette.js";
 import {
   LossCurve,
   lossAxis,
@@ -17,7 +19,7 @@ import {
   formatPoints,
   formatProbability,
 } from "../../pages/ui/components/temperature/dark_knowledge/format_probability.js";
-import { CIVIDIS, colourRamp, colourScale } from "../../pages/ui/components/temperature/dark_knowledge/heat_scale.js";
+import { colourRamp, colourScale } from "../../pages/ui/components/temperature/dark_knowledge/heat_scale.js";
 import { GalleryFilter } from "../../pages/ui/components/temperature/gallery/gallery_filter.js";
 import { csvText } from "../../pages/ui/components/temperature/shared/figure.js";
 import { rowsOf } from "../../pages/ui/components/temperature/target_sources/distribution_lanes.js";
@@ -26,9 +28,9 @@ import { near } from "./near.js";
 const parseHex = (/** @type {string} */ colour) => [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
 
 test("a colour ramp meets its stops and mixes between them", () => {
-  const { pixels } = colourRamp(CIVIDIS, parseHex);
+  const { pixels } = colourRamp(palette.sequential, parseHex);
   const rgb = (/** @type {number} */ i) => [pixels[i] & 255, (pixels[i] >>> 8) & 255, (pixels[i] >>> 16) & 255];
-  assert.deepEqual([rgb(0), rgb(255)], [parseHex(CIVIDIS[0]), parseHex(CIVIDIS.at(-1))]);
+  assert.deepEqual([rgb(0), rgb(255)], [parseHex(palette.sequential[0]), parseHex(palette.sequential.at(-1) ?? "")]);
   assert.ok(pixels.every((pixel) => pixel >>> 24 === 255));
   const grey = colourRamp(["#000000", "#ffffff"], parseHex).pixels;
   assert.ok(grey.every((pixel, i) => (pixel & 255) === i));
@@ -63,10 +65,10 @@ test("numbers of a matrix leave out its diagonal where they should", () => {
 
 test("probabilities keep their digits where they are small", () => {
   assert.deepEqual([0, 1, 0.5, 0.00123, Number.NaN].map(formatProbability), [
-    "0 %",
+    "0\u00a0%",
     "100\u00a0%",
     "50.0\u00a0%",
-    "0.123 %",
+    "0.123\u00a0%",
     "–",
   ]);
   assert.deepEqual([0.0312, -0.0312, 0].map(formatPoints), ["+3.12", "−3.12", "0"]);
@@ -170,4 +172,22 @@ test("lines that overlap run in lanes of their own", () => {
   const inLane = (/** @type {number} */ lane) =>
     lines.filter((line) => line.lane === lane).map(({ ids }) => ids.join(""));
   assert.deepEqual([inLane(0), inLane(1)], [["ab", "cd"], ["bd"]]);
+});
+
+test("ticks of percentages are round, at most five, and within the axis", () => {
+  const space = "\u00a0";
+  assert.deepEqual(
+    percentTicks([0, 1]).ticktext,
+    ["0", "25", "50", "75", "100"].map((text) => `${text}${space}%`),
+  );
+  assert.deepEqual(
+    percentTicks([0.93, 0.999]).tickvals.map((y) => Number(y.toFixed(4))),
+    [0.94, 0.96, 0.98],
+  );
+  assert.deepEqual(percentTicks([0.981, 0.9845]).ticktext, [
+    `98.1${space}%`,
+    `98.2${space}%`,
+    `98.3${space}%`,
+    `98.4${space}%`,
+  ]);
 });

@@ -95,6 +95,6 @@ def test_the_recall_of_every_class_is_shown_where_the_classes_differ_much_in_siz
     app = open_page("distill", run=run)
     table, recalls = (frame.value for frame in app.dataframe)
     test = shared.store.run(run).test["student"]
-    assert table["balanced accuracy"].tolist()[1] == f"{test['balanced_accuracy']:.1%}"
-    assert recalls["Student"].tolist() == [f"{recall:.1%}" for recall in test["recalls"]]
+    assert table["balanced accuracy"].tolist()[1] == f"{100 * test['balanced_accuracy']:.1f}\u00a0%"
+    assert recalls["Student"].tolist() == [f"{100 * recall:.1f}\u00a0%" for recall in test["recalls"]]
     assert "balanced accuracy baseline" in texts(app)

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from kd_core.analysis import thumbnails
+from kd_core.base import marks
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
@@ -141,7 +142,10 @@ def progress(status: Status, frames: RunFrames) -> None:
             st.progress(0.0, f"{state} with the other runs of its sweep: {phase}")
             return
         times = f"{format_clock(status.seconds)} elapsed, about {format_clock(status.remaining)} left"
-        st.progress(fraction, f"{state}: {phase} · step {status.done:,} of {status.total:,} · {fraction:.0%} · {times}")
+        st.progress(
+            fraction,
+            f"{state}: {phase} · step {status.done:,} of {status.total:,} · {marks.percent(fraction, 0)} · {times}",
+        )
     elif status.is_active:
         st.progress(0.0, "Preparing data and networks.")
 

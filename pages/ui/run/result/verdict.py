@@ -16,6 +16,7 @@ from kd_core.analysis.verdict import (
     skipped_sentence,
     verdict,
 )
+from kd_core.base import marks
 from kd_core.base.metrics import added_metrics
 from kd_core.config.comparison import DEFAULT_SEEDS
 from kd_core.config.compute import HALF
@@ -71,7 +72,7 @@ def show_verdict(row: Run, *, is_short: bool = False) -> None:
     result, _ = family_verdict(row)
     if result is not None:
         with st.container(border=not is_short, key="verdict"):
-            st.markdown(f"{ICONS.get(result.outcome, ':material/balance:')} **{result.sentence}**")
+            st.markdown(f"{ICONS.get(result.outcome, ':material/balance:')} **{marks.unbroken(result.sentence)}**")
             skipped = skipped_sentence(skipped_counts(row))
             data = "" if is_short else f"{training_data_sentence(row)} {training_count_sentence(row.config)} "
             if data or skipped:
@@ -182,8 +183,8 @@ def table(row: Run, frames: RunFrames) -> None:
         if not test:
             continue
         glyph = ROLES.get(roles.kind(network), ROLES["student"])["glyph"]
-        balanced = {"balanced accuracy": f"{test['balanced_accuracy']:.1%}"} if "balanced_accuracy" in test else {}
-        recall = {f"recall of {row.config.labels.omitted}": f"{test['omitted']:.1%}"} if "omitted" in test else {}
+        titles = {"balanced_accuracy": "balanced accuracy", "omitted": f"recall of {row.config.labels.omitted}"}
+        others = {title: marks.percent(test[name]) for name, title in titles.items() if name in test}
         rows.append(
             {
                 "": f"{glyph} {names[network.role]}" + " *" * (network.role in partial),
@@ -191,12 +192,11 @@ def table(row: Run, frames: RunFrames) -> None:
                 "parameters": network.parameters,
                 "kFLOPs": f"{network.flops / 1000:,.1f}",
                 "size": f"{network.size / 1000:,.1f} kB",
-                "test accuracy": f"{test['accuracy']:.1%}",
-                **balanced,
-                **recall,
-                "agreement with teacher": f"{test['agreement']:.1%}" if "agreement" in test else "–",
+                "test accuracy": marks.percent(test["accuracy"]),
+                **others,
+                "agreement with teacher": marks.percent(test["agreement"]) if "agreement" in test else "–",
                 "loss (nats)": f"{test['loss']:.3f}",
-                "calibration error": f"{test['calibration_error']:.1%}",
+                "calibration error": marks.percent(test["calibration_error"]),
                 **{f"{name}{ADDED}": f"{value:.4g}" for name, value in added_metrics(test).items()},
             }
         )
@@ -231,7 +231,7 @@ def recalls(row: Run, classes: Sequence[str]) -> None:
 
         names = roles.titles(row.config)
         lines = [
-            {"class": name, **{names.get(role, role): f"{recall:.1%}" for role, recall in by_role.items()}}
+            {"class": name, **{names.get(role, role): f"{marks.percent(recall)}" for role, recall in by_role.items()}}
             for name, by_role in by_class.items()
         ]
         st.subheader("Recall per class")
@@ -283,7 +283,7 @@ def exits(row: Run, frames: RunFrames) -> None:
     )  # fmt: skip
     st.subheader("Accuracy and cost of early exits")
     points = "; ".join(
-        f"{network.role} {row.test[network.role]['accuracy']:.1%} at {network.flops / 1000:,.1f} kFLOPs"
+        f"{network.role} {marks.percent(row.test[network.role]['accuracy'])} at {network.flops / 1000:,.1f} kFLOPs"
         for network in networks
     )
     st.plotly_chart(

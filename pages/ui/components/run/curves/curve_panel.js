@@ -28,6 +28,17 @@ const MAX_END_LABELS = 6; // beside the lines; more would be moved too far from 
 const MEASURES = ["weighted", "raw"];
 const DENSE = 150; // points; a denser line is drawn thinner, so that it hides less
 
+/**
+ * Return five ticks or fewer of an axis of fractions, with round percentages.
+ * @param {number[]} range
+ */
+export function percentTicks([low, high]) {
+  const step = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25].find((size) => (high - low) / size <= 4.5) ?? 0.5;
+  const first = Math.ceil(low / step - 1e-9);
+  const tickvals = Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
+  return { tickvals, ticktext: tickvals.map((y) => formatPercent(Number(y.toFixed(6)), step < 0.01 ? 1 : 0)) };
+}
+
 export class CurvePanel {
   #legendKey = "";
 
@@ -176,7 +187,8 @@ export class CurvePanel {
         nticks: 5,
         gridwidth: 1,
         gridcolor: theme.rule,
-        tickformat: this.spec.percent ? ",~%" : undefined,
+        // Not Plotly's own format, which has no space before the sign. Values of percent panels are fractions.
+        ...(this.spec.percent ? percentTicks(yRange) : {}),
         ...ticks,
       },
     };

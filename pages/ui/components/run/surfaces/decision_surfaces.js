@@ -8,6 +8,7 @@ import { context2d, html, setAttributes, setText } from "../../shared/dom.js";
 import { formatPercent } from "../../shared/format.js";
 import { markerGlyph, markerPath } from "../../shared/markers.js";
 import { mount, observeWidth, redrawScheduler } from "../../shared/mount.js";
+import palette from "../../shared/palette.js";
 import { FrameFeed } from "../../shared/state/frame_feed.js";
 import { lastUpTo, Playhead } from "../../shared/state/playhead.js";
 import { parseColour, prefersReducedMotion, readTheme } from "../../shared/theme.js";
@@ -209,7 +210,7 @@ class DecisionSurfaces {
   #updateLegend(theme, hasWrong) {
     const entry = (/** @type {string} */ name, /** @type {number} */ k) =>
       html("span", {}, html("i", { style: `color: ${theme.classColour(k)}` }, markerGlyph(k)), name);
-    const wrong = hasWrong ? [html("span", {}, html("i", {}, "✕"), "wrong label")] : [];
+    const wrong = hasWrong ? [html("span", {}, html("i", {}, palette.wrongLabel), "wrong label")] : [];
     const line = html("span", {}, html("i", { class: "dst-boundary" }), "decision boundary");
     this.legend.replaceChildren(...this.spec.classes.map(entry), ...wrong, ...(this.#evaluations.length ? [line] : []));
   }

@@ -8,13 +8,14 @@ import { html, setAttributes, setText, svg } from "../../shared/dom.js";
 import { formatNumber, formatTemperature } from "../../shared/format.js";
 import { last } from "../../shared/math/collections.js";
 import { mount } from "../../shared/mount.js";
+import palette from "../../shared/palette.js";
 import { ScaleToggle } from "../../shared/widgets/scale_toggle.js";
 import { TemperatureComponent } from "../shared/component.js";
 import { Figure } from "../shared/figure.js";
 import { classMeans, largestOffDiagonal, magnitudeRange, meanDistance } from "./class_means.js";
 import { ConfusedExamples } from "./confused_examples.js";
 import { formatPoints, formatProbability } from "./format_probability.js";
-import { CIVIDIS, colourRamp, colourScale } from "./heat_scale.js";
+import { colourRamp, colourScale } from "./heat_scale.js";
 import { HeatmapCursor, HeatmapGrid } from "./heatmap.js";
 
 /** @typedef {import("../../shared/theme.js").Theme} Theme */
@@ -41,7 +42,7 @@ class DarkKnowledge extends TemperatureComponent {
   shape;
   /** Made by #layOut() before anything is drawn. @type {HeatmapGrid} */
   grid = /** @type {any} */ (null);
-  sequential = colourRamp(CIVIDIS);
+  sequential = colourRamp(palette.sequential);
   diverging = this.sequential;
   /** Roles of the drawn difference. @type {string[]} */
   pair = [];
@@ -212,8 +213,7 @@ class DarkKnowledge extends TemperatureComponent {
     const bars = [{ ramp: this.sequential, title: "mean probability" }];
     if (this.pair.length) {
       const [first, second] = this.pair;
-      const neutral = theme.dark ? "#3a3d44" : "#e4e4e2";
-      this.diverging = colourRamp([theme.role("teacher").colour, neutral, theme.role("student").colour]);
+      this.diverging = colourRamp(palette.diverging);
       titles.push(`${first[0].toUpperCase()}${first.slice(1)} − ${second}`);
       bars.push({ ramp: this.diverging, title: `percentage points (left: ${second} higher, right: ${first} higher)` });
     }

@@ -1,6 +1,7 @@
 // Formatting of the probabilities of a heat map.
 
 import { formatNumber, formatPercent } from "../../shared/format.js";
+import palette from "../../shared/palette.js";
 
 /**
  * Write a probability in percent, with three significant digits if it is small.
@@ -8,8 +9,8 @@ import { formatNumber, formatPercent } from "../../shared/format.js";
  */
 export function formatProbability(p) {
   if (!Number.isFinite(p)) return "–";
-  if (p === 0) return "0 %";
-  return p >= 0.0095 ? formatPercent(p) : `${formatNumber(100 * p)} %`;
+  if (p === 0) return formatPercent(0);
+  return p >= 0.0095 ? formatPercent(p) : `${formatNumber(100 * p)}${palette.space}%`;
 }
 
 /**

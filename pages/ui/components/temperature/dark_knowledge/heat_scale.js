@@ -2,19 +2,6 @@
 
 import { parseColour } from "../../shared/theme.js";
 
-export const CIVIDIS = [
-  "#00224e",
-  "#123570",
-  "#3b496c",
-  "#575d6d",
-  "#707173",
-  "#8a8678",
-  "#a59c74",
-  "#c3b369",
-  "#e1cc55",
-  "#fee838",
-];
-
 /** @typedef {{stops: string[], pixels: Uint32Array}} ColourRamp */
 
 /**
