@@ -43,7 +43,7 @@ with verdict:
 startup_notices.follow_notice(run)
 live_view.follow(row, is_active, panels=("scrubber", "surfaces"))
 
-st.subheader("Where a teacher helps, and where not")
+st.header("Where a teacher helps, and where not")
 for column, (title, question, settings) in zip(st.columns(3, gap="medium", border=True), start.RECIPES, strict=True):
     with column:
         st.markdown(f"**{title}** {question}")

@@ -23,6 +23,7 @@ from kd_core.runs import manager
 from kd_core.training.loop import Trainer
 from pages.ui.app import auth, settings, url_state
 from pages.ui.sweep.settings import SweepOptions
+from tools.testing.widgets import open_settings
 
 pytestmark = pytest.mark.slow
 
@@ -134,7 +135,8 @@ def test_the_form_shows_and_offers_the_examples(distill: Callable[..., AppTest])
     for name in ("dataset", "student", "method", "scheme"):
         assert app.selectbox(key=f"set {name}").value == RUN[name]
     assert app.number_input(key="set weight").value == 3
-    assert app.number_input(key="set dataset_rings").value == 4
+    open_settings(app, "Data")
+    assert app.number_input(key="all dataset_rings").value == 4
     assert "cosine" in app.latex[0].value
     app.selectbox(key="set method").select("soft_targets").run()
     app.selectbox(key="set method").select("cosine").run()

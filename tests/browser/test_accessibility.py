@@ -42,7 +42,7 @@ def check(page: Page) -> None:
             lines += [f"{theme}, {width} px: {line}" for line in axe.violations(page)]
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
-    assert lines == []
+    assert not lines, "\n".join(lines)
 
 
 @pytest.mark.parametrize("name", ["start", "temperature", "sweep", "inspect", "experiments", "glossary"])

@@ -260,7 +260,7 @@ def test_a_preset_as_json_has_its_settings_and_numbers(capsys: pytest.CaptureFix
     assert main(["preset", "mnist_soft_targets", "seed=7", "--json"]) == 0
     body = json.loads(capsys.readouterr().out)
     assert (body["name"], body["settings"]["seed"]) == ("mnist_soft_targets", "7")
-    assert {"what", "published", "measured"} == body["claims"][0].keys()
+    assert {"what", "published", "measured"} == body["numbers"][0].keys()
 
 
 @pytest.mark.parametrize("arguments", [["preset", "--json"], ["list", "presets", "--json"]])

@@ -86,7 +86,7 @@ def test_the_teacher_is_evaluated_on_the_augmented_inputs_of_the_student() -> No
     teacher = phase_trainer.trainers[0].criteria[0].teachers[0]
     logits_by_seed = []
     for seed in (1, 2):
-        batch = phase_trainer.examples.batch(torch.arange(5), seed)
+        batch = phase_trainer.trainers[0].examples.batch(torch.arange(5), seed)
         logits, _ = teacher.outputs(batch)
         torch.testing.assert_close(logits, predict_logits(training.networks["teacher"], batch.inputs))
         logits_by_seed.append(logits)

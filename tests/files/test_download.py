@@ -289,5 +289,5 @@ def test_a_terminal_shows_one_line_that_moves(
     for done in (0, 4_000_000, 4_000_001, 8_000_000):
         line.download("data.bin", done, 8_000_000)
     line.end()
-    expected = ["data.bin: 0% of 8 MB", "data.bin: 50% of 8 MB", "data.bin: 100% of 8 MB"]
+    expected = [f"data.bin: {part}\u00a0% of 8 MB" for part in (0, 50, 100)]
     assert [part.rstrip() for part in capsys.readouterr().out.split("\r")] == ["", *expected]

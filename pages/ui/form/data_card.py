@@ -198,8 +198,8 @@ def preview(config: RunConfig) -> None:
         )  # fmt: skip
     elif data.has_images:
         st.caption(f"{summary} Images of the validation set with their labels:")
-        images = _images(config.dataset)
-        st.image([src for src, _ in images], [label for _, label in images], width=56)
+        sources, labels = zip(*_images(config.dataset), strict=True)
+        st.image(list(sources), list(labels), width=56, alt=[f"Image of class {label}" for label in labels])
     else:
         st.caption(f"{summary} An example is {' × '.join(map(str, data.shape))} numbers.")
 

@@ -84,7 +84,7 @@ class Instruments:
     def large_picture(self, image: int) -> dict[str, Any] | None:
         """Return a picture of an example with all its pixels, where the sprite sheet has fewer."""
         data = self.replay.data
-        if data.is_planar or max(data.shape[1:]) <= thumbnails.THUMB:
+        if not data.has_images or max(data.shape[1:]) <= thumbnails.THUMB:
             return None
         inputs = self.replay.splits[self.replay.visible_split].inputs
         return {"index": image, "src": thumbnails.of_input(data, inputs[image : image + 1])}

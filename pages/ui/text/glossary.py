@@ -231,8 +231,9 @@ def segments(text: str, marked: set[str] | None = None) -> list[str | dict[str, 
         if entry.name in marked:
             continue
         marked.add(entry.name)
-        parts += [text[end : match.start()], definition(entry.name, match[0])]
-        end = match.end()
+        start, after = match.span()
+        parts += [text[end:start], definition(entry.name, match[0])]
+        end = after
     return [part for part in (*parts, text[end:]) if part]
 
 

@@ -63,7 +63,7 @@ def frame_cell(figure: go.Figure, row: int, column: int, width: float) -> None:
 def heading(glyph: str, name: str, colour: str) -> None:
     """Draw a network's name with its marker in its colour as the heading of one of several charts."""
     marker = f'<span style="color: {colour}">{glyph}</span>' if colour else glyph
-    st.html(f'<h4 style="margin: 0; padding: 0; font: inherit; font-weight: 600">{marker} {html.escape(name)}</h4>')
+    st.html(f'<h3 style="margin: 0; padding: 0; font: inherit; font-weight: 600">{marker} {html.escape(name)}</h3>')
 
 
 def chart(figure: go.Figure, name: str, alt: str, *, height: int = 420, **more: Any) -> Any:
