@@ -8,6 +8,7 @@ shell.ensure_navigation()
 
 with st.container(key="heading"):
     st.title("Distill", anchor=False)
+    st.header("Training and result", anchor=False)
 
 from kd_core.runs import manager
 from pages.ui.app import settings

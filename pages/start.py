@@ -38,6 +38,7 @@ with button:
         "pages/distill.py", label="Change this one", icon=":material/tune:",
         query_params={**row.config.differences(), "run": run},
     )  # fmt: skip
+    live_view.hidden_heading("Training")
 with verdict:
     start.verdict(row, is_active)
 startup_notices.follow_notice(run)

@@ -36,7 +36,7 @@ def test_the_result_is_the_mean_over_the_five_runs(open_page: Open, shared: RunM
     tests = [run.test for run in shared.store.runs()]
     for role in ("baseline", "student"):
         mean = sum(test[role]["accuracy"] for test in tests) / 5
-        assert f"{100 * mean:.1f} %" in sentence
+        assert f"{100 * mean:.1f}\u00a0%" in sentence
 
 
 def test_autoplay_0_starts_nothing_until_the_button_is_pressed(open_page: Open, shared: RunManager) -> None:

@@ -43,7 +43,7 @@ def test_a_network_of_some_classes_is_tested_on_these_and_the_page_says_so(open_
     run = run_to_end(shared, scheme="merge", dataset="digits", epochs="1", teacher_epochs="4")
     app = open_page("distill", run=run)
     (table,) = app.dataframe
-    rows = {row[""]: row for row in table.value.to_dict("records")}
+    rows = {row["role"]: row for row in table.value.to_dict("records")}
     first = rows["■ Teacher 1 *"]
     assert float(first["test accuracy"].rstrip("%")) > 80
     assert float(first["loss (nats)"]) < 2

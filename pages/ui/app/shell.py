@@ -47,6 +47,7 @@ CONTRAST_STYLE = """<style>
     outline: 2px solid CanvasText !important; box-shadow: none; border-radius: 4px;
   }
   .stApp button[data-variant]:is([aria-checked="true"], [aria-pressed="true"]) * { color: CanvasText }
+  .stApp button kbd { color: inherit; opacity: 1 }
   .stApp .stSlider p { color: CanvasText }
   .stApp [data-testid="stCaptionContainer"] { opacity: 0.7 }
 </style>"""

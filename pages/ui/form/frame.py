@@ -9,6 +9,8 @@ STYLE = """<style>
   }
   .stApp :is(.st-key-choices, .st-key-locked) [data-testid="stVerticalBlock"], .st-key-numbers { gap: 0.25rem }
   .st-key-numbers [data-testid="stSlider"] { margin-bottom: -1rem }
+  /* Labels of choices that cannot be changed while a run trains are still to be read. */
+  .st-key-locked .stSelectbox > :first-child * { color: color-mix(in srgb, CanvasText 80%, Canvas) }
   .st-key-numbers .katex-display { margin: 0.4rem 0 0.9rem; text-align: left }
   .st-key-numbers .katex-display > .katex { text-align: left; font-size: 0.95em }
   .st-key-numbers [data-testid="stNumberInputContainer"] button { display: none }

@@ -44,6 +44,12 @@ class _PanelContext:
     scrubber: Mapping[str, Any]
 
 
+def hidden_heading(text: str) -> None:
+    """Draw a heading of the second level for screen readers, where the page itself needs none."""
+    style = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
+    st.html(f'<h2 style="{style}">{text}</h2>')
+
+
 def panels(config: RunConfig) -> tuple[str, ...]:
     """Return the panels of a run in the order in which they fit on one screen."""
     return ("surfaces", "scrubber", "charts") if load(config.dataset).is_planar else ("charts", "scrubber")

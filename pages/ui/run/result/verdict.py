@@ -187,7 +187,7 @@ def table(row: Run, frames: RunFrames) -> None:
         others = {title: marks.percent(test[name]) for name, title in titles.items() if name in test}
         rows.append(
             {
-                "": f"{glyph} {names[network.role]}" + " *" * (network.role in partial),
+                "role": f"{glyph} {names[network.role]}" + " *" * (network.role in partial),
                 "network": network.model,
                 "parameters": network.parameters,
                 "kFLOPs": f"{network.flops / 1000:,.1f}",

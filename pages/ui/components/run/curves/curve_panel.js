@@ -36,7 +36,11 @@ export function percentTicks([low, high]) {
   const step = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25].find((size) => (high - low) / size <= 4.5) ?? 0.5;
   const first = Math.ceil(low / step - 1e-9);
   const tickvals = Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
-  return { tickvals, ticktext: tickvals.map((y) => formatPercent(Number(y.toFixed(6)), step < 0.01 ? 1 : 0)) };
+  return {
+    tickmode: "array",
+    tickvals,
+    ticktext: tickvals.map((y) => formatPercent(Number(y.toFixed(6)), step < 0.01 ? 1 : 0)),
+  };
 }
 
 export class CurvePanel {
@@ -167,7 +171,9 @@ export class CurvePanel {
     const font = { family: theme.font, size: 12, color: theme.muted };
     const axis = { zeroline: false, tickfont: font, ticks: "", showline: false, automargin: false };
     const title = { text: this.curves.spec.xlabel, font, standoff: 8 };
-    const ticks = this.log ? logTicks(yRange) : { tickmode: "auto" };
+    // Not Plotly's own format of percentages, which has no space before the sign. Values of percent panels are fractions.
+    const linearTicks = this.spec.percent ? percentTicks(yRange) : { tickmode: "auto" };
+    const ticks = this.log ? logTicks(yRange) : linearTicks;
     return {
       width,
       height: this.curves.plotHeight(isNarrow),
@@ -187,8 +193,6 @@ export class CurvePanel {
         nticks: 5,
         gridwidth: 1,
         gridcolor: theme.rule,
-        // Not Plotly's own format, which has no space before the sign. Values of percent panels are fractions.
-        ...(this.spec.percent ? percentTicks(yRange) : {}),
         ...ticks,
       },
     };
