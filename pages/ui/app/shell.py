@@ -76,10 +76,13 @@ def run_page(chosen: Page) -> None:
     projector.restore()
     st.html(FRAME_STYLE + CONTRAST_STYLE + projector.STYLE * projector.is_on())
     st.session_state["is_framed"] = True
+    content = st.container()
     try:
+        # The keyboard reaches the content of the page before these.
         catch_errors(_header_buttons)()
-        catch_errors(auth.login_bar)()
-        catch_errors(chosen.run)()
+        with content:
+            catch_errors(auth.login_bar)()
+            catch_errors(chosen.run)()
     finally:
         st.session_state["is_framed"] = False
 
