@@ -38,14 +38,21 @@ def test_training_leaves_the_global_generator_and_the_thread_count_alone(small: 
     assert torch.get_num_threads() == threads
 
 
-def test_large_networks_get_all_threads_and_small_ones_one() -> None:
-    all_threads = torch.get_num_threads()
+def test_large_networks_get_all_threads_and_small_ones_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    all_threads, threads, train = torch.get_num_threads(), [], PhaseTrainer.train_steps
+
+    def record(self: PhaseTrainer, *arguments: int) -> object:
+        threads.append(torch.get_num_threads())
+        return train(self, *arguments)
+
+    monkeypatch.setattr(PhaseTrainer, "train_steps", record)
     for flat, expected in (({"epochs": "1"}, 1), ({"epochs": "1", "student": "cnn", "batch_size": "512"}, all_threads)):
-        trainer = iter(Trainer(from_flat({"dataset": "digits", "teacher_epochs": "1", **flat})))
-        next(trainer)
-        assert torch.get_num_threads() == expected
-        trainer.close()
-        assert torch.get_num_threads() == all_threads
+        threads.clear()
+        for event in Trainer(from_flat({"dataset": "digits", "teacher_epochs": "1", **flat})):
+            assert torch.get_num_threads() == all_threads  # the caller's are not touched
+            if isinstance(event, Step):
+                break
+        assert set(threads) == {expected}
 
 
 def test_another_seed_gives_another_run(small_with: With) -> None:
