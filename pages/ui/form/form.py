@@ -27,6 +27,7 @@ from pages.ui.text import plan
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import options
 
+PRESSED = "start was pressed"  # key of the session
 BESIDE_START: tuple[tuple[type[Any], str, str], ...] = (
     (LabelSubset, "labelled", "Labels"),
     (Recipe, "epochs", "Epochs"),
@@ -80,11 +81,18 @@ def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
     Returns:
         Why the run was not started, for example because of a quota; empty otherwise.
     """
-    is_available = config.dataset == data_card.selected_dataset()
+    is_possible = not refused and config.dataset == data_card.selected_dataset()
+    is_possible = is_possible and not devices.device_error(config.compute.device)
+    # Remembered until here, since a script run in which a button is pressed may be cut short by another one.
+    problem = ""
+    if st.session_state.pop(PRESSED, False) and is_possible:
+        problem = _start(config)
+        if not problem:
+            st.rerun()
     with st.container(key="start"):
-        is_pressed = action_button(
+        action_button(
             "Start training", type="primary", icon=":material/play_arrow:", width="stretch", shortcut="Ctrl+Enter",
-            disabled=bool(refused or not is_available or devices.device_error(config.compute.device)),
+            disabled=not is_possible, on_click=_press,
         )  # fmt: skip
     with st.container(key="numbers"):
         method_card.draw_main_options()
@@ -92,7 +100,7 @@ def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
         for column, (cls, name, label) in zip(st.columns(3, gap="small"), BESIDE_START, strict=True):
             with column:
                 options.setting(name, name, *options.declared(cls, name), label=label)
-    pace = live_controls.choose_pace()
+    live_controls.choose_pace()
     advanced.button(config)
     if row is not None and (changed := _changed_since(config, row.config)):
         st.caption(f"Changed since the run shown: {changed}.")
@@ -100,13 +108,21 @@ def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
         "pages/sweep.py", label="Sweep this", icon=":material/grid_on:", query_params=config.differences(),
         width="stretch", help="Vary two of these settings at once, over several seeds.",
     )  # fmt: skip
-    if is_pressed:
-        try:
-            run = actions().start(config, live_controls.seconds_per_epoch(pace, config))
-        except ValueError as error:
-            return str(error)
-        settings.write_url(run)
-        st.rerun()
+    return problem
+
+
+def _press() -> None:
+    st.session_state[PRESSED] = True
+
+
+def _start(config: RunConfig) -> str:
+    """Start a run and name it in the URL, or return why it was not started."""
+    pace = str(st.session_state.get("pace") or live_controls.WATCH)
+    try:
+        run = actions().start(config, live_controls.seconds_per_epoch(pace, config))
+    except ValueError as error:
+        return str(error)
+    settings.write_url(run)
     return ""
 
 

@@ -36,14 +36,13 @@ def seconds_per_epoch(pace: str, config: RunConfig) -> float:
     return {FULL_SPEED: 0.0, WATCH: WATCH_SECONDS / max(1, epochs), SLOW: SLOW_SECONDS}[pace]
 
 
-def choose_pace() -> str:
-    """Draw the choice of the pace of the next run, and return it."""
-    pace = st.segmented_control(
+def choose_pace() -> None:
+    """Draw the choice of the pace of the next run."""
+    st.segmented_control(
         "Pace", list(PACES), default=WATCH, required=True, key="pace", width="stretch",
         help=f"How fast the training is shown. “{WATCH}” takes about {WATCH_SECONDS:.0f} seconds where the machine is "
         "faster than that. It does not change any result.",
     )  # fmt: skip
-    return str(pace)
 
 
 @dataclass(frozen=True)
