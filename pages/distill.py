@@ -36,7 +36,7 @@ config, refused = settings.read_url(row.config if row else None)
 if row is not None and is_active:
     settings.show(row.config)
     config, refused = settings.current()
-is_available = config.dataset == data_card.selected_dataset()
+is_available = data_card.is_available(config)
 
 form.choices(config, is_locked=is_active)
 problem = ""

@@ -13,10 +13,14 @@ from kd_core.base.events import Network
 from kd_core.base.metrics import added_metrics
 from kd_core.config.comparison import Comparison
 from kd_core.config.run import RunConfig
-from kd_core.schemes import comparison_of
+from kd_core.schemes import comparison_of, in_same_phase
+from kd_core.store.records import COMPLETED, FAILED
 from kd_core.store.store import Run, Store
 
-COMPLETED = "completed"
+UNEQUAL = (
+    "The two networks of this comparison are not trained side by side, so after a stop or a manual change they have "
+    "been trained unequally. Resume the run and let it finish."
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,22 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
         if not front or points[index][1] > points[front[-1]][1] or points[index] == points[front[-1]]:
             front.append(index)
     return front
+
+
+def family_verdict(store: Store, row: Run) -> tuple[Verdict | None, list[Run]]:
+    """Return the verdict over all completed seeds of a run's family, and the family with its unfinished runs.
+
+    A run that was stopped or changed by hand is evaluated alone, and its family is empty. A failed run has no verdict.
+    """
+    if row.state == FAILED:
+        return None, []
+    if row.state != COMPLETED or store.was_adjusted(row.id):
+        if row.test and not in_same_phase(row.config):
+            return Verdict("alone", UNEQUAL), []
+        return (verdict([row.test], comparison_of(row.config)) if row.test else None), []
+    family = store.siblings(row.family)
+    tests = [run.test for run in family if run.test and run.state == COMPLETED]
+    return verdict(tests, comparison_of(row.config)), family
 
 
 def seed_groups(store: Store, rows: Sequence[Run]) -> list[SeedGroup]:

@@ -14,15 +14,14 @@ from typing import Any
 from kd_core import __version__
 from kd_core.analysis import comparison, thumbnails
 from kd_core.analysis.learning_curves import ACCURACY, EPOCH, TRAINING, read_curves
-from kd_core.analysis.verdict import FAILED, verdict
+from kd_core.analysis.verdict import FAILED
 from kd_core.base.events import Adjusted, Network, Pinned, Prepared, Probed
 from kd_core.base.marks import EXTRA_COLOURS, ROLES, percent, unbroken
 from kd_core.base.options import as_text
 from kd_core.config.run import RunConfig
 from kd_core.export.charts import Line, line_chart
-from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.queries import RunQueries
-from kd_core.store.records import ACTIVE, COMPLETED, INTERRUPTED, STOPPED
+from kd_core.store.records import ACTIVE, INTERRUPTED, STOPPED
 from kd_core.store.store import Run, Store
 
 DEFAULT_TEMPERATURE = 4.0
@@ -53,7 +52,7 @@ def report(store: Store, row: Run) -> str:
         f'<p class="banner">{escape(note)}</p>' if note else "",
         f'<p class="muted">{escape(_description(row, config))}</p>',
         f"<p>{escape(row.annotations.note)}</p>" if row.annotations.note else "",
-        f'<p class="verdict">{escape(unbroken(_verdict(store, row, config)))}</p>',
+        f'<p class="verdict">{escape(unbroken(_verdict(store, row)))}</p>',
         _results(row, networks),
         _bars(store, row, config, prepared, networks),
         _curves(queries, row, networks),
@@ -99,20 +98,12 @@ def _description(row: Run, config: RunConfig) -> str:
     )
 
 
-def _verdict(store: Store, row: Run, config: RunConfig) -> str:
+def _verdict(store: Store, row: Run) -> str:
     """Return the verdict over all seeds that count, or of this run alone where it does not count among them."""
     if row.state == "failed":
         return FAILED.sentence
-    if not row.test:
-        return "There is no verdict before the end of the run."
-    if row.state == COMPLETED and not store.was_adjusted(row.id):
-        (group,) = comparison.seed_groups(store, [row])
-        return group.verdict.sentence
-    compared = comparison_of(config)
-    side_by_side = {compared.role, compared.control}
-    if not any(side_by_side <= {learner.role for learner in phase.learners} for phase in plan_of(config)):
-        return "The compared networks were trained unequally, so there is no verdict."
-    return verdict([row.test], compared).sentence
+    result, _ = comparison.family_verdict(store, row)
+    return "There is no verdict before the end of the run." if result is None else result.sentence
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int, label: str) -> str:

@@ -56,6 +56,14 @@ def comparison_of(config: RunConfig) -> Comparison:
     return config.scheme.comparison.with_omitted_class(config.labels.omitted)
 
 
+def in_same_phase(config: RunConfig) -> bool:
+    """Whether the two compared networks are trained in the same phase, so that a stopped run is still fair."""
+    comparison = config.scheme.comparison
+    sources = {derived.role: derived.sources for phase in plan_of(config) for derived in phase.derived}
+    trained = {role for side in (comparison.role, comparison.control) for role in sources.get(side, (side,))}
+    return any(trained <= {learner.role for learner in phase.learners} for phase in plan_of(config))
+
+
 def teacher_phase(config: RunConfig, role: str = TEACHER, **changes: Any) -> PhasePlan:
     """Return the phase that trains the teacher, on the full training split unless its recipe says otherwise."""
     recipe = config.teacher_recipe

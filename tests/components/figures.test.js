@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assignLanes } from "../../pages/ui/components/plan/list_layout.js";
-import { percentTicks } from "../../pages/ui/components/run/curves/curve_panel.js";
 import { contour } from "../../pages/ui/components/run/surfaces/probability_field.js";
+import { percentTicks } from "../../pages/ui/components/shared/math/scales.js";
 import palette from "../../pages/ui/components/shared/palette.js";
 import {
   LossCurve,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kd_core.base import marks
 from kd_core.config import presets
 from kd_core.config.presets import Preset, Publication, PublishedNumber
 from kd_core.config.run import from_flat
@@ -42,7 +43,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[Preset]:
 
 def rows(app: AppTest) -> dict[str, list[str]]:
     """Return the rows of all tables of the page by their first cell."""
-    tables = "\n".join(text.value for text in app.markdown).replace(published.NO_BREAK_SPACE, " ")
+    tables = "\n".join(text.value for text in app.markdown).replace(marks.SPACE, " ")
     lines = [line for line in tables.splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {first: rest for first, *rest in cells}
@@ -62,7 +63,7 @@ def test_every_experiment_is_in_the_table_of_its_paper(open_page: Open) -> None:
 @pytest.mark.parametrize("preset", presets.all_presets(), ids=lambda preset: preset.name)
 def test_an_opened_experiment_shows_its_numbers_and_links_to_distill(open_page: Open, preset: Preset) -> None:
     app = open_page("experiments", preset=preset.name)
-    tables = "\n".join(text.value for text in app.markdown).replace(published.NO_BREAK_SPACE, " ")
+    tables = "\n".join(text.value for text in app.markdown).replace(marks.SPACE, " ")
     links = [element.proto for element in app.get("page_link")]
     variants = preset.variants or (preset.variant(),)
     assert len(links) == len(variants)

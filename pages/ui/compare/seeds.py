@@ -113,7 +113,7 @@ def group_name(group: SeedGroup, rows: dict[str, Run], letters: dict[str, str]) 
 
 def counts(row: Run, *, is_changed: bool) -> bool:
     """Whether a run counts in the verdict over the seeds of its family."""
-    return row.state == comparison.COMPLETED and bool(row.test) and not is_changed
+    return row.state == manager.COMPLETED and bool(row.test) and not is_changed
 
 
 def _left_out(rows: dict[str, Run], letters: dict[str, str]) -> str:

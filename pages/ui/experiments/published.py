@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from kd_core.base import marks
 from kd_core.base.registry import find_plugin
 from kd_core.config import presets
 from kd_core.config.comparison import TestMetrics
 from kd_core.config.presets import Preset, Publication, PublishedNumber
 from kd_core.runs import manager
 from pages.ui.app import shell
-from pages.ui.experiments.settings import ExperimentsOptions, bind, matches, url
+from pages.ui.experiments.settings import ExperimentsOptions, bind, url
 from pages.ui.text.escape import escape_markdown
+from pages.ui.text.search import matches
 from pages.ui.widgets import keys, tables
-
-NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
 @functools.cache
@@ -135,7 +135,7 @@ def table(preset: Preset) -> str:
         [
             "| | Published | Measured here |",
             "|:--|--:|--:|",
-            *(f"| {what} | {value.replace(' ', NO_BREAK_SPACE)} | {measured} |" for what, value, measured in rows),
+            *(f"| {what} | {value.replace(' ', marks.SPACE)} | {measured} |" for what, value, measured in rows),
         ]
     )
 

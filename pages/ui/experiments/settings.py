@@ -30,9 +30,3 @@ def bind(name: str, value: Any) -> dict[str, Any]:
         url.update(**{name: keys.current_value(f"experiments {name}") or ""})
 
     return {"key": keys.key(f"experiments {name}", value), "on_change": write}
-
-
-def matches(words: str, *texts: str) -> bool:
-    """Return whether texts contain all words of a search, in any case."""
-    content = " ".join(texts).casefold()
-    return all(word in content for word in words.casefold().split())

@@ -12,19 +12,24 @@ from kd_core.config.augmentation import Augmentation
 from kd_core.config.compute import Compute
 from kd_core.config.label_subset import LabelSubset
 from kd_core.config.recipe import STEPS, Recipe, RunOptions, TeacherRecipe
-from kd_core.config.run import PLUGIN_FIELDS, RunConfig, differences
+from kd_core.config.run import RunConfig, differences
 from kd_core.datasets import load
 from pages.ui.app import settings
 from pages.ui.app.errors import catch_errors
 from pages.ui.form import data_card, method_card, scheme_card, training_card
+from pages.ui.text import search
 from pages.ui.text.escape import escape_markdown
 from pages.ui.text.summaries import affects_loss
 from pages.ui.widgets import options
 
 OPEN = "settings dialog"  # key of the session
 CHANGED = "Changed"
-BESIDE_START = ("labelled", "epochs", "seed")  # settings that the page itself shows
-MEMBERS = tuple(name for name, *_ in PLUGIN_FIELDS)
+# Settings that the page itself shows beside the start button, with their labels there.
+BESIDE_START: tuple[tuple[type[Options], str, str], ...] = (
+    (LabelSubset, "labelled", "Labels"),
+    (Recipe, "epochs", "Epochs"),
+    (RunOptions, "seed", "Seed"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ def button(config: RunConfig) -> None:
 
 def changed(config: RunConfig) -> list[str]:
     """Return the settings that differ from the recommended ones and are not shown on the page itself."""
-    on_page = {*MEMBERS, *BESIDE_START, *method_card.main_options(method_card.selected_method())}
+    on_page = {*settings.CARDS, *(name for _, name, _ in BESIDE_START)}
+    on_page |= {*method_card.main_options(method_card.selected_method())}
     in_dialog = {flat for sections in _groups(config).values() for section in sections for flat, *_ in section.items()}
     return [name for name in differences(st.session_state["settings"]) if name not in on_page and name in in_dialog]
 
@@ -126,8 +132,8 @@ def _all_items(groups: dict[str, list[Section]]) -> list[tuple[Section, str, str
 
 
 def _matches(wanted: str, section: Section, flat: str, name: str, option: Option) -> bool:
-    text = f"{option_label(name, option, section.owner)} {flat} {option.help}".lower()
-    return all(word in text for word in wanted.lower().replace("_", " ").split()) or wanted.lower() in flat
+    texts = (option_label(name, option, section.owner), flat, option.help)
+    return search.matches(wanted.replace("_", " "), *texts)
 
 
 def _draw(config: RunConfig, items: list[tuple[Section, str, str, Option]]) -> None:

@@ -31,6 +31,11 @@ FAMILIES = ("images", "points", "your own")  # in the order of the select box
 POLL_SECONDS = 0.5
 
 
+def is_available(config: RunConfig) -> bool:
+    """Whether the run of the settings has the chosen data set, which another replaces while it is not available."""
+    return config.dataset == selected_dataset()
+
+
 def is_missing() -> bool:
     """Whether the chosen data set has to be downloaded or uploaded first."""
     chosen = selected_dataset()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
 from kd_core.base import devices
-from kd_core.config.label_subset import LabelSubset
-from kd_core.config.recipe import Recipe, RunOptions
+from kd_core.base.registry import plugins
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Dataset, load
 from kd_core.methods import Method
@@ -28,11 +26,6 @@ from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import options
 
 PRESSED = "start was pressed"  # key of the session
-BESIDE_START: tuple[tuple[type[Any], str, str], ...] = (
-    (LabelSubset, "labelled", "Labels"),
-    (Recipe, "epochs", "Epochs"),
-    (RunOptions, "seed", "Seed"),
-)
 
 
 def choices(config: RunConfig, *, is_locked: bool) -> None:
@@ -43,13 +36,13 @@ def choices(config: RunConfig, *, is_locked: bool) -> None:
         is_locked: whether a run with these settings trains, so that they are shown and cannot be changed.
     """
     data = load(config.dataset)
-    unfit = {name: cls().unsupported_reason(data.shape) for name, cls in options.plugins("models").items()}  # type: ignore[attr-defined]
+    unfit = {name: cls().unsupported_reason(data.shape) for name, cls in plugins("models").items()}  # type: ignore[attr-defined]
     methods = method_card.refusals()
     count = sum(bool(reason) for reason in methods.values())
     hidden = f" {count} methods do not fit these networks; Advanced, Method says why." if count else ""
     scheme, method = scheme_card.selected_scheme(), method_card.selected_method()
     costs, notes = {"teacher": "", "student": ""}, {"teacher": "", "student": ""}
-    if config.dataset == data_card.selected_dataset():  # else it is not known what the networks are trained on
+    if data_card.is_available(config):  # else it is not known what the networks are trained on
         costs = {"teacher": _cost(config.teacher, config.dataset), "student": _student_cost(config)}
         notes = {role: _note(config, role) for role in costs}
     boxes: tuple[tuple[str, str, dict[str, str], dict[str, str] | None, str, str], ...] = (
@@ -81,7 +74,7 @@ def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
     Returns:
         Why the run was not started, for example because of a quota; empty otherwise.
     """
-    is_possible = not refused and config.dataset == data_card.selected_dataset()
+    is_possible = not refused and data_card.is_available(config)
     is_possible = is_possible and not devices.device_error(config.compute.device)
     # Remembered until here, since a script run in which a button is pressed may be cut short by another one.
     problem = ""
@@ -97,7 +90,7 @@ def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
     with st.container(key="numbers"):
         method_card.draw_main_options()
         st.latex(plan.in_lines(plan.formula(config, method_card.selected_method())))
-        for column, (cls, name, label) in zip(st.columns(3, gap="small"), BESIDE_START, strict=True):
+        for column, (cls, name, label) in zip(st.columns(3, gap="small"), advanced.BESIDE_START, strict=True):
             with column:
                 options.setting(name, name, *options.declared(cls, name), label=label)
     live_controls.choose_pace()
@@ -117,9 +110,8 @@ def _press() -> None:
 
 def _start(config: RunConfig) -> str:
     """Start a run and name it in the URL, or return why it was not started."""
-    pace = str(st.session_state.get("pace") or live_controls.WATCH)
     try:
-        run = actions().start(config, live_controls.seconds_per_epoch(pace, config))
+        run = actions().start(config, live_controls.chosen_pace(config))
     except ValueError as error:
         return str(error)
     settings.write_url(run)
@@ -167,9 +159,9 @@ def hint(config: RunConfig) -> str:
 
 
 def _data_fact(config: RunConfig) -> str:
-    chosen = data_card.selected_dataset()
-    if config.dataset != chosen:
-        return "no file chosen yet" if chosen.name == data_card.UPLOAD else "not on this machine yet"
+    if not data_card.is_available(config):
+        is_upload = data_card.selected_dataset().name == data_card.UPLOAD
+        return "no file chosen yet" if is_upload else "not on this machine yet"
     data = load(config.dataset)
     return f"{len(data.train):,} {data.noun} · {len(data.classes)} classes"
 

@@ -36,6 +36,11 @@ def seconds_per_epoch(pace: str, config: RunConfig) -> float:
     return {FULL_SPEED: 0.0, WATCH: WATCH_SECONDS / max(1, epochs), SLOW: SLOW_SECONDS}[pace]
 
 
+def chosen_pace(config: RunConfig) -> float:
+    """Return the least duration of an epoch at the pace that is chosen for the next run."""
+    return seconds_per_epoch(str(st.session_state.get("pace") or WATCH), config)
+
+
 def choose_pace() -> None:
     """Draw the choice of the pace of the next run."""
     st.segmented_control(

@@ -7,17 +7,17 @@ from typing import Any
 
 import streamlit as st
 
+from kd_core.analysis.comparison import UNEQUAL
 from kd_core.analysis.sweep_results import Cell, SweepResults, spread
 from kd_core.analysis.verdict import verdict
 from kd_core.base.marks import percent, points, unbroken
 from kd_core.config.sweep import value_title
 from kd_core.runs import manager
-from kd_core.schemes import comparison_of
+from kd_core.schemes import comparison_of, in_same_phase
 from kd_core.store.store import Run
-from pages.ui.run.result.verdict import ICONS, UNEQUAL
+from pages.ui.run.result.verdict import ICONS
 from pages.ui.sweep.heatmap import axis_title, cell_title
 from pages.ui.sweep.settings import SweepOptions, cell_key, url
-from pages.ui.text import roles
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
 
@@ -108,7 +108,7 @@ def _test_result(results: SweepResults, cell: Cell, options: SweepOptions, *, is
         if runs:
             are_complete = all(run.state == manager.COMPLETED for run in runs)
             result = verdict([run.test for run in runs if run.test], comparison_of(runs[0].config))
-            if are_complete or roles.in_same_phase(runs[0].config):
+            if are_complete or in_same_phase(runs[0].config):
                 st.markdown(f"{ICONS.get(result.outcome, ':material/balance:')} {unbroken(result.sentence)}")
             else:
                 st.markdown(UNEQUAL)

@@ -106,14 +106,6 @@ def source(config: RunConfig, role: str) -> str:
     return learner.teachers[0] if len(learner.teachers) == 1 else TEACHER
 
 
-def in_same_phase(config: RunConfig) -> bool:
-    """Whether the two compared networks are trained in the same phase, so that a stopped run is still fair."""
-    comparison = config.scheme.comparison
-    sources = {derived.role: derived.sources for phase in plan_of(config) for derived in phase.derived}
-    trained = {role for side in (comparison.role, comparison.control) for role in sources.get(side, (side,))}
-    return any(trained <= {learner.role for learner in phase.learners} for phase in plan_of(config))
-
-
 def role_map(config: RunConfig, role: str, available: Sequence[str]) -> dict[str, str]:
     """Return the roles that are drawn as teacher, student and baseline when ``role`` is drawn as student.
 

@@ -67,8 +67,7 @@ def _finding(row: Run, finding: Finding) -> None:
 def start(row: Run, finding: Finding) -> None:
     """Start the run with the remedy of a finding and show it, with its settings in the form."""
     config = row.config.with_flat(**finding.changes)
-    pace = str(st.session_state.get("pace") or live_controls.WATCH)
-    run = actions().start(config, live_controls.seconds_per_epoch(pace, config))
+    run = actions().start(config, live_controls.chosen_pace(config))
     settings.url.update({}, run=run)
     st.rerun()
 

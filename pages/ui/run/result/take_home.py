@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from kd_core.config.plan import STUDENT
+from kd_core.datasets import load
 from kd_core.export.network_file import network_file
 from kd_core.runs import manager
 from kd_core.store.store import Run
@@ -28,8 +29,6 @@ def popover(row: Run) -> None:
 
 
 def _download(row: Run) -> None:
-    from kd_core.datasets import load
-
     store, name = manager.get_manager().store, f"student-{row.id}.safetensors"
     try:
         blob = network_file(store, row, STUDENT)

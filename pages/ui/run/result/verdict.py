@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
+from kd_core.analysis import comparison
 from kd_core.analysis.verdict import (
     SKIPPED_EVENTS,
     Counts,
@@ -14,7 +15,6 @@ from kd_core.analysis.verdict import (
     count_skipped,
     recall_table,
     skipped_sentence,
-    verdict,
 )
 from kd_core.base import marks
 from kd_core.base.metrics import added_metrics
@@ -24,7 +24,7 @@ from kd_core.config.plan import STUDENT, TEACHER, dependencies
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.runs import manager
-from kd_core.schemes import comparison_of, plan_of
+from kd_core.schemes import plan_of
 from kd_core.store.store import Run
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
@@ -34,10 +34,6 @@ from pages.ui.text import plan, roles
 from pages.ui.text.durations import queue_position
 from pages.ui.text.escape import escape_markdown
 
-UNEQUAL = (
-    "The two networks of this comparison are not trained side by side, so after a stop or a manual change they have "
-    "been trained unequally. Resume the run and let it finish."
-)
 NOTHING = "nothing itself"  # the training data of a derived network in stored events
 ADDED = " (own)"  # end of the column of a metric from Python, which no other column has
 ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
@@ -48,15 +44,7 @@ def family_verdict(row: Run) -> tuple[Verdict | None, list[Run]]:
 
     A run that was stopped or changed by hand is evaluated alone, and its family is empty. A failed run has no result.
     """
-    if row.state == manager.FAILED:
-        return None, []
-    if row.state != manager.COMPLETED or was_changed(row):
-        if row.test and not roles.in_same_phase(row.config):
-            return Verdict("alone", UNEQUAL), []
-        return (verdict([row.test], comparison_of(row.config)) if row.test else None), []
-    family = manager.get_manager().store.siblings(row.family)
-    tests = [run.test for run in family if run.test and run.state == manager.COMPLETED]
-    return verdict(tests, comparison_of(row.config)), family
+    return comparison.family_verdict(manager.get_manager().store, row)
 
 
 def was_changed(row: Run) -> bool:

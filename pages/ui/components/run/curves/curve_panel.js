@@ -3,7 +3,7 @@
 import { html, pointerPosition, setAttributes, setText } from "../../shared/dom.js";
 import { formatNumber, formatPercent } from "../../shared/format.js";
 import { last } from "../../shared/math/collections.js";
-import { logTicks, valueRange } from "../../shared/math/scales.js";
+import { logTicks, percentTicks, valueRange } from "../../shared/math/scales.js";
 import { spread } from "../../shared/math/spread.js";
 import { CurveOverlay } from "./curve_overlay.js";
 import { lineSample } from "./line_sample.js";
@@ -27,21 +27,6 @@ const NARROW = 520;
 const MAX_END_LABELS = 6; // beside the lines; more would be moved too far from them
 const MEASURES = ["weighted", "raw"];
 const DENSE = 150; // points; a denser line is drawn thinner, so that it hides less
-
-/**
- * Return five ticks or fewer of an axis of fractions, with round percentages.
- * @param {number[]} range
- */
-export function percentTicks([low, high]) {
-  const step = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25].find((size) => (high - low) / size <= 4.5) ?? 0.5;
-  const first = Math.ceil(low / step - 1e-9);
-  const tickvals = Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
-  return {
-    tickmode: "array",
-    tickvals,
-    ticktext: tickvals.map((y) => formatPercent(Number(y.toFixed(6)), step < 0.01 ? 1 : 0)),
-  };
-}
 
 export class CurvePanel {
   #legendKey = "";

@@ -1,6 +1,6 @@
 // Ranges, ticks and positions on axes.
 
-import { formatNumber, superscript } from "../format.js";
+import { formatNumber, formatPercent, superscript } from "../format.js";
 
 /** @typedef {{low: number, high: number, log: boolean, ticks: [number, string][], title?: string}} Axis */
 
@@ -134,4 +134,19 @@ export function valueRange(values, panel, log) {
   if (log) return [Math.log10(low) - 0.08, Math.log10(high) + 0.08];
   if (panel.percent) return fractionRange(usable);
   return roundRange(low >= 0 && low < high / 2 ? 0 : low, high);
+}
+
+/**
+ * Return five ticks or fewer of an axis of fractions, with round percentages.
+ * @param {number[]} range
+ */
+export function percentTicks([low, high]) {
+  const step = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25].find((size) => (high - low) / size <= 4.5) ?? 0.5;
+  const first = Math.ceil(low / step - 1e-9);
+  const tickvals = Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
+  return {
+    tickmode: "array",
+    tickvals,
+    ticktext: tickvals.map((y) => formatPercent(Number(y.toFixed(6)), step < 0.01 ? 1 : 0)),
+  };
 }
