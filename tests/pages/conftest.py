@@ -14,6 +14,7 @@ from kd_core.runs import manager
 from pages.ui import start
 from pages.ui.app import auth
 from pages.ui.app.login_throttle import LoginThrottle
+from pages.ui.run import live_controls
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -32,6 +33,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.
     runs = manager.RunManager(tmp_path)
     monkeypatch.setattr(manager, "_shared", runs)
     monkeypatch.setattr(start, "_started", [])
+    monkeypatch.setattr(live_controls, "WATCH_SECONDS", 0.0)  # no test waits for a run to be watched
     yield runs
     runs.close()
 
@@ -40,10 +42,12 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.
 def open_page(shared: manager.RunManager) -> Callable[..., AppTest]:
     def visit(page: str, **parameters: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=60)
-        for name, value in parameters.items():
+        is_start = page == "start"
+        # The app opens with its start page, which trains a demonstration unless the link says otherwise.
+        for name, value in (({} if is_start else {"autoplay": "0"}) | parameters).items():
             app.query_params[name] = value
         app.run()
-        if page != "start":
+        if not is_start:
             app.switch_page(f"pages/{page}.py").run()
         assert not app.exception
         assert not any("Something went wrong" in error.value for error in app.error)

@@ -25,7 +25,7 @@ def finished_run(shared: RunManager) -> FinishedRun:
 
 
 def distill_page(open_page: Open, run: str) -> AppTest:
-    return open_page("distill", run=run, autoplay="0")
+    return open_page("distill", run=run)
 
 
 def all_texts(app: AppTest) -> str:
@@ -70,7 +70,7 @@ def test_a_refused_name_shows_the_reason_and_stays_in_the_form(
 def test_a_sweep_is_one_entry_among_the_earlier_runs_and_opens_its_page(open_page: Open, shared: RunManager) -> None:
     sweep = shared.start_sweep(Sweep(from_flat({"dataset": "moons", "epochs": "2"}), (Axis("alpha", ("0.3", "0.9")),)))
     assert wait_for_end(shared, sweep, 60) == "completed"
-    links = [element.proto for element in open_page("distill", autoplay="0").get("page_link")]
+    links = [element.proto for element in open_page("distill").get("page_link")]
     (link,) = [link for link in links if "Sweep of 2 runs" in link.label]
     assert link.page.endswith("sweep")
     assert link.query_string == f"sweep={sweep}"
@@ -105,11 +105,11 @@ def test_a_deletion_is_confirmed_hides_the_run_and_can_be_undone_from_its_link(
     button(app, "Delete").click().run()
     assert shared.store.run(run) is None
     assert "This run was deleted. It can be restored" in all_texts(app)
-    linked = open_page("compare", runs=f"{run},{other}", autoplay="0")
+    linked = open_page("compare", runs=f"{run},{other}")
     assert "This run was deleted" in all_texts(linked)
     assert next(frame.value["run"].tolist() for frame in linked.dataframe if "run" in frame.value.columns) == [other]
     for page in ("inspect", "temperature"):
-        assert "This run was deleted" in all_texts(open_page(page, run=run, autoplay="0"))
+        assert "This run was deleted" in all_texts(open_page(page, run=run))
     app = distill_page(open_page, run)
     button(app, "Undo").click().run()
     assert shared.store.run(run) is not None
@@ -122,7 +122,7 @@ def test_deleted_runs_are_listed_and_can_be_restored(
     run = finished_run()
     shared.annotation_store.write(run, normalize("Gone?"))
     shared.trash.delete(run)
-    app = open_page("distill", autoplay="0")
+    app = open_page("distill")
     assert any(expander.label == "Deleted (1)" for expander in app.expander)
     assert "Gone?" in all_texts(app)
     button(app, "Undo").click().run()

@@ -46,7 +46,7 @@ def row(app: AppTest, text: str) -> str:
 
 
 def test_every_claim_has_a_row_with_what_was_measured_and_a_button(open_page: Open) -> None:
-    app = open_page("experiments", autoplay="0")  # else the start page trains one of the claims
+    app = open_page("experiments")  # else the start page trains one of the claims
     for name, claim in claims().items():
         cells = row(app, claim.title)
         assert claim.source in cells

@@ -32,7 +32,7 @@ OpenCompare = Callable[..., AppTest]
 
 @pytest.fixture
 def open_compare(open_page: Open) -> OpenCompare:
-    return lambda **link: open_page("compare", autoplay="0", **link)
+    return lambda **link: open_page("compare", **link)
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_a_thousand_runs_are_listed_about_as_fast_as_one(
 
 def test_a_finished_run_on_distill_links_here(open_page: Open, train_run: TrainRun) -> None:
     run = train_run()
-    app = open_page("distill", run=run, autoplay="0")
+    app = open_page("distill", run=run)
     links = [element.proto for element in app.get("page_link")]
     assert any(link.page.endswith("compare") and run in link.query_string for link in links)
 

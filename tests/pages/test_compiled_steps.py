@@ -19,7 +19,7 @@ def test_a_run_shows_from_which_step_on_its_steps_were_compiled(open_page: Open,
 
 
 def test_compiled_steps_can_be_chosen_by_a_link_and_on_the_form(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", compiled="true")
+    app = open_page("distill", compiled="true")
     assert app.session_state["settings"]["compiled"] == "true"
     (box,) = [box for box in open_settings(app, "Device").checkbox if box.label == "Compiled steps"]
     assert box.value

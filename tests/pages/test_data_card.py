@@ -45,7 +45,7 @@ def test_a_data_set_to_download_shows_its_source_and_is_downloaded_by_one_click(
     host.files |= published.files
     for cls, attribute, value in published.patches:
         monkeypatch.setattr(cls, attribute, value)
-    app = open_page("distill", autoplay="0", dataset="mnist")
+    app = open_page("distill", dataset="mnist")
     assert "LeCun, Cortes & Burges, 1998" in texts(app).replace("\\", "")
     assert "Licence: CC BY" in texts(app).replace("\\", "")
     assert button(app, "Start training").disabled
@@ -62,7 +62,7 @@ def test_a_data_set_to_download_shows_its_source_and_is_downloaded_by_one_click(
 def test_a_failed_download_names_the_data_sets_that_need_none(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     for cls, attribute, value in PUBLISHED["kmnist"]("http://127.0.0.1:9").patches:
         monkeypatch.setattr(cls, attribute, value)
-    app = open_page("distill", autoplay="0", dataset="kmnist")
+    app = open_page("distill", dataset="kmnist")
     next(element for element in app.button if element.label.startswith("Download")).click().run()
     wait(lambda: downloads.latest(find_plugin("datasets", "kmnist")()).is_over)
     app.run()
@@ -76,7 +76,7 @@ def test_a_failed_download_names_the_data_sets_that_need_none(open_page: Open, m
 def test_an_uploaded_archive_of_class_folders_becomes_a_data_set_that_can_be_trained_on(
     open_page: Open, shared: RunManager
 ) -> None:
-    app = open_page("distill", autoplay="0", dataset="upload")
+    app = open_page("distill", dataset="upload")
     app.file_uploader(key="upload").set_value(("squares.zip", image_archive(), "application/zip")).run()
     app.button(key="keep upload").click().run()
     assert not app.error
@@ -87,7 +87,7 @@ def test_an_uploaded_archive_of_class_folders_becomes_a_data_set_that_can_be_tra
     button(app, "Start training").click().run()
     finish(shared, 1)
     assert shared.store.runs()[0].config.student.name == "cnn"  # recommended for images
-    app = open_page("distill", autoplay="0", dataset="upload", dataset_id=upload.id)
+    app = open_page("distill", dataset="upload", dataset_id=upload.id)
     open_settings(app, "Data").button(key="forget upload").click().run()
     assert uploads.list_all() == []
 
@@ -104,7 +104,7 @@ def test_an_uploaded_archive_of_class_folders_becomes_a_data_set_that_can_be_tra
 def test_an_unusable_file_is_refused_by_name_and_not_stored(
     open_page: Open, name: str, content: bytes, fragment: str
 ) -> None:
-    app = open_page("distill", autoplay="0", dataset="upload")
+    app = open_page("distill", dataset="upload")
     app.file_uploader(key="upload").set_value((name, content, "text/plain")).run()
     app.button(key="keep upload").click().run()
     assert fragment in app.error[0].value.replace("\\", "")
@@ -117,7 +117,7 @@ def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, 
     data = load(config.dataset)
     network = config.teacher.build(data.shape, len(data.classes))
     blob = safetensors.torch.save(network.state_dict())
-    app = open_page("distill", autoplay="0", dataset="moons", epochs="2", teacher_epochs="0")
+    app = open_page("distill", dataset="moons", epochs="2", teacher_epochs="0")
     open_settings(app, "Teacher").file_uploader(key="weights file").set_value(
         ("mine.safetensors", blob, "application/octet-stream")
     ).run()
@@ -129,7 +129,7 @@ def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, 
     run = shared.store.runs()[0]
     assert run.config.teacher_recipe.weights == upload.id
     assert run.test is not None
-    other = open_page("distill", autoplay="0", dataset="moons", teacher_widths="8", teacher_weights=upload.id)
+    other = open_page("distill", dataset="moons", teacher_widths="8", teacher_weights=upload.id)
     assert "MLP 8" in other.error[0].value.replace("\\", "")
 
 
@@ -148,7 +148,6 @@ def test_a_run_out_of_memory_can_be_repeated_with_smaller_batches_by_one_click(
     monkeypatch.setattr(NetworkTrainer, "forward", limited_forward)
     app = open_page(
         "distill",
-        autoplay="0",
         dataset="moons",
         epochs="2",
         teacher_epochs="1",
@@ -167,7 +166,7 @@ def test_a_run_out_of_memory_can_be_repeated_with_smaller_batches_by_one_click(
 def test_milestones_appear_with_their_schedule_and_label_smoothing_of_the_teacher_with_a_warning(
     open_page: Open,
 ) -> None:
-    app = open_settings(open_page("distill", autoplay="0"), "Student")
+    app = open_settings(open_page("distill"), "Student")
     assert not [box for box in app.text_input if box.key == "all milestones"]
     app.selectbox(key="all schedule").select("steps").run()
     app.text_input(key="all milestones").set_value("50-nine").run()
@@ -179,14 +178,14 @@ def test_milestones_appear_with_their_schedule_and_label_smoothing_of_the_teache
 
 
 def test_an_unavailable_device_is_refused_by_name_and_disables_the_start(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", device="cuda:7")
+    app = open_page("distill", device="cuda:7")
     assert "“Device” = cuda:7" in app.error[0].value.replace("\\", "")
     assert button(app, "Start training").disabled
 
 
 def test_a_link_gives_the_same_run_as_its_parameters(open_page: Open) -> None:
     link = {"dataset": "glyphs", "dataset_count": "106", "labelled": "3"}
-    app = open_page("distill", autoplay="0", **link)
+    app = open_page("distill", **link)
     assert not app.error
     open_settings(app, "Data")
     assert app.slider(key="all wrong").value == from_flat(link).labels.wrong

@@ -25,7 +25,7 @@ def test_the_card_of_a_worse_student_gives_a_reason_and_one_click_tries_the_reme
 ) -> None:
     run = run_to_end(shared, **LOSES)
     assert shared.store.run(run).test["student"]["accuracy"] < shared.store.run(run).test["baseline"]["accuracy"]
-    app = open_page("distill", run=run, autoplay="0")
+    app = open_page("distill", run=run)
     assert "Why is it worse?" in titles(app)
     assert "chance" in texts(app)
     remedies(app)[0].click().run()

@@ -38,7 +38,7 @@ def finish(shared: RunManager, count: int) -> None:
 def test_the_start_button_trains_the_settings_of_the_form_and_the_link_opens_the_run(
     open_page: Open, shared: RunManager
 ) -> None:
-    app = open_page("distill", autoplay="0", **QUICK, temperature="2")
+    app = open_page("distill", **QUICK, temperature="2")
     button(app, "Start training").click().run()
     run = app.query_params["run"]
     assert shared.store.run(run).config == from_flat({**QUICK, "temperature": "2"})
@@ -51,7 +51,7 @@ def test_the_start_button_trains_the_settings_of_the_form_and_the_link_opens_the
 
 
 def test_more_seeds_are_trained_on_request_and_the_result_counts_five(open_page: Open, shared: RunManager) -> None:
-    app = open_page("distill", autoplay="0", **QUICK)
+    app = open_page("distill", **QUICK)
     button(app, "Start training").click().run()
     finish(shared, 1)
     app.run()
@@ -75,14 +75,14 @@ def test_seeds_that_wait_show_their_position_in_the_queue(open_page: Open, share
 
 
 def test_the_formula_shows_the_chosen_numbers(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", alpha="0.25", temperature="8")
+    app = open_page("distill", alpha="0.25", temperature="8")
     formula = app.latex[0].value
     assert r"0.75 \cdot \mathrm{CE}" in formula
     assert r"0.25 \cdot 8^2" in formula
 
 
 def test_each_network_is_shown_with_its_cost_and_its_training_data(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0")
+    app = open_page("distill")
     assert "**4,810** parameters · 9.5 kFLOPs" in [caption.value for caption in app.caption]
     assert re.match(r"19\.2 kB, \d+\.\d\d ms per example", named(app, "selectbox", "set student").help)
     assert "The **teacher** learns from 1,000 labelled images" in texts(app)
@@ -90,7 +90,7 @@ def test_each_network_is_shown_with_its_cost_and_its_training_data(open_page: Op
 
 
 def test_another_data_set_brings_its_recommended_settings_and_models_that_fit(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0")
+    app = open_page("distill")
     app.selectbox(key="set dataset").select("moons").run()
     assert named(app, "selectbox", "set teacher").options == ["MLP"]
     assert named(app, "number_input", "set labelled").value == 60
@@ -100,7 +100,7 @@ def test_another_data_set_brings_its_recommended_settings_and_models_that_fit(op
 def test_a_number_out_of_range_is_refused_with_the_range_and_disables_the_start(
     open_page: Open, shared: RunManager
 ) -> None:
-    app = open_page("distill", autoplay="0")
+    app = open_page("distill")
     app.number_input(key="set epochs").set_value(0).run()
     assert "Epochs" in app.error[0].value
     assert "from 1 to 10000" in app.error[0].value.replace("\\", "")
@@ -124,7 +124,7 @@ def test_a_number_out_of_range_is_refused_with_the_range_and_disables_the_start(
 def test_a_bad_link_shows_name_value_and_range_and_starts_nothing(
     open_page: Open, shared: RunManager, link: dict[str, str], fragments: list[str]
 ) -> None:
-    app = open_page("distill", autoplay="0", **link)
+    app = open_page("distill", **link)
     assert [text for text in fragments if text not in app.error[0].value.replace("\\", "")] == []
     assert shared.store.runs() == []
     assert app.latex  # the form is drawn
@@ -133,7 +133,7 @@ def test_a_bad_link_shows_name_value_and_range_and_starts_nothing(
 def test_an_invalid_setting_of_a_link_survives_a_reload(open_page: Open) -> None:
     link = {"dataset": "digits", "scheme": "mutual", "networks": "nobody", "temperature": "2"}
     for _ in range(2):
-        app = open_page("distill", autoplay="0", **link)
+        app = open_page("distill", **link)
         assert '= "nobody"' in app.error[0].value.replace("\\", "")
         assert button(app, "Start training").disabled
         assert app.selectbox(key="set scheme").value == "mutual"
@@ -142,12 +142,12 @@ def test_an_invalid_setting_of_a_link_survives_a_reload(open_page: Open) -> None
 
 
 def test_an_invalid_setting_removes_no_option_of_the_data_set_from_the_url(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", dataset="moons", dataset_noise="0.3", temperature="900")
+    app = open_page("distill", dataset="moons", dataset_noise="0.3", temperature="900")
     assert {"".join(app.query_params[name]) for name in ("dataset_noise", "temperature")} == {"0.3", "900"}
 
 
 def test_an_unknown_run_shows_an_error_and_a_button_that_opens_the_form(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", run="nothing")
+    app = open_page("distill", run="nothing")
     assert "“nothing”" in app.error[0].value
     button(app, "Show the page without it").click().run()
     assert not app.error
@@ -160,7 +160,7 @@ def test_a_stopped_run_can_be_resumed(open_page: Open, shared: RunManager) -> No
     shared.stop(run)
     while shared.status(run).is_active:
         time.sleep(0.05)
-    app = open_page("distill", autoplay="0", run=run)
+    app = open_page("distill", run=run)
     assert "stopped" in app.info[0].value
     button(app, "Resume").click().run()
     shared.set_pace(run, 0)
@@ -182,7 +182,7 @@ def test_a_failed_run_shows_the_part_of_the_loss_and_the_step(
     run = shared.start(config)
     while shared.status(run).is_active:
         time.sleep(0.05)
-    app = open_page("distill", autoplay="0", run=run)
+    app = open_page("distill", run=run)
     assert all(text in app.error[0].value for text in ("CE", "student", "step 1", "kept"))
     assert shared.store.run(run).test["student"]  # it was evaluated as it was
     assert not any(word in texts(app) for word in ("One seed cannot", "confidence interval", "points, or"))
@@ -217,7 +217,7 @@ def test_a_stopped_run_shows_its_own_numbers_and_not_those_of_its_family(open_pa
 
 
 def test_the_settings_survive_a_visit_to_another_page(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0")
+    app = open_page("distill")
     app.selectbox(key="set dataset").select("blobs").run()
     app.query_params.clear()  # as a link of the menu does
     app.query_params["autoplay"] = "0"
@@ -234,7 +234,7 @@ def test_a_run_whose_method_is_not_installed_shows_an_error_and_the_form_still_w
         db.execute("UPDATE runs SET config = replace(config, 'soft_targets', 'forgotten')")
     db.close()
     assert "not installed" in open_page("distill", run=run).error[0].value
-    assert button(open_page("distill", autoplay="0"), "Start training")
+    assert button(open_page("distill"), "Start training")
 
 
 def points_of(shared: RunManager, run: str, key: str) -> list[float]:

@@ -70,7 +70,7 @@ def test_without_a_run_in_the_url_the_newest_finished_one_is_shown(open_page: Op
     trained(shared, from_flat(QUICK))
     newest = trained(shared, from_flat(QUICK | {"seed": "5"}))
     shared.store.add("later", from_flat(QUICK), "interrupted")
-    app = open_page("inspect", autoplay="0")
+    app = open_page("inspect")
     assert app.selectbox(key="specimen").value == newest
 
 
@@ -79,25 +79,25 @@ def test_without_a_run_in_the_url_the_newest_finished_one_is_shown(open_page: Op
 )
 def test_a_run_that_has_not_ended_is_reported(open_page: Open, shared: RunManager, state: str, reason: str) -> None:
     shared.store.add("half", from_flat(QUICK), state)
-    app = open_page("inspect", run="half", autoplay="0")
+    app = open_page("inspect", run="half")
     assert reason in app.error[0].value
     assert not app.header
 
 
 def test_a_missing_run_and_one_without_weights_are_reported(open_page: Open, shared: RunManager) -> None:
-    app = open_page("inspect", run="<b>gone</b>", autoplay="0")
+    app = open_page("inspect", run="<b>gone</b>")
     assert "gone" in app.error[0].value
     run = trained(shared, from_flat(QUICK))
     events = [(0.0, event) for _, event in shared.store.events(run)]
     shared.store.add("light", from_flat(QUICK), "completed")
     shared.store.append("light", 1, events)
-    app = open_page("inspect", run="light", autoplay="0")
+    app = open_page("inspect", run="light")
     assert "weights" in app.error[0].value
     assert len(app.selectbox(key="specimen").options) == 1  # another one is offered
 
 
 def test_on_an_empty_server_a_link_to_distill_is_shown(open_page: Open, shared: RunManager) -> None:
-    app = open_page("inspect", autoplay="0")
+    app = open_page("inspect")
     assert app.info
     assert [link.proto.page.rsplit("/", 1)[-1] for link in app.get("page_link")] == ["distill"]
 
@@ -172,7 +172,7 @@ def test_invalid_settings_in_a_link_are_reported_and_the_page_is_complete(
 
 
 def test_a_missing_student_is_reported_with_the_existing_ones(open_page: Open, shared: RunManager) -> None:
-    app = open_page("inspect", run=trained(shared, from_flat(QUICK)), pupil="peer 9")
+    app = open_page("inspect", run=trained(shared, from_flat(QUICK)), pupil="peer 9", autoplay="1")
     assert "choose one of student" in texts(app)
 
 

@@ -37,7 +37,7 @@ def test_methods_are_listed_by_family() -> None:
 
 
 def test_only_methods_that_fit_are_offered_and_the_others_are_listed_with_the_reason(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0")
+    app = open_page("distill")
     methods = app.selectbox(key="set method").options
     assert "Feature · Hints (FitNets)" in methods
     assert "Feature · Attention transfer (AT)" not in methods
@@ -51,7 +51,7 @@ def test_only_methods_that_fit_are_offered_and_the_others_are_listed_with_the_re
 
 
 def test_a_method_is_shown_with_its_formula_options_and_description(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", **CONVOLUTIONS)
+    app = open_page("distill", **CONVOLUTIONS)
     select(app, "method", "attention")
     cls = plugins("methods")["attention"]
     assert app.latex[0].value.strip("$\n") == plan.in_lines(cls().to_latex())  # type: ignore[attr-defined]
@@ -64,7 +64,7 @@ def test_a_method_is_shown_with_its_formula_options_and_description(open_page: O
 
 
 def test_a_temperature_without_effect_is_disabled_until_it_has_one(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", method="hints")
+    app = open_page("distill", method="hints")
     assert "set temperature" not in [slider.key for slider in app.slider]
     open_settings(app, "Method")
     assert app.slider(key="all temperature").disabled
@@ -72,13 +72,13 @@ def test_a_temperature_without_effect_is_disabled_until_it_has_one(open_page: Op
     app.number_input(key="all soft_weight").set_value(1.0).run()
     assert not app.slider(key="all temperature").disabled
     assert not app.slider(key="set temperature").disabled
-    assert not open_page("distill", autoplay="0").slider(key="set temperature").disabled
+    assert not open_page("distill").slider(key="set temperature").disabled
 
 
 def test_a_method_that_no_longer_fits_stays_selected_with_the_reason_and_can_be_replaced(
     open_page: Open, shared: RunManager
 ) -> None:
-    app = open_page("distill", autoplay="0", **CONVOLUTIONS, method="attention")
+    app = open_page("distill", **CONVOLUTIONS, method="attention")
     select(app, "student", "mlp")
     assert app.selectbox(key="set method").value == "attention"
     (error,) = app.error
@@ -91,7 +91,7 @@ def test_a_method_that_no_longer_fits_stays_selected_with_the_reason_and_can_be_
 
 
 def test_a_link_to_a_method_that_does_not_fit_shows_the_reason(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", dataset="moons", method="attention")
+    app = open_page("distill", dataset="moons", method="attention")
     assert "feature maps" in app.error[0].value.replace("\\", "")
     assert app.selectbox(key="set method").value == "attention"  # the user can replace it
     assert next(b for b in app.button if b.label == "Start training").disabled
@@ -100,7 +100,7 @@ def test_a_link_to_a_method_that_does_not_fit_shows_the_reason(open_page: Open) 
 @pytest.mark.parametrize("name", plugins("methods"))
 def test_every_method_can_be_chosen_drawn_and_summarised(open_page: Open, name: str) -> None:
     flat = {**CONVOLUTIONS, "method": name}
-    app = open_page("distill", autoplay="0", **flat)
+    app = open_page("distill", **flat)
     assert not app.error
     config = from_flat(flat)
     facts = diagram(config)

@@ -25,6 +25,7 @@ from pages.ui.app import auth
 from pages.ui.app.actions import NotAllowedError, actions
 from pages.ui.app.auth import _is_local  # before a fixture replaces it
 from pages.ui.app.login_throttle import LoginThrottle
+from pages.ui.run import live_controls
 from tools.testing.waiting import wait, wait_for_end
 
 pytestmark = pytest.mark.slow
@@ -71,7 +72,7 @@ def log_in(app: AppTest, password: str) -> None:
 
 
 def test_without_a_password_a_local_session_may_act_and_sees_no_login(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", **QUICK)
+    app = open_page("distill", **QUICK)
     assert not button(app, "Start training").disabled
     assert PRESENTING not in texts(app)
     assert VIEWING not in texts(app)
@@ -84,9 +85,9 @@ def test_a_viewer_sees_every_page_and_the_reason_why_the_start_button_is_disable
     assert wait_for_end(shared, run) == "completed"
     require_password()
     for page in ("distill", "temperature", "inspect", "compare", "experiments"):
-        app = framed(open_page(page, autoplay="0", run=run))
+        app = framed(open_page(page, run=run))
         assert VIEWING in texts(app)
-    app = open_page("distill", autoplay="0", **QUICK)
+    app = open_page("distill", **QUICK)
     start = button(app, "Start training")
     assert start.disabled
     assert start.help == auth.VIEWER_MESSAGE
@@ -96,17 +97,18 @@ def test_a_forged_click_of_a_viewer_starts_nothing(
     open_page: Open, shared: RunManager, require_password: Callable[[], None], forged_clicks: None
 ) -> None:
     require_password()
-    app = open_page("distill", autoplay="0", **QUICK)
+    app = open_page("distill", **QUICK)
     button(app, "Start training").click().run()
     assert shared.store.runs() == []
     assert auth.VIEWER_MESSAGE in texts(app)
 
 
 def test_the_password_makes_a_presenter_and_logging_out_a_viewer(
-    open_page: Open, shared: RunManager, require_password: Callable[[], None]
+    open_page: Open, shared: RunManager, require_password: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_password()
-    app = framed(open_page("distill", autoplay="0", **QUICK))
+    monkeypatch.setattr(live_controls, "WATCH_SECONDS", 25.0)  # the run outlives the test
+    app = framed(open_page("distill", **QUICK))
     log_in(app, "wrong")
     assert "The password is wrong." in texts(app)
     assert button(app, "Start training").disabled
@@ -185,7 +187,7 @@ def test_a_viewer_can_neither_upload_nor_delete_uploads_nor_download(
 ) -> None:
     started: list[str] = []
     monkeypatch.setattr(downloads, "start", lambda dataset: started.append(dataset.name))
-    app = open_page("distill", autoplay="0", dataset="kmnist")
+    app = open_page("distill", dataset="kmnist")
     require_password()
     next(element for element in app.button if element.label.startswith("Download")).click().run()
     assert started == []
@@ -193,11 +195,11 @@ def test_a_viewer_can_neither_upload_nor_delete_uploads_nor_download(
     points = "\n".join(f"{at},{at % 7},{'ab'[at % 2]}" for at in range(40)).encode()
     with pytest.MonkeyPatch.context() as before:
         before.delenv(auth.PASSWORD)
-        app = open_page("distill", autoplay="0", dataset="upload")
+        app = open_page("distill", dataset="upload")
         app.file_uploader(key="upload").set_value(("points.csv", points, "text/csv")).run()
     app.button(key="keep upload").click().run()
     assert uploads.list_all() == []
-    assert not open_page("distill", autoplay="0", dataset="upload").file_uploader
+    assert not open_page("distill", dataset="upload").file_uploader
 
 
 @pytest.mark.slow
@@ -219,7 +221,7 @@ def test_a_run_beyond_the_quota_of_epochs_is_refused_on_the_page(
     open_page: Open, shared: RunManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISTILLERY_MAX_EPOCHS", "10")
-    app = open_page("distill", autoplay="0", **QUICK | {"epochs": "30"})
+    app = open_page("distill", **QUICK | {"epochs": "30"})
     button(app, "Start training").click().run()
     assert "31 epochs" in texts(app)
     assert "at most 10" in texts(app)
@@ -231,9 +233,9 @@ def test_a_run_beyond_the_quota_of_waiting_runs_is_refused_on_the_page(
 ) -> None:
     monkeypatch.setenv("DISTILLERY_MAX_QUEUED", "1")
     training = shared.start(LONG, pace=0.05)
-    app = open_page("distill", autoplay="0", **QUICK)
+    app = open_page("distill", **QUICK)
     button(app, "Start training").click().run()
-    app = open_page("distill", autoplay="0", **QUICK)
+    app = open_page("distill", **QUICK)
     button(app, "Start training").click().run()
     assert "at most 1 may wait" in texts(app)
     assert len(shared.store.runs()) == 2

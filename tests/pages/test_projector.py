@@ -42,7 +42,7 @@ def test_a_link_without_the_parameter_opens_the_plain_page() -> None:
 
 
 def test_the_parameter_is_no_setting_of_a_page(open_page: Open) -> None:
-    app = open_page("compare", autoplay="0", projector="1")
+    app = open_page("compare", projector="1")
     assert not app.error
 
 

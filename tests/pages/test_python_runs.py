@@ -84,9 +84,9 @@ def test_every_page_opens_a_run_from_python(
 def test_what_cannot_be_computed_is_said(start: Callable[..., str], open_page: Callable[..., AppTest]) -> None:
     run = start(dataset=IMAGES, teacher="mlp", student=Branching())
     for page in ("temperature", "inspect"):
-        (error,) = open_page(page, run=run, autoplay="0").error
+        (error,) = open_page(page, run=run).error
         assert "Branching was given from Python" in error.value
-    assert not open_page("compare", runs=run, autoplay="0").error
-    distill = open_page("distill", run=run, autoplay="0")
+    assert not open_page("compare", runs=run).error
+    distill = open_page("distill", run=run)
     assert not distill.error
     assert any("Branching was given from Python" in caption.value for caption in distill.caption)

@@ -57,7 +57,7 @@ def test_schemes_are_listed_by_family_and_offline_distillation_comes_first() -> 
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_a_link_opens_every_scheme_with_its_summary_options_and_paper(open_page: Open, name: str) -> None:
-    app = open_page("distill", autoplay="0", scheme=name)
+    app = open_page("distill", scheme=name)
     assert not app.error
     assert app.selectbox(key="set scheme").value == name
     assert not button(app, "Start training").disabled
@@ -75,13 +75,13 @@ def test_a_link_opens_every_scheme_with_its_summary_options_and_paper(open_page:
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_choosing_a_scheme_gives_the_same_settings_as_its_link(open_page: Open, name: str) -> None:
-    app = select(open_page("distill", autoplay="0"), "scheme", name)
+    app = select(open_page("distill"), "scheme", name)
     assert not app.error
     assert app.session_state["settings"] == config_of(name, dataset="digits").flat()
 
 
 def test_another_scheme_replaces_recommended_settings_and_keeps_chosen_ones(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", seed="3", epochs="7", temperature="2")
+    app = open_page("distill", seed="3", epochs="7", temperature="2")
     for name in ("missing_class", "self_attention", "unlabelled", "offline"):
         select(app, "scheme", name)
         settings = app.session_state["settings"]
@@ -94,7 +94,7 @@ def test_another_scheme_replaces_recommended_settings_and_keeps_chosen_ones(open
 
 
 def test_options_of_the_method_stay_if_the_new_scheme_recommends_no_other_method(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", temperature="2")
+    app = open_page("distill", temperature="2")
     for name in ("ensemble", "born_again"):
         select(app, "scheme", name)
         assert app.query_params["temperature"] == "2"
@@ -103,7 +103,7 @@ def test_options_of_the_method_stay_if_the_new_scheme_recommends_no_other_method
 def test_a_setting_that_does_not_fit_the_scheme_is_refused_and_can_be_corrected(
     open_page: Open, shared: RunManager
 ) -> None:
-    app = open_page("distill", autoplay="0", scheme="missing_class")
+    app = open_page("distill", scheme="missing_class")
     open_settings(app, "Data")
     select(app, "omitted", "none", place="all")
     assert all("class" in error.value for error in app.error)
@@ -118,7 +118,7 @@ def test_a_setting_that_does_not_fit_the_scheme_is_refused_and_can_be_corrected(
 
 
 def test_wrong_weights_of_teachers_are_refused_and_can_be_corrected(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", scheme="ensemble")
+    app = open_page("distill", scheme="ensemble")
     open_settings(app, "Scheme")
     app.text_input(key="all shares").set_value("2-1").run()
     assert ["3 numbers" in error.value for error in app.error] == [True, True]  # on the page and in the dialog
@@ -129,7 +129,7 @@ def test_wrong_weights_of_teachers_are_refused_and_can_be_corrected(open_page: O
 
 
 def test_a_scheme_that_does_not_fit_the_data_set_is_refused_with_one_message(open_page: Open) -> None:
-    app = select(open_page("distill", autoplay="0", dataset="moons"), "scheme", "merge")
+    app = select(open_page("distill", dataset="moons"), "scheme", "merge")
     (error,) = app.error
     assert " 2" in error.value
     assert "The plan is drawn here once" in texts(app)
@@ -138,17 +138,17 @@ def test_a_scheme_that_does_not_fit_the_data_set_is_refused_with_one_message(ope
 
 
 def test_another_data_set_keeps_the_scheme_if_it_fits(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", scheme="mutual")
+    app = open_page("distill", scheme="mutual")
     select(app, "dataset", "moons")
     assert app.selectbox(key="set scheme").value == "mutual"
-    app = open_page("distill", autoplay="0", scheme="merge")
+    app = open_page("distill", scheme="merge")
     select(app, "dataset", "moons")
     assert named(app, "selectbox", "set scheme").value == "offline"
     assert not app.error
 
 
 def test_only_methods_that_fit_the_chosen_scheme_are_offered(open_page: Open) -> None:
-    app = open_page("distill", autoplay="0", student="cnn", student_width="8")
+    app = open_page("distill", student="cnn", student_width="8")
     assert "Feature · Hints (FitNets)" in named(app, "selectbox", "set method").options
     select(app, "scheme", "ensemble")
     named(app, "selectbox", "set student").select("cnn").run()
@@ -165,7 +165,7 @@ def test_only_methods_that_fit_the_chosen_scheme_are_offered(open_page: Open) ->
 
 def test_a_method_that_does_not_fit_the_new_scheme_stays_selected_and_can_be_replaced(open_page: Open) -> None:
     networks = {"student": "cnn", "student_width": "8", "teacher_depth": "3"}
-    app = open_page("distill", autoplay="0", **networks, method="attention")
+    app = open_page("distill", **networks, method="attention")
     select(app, "scheme", "merge")
     assert app.selectbox(key="set method").value == "attention"
     (error,) = app.error
@@ -187,13 +187,13 @@ def test_a_method_that_does_not_fit_the_new_scheme_stays_selected_and_can_be_rep
 def test_each_card_shows_how_the_scheme_uses_its_network(
     open_page: Open, name: str, teacher: str, student: str
 ) -> None:
-    text = texts(open_page("distill", autoplay="0", scheme=name)).replace("\\", "")
+    text = texts(open_page("distill", scheme=name)).replace("\\", "")
     assert teacher in text
     assert student in text
 
 
 def test_the_start_button_trains_with_the_chosen_scheme(open_page: Open, shared: RunManager) -> None:
-    app = open_page("distill", autoplay="0", dataset="moons", epochs="2", teacher_epochs="1")
+    app = open_page("distill", dataset="moons", epochs="2", teacher_epochs="1")
     select(app, "scheme", "mutual")
     button(app, "Start training").click().run()
     finish(shared, 1)

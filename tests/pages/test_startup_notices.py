@@ -43,14 +43,14 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunManager:
 def test_interrupted_runs_are_linked_until_they_are_completed(
     open_page: Callable[..., AppTest], shared: RunManager
 ) -> None:
-    app = open_page("distill", autoplay="0")
+    app = open_page("distill")
     assert [run for run in ("first", "second", "third") if f"Run {run} was interrupted" in links(app)] == [
         "first",
         "second",
     ]
     assert "run third" in texts(app)  # whose checkpoint is missing
     shared.store.set_state("first", "completed")
-    app = open_page("distill", autoplay="0", run="second")  # the page shows the other interrupted run itself
+    app = open_page("distill", run="second")  # the page shows the other interrupted run itself
     assert "interrupted" not in links(app)
     assert "Resume" in [button.label for button in app.button]
 
@@ -59,7 +59,7 @@ def test_a_problem_with_the_files_of_a_run_is_shown_on_its_page(
     open_page: Callable[..., AppTest], shared: RunManager
 ) -> None:
     shared._states.set_notice("first", "The checkpoint cannot be written. The disk is full: free some space.")
-    assert "free some space" in texts(open_page("distill", autoplay="0", run="first"))
+    assert "free some space" in texts(open_page("distill", run="first"))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def holder(shared: RunManager) -> Iterator[sqlite3.Connection]:
 def test_every_page_says_that_the_end_of_a_run_could_not_be_stored_until_it_is(
     open_page: Callable[..., AppTest], shared: RunManager, holder: sqlite3.Connection, page: str, run: str
 ) -> None:
-    app = open_page(page, autoplay="0", **{"runs" if page == "compare" else "run": run})
+    app = open_page(page, **{"runs" if page == "compare" else "run": run})
     assert "Another program holds it" in texts(app)
     assert "could not be stored yet" in texts(app)
     if page == "distill":
@@ -92,7 +92,7 @@ def test_every_page_says_that_the_end_of_a_run_could_not_be_stored_until_it_is(
 
 def test_the_page_of_a_run_of_a_sweep_leads_to_the_sweep(open_page: Callable[..., AppTest], shared: RunManager) -> None:
     shared.store.add_sweep("s", Sweep.over_seeds(SMALL, [0, 1]), ["s0", "s1"], "interrupted")
-    app = open_page("distill", autoplay="0", run="s0")
+    app = open_page("distill", run="s0")
     assert "Resume its sweep" in [button.label for button in app.button]
     shared.store.set_states({"s": ("training", None), "s0": ("training", None)})
     app.run()

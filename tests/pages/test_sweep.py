@@ -42,7 +42,7 @@ def _no_time_trials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def open_sweep(open_page: Open) -> OpenSweep:
-    return lambda **link: open_page("sweep", autoplay="0", **link)
+    return lambda **link: open_page("sweep", **link)
 
 
 @pytest.fixture
@@ -180,11 +180,11 @@ def test_a_cell_links_to_its_runs_on_distill_inspect_and_compare(
         f"run={run}" for run in wanted
     ]
     assert ("inspect", f"run={wanted[0]}") in links(app)
-    assert "over 3 seeds" in all_texts(open_page("distill", run=wanted[0], autoplay="0"))
-    inspected = open_page("inspect", run=wanted[0], autoplay="0")
+    assert "over 3 seeds" in all_texts(open_page("distill", run=wanted[0]))
+    inspected = open_page("inspect", run=wanted[0])
     assert not inspected.error
     assert len(inspected.header) == 5
-    assert "**3 of 12** compared" in all_texts(open_page("compare", runs=",".join(wanted), autoplay="0"))
+    assert "**3 of 12** compared" in all_texts(open_page("compare", runs=",".join(wanted)))
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_which_method_is_best_is_one_click_on_a_completed_run(
 ) -> None:
     run = shared.start(from_flat({**SMALL, "epochs": "2"}))
     assert wait_for_end(shared, run, 60) == "completed"
-    app = open_page("distill", run=run, autoplay="0")
+    app = open_page("distill", run=run)
     button(app, "Which method is best here?").click().run()
     assert app.title[0].value == "Sweep"
     name = app.query_params["sweep"]
@@ -311,7 +311,7 @@ def test_the_pace_of_an_ended_sweep_gives_an_estimate(open_sweep: OpenSweep, end
 
 
 def test_distill_and_sweep_link_to_each_other_with_the_same_settings(open_page: Open, open_sweep: OpenSweep) -> None:
-    (there,) = [query for page, query in links(open_page("distill", autoplay="0", **SMALL)) if page == "sweep"]
+    (there,) = [query for page, query in links(open_page("distill", **SMALL)) if page == "sweep"]
     settings = dict(parse_qsl(there))
     assert {"dataset": "moons", "epochs": "6"}.items() <= settings.items()
     (back,) = [query for page, query in links(open_sweep(**settings)) if page == "distill"]

@@ -40,14 +40,14 @@ def texts(app: AppTest) -> str:
 
 
 def test_the_first_visitor_of_a_fresh_server_starts_one_run_on_digits(open_page: Open, shared: RunManager) -> None:
-    open_page("temperature")
-    open_page("temperature")
+    for _ in range(2):
+        open_page("temperature", autoplay="1")
     configs = [run.config for run in shared.store.runs()]  # the start page starts other runs
     assert configs.count(from_flat({"dataset": "digits"})) == 1
 
 
 def test_with_autoplay_0_nothing_is_trained_before_a_click(open_page: Open, shared: RunManager) -> None:
-    app = open_page("temperature", autoplay="0")
+    app = open_page("temperature")
     assert "No run has been trained here yet." in texts(app)
     assert shared.store.runs() == []
     next(button for button in app.button if button.label == "Train one").click().run()
@@ -145,7 +145,7 @@ def test_a_missing_run_is_reported_and_others_are_offered(open_page: Open, share
 
 def test_a_run_without_weights_can_be_trained_again(open_page: Open, shared: RunManager) -> None:
     shared.store.add("old", from_flat(QUICK), "completed")
-    app = open_page("temperature", run="old", autoplay="0")
+    app = open_page("temperature", run="old")
     assert app.warning
     next(button for button in app.button if button.label == "Train again").click().run()
     assert sorted(run.config.to_json() for run in shared.store.runs()) == [from_flat(QUICK).to_json()] * 2
@@ -203,7 +203,7 @@ def test_an_invalid_drawing_does_not_break_the_page(open_page: Open, shared: Run
 
 def test_a_run_interrupted_before_its_first_weights_can_be_resumed(open_page: Open, shared: RunManager) -> None:
     shared.store.add("half", from_flat(QUICK), "interrupted")
-    app = open_page("temperature", run="half", autoplay="0")
+    app = open_page("temperature", run="half")
     assert named(app, "button", "proceed")
 
 
@@ -220,5 +220,5 @@ def test_an_error_about_typed_logits_disappears_with_the_boxes(open_page: Open, 
 
 
 def test_a_url_as_the_id_of_a_run_does_not_become_a_link(open_page: Open, shared: RunManager) -> None:
-    app = open_page("temperature", run="https://evil.example/x", autoplay="0")
+    app = open_page("temperature", run="https://evil.example/x")
     assert "://" not in app.error[0].value

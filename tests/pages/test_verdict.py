@@ -82,7 +82,7 @@ def test_labels_of_exits_do_not_cross_the_line() -> None:
 
 def test_the_result_of_a_held_out_class_names_the_class(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, scheme="missing_class", dataset="digits", omitted="8", labelled="0", epochs="1")
-    app = open_page("distill", autoplay="0", run=run)
+    app = open_page("distill", run=run)
     assert "class 8" in texts(app)
     assert "recall of the held-out class" in texts(open_settings(app, "Scheme")).replace("\\", "")
 

@@ -56,7 +56,7 @@ KINDS = ("number_input", "slider", "checkbox", "selectbox")
 
 @pytest.mark.parametrize("page", ["distill", "sweep"])
 def test_the_default_of_every_widget_is_the_value_that_it_shows(open_page: Open, page: str) -> None:
-    app = open_page(page, autoplay="0", dataset="moons", temperature="7.5", alpha="0.3", epochs="77", seed="5")
+    app = open_page(page, dataset="moons", temperature="7.5", alpha="0.3", epochs="77", seed="5")
     checked = set()
     for kind in KINDS:
         for widget in app.get(kind):
@@ -74,7 +74,7 @@ def test_the_default_of_every_widget_is_the_value_that_it_shows(open_page: Open,
 def test_a_click_on_start_is_not_lost_if_a_number_changes_at_the_same_moment(
     open_page: Open, name: str, value: int
 ) -> None:
-    app = open_page("distill", autoplay="0", dataset="moons", epochs="6")
+    app = open_page("distill", dataset="moons", epochs="6")
     app.number_input(key=f"set {name}").set_value(value)
     next(button for button in app.button if button.label == "Start training").click()
     app.run()
