@@ -19,6 +19,7 @@ def test_a_claim_is_tested_by_the_keyboard_and_its_verdict_stays_in_its_row(
     page.goto(f"{server.url}/experiments?autoplay=0&find=wrong_labels")
     row = page.locator(".claim", has_text=TITLE)
     expect(row.get_by_text("not tested yet")).to_be_visible()
+    expect(page.get_by_role("button", name="Test here")).to_be_visible()
     place = row.bounding_box()
     page.get_by_role("button", name="Test here").focus()
     page.keyboard.press("Enter")
