@@ -8,9 +8,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from kd_core.base.registry import find_plugin
-from kd_core.cli.output import ProgressLine, print_problems
+from kd_core.cli.output import ProgressLine, print_problems, table
+from kd_core.cli.parser import settings_of
 from kd_core.datasets import Dataset
 from kd_core.files import uploads
+from kd_core.files.uploads.understanding import LISTED
 
 
 def fetch(arguments: Namespace) -> int:
@@ -35,17 +37,54 @@ def fetch(arguments: Namespace) -> int:
 
 
 def upload(arguments: Namespace) -> int:
-    """Add a file to the data folder as a data set."""
+    """Say what a file or a folder holds, and add it to the data folder as a data set."""
     path = Path(arguments.file)
+    choices = uploads.Choices.from_texts(settings_of(arguments.settings), leave_out=arguments.leave_out)
     try:
-        with path.open("rb") as file:
-            added = uploads.add(path.name, file, arguments.pixels, arguments.colour)
+        if path.is_dir():
+            understood = uploads.inspect(path.resolve().name, path, choices)
+        else:
+            with path.open("rb") as file:
+                understood = uploads.inspect(path.name, file, choices)
     except OSError as error:
         print(f"{path}: {error.strerror or error}.", file=sys.stderr)
         return 1
-    if arguments.json:
-        print(json.dumps({**vars(added), "examples": len(added)}, ensure_ascii=False))
+    result = understood.as_dict()
+    if arguments.json and (arguments.dry_run or understood.obstacle):
+        print(json.dumps(result, ensure_ascii=False))
+    elif not arguments.json:
+        _print_understanding(understood)
+    if understood.obstacle:
+        hint = " Add --leave-out for that." if understood.left_out else ""
+        print(f"{path.name}: {understood.obstacle}{hint}", file=sys.stderr)
+        return 2
+    if arguments.dry_run:
         return 0
-    print(f"{added.name}: {len(added):,} {added.kind} of {len(added.classes)} classes.")
-    print(f"Train with: distillery train dataset=upload dataset_id={added.id}")
+    added = uploads.keep(understood)
+    if arguments.json:
+        print(json.dumps({"id": added.id, "examples": len(added), **result}, ensure_ascii=False))
+    else:
+        print(f"Train with: distillery train dataset=upload dataset_id={added.id}")
     return 0
+
+
+def _print_understanding(understood: uploads.Understanding) -> None:
+    """Print what a file holds, one fact on each line."""
+    print(f"{understood.name}: {understood.headline}")
+    if understood.columns:
+        print(f"Label: {', '.join(understood.label)}.")
+    if ignored := [f"{one.name} ({one.detail})" for one in understood.columns if one.role == "ignored"]:
+        print(f"Ignored: {', '.join(ignored)}.")
+    if understood.classes:
+        rows = [
+            [name, *(f"{counts[number]:,}" for counts in understood.counts.values())]
+            for number, name in enumerate(understood.classes)
+        ]
+        print(table(["class", *understood.counts], rows))
+        print(f"Normalisation: {understood.normalisation}")
+    for sentence in understood.findings:
+        print(sentence)
+    for one in understood.left_out[:LISTED]:
+        print(f"  {one.reason}")
+    if len(understood.left_out) > LISTED:
+        print(f"  and {len(understood.left_out) - LISTED:,} more; --json lists all.")

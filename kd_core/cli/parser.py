@@ -25,7 +25,7 @@ Train a small network under a large one, and see whether the teacher helped.
   report RUN FILE           one HTML file with the results of a run
   preset [NAME]             published experiments, with their numbers
   fetch DATASET ...         download data sets
-  upload FILE               add your own data: a ZIP of images, or a CSV file
+  upload FILE               add your own data: images in folders, or a table
   app [--port N]            start the browser app
 
 Example: {PROG} train dataset=digits labelled=50 temperature=4 epochs=120
@@ -169,10 +169,17 @@ def _fetch(parser: Parser) -> None:
 
 
 def _upload(parser: Parser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a ZIP of class folders, or a CSV file of points or pixels")
-    parser.add_argument("--pixels", type=int, default=32, metavar="N", help="side of the images of a ZIP, 8 to 224")
-    parser.add_argument("--colour", choices=("auto", "grey", "colour"), default="auto", help="channels of the images")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "file", metavar="FILE|FOLDER", help="images in class folders, a ZIP of them, or a table such as a CSV file"
+    )
+    _settings(
+        parser,
+        "label=COLUMN, ignore=COLUMN,COLUMN, names=written:wanted, pixels=32 (8 to 224), colour=auto|grey|colour, "
+        "kind=auto|images|table, task=auto|classification",
+    )
+    parser.add_argument("--leave-out", action="store_true", help="leave out what cannot be used, instead of refusing")
+    parser.add_argument("--dry-run", action="store_true", help="say what the file holds, and store nothing")
+    parser.add_argument("--json", action="store_true", help="print what was understood as one JSON object")
 
 
 def _app(parser: Parser) -> None:

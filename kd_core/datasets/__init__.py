@@ -49,6 +49,7 @@ class Data:
 
     ``mean`` and ``std``, by channel, standardise pixels in [0, 1]: pixel = input * std + mean.
     ``fill`` is the fraction of an image's longer side that a written character takes; 0 where nothing is written.
+    ``notes`` are sentences on what was found when the data were read, such as copies and files that were left out.
     """
 
     train: Split
@@ -58,6 +59,7 @@ class Data:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     fill: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -156,7 +158,8 @@ class Data:
         """Return own data from the rows of a frame, with the classes in the column ``label``.
 
         Columns of numbers are standardised with mean and standard deviation of the training set; columns of words
-        become one column per word. Raises ValueError for missing values.
+        become one column per word. Missing numbers become the median of ``train``, missing words a word of their own,
+        with a warning; a missing label raises ValueError. Classes are sorted as text, as folders of images are.
         """
         from kd_core.datasets import _python
 

@@ -17,9 +17,10 @@ from torch.utils.data import DataLoader
 from kd_core.base.registry import register, registered
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, NotAvailableError, Split
-from kd_core.datasets._splits import hold_out
+from kd_core.datasets._splits import hold_out, range_to_pixels
 from kd_core.files import descriptions
-from kd_core.files.uploads.duplicates import first_occurrences
+from kd_core.files.uploads.splits import first_occurrences
+from kd_core.files.uploads.table_dataset import MISSING_WORD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,7 +147,7 @@ def from_arrays(  # noqa: PLR0912  # each branch refuses one kind of wrong argum
     for argument, values in (("mean", mean), ("std", std)):
         _check_pixels(argument, values, channels=3 if is_drawn_in_colour else 1)
     if not (len(mean) and len(std)):
-        mean, std = _range_to_pixels(train.inputs)
+        mean, std = range_to_pixels(train.inputs)
     return checked["train"], checked["val"], checked["test"], names, tuple(map(float, mean)), tuple(map(float, std))
 
 
@@ -194,14 +195,14 @@ def from_frames(frames: Mapping[str, pd.DataFrame | None], label: str, classes: 
             raise ValueError(f"{name}: it has several columns {twice[0]}; rename or drop them.")
         if label not in frame.columns:
             raise ValueError(f"label: {name} has no column {label!r}; it has {', '.join(map(str, frame.columns))}.")
-        if missing := [str(column) for column in frame.columns if frame[column].isna().any()]:
-            raise ValueError(f"{name}: the column {missing[0]} has missing values; fill them or drop the rows.")
+        if frame[label].isna().any():
+            raise ValueError(f"{name}: the column {label} has missing values; drop the rows without a label.")
         if differing := sorted(map(str, set(frame.columns) ^ set(frames["train"].columns))):  # type: ignore[union-attr]
             raise ValueError(f"{name}: its columns are not those of train; they differ in {', '.join(differing)}.")
         if frame.shape[1] < 2:
             raise ValueError(f"{name}: it has no column but the label {label!r}.")
     # Together, so that all have the same columns, also for words that one of them lacks.
-    columns = pd.concat([frame.drop(columns=label) for frame in tables.values()])
+    columns = _filled(pd.concat([frame.drop(columns=label) for frame in tables.values()]), frames["train"])
     try:
         table = pd.get_dummies(columns)
     except TypeError:
@@ -222,7 +223,28 @@ def from_frames(frames: Mapping[str, pd.DataFrame | None], label: str, classes: 
     std, mean = torch.std_mean(train.inputs.double(), 0, correction=0)
     mean, std = torch.where(is_number, mean, 0.0), torch.where(is_number & (std > 0), std, 1.0)
     scaled = [Split(((s.inputs.double() - mean) / std).float(), s.labels) for s in (train, validation, test)]
-    return scaled[0], scaled[1], scaled[2], class_names, *_range_to_pixels(scaled[0].inputs)
+    return scaled[0], scaled[1], scaled[2], class_names, *range_to_pixels(scaled[0].inputs)
+
+
+def _filled(columns: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """Return columns without missing values, which become the median in ``train``, or a word of their own."""
+    import pandas as pd
+
+    missing = {str(column): int(columns[column].isna().sum()) for column in columns if columns[column].isna().any()}
+    if not missing:
+        return columns
+    count, names = sum(missing.values()), ", ".join(list(missing)[:5])
+    warnings.warn(
+        f"{count} missing values in {names}: numbers become the median of train, and words “{MISSING_WORD}”.",
+        UserWarning, stacklevel=4,
+    )  # fmt: skip
+    filled = columns.copy()
+    for column in columns.columns[columns.isna().any()]:
+        is_number = columns[column].dtype.kind in "biuf"
+        median = train[column].median() if is_number else 0.0
+        values = columns[column] if is_number else columns[column].astype(object)
+        filled[column] = values.fillna((0.0 if pd.isna(median) else median) if is_number else MISSING_WORD)
+    return filled
 
 
 def _split(name: str, inputs: Tensor, labels: Tensor) -> Split:
@@ -235,13 +257,6 @@ def _split(name: str, inputs: Tensor, labels: Tensor) -> Split:
     if labels.is_floating_point() and not torch.equal(labels, labels.long()):  # neither NaN nor infinity is an integer
         raise ValueError(f"y_{name}: a label is no whole number; labels are positions among the classes, from 0 on.")
     return Split(inputs.detach().cpu().float().contiguous(), labels.detach().cpu().long())
-
-
-def _range_to_pixels(inputs: Tensor) -> tuple[tuple[float], tuple[float]]:
-    """Return the mean and standard deviation with which the range of the inputs is drawn as 0 to 1."""
-    low, high = float(inputs.min()), float(inputs.max())
-    width = (high - low) or 1.0
-    return (-low / width,), (1 / width,)
 
 
 def _class_names(classes: Any) -> Sequence[str]:
@@ -305,13 +320,14 @@ def _warn_of_copies(name: str, split: Split, train: Split) -> None:
 
 def _held_out(train: Split, name: str) -> tuple[Split, Split]:
     """Return the rest of a training split, and a part of each class held out of it; copies stay together."""
-    first = first_occurrences(train.inputs, train.labels)
+    first = first_occurrences(train.inputs)
     is_first = first == torch.arange(len(first))
-    counts = train.labels[is_first].bincount()
-    if (lacking := (counts == 1).nonzero()).numel():
+    present = torch.unique(train.labels)
+    counts = train.labels[is_first].bincount(minlength=int(present.max()) + 1)[present]
+    if (lacking := present[counts < 2]).numel():
         raise ValueError(
-            f"x_{name}: it is not given, and cannot be held out of x_train, which has a single distinct example of "
-            f"class {int(lacking[0])}."
+            f"x_{name}: it is not given, and cannot be held out of x_train, which has less than two distinct examples "
+            f"of class {int(lacking[0])}."
         )
     rows = is_first.nonzero().flatten()
     _, out = hold_out(train.labels[rows], HELD_OUT, stream=f"python {name}")
@@ -324,9 +340,9 @@ def _held_out(train: Split, name: str) -> tuple[Split, Split]:
 
 
 def _names_of(label: str, targets: Sequence[Any]) -> list[str]:
-    """Return the sorted names of the classes in the column of labels. Raises ValueError if these cannot be sorted."""
+    """Return the names of the classes, as torchvision sorts folders. Raises ValueError for both words and numbers."""
     try:
-        return [str(name) for name in sorted(set(targets))]
+        return sorted(map(str, sorted(set(targets))))
     except TypeError:
         raise ValueError(
             f"label = {label!r}: its values cannot be sorted; make them all words or all numbers."

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Split, standardise
 from kd_core.files.archive import format_bytes
+from kd_core.files.uploads.decode import moments
 
 HELD_OUT = 0.1  # fraction of the official training split, for validation
 MAX_HELD_OUT = 5_000  # examples
@@ -72,20 +72,11 @@ def assemble(
     return Data(splits[0], splits[1], splits[2], classes, mean, std, fill)
 
 
-def moments(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation by channel of bytes (N, C, H, W) scaled to [0, 1], exact by counting."""
-    means, stds = [], []
-    values = np.arange(256) / 255
-    for channel in range(pixels.shape[1]):
-        counts = np.zeros(256, np.int64)
-        for chunk in torch.split(pixels[:, channel], 512):  # bincount converts the bytes to int64
-            counts += np.bincount(chunk.numpy().ravel(), minlength=256)
-        frequency = counts / counts.sum()
-        mean = float(frequency @ values)
-        means.append(mean)
-        # A single grey level has deviation 0; 1 keeps the inputs at 0.
-        stds.append(float(frequency @ (values - mean) ** 2) ** 0.5 or 1.0)
-    return tuple(means), tuple(stds)
+def range_to_pixels(inputs: Tensor) -> tuple[tuple[float], tuple[float]]:
+    """Return the mean and standard deviation with which the range of the inputs is drawn as 0 to 1."""
+    low, high = float(inputs.min()), float(inputs.max())
+    width = (high - low) or 1.0
+    return (-low / width,), (1 / width,)
 
 
 def check_memory(images: int, shape: tuple[int, ...], remedy: str) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from kd_core.base.options import choice, integer, shorten, text
+from kd_core.base.options import boolean, choice, integer, shorten, text
 from kd_core.datasets import Data, Dataset, NotAvailableError, ProgressCallback
-from kd_core.datasets._images import REMEDY, class_folders, read_classes
-from kd_core.datasets._splits import HELD_OUT, assemble, hold_out, with_validation
-from kd_core.files.limits import LARGEST, SMALLEST
+from kd_core.datasets._images import REMEDY
+from kd_core.datasets._splits import HELD_OUT, MAX_HELD_OUT, assemble, check_memory, hold_out
+from kd_core.files import uploads
+from kd_core.files.limits import LARGEST, SMALLEST, RefusedError
+from kd_core.files.uploads import images
+from kd_core.files.uploads.splits import TEST, TRAIN, VALIDATION
 
 VARIABLE = "DISTILLERY_FOLDERS"
-TRAIN, VALIDATION, TEST = ("train", "training"), ("val", "valid", "validation"), ("test", "testing")
 MIN_IMAGES = 3  # of a class, one for each split
 
 
@@ -45,6 +47,9 @@ class Folder(Dataset):
         64, SMALLEST, LARGEST, "Side of the square that is cut out of the middle of each image.", step=8
     )
     colours: str = choice("colour", ("colour", "grey"), "Red, green and blue, or brightness alone.")
+    leave_out: bool = boolean(
+        False, "Use the folder without pictures that cannot be read and classes too small.", label="Leave out bad files"
+    )
 
     def is_available(self) -> bool:
         try:
@@ -87,46 +92,40 @@ class Folder(Dataset):
         )
 
     def load(self) -> Data:
-        """Read the train, validation and test folders; without those draw a fixed, stratified 80 %, 10 % and 10 %."""
+        """Read the train, validation and test folders; without those draw a fixed, stratified 80 %, 10 % and 10 %.
+
+        Of exact copies in different given splits only those nearest to the test are used; where splits are drawn, they
+        stay in one.
+        """
         root = self.resolve()
-        folders = {path.name.lower(): path for path in class_folders(root)}
-        training, *others = (self._first(folders, names) for names in (TRAIN, VALIDATION, TEST))
-        splits = {name for name in folders if name in (*TRAIN, *VALIDATION, *TEST)}
-        if training is None or len(splits) < 2 or splits != set(folders):  # perhaps a class is called train
-            return self._draw_splits(root)
-        train, classes = self._read(training)
-        held_out = []
-        for folder in others:
-            if folder is not None:
-                split, names = self._read(folder)
-                held_out.append(split)
-                if names != classes:
-                    odd = sorted(set(classes) ^ set(names))[0]
-                    raise ValueError(
-                        f"the class folder {shorten(odd)} is not in every split: give all of them the same folders."
-                    )
-        if len(held_out) == 2:
-            return assemble(classes, train, *held_out, remedy=REMEDY)
-        return with_validation(classes, train, *held_out, remedy=REMEDY)
+        colour = "grey" if self.colours == "grey" else "colour"
+        try:
+            examples = images.read(images.FolderFiles(root), self.pixels, colour, _check_memory)
+            choices = uploads.Choices(pixels=self.pixels, leave_out=self.leave_out)
+            understood = uploads.understand(root.name, examples, choices, MIN_IMAGES, _draw)
+        except RefusedError as error:
+            raise ValueError(f"the folder {shorten(self.path)}: {error}") from error
+        if understood.obstacle:
+            raise ValueError(f"the folder {shorten(self.path)}: {understood.obstacle}")
+        inputs, labels, splits = (understood.tensors[name] for name in ("inputs", "labels", "splits"))
+        parts = ((inputs[splits == number], labels[splits == number]) for number in range(3))
+        data = assemble(understood.classes, *parts, remedy=REMEDY)
+        return replace(data, notes=tuple(understood.findings))
 
-    def _draw_splits(self, root: Path) -> Data:
-        (pixels, labels), classes = self._read(root)
-        counts = torch.bincount(labels)
-        if int(counts.min()) < MIN_IMAGES:
-            few = classes[int(counts.argmin())]
-            raise ValueError(
-                f"the class folder {shorten(few)} holds {int(counts.min())} of the {MIN_IMAGES} images that it needs, "
-                "one for each of the three splits."
-            )
-        rest, test = hold_out(labels, HELD_OUT, stream="test")
-        rows, validation = hold_out(labels[rest], HELD_OUT / (1 - HELD_OUT))
-        parts = ((pixels[part], labels[part]) for part in (rest[rows], rest[validation], test))
-        return assemble(classes, *parts, remedy=REMEDY)
 
-    def _read(self, folder: Path) -> tuple[tuple[Tensor, Tensor], tuple[str, ...]]:
-        pixels, labels, classes = read_classes(folder, self.pixels, self.colours == "grey")
-        return (pixels, labels), classes
+def _check_memory(count: int, pixels: int, colour: str) -> None:
+    check_memory(count, (1 if colour == "grey" else 3, pixels, pixels), REMEDY)
 
-    @staticmethod
-    def _first(folders: Mapping[str, Path], names: tuple[str, ...]) -> Path | None:
-        return next((folders[name] for name in names if name in folders), None)
+
+def _draw(first: Tensor, labels: Tensor, missing: Sequence[int], given_splits: Tensor | None) -> Tensor:
+    """Return the split (N,) of each image, with the missing ones held out of the training images."""
+    split = torch.zeros_like(labels) if given_splits is None else given_splits.clone()
+    is_first = first == torch.arange(len(first))
+    for drawn, stream in ((TEST, "test"), (VALIDATION, "validation")):
+        if drawn in missing:
+            rows = (is_first & (split == TRAIN)).nonzero().flatten()
+            is_second = drawn == VALIDATION and TEST in missing
+            fraction = HELD_OUT / (1 - HELD_OUT) if is_second else HELD_OUT
+            most = MAX_HELD_OUT if given_splits is not None else None
+            split[rows[hold_out(labels[rows], fraction, most, stream)[1]]] = drawn
+    return split[first]

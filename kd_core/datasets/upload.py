@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,11 +12,11 @@ from torch import Tensor
 from kd_core.base.options import text
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Dataset, NotAvailableError, ProgressCallback, Split, standardise
-from kd_core.datasets._splits import moments
+from kd_core.datasets._splits import range_to_pixels
 from kd_core.files import uploads
-from kd_core.files.uploads.duplicates import first_occurrences
-
-HELD_OUT = 0.15  # of each class, for validation and again for test; at least one example
+from kd_core.files.uploads.decode import moments
+from kd_core.files.uploads.splits import draw, first_occurrences
+from kd_core.files.uploads.table_dataset import MISSING_WORD, scales
 
 IMAGES = {
     "teacher": "cnn", "teacher_depth": "3", "student": "cnn", "student_width": "8", "student_depth": "3",
@@ -27,7 +27,9 @@ IMAGES = {
 @dataclass(frozen=True)
 class Uploaded(Dataset):
     title: ClassVar[str] = "Your own data"
-    summary: ClassVar[str] = "Images in class folders, or a table of points or pixels, stored on this machine alone."
+    summary: ClassVar[str] = (
+        "Images in class folders, or a table of numbers, words or pixels, stored on this machine alone."
+    )
     family: ClassVar[str] = "your own"
     source: ClassVar[str] = "a file that you uploaded"
     licence: ClassVar[str] = "whatever you may do with it"
@@ -44,28 +46,52 @@ class Uploaded(Dataset):
         )
 
     def load(self) -> Data:
-        """Return a fixed split into 70 % train, 15 % validation and 15 % test of each class.
+        """Return the splits that the file gave, or else 70 % train, 15 % validation and 15 % test of each class.
 
-        Copies of one example stay in one split. Images are standardised by channel and points by coordinate, with the
+        Copies of one example are in one split. Images are standardised by channel and numbers by column, with the
         statistics of the training split.
         """
         upload = uploads.find(self.id)
         if upload is None:
             raise NotAvailableError(_MISSING)
         try:
-            inputs, labels = uploads.read(self.id)
+            inputs, labels, splits = uploads.read(self.id)
         except ValueError as error:  # removed meanwhile
             raise NotAvailableError(_MISSING) from error
-        parts = _parts(first_occurrences(inputs, labels), labels)
-        if upload.kind == "points":
-            std, mean = torch.std_mean(inputs[parts[0]].double(), 0, correction=0)
-            std[std == 0] = 1.0
-            points = ((inputs.double() - mean) / std).float()
-            train, validation, test = (Split(points[rows], labels[rows]) for rows in parts)
-            return Data(train, validation, test, upload.classes)
-        means, stds = moments(inputs[parts[0]])
-        train, validation, test = (Split(standardise(inputs[rows], means, stds), labels[rows]) for rows in parts)
-        return Data(train, validation, test, upload.classes, means, stds)
+        parts = _parts(inputs, labels, splits)
+        if upload.kind == "images":
+            means, stds = moments(inputs[parts[0]])
+            train, validation, test = (Split(standardise(inputs[rows], means, stds), labels[rows]) for rows in parts)
+            return Data(train, validation, test, upload.classes, means, stds)
+        mean, std = scales(upload.inputs)
+        if not upload.columns:  # points of an earlier version
+            mean, std = _statistics(inputs[parts[0]])
+        scaled = ((inputs.double() - mean) / std).float()
+        train, validation, test = (Split(scaled[rows], labels[rows]) for rows in parts)
+        range_ = () if upload.kind == "points" else range_to_pixels(train.inputs)
+        return Data(train, validation, test, upload.classes, *range_)
+
+    def columns(self, data: Data) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
+        """Return how the cells of a row become an input, by a ``name`` and ``mean`` and ``std``, or ``words``."""
+        upload = uploads.find(self.id)
+        described: list[Mapping[str, Any]] = []
+        if upload is not None and upload.kind == "points" and not upload.columns:
+            inputs, labels, splits = uploads.read(self.id)
+            statistics = zip(*_statistics(inputs[_parts(inputs, labels, splits)[0]]), strict=True)
+            return [
+                {"name": name, "mean": float(mean), "std": float(std)}
+                for name, (mean, std) in zip("xy", statistics, strict=True)
+            ]
+        for column in upload.inputs if upload is not None else ():
+            one = column.encoding
+            if "values" in one:
+                missing = {"missing": MISSING_WORD} if MISSING_WORD in one["values"] else {}
+                described.append({"name": column.name, "words": one["values"], **missing})
+            else:
+                described.append(
+                    {"name": column.name, "mean": one["mean"], "std": one["std"], "missing": one["median"]}
+                )
+        return described
 
     def is_available(self) -> bool:
         return uploads.find(self.id) is not None
@@ -76,22 +102,22 @@ class Uploaded(Dataset):
 
 
 _MISSING = (
-    "There is no upload with that id on this machine: upload a ZIP of class folders, or a CSV file of points or "
-    "pixels, beside the choice of data."
+    "There is no upload with that id on this machine: upload a ZIP of class folders, or a table, beside the choice of "
+    "data."
 )
 
 
-def _parts(first: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the shuffled rows of train, validation and test; ``first`` is from :func:`first_occurrences`."""
+def _statistics(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of each column of inputs (N, D)."""
+    std, mean = torch.std_mean(inputs.double(), 0, correction=0)
+    return mean, torch.where(std == 0, 1.0, std)
+
+
+def _parts(inputs: Tensor, labels: Tensor, splits: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the shuffled rows of train, validation and test."""
     random = generator(0, "upload")
-    part = torch.zeros(len(labels), dtype=torch.int64)
-    is_first = first == torch.arange(len(first))
-    for number in range(int(labels.max()) + 1):
-        rows = (is_first & (labels == number)).nonzero().flatten()
-        rows = rows[torch.randperm(len(rows), generator=random)]
-        count = max(1, round(HELD_OUT * len(rows)))
-        part[rows[:count]], part[rows[count : 2 * count]] = 2, 1
-    part = part[first]
+    if splits is None:  # an upload of an earlier version
+        splits = draw(first_occurrences(inputs, labels), labels, random)
     order = torch.randperm(len(labels), generator=random)
-    train, validation, test = (order[part[order] == number] for number in range(3))
+    train, validation, test = (order[splits[order] == number] for number in range(3))
     return train, validation, test

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from kd_core import __version__
 from kd_core.__main__ import main
@@ -198,9 +199,42 @@ def test_an_uploaded_file_can_be_trained_on(folder: Path, capsys: pytest.Capture
     file.write_text("x,y,class\n" + "\n".join(rows), encoding="utf-8")
     assert main(["upload", str(file), "--json"]) == 0
     added = json.loads(capsys.readouterr().out)
-    assert added["classes"] == ["a", "b"]
+    assert added["classes"] == {"a": 40, "b": 40}
     chosen = ["dataset=upload", f"dataset_id={added['id']}", "epochs=1", "teacher_epochs=1"]
     assert main(["train", *chosen, "--ephemeral", "--quiet"]) == 0
+
+
+def test_what_a_file_holds_is_said_before_anything_is_stored(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "flowers.csv"
+    rows = [f"{number},{number % 7}.5,{number % 5},{'ab'[number % 2]},{'uv'[number % 3 > 1]}" for number in range(40)]
+    file.write_text(
+        "\n".join(["id,width,height,species,place", *rows, "40,wide,1,a,u", "41,1,1,c,u"]), encoding="utf-8"
+    )
+    assert main(["upload", str(file), "--dry-run", "--json"]) == 2
+    output = capsys.readouterr()
+    understood = json.loads(output.out)
+    assert (understood["kind"], understood["label"], understood["ignored"]) == ("table", "species", ["id"])
+    assert understood["classes"] == {"a": 20, "b": 20}
+    assert [one["where"] for one in understood["left_out"]] == ["line 42", "class c"]
+    assert 'line 42, column 2: "wide" is not a number' in output.err
+    choices = ["label=place", "ignore=id,species", "names=u:north,v:south", "--leave-out"]
+    assert main(["upload", str(file), *choices, "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "Label: place." in text
+    assert "north" in text
+    assert not (folder / "uploads").exists()
+    assert main(["upload", str(file), *choices]) == 0
+    assert len(list((folder / "uploads").iterdir())) == 1
+    for path in [folder / "pets" / name / f"{number}.png" for name in ("cat", "dog") for number in range(6)]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (9, 9), len(path.parent.name) + 20 * int(path.stem) + (path.parent.name == "dog")).save(path)
+    assert main(["upload", str(folder / "pets"), "pixels=8", "--json"]) == 0
+    output = capsys.readouterr().out.splitlines()[-1]
+    assert json.loads(output)["classes"] == {"cat": 6, "dog": 6}
+    assert main(["upload", str(file), "label=colour"]) == 2
+    assert 'no column "colour"' in capsys.readouterr().err
+    assert main(["upload", str(file), "colours=grey"]) == 2
+    assert "no such choice" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, "not a table"])

@@ -110,6 +110,17 @@ def test_numbers_of_a_frame_are_standardised_and_words_become_columns() -> None:
     assert data.test.labels.tolist() == [int(kind == "b") for kind in test["kind"]]
 
 
+def test_missing_values_of_a_frame_become_the_median_and_a_word_of_their_own() -> None:
+    frame = pd.DataFrame({"size": [1.0, 2.0, 9.0, None] * 10, "colour": ["red", None] * 20, "kind": [2, 10] * 20})
+    test = frame.head(8)
+    with pytest.warns(UserWarning, match="missing values in size, colour"), pytest.warns(UserWarning, match="as well"):
+        data = kd.Data.from_pandas(frame, test, test, label="kind")
+    assert data.classes == ("10", "2")  # as text
+    size = data.train.inputs[:, 0]
+    assert torch.equal(size[1::4], size[3::4])  # 2 is the median
+    assert data.train.inputs[1, 1:].tolist() == [1, 0]  # missing, red
+
+
 def test_what_is_held_out_has_every_class_and_no_copy_of_a_training_example() -> None:
     x = torch.arange(50.0).repeat(4)[:, None].expand(-1, 3)  # every example four times
     y = (torch.arange(200) % 50) % 5
@@ -144,7 +155,7 @@ X, Y = torch.randn(9, 2), torch.arange(9) % 3
         ((X[:, 0], Y), ["x_train", "(9,)"]),
         ((X, None), ["y_train", "nothing"]),
         ((X, [0, 1]), ["y_train", "list"]),
-        ((X[:4], torch.tensor([0, 0, 1, 1])), ["x_test", "single distinct example", "class"]),
+        ((X[:4], torch.tensor([0, 0, 1, 1])), ["x_test", "less than two distinct examples", "class"]),
     ],
 )
 def test_bad_data_are_refused_with_the_name_of_the_argument(arguments: tuple[Any, ...], fragments: list[str]) -> None:
@@ -165,7 +176,7 @@ def test_labels_beyond_the_names_of_the_classes_are_refused() -> None:
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        ({"x": [1.0, None, 2.0], "y": [0, 1, 0]}, "train: the column x has missing values"),
+        ({"x": [1.0, 3.0, 2.0], "y": ["a", None, "a"]}, "train: the column y has missing values"),
         ({"x": [1.0, 2.0, 2.0], "z": [0, 1, 0]}, "label: train has no column 'y'"),
         ({"x": pd.date_range("2020", periods=3), "y": [0, 1, 0]}, "train: the column x holds neither"),
     ],

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import safetensors.torch
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from kd_core.base.registry import find_plugin
 from kd_core.config.run import from_flat
@@ -34,6 +35,45 @@ def image_archive() -> bytes:
                 Image.new("L", (20, 20), base + number).save(image, "PNG")
                 archive.writestr(f"{name}/{number}.png", image.getvalue())
     return buffer.getvalue()
+
+
+def open_import(open_page: Open, file: tuple[str, bytes, str]) -> AppTest:
+    """Return the Distill page with the import dialog open and a file chosen."""
+    app = open_page("distill", dataset="upload")
+    app.button(key="import").click().run()
+    return app.file_uploader(key="upload").set_value(file).run()
+
+
+@pytest.mark.usefixtures("home")
+def test_the_label_column_the_ignored_columns_and_what_is_left_out_can_be_changed_before_keeping(
+    open_page: Open,
+) -> None:
+    rows = [
+        f"{number},{number % 7}.5,{number % 5},{'ab'[number % 2]},{'uv'[number % 3 > 1]},t{number}"
+        for number in range(40)
+    ]
+    table = "\n".join(["id,width,height,species,place,title", *rows, "40,wide,1,a,u,t"]).encode()
+    app = open_import(open_page, ("flowers.csv", table, "text/csv"))
+    assert named(app, "selectbox", _widget(app, "label")).value == ("species",)
+    assert named(app, "multiselect", _widget(app, "ignore")).value == ["id", "title"]
+    assert '"wide" is not a number' in texts(app).replace("\\", "")
+    assert app.button(key="keep upload").disabled
+    named(app, "checkbox", _widget(app, "leave out")).check().run()
+    named(app, "selectbox", _widget(app, "label")).select(("title",)).run()
+    assert "each class needs at least 5 examples" in app.error[0].value
+    assert app.button(key="keep upload").disabled
+    named(app, "selectbox", _widget(app, "label")).select(("place",)).run()
+    app.button(key="keep upload").click().run()
+    assert not app.error
+    (upload,) = uploads.list_all()
+    assert upload.classes == ("u", "v")
+    assert [column.name for column in upload.inputs] == ["width", "height", "species"]
+
+
+def _widget(app: AppTest, name: str) -> str:
+    """Return the key of a widget of the import dialog, which ends with the id of the file."""
+    kinds = ("selectbox", "multiselect", "checkbox")
+    return next(one.key for kind in kinds for one in app.get(kind) if one.key and one.key.startswith(f"import {name} "))
 
 
 @pytest.mark.usefixtures("home")
@@ -76,8 +116,9 @@ def test_a_failed_download_names_the_data_sets_that_need_none(open_page: Open, m
 def test_an_uploaded_archive_of_class_folders_becomes_a_data_set_that_can_be_trained_on(
     open_page: Open, shared: RunManager
 ) -> None:
-    app = open_page("distill", dataset="upload")
-    app.file_uploader(key="upload").set_value(("squares.zip", image_archive(), "application/zip")).run()
+    app = open_import(open_page, ("squares.zip", image_archive(), "application/zip"))
+    assert "16 images with one class each, 2 classes" in texts(app)
+    assert uploads.list_all() == []
     app.button(key="keep upload").click().run()
     assert not app.error
     (upload,) = uploads.list_all()
@@ -87,6 +128,9 @@ def test_an_uploaded_archive_of_class_folders_becomes_a_data_set_that_can_be_tra
     button(app, "Start training").click().run()
     finish(shared, 1)
     assert shared.store.runs()[0].config.student.name == "cnn"  # recommended for images
+    app = open_page("distill", dataset="upload", dataset_id=upload.id)
+    open_settings(app, "Data").button(key="import").click().run()
+    assert app.file_uploader(key="upload")
     app = open_page("distill", dataset="upload", dataset_id=upload.id)
     open_settings(app, "Data").button(key="forget upload").click().run()
     assert uploads.list_all() == []
@@ -104,9 +148,7 @@ def test_an_uploaded_archive_of_class_folders_becomes_a_data_set_that_can_be_tra
 def test_an_unusable_file_is_refused_by_name_and_not_stored(
     open_page: Open, name: str, content: bytes, fragment: str
 ) -> None:
-    app = open_page("distill", dataset="upload")
-    app.file_uploader(key="upload").set_value((name, content, "text/plain")).run()
-    app.button(key="keep upload").click().run()
+    app = open_import(open_page, (name, content, "text/plain"))
     assert fragment in app.error[0].value.replace("\\", "")
     assert uploads.list_all() == []
 

@@ -174,7 +174,7 @@ def test_a_session_that_has_just_become_a_viewers_controls_nothing(
     shared.stop(run)
 
 
-@pytest.mark.parametrize("action", ["adjust", "delete", "resume_from_checkpoint", "start", "add_upload"])
+@pytest.mark.parametrize("action", ["adjust", "delete", "resume_from_checkpoint", "start", "keep_upload"])
 def test_a_viewer_gets_no_action_at_all(shared: RunManager, require_password: Callable[[], None], action: str) -> None:
     require_password()
     with pytest.raises(NotAllowedError):
@@ -196,10 +196,11 @@ def test_a_viewer_can_neither_upload_nor_delete_uploads_nor_download(
     with pytest.MonkeyPatch.context() as before:
         before.delenv(auth.PASSWORD)
         app = open_page("distill", dataset="upload")
+        app.button(key="import").click().run()
         app.file_uploader(key="upload").set_value(("points.csv", points, "text/csv")).run()
     app.button(key="keep upload").click().run()
     assert uploads.list_all() == []
-    assert not open_page("distill", dataset="upload").file_uploader
+    assert not [one for one in open_page("distill", dataset="upload").button if one.key == "import"]
 
 
 @pytest.mark.slow

@@ -1,36 +1,43 @@
-"""Import of a user's ZIP or CSV file as a data set.
+"""Import of a user's files as a data set, in two steps.
 
-A file is checked completely before anything is stored. Each upload is stored as one safetensors file with ``inputs``,
-images (N, C, H, W) uint8 or points (N, 2) float32, and ``labels`` (N,) int64. No pickle is ever loaded.
+:func:`inspect` reads a file completely and says what it understood; :func:`keep` stores that. Each upload is stored as
+one safetensors file with ``inputs``, images (N, C, H, W) uint8 or rows (N, D) float32, ``labels`` (N,) int64 and
+``splits`` (N,) uint8. No pickle is ever loaded.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
-from typing import BinaryIO
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from kd_core.base.seeds import generator
 from kd_core.files.content_store import ContentStore
-from kd_core.files.limits import (
-    LARGEST,
-    MAX_DECODED_PIXELS,
-    MAX_STORED_BYTES,
-    MAX_UPLOAD_BYTES,
-    SMALLEST,
-    RefusedError,
-    printable,
-    quoted,
+from kd_core.files.limits import MAX_UPLOAD_BYTES, MIN_CLASS_EXAMPLES, RefusedError, printable, quoted
+from kd_core.files.uploads import decode, file_type, images, splits, table_dataset, table_formats, zip_images
+from kd_core.files.uploads.class_names import ClassNames, small_classes
+from kd_core.files.uploads.understanding import (
+    COLOURS,
+    PIXELS,
+    SPLITS,
+    Choices,
+    Column,
+    Examples,
+    LeftOut,
+    Understanding,
 )
-from kd_core.files.uploads import csv_dataset, decode, file_type, zip_images
-from kd_core.files.uploads.class_names import ClassNames, check_counts
-from kd_core.files.uploads.duplicates import first_occurrences
 
-COLOURS = ("auto", "grey", "colour")
-PIXELS = 32
+__all__ = ["COLOURS", "PIXELS", "Choices", "Understanding", "Upload", "add", "find", "inspect", "keep", "list_all"]
+
+INPUT_ROLES = ("number", "words")
+THUMBNAILS = 12
 
 _store = ContentStore("uploads")
 
@@ -41,80 +48,214 @@ class Upload:
 
     id: str  # 32 hexadecimal digits, a digest of the content
     name: str  # of the file when it was first uploaded
-    kind: str  # "images" or "points"
+    kind: str  # "images", "points" or "table"
     classes: tuple[str, ...]
     counts: tuple[int, ...]  # examples of each class
-    shape: tuple[int, ...]  # of one input: (C, H, W) or (2,)
+    shape: tuple[int, ...]  # of one input: (C, H, W) or (D,)
+    columns: tuple[Column, ...] = ()  # of a table that became points or rows, with how inputs are made of them
 
     def __len__(self) -> int:
         return sum(self.counts)
 
+    @property
+    def inputs(self) -> tuple[Column, ...]:
+        """Columns of a table that are inputs, in their order."""
+        return tuple(column for column in self.columns if column.role in INPUT_ROLES)
 
-def add(name: str, blob: bytes | BinaryIO, pixels: int = PIXELS, colour: str = "auto") -> Upload:
-    """Check and store a file; the same content is stored once.
+
+def inspect(name: str, source: bytes | BinaryIO | Path, choices: Choices | None = None) -> Understanding:
+    """Read a file, or a folder on this machine, and say what it holds. Nothing is stored.
 
     Args:
         name: Name of the file.
-        blob: Its content. A file object must be seekable; it is read from its beginning and not closed.
-        pixels: Side of the images of a ZIP, 8 to 224: the short side is resized to it with antialiasing, and the middle
-            square cut out. Images of a CSV file keep their size.
-        colour: "grey" or "colour" for all images; "auto" is grey if all of them are.
+        source: Its content. A file object must be seekable; it is read from its beginning and not closed.
+        choices: What the user has decided; by default nothing.
 
     Raises:
-        ValueError: The file is refused, in one sentence that names it and the place in it; nothing is stored.
+        ValueError: The file is refused, in one sentence that names it and the place in it.
     """
-    if isinstance(pixels, bool) or not isinstance(pixels, int) or not SMALLEST <= pixels <= LARGEST:
-        raise ValueError(f"pixels = {pixels}: choose a whole number from {SMALLEST} to {LARGEST}.")
-    if colour not in COLOURS:
-        raise ValueError(f'colour = "{colour}": choose one of {", ".join(COLOURS)}.')
+    choices = choices or Choices()
     file_name = printable(name)[-120:] or "upload"
-    file = io.BytesIO(blob) if isinstance(blob, bytes) else blob
     try:
-        file.seek(0, io.SEEK_END)
-        if file.tell() > MAX_UPLOAD_BYTES:
-            raise RefusedError(f"it is larger than {MAX_UPLOAD_BYTES / 1e9:g} GB: give a smaller file.")
-        names = ClassNames()
-        is_archive = file_type.is_archive(file)
-        inputs, numbers = _images(file, names, pixels, colour) if is_archive else csv_dataset.read(file, names, colour)
-        if not len(numbers):
-            raise RefusedError("it holds no examples: give one per line.")
-        classes, labels = names.sort_and_relabel(numbers)
-        check_counts(classes, labels, first_occurrences(inputs, labels))
-        metadata = {
-            "kind": "points" if inputs.ndim == 2 else "images",
-            "classes": json.dumps(classes),
-            "counts": json.dumps(torch.bincount(labels, minlength=len(classes)).tolist()),
-            "shape": json.dumps(list(inputs.shape[1:])),
-        }
-        key = _store.put({"inputs": inputs, "labels": labels}, metadata, file_name)
+        if isinstance(source, Path):
+            examples = images.read(images.FolderFiles(source), choices.pixels, choices.colour)
+        else:
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
+            if file.seek(0, io.SEEK_END) > MAX_UPLOAD_BYTES:
+                raise RefusedError(f"it is larger than {MAX_UPLOAD_BYTES / 1e9:g} GB: give a smaller file.")
+            examples = _read(file, choices)
+        return understand(file_name, examples, choices)
     except RefusedError as error:
         raise ValueError(f"{file_name}: {error}") from error
+
+
+def keep(understanding: Understanding) -> Upload:
+    """Store what was understood; the same content is stored once.
+
+    Raises:
+        ValueError: No task takes such examples, the user has not agreed to leave something out, or the disk is full.
+    """
+    if understanding.obstacle:
+        raise ValueError(f"{understanding.name}: {understanding.obstacle}")
+    inputs = understanding.tensors["inputs"]
+    metadata = {
+        "kind": understanding.kind,
+        "classes": json.dumps(understanding.classes),
+        "counts": json.dumps([sum(counts) for counts in zip(*understanding.counts.values(), strict=True)]),
+        "shape": json.dumps(list(inputs.shape[1:])),
+    }
+    if understanding.kind != "images":
+        metadata["columns"] = json.dumps([asdict(column) for column in understanding.columns])
+    try:
+        key = _store.put(understanding.tensors, metadata, understanding.name)
+    except RefusedError as error:
+        raise ValueError(f"{understanding.name}: {error}") from error
     upload = find(key)
     assert upload is not None
     return upload
 
 
-def _images(file: BinaryIO, names: ClassNames, pixels: int, colour: str) -> tuple[Tensor, Tensor]:
-    """Return the images (N, C, S, S) uint8 and labels (N,) int64 of a ZIP archive."""
-    with zip_images.open_zip(file) as archive:  # leaves a file open that it did not open itself
-        entries = zip_images.entries(archive)
-        for entry in entries:  # before anything is unpacked
-            names.number(entry.folder, f"folder {quoted(entry.folder)}")
-        if len(entries) * pixels * pixels * (1 if colour == "grey" else 3) > MAX_STORED_BYTES:
-            raise RefusedError(
-                f"{len(entries):,} images of {pixels} × {pixels} pixels are too many: choose fewer pixels."
-            )
-        squares, labels, decoded_pixels = [], [], 0
-        for entry, content in zip_images.contents(archive, entries):
-            square, size = decode.decode(content, entry.path, pixels)
-            decoded_pixels += size
-            if decoded_pixels > MAX_DECODED_PIXELS:
-                raise RefusedError(
-                    f"its images have more than {MAX_DECODED_PIXELS / 1e9:g} billion pixels in all: make them smaller."
-                )
-            squares.append(square)
-            labels.append(names.number(entry.folder, entry.path))
-    return torch.from_numpy(decode.stack_images(squares, colour)), torch.tensor(labels, dtype=torch.int64)
+def add(name: str, source: bytes | BinaryIO | Path, **choices: Any) -> Upload:
+    """Call :func:`inspect` with these :class:`Choices` and :func:`keep`."""
+    return keep(inspect(name, source, Choices(**choices)))
+
+
+def _read(file: BinaryIO, choices: Choices) -> Examples:
+    """Return the examples of a file of any type that is known."""
+    kind = file_type.detect(file)
+    if kind == "zip":
+        with zip_images.open_zip(file) as archive:  # leaves a file open that it did not open itself
+            entries = zip_images.entries(archive)
+            content = table_formats.from_archive(file, archive, entries, choices)
+            if content is None:
+                return images.read(images.ZipFiles(archive, entries), choices.pixels, choices.colour)
+    else:
+        content = table_formats.open_table(file, kind)
+    return content if isinstance(content, Examples) else table_dataset.read(content, choices)
+
+
+Draw = Callable[[Tensor, Tensor, Sequence[int], Tensor | None], Tensor]
+
+
+def draw_splits(first: Tensor, labels: Tensor, missing: Sequence[int], given_splits: Tensor | None) -> Tensor:
+    """Return the split (N,) of each example, with 15 % of each class for validation and for test; see `splits.draw`."""
+    return splits.draw(first, labels, generator(0, "upload"), missing, given_splits)
+
+
+def understand(
+    name: str, examples: Examples, choices: Choices, fewest: int = MIN_CLASS_EXAMPLES, draw: Draw = draw_splits
+) -> Understanding:
+    """Return what examples of any origin are, with classes in their order, copies in one split, and splits.
+
+    Args:
+        name: Name of the file.
+        examples: The examples; those that are left out are removed.
+        choices: What the user has decided.
+        fewest: Different examples that a class needs.
+        draw: Draws the missing splits from first occurrences, labels, missing splits and given splits.
+
+    Raises:
+        RefusedError: There are fewer than two classes with enough examples, or their names could be confused.
+    """
+    understanding = Understanding(
+        name, examples.format, examples.kind, choices, tuple(examples.columns), tuple(examples.left_out),
+        tuple(examples.passed_over), tuple(examples.notes), tuple(examples.rows),
+    )  # fmt: skip
+    if not examples.labels:  # no task takes them
+        return understanding
+    names, numbers = _number(examples, choices)
+    first = _first_occurrences(examples)
+    contradictory = int((numbers != numbers[first]).sum())
+    is_across = torch.zeros(len(first), dtype=torch.bool)
+    if examples.given_splits is not None:
+        is_across = splits.across_splits(first, examples.given_splits)
+        numbers, first = _select(examples, ~is_across, numbers)
+    stated = set() if examples.given_splits is None else set(examples.given_splits.tolist())
+    if reasons := small_classes(names, numbers, first, examples.given_splits, fewest):
+        if len(set(numbers.tolist()) - set(reasons)) < 2:
+            raise RefusedError(_join(list(reasons.values())))
+        examples.left_out += [LeftOut(f"class {names[number]}", reason) for number, reason in reasons.items()]
+        numbers, first = _select(examples, ~torch.isin(numbers, torch.tensor(list(reasons))), numbers)
+    classes, labels = names.sort_and_relabel(numbers)
+    missing = [number for number in (splits.TEST, splits.VALIDATION) if number not in stated]
+    split = draw(first, labels, missing, examples.given_splits)
+    inputs, normalisation = _encode(examples, split == splits.TRAIN)
+    return replace(
+        understanding,
+        columns=tuple(examples.columns),
+        left_out=tuple(examples.left_out),
+        classes=classes,
+        counts={
+            SPLITS[number]: tuple(torch.bincount(labels[split == number], minlength=len(classes)).tolist())
+            for number in range(len(SPLITS))
+        },
+        given_splits=tuple(SPLITS[number] for number in sorted(stated)),
+        copies=int((first != torch.arange(len(first))).sum()),
+        across=int(is_across.sum()),
+        contradictory=contradictory,
+        normalisation=normalisation,
+        thumbnails=tuple(_thumbnails(inputs, labels, classes)) if examples.kind == "images" else (),
+        tensors={"inputs": inputs, "labels": labels, "splits": split.to(torch.uint8)},
+    )
+
+
+def _number(examples: Examples, choices: Choices) -> tuple[ClassNames, Tensor]:
+    """Return the names of the classes and the numbers (N,) of the examples, after they were renamed."""
+    wanted = dict(choices.names)
+    if unknown := sorted(wanted.keys() - set(examples.labels)):
+        raise RefusedError(f"it has no class {quoted(unknown[0])} that could have another name.")
+    names = ClassNames()
+    is_folder = examples.kind == "images" and not examples.columns
+    numbers = [
+        names.number(wanted.get(label, label), f"folder {quoted(label)}" if is_folder else place)
+        for label, place in zip(examples.labels, examples.places, strict=True)
+    ]
+    return names, torch.tensor(numbers, dtype=torch.int64)
+
+
+def _select(examples: Examples, is_kept: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Remove examples; return the numbers of the classes and the first occurrences of those that stay."""
+    examples.select(is_kept)
+    return numbers[is_kept], _first_occurrences(examples)
+
+
+def _first_occurrences(examples: Examples) -> Tensor:
+    inputs = torch.from_numpy(examples.inputs)
+    return splits.first_occurrences(inputs if examples.kind == "images" else inputs.float())  # as they are stored
+
+
+def _join(reasons: list[str]) -> str:
+    more = f" {len(reasons) - 1:,} more classes have too few." if len(reasons) > 1 else ""
+    return reasons[0] + more
+
+
+def _encode(examples: Examples, is_train: Tensor) -> tuple[Tensor, str]:
+    """Return the inputs as they are stored, and how they will be normalised."""
+    inputs = torch.from_numpy(examples.inputs)
+    if examples.kind == "images":
+        means, stds = (" ".join(f"{value:.3f}" for value in values) for values in decode.moments(inputs[is_train]))
+        return (
+            inputs,
+            f"Pixels from 0 to 1, minus {means}, divided by {stds} (mean and standard deviation in training).",
+        )
+    of_inputs = [column for column in examples.columns if column.role in INPUT_ROLES]
+    inputs, encoded = table_dataset.encode(inputs, of_inputs, is_train)
+    by_name = {column.name: column for column in encoded}
+    examples.columns = [by_name.get(column.name, column) for column in examples.columns]
+    words = any(column.role == "words" for column in of_inputs)
+    text = "Numbers minus their mean, divided by their standard deviation in training."
+    return inputs, f"{text} Every word is an input of its own, 1 or 0." if words else text
+
+
+def _thumbnails(inputs: Tensor, labels: Tensor, classes: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:
+    """Return some images with the names of their classes, as many of each class."""
+    each = max(1, THUMBNAILS // len(classes))
+    rows = [(labels == number).nonzero().flatten()[:each].tolist() for number in range(min(THUMBNAILS, len(classes)))]
+    return [
+        (classes[number], inputs[row].permute(1, 2, 0).squeeze(2).numpy())
+        for number, of_class in enumerate(rows)
+        for row in of_class
+    ]
 
 
 def find(key: str) -> Upload | None:
@@ -124,7 +265,8 @@ def find(key: str) -> Upload | None:
         return None
     try:
         classes, counts, shape = (tuple(json.loads(metadata[name])) for name in ("classes", "counts", "shape"))
-        return Upload(key, metadata["name"], metadata["kind"], classes, counts, shape)
+        columns = tuple(Column(**column) for column in json.loads(metadata.get("columns", "[]")))
+        return Upload(key, metadata["name"], metadata["kind"], classes, counts, shape, columns)
     except (KeyError, ValueError, TypeError):  # not written by this module
         return None
 
@@ -134,10 +276,13 @@ def list_all() -> list[Upload]:
     return [upload for key in _store.ids() if (upload := find(key)) is not None]
 
 
-def read(key: str) -> tuple[Tensor, Tensor]:
-    """Return the inputs and labels of an upload, not to be written into. Raises ValueError for an unknown id."""
+def read(key: str) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return the inputs, labels and splits of an upload, not to be written into.
+
+    Uploads of earlier versions have no splits. Raises ValueError for an unknown id.
+    """
     tensors = _store.tensors(key)
-    return tensors["inputs"], tensors["labels"]
+    return tensors["inputs"], tensors["labels"], tensors.get("splits")
 
 
 def remove(key: str) -> None:

@@ -1,15 +1,16 @@
-"""Class names of an upload, their numbers and order, and the minimum number of examples."""
+"""Class names of an upload and their order, and the minimum number of examples."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from kd_core.files.limits import MAX_CLASSES, MAX_NAME_LENGTH, MIN_CLASS_EXAMPLES, RefusedError, is_printable, quoted
+from kd_core.files.limits import MAX_CLASSES, MAX_NAME_LENGTH, RefusedError, is_printable, quoted
+from kd_core.files.uploads.splits import TRAIN
+from kd_core.files.uploads.understanding import SPLITS
 
 NO_CLASS = "none"  # stands for no class wherever a class can be chosen
 
@@ -24,6 +25,9 @@ class ClassNames:
 
     def __len__(self) -> int:
         return len(self._names)
+
+    def __getitem__(self, number: int) -> str:
+        return self._names[number]
 
     def number(self, written: str, where: str) -> int:
         """Return the number of the class with this name. Raises RefusedError for a bad or ambiguous name."""
@@ -55,12 +59,15 @@ class ClassNames:
         return self._numbers[written]
 
     def sort_and_relabel(self, labels: Tensor) -> tuple[tuple[str, ...], Tensor]:
-        """Return the sorted names, integers by value, and ``labels`` (N,) int64 renumbered accordingly."""
-        if len(self._names) < 2:
-            content = f"one class, {quoted(self._names[0])}" if self._names else "no class"
+        """Return the names as torchvision's ImageFolder sorts them, and ``labels`` (N,) int64 renumbered accordingly.
+
+        Names with examples alone are returned.
+        """
+        order = sorted(set(labels.tolist()), key=lambda number: self._names[number])
+        if len(order) < 2:
+            content = f"one class, {quoted(self._names[order[0]])}" if order else "no class"
             raise RefusedError(f"it holds only {content}: give at least two classes.")
-        order = sorted(range(len(self._names)), key=lambda number: _sort_key(self._names[number]))
-        new_numbers = torch.empty(len(order), dtype=torch.int64)
+        new_numbers = torch.empty(len(self._names), dtype=torch.int64)
         new_numbers[torch.tensor(order)] = torch.arange(len(order))
         return tuple(self._names[number] for number in order), new_numbers[labels]
 
@@ -76,30 +83,43 @@ def _comparison_key(name: str) -> str | float:
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
 
 
-def _sort_key(name: str) -> tuple[bool, int, str, str]:
-    is_integer = name.isdecimal()
-    return not is_integer, int(name) if is_integer else 0, name.casefold(), name
-
-
-def check_counts(classes: Sequence[str], labels: Tensor, first: Tensor) -> None:
-    """Check that each class has enough different examples.
+def small_classes(
+    names: ClassNames, labels: Tensor, first: Tensor, given_splits: Tensor | None, fewest: int
+) -> dict[int, str]:
+    """Return the reason, by number, for every class without enough different examples in some split.
 
     Args:
-        classes: Class names.
-        labels: Labels (N,) int64.
-        first: Positions (N,) that :func:`~kd_core.files.uploads.duplicates.first_occurrences` returned.
-
-    Raises:
-        RefusedError: A class has fewer than the minimum.
+        names: Class names.
+        labels: Numbers (N,) int64 of the classes.
+        first: Positions (N,) that :func:`~kd_core.files.uploads.splits.first_occurrences` returned.
+        given: Splits (N,) that are given; None if none are.
+        fewest: Different examples that a class needs where no splits are given.
     """
-    different = labels[first == torch.arange(len(first))]
-    counts = torch.bincount(different, minlength=len(classes)).tolist()
-    too_few = [
-        f"{quoted(name)} has {count}" for name, count in zip(classes, counts, strict=True) if count < MIN_CLASS_EXAMPLES
-    ]
-    if too_few:
-        more = f" (and {len(too_few) - 3} more have too few)" if len(too_few) > 3 else ""
-        raise RefusedError(
-            f"each class needs at least {MIN_CLASS_EXAMPLES} examples that differ, since there are three splits, and "
-            f"{', '.join(too_few[:3])}{more}: add examples, or leave the class out."
-        )
+    is_first = first == torch.arange(len(first))
+    size, present = len(names), set(labels.tolist())  # the only example of a class may be a copy of another class's
+    if given_splits is None:
+        counts = torch.bincount(labels[is_first], minlength=size).tolist()
+        return {
+            number: f"each class needs at least {fewest} examples that differ, since there are three splits, and "
+            f"{quoted(names[number])} has {count}: add examples, or leave the class out."
+            for number, count in enumerate(counts)
+            if number in present and count < fewest
+        }
+    reasons: dict[int, str] = {}
+    for split in sorted(set(given_splits.tolist()) | {TRAIN}):
+        counts = torch.bincount(labels[is_first & (given_splits == split)], minlength=size).tolist()
+        needed = 1 + len(SPLITS) - len(set(given_splits.tolist())) if split == TRAIN else 1
+        for number in present:
+            if not counts[number]:
+                reasons.setdefault(
+                    number,
+                    f"the class {quoted(names[number])} is not in every split, since the {SPLITS[split]} split has no "
+                    "example of its own: give all splits the same classes.",
+                )
+            elif counts[number] < needed:
+                reasons.setdefault(
+                    number,
+                    f"the class {quoted(names[number])} has {counts[number]} of the {needed} different training "
+                    "examples that it needs, since another split is drawn from them: add examples.",
+                )
+    return reasons

@@ -1,30 +1,39 @@
-"""CSV parsing with detection of the delimiter and the header."""
+"""Rows of text from a CSV, TSV or whitespace-separated file, with detection of the delimiter and the header."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from typing import BinaryIO
 
-from kd_core.files.limits import MAX_LINE_BYTES, MAX_ROWS, RefusedError, quoted
+from kd_core.base.options import shorten
+from kd_core.files.limits import MAX_LINE_BYTES, RefusedError, printable
 
+BLANKS = " "  # stands for any number of blanks
 DELIMITERS = (";", "\t", "|", ",")  # in the order of preference: commas may be decimal marks
-LABEL_NAMES = ("label", "class", "target")  # headers of the label column
-SAMPLE_LINES = 20  # from which the delimiter is detected
+FORMATS = {";": "CSV file with semicolons", "\t": "TSV file", "|": "CSV file with bars", ",": "CSV file",
+           BLANKS: "table with blanks between columns"}  # fmt: skip
+LABEL_NAMES = (  # headers of label columns, in the order of preference
+    "label", "labels", "target", "survived", "diagnosis", "outcome", "species", "variety", "class", "classes", "y",
+    "category", "digit", "income", "output", "result", "group", "type",
+)  # fmt: skip
+SAMPLE_LINES = 20  # from which the delimiter and the header are detected
 
-Row = tuple[int, list[str]]  # line number, from 1, and cells
+Row = tuple[int, Sequence[str]]  # number of the line or row, from 1, and cells
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a CSV file without its header."""
+    """Rows of text with the names of their columns."""
 
-    rows: Iterator[Row]  # can be read once; each has ``width`` cells, none of them empty
-    width: int
-    label_column: int | None  # whose header is one of LABEL_NAMES, if there is one
+    format: str
+    names: tuple[str, ...]
+    has_names: bool  # whether the file gives them; else they are "column 1" and so on
+    rows: Callable[[], Iterator[Row]]  # without the header; rows may have another width, and empty cells
+    unit: str = "line"  # what the number of a row counts
 
 
 def open_table(file: BinaryIO) -> Table:
@@ -33,28 +42,68 @@ def open_table(file: BinaryIO) -> Table:
     Raises:
         RefusedError: The file is no table; also raised while the rows are read, with line and column.
     """
-    delimiter = _delimiter(list(islice(_lines(file), SAMPLE_LINES)))
-    rows = _rows(_lines(file), delimiter)
-    first = next(rows, None)
-    if first is None:
+    sample = list(islice(_lines(file), SAMPLE_LINES))
+    skipped, delimiter = 0, ""
+    if sample and sample[0].lower().startswith("sep=") and len(sample[0].strip()) == 5:  # written for Excel
+        skipped, delimiter = 1, sample[0][4]
+    is_commented = len(sample) > 1 and sample[0].startswith("#")  # the header of numpy.savetxt
+    delimiter = delimiter or _delimiter(sample[is_commented:])
+
+    def rows() -> Iterator[Row]:
+        lines: Iterator[str] = islice(_lines(file), skipped, None)
+        if is_commented:
+            lines = chain([next(lines).lstrip("# ")], lines)
+        return _rows(lines, delimiter, skipped)
+
+    first = list(islice(rows(), SAMPLE_LINES))
+    if not first:
         raise RefusedError("it holds no lines: give one example per line.")
-    width = len(first[1])
-    if width == 1:
+    if len(first[0][1]) == 1:
         raise RefusedError("its lines have one column: put commas, semicolons or tabs between columns.")
-    names = [cell.strip().lower() for cell in first[1]]
-    label_column = next((column for column, name in enumerate(names) if name in LABEL_NAMES), None)
-    if label_column is None:
-        default = width - 1 if width == 3 else 0
-        others = [name for column, name in enumerate(names) if column != default]
-        is_header = not any(is_number(name) for name in others)
-    else:
+    return with_header(FORMATS.get(delimiter, "CSV file"), rows, [cells for _, cells in first])
+
+
+def with_header(
+    name: str, rows: Callable[[], Iterator[Row]], sample: Sequence[Sequence[str]], unit: str = "line"
+) -> Table:
+    """Return a table whose first row is a header, if it looks like one in the ``sample`` of the first rows."""
+    width = len(sample[0])
+    if not _is_header(sample):
+        return Table(name, tuple(f"column {number + 1}" for number in range(width)), False, rows, unit)
+
+    def body() -> Iterator[Row]:
+        return islice(rows(), 1, None)
+
+    return Table(name, unique_names(sample[0]), True, body, unit)
+
+
+def unique_names(cells: Sequence[str]) -> tuple[str, ...]:
+    """Return printable names of columns, with a number where one occurs again; unnamed ones stay empty."""
+    names: dict[str, None] = {}
+    for position, cell in enumerate(cells):
+        name = shorten(printable(cell.strip())) or f"column {position + 1} (unnamed)"
+        again = next(number for number in count(1) if (name if number == 1 else f"{name} ({number})") not in names)
+        names[name if again == 1 else f"{name} ({again})"] = None
+    return tuple(names)
+
+
+def _is_header(sample: Sequence[Sequence[str]]) -> bool:
+    first = [cell.strip().lower() for cell in sample[0]]
+    width = len(first)
+    label = next((column for column, name in enumerate(first) if name in LABEL_NAMES), None)
+    if label is not None:
         # A class may be called "target", so a header must have other words as well, or number its columns.
-        others = [name for column, name in enumerate(names) if column != label_column]
+        others = [name for column, name in enumerate(first) if column != label]
         numbered = [[str(number) for number in range(start, start + len(others))] for start in (0, 1)]
-        is_header = not all(is_number(name) for name in others) or others in numbered
-    if not is_header:
-        return Table(_checked(chain([first], rows), width), width, None)
-    return Table(_checked(rows, width), width, label_column)
+        return not all(is_number(name) for name in others) or others in numbered
+    default = width - 1 if width == 3 else 0
+    if any(is_number(name) for column, name in enumerate(first) if column != default):
+        return False
+    rest = [row for row in sample[1:] if len(row) == width]
+    is_all_words = not any(is_number(cell) for row in rest for cell in row)
+    return not (
+        is_all_words and any(row[column].strip().lower() == first[column] for row in rest for column in range(width))
+    )
 
 
 def is_number(cell: str) -> bool:
@@ -102,39 +151,32 @@ def _delimiter(sample: list[str]) -> str:
         score = (len(set(widths)) == 1, sum(widths))
         if widths and sum(widths) > len(widths) and score > best_score:
             best, best_score = delimiter, score
-    return best
+    if best_score[0]:
+        return best
+    rows = [line.split() for line in sample if line.strip()]
+    is_table = len({len(row) for row in rows}) == 1 and len(rows[0]) > 1
+    numbers = sum(is_number(cell) for row in rows for cell in row)
+    # Sentences may have equally many words by chance.
+    return BLANKS if is_table and numbers >= sum(map(len, rows)) / 2 else best
 
 
-def _rows(lines: Iterator[str], delimiter: str) -> Iterator[Row]:
-    """Yield all rows but empty ones."""
+def _rows(lines: Iterator[str], delimiter: str, skipped: int) -> Iterator[Row]:
+    """Return all rows but empty ones."""
+    if delimiter == BLANKS:
+        rows: Iterator[Row] = ((number, line.split()) for number, line in enumerate(lines, 1 + skipped))
+    else:
+        rows = _csv_rows(lines, delimiter, skipped)
+    return (row for row in rows if any(cell.strip() for cell in row[1]))
+
+
+def _csv_rows(lines: Iterator[str], delimiter: str, skipped: int) -> Iterator[Row]:
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         try:
             row = next(reader, None)
         except csv.Error as error:
             hint = "close every quotation mark, end lines with a line feed, and keep cells short"
-            raise RefusedError(f"line {reader.line_num:,} cannot be read as CSV: {hint}.") from error
+            raise RefusedError(f"line {reader.line_num + skipped:,} cannot be read as CSV: {hint}.") from error
         if row is None:
             return
-        if any(cell.strip() for cell in row):
-            yield reader.line_num, row
-
-
-def _checked(rows: Iterator[Row], width: int) -> Iterator[Row]:
-    for number, (line, row) in enumerate(rows, start=1):
-        if len(row) != width:
-            raise RefusedError(
-                f"line {line:,} has {len(row):,} columns, and the first one {width:,}: give each the same."
-            )
-        if number > MAX_ROWS:
-            raise RefusedError(f"it has more than {MAX_ROWS:,} examples: give fewer lines.")
-        if "" in row:
-            raise RefusedError(
-                f"line {line:,}, column {row.index('') + 1:,} is empty: fill it in, or take the line out."
-            )
-        yield line, row
-
-
-def cell_error(line: int, column: int, cell: str, wanted: str) -> RefusedError:
-    """Return the error for a cell that is not what is ``wanted``; ``column`` counts from 0."""
-    return RefusedError(f"line {line:,}, column {column + 1:,}: {quoted(cell)} is not {wanted}.")
+        yield reader.line_num + skipped, row

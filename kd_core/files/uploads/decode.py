@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from kd_core.files.limits import MAX_IMAGE_PIXELS, RefusedError, quoted
 
@@ -59,7 +61,7 @@ def decode(blob: bytes, path: str, pixels: int) -> tuple[Pixels, int]:
         raise RefusedError(f"{name} is animated or has several pages: save the one image you mean.")
     try:
         image.draft(None, (2 * pixels, 2 * pixels))  # decodes a JPEG at about the size that is needed
-        square = _resize(_to_8_bits(image), pixels)
+        square = resize(_to_8_bits(image), pixels)
         transposition = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1))
         return np.asarray(square if transposition is None else square.transpose(transposition)), size
     except RefusedError as error:
@@ -87,7 +89,8 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
-def _resize(image: Image.Image, pixels: int) -> Image.Image:
+def resize(image: Image.Image, pixels: int) -> Image.Image:
+    """Return the middle square of an image, resized with antialiasing to ``pixels`` per side if it has another size."""
     width, height = image.size
     if width == height == pixels:
         return image
@@ -118,3 +121,19 @@ def stack_images(images: list[Pixels], colour: str) -> NDArray[np.uint8]:
     for target, image in zip(stacked, images, strict=True):
         target[:] = to_grey(image) if wants_grey or image.ndim == 2 else image.transpose(2, 0, 1)
     return stacked
+
+
+def moments(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation by channel of bytes (N, C, H, W) scaled to [0, 1], exact by counting."""
+    means, stds = [], []
+    values = np.arange(256) / 255
+    for channel in range(pixels.shape[1]):
+        counts = np.zeros(256, np.int64)
+        for chunk in torch.split(pixels[:, channel], 512):  # bincount converts the bytes to int64
+            counts += np.bincount(chunk.numpy().ravel(), minlength=256)
+        frequency = counts / counts.sum()
+        mean = float(frequency @ values)
+        means.append(mean)
+        # A single grey level has deviation 0; 1 keeps the inputs at 0.
+        stds.append(float(frequency @ (values - mean) ** 2) ** 0.5 or 1.0)
+    return tuple(means), tuple(stds)

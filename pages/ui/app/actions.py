@@ -92,10 +92,15 @@ class Actions:
 
     # -- data sets and weights ---------------------------------------------------------------------------------------
 
-    def add_upload(self, name: str, file: BinaryIO, pixels: int, colour: str) -> uploads.Upload:
-        """Call :func:`uploads.add` within the quotas."""
+    def inspect_upload(self, name: str, file: BinaryIO, choices: uploads.Choices) -> uploads.Understanding:
+        """Call :func:`uploads.inspect` within the quotas."""
         self._check_file(file.seek(0, 2))
-        return uploads.add(name, file, pixels, colour)
+        return uploads.inspect(name, file, choices)
+
+    def keep_upload(self, understanding: uploads.Understanding) -> uploads.Upload:
+        """Call :func:`uploads.keep` within the quotas."""
+        self._check_disk()
+        return uploads.keep(understanding)
 
     def remove_upload(self, key: str) -> None:
         """Call :func:`uploads.remove`."""

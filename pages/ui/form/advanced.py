@@ -16,7 +16,7 @@ from kd_core.config.run import RunConfig, differences
 from kd_core.datasets import load
 from pages.ui.app import settings
 from pages.ui.app.errors import catch_errors
-from pages.ui.form import data_card, method_card, scheme_card, training_card
+from pages.ui.form import data_card, import_dialog, method_card, scheme_card, training_card
 from pages.ui.text import search
 from pages.ui.text.escape import escape_markdown
 from pages.ui.text.summaries import affects_loss
@@ -51,12 +51,18 @@ class Section:
 
 
 def button(config: RunConfig) -> None:
-    """Draw the button that opens the dialog, with the number of changed settings, and the dialog while it is open."""
+    """Draw the button that opens the dialog, with the number of changed settings, and the dialog while it is open.
+
+    The dialog that imports data is drawn in its place, since only one can be open.
+    """
     count = len(changed(config))
     label = f"Advanced ({count} changed)" if count else "Advanced"
     if st.button(label, icon=":material/tune:", key="advanced", width="stretch", help="All settings, with a search."):
         st.session_state[OPEN] = True
-    if st.session_state.get(OPEN):
+    if import_dialog.is_open():
+        _close()
+        import_dialog.show()
+    elif st.session_state.get(OPEN):
         _dialog()
 
 

@@ -21,6 +21,7 @@ from pages.ui.app import auth, settings
 from pages.ui.app.actions import action_button, actions, toast_errors
 from pages.ui.app.errors import catch_errors
 from pages.ui.components import feed
+from pages.ui.form import import_dialog
 from pages.ui.run import live_view
 from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
@@ -61,6 +62,8 @@ def facts(config: RunConfig) -> None:
     data = load(chosen)
     sizes = f"{len(data.train):,} training, {len(data.validation):,} validation, {len(data.test):,} test examples."
     st.caption(f"{escape_markdown(chosen.summary)} {sizes} {provenance(chosen)}")
+    for note in data.notes:
+        st.caption(escape_markdown(note))
     if data.has_images:
         st.caption("Augmentation gives teacher, student and baseline the same view of every image.")
     if chosen.name == UPLOAD:
@@ -143,36 +146,19 @@ def _stop(dataset: Dataset) -> None:
 
 
 def upload_controls(dataset: Dataset, *, is_available: bool) -> None:
-    """Draw the choice of an uploaded data set and the form that uploads another."""
+    """Draw the choice of an uploaded data set and the button that imports another."""
     stored = {upload.id: upload for upload in uploads.list_all()}
     current = str(dataset.values()["id"])
     if stored:
         ids, value = ["", *stored], current if current in stored else ""
         st.selectbox(
             "Your uploads", ids, ids.index(value), key=keys.key("uploads", value), on_change=_choose_upload,
-            format_func=lambda key: _upload_title(stored[key]) if key else "choose one, or upload another",
+            format_func=lambda key: _upload_title(stored[key]) if key else "choose one, or import another",
         )  # fmt: skip
     if not auth.may_act():
         st.caption("Only a presenter can upload or delete a file.")
         return
-    with st.expander("Upload a file", expanded=not is_available):
-        st.caption(
-            "A ZIP with one folder of images per class; a CSV of points (x, y, label); or a CSV of pixels (label, then "
-            "pixel values from 0 to 255). At least five examples per class. The file is checked, converted and stored "
-            "on this machine."
-        )
-        pixels = st.number_input("Image size in pixels, for images in a ZIP", 8, 224, uploads.PIXELS, step=8)
-        colour = st.selectbox("Colour", uploads.COLOURS, help="auto: greyscale if all images are grey.")
-        file = st.file_uploader("File", key="upload", label_visibility="collapsed")
-        if file is not None and st.button("Import", type="primary", key="keep upload"):
-            with st.spinner("Checking every example …"):
-                try:
-                    upload = actions().add_upload(file.name, file, int(pixels), colour)
-                except ValueError as error:
-                    st.error(escape_markdown(str(error)))
-                    return
-            settings.set_dataset(UPLOAD, id=upload.id)
-            st.rerun()
+    import_dialog.button()
     if is_available and st.button("Delete this upload", icon=":material/delete:", key="forget upload"):
         actions().remove_upload(current)
         forget(dataset)

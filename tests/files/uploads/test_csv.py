@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from kd_core.files import limits, uploads
-from kd_core.files.uploads import csv_dataset, csv_reader
+from kd_core.files.uploads import columns, table_dataset
 from tests.files.uploads.conftest import noise, points
 
 Refuse = Callable[..., str]
@@ -50,6 +50,10 @@ VARIANTS = {
     "spaces": lambda lines: [line.replace(",", ", ") for line in lines],
     "empty lines": lambda lines: ["", *lines[:3], "", *lines[3:], "", ""],
     "byte order mark": lambda lines: ["\ufeffx,y,target", *lines],
+    "semicolons and decimal commas": lambda lines: [line.replace(",", ";").replace(".", ",") for line in lines],
+    "a line for Excel": lambda lines: ["sep=,", *lines],
+    "blanks": lambda lines: [line.replace(",", "   ") for line in lines],
+    "blanks and the header of savetxt": lambda lines: ["# x y label", *(line.replace(",", " ") for line in lines)],
     "powers of ten": lambda lines: [f"{float(a) * 1e3}e-3,{b},{c}" for a, b, c in (line.split(",") for line in lines)],
 }
 
@@ -59,7 +63,7 @@ VARIANTS = {
 def test_points_are_stored_as_written(home: Path, variant: Callable[[list[str]], list[str]], line_end: str) -> None:
     upload = uploads.add("mine.csv", text(variant(points()), line_end))
     assert (upload.kind, upload.classes, upload.counts, upload.shape) == ("points", ("a", "b"), (6, 6), (2,))
-    inputs, labels = uploads.read(upload.id)
+    inputs, labels, _ = uploads.read(upload.id)
     assert inputs.dtype == torch.float32
     torch.testing.assert_close(inputs, EXPECTED)
     assert labels.tolist() == [0, 1] * 6
@@ -76,7 +80,7 @@ def test_a_first_row_with_a_class_named_like_a_header_is_kept(home: Path) -> Non
 def test_grey_pixels_are_stored_as_written(home: Path, header: str) -> None:
     written = pixels(64)
     upload = uploads.add("mine.csv", text([header, *rows(written)]))
-    inputs, labels = uploads.read(upload.id)
+    inputs, labels, _ = uploads.read(upload.id)
     assert upload.shape == (1, 8, 8)
     assert inputs.flatten(1).tolist() == [row[1:] for row in written]
     assert labels.tolist() == [row[0] for row in written]
@@ -86,7 +90,7 @@ def test_pixels_may_have_decimal_points_and_a_named_label_column_may_be_last(hom
     written = pixels(64)
     lines = [",".join(f"{value}.0" for value in row[1:]) + f",{row[0]}.0" for row in written]
     upload = uploads.add("mine.csv", text([",".join(f"p{number}" for number in range(64)) + ",class", *lines]))
-    assert upload.classes == ("0.0", "1.0")
+    assert upload.classes == ("0", "1")
     assert uploads.read(upload.id)[0].flatten(1).tolist() == [row[1:] for row in written]
 
 
@@ -101,22 +105,15 @@ def test_colour_channels_follow_each_other(home: Path) -> None:
 BAD = {
     "text for a number": (replace_line(3, "1,two,a"), 'line 3, column 2: "two" is not a number'),
     "text in the first line": (replace_line(1, "1,two,a"), 'line 1, column 2: "two" is not a number'),
-    "decimal comma": (text([line.replace(",", ";").replace(".", ",") for line in points()]), "with a point before"),
     "infinity": (replace_line(4, "inf,2,a"), 'line 4, column 1: "inf" is not a finite number'),
-    "not a number": (replace_line(4, "1,NaN,a"), 'line 4, column 2: "NaN" is not a finite number'),
     "overflow": (replace_line(4, "1e999,2,a"), "is not a finite number"),
-    "far away": (replace_line(4, "2e9,2,a"), "choose a larger unit"),
+    "far away": (replace_line(4, "2e30,2,a"), "choose a larger unit"),
     "underscores": (replace_line(4, "1_0,2,a"), '"1_0" is not a number'),
-    "gap": (replace_line(5, "1,,a"), "line 5, column 2 is empty"),
-    "gap of spaces": (replace_line(5, "1,  ,a"), "line 5, column 2"),
     "no label": (replace_line(5, "1,2,"), "line 5, column 3 is empty"),
     "blank label": (replace_line(5, "1,2, "), "line 5"),
     "too short": (replace_line(7, "1,2"), "line 7 has 2 columns, and the first one 3"),
     "too long": (replace_line(7, "1,2,a,b"), "line 7 has 4 columns"),
     "one column": (text(["1", "2", "3"]), "one column"),
-    "two columns": (text(["1,a", "2,b"]), "2 columns"),
-    "no square": (text(rows(pixels(65))), "66 columns"),
-    "too small a square": (text(rows(pixels(49))), "with n from 8 to 224"),
     "prose": (b"There were two cats.\nOne of them was black.\n", "one column"),
     "open quotation": (replace_line(9, '"1,2,a'), "cannot be read as CSV"),
     "ends of lines of old": (text(points(), "\r"), "cannot be read as CSV"),
@@ -129,8 +126,6 @@ BAD = {
     "few of a class": (text([*points(), "1,1,c"]), '"c" has 1'),
     "copies": (text([*points(), *["1,1,c"] * 9]), '"c" has 1'),
     "alike": (text([*points(), "1,1,A"]), r'"a" \(line 1\) and "A" \(line 13\) differ only'),
-    "constant": (text([f"1,{n},{'ab'[n % 2]}" for n in range(12)]), "column 1 are all the same"),
-    "nearly constant": (text([f"{n},{1e8 + n},{'ab'[n % 2]}" for n in range(12)]), "column 2 are all the same"),
     "too bright": (
         text([*rows(pixels(64)), ",".join(["0"] + ["256"] * 64)]),
         'line 11, column 2: "256" is not a pixel',
@@ -149,12 +144,12 @@ def test_a_bad_table_is_refused_with_line_and_column(refusal: Refuse, blob: byte
 
 
 def test_too_many_classes_are_refused(refusal: Refuse) -> None:
-    lines = [f"{number},{-number},c{number}" for number in range(limits.MAX_CLASSES + 1)]
-    assert "line 1,001 begins class number 1,001" in refusal(text(lines), "mine.csv")
+    lines = ["x,y,label", *(f"{number},{-number},c{number}" for number in range(limits.MAX_CLASSES + 1))]
+    assert "line 1,002 begins class number 1,001" in refusal(text(lines), "mine.csv")
 
 
 def test_too_many_lines_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_reader, "MAX_ROWS", 11)
+    monkeypatch.setattr(columns, "MAX_ROWS", 11)
     assert "more than 11 examples" in refusal(text(points()), "mine.csv")
 
 
@@ -163,7 +158,7 @@ def test_too_long_a_line_is_refused_before_it_is_read(refusal: Refuse) -> None:
 
 
 def test_too_many_pixels_are_refused(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_dataset, "MAX_STORED_BYTES", 639)
+    monkeypatch.setattr(table_dataset, "MAX_STORED_BYTES", 639)
     assert "give fewer lines" in refusal(text(rows(pixels(64))), "mine.csv")
 
 

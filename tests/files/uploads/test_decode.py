@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from kd_core.files import uploads
-from kd_core.files.uploads import decode
+from kd_core.files.uploads import decode, images
 from tests.files.uploads.conftest import encoded, folders, noise, packed
 
 Refuse = Callable[..., str]
@@ -134,5 +134,5 @@ def test_an_image_that_cannot_be_decoded_is_named(refusal: Refuse, blob: bytes, 
 
 
 def test_all_images_together_have_a_limit(refusal: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MAX_DECODED_PIXELS", 1199)
+    monkeypatch.setattr(images, "MAX_DECODED_PIXELS", 1199)
     assert "pixels in all" in refusal(packed(folders()))

@@ -6,6 +6,8 @@ import struct
 import warnings
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,19 +15,26 @@ from safetensors.torch import save
 from torch import zeros
 
 from kd_core.files import uploads
-from tests.files.uploads.conftest import encoded, folders, listing, noise, packed, points
+from tests.files.uploads.conftest import encoded, folders, listing, noise, packed, points, written
 
 pytestmark = pytest.mark.slow
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KINDS = {"JPEG": ".jpg", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp", "PPM": ".pgm", "PNG": ".png"}
 IMAGES = {f"cat/x{end}": encoded(noise(9, 9), kind) for kind, end in KINDS.items()}
+TABLE = pd.DataFrame({"x": np.arange(20.0) ** 2 % 7, "word": ["u", "v"] * 10, "label": ["a", "b", "a", "b"] * 5})
 GOOD_FILES = (
     packed(folders() | IMAGES),
     packed(folders("pets/") | {"pets/cat/": b"", "__MACOSX/x": b""}, method=0),
     "\n".join(["x,y,label", *points()]).encode(),
     b"\n".join(b"%d," % (line % 2) + b",".join(b"%d" % value for value in noise(64)) for line in range(10)),
     save({"a": zeros(3)}),
+    *(
+        written(write)
+        for write in (TABLE.to_parquet, TABLE.to_feather, lambda file: TABLE.to_json(file, orient="records"))
+    ),
+    written(lambda file: np.savez(file, x=noise(20, 8, 8), y=np.arange(20) % 2)),
+    written(lambda file: np.save(file, TABLE.assign(word=0, label=1).to_numpy(float))),
 )
 
 
@@ -50,10 +59,11 @@ def try_to_add(home: Path, blob: bytes) -> None:
         return
     after = set(listing(home.parent.parent)) - set(before)
     assert {path for path in after if Path(path).is_file()} <= {str(home / "uploads" / f"{upload.id}.safetensors")}
-    inputs, labels = uploads.read(upload.id)
+    inputs, labels, splits = uploads.read(upload.id)
     assert len(inputs) == len(labels) == len(upload) == sum(upload.counts)
     assert tuple(inputs.shape[1:]) == upload.shape
     assert min(upload.counts) >= 5
+    assert set(splits.tolist()) == {0, 1, 2}
     assert set(labels.tolist()) == set(range(len(upload.classes)))
     uploads.remove(upload.id)
 
@@ -79,7 +89,7 @@ def test_any_text_like_a_table_is_an_upload_or_refused(home: Path, text: str) ->
     try_to_add(home, text.encode())
 
 
-@settings(FUZZ, max_examples=400)
+@settings(FUZZ, max_examples=600)
 @given(st.sampled_from(GOOD_FILES), st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=6)), max_size=4))
 def test_a_file_with_changed_bytes_is_an_upload_or_refused(
     home: Path, start: bytes, changes: list[tuple[float, bytes]]

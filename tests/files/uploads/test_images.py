@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from kd_core.datasets import _images
-from kd_core.datasets._images import read_classes, read_image
+from kd_core.datasets._images import read_image
+from kd_core.files.limits import RefusedError
+from kd_core.files.uploads import images
+from kd_core.files.uploads.understanding import Examples
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -169,66 +170,68 @@ def pets(root: Path) -> Path:
     return root
 
 
+def read(root: Path, pixels: int = 8, colour: str = "colour") -> Examples:
+    return images.read(images.FolderFiles(root), pixels, colour)
+
+
 def test_folders_are_classes_in_alphabetical_order(tmp_path: Path) -> None:
-    pixels, labels, classes = read_classes(pets(tmp_path), 8, grey=False)
-    assert classes == ("cat", "dog")
-    assert labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert pixels.dtype == torch.uint8
-    assert pixels.shape == (6, 3, 8, 8)
-    assert pixels[:, :, 0, 0].tolist() == [list(BLUE)] * 3 + [list(RED)] * 3
-    assert read_classes(tmp_path, 16, grey=True)[0].shape == (6, 1, 16, 16)
+    examples = read(pets(tmp_path))
+    assert examples.labels == ["cat"] * 3 + ["dog"] * 3
+    assert examples.inputs.dtype == np.uint8
+    assert examples.inputs.shape == (6, 3, 8, 8)
+    assert examples.inputs[:, :, 0, 0].tolist() == [list(BLUE)] * 3 + [list(RED)] * 3
+    assert read(tmp_path, 16, "grey").inputs.shape == (6, 1, 16, 16)
 
 
 def test_pictures_may_lie_deeper_and_other_files_are_passed_over(tmp_path: Path) -> None:
     pets(tmp_path)
     save(tmp_path / "cat" / "more" / "4.JPG", Image.new("RGB", (9, 9)))
-    for name in ("notes.txt", "cat/.hidden.png", "cat/Thumbs.db", ".git/x/a.png", "__MACOSX/cat/a.png"):
+    litter = ("notes.txt", "cat/.hidden.png", "cat/Thumbs.db", "__MACOSX/cat/a.png")
+    for name in (*litter, ".git/x/a.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"nothing")
-    _, labels, classes = read_classes(tmp_path, 8, grey=False)
-    assert classes == ("cat", "dog")
-    assert labels.tolist() == [0] * 4 + [1] * 3
+    examples = read(tmp_path)
+    assert examples.labels == ["cat"] * 4 + ["dog"] * 3
+    assert examples.left_out == []
+    assert "notes.txt" in examples.passed_over
 
 
-def test_a_folder_without_two_classes_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="there are no class folders in this folder"):
-        read_classes(tmp_path, 8, grey=False)
-    save(tmp_path / "cat" / "0.png", stripes(RED))
-    with pytest.raises(ValueError, match="there is one class folder in this folder"):
-        read_classes(tmp_path, 8, grey=False)
-    (tmp_path / "dog").mkdir()
-    with pytest.raises(ValueError, match="the class folder dog holds no pictures"):
-        read_classes(tmp_path, 8, grey=False)
+def test_a_folder_without_class_folders_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="put the images of each class into a folder of its own"):
+        read(tmp_path)
+    save(tmp_path / "0.png", stripes(RED))
+    with pytest.raises(RefusedError, match=r'"0.png" lies outside of the class folders'):
+        read(tmp_path)
 
 
-def test_an_unfit_picture_is_named_with_its_folder(tmp_path: Path) -> None:
+def test_an_unfit_picture_and_an_empty_class_are_named_and_left_out(tmp_path: Path) -> None:
     (pets(tmp_path) / "dog" / "bad.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"^\"dog/bad\.png\" is not an image"):
-        read_classes(tmp_path, 8, grey=False)
-    (tmp_path / "dog" / "bad.png").rename(tmp_path / "dog" / "a.heic")
-    with pytest.raises(ValueError, match=r"^dog/a\.heic cannot be read: save it as PNG or JPEG\.$"):
-        read_classes(tmp_path, 8, grey=False)
+    (tmp_path / "dog" / "a.heic").write_bytes(b"no picture either")
+    (tmp_path / "owl").mkdir()
+    examples = read(tmp_path)
+    assert len(examples.labels) == 6
+    assert [(one.where, one.reason.split(" (")[0]) for one in examples.left_out] == [
+        ("dog/a.heic", '"dog/a.heic" cannot be read: save it as PNG or JPEG.'),
+        ("owl", 'the folder "owl" is empty: put images into it, or take it out.'),
+        ("dog/bad.png", '"dog/bad.png" is not an image that can be read'),
+    ]
 
 
-def test_a_link_that_leads_out_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_that_leads_out_is_named_and_not_followed(tmp_path: Path) -> None:
     secret = save(tmp_path / "secret" / "a.png", stripes(RED))
     root = pets(tmp_path / "pets")
     (root / "cat" / "linked.png").symlink_to(secret)
-    with pytest.raises(ValueError, match=r"^cat/linked\.png is a link that leads out of the folder: remove it\.$"):
-        read_classes(root, 8, grey=False)
-    (root / "cat" / "linked.png").unlink()
-    (root / "bird").symlink_to(secret.parent, target_is_directory=True)
-    with pytest.raises(ValueError, match=r"^bird is a link that leads out"):
-        read_classes(root, 8, grey=False)
-    (root / "bird").unlink()
     (root / "cat" / "deep").symlink_to(secret.parent, target_is_directory=True)
-    assert len(read_classes(root, 8, grey=False)[1]) == 6
+    (root / "bird").symlink_to(secret.parent, target_is_directory=True)
     (root / "cat" / "inside.png").symlink_to(root / "dog" / "0.png")
-    assert len(read_classes(root, 8, grey=False)[1]) == 7
+    examples = read(root)
+    assert len(examples.labels) == 7
+    assert sorted(one.where for one in examples.left_out) == ["bird", "cat/deep", "cat/linked.png"]
+    assert all("is a link that leads out of the folder" in one.reason for one in examples.left_out)
 
 
-def test_more_pictures_than_fit_are_refused_before_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kd_core.datasets._splits.total_memory", lambda: 10_000)
-    monkeypatch.setattr(_images, "read_image", None)
-    with pytest.raises(ValueError, match=r"6 images of 64 × 64 pixels take .*: *choose fewer|choose fewer pixels, or"):
-        read_classes(pets(tmp_path), 64, grey=False)
+def test_a_link_to_its_own_folder_ends(tmp_path: Path) -> None:
+    root = pets(tmp_path / "pets")
+    (root / "loop").symlink_to(root, target_is_directory=True)
+    (root / "cat" / "loop").symlink_to(root, target_is_directory=True)
+    assert len(read(root).labels) == 12
