@@ -1,0 +1,129 @@
+"""Table of the stages of compression, each measured on the test set, and their accuracy against cost."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from kd_core.analysis.comparison import pareto_front
+from kd_core.base.marks import SPACE, percent
+from kd_core.export.compression.chain import AGAIN, PRUNED, TUNED, measure
+from kd_core.export.compression.int8 import NEEDS_PACKAGES, can_quantise
+from kd_core.export.compression.stages import INT8, WEIGHTS, Stage, int8_sentence
+from kd_core.export.compression.unpruned import Unpruned
+from kd_core.runs import manager
+from kd_core.store.store import Run
+from pages.ui.app.actions import action_button
+from pages.ui.components.palette import ROLES
+from pages.ui.compress.settings import COSTS, CompressOptions, bind, choose
+from pages.ui.text import roles
+from pages.ui.widgets.charts import BAR, GREY, axis, chart, theme
+from pages.ui.widgets.tables import download, table
+
+NAMES = {
+    PRUNED: "Pruned", AGAIN: "Distilled again", TUNED: "Fine-tuned on labels alone",
+    "int8 static": "int8, static", "int8 dynamic": "int8, dynamic",
+}  # fmt: skip
+TITLES = {"size": "File size, kB", "latency": "Latency here, ms (median, one example)", "nonzero": "Nonzero parameters"}
+KINDS = {TUNED: "baseline", "teacher": "teacher", "baseline": "baseline"}  # of the mark of a stage; else the student's
+
+
+def measure_stages(
+    unpruned: Unpruned, fraction: float, kind: str, second: Run | None, options: CompressOptions
+) -> list[Stage]:
+    """Return the stages that were asked for, measured once per run; show why one of them cannot be measured."""
+    measured: list[Stage] = []
+    with st.spinner("Measuring on the test set"):
+        try:
+            for stage in measure(
+                manager.get_manager().store, unpruned, fraction, kind, second,
+                is_pruned_tested=options.tested or second is not None, int8=options.int8 and can_quantise(),
+            ):  # fmt: skip
+                measured.append(stage)
+        except (ValueError, ImportError) as error:
+            st.warning(str(error))
+    return measured
+
+
+def buttons(fraction: float, second: Run | None, options: CompressOptions) -> None:
+    """Draw the buttons that measure more stages."""
+    with st.container(horizontal=True):
+        if fraction and second is None and not options.tested and action_button("Test the pruned network"):
+            choose(tested=True)
+            st.rerun()
+        if can_quantise():
+            if not options.int8 and action_button("Quantise to int8", icon=":material/memory:"):
+                choose(int8=True)
+                st.rerun()
+        else:
+            st.info(NEEDS_PACKAGES)
+
+
+def stage_table(stages: list[Stage], unpruned: Unpruned, kind: str) -> None:
+    """Draw one row per stage, and what the numbers mean."""
+    rows = [
+        {
+            "stage": title(stage, unpruned), "accuracy, %": round(100 * stage.accuracy, 1),
+            "95 % interval": " to ".join(percent(end) for end in stage.interval),
+            "agreement, %": round(100 * stage.agreement, 1), "parameters": stage.parameters,
+            "nonzero": stage.nonzero, "file, kB": round(stage.size / 1000, 1),
+            "1 example, ms": round(1e3 * stage.seconds["1"], 3), "64 examples, ms": round(1e3 * stage.seconds["64"], 3),
+            "computed by": stage.engine,
+        }
+        for stage in stages
+    ]  # fmt: skip
+    table(rows, alt="Accuracy, agreement, size and latency of every stage.")
+    download(lambda: rows, "stages")
+    notes = [int8_sentence(stages)]
+    if kind == WEIGHTS and any(stage.nonzero < stage.parameters for stage in stages):
+        notes.append("Zeros are stored and multiplied like other numbers: removing whole channels saves file and time.")
+    notes.append(
+        "Accuracy and its interval are on the test set. Agreement is the fraction of test examples on which the top "
+        "class is that of the unpruned network. Latency is a median on one thread of this machine."
+    )
+    st.caption(" ".join(filter(None, notes)))
+
+
+def title(stage: Stage, unpruned: Unpruned) -> str:
+    """Return the name of a stage on the screen."""
+    if stage.name in NAMES:
+        return NAMES[stage.name]
+    name = roles.titles(unpruned.run.config).get(stage.name, stage.name)
+    return f"{name}, unpruned" if stage.name == unpruned.role else name
+
+
+def pareto_chart(stages: list[Stage], unpruned: Unpruned, options: CompressOptions) -> None:
+    """Draw the test accuracy of every stage against a cost, and the Pareto front."""
+    st.segmented_control(
+        "Cost", list(COSTS), default=options.cost, required=True, format_func=lambda cost: TITLES[cost].split(",")[0],
+        **bind("cost", options.cost),
+    )  # fmt: skip
+    costs = [_cost(stage, options.cost) for stage in stages]
+    front = pareto_front([(cost, stage.accuracy) for cost, stage in zip(costs, stages, strict=True)])
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[costs[index] for index in front], y=[100 * stages[index].accuracy for index in front], mode="lines",
+        line={"color": GREY[theme()], "width": 1.25, "shape": "hv"}, hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+    for stage, cost in zip(stages, costs, strict=True):
+        look, low, high = ROLES[KINDS.get(stage.name, "student")], *stage.interval
+        figure.add_scatter(
+            x=[cost], y=[100 * stage.accuracy], mode="markers+text", text=[title(stage, unpruned)],
+            textposition="top center", showlegend=False, cliponaxis=False,
+            marker={"symbol": "diamond" if stage.name.startswith(INT8) else look["symbol"], "size": 11,
+                    "color": look[theme()]},
+            error_y={"type": "data", "symmetric": False, "array": [100 * (high - stage.accuracy)],
+                     "arrayminus": [100 * (stage.accuracy - low)], "thickness": 1, "width": 3},
+            hovertemplate=f"%{{text}}: %{{y:.1f}}{SPACE}% for %{{x:.4g}}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(
+        margin={"t": BAR, "b": 50, "l": 50, "r": 60}, xaxis=axis(TITLES[options.cost], costs, is_log=True),
+        yaxis={"title": "Test accuracy, %", "automargin": True},
+    )  # fmt: skip
+    names = ", ".join(title(stages[index], unpruned) for index in front)
+    chart(figure, "stages", f"Test accuracy by {TITLES[options.cost].lower()}. Pareto front: {names}.", height=410)
+    st.caption(f"Pareto front: {names}. Bars are 95 % intervals over test examples.")
+
+
+def _cost(stage: Stage, cost: str) -> float:
+    return {"size": stage.size / 1000, "latency": 1e3 * stage.seconds["1"], "nonzero": float(stage.nonzero)}[cost]
