@@ -11,10 +11,12 @@ import contextlib
 import importlib.util
 import logging
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +30,9 @@ NEEDS_PACKAGES = (
     "int8 needs onnx, onnxscript and onnxruntime, which are not all installed here: "
     'pip install "distillery-lab[export]".'
 )
+
+_files: WeakKeyDictionary[nn.Module, bytes] = WeakKeyDictionary()  # the export takes a second
+_lock = threading.Lock()  # the exporter changes settings of the process
 
 
 def can_quantise() -> bool:
@@ -73,11 +78,18 @@ def to_onnx(network: nn.Module, inputs: Tensor) -> bytes:
     """
     if not can_quantise():
         raise ImportError(NEEDS_PACKAGES)
+    with _lock:
+        if network not in _files:
+            _files[network] = _export(network, inputs[:2])
+        return _files[network]
+
+
+def _export(network: nn.Module, inputs: Tensor) -> bytes:
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "network.onnx"
         try:
             torch.onnx.export(
-                network, (inputs[:2],), dynamo=True, input_names=["input"], output_names=["logits"],
+                network, (inputs,), dynamo=True, input_names=["input"], output_names=["logits"],
                 dynamic_shapes=({0: torch.export.Dim("batch")},), verbose=False, external_data=False, f=path,
             )  # fmt: skip
         except Exception as error:  # the exporter documents no type
@@ -96,7 +108,7 @@ def quantise(blob: bytes, kind: str, calibration: Tensor) -> bytes:
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with _lock, tempfile.TemporaryDirectory() as folder, _quiet():
         given, prepared, quantised = (Path(folder) / f"{name}.onnx" for name in ("given", "prepared", "int8"))
         given.write_bytes(blob)
         quant_pre_process(str(given), str(prepared))
