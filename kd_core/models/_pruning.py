@@ -28,8 +28,8 @@ def prune(network: nn.Module, fraction: float, kind: str, inputs: Tensor) -> nn.
 
     The result depends on the weights alone. Weights are removed by their absolute value among those of all linear and
     convolutional layers (global unstructured pruning) and become zeros. Channels are removed by the L2 norm of their
-    weights, the same fraction of every layer but the last (rounded to whole groups of a group normalisation, of which one
-    channel each is left), and the layers become smaller.
+    weights, the same fraction of every layer but the last, and the layers become smaller. It is rounded up to a whole
+    number of channels in every group of a group normalisation, in each of which one is left.
 
     Args:
         network: The network; it is not changed.
@@ -133,8 +133,8 @@ def _remove_channels(network: nn.Module, fraction: float, inputs: Tensor) -> Non
             network(inputs)
     except Exception as error:  # it documents no type
         raise ValueError(
-            "The channels of this network cannot be removed, since torch-pruning cannot follow them through its layers: "
-            "remove single weights."
+            "The channels of this network cannot be removed, since torch-pruning cannot follow them through its "
+            "layers: remove single weights."
         ) from error
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(trained[name])

@@ -81,7 +81,7 @@ def test_what_cannot_be_pruned_is_refused_in_a_sentence(monkeypatch: pytest.Monk
             prune(network, *arguments, IMAGES)
     with pytest.raises(ValueError, match="no linear or convolutional layer"):
         prune(nn.Flatten(), 0.5, WEIGHTS, IMAGES)
-    monkeypatch.setattr(_pruning.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(_pruning.importlib.util, "find_spec", lambda *_: None)
     with pytest.raises(ImportError, match=r"distillery-lab\[compress\]"):
         prune(network, 0.5, CHANNELS, IMAGES)
 

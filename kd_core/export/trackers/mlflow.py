@@ -1,8 +1,12 @@
-"""SQLite store of MLflow."""
+"""Store of MLflow in a folder."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import re
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,20 +14,29 @@ from typing import Any
 from kd_core.export.trackers.tracker import PROJECT, Picture, Tracker
 
 LONGEST, MOST_METRICS, MOST_PARAMETERS = 6000, 1000, 100  # characters of a parameter; values of one request
+FORBIDDEN = re.compile(r"[^\w.\- :/]")  # characters in the name of a metric
 
 
 class MLflow(Tracker):
-    """Run in ``FOLDER/mlflow.db``, which ``mlflow ui --backend-store-uri sqlite:///FOLDER/mlflow.db`` shows."""
+    """Run in ``FOLDER/mlflow.db``, which ``mlflow ui --backend-store-uri sqlite:///FOLDER/mlflow.db`` shows.
 
-    packages = ("mlflow", "sqlalchemy", "alembic")
+    Without SQLAlchemy, which mlflow-skinny does not bring, it is in the files of ``FOLDER/mlruns``.
+    """
+
+    packages = ("mlflow",)
 
     def __init__(self, folder: Path, run: str, settings: Mapping[str, str]) -> None:
+        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no data leaves this machine
+        folder = folder.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{folder}/mlflow.db"
+        if any(importlib.util.find_spec(name) is None for name in ("sqlalchemy", "alembic")):
+            os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # else MLflow refuses the format, which it still reads
+            uri = (folder / "mlruns").as_uri()
         from mlflow import MlflowClient
         from mlflow.entities import Param
 
-        folder = folder.resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        self._client: Any = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+        self._client: Any = MlflowClient(tracking_uri=uri)
         known = self._client.get_experiment_by_name(PROJECT)
         experiment = known.experiment_id if known else self._client.create_experiment(
             PROJECT, artifact_location=(folder / "mlflow-artifacts").as_uri()
@@ -38,7 +51,7 @@ class MLflow(Tracker):
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._waiting += [Metric(name, value, now, step) for name, value in values.items()]
+        self._waiting += [Metric(FORBIDDEN.sub(" ", name), value, now, step) for name, value in values.items()]
         if len(self._waiting) >= MOST_METRICS - 100:
             self._write()
 
@@ -53,7 +66,9 @@ class MLflow(Tracker):
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         by_column = {column: [row[number] for row in rows] for number, column in enumerate(columns)}
-        self._client.log_table(self._run, by_column, f"{name}.json")
+        with warnings.catch_warnings():  # MLflow selects the columns of pictures in a way that pandas 4 will change
+            warnings.filterwarnings("ignore", message=".*'str' dtypes are included by")
+            self._client.log_table(self._run, by_column, f"{name}.json")
 
     def close(self) -> None:
         self._write()

@@ -97,7 +97,7 @@ class TrackerFeed:
         elif isinstance(event, Step):
             values = {f"{role}/loss": loss for role, loss in event.loss.items()}
             for role, parts in event.parts.items():
-                values |= {f"{role}/loss/{part}": weighted for part, (_, weighted) in parts.items()}
+                values |= {f"{role}/part of loss/{part}": weighted for part, (_, weighted) in parts.items()}
             self._add(event, values | {"learning rate": event.learning_rate})
         elif isinstance(event, Validated):
             for part in ("accuracy", "loss", "agreement"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,11 +18,16 @@ class Trackio(Tracker):
 
     def __init__(self, folder: Path, run: str, settings: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        os.environ["TRACKIO_DIR"] = str(folder.resolve())  # Trackio has no argument for it
+        os.environ["TRACKIO_DIR"] = str(folder.resolve())  # read once, when Trackio is imported
         import trackio
 
+        if (first := trackio.TRACKIO_DIR) != folder.resolve():
+            raise ValueError(f"out = {folder}: Trackio writes into one folder per process, and that is {first}.")
         self._trackio: Any = trackio
-        trackio.init(project=PROJECT, name=run, config=dict(settings))
+        with contextlib.redirect_stdout(None):  # which may be read as JSON
+            trackio.init(
+                project=PROJECT, name=run, config=dict(settings), embed=False, auto_log_gpu=False, auto_log_cpu=False
+            )
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         self._trackio.log(dict(values), step=step)
@@ -41,4 +47,5 @@ class Trackio(Tracker):
         self._trackio.log({name: self._trackio.Table(dataframe=pd.DataFrame(rows, columns=list(columns)))})
 
     def close(self) -> None:
-        self._trackio.finish()
+        with contextlib.redirect_stdout(None):
+            self._trackio.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ class WeightsAndBiases(Tracker):
     packages = ("wandb",)
 
     def __init__(self, folder: Path, run: str, settings: Mapping[str, str]) -> None:
+        os.environ["WANDB_ERROR_REPORTING"] = "false"  # no data leaves this machine
         import wandb
 
         folder.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,9 @@ def test_the_chain_has_a_row_per_stage_and_trains_the_pruned_network_once(
     assert table["student"].accuracy == pytest.approx(row.test["student"]["accuracy"])
     pruned = prune(unpruned.network, 0.9, WEIGHTS, test.inputs)
     assert table["pruned"].accuracy == pytest.approx(correct(pruned, test))
-    assert table["pruned"].nonzero == sum(int((p != 0).sum()) for p in pruned.parameters()) < table["student"].nonzero / 5
+    assert (
+        table["pruned"].nonzero == sum(int((p != 0).sum()) for p in pruned.parameters()) < table["student"].nonzero / 5
+    )
     assert table["student"].agreement == 1
     assert min(table["distilled again"].accuracy, table["fine-tuned"].accuracy) > table["pruned"].accuracy + 0.1
     assert table["distilled again"].nonzero == table["fine-tuned"].nonzero == table["pruned"].nonzero
@@ -166,7 +168,7 @@ def test_roles_and_unfinished_runs_are_checked(digits: Digits) -> None:
 def test_a_missing_package_is_named_and_the_rest_still_works(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     runs, run = digits
     row = runs.store.run(run)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
     with pytest.raises(ImportError, match=r"distillery-lab\[export\]"):
         compress(runs.store, row, forbidden, fraction=0)
     table = compress(runs.store, row, forbidden, fraction=0, int8=False)
