@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kd_core.analysis.verdict import verdict
 from kd_core.config.run import RunConfig
 from kd_core.export.compression.chain import find_same
 from kd_core.export.compression.unpruned import Unpruned, second_run
 from kd_core.runs import manager
+from kd_core.schemes import comparison_of
 from kd_core.store.records import ACTIVE, COMPLETED
 from kd_core.store.store import Run
 from pages.ui.app.actions import action_button, actions
@@ -28,6 +30,7 @@ def distil_again(unpruned: Unpruned, fraction: float, kind: str) -> Run | None:
         st.fragment(catch_errors(_progress), run_every=1.0, key=f"second {run.id}")(run.id)
         return None
     if run is not None and run.state == COMPLETED:
+        st.markdown(escape_markdown(verdict([run.test or {}], comparison_of(run.config)).sentence))
         st.page_link(
             "pages/distill.py", label="Open this training", icon=":material/science:", query_params={"run": run.id}
         )

@@ -17,14 +17,14 @@ from pages.ui.app.actions import action_button
 from pages.ui.components.palette import ROLES
 from pages.ui.compress.settings import COSTS, CompressOptions, bind, choose
 from pages.ui.text import roles
-from pages.ui.widgets.charts import BAR, GREY, axis, chart, theme
+from pages.ui.widgets.charts import BAR, GREY, annotate_points, axis, chart, theme
 from pages.ui.widgets.tables import download, table
 
 NAMES = {
-    PRUNED: "Pruned", AGAIN: "Distilled again", TUNED: "Fine-tuned on labels alone",
-    "int8 static": "int8, static", "int8 dynamic": "int8, dynamic",
+    PRUNED: "Pruned", AGAIN: "Distilled again", TUNED: "Fine-tuned on labels",
 }  # fmt: skip
 TITLES = {"size": "File size, kB", "latency": "Latency here, ms (median, one example)", "nonzero": "Nonzero parameters"}
+HEIGHT, BOTTOM = 410, 50  # pixels: the chart, its lower margin
 KINDS = {TUNED: "baseline", "teacher": "teacher", "baseline": "baseline"}  # of the mark of a stage; else the student's
 
 
@@ -63,16 +63,18 @@ def stage_table(stages: list[Stage], unpruned: Unpruned, kind: str) -> None:
     """Draw one row per stage, and what the numbers mean."""
     rows = [
         {
-            "stage": title(stage, unpruned), "accuracy, %": round(100 * stage.accuracy, 1),
+            "no.": number, "stage": title(stage, unpruned), "accuracy, %": 100 * stage.accuracy,
             "95 % interval": " to ".join(percent(end) for end in stage.interval),
-            "agreement, %": round(100 * stage.agreement, 1), "parameters": stage.parameters,
-            "nonzero": stage.nonzero, "file, kB": round(stage.size / 1000, 1),
-            "1 example, ms": round(1e3 * stage.seconds["1"], 3), "64 examples, ms": round(1e3 * stage.seconds["64"], 3),
+            "agreement, %": 100 * stage.agreement, "parameters": stage.parameters,
+            "nonzero": stage.nonzero, "file, kB": stage.size / 1000,
+            "1 example, ms": 1e3 * stage.seconds["1"], "64 examples, ms": 1e3 * stage.seconds["64"],
             "computed by": stage.engine,
         }
-        for stage in stages
+        for number, stage in enumerate(stages, start=1)
     ]  # fmt: skip
-    table(rows, alt="Accuracy, agreement, size and latency of every stage.")
+    decimals = {"accuracy, %": 1, "agreement, %": 1, "file, kB": 1, "1 example, ms": 3, "64 examples, ms": 3}
+    formats = {name: st.column_config.NumberColumn(format=f"%.{places}f") for name, places in decimals.items()}
+    table(rows, alt="Accuracy, agreement, size and latency of every stage.", **formats)
     download(lambda: rows, "stages")
     notes = [int8_sentence(stages)]
     if kind == WEIGHTS and any(stage.nonzero < stage.parameters for stage in stages):
@@ -89,7 +91,7 @@ def title(stage: Stage, unpruned: Unpruned) -> str:
     if stage.name in NAMES:
         return NAMES[stage.name]
     name = roles.titles(unpruned.run.config).get(stage.name, stage.name)
-    return f"{name}, unpruned" if stage.name == unpruned.role else name
+    return f"{name} (unpruned)" if stage.name == unpruned.role else name
 
 
 def pareto_chart(stages: list[Stage], unpruned: Unpruned, options: CompressOptions) -> None:
@@ -98,31 +100,38 @@ def pareto_chart(stages: list[Stage], unpruned: Unpruned, options: CompressOptio
         "Cost", list(COSTS), default=options.cost, required=True, format_func=lambda cost: TITLES[cost].split(",")[0],
         **bind("cost", options.cost),
     )  # fmt: skip
-    costs = [_cost(stage, options.cost) for stage in stages]
-    front = pareto_front([(cost, stage.accuracy) for cost, stage in zip(costs, stages, strict=True)])
+    points = [(_cost(stage, options.cost), 100 * stage.accuracy) for stage in stages]
+    front = pareto_front(points)
     figure = go.Figure()
     figure.add_scatter(
-        x=[costs[index] for index in front], y=[100 * stages[index].accuracy for index in front], mode="lines",
+        x=[points[index][0] for index in front], y=[points[index][1] for index in front], mode="lines",
         line={"color": GREY[theme()], "width": 1.25, "shape": "hv"}, hoverinfo="skip", showlegend=False,
     )  # fmt: skip
-    for stage, cost in zip(stages, costs, strict=True):
+    for stage, (cost, accuracy) in zip(stages, points, strict=True):
         look, low, high = ROLES[KINDS.get(stage.name, "student")], *stage.interval
         figure.add_scatter(
-            x=[cost], y=[100 * stage.accuracy], mode="markers+text", text=[title(stage, unpruned)],
-            textposition="top center", showlegend=False, cliponaxis=False,
+            x=[cost], y=[accuracy], mode="markers", text=[title(stage, unpruned)], showlegend=False, cliponaxis=False,
             marker={"symbol": "diamond" if stage.name.startswith(INT8) else look["symbol"], "size": 11,
-                    "color": look[theme()]},
-            error_y={"type": "data", "symmetric": False, "array": [100 * (high - stage.accuracy)],
-                     "arrayminus": [100 * (stage.accuracy - low)], "thickness": 1, "width": 3},
+                    "color": look[theme()], "line": {"width": 2 if look["symbol"].endswith("open") else 0}},
+            error_y={"type": "data", "symmetric": False, "array": [100 * high - accuracy],
+                     "arrayminus": [accuracy - 100 * low], "thickness": 1, "width": 3},
             hovertemplate=f"%{{text}}: %{{y:.1f}}{SPACE}% for %{{x:.4g}}<extra></extra>",
         )  # fmt: skip
+    ends = [100 * end for stage in stages for end in stage.interval]
+    limits = min(ends) - 0.05 * (max(ends) - min(ends)), max(ends) + 0.05 * (max(ends) - min(ends))
+    labels: dict[tuple[float, float], list[str]] = {}
+    for number, point in enumerate(points, start=1):
+        labels.setdefault(point, []).append(str(number))
+    texts = {point: ", ".join(names) for point, names in labels.items()}
+    annotate_points(figure, texts, limits, HEIGHT - BAR - BOTTOM)
     figure.update_layout(
-        margin={"t": BAR, "b": 50, "l": 50, "r": 60}, xaxis=axis(TITLES[options.cost], costs, is_log=True),
-        yaxis={"title": "Test accuracy, %", "automargin": True},
+        margin={"t": BAR, "b": BOTTOM, "l": 50, "r": 40},
+        xaxis=axis(TITLES[options.cost], [cost for cost, _ in points], is_log=True),
+        yaxis={"title": "Test accuracy, %", "automargin": True, "range": limits},
     )  # fmt: skip
-    names = ", ".join(title(stages[index], unpruned) for index in front)
-    chart(figure, "stages", f"Test accuracy by {TITLES[options.cost].lower()}. Pareto front: {names}.", height=410)
-    st.caption(f"Pareto front: {names}. Bars are 95 % intervals over test examples.")
+    names = "; ".join(f"{index + 1} {title(stages[index], unpruned)}" for index in front)
+    chart(figure, "stages", f"Test accuracy by {TITLES[options.cost].lower()}. Pareto front: {names}.", height=HEIGHT)
+    st.caption(f"Numbers are those of the table. Pareto front: {names}. Bars are 95 % intervals over test examples.")
 
 
 def _cost(stage: Stage, cost: str) -> float:
