@@ -41,7 +41,7 @@ second = second_run.distil_again(unpruned, fraction, kind)
 st.header("Stages")
 measured = stages.measure_stages(unpruned, fraction, kind, second, options)
 stages.stage_table(measured, unpruned, kind)
-stages.buttons(fraction, second, options)
+stages.buttons(unpruned, fraction, kind, second, options)
 
 st.header("Accuracy against cost")
 stages.pareto_chart(measured, unpruned, options)

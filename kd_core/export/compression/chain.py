@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.config.run import RunConfig
 from kd_core.export.compression.int8 import quantisations
 from kd_core.export.compression.stages import Stage, int8_sentence, measure_int8, measure_stage
-from kd_core.export.compression.unpruned import Unpruned, open_unpruned, second_run
+from kd_core.export.compression.unpruned import Unpruned, open_unpruned, roles_of, second_run
 from kd_core.models._pruning import prune
 from kd_core.store.records import COMPLETED, family_of
 from kd_core.store.store import Run, Store
@@ -125,25 +127,31 @@ def measure(
     The pruned network itself is measured if ``is_pruned_tested``. int8 is that of the last network of the chain, or of
     the unpruned one where nothing was pruned.
     """
-    last, key, trained_by = unpruned.network, [unpruned.role], unpruned.run.id
-    if unpruned.role != TEACHER and TEACHER in (unpruned.run.test or {}):
-        try:
-            teacher = open_unpruned(store, unpruned.run, TEACHER).network
-        except ValueError:
-            teacher = None  # too large to be stored, or made of others
-        if teacher is not None:
-            yield measure_stage(unpruned, TEACHER, teacher, run=trained_by)
-    yield measure_stage(unpruned, unpruned.role, unpruned.network, run=trained_by)
-    if fraction:
-        last, key = prune(unpruned.network, fraction, kind, unpruned.data.train.inputs), [fraction, kind]
-        if is_pruned_tested:
-            yield measure_stage(unpruned, PRUNED, last, key)
-        trained_by = ""
+
+    def network_of(run: Run, role: str) -> Callable[[], nn.Module]:
+        return lambda: open_unpruned(store, run, role).network
+
+    if unpruned.role != TEACHER and TEACHER in roles_of(store, unpruned.run):
+        yield measure_stage(unpruned, TEACHER, network_of(unpruned.run, TEACHER), run=unpruned.run.id)
+    yield measure_stage(unpruned, unpruned.role, lambda: unpruned.network, run=unpruned.run.id)
+    key, trained_by = [fraction, kind], "" if fraction else unpruned.run.id
+    if fraction and is_pruned_tested:
+        yield measure_stage(unpruned, PRUNED, lambda: final_network(store, unpruned, fraction, kind, None), key)
     if fraction and second is not None:
-        last, trained_by = open_unpruned(store, second, STUDENT).network, second.id
-        yield measure_stage(unpruned, AGAIN, last, key, second.id)
-        if BASELINE in (second.test or {}):
-            yield measure_stage(unpruned, TUNED, open_unpruned(store, second, BASELINE).network, key, second.id)
-    if int8:
-        for quantisation in quantisations(last):
-            yield measure_int8(unpruned, quantisation, last, key, trained_by)
+        trained_by = second.id
+        for name, role in ((AGAIN, STUDENT), (TUNED, BASELINE)):
+            if role in (second.test or {}):
+                yield measure_stage(unpruned, name, network_of(second, role), key, second.id)
+    for quantisation in quantisations(unpruned.network) if int8 else ():
+        yield measure_int8(
+            unpruned, quantisation, lambda: final_network(store, unpruned, fraction, kind, second), key, trained_by
+        )
+
+
+def final_network(store: Store, unpruned: Unpruned, fraction: float, kind: str, second: Run | None) -> nn.Module:
+    """Return the last float32 network of the chain: that of the second run, else the pruned one, else the first."""
+    if not fraction:
+        return unpruned.network
+    if second is not None:
+        return open_unpruned(store, second, STUDENT).network
+    return prune(unpruned.network, fraction, kind, unpruned.data.train.inputs)

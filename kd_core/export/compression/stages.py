@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,22 +91,31 @@ def pruning_curve(unpruned: Unpruned, kind: str) -> list[tuple[float, float]]:
 
 
 def measure_stage(
-    unpruned: Unpruned, name: str, network: nn.Module, key: Sequence[object] = (), run: str = ""
+    unpruned: Unpruned, name: str, network: Callable[[], nn.Module], key: Sequence[object] = (), run: str = ""
 ) -> Stage:
-    """Return the measurements of a float32 network, made once for ``name`` and ``key``."""
-    return _measured(unpruned, name, (*key, run), lambda: _measure(unpruned, name, network, network, run))
+    """Return the measurements of a float32 network, which is made and measured once for ``name`` and ``key``."""
+
+    def measure() -> Stage:
+        float32 = network()
+        return _measure(unpruned, name, float32, float32, run)
+
+    return _measured(unpruned, name, (*key, run), measure)
 
 
-def measure_int8(unpruned: Unpruned, kind: str, network: nn.Module, key: Sequence[object] = (), run: str = "") -> Stage:
+def measure_int8(
+    unpruned: Unpruned, kind: str, network: Callable[[], nn.Module], key: Sequence[object] = (), run: str = ""
+) -> Stage:
     """Return the measurements of a network after quantisation of ``kind``, made once for ``kind`` and ``key``.
 
     Raises ImportError without onnxruntime, and ValueError for a network that it cannot quantise.
     """
-    name = f"{INT8} {kind}"
-    return _measured(
-        unpruned, name, (*key, run),
-        lambda: _measure(unpruned, name, OnnxNetwork(int8_file(unpruned, kind, network)), network, run),
-    )  # fmt: skip
+
+    def measure() -> Stage:
+        float32 = network()
+        quantised = OnnxNetwork(int8_file(unpruned, kind, float32))
+        return _measure(unpruned, f"{INT8} {kind}", quantised, float32, run)
+
+    return _measured(unpruned, f"{INT8} {kind}", (*key, run), measure)
 
 
 def int8_file(unpruned: Unpruned, kind: str, network: nn.Module) -> bytes:
@@ -133,16 +143,12 @@ def int8_sentence(stages: Iterable[Stage]) -> str:
     return f"int8 takes {times} for one example, {fraction} of the time."
 
 
-def _measured(unpruned: Unpruned, name: str, key: Sequence[object], measure: Any) -> Stage:
+def _measured(unpruned: Unpruned, name: str, key: Sequence[object], measure: Callable[[], Stage]) -> Stage:
     """Return a cached stage, or measure it and store it."""
     place = unpruned.key("stage", name, *key, ONNX if can_quantise() else PYTORCH)
-    body = unpruned.cache.get(place)
-    if body is not None:
-        try:
-            return Stage.from_json(body)
-        except (TypeError, KeyError):  # of another version
-            pass
-    stage: Stage = measure()
+    with contextlib.suppress(TypeError, KeyError):  # nothing is stored, or by another version
+        return Stage.from_json(unpruned.cache.get(place))
+    stage = measure()
     unpruned.cache.put(place, stage.to_json())
     return stage
 

@@ -7,12 +7,12 @@ import streamlit as st
 from kd_core.analysis.verdict import verdict
 from kd_core.config.run import RunConfig
 from kd_core.export.compression.chain import find_same
-from kd_core.export.compression.unpruned import Unpruned, second_run
+from kd_core.export.compression.unpruned import Unpruned, open_unpruned, second_run
 from kd_core.runs import manager
 from kd_core.schemes import comparison_of
 from kd_core.store.records import ACTIVE, COMPLETED
 from kd_core.store.store import Run
-from pages.ui.app.actions import action_button, actions
+from pages.ui.app.actions import action_button, actions, toast_errors
 from pages.ui.app.errors import catch_errors
 from pages.ui.run import live_view
 from pages.ui.run.frames import run_frames
@@ -40,15 +40,21 @@ def distil_again(unpruned: Unpruned, fraction: float, kind: str) -> Run | None:
         f"Trains the pruned network for {epochs} epochs under the unpruned one and, as the control, once more with as "
         "many updates on the labels alone."
     )
-    if action_button("Distil again", type="primary", icon=":material/replay:"):
-        try:
-            source = actions().do(unpruned.store_weights)
-            actions().start(second_run(unpruned, source, fraction, kind))
-        except ValueError as error:
-            st.error(escape_markdown(str(error)))
-        else:
-            st.rerun()
+    action_button(
+        "Distil again", type="primary", icon=":material/replay:", key="distil again", on_click=_start,
+        args=(unpruned.run.id, unpruned.role, fraction, kind),
+    )  # fmt: skip
     return None
+
+
+@toast_errors
+def _start(run: str, role: str, fraction: float, kind: str) -> None:
+    store = manager.get_manager().store
+    row = store.run(run)
+    assert row is not None
+    unpruned = open_unpruned(store, row, role)
+    source = actions().do(unpruned.store_weights)
+    actions().start(second_run(unpruned, source, fraction, kind))
 
 
 def _config(unpruned: Unpruned, source: str, fraction: float, kind: str) -> RunConfig | None:

@@ -7,9 +7,9 @@ import streamlit as st
 
 from kd_core.analysis.comparison import pareto_front
 from kd_core.base.marks import SPACE, percent
-from kd_core.export.compression.chain import AGAIN, PRUNED, TUNED, measure
-from kd_core.export.compression.int8 import NEEDS_PACKAGES, can_quantise
-from kd_core.export.compression.stages import INT8, WEIGHTS, Stage, int8_sentence
+from kd_core.export.compression.chain import AGAIN, PRUNED, TUNED, final_network, measure
+from kd_core.export.compression.int8 import NEEDS_PACKAGES, STATIC, can_quantise
+from kd_core.export.compression.stages import INT8, WEIGHTS, Stage, int8_file, int8_sentence
 from kd_core.export.compression.unpruned import Unpruned
 from kd_core.runs import manager
 from kd_core.store.store import Run
@@ -45,18 +45,28 @@ def measure_stages(
     return measured
 
 
-def buttons(fraction: float, second: Run | None, options: CompressOptions) -> None:
-    """Draw the buttons that measure more stages."""
+def buttons(unpruned: Unpruned, fraction: float, kind: str, second: Run | None, options: CompressOptions) -> None:
+    """Draw the buttons that measure more stages, and the download of the int8 file."""
+    if not can_quantise():
+        st.info(NEEDS_PACKAGES)
     with st.container(horizontal=True):
-        if fraction and second is None and not options.tested and action_button("Test the pruned network"):
-            choose(tested=True)
-            st.rerun()
-        if can_quantise():
-            if not options.int8 and action_button("Quantise to int8", icon=":material/memory:"):
-                choose(int8=True)
-                st.rerun()
-        else:
-            st.info(NEEDS_PACKAGES)
+        if fraction and second is None and not options.tested:
+            action_button("Test the pruned network", key="test pruned", on_click=choose, kwargs={"tested": True})
+        if can_quantise() and not options.int8:
+            action_button(
+                "Quantise to int8", icon=":material/memory:", key="quantise", on_click=choose, kwargs={"int8": True}
+            )
+        if can_quantise() and options.int8:
+
+            def file() -> bytes:
+                network = final_network(manager.get_manager().store, unpruned, fraction, kind, second)
+                return int8_file(unpruned, STATIC, network)
+
+            st.download_button(
+                "int8 file", file,
+                f"{unpruned.role}-{unpruned.run.id}-int8.onnx", icon=":material/download:", on_click="ignore",
+                help="ONNX file with int8 weights, for onnxruntime: “input” (N, …) to “logits” (N, classes).",
+            )  # fmt: skip
 
 
 def stage_table(stages: list[Stage], unpruned: Unpruned, kind: str) -> None:
