@@ -8,6 +8,7 @@ from argparse import Namespace
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kd_core.api.stored import open_store
 from kd_core.base.marks import percent
@@ -38,7 +39,7 @@ def compress(arguments: Namespace) -> int:
     """Run the whole chain on a stored run and print its table."""
     print_problems()
     settings = settings_of(arguments.settings)
-    chosen = {name: settings.pop(name) for name in options_of(CompressOptions) if name in settings}
+    chosen: dict[str, Any] = {name: settings.pop(name) for name in options_of(CompressOptions) if name in settings}
     options = CompressOptions(**chosen)
     store = open_store()
     run = store.run(arguments.run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +82,11 @@ def keep_zeros(network: nn.Module) -> None:
     for layer in layers(network):
         zeros = layer.weight.detach() == 0
         if zeros.any() and layer.weight.requires_grad:
-            layer.weight.register_hook(lambda gradient, zeros=zeros: gradient.masked_fill(zeros.to(gradient.device), 0))
+            layer.weight.register_hook(_masked_by(zeros))  # type: ignore[no-untyped-call]
+
+
+def _masked_by(zeros: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda gradient: gradient.masked_fill(zeros.to(gradient.device), 0)
 
 
 def _contiguous_copy(network: nn.Module) -> nn.Module:
@@ -99,7 +104,7 @@ def _remove_weights(network: nn.Module, fraction: float) -> None:
     torch_prune.global_unstructured(places, pruning_method=torch_prune.L1Unstructured, amount=fraction)
     for layer, name in places:
         is_trained = getattr(layer, f"{name}_orig").requires_grad
-        torch_prune.remove(layer, name)
+        torch_prune.remove(layer, name)  # type: ignore[no-untyped-call]
         layer.weight.requires_grad_(is_trained)
 
 

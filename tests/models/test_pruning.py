@@ -26,7 +26,7 @@ IMAGES = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
 def trained_like(model: Any, shape: tuple[int, ...] = (1, 8, 8)) -> nn.Module:
-    """A network as the engine keeps it: frozen, with the channels last."""
+    """A network as the engine keeps it, frozen and with the channels last."""
     torch.manual_seed(0)
     network: nn.Module = model.build(shape, 3).eval().requires_grad_(False)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -53,8 +53,8 @@ def test_without_channels_a_network_is_smaller_and_answers_like_the_whole_one_wi
     inputs = torch.randn(20, 5, generator=torch.Generator().manual_seed(2))
     small = prune(network, 0.5, CHANNELS, inputs)
     assert count_parameters(small) == 5 * 8 + 8 + 8 * 3 + 3
-    first, kept = layers(network)[0], layers(small)[0]
-    silenced = [row for row in range(16) if not (first.weight[row] == kept.weight).all(1).any()]
+    first, rest = layers(network)[0], layers(small)[0]
+    silenced = [row for row in range(16) if not (first.weight[row] == rest.weight).all(1).any()]
     assert len(silenced) == 8
     reference = trained_like(Mlp((16,)), (5,))
     layers(reference)[-1].weight[:, silenced] = 0

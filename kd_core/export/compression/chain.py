@@ -149,7 +149,7 @@ def measure(
 
 
 def final_network(store: Store, unpruned: Unpruned, fraction: float, kind: str, second: Run | None) -> nn.Module:
-    """Return the last float32 network of the chain: that of the second run, else the pruned one, else the first."""
+    """Return the network of the second run if there is one, else the pruned network, else the unpruned one."""
     if not fraction:
         return unpruned.network
     if second is not None:

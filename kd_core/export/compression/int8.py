@@ -109,9 +109,9 @@ def quantise(blob: bytes, kind: str, calibration: Tensor) -> bytes:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with _lock, tempfile.TemporaryDirectory() as folder, _quiet():
-        given, prepared, quantised = (Path(folder) / f"{name}.onnx" for name in ("given", "prepared", "int8"))
-        given.write_bytes(blob)
-        quant_pre_process(str(given), str(prepared))
+        float32, prepared, quantised = (Path(folder) / f"{name}.onnx" for name in ("float32", "prepared", "int8"))
+        float32.write_bytes(blob)
+        quant_pre_process(str(float32), str(prepared))
         if kind == STATIC:
             quantization.quantize_static(
                 str(prepared), str(quantised), _reader(calibration), per_channel=True,

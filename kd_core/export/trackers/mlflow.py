@@ -37,8 +37,8 @@ class MLflow(Tracker):
         from mlflow.entities import Param
 
         self._client: Any = MlflowClient(tracking_uri=uri)
-        known = self._client.get_experiment_by_name(PROJECT)
-        experiment = known.experiment_id if known else self._client.create_experiment(
+        stored = self._client.get_experiment_by_name(PROJECT)
+        experiment = stored.experiment_id if stored else self._client.create_experiment(
             PROJECT, artifact_location=(folder / "mlflow-artifacts").as_uri()
         )  # fmt: skip
         self._run: str = self._client.create_run(experiment, run_name=run).info.run_id

@@ -19,7 +19,7 @@ class TensorBoard(Tracker):
         with warnings.catch_warnings():  # tensorboard uses an outdated function of its own dependencies
             warnings.simplefilter("ignore", DeprecationWarning)
             from torch.utils.tensorboard import SummaryWriter
-        self._writer: Any = SummaryWriter(str(folder / run))  # type: ignore[no-untyped-call]
+        self._writer: Any = SummaryWriter(str(folder / run))
         self._settings = dict(settings)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:

@@ -107,7 +107,7 @@ class TrackerFeed:
             self._flush()
 
     def finish(self, store: Store, run: Run) -> None:
-        """Write what is known at the end: test metrics, verdict, table and confusion matrices, as far as they exist."""
+        """Write test metrics, verdict, table and confusion matrices, as far as they exist, and close the tracker."""
         self._flush()
         test = run.test or {}
         self.tracker.result({

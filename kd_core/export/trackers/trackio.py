@@ -21,7 +21,7 @@ class Trackio(Tracker):
         os.environ["TRACKIO_DIR"] = str(folder.resolve())  # read once, when Trackio is imported
         import trackio
 
-        if (first := trackio.TRACKIO_DIR) != folder.resolve():
+        if (first := trackio.utils.TRACKIO_DIR) != folder.resolve():
             raise ValueError(f"out = {folder}: Trackio writes into one folder per process, and that is {first}.")
         self._trackio: Any = trackio
         with contextlib.redirect_stdout(None):  # which may be read as JSON

@@ -1,4 +1,4 @@
-"""The run that distils from the unpruned network into the pruned one: start, progress and result."""
+"""Start, progress and result of the run that distils from the unpruned network into the pruned one."""
 
 from __future__ import annotations
 
