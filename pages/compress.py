@@ -39,9 +39,10 @@ st.header("Distil again")
 second = second_run.distil_again(unpruned, fraction, kind)
 
 st.header("Stages")
-measured = stages.measure_stages(unpruned, fraction, kind, second, options)
+planned = stages.planned_stages(unpruned, fraction, kind, second, options)
+measured = stages.measured_stages(unpruned, planned)
 stages.stage_table(measured, unpruned, kind)
-stages.buttons(unpruned, fraction, kind, second, options)
+stages.buttons(unpruned, planned, fraction)
 
 st.header("Accuracy against cost")
 stages.pareto_chart(measured, unpruned, options)

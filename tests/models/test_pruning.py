@@ -121,6 +121,21 @@ def test_removed_weights_stay_zero_while_all_others_are_trained(
         assert count_nonzero(network) == count_nonzero(start)
 
 
+def test_a_pruned_network_that_is_resumed_ends_with_the_same_numbers(config_with: Callable[..., RunConfig]) -> None:
+    config = config_with(student_fraction="0.7")
+    whole = Trainer(config)
+    for _ in whole:
+        pass
+    first = Trainer(config)
+    steps = (event for event in first if event.kind == "step" and event.step == 1)
+    next(steps)
+    resumed = Trainer(config, resume=first.checkpoint())
+    for _ in resumed:
+        pass
+    for role in ("student", "baseline"):
+        assert torch.equal(all_weights(whole.networks[role]), all_weights(resumed.networks[role]))
+
+
 def test_the_teacher_is_the_unpruned_network_and_both_students_begin_as_the_pruned_one(
     config_with: Callable[..., RunConfig], source: str
 ) -> None:

@@ -26,7 +26,7 @@ DIGITS = {"dataset": "digits", "labelled": "0", "epochs": "3", "teacher": "mlp",
 def digits(shared: RunManager, monkeypatch: pytest.MonkeyPatch) -> str:
     """A completed run; networks are measured by PyTorch, which takes less time than an ONNX file."""
     for module in (stages, page_stages):
-        monkeypatch.setattr(module, "can_quantise", lambda: False)
+        monkeypatch.setattr(module, "has_packages", lambda: False)
     run = shared.start(from_flat(DIGITS))
     assert wait_for_end(shared, run, 60) == "completed"
     return run

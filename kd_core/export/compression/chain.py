@@ -5,8 +5,9 @@ The chain of Muralidharan et al., "Compact Language Models via Pruning and Knowl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -14,7 +15,7 @@ from torch import nn
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.config.run import RunConfig
 from kd_core.export.compression.int8 import quantisations
-from kd_core.export.compression.stages import Stage, int8_sentence, measure_int8, measure_stage
+from kd_core.export.compression.stages import INT8, PlannedStage, Stage, int8_sentence, measure_stages
 from kd_core.export.compression.unpruned import Unpruned, open_unpruned, roles_of, second_run
 from kd_core.models._pruning import prune
 from kd_core.store.records import COMPLETED, family_of
@@ -102,7 +103,7 @@ def compress(
             second = store.run(train(config))
         if second is None or second.state != COMPLETED:
             raise ValueError("The training of the pruned network did not end, so there is nothing to measure.")
-    stages = tuple(measure(store, unpruned, fraction, kind, second, int8=int8))
+    stages = tuple(measure_stages(unpruned, plan_stages(store, unpruned, fraction, kind, second, int8=int8)))
     return Compression(run.id, role, fraction, kind, stages, int8_sentence(stages))
 
 
@@ -112,7 +113,7 @@ def find_same(store: Store, config: RunConfig) -> Run | None:
     return next((run for run in store.siblings(family_of(config)) if run.config_json == body), None)
 
 
-def measure(
+def plan_stages(
     store: Store,
     unpruned: Unpruned,
     fraction: float,
@@ -121,37 +122,33 @@ def measure(
     *,
     int8: bool,
     is_pruned_tested: bool = True,
-) -> Iterator[Stage]:
-    """Yield every stage that exists; ``second`` is the run that distilled again.
+) -> list[PlannedStage]:
+    """Return every stage that exists; ``second`` is the run that distilled again.
 
-    The pruned network itself is measured if ``is_pruned_tested``. int8 is that of the last network of the chain, or of
-    the unpruned one where nothing was pruned.
+    The pruned network itself is among them if ``is_pruned_tested``. int8 is that of the last network of the chain, or
+    of the unpruned one where nothing was pruned.
     """
 
     def network_of(run: Run, role: str) -> Callable[[], nn.Module]:
-        return lambda: open_unpruned(store, run, role).network
+        return functools.cache(lambda: open_unpruned(store, run, role).network)
 
-    if unpruned.role != TEACHER and TEACHER in roles_of(store, unpruned.run):
-        yield measure_stage(unpruned, TEACHER, network_of(unpruned.run, TEACHER), run=unpruned.run.id)
-    yield measure_stage(unpruned, unpruned.role, lambda: unpruned.network, run=unpruned.run.id)
-    key, trained_by = [fraction, kind], "" if fraction else unpruned.run.id
-    if fraction and is_pruned_tested:
-        yield measure_stage(unpruned, PRUNED, lambda: final_network(store, unpruned, fraction, kind, None), key)
+    first, key = unpruned.run, (fraction, kind)
+    planned = [PlannedStage(unpruned.role, lambda: unpruned.network, run=first.id)]
+    if unpruned.role != TEACHER and TEACHER in roles_of(store, first):
+        planned.insert(0, PlannedStage(TEACHER, network_of(first, TEACHER), run=first.id))
+    last = planned[-1]
+    if fraction:
+        last = PlannedStage(PRUNED, functools.cache(lambda: pruned_network(unpruned, fraction, kind)), key)
+        planned += [last] if is_pruned_tested else []
     if fraction and second is not None:
-        trained_by = second.id
-        for name, role in ((AGAIN, STUDENT), (TUNED, BASELINE)):
-            if role in (second.test or {}):
-                yield measure_stage(unpruned, name, network_of(second, role), key, second.id)
-    for quantisation in quantisations(unpruned.network) if int8 else ():
-        yield measure_int8(
-            unpruned, quantisation, lambda: final_network(store, unpruned, fraction, kind, second), key, trained_by
-        )
+        last = PlannedStage(AGAIN, network_of(second, STUDENT), key, second.id)
+        planned.append(last)
+        if BASELINE in (second.test or {}):
+            planned.append(PlannedStage(TUNED, network_of(second, BASELINE), key, second.id))
+    kinds = quantisations(unpruned.network) if int8 else ()
+    return planned + [replace(last, name=f"{INT8} {one}", key=key, quantisation=one) for one in kinds]
 
 
-def final_network(store: Store, unpruned: Unpruned, fraction: float, kind: str, second: Run | None) -> nn.Module:
-    """Return the network of the second run if there is one, else the pruned network, else the unpruned one."""
-    if not fraction:
-        return unpruned.network
-    if second is not None:
-        return open_unpruned(store, second, STUDENT).network
+def pruned_network(unpruned: Unpruned, fraction: float, kind: str) -> nn.Module:
+    """Return the network after pruning, before further training."""
     return prune(unpruned.network, fraction, kind, unpruned.data.train.inputs)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +14,8 @@ from kd_core.analysis.latency import BATCHES
 from kd_core.base.devices import limit_threads
 from kd_core.base.marks import percent
 from kd_core.base.metrics import accuracy, compute_metrics
-from kd_core.export.compression.int8 import CALIBRATION, OnnxNetwork, can_quantise, quantise, to_onnx
+from kd_core.export.compression.int8 import CALIBRATION, OnnxNetwork, quantise
+from kd_core.export.compression.onnx_export import export_beside_training, has_packages, to_onnx
 from kd_core.export.compression.unpruned import Unpruned
 from kd_core.models._pruning import CHANNELS, KINDS, MOST, WEIGHTS, can_prune, count_nonzero, count_parameters, prune
 from kd_core.nn import cost, weights
@@ -59,15 +58,6 @@ class Stage:
     engine: str
     run: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Stage:
-        """Return the stage that :meth:`to_json` described. Raises TypeError for another version's."""
-        return cls(**{**body, "interval": tuple(body["interval"])})
-
 
 def pruning_curve(unpruned: Unpruned, kind: str) -> list[tuple[float, float]]:
     """Return (fraction, accuracy on the validation set) of pruning without further training, computed once per run.
@@ -90,32 +80,43 @@ def pruning_curve(unpruned: Unpruned, kind: str) -> list[tuple[float, float]]:
     return [(fraction, value) for fraction, value in curve]
 
 
-def measure_stage(
-    unpruned: Unpruned, name: str, network: Callable[[], nn.Module], key: Sequence[object] = (), run: str = ""
-) -> Stage:
-    """Return the measurements of a float32 network, which is made and measured once for ``name`` and ``key``."""
+@dataclass(frozen=True)
+class PlannedStage:
+    """Stage that is to be measured; ``network`` makes the one in float32, also where it is then quantised.
 
-    def measure() -> Stage:
-        float32 = network()
-        return _measure(unpruned, name, float32, float32, run)
-
-    return _measured(unpruned, name, (*key, run), measure)
-
-
-def measure_int8(
-    unpruned: Unpruned, kind: str, network: Callable[[], nn.Module], key: Sequence[object] = (), run: str = ""
-) -> Stage:
-    """Return the measurements of a network after quantisation of ``kind``, made once for ``kind`` and ``key``.
-
-    Raises ImportError without onnxruntime, and ValueError for a network that it cannot quantise.
+    ``key`` is what its numbers depend on beside the weights of the unpruned network and the ``run`` that trained it.
     """
 
-    def measure() -> Stage:
-        float32 = network()
-        quantised = OnnxNetwork(int8_file(unpruned, kind, float32))
-        return _measure(unpruned, f"{INT8} {kind}", quantised, float32, run)
+    name: str
+    network: Callable[[], nn.Module]
+    key: tuple[object, ...] = ()
+    run: str = ""
+    quantisation: str = ""
 
-    return _measured(unpruned, f"{INT8} {kind}", (*key, run), measure)
+
+def measure_stages(
+    unpruned: Unpruned, planned: Sequence[PlannedStage], *, is_beside_training: bool = False
+) -> Iterator[Stage]:
+    """Yield the measurements of every stage, which are made once and then read from the file of the run.
+
+    Args:
+        unpruned: The network that is compressed.
+        planned: The stages.
+        is_beside_training: Whether runs may train in this process, which an export in it would disturb.
+
+    Raises:
+        ImportError: for int8, without onnxruntime.
+        ValueError: for a network that cannot be quantised.
+    """
+    missing = [stage for stage in planned if _stored(unpruned, stage) is None]
+    if missing and is_beside_training and has_packages():
+        export_beside_training([stage.network() for stage in missing], unpruned.data.test.inputs)
+    for stage in planned:
+        measured = _stored(unpruned, stage)
+        if measured is None:
+            measured = _measure(unpruned, stage)
+            unpruned.cache.put(_place(unpruned, stage), asdict(measured))
+        yield measured
 
 
 def int8_file(unpruned: Unpruned, kind: str, network: nn.Module) -> bytes:
@@ -143,36 +144,39 @@ def int8_sentence(stages: Iterable[Stage]) -> str:
     return f"int8 takes {times} for one example, {fraction} of the time."
 
 
-def _measured(unpruned: Unpruned, name: str, key: Sequence[object], measure: Callable[[], Stage]) -> Stage:
-    """Return a cached stage, or measure it and store it."""
-    place = unpruned.key("stage", name, *key, ONNX if can_quantise() else PYTORCH)
-    with contextlib.suppress(TypeError, KeyError):  # nothing is stored, or by another version
-        return Stage.from_json(unpruned.cache.get(place))
-    stage = measure()
-    unpruned.cache.put(place, stage.to_json())
-    return stage
+def _place(unpruned: Unpruned, planned: PlannedStage) -> str:
+    return unpruned.key("stage", planned.name, *planned.key, planned.run, ONNX if has_packages() else PYTORCH)
 
 
-def _measure(unpruned: Unpruned, name: str, network: nn.Module, float32: nn.Module, run: str) -> Stage:
-    """Measure a network; ``float32`` is the same one before quantisation, whose parameters can be counted."""
-    test = unpruned.data.test
-    engine = ONNX if can_quantise() else PYTORCH
+def _stored(unpruned: Unpruned, planned: PlannedStage) -> Stage | None:
+    """Return a stage that was measured before; None if there is none, or one of another version."""
+    body = unpruned.cache.get(_place(unpruned, planned))
+    try:
+        return Stage(**{**body, "interval": tuple(body["interval"])})
+    except (TypeError, KeyError):
+        return None
+
+
+def _measure(unpruned: Unpruned, planned: PlannedStage) -> Stage:
+    float32, test = planned.network(), unpruned.data.test
+    engine, network = ONNX if has_packages() else PYTORCH, float32
+    if planned.quantisation:
+        network = OnnxNetwork(int8_file(unpruned, planned.quantisation, float32))
     with limit_threads():
-        deployed = network
-        if engine == ONNX and not isinstance(network, OnnxNetwork):
-            try:
-                deployed = OnnxNetwork(to_onnx(network, test.inputs))
-            except ValueError:
-                engine = PYTORCH
         reference = predict_logits(unpruned.network, test.inputs)
         metrics = compute_metrics(predict_logits(network, test.inputs), test.labels, reference)
-    size = len(deployed.blob) if isinstance(deployed, OnnxNetwork) else len(weights.export(network))
+        if engine == ONNX and not planned.quantisation:
+            try:
+                network = OnnxNetwork(to_onnx(float32, test.inputs))
+            except ValueError:
+                engine = PYTORCH
+    size = len(network.blob) if isinstance(network, OnnxNetwork) else len(weights.export(network))
     seconds = {
-        str(batch): statistics.median(cost.pass_times(lambda: deployed, unpruned.shape, batch, PASSES))
+        str(batch): statistics.median(cost.pass_times(lambda: network, unpruned.shape, batch, PASSES))
         for batch in BATCHES
     }
-    interval = estimate_measure([{name: metrics}], name, "accuracy").examples_interval()
+    interval = estimate_measure([{planned.name: metrics}], planned.name, "accuracy").examples_interval()
     return Stage(
-        name, metrics["accuracy"], interval, metrics["agreement"], count_parameters(float32), count_nonzero(float32),
-        size, seconds, engine, run,
+        planned.name, metrics["accuracy"], interval, metrics["agreement"], count_parameters(float32),
+        count_nonzero(float32), size, seconds, engine, planned.run,
     )  # fmt: skip

@@ -7,9 +7,18 @@ import streamlit as st
 
 from kd_core.analysis.comparison import pareto_front
 from kd_core.base.marks import SPACE, percent
-from kd_core.export.compression.chain import AGAIN, PRUNED, TUNED, final_network, measure
-from kd_core.export.compression.int8 import NEEDS_PACKAGES, STATIC, can_quantise
-from kd_core.export.compression.stages import INT8, WEIGHTS, Stage, int8_file, int8_sentence
+from kd_core.export.compression.chain import AGAIN, PRUNED, TUNED, plan_stages
+from kd_core.export.compression.int8 import STATIC
+from kd_core.export.compression.onnx_export import NEEDS_PACKAGES, export_beside_training, has_packages
+from kd_core.export.compression.stages import (
+    INT8,
+    WEIGHTS,
+    PlannedStage,
+    Stage,
+    int8_file,
+    int8_sentence,
+    measure_stages,
+)
 from kd_core.export.compression.unpruned import Unpruned
 from kd_core.runs import manager
 from kd_core.store.store import Run
@@ -28,43 +37,50 @@ HEIGHT, BOTTOM = 410, 50  # pixels: the chart, its lower margin
 KINDS = {TUNED: "baseline", "teacher": "teacher", "baseline": "baseline"}  # of the mark of a stage; else the student's
 
 
-def measure_stages(
+def planned_stages(
     unpruned: Unpruned, fraction: float, kind: str, second: Run | None, options: CompressOptions
-) -> list[Stage]:
-    """Return the stages that were asked for, measured once per run; show why one of them cannot be measured."""
-    measured: list[Stage] = []
+) -> list[PlannedStage]:
+    """Return the stages that were asked for. That of the pruned network alone is tested when somebody asks for it."""
+    return plan_stages(
+        manager.get_manager().store, unpruned, fraction, kind, second,
+        is_pruned_tested=options.tested or second is not None, int8=options.int8 and has_packages(),
+    )  # fmt: skip
+
+
+def measured_stages(unpruned: Unpruned, planned: list[PlannedStage]) -> list[Stage]:
+    """Return the measured stages, and show why one of them cannot be measured."""
+    stages: list[Stage] = []
     with st.spinner("Measuring on the test set"):
         try:
-            for stage in measure(
-                manager.get_manager().store, unpruned, fraction, kind, second,
-                is_pruned_tested=options.tested or second is not None, int8=options.int8 and can_quantise(),
-            ):  # fmt: skip
-                measured.append(stage)
+            for stage in measure_stages(unpruned, planned, is_beside_training=True):
+                stages.append(stage)
         except (ValueError, ImportError) as error:
             st.warning(str(error))
-    return measured
+    return stages
 
 
-def buttons(unpruned: Unpruned, fraction: float, kind: str, second: Run | None, options: CompressOptions) -> None:
+def buttons(unpruned: Unpruned, planned: list[PlannedStage], fraction: float) -> None:
     """Draw the buttons that measure more stages, and the download of the int8 file."""
-    if not can_quantise():
+    names = {stage.name for stage in planned}
+    if not has_packages():
         st.info(NEEDS_PACKAGES)
     with st.container(horizontal=True):
-        if fraction and second is None and not options.tested:
+        if fraction and PRUNED not in names:
             action_button("Test the pruned network", key="test pruned", on_click=choose, kwargs={"tested": True})
-        if can_quantise() and not options.int8:
+        if has_packages() and not planned[-1].quantisation:
             action_button(
                 "Quantise to int8", icon=":material/memory:", key="quantise", on_click=choose, kwargs={"int8": True}
             )
-        if can_quantise() and options.int8:
+        if planned[-1].quantisation:
 
             def file() -> bytes:
-                network = final_network(manager.get_manager().store, unpruned, fraction, kind, second)
+                network = planned[-1].network()
+                export_beside_training([network], unpruned.data.test.inputs)
                 return int8_file(unpruned, STATIC, network)
 
             st.download_button(
-                "int8 file", file,
-                f"{unpruned.role}-{unpruned.run.id}-int8.onnx", icon=":material/download:", on_click="ignore",
+                "int8 file", file, f"{unpruned.role}-{unpruned.run.id}-int8.onnx", icon=":material/download:",
+                on_click="ignore",
                 help="ONNX file with int8 weights, for onnxruntime: “input” (N, …) to “logits” (N, classes).",
             )  # fmt: skip
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import kd_core as kd
 from kd_core.__main__ import main
-from kd_core.api.stored import StoredRun
+from kd_core.api.stored import StoredRun, open_store
 from kd_core.config.run import RunConfig
-from kd_core.export.compression import int8, stages
-from kd_core.export.compression.chain import COLUMNS, compress
-from kd_core.export.compression.stages import FRACTIONS, WEIGHTS, Stage, int8_sentence, pruning_curve
+from kd_core.export.compression import int8, onnx_export, stages
+from kd_core.export.compression.chain import COLUMNS, compress, plan_stages
+from kd_core.export.compression.stages import FRACTIONS, WEIGHTS, Stage, int8_sentence, measure_stages, pruning_curve
 from kd_core.export.compression.unpruned import open_unpruned, roles_of, second_run
 from kd_core.models._pruning import prune
 from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait_for_end
 
 needs_onnx = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in int8.PACKAGES), reason="onnxruntime is not installed"
+    any(importlib.util.find_spec(name) is None for name in onnx_export.PACKAGES), reason="onnxruntime is not installed"
 )
 Digits = tuple[RunManager, str]
 
@@ -38,7 +40,7 @@ def correct(network: torch.nn.Module, split: object) -> float:
 def test_the_chain_has_a_row_per_stage_and_trains_the_pruned_network_once(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "can_quantise", lambda: False)  # PyTorch measures as well, in less time
+    monkeypatch.setattr(stages, "has_packages", lambda: False)  # PyTorch measures as well, in less time
     runs, run = digits
     trained: list[RunConfig] = []
 
@@ -78,32 +80,32 @@ def test_the_chain_has_a_row_per_stage_and_trains_the_pruned_network_once(
 
 
 @needs_onnx
-def test_int8_answers_like_float32_in_a_smaller_file_and_says_what_it_does_to_the_speed(digits: Digits) -> None:
-    runs, run = digits
-    table = compress(runs.store, runs.store.run(run), forbidden, fraction=0)
-    assert [stage.name for stage in table.stages] == ["teacher", "student", "int8 static", "int8 dynamic"]
-    for name in ("int8 static", "int8 dynamic"):
-        assert table[name].size < table["student"].size
-        assert table[name].agreement > 0.95
-        assert table[name].engine == table["student"].engine == "onnxruntime"
-        assert set(table[name].seconds) == {"1", "64"}
-    assert "in float32" in table.note
-    assert ("slower" in table.note) == (
-        min(table[name].seconds["1"] for name in ("int8 static", "int8 dynamic")) > table["student"].seconds["1"]
-    )
-
-
-@needs_onnx
-def test_a_float_onnx_file_equals_the_network_and_the_int8_file_holds_bytes(digits: Digits) -> None:
+def test_int8_answers_like_float32_in_a_smaller_file_and_says_what_it_does_to_the_speed(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import onnx
 
     runs, run = digits
     unpruned = open_unpruned(runs.store, runs.store.run(run), "student")
-    inputs = unpruned.data.test.inputs
-    float32 = int8.OnnxNetwork(int8.to_onnx(unpruned.network, inputs))
+    inputs, network = unpruned.data.test.inputs, unpruned.network
+    monkeypatch.setattr(onnx_export, "_export", forbidden)  # in this process, where runs may train
+    planned = plan_stages(runs.store, unpruned, 0, WEIGHTS, None, int8=True)
+    measured = {stage.name: stage for stage in measure_stages(unpruned, planned, is_beside_training=True)}
+    assert list(measured) == ["teacher", "student", "int8 static", "int8 dynamic"]
+    for name in ("int8 static", "int8 dynamic"):
+        assert measured[name].size < measured["student"].size
+        assert measured[name].agreement > 0.95
+        assert measured[name].engine == measured["student"].engine == "onnxruntime"
+        assert set(measured[name].seconds) == {"1", "64"}
+    sentence = int8_sentence(measured.values())
+    assert "in float32" in sentence
+    assert ("slower" in sentence) == (
+        min(measured[name].seconds["1"] for name in ("int8 static", "int8 dynamic")) > measured["student"].seconds["1"]
+    )
+    float32 = int8.OnnxNetwork(onnx_export.to_onnx(network, inputs))
     with torch.no_grad():
-        torch.testing.assert_close(float32(inputs), unpruned.network(inputs), atol=1e-4, rtol=0)
-    model = onnx.load_from_string(stages.int8_file(unpruned, int8.STATIC, unpruned.network))
+        torch.testing.assert_close(float32(inputs), network(inputs), atol=1e-4, rtol=0)
+    model = onnx.load_from_string(stages.int8_file(unpruned, int8.STATIC, network))
     largest = sorted(model.graph.initializer, key=lambda tensor: -np.prod(tensor.dims))[:2]
     assert {tensor.data_type for tensor in largest} == {onnx.TensorProto.INT8}
 
@@ -178,7 +180,7 @@ def test_a_missing_package_is_named_and_the_rest_still_works(digits: Digits, mon
 def test_the_library_and_the_terminal_print_the_same_stages(
     digits: Digits, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(stages, "can_quantise", lambda: False)
+    monkeypatch.setattr(stages, "has_packages", lambda: False)
     runs, run = digits
     monkeypatch.setenv("DISTILLERY_DATA", str(runs.folder))
     table = StoredRun(runs.store, runs.store.run(run)).compress(fraction=0, int8=False)
@@ -192,3 +194,21 @@ def test_the_library_and_the_terminal_print_the_same_stages(
     assert main(["compress", "nothing"]) == 2
     assert main(["compress", run, "prune=0.5", "kind=weights"]) == 1
     assert "compress the run in the app" in capsys.readouterr().err
+
+
+def test_the_terminal_trains_the_pruned_network_and_the_library_reuses_that_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stages, "has_packages", lambda: False)
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path))
+    first = kd.distill(dataset="moons", labelled=40, epochs=2, teacher_epochs=1, store=tmp_path).id
+    chain = ["compress", first, "prune=0.5", "kind=weights", "int8=false", "epochs=1"]
+    assert main([*chain, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    second = printed["stages"][-1]["run"]
+    assert [row["stage"] for row in printed["stages"]][-2:] == ["distilled again", "fine-tuned"]
+    assert kd.load_run(second).config.recipe.epochs == 1
+    table = kd.load_run(first).compress(fraction=0.5, kind="weights", int8=False, epochs=1)
+    assert json.loads(json.dumps(table.rows)) == printed["stages"]
+    kd.load_run(first).compress(fraction=0.5, kind="weights", int8=False, epochs=2)  # another training
+    assert len(open_store(tmp_path).runs()) == 3
