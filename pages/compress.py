@@ -31,12 +31,15 @@ unpruned = pruning.network(row, options)
 if unpruned is None:
     st.stop()
 
-st.header("Prune")
-kind = pruning.kind(options)
-fraction = pruning.fraction(unpruned, kind, options)
-
-st.header("Distil again")
-second = second_run.distil_again(unpruned, fraction, kind)
+choices, curve = st.columns([2, 3], gap="large")
+with choices:
+    st.header("Prune")
+    kind = pruning.kind(options)
+    fraction = pruning.fraction(unpruned, kind, options)
+    st.header("Distil again")
+    second = second_run.distil_again(unpruned, fraction, kind)
+with curve:
+    pruning.curve_chart(unpruned, kind, fraction)
 
 st.header("Stages")
 planned = stages.planned_stages(unpruned, fraction, kind, second, options)

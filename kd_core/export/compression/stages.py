@@ -25,6 +25,7 @@ __all__ = ["CHANNELS", "FRACTIONS", "KINDS", "MOST", "WEIGHTS", "Stage", "can_pr
 
 FRACTIONS = tuple(step / 20 for step in range(20))  # of the curve and of the slider, up to MOST
 PASSES = 60  # of which the latency is the median
+NOISE = 0.05  # of a latency: a smaller difference is none
 PYTORCH, ONNX = "PyTorch", "onnxruntime"
 INT8, ONE = "int8", "1"  # beginning of the names of quantised stages; latency of one example
 
@@ -138,10 +139,11 @@ def int8_sentence(stages: Iterable[Stage]) -> str:
     if before is None:
         return ""
     times = f"{1e3 * fastest.seconds[ONE]:.3g} ms against {1e3 * before.seconds[ONE]:.3g} ms in float32"
-    if fastest.seconds[ONE] > before.seconds[ONE]:
-        return f"int8 is slower here, {times} for one example: the network is too small to gain speed from int8."
-    fraction = percent(fastest.seconds[ONE] / before.seconds[ONE], 0)
-    return f"int8 takes {times} for one example, {fraction} of the time."
+    ratio = fastest.seconds[ONE] / before.seconds[ONE]
+    if ratio > 1 - NOISE:
+        word = "slower" if ratio > 1 + NOISE else "not faster"
+        return f"int8 is {word} here, {times} for one example: the network is too small to gain speed from int8."
+    return f"int8 takes {times} for one example, {percent(ratio, 0)} of the time."
 
 
 def _place(unpruned: Unpruned, planned: PlannedStage) -> str:

@@ -55,7 +55,7 @@ def kind(options: CompressOptions) -> str:
 
 
 def fraction(unpruned: Unpruned, chosen_kind: str, options: CompressOptions) -> float:
-    """Draw the slider, which says the validation accuracy at every fraction, and the curve; return the fraction."""
+    """Draw the slider, which says the validation accuracy at every fraction; return the fraction."""
     with st.spinner("Measuring the accuracy at every fraction"):
         curve = dict(stages.pruning_curve(unpruned, chosen_kind))
     if len(curve) < 2:
@@ -74,12 +74,14 @@ def fraction(unpruned: Unpruned, chosen_kind: str, options: CompressOptions) -> 
         if value
         else f"The unpruned network classifies **{percent(curve[0.0])}** of the validation set correctly."
     )
-    _chart(unpruned, chosen_kind, curve, value)
     return value
 
 
-def _chart(unpruned: Unpruned, chosen_kind: str, curve: dict[float, float], value: float) -> None:
-    look = palette.ROLES["student"]
+def curve_chart(unpruned: Unpruned, chosen_kind: str, value: float) -> None:
+    """Draw the validation accuracy by the fraction removed, with a mark at the chosen one."""
+    curve, look = dict(stages.pruning_curve(unpruned, chosen_kind)), palette.ROLES["student"]
+    if value not in curve:
+        return
 
     def build() -> go.Figure:
         figure = small_figure(
@@ -102,7 +104,7 @@ def _chart(unpruned: Unpruned, chosen_kind: str, curve: dict[float, float], valu
         f"pruning {unpruned.run.id} {unpruned.key(chosen_kind, value)}", build, "pruning",
         f"Validation accuracy by the fraction of {chosen_kind} removed, before further training: "
         f"{percent(curve[0.0])} unpruned, {percent(curve[value])} at {percent(value, 0)}.",
-        height=260,
+        height=380,
     )  # fmt: skip
     numbers(
         [{f"{chosen_kind} removed, %": 100 * step, "validation accuracy, %": 100 * accuracy}

@@ -99,9 +99,8 @@ def test_int8_answers_like_float32_in_a_smaller_file_and_says_what_it_does_to_th
         assert set(measured[name].seconds) == {"1", "64"}
     sentence = int8_sentence(measured.values())
     assert "in float32" in sentence
-    assert ("slower" in sentence) == (
-        min(measured[name].seconds["1"] for name in ("int8 static", "int8 dynamic")) > measured["student"].seconds["1"]
-    )
+    fastest = min(measured[name].seconds["1"] for name in ("int8 static", "int8 dynamic"))
+    assert ("slower" in sentence) == (fastest > 1.05 * measured["student"].seconds["1"])
     float32 = int8.OnnxNetwork(onnx_export.to_onnx(network, inputs))
     with torch.no_grad():
         torch.testing.assert_close(float32(inputs), network(inputs), atol=1e-4, rtol=0)
@@ -122,6 +121,7 @@ def test_a_small_network_that_int8_slows_down_is_called_slower() -> None:
     faster = int8_sentence([teacher, student, stage("int8 static", 0.05), stage("int8 dynamic", 0.01)])
     assert "0.01 ms against 0.02 ms in float32" in faster
     assert "50" in faster
+    assert int8_sentence([teacher, student, stage("int8 static", 0.0201)]).startswith("int8 is not faster here")
     assert int8_sentence([teacher, student]) == ""
 
 
