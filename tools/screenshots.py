@@ -54,7 +54,7 @@ def addresses(server: Server) -> Iterator[tuple[str, str]]:
     """Yield the name and the address of each page, with stored runs in view."""
     digits = next(run.id for run in server.store().runs() if run.config.dataset.name == "digits")
     yield "start", server.url
-    for page in ("temperature", "distill", "inspect"):
+    for page in ("temperature", "distill", "inspect", "compress"):
         yield page, f"{server.url}/{page}?{urlencode({'run': digits})}"
     sweep = server.store().sweeps()[0].id
     yield "sweep", f"{server.url}/sweep?{urlencode({'sweep': sweep})}"

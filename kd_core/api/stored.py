@@ -17,11 +17,15 @@ from kd_core.api.result import Result
 from kd_core.base import devices
 from kd_core.base.events import Event
 from kd_core.base.paths import artefact_folder, data_folder
+from kd_core.config.plan import STUDENT
 from kd_core.config.python_parts import provide_python_parts
 from kd_core.config.run import RunConfig
+from kd_core.export.compression import chain
+from kd_core.export.compression.chain import Compression
 from kd_core.files import descriptions
 from kd_core.files.checkpoint import CheckpointRotation
 from kd_core.files.lock import is_data_folder_in_use
+from kd_core.models._pruning import CHANNELS
 from kd_core.runs.manager import RunManager
 from kd_core.store.records import Run
 from kd_core.store.store import DATABASE, Store
@@ -79,6 +83,36 @@ class StoredRun(Result):
         if not networks:
             raise ValueError(f"The run {self.id} kept no weights. Train it again with the same settings.")
         return networks
+
+    def compress(
+        self, *, role: str = STUDENT, fraction: float = 0.5, kind: str = CHANNELS, int8: bool = True, **settings: Any
+    ) -> Compression:
+        """Prune a network of the run, distil again from the unpruned one, and quantise the result.
+
+        The second training is stored in the same data folder, and is not repeated where it is there already.
+
+        Args:
+            role: Which network.
+            fraction: Fraction of channels or weights to remove; at 0 the network is quantised as it is.
+            kind: "channels", which needs torch-pruning, or "weights".
+            int8: Whether to quantise, which needs onnx, onnxscript and onnxruntime.
+            settings: Settings of the second training that differ from the first, such as ``epochs=20``.
+
+        Raises:
+            ValueError: for settings out of range, a network that cannot be compressed, and a run that has not ended.
+            RuntimeError: if the second training is interrupted.
+            ImportError: without an optional package that the chosen stages need.
+        """
+
+        def train(config: RunConfig) -> str:
+            with open_manager(self._store.path.parent) as manager:
+                run = manager.start(config)
+                wait(manager, run)
+            return run
+
+        return chain.compress(
+            self._store, self._run, train, role=role, fraction=fraction, kind=kind, int8=int8, **settings
+        )
 
     def _networks_of_checkpoint(self) -> dict[str, nn.Module]:
         folder = artefact_folder(self._store.path.parent, "runs", self.id)

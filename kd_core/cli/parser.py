@@ -23,6 +23,7 @@ Train a small network under a large one, and see whether the teacher helped.
   runs [show | delete RUN]  stored runs; runs backup FOLDER copies them all
   claims [NAME ...]         statements of the literature, tested here in seconds
   report RUN FILE           one HTML file with the results of a run
+  compress RUN NAME=VALUE   prune the student, distil again, quantise to int8
   preset [NAME]             published experiments, with their numbers
   fetch DATASET ...         download data sets
   upload FILE               add your own data: images in folders, or a table
@@ -97,7 +98,11 @@ def settings_of(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _train(parser: Parser) -> None:
-    _settings(parser, "dataset, teacher, student, loss, scheme, epochs, seed and all that “distillery list NAME” shows")
+    _settings(
+        parser,
+        "dataset, teacher, student, loss, scheme, epochs, seed and all that “distillery list NAME” shows; "
+        "track=tensorboard, mlflow, wandb or trackio also writes the run for a tracker, into track_folder=FOLDER",
+    )
     _output(parser, "print every event as one line of JSON")
     _ephemeral(parser)
 
@@ -137,6 +142,16 @@ def _runs(parser: Parser) -> None:
 def _report(parser: Parser) -> None:
     parser.add_argument("run", metavar="RUN", help="id of a run; “distillery runs” lists them")
     parser.add_argument("file", metavar="FILE", help="the HTML file to be written, such as report.html")
+
+
+def _compress(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="id of a finished run; “distillery runs” lists them")
+    _settings(
+        parser,
+        "prune=0.5 (fraction to remove), kind=channels or weights, role=student, int8=true; all others are settings of "
+        "the second training, such as epochs=20",
+    )
+    _output(parser, "print the table as one JSON object")
 
 
 def _list(parser: Parser) -> None:
@@ -204,11 +219,12 @@ COMMANDS = {
     "train": Command("Train a teacher, a student under it, and the same student alone.", "train:train", _train),
     "luck": Command("Repeat a run with more seeds, for a verdict over all of them.", "sweep:repeat", _repeat),
     "sweep": Command("Train every combination of some settings over several seeds.", "sweep:sweep", _sweep),
-    "resume": Command("Continue a stopped or interrupted run or sweep.", "resume:resume", _resume),
+    "resume": Command("Continue a stopped or interrupted run or sweep.", "train:resume", _resume),
     "runs": Command("List, show, delete or back up stored runs.", "runs:runs", _runs),
     "claims": Command("List statements of the literature, or test them on this machine.", "experiments:claim", _claims),
     "preset": Command("Show or train a published experiment.", "experiments:preset", _preset),
     "report": Command("Write the results of a run into one HTML file.", "runs:report", _report),
+    "compress": Command("Prune a network of a run, distil again, and quantise it.", "compress:compress", _compress),
     "fetch": Command("Download data sets.", "data:fetch", _fetch),
     "upload": Command("Add your own data to the data folder.", "data:upload", _upload),
     "app": Command("Start the browser app on this machine.", "app:app", _app),

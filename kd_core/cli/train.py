@@ -1,11 +1,13 @@
-"""Command ``train``, and the display of one run."""
+"""Commands ``train`` and ``resume``, and the display of one run."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 
 from kd_core.api.distillation import merge
 from kd_core.api.stored import POLL_SECONDS
@@ -14,9 +16,13 @@ from kd_core.base.process import keep_freed_memory
 from kd_core.cli.folder import held_folder, report_stopped, stop_or_interrupt
 from kd_core.cli.output import EventPrinter, print_problems
 from kd_core.cli.parser import settings_of
+from kd_core.cli.sweep import watch_sweep
 from kd_core.config.run import RunConfig
+from kd_core.export.trackers.export import open_feed, tracker_class
+from kd_core.export.trackers.tracker import TrackerFeed
 from kd_core.runs.control import CHUNK_SECONDS
 from kd_core.runs.manager import RunManager
+from kd_core.store.queries import RunQueries
 from kd_core.store.records import STOPPED
 from kd_core.training.loop import Trainer
 
@@ -24,11 +30,21 @@ from kd_core.training.loop import Trainer
 def train(arguments: Namespace) -> int:
     """Train one run and print its verdict."""
     print_problems()
-    return train_config(merge(None, settings_of(arguments.settings)), arguments)
+    settings = settings_of(arguments.settings)
+    tracker = settings.pop("track", os.environ.get("DISTILLERY_TRACK", ""))
+    folder = settings.pop("track_folder", "")
+    return train_config(merge(None, settings), arguments, tracker, folder)
 
 
-def train_config(config: RunConfig, arguments: Namespace) -> int:
-    """Train a configuration as ``--ephemeral``, ``--json`` and ``--quiet`` say; return the exit status."""
+def train_config(config: RunConfig, arguments: Namespace, tracker: str = "", tracker_folder: str = "") -> int:
+    """Train a configuration as ``--ephemeral``, ``--json`` and ``--quiet`` say; return the exit status.
+
+    A stored run is also written into the folder of a ``tracker`` while it trains, by default in the data folder.
+    """
+    if tracker:
+        tracker_class(tracker)  # refused before the run starts
+        if arguments.ephemeral:
+            raise ValueError(f"track = {tracker}: a tracker reads the stored events: leave out --ephemeral.")
     keep_freed_memory()
     printer = EventPrinter(config, as_json=arguments.json, quiet=arguments.quiet)
     if not arguments.ephemeral:
@@ -36,7 +52,16 @@ def train_config(config: RunConfig, arguments: Namespace) -> int:
             run = manager.start(config)
             if not arguments.quiet:
                 print(f"Run {run}", file=sys.stderr if arguments.json else sys.stdout, flush=True)
-            return watch_run(manager, run, printer)
+            if not tracker:
+                return watch_run(manager, run, printer)
+            folder = Path(tracker_folder) if tracker_folder else manager.folder / "trackers" / tracker
+            feed = open_feed(tracker, config, run, folder)
+            status = watch_run(manager, run, printer, feed=feed)
+            if feed.error:
+                print(f"The tracker failed, the run did not: {feed.error}.", file=sys.stderr)
+            elif (row := manager.store.run(run)) is not None:
+                feed.finish(manager.store, row)
+            return status
     trainer = Trainer(config)
     trainer.chunk_seconds = CHUNK_SECONDS
     for event in trainer:
@@ -44,10 +69,13 @@ def train_config(config: RunConfig, arguments: Namespace) -> int:
     return int(printer.outcome == "failed")
 
 
-def watch_run(manager: RunManager, run: str, printer: EventPrinter, after: int = 0) -> int:
+def watch_run(
+    manager: RunManager, run: str, printer: EventPrinter, after: int = 0, feed: TrackerFeed | None = None
+) -> int:
     """Print the events of a run that follow number ``after``, until it is over; return the exit status.
 
-    Ctrl-C stops the run, which keeps what was learned; a second Ctrl-C interrupts it at once.
+    They are also written to the ``feed`` of a tracker. Ctrl-C stops the run, which keeps what was learned; a second
+    Ctrl-C interrupts it at once.
     """
     is_stopping = False
     while True:
@@ -55,6 +83,8 @@ def watch_run(manager: RunManager, run: str, printer: EventPrinter, after: int =
             for number, event in _stored_events(manager, run, after):
                 after = number
                 printer.print(event)
+                if feed is not None:
+                    feed.follow(event)
             break
         except KeyboardInterrupt:
             stop_or_interrupt(manager, run, is_stopping=is_stopping)
@@ -76,3 +106,24 @@ def _stored_events(manager: RunManager, run: str, after: int) -> Iterator[tuple[
         if status is None or not status.is_active:
             return
         time.sleep(POLL_SECONDS)
+
+
+def resume(arguments: Namespace) -> int:
+    """Continue a run or sweep from its last checkpoint."""
+    print_problems()
+    keep_freed_memory()
+    run = arguments.run
+    with held_folder("Or continue the run in the app.") as manager:
+        row, sweep = manager.store.run(run), manager.store.sweep(run)
+        if row is not None and row.sweep:
+            raise ValueError(f"The run {run} is part of a sweep. Continue that: distillery resume {row.sweep}")
+        if sweep is not None:
+            manager.resume_from_checkpoint(run)
+            return watch_sweep(manager, run, arguments)
+        if row is None:
+            raise ValueError(f"There is no run {run}. “distillery runs” lists those that are stored.")
+        prepared = RunQueries(manager.store).prepared(run)
+        printer = EventPrinter(row.config, as_json=arguments.json, quiet=arguments.quiet, prepared=prepared)
+        count = manager.store.count(run)
+        manager.resume_from_checkpoint(run)
+        return watch_run(manager, run, printer, count)

@@ -46,7 +46,7 @@ def check(page: Page) -> None:
     assert not lines, "\n".join(lines)
 
 
-@pytest.mark.parametrize("name", ["start", "temperature", "sweep", "inspect", "experiments", "glossary"])
+@pytest.mark.parametrize("name", ["start", "temperature", "sweep", "inspect", "compress", "experiments", "glossary"])
 def test_axe_finds_nothing(stored: tuple[Server, str, str], new_page: New, name: str) -> None:
     server, run, sweep = stored
     link = {"sweep": f"sweep?sweep={sweep}", "start": ""}.get(name, f"{name}?run={run}")

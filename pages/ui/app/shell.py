@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
 PAGES = (
     ("start", "Start"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
-    ("inspect", "Inspect"), ("compare", "Compare"), ("experiments", "Experiments"),
+    ("inspect", "Inspect"), ("compare", "Compare"), ("compress", "Compress"), ("experiments", "Experiments"),
     ("glossary", "Glossary"),
 )  # fmt: skip
 # Streamlit's top margin has no setting, and on a projector it pushes the result off the screen. Lines of text longer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -16,7 +15,7 @@ from kd_core.store.store import Run
 from pages.ui.compare.settings import CompareOptions, bind
 from pages.ui.components.palette import ROLES
 from pages.ui.text import roles
-from pages.ui.widgets.charts import BAR, GREY, LEGEND, PAPER, axis, chart, label_shifts, theme, top_legend
+from pages.ui.widgets.charts import BAR, GREY, LEGEND, annotate_points, axis, chart, theme, top_legend
 from pages.ui.widgets.tables import numbers
 
 COSTS = {
@@ -64,7 +63,7 @@ def pareto_chart(results: list[tuple[Run, NetworkResult]], letters: dict[str, st
     accuracies = [100 * result.accuracy for _, result, _ in points]
     margin = 0.08 * (max(accuracies) - min(accuracies)) or 1.0
     low, high = min(accuracies) - margin, max(accuracies) + margin
-    _annotate(figure, _point_labels(points, letters), low, high)
+    annotate_points(figure, _point_labels(points, letters), (low, high), HEIGHT - TOP - BOTTOM)
     figure.update_layout(
         margin={"t": TOP, "b": BOTTOM, "l": 50, "r": 60}, legend=top_legend(),
         xaxis=axis(COSTS[options.cost], [cost for *_, cost in points], is_log=True),
@@ -100,18 +99,6 @@ def _pareto_fronts(points: list[Point]) -> list[list[int]]:
         front = comparison.pareto_front([(points[index][2], points[index][1].accuracy) for index in group])
         fronts.append([group[position] for position in front])
     return fronts
-
-
-def _annotate(figure: go.Figure, labels: dict[tuple[float, float], str], low: float, high: float) -> None:
-    """Write the letters of the runs beside each point, without overlap among points of the same cost."""
-    for cost in {cost for cost, _ in labels}:
-        accuracies = [accuracy for other, accuracy in labels if other == cost]
-        shifts = label_shifts([(accuracy - low) / (high - low) for accuracy in accuracies], HEIGHT - TOP - BOTTOM)
-        for accuracy, shift in zip(accuracies, shifts, strict=True):
-            figure.add_annotation(
-                x=math.log10(cost), y=accuracy, yshift=shift, text=labels[cost, accuracy], showarrow=False,
-                xanchor="left", xshift=8, bgcolor=PAPER[theme()], borderpad=1,
-            )  # fmt: skip
 
 
 def _point_labels(points: list[Point], letters: dict[str, str]) -> dict[tuple[float, float], str]:

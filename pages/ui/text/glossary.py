@@ -73,6 +73,16 @@ ENTRIES: Final = (
         source="Romero et al. 2015, section 2.2", forms=("regressor",),
     ),
     Term(
+        "pruning", NETWORKS,
+        "Removal of the weights or channels of a trained network that matter least, by their size.",
+        source="Han et al. 2015, section 3", forms=("pruned", "unpruned"),
+    ),
+    Term(
+        "int8", NETWORKS,
+        "Weights and activations stored as whole numbers of eight bits with a common scale, instead of 32-bit floats.",
+        source="Jacob et al. 2018, section 2", forms=("quantisation", "quantised"),
+    ),
+    Term(
         "logit", OUTPUTS,
         "The raw number that a network gives to a class, before softmax turns all of them into probabilities.",
         "z_i",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -173,3 +173,25 @@ def label_shifts(places: Sequence[float], pixels: float) -> list[float]:
     for label, height in zip(order, heights, strict=True):
         shifts[label] = height - places[label] * pixels
     return shifts
+
+
+def annotate_points(
+    figure: go.Figure, labels: Mapping[tuple[float, float], str], limits: tuple[float, float], pixels: float
+) -> None:
+    """Write a label beside each point, without overlap among points of the same x.
+
+    Args:
+        figure: the figure, whose x-axis is logarithmic.
+        labels: the labels by point (x, y).
+        limits: the lowest and the highest y of the axis.
+        pixels: the height of the plot.
+    """
+    low, high = limits
+    for x in {x for x, _ in labels}:
+        heights = [y for other, y in labels if other == x]
+        shifts = label_shifts([(y - low) / (high - low) for y in heights], pixels)
+        for y, shift in zip(heights, shifts, strict=True):
+            figure.add_annotation(
+                x=math.log10(x), y=y, yshift=shift, text=labels[x, y], showarrow=False, xanchor="left", xshift=8,
+                bgcolor=PAPER[theme()], borderpad=1,
+            )  # fmt: skip

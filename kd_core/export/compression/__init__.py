@@ -1,0 +1,1 @@
+"""Pruning, distillation from the unpruned network, and int8, each stage measured on the test set."""

@@ -1,0 +1,1 @@
+"""Stored runs in the formats of TensorBoard, MLflow, Weights & Biases and Trackio, on this machine alone."""
