@@ -16,11 +16,10 @@ button, verdict = st.columns([1, 4], gap="medium", vertical_alignment="center")
 
 # The engine takes seconds to load on a fresh server; title and introduction are on the screen meanwhile.
 from kd_core.runs import manager
-from pages.ui import start
 from pages.ui.app import startup_notices
-from pages.ui.run import live_view
+from pages.ui.run import demonstration, live_view
 
-run = start.demo_run(may_start=st.query_params.get("autoplay") != "0")
+run = demonstration.demo_run(may_start=st.query_params.get("autoplay") != "0")
 if run is None:
     if st.button("Watch it learn", type="primary", icon=":material/play_arrow:"):
         del st.query_params["autoplay"]
@@ -33,19 +32,21 @@ assert status is not None
 is_active = status.is_active
 with button:
     if st.button("Train your own", type="primary", icon=":material/play_arrow:", width="stretch"):
-        st.switch_page("pages/distill.py", query_params=start.own_run(row))
+        st.switch_page("pages/distill.py", query_params=demonstration.own_run(row))
     st.page_link(
         "pages/distill.py", label="Change this one", icon=":material/tune:",
         query_params={**row.config.differences(), "run": run},
     )  # fmt: skip
     live_view.hidden_heading("Training")
 with verdict:
-    start.verdict(row, is_active)
+    demonstration.verdict(row, is_active)
 startup_notices.follow_notice(run)
 live_view.follow(row, is_active, panels=("scrubber", "surfaces"))
 
 st.header("Where a teacher helps, and where not")
-for column, (title, question, settings) in zip(st.columns(3, gap="medium", border=True), start.RECIPES, strict=True):
+for column, (title, question, settings) in zip(
+    st.columns(3, gap="medium", border=True), demonstration.RECIPES, strict=True
+):
     with column:
         st.markdown(f"**{title}** {question}")
         st.page_link(

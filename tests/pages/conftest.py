@@ -11,10 +11,9 @@ from streamlit.testing.v1 import AppTest
 from kd_core.base.registry import find_plugin
 from kd_core.datasets import forget
 from kd_core.runs import manager
-from pages.ui import start
 from pages.ui.app import auth
 from pages.ui.app.login_throttle import LoginThrottle
-from pages.ui.run import live_controls
+from pages.ui.run import demonstration, live_controls
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -32,7 +31,7 @@ def local_presenter(monkeypatch: pytest.MonkeyPatch) -> None:
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.RunManager]:
     runs = manager.RunManager(tmp_path)
     monkeypatch.setattr(manager, "_shared", runs)
-    monkeypatch.setattr(start, "_started", [])
+    monkeypatch.setattr(demonstration, "_started", [])
     monkeypatch.setattr(live_controls, "WATCH_SECONDS", 0.0)  # no test waits for a run to be watched
     yield runs
     runs.close()

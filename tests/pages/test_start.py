@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.config.run import from_flat
 from kd_core.runs.manager import RunManager
 from pages.ui.app import auth
-from pages.ui.start import own_run
+from pages.ui.run.demonstration import own_run
 
 Open = Callable[..., AppTest]
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[3]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
 PAGES = (
-    ("start", "Start"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
+    ("start", "Start"), ("learn", "Learn"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
     ("inspect", "Inspect"), ("compare", "Compare"), ("experiments", "Experiments"),
     ("glossary", "Glossary"),
 )  # fmt: skip

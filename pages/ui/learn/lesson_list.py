@@ -1,0 +1,49 @@
+"""List of the lessons, with those that were completed in this browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kd_core.config.lessons import Lesson, lessons
+from pages.ui.components import component
+from pages.ui.learn.settings import url
+from pages.ui.text.escape import escape_markdown
+
+PROGRESS = "lesson progress"
+
+
+def show() -> None:
+    """Draw a row with a button for every lesson; the first one that is not completed has the primary button."""
+    every, done = lessons(), set(completed())
+    following = next((name for name in every if name not in done), "")
+    for number, (name, lesson) in enumerate(every.items(), start=1):
+        _row(number, lesson, is_completed=name in done, is_next=name == following)
+    complete("")
+
+
+def completed() -> list[str]:
+    """Return the lessons that this browser has reported as completed."""
+    names = getattr(st.session_state.get(PROGRESS), "completed", None) or []
+    return [str(name) for name in names]
+
+
+def complete(name: str) -> None:
+    """Keep in the browser that a lesson was completed; "" reads what is kept."""
+    mounted: Any = component("lesson_progress")
+    mounted(key=PROGRESS, data={"completed": name}, on_completed_change=lambda: None, height=1)
+
+
+def _row(number: int, lesson: Lesson, *, is_completed: bool, is_next: bool) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        title = f"**{number}. {escape_markdown(lesson.title)}**"
+        st.markdown(f"{title}{'  ✓ completed' if is_completed else ''}  \n{escape_markdown(lesson.question)}")
+        st.button(
+            "Again" if is_completed else "Begin", key=f"lesson {lesson.name}", width=120, on_click=_open,
+            args=(lesson.name,), type="primary" if is_next else "secondary", help=f"About {lesson.minutes} minutes",
+        )  # fmt: skip
+
+
+def _open(name: str) -> None:
+    url.update(lesson=name, seed=-1, guess=-1, marks="", saw=-1)
