@@ -80,7 +80,7 @@ class Lesson:
         points: Columns of the chart by a key for the explanations.
         difference: What decides between the choices, in points.
         choices: The outcomes, whose ranges meet without a gap.
-        usual: Position of the choice that usually happens.
+        expected: Position of the choice that usually happens.
         notice: What to look at in the chart after the run.
         measure: Test metric, a fraction in [0, 1].
         axis: Title of the value axis, and its ends in % or points.
@@ -97,7 +97,7 @@ class Lesson:
     points: Mapping[str, Point]
     difference: Contrast
     choices: Sequence[Choice]
-    usual: int
+    expected: int
     notice: str
     change: Change
     measure: str = "accuracy"
@@ -177,8 +177,8 @@ def _read_module(_group: str, key: str, module: object, _others: Mapping[str, Le
     is_whole = bool(edges) and edges[0][0] == -math.inf and edges[-1][1] == math.inf
     if not is_whole or any(before[1] != after[0] for before, after in itertools.pairwise(edges)):
         raise PluginError("its choices leave some outcomes out", "let their ranges meet, from minus to plus infinity")
-    if not 0 <= lesson.usual < len(lesson.choices):
-        raise PluginError(f"usual = {lesson.usual} is no choice", f"choose 0 to {len(lesson.choices) - 1}")
+    if not 0 <= lesson.expected < len(lesson.choices):
+        raise PluginError(f"expected = {lesson.expected} is no choice", f"choose 0 to {len(lesson.choices) - 1}")
     fields = {"difference", "low", "high", *lesson.points}
     for choice in lesson.choices:
         try:

@@ -14,10 +14,10 @@ LESSON = Lesson(
     idea=(
         "A student has two sources: labels and soft targets. Its loss is (1 − α) · cross-entropy with the labels + "
         "α · T² · KL divergence from the teacher. Alpha is the teacher's weight, from 0 (labels alone) to 1.",
-        "Why T²? Dividing logits by T makes the gradients of the softened part 1/T² as large. At T = 8 that is a "
+        "Why T²? Dividing logits by T makes the gradients of the softened part 1/T² as large. At T = 8 that is a "
         "64th, so without the factor the teacher would speak very softly, whatever α says.",
     ),
-    question="With α = 0.5 and T = 8: what remains of the student's gain if the factor T² is left out?",
+    question="With α = 0.5 and T = 8: what remains of the student's gain if the factor T² is left out?",
     families={"with T²": FEW, "without T²": {**FEW, "squared": "false"}},
     points={
         "baseline": Point("no teacher", network("with T²", "baseline"), "baseline", is_given=True),
@@ -43,10 +43,10 @@ LESSON = Lesson(
             "labels deserved more weight than T² left them; seeds differ.",
         ),
     ),
-    usual=0,
+    expected=0,
     notice="Is the student without T² nearer to the baseline or to the one with T²?",
     change=Change(
-        "Train with T = 8 and move α while the run trains: the curves show both parts of the loss.", "distill", FEW
+        "Train with T = 8 and move α while the run trains: the curves show both parts of the loss.", "distill", FEW
     ),
     axis=("test accuracy, %", 60, 100),
 )  # fmt: skip

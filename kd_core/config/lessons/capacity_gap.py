@@ -43,7 +43,7 @@ LESSON = Lesson(
             "called the capacity gap.",
         ),
     ),
-    usual=2,
+    expected=2,
     notice="The order of the teachers and the order of their students: are they the same?",
     change=Change(
         "Put an assistant of middle size between the CNN and the tiny student.", "distill",

@@ -46,7 +46,7 @@ LESSON = Lesson(
             "images were a good choice, and the baseline learned much from them.",
         ),
     ),
-    usual=0,
+    expected=0,
     notice="Zero means that the teacher was worth nothing. How near does the last column come to it?",
     change=Change(
         "Add wrong labels to the student's 50: does the teacher help more or less?", "distill",

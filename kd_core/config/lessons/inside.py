@@ -45,7 +45,7 @@ LESSON = Lesson(
             "3 to 4 points here; with three seeds the opposite can happen.",
         ),
     ),
-    usual=0,
+    expected=0,
     notice="Does the student come nearer to the teacher, and how far is it still?",
     change=Change("See where both networks place the images.", "inspect", {}),
     axis=("test accuracy, %", 50, 100),

@@ -42,7 +42,7 @@ LESSON = Lesson(
             "publishes one pair can choose the result. That is why every verdict here counts its seeds.",
         ),
     ),
-    usual=2,
+    expected=2,
     notice="Would you have believed the first pair alone?",
     change=Change("Repeat any run of yours with four more seeds, and see its verdict change.", "distill", RUNS),
     axis=("gain over the baseline, points", -5, 20),

@@ -41,7 +41,7 @@ LESSON = Lesson(
             "makes an 8 or a 5 resemble a 3 is enough to recognise a 3.",
         ),
     ),
-    usual=2,
+    expected=2,
     notice="The baseline had the same images and no soft targets.",
     change=Change(
         "Leave out another digit. Which one is the hardest to learn from hearsay?", "distill",

@@ -41,7 +41,7 @@ LESSON = Lesson(
             "{difference}. Softness alone is worth little here. What helps is knowledge: which class resembles which.",
         ),
     ),
-    usual=2,
+    expected=2,
     notice="Where is the virtual teacher, with the baseline or with the real teacher?",
     change=Change(
         "With all labels the answer is another one: train the virtual teacher on all 1,000.", "distill",

@@ -45,7 +45,7 @@ LESSON = Lesson(
             "rare: usually the probabilities lead by about five points. Repeat it with other seeds.",
         ),
     ),
-    usual=0,
+    expected=0,
     notice="Compare the two students with the grey baseline: the top class adds nothing to a label.",
     change=Change(
         "Give both of them more labels: what is left of the difference with 500?", "distill",

@@ -41,7 +41,7 @@ LESSON = Lesson(
             "knowledge replace a thousand labels.",
         ),
     ),
-    usual=1,
+    expected=1,
     notice="The student had not one label.",
     change=Change("Look at the plan: who teaches whom, and when?", "distill", MERGED),
     axis=("test accuracy, %", 50, 100),

@@ -36,11 +36,14 @@ def complete(name: str) -> None:
 
 
 def _row(number: int, lesson: Lesson, *, is_completed: bool, is_next: bool) -> None:
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        title = f"**{number}. {escape_markdown(lesson.title)}**"
-        st.markdown(f"{title}{'  ✓ completed' if is_completed else ''}  \n{escape_markdown(lesson.question)}")
-        st.button(
-            "Again" if is_completed else "Begin", key=f"lesson {lesson.name}", width=120, on_click=_open,
+    with st.container(border=True):
+        text, side = st.columns([6, 1], vertical_alignment="center")
+        text.markdown(
+            f"**{number}. {escape_markdown(lesson.title)}**{' · completed' * is_completed}  \n"
+            f"{escape_markdown(lesson.question)}"
+        )
+        side.button(
+            "Again" if is_completed else "Begin", key=f"lesson {lesson.name}", width="stretch", on_click=_open,
             args=(lesson.name,), type="primary" if is_next else "secondary", help=f"About {lesson.minutes} minutes",
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Steps of one lesson: predict, train, say what was seen, read why, change one thing."""
+"""Steps of one lesson, from the idea over the prediction and the runs to the explanation."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ def show(lesson: Lesson, options: LearnOptions) -> None:
     number = list(lessons()).index(lesson.name) + 1
     if not options.locked:
         st.button("All lessons", icon=":material/arrow_back:", type="tertiary", on_click=_close)
-    st.header(f"{number}. {lesson.title}", anchor=False)
+    st.header(f"{number}. {escape_markdown(lesson.title)}", anchor=False)
     explanation(f"idea of {lesson.name}", *lesson.idea)
     runs = _runs(lesson, options)
-    poll = POLL_SECONDS if runs is not None and not runs.is_complete else None
-    st.fragment(catch_errors(_steps), run_every=poll, key=f"lesson {lesson.name}")(lesson, options, poll is not None)
+    if runs is None:
+        _begin(lesson)
+    elif not runs.is_complete:
+        st.fragment(catch_errors(_training), run_every=POLL_SECONDS, key=f"training {lesson.name}")(lesson, options)
+    else:
+        _steps(lesson, options, runs)
 
 
 def _runs(lesson: Lesson, options: LearnOptions) -> FamilyRuns | None:
@@ -43,23 +47,14 @@ def _runs(lesson: Lesson, options: LearnOptions) -> FamilyRuns | None:
     return stored_family_runs(store, lesson.families, lesson.seed_numbers(options.seed))
 
 
-def _steps(lesson: Lesson, options: LearnOptions, was_training: bool) -> None:
-    runs = _runs(lesson, options)
-    if runs is None:
-        _begin(lesson)
-        return
-    if was_training and runs.is_complete:
-        st.rerun()
-    if not runs.is_complete and not _training(lesson, runs):
-        return
+def _steps(lesson: Lesson, options: LearnOptions, runs: FamilyRuns) -> None:
     has_predicted = options.guess >= 0
-    stage = "wait" if not runs.is_complete else "result" if has_predicted else "predict"
     with st.container(border=True):
         st.markdown(f"**{escape_markdown(lesson.question)}**")
-        _chart(lesson, options, runs, stage)
-        if stage == "predict":
+        _chart(lesson, options, runs, has_predicted)
+        if not has_predicted:
             _predict(lesson, options)
-    if stage == "result":
+    if has_predicted:
         _observe(lesson, options, runs)
 
 
@@ -82,29 +77,31 @@ def _start(lesson: Lesson, first: int = -1) -> None:
     url.update(seed=seed)
 
 
-def _training(lesson: Lesson, runs: FamilyRuns) -> bool:
-    """Draw the progress, or why there is none; return whether the runs train."""
+def _training(lesson: Lesson, options: LearnOptions) -> None:
+    """Draw the progress, or why there is none. Repeated until all runs are complete."""
+    runs = _runs(lesson, options)
+    if runs is None or runs.is_complete:
+        st.rerun()
     done = sum(len(tests) for tests in runs.tests.values())
     if runs.jobs:
         statuses = [status for job in runs.jobs if (status := manager.get_manager().status(job))]
-        fraction = sum(status.done / status.total for status in statuses if status.total) / len(runs.families)
-        complete = sum(len(tests) == len(runs.seeds) for tests in runs.tests.values()) / len(runs.families)
-        st.progress(min(1.0, fraction + complete), f"Training {runs.count} runs; {done} are complete.")
-        return True
+        training = sum(status.done / status.total for status in statuses if status.total)
+        complete = sum(len(tests) == len(runs.seeds) for tests in runs.tests.values())
+        fraction = min(1.0, (training + complete) / len(runs.families))
+        st.progress(fraction, f"Training {runs.count} runs, {done} of them complete.")
+        return
     if runs.failed:
         st.error(f"{runs.failed} of {runs.count} runs failed. The server’s log says why.")
     else:
         st.info(f"{done} of {runs.count} runs are stored here.")
-    first = runs.seeds[0]
     action_button(
-        "Train the others", icon=":material/play_arrow:", key="continue lesson", on_click=_start, args=(lesson, first)
-    )
-    return False
+        "Train the others", icon=":material/play_arrow:", key="continue lesson", on_click=_start,
+        args=(lesson, options.seed),
+    )  # fmt: skip
 
 
-def _chart(lesson: Lesson, options: LearnOptions, runs: FamilyRuns, stage: str) -> None:
+def _chart(lesson: Lesson, options: LearnOptions, runs: FamilyRuns, has_predicted: bool) -> None:
     title, low, high = lesson.axis
-    is_complete = runs.is_complete
     points = [
         {
             "key": key,
@@ -112,19 +109,22 @@ def _chart(lesson: Lesson, options: LearnOptions, runs: FamilyRuns, stage: str) 
             "role": point.role,
             "isGiven": point.is_given,
             # What is to be predicted reaches the browser afterwards.
-            "values": lesson.values(point, runs.tests) if is_complete and (point.is_given or stage == "result") else [],
+            "values": lesson.values(point, runs.tests) if point.is_given or has_predicted else [],
         }
         for key, point in lesson.points.items()
     ]
-    key = f"chart of {lesson.name} {options.seed}"
     mounted: Any = component("prediction_chart")
     mounted(
-        key=key, on_predictions_change=lambda: None,
+        key=_chart_key(lesson, options.seed), on_predictions_change=lambda: None,
         data={
-            "points": points, "stage": stage, "predictions": options.predictions,
+            "points": points, "stage": "result" if has_predicted else "predict", "predictions": options.predictions,
             "axis": {"title": title, "low": low, "high": high, "unit": "%" if "%" in title else "points"},
         },
     )  # fmt: skip
+
+
+def _chart_key(lesson: Lesson, seed: int) -> str:
+    return f"chart of {lesson.name} {seed}"
 
 
 def _predict(lesson: Lesson, options: LearnOptions) -> None:
@@ -137,7 +137,7 @@ def _predict(lesson: Lesson, options: LearnOptions) -> None:
 
 
 def _lock(lesson: Lesson, seed: int) -> None:
-    state = st.session_state.get(f"chart of {lesson.name} {seed}")
+    state = st.session_state.get(_chart_key(lesson, seed))
     predictions = getattr(state, "predictions", None) or {}
     allowed = {key: float(value) for key, value in predictions.items() if key in lesson.points}
     url.update(guess=st.session_state["guess"], marks=marks_text(allowed))
@@ -156,9 +156,10 @@ def _observe(lesson: Lesson, options: LearnOptions, runs: FamilyRuns) -> None:
     outcome = lesson.outcome(runs.tests)
     seen = "You read the chart correctly" if options.saw == outcome else "Look at the chart again"
     predicted = "as you predicted" if options.guess == outcome else "not what you predicted"
-    surprise = "" if outcome == lesson.usual else " This is not what usually happens."
+    surprise = "" if outcome == lesson.expected else " This is not what usually happens."
     with st.container(border=True):
-        st.markdown(f"**{seen}: {texts[outcome][0].lower()}{texts[outcome][1:]}** It is {predicted}.{surprise}")
+        happened = texts[outcome][:1].lower() + texts[outcome][1:]
+        st.markdown(f"**{seen}: {escape_markdown(happened)}** It is {predicted}.{surprise}")
         explanation(f"why {lesson.name} {options.seed}", lesson.explanation(runs.tests))
     lesson_list.complete(lesson.name)
     if options.locked:

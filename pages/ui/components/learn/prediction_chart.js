@@ -35,7 +35,8 @@ class PredictionChart {
     this.chart = svg("svg", { height: HEIGHT, role: "group" });
     this.plot = new LinePlot(this.chart);
     this.slots = svg("g");
-    this.chart.append(this.slots);
+    this.chart.insertBefore(this.slots, this.plot.front); // below the marks, which no click meets
+    setAttributes(this.plot.front, { "pointer-events": "none" });
     this.caption = html("p", { class: "dst-muted" });
     root.append(this.chart, this.caption);
     this.draw = redrawScheduler(() => this.#paint(), "prediction_chart");
