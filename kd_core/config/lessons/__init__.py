@@ -61,7 +61,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing to change afterwards: a sentence and the address of a page with its parameters."""
+    """One thing to change afterwards, with the address of a page and its parameters."""
 
     text: str
     page: str
@@ -117,14 +117,14 @@ class Lesson:
 
     def outcome(self, results: Results) -> int:
         """Return the position of the choice that has happened."""
-        value = self._decisive(results)
+        value = self.decisive(results)
         return next(i for i, choice in enumerate(self.choices) if choice.when.low <= value < choice.when.high)
 
     def explanation(self, results: Results) -> str:
         """Return what has happened in the learner's own numbers, and why."""
         differences = self._by_seed(self.difference, results)
         words = {key: self._text(self.values(point, results)) for key, point in self.points.items()}
-        decisive = self._decisive(results)
+        decisive = self.decisive(results)
         words["difference"] = f"{decisive:.1f}{marks.SPACE}points" if self.is_spread else marks.points(decisive)
         words |= {"low": marks.signed(min(differences)), "high": marks.signed(max(differences))}
         return self.choices[self.outcome(results)].explanation.format(**words)
@@ -137,7 +137,8 @@ class Lesson:
         mean = statistics.fmean(values)
         return f"{mean:.1f}{marks.SPACE}%" if "%" in self.axis[0] else marks.points(mean)
 
-    def _decisive(self, results: Results) -> float:
+    def decisive(self, results: Results) -> float:
+        """Return the value that decides between the choices, in points."""
         differences = self._by_seed(self.difference, results)
         return max(differences) - min(differences) if self.is_spread else statistics.fmean(differences)
 

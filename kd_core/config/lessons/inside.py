@@ -1,4 +1,4 @@
-"""Looking inside: relations between examples (Park et al. 2019, section 3)."""
+"""Relations between examples as knowledge (Park et al. 2019, section 3)."""
 
 from __future__ import annotations
 
