@@ -1,7 +1,7 @@
 """What usually happens in the lessons, over several learners, written into docs/lectures.md.
 
-``python -m benchmarks.lessons`` trains every lesson for ten learners, some eight minutes of one core; ``... luck`` those
-that are named, and only prints them. The seconds are of one core and for one learner.
+``python -m benchmarks.lessons`` trains every lesson for ten learners, some eight minutes of one core; ``... luck`` only
+prints those that are named. The seconds are of one core and for one learner.
 """
 
 from __future__ import annotations
