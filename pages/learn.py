@@ -22,6 +22,7 @@ if options.lesson and options.lesson not in lessons():
 options = url.reset_unfit(options, errors, unfit)
 for sentence in registry.problems():
     st.caption(escape_markdown(sentence))
+lesson_list.turn_page(options)
 if options.lesson:
     lesson_page.show(lessons()[options.lesson], options)
 else:

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from pages.ui.app import rooms as module
-from pages.ui.app.rooms import ABSENT_SECONDS, FORGOTTEN_SECONDS, Room, Rooms
+from pages.ui.app.room import rooms as module
+from pages.ui.app.room.rooms import ABSENT_SECONDS, FORGOTTEN_SECONDS, Room, Rooms
 
 
 class Clock:
@@ -48,6 +48,7 @@ def test_one_answer_counts_for_each_browser(room: Room) -> None:
 @pytest.mark.parametrize("member", ["", "made up", "0" * 22])
 def test_an_identifier_that_the_room_has_not_issued_is_refused(room: Room, member: str) -> None:
     poll = room.ask("Which?", ("A", "B"))
+    room.gather()
     with pytest.raises(ValueError, match="has not joined"):
         room.answer(member, poll.number, 0)
     with pytest.raises(ValueError, match="has not joined"):
@@ -122,3 +123,16 @@ def test_a_hundred_threads_lose_no_answer(room: Room) -> None:
         thread.join()
     assert poll.counts() == [50, 50]
     assert room.count == 100
+
+
+def test_values_are_taken_only_while_the_class_is_asked_for_them(room: Room) -> None:
+    member = room.join()
+    with pytest.raises(ValueError, match="does not choose"):
+        room.choose(member, 4.0)
+    room.gather()
+    room.choose(member, 4.0)
+    room.choose(member, 8.0)
+    room.end_gathering()
+    with pytest.raises(ValueError, match="does not choose"):
+        room.choose(member, 1.0)
+    assert list(room.values.values()) == [8.0]

@@ -7,8 +7,9 @@ from typing import Any
 import streamlit as st
 
 from kd_core.config.lessons import Lesson, lessons
+from pages.ui.app.room import turn
 from pages.ui.components import component
-from pages.ui.learn.settings import url
+from pages.ui.learn.settings import LearnOptions, url
 from pages.ui.text.escape import escape_markdown
 
 PROGRESS = "lesson progress"
@@ -21,6 +22,15 @@ def show() -> None:
     for number, (name, lesson) in enumerate(every.items(), start=1):
         _row(number, lesson, is_completed=name in done, is_next=name == following)
     complete("")
+
+
+def turn_page(options: LearnOptions) -> None:
+    """Open the next or the previous lesson if a presenter's clicker says so."""
+    step, names = turn.take(), list(lessons())
+    position = names.index(options.lesson) + step if options.lesson else 0
+    if step and 0 <= position < len(names):
+        _open(names[position])
+        st.rerun()
 
 
 def completed() -> list[str]:

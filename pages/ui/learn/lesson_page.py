@@ -13,6 +13,8 @@ from kd_core.runs import manager
 from kd_core.runs.family_runs import FamilyRuns, stored_family_runs
 from pages.ui.app.actions import action_button, actions, toast_errors
 from pages.ui.app.errors import catch_errors
+from pages.ui.app.room import polls
+from pages.ui.app.room.bar import own_room
 from pages.ui.components import component
 from pages.ui.learn import lesson_list
 from pages.ui.learn.settings import LearnOptions, marks_text, url
@@ -129,6 +131,8 @@ def _chart_key(lesson: Lesson, seed: int) -> str:
 
 def _predict(lesson: Lesson, options: LearnOptions) -> None:
     texts = [choice.text for choice in lesson.choices]
+    if (room := own_room()) is not None:
+        polls.ask_button(room, lesson.question, texts)
     guess = st.radio("What will happen?", range(len(texts)), None, format_func=texts.__getitem__, key="guess")
     st.button(
         "Lock my prediction", icon=":material/lock:", type="primary", disabled=guess is None, on_click=_lock,

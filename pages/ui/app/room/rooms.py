@@ -56,14 +56,20 @@ class Room:
         self.view = View()
         self.poll: Poll | None = None
         self.values: dict[str, float] = {}  # of the members that train together, by member
+        self.is_training_together = False  # whether members may choose their values
         self._members: set[str] = set()
-        self._clock, self._seen = clock, clock()
+        self._clock, self._seen, self._opened = clock, clock(), clock()
         self._lock = threading.Lock()
 
     @property
     def count(self) -> int:
         """Number of browsers that have joined."""
         return len(self._members)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the room was opened."""
+        return self._clock() - self._opened
 
     @property
     def has_presenter(self) -> bool:
@@ -84,7 +90,7 @@ class Room:
                 self.view = View(*content, self.view.number + 1)
 
     def join(self, member: str = "") -> str:
-        """Return the identifier of a browser, the one it names if this room has issued it. Raises ValueError if full."""
+        """Return the identifier of a browser, the one it names if the room has issued it. Raises ValueError if full."""
         with self._lock:
             if member in self._members:
                 return member
@@ -128,9 +134,24 @@ class Room:
             if self.poll is not None:
                 self.poll.is_open, self.poll.is_revealed = False, True
 
-    def choose(self, member: str, value: float) -> None:
-        """Set the value with which a member wants to train. Raises ValueError for a browser that has not joined."""
+    def gather(self) -> None:
+        """Ask every member for a value to train with."""
         with self._lock:
+            self.values, self.is_training_together = {}, True
+
+    def end_gathering(self) -> None:
+        """Keep the values as they are."""
+        with self._lock:
+            self.is_training_together = False
+
+    def choose(self, member: str, value: float) -> None:
+        """Set the value with which a member wants to train.
+
+        Raises ValueError for a browser that has not joined, and where no values are asked for.
+        """
+        with self._lock:
+            if not self.is_training_together:
+                raise ValueError("The class does not choose values now. Wait until the presenter asks for them.")
             if member not in self._members:
                 raise ValueError("This browser has not joined the room. Open its link again.")
             self.values[member] = value

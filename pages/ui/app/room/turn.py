@@ -1,0 +1,24 @@
+"""Turns of a presenter's clicker, to the next lesson or back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+CLOCK, PENDING = "room clock", "pending turn"  # keys of the component, and of a turn that no page has taken yet
+
+
+def record() -> None:
+    """Note the turn that the clicker has just sent."""
+    turned = getattr(st.session_state.get(CLOCK), "turned", None)
+    if turned:
+        st.session_state[PENDING] = 1 if turned[0] > 0 else -1
+
+
+def is_pending() -> bool:
+    """Whether the page has to be drawn to take a turn."""
+    return PENDING in st.session_state
+
+
+def take() -> int:
+    """Return the pending turn, 1 or -1, once; 0 without one."""
+    return int(st.session_state.pop(PENDING, 0))
