@@ -19,7 +19,6 @@ from pages.ui import components
 from pages.ui.app import auth, upload_guard
 from pages.ui.app.errors import catch_errors
 from pages.ui.app.room import bar as room_bar
-from pages.ui.app.room import turn
 from pages.ui.widgets import projector
 
 log = logging.getLogger(__name__)
@@ -87,7 +86,6 @@ def run_page(chosen: Page) -> None:
             catch_errors(auth.login_bar)()
             catch_errors(room_bar.show)(chosen.url_path or PAGES[0][0])
             catch_errors(chosen.run)()
-            turn.take()  # of a page without anything to turn
     finally:
         st.session_state["is_framed"] = False
 

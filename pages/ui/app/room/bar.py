@@ -18,12 +18,14 @@ from pages.ui.text.escape import escape_markdown
 PARAMETER = "room"
 OWN = "own room"  # key in the session of the room that it presents
 POLL_SECONDS = 1.0
+QR_PIXELS = 540  # fills the height of a screen of 720
 UNSHARED = ("autoplay", "projector", PARAMETER)  # parameters of a browser, which the others do not follow
 
 
 def show(page: str) -> None:
     """Draw the bar of the room that this session presents or is a member of, if any."""
     if (room := own_room()) is not None:
+        turn.begin_page()
         with st.container(border=True, key="classroom-presenter"):
             st.fragment(catch_errors(_presenter), run_every=POLL_SECONDS, key="presenter's room")(room, page)
         return
@@ -96,8 +98,9 @@ def _address(room: Room) -> str:
 @st.dialog("Join with your phone", width="large")
 def _invitation(address: str) -> None:
     """Show the address and its QR code, large enough for the last row."""
-    st.image(_qr_code(address), width="stretch")
-    st.markdown(f"## {escape_markdown(address.partition('://')[2])}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+        st.image(_qr_code(address), width=QR_PIXELS, alt=f"QR code of {address}")
+        st.markdown(f"# {escape_markdown(address.partition('://')[2])}", width="content")
     if "localhost" in address or "127.0.0.1" in address:
         st.caption("Phones cannot reach this address. Open the app under the address of this machine.")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-CLOCK, PENDING = "room clock", "pending turn"  # keys of the component, and of a turn that no page has taken yet
+CLOCK = "room clock"  # key of the component
+PENDING, DUE = "pending turn", "due turn"  # before and after the redraw of the page for which it is meant
 
 
 def record() -> None:
@@ -19,6 +20,11 @@ def is_pending() -> bool:
     return PENDING in st.session_state
 
 
+def begin_page() -> None:
+    """Make a pending turn due; whatever an earlier page has not taken is forgotten."""
+    st.session_state[DUE] = st.session_state.pop(PENDING, 0)
+
+
 def take() -> int:
-    """Return the pending turn, 1 or -1, once; 0 without one."""
-    return int(st.session_state.pop(PENDING, 0))
+    """Return the due turn, 1 or -1, once; 0 without one."""
+    return int(st.session_state.pop(DUE, 0))
