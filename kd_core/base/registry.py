@@ -86,6 +86,7 @@ def problems() -> tuple[str, ...]:
         plugins(group)
     importlib.import_module("kd_core.config.presets").sources()
     importlib.import_module("kd_core.config.claims").claims()
+    importlib.import_module("kd_core.config.lessons").lessons()
     return discovery.problems()
 
 

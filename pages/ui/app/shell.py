@@ -18,6 +18,7 @@ from kd_core.base import process
 from pages.ui import components
 from pages.ui.app import auth, upload_guard
 from pages.ui.app.errors import catch_errors
+from pages.ui.app.room import bar as room_bar
 from pages.ui.widgets import projector
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[3]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
 PAGES = (
-    ("start", "Start"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
+    ("start", "Start"), ("learn", "Learn"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
     ("inspect", "Inspect"), ("compare", "Compare"), ("compress", "Compress"), ("experiments", "Experiments"),
     ("glossary", "Glossary"),
 )  # fmt: skip
@@ -36,7 +37,8 @@ FRAME_STYLE = """<style>
   .st-key-header-buttons { position: fixed; top: 1rem; right: 1.25rem; z-index: 999991; width: auto }
   .st-key-header-buttons > * { width: auto }
   div:has(> .st-key-header-buttons) { position: absolute }
-  @media (max-width: 640px) { [class*="st-key-projector-switch"] { display: none } }
+  [class*="st-key-classroom"] { margin-top: 1.5rem }
+  @media (max-width: 640px) { [class*="st-key-open-room"], [class*="st-key-projector-switch"] { display: none } }
 </style>"""
 # Streamlit marks a focused link by a background that hardly differs from the page's, Plotly outlines a focused button
 # in black even on a dark page, and Streamlit writes the chosen segment darker on a dark page, below the contrast that
@@ -82,6 +84,7 @@ def run_page(chosen: Page) -> None:
         catch_errors(_header_buttons)()
         with content:
             catch_errors(auth.login_bar)()
+            catch_errors(room_bar.show)(chosen.url_path or PAGES[0][0])
             catch_errors(chosen.run)()
     finally:
         st.session_state["is_framed"] = False
@@ -90,6 +93,7 @@ def run_page(chosen: Page) -> None:
 def _header_buttons() -> None:
     """Draw the switch of projector mode, and the button that copies the link to this view."""
     with st.container(key="header-buttons", horizontal=True, vertical_alignment="center", gap="small"):
+        room_bar.open_button()
         projector.switch()
         components.component("copy_link")(key="copy link", width="content")
 

@@ -11,7 +11,7 @@ import streamlit as st
 from kd_core.base.options import Options, as_text, default_of, options_of, shorten
 from pages.ui.text.escape import escape_markdown
 
-RESERVED = ("autoplay", "projector")  # parameters of every page that select nothing; Streamlit hides its own
+RESERVED = ("autoplay", "projector", "room")  # parameters of every page that select nothing; Streamlit hides its own
 OUTDATED = 2.0  # seconds during which a browser may still send the previous URL
 MAX_UNKNOWN = 5  # unknown parameters that an error message names
 

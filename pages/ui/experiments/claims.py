@@ -177,8 +177,8 @@ def _here(runs: ClaimRuns, judgement: Judgement | None) -> str:
         return escape(_progress(runs))
     done = sum(len(tests) for tests in runs.tests.values())
     if runs.failed:
-        return f"{runs.failed} of {_total(runs)} runs failed. The server’s log says why."
-    return f"{done} of {_total(runs)} runs so far" if done else NOT_TESTED
+        return f"{runs.failed} of {runs.count} runs failed. The server’s log says why."
+    return f"{done} of {runs.count} runs so far" if done else NOT_TESTED
 
 
 def _progress(runs: ClaimRuns) -> str:
@@ -188,16 +188,12 @@ def _progress(runs: ClaimRuns) -> str:
     if statuses and len(waiting) == len(statuses) and not done:
         return queue_position(min(waiting, key=lambda status: status.ahead))
     of_jobs = sum(status.done / status.total for status in statuses if status.total) / max(1, len(statuses))
-    fraction = (done + of_jobs * (_total(runs) - done)) / _total(runs)
-    return f"Training: {100 * min(1.0, fraction):.0f} %, {done} of {_total(runs)} runs"
-
-
-def _total(runs: ClaimRuns) -> int:
-    return runs.claim.seeds * len(runs.claim.families)
+    fraction = (done + of_jobs * (runs.count - done)) / runs.count
+    return f"Training: {100 * min(1.0, fraction):.0f} %, {done} of {runs.count} runs"
 
 
 def _judgement(runs: ClaimRuns) -> Judgement | None:
-    if any(runs.missing.values()):
+    if not runs.is_complete:
         return None
     ids = tuple(run.id for rows in runs.runs.values() for run in rows)
     return _cached_judgement(runs.claim.name, ids)

@@ -6,9 +6,9 @@ import { html, svg } from "../../shared/dom.js";
 import { formatNumber, formatPercent, formatTemperature } from "../../shared/format.js";
 import { temperatureAxis } from "../../shared/math/scales.js";
 import { mount } from "../../shared/mount.js";
+import { FRAME_BUDGET, LinePlot } from "../../shared/widgets/line_plot.js";
 import { TemperatureComponent } from "../shared/component.js";
 import { Figure } from "../shared/figure.js";
-import { FRAME_BUDGET, LinePlot } from "../shared/line_plot.js";
 import { LossCurve, lossAxis, reliability } from "./calibration_metrics.js";
 import { ReliabilityDiagram } from "./reliability_diagram.js";
 

@@ -2,7 +2,7 @@
 
 import { setAttributes, setText, svg } from "../../shared/dom.js";
 import { formatPercent } from "../../shared/format.js";
-import { LinePlot } from "../shared/line_plot.js";
+import { LinePlot } from "../../shared/widgets/line_plot.js";
 
 export class ReliabilityDiagram {
   /**

@@ -5,8 +5,8 @@ import { html, setAttributes, svg } from "../../shared/dom.js";
 import { markerGlyph, markerPath } from "../../shared/markers.js";
 import { roundAxis } from "../../shared/math/scales.js";
 import palette from "../../shared/palette.js";
+import { LinePlot } from "../../shared/widgets/line_plot.js";
 import { Figure } from "../shared/figure.js";
-import { LinePlot } from "../shared/line_plot.js";
 
 export class GalleryScatter {
   /** @type {number[][]} */

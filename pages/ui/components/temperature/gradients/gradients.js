@@ -9,10 +9,10 @@ import { last } from "../../shared/math/collections.js";
 import { decadeTicks, temperatureAxis } from "../../shared/math/scales.js";
 import { spread } from "../../shared/math/spread.js";
 import { mount } from "../../shared/mount.js";
+import { FRAME_BUDGET, LinePlot } from "../../shared/widgets/line_plot.js";
 import { TemperatureComponent } from "../shared/component.js";
 import { addEndLabels, addOutlinedText } from "../shared/end_labels.js";
 import { Figure } from "../shared/figure.js";
-import { FRAME_BUDGET, LinePlot } from "../shared/line_plot.js";
 import { GradientNorms, teacherFraction } from "./gradient_norms.js";
 
 /** @typedef {import("../../shared/math/scales.js").Axis} Axis */

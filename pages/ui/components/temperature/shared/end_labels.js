@@ -4,7 +4,7 @@ import { setAttributes } from "../../shared/dom.js";
 import { lookUp } from "../../shared/math/collections.js";
 import { spread } from "../../shared/math/spread.js";
 
-/** @typedef {import("./line_plot.js").LinePlot} LinePlot */
+/** @typedef {import("../../shared/widgets/line_plot.js").LinePlot} LinePlot */
 
 /**
  * Write the names of lines beside their ends, all at the same x.

@@ -1,9 +1,9 @@
 // Line chart. Its axes are built when its size changes; afterwards lines and marks only move.
 
-import { setAttributes, setText, svg } from "../../shared/dom.js";
-import { placeOnAxis } from "../../shared/math/scales.js";
+import { setAttributes, setText, svg } from "../dom.js";
+import { placeOnAxis } from "../math/scales.js";
 
-/** @typedef {import("../../shared/math/scales.js").Axis} Axis */
+/** @typedef {import("../math/scales.js").Axis} Axis */
 
 /** Milliseconds per animation frame for computing curves, which may take several frames. */
 export const FRAME_BUDGET = 4;

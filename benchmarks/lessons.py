@@ -1,0 +1,75 @@
+"""What usually happens in the lessons, over several learners, written into docs/lectures.md.
+
+``python -m benchmarks.lessons`` trains every lesson for ten learners, some eight minutes of one core; ``... luck`` only
+prints those that are named. The seconds are of one core and for one learner.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from benchmarks.support.cells import machine
+from kd_core.base import marks
+from kd_core.base.events import Finished
+from kd_core.base.process import keep_freed_memory
+from kd_core.config.comparison import TestMetrics
+from kd_core.config.lessons import Lesson, find, lessons
+from kd_core.config.run import from_flat
+from kd_core.training.loop import train_all
+from tools.docs import DOCS
+
+LEARNERS = 10
+HEAD = (
+    "| lesson | what usually happens | how often | difference in points, mean (extremes) | seconds |\n"
+    "|---|---|---:|---:|---:|\n"
+)
+PAGE = DOCS / "lectures.md"
+TABLE = re.compile(r"(<!-- lessons:begin .*? -->\n).*?(<!-- lessons:end -->)", re.DOTALL)
+
+
+def train(lesson: Lesson, first: int) -> dict[str, dict[int, TestMetrics]]:
+    """Return the test metrics of a learner's runs by family and seed."""
+    keys = [(family, seed) for family in lesson.families for seed in lesson.seed_numbers(first)]
+    configs = [from_flat(lesson.families[family]).with_flat(seed=seed) for family, seed in keys]
+    results: dict[str, dict[int, TestMetrics]] = {}
+    for number, event in train_all(configs):
+        if isinstance(event, Finished):
+            family, seed = keys[number]
+            results.setdefault(family, {})[seed] = event.test
+    return results
+
+
+def row(lesson: Lesson) -> str:
+    """Return the row of a lesson in the table."""
+    before = time.process_time()
+    every = [train(lesson, 100 * learner) for learner in range(LEARNERS)]
+    seconds = (time.process_time() - before) / LEARNERS
+    outcomes = Counter(lesson.outcome(results) for results in every)
+    differences = [lesson.decisive(results) for results in every]
+    mean, low, high = map(marks.signed, (statistics.fmean(differences), min(differences), max(differences)))
+    expected = lesson.choices[lesson.expected].text
+    count = f"{outcomes[lesson.expected]} of {LEARNERS}"
+    return f"| {lesson.title} | {expected} | {count} | {mean} ({low} to {high}) | {seconds:.0f} |"
+
+
+def main(names: Sequence[str]) -> None:
+    keep_freed_memory()
+    rows = []
+    for lesson in [find(name) for name in names] or lessons().values():
+        rows.append(row(lesson))
+        print(rows[-1], flush=True)
+    if names:
+        return
+    seeds = f"seeds 0, 100, ..., {100 * (LEARNERS - 1)} and those after them"
+    table = HEAD + "\n".join(rows) + f"\n\nMeasured on {machine()}, {LEARNERS} learners, {seeds}.\n"
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(TABLE.sub(lambda match: match[1] + table + match[2], text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,71 @@
+"""Polls of a room, as the presenter and a member see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from pages.ui.app.room.rooms import Poll, Room
+from pages.ui.text.escape import escape_markdown
+
+
+def ask_button(room: Room, question: str, choices: Sequence[str]) -> None:
+    """Draw the button that puts a question of the page to the class."""
+    st.button(
+        "Ask the class", icon=":material/how_to_vote:", key="ask the class", on_click=room.ask,
+        args=(question, choices), help="Everybody in the room can answer once. You reveal the answers.",
+    )  # fmt: skip
+
+
+def control(room: Room) -> None:
+    """Draw the number of answers with a button to reveal them, or the answers."""
+    poll = room.poll
+    if poll is None:
+        return
+    st.markdown(f"**{escape_markdown(poll.question)}** {len(poll.votes)} of {room.count} have answered.")
+    if poll.is_revealed:
+        _bars(poll)
+    else:
+        st.button("Reveal the answers", icon=":material/bar_chart:", key="reveal", on_click=room.reveal)
+
+
+def ballot(room: Room, member: str) -> None:
+    """Draw the question with its choices, what became of the answer, or the answers of all."""
+    poll = room.poll
+    if poll is None:
+        return
+    st.markdown(f"**{escape_markdown(poll.question)}**")
+    if poll.is_revealed:
+        _bars(poll, poll.votes.get(member))
+        return
+    if member in poll.votes:
+        st.caption(f"Your answer: {escape_markdown(poll.choices[poll.votes[member]])}")
+        return
+    for number, choice in enumerate(poll.choices):
+        st.button(
+            choice, key=f"vote {poll.number} {number}", width="stretch", on_click=_vote,
+            args=(room, member, poll.number, number),
+        )  # fmt: skip
+
+
+def _vote(room: Room, member: str, poll: int, choice: int) -> None:
+    try:
+        room.answer(member, poll, choice)
+    except ValueError as error:
+        st.toast(escape_markdown(str(error)), icon=":material/error:")
+
+
+def _bars(poll: Poll, own: int | None = None) -> None:
+    counts = poll.counts()
+    total = max(1, sum(counts))
+    rows = "".join(
+        f"<tr><th scope='row' style='text-align:left;font-weight:{600 if own == number else 400}'>{escape(choice)}"
+        f"{' (yours)' if own == number else ''}</th><td style='width:50%'><div style='background:currentColor;"
+        f"opacity:.35;height:1.2em;width:{100 * count / total:.0f}%;min-width:1px'></div></td>"
+        f"<td style='text-align:right'>{count}</td></tr>"
+        for number, (choice, count) in enumerate(zip(poll.choices, counts, strict=True))
+    )
+    late = f"<caption style='text-align:left'>{len(poll.late)} came too late.</caption>" if poll.late else ""
+    st.html(f"<table style='width:100%;border-spacing:8px 4px;border-collapse:separate'>{late}{rows}</table>")

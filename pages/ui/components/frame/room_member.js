@@ -1,0 +1,60 @@
+// Identity of a browser in a room, kept in the browser, and whether its owner has touched the page.
+//
+// Payload: room, its key; member, the identifier that the room has issued, or "" to ask for the one that is kept;
+// isFollowing. Shows nothing. Sets the state `kept` to the identifier that is kept ("none" without one) and, at the first
+// press or key outside of the bar of the room while it follows, the trigger `touched`.
+
+import { mount } from "../shared/mount.js";
+
+const BAR = "[class*='st-key-classroom']";
+
+class RoomMember {
+  isFollowing = false;
+  sent = "";
+  /** @type {(name: string, value: unknown) => void} */
+  setTriggerValue = () => {};
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    root.hidden = true;
+    this.onTouch = (/** @type {Event} */ event) => {
+      const isInBar = event.target instanceof Element && event.target.closest(BAR);
+      if (!this.isFollowing || isInBar) return;
+      this.isFollowing = false;
+      this.setTriggerValue("touched", Date.now());
+    };
+    for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, this.onTouch, true);
+  }
+
+  /**
+   * @param {{room: string, member: string, isFollowing: boolean}} data
+   * @param {import("../shared/mount.js").Callbacks} callbacks
+   */
+  update({ room, member, isFollowing }, { setStateValue, setTriggerValue }) {
+    this.setTriggerValue = setTriggerValue;
+    this.isFollowing = isFollowing;
+    const key = `distillery room ${room}`;
+    try {
+      if (member) localStorage.setItem(key, member);
+      this.#send(localStorage.getItem(key) ?? "none", setStateValue);
+    } catch {
+      this.#send("none", setStateValue); // a private window, in which every reload is another member
+    }
+  }
+
+  /**
+   * @param {string} kept
+   * @param {(name: string, value: unknown) => void} setStateValue
+   */
+  #send(kept, setStateValue) {
+    if (kept === this.sent) return;
+    this.sent = kept;
+    setStateValue("kept", kept);
+  }
+
+  destroy() {
+    for (const name of ["pointerdown", "keydown"]) document.removeEventListener(name, this.onTouch, true);
+  }
+}
+
+export default mount(RoomMember, import.meta.url, []);

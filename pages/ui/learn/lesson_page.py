@@ -1,0 +1,194 @@
+"""Steps of one lesson, from the idea over the prediction and the runs to the explanation."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from kd_core.config.lessons import Lesson, lessons
+from kd_core.runs import manager
+from kd_core.runs.family_runs import FamilyRuns, stored_family_runs
+from pages.ui.app.actions import action_button, actions, toast_errors
+from pages.ui.app.errors import catch_errors
+from pages.ui.app.room import polls
+from pages.ui.app.room.bar import own_room
+from pages.ui.components import component
+from pages.ui.learn import lesson_list
+from pages.ui.learn.settings import LearnOptions, marks_text, url
+from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.explanation import explanation
+
+POLL_SECONDS = 0.5
+SEEDS = 100_000  # from which the first seed of a learner is drawn
+
+
+def show(lesson: Lesson, options: LearnOptions) -> None:
+    """Draw the lesson as far as it has come."""
+    number = list(lessons()).index(lesson.name) + 1
+    if not options.locked:
+        st.button("All lessons", icon=":material/arrow_back:", type="tertiary", on_click=_close)
+    st.header(f"{number}. {escape_markdown(lesson.title)}", anchor=False)
+    explanation(f"idea of {lesson.name}", *lesson.idea)
+    runs = _runs(lesson, options)
+    if runs is None:
+        _begin(lesson)
+    elif not runs.is_complete:
+        st.fragment(catch_errors(_training), run_every=POLL_SECONDS, key=f"training {lesson.name}")(lesson, options)
+    else:
+        _steps(lesson, options, runs)
+
+
+def _runs(lesson: Lesson, options: LearnOptions) -> FamilyRuns | None:
+    """Return the learner's runs; None before she has any."""
+    if options.seed < 0:
+        return None
+    store = manager.get_manager().store
+    return stored_family_runs(store, lesson.families, lesson.seed_numbers(options.seed))
+
+
+def _steps(lesson: Lesson, options: LearnOptions, runs: FamilyRuns) -> None:
+    has_predicted = options.guess >= 0
+    with st.container(border=True):
+        st.markdown(f"**{escape_markdown(lesson.question)}**")
+        _chart(lesson, options, runs, has_predicted)
+        if not has_predicted:
+            _predict(lesson, options)
+    if has_predicted:
+        _observe(lesson, options, runs)
+
+
+def _begin(lesson: Lesson) -> None:
+    action_button(
+        "Train the networks of this lesson", icon=":material/play_arrow:", type="primary", key="begin lesson",
+        on_click=_start, args=(lesson,),
+        help=f"{len(lesson.families) * lesson.seeds} runs with seeds of your own, in the background. Their results are "
+        "shown after your prediction.",
+    )  # fmt: skip
+
+
+@toast_errors
+def _start(lesson: Lesson, first: int = -1) -> None:
+    """Queue what is missing of the learner's runs."""
+    seed = secrets.randbelow(SEEDS) if first < 0 else first
+    store = manager.get_manager().store
+    for sweep in stored_family_runs(store, lesson.families, lesson.seed_numbers(seed)).sweeps():
+        actions().start_sweep(sweep)
+    url.update(seed=seed)
+
+
+def _training(lesson: Lesson, options: LearnOptions) -> None:
+    """Draw the progress, or why there is none. Repeated until all runs are complete."""
+    runs = _runs(lesson, options)
+    if runs is None or runs.is_complete:
+        st.rerun()
+    done = sum(len(tests) for tests in runs.tests.values())
+    if runs.jobs:
+        statuses = [status for job in runs.jobs if (status := manager.get_manager().status(job))]
+        training = sum(status.done / status.total for status in statuses if status.total)
+        complete = sum(len(tests) == len(runs.seeds) for tests in runs.tests.values())
+        fraction = min(1.0, (training + complete) / len(runs.families))
+        st.progress(fraction, f"Training {runs.count} runs, {done} of them complete.")
+        return
+    if runs.failed:
+        st.error(f"{runs.failed} of {runs.count} runs failed. The server’s log says why.")
+    else:
+        st.info(f"{done} of {runs.count} runs are stored here.")
+    action_button(
+        "Train the others", icon=":material/play_arrow:", key="continue lesson", on_click=_start,
+        args=(lesson, options.seed),
+    )  # fmt: skip
+
+
+def _chart(lesson: Lesson, options: LearnOptions, runs: FamilyRuns, has_predicted: bool) -> None:
+    title, low, high = lesson.axis
+    points = [
+        {
+            "key": key,
+            "label": point.label,
+            "role": point.role,
+            "isGiven": point.is_given,
+            # What is to be predicted reaches the browser afterwards.
+            "values": lesson.values(point, runs.tests) if point.is_given or has_predicted else [],
+        }
+        for key, point in lesson.points.items()
+    ]
+    mounted: Any = component("prediction_chart")
+    mounted(
+        key=_chart_key(lesson, options.seed), on_predictions_change=lambda: None,
+        data={
+            "points": points, "stage": "result" if has_predicted else "predict", "predictions": options.predictions,
+            "axis": {"title": title, "low": low, "high": high, "unit": "%" if "%" in title else "points"},
+        },
+    )  # fmt: skip
+
+
+def _chart_key(lesson: Lesson, seed: int) -> str:
+    return f"chart of {lesson.name} {seed}"
+
+
+def _predict(lesson: Lesson, options: LearnOptions) -> None:
+    texts = [choice.text for choice in lesson.choices]
+    if (room := own_room()) is not None:
+        polls.ask_button(room, lesson.question, texts)
+    guess = st.radio("What will happen?", range(len(texts)), None, format_func=texts.__getitem__, key="guess")
+    st.button(
+        "Lock my prediction", icon=":material/lock:", type="primary", disabled=guess is None, on_click=_lock,
+        args=(lesson, options.seed),
+    )  # fmt: skip
+
+
+def _lock(lesson: Lesson, seed: int) -> None:
+    state = st.session_state.get(_chart_key(lesson, seed))
+    predictions = getattr(state, "predictions", None) or {}
+    allowed = {key: float(value) for key, value in predictions.items() if key in lesson.points}
+    url.update(guess=st.session_state["guess"], marks=marks_text(allowed))
+
+
+def _observe(lesson: Lesson, options: LearnOptions, runs: FamilyRuns) -> None:
+    texts = [choice.text for choice in lesson.choices]
+    st.markdown(escape_markdown(lesson.notice))
+    if options.saw < 0:
+        saw = st.radio("What did you see?", range(len(texts)), None, format_func=texts.__getitem__, key="saw")
+        st.button(
+            "That is what I saw", type="primary", disabled=saw is None,
+            on_click=lambda: url.update(saw=st.session_state["saw"]),
+        )  # fmt: skip
+        return
+    outcome = lesson.outcome(runs.tests)
+    seen = "You read the chart correctly" if options.saw == outcome else "Look at the chart again"
+    predicted = "as you predicted" if options.guess == outcome else "not what you predicted"
+    surprise = "" if outcome == lesson.expected else " This is not what usually happens."
+    with st.container(border=True):
+        happened = texts[outcome][:1].lower() + texts[outcome][1:]
+        st.markdown(f"**{seen}: {escape_markdown(happened)}** It is {predicted}.{surprise}")
+        explanation(f"why {lesson.name} {options.seed}", lesson.explanation(runs.tests))
+    lesson_list.complete(lesson.name)
+    if options.locked:
+        return
+    st.markdown(f"**Change one thing.** {escape_markdown(lesson.change.text)}")
+    with st.container(horizontal=True):
+        link = f"{lesson.change.page}?{urlencode(lesson.change.settings)}".rstrip("?")
+        st.link_button(f"Open in {lesson.change.page.capitalize()}", link, icon=":material/tune:")
+        st.button("Again with other seeds", icon=":material/casino:", on_click=_again)
+        names = list(lessons())
+        following = names[names.index(lesson.name) + 1 :][:1]
+        if following:
+            st.button(
+                f"Next: {lessons()[following[0]].title}", icon=":material/arrow_forward:", type="primary",
+                on_click=_open, args=(following[0],),
+            )  # fmt: skip
+
+
+def _again() -> None:
+    url.update(seed=-1, guess=-1, marks="", saw=-1)
+
+
+def _open(name: str) -> None:
+    url.update(lesson=name, seed=-1, guess=-1, marks="", saw=-1)
+
+
+def _close() -> None:
+    url.update(lesson="", seed=-1, guess=-1, marks="", saw=-1)

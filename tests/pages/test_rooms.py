@@ -1,0 +1,138 @@
+"""Rooms of a class: who may answer, once, and what happens when the presenter leaves."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from pages.ui.app.room import rooms as module
+from pages.ui.app.room.rooms import ABSENT_SECONDS, FORGOTTEN_SECONDS, Room, Rooms
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def room(clock: Clock) -> Room:
+    return Rooms(clock).open()
+
+
+def test_the_view_changes_its_number_only_with_its_content(room: Room) -> None:
+    room.show("temperature", {"run": "a", "T": "4"})
+    room.show("temperature", {"T": "4", "run": "a"})
+    assert room.view.number == 1
+    room.show("temperature", {"T": "8", "run": "a"})
+    assert (room.view.page, dict(room.view.parameters), room.view.number) == ("temperature", {"run": "a", "T": "8"}, 2)
+
+
+def test_one_answer_counts_for_each_browser(room: Room) -> None:
+    poll = room.ask("Which?", ("A", "B"))
+    members = [room.join() for _ in range(3)]
+    for member, choice in zip(members, (1, 1, 0), strict=True):
+        room.answer(member, poll.number, choice)
+    with pytest.raises(ValueError, match="already"):
+        room.answer(members[0], poll.number, 0)
+    assert poll.counts() == [1, 2]
+
+
+@pytest.mark.parametrize("member", ["", "made up", "0" * 22])
+def test_an_identifier_that_the_room_has_not_issued_is_refused(room: Room, member: str) -> None:
+    poll = room.ask("Which?", ("A", "B"))
+    room.gather()
+    with pytest.raises(ValueError, match="has not joined"):
+        room.answer(member, poll.number, 0)
+    with pytest.raises(ValueError, match="has not joined"):
+        room.choose(member, 4.0)
+    assert room.join(member) != member
+    assert poll.counts() == [0, 0]
+
+
+def test_a_member_of_another_room_is_refused(clock: Clock) -> None:
+    rooms = Rooms(clock)
+    here, there = rooms.open(), rooms.open()
+    poll, member = here.ask("Which?", ("A", "B")), there.join()
+    with pytest.raises(ValueError, match="has not joined"):
+        here.answer(member, poll.number, 0)
+
+
+def test_an_answer_after_the_end_is_late_and_counts_apart(room: Room) -> None:
+    poll, member, other = room.ask("Which?", ("A", "B")), room.join(), room.join()
+    room.answer(member, poll.number, 0)
+    room.reveal()
+    with pytest.raises(ValueError, match="late"):
+        room.answer(other, poll.number, 1)
+    assert (poll.counts(), list(poll.late.values())) == ([1, 0], [1])
+    following = room.ask("And now?", ("A", "B"))
+    with pytest.raises(ValueError, match="over"):
+        room.answer(other, poll.number, 1)
+    with pytest.raises(ValueError, match="choose one of A, B"):
+        room.answer(other, following.number, 2)
+    assert following.counts() == [0, 0]
+
+
+def test_a_browser_that_comes_back_keeps_its_identifier(room: Room) -> None:
+    member = room.join()
+    assert room.join(member) == member
+    assert room.count == 1
+
+
+def test_a_room_says_that_its_presenter_has_left_and_is_removed_much_later(clock: Clock) -> None:
+    rooms = Rooms(clock)
+    room = rooms.open()
+    clock.now = ABSENT_SECONDS - 1
+    assert room.has_presenter
+    clock.now = ABSENT_SECONDS + 1
+    assert not room.has_presenter
+    room.show("start", {})
+    assert room.has_presenter
+    clock.now += FORGOTTEN_SECONDS + 1
+    rooms.open()
+    assert rooms.find(room.key) is None
+
+
+def test_rooms_and_members_are_limited(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(module, "MAX_ROOMS", 2)
+    monkeypatch.setattr(module, "MAX_MEMBERS", 2)
+    rooms = Rooms(clock)
+    room = rooms.open()
+    rooms.open()
+    with pytest.raises(ValueError, match="2 rooms"):
+        rooms.open()
+    room.join()
+    room.join()
+    with pytest.raises(ValueError, match="full"):
+        room.join()
+
+
+def test_a_hundred_threads_lose_no_answer(room: Room) -> None:
+    poll = room.ask("Which?", ("A", "B"))
+    threads = [threading.Thread(target=lambda n=n: room.answer(room.join(), poll.number, n % 2)) for n in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert poll.counts() == [50, 50]
+    assert room.count == 100
+
+
+def test_values_are_taken_only_while_the_class_is_asked_for_them(room: Room) -> None:
+    member = room.join()
+    with pytest.raises(ValueError, match="does not choose"):
+        room.choose(member, 4.0)
+    room.gather()
+    room.choose(member, 4.0)
+    room.choose(member, 8.0)
+    room.end_gathering()
+    with pytest.raises(ValueError, match="does not choose"):
+        room.choose(member, 1.0)
+    assert list(room.values.values()) == [8.0]
