@@ -11,7 +11,7 @@ st.title("Experiments")
 from kd_core.base import registry
 from pages.ui.experiments import claims, published
 from pages.ui.experiments.settings import url
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 url.restore()
 options, errors = url.read()

@@ -12,9 +12,9 @@ st.title("Glossary")
 
 from kd_core.base.options import Options, text
 from pages.ui.app.url_state import UrlState, show_link_errors
-from pages.ui.text import glossary
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
+from pages.ui.widgets.text import glossary
+from pages.ui.widgets.text.escape import escape_markdown
 
 LONGEST_SEARCH = 60  # characters
 

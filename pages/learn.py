@@ -12,7 +12,7 @@ from kd_core.base import registry
 from kd_core.config.lessons import lessons
 from pages.ui.learn import lesson_list, lesson_page
 from pages.ui.learn.settings import url
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 url.restore()
 options, errors = url.read()

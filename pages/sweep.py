@@ -16,8 +16,8 @@ st.markdown(
 from kd_core.runs import manager
 from pages.ui.sweep import form, progress
 from pages.ui.sweep.settings import current_form, url
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import charts
+from pages.ui.widgets.text.escape import escape_markdown
 
 url.restore()
 sweep = st.query_params.get("sweep", "")[:40]

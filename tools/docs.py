@@ -25,7 +25,7 @@ from kd_core.config.claims import OUTCOMES, Claim, claims
 from kd_core.datasets import Dataset
 from kd_core.files.archive import format_bytes
 from kd_core.store.store import Store
-from pages.ui.text import glossary
+from pages.ui.widgets.text import glossary
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

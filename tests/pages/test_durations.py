@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kd_core.runs.manager import QUEUED, Status
-from pages.ui.text.durations import queue_position
+from pages.ui.widgets.text.durations import queue_position
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui.text import glossary
-from pages.ui.text.glossary import ENTRIES, GROUPS, Term
+from pages.ui.widgets.text import glossary
+from pages.ui.widgets.text.glossary import ENTRIES, GROUPS, Term
 
 Open = Callable[..., AppTest]
 # What a learner meets on the screen, whatever else is explained.

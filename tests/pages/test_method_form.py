@@ -11,9 +11,9 @@ from kd_core.config.run import RunConfig, from_flat
 from kd_core.methods import FAMILIES
 from kd_core.runs.manager import RunManager
 from pages.ui.form import feature_diagram, method_card
-from pages.ui.text import plan
-from pages.ui.text.summaries import affects_loss, method_summary
 from pages.ui.widgets import options
+from pages.ui.widgets.text import plan
+from pages.ui.widgets.text.summaries import affects_loss, method_summary
 from tests.pages.test_distill import Open, button, texts
 from tools.testing.widgets import named, open_settings
 

@@ -6,7 +6,7 @@ from kd_core.base.registry import make
 from kd_core.methods import Method
 from kd_core.runs.manager import RunManager
 from pages.ui.run.history import describe_run
-from pages.ui.text import plan
+from pages.ui.widgets.text import plan
 from tests.pages.test_distill import Open, run_to_end, texts
 from tests.pages.test_scheme_form import config_of, diagram, nodes
 

@@ -9,7 +9,7 @@ from kd_core.schemes import plan_of
 from pages.ui.components import palette
 from pages.ui.form import plan_diagram
 from pages.ui.run.frames import RunFrames
-from pages.ui.text import roles
+from pages.ui.widgets.text import roles
 from tests.pages.test_distill import run_to_end
 from tests.pages.test_scheme_form import config_of
 

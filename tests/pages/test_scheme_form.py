@@ -12,7 +12,7 @@ from kd_core.config.run import RunConfig, from_flat, read_flat
 from kd_core.runs.manager import RunManager
 from kd_core.schemes import plan_of
 from pages.ui.form import feature_diagram, plan_diagram, scheme_card
-from pages.ui.text import plan
+from pages.ui.widgets.text import plan
 from tests.pages.test_distill import Open, button, finish, texts
 from tests.pages.test_method_form import select
 from tools.testing.widgets import named, open_settings

@@ -25,7 +25,7 @@ from kd_core.schemes import plan_of
 from kd_core.store.annotations import Annotations
 from pages.ui.app import auth
 from pages.ui.app.quotas import Quotas, forget_size
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 log = logging.getLogger(__name__)
 

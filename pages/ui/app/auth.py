@@ -22,7 +22,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.ui.app.login_throttle import LoginThrottle
 from pages.ui.app.quotas import Quotas
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 PRESENTER, VIEWER = "presenter", "viewer"
 PASSWORD, PRESENTERS = "DISTILLERY_PRESENTER_PASSWORD", "DISTILLERY_PRESENTERS"

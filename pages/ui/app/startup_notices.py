@@ -7,7 +7,7 @@ import streamlit as st
 from kd_core.base import registry
 from kd_core.runs import manager
 from pages.ui.app.errors import catch_errors
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 MAX_LINKS = 5
 POLL_SECONDS = 1.0

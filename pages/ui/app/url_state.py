@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import streamlit as st
 
 from kd_core.base.options import Options, as_text, default_of, options_of, shorten
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 RESERVED = ("autoplay", "projector", "room")  # parameters of every page that select nothing; Streamlit hides its own
 OUTDATED = 2.0  # seconds during which a browser may still send the previous URL

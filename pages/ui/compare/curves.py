@@ -34,9 +34,9 @@ from kd_core.store.store import Run, Store
 from pages.ui.app.errors import catch_errors
 from pages.ui.compare.settings import KINDS, CompareOptions, bind, url
 from pages.ui.components.palette import EXTRA_COLOURS, ROLES
-from pages.ui.text import roles
 from pages.ui.widgets.charts import axis, chart, label_shifts, theme
 from pages.ui.widgets.tables import numbers
+from pages.ui.widgets.text import roles
 
 MEASURES = {
     ACCURACY: "Validation accuracy, %", LOSS: "Validation loss, nats", AGREEMENT: "Agreement with the teacher, %",

@@ -14,9 +14,9 @@ from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.compare.settings import CompareOptions, bind
 from pages.ui.components.palette import ROLES
-from pages.ui.text import roles
 from pages.ui.widgets.charts import BAR, GREY, LEGEND, annotate_points, axis, chart, theme, top_legend
 from pages.ui.widgets.tables import numbers
+from pages.ui.widgets.text import roles
 
 COSTS = {
     "size": "File size, kB", "flops": "kFLOPs for one example", "parameters": "Parameters",

@@ -21,8 +21,8 @@ from pages.ui.app.errors import catch_errors
 from pages.ui.compare.run_table import FACET_TITLES
 from pages.ui.components.palette import ROLES
 from pages.ui.run.result.verdict import ADDED, skipped_counts
-from pages.ui.text import roles
 from pages.ui.widgets.tables import download, table
+from pages.ui.widgets.text import roles
 
 ADDED_HELP = "Metric added by kd.metric in Python."
 Results = list[tuple[Run, NetworkResult]]

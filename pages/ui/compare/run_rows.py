@@ -9,7 +9,7 @@ from typing import Any
 from kd_core.runs import manager
 from kd_core.store.queries import RunGroup
 from kd_core.store.store import Run, SweepRow
-from pages.ui.text.summaries import describe_sweep, method_summary
+from pages.ui.widgets.text.summaries import describe_sweep, method_summary
 
 
 def is_sweep(group: RunGroup) -> bool:

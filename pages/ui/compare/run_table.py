@@ -22,10 +22,10 @@ from pages.ui.app import startup_notices
 from pages.ui.compare import run_rows
 from pages.ui.compare.settings import MAX_RUNS, CompareOptions, bind, compare, update_url
 from pages.ui.run import trash
-from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import run_title
 from pages.ui.widgets import keys
 from pages.ui.widgets.tables import download
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.summaries import run_title
 
 DEFAULT_COUNT = 6  # runs compared before any is chosen
 MAX_SWEEPS = 30  # newest ones in the box of sweeps

@@ -16,9 +16,9 @@ from kd_core.store.store import Run
 from pages.ui.components.palette import ROLES
 from pages.ui.run import history
 from pages.ui.run.result.verdict import ICONS
-from pages.ui.text import roles
 from pages.ui.widgets.charts import BAR, GREY, LEGEND, chart, theme, top_legend
 from pages.ui.widgets.tables import numbers
+from pages.ui.widgets.text import roles
 
 GROUP_HEIGHT = 64  # pixels of the chart
 

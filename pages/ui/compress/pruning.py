@@ -14,9 +14,9 @@ from kd_core.store.store import Run
 from pages.ui.components import palette
 from pages.ui.compress.settings import CompressOptions, bind
 from pages.ui.run import run_picker
-from pages.ui.text import roles
 from pages.ui.widgets.charts import GREY, cached_chart, small_figure, theme
 from pages.ui.widgets.tables import numbers
+from pages.ui.widgets.text import roles
 
 KINDS = {stages.CHANNELS: "Whole channels", stages.WEIGHTS: "Single weights"}
 

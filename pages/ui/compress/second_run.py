@@ -16,7 +16,7 @@ from pages.ui.app.actions import action_button, actions, toast_errors
 from pages.ui.app.errors import catch_errors
 from pages.ui.run import live_view
 from pages.ui.run.frames import run_frames
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 
 def distil_again(unpruned: Unpruned, fraction: float, kind: str) -> Run | None:

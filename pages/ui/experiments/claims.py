@@ -16,9 +16,9 @@ from kd_core.runs.claim_runs import ClaimRuns, stored_runs
 from pages.ui.app.actions import action_button, actions, send_command, toast_errors
 from pages.ui.app.errors import catch_errors
 from pages.ui.experiments.settings import ExperimentsOptions, bind
-from pages.ui.text.durations import queue_position
-from pages.ui.text.escape import escape_markdown
-from pages.ui.text.search import matches
+from pages.ui.widgets.text.durations import queue_position
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.search import matches
 
 POLL_SECONDS = 1.0
 # Neither the check nor the cross, which mark right and wrong labels on other pages.

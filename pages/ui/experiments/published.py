@@ -15,9 +15,9 @@ from kd_core.config.presets import Preset, Publication, PublishedNumber
 from kd_core.runs import manager
 from pages.ui.app import shell
 from pages.ui.experiments.settings import ExperimentsOptions, bind, url
-from pages.ui.text.escape import escape_markdown
-from pages.ui.text.search import matches
 from pages.ui.widgets import keys, tables
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.search import matches
 
 
 @functools.cache

@@ -17,10 +17,10 @@ from kd_core.datasets import load
 from pages.ui.app import settings
 from pages.ui.app.errors import catch_errors
 from pages.ui.form import data_card, import_dialog, method_card, scheme_card, training_card
-from pages.ui.text import search
-from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import affects_loss
 from pages.ui.widgets import options
+from pages.ui.widgets.text import search
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.summaries import affects_loss
 
 OPEN = "settings dialog"  # key of the session
 CHANGED = "Changed"

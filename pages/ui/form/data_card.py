@@ -23,8 +23,8 @@ from pages.ui.app.errors import catch_errors
 from pages.ui.components import feed
 from pages.ui.form import import_dialog
 from pages.ui.run import live_view
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
+from pages.ui.widgets.text.escape import escape_markdown
 
 SAMPLES = 10
 UPLOAD = "upload"

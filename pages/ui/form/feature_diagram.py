@@ -15,7 +15,7 @@ from kd_core.config.run import RunConfig
 from kd_core.methods import LABELS, LOGITS
 from kd_core.nn.hooks import Shape, format_shape
 from pages.ui.components import component
-from pages.ui.text import plan
+from pages.ui.widgets.text import plan
 
 DISCARDED, KEPT = "discarded after training", "kept as part of the student"
 

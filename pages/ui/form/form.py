@@ -21,9 +21,9 @@ from pages.ui.app.actions import action_button, actions
 from pages.ui.app.settings import CARDS
 from pages.ui.form import advanced, data_card, feature_diagram, method_card, plan_diagram, scheme_card
 from pages.ui.run import live_controls
-from pages.ui.text import plan
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import options
+from pages.ui.widgets.text import plan
+from pages.ui.widgets.text.escape import escape_markdown
 
 PRESSED = "start was pressed"  # key of the session
 

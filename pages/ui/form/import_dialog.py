@@ -13,8 +13,8 @@ from kd_core.files.uploads.understanding import COLOURS, KINDS, LISTED, Choices,
 from pages.ui.app import settings
 from pages.ui.app.actions import actions
 from pages.ui.app.errors import catch_errors
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import tables
+from pages.ui.widgets.text.escape import escape_markdown
 
 OPEN = "import dialog"  # key of the session
 MAX_UNDERSTOOD = 2  # files whose examples stay in memory while their choices are changed

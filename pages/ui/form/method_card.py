@@ -12,9 +12,9 @@ from kd_core.config.run import RunConfig, read_flat
 from kd_core.datasets import load
 from kd_core.methods import FAMILIES, Method
 from pages.ui.app import settings
-from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import affects_loss
 from pages.ui.widgets import options
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.summaries import affects_loss
 
 # Which networks may be replaced to make a method applicable, in the order of preference.
 REPLACEMENTS = {

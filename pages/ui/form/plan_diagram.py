@@ -14,8 +14,8 @@ from kd_core.datasets import load
 from kd_core.schemes import plan_of
 from pages.ui.components import component
 from pages.ui.form.plan_graph import PlanGraph
-from pages.ui.text import roles
-from pages.ui.text.plan import is_frozen, join_names, needs_labels, teaching_clause
+from pages.ui.widgets.text import roles
+from pages.ui.widgets.text.plan import is_frozen, join_names, needs_labels, teaching_clause
 
 
 def show(diagram: dict[str, Any], rows: list[dict[str, str]]) -> None:

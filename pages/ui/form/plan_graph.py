@@ -14,8 +14,8 @@ from kd_core.config.recipe import COSINE
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.schemes import plan_of
-from pages.ui.text import plan, roles
-from pages.ui.text.plan import MAX_NAMES, is_frozen, join_names, teaching_clause
+from pages.ui.widgets.text import plan, roles
+from pages.ui.widgets.text.plan import MAX_NAMES, is_frozen, join_names, teaching_clause
 
 MAX_COLUMNS = 5  # the middle of a longer chain becomes one column
 BASE, MAIN, MADE, LAST = "base", "main", "made", "baseline"  # lanes of a column

@@ -7,7 +7,7 @@ import streamlit as st
 from kd_core.base.registry import Plugin, find_plugin, full_title, plugins
 from kd_core.config.run import RunConfig
 from kd_core.schemes import FAMILIES, Scheme
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 
 def selected_scheme() -> type[Scheme]:

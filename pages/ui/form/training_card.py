@@ -11,8 +11,8 @@ from kd_core.nn import weights
 from kd_core.runs import manager
 from pages.ui.app import auth, settings
 from pages.ui.app.actions import actions
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys, options
+from pages.ui.widgets.text.escape import escape_markdown
 
 SMOOTHED = (
     "A teacher trained with label smoothing is often more accurate and teaches worse: smoothing removes its "

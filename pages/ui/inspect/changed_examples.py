@@ -30,8 +30,8 @@ from kd_core.training.evaluation import extent
 from pages.ui.components import component, feed
 from pages.ui.inspect.run_picker import InspectedRun
 from pages.ui.inspect.settings import InspectOptions, url
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys, tables
+from pages.ui.widgets.text.escape import escape_markdown
 
 MAX_CARDS = 24
 TEMPERATURE = options_of(InspectOptions)["temperature"]

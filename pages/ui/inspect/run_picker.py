@@ -19,8 +19,8 @@ from pages.ui.app.cache import cached
 from pages.ui.components import palette
 from pages.ui.inspect.settings import InspectOptions, url
 from pages.ui.run import run_picker, trash
-from pages.ui.text import roles
 from pages.ui.widgets import keys
+from pages.ui.widgets.text import roles
 
 NEWEST = 100  # runs among which the newest one that can be inspected is searched
 

@@ -10,7 +10,7 @@ from kd_core.config.lessons import Lesson, lessons
 from pages.ui.app.room import turn
 from pages.ui.components import component
 from pages.ui.learn.settings import LearnOptions, url
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 PROGRESS = "lesson progress"
 

@@ -18,8 +18,8 @@ from pages.ui.app.room.bar import own_room
 from pages.ui.components import component
 from pages.ui.learn import lesson_list
 from pages.ui.learn.settings import LearnOptions, marks_text, url
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets.explanation import explanation
+from pages.ui.widgets.text.escape import escape_markdown
 
 POLL_SECONDS = 0.5
 SEEDS = 100_000  # from which the first seed of a learner is drawn

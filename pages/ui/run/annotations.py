@@ -13,7 +13,7 @@ from kd_core.store.store import Run, SweepRow
 from pages.ui.app import auth
 from pages.ui.app.actions import actions, toast_errors
 from pages.ui.run import trash
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 SHORT = 24  # characters of a name in a list
 TEXT_WIDTH = 640  # pixels

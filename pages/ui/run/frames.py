@@ -28,8 +28,8 @@ from kd_core.base.registry import plugins
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.methods import Method
 from kd_core.runs import manager
-from pages.ui.text import roles
-from pages.ui.text.summaries import SYMBOLS, symbol
+from pages.ui.widgets.text import roles
+from pages.ui.widgets.text.summaries import SYMBOLS, symbol
 
 Frame = dict[str, Any]
 Chunks = dict[str, tuple[list[float], list[float]]]  # new points (x, y) by curve

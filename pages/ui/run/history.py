@@ -19,9 +19,9 @@ from pages.ui.app.actions import action_button, actions
 from pages.ui.run import annotations as run_annotations
 from pages.ui.run import trash
 from pages.ui.run.frames import run_frames
-from pages.ui.text import plan
-from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import describe_sweep, method_summary
+from pages.ui.widgets.text import plan
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.summaries import describe_sweep, method_summary
 
 MAX_LINKS = 12  # to pinned and to newest runs each
 

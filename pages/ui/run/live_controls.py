@@ -17,10 +17,10 @@ from pages.ui.app import auth, startup_notices
 from pages.ui.app.actions import actions, send_command, toast_errors
 from pages.ui.app.errors import catch_errors
 from pages.ui.run.frames import RunFrames, run_frames
-from pages.ui.text import plan
-from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import affects_loss
 from pages.ui.widgets import options
+from pages.ui.widgets.text import plan
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.summaries import affects_loss
 
 POLL_SECONDS = 5.0  # until a change by another session is shown; the session's own changes are shown at once
 FULL_SPEED, WATCH, SLOW = "Full speed", "Watch", "Slow motion"

@@ -24,8 +24,8 @@ from kd_core.store.store import Run
 from pages.ui.app.errors import catch_errors
 from pages.ui.components import feed
 from pages.ui.run.frames import RunFrames, run_frames
-from pages.ui.text import plan, roles
-from pages.ui.text.durations import format_clock, queue_position
+from pages.ui.widgets.text import plan, roles
+from pages.ui.widgets.text.durations import format_clock, queue_position
 
 POLL_SECONDS = 1.0
 ORDER = (TEACHER, BASELINE, STUDENT)  # kinds of networks, from left to right

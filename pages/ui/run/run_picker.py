@@ -20,8 +20,8 @@ from pages.ui.app.url_state import UrlState
 from pages.ui.run import annotations as run_annotations
 from pages.ui.run import history, live_view, trash
 from pages.ui.run.frames import run_frames
-from pages.ui.text.summaries import method_summary
 from pages.ui.widgets import keys
+from pages.ui.widgets.text.summaries import method_summary
 
 DATASET = "digits"  # the first run uses the settings that this data set recommends
 MAX_RUNS = 30  # of which those with weights are offered

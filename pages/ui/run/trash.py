@@ -10,8 +10,8 @@ from kd_core.runs import manager
 from kd_core.store.store import Run
 from kd_core.store.trash import TrashItem
 from pages.ui.app.actions import action_button, actions
-from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import run_title
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.summaries import run_title
 
 MAX_ITEMS = 20
 

@@ -18,8 +18,8 @@ from kd_core.store.store import Run
 from pages.ui.run.result.verdict import ICONS
 from pages.ui.sweep.heatmap import axis_title, cell_title
 from pages.ui.sweep.settings import SweepOptions, cell_key, url
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
+from pages.ui.widgets.text.escape import escape_markdown
 
 MAX_LINKS = 8  # runs with a link each; Compare takes as many
 

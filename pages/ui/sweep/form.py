@@ -18,9 +18,9 @@ from pages.ui.app.errors import catch_errors
 from pages.ui.app.settings import with_labels
 from pages.ui.run.result.method_sweep import compare_methods
 from pages.ui.sweep.settings import ACROSS, DOWN, NONE, SweepForm, open_sweep, url
-from pages.ui.text import plan
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
+from pages.ui.widgets.text import plan
+from pages.ui.widgets.text.escape import escape_markdown
 
 POLL = 0.5  # seconds between two checks of a running time trial
 RECENT = 20  # finished sweeps that an estimate may come from

@@ -14,9 +14,9 @@ from kd_core.base.marks import percent, points, signed
 from kd_core.config.sweep import GROUPS, titles, value_title
 from pages.ui.app.cache import cached
 from pages.ui.sweep.settings import cell_key, url
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import charts, tables
 from pages.ui.widgets.color_scales import colour_at, diverging, sequential, text_colour
+from pages.ui.widgets.text.escape import escape_markdown
 
 ACCURACY, GAIN = "accuracy", "gain"
 HEADINGS = {ACCURACY: "Validation accuracy of the student, %", GAIN: "Gain over the baseline, points on validation"}

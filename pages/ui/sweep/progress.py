@@ -20,9 +20,9 @@ from pages.ui.app.errors import catch_errors
 from pages.ui.sweep import cell_panel, heatmap, slices
 from pages.ui.sweep.form import format_duration
 from pages.ui.sweep.settings import SweepOptions, cell_key
-from pages.ui.text.durations import queue_position
-from pages.ui.text.escape import escape_markdown
-from pages.ui.text.summaries import describe_sweep
+from pages.ui.widgets.text.durations import queue_position
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.summaries import describe_sweep
 
 POLL = 1.0  # seconds
 MAX_REDRAWS = 8  # of the map while all cells of a sweep are trained at once

@@ -12,8 +12,8 @@ from kd_core.base.options import as_text, options_of
 from kd_core.training.evaluation import extent
 from pages.ui.temperature.instruments import Instruments
 from pages.ui.temperature.settings import DRAWING, IMAGE, LOGIT_FIELDS, LOGITS, TemperatureOptions, url
-from pages.ui.text.escape import escape_markdown
 from pages.ui.widgets import keys
+from pages.ui.widgets.text.escape import escape_markdown
 
 
 def input_panel(instruments: Instruments) -> None:

@@ -14,7 +14,7 @@ from kd_core.base.metrics import BINS
 from kd_core.base.options import option_label, options_of
 from pages.ui.components import component, feed
 from pages.ui.temperature.settings import IMAGE, TemperatureOptions, url
-from pages.ui.text import glossary
+from pages.ui.widgets.text import glossary
 
 TEMPERATURE = options_of(TemperatureOptions)["temperature"]
 TERMS = (

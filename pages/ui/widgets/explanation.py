@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pages.ui.components import component
-from pages.ui.text import glossary
+from pages.ui.widgets.text import glossary
 
 
 def explanation(key: str, *paragraphs: str) -> None:

@@ -13,7 +13,7 @@ from pages.ui.app.errors import catch_errors
 from pages.ui.app.room import polls, together, turn
 from pages.ui.app.room.rooms import Room, rooms
 from pages.ui.components import component
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 PARAMETER = "room"
 OWN = "own room"  # key in the session of the room that it presents

@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from pages.ui.app.room.rooms import Poll, Room
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 
 def ask_button(room: Room, question: str, choices: Sequence[str]) -> None:

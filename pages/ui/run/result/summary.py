@@ -12,7 +12,7 @@ from kd_core.store.store import Run
 from pages.ui.app import settings
 from pages.ui.run import history
 from pages.ui.run.result import take_home, verdict
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text.escape import escape_markdown
 
 
 def messages(config: RunConfig, refused: list[str], problem: str = "") -> None:

@@ -30,9 +30,9 @@ from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
 from pages.ui.components.palette import ROLES, Theme
 from pages.ui.run.frames import RunFrames, run_frames
-from pages.ui.text import plan, roles
-from pages.ui.text.durations import queue_position
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text import plan, roles
+from pages.ui.widgets.text.durations import queue_position
+from pages.ui.widgets.text.escape import escape_markdown
 
 NOTHING = "nothing itself"  # the training data of a derived network in stored events
 ADDED = " (own)"  # end of the column of a metric from Python, which no other column has

@@ -1,6 +1,6 @@
 // Terms of the glossary in a text. A term is a button that opens its definition in place.
 //
-// The segments of a text come from pages/ui/text/glossary.py, strings and definitions in turn.
+// The segments of a text come from pages/ui/widgets/text/glossary.py, strings and definitions in turn.
 
 import { html } from "../dom.js";
 

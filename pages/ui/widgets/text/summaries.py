@@ -7,7 +7,7 @@ from kd_core.config.run import DEFAULTS
 from kd_core.config.sweep import titles, value_title
 from kd_core.methods import Method
 from kd_core.store.store import Run, SweepRow
-from pages.ui.text.plan import describe_networks
+from pages.ui.widgets.text.plan import describe_networks
 
 SYMBOLS = {"temperature": "T", "alpha": "α", "learning_rate": "rate"}
 ALWAYS = ("temperature", "alpha", "weight")  # options that a summary names even at their defaults

@@ -26,7 +26,7 @@ from kd_core.methods import LABELS, Method
 from kd_core.models import Model
 from kd_core.nn.pairs import Pair
 from kd_core.schemes import plan_of
-from pages.ui.text import roles
+from pages.ui.widgets.text import roles
 
 MAX_NAMES = 4  # in a list
 LABEL_TERM = re.compile(r"^\S+ \\cdot \\mathrm\{CE\}(\(\\text\{labels\}\))?( \+ |$)")  # comes first in every loss
