@@ -37,7 +37,7 @@ FRAME_STYLE = """<style>
   .st-key-header-buttons { position: fixed; top: 1rem; right: 1.25rem; z-index: 999991; width: auto }
   .st-key-header-buttons > * { width: auto }
   div:has(> .st-key-header-buttons) { position: absolute }
-  [class*="st-key-classroom"] { margin-top: 1.5rem }
+  .st-key-classroom-bar { margin-top: 1.5rem }
   @media (max-width: 640px) { [class*="st-key-open-room"], [class*="st-key-projector-switch"] { display: none } }
 </style>"""
 # Streamlit marks a focused link by a background that hardly differs from the page's, Plotly outlines a focused button

@@ -24,20 +24,15 @@ UNSHARED = ("autoplay", "projector", PARAMETER)  # parameters of a browser, whic
 
 def show(page: str) -> None:
     """Draw the bar of the room that this session presents or is a member of, if any."""
-    if (room := own_room()) is not None:
-        turn.begin_page()
-        with st.container(border=True, key="classroom-presenter"):
-            st.fragment(catch_errors(_presenter), run_every=POLL_SECONDS, key="presenter's room")(room, page)
-        return
-    key = _joined()
-    if not key:
-        return
-    with st.container(border=True, key="classroom-member"):
-        if rooms.find(key) is None:
-            _closed()
-        else:
-            _identify(key)
-            st.fragment(catch_errors(_member), run_every=POLL_SECONDS, key="member's room")(key, page)
+    with st.container(key="classroom"):  # also without a room, so that nothing below changes its place
+        if (room := own_room()) is not None:
+            turn.begin_page()
+            with st.container(border=True, key="classroom-bar"):
+                st.fragment(catch_errors(_presenter), run_every=POLL_SECONDS, key="presenter's room")(room, page)
+        elif key := _joined():
+            with st.container(border=True, key="classroom-bar"):
+                _identify(key)
+                st.fragment(catch_errors(_member), run_every=POLL_SECONDS, key="member's room")(key, page)
 
 
 def own_room() -> Room | None:
@@ -165,6 +160,8 @@ def _follow_again() -> None:
 
 def _member(key: str, page: str) -> None:
     room = rooms.find(key)
+    if PARAMETER not in st.session_state:  # its owner has just left
+        st.rerun()
     if room is None:
         _closed()
         return
