@@ -14,9 +14,13 @@ from pages.ui.widgets.text.escape import escape_markdown
 def ask_button(room: Room, question: str, choices: Sequence[str]) -> None:
     """Draw the button that puts a question of the page to the class."""
     st.button(
-        "Ask the class", icon=":material/how_to_vote:", key="ask the class", on_click=room.ask,
-        args=(question, choices), help="Everybody in the room can answer once. You reveal the answers.",
+        "Ask the class", icon=":material/how_to_vote:", key="ask the class", on_click=_ask,
+        args=(room, question, choices), help="Everybody in the room can answer once. You reveal the answers.",
     )  # fmt: skip
+
+
+def _ask(room: Room, question: str, choices: Sequence[str]) -> None:
+    room.ask(question, choices)
 
 
 def control(room: Room) -> None:
