@@ -207,6 +207,13 @@ class Dataset(Plugin):
             ValueError: The files are damaged.
         """
 
+    def code(self) -> str:
+        """Return the function ``load_data`` of a script of plain PyTorch, where :meth:`load` reads files of this app.
+
+        Its names are those of the module that defines the data set. Empty: the script is written from :meth:`load`.
+        """
+        return ""
+
     @property
     def download_size(self) -> int:
         """Bytes to be downloaded before the first use; 0 if none are."""

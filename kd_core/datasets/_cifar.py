@@ -10,7 +10,7 @@ import torch
 
 from kd_core.datasets import Data
 from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
-from kd_core.datasets._splits import with_validation
+from kd_core.datasets._splits import validation_code, with_validation
 from kd_core.files.download import RemoteFile
 
 
@@ -28,6 +28,17 @@ class Cifar(DownloadedDataset):
     def resources(self) -> Sequence[Resource]:
         cls = self.torchvision_class
         return [Resource(cls.base_folder, RemoteFile(cls.filename, (cls.url,), cls.tgz_md5))]
+
+    def code(self) -> str:
+        lines = f"""
+from torchvision import datasets
+
+splits = [datasets.{self.torchvision_name}("data", train=is_train, download=True) for is_train in (True, False)]
+(pixels, labels), (test_pixels, test_labels) = (
+    (torch.from_numpy(split.data).permute(0, 3, 1, 2), torch.tensor(split.targets)) for split in splits
+)
+"""
+        return validation_code(self.title, lines, 'tuple(name.replace("_", " ") for name in splits[0].classes)')
 
     def read(self, folder: Path) -> Data:
         with self.translate_read_errors():

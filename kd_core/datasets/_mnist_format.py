@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from kd_core.datasets import Data
 from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
-from kd_core.datasets._splits import with_validation
+from kd_core.datasets._splits import validation_code, with_validation
 from kd_core.files.download import RemoteFile
 
 NAMES = tuple(f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
@@ -37,6 +37,17 @@ class MnistFormat(DownloadedDataset):
     def torchvision_class(self) -> Any:
         """Class in torchvision.datasets."""
         return getattr(torchvision_datasets(), self.torchvision_name)
+
+    def code(self) -> str:
+        source = f'datasets.{self.torchvision_name}("data", train=is_train, download=True)'
+        lines = f"""
+from torchvision import datasets
+
+train, test = ({source} for is_train in (True, False))
+pixels, labels = train.data.unsqueeze(1), train.targets
+test_pixels, test_labels = test.data.unsqueeze(1), test.targets
+"""
+        return validation_code(self.title, lines, repr(self.classes))
 
     def read(self, folder: Path) -> Data:
         with self.translate_read_errors():

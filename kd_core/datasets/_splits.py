@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from pathlib import Path
 
 import torch
@@ -77,6 +78,32 @@ def range_to_pixels(inputs: Tensor) -> tuple[tuple[float], tuple[float]]:
     low, high = float(inputs.min()), float(inputs.max())
     width = (high - low) or 1.0
     return (-low / width,), (1 / width,)
+
+
+STANDARDISED = '''
+    """Return {title} with a tenth of each class of the training set held out for validation."""
+    {lines}
+    rest, held_out = hold_out(labels, {held_out}, {most})
+    mean, std = moments(pixels[rest])
+    parts = ((pixels[rest], labels[rest]), (pixels[held_out], labels[held_out]), (test_pixels, test_labels))
+    train, validation, test = (Split(standardise(images, mean, std), part_labels) for images, part_labels in parts)
+    return Data(train, validation, test, {classes}, mean, std)
+'''
+
+
+def validation_code(title: str, lines: str, classes: str) -> str:
+    """Return :func:`with_validation` as the function ``load_data`` of a script.
+
+    Args:
+        title: Of the data set.
+        lines: Lines of code that give ``pixels``, ``labels``, ``test_pixels`` and ``test_labels``.
+        classes: Code of the names of the classes.
+    """
+    indented = textwrap.indent(lines.strip(), "    ").strip()
+    body = STANDARDISED.format(
+        title=title, lines=indented, held_out=HELD_OUT, most=MAX_HELD_OUT, classes=classes
+    )  # fmt: skip
+    return f"def load_data() -> Data:{body}"
 
 
 def check_memory(images: int, shape: tuple[int, ...], remedy: str) -> None:

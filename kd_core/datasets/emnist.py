@@ -10,7 +10,7 @@ from typing import ClassVar
 from kd_core.base.options import choice
 from kd_core.datasets import Data
 from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
-from kd_core.datasets._splits import with_validation
+from kd_core.datasets._splits import validation_code, with_validation
 from kd_core.files.download import RemoteFile
 
 SPLITS = ("balanced", "letters", "digits", "mnist", "bymerge", "byclass")
@@ -47,6 +47,20 @@ class Emnist(DownloadedDataset):
         remote = RemoteFile("emnist-gzip.zip", (cls.url, MIRROR), cls.md5)
         is_format = lambda name: name.endswith("-ubyte.gz")  # noqa: E731
         return [Resource("EMNIST/raw", remote, inside="gzip", keep=is_format)]
+
+    def code(self) -> str:
+        first = int(self.split == "letters")
+        source = f'datasets.EMNIST("data", split="{self.split}", train=is_train, download=True)'
+        lines = f"""
+from torchvision import datasets
+
+splits = [{source} for is_train in (True, False)]
+# The images are transposed in the files, and letters are counted from 1.
+(pixels, labels), (test_pixels, test_labels) = (
+    (split.data.mT.unsqueeze(1), split.targets - {first}) for split in splits
+)
+"""
+        return validation_code(self.title, lines, f"tuple(splits[0].classes[{first}:])")
 
     def read(self, folder: Path) -> Data:
         with self.translate_read_errors():

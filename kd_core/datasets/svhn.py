@@ -11,7 +11,7 @@ import torch
 
 from kd_core.datasets import Data
 from kd_core.datasets._downloaded import DownloadedDataset, Resource, torchvision_datasets
-from kd_core.datasets._splits import with_validation
+from kd_core.datasets._splits import validation_code, with_validation
 from kd_core.files.download import RemoteFile
 
 
@@ -42,6 +42,17 @@ class Svhn(DownloadedDataset):
     def resources(self) -> Sequence[Resource]:
         listed = (torchvision_datasets().SVHN.split_list[split] for split in ("train", "test"))
         return [Resource(name, RemoteFile(name, (url,), md5)) for url, name, md5 in listed]
+
+    def code(self) -> str:
+        lines = """
+from torchvision import datasets
+
+splits = [datasets.SVHN("data", split=split, download=True) for split in ("train", "test")]
+(pixels, labels), (test_pixels, test_labels) = (
+    (torch.from_numpy(split.data), torch.from_numpy(split.labels)) for split in splits
+)
+"""
+        return validation_code(self.title, lines, 'tuple("0123456789")')
 
     def read(self, folder: Path) -> Data:
         with self.translate_read_errors():

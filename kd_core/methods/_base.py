@@ -148,6 +148,10 @@ class Method(Plugin):
     def initialise_student(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
         """Copy into the new student whatever it takes over from the trained teacher."""
 
+    def initialise_code(self, pair: Pair) -> str:  # noqa: ARG002
+        """Return :meth:`initialise_student` as one line of code, with ``{student}`` and ``{teacher}`` for the names."""
+        return ""
+
     def to_latex(self) -> str:
         """Return the loss in LaTeX with the current numbers, by default the formula and a list of the options."""
         numbers = [

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -100,6 +101,12 @@ class ReusedClassifier(EmbeddingMethod):
     def initialise_student(self, pair: Pair, network: nn.Module, teacher: nn.Module) -> None:
         _, head = pair.teacher.split(teacher, self._ends(pair)[1])
         network.get_submodule("classifier").load_state_dict(nn.Sequential(*head).state_dict())
+
+    def initialise_code(self, pair: Pair) -> str:
+        with torch.device("meta"):
+            body, _ = pair.teacher.split(pair.teacher.build(pair.shape, pair.classes), self._ends(pair)[1])
+        head = f"nn.Sequential(*{{teacher}}[{len(body)}:])"
+        return f"{{student}}.classifier.load_state_dict({head}.state_dict())"
 
     def compare(self, student_features: Tensor, teacher_features: Tensor) -> Tensor:
         return reused_classifier(student_features, teacher_features)

@@ -42,6 +42,14 @@ class Model(Plugin):
     def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Build a network from inputs (B, *shape) to logits (B, classes), from torch's global generator."""
 
+    def initial_weights_code(self, shape: tuple[int, ...], classes: int) -> str:  # noqa: ARG002
+        """Return lines of code that build ``source``, a network with the initial weights in the order of this one's.
+
+        For a family that does not draw its weights in the order of its layers, or reads them from a file. Its names are
+        those of the module that defines it. Empty: the weights are drawn layer by layer.
+        """
+        return ""
+
     def feature_layers(self) -> dict[str, str]:
         """Return named layers from the input to the output, and the path of the module that computes each.
 

@@ -52,21 +52,22 @@ class ChannelConcat(nn.Module):
 
 
 def sequential_cnn(stages: Mapping[str, Sequence[nn.Module]], width: int, classes: int) -> nn.Sequential:
-    """Build the stages, global average pooling, and a linear layer from ``width`` channels to logits.
-
-    Convolutions are initialised as in He et al., "Delving Deep into Rectifiers" (2015), equation 14; the linear layer
-    has torch's default initialisation.
-    """
+    """Build the stages, global average pooling, and a linear layer from ``width`` channels to logits."""
     network = nn.Sequential(OrderedDict((name, nn.Sequential(*layers)) for name, layers in stages.items()))
     network.add_module("pool", nn.AdaptiveAvgPool2d(1))
     network.add_module("flatten", nn.Flatten())
     network.add_module("head", nn.Linear(width, classes))
+    initialise_convolutions(network)
+    return network
+
+
+def initialise_convolutions(network: nn.Module) -> None:
+    """Initialise convolutions as in He et al., "Delving Deep into Rectifiers" (2015), equation 14."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    return network
 
 
 def stage_layers(count: int, *, stem: bool = True) -> dict[str, str]:

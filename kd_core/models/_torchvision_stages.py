@@ -135,14 +135,14 @@ def split_into_stages(name: str, channels: int, classes: int, *, is_pretrained: 
         network.load_state_dict(state | matching)
     if channels != 3:
         path, first = next((key, module) for key, module in network.named_modules() if isinstance(module, nn.Conv2d))
-        network.set_submodule(path, _for_channels(first, channels, loads))
+        network.set_submodule(path, adapt_first_convolution(first, channels, loads))
     for module in network.modules():
         if hasattr(module, "inplace"):  # the next layer must not overwrite a recorded feature
             module.inplace = False
     return ARCHITECTURES[name].stages(network)
 
 
-def _for_channels(old: nn.Conv2d, channels: int, keeps_weights: bool) -> nn.Conv2d:
+def adapt_first_convolution(old: nn.Conv2d, channels: int, keeps_weights: bool) -> nn.Conv2d:
     """Return the first convolution for another number of channels, with new weights or the old ones.
 
     The old ones are averaged over the channels and scaled, so that a grey image has the same output as in colour.

@@ -11,7 +11,7 @@ from torch import nn
 from kd_core.base.options import boolean, choice, integer
 from kd_core.models import Model
 from kd_core.models._layers import unsupported_image_reason
-from kd_core.models._torchvision_stages import ARCHITECTURES, join_stages, split_into_stages
+from kd_core.models._torchvision_stages import ARCHITECTURES, adapt_first_convolution, join_stages, split_into_stages
 
 NOTHING, BODY = "nothing", "all but the head"
 STAGES = ("stem", *(f"stage {number}" for number in range(1, 6)))
@@ -63,6 +63,28 @@ class TorchvisionModel(Model):
         if self.image_size and shape[1:] != size:
             stages, frozen = {"resize": [nn.Upsample(size=size, mode="bilinear")], **stages}, frozen + 1
         return join_stages(stages, frozen)
+
+    def initial_weights_code(self, shape: tuple[int, ...], classes: int) -> str:
+        lines = [
+            "import torchvision",
+            "",
+            f'source = torchvision.models.get_model("{self.network}", weights=None, num_classes={classes})',
+        ]
+        if self.pretrained:
+            lines += [
+                f'weights = torchvision.models.get_model_weights("{self.network}").DEFAULT',
+                "loaded = weights.get_state_dict(progress=False)",
+                "state = source.state_dict()",
+                "matching = {key: value for key, value in loaded.items() if state[key].shape == value.shape}",
+                "source.load_state_dict(state | matching)",
+            ]
+        if shape[0] != 3:
+            lines += [
+                "modules = source.named_modules()",
+                "path, first = next((key, module) for key, module in modules if isinstance(module, nn.Conv2d))",
+                f"source.set_submodule(path, {adapt_first_convolution.__name__}(first, {shape[0]}, {self.pretrained}))",
+            ]
+        return "\n".join(lines)
 
     def _frozen(self, names: list[str]) -> int:
         """Return the number of frozen stages."""

@@ -44,10 +44,11 @@ class EnsembleAverage(nn.Module):
     def __init__(self, members: Sequence[nn.Module], weights: Sequence[float] = (), *, of_logits: bool = False) -> None:
         super().__init__()
         self.members, self.weights = nn.ModuleList(members), tuple(weights)
-        self.average = average_logits if of_logits else average_probabilities
+        self.of_logits = of_logits
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.average([member(inputs) for member in self.members], self.weights)
+        average = average_logits if self.of_logits else average_probabilities
+        return average([member(inputs) for member in self.members], self.weights)
 
 
 class MergedClassifiers(nn.Module):
