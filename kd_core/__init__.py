@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kd_core import methods as losses
     from kd_core import models as models
     from kd_core import schemes as schemes
+    from kd_core.api.code import code
     from kd_core.api.distillation import distill
     from kd_core.api.plugins import (
         list_claims,
@@ -52,6 +53,7 @@ __all__ = [
     "SweepResult",
     "Trainer",
     "__version__",
+    "code",
     "compare_seeds",
     "datasets",
     "distill",
@@ -73,6 +75,7 @@ __all__ = [
 ]
 
 _NAMES = {
+    "kd_core.api.code": ("code",),
     "kd_core.api.distillation": ("distill",),
     "kd_core.api.plugins": (
         "list_claims",

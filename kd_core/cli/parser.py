@@ -24,6 +24,7 @@ Train a small network under a large one, and see whether the teacher helped.
   claims [NAME ...]         statements of the literature, tested here in seconds
   report RUN FILE           one HTML file with the results of a run
   compress RUN NAME=VALUE   prune the student, distil again, quantise to int8
+  code NAME=VALUE ...       the same training as a script of plain PyTorch
   preset [NAME]             published experiments, with their numbers
   fetch DATASET ...         download data sets
   upload FILE               add your own data: images in folders, or a table
@@ -105,6 +106,11 @@ def _train(parser: Parser) -> None:
     )
     _output(parser, "print every event as one line of JSON")
     _ephemeral(parser)
+
+
+def _code(parser: Parser) -> None:
+    _settings(parser, "as for train")
+    parser.add_argument("--notebook", action="store_true", help="print a Jupyter notebook instead of a script")
 
 
 def _repeat(parser: Parser) -> None:
@@ -222,6 +228,7 @@ COMMANDS = {
     "resume": Command("Continue a stopped or interrupted run or sweep.", "train:resume", _resume),
     "runs": Command("List, show, delete or back up stored runs.", "runs:runs", _runs),
     "claims": Command("List statements of the literature, or test them on this machine.", "experiments:claim", _claims),
+    "code": Command("Print a run as a script of plain PyTorch.", "train:code", _code),
     "preset": Command("Show or train a published experiment.", "experiments:preset", _preset),
     "report": Command("Write the results of a run into one HTML file.", "runs:report", _report),
     "compress": Command("Prune a network of a run, distil again, and quantise it.", "compress:compress", _compress),

@@ -18,6 +18,7 @@ from kd_core.cli.output import EventPrinter, print_problems
 from kd_core.cli.parser import settings_of
 from kd_core.cli.sweep import watch_sweep
 from kd_core.config.run import RunConfig
+from kd_core.export.code import notebook, script
 from kd_core.export.trackers.export import open_feed, tracker_class
 from kd_core.export.trackers.tracker import TrackerFeed
 from kd_core.runs.control import CHUNK_SECONDS
@@ -34,6 +35,14 @@ def train(arguments: Namespace) -> int:
     tracker = settings.pop("track", os.environ.get("DISTILLERY_TRACK", ""))
     folder = settings.pop("track_folder", "")
     return train_config(merge(None, settings), arguments, tracker, folder)
+
+
+def code(arguments: Namespace) -> int:
+    """Print a run as a script or a notebook of plain PyTorch."""
+    print_problems()
+    config = merge(None, settings_of(arguments.settings))
+    print(notebook(config).decode() if arguments.notebook else script(config), end="")
+    return 0
 
 
 def train_config(config: RunConfig, arguments: Namespace, tracker: str = "", tracker_folder: str = "") -> int:

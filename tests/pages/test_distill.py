@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from kd_core.base.events import Adjusted
 from kd_core.config.run import from_flat
 from kd_core.config.sweep import Sweep
+from kd_core.export.code import script
 from kd_core.runs.manager import RunManager
 from kd_core.training.loop import Trainer
 from pages.ui.run.frames import run_frames
@@ -48,6 +49,14 @@ def test_the_start_button_trains_the_settings_of_the_form_and_the_link_opens_the
     again = open_page("distill", run=run)
     assert "One seed" in texts(again)
     assert again.query_params["temperature"] == "2"  # the form shows the run's settings
+
+
+def test_the_settings_are_shown_as_a_script_that_can_be_copied(open_page: Open) -> None:
+    app = open_page("distill", autoplay="0", **QUICK, temperature="3")
+    assert not any("derive_seed" in element.value for element in app.code)  # written when it is asked for
+    button(app, "Show me the PyTorch").click().run()
+    (text,) = [element.value for element in app.code if "def distillation_loss" in element.value]
+    assert text == script(from_flat({**QUICK, "temperature": "3"})).strip()
 
 
 def test_more_seeds_are_trained_on_request_and_the_result_counts_five(open_page: Open, shared: RunManager) -> None:

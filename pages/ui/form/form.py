@@ -20,7 +20,7 @@ from pages.ui.app import settings
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.settings import CARDS
 from pages.ui.form import advanced, data_card, feature_diagram, method_card, plan_diagram, scheme_card
-from pages.ui.run import live_controls
+from pages.ui.run import code_dialog, live_controls
 from pages.ui.widgets import options
 from pages.ui.widgets.text import plan
 from pages.ui.widgets.text.escape import escape_markdown
@@ -97,10 +97,12 @@ def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
     advanced.button(config)
     if row is not None and (changed := _changed_since(config, row.config)):
         st.caption(f"Changed since the run shown: {changed}.")
-    st.page_link(
-        "pages/sweep.py", label="Sweep this", icon=":material/grid_on:", query_params=config.differences(),
-        width="stretch", help="Vary two of these settings at once, over several seeds.",
-    )  # fmt: skip
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.page_link(
+            "pages/sweep.py", label="Sweep this", icon=":material/grid_on:", query_params=config.differences(),
+            help="Vary two of these settings at once, over several seeds.",
+        )  # fmt: skip
+        code_dialog.button(config, key="code of the settings", disabled=not is_possible, kind="tertiary")
     return problem
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kd_core.export.code import sentences_on_changes
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.form import feature_diagram, plan_diagram
+from pages.ui.run import code_dialog
 from pages.ui.run.frames import run_frames
 from pages.ui.run.result import diagnosis, method_sweep, report, verdict
 
@@ -20,6 +22,8 @@ def show(row: Run) -> None:
         if row.state == manager.COMPLETED:
             method_sweep.compare_methods(row.config)
         report.report_button(row)
+        changes = [event for _, event in manager.get_manager().store.iter_events(row.id, kinds=("adjusted",))]
+        code_dialog.button(row.config, sentences_on_changes(changes), key=f"code of {row.id}")
         st.page_link(
             "pages/compare.py", label="Compare this run with others", icon=":material/compare_arrows:",
             query_params={"runs": row.id},
