@@ -22,7 +22,9 @@ from kd_core.base.registry import Plugin, plugins
 from kd_core.cli.parser import HELP
 from kd_core.config import presets
 from kd_core.config.claims import OUTCOMES, Claim, claims
+from kd_core.config.run import from_flat
 from kd_core.datasets import Dataset
+from kd_core.export.code import script
 from kd_core.files.archive import format_bytes
 from kd_core.store.store import Store
 from pages.ui.widgets.text import glossary
@@ -50,7 +52,7 @@ def pages() -> dict[Path, str]:
 
 def blocks() -> dict[str, str]:
     """Return the generated parts of pages that are written by hand, by the name of their markers."""
-    return {"schema": schema(), "packages": packages(), "help": f"```\n{HELP.rstrip()}\n```"}
+    return {"code": example_code(), "schema": schema(), "packages": packages(), "help": f"```\n{HELP.rstrip()}\n```"}
 
 
 # -- plug-ins ---------------------------------------------------------------------------------------------------------
@@ -199,6 +201,11 @@ def schema() -> str:
         rows = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC, name").fetchall()
         db.close()
     return "\n".join(["```sql", *(f"{inspect.cleandoc(sql)};" for (sql,) in rows), "```"])
+
+
+def example_code() -> str:
+    """Return the script of a small run."""
+    return f"```python\n{script(from_flat({'dataset': 'moons', 'epochs': '20'})).rstrip()}\n```"
 
 
 def packages() -> str:
