@@ -34,10 +34,10 @@ def test_lesson_2_is_played_by_keyboard_and_explained_in_the_learners_numbers(
     page.get_by_text("A higher T teaches more.").click()
     page.get_by_role("button", name="That is what I saw").click()
     expect(page.get_by_text("Change one thing.")).to_be_visible()
-    shown = dict(re.findall(r"(T\s=\s\d+): ([\d.]+)\s%", caption.inner_text()))
+    values = dict(re.findall(r"(T\s=\s\d+): ([\d.]+)\s%", caption.inner_text()))
     explanation = page.locator(".dst-explanation").last.inner_text()
     for temperature in ("1", "4", "8"):
-        assert shown[next(name for name in shown if name.split()[-1] == temperature)] in explanation
+        assert values[next(name for name in values if name.split()[-1] == temperature)] in explanation
     assert axe.violations(page) == []
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") == 390
     page.get_by_role("button", name="All lessons").click()

@@ -1,4 +1,4 @@
-"""Rooms of a class: who may answer, once, and what happens when the presenter leaves."""
+"""Members, answers and the presence of the presenter in the room of a class."""
 
 from __future__ import annotations
 

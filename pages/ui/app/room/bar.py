@@ -113,7 +113,7 @@ def _qr_code(address: str) -> bytes:
 
 
 def _joined() -> str:
-    """Return the key of the room in the link with which the session was opened, kept on every page; "" without one."""
+    """Return the key of the room in the link with which the session was opened, stored on every page; "" without one."""
     if PARAMETER in st.query_params:
         st.session_state[PARAMETER] = st.query_params[PARAMETER]
     key = str(st.session_state.get(PARAMETER) or "")
@@ -136,12 +136,12 @@ def _leave() -> None:
 def _identify(key: str) -> None:
     """Join the room as the member that this browser was before, if it was one."""
     mounted: Any = component("room_member")
-    kept = getattr(st.session_state.get("room identity"), "kept", None)
+    stored = getattr(st.session_state.get("room identity"), "stored", None)
     room = rooms.find(key)
-    if kept and room is not None and not st.session_state.get("room member"):
-        st.session_state["room member"] = room.join("" if kept == "none" else str(kept))
+    if stored and room is not None and not st.session_state.get("room member"):
+        st.session_state["room member"] = room.join("" if stored == "none" else str(stored))
     mounted(
-        key="room identity", on_kept_change=lambda: None, on_touched_change=_stop_following, height=1,
+        key="room identity", on_stored_change=lambda: None, on_touched_change=_stop_following, height=1,
         data={
             "room": key, "member": st.session_state.get("room member", ""),
             "isFollowing": st.session_state.get("is following", True),

@@ -61,12 +61,12 @@ def _vote(room: Room, member: str, poll: int, choice: int) -> None:
         st.toast(escape_markdown(str(error)), icon=":material/error:")
 
 
-def _bars(poll: Poll, own: int | None = None) -> None:
+def _bars(poll: Poll, answer: int | None = None) -> None:
     counts = poll.counts()
     total = max(1, sum(counts))
     rows = "".join(
-        f"<tr><th scope='row' style='text-align:left;font-weight:{600 if own == number else 400}'>{escape(choice)}"
-        f"{' (yours)' if own == number else ''}</th><td style='width:50%'><div style='background:currentColor;"
+        f"<tr><th scope='row' style='text-align:left;font-weight:{600 if answer == number else 400}'>{escape(choice)}"
+        f"{' (yours)' if answer == number else ''}</th><td style='width:50%'><div style='background:currentColor;"
         f"opacity:.35;height:1.2em;width:{100 * count / total:.0f}%;min-width:1px'></div></td>"
         f"<td style='text-align:right'>{count}</td></tr>"
         for number, (choice, count) in enumerate(zip(poll.choices, counts, strict=True))

@@ -1,7 +1,7 @@
 // Identity of a browser in a room, kept in the browser, and whether its owner has touched the page.
 //
 // Payload: room, its key; member, the identifier that the room has issued, or "" to ask for the one that is kept;
-// isFollowing. Shows nothing. Sets the state `kept` to the identifier that is kept ("none" without one) and, at the first
+// isFollowing. Shows nothing. Sets the state `stored` to the identifier that is kept ("none" without one) and, at the first
 // press or key outside of the bar of the room while it follows, the trigger `touched`.
 
 import { mount } from "../shared/mount.js";
@@ -49,7 +49,7 @@ class RoomMember {
   #send(kept, setStateValue) {
     if (kept === this.sent) return;
     this.sent = kept;
-    setStateValue("kept", kept);
+    setStateValue("stored", kept);
   }
 
   destroy() {
