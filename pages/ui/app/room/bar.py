@@ -113,7 +113,7 @@ def _qr_code(address: str) -> bytes:
 
 
 def _joined() -> str:
-    """Return the key of the room in the link with which the session was opened, stored on every page; "" without one."""
+    """Return the key of the room in the link with which the session was opened; "" without one."""
     if PARAMETER in st.query_params:
         st.session_state[PARAMETER] = st.query_params[PARAMETER]
     key = str(st.session_state.get(PARAMETER) or "")
