@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from kd_core.analysis.verdict import FAILED, Verdict, count_skipped, skipped_sentence, verdict
-from kd_core.base.events import Event, Failed, Finished, Step, Validated
+from kd_core.base.events import Event, Failed, Finished
 from kd_core.config.comparison import TestMetrics
 from kd_core.config.plan import TEACHER
 from kd_core.config.run import RunConfig
+from kd_core.export import formats
+from kd_core.export.records import HistoryRow, history_rows
 from kd_core.nn.inference import freeze
 from kd_core.schemes import comparison_of
+from kd_core.store.records import INTERRUPTED
+from kd_core.store.store import DATABASE, Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-class HistoryRow(NamedTuple):
-    """One value of one network at one step; see :class:`History`."""
-
-    phase: str
-    step: int
-    role: str
-    part: str
-    value: float
+log = logging.getLogger(__name__)
 
 
 class History:
@@ -42,16 +43,7 @@ class History:
         self._events = events
 
     def __iter__(self) -> Iterator[HistoryRow]:
-        for event in self._events:
-            if isinstance(event, Step):
-                for role, parts in event.parts.items():
-                    for part, (_, weighted) in parts.items():
-                        yield HistoryRow(event.phase, event.step, role, part, weighted)
-                    yield HistoryRow(event.phase, event.step, role, "loss", event.loss[role])
-            elif isinstance(event, Validated):
-                for part in ("accuracy", "loss", "agreement"):
-                    for role, value in getattr(event, part).items():
-                        yield HistoryRow(event.phase, event.step, role, f"validation_{part}", value)
+        return history_rows(self._events)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows as a data frame. Raises ImportError without pandas."""
@@ -126,6 +118,39 @@ class Result:
         result = verdict([self.test], comparison_of(self.config))
         skipped = skipped_sentence(count_skipped(self.events))
         return replace(result, sentence=f"{result.sentence} {skipped}".rstrip())
+
+    def export(self, to: str = "zip", out: str | Path | None = None, role: str = "") -> Path:
+        """Write the run, or one of its networks, to a file; return the path.
+
+        Args:
+            to: "zip" for a network with everything that is needed to use it; "safetensors", "onnx" or "pt2" for the
+                network alone; "code" or "notebook" for the run in plain PyTorch; "csv", "json" or "parquet" for its
+                record; "html" for its report.
+            out: path of the file, or a folder for it; by default the current one.
+            role: of the network, "student", "teacher", "baseline" or another; by default the student that the verdict
+                is about.
+
+        Raises:
+            ValueError: for an unknown format, network or folder, and for a network that is not a result since the run
+                failed.
+            ImportError: if the format needs a package that is not installed. What a ZIP lacks is logged.
+        """
+        with self._stored() as (store, run):
+            path, exported = formats.write(store, run, to, out, role, lambda: self.networks)
+        for sentence in exported.missing if exported else ():
+            log.warning("%s", sentence)
+        return path
+
+    @contextmanager
+    def _stored(self) -> Iterator[tuple[Store, str]]:
+        """Give a store that holds the run, and its id there; the id of equal configurations is the same."""
+        run = hashlib.sha256(self.config.to_json().encode()).hexdigest()[:10]
+        with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            store = Store(Path(folder) / DATABASE)
+            store.add(run, self.config, INTERRUPTED)
+            store.append(run, 1, [(0.0, event) for event in self.events])
+            store.set_state(run, self.outcome or INTERRUPTED)
+            yield store, run
 
     @property
     def error(self) -> str:

@@ -22,6 +22,7 @@ from kd_core.config.python_parts import provide_python_parts
 from kd_core.config.run import RunConfig
 from kd_core.export.compression import chain
 from kd_core.export.compression.chain import Compression
+from kd_core.export.formats import find_run
 from kd_core.files import descriptions
 from kd_core.files.checkpoint import CheckpointRotation
 from kd_core.files.lock import is_data_folder_in_use
@@ -114,6 +115,10 @@ class StoredRun(Result):
             self._store, self._run, train, role=role, fraction=fraction, kind=kind, int8=int8, **settings
         )
 
+    @contextmanager
+    def _stored(self) -> Iterator[tuple[Store, str]]:
+        yield self._store, self.id
+
     def _networks_of_checkpoint(self) -> dict[str, nn.Module]:
         folder = artefact_folder(self._store.path.parent, "runs", self.id)
         state, _ = next(CheckpointRotation(folder).candidates())
@@ -134,14 +139,10 @@ def load_run(run: str, folder: str | Path | None = None, **objects: Any) -> Stor
             the structure of a given object differs.
     """
     store = open_store(folder)
-    row = store.run(run)
-    if row is not None:
-        if objects:
-            provide_python_parts(json.loads(row.config_json), objects, needs_all=False)
-        return StoredRun(store, row)
-    if members := store.members(run):
-        raise ValueError(f"{run} is a sweep. Load one of its {len(members)} runs, such as {members[0].id}.")
-    raise ValueError(f"There is no run {run} in {store.path.parent}.")
+    row = find_run(store, run)
+    if objects:
+        provide_python_parts(json.loads(row.config_json), objects, needs_all=False)
+    return StoredRun(store, row)
 
 
 def open_store(folder: str | Path | None = None) -> Store:

@@ -22,6 +22,7 @@ Train a small network under a large one, and see whether the teacher helped.
   resume RUN                continue a stopped or interrupted run or sweep
   runs [show | delete RUN]  stored runs; runs backup FOLDER copies them all
   claims [NAME ...]         statements of the literature, tested here in seconds
+  export RUN to=FORMAT      take the student home: zip, onnx, pt2, code, csv ...
   report RUN FILE           one HTML file with the results of a run
   compress RUN NAME=VALUE   prune the student, distil again, quantise to int8
   code NAME=VALUE ...       the same training as a script of plain PyTorch
@@ -145,6 +146,15 @@ def _runs(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _export(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="id of a run; “distillery runs” lists them")
+    _settings(
+        parser,
+        "to=zip (weights, plain PyTorch, ONNX and a model card; the default), safetensors, onnx, pt2, code, notebook, "
+        "csv, json, parquet or html; out=FILE or a folder; role=student, teacher, baseline or another network",
+    )
+
+
 def _report(parser: Parser) -> None:
     parser.add_argument("run", metavar="RUN", help="id of a run; “distillery runs” lists them")
     parser.add_argument("file", metavar="FILE", help="the HTML file to be written, such as report.html")
@@ -230,6 +240,7 @@ COMMANDS = {
     "claims": Command("List statements of the literature, or test them on this machine.", "experiments:claim", _claims),
     "code": Command("Print a run as a script of plain PyTorch.", "train:code", _code),
     "preset": Command("Show or train a published experiment.", "experiments:preset", _preset),
+    "export": Command("Write a run, or one of its networks, to a file.", "runs:export", _export),
     "report": Command("Write the results of a run into one HTML file.", "runs:report", _report),
     "compress": Command("Prune a network of a run, distil again, and quantise it.", "compress:compress", _compress),
     "fetch": Command("Download data sets.", "data:fetch", _fetch),

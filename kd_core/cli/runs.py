@@ -1,4 +1,4 @@
-"""Commands ``runs``, which lists, shows, deletes and backs up stored runs, and ``report``, which writes one as HTML."""
+"""Commands ``runs``, which lists, shows, deletes and backs up stored runs, and ``export`` and ``report``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from kd_core.base.paths import data_folder
 from kd_core.base.registry import short_name
 from kd_core.cli.folder import held_folder
 from kd_core.cli.output import print_recalls, table
+from kd_core.cli.parser import settings_of
 from kd_core.cli.sweep import print_cells, sweep_as_json
 from kd_core.store.records import ACTIVE, Run, SweepRow
 from kd_core.store.store import DATABASE, Store
@@ -168,17 +169,26 @@ def _copy_file(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
+def export(arguments: Namespace) -> int:
+    """Write a stored run, or one of its networks, to a file."""
+    settings = settings_of(arguments.settings)
+    if unknown := settings.keys() - {"to", "out", "role"}:
+        raise ValueError(f"{min(unknown)}: write to=FORMAT, out=FILE or role=NETWORK.")
+    return _write(arguments.run, settings.get("to", "zip"), settings.get("out", ""), settings.get("role", ""))
+
+
 def report(arguments: Namespace) -> int:
     """Write the report of a stored run as one HTML file."""
-    from kd_core.export.report import report as run_report  # loads the data and drawing code
+    return _write(arguments.run, "html", arguments.file, "")
 
-    store, path = open_store(), Path(arguments.file)
-    row = store.run(arguments.run)
-    if row is None:
-        reason = "is a sweep: choose one of its runs" if store.sweep(arguments.run) else "is not stored"
-        raise ValueError(f"{arguments.run} {reason}. “distillery runs” lists what is stored.")
-    if not path.parent.is_dir():
-        raise ValueError(f"{path.parent} is not a folder: choose one that exists.")
-    path.write_text(run_report(store, row), encoding="utf-8")
-    print(f"Report in {path}" + (", marked as unfinished." if row.state in ACTIVE else "."))
+
+def _write(run: str, to: str, out: str, role: str) -> int:
+    from kd_core.export import formats  # loads the data and drawing code
+
+    store = open_store()
+    stored = StoredRun(store, formats.find_run(store, run))
+    path, exported = formats.write(store, run, to, out, role, lambda: stored.networks)
+    print(f"{formats.find_format(to).title} in {path}" + (", marked as unfinished." if stored.state in ACTIVE else "."))
+    for sentence in (*exported.notes, *exported.missing) if exported else ():
+        print(sentence)
     return 0

@@ -6,6 +6,7 @@ What a student is trained on (few labels, label noise, a held-out class) is deci
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import abstractmethod
 from collections import OrderedDict
@@ -213,6 +214,14 @@ class Dataset(Plugin):
         Its names are those of the module that defines the data set. Empty: the script is written from :meth:`load`.
         """
         return ""
+    def columns(self, data: Data) -> Sequence[Mapping[str, Any]]:
+        """Return how the cells of a row of a table become an input of :attr:`Data.shape`, one mapping per column.
+
+        A column of numbers has a ``name``, and ``mean`` and ``std`` that standardise it; a column of words has a
+        ``name`` and its ``words``, each of which is an input of 0 or 1. ``missing`` stands for an empty cell.
+        """
+        names = ("x", "y") if data.is_planar else [f"x{place}" for place in range(1, math.prod(data.shape) + 1)]
+        return [{"name": name, "mean": 0.0, "std": 1.0} for name in names]
 
     @property
     def download_size(self) -> int:

@@ -15,11 +15,11 @@ from kd_core import __version__
 from kd_core.analysis import comparison, thumbnails
 from kd_core.analysis.learning_curves import ACCURACY, EPOCH, TRAINING, read_curves
 from kd_core.analysis.verdict import FAILED
-from kd_core.base.events import Adjusted, Network, Pinned, Prepared, Probed
+from kd_core.base.events import Network, Pinned, Prepared, Probed
 from kd_core.base.marks import EXTRA_COLOURS, ROLES, percent, unbroken
-from kd_core.base.options import as_text
 from kd_core.config.run import RunConfig
 from kd_core.export.charts import Line, line_chart
+from kd_core.export.network.stored import changes_by_hand
 from kd_core.store.queries import RunQueries
 from kd_core.store.records import ACTIVE, INTERRUPTED, STOPPED
 from kd_core.store.store import Run, Store
@@ -199,11 +199,8 @@ def _curves(queries: RunQueries, row: Run, networks: Sequence[tuple[Network, int
 
 def _settings(store: Store, row: Run, config: RunConfig) -> str:
     changed = [[name, text] for name, text in config.differences().items()]
-    changes = [
-        f"{event.option} {as_text(event.old)} → {as_text(event.new)} before step {event.step + 1:,} of {event.phase}"
-        for _, event in store.iter_events(row.id, kinds=("adjusted",)) if isinstance(event, Adjusted)
-    ]  # fmt: skip
-    by_hand = f"<p>Changed by hand during training: {escape('; '.join(changes))}.</p>" if changes else ""
+    changes = changes_by_hand(store, row)
+    by_hand = f"<p>Changed by hand during training: {escape(changes)}.</p>" if changes else ""
     everything = _table(("setting", "value"), [[*pair] for pair in config.flat().items()], 2, "All settings")
     return (
         f"<h2>Settings</h2>{_table(('differs from the default', 'value'), changed, 2, 'Settings')}{by_hand}"
@@ -221,6 +218,6 @@ def _provenance(row: Run, config: RunConfig, prepared: Prepared | None) -> str:
         ["Data", dataset.title], ["Source of the data", dataset.source or "not stated"],
         ["Licence of the data", dataset.licence or "not stated"], ["Examples", splits or "not loaded yet"],
         ["Written by", f"Distillery {__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}"],
-        ["Written on", written], ["Training time", f"{row.seconds:,.1f} s"],
+        ["Written on", written], *([["Training time", f"{row.seconds:,.1f} s"]] if row.seconds else []),
     ]  # fmt: skip
     return f"<h2>Data and versions</h2>{_table(('what', 'value'), rows, 2, 'Data and versions')}"

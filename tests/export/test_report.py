@@ -123,7 +123,7 @@ def test_the_terminal_writes_a_report(
     assert main(["report", run, str(folder / "r.html")]) == 0
     assert (folder / "r.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert main(["report", "0123456789", str(folder / "r.html")]) == 2
-    assert "0123456789 is not stored" in capsys.readouterr().err
+    assert "There is no run 0123456789" in capsys.readouterr().err
     assert main(["report", run, str(folder / "missing" / "r.html")]) == 2
     assert "is not a folder" in capsys.readouterr().err
 

@@ -21,7 +21,7 @@ from kd_core.runs.manager import RunManager
 from kd_core.store.annotations import normalize
 from kd_core.store.queries import ORDERS
 from pages.ui.compare import run_rows, run_table, seeds
-from pages.ui.widgets import charts, tables
+from pages.ui.widgets import charts
 from tests.pages.test_distill import Open, button, run_to_end, texts
 from tools.testing.waiting import wait, wait_for_end
 
@@ -226,12 +226,6 @@ def test_labels_at_line_ends_do_not_overlap() -> None:
     heights = sorted(place * 300 + shift for place, shift in zip(places, shifts, strict=True))
     assert all(after - before >= charts.LINE - 1e-9 for before, after in itertools.pairwise(heights))
     assert max(heights) <= 300
-
-
-def test_a_csv_has_every_row_and_quotes_commas() -> None:
-    rows = [{"run": "A", "α": 0.5}, {"run": "B, C", "α": None}]
-    lines = tables.as_csv(rows).decode("utf-8-sig").splitlines()
-    assert lines == ["run,α", "A,0.5", '"B, C",']
 
 
 def test_a_thousand_runs_are_listed_about_as_fast_as_one(

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from kd_core.files.csv_writer import to_csv
 from pages.ui.app.cache import cached
 
 Rows = Sequence[dict[str, Any]]
@@ -59,13 +60,6 @@ def table(rows: Rows, *, alt: str, **columns: Any) -> None:
 def download(rows: Callable[[], Rows], name: str) -> None:
     """Draw a button that downloads rows as CSV; the file is written when it is pressed."""
     st.download_button(
-        "CSV", lambda: as_csv(rows()), f"{name}.csv", "text/csv", key=f"csv {name}", icon=":material/download:",
+        "CSV", lambda: to_csv(rows()), f"{name}.csv", "text/csv", key=f"csv {name}", icon=":material/download:",
         on_click="ignore", help=f"Download these numbers as {name}.csv.",
     )  # fmt: skip
-
-
-def as_csv(rows: Rows) -> bytes:
-    """Return rows as CSV with a byte order mark, by which spreadsheets recognise UTF-8."""
-    import pandas as pd  # takes half a second to import
-
-    return str(pd.DataFrame(list(rows)).to_csv(index=False)).encode("utf-8-sig")

@@ -41,4 +41,4 @@ def show(row: Run) -> None:
             query_params={"run": row.id},
         )  # fmt: skip
         if row.state != manager.FAILED and (row.test or {}).get(STUDENT):
-            take_home.popover(row)
+            take_home.button(row)

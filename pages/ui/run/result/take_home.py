@@ -1,41 +1,96 @@
-"""Download of the trained student, and the code that loads it."""
+"""Dialog that exports the networks and the record of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
-from kd_core.config.plan import STUDENT
-from kd_core.datasets import load
-from kd_core.export.network_file import network_file
+from kd_core.base.marks import ROLES
+from kd_core.export import formats
+from kd_core.export.network.stored import load_network, roles_of
 from kd_core.runs import manager
 from kd_core.store.store import Run
+from pages.ui.app.errors import catch_errors
+from pages.ui.text import roles
+from pages.ui.text.escape import escape_markdown
 
-CODE = """import kd_core as kd
-from safetensors import safe_open
-from safetensors.torch import load_file
-
-file = "{file}"
-config = kd.RunConfig.from_json(safe_open(file, "pt").metadata()["config"])
-student = config.student.build({shape}, {classes})
-student.load_state_dict(load_file(file))"""
-
-
-def popover(row: Run) -> None:
-    """Draw the button that opens the download; what is in it is drawn when it is opened."""
-    place = st.popover("Take the student home", icon=":material/download:", key="home", on_change="rerun")
-    if place.open:
-        with place:
-            _download(row)
+OPEN = "take home dialog"  # key of the session; the id of a run
+CONTENT = """\
+- `model.py`, the network in plain PyTorch, and `model.safetensors`, its weights
+- `predict.py`, which predicts the classes of your own files
+- ONNX and `.pt2`, compared with the network on every test example
+- `README.md`, a model card with data, licence, results, intervals and limits
+- `config.json` and `metrics.json`, all settings and numbers"""
+LINES = """\
+unzip {file} -d {folder} && cd {folder}
+pip install torch safetensors{pillow}
+python predict.py {example}"""
 
 
-def _download(row: Run) -> None:
-    store, name = manager.get_manager().store, f"student-{row.id}.safetensors"
+def button(row: Run) -> None:
+    """Draw the button that opens the dialog, and the dialog while it is open."""
+    if st.button("Take the student home", icon=":material/download:", key="home"):
+        st.session_state[OPEN] = row.id
+    if st.session_state.get(OPEN) == row.id:
+        _dialog(row)
+
+
+def _close() -> None:
+    st.session_state.pop(OPEN, None)
+
+
+@st.dialog("Take the student home", width="medium", on_dismiss=_close)
+@catch_errors
+def _dialog(row: Run) -> None:
+    networks = roles_of(row)
+    role = st.segmented_control(
+        "Network", networks, default=networks[0], required=True, key=f"home network {row.id}", format_func=_label
+    )
+    store = manager.get_manager().store
     try:
-        blob = network_file(store, row, STUDENT)
+        network = load_network(store, row, role)
     except ValueError as error:
-        st.caption(str(error))
+        st.info(escape_markdown(str(error)), icon=":material/info:")
+        _buttons(row, role, formats.RUN, formats.CONFIG)
         return
-    data = load(row.config.dataset)
-    st.download_button(f"Weights, {len(blob) / 1000:,.1f} kB", blob, name, icon=":material/save:", on_click="ignore")
-    st.caption("Safetensors, with the run’s settings inside. To load them:")
-    st.code(CODE.format(file=name, shape=tuple(data.shape), classes=len(data.classes)), language="python")
+    if network.mark:
+        st.warning(f"The card says so: {network.mark}.", icon=":material/warning:")
+    st.markdown(CONTENT)
+    _download(row, role, "zip", "Download the ZIP", is_primary=True)
+    if sentence := formats.FORMATS["onnx"].missing:
+        st.caption(f"The ZIP lacks the ONNX file. {sentence}")
+    example, pillow = ("photo.jpg", " pillow") if network.data.has_images else ("table.csv", "")
+    name = formats.file_name(row, "zip", role)
+    st.code(LINES.format(file=name, folder=role, pillow=pillow, example=example), language="bash")
+    st.markdown("**Single files**")
+    _buttons(row, role, formats.NETWORK)
+    st.markdown("**The run**")
+    _buttons(row, role, formats.RUN, formats.CONFIG)
+
+
+def _buttons(row: Run, role: str, *takes: str) -> None:
+    with st.container(horizontal=True, gap="small"):
+        for to, chosen in formats.FORMATS.items():
+            if chosen.takes in takes and to != "zip":
+                _download(row, role, to, chosen.title)
+
+
+def _download(row: Run, role: str, to: str, label: str, *, is_primary: bool = False) -> None:
+    """Draw a button that makes a file when it is pressed."""
+    chosen = formats.FORMATS[to]
+    st.download_button(
+        label, _maker(row, role, to), formats.file_name(row, to, role), chosen.media_type,
+        key=f"home {to} {row.id} {role}", type="primary" if is_primary else "secondary", icon=":material/download:",
+        on_click="ignore", disabled=bool(chosen.missing), help=chosen.missing or None,
+    )  # fmt: skip
+
+
+def _maker(row: Run, role: str, to: str) -> Callable[[], bytes]:
+    store = manager.get_manager().store
+    return lambda: formats.export(store, row.id, role, to).content
+
+
+def _label(role: str) -> str:
+    style = ROLES.get(role)
+    return f"{style['glyph']} {style['name']}" if style else roles.title(role)

@@ -1,0 +1,1 @@
+"""Files of one network: weights, ONNX, ``torch.export`` program, and a ZIP that works without this package."""

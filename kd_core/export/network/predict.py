@@ -1,0 +1,232 @@
+"""Predict the classes of your own files with the network in this folder.
+
+    python predict.py photo.jpg folder/with/pictures
+    python predict.py table.csv --json
+    python predict.py 0.5,-1.25
+
+It needs torch and safetensors, and for pictures Pillow: pip install torch safetensors pillow. It prepares a file as the
+training data were prepared: config.json says how.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FOLDER = Path(__file__).resolve().parent
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+ORIENTATION = 0x0112  # of EXIF
+TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
+LABELS = ("label", "class", "target", "y")  # names of a column that is not used
+BATCH = 256
+
+
+def load_network() -> torch.nn.Module:
+    """Return the network in eval mode, from model.py and its weights, or else from the torch.export program."""
+    if (FOLDER / "model.py").is_file():
+        from safetensors.torch import load_file
+
+        sys.path.insert(0, str(FOLDER))
+        from model import build  # type: ignore[import-not-found, unused-ignore]
+
+        network: torch.nn.Module = build()
+        network.load_state_dict(load_file(FOLDER / "model.safetensors"))
+        return network.eval().requires_grad_(False)
+    programs = sorted(FOLDER.glob("*.pt2"))
+    if not programs:
+        raise ValueError("There is neither model.py nor a .pt2 file in this folder.")
+    return torch.export.load(programs[0]).module()  # it was exported in eval mode
+
+
+def read(path: str, inputs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield name and network input of every example in a file or folder, or of numbers such as "0.5,-1.25"."""
+    file = Path(path)
+    if file.is_dir():
+        names = sorted(each for each in file.rglob("*") if each.suffix.lower() in (*PICTURES, ".csv"))
+        for each in names:
+            yield from read(str(each), inputs)
+    elif not file.is_file():
+        cells = path.split(",")
+        if inputs["kind"] != "columns" or len(cells) != len(inputs["columns"]):
+            raise ValueError(f"{path}: there is no such file or folder.")
+        yield path, row_input(path, dict(enumerate(cells)), inputs)
+    elif file.suffix.lower() in PICTURES:
+        if inputs["kind"] != "images":
+            raise ValueError(f"{path} is a picture, and this network takes {inputs['noun']}.")
+        yield path, picture_input(file, inputs)
+    else:
+        yield from read_table(file, inputs)
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def picture_input(file: Path, inputs: dict[str, Any]) -> torch.Tensor:
+    """Return a picture as (C, H, W): the middle square, resized with antialiasing, upright, and standardised."""
+    from PIL import Image
+
+    height, width = inputs["height"], inputs["width"]
+    opened = Image.open(file)
+    opened.draft(None, (2 * width, 2 * height))  # decodes a JPEG at about the size that is needed
+    image = square(to_8_bits(opened, Image), width, height, Image)
+    turn = opened.getexif().get(ORIENTATION, 1)  # as the camera was held
+    image = image.transpose(Image.Transpose[TURNS[turn - 2]]) if 2 <= turn <= 8 else image
+    pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).reshape(height, width, -1)
+    if inputs["channels"] == 1 and pixels.shape[2] == 3:
+        pixels = (pixels.double() @ torch.tensor(LUMA, dtype=torch.float64)).round().to(torch.uint8)[..., None]
+    return standardise(pixels.permute(2, 0, 1).expand(inputs["channels"], -1, -1), inputs)
+
+
+def to_8_bits(image: Any, pil: Any) -> Any:
+    """Return an image in grey or in colour with 8 bits; transparent parts become white."""
+    if image.mode.startswith("I"):
+        values = torch.frombuffer(bytearray(image.convert("I").tobytes()), dtype=torch.int32).long()
+        grey = ((values * 255 + 32767) // 65535).to(torch.uint8)
+        return pil.frombytes("L", image.size, bytes(grey.tolist()))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return pil.alpha_composite(pil.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def square(image: Any, width: int, height: int, pil: Any) -> Any:
+    """Cut out the middle of an image and resize it."""
+    if image.size == (width, height):
+        return image
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    return image.resize((width, height), pil.Resampling.BILINEAR, (left, top, left + side, top + side))
+
+
+def standardise(pixels: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor:
+    """Return bytes (C, H, W) as float32, by channel less the mean and divided by the standard deviation."""
+    mean, std = (torch.tensor(inputs[name]).reshape(-1, 1, 1) for name in ("mean", "std"))
+    return (pixels.float() / 255 - mean) / std
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+def read_table(file: Path, inputs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield every row of a CSV file. A column of labels may be among the others, and is not used."""
+    text = file.read_text(encoding="utf-8-sig")
+    first = text.splitlines()[0] if text.strip() else ""
+    delimiter = next((each for each in ";\t|," if each in first), ",")  # commas may be decimal marks
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(cell.strip() for cell in row)]
+    if not rows:
+        raise ValueError(f"{file} holds no rows.")
+    header = [cell.strip() for cell in rows[0]] if is_header(rows[0], inputs) else []
+    start = 2 if header else 1
+    for line, row in enumerate(rows[1:] if header else rows, start):
+        name = f"{file}, line {line}"
+        if inputs["kind"] == "images":
+            yield name, pixel_input(name, row, header, inputs)
+        else:
+            yield name, row_input(name, named_cells(name, row, header, inputs), inputs)
+
+
+def is_header(row: Sequence[str], inputs: dict[str, Any]) -> bool:
+    """Return whether a row names the columns."""
+    cells = {cell.strip() for cell in row}
+    names = {column["name"] for column in inputs.get("columns", ())}
+    return bool(names & cells) or not any(is_number(cell) for cell in cells)
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a finite number, with a point or a comma before the decimals."""
+    try:
+        return math.isfinite(float(cell.replace(",", "."))) and "_" not in cell
+    except ValueError:
+        return False
+
+
+def named_cells(name: str, row: Sequence[str], header: Sequence[str], inputs: dict[str, Any]) -> dict[int, str]:
+    """Return the cells of the network's columns by their position among these; by name where there is a header."""
+    columns = [column["name"] for column in inputs["columns"]]
+    if set(columns) <= set(header):
+        if len(row) < len(header):
+            raise ValueError(f"{name}: there are {len(row)} cells under {len(header)} columns.")
+        return {place: row[header.index(column)] for place, column in enumerate(columns)}
+    cells = row if len(row) == len(columns) else without_label(row, header, len(row) - 1)
+    if len(cells) != len(columns):
+        raise ValueError(f"{name}: there are {len(row)} cells, and the network takes {', '.join(columns)}.")
+    return dict(enumerate(cells))
+
+
+def row_input(name: str, cells: dict[int, str], inputs: dict[str, Any]) -> torch.Tensor:
+    """Return the cells of one row as (D,): numbers standardised, words as one number for each word."""
+    values: list[float] = []
+    for place, column in enumerate(inputs["columns"]):
+        cell = cells[place].strip()
+        if "words" in column:
+            word = cell or column.get("missing", "")
+            values += [float(word == each) for each in column["words"]]
+            continue
+        if not is_number(cell) and column.get("missing") is None:
+            raise ValueError(f"{name}: “{cell}” in the column {column['name']} is no number.")
+        number = float(cell.replace(",", ".")) if is_number(cell) else float(column["missing"])
+        values.append((number - column["mean"]) / column["std"])
+    return torch.tensor(values, dtype=torch.float64).float().reshape(inputs["shape"])
+
+
+def pixel_input(name: str, row: Sequence[str], header: Sequence[str], inputs: dict[str, Any]) -> torch.Tensor:
+    """Return a row of pixels as (C, H, W); all red ones come first, then all green and all blue ones."""
+    shape = inputs["channels"], inputs["height"], inputs["width"]
+    count = math.prod(shape)
+    row = without_label(row, header, 0) if len(row) == count + 1 else row
+    if len(row) != count or not all(is_number(cell) for cell in row):
+        raise ValueError(f"{name}: there are {len(row)} cells, and a picture has {count} pixels from 0 to 255.")
+    return standardise(torch.tensor([float(cell) for cell in row]).reshape(shape), inputs)
+
+
+def without_label(row: Sequence[str], header: Sequence[str], default: int) -> list[str]:
+    """Return a row without the cell under a header such as "label", or else without the one at ``default``."""
+    label = next((place for place, column in enumerate(header) if column.lower() in LABELS), default)
+    return [cell for place, cell in enumerate(row) if place != label]
+
+
+# -- answers ----------------------------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the classes of all files, most probable first."""
+    parser = argparse.ArgumentParser(description="Predict the classes of files.")
+    parser.add_argument("files", nargs="+", help="pictures, folders of pictures, CSV files, or numbers")
+    parser.add_argument("--top", type=int, default=3, metavar="N", help="classes that are printed; 3 by default")
+    parser.add_argument("--json", action="store_true", help="print the probabilities of all classes as JSON")
+    chosen = parser.parse_args(arguments)
+    config = json.loads((FOLDER / "config.json").read_text(encoding="utf-8"))
+    classes = config["classes"]
+    try:
+        examples = [example for path in chosen.files for example in read(path, config["inputs"])]
+        if not examples:
+            raise ValueError("There are no pictures and no tables in these folders.")
+        network = load_network()
+    except (OSError, ValueError, ImportError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    inputs = torch.stack([values for _, values in examples])
+    with torch.no_grad():
+        logits = torch.cat([network(chunk) for chunk in inputs.split(BATCH)])
+    for (name, _), row in zip(examples, logits.double().softmax(1), strict=True):
+        best = row.argsort(descending=True).tolist()
+        if chosen.json:
+            probabilities = dict(zip(classes, row.tolist(), strict=True))
+            print(json.dumps({"file": name, "class": classes[best[0]], "probabilities": probabilities}))
+        else:
+            print(f"{name}: " + ", ".join(f"{classes[place]} {row[place]:.1%}" for place in best[: chosen.top]))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

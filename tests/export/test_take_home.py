@@ -1,0 +1,283 @@
+"""The ZIP of a network, as somebody uses it who does not have this package."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from kd_core.api.stored import load_run
+from kd_core.datasets import load, standardise
+from kd_core.export import formats, packages
+from kd_core.export.network import graphs
+from kd_core.files.uploads import decode
+from kd_core.nn import weights
+from kd_core.runs.manager import RunManager
+
+# Refuses every import but of what a stranger has who installed torch, safetensors and Pillow.
+STRANGER = """
+import runpy, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"kd_core", "pages", "torchvision", "sklearn", "scipy", "pandas", "streamlit", "onnx"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+Unpack = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def unpack(lab: RunManager, tmp_path_factory: pytest.TempPathFactory) -> Unpack:
+    made: dict[tuple[str, str], Path] = {}
+
+    def unpacked(run: str, role: str = "") -> Path:
+        if (run, role) not in made:
+            folder = tmp_path_factory.mktemp("home")
+            content = formats.export(lab.store, run, role).content
+            zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
+            made[run, role] = folder
+        return made[run, role]
+
+    return unpacked
+
+
+def predict_module(folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("predict", folder / "predict.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def predict(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    """Run predict.py in this process, and return its answers."""
+    sys.modules.pop("model", None)
+    assert predict_module(folder).main([*arguments, "--json"]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def probabilities(network: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return network(inputs).double().softmax(1)
+
+
+def test_a_stranger_predicts_photographs_like_the_engine(
+    lab: RunManager, photo_run: str, photographs: Path, unpack: Unpack
+) -> None:
+    home, pictures = unpack(photo_run), sorted(photographs.glob("*/0[0-3].png"))
+    command = [sys.executable, "-I", "-c", STRANGER, "predict.py", *map(str, pictures), "--json"]
+    result = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=60, check=True)
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    stored = load_run(photo_run, lab.folder)
+    data = load(stored.config.dataset)
+    squares = [decode.decode(path.read_bytes(), path.name, 16)[0] for path in pictures]
+    inputs = standardise(torch.from_numpy(decode.stack_images(squares, "colour")), data.mean, data.std)
+    expected = probabilities(stored.student, inputs)
+    assert [answer["class"] for answer in answers] == [data.classes[place] for place in expected.argmax(1)]
+    for answer, row in zip(answers, expected, strict=True):
+        assert list(answer["probabilities"]) == list(data.classes)
+        assert list(answer["probabilities"].values()) == pytest.approx(row.tolist(), abs=1e-5)
+
+
+def test_without_model_py_the_program_of_torch_export_answers(
+    photo_run: str, photographs: Path, unpack: Unpack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, folder = unpack(photo_run), str(photographs / "wood")
+    before = predict(home, capsys, folder)
+    (home / "model.py").unlink(missing_ok=True)
+    after = predict(home, capsys, folder)
+    assert len(after) == 24
+    for one, other in zip(before, after, strict=True):
+        assert list(one["probabilities"].values()) == pytest.approx(list(other["probabilities"].values()), abs=1e-5)
+
+
+def pictures_of_all_kinds() -> dict[str, bytes]:
+    chance = np.random.default_rng(1)
+    colour = chance.integers(0, 256, (90, 61, 3), dtype=np.uint8)
+    deep = chance.integers(0, 65536, (20, 31), dtype=np.uint16)
+    alpha = np.dstack([colour, chance.integers(0, 256, (90, 61), dtype=np.uint8)])
+    exif = Image.Exif()
+    exif[decode.ORIENTATION_TAG] = 6
+    images: dict[str, tuple[Image.Image, dict[str, Any]]] = {
+        "colour.png": (Image.fromarray(colour), {}),
+        "large.jpg": (Image.fromarray(colour.repeat(8, 0).repeat(8, 1)), {"quality": 90}),
+        "turned.jpg": (Image.fromarray(colour), {"exif": exif}),
+        "grey.png": (Image.fromarray(colour[..., 0]), {}),
+        "palette.gif": (Image.fromarray(colour).quantize(16), {}),
+        "transparent.png": (Image.fromarray(alpha), {}),
+        "deep.png": (Image.fromarray(deep), {}),
+        "bits.png": (Image.fromarray(colour[..., 0] > 99), {}),
+        "exact.png": (Image.fromarray(colour[:16, :16]), {}),
+    }
+    blobs = {}
+    for name, (image, options) in images.items():
+        file = io.BytesIO()
+        image.save(file, {"jpg": "JPEG"}.get(name[-3:], name[-3:].upper()), **options)
+        blobs[name] = file.getvalue()
+    return blobs
+
+
+@pytest.mark.parametrize("colours", ["colour", "grey"])
+def test_predict_py_prepares_every_picture_as_the_training_did(
+    colours: str, photo_run: str, unpack: Unpack, tmp_path: Path
+) -> None:
+    home = unpack(photo_run)
+    inputs = json.loads((home / "config.json").read_text())["inputs"]
+    if colours == "grey":
+        inputs |= {"channels": 1, "mean": [0.4], "std": [0.2]}
+    module = predict_module(home)
+    for name, blob in pictures_of_all_kinds().items():
+        path = tmp_path / name
+        path.write_bytes(blob)
+        square = decode.stack_images([decode.decode(blob, name, 16)[0]], colours)
+        expected = standardise(torch.from_numpy(square), inputs["mean"], inputs["std"])[0]
+        assert torch.equal(module.picture_input(path, inputs), expected), name
+
+
+def test_grey_is_rounded_as_in_training_for_every_colour(photo_run: str, unpack: Unpack) -> None:
+    """A sum of 0.299 R, 0.587 G and 0.114 B ends in exactly .5 for one colour in a thousand."""
+    levels = np.arange(256, dtype=np.uint8)
+    luma = torch.tensor(predict_module(unpack(photo_run)).LUMA, dtype=torch.float64)
+    for red in range(0, 256, 5):
+        colours = np.stack(np.broadcast_arrays(np.uint8(red), levels[:, None], levels[None, :]), axis=-1)
+        grey = (torch.from_numpy(colours.copy()).double() @ luma).round().to(torch.uint8)
+        assert np.array_equal(grey.numpy(), decode.to_grey(colours))
+
+
+def test_points_come_as_numbers_and_as_a_table(
+    lab: RunManager, point_run: str, unpack: Unpack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, points = unpack(point_run), torch.tensor([[0.5, -1.25], [-1.0, 0.75]])
+    table = tmp_path / "points.csv"
+    table.write_text("x,y,label\n0.5,-1.25,A\n-1,0.75,B\n")
+    german = tmp_path / "german.csv"
+    german.write_text("0,5;-1,25\n-1;0,75\n")
+    expected = probabilities(load_run(point_run, lab.folder).student, points).tolist()
+    for arguments in (["0.5,-1.25", "-1.0,0.75"], [str(table)], [str(german)]):
+        answers = predict(home, capsys, "--", *arguments) if False else predict(home, capsys, *arguments)
+        assert [list(answer["probabilities"].values()) for answer in answers] == [
+            pytest.approx(row, abs=1e-5) for row in expected
+        ]
+
+
+def test_what_predict_py_cannot_read_is_one_sentence(
+    point_run: str, unpack: Unpack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "words.csv"
+    table.write_text("x,y\n1,two\n")
+    module = predict_module(unpack(point_run))
+    for argument, part in (("missing.png", "no such file"), (str(table), "“two” in the column y is no number")):
+        assert module.main([argument]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert part in line
+
+
+def test_pt2_answers_like_the_student_on_all_test_examples(lab: RunManager, photo_run: str) -> None:
+    content = formats.export(lab.store, photo_run, to="pt2").content
+    stored = load_run(photo_run, lab.folder)
+    inputs = load(stored.config.dataset).test.inputs
+    answers = torch.export.load(io.BytesIO(content)).module()(inputs)
+    assert torch.allclose(answers, stored.student(inputs), atol=1e-5, rtol=0)
+
+
+def test_onnx_answers_like_the_student_on_all_test_examples(lab: RunManager, photo_run: str) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    exported = formats.export(lab.store, photo_run, to="onnx")
+    stored = load_run(photo_run, lab.folder)
+    inputs = load(stored.config.dataset).test.inputs
+    session = onnxruntime.InferenceSession(exported.content, providers=["CPUExecutionProvider"])
+    for rows in (inputs, inputs[:1]):
+        answers = torch.from_numpy(session.run(["logits"], {"input": rows.numpy()})[0])
+        expected = stored.student(rows)
+        assert torch.allclose(answers, expected, atol=1e-4, rtol=0)
+        assert torch.equal(answers.argmax(1), expected.argmax(1))
+    assert f"all {len(inputs)} test examples" in exported.notes[0]
+    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == ["=mc2", "sky | sea", "wood"]
+
+
+def test_the_zip_says_how_closely_its_files_agree(photo_run: str, unpack: Unpack) -> None:
+    home = unpack(photo_run)
+    metrics = json.loads((home / "metrics.json").read_text())
+    assert metrics["compared_on"] == "test"
+    assert "student.pt2" in metrics["parity"]
+    for name, parity in metrics["parity"].items():
+        assert parity["largest_difference"] <= 1e-4, name
+        assert parity["same_top_class"] == 1.0, name
+        assert f"`{name}`" in (home / "README.md").read_text(encoding="utf-8")
+    assert set(metrics["recall_by_class"]) == {"=mc2", "sky | sea", "wood"}
+
+
+def test_the_card_has_metadata_that_yaml_reads(lab: RunManager, photo_run: str, unpack: Unpack) -> None:
+    yaml = pytest.importorskip("yaml")
+    text = (unpack(photo_run) / "README.md").read_text(encoding="utf-8")
+    _, front, body = text.split("---\n", 2)
+    metadata = yaml.safe_load(front)
+    run = lab.store.run(photo_run)
+    (result,) = metadata["model-index"][0]["results"]
+    assert result["metrics"][0] == {
+        "type": "accuracy", "name": "Test accuracy", "value": run.test["student"]["accuracy"],
+    }  # fmt: skip
+    assert metadata["pipeline_tag"] == "image-classification"
+    assert "that of your pictures" in metadata["license_name"]
+    for part in ("## Results", "## Recall by class", "## Data", "## Training", "## Limits", "95 % interval", "Seed: 0"):
+        assert part in body
+    assert "sky \\| sea" in body  # a bar would end the cell of the table
+
+
+def test_nothing_in_the_zip_names_this_machine(photo_run: str, unpack: Unpack) -> None:
+    here = str(Path(graphs.__file__).parents[3]).encode()
+    for path in unpack(photo_run).iterdir():
+        assert here not in path.read_bytes(), path.name
+
+
+def test_teacher_and_baseline_leave_like_the_student(lab: RunManager, point_run: str) -> None:
+    stored = load_run(point_run, lab.folder)
+    for role in ("teacher", "baseline"):
+        exported = formats.export(lab.store, point_run, role, "safetensors")
+        assert exported.name == f"{role}-{point_run}.safetensors"
+        with zipfile.ZipFile(io.BytesIO(formats.export(lab.store, point_run, role).content)) as archive:
+            assert archive.read("model.safetensors") == exported.content
+            assert f"{role}.pt2" in archive.namelist()
+            assert f"**{role}**" in archive.read("README.md").decode()
+        assert stored.networks[role].state_dict().keys()
+
+
+def test_an_exported_student_comes_back_as_a_teacher(lab: RunManager, photo_run: str) -> None:
+    blob = formats.export(lab.store, photo_run, to="safetensors").content
+    config = lab.store.run(photo_run).config
+    data = load(config.dataset)
+    key = weights.add("student.safetensors", blob, config.student, data.shape, len(data.classes))
+    state = load_run(photo_run, lab.folder).student.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in weights.load(key).items())
+    again = config.with_flat(
+        teacher="cnn", teacher_width=4, teacher_depth=2, teacher_weights=key, teacher_epochs=0, epochs=1
+    )
+    assert again.teacher == config.student
+
+
+def test_without_the_optional_packages_the_rest_is_made(
+    lab: RunManager, point_run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, "ONNX_PACKAGES", ("onnx_that_nobody_has",))
+    exported = formats.export(lab.store, point_run)
+    (sentence,) = [each for each in exported.missing if "onnx" in each]
+    assert 'pip install "distillery-lab[export]"' in sentence
+    with zipfile.ZipFile(io.BytesIO(exported.content)) as archive:
+        assert {"model.safetensors", "student.pt2", "predict.py", "README.md"} <= set(archive.namelist())
+        assert "student.onnx" not in archive.namelist()
+        assert "onnx\\_that\\_nobody\\_has" in archive.read("README.md").decode()
+    assert packages.missing_packages("X", ("torch",), "torch") == ""
