@@ -140,7 +140,11 @@ def test_an_unfinished_network_is_marked(lab: RunManager) -> None:
 
 
 def test_a_network_that_failed_is_refused(lab: RunManager) -> None:
-    run = lab.start(from_flat({**SETTINGS, "method": "logit_mse", "weight": 100, "lr": 1000, "epochs": 30}))
+    run = lab.start(
+        from_flat(
+            {**SETTINGS, "method": "logit_mse", "weight": 1000, "learning_rate": 1, "optimiser": "sgd", "epochs": 30}
+        )
+    )
     assert wait_for_end(lab, run, 60) == "failed"
     with pytest.raises(ValueError, match="failed while its student was trained"):
         formats.export(lab.store, run)

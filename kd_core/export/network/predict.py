@@ -24,7 +24,7 @@ import torch
 
 FOLDER = Path(__file__).resolve().parent
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+LUMA = (299, 587, 114)  # thousandths, ITU-R BT.601
 ORIENTATION = 0x0112  # of EXIF
 TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 LABELS = ("label", "class", "target", "y")  # names of a column that is not used
@@ -76,14 +76,14 @@ def picture_input(file: Path, inputs: dict[str, Any]) -> torch.Tensor:
     from PIL import Image
 
     height, width = inputs["height"], inputs["width"]
-    opened = Image.open(file)
-    opened.draft(None, (2 * width, 2 * height))  # decodes a JPEG at about the size that is needed
-    image = square(to_8_bits(opened, Image), width, height, Image)
-    turn = opened.getexif().get(ORIENTATION, 1)  # as the camera was held
+    with Image.open(file) as opened:
+        opened.draft(None, (2 * width, 2 * height))  # decodes a JPEG at about the size that is needed
+        image = square(to_8_bits(opened, Image), width, height, Image)
+        turn = opened.getexif().get(ORIENTATION, 1)  # as the camera was held
     image = image.transpose(Image.Transpose[TURNS[turn - 2]]) if 2 <= turn <= 8 else image
     pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).reshape(height, width, -1)
     if inputs["channels"] == 1 and pixels.shape[2] == 3:
-        pixels = (pixels.double() @ torch.tensor(LUMA, dtype=torch.float64)).round().to(torch.uint8)[..., None]
+        pixels = (((pixels.int() * torch.tensor(LUMA)).sum(-1) + 500) // 1000).to(torch.uint8)[..., None]
     return standardise(pixels.permute(2, 0, 1).expand(inputs["channels"], -1, -1), inputs)
 
 
@@ -204,11 +204,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", help="pictures, folders of pictures, CSV files, or numbers")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes that are printed; 3 by default")
     parser.add_argument("--json", action="store_true", help="print the probabilities of all classes as JSON")
-    chosen = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    # A word with a space is not an option, so that "-1,2" is a pair of numbers.
+    chosen = parser.parse_args(
+        [f" {word}" if word[:1] == "-" and is_number(word.split(",")[0]) else word for word in words]
+    )
     config = json.loads((FOLDER / "config.json").read_text(encoding="utf-8"))
     classes = config["classes"]
     try:
-        examples = [example for path in chosen.files for example in read(path, config["inputs"])]
+        examples = [example for path in chosen.files for example in read(path.strip(), config["inputs"])]
         if not examples:
             raise ValueError("There are no pictures and no tables in these folders.")
         network = load_network()
