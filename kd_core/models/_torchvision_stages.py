@@ -72,7 +72,7 @@ class Patches(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         patches: Tensor = self.projection(images).flatten(2).transpose(1, 2)
-        return torch.cat([self.token.expand(len(patches), -1, -1), patches], 1) + self.positions
+        return torch.cat([self.token.expand(patches.shape[0], -1, -1), patches], 1) + self.positions
 
 
 class ClassToken(nn.Module):

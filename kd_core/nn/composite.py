@@ -26,7 +26,7 @@ class ClassSubset(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         subset: Tensor = self.network(inputs)
-        logits = subset.new_full((len(subset), self.classes), UNKNOWN)
+        logits = subset.new_full((subset.shape[0], self.classes), UNKNOWN)  # torch.export cannot trace len()
         logits[:, self.known_classes] = subset
         return logits
 

@@ -72,9 +72,11 @@ def compared_code(network: StoredNetwork) -> Compared:
 
 def sentence(comparison: Mapping[str, Any], split: str) -> str:
     """Return a comparison in words."""
+    difference = comparison["largest_difference"]
     return (
-        f"compared with the network on all {comparison['examples']:,} {split} examples, its logits differ by at most "
-        f"{comparison['largest_difference']:.1e}, with the same top class on {percent(comparison['same_top_class'])}"
+        f"compared with the network on all {comparison['examples']:,} {split} examples, its logits "
+        + (f"differ by at most {difference:.1e}, " if difference else "are the same, ")
+        + f"with the same top class on {percent(comparison['same_top_class'])}"
     )
 
 

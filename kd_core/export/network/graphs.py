@@ -6,8 +6,6 @@ Both hold the computation itself, so that they run without this package.
 from __future__ import annotations
 
 import io
-import logging
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +45,7 @@ def to_onnx(program: torch.export.ExportedProgram, metadata: dict[str, str]) -> 
         raise ImportError(sentence)
     import onnx
 
-    with limit_threads(), _quiet():
+    with limit_threads():
         written = torch.onnx.export(program, dynamo=True, input_names=["input"], output_names=["logits"], verbose=False)
     assert written is not None
     model = written.model_proto
@@ -90,14 +88,3 @@ def compare(logits: Tensor, expected: Tensor) -> dict[str, Any]:
 
 def _in_batches(network: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     return torch.cat([network(chunk).float() for chunk in torch.split(inputs.contiguous(), BATCH)])
-
-
-class _quiet(warnings.catch_warnings):  # noqa: N801  # used like the function it derives from
-    """Silence what the exporter of torch and onnxscript say about their own code."""
-
-    def __enter__(self) -> Any:
-        entered = super().__enter__()
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(torch|onnxscript|onnx_ir|onnx)\b")
-        warnings.filterwarnings("ignore", category=FutureWarning, module=r"(torch|onnxscript|onnx_ir|onnx)\b")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        return entered

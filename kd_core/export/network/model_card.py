@@ -141,7 +141,8 @@ def _training(network: StoredNetwork) -> list[str]:
         + (f" ({_plain(config.method.paper)})" if config.method.paper else ""),
         f"- Scheme: {_plain(config.scheme.title)}. {_plain(config.scheme.summary)}",
         *([f"- Changed by hand during training: {_plain(network.changes)}"] if network.changes else []),
-        f"- Seed: {network.run.seed}; the verdict is over the seeds {', '.join(map(str, network.seeds))}",
+        f"- Seed: {network.run.seed}"
+        + (f"; the verdict is over the seeds {', '.join(map(str, network.seeds))}" if len(network.seeds) > 1 else ""),
         "", "```", f"distillery train {command}", "```", "",
     ]  # fmt: skip
 
