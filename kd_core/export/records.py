@@ -76,7 +76,7 @@ def parquet_record(store: Store, run: Run) -> bytes:
 
 
 def json_record(store: Store, run: Run) -> bytes:
-    """Return the record of a run as JSON: settings, networks, verdict, test metrics and history."""
+    """Return the record of a run as JSON, with settings, networks, verdict, test metrics and history."""
     prepared = RunQueries(store).prepared(run.id)
     networks = [vars(network) for network in prepared.networks] if prepared else []
     rows = [row._asdict() for _, event in store.iter_events(run.id) for row in history_rows([event])]

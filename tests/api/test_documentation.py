@@ -27,7 +27,16 @@ def test_every_example_of_the_page_runs(
     output = capsys.readouterr().out
     assert "Did you mean temperature?" in output
     assert "over 3 seeds" in output
-    assert {path.name for path in tmp_path.iterdir()} == {"run.safetensors", "own.safetensors", "lab"}
+    exported = {"student.zip", "teacher.safetensors", "history.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"run.safetensors", "own.safetensors", "lab"} | exported
+
+
+def test_the_example_of_the_page_on_exports_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "data"))
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "take-home.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(block, {})
+    assert {path.name for path in tmp_path.iterdir()} == {"student.safetensors", "data"}
 
 
 def test_every_cell_of_the_notebook_runs(

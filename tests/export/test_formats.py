@@ -53,7 +53,7 @@ def test_a_folder_takes_the_file_under_the_name_of_the_run(
 
 
 def test_equal_runs_give_equal_files(tmp_path: Path) -> None:
-    """Also where nothing was stored: the files have no date and no random id."""
+    """The files have no date and no random id."""
     digests = []
     for name in ("one.zip", "two.zip"):
         path = kd.distill(**SETTINGS).export(out=tmp_path / name)

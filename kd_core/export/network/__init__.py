@@ -1,1 +1,1 @@
-"""Files of one network: weights, ONNX, ``torch.export`` program, and a ZIP that works without this package."""
+"""Weights, ONNX, ``torch.export`` program and model card of one network, and a ZIP with all of them."""

@@ -77,7 +77,7 @@ def answers_of_onnx(blob: bytes, inputs: Tensor) -> Tensor:
 
 
 def compare(logits: Tensor, expected: Tensor) -> dict[str, Any]:
-    """Return how far logits (N, K) are from the network's: the largest difference and the same top classes."""
+    """Return the largest difference of logits (N, K) from the network's, and the fraction of equal top classes."""
     same = logits.argmax(1) == expected.argmax(1)
     return {
         "largest_difference": float((logits - expected).abs().max()),

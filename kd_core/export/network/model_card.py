@@ -1,4 +1,4 @@
-"""Model card of one network in the format of Hugging Face: metadata in YAML, then a text in Markdown."""
+"""Model card of one network in the format of Hugging Face, a text in Markdown after metadata in YAML."""
 
 from __future__ import annotations
 
@@ -152,8 +152,8 @@ def _teacher(network: StoredNetwork) -> str:
     config = network.config
     text = config.teacher.label()
     if uploaded := config.teacher_recipe.weights:
-        found = weights.find(uploaded)
-        text += f", weights from the file {found.name}" if found else ", weights from a file"
+        file = weights.find(uploaded)
+        text += f", weights from the file {file.name}" if file else ", weights from a file"
         text += f" (digest {uploaded})"
     epochs = config.teacher_recipe.epochs
     return text + (f", trained for {epochs} epochs, seed {config.teacher_recipe.seed}" if epochs else ", not trained")

@@ -72,7 +72,7 @@ def read(path: str, inputs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]
 
 
 def picture_input(file: Path, inputs: dict[str, Any]) -> torch.Tensor:
-    """Return a picture as (C, H, W): the middle square, resized with antialiasing, upright, and standardised."""
+    """Return the middle square of a picture as (C, H, W), resized with antialiasing, upright, and standardised."""
     from PIL import Image
 
     height, width = inputs["height"], inputs["width"]
@@ -126,13 +126,13 @@ def read_table(file: Path, inputs: dict[str, Any]) -> Iterator[tuple[str, torch.
     if not rows:
         raise ValueError(f"{file} holds no rows.")
     header = [cell.strip() for cell in rows[0]] if is_header(rows[0], inputs) else []
-    start = 2 if header else 1
-    for line, row in enumerate(rows[1:] if header else rows, start):
-        name = f"{file}, line {line}"
-        if inputs["kind"] == "images":
-            yield name, pixel_input(name, row, header, inputs)
-        else:
-            yield name, row_input(name, named_cells(name, row, header, inputs), inputs)
+    rows = rows[1:] if header else rows
+    names = [f"{file}, line {line}" for line in range(2 if header else 1, len(rows) + 2)]
+    if inputs["kind"] == "images":
+        yield from zip(names, pixel_inputs(names, rows, header, inputs), strict=False)
+        return
+    for name, row in zip(names, rows, strict=False):
+        yield name, row_input(name, named_cells(name, row, header, inputs), inputs)
 
 
 def is_header(row: Sequence[str], inputs: dict[str, Any]) -> bool:
@@ -164,7 +164,7 @@ def named_cells(name: str, row: Sequence[str], header: Sequence[str], inputs: di
 
 
 def row_input(name: str, cells: dict[int, str], inputs: dict[str, Any]) -> torch.Tensor:
-    """Return the cells of one row as (D,): numbers standardised, words as one number for each word."""
+    """Return the cells of one row as (D,), with numbers standardised, and words as one number for each word."""
     values: list[float] = []
     for place, column in enumerate(inputs["columns"]):
         cell = cells[place].strip()
@@ -179,14 +179,21 @@ def row_input(name: str, cells: dict[int, str], inputs: dict[str, Any]) -> torch
     return torch.tensor(values, dtype=torch.float64).float().reshape(inputs["shape"])
 
 
-def pixel_input(name: str, row: Sequence[str], header: Sequence[str], inputs: dict[str, Any]) -> torch.Tensor:
-    """Return a row of pixels as (C, H, W); all red ones come first, then all green and all blue ones."""
+def pixel_inputs(
+    names: Sequence[str], rows: Sequence[Sequence[str]], header: Sequence[str], inputs: dict[str, Any]
+) -> list[torch.Tensor]:
+    """Return rows of pixels as (C, H, W); all red ones come first, then all green and all blue ones."""
     shape = inputs["channels"], inputs["height"], inputs["width"]
     count = math.prod(shape)
-    row = without_label(row, header, 0) if len(row) == count + 1 else row
-    if len(row) != count or not all(is_number(cell) for cell in row):
-        raise ValueError(f"{name}: there are {len(row)} cells, and a picture has {count} pixels from 0 to 255.")
-    return standardise(torch.tensor([float(cell) for cell in row]).reshape(shape), inputs)
+    pictures = []
+    for name, cells in zip(names, rows, strict=False):
+        row = without_label(cells, header, 0) if len(cells) == count + 1 else cells
+        if len(row) != count or not all(is_number(cell) for cell in row):
+            raise ValueError(f"{name}: there are {len(row)} cells, and a picture has {count} pixels from 0 to 255.")
+        pictures.append(torch.tensor([float(cell) for cell in row]).reshape(shape))
+    if all(float(picture.max()) <= 1 for picture in pictures):  # from 0 to 1
+        pictures = [(255 * picture).round() for picture in pictures]
+    return [standardise(picture, inputs) for picture in pictures]
 
 
 def without_label(row: Sequence[str], header: Sequence[str], default: int) -> list[str]:
