@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from kd_core.base.errors import storage_error
@@ -14,6 +19,8 @@ from kd_core.export.network.graphs import INSTALL, ONNX_PACKAGES
 from kd_core.export.network.stored import Content, Networks, file_stem, load_network
 from kd_core.export.packages import missing_packages
 from kd_core.store.store import Run, Store
+
+_one_process = threading.Lock()
 
 NETWORK, RUN, CONFIG, FOLDER = "network", "run", "config", "folder"
 
@@ -42,6 +49,7 @@ class Format:
             and writes it.
         target: "module:function" below ``kd_core.export``; it returns text, bytes, or
             :class:`~kd_core.export.network.stored.Content`.
+        traces: Whether it calls ``torch.export`` or its ONNX exporter, see :func:`export_beside_training`.
         packages: That it needs beyond the required ones.
         install: What pip installs for these.
     """
@@ -51,6 +59,7 @@ class Format:
     media_type: str
     takes: str
     target: str
+    traces: bool = False
     packages: tuple[str, ...] = ()
     install: str = ""
 
@@ -67,10 +76,14 @@ class Format:
 
 
 FORMATS = {
-    "zip": Format("All in one ZIP", ".zip", "application/zip", NETWORK, "network.archive:make_archive"),
+    "zip": Format("All in one ZIP", ".zip", "application/zip", NETWORK, "network.archive:make_archive", traces=True),
     "safetensors": Format("Weights", ".safetensors", "application/octet-stream", NETWORK, "network.files:safetensors"),
-    "onnx": Format("ONNX", ".onnx", "application/octet-stream", NETWORK, "network.files:onnx", ONNX_PACKAGES, INSTALL),
-    "pt2": Format("torch.export program", ".pt2", "application/octet-stream", NETWORK, "network.files:pt2"),
+    "onnx": Format(
+        "ONNX", ".onnx", "application/octet-stream", NETWORK, "network.files:onnx", True, ONNX_PACKAGES, INSTALL
+    ),
+    "pt2": Format(
+        "torch.export program", ".pt2", "application/octet-stream", NETWORK, "network.files:pt2", traces=True
+    ),
     "csv": Format("Record as CSV", ".csv", "text/csv", RUN, "records:csv_record"),
     "json": Format("Record as JSON", ".json", "application/json", RUN, "records:json_record"),
     "parquet": Format(
@@ -79,8 +92,8 @@ FORMATS = {
         "application/vnd.apache.parquet",
         RUN,
         "records:parquet_record",
-        ("pyarrow",),
-        "pyarrow",
+        packages=("pyarrow",),
+        install="pyarrow",
     ),
     "html": Format("Report", ".html", "text/html", RUN, "report:report"),
     "code": Format("Script in plain PyTorch", ".py", "text/x-python", CONFIG, "code:script"),
@@ -116,6 +129,35 @@ def export(store: Store, run: str, role: str = "", to: str = "zip", networks: Ne
     if not isinstance(made, Content):
         made = Content(made.encode() if isinstance(made, str) else made)
     return Export(file_name(row, to, role), chosen.media_type, made.content, made.notes, made.missing)
+
+
+def export_beside_training(store: Store, run: str, role: str = "", to: str = "zip") -> Export:
+    """Return :func:`export` of stored weights, without an effect on runs that train in this process.
+
+    While ``torch.export`` traces a network, it changes functions of torch for all threads: a run that is trained
+    meanwhile gets other numbers, or ends with a KeyError. So a process of its own does it, one at a time.
+
+    Raises:
+        ValueError: as :func:`export`, or if that process fails.
+        ImportError: as :func:`export`.
+    """
+    chosen = find_format(to)
+    if not chosen.traces:
+        return export(store, run, role, to)
+    if chosen.missing:
+        raise ImportError(chosen.missing)
+    row = find_run(store, run)
+    packages = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": packages, "DISTILLERY_DATA": str(store.path.parent.resolve())}
+    with _one_process, TemporaryDirectory() as folder:
+        out = Path(folder) / f"export{chosen.ending}"
+        command = [sys.executable, "-m", "kd_core", "export", run, f"to={to}", f"out={out}", f"role={role}"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
+        if done.returncode or not out.is_file():
+            raise ValueError(done.stderr.strip().rpartition("\n")[2] or f"The export of {run} ended without a file.")
+        return Export(
+            file_name(row, to, role), chosen.media_type, out.read_bytes(), tuple(done.stdout.splitlines()[1:])
+        )
 
 
 def write(  # noqa: PLR0917

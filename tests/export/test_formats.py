@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import json
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from kd_core.config.sweep import Sweep
 from kd_core.export import formats
 from kd_core.runs.manager import RunManager
 from kd_core.store.annotations import normalize
+from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
 SETTINGS = {"dataset": "moons", "epochs": 2, "teacher_epochs": 1, "labelled": 40}
@@ -149,3 +151,16 @@ def test_a_network_that_failed_is_refused(lab: RunManager) -> None:
     with pytest.raises(ValueError, match="failed while its student was trained"):
         formats.export(lab.store, run)
     assert formats.load_network(lab.store, lab.store.run(run), "teacher").mark.startswith("failed: epoch 1 of 1")
+
+
+def test_an_export_does_not_change_a_run_that_is_trained_beside_it(lab: RunManager, point_run: str) -> None:
+    config = from_flat({**SETTINGS, "epochs": 4000})
+    run = lab.start(config, pace=0.02)
+    wait(lambda: lab.store.count(run) > 10, 30)
+    beside = formats.export_beside_training(lab.store, point_run, to="pt2").content
+    assert lab.status(run).is_active  # else the next comparison says nothing
+    lab.stop(run)
+    assert wait_for_end(lab, run, 60) == "stopped"
+    *events, _ = [event for _, event in lab.store.events(run)]
+    assert events == list(itertools.islice(Trainer(config), len(events)))
+    assert beside == formats.export(lab.store, point_run, to="pt2").content

@@ -55,14 +55,17 @@ def _dialog(row: Run) -> None:
         _buttons(row, role, formats.RUN, formats.CONFIG)
         return
     if network.mark:
-        st.warning(f"The card says so: {network.mark}.", icon=":material/warning:")
+        st.warning(
+            f"This network is not the result of a whole run ({network.mark}); its card says so.",
+            icon=":material/warning:",
+        )
     st.markdown(CONTENT)
     _download(row, role, "zip", "Download the ZIP", is_primary=True)
     if sentence := formats.FORMATS["onnx"].missing:
         st.caption(f"The ZIP lacks the ONNX file. {sentence}")
     example, pillow = ("photo.jpg", " pillow") if network.data.has_images else ("table.csv", "")
     name = formats.file_name(row, "zip", role)
-    st.code(LINES.format(file=name, folder=role, pillow=pillow, example=example), language="bash")
+    st.code(LINES.format(file=name, folder=role, pillow=pillow, example=example), language="bash", wrap_lines=True)
     st.markdown("**Single files**")
     _buttons(row, role, formats.NETWORK)
     st.markdown("**The run**")
@@ -88,7 +91,7 @@ def _download(row: Run, role: str, to: str, label: str, *, is_primary: bool = Fa
 
 def _maker(row: Run, role: str, to: str) -> Callable[[], bytes]:
     store = manager.get_manager().store
-    return lambda: formats.export(store, row.id, role, to).content
+    return lambda: formats.export_beside_training(store, row.id, role, to).content
 
 
 def _label(role: str) -> str:
