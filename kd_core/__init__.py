@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         list_presets,
         list_schemes,
     )
-    from kd_core.api.result import History, HistoryRow, Result
+    from kd_core.api.result import History, Result
     from kd_core.api.seeds import SeedComparison, compare_seeds
     from kd_core.api.stored import StoredRun, load_run, resume_run
     from kd_core.api.sweep import SweepCell, SweepResult, sweep
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kd_core.base.metrics import metric
     from kd_core.config.run import RunConfig
     from kd_core.datasets import Data
+    from kd_core.export.records import HistoryRow
     from kd_core.methods._python import loss
 
 __version__ = "0.1.0"
@@ -85,7 +86,7 @@ _NAMES = {
         "list_presets",
         "list_schemes",
     ),
-    "kd_core.api.result": ("History", "HistoryRow", "Result"),
+    "kd_core.api.result": ("History", "Result"),
     "kd_core.api.seeds": ("SeedComparison", "compare_seeds"),
     "kd_core.api.stored": ("StoredRun", "load_run", "resume_run"),
     "kd_core.api.sweep": ("SweepCell", "SweepResult", "sweep"),
@@ -93,6 +94,7 @@ _NAMES = {
     "kd_core.base.metrics": ("metric",),
     "kd_core.config.run": ("RunConfig",),
     "kd_core.datasets": ("Data",),
+    "kd_core.export.records": ("HistoryRow",),
     "kd_core.methods._python": ("loss",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import io
 import json
 import math
@@ -37,9 +38,7 @@ def load_network() -> torch.nn.Module:
         from safetensors.torch import load_file
 
         sys.path.insert(0, str(FOLDER))
-        from model import build  # type: ignore[import-not-found, unused-ignore]
-
-        network: torch.nn.Module = build()
+        network: torch.nn.Module = importlib.import_module("model").build()
         network.load_state_dict(load_file(FOLDER / "model.safetensors"))
         return network.eval().requires_grad_(False)
     programs = sorted(FOLDER.glob("*.pt2"))
@@ -228,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     inputs = torch.stack([values for _, values in examples])
     with torch.no_grad():
-        logits = torch.cat([network(chunk) for chunk in inputs.split(BATCH)])
+        logits = torch.cat([network(chunk) for chunk in torch.split(inputs, BATCH)])
     for (name, _), row in zip(examples, logits.double().softmax(1), strict=True):
         best = row.argsort(descending=True).tolist()
         if chosen.json:
