@@ -45,7 +45,7 @@ class Format:
         ending: Of the file's name.
         media_type: For the browser.
         takes: What the function takes: a "network" (:class:`~kd_core.export.network.stored.StoredNetwork`), a "run"
-            (store and run), or its "config". That of a "folder" takes store, run, role and the path of the folder,
+            (store and run), or its "config" and sentences on ``changes`` by hand. That of a "folder" takes store, run, role and the path of the folder,
             and writes it.
         target: "module:function" below ``kd_core.export``; it returns text, bytes, or
             :class:`~kd_core.export.network.stored.Content`.
@@ -124,8 +124,12 @@ def export(store: Store, run: str, role: str = "", to: str = "zip", networks: Ne
     if chosen.takes == NETWORK:
         network = load_network(store, row, role, networks)
         made, role = chosen.function()(network), network.role
+    elif chosen.takes == RUN:
+        made = chosen.function()(store, row)
     else:
-        made = chosen.function()(*((store, row) if chosen.takes == RUN else (row.config,)))
+        changes = [event for _, event in store.iter_events(row.id, kinds=("adjusted",))]
+        sentences = importlib.import_module("kd_core.export.code").sentences_on_changes(changes)
+        made = chosen.function()(row.config, changes=sentences)
     if not isinstance(made, Content):
         made = Content(made.encode() if isinstance(made, str) else made)
     return Export(file_name(row, to, role), chosen.media_type, made.content, made.notes, made.missing)

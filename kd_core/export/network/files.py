@@ -58,7 +58,8 @@ def compared_code(network: StoredNetwork) -> Compared:
     """
     if importlib.util.find_spec("kd_core.export.code") is None:
         raise ValueError("There is no code of its network.")
-    source: str = importlib.import_module("kd_core.export.code").model_code(network.config, network.role)
+    write = importlib.import_module("kd_core.export.code").model_code
+    source: str = write(network.config, network.role, network.network)
     module = ModuleType("model")
     exec(compile(source, "model.py", "exec"), module.__dict__)  # written by this package from its own parts
     rebuilt = module.build()

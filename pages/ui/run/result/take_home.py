@@ -52,7 +52,7 @@ def _dialog(row: Run) -> None:
         network = load_network(store, row, role)
     except ValueError as error:
         st.info(escape_markdown(str(error)), icon=":material/info:")
-        _buttons(row, role, formats.RUN, formats.CONFIG)
+        _buttons(row, role, formats.RUN)
         return
     if network.mark:
         st.warning(
@@ -69,13 +69,13 @@ def _dialog(row: Run) -> None:
     st.markdown("**Single files**")
     _buttons(row, role, formats.NETWORK)
     st.markdown("**The run**")
-    _buttons(row, role, formats.RUN, formats.CONFIG)
+    _buttons(row, role, formats.RUN)
 
 
-def _buttons(row: Run, role: str, *takes: str) -> None:
+def _buttons(row: Run, role: str, takes: str) -> None:
     with st.container(horizontal=True, gap="small"):
         for to, chosen in formats.FORMATS.items():
-            if chosen.takes in takes and to != "zip":
+            if chosen.takes == takes and to != "zip":
                 _download(row, role, to, chosen.title)
 
 
