@@ -45,8 +45,8 @@ class Format:
         ending: Of the file's name.
         media_type: For the browser.
         takes: What the function takes: a "network" (:class:`~kd_core.export.network.stored.StoredNetwork`), a "run"
-            (store and run), or its "config" and sentences on ``changes`` by hand. That of a "folder" takes store, run, role and the path of the folder,
-            and writes it.
+            (store and run), or its "config" and sentences on ``changes`` by hand. That of a "folder" takes store, run,
+            role and the path of the folder, and writes it.
         target: "module:function" below ``kd_core.export``; it returns text, bytes, or
             :class:`~kd_core.export.network.stored.Content`.
         traces: Whether it calls ``torch.export`` or its ONNX exporter, see :func:`export_beside_training`.
