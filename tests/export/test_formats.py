@@ -7,6 +7,7 @@ import hashlib
 import io
 import itertools
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,16 @@ def test_equal_runs_give_equal_files(tmp_path: Path) -> None:
         path = kd.distill(**SETTINGS).export(out=tmp_path / name)
         digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
     assert digests[0] == digests[1]
+
+
+def test_a_network_leaves_without_its_neighbours_and_without_data(tmp_path: Path) -> None:
+    result = kd.distill(dataset="digits", student="cnn", student_width=4, epochs=1, teacher_epochs=1, labelled=20)
+    size = sum(value.nbytes for value in result.student.state_dict().values())
+    with zipfile.ZipFile(result.export("pt2", tmp_path / "student.pt2")) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    assert sum(count for name, count in sizes.items() if "/weights/weight_" in name) == size
+    # Of two examples; torch.export stores those that it traced, and the storage that they are a part of.
+    assert sum(count for name, count in sizes.items() if "sample_inputs" in name) < 4_000
 
 
 def test_the_record_has_every_number_of_the_history(lab: RunManager, point_run: str) -> None:

@@ -21,10 +21,10 @@ ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 INSTALL = '"distillery-lab[export]"'
 
 
-def export_program(network: nn.Module, inputs: Tensor) -> torch.export.ExportedProgram:
-    """Return the computation for any number of examples from 1 to 4,096; two of the ``inputs`` (N, ...) are traced."""
-    example = inputs[:2] if len(inputs) > 1 else inputs.repeat(2, *[1] * (inputs.ndim - 1))
-    batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
+def export_program(network: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
+    """Return the computation for inputs (B, *shape), for any number of examples from 1 to 4,096."""
+    # Traced with zeros, since the inputs are stored in the file, and no user's data may leave in it.
+    example, batch = torch.zeros(2, *shape), torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
     with limit_threads(), torch.no_grad():
         program = torch.export.export(network, (example,), dynamic_shapes=({0: batch},))
     for node in program.graph.nodes:  # these name files and lines of this machine

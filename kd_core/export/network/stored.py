@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import re
@@ -91,7 +92,7 @@ class StoredNetwork:
     @functools.cached_property
     def program(self) -> torch.export.ExportedProgram:
         """Its computation as a program of ``torch.export``, for any number of examples."""
-        return export_program(self.network, self.examples.inputs)
+        return export_program(self.network, self.data.shape)
 
     @property
     def model(self) -> Model | None:
@@ -102,7 +103,7 @@ class StoredNetwork:
     @functools.cached_property
     def state(self) -> dict[str, Tensor]:
         """State dictionary with contiguous copies of the tensors."""
-        return {name: value.detach().contiguous().clone() for name, value in self.network.state_dict().items()}
+        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
     def safetensors(self) -> bytes:
         """Return the state as a safetensors file, with the configuration of the run as metadata."""
@@ -126,7 +127,7 @@ def load_network(store: Store, run: Run, role: str = "", networks: Networks | No
     prepared = RunQueries(store).prepared(run.id)
     available = dict((networks or (lambda: _last_networks(store, run)))())
     role = _resolve(role, config, available, run)
-    network, data = freeze(available[role]), load(config.dataset)
+    network, data = _contiguous_copy(available[role]), load(config.dataset)
     if not can_predict(network, data.test.inputs):
         raise ValueError(f"The {role} of run {run.id} is a table of given logits, so there is no network to export.")
     mark = _mark(store, run, role, prepared)
@@ -146,6 +147,17 @@ def roles_of(run: Run) -> list[str]:
     """Return the roles of the evaluated networks of a run, the student that the verdict is about first."""
     first = comparison_of(run.config).role
     return sorted(run.test or {}, key=lambda role: role != first)
+
+
+def _contiguous_copy(network: nn.Module) -> nn.Module:
+    """Return a frozen copy on the CPU whose tensors have storages of their own.
+
+    Networks that were trained side by side may be parts of one tensor, which ``torch.export.save`` would write whole.
+    """
+    copied = freeze(copy.deepcopy(network).cpu())
+    for tensor in (*copied.parameters(), *copied.buffers()):
+        tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
+    return copied
 
 
 def changes_by_hand(store: Store, run: Run) -> str:
