@@ -135,8 +135,10 @@ def export(store: Store, run: str, role: str = "", to: str = "zip", networks: Ne
     return Export(file_name(row, to, role), chosen.media_type, made.content, made.notes, made.missing)
 
 
-def export_beside_training(store: Store, run: str, role: str = "", to: str = "zip") -> Export:
-    """Return :func:`export` of stored weights, without an effect on runs that train in this process.
+def export_beside_training(
+    store: Store, run: str, role: str = "", to: str = "zip", networks: Networks | None = None
+) -> Export:
+    """Return :func:`export` of a stored run, without an effect on runs that train in this process.
 
     While ``torch.export`` traces a network, it changes functions of torch for all threads: a run that is trained
     meanwhile gets other numbers, or ends with a KeyError. So a process of its own does it, one at a time.
@@ -147,7 +149,7 @@ def export_beside_training(store: Store, run: str, role: str = "", to: str = "zi
     """
     chosen = find_format(to)
     if not chosen.traces:
-        return export(store, run, role, to)
+        return export(store, run, role, to, networks)
     if chosen.missing:
         raise ImportError(chosen.missing)
     row = find_run(store, run)

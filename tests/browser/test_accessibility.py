@@ -77,3 +77,17 @@ def test_axe_finds_nothing_on_distill_before_during_and_after_a_run_and_in_its_d
     page.get_by_role("button", name="Stop and keep").click()
     expect(page.get_by_text("This run was stopped.")).to_be_visible()
     check(page)
+
+
+def test_axe_finds_nothing_in_the_dialog_that_exports_and_its_button_downloads_weights(
+    stored: tuple[Server, str, str], new_page: New
+) -> None:
+    server, run, _ = stored
+    page = new_page(height=720)
+    page.goto(f"{server.url}/distill?run={run}")
+    page.get_by_role("button", name="Take the student home").click()
+    expect(page.get_by_role("dialog").get_by_text("Single files")).to_be_visible()
+    check(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Weights").click()
+    assert download.value.suggested_filename == f"student-{run}.safetensors"

@@ -222,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not examples:
             raise ValueError("There are no pictures and no tables in these folders.")
         network = load_network()
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, csv.Error) as error:
         print(error, file=sys.stderr)
         return 2
     inputs = torch.stack([values for _, values in examples])

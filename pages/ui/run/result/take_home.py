@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
+from kd_core.api.stored import StoredRun
 from kd_core.base.marks import ROLES
 from kd_core.export import formats
 from kd_core.export.network.stored import load_network, roles_of
@@ -49,7 +51,7 @@ def _dialog(row: Run) -> None:
     )
     store = manager.get_manager().store
     try:
-        network = load_network(store, row, role)
+        network = load_network(store, row, role, _networks(row))
     except ValueError as error:
         st.info(escape_markdown(str(error)), icon=":material/info:")
         _buttons(row, role, formats.RUN)
@@ -90,8 +92,13 @@ def _download(row: Run, role: str, to: str, label: str, *, is_primary: bool = Fa
 
 
 def _maker(row: Run, role: str, to: str) -> Callable[[], bytes]:
+    store, networks = manager.get_manager().store, _networks(row)
+    return lambda: formats.export_beside_training(store, row.id, role, to, networks).content
+
+
+def _networks(row: Run) -> Callable[[], Mapping[str, Any]]:
     store = manager.get_manager().store
-    return lambda: formats.export_beside_training(store, row.id, role, to).content
+    return lambda: StoredRun(store, row).networks
 
 
 def _label(role: str) -> str:
