@@ -151,7 +151,8 @@ def _export(parser: Parser) -> None:
     _settings(
         parser,
         "to=zip (weights, plain PyTorch, ONNX and a model card; the default), safetensors, onnx, pt2, code, notebook, "
-        "csv, json, parquet or html; out=FILE or a folder; role=student, teacher, baseline or another network",
+        "csv, json, parquet, html, tensorboard, mlflow, wandb or trackio; out=FILE or a folder; role=student, teacher, "
+        "baseline or another network",
     )
 
 

@@ -22,6 +22,7 @@ from kd_core.store.store import Run, Store
 
 _one_process = threading.Lock()
 
+TRACK = '"distillery-lab[track]"'
 NETWORK, RUN, CONFIG, FOLDER = "network", "run", "config", "folder"
 
 
@@ -75,6 +76,10 @@ class Format:
         return function
 
 
+def _tracker(title: str, name: str) -> Format:
+    return Format(title, "", "", FOLDER, f"trackers.export:{name}", packages=(name,), install=TRACK)
+
+
 FORMATS = {
     "zip": Format("All in one ZIP", ".zip", "application/zip", NETWORK, "network.archive:make_archive", traces=True),
     "safetensors": Format("Weights", ".safetensors", "application/octet-stream", NETWORK, "network.files:safetensors"),
@@ -93,11 +98,15 @@ FORMATS = {
         RUN,
         "records:parquet_record",
         packages=("pyarrow",),
-        install="pyarrow",
+        install='"distillery-lab[tables]"',
     ),
     "html": Format("Report", ".html", "text/html", RUN, "report:report"),
     "code": Format("Script in plain PyTorch", ".py", "text/x-python", CONFIG, "code:script"),
     "notebook": Format("Notebook in plain PyTorch", ".ipynb", "application/x-ipynb+json", CONFIG, "code:notebook"),
+    "tensorboard": _tracker("TensorBoard", "tensorboard"),
+    "mlflow": _tracker("MLflow", "mlflow"),
+    "wandb": _tracker("Weights & Biases, offline", "wandb"),
+    "trackio": _tracker("Trackio", "trackio"),
 }
 
 
@@ -187,6 +196,8 @@ def write(  # noqa: PLR0917
     """
     chosen, path = find_format(to), Path(out or ".")
     if chosen.takes == FOLDER:
+        if chosen.missing:
+            raise ImportError(chosen.missing)
         path = Path(out or f"{to}-{run}")
         chosen.function()(store, find_run(store, run), role, path)
         return path, None

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load
 
 import kd_core as kd
@@ -134,6 +135,14 @@ def test_a_deleted_run_is_refused(lab: RunManager) -> None:
     lab.trash.delete(run)
     with pytest.raises(ValueError, match="may have been deleted"):
         stored.export()
+
+
+def test_a_teacher_that_is_a_table_of_logits_is_refused() -> None:
+    data = kd.datasets.Moons().load()
+    tables = {name: torch.zeros(len(split), 2) for name, split in data.splits.items()}
+    result = kd.distill(dataset="moons", teacher=tables, student="mlp", epochs=1)
+    with pytest.raises(ValueError, match=r"teacher of run .* is a table of given logits"):
+        result.export(role="teacher")
 
 
 def test_an_unfinished_network_is_marked(lab: RunManager) -> None:

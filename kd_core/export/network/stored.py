@@ -20,12 +20,12 @@ from kd_core.analysis.verdict import Verdict
 from kd_core.base.devices import limit_threads
 from kd_core.base.events import Adjusted, Failed, Finished, Prepared, Validated
 from kd_core.base.options import as_text
-from kd_core.config.plan import STUDENT, LearnerPlan, find_by_role
+from kd_core.config.plan import STUDENT, LearnerPlan, dependencies, find_by_role
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, Split, load
 from kd_core.export.network.graphs import export_program
 from kd_core.models import Model
-from kd_core.nn.inference import can_predict, freeze, predict_logits
+from kd_core.nn.inference import freeze, predict_logits
 from kd_core.schemes import comparison_of, plan_of
 from kd_core.store.queries import RunQueries
 from kd_core.store.records import COMPLETED, FAILED, INTERRUPTED, STOPPED
@@ -128,7 +128,8 @@ def load_network(store: Store, run: Run, role: str = "", networks: Networks | No
     available = dict((networks or (lambda: _last_networks(store, run)))())
     role = _resolve(role, config, available, run)
     network, data = _contiguous_copy(available[role]), load(config.dataset)
-    if not can_predict(network, data.test.inputs):
+    plan = find_by_role(plan_of(config), role)
+    if isinstance(plan, LearnerPlan) and not plan.model.takes_new_inputs:
         raise ValueError(f"The {role} of run {run.id} is a table of given logits, so there is no network to export.")
     mark = _mark(store, run, role, prepared)
     verdict, family = (NO_VERDICT, []) if run.state == FAILED else comparison.family_verdict(store, run)
@@ -198,10 +199,11 @@ def _mark(store: Store, run: Run, role: str, prepared: Prepared | None) -> str:
         return ""
     phase, last, epoch, message = "", "", 0, ""
     phases = {each.name: each for each in (prepared.phases if prepared else [])}
+    trained = dependencies(plan_of(run.config), role)  # of a network that is derived from others, these
     for _, event in store.iter_events(run.id, kinds=("validated", "finished", "failed")):
         if isinstance(event, Validated):
             last = event.phase
-            if role in event.accuracy:
+            if trained & event.accuracy.keys():
                 phase, epoch = event.phase, event.epoch
         elif isinstance(event, Finished) and event.phase == phase and phase in phases:
             epoch = event.step // phases[phase].steps_per_epoch
