@@ -184,3 +184,12 @@ def test_an_export_does_not_change_a_run_that_is_trained_beside_it(lab: RunManag
     *events, _ = [event for _, event in lab.store.events(run)]
     assert events == list(itertools.islice(Trainer(config), len(events)))
     assert beside == formats.export(lab.store, point_run, to="pt2").content
+
+
+def test_the_terminal_writes_the_folder_of_a_tracker(
+    point_run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs("tensorboard")
+    assert main(["export", point_run, "to=tensorboard", f"out={tmp_path / 'board'}"]) == 0
+    assert f"TensorBoard in {tmp_path / 'board'}." in capsys.readouterr().out
+    assert list((tmp_path / "board").rglob("events.out.tfevents.*"))
