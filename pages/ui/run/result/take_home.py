@@ -14,8 +14,8 @@ from kd_core.export.network.stored import load_network, roles_of
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.app.errors import catch_errors
-from pages.ui.text import roles
-from pages.ui.text.escape import escape_markdown
+from pages.ui.widgets.text import roles
+from pages.ui.widgets.text.escape import escape_markdown
 
 OPEN = "take home dialog"  # key of the session; the id of a run
 CONTENT = """\
