@@ -214,6 +214,7 @@ class Dataset(Plugin):
         Its names are those of the module that defines the data set. Empty: the script is written from :meth:`load`.
         """
         return ""
+
     def columns(self, data: Data) -> Sequence[Mapping[str, Any]]:
         """Return how the cells of a row of a table become an input of :attr:`Data.shape`, one mapping per column.
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from kd_core.base.errors import storage_error
 from kd_core.base.options import shorten
+from kd_core.export.code import sentences_on_changes
 from kd_core.export.network.graphs import INSTALL, ONNX_PACKAGES
 from kd_core.export.network.stored import Content, Networks, file_stem, load_network
 from kd_core.export.packages import missing_packages
@@ -137,8 +138,7 @@ def export(store: Store, run: str, role: str = "", to: str = "zip", networks: Ne
         made = chosen.function()(store, row)
     else:
         changes = [event for _, event in store.iter_events(row.id, kinds=("adjusted",))]
-        sentences = importlib.import_module("kd_core.export.code").sentences_on_changes(changes)
-        made = chosen.function()(row.config, changes=sentences)
+        made = chosen.function()(row.config, changes=sentences_on_changes(changes))
     if not isinstance(made, Content):
         made = Content(made.encode() if isinstance(made, str) else made)
     return Export(file_name(row, to, role), chosen.media_type, made.content, made.notes, made.missing)

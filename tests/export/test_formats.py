@@ -26,7 +26,7 @@ from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
 SETTINGS = {"dataset": "moons", "epochs": 2, "teacher_epochs": 1, "labelled": 40}
-BUILT_IN = [to for to, each in formats.FORMATS.items() if each.takes in {formats.NETWORK, formats.RUN}]
+FILES = [to for to, each in formats.FORMATS.items() if each.takes != formats.FOLDER]
 
 
 def needs(to: str) -> None:
@@ -35,7 +35,7 @@ def needs(to: str) -> None:
         pytest.skip(formats.FORMATS[to].missing)
 
 
-@pytest.mark.parametrize("to", BUILT_IN)
+@pytest.mark.parametrize("to", FILES)
 def test_terminal_and_python_write_the_same_bytes(
     to: str, lab: RunManager, point_run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

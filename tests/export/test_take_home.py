@@ -222,9 +222,7 @@ def test_the_zip_says_how_closely_its_files_agree(photo_run: str, unpack: Unpack
     home = unpack(photo_run)
     metrics = json.loads((home / "metrics.json").read_text())
     assert metrics["compared_on"] == "test"
-    assert {"student.pt2", *(["model.py"] if importlib.util.find_spec("kd_core.export.code") else [])} <= set(
-        metrics["parity"]
-    )
+    assert {"student.pt2", "model.py"} <= set(metrics["parity"])
     for name, parity in metrics["parity"].items():
         assert parity["largest_difference"] <= 1e-4, name
         assert parity["same_top_class"] == 1.0, name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 from collections.abc import Mapping
 from types import ModuleType
@@ -14,6 +12,7 @@ from safetensors.torch import load
 
 from kd_core.base.devices import limit_threads
 from kd_core.base.marks import percent
+from kd_core.export.code import model_code
 from kd_core.export.network import graphs
 from kd_core.export.network.stored import Content, StoredNetwork
 from kd_core.nn.inference import freeze, predict_logits
@@ -56,10 +55,7 @@ def compared_code(network: StoredNetwork) -> Compared:
 
     Raises ValueError for a network without code, and where the code computes something else.
     """
-    if importlib.util.find_spec("kd_core.export.code") is None:
-        raise ValueError("There is no code of its network.")
-    write = importlib.import_module("kd_core.export.code").model_code
-    source: str = write(network.config, network.role, network.network)
+    source = model_code(network.config, network.role, network.network)
     module = ModuleType("model")
     exec(compile(source, "model.py", "exec"), module.__dict__)  # written by this package from its own parts
     rebuilt = module.build()
