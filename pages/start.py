@@ -37,6 +37,7 @@ with button:
         "pages/distill.py", label="Change this one", icon=":material/tune:",
         query_params={**row.config.differences(), "run": run},
     )  # fmt: skip
+    st.page_link("pages/learn.py", label="Take a lesson", icon=":material/school:")
     live_view.hidden_heading("Training")
 with verdict:
     demonstration.verdict(row, is_active)
