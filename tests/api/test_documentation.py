@@ -27,7 +27,9 @@ def test_every_example_of_the_page_runs(
     output = capsys.readouterr().out
     assert "Did you mean temperature?" in output
     assert "over 3 seeds" in output
-    assert {path.name for path in tmp_path.iterdir()} == {"run.safetensors", "own.safetensors", "lab"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("run.safetensors", "own.safetensors", "teacher.safetensors", "lab")
+    }
 
 
 def test_every_cell_of_the_notebook_runs(
