@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kd_core.api.seeds import SeedComparison, compare_seeds
     from kd_core.api.stored import StoredRun, load_run, resume_run
     from kd_core.api.sweep import SweepCell, SweepResult, sweep
+    from kd_core.api.teachers import Teacher
     from kd_core.api.trainer import Trainer
     from kd_core.base import events
     from kd_core.base.metrics import metric
@@ -52,6 +53,7 @@ __all__ = [
     "StoredRun",
     "SweepCell",
     "SweepResult",
+    "Teacher",
     "Trainer",
     "__version__",
     "code",
@@ -90,6 +92,7 @@ _NAMES = {
     "kd_core.api.seeds": ("SeedComparison", "compare_seeds"),
     "kd_core.api.stored": ("StoredRun", "load_run", "resume_run"),
     "kd_core.api.sweep": ("SweepCell", "SweepResult", "sweep"),
+    "kd_core.api.teachers": ("Teacher",),
     "kd_core.api.trainer": ("Trainer",),
     "kd_core.base.metrics": ("metric",),
     "kd_core.config.run": ("RunConfig",),

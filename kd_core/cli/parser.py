@@ -22,17 +22,17 @@ Train a small network under a large one, and see whether the teacher helped.
   resume RUN                continue a stopped or interrupted run or sweep
   runs [show | delete RUN]  stored runs; runs backup FOLDER copies them all
   claims [NAME ...]         statements of the literature, tested here in seconds
-  export RUN to=FORMAT      take the student home: zip, onnx, pt2, code, csv ...
+  export RUN to=FORMAT      take a run home: zip, onnx, pt2, code, html, csv ...
   report RUN FILE           one HTML file with the results of a run
   compress RUN NAME=VALUE   prune the student, distil again, quantise to int8
   code NAME=VALUE ...       the same training as a script of plain PyTorch
   preset [NAME]             published experiments, with their numbers
   fetch DATASET ...         download data sets
+  teacher FILE NAME=VALUE   add your own teacher: weights, ONNX, .pt2, logits
   upload FILE               add your own data: images in folders, or a table
   app [--port N]            start the browser app
 
 Example: {PROG} train dataset=digits labelled=50 temperature=4 epochs=120
-
 Runs are stored in the data folder (DISTILLERY_DATA names another) and are
 visible in the app. Each command has --help; --version prints {__version__}.
 """
@@ -214,6 +214,22 @@ def _upload(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print what was understood as one JSON object")
 
 
+def _teacher(parser: Parser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE",
+        help="weights (.safetensors, .pt), a program (.pt2), ONNX, logits (.npy, .npz, .csv, .parquet), or a folder "
+        "with config.json and weights",
+    )  # fmt: skip
+    _settings(
+        parser,
+        "dataset; for weights that are not recognised teacher and its options, such as teacher=zoo "
+        "teacher_network=resnet18; normalisation=imagenet, none, dataset or mean/std; classes=a,b,c, the names of the "
+        "outputs, or order=1,0,2, the number of the output of every class",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="measure it and store nothing")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
 def _app(parser: Parser) -> None:
     parser.add_argument("--port", type=int, default=8501, metavar="N", help="port on this machine; 8501 by default")
 
@@ -246,5 +262,6 @@ COMMANDS = {
     "compress": Command("Prune a network of a run, distil again, and quantise it.", "compress:compress", _compress),
     "fetch": Command("Download data sets.", "data:fetch", _fetch),
     "upload": Command("Add your own data to the data folder.", "data:upload", _upload),
+    "teacher": Command("Add a teacher of your own to the data folder.", "data:add_teacher", _teacher),
     "app": Command("Start the browser app on this machine.", "app:app", _app),
 }

@@ -13,6 +13,7 @@ from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data, Dataset, NotAvailableError
 from kd_core.methods import Method
 from kd_core.models import Model
+from kd_core.models._normalisation import with_conversion
 from kd_core.nn.composite import ClassSubset, with_trunk
 from kd_core.nn.hooks import feature_shapes
 from kd_core.nn.pairs import Pair, SelfPair
@@ -50,6 +51,11 @@ class LearnerPlan:
     is_balanced: bool = False  # as many pseudo-labels of every class
     is_fixed: bool = False  # its method belongs to the scheme, and live options do not change it
     noise: float = 0.0  # standard deviation of noise on its inputs
+
+    @property
+    def imported(self) -> str:
+        """Id of the imported weights or of the imported teacher; empty for a network of this program's own training."""
+        return self.uploaded or (str(self.model.values().get("id", "")) if self.model.is_imported else "")
 
     @property
     def is_self_taught(self) -> bool:
@@ -147,8 +153,15 @@ def pairs_of(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> t
 
 
 def build(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> nn.Module:
-    """Build the learner's network, initialised from torch's global generator."""
+    """Build the learner's network, initialised from torch's global generator.
+
+    One that was trained elsewhere has a first layer that converts the inputs, even if they need no conversion, so that
+    its stored weights fit whatever became of the file.
+    """
     shape, classes = data.shape, len(data.classes)
+    if learner.imported:
+        expected = learner.model.expected_input(shape[0]) if data.has_images else None
+        return with_conversion(learner.model.build(shape, classes), data, expected)
     if learner.trunk[0]:
         role, layer = learner.trunk
         owner = model_of(phases, role)

@@ -20,6 +20,8 @@ from kd_core.base.marks import EXTRA_COLOURS, ROLES, percent, unbroken
 from kd_core.config.run import RunConfig
 from kd_core.export.charts import Line, line_chart
 from kd_core.export.network.stored import changes_by_hand
+from kd_core.files.teachers.provenance import provenance
+from kd_core.schemes import teacher_phase
 from kd_core.store.queries import RunQueries
 from kd_core.store.records import ACTIVE, INTERRUPTED, STOPPED
 from kd_core.store.store import Run, Store
@@ -214,7 +216,10 @@ def _provenance(row: Run, config: RunConfig, prepared: Prepared | None) -> str:
     dataset = config.dataset
     splits = ", ".join(f"{count:,} {name}" for name, count in (prepared.splits if prepared else {}).items())
     written = time.strftime("%d %b %Y, %H:%M")
+    key = teacher_phase(config).learners[0].imported
+    origin = provenance(key) if key else None
     rows = [
+        *([["Teacher", origin.in_words()]] if origin is not None else []),
         ["Data", dataset.title], ["Source of the data", dataset.source or "not stated"],
         ["Licence of the data", dataset.licence or "not stated"], ["Examples", splits or "not loaded yet"],
         ["Written by", f"Distillery {__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}"],

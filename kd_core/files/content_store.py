@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +22,7 @@ from kd_core.base.paths import data_folder
 from kd_core.files.limits import RefusedError
 
 ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,13 @@ class ContentStore:
         """Return whether there is such a file; False for anything but a key."""
         return isinstance(key, str) and bool(ID.fullmatch(key)) and self.path(key).is_file()
 
-    def put(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], name: str) -> str:
+    def put(
+        self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], name: str, notes: Mapping[str, str] = NO_NOTES
+    ) -> str:
         """Store tensors with their metadata atomically (temporary file, fsync, rename) and return their key.
 
-        The key depends on the tensors and the metadata, not on ``name``. Content that is there already keeps its first
-        name.
+        The key depends on the tensors and the metadata, not on ``name`` and ``notes``, which are metadata as well.
+        Content that is there already keeps its first name and notes.
 
         Raises:
             RefusedError: The disk cannot take the file; nothing is left behind.
@@ -55,7 +59,7 @@ class ContentStore:
         temporary = path.with_name(f".{key}.{uuid.uuid4().hex}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(dict(tensors), temporary, {**metadata, "name": name})
+            save_file(dict(tensors), temporary, {**metadata, **notes, "name": name})
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
@@ -36,6 +36,7 @@ class Model(Plugin):
     is_at_hand: ClassVar[bool] = True  # whether this process can build it
     can_train: ClassVar[bool] = True  # whether this process can train it
     takes_new_inputs: ClassVar[bool] = True  # or only the examples of the data set, as they are
+    is_imported: ClassVar[bool] = False  # computed by a file from elsewhere, which may expect other inputs
     can_be_stacked: ClassVar[bool] = True  # whether several networks can be trained as one, see kd_core.training
 
     @abstractmethod
@@ -48,6 +49,21 @@ class Model(Plugin):
         For a family that does not draw its weights in the order of its layers, or reads them from a file. Its names are
         those of the module that defines it. Empty: the weights are drawn layer by layer.
         """
+        return ""
+
+    def expected_input(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:  # noqa: ARG002
+        """Return mean and standard deviation by channel of the pixels in [0, 1] that it was trained with.
+
+        None for a network that is trained here, on inputs standardised as in the data set.
+        """
+        return None
+
+    def foreign_names(self, shape: tuple[int, ...], classes: int) -> Sequence[Mapping[str, str]]:  # noqa: ARG002
+        """Return the names that other libraries give the tensors, by their names here; one mapping per library."""
+        return ()
+
+    def timm_name(self) -> str:
+        """Return timm's name of the same network, if its tensors have other names and shapes there; else empty."""
         return ""
 
     def feature_layers(self) -> dict[str, str]:

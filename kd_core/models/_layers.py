@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +75,27 @@ def stage_layers(count: int, *, stem: bool = True) -> dict[str, str]:
     """Return the named layers of :func:`sequential_cnn` networks, from "stem" and "stage 1" to "embedding"."""
     stages = {f"stage {number}": f"stage{number}" for number in range(1, count + 1)}
     return ({"stem": "stem"} if stem else {}) | stages | {"embedding": "flatten"}
+
+
+def resnet_names(keys: Iterable[str]) -> tuple[dict[str, str], ...]:
+    """Return the names in torchvision, and in the common ResNets for CIFAR, of a ResNet's tensors with these names.
+
+    Both have ``conv1``, ``bn1``, and ``layer1.0.conv1`` to ``layer4``; shortcut and last layer are called differently.
+    """
+    layers = {"0": "conv1", "1": "bn1", "3": "conv2", "4": "bn2", "6": "conv3", "7": "bn3"}
+    names: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for key in keys:
+        for mapping, shortcut, head in zip(names, ("downsample", "shortcut"), ("fc", "linear"), strict=True):
+            part, _, rest = key.partition(".")
+            if part == "stem":
+                mapping[key] = re.sub("^0", "conv1", re.sub("^1", "bn1", rest))
+            elif part == "head":
+                mapping[key] = f"{head}.{rest}"
+            else:
+                place, branch, layer, tensor = rest.split(".")  # blocks and activations alternate in a stage
+                name = layers[layer] if branch == "body" else f"{shortcut}.{layer}"
+                mapping[key] = f"layer{part.removeprefix('stage')}.{int(place) // 2}.{name}.{tensor}"
+    return names
 
 
 def nearest_choice(target: float, allowed: Sequence[str]) -> str:

@@ -20,7 +20,13 @@ from kd_core.base.registry import register, registered
 from kd_core.base.seeds import use_seed
 from kd_core.files import descriptions
 from kd_core.models import Model
-from kd_core.models._python_modules import ExportedNetwork, FunctionNetwork, LogitTable, export_forward
+from kd_core.models._python_modules import (
+    ExportedNetwork,
+    FunctionNetwork,
+    LogitTable,
+    example_keys,
+    export_forward,
+)
 from kd_core.models._python_probe import Facts, examine
 
 EXPORTED = ".pt2"  # suffix of the file of an exported forward pass
@@ -171,7 +177,8 @@ def from_logits(argument: str, logits: Mapping[str, Any], inputs: Mapping[str, T
             raise ValueError(f"{argument}: the logits of the {name} examples hold NaN or infinite values.")
     if "train" not in tensors:
         raise ValueError(f'{argument}: the logits of the training examples are not given; pass them as "train".')
-    table = LogitTable([inputs[name] for name in tensors], tensors.values())
+    keys = torch.cat([example_keys(inputs[name]) for name in tensors])
+    table = LogitTable(keys, torch.cat([*tensors.values()]))
     structure = f"logits {[(name, tuple(tensor.shape)) for name, tensor in tensors.items()]}"
     content = [tensor for name in tensors for tensor in (inputs[name], tensors[name])]
     key = descriptions.make_key("logits", structure, content)

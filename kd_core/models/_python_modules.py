@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 EXAMPLES = 4  # of the batch with which a forward pass is traced
+KEY_BYTES = 16  # of a digest of one example
 
 
 class FunctionNetwork(nn.Module):
@@ -76,23 +78,30 @@ def export_forward(sample: nn.Module, shape: tuple[int, ...], path: Path) -> Non
 
 
 class LogitTable:
-    """Function of examples whose logits are given. It finds an example by its exact numbers; others get NaN."""
+    """Function of examples whose logits are given. It finds an example by its exact numbers; others get NaN.
 
-    def __init__(self, inputs: Iterable[Tensor], logits: Iterable[Tensor]) -> None:
-        self.logits = torch.cat([*logits])
+    Args:
+        keys: Keys (N, 16) uint8 of the examples; see :func:`example_keys`.
+        logits: Their logits (N, K).
+    """
+
+    def __init__(self, keys: Tensor, logits: Tensor) -> None:
+        self.logits = logits
         self.rows: dict[bytes, int] = {}
-        for number, row in enumerate(row for part in inputs for row in _rows(part)):
-            self.rows.setdefault(row.tobytes(), number)
+        for number, key in enumerate(keys.numpy()):
+            self.rows.setdefault(key.tobytes(), number)
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        numbers = torch.tensor([self.rows.get(row.tobytes(), -1) for row in _rows(inputs)])
+        numbers = torch.tensor([self.rows.get(key.tobytes(), -1) for key in example_keys(inputs).numpy()])
         return torch.where(numbers[:, None] < 0, torch.nan, self.logits[numbers])
 
     def covers(self, inputs: Tensor) -> bool:
         """Return whether there are logits for all these inputs (N, ...)."""
-        return all(row.tobytes() in self.rows for row in _rows(inputs))
+        return all(key.tobytes() in self.rows for key in example_keys(inputs).numpy())
 
 
-def _rows(inputs: Tensor) -> np.ndarray:
-    rows: np.ndarray = inputs.detach().cpu().contiguous().numpy()
-    return rows
+def example_keys(inputs: Tensor) -> Tensor:
+    """Return a digest (N, 16) uint8 of every example (N, ...), of its exact numbers."""
+    rows = inputs.detach().cpu().contiguous().numpy()
+    digests = [hashlib.blake2b(row.tobytes(), digest_size=KEY_BYTES).digest() for row in rows]
+    return torch.from_numpy(np.frombuffer(b"".join(digests), np.uint8).reshape(-1, KEY_BYTES).copy())

@@ -100,22 +100,31 @@ class Architecture:
     stages: Callable[[Any], Stages]
     names: tuple[str, ...] = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
     has_maps: bool = True  # whether the stages compute maps
+    timm: str = ""  # timm's name of the same network; empty if it has none
 
 
 # Smaller images could not be halved often enough, below 17 pixels where halving rounds up, 32 where it rounds down.
 ARCHITECTURES = {
-    "resnet18": Architecture("ResNet-18", 17, 11.7, _resnet),
-    "resnet34": Architecture("ResNet-34", 17, 21.8, _resnet),
-    "resnet50": Architecture("ResNet-50", 17, 25.6, _resnet),
-    "vgg11_bn": Architecture("VGG-11-BN", 32, 132.9, _vgg, tuple(f"stage {number}" for number in range(1, 6))),
-    "vgg16_bn": Architecture("VGG-16-BN", 32, 138.4, _vgg, tuple(f"stage {number}" for number in range(1, 6))),
-    "mobilenet_v2": Architecture("MobileNetV2", 17, 3.5, _cut(2, 4, 7, 14, 18)),
-    "mobilenet_v3_small": Architecture("MobileNetV3 small", 17, 2.5, _cut(1, 2, 4, 9, 12)),
-    "mobilenet_v3_large": Architecture("MobileNetV3 large", 17, 5.5, _cut(2, 4, 7, 13, 16)),
+    "resnet18": Architecture("ResNet-18", 17, 11.7, _resnet, timm="resnet18"),
+    "resnet34": Architecture("ResNet-34", 17, 21.8, _resnet, timm="resnet34"),
+    "resnet50": Architecture("ResNet-50", 17, 25.6, _resnet, timm="resnet50"),
+    "vgg11_bn": Architecture(
+        "VGG-11-BN", 32, 132.9, _vgg, tuple(f"stage {number}" for number in range(1, 6)), timm="vgg11_bn"
+    ),
+    "vgg16_bn": Architecture(
+        "VGG-16-BN", 32, 138.4, _vgg, tuple(f"stage {number}" for number in range(1, 6)), timm="vgg16_bn"
+    ),
+    "mobilenet_v2": Architecture("MobileNetV2", 17, 3.5, _cut(2, 4, 7, 14, 18), timm="mobilenetv2_100"),
+    "mobilenet_v3_small": Architecture(
+        "MobileNetV3 small", 17, 2.5, _cut(1, 2, 4, 9, 12), timm="mobilenetv3_small_100"
+    ),
+    "mobilenet_v3_large": Architecture(
+        "MobileNetV3 large", 17, 5.5, _cut(2, 4, 7, 13, 16), timm="mobilenetv3_large_100"
+    ),
     "shufflenet_v2_x1_0": Architecture("ShuffleNetV2", 17, 2.3, _shufflenet, ("stem", "stage 1", "stage 2", "stage 3")),
-    "efficientnet_b0": Architecture("EfficientNet-B0", 17, 5.3, _cut(2, 3, 4, 6, 8)),
-    "convnext_tiny": Architecture("ConvNeXt-Tiny", 32, 28.6, _cut(1, 2, 4, 6, 8)),
-    "vit_b_16": Architecture("ViT-B/16", 224, 86.6, _vit, has_maps=False),
+    "efficientnet_b0": Architecture("EfficientNet-B0", 17, 5.3, _cut(2, 3, 4, 6, 8), timm="efficientnet_b0"),
+    "convnext_tiny": Architecture("ConvNeXt-Tiny", 32, 28.6, _cut(1, 2, 4, 6, 8), timm="convnext_tiny"),
+    "vit_b_16": Architecture("ViT-B/16", 224, 86.6, _vit, has_maps=False, timm="vit_base_patch16_224"),
 }
 
 
@@ -125,6 +134,21 @@ def split_into_stages(name: str, channels: int, classes: int, *, is_pretrained: 
     ``is_pretrained`` loads torchvision's default weights, except a last layer for other classes, and nothing on the
     meta device. Raises ValueError where the weights are not available.
     """
+    return ARCHITECTURES[name].stages(_whole_network(name, channels, classes, is_pretrained=is_pretrained))
+
+
+def original_names(name: str, channels: int, classes: int) -> dict[str, str]:
+    """Return torchvision's names of the tensors of a network, in its order, by their names in :func:`join_stages`."""
+    with torch.device("meta"):
+        network = _whole_network(name, channels, classes, is_pretrained=False)
+        names = {id(tensor): key for key, tensor in network.state_dict(keep_vars=True).items()}
+        joined = join_stages(ARCHITECTURES[name].stages(network), 0).state_dict(keep_vars=True)
+    by_original = {names[id(tensor)]: key for key, tensor in joined.items()}
+    return {by_original[original]: original for original in names.values()}
+
+
+def _whole_network(name: str, channels: int, classes: int, *, is_pretrained: bool) -> Any:
+    """Build torchvision's network, with a first layer for ``channels`` and without operations in place."""
     import torchvision  # slow to import, and needed by these networks alone
 
     network: Any = torchvision.models.get_model(name, weights=None, num_classes=classes)
@@ -139,7 +163,7 @@ def split_into_stages(name: str, channels: int, classes: int, *, is_pretrained: 
     for module in network.modules():
         if hasattr(module, "inplace"):  # the next layer must not overwrite a recorded feature
             module.inplace = False
-    return ARCHITECTURES[name].stages(network)
+    return network
 
 
 def adapt_first_convolution(old: nn.Conv2d, channels: int, keeps_weights: bool) -> nn.Conv2d:

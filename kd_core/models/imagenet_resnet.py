@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import torch
 from torch import nn
 
 from kd_core.base.options import choice
@@ -13,6 +15,7 @@ from kd_core.models._layers import (
     Residual,
     conv_bn,
     nearest_choice,
+    resnet_names,
     sequential_cnn,
     stage_layers,
     unsupported_image_reason,
@@ -67,6 +70,10 @@ class ImagenetResnet(Model):
                 stages[f"stage{number}"] += (bottleneck if is_narrow else block)(channels, after, stride)
                 channels = after
         return sequential_cnn(stages, channels, classes)
+
+    def foreign_names(self, shape: tuple[int, ...], classes: int) -> Sequence[Mapping[str, str]]:
+        with torch.device("meta"):
+            return resnet_names(self.build(shape, classes).state_dict())
 
     def feature_layers(self) -> dict[str, str]:
         return stage_layers(len(FILTERS))

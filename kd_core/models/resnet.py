@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import torch
 from torch import nn
 
 from kd_core.base.options import choice, integer
@@ -12,6 +14,7 @@ from kd_core.models import Model
 from kd_core.models._layers import (
     Residual,
     conv_bn,
+    resnet_names,
     scale_depth_and_width,
     sequential_cnn,
     stage_layers,
@@ -57,6 +60,10 @@ class Resnet(Model):
                 stages[f"stage{number}"] += block(channels, filters * self.widening, stride)
                 channels = filters * self.widening
         return sequential_cnn(stages, channels, classes)
+
+    def foreign_names(self, shape: tuple[int, ...], classes: int) -> Sequence[Mapping[str, str]]:
+        with torch.device("meta"):
+            return resnet_names(self.build(shape, classes).state_dict())
 
     def feature_layers(self) -> dict[str, str]:
         return stage_layers(len(FILTERS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -11,7 +12,13 @@ from torch import nn
 from kd_core.base.options import boolean, choice, integer
 from kd_core.models import Model
 from kd_core.models._layers import unsupported_image_reason
-from kd_core.models._torchvision_stages import ARCHITECTURES, adapt_first_convolution, join_stages, split_into_stages
+from kd_core.models._torchvision_stages import (
+    ARCHITECTURES,
+    adapt_first_convolution,
+    join_stages,
+    original_names,
+    split_into_stages,
+)
 
 NOTHING, BODY = "nothing", "all but the head"
 STAGES = ("stem", *(f"stage {number}" for number in range(1, 6)))
@@ -85,6 +92,12 @@ class TorchvisionModel(Model):
                 f"source.set_submodule(path, {adapt_first_convolution.__name__}(first, {shape[0]}, {self.pretrained}))",
             ]
         return "\n".join(lines)
+
+    def foreign_names(self, shape: tuple[int, ...], classes: int) -> Sequence[Mapping[str, str]]:
+        return (original_names(self.network, shape[0], classes),)
+
+    def timm_name(self) -> str:
+        return ARCHITECTURES[self.network].timm
 
     def _frozen(self, names: list[str]) -> int:
         """Return the number of frozen stages."""

@@ -309,3 +309,34 @@ def test_a_closed_output_is_no_fault(folder: Path) -> None:
     command = f'exec "{sys.executable}" -m kd_core train {" ".join(QUICK)} --ephemeral >&-'
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_command_teacher_measures_a_file_and_prints_the_settings_that_use_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import numpy as np
+    import torch
+
+    from kd_core.datasets import load
+    from kd_core.datasets.moons import Moons
+
+    labels = load(Moons()).train.labels
+    np.save(folder / "logits.npy", torch.nn.functional.one_hot(1 - labels, 2).float().numpy())
+    command = ["teacher", str(folder / "logits.npy"), "dataset=moons"]
+    assert main([*command, "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "Accuracy 0\N{NO-BREAK SPACE}%" in text
+    assert "no better than chance" in text
+    assert "Try order=1,0" in text
+    assert not list(folder.rglob("*.safetensors"))
+    assert main([*command, "order=1,0", "--json"]) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert body["measured"]["accuracy"] == 1
+    assert (body["order"], body["advice"]) == ([1, 0], [])
+    settings = [f"{name}={value}" for name, value in body["settings"].items()]
+    assert settings == ["dataset=moons", "teacher=teacher_file", f"teacher_id={body['id']}", "teacher_epochs=0"]
+    assert main(["train", *settings, "labelled=40", "epochs=2", "--quiet"]) == 0
+    capsys.readouterr()
+    for wrong, sentence in (("order=1,1", "each of the numbers from 0 to 1"), ("colour=red", "no such setting here")):
+        assert main([*command, wrong]) == 2
+        assert sentence in capsys.readouterr().err

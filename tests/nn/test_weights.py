@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import struct
@@ -18,6 +17,7 @@ from safetensors.torch import save
 from kd_core.base.registry import find_plugin
 from kd_core.models import Model
 from kd_core.nn import weights
+from kd_core.nn.weights.header import MAX_HEADER
 from tests.files.uploads.conftest import listing
 
 SHAPE, CLASSES = (1, 8, 8), 3
@@ -81,12 +81,6 @@ def test_only_an_id_becomes_a_path(home: Path, key: str) -> None:
             ask(key)
 
 
-def torch_file(legacy: bool) -> bytes:
-    file = io.BytesIO()
-    torch.save(STATE, file, _use_new_zipfile_serialization=not legacy)
-    return file.getvalue()
-
-
 def without(name: str) -> dict[str, torch.Tensor]:
     return {key: value for key, value in STATE.items() if key != name}
 
@@ -98,8 +92,6 @@ def filled(value: float) -> dict[str, torch.Tensor]:
 NARROW = find_plugin("models", "mlp")(widths=(4,)).build(SHAPE, CLASSES)  # type: ignore[call-arg, attr-defined]
 ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 BAD = {
-    "torch": (torch_file(legacy=False), "pickle.*safetensors"),
-    "old torch": (torch_file(legacy=True), "pickle.*safetensors"),
     "empty": (b"", "no safetensors file"),
     "text": (b"hello, I am a network", "no safetensors file"),
     "cut in the header": (FILE[:60], "its end is missing"),
@@ -107,7 +99,7 @@ BAD = {
     "with a tail": (FILE + b"tail", "damaged"),
     "enormous header": (struct.pack("<Q", 2**63) + FILE[8:], "no safetensors file"),
     "long header": (
-        struct.pack("<Q", weights.MAX_HEADER + 1) + bytes(weights.MAX_HEADER + 9),
+        struct.pack("<Q", MAX_HEADER + 1) + bytes(MAX_HEADER + 9),
         "longer than 10 MB",
     ),
     "header of a list": (header([1]), "cannot be read"),
@@ -122,7 +114,7 @@ BAD = {
     "many": (save({f"k{n}": torch.zeros(1) for n in range(9)} | STATE), "and 6 more"),
     "shapes": (save(NARROW.state_dict()), '"1.weight" is 4 × 64 in the file and 5 × 64 in the network'),
     "double": (save(STATE | {"1.bias": torch.zeros(5).double()}), '"1.bias" is of type "F64": save it as F32 or'),
-    "whole": (save(STATE | {"1.bias": torch.zeros(5).long()}), '"I64"'),
+    "whole": (save(STATE | {"1.bias": torch.zeros(5).long()}), "int64"),
     "nan": (save(filled(float("nan"))), '"1.bias" holds infinite values or NaN'),
     "infinite": (save(filled(float("-inf"))), '"1.bias" holds infinite values or NaN'),
 }

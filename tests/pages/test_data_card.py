@@ -5,16 +5,13 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-import safetensors.torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from kd_core.base.registry import find_plugin
 from kd_core.config.run import from_flat
-from kd_core.datasets import load
 from kd_core.datasets.mnist import Mnist
 from kd_core.files import uploads
-from kd_core.nn import weights
 from kd_core.runs import downloads
 from kd_core.runs.manager import RunManager
 from kd_core.training.learner import NetworkTrainer
@@ -151,28 +148,6 @@ def test_an_unusable_file_is_refused_by_name_and_not_stored(
     app = open_import(open_page, (name, content, "text/plain"))
     assert fragment in app.error[0].value.replace("\\", "")
     assert uploads.list_all() == []
-
-
-@pytest.mark.usefixtures("home")
-def test_uploaded_weights_become_a_teacher_that_is_not_trained(open_page: Open, shared: RunManager) -> None:
-    config = from_flat({"dataset": "moons"})
-    data = load(config.dataset)
-    network = config.teacher.build(data.shape, len(data.classes))
-    blob = safetensors.torch.save(network.state_dict())
-    app = open_page("distill", dataset="moons", epochs="2", teacher_epochs="0")
-    open_settings(app, "Teacher").file_uploader(key="weights file").set_value(
-        ("mine.safetensors", blob, "application/octet-stream")
-    ).run()
-    app.button(key="keep weights").click().run()
-    assert not app.error
-    (upload,) = weights.list_all()
-    button(app, "Start training").click().run()
-    finish(shared, 1)
-    run = shared.store.runs()[0]
-    assert run.config.teacher_recipe.weights == upload.id
-    assert run.test is not None
-    other = open_page("distill", dataset="moons", teacher_widths="8", teacher_weights=upload.id)
-    assert "MLP 8" in other.error[0].value.replace("\\", "")
 
 
 def test_a_run_out_of_memory_can_be_repeated_with_smaller_batches_by_one_click(

@@ -101,7 +101,7 @@ def test_each_network_is_shown_with_its_cost_and_its_training_data(open_page: Op
 def test_another_data_set_brings_its_recommended_settings_and_models_that_fit(open_page: Open) -> None:
     app = open_page("distill")
     app.selectbox(key="set dataset").select("moons").run()
-    assert named(app, "selectbox", "set teacher").options == ["MLP"]
+    assert named(app, "selectbox", "set teacher").options == ["MLP", "teacher from a file"]
     assert named(app, "number_input", "set labelled").value == 60
     assert not app.error
 

@@ -14,7 +14,8 @@ from kd_core.analysis.intervals import estimate_measure
 from kd_core.base.marks import percent, unbroken
 from kd_core.export.network.files import sentence
 from kd_core.export.network.stored import StoredNetwork
-from kd_core.nn import weights
+from kd_core.files.teachers.provenance import provenance
+from kd_core.schemes import teacher_phase
 
 MOST_CLASSES = 40  # with a row each; of more classes those with the lowest recall have one
 CONTENT = {
@@ -151,10 +152,9 @@ def _teacher(network: StoredNetwork) -> str:
     """Return the architecture of the teacher, what it learned from, and where its weights come from."""
     config = network.config
     text = config.teacher.label()
-    if uploaded := config.teacher_recipe.weights:
-        file = weights.find(uploaded)
-        text += f", weights from the file {file.name}" if file else ", weights from a file"
-        text += f" (digest {uploaded})"
+    if key := teacher_phase(config).learners[0].imported:
+        origin = provenance(key)
+        text += f", from {origin.in_words().rstrip('.')}" if origin else f", from a file with the digest {key}"
     epochs = config.teacher_recipe.epochs
     return text + (f", trained for {epochs} epochs, seed {config.teacher_recipe.seed}" if epochs else ", not trained")
 

@@ -13,11 +13,13 @@ from typing import Any, BinaryIO
 
 import streamlit as st
 
+from kd_core.api.teachers.candidate import TeacherCandidate
+from kd_core.api.teachers.checks import Measurement
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
 from kd_core.datasets import Dataset
-from kd_core.files import uploads
-from kd_core.models import Model
+from kd_core.files import teachers, uploads
+from kd_core.files.teachers.provenance import Provenance
 from kd_core.nn import weights
 from kd_core.runs import downloads, manager
 from kd_core.runs.manager import RunManager
@@ -106,10 +108,15 @@ class Actions:
         """Call :func:`uploads.remove`."""
         uploads.remove(key)
 
-    def add_weights(self, name: str, blob: bytes, model: Model, shape: tuple[int, ...], classes: int) -> str:
-        """Call :func:`weights.add` within the quotas."""
-        self._check_file(len(blob))
-        return weights.add(name, blob, model, shape, classes)
+    def keep_teacher(self, candidate: TeacherCandidate, measurement: Measurement, size: int) -> tuple[str, Provenance]:
+        """Call :meth:`TeacherCandidate.keep` within the quotas for a file of ``size`` bytes."""
+        self._check_file(size)
+        return candidate.keep(measurement)
+
+    def remove_teacher(self, key: str) -> None:
+        """Delete imported weights or an imported teacher; stored runs keep the weights that they were trained with."""
+        weights.remove(key)
+        teachers.remove(key)
 
     def download(self, dataset: Dataset) -> None:
         """Call :func:`downloads.start` within the quotas."""

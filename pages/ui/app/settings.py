@@ -111,6 +111,13 @@ def set_dataset(dataset: str, **options: str) -> None:
     _replace(texts if read_flat(with_scheme)[1] else with_scheme)
 
 
+def set_teacher(texts: Mapping[str, str]) -> None:
+    """Change to a teacher with these settings, such as an imported one."""
+    settings: dict[str, str] = st.session_state["settings"]
+    previous = option_names("teacher", settings["teacher"]) | {"teacher_weights"}
+    _replace({name: text for name, text in settings.items() if name not in previous} | dict(texts))
+
+
 def _set_scheme(scheme: str) -> None:
     """Change the scheme.
 

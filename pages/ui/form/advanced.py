@@ -16,7 +16,7 @@ from kd_core.config.run import RunConfig, differences
 from kd_core.datasets import load
 from pages.ui.app import settings
 from pages.ui.app.errors import catch_errors
-from pages.ui.form import data_card, import_dialog, method_card, scheme_card, training_card
+from pages.ui.form import data_card, import_dialog, method_card, scheme_card, teacher_dialog, training_card
 from pages.ui.widgets import options
 from pages.ui.widgets.text import search
 from pages.ui.widgets.text.escape import escape_markdown
@@ -62,6 +62,9 @@ def button(config: RunConfig) -> None:
     if import_dialog.is_open():
         _close()
         import_dialog.show()
+    elif teacher_dialog.is_open():  # one dialog can be open
+        _close()
+        teacher_dialog.show(config)
     elif st.session_state.get(OPEN):
         _dialog()
 
@@ -125,7 +128,7 @@ def _groups(config: RunConfig) -> dict[str, list[Section]]:
     recipe = Section(TeacherRecipe, "teacher_", settings.TEACHERS, without=("weights",))
     return {
         "Data": data,
-        "Teacher": [Section(teacher, "teacher_"), recipe],
+        "Teacher": [Section(teacher, "teacher_", without=("id",)), recipe],
         "Student": [Section(student, "student_"), Section(RunOptions), Section(Recipe)],
         "Method": [Section(type(method_card.selected_method()))],
         "Scheme": [Section(scheme_card.selected_scheme())],

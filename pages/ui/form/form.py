@@ -19,7 +19,16 @@ from kd_core.store.store import Run
 from pages.ui.app import settings
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.settings import CARDS
-from pages.ui.form import advanced, data_card, feature_diagram, method_card, plan_diagram, scheme_card
+from pages.ui.form import (
+    advanced,
+    data_card,
+    feature_diagram,
+    method_card,
+    plan_diagram,
+    scheme_card,
+    teacher_dialog,
+    training_card,
+)
 from pages.ui.run import code_dialog, live_controls
 from pages.ui.widgets import options
 from pages.ui.widgets.text import plan
@@ -47,7 +56,14 @@ def choices(config: RunConfig, *, is_locked: bool) -> None:
         notes = {role: _note(config, role) for role in costs}
     boxes: tuple[tuple[str, str, dict[str, str], dict[str, str] | None, str, str], ...] = (
         ("dataset", "datasets", {}, data_card.titles(), _data_fact(config), ""),
-        ("teacher", "models", unfit, None, costs["teacher"], notes["teacher"]),
+        (
+            "teacher",
+            "models",
+            unfit | {teacher_dialog.FROM_FILE: ""},
+            None,
+            _teacher_fact(config, costs["teacher"]),
+            notes["teacher"],
+        ),
         ("student", "models", unfit, None, costs["student"], notes["student"]),
         ("method", "methods", methods, method_card.titles(), method.summary, method.summary + hidden),
         ("scheme", "schemes", {}, scheme_card.titles(), scheme.summary, scheme.summary),
@@ -61,6 +77,7 @@ def choices(config: RunConfig, *, is_locked: bool) -> None:
                     name, group, CARDS[name], reasons, titles, disabled=is_locked, help=description or None
                 )
                 st.caption(fact or "\u00a0")
+    teacher_dialog.open_when_chosen()
 
 
 def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
@@ -158,6 +175,13 @@ def hint(config: RunConfig) -> str:
     sentences = [f"The **{role}** {note[:1].lower()}{note[1:]}" for role, note in notes.items()]
     sentences += ["The **baseline** is the same student without a teacher."] * config.basics.control
     return " ".join(sentences)
+
+
+def _teacher_fact(config: RunConfig, network: str) -> str:
+    if teacher_dialog.is_missing():
+        return "no file chosen yet"
+    origin = training_card.origin_of(config)
+    return f"from {escape_markdown(origin.short())}" if origin is not None else network
 
 
 def _data_fact(config: RunConfig) -> str:

@@ -15,7 +15,7 @@ from kd_core.schemes import plan_of
 from pages.ui.components import component
 from pages.ui.form.plan_graph import PlanGraph
 from pages.ui.widgets.text import roles
-from pages.ui.widgets.text.plan import is_frozen, join_names, needs_labels, teaching_clause
+from pages.ui.widgets.text.plan import is_frozen, join_names, needs_labels, network_label, teaching_clause
 
 
 def show(diagram: dict[str, Any], rows: list[dict[str, str]]) -> None:
@@ -34,7 +34,10 @@ def table(config: RunConfig) -> list[dict[str, str]]:
         title = f"{number} · {phase.name}"
         for learner in phase.learners:
             trunk, layer = learner.trunk
-            model = f"{learner.model.label()} after {layer} of {trunk}" if trunk else learner.model.label()
+            model = f"{learner.model.label()} after {layer} of {trunk}" if trunk else network_label(learner)
+            if not phase.recipe.epochs:
+                rows.append((title, learner.role, model, "–", "not trained"))
+                continue
             teaching = teaching_clause(learner) or "labels only"
             teaching += f"; starts from {learner.begins_with}" if learner.begins_with else ""
             rows.append((title, learner.role, model, teaching, describe_examples(phase, learner, data)))
@@ -59,13 +62,16 @@ def sentence(config: RunConfig) -> str:
     for number, phase in enumerate(phases, start=1):
         clauses = []
         for learner in phase.learners:
+            if not phase.recipe.epochs:
+                clauses.append(f"{learner.role} ({network_label(learner)}) is not trained")
+                continue
             teaching = teaching_clause(learner)
             source = "labels only"
             if teaching:
                 uses_labels = needs_labels(learner, phases, data) and not phase.view.is_blind
                 source = f"labels and {teaching}" if uses_labels else f"{teaching}, without labels"
             trunk, layer = learner.trunk
-            clause = f"{learner.role} ({learner.model.label()}) learns from {source}"
+            clause = f"{learner.role} ({network_label(learner)}) learns from {source}"
             clause += f", sharing {trunk} up to {layer}" if trunk else ""
             clause += f", starting from {learner.begins_with}" if learner.begins_with else ""
             clause += ", then is frozen" if is_frozen(learner.role, phases, number) else ""

@@ -107,9 +107,9 @@ class PlanGraph:
             role=self.names[learner.role],
             kind=kind_of(learner),
             style_role=learner.role,
-            network=learner.model.label(),
-            state="learns, then frozen" if teaches else "learns",
-            data=self._training_data(phase, learner),
+            network=plan.network_label(learner),
+            state=_state(phase, teaches=teaches),
+            data=self._training_data(phase, learner) if phase.recipe.epochs else "not trained",
             teaching=teaching_clause(dataclasses.replace(learner, teachers=teachers)),
             lane=LAST if kind_of(learner) == BASELINE and not teaches else MAIN,
             self_taught=learner.method is not None and not learner.method.uses_teacher,
@@ -175,6 +175,12 @@ class PlanGraph:
             edge["from"] = [node for node in start if is_loop or node != edge["to"]]
         unique = {repr(edge): edge for edge in self.edges if edge["from"]}
         self.edges = list(unique.values())
+
+
+def _state(phase: PhasePlan, *, teaches: bool) -> str:
+    if not phase.recipe.epochs:
+        return "frozen" if teaches else "as it is"
+    return "learns, then frozen" if teaches else "learns"
 
 
 def _edge_label(learner: LearnerPlan) -> str:

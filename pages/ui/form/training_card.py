@@ -1,4 +1,4 @@
-"""Parts of the settings for uploaded teacher weights and the device."""
+"""Parts of the settings for the teacher and the device."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import streamlit as st
 
 from kd_core.base import devices
 from kd_core.config.run import RunConfig
-from kd_core.datasets import load
-from kd_core.nn import weights
+from kd_core.files.teachers.provenance import Provenance, provenance
 from kd_core.runs import manager
-from pages.ui.app import auth, settings
-from pages.ui.app.actions import actions
+from kd_core.schemes import teacher_phase
+from pages.ui.app import settings
+from pages.ui.form import teacher_dialog
 from pages.ui.widgets import keys, options
 from pages.ui.widgets.text.escape import escape_markdown
 
@@ -21,41 +21,18 @@ SMOOTHED = (
 
 
 def teacher(config: RunConfig) -> None:
-    """Draw a warning about a teacher with label smoothing, and the upload of weights."""
+    """Draw a warning about a teacher with label smoothing, and the way to a teacher from a file."""
     if st.session_state["settings"].get("teacher_smoothing", "0") not in ("0", "0.0"):
         st.warning(SMOOTHED)
-    _uploaded_weights(config)
+    if (origin := origin_of(config)) is not None:
+        st.caption(escape_markdown(origin.in_words()))
+    teacher_dialog.button()
 
 
-def _uploaded_weights(config: RunConfig) -> None:
-    """Draw the choice and the upload of weights for a teacher that was trained elsewhere."""
-    data = load(config.dataset)
-    matching = {upload.id: upload for upload in weights.find_matching(config.teacher, data.shape, len(data.classes))}
-    current = st.session_state["settings"].get("teacher_weights", "")
-    with st.expander("Upload a teacher"):
-        st.caption(
-            f"Weights of a {config.teacher.label()} for this data set, as safetensors. With 0 teacher epochs they are "
-            "used unchanged."
-        )
-        if matching or current:
-            ids = ["", *matching, *([current] if current and current not in matching else [])]
-            st.selectbox(
-                "Teacher’s weights", ids, ids.index(current), key=keys.key("teacher’s weights", current),
-                format_func=lambda key: matching[key].name if key in matching else key or "random initialisation",
-                on_change=options.apply, args=("teacher_weights", "teacher’s weights", settings.set_option),
-            )  # fmt: skip
-        if not auth.may_act():
-            st.caption("Only a presenter can upload weights.")
-            return
-        file = st.file_uploader("Weights", key="weights file")
-        if file is not None and st.button("Import", key="keep weights"):
-            try:
-                key = actions().add_weights(file.name, file.getvalue(), config.teacher, data.shape, len(data.classes))
-            except ValueError as error:
-                st.error(escape_markdown(str(error)))
-                return
-            settings.set_option("teacher_weights", key)
-            st.rerun()
+def origin_of(config: RunConfig) -> Provenance | None:
+    """Return the provenance of the teacher, if it was imported."""
+    key = teacher_phase(config).learners[0].imported
+    return provenance(key) if key else None
 
 
 def device(_: RunConfig) -> None:

@@ -22,14 +22,24 @@ from kd_core.config.plan import (
 )
 from kd_core.config.run import RunConfig
 from kd_core.datasets import Data, load
+from kd_core.files.teachers.provenance import provenance
 from kd_core.methods import LABELS, Method
 from kd_core.models import Model
 from kd_core.nn.pairs import Pair
 from kd_core.schemes import plan_of
 from pages.ui.widgets.text import roles
+from pages.ui.widgets.text.escape import escape_markdown
 
 MAX_NAMES = 4  # in a list
 LABEL_TERM = re.compile(r"^\S+ \\cdot \\mathrm\{CE\}(\(\\text\{labels\}\))?( \+ |$)")  # comes first in every loss
+
+
+def network_label(learner: LearnerPlan) -> str:
+    """Return the name of a learner's network, with the file and the accuracy of an imported one."""
+    origin = provenance(learner.imported) if learner.imported else None
+    if origin is None:
+        return learner.model.label()
+    return origin.short() if learner.model.is_imported else f"{learner.model.label()} from {origin.short()}"
 
 
 def needs_labels(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data) -> bool:
@@ -191,6 +201,10 @@ def _network_note(config: RunConfig, card: str, model: Model, data: Data) -> str
     names = list(dict.fromkeys(learner.role for _, learner in places))
     phase, learner = next((place for place in places if place[1].role == card), places[0])
     part = "" if learner.role == card else f"Used as {join_names(names)}. "
+    if not phase.recipe.epochs:
+        origin = provenance(learner.imported) if learner.imported else None
+        start = f"Comes from {escape_markdown(origin.short())}," if origin is not None else "Keeps its initial weights,"
+        return f"{part}{start} and is not trained."
     source = ""
     if learner.is_self_taught:
         source = ", and from its own later layers"
