@@ -31,7 +31,7 @@ from kd_core.nn.pairs import Pair
 BATCH_NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 # Parameters of a page's link beside the settings of a run.
 RESERVED_NAMES = {
-    "projector",
+    *("projector", "room"),
     *("run", "autoplay", "log", "embed", "embed_options"),
     *("sweep", "across", "across_values", "down", "down_values", "seeds", "cell", "confirmed"),
 }

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from kd_core.base import seeds
+from kd_core.base.devices import MULTITHREADING_FLOPS
 from kd_core.base.events import Adjusted, Event
 from kd_core.base.seeds import use_seed
 from kd_core.config.compute import EXACT
@@ -29,6 +30,7 @@ from kd_core.export.code.training import add_training
 from kd_core.models import with_article
 from kd_core.nn import composite
 from kd_core.schemes import plan_of
+from kd_core.training.dry_run import max_forward_flops, prepared_event
 
 LARGEST_CHECKED = 50_000_000  # parameters of a network whose initial weights are compared with those of the run
 SECTIONS = ("Random numbers", "Data", "Networks", "Loss", "Training")
@@ -128,8 +130,15 @@ class Script:
         standard, others = sorted_imports(self.sources.imports)
         device = 'DEVICE = "cpu"  # "cuda" for a GPU, where the last digits differ'
         constants = dict.fromkeys([device, *self.sources.constants.values()])  # one line may define several names
-        groups = (["from __future__ import annotations"], standard, others, constants)
+        groups = (["from __future__ import annotations"], standard, others, constants, self._threads())
         return "\n\n".join("\n".join(group) for group in groups if group)
+
+    def _threads(self) -> list[str]:
+        """Return the statement without which sums are rounded differently from those of the run, if there is one."""
+        flops = {network.role: float(network.flops) for network in prepared_event(self.data, self.phases).networks}
+        if max_forward_flops(self.phases, flops) >= MULTITHREADING_FLOPS:
+            return []
+        return ["torch.set_num_threads(1)  # as in the run; networks this small are fastest on one thread"]
 
     def _end_section(self, title: str, *after: str, before: str = "") -> None:
         """Put the definitions since the last section into one of their own."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import sklearn.datasets
+import torch
 
 from kd_core.base.events import Finished, Step
 from kd_core.config.run import RunConfig
@@ -66,5 +67,7 @@ def execute(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Namesp
         exec(compile(code, "script.py", "exec"), namespace)
         return namespace
 
+    threads = torch.get_num_threads()  # which a script may set
     yield run
+    torch.set_num_threads(threads)
     capsys.readouterr()

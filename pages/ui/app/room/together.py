@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.app.actions import actions, toast_errors
 from pages.ui.app.room.rooms import Room
 from pages.ui.widgets.text.escape import escape_markdown
 
@@ -47,11 +46,18 @@ def _choose(room: Room, member: str, value: float) -> None:
         st.toast(escape_markdown(str(error)), icon=":material/error:")
 
 
-@toast_errors
 def _train(room: Room) -> None:
     """Train one student for each chosen temperature, as one stack, and go to its map."""
+    # The frame of the pages is drawn before the engine is imported.
+    from pages.ui.app.actions import toast_errors
+
+    toast_errors(_start)(room)
+
+
+def _start(room: Room) -> None:
     from kd_core.config.run import from_flat
     from kd_core.config.sweep import Axis, Sweep
+    from pages.ui.app.actions import actions
 
     values = sorted(set(room.values.values()))
     sweep = Sweep(from_flat(TEMPLATE), (Axis("temperature", tuple(f"{value:g}" for value in values)),), (0, 1, 2))
