@@ -19,7 +19,7 @@ from kd_core.base.seeds import use_seed
 from kd_core.config.compute import EXACT
 from kd_core.config.plan import DerivedPlan, LearnerPlan, build, find_by_role
 from kd_core.config.run import RunConfig
-from kd_core.datasets import load
+from kd_core.datasets import NotAvailableError, load
 from kd_core.export.code import data as data_code
 from kd_core.export.code.layout import WIDTH
 from kd_core.export.code.networks import NetworkWriter, check_names, state_of
@@ -135,7 +135,11 @@ class Script:
 
     def _threads(self) -> list[str]:
         """Return the statement without which sums are rounded differently from those of the run, if there is one."""
-        flops = {network.role: float(network.flops) for network in prepared_event(self.data, self.phases).networks}
+        try:
+            networks = prepared_event(self.data, self.phases).networks
+        except NotAvailableError:  # one was given from Python, to another process
+            return []
+        flops = {network.role: float(network.flops) for network in networks}
         if max_forward_flops(self.phases, flops) >= MULTITHREADING_FLOPS:
             return []
         return ["torch.set_num_threads(1)  # as in the run; networks this small are fastest on one thread"]
