@@ -42,10 +42,10 @@ unit: .venv/installed-dev node_modules/installed
 	$(NPM) test
 	$(PYTEST) -m "not browser" -n 2 --dist worksteal
 
-# Four files at a time, each with servers of its own, since these tests mostly wait; then, with the machine to itself, the
+# Three files at a time, each with servers of its own, since these tests mostly wait; then, with the machine to itself, the
 # one that counts seconds.
 browser: .venv/installed-browser
-	$(PYTEST) -m browser --ignore tests/browser/test_first_ten_seconds.py -n 4 --dist loadfile
+	$(PYTEST) -m browser --ignore tests/browser/test_first_ten_seconds.py -n 3 --dist loadfile
 	$(BIN)/pytest tests/browser/test_first_ten_seconds.py
 
 # Says so, and goes on, where the index of known vulnerabilities cannot be reached.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -10,11 +11,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tools.chromium import FLAGS, find_or_install
-from tools.testing.app_server import ROOT, Server
+from tools.testing.app_server import ROOT, ForkedProcess, Server
 
 T = TypeVar("T")
 
 SHOTS = ROOT / ".shots"  # screenshots to look at
+# Not where the start of a server is timed, which is in a process without workers.
+ForkedProcess.is_used = "PYTEST_XDIST_WORKER" in os.environ
 expect.set_options(timeout=60_000)  # a new server imports the engine first, on a machine that may be busy
 
 

@@ -15,8 +15,8 @@ SCRIPT = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
-def violations(page: Page) -> list[str]:
-    """Return a line for every element that breaks a rule, shadow roots included.
+def violations(page: Page, *rules: str) -> list[str]:
+    """Return a line for every element that breaks a rule, shadow roots included; without ``rules`` any of them.
 
     Raises FileNotFoundError where axe-core is not installed.
     """
@@ -24,7 +24,8 @@ def violations(page: Page) -> list[str]:
         raise FileNotFoundError(f"{SCRIPT} is missing: run npm ci.")
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(SCRIPT.read_text(encoding="utf-8"))
-    options = {"runOnly": {"type": "tag", "values": list(TAGS)}, "resultTypes": ["violations"]}
+    chosen = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": list(TAGS)}
+    options = {"runOnly": chosen, "resultTypes": ["violations"]}
     result: dict[str, Any] = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{violation['id']}: {node['target']} {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
