@@ -291,3 +291,62 @@ def test_without_the_optional_packages_the_rest_is_made(
         assert "student.onnx" not in archive.namelist()
         assert "onnx\\_that\\_nobody\\_has" in archive.read("README.md").decode()
     assert packages.missing_packages("X", ("torch",), "torch") == ""
+
+
+@pytest.mark.slow
+def test_from_photographs_and_a_torchvision_teacher_to_predictions(
+    photographs: Path, stranger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The teacher is trained, and the photographs are read for it, by torchvision alone."""
+    import torchvision
+    from torchvision.transforms import v2
+
+    import kd_core as kd
+
+    monkeypatch.setenv("DISTILLERY_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("DISTILLERY_FOLDERS", str(tmp_path))
+    root = tmp_path / "photographs"
+    for picture in sorted(photographs.glob("*/*.png")):
+        number = int(picture.stem)
+        folder = root / ("test" if number < 4 else "val" if number < 12 else "train") / picture.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, folder)
+    read = v2.Compose([
+        v2.Resize(32), v2.CenterCrop(32), v2.ToImage(), v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    ])  # fmt: skip
+
+    def examples(split: str) -> tuple[torch.Tensor, torch.Tensor]:
+        pairs = list(torchvision.datasets.ImageFolder(root / split, read))
+        return torch.stack([image for image, _ in pairs]), torch.tensor([label for _, label in pairs])
+
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18(num_classes=3)
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    inputs, labels = examples("train")
+    for _ in range(4):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(network(inputs), labels).backward()
+        optimiser.step()
+    torch.save(network.state_dict(), tmp_path / "resnet18.pt")
+    inputs, labels = examples("val")
+    with torch.no_grad():
+        outside = (network.eval()(inputs).argmax(1) == labels).double().mean().item()
+
+    data = {"dataset": "folder", "dataset_path": str(root), "dataset_pixels": "32"}
+    dataset = kd.datasets.Folder(path=str(root), pixels=32)
+    teacher = kd.Teacher.from_file(tmp_path / "resnet18.pt", dataset, normalisation="imagenet")
+    assert teacher.provenance.accuracy == pytest.approx(outside, abs=0.001)
+    result = kd.distill(**data, student="cnn", student_width=4, student_depth=2, epochs=2, **teacher.settings)
+    assert result.teacher is not None
+    result.export(to="zip", out=tmp_path / "student.zip")
+    zipfile.ZipFile(tmp_path / "student.zip").extractall(tmp_path / "home")
+    photograph = photographs / "wood" / "00.png"
+    command = [sys.executable, "-I", "-S", "-c", RUN, str(stranger), "predict.py", str(photograph), "--json"]
+    done = subprocess.run(command, cwd=tmp_path / "home", capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    square = decode.stack_images([decode.decode(photograph.read_bytes(), "00.png", 32)[0]], "colour")
+    loaded = load(result.config.dataset)
+    expected = probabilities(result.student, standardise(torch.from_numpy(square), loaded.mean, loaded.std))[0]
+    answer = json.loads(done.stdout)
+    assert list(answer["probabilities"].values()) == pytest.approx(expected.tolist(), abs=1e-5)
