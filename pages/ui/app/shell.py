@@ -37,6 +37,8 @@ FRAME_STYLE = """<style>
   .st-key-header-buttons { position: fixed; top: 1rem; right: 1.25rem; z-index: 999991; width: auto }
   .st-key-header-buttons > * { width: auto }
   div:has(> .st-key-header-buttons) { position: absolute }
+  .st-key-open-room button { min-height: 1.9rem; padding: 0 0.5rem; border-radius: 4px }
+  .st-key-open-room p { font-size: 0.875rem }
   .st-key-classroom-bar { margin-top: 1.5rem }
   @media (max-width: 640px) { [class*="st-key-open-room"], [class*="st-key-projector-switch"] { display: none } }
 </style>"""
