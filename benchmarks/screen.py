@@ -17,7 +17,6 @@ from benchmarks.support.viewers import slowdown
 from benchmarks.support.visitor import (
     TrafficCounter,
     change_alpha,
-    change_labels,
     open_browser,
     press_pause,
     set_pace,
@@ -53,7 +52,7 @@ def first_visit(browser: Browser, server: Server, begun: float) -> tuple[float, 
     with visit(browser, server.url) as page:
         page.get_by_role("heading", level=1).first.wait_for()
         heading = time.time() - begun
-        page.locator(".dst-when", has_text="epoch").first.wait_for()
+        page.locator(".dst-surface-head").first.wait_for()
         return heading, time.time() - begun
 
 
@@ -63,8 +62,7 @@ def idle_interaction(browser: Browser, server: Server) -> list[Row]:
         page.locator(".katex").first.wait_for()
         page.wait_for_timeout(2000)
         change_alpha(page, 2)
-        return [_response("form, labels → sentence, idle", change_labels(page, INTERACTIONS)),
-                _response("form, alpha → formula, idle", change_alpha(page, INTERACTIONS))]  # fmt: skip
+        return [_response("form, alpha → formula, idle", change_alpha(page, INTERACTIONS), 50)]
 
 
 def busy_interaction(browser: Browser, server: Server, run: str) -> list[Row]:

@@ -36,7 +36,6 @@ MEASURE = """([text, timeout]) => {
 }"""
 FORMULA = "document.querySelector('.katex')?.textContent"
 TEXTS = "[...document.querySelectorAll('%s')].map((node) => node.textContent).filter((text) => %s.test(text)).join()"
-LABELS = TEXTS % ("p", "/student learns from/")
 PAUSE_BUTTON = TEXTS % ("button", "/Pause|Resume/")
 
 
@@ -104,12 +103,6 @@ def change_alpha(page: Page, count: int) -> list[float]:
     slider = page.get_by_role("slider", name="Teacher weight").first
     slider.focus()
     return _repeat(page, count, FORMULA, lambda n: page.keyboard.press("ArrowLeft" if n % 2 else "ArrowRight"))
-
-
-def change_labels(page: Page, count: int) -> list[float]:
-    """Press the arrow keys at the number of labels. Returns the milliseconds until the text about it has changed."""
-    box = page.get_by_role("spinbutton", name="Labels")
-    return _repeat(page, count, LABELS, lambda n: box.press("ArrowDown" if n % 2 else "ArrowUp"))
 
 
 def press_pause(page: Page, count: int) -> list[float]:

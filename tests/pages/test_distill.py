@@ -163,6 +163,22 @@ def test_an_unknown_run_shows_an_error_and_a_button_that_opens_the_form(open_pag
     assert button(app, "Start training")
 
 
+def test_a_live_option_is_in_the_formula_before_the_training_has_taken_it_over(
+    open_page: Open, shared: RunManager
+) -> None:
+    run = shared.start(from_flat(QUICK), pace=0.5)
+    wait(lambda: shared.status(run).state == "training")
+    shared.pause(run)
+    wait(lambda: shared.status(run).state == "paused")
+    app = open_page("distill", run=run)
+    slider = next(slider for slider in app.slider if slider.label.startswith("Teacher weight"))
+    assert slider.value == 0.9
+    slider.set_value(0.3).run()
+    assert "0.7" in app.latex[0].value
+    assert "0.3" in app.latex[0].value
+    assert not any(event.option == "alpha" for _, event in shared.store.iter_events(run) if isinstance(event, Adjusted))
+
+
 def test_a_stopped_run_can_be_resumed(open_page: Open, shared: RunManager) -> None:
     run = shared.start(from_flat(QUICK), pace=0.3)
     time.sleep(0.3)

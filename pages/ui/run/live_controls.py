@@ -107,11 +107,16 @@ def _live_options(run: str, config: RunConfig, frames: RunFrames) -> None:
     values = config.live_values() | {event.option: event.new for event in frames.adjusted}
     requests: Requests = st.session_state.setdefault(f"requests {run}", {})
     texts = {name: _text(as_text(value), requests.get(name), name, frames) for name, value in values.items()}
+    declarations = config.live_options()
+    # As requested, since the training answers after its next step.
     method = config.method.with_values(
-        **{name: values[name] for name in options_of(type(config.method)) if name in values}
+        **{
+            name: declarations[name].check(name, texts[name])
+            for name in options_of(type(config.method))
+            if name in texts
+        }
     )
     changed = _adjust(run, requests, len(frames.adjusted))
-    declarations = config.live_options()
     sliders = [name for name in declarations if options.is_slider(declarations[name])]
     for name in [*sliders, *(name for name in declarations if name not in sliders)]:
         matters = affects_loss(method, name, declarations[name])
