@@ -1,5 +1,5 @@
 # make run    the app on http://127.0.0.1:8501 (PORT=... for another port)
-# make check  lint, types and the quick tests: under three minutes
+# make check  lint, types and the quick tests, some four minutes on two cores
 # make test   everything: check, slow and browser tests, and known vulnerabilities of what is installed
 # make docs   the generated pages of docs/; make results and make screenshots what is trained and photographed
 # make bench  the benchmarks of the screen, some ten minutes
