@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
@@ -15,6 +16,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from kd_core.base.registry import find_plugin
+from kd_core.files.limits import RefusedError
+from kd_core.files.teachers.torch_file import is_torch_file
+from kd_core.files.uploads.file_type import detect
 from kd_core.models import Model
 from kd_core.nn import weights
 from kd_core.nn.weights.header import MAX_HEADER
@@ -172,3 +176,16 @@ def test_a_damaged_file_is_refused_or_still_valid(home: Path, place: int, new: b
         MLP.build(SHAPE, CLASSES).load_state_dict(loaded)
         assert all(value.isfinite().all() for value in loaded.values())
         weights.remove(key)
+
+
+@pytest.mark.parametrize("length", [0x80, 0x280, 0x580])
+def test_a_header_whose_length_begins_like_a_pickle_is_no_pickle(length: int) -> None:
+    state = {"weight": torch.zeros(2)}
+    spare = length - int.from_bytes(save(state, {"note": ""})[:8], "little")
+    blob = save(state, {"note": "x" * spare})
+    assert blob[:2] == length.to_bytes(2, "little")
+    assert not is_torch_file(blob)
+    with pytest.raises(ValueError, match="lacks"):  # read, and of another network
+        weights.add("mine.safetensors", blob, MLP, SHAPE, CLASSES)
+    with pytest.raises(RefusedError, match="add it as weights"):
+        detect(io.BytesIO(blob))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from kd_core.files import limited_process
 from kd_core.files.limits import RefusedError, quoted
+from kd_core.files.uploads.file_type import is_safetensors
 
 MAX_BYTES = 2_000_000_000
 MAX_ENTRIES = 100_000
@@ -40,7 +41,7 @@ CONVERT = (
 def is_torch_file(blob: bytes) -> bool:
     """Return whether a file begins like one of ``torch.save``; the newer ones are ZIP archives with a pickle."""
     if blob[:1] == b"\x80":
-        return True
+        return not is_safetensors(blob)
     return zipfile.is_zipfile(io.BytesIO(blob)) and any(name.endswith("/data.pkl") for name in _names(blob))
 
 

@@ -36,19 +36,27 @@ OTHERS = {
 }
 
 
+def is_safetensors(head: bytes) -> bool:
+    """Return whether a file begins like safetensors, with the length of its header, of which the end is 0, and a "{".
+
+    A pickle begins with 0x80, and so does every safetensors file whose header has such a length.
+    """
+    return head[8:9] == b"{" and head[4:8] == bytes(4)
+
+
 def detect(file: BinaryIO) -> str:
     """Return "zip", a value of :data:`TABLES`, or "text". Raises RefusedError for other known types."""
     file.seek(0)
     head = file.read(512)
     if not head:
         raise RefusedError(f"it is empty: {HINT}")
+    if is_safetensors(head):
+        raise RefusedError("it is a safetensors file of weights: add it as weights, not as data.")
     if head.startswith(PICKLES):
         raise RefusedError(PICKLE)
     for magic, sentence in OTHERS.items():
         if head.lower().startswith(magic) if magic == b"@relation" else head.startswith(magic):
             raise RefusedError(sentence)
-    if head[8:9] == b"{" and b"\0" in head[:8]:
-        raise RefusedError("it is a safetensors file of weights: add it as weights, not as data.")
     if head.startswith(ZIP):
         return "zip"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
