@@ -1,4 +1,4 @@
-"""Process settings for memory, thread switching and exit."""
+"""Process settings for memory, thread switching and exit, and the environment of another process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
 LARGEST_THRESHOLD = 1 << 30  # bytes
@@ -26,6 +27,12 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         return bool(mallopt(MMAP_THRESHOLD, LARGEST_THRESHOLD) and mallopt(TRIM_THRESHOLD, 2 * LARGEST_THRESHOLD - 1))
     return False
+
+
+def child_environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a process that can import this package, with some variables set."""
+    folders = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders)), **variables}
 
 
 # By default a busy thread keeps the interpreter for 5 ms; at 0.5 ms the screen answers while small networks train.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import Any
 
 from kd_core.base.errors import storage_error
 from kd_core.base.options import shorten
+from kd_core.base.process import child_environment
 from kd_core.export.code import sentences_on_changes
 from kd_core.export.network.graphs import INSTALL, ONNX_PACKAGES
 from kd_core.export.network.stored import Content, Networks, file_stem, load_network
@@ -162,8 +162,7 @@ def export_beside_training(
     if chosen.missing:
         raise ImportError(chosen.missing)
     row = find_run(store, run)
-    packages = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": packages, "DISTILLERY_DATA": str(store.path.parent.resolve())}
+    environment = child_environment(DISTILLERY_DATA=str(store.path.parent.resolve()))
     with _one_process, TemporaryDirectory() as folder:
         out = Path(folder) / f"export{chosen.ending}"
         command = [sys.executable, "-m", "kd_core", "export", run, f"to={to}", f"out={out}", f"role={role}"]

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import pytest
 import streamlit as st
 
-from pages.ui.app.actions import toast_errors
-from pages.ui.app.errors import catch_errors
+from pages.ui.app.errors import catch_errors, toast_errors
 
 SECRET = "/somewhere/secret.py"
 

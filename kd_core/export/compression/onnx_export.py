@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +19,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+from kd_core.base.process import child_environment
+from kd_core.export.network.graphs import ONNX_PACKAGES
+from kd_core.export.packages import missing_packages
+
 NEEDS_PACKAGES = (
     "int8 needs onnx, onnxscript and onnxruntime, which are not all installed here: "
     'pip install "distillery-lab[export]".'
@@ -34,7 +35,7 @@ _lock = threading.Lock()  # one export at a time
 
 def has_packages() -> bool:
     """Return whether the packages that the export and onnxruntime need are installed."""
-    return all(importlib.util.find_spec(name) is not None for name in PACKAGES)
+    return not missing_packages("", ONNX_PACKAGES, "")
 
 
 def to_onnx(network: nn.Module, inputs: Tensor) -> bytes:
@@ -67,11 +68,9 @@ def export_beside_training(networks: Sequence[nn.Module], inputs: Tensor) -> Non
         if not missing:
             return
         torch.save((inputs[:2], missing), Path(folder) / "networks.pt")
-        packages = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, packages))}
         subprocess.run(
             [sys.executable, "-m", "kd_core.export.compression.onnx_export", folder],
-            env=environment, capture_output=True, check=False,
+            env=child_environment(), capture_output=True, check=False,
         )  # fmt: skip
         for number, network in enumerate(missing):
             file = Path(folder) / f"{number}.onnx"

@@ -6,8 +6,6 @@ a button that is not on its page.
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -26,10 +24,8 @@ from kd_core.runs.manager import RunManager
 from kd_core.schemes import plan_of
 from kd_core.store.annotations import Annotations
 from pages.ui.app import auth
+from pages.ui.app.errors import toast_errors
 from pages.ui.app.quotas import Quotas, forget_size
-from pages.ui.widgets.text.escape import escape_markdown
-
-log = logging.getLogger(__name__)
 
 COMMANDS = ("pause", "resume", "step", "stop")
 
@@ -194,22 +190,6 @@ def action_button(label: str, **options: Any) -> bool:
     if not auth.may_act():
         options |= {"disabled": True, "help": auth.VIEWER_MESSAGE}
     return st.button(label, **options)
-
-
-def toast_errors(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``function`` as a widget callback whose errors are shown as toasts, since a callback cannot draw."""
-
-    def callback(*args: Any, **kwargs: Any) -> None:
-        try:
-            function(*args, **kwargs)
-        except ValueError as error:
-            st.toast(escape_markdown(str(error)), icon=":material/block:", duration="long")
-        except Exception:
-            number = secrets.token_hex(4)
-            log.exception("error %s in %s", number, getattr(function, "__qualname__", function))
-            st.toast(f"Something went wrong. The server’s log has the details under {number}.", icon=":material/error:")
-
-    return callback
 
 
 @toast_errors

@@ -40,5 +40,21 @@ def catch_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def toast_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` as a widget callback whose errors are shown as toasts, since a callback cannot draw."""
+
+    def callback(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except ValueError as error:
+            st.toast(escape_markdown(str(error)), icon=":material/block:", duration="long")
+        except Exception:
+            number = secrets.token_hex(4)
+            log.exception("error %s in %s", number, getattr(function, "__qualname__", function))
+            st.toast(f"Something went wrong. The server’s log has the details under {number}.", icon=":material/error:")
+
+    return callback
+
+
 def _is_stopping() -> bool:
     return runtime.exists() and runtime.get_instance().state in (RuntimeState.STOPPING, RuntimeState.STOPPED)

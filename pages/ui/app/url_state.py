@@ -42,7 +42,7 @@ class UrlState(Generic[T]):
         The URL is empty when the page is opened from the menu. It is outdated when the browser asks for a redraw
         before it has received the latest change: a URL that was replaced a moment ago is no wish to return to it.
         """
-        parameters, since = self._parameters(), time.monotonic() - OUTDATED
+        parameters, since = page_parameters(), time.monotonic() - OUTDATED
         earlier = [(replaced, old) for replaced, old in st.session_state.get(self._earlier, []) if replaced > since]
         st.session_state[self._earlier] = earlier
         seen = ({}, st.session_state.get(self._last), *(old for _, old in earlier))
@@ -50,7 +50,7 @@ class UrlState(Generic[T]):
 
     def restore(self) -> None:
         """Correct an empty or outdated URL. Call before anything else reads it."""
-        self._write(self._parameters() if self.is_new() else st.session_state.get(self._last, {}))
+        self._write(page_parameters() if self.is_new() else st.session_state.get(self._last, {}))
 
     def read(self, **defaults: Any) -> tuple[T, dict[str, str]]:
         """Return the options in the URL, and one sentence for every invalid or unknown parameter, by its name.
@@ -58,7 +58,7 @@ class UrlState(Generic[T]):
         An invalid option has its default, which ``defaults`` may replace.
         """
         declared, values, errors = options_of(self._options), dict(defaults), {}
-        parameters = self._parameters()
+        parameters = page_parameters()
         for name, text in parameters.items():
             if name in declared:
                 try:
@@ -92,22 +92,19 @@ class UrlState(Generic[T]):
         removed = {name for name in values if values[name] == self.default(name) and name not in self._always}
         removed |= set() if others is None else self.other_parameters().keys() - others.keys()
         changed = dict(others or {}) | {name: as_text(value) for name, value in values.items()}
-        parameters = self._parameters() | changed
+        parameters = page_parameters() | changed
         self._write({name: text for name, text in parameters.items() if name not in removed})
 
     def other_parameters(self) -> dict[str, str]:
         """Return the parameters that are no options of this page."""
         declared = options_of(self._options)
-        return {name: text for name, text in self._parameters().items() if name not in declared}
+        return {name: text for name, text in page_parameters().items() if name not in declared}
 
     def _is_allowed(self, name: str) -> bool:
         return self._extra is None or name in self._extra or name in options_of(self._options)
 
-    def _parameters(self) -> dict[str, str]:
-        return {name: text for name, text in st.query_params.items() if name not in RESERVED}
-
     def _write(self, parameters: dict[str, str]) -> None:
-        before = self._parameters()
+        before = page_parameters()
         if parameters != before:  # every write makes the browser go over all elements of the page
             st.session_state.setdefault(self._earlier, []).append((time.monotonic(), before))
             reserved = {name: text for name, text in st.query_params.items() if name in RESERVED}
@@ -116,8 +113,13 @@ class UrlState(Generic[T]):
 
     def remember(self) -> None:
         """Keep the parameters of the page in the session, as those that its URL is expected to have."""
-        allowed = {name: text for name, text in self._parameters().items() if self._is_allowed(name)}
+        allowed = {name: text for name, text in page_parameters().items() if self._is_allowed(name)}
         st.session_state[self._last] = allowed
+
+
+def page_parameters() -> dict[str, str]:
+    """Return the parameters of the URL that select something on the page."""
+    return {name: text for name, text in st.query_params.items() if name not in RESERVED}
 
 
 def show_link_errors(errors: Iterable[str]) -> None:

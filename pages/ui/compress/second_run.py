@@ -12,8 +12,8 @@ from kd_core.runs import manager
 from kd_core.schemes import comparison_of
 from kd_core.store.records import ACTIVE, COMPLETED
 from kd_core.store.store import Run
-from pages.ui.app.actions import action_button, actions, toast_errors
-from pages.ui.app.errors import catch_errors
+from pages.ui.app.actions import action_button, actions
+from pages.ui.app.errors import catch_errors, toast_errors
 from pages.ui.run import live_view
 from pages.ui.run.frames import run_frames
 from pages.ui.widgets.text.escape import escape_markdown

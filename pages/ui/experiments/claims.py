@@ -13,8 +13,8 @@ from kd_core.analysis.verdict import Judgement, signed
 from kd_core.config.claims import OUTCOMES, Claim, Outcome, claims, find
 from kd_core.runs import manager
 from kd_core.runs.claim_runs import ClaimRuns, stored_runs
-from pages.ui.app.actions import action_button, actions, send_command, toast_errors
-from pages.ui.app.errors import catch_errors
+from pages.ui.app.actions import action_button, actions, send_command
+from pages.ui.app.errors import catch_errors, toast_errors
 from pages.ui.experiments.settings import ExperimentsOptions, bind
 from pages.ui.widgets.text.durations import queue_position
 from pages.ui.widgets.text.escape import escape_markdown

@@ -18,8 +18,8 @@ from kd_core.files.archive import format_bytes
 from kd_core.runs import downloads
 from kd_core.training.evaluation import extent
 from pages.ui.app import auth, settings
-from pages.ui.app.actions import action_button, actions, toast_errors
-from pages.ui.app.errors import catch_errors
+from pages.ui.app.actions import action_button, actions
+from pages.ui.app.errors import catch_errors, toast_errors
 from pages.ui.components import feed
 from pages.ui.form import import_dialog
 from pages.ui.run import live_view

@@ -9,7 +9,7 @@ import streamlit as st
 from kd_core.config.lessons import Lesson, lessons
 from pages.ui.app.room import turn
 from pages.ui.components import component
-from pages.ui.learn.settings import LearnOptions, url
+from pages.ui.learn.settings import LearnOptions, open_lesson
 from pages.ui.widgets.text.escape import escape_markdown
 
 PROGRESS = "lesson progress"
@@ -29,7 +29,7 @@ def turn_page(options: LearnOptions) -> None:
     step, names = turn.take(), list(lessons())
     position = names.index(options.lesson) + step if options.lesson else 0
     if step and 0 <= position < len(names):
-        _open(names[position])
+        open_lesson(names[position])
         st.rerun()
 
 
@@ -53,10 +53,6 @@ def _row(number: int, lesson: Lesson, *, is_completed: bool, is_next: bool) -> N
             f"{escape_markdown(lesson.question)}"
         )
         side.button(
-            "Again" if is_completed else "Begin", key=f"lesson {lesson.name}", width="stretch", on_click=_open,
+            "Again" if is_completed else "Begin", key=f"lesson {lesson.name}", width="stretch", on_click=open_lesson,
             args=(lesson.name,), type="primary" if is_next else "secondary", help=f"About {lesson.minutes} minutes",
         )  # fmt: skip
-
-
-def _open(name: str) -> None:
-    url.update(lesson=name, seed=-1, guess=-1, marks="", saw=-1)

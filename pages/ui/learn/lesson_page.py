@@ -11,13 +11,13 @@ import streamlit as st
 from kd_core.config.lessons import Lesson, lessons
 from kd_core.runs import manager
 from kd_core.runs.family_runs import FamilyRuns, stored_family_runs
-from pages.ui.app.actions import action_button, actions, toast_errors
-from pages.ui.app.errors import catch_errors
+from pages.ui.app.actions import action_button, actions
+from pages.ui.app.errors import catch_errors, toast_errors
 from pages.ui.app.room import polls
 from pages.ui.app.room.bar import own_room
 from pages.ui.components import component
 from pages.ui.learn import lesson_list
-from pages.ui.learn.settings import LearnOptions, marks_text, url
+from pages.ui.learn.settings import LearnOptions, marks_text, open_lesson, url
 from pages.ui.widgets.explanation import explanation
 from pages.ui.widgets.text.escape import escape_markdown
 
@@ -29,7 +29,7 @@ def show(lesson: Lesson, options: LearnOptions) -> None:
     """Draw the lesson as far as it has come."""
     number = list(lessons()).index(lesson.name) + 1
     if not options.locked:
-        st.button("All lessons", icon=":material/arrow_back:", type="tertiary", on_click=_close)
+        st.button("All lessons", icon=":material/arrow_back:", type="tertiary", on_click=open_lesson, args=("",))
     st.header(f"{number}. {escape_markdown(lesson.title)}", anchor=False)
     explanation(f"idea of {lesson.name}", *lesson.idea)
     runs = _runs(lesson, options)
@@ -103,7 +103,7 @@ def _training(lesson: Lesson, options: LearnOptions) -> None:
 
 
 def _chart(lesson: Lesson, options: LearnOptions, runs: FamilyRuns, has_predicted: bool) -> None:
-    title, low, high = lesson.axis
+    (title, low, high), results = lesson.axis, runs.tests
     points = [
         {
             "key": key,
@@ -111,7 +111,7 @@ def _chart(lesson: Lesson, options: LearnOptions, runs: FamilyRuns, has_predicte
             "role": point.role,
             "isGiven": point.is_given,
             # What is to be predicted reaches the browser afterwards.
-            "values": lesson.values(point, runs.tests) if point.is_given or has_predicted else [],
+            "values": lesson.values(point, results) if point.is_given or has_predicted else [],
         }
         for key, point in lesson.points.items()
     ]
@@ -157,14 +157,15 @@ def _observe(lesson: Lesson, options: LearnOptions, runs: FamilyRuns) -> None:
             on_click=lambda: url.update(saw=st.session_state["saw"]),
         )  # fmt: skip
         return
-    outcome = lesson.outcome(runs.tests)
+    results = runs.tests
+    outcome = lesson.outcome(results)
     seen = "You read the chart correctly" if options.saw == outcome else "Look at the chart again"
     predicted = "as you predicted" if options.guess == outcome else "not what you predicted"
     surprise = "" if outcome == lesson.expected else " This is not what usually happens."
     with st.container(border=True):
         happened = texts[outcome][:1].lower() + texts[outcome][1:]
         st.markdown(f"**{seen}: {escape_markdown(happened)}** It is {predicted}.{surprise}")
-        explanation(f"why {lesson.name} {options.seed}", lesson.explanation(runs.tests))
+        explanation(f"why {lesson.name} {options.seed}", lesson.explanation(results))
     lesson_list.complete(lesson.name)
     if options.locked:
         return
@@ -172,23 +173,11 @@ def _observe(lesson: Lesson, options: LearnOptions, runs: FamilyRuns) -> None:
     with st.container(horizontal=True):
         link = f"{lesson.change.page}?{urlencode(lesson.change.settings)}".rstrip("?")
         st.link_button(f"Open in {lesson.change.page.capitalize()}", link, icon=":material/tune:")
-        st.button("Again with other seeds", icon=":material/casino:", on_click=_again)
+        st.button("Again with other seeds", icon=":material/casino:", on_click=open_lesson, args=(lesson.name,))
         names = list(lessons())
         following = names[names.index(lesson.name) + 1 :][:1]
         if following:
             st.button(
                 f"Next: {lessons()[following[0]].title}", icon=":material/arrow_forward:", type="primary",
-                on_click=_open, args=(following[0],),
+                on_click=open_lesson, args=(following[0],),
             )  # fmt: skip
-
-
-def _again() -> None:
-    url.update(seed=-1, guess=-1, marks="", saw=-1)
-
-
-def _open(name: str) -> None:
-    url.update(lesson=name, seed=-1, guess=-1, marks="", saw=-1)
-
-
-def _close() -> None:
-    url.update(lesson="", seed=-1, guess=-1, marks="", saw=-1)

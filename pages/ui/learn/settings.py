@@ -42,3 +42,8 @@ def marks_text(predictions: Mapping[str, float]) -> str:
 
 
 url = UrlState("learn", LearnOptions)
+
+
+def open_lesson(name: str) -> None:
+    """Open a lesson at its beginning, or the list with an empty name."""
+    url.update(lesson=name, seed=-1, guess=-1, marks="", saw=-1)

@@ -11,7 +11,8 @@ from kd_core.runs import manager
 from kd_core.store.annotations import MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS, normalize
 from kd_core.store.store import Run, SweepRow
 from pages.ui.app import auth
-from pages.ui.app.actions import actions, toast_errors
+from pages.ui.app.actions import actions
+from pages.ui.app.errors import toast_errors
 from pages.ui.run import trash
 from pages.ui.widgets.text.escape import escape_markdown
 

@@ -14,8 +14,8 @@ from kd_core.runs.manager import Status
 from kd_core.schemes import plan_of
 from kd_core.store.store import Run
 from pages.ui.app import auth, startup_notices
-from pages.ui.app.actions import actions, send_command, toast_errors
-from pages.ui.app.errors import catch_errors
+from pages.ui.app.actions import actions, send_command
+from pages.ui.app.errors import catch_errors, toast_errors
 from pages.ui.run.frames import RunFrames, run_frames
 from pages.ui.widgets import options
 from pages.ui.widgets.text import plan

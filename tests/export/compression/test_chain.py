@@ -18,12 +18,13 @@ from kd_core.export.compression import int8, onnx_export, stages
 from kd_core.export.compression.chain import COLUMNS, compress, plan_stages
 from kd_core.export.compression.stages import FRACTIONS, WEIGHTS, Stage, int8_sentence, measure_stages, pruning_curve
 from kd_core.export.compression.unpruned import open_unpruned, roles_of, second_run
+from kd_core.export.network import graphs
 from kd_core.models._pruning import prune
 from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait_for_end
 
 needs_onnx = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in onnx_export.PACKAGES), reason="onnxruntime is not installed"
+    any(importlib.util.find_spec(name) is None for name in graphs.ONNX_PACKAGES), reason="onnxruntime is not installed"
 )
 Digits = tuple[RunManager, str]
 

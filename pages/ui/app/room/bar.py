@@ -9,9 +9,10 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.app import auth
-from pages.ui.app.errors import catch_errors
+from pages.ui.app.errors import catch_errors, toast_errors
 from pages.ui.app.room import polls, together, turn
 from pages.ui.app.room.rooms import Room, rooms
+from pages.ui.app.url_state import page_parameters
 from pages.ui.components import component
 from pages.ui.widgets.text.escape import escape_markdown
 
@@ -19,7 +20,6 @@ PARAMETER = "room"
 OWN = "own room"  # key in the session of the room that it presents
 POLL_SECONDS = 1.0
 QR_PIXELS = 540  # fills the height of a screen of 720
-UNSHARED = ("autoplay", "projector", PARAMETER)  # parameters of a browser, which the others do not follow
 
 
 def show(page: str) -> None:
@@ -47,11 +47,9 @@ def open_button() -> None:
         st.button("Open a room", key="open room", on_click=_open, help="For a class whose phones follow this screen.")
 
 
+@toast_errors
 def _open() -> None:
-    try:
-        st.session_state[OWN] = rooms.open().key
-    except ValueError as error:
-        st.toast(escape_markdown(str(error)), icon=":material/error:")
+    st.session_state[OWN] = rooms.open().key
 
 
 # -- presenter ----------------------------------------------------------------------------------------------------
@@ -62,8 +60,7 @@ def _presenter(room: Room, page: str) -> None:
         st.switch_page("pages/sweep.py", query_params={"sweep": sweep})
     if turn.is_pending():
         st.rerun()
-    parameters = {name: text for name, text in st.query_params.items() if name not in UNSHARED}
-    room.show(page, parameters)
+    room.show(page, page_parameters())
     with st.container(horizontal=True, vertical_alignment="center"):
         address = _address(room)
         if st.button(f"Room {room.key}", icon=":material/qr_code:", key="room link", help="Show the link to join"):
@@ -181,9 +178,5 @@ def _member(key: str, page: str) -> None:
         st.session_state["room followed"] = room.view.number
         if room.view.page:
             parameters = {**dict(room.view.parameters), PARAMETER: key, "autoplay": "0"}
-            if page != room.view.page or dict(room.view.parameters) != _shared_parameters():
+            if page != room.view.page or dict(room.view.parameters) != page_parameters():
                 st.switch_page(f"pages/{room.view.page}.py", query_params=parameters)
-
-
-def _shared_parameters() -> dict[str, str]:
-    return {name: text for name, text in st.query_params.items() if name not in UNSHARED}

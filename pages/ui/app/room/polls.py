@@ -7,6 +7,7 @@ from html import escape
 
 import streamlit as st
 
+from pages.ui.app.errors import toast_errors
 from pages.ui.app.room.rooms import Poll, Room
 from pages.ui.widgets.text.escape import escape_markdown
 
@@ -54,11 +55,9 @@ def ballot(room: Room, member: str) -> None:
         )  # fmt: skip
 
 
+@toast_errors
 def _vote(room: Room, member: str, poll: int, choice: int) -> None:
-    try:
-        room.answer(member, poll, choice)
-    except ValueError as error:
-        st.toast(escape_markdown(str(error)), icon=":material/error:")
+    room.answer(member, poll, choice)
 
 
 def _bars(poll: Poll, answer: int | None = None) -> None:

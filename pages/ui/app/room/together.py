@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui.app.errors import toast_errors
 from pages.ui.app.room.rooms import Room
-from pages.ui.widgets.text.escape import escape_markdown
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
 STARTED = "sweep of the class"  # key in the presenter's session
@@ -39,22 +39,15 @@ def choice(room: Room, member: str) -> None:
         st.caption(f"Your student trains at T = {room.values[member]:g}.")
 
 
+@toast_errors
 def _choose(room: Room, member: str, value: float) -> None:
-    try:
-        room.choose(member, value)
-    except ValueError as error:
-        st.toast(escape_markdown(str(error)), icon=":material/error:")
+    room.choose(member, value)
 
 
+@toast_errors
 def _train(room: Room) -> None:
     """Train one student for each chosen temperature, as one stack, and go to its map."""
     # The frame of the pages is drawn before the engine is imported.
-    from pages.ui.app.actions import toast_errors
-
-    toast_errors(_start)(room)
-
-
-def _start(room: Room) -> None:
     from kd_core.config.run import from_flat
     from kd_core.config.sweep import Axis, Sweep
     from pages.ui.app.actions import actions
