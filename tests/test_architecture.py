@@ -18,10 +18,11 @@ PAGES = sorted((ROOT / "pages").rglob("*.py"))
 
 # A package of kd_core imports only those before it.
 PACKAGES = [
-    *("base", "files", "datasets", "models", "nn", "methods", "config", "schemes"),
+    *("base", "files", "tasks", "datasets", "models", "nn", "methods", "config", "schemes"),
     *("training", "store", "analysis", "export", "runs", "api", "cli"),
 ]
-PLUGINS = {"datasets", "models", "methods", "schemes", "presets", "claims"}  # folders that grow by a file per choice
+# Folders that grow by a file per choice.
+PLUGINS = {"tasks", "datasets", "models", "methods", "schemes", "presets", "claims"}
 ENTRIES, LINES = 12, 400
 
 

@@ -1,10 +1,10 @@
 """Discovery of plug-ins in the package, in folders of ``DISTILLERY_PLUGINS``, and in entry points.
 
-``DISTILLERY_PLUGINS`` names one or more folders, separated as in ``PATH``, with the subfolders ``datasets``,
-``models``, ``methods``, ``schemes``, ``presets``, ``claims`` and ``lessons``; every Python file in those whose name
-does not begin with an underscore is a plug-in. Entry points have the groups ``distillery.datasets`` and so on, the key
-as name, and a module or a class as value. A broken plug-in from outside becomes a sentence; a broken built-in one
-raises.
+``DISTILLERY_PLUGINS`` names one or more folders, separated as in ``PATH``, with the subfolders ``tasks``,
+``datasets``, ``models``, ``methods``, ``schemes``, ``presets``, ``claims`` and ``lessons``; every Python file in those
+whose name does not begin with an underscore is a plug-in. Entry points have the groups ``distillery.datasets`` and so
+on, the key as name, and a module or a class as value. A broken plug-in from outside becomes a sentence; a broken
+built-in one raises.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-GROUPS = ("datasets", "models", "methods", "schemes", "presets", "claims", "lessons")
+GROUPS = ("tasks", "datasets", "models", "methods", "schemes", "presets", "claims", "lessons")
 VARIABLE = "DISTILLERY_PLUGINS"
 PACKAGE = "distillery_plugins"  # holds the modules of the folders, as distillery_plugins.methods.cosine
 KEY = re.compile(r"[a-z][a-z0-9_]*")

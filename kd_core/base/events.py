@@ -122,6 +122,22 @@ class Surface(Event):
 
 
 @dataclass(frozen=True)
+class Written(Event):
+    """Texts that the networks of a language model write after the same beginning, at several temperatures.
+
+    ``surprise`` has -log2 p of each of their characters by the teacher, in bits; it is empty without a teacher.
+    """
+
+    phase: str
+    step: int
+    epoch: int
+    beginning: str
+    temperatures: list[float]
+    texts: dict[str, list[str]]  # by role, one per temperature
+    surprise: dict[str, list[list[float]]]
+
+
+@dataclass(frozen=True)
 class Adjusted(Event):
     """Change of an option by hand before step ``step + 1`` of the phase."""
 
@@ -191,6 +207,7 @@ EVENT_CLASSES: dict[str, type[Event]] = {
         Pinned,
         Probed,
         Surface,
+        Written,
         Adjusted,
         Switched,
         Skipped,

@@ -1,7 +1,8 @@
 """Registry of plug-in classes by group and name.
 
-Every module in the folders ``datasets``, ``models``, ``methods`` and ``schemes`` (underscored ones aside) defines
-exactly one :class:`Plugin`; there is no list to edit. :mod:`kd_core.base.discovery` finds them, and those from outside.
+Every module in the folders ``tasks``, ``datasets``, ``models``, ``methods`` and ``schemes`` (underscored ones aside)
+defines exactly one :class:`Plugin`; there is no list to edit. :mod:`kd_core.base.discovery` finds them, and those from
+outside.
 
 What is given from Python (a module, tensors, a loss function) becomes a class as well, under a key such as
 ``python:SmallNet:3f2a91c0``. It is found by that key and is in no list.
@@ -23,7 +24,7 @@ from kd_core.base.discovery import PluginError
 from kd_core.base.options import Options, options_of
 
 # The package of a group and the class that its plug-ins derive from.
-GROUPS = {"datasets": "Dataset", "models": "Model", "methods": "Method", "schemes": "Scheme"}
+GROUPS = {"tasks": "Task", "datasets": "Dataset", "models": "Model", "methods": "Method", "schemes": "Scheme"}
 # Keys of what was given from Python: a name and a digest, of which the first eight digits are of the structure.
 FROM_PYTHON = "python:"
 PYTHON_KEY = re.compile(rf"{FROM_PYTHON}\w{{1,40}}:[0-9a-f]{{8,40}}", re.ASCII)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from kd_core.base.options import Options, class_name, integer, number
+from kd_core.base.options import Options, as_text, class_name, integer, number
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Split
 
 ALL = 0  # value of ``labelled``
 NONE = "none"
+NO_CHANGE = {"wrong": "0", "omitted": NONE}  # values that leave the labels as they are
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class LabelSubset(Options):
 
     def validate(self, data: Data) -> None:
         """Raise ValueError for an option that does not fit ``data``."""
+        if not data.task.has_class_per_example and (self.wrong or self.omitted != NONE):
+            name = "wrong" if self.wrong else "omitted"
+            raise ValueError(
+                f"{name} = {as_text(getattr(self, name))}: the labels of {data.noun} are those of their "
+                f"{data.task.row_noun}, which can be neither wrong nor left out. Choose {name} = {NO_CHANGE[name]}."
+            )
         if self.labelled > len(data.train):
             raise ValueError(
                 f"labelled = {self.labelled}: the training split has {len(data.train):,} {data.noun}; "
@@ -71,9 +78,11 @@ class LabelSubset(Options):
     def in_words(self, data: Data) -> str:
         """Return one clause, such as "50 labelled images, 10 of them with a wrong label, none of class 3"."""
         count = self.count(data)
-        clause = f"{count:,} labelled {data.noun}" + (", the full training set" if count == len(data.train) else "")
+        labelled = "labelled " if data.task.has_class_per_example else ""
+        clause = f"{count:,} {labelled}{data.noun}" + (", the full training set" if count == len(data.train) else "")
         wrong = round(self.wrong * count)
-        clause += f", {wrong:,} of them with a wrong label" if wrong else ", no label noise"
+        if data.task.has_class_per_example:
+            clause += f", {wrong:,} of them with a wrong label" if wrong else ", no label noise"
         return clause + (f", none of class {self.omitted}" if self.omitted != NONE else "")
 
 

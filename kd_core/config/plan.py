@@ -211,3 +211,11 @@ def steps_per_epoch(phase: PhasePlan, data: Data) -> int:
 def epochs_per_evaluation(phase: PhasePlan) -> int:
     """Return the epochs between evaluations, 1 or as many as limit a phase to :data:`MAX_EVALUATIONS` of them."""
     return max(1, -(-phase.recipe.epochs // MAX_EVALUATIONS))
+
+
+def steps_per_evaluation(phase: PhasePlan, data: Data) -> int:
+    """Return the steps between evaluations, of which there may be several in each epoch of a short phase."""
+    steps, per_epoch = steps_per_epoch(phase, data), data.task.evaluations_per_epoch
+    if phase.recipe.epochs * per_epoch > MAX_EVALUATIONS:
+        return steps * epochs_per_evaluation(phase)
+    return -(-steps // per_epoch)

@@ -382,7 +382,7 @@ def _default_model(role: str, recommended: Mapping[str, str], data: Data) -> Mod
     """Return the recommended family, or the first one that takes these data."""
     classes = (find_plugin("models", recommended.get(role, DEFAULTS[role])), *plugins("models").values())
     models: Iterator[Model] = (_construct(cls, recommended, {}, role + "_", []) for cls in classes)
-    return next(model for model in models if not model.unsupported_reason(data.shape))
+    return next(model for model in models if not model.data_refusal(data))
 
 
 def _unavailable_data(dataset: Dataset) -> str:
@@ -396,5 +396,5 @@ def _unavailable_data(dataset: Dataset) -> str:
 
 def _unsupported_model(role: str, model: Model, data: Data) -> str:
     model.probe(data.train.inputs)
-    reason = model.refusal(data.shape, len(data.classes))
+    reason = model.task_refusal(data.task) or model.refusal(data.shape, len(data.classes))
     return f"{role} = {model.short_name}: {with_article(model.title)} {reason}." if reason else ""

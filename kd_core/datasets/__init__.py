@@ -11,7 +11,7 @@ import threading
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
@@ -20,6 +20,8 @@ from torch import Tensor
 from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.base.paths import NotAvailableError
 from kd_core.base.registry import Plugin
+from kd_core.tasks import NUMBERS, Task
+from kd_core.tasks.classification import Classification
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +31,10 @@ __all__ = ["Data", "Dataset", "NotAvailableError", "ProgressCallback", "Split", 
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of one split, ``inputs`` (N, ...) float32 and ``labels`` (N,) int64."""
+    """Examples of one split, ``inputs`` (N, ...) float32 and ``labels`` int64, (N,) or as the task says.
+
+    Characters are whole numbers in float32, like every other input.
+    """
 
     inputs: Tensor
     labels: Tensor
@@ -50,6 +55,7 @@ class Data:
 
     ``mean`` and ``std``, by channel, standardise pixels in [0, 1]: pixel = input * std + mean.
     ``fill`` is the fraction of an image's longer side that a written character takes; 0 where nothing is written.
+    ``task`` says what the outputs and labels of an example are.
     ``notes`` are sentences on what was found when the data were read, such as copies and files that were left out.
     """
 
@@ -61,6 +67,7 @@ class Data:
     std: tuple[float, ...] = (1.0,)
     fill: float = 0.0
     notes: tuple[str, ...] = ()
+    task: Task = field(default_factory=Classification)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -80,11 +87,13 @@ class Data:
     @property
     def is_planar(self) -> bool:
         """Whether an example is two numbers, so that decision surfaces can be drawn."""
-        return self.shape == (2,)
+        return self.shape == (2,) and self.task.inputs == NUMBERS
 
     @property
     def noun(self) -> str:
         """Plural noun for the examples on screen."""
+        if self.task.example_noun:
+            return self.task.example_noun
         return "points" if self.is_planar else "images" if self.has_images else "examples"
 
     @property
@@ -194,6 +203,11 @@ class Dataset(Plugin):
     source: ClassVar[str] = ""  # where the data come from
     licence: ClassVar[str] = ""  # in a few words
     recommended: ClassVar[Mapping[str, str]] = {}  # flat settings that show an effect of distillation
+
+    @property
+    def task(self) -> Task:
+        """The task of :meth:`load`'s data, known before they are loaded."""
+        return Classification()
 
     def recommended_settings(self) -> Mapping[str, str]:
         """Return :attr:`recommended`, unless the options change it."""

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.base.registry import Plugin
+from kd_core.datasets import Data
+from kd_core.tasks import EXAMPLE, NUMBERS, Task
 
 
 def with_article(name: str) -> str:
@@ -33,6 +35,8 @@ class Frozen(nn.Sequential):
 class Model(Plugin):
     """Base class of families of networks."""
 
+    inputs: ClassVar[str] = NUMBERS  # what an input consists of, see kd_core.tasks
+    outputs: ClassVar[str] = EXAMPLE  # what has a row of logits
     is_at_hand: ClassVar[bool] = True  # whether this process can build it
     can_train: ClassVar[bool] = True  # whether this process can train it
     takes_new_inputs: ClassVar[bool] = True  # or only the examples of the data set, as they are
@@ -83,6 +87,18 @@ class Model(Plugin):
     def unsupported_reason(self, shape: tuple[int, ...]) -> str:  # noqa: ARG002
         """Return why this family cannot take such inputs, as the end of a sentence; empty if it can."""
         return ""
+
+    def task_refusal(self, task: Task) -> str:
+        """Return why this family cannot serve a task, as the end of a sentence; empty if it can."""
+        if self.inputs != task.inputs:
+            return f"takes {self.inputs}, and these data are {task.inputs}"
+        if self.outputs != task.outputs:
+            return f"has an output per {self.outputs}, and {task.title.lower()} needs one per {task.outputs}"
+        return ""
+
+    def data_refusal(self, data: Data) -> str:
+        """Return why this family cannot take some data, as the end of a sentence; empty if it can."""
+        return self.task_refusal(data.task) or self.unsupported_reason(data.shape)
 
     def refusal(
         self,

@@ -99,7 +99,7 @@ def average_probabilities(logits: Sequence[Tensor], weights: Sequence[float] = (
     Hinton, Vinyals & Dean 2015, section 2. The weights are relative to their sum; without any they are equal.
     """
     fractions = _fractions(logits, weights).log()
-    log_p = torch.stack([F.log_softmax(member / temperature, dim=1) for member in logits])
+    log_p = torch.stack([F.log_softmax(member / temperature, dim=-1) for member in logits])
     return temperature * (log_p + fractions).logsumexp(0)
 
 
@@ -119,4 +119,4 @@ def merge_logits(logits: Sequence[Tensor], scales: Sequence[float], shifts: Sequ
 
 def _fractions(logits: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     raw = torch.tensor(list(weights) or [1.0] * len(logits), dtype=logits[0].dtype, device=logits[0].device)
-    return (raw / raw.sum())[:, None, None]
+    return (raw / raw.sum()).reshape(-1, *[1] * logits[0].dim())

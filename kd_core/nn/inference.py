@@ -17,7 +17,7 @@ WITHOUT_MODES = {nn.Sequential, nn.Flatten, nn.Linear, nn.Conv2d, nn.GroupNorm, 
 
 
 def predict_logits(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Return logits (N, K) of a network in eval mode, float32, without gradient, on the network's device.
+    """Return logits (N, ..., K) of a network in eval mode, float32, without gradient, on the network's device.
 
     The network's mode is restored; inputs (N, ...) on another device are copied batch by batch.
     """
@@ -33,12 +33,13 @@ def can_predict(network: nn.Module, inputs: Tensor) -> bool:
 def predict_with_features(
     network: nn.Module, inputs: Tensor, paths: Mapping[str, str]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return logits (N, K) and the features (N, ...) of some layers, otherwise like :func:`predict_logits`."""
+    """Return logits (N, ..., K) and the features (N, ...) of some layers, otherwise like :func:`predict_logits`."""
     was_training, modes = network.training, depends_on_mode(network)
     if modes:
         network.eval()
     device = next((p.device for p in network.parameters()), inputs.device)
-    size = max(1, min(MAX_EXAMPLES, MAX_INPUT_BYTES * len(inputs) // max(1, inputs.nbytes)))
+    most = getattr(network, "max_examples", MAX_EXAMPLES)
+    size = max(1, min(most, MAX_INPUT_BYTES * len(inputs) // max(1, inputs.nbytes)))
     logits, features = [], []
     with torch.no_grad(), record_features(network, paths) as recorded:
         for chunk in torch.split(inputs, size) if len(inputs) > size else (inputs,):

@@ -15,6 +15,7 @@ from kd_core.config.augmentation import Augmentation
 from kd_core.config.label_subset import UNLABELLED, TrainSubset
 from kd_core.datasets import Data, Split
 from kd_core.methods import MixedLabels
+from kd_core.tasks import unlabelled_like
 
 MEMORY_FRACTION = 0.5  # of the device's free memory, which the examples may occupy
 GATHER_BYTES = 8_000_000  # bytes of inputs that are gathered into batches at once
@@ -24,8 +25,8 @@ GATHER_BYTES = 8_000_000  # bytes of inputs that are gathered into batches at on
 class Batch:
     """Examples of one step on the device.
 
-    ``rows`` (B,) are positions among the examples of the phase; ``inputs`` (B, ...); ``labels`` (B,), -1 for none;
-    ``mixed`` the labels of the images blended in, under mixup.
+    ``rows`` (B,) are positions among the examples of the phase; ``inputs`` (B, ...); ``labels`` (B,), or as the task
+    says, -1 for none; ``mixed`` the labels of the images blended in, under mixup.
     """
 
     rows: Tensor
@@ -70,7 +71,7 @@ class Examples:
         """Return the same examples for a run that sees ``rows`` (n,) of them, with ``labels`` (n,)."""
         examples = copy.copy(self)
         examples.rows = rows.to(self.device)
-        examples.labels = torch.full_like(self.labels, UNLABELLED).scatter_(0, examples.rows, labels.to(self.device))
+        examples.labels = torch.full_like(self.labels, UNLABELLED).index_copy_(0, examples.rows, labels.to(self.device))
         return examples
 
     @property
@@ -102,7 +103,7 @@ def build_examples(
     if len(samples) > 1:
         union = torch.unique(union)
     position = torch.empty(len(data.train), dtype=torch.long).scatter_(0, union, torch.arange(len(union)))
-    unlabelled = Split(data.train.inputs[union], torch.full((len(union),), UNLABELLED))
+    unlabelled = Split(data.train.inputs[union], unlabelled_like(data.train.labels, len(union)))
     examples = Examples(unlabelled, data, device, augmentation, is_channels_last=channels_last)
     return {subset: examples.subset(position[rows], labels) for subset, (rows, labels) in samples.items()}
 

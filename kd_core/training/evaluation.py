@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kd_core.base.events import Event, Pinned, Probed, Step, Surface, Validated
+from kd_core.base.events import Event, Pinned, Probed, Step, Surface, Validated, Written
 from kd_core.base.metrics import compute_metrics, fraction, nll, pack_mask
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
@@ -49,13 +49,15 @@ class Evaluator:
         teachers: Mapping[int, tuple[str, nn.Module]],
         pinned: Mapping[int, list[int]],
     ) -> None:
-        self.phase, self.labels = phase, data.validation.labels
+        self.phase, self.data = phase, data
+        self._index = data.task.labelled_rows(data.validation.labels)
+        self.labels = data.task.row_labels(data.validation.labels)[self._index]
         self.inputs = data.validation.inputs.to(device)
         self.teachers = {run: pair for run, pair in teachers.items() if can_predict(pair[1], data.validation.inputs)}
         self._teacher_logits: dict[nn.Module, Tensor] = {}
         for _, teacher in self.teachers.values():
             if teacher not in self._teacher_logits:
-                self._teacher_logits[teacher] = predict_logits(teacher, self.inputs).cpu()
+                self._teacher_logits[teacher] = self.rows(predict_logits(teacher, self.inputs).cpu())
         self._teacher_classes = {teacher: logits.argmax(1) for teacher, logits in self._teacher_logits.items()}
         choices = {teacher: choose_pinned(logits, self.labels) for teacher, logits in self._teacher_logits.items()}
         self.pinned = dict(pinned)
@@ -66,12 +68,16 @@ class Evaluator:
         self.extent = extent(data) if data.is_planar else []
         self.grid = grid(self.extent).to(device) if data.is_planar else None
 
+    def rows(self, outputs: Tensor) -> Tensor:
+        """Return outputs (N, ..., K) for the validation split as logits (rows, K), of the rows with a label."""
+        return self.data.task.rows(outputs)[self._index]
+
     def validate(
         self, step: int, epoch: int, networks: Networks, logits: Mapping[nn.Module, Tensor]
     ) -> dict[int, Validated]:
         """Return accuracy, loss and agreement of the ``networks``, by run.
 
-        ``logits`` (N, K) are those of the validation split; a network without any is left out.
+        ``logits`` (rows, K) are what :meth:`rows` returned; a network without any is left out.
         """
         classes = {network: network_logits.max(1).indices for network, network_logits in logits.items()}
         scores = {network: self._accuracy_and_loss(network, logits[network], classes[network]) for network in logits}
@@ -101,7 +107,7 @@ class Evaluator:
     def details(
         self, step: int, epoch: int, networks: Networks, logits: Mapping[nn.Module, Tensor]
     ) -> dict[int, list[Event]]:
-        """Return by run the logits of the pinned examples and, for 2-D data, the decision surfaces."""
+        """Return by run the logits of the pinned rows, decision surfaces of 2-D data, and what else the task shows."""
         position = (self.phase, step, epoch)
 
         @functools.cache
@@ -127,6 +133,7 @@ class Evaluator:
                 drawn = {role: network for role, network in present.items() if can_predict(network, self.grid)}
                 surfaces = {role: surface_of(network) for role, network in drawn.items()}
                 events[run].append(Surface(*position, GRID, self.extent, surfaces))
+            events[run] += self.data.task.details(position, present, self.teachers.get(run), self.data)
         return events
 
     def _accuracy_and_loss(self, network: nn.Module, logits: Tensor, classes: Tensor) -> tuple[float, float]:
@@ -191,17 +198,21 @@ def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, 
     ``omitted`` is the class held out from the students, or ``"none"``. A network that knows only some classes is
     evaluated on the examples of these, and every network once, however many runs share it.
     """
-    split = data.test
+    split, task = data.test, data.task
+    index = task.labelled_rows(split.labels)
+    all_labels = task.row_labels(split.labels)[index]
     omitted_class = None if omitted == NONE else data.classes.index(omitted)
-    logits = functools.cache(lambda network: predict_logits(network, split.inputs).cpu())
+    logits = functools.cache(lambda network: task.rows(predict_logits(network, split.inputs).cpu())[index])
 
     @functools.cache
     def metrics(network: nn.Module, teacher: nn.Module | None) -> dict[str, Any]:
-        rows = in_known_classes(network, split.labels)
-        labels = split.labels[rows]
+        rows = in_known_classes(network, all_labels)
+        labels = all_labels[rows]
         teacher_logits = None if teacher is None else logits(teacher)[rows]
         has_omitted = omitted_class is not None and bool((labels == omitted_class).any())
-        return compute_metrics(logits(network)[rows], labels, teacher_logits, omitted_class if has_omitted else None)
+        omitted_here = omitted_class if has_omitted else None
+        metrics = compute_metrics(logits(network)[rows], labels, teacher_logits, omitted_here)
+        return {**metrics, **task.test_metrics(network, teacher, data)}
 
     by_run = {}
     for run, by_role in networks.items():
@@ -249,10 +260,10 @@ class BestWeights:
 
 
 def without_details(new_events: Iterable[Event], last: Event | None) -> Iterator[Event]:
-    """Leave out steps, and pinned examples and surfaces but at the beginning and in the ``last`` evaluation."""
+    """Leave out steps, and pinned examples, surfaces and texts but at the beginning and in the ``last`` evaluation."""
     is_full = False
     for event in new_events:
         if isinstance(event, Validated):
             is_full = event.step == 0 or event is last
-        if not isinstance(event, Step) and (is_full or not isinstance(event, Probed | Surface)):
+        if not isinstance(event, Step) and (is_full or not isinstance(event, Probed | Surface | Written)):
             yield event

@@ -22,6 +22,7 @@ from kd_core.nn.composite import average_logits, average_probabilities
 from kd_core.nn.hooks import record_features, select_layers
 from kd_core.nn.inference import predict_with_features
 from kd_core.nn.pairs import Pair
+from kd_core.tasks import Task
 from kd_core.training.data import Batch, BatchSampler, Examples
 from kd_core.training.vectorized.replicas import random_layer
 
@@ -72,6 +73,7 @@ class NetworkTrainer:
     ) -> None:
         self.role, self.learner, self.method = learner.role, learner, learner.method
         self.examples, self.labels, self.compute = examples, examples.labels, compute
+        self.task = examples.data.task
         self.network = network.train()
         self.recipe, self._others = recipe, others
         self.rate = recipe.learning_rate
@@ -97,7 +99,7 @@ class NetworkTrainer:
         return self.network if self.ema_model is None else self.ema_model.module
 
     def forward(self, batch: Batch, step: int) -> None:
-        """Compute logits (B, K) and features of a batch."""
+        """Compute the rows of logits (N, K) and the features of a batch."""
         inputs = batch.inputs
         if self.learner.noise:
             noise_generator = generator(self.learner.seed, "noise", step)
@@ -108,7 +110,7 @@ class NetworkTrainer:
             record_features(self.network, self.paths) as recorded,
             self.compute.autocast(self.examples.device),
         ):
-            self.logits = self.network(inputs).float()
+            self.logits = self.task.rows(self.network(inputs)).float()
             self.features = {layer: features.float() for layer, features in recorded.items()}
 
     def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
@@ -118,7 +120,8 @@ class NetworkTrainer:
     def loss(self, batch: Batch, step: int, epoch: int) -> list[LossPart]:
         """Return the parts of the loss of the last :meth:`forward`, in float32."""
         if self.method is None or not self.criteria:
-            return [label_part(self.logits, batch.labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)]
+            labels = self.task.row_labels(batch.labels)
+            return [label_part(self.logits, labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)]
         seed = derive_seed(self.learner.seed, "method", step)
         parts = [
             self.method.parts(criterion.signals(self.logits, self.features, batch, epoch=epoch, seed=seed))
@@ -179,13 +182,16 @@ class Criterion:
     Args:
         method: The loss.
         pair: Student and teacher as the method sees them.
-        labels: (N,) labels of all examples of the phase, -1 for none.
+        labels: (N, ...) labels of all examples of the phase, -1 for none.
+        task: What their rows are.
         seed: Seed of the adapters' weights.
         weight: Weight of this teacher where the losses of several teachers are averaged.
     """
 
-    def __init__(self, method: Method, pair: Pair, labels: Tensor, *, seed: int, weight: float = 1.0) -> None:
-        self.method, self.weight = method, weight
+    def __init__(
+        self, method: Method, pair: Pair, labels: Tensor, task: Task, *, seed: int, weight: float = 1.0
+    ) -> None:
+        self.method, self.task, self.weight = method, task, weight
         self.matches = method.matches(pair)
         self.paths = select_layers(method.feature_layers(pair), [match.student for match in self.matches])
         self.teacher_paths = select_layers(pair.teacher.feature_layers(), [match.teacher for match in self.matches])
@@ -211,7 +217,7 @@ class Criterion:
         An example without a label gets the teacher's top class instead, and False in ``is_labelled``.
         """
         outputs = [teacher.outputs(batch) for teacher in self.teachers]
-        labels, mixed = batch.labels, batch.mixed
+        labels, mixed = self.task.row_labels(batch.labels), batch.mixed
         teacher_logits = self._combined([logits for logits, _ in outputs])
         teacher_features = outputs[0][1]
         is_labelled = None
@@ -261,11 +267,13 @@ class FrozenTeacher:
             self.logits, self.features = self._predict(examples.inputs, paths if self.is_cached else {})
 
     def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return logits (B, K) and features by layer of a batch."""
+        """Return rows of logits (N, K) and features by layer of a batch."""
+        rows = self.examples.data.task.rows
         if self.is_cached:
-            return self.logits[batch.rows], {layer: features[batch.rows] for layer, features in self.features.items()}
+            features = {layer: features[batch.rows] for layer, features in self.features.items()}
+            return rows(self.logits[batch.rows]), features
         logits, features = self._predict(batch.inputs, self.paths)
-        return self.logits[batch.rows] if self.examples.is_fixed else logits, features
+        return rows(self.logits[batch.rows] if self.examples.is_fixed else logits), features
 
     def clean_logits(self) -> Tensor:
         """Return the logits (N, K) of all examples without augmentation."""
@@ -302,7 +310,9 @@ def build_criteria(
     criteria = []
     for number, roles in enumerate(groups):
         weight = weights[number] / sum(weights) if is_separate else 1.0
-        criterion = Criterion(learner.method, pairs[number], trainer.labels, seed=learner.seed, weight=weight)
+        criterion = Criterion(
+            learner.method, pairs[number], trainer.labels, trainer.task, seed=learner.seed, weight=weight
+        )
         criterion.combine, criterion.weights = learner.combine, weights
         criterion.teachers = [_teacher(teachers[role], trainer, criterion.teacher_paths, frozen) for role in roles]
         criteria.append(criterion)
@@ -329,7 +339,7 @@ def visible_rows(trainer: NetworkTrainer) -> Tensor:
     rows, learner = trainer.examples.rows, trainer.learner
     if learner.sees == ALL:
         return rows
-    is_visible = trainer.labels >= 0
+    is_visible = (trainer.labels >= 0).reshape(len(trainer.labels), -1).any(1)
     if learner.sees != LABELLED:
         is_visible = is_visible | confident_examples(trainer, learner.confidence, learner.is_balanced)
     return rows[is_visible[rows]]

@@ -15,7 +15,7 @@ from kd_core.base.events import Event, Restored, Skipped, Step, Validated
 from kd_core.base.seeds import use_seed
 from kd_core.config.augmentation import Augmentation
 from kd_core.config.compute import Compute
-from kd_core.config.plan import TEACHER, LearnerPlan, PhasePlan, build, epochs_per_evaluation, pairs_of, steps_per_epoch
+from kd_core.config.plan import TEACHER, LearnerPlan, PhasePlan, build, pairs_of, steps_per_epoch, steps_per_evaluation
 from kd_core.config.recipe import BEST
 from kd_core.datasets import Data
 from kd_core.files.checkpoint import Checkpoint
@@ -250,7 +250,7 @@ class PhaseTrainer:
 
     def is_evaluation_due(self, done: int) -> bool:
         """Return whether an evaluation follows step ``done``, after every epoch or every few of a long phase."""
-        interval = 1 if self.phase.until else self.steps_per_epoch * epochs_per_evaluation(self.phase)
+        interval = 1 if self.phase.until else steps_per_evaluation(self.phase, self.data)
         return done == self.steps or done % interval == 0
 
     def evaluate(
@@ -290,12 +290,13 @@ class PhaseTrainer:
         return pairs, {run: broken[run] for run in runs if run in broken}
 
     def _predict_logits(self) -> dict[nn.Module, Tensor]:
-        """Return logits (N, K) of the validation split by network; a single run is replayed one network at a time."""
-        inputs = self._evaluator.inputs
+        """Return logits (rows, K) of the validation split by network, of a single run one network at a time."""
+        inputs, rows = self._evaluator.inputs, self._evaluator.rows
         if self.fast is not None and not self.is_single:
             return self.fast.predict_logits(inputs)
         networks = [trainer.evaluated_network for trainer in self.trainers]
-        return {network: predict_logits(network, inputs).cpu() for network in networks if can_predict(network, inputs)}
+        present = [network for network in networks if can_predict(network, inputs)]
+        return {network: rows(predict_logits(network, inputs).cpu()) for network in present}
 
     def _consider_stopping(self, done: int, validated: Validated) -> None:
         """Note the weights of a run if they are the best so far, and decide whether the phase ends early."""

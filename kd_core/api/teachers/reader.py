@@ -220,7 +220,7 @@ def _variants(count: int, data: Data) -> Iterator[Model]:
         }
         for values in itertools.islice(itertools.product(*choices.values()), MAX_VARIANTS):
             model: Any = cls(**dict(zip(choices, values, strict=True)))
-            if not model.unsupported_reason(data.shape) and count in _tensor_counts(model, data.shape):
+            if not model.data_refusal(data) and count in _tensor_counts(model, data.shape):
                 yield model
 
 

@@ -15,6 +15,7 @@ from kd_core.config.compute import Compute
 from kd_core.config.plan import PhasePlan
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods import LossInputs, LossPart, Method
+from kd_core.tasks import EXAMPLE
 from kd_core.training.learner import NetworkTrainer
 from kd_core.training.optim import rate_factor
 from kd_core.training.plain import StepResult
@@ -42,6 +43,8 @@ def is_fast(phase: PhasePlan, trainers: Sequence[NetworkTrainer], operations: fl
     Networks other than plain MLPs gain nothing from a stack unless its steps are compiled.
     """
     first = trainers[0]
+    if first.task.outputs != EXAMPLE:
+        return False
     steps = phase.recipe.epochs * first.sampler.steps_per_epoch
     operations_per_step = 3 * len(trainers) * phase.recipe.batch_size * operations
     gains = bool(replicas.linear_layers(first.network)) or (

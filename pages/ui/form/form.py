@@ -45,7 +45,7 @@ def choices(config: RunConfig, *, is_locked: bool) -> None:
         is_locked: whether a run with these settings trains, so that they are shown and cannot be changed.
     """
     data = load(config.dataset)
-    unfit = {name: cls().unsupported_reason(data.shape) for name, cls in plugins("models").items()}  # type: ignore[attr-defined]
+    unfit = {name: cls().data_refusal(data) for name, cls in plugins("models").items()}  # type: ignore[attr-defined]
     methods = method_card.refusals()
     count = sum(bool(reason) for reason in methods.values())
     hidden = f" {count} methods do not fit these networks; Advanced, Method says why." if count else ""

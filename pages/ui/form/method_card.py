@@ -138,8 +138,8 @@ def _unfit_methods(config: RunConfig, reasons: dict[str, str]) -> None:
 
 def _suggestion(config: RunConfig, method: str) -> str:
     """Return a sentence that names networks to which the method applies in the chosen scheme, or an empty string."""
-    shape = load(config.dataset).shape
-    models = [name for name, cls in plugins("models").items() if not cls().unsupported_reason(shape)]  # type: ignore[attr-defined]
+    data = load(config.dataset)
+    models = [name for name, cls in plugins("models").items() if not cls().data_refusal(data)]  # type: ignore[attr-defined]
     for roles, position in REPLACEMENTS.items():
         if fitting := [name for name in models if not refusals(**dict.fromkeys(roles, name))[method]]:
             titles = " or ".join(find_plugin("models", name).title for name in fitting)

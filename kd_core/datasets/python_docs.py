@@ -1,0 +1,40 @@
+"""Text of Python's documentation, included in Python itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kd_core.datasets import Data, Dataset
+from kd_core.datasets._text import language_data
+from kd_core.tasks import Task
+from kd_core.tasks.language import Language
+
+
+@dataclass(frozen=True)
+class PythonDocs(Dataset):
+    title: ClassVar[str] = "Python's documentation"
+    summary: ClassVar[str] = "English text of Python's help topics, in lower-case letters and spaces."
+    family: ClassVar[str] = "text"
+    source: ClassVar[str] = "The module pydoc_data.topics of the running Python; other versions have other texts"
+    licence: ClassVar[str] = "PSF licence"
+    recommended: ClassVar[Mapping[str, str]] = {
+        "teacher": "char_mlp", "teacher_context": "10", "teacher_hidden": "384", "teacher_characters": "24",
+        "student": "char_mlp", "student_context": "6", "student_hidden": "24", "student_characters": "8",
+        "method": "soft_targets", "epochs": "3", "batch_size": "16", "learning_rate": "0.01", "schedule": "cosine",
+        "teacher_epochs": "5", "teacher_batch_size": "16", "teacher_learning_rate": "0.005",
+        "teacher_schedule": "cosine",
+    }  # fmt: skip
+
+    @property
+    def task(self) -> Task:
+        return Language()
+
+    def load(self) -> Data:
+        """Return passages (N, 64) of the topics in alphabetical order."""
+        from pydoc_data.topics import topics  # reads half a megabyte
+
+        text = re.sub("[^a-z]+", " ", "\n".join(topics[name] for name in sorted(topics)).lower())
+        return language_data(text)

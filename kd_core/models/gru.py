@@ -1,0 +1,50 @@
+"""Recurrent network over the characters of a text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import Tensor, nn
+
+from kd_core.base.options import integer
+from kd_core.models import Model
+from kd_core.models._characters import CharacterNetwork
+from kd_core.tasks import CHARACTERS, POSITION
+
+
+class RecurrentNetwork(CharacterNetwork):
+    """Embedding, gated recurrent unit (Cho et al. 2014), logits."""
+
+    def __init__(self, classes: int, context: int, characters: int, hidden: int) -> None:
+        super().__init__(context)
+        self.characters = nn.Embedding(classes, characters)
+        self.recurrent = nn.GRU(characters, hidden, batch_first=True)
+        self.logits = nn.Linear(hidden, classes)
+
+    def forward(self, characters: Tensor) -> Tensor:
+        states, _ = self.recurrent(self.characters(characters.long()))
+        logits: Tensor = self.logits(states)
+        return logits
+
+
+@dataclass(frozen=True)
+class Gru(Model):
+    title: ClassVar[str] = "GRU"
+    summary: ClassVar[str] = "Reads a text character by character, and remembers by gated recurrent units."
+    family: ClassVar[str] = "language"
+    inputs: ClassVar[str] = CHARACTERS
+    outputs: ClassVar[str] = POSITION
+
+    characters: int = integer(16, 1, 512, "Numbers that stand for a character.", label="Embedding")
+    hidden: int = integer(64, 1, 2048, "Units that remember.", label="Hidden units")
+
+    def build(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return RecurrentNetwork(classes, math.prod(shape), self.characters, self.hidden)
+
+    def scaled(self, factor: float) -> Self:
+        return self.with_values(hidden=max(1, round(self.hidden * factor)))
+
+    def label(self) -> str:
+        return f"GRU {self.hidden}"

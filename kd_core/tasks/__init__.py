@@ -1,0 +1,135 @@
+"""Tasks, one file each; a task says what an example, a row of logits and an answer are.
+
+Losses, schemes, verdicts and pages work on rows of logits (N, K) with labels (N,). What becomes a row is the task's
+affair: an example of a classification, a position of a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from kd_core.base.events import Event
+from kd_core.base.namespaces import class_names, plugin_class
+from kd_core.base.registry import Plugin
+
+NUMBERS, CHARACTERS = "numbers", "characters"  # what an input consists of
+EXAMPLE, POSITION = "example", "position"  # what has a row of logits
+
+
+class LabelledSplit(Protocol):
+    """Examples with labels, as :class:`kd_core.datasets.Split`."""
+
+    @property
+    def inputs(self) -> Tensor: ...
+    @property
+    def labels(self) -> Tensor: ...
+
+
+class SplitData(Protocol):
+    """Three splits and the names of the classes, as :class:`kd_core.datasets.Data`."""
+
+    @property
+    def train(self) -> LabelledSplit: ...
+    @property
+    def validation(self) -> LabelledSplit: ...
+    @property
+    def test(self) -> LabelledSplit: ...
+    @property
+    def classes(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Number that a task measures on the test set, beside the accuracy of the rows.
+
+    Attributes:
+        name: Key among the test metrics of a network.
+        title: On screen.
+        unit: After a number on screen; "%" for a fraction, which is shown in percent.
+        is_better_high: Whether a higher number is better; None where neither is.
+        meaning: One sentence for a beginner.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    is_better_high: bool | None = True
+    meaning: str = ""
+
+    @property
+    def factor(self) -> float:
+        """What the stored number is multiplied by to be shown in its unit."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    def format(self, value: float) -> str:
+        """Return a stored number with its unit."""
+        return f"{value * self.factor:.{1 if self.unit == '%' else 2}f} {self.unit}".rstrip()
+
+
+class Task(Plugin):
+    """Base class of tasks."""
+
+    inputs: ClassVar[str] = NUMBERS  # of which networks that take part must be made, see kd_core.models
+    outputs: ClassVar[str] = EXAMPLE
+    row_noun: ClassVar[str] = "examples"  # plural, of what has a row of logits
+    example_noun: ClassVar[str] = ""  # plural, of the examples; empty where the shape of the data says it
+    measures: ClassVar[tuple[Measure, ...]] = ()
+    evaluations_per_epoch: ClassVar[int] = 1
+
+    @property
+    def has_class_per_example(self) -> bool:
+        """Whether an example has one label, so that classes can be left out, and labels be wrong or missing."""
+        return self.outputs == EXAMPLE
+
+    def rows(self, outputs: Tensor) -> Tensor:
+        """Return outputs of a network (B, ..., K) as rows of logits (N, K)."""
+        return outputs.flatten(0, -2)
+
+    def row_labels(self, labels: Tensor) -> Tensor:
+        """Return labels of examples (B, ...) as labels of rows (N,), -1 for none."""
+        return labels.flatten()
+
+    def labelled_rows(self, labels: Tensor) -> Tensor | slice:
+        """Return which rows (N,) have a label, as an index."""
+        has_label = self.row_labels(labels) >= 0
+        return slice(None) if bool(has_label.all()) else has_label
+
+    def details(
+        self,
+        position: tuple[str, int, int],  # noqa: ARG002
+        networks: Mapping[str, nn.Module],  # noqa: ARG002
+        teacher: tuple[str, nn.Module] | None,  # noqa: ARG002
+        data: SplitData,  # noqa: ARG002
+    ) -> Iterable[Event]:
+        """Return events that show answers of the networks by role, at a position (phase, step, epoch).
+
+        ``teacher`` is the role and network that they are compared with, if there is one.
+        """
+        return ()
+
+    def test_metrics(
+        self,
+        network: nn.Module,  # noqa: ARG002
+        teacher: nn.Module | None,  # noqa: ARG002
+        data: SplitData,  # noqa: ARG002
+    ) -> Mapping[str, Any]:
+        """Return what :attr:`measures` name, measured on the test set; those that need a teacher only with one."""
+        return {}
+
+
+def unlabelled_like(labels: Tensor, count: int) -> Tensor:
+    """Return the labels (count, ...) of as many examples without any."""
+    return torch.full((count, *labels.shape[1:]), -1)
+
+
+def __getattr__(name: str) -> Any:
+    return plugin_class("tasks", name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *class_names("tasks")]

@@ -1,0 +1,22 @@
+"""Classification, one label and one row of logits for every example."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from kd_core.tasks import Task
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    title: ClassVar[str] = "Classification"
+    summary: ClassVar[str] = "Every example belongs to one class."
+
+    def rows(self, outputs: Tensor) -> Tensor:
+        return outputs
+
+    def row_labels(self, labels: Tensor) -> Tensor:
+        return labels

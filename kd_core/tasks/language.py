@@ -1,0 +1,132 @@
+"""Language modelling, the next character at every position of a text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kd_core.base.events import Event, Written
+from kd_core.tasks import CHARACTERS, POSITION, Measure, SplitData, Task
+from kd_core.tasks._text import (
+    WORD,
+    decode,
+    log_probabilities,
+    negative_log_likelihood,
+    random_numbers,
+    words,
+    write,
+)
+
+TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)  # of the texts that are written during training
+BEGINNING, WRITTEN = 16, 160  # characters that a text begins with, and that a network adds
+SAMPLES, SAMPLED = 192, 100  # texts that a network is judged by, and characters that it writes in each
+BITS = 1 / math.log(2)  # per nat
+
+
+@dataclass(frozen=True)
+class Language(Task):
+    title: ClassVar[str] = "Language modelling"
+    summary: ClassVar[str] = "At every position of a text the next character is predicted."
+    inputs: ClassVar[str] = CHARACTERS
+    outputs: ClassVar[str] = POSITION
+    row_noun: ClassVar[str] = "characters"
+    example_noun: ClassVar[str] = "passages"
+    evaluations_per_epoch: ClassVar[int] = 4
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure(
+            "bits_per_character", "Bits per character", "bits", is_better_high=False,
+            meaning="How much each character of the held-out text surprises the network.",
+        ),
+        Measure(
+            "perplexity", "Perplexity", is_better_high=False,
+            meaning="Among how many equally likely characters the network would have to choose to be as unsure.",
+        ),
+        Measure(
+            "forward_kl", "KL(teacher ‖ student)", "nats", is_better_high=False,
+            meaning="High where the network finds unlikely what the teacher finds likely.",
+        ),
+        Measure(
+            "reverse_kl", "KL(student ‖ teacher)", "nats", is_better_high=False,
+            meaning="High where the network finds likely what the teacher finds unlikely.",
+        ),
+        Measure(
+            "teacher_bits", "Teacher’s bits on its texts", "bits", is_better_high=False,
+            meaning="How much each character that the network writes surprises the teacher.",
+        ),
+        Measure(
+            "sample_entropy", "Entropy while writing", "bits", is_better_high=None,
+            meaning="How unsure the network is while it writes; low where it repeats itself.",
+        ),
+        Measure(
+            "real_words", "Real words", "%", meaning="Words that it writes and that occur in the training text.",
+        ),
+        Measure("distinct_words", "Distinct words", "%", meaning="Different words among all that it writes."),
+    )  # fmt: skip
+
+    def details(
+        self,
+        position: tuple[str, int, int],
+        networks: Mapping[str, nn.Module],
+        teacher: tuple[str, nn.Module] | None,
+        data: SplitData,
+    ) -> Iterable[Event]:
+        beginning = data.validation.inputs[:1, :BEGINNING].cpu()
+        present = dict(networks) if teacher is None else {teacher[0]: teacher[1], **networks}
+        texts: dict[str, list[str]] = {}
+        surprise: dict[str, list[list[float]]] = {}
+        for role, network in present.items():
+            written = write_at_temperatures(network, beginning, len(data.classes))
+            texts[role] = decode(written[:, BEGINNING:], data.classes)
+            if teacher is not None:
+                bits = BITS * negative_log_likelihood(teacher[1], written, BEGINNING)
+                surprise[role] = [[round(value, 2) for value in row] for row in bits.tolist()]
+        yield Written(*position, decode(beginning, data.classes)[0], list(TEMPERATURES), texts, surprise)
+
+    def test_metrics(self, network: nn.Module, teacher: nn.Module | None, data: SplitData) -> Mapping[str, Any]:
+        index = self.labelled_rows(data.test.labels)
+        labels = self.row_labels(data.test.labels)[index]
+        log_q = self.rows(log_probabilities(network, data.test.inputs))[index]
+        bits = BITS * F.nll_loss(log_q, labels).item()
+        samples = _samples(network, data)
+        log_q_of_samples = log_probabilities(network, samples[:, :-1])[:, BEGINNING - 1 :]
+        own_words = words(decode(samples[:, BEGINNING:], data.classes))
+        known = set(WORD.findall(" ".join(decode(data.train.inputs, data.classes))))
+        metrics = {
+            "bits_per_character": bits,
+            "perplexity": 2**bits,
+            "sample_entropy": BITS * -(log_q_of_samples.exp() * log_q_of_samples).sum(-1).mean().item(),
+            "real_words": sum(word in known for word in own_words) / max(1, len(own_words)),
+            "distinct_words": len(set(own_words)) / max(1, len(own_words)),
+        }
+        if teacher is not None:
+            log_p = self.rows(log_probabilities(teacher, data.test.inputs))[index]
+            metrics["forward_kl"] = (log_p.exp() * (log_p - log_q)).sum(1).mean().item()
+            metrics["reverse_kl"] = (log_q.exp() * (log_q - log_p)).sum(1).mean().item()
+            metrics["teacher_bits"] = BITS * negative_log_likelihood(teacher, samples, BEGINNING).mean().item()
+        return metrics
+
+
+def write_at_temperatures(network: nn.Module, beginning: Tensor, classes: int) -> Tensor:
+    """Return a beginning (1, P) continued at each of :data:`TEMPERATURES`, (temperatures, P + WRITTEN), on the CPU.
+
+    A network and its stored continuation are the same for the same weights, so a frozen teacher writes once.
+    """
+    gumbel = random_numbers(1, WRITTEN, classes, "written")
+    count = len(TEMPERATURES)
+    return write(
+        network, beginning.expand(count, -1), gumbel.expand(-1, count, -1), torch.tensor(TEMPERATURES)
+    ).cpu()  # fmt: skip
+
+
+def _samples(network: nn.Module, data: SplitData) -> Tensor:
+    """Return texts (SAMPLES, BEGINNING + SAMPLED) that a network writes after beginnings of the held-out text."""
+    inputs = data.test.inputs.cpu()
+    rows = torch.arange(SAMPLES) % len(inputs)
+    gumbel = random_numbers(SAMPLES, SAMPLED, len(data.classes), "samples")
+    return write(network, inputs[rows, :BEGINNING], gumbel).cpu()
