@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kd_core.config.label_subset import TrainSubset
 from kd_core.config.recipe import Recipe, TeacherRecipe
@@ -24,6 +25,49 @@ PROBABILITIES, LOGITS, LOSSES = "probabilities", "logits", "losses"  # what is a
 AVERAGE, MEAN_LOGITS, JOINED, RAW, CORRECTED = "average", "mean of logits", "joined", "joined as they are", "corrected"
 ALL, LABELLED, SURE = "all", "labelled", "sure"  # examples
 MAX_EVALUATIONS = 200  # of a phase, besides the one before its first step
+
+
+@dataclass(frozen=True)
+class MakerInputs:
+    """What a batch maker may use at one step.
+
+    Attributes:
+        inputs: (B, ...), of the stored batch.
+        labels: Of the stored batch, -1 for none.
+        networks: By role, those of earlier phases, frozen, and those of this phase with their present weights.
+        memory: Tensors that last from step to step and are in checkpoints. Replace them instead of changing them in
+            place, since a step may be undone.
+        step: Steps taken before.
+        seed: For random draws, another one at every step.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    networks: Mapping[str, nn.Module]
+    memory: dict[str, Tensor]
+    step: int
+    seed: int
+
+
+class BatchMaker(ABC):
+    """Base class of what a scheme trains a network on in the place of stored examples.
+
+    Texts that the student writes are one case, and images that are computed from a teacher another. A subclass is a
+    frozen dataclass, since it is a part of the plan.
+    """
+
+    @abstractmethod
+    def make(self, stored: MakerInputs) -> tuple[Tensor, Tensor]:
+        """Return inputs (B, ...) and labels, -1 for none, of one step.
+
+        It is called without gradients, before any network sees the batch. What it returns is augmented like stored
+        examples, and each teacher computes its outputs for it anew. No random number may come from anywhere but the
+        seed.
+        """
+
+    @abstractmethod
+    def in_words(self) -> str:
+        """Return one clause on the examples for the screen, such as "1,000 images made from the teacher"."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +95,7 @@ class LearnerPlan:
     is_balanced: bool = False  # as many pseudo-labels of every class
     is_fixed: bool = False  # its method belongs to the scheme, and live options do not change it
     noise: float = 0.0  # standard deviation of noise on its inputs
+    maker: BatchMaker | None = None  # makes its batches from stored ones
 
     @property
     def imported(self) -> str:
@@ -110,7 +155,10 @@ def kind_of(network: LearnerPlan | DerivedPlan) -> str:
 
 def describe_examples(phase: PhasePlan, learner: LearnerPlan, data: Data) -> str:
     """Return what a learner is trained on, as a clause."""
-    clause = phase.view.labels.in_words(data) if learner.sees == LABELLED else phase.view.in_words(data)
+    if learner.maker is not None:
+        clause = learner.maker.in_words()
+    else:
+        clause = phase.view.labels.in_words(data) if learner.sees == LABELLED else phase.view.in_words(data)
     if learner.sees == SURE and learner.confidence:
         clause += f" of which its teacher is at least {100 * learner.confidence:.0f} % sure"
     clause += ", as many of every class" if learner.is_balanced else ""

@@ -33,6 +33,7 @@ class Batch:
     inputs: Tensor
     labels: Tensor
     mixed: MixedLabels | None = None
+    is_made: bool = False  # by a BatchMaker; ``rows`` are those of the stored examples
 
 
 class Examples:
@@ -81,11 +82,18 @@ class Examples:
 
     def batch(self, rows: Tensor, seed: int) -> Batch:
         """Return the examples ``rows`` (B,), augmented by ``seed``."""
+        return self.augmented(self.stored(rows), seed)
+
+    def stored(self, rows: Tensor) -> Batch:
+        """Return the examples ``rows`` (B,) as they are."""
         inputs = self.inputs[rows] if self.is_resident else self.inputs[rows.cpu()].to(self.device, non_blocking=True)
-        batch = Batch(rows, inputs, self.labels[rows])
+        return Batch(rows, inputs, self.labels[rows])
+
+    def augmented(self, batch: Batch, seed: int) -> Batch:
+        """Return a batch augmented by ``seed``."""
         if self.is_fixed:
             return batch
-        inputs = self.augmentation.transform(inputs, self.data, seed)
+        rows, inputs = batch.rows, self.augmentation.transform(batch.inputs, self.data, seed)
         if not self.augmentation.mixup:
             return replace(batch, inputs=inputs)
         partners, fraction = self.augmentation.blend(len(rows), seed)

@@ -240,6 +240,12 @@ class TensorCopies:
                 tensor.copy_(copied)
 
 
+def all_finite(tensors: Iterable[Tensor]) -> bool:
+    """Return whether no number in the floating-point ``tensors`` is infinite or not a number."""
+    norm = nn.utils.get_total_norm([value for value in tensors if value.is_floating_point()])
+    return bool(norm.isfinite())
+
+
 @dataclass
 class BestWeights:
     """Weights with the best validation accuracy, and the number of evaluations since then."""

@@ -14,7 +14,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from kd_core.base.options import options_of
 from kd_core.base.seeds import derive_seed, generator, use_seed
 from kd_core.config.compute import Compute
-from kd_core.config.plan import ALL, LABELLED, LOGITS, LOSSES, PROBABILITIES, LearnerPlan, PhasePlan, pairs_of
+from kd_core.config.plan import (
+    ALL,
+    LABELLED,
+    LOGITS,
+    LOSSES,
+    PROBABILITIES,
+    LearnerPlan,
+    MakerInputs,
+    PhasePlan,
+    pairs_of,
+)
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data
 from kd_core.methods import LossInputs, LossPart, Method, label_part
@@ -80,6 +90,8 @@ class NetworkTrainer:
         self.ema_model = _ema_model(network, recipe.ema)
         self.criteria: list[Criterion] = []
         self.sampler: BatchSampler  # of its batches, which may depend on its teachers
+        self.networks: Mapping[str, nn.Module] = {}  # by role, for the maker of its batches
+        self.memory: dict[str, Tensor] = {}  # of that maker
         self.paths: dict[str, str] = {}  # module paths, by layer, whose features are recorded at every step
         self.logits = torch.empty(0)
         self.features: dict[str, Tensor] = {}
@@ -97,6 +109,19 @@ class NetworkTrainer:
     def evaluated_network(self) -> nn.Module:
         """The network that is evaluated and kept, the trained one or the moving average of its weights."""
         return self.network if self.ema_model is None else self.ema_model.module
+
+    def batch(self, done: int) -> Batch:
+        """Return the batch of the step after ``done`` others."""
+        maker, sampler = self.learner.maker, self.sampler
+        if maker is None:
+            return sampler.batch(done)
+        stored, seed = sampler.examples.stored(sampler.rows(done)), derive_seed(self.learner.seed, "made", done)
+        with torch.no_grad():
+            inputs, labels = maker.make(
+                MakerInputs(stored.inputs, stored.labels, self.networks, self.memory, done, seed)
+            )
+        made = replace(stored, inputs=inputs, labels=labels, is_made=True)
+        return sampler.examples.augmented(made, derive_seed(sampler.seed, "augmentation", done))
 
     def forward(self, batch: Batch, step: int) -> None:
         """Compute the rows of logits (N, K) and the features of a batch."""
@@ -221,7 +246,7 @@ class Criterion:
         teacher_logits = self._combined([logits for logits, _ in outputs])
         teacher_features = outputs[0][1]
         is_labelled = None
-        if self._lacks_labels:
+        if self._lacks_labels or batch.is_made:
             is_labelled = labels >= 0
             if mixed is not None:  # a blend is labelled only if both of its images are
                 is_labelled &= mixed.labels >= 0
@@ -269,11 +294,12 @@ class FrozenTeacher:
     def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return rows of logits (N, K) and features by layer of a batch."""
         rows = self.examples.data.task.rows
-        if self.is_cached:
+        if self.is_cached and not batch.is_made:
             features = {layer: features[batch.rows] for layer, features in self.features.items()}
             return rows(self.logits[batch.rows]), features
         logits, features = self._predict(batch.inputs, self.paths)
-        return rows(self.logits[batch.rows] if self.examples.is_fixed else logits), features
+        is_stored = self.examples.is_fixed and not batch.is_made
+        return rows(self.logits[batch.rows] if is_stored else logits), features
 
     def clean_logits(self) -> Tensor:
         """Return the logits (N, K) of all examples without augmentation."""

@@ -23,7 +23,7 @@ from kd_core.nn import weights
 from kd_core.nn.inference import can_predict, freeze, predict_logits
 from kd_core.training.data import BatchSampler, build_examples
 from kd_core.training.dry_run import is_target_reached, largest_batch
-from kd_core.training.evaluation import BestWeights, Evaluator, TensorCopies
+from kd_core.training.evaluation import BestWeights, Evaluator, TensorCopies, all_finite
 from kd_core.training.learner import (
     FrozenTeacher,
     NetworkTrainer,
@@ -126,6 +126,8 @@ class PhaseTrainer:
             member = self.members[run]
             teachers: dict[str, nn.Module | NetworkTrainer] = {**member.networks, **self._by_run[run]}
             trainer.set_criteria(build_criteria(trainer, member.phases, self.data, teachers, frozen))
+            present = {role: one.network for role, one in self._by_run[run].items()}
+            trainer.networks = {**member.networks, **present}
             trainer.set_live_options(member.live)
         samplers: dict[object, BatchSampler] = {}
         for trainer, run in first_runs.items():
@@ -218,9 +220,9 @@ class PhaseTrainer:
 
     def _check_finite(self) -> None:
         """Raise NotFiniteError if a step has led to weights that are not finite."""
-        if _is_finite(self.path.state_tensors()):
+        if all_finite(self.path.state_tensors()):
             return
-        broken = (trainer.role for trainer in self.trainers if not _is_finite([*trainer.modules.state_dict().values()]))
+        broken = (trainer.role for trainer in self.trainers if not all_finite([*trainer.modules.state_dict().values()]))
         raise NotFiniteError(next(broken, self.trainers[0].role), "the gradient")
 
     def _step_events(self, done: int, results: list[StepResult], values: list[float]) -> list[Step | Skipped]:
@@ -393,8 +395,3 @@ def _reference(member: Member) -> tuple[str, nn.Module] | None:
     several_teachers = [learner.teachers for learner in member.phase.learners if learner.teachers]
     roles = [TEACHER if len(teachers) > 1 else teachers[0] for teachers in several_teachers]
     return next(((role, member.networks[role]) for role in roles if role in member.networks), None)
-
-
-def _is_finite(tensors: Sequence[Tensor]) -> bool:
-    norm = nn.utils.get_total_norm([value for value in tensors if value.is_floating_point()])
-    return bool(norm.isfinite())

@@ -48,17 +48,22 @@ class PlainSteps:
         self._weights = [trainer.trainable_parameters() for trainer in trainers]
         self.optimiser = build_optimiser(phase.recipe, [weight for weights in self._weights for weight in weights])
         modules = [trainer.modules for trainer in trainers]
+        self._begun, self._memories = -1, [dict(trainer.memory) for trainer in trainers]  # before the last steps
         self._tensors = [value.detach() for one in modules for value in (*one.parameters(), *one.buffers())]
 
     def take(self, done: int, count: int) -> tuple[list[StepResult], list[float]]:
         """Take ``count`` steps after ``done`` others; return them with the values of all their parts."""
+        if done == self._begun:  # these steps were undone
+            for trainer, memory in zip(self.trainers, self._memories, strict=True):
+                trainer.memory = dict(memory)
+        self._begun, self._memories = done, [dict(trainer.memory) for trainer in self.trainers]
         results = [self.step(step) for step in range(done, done + count)]
         values = [part.value.detach() for result in results for parts in result.parts.values() for part in parts]
         return results, torch.stack(values).tolist()  # read from the device at once
 
     def step(self, done: int) -> StepResult:
         """Take the step after ``done`` others."""
-        batches = [trainer.sampler.batch(done) for trainer in self.trainers]
+        batches = [trainer.batch(done) for trainer in self.trainers]
         for trainer, batch in zip(self.trainers, batches, strict=True):
             trainer.forward(batch, done)
         losses = [
@@ -115,6 +120,7 @@ class PlainSteps:
         state.values["scaler"] = self.scaler.state_dict()
         for trainer in self.trainers:
             state.put(f"trained/{trainer.role}", trainer.modules.state_dict())
+            state.put(f"made/{trainer.role}", trainer.memory)
 
     def load_state(self, state: Checkpoint, done: int) -> None:  # noqa: ARG002
         """Load what :meth:`save_state` stored after ``done`` steps."""
@@ -123,3 +129,5 @@ class PlainSteps:
             self.scaler.load_state_dict(state.values["scaler"])
         for trainer in self.trainers:
             trainer.modules.load_state_dict(state.get(f"trained/{trainer.role}"))
+            memory = state.get(f"made/{trainer.role}")
+            trainer.memory = {name: value.to(trainer.examples.device) for name, value in memory.items()}

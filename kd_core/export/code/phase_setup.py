@@ -42,6 +42,10 @@ class PhaseSetup:
         self.needs_step = False
         # Learners that see different examples have batches of their own.
         self.has_pools = any(learner.sees != ALL for learner in phase.learners)
+        for learner in phase.learners:
+            if learner.maker is not None:
+                made = learner.maker.in_words()
+                plan.left_out[f"The {learner.role} is trained on {made}, and here on stored examples."] = None
 
     def _examples(self) -> list[str]:
         name = add_examples(self.phase.view, self.plan.data, self.sources, channels_last=self._has_maps)
