@@ -23,7 +23,8 @@ class PythonDocs(Dataset):
     recommended: ClassVar[Mapping[str, str]] = {
         "teacher": "char_mlp", "teacher_context": "10", "teacher_hidden": "384", "teacher_characters": "24",
         "student": "char_mlp", "student_context": "6", "student_hidden": "24", "student_characters": "8",
-        "method": "soft_targets", "epochs": "3", "batch_size": "16", "learning_rate": "0.01", "schedule": "cosine",
+        "method": "divergence", "divergence": "forward",
+        "epochs": "3", "batch_size": "16", "learning_rate": "0.01", "schedule": "cosine",
         "teacher_epochs": "5", "teacher_batch_size": "16", "teacher_learning_rate": "0.005",
         "teacher_schedule": "cosine",
     }  # fmt: skip

@@ -80,6 +80,7 @@ class Task(Plugin):
     example_noun: ClassVar[str] = ""  # plural, of the examples; empty where the shape of the data says it
     measures: ClassVar[tuple[Measure, ...]] = ()
     evaluations_per_epoch: ClassVar[int] = 1
+    can_write: ClassVar[bool] = False  # whether a network can make examples by itself, see :meth:`write_examples`
 
     @property
     def has_class_per_example(self) -> bool:
@@ -120,6 +121,15 @@ class Task(Plugin):
     ) -> Mapping[str, Any]:
         """Return what :attr:`measures` name, measured on the test set; those that need a teacher only with one."""
         return {}
+
+    def write_examples(
+        self, network: nn.Module, inputs: Tensor, classes: int, *, copies: int, seed: int, temperature: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return inputs and labels of (copies · B) examples that a network writes, each from the beginning of an input.
+
+        Only called where :attr:`can_write`.
+        """
+        raise NotImplementedError
 
 
 def unlabelled_like(labels: Tensor, count: int) -> Tensor:

@@ -38,6 +38,7 @@ class Language(Task):
     row_noun: ClassVar[str] = "characters"
     example_noun: ClassVar[str] = "passages"
     evaluations_per_epoch: ClassVar[int] = 4
+    can_write: ClassVar[bool] = True
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
             "bits_per_character", "Bits per character", "bits", is_better_high=False,
@@ -110,6 +111,15 @@ class Language(Task):
             metrics["reverse_kl"] = (log_q.exp() * (log_q - log_p)).sum(1).mean().item()
             metrics["teacher_bits"] = BITS * negative_log_likelihood(teacher, samples, BEGINNING).mean().item()
         return metrics
+
+    def write_examples(
+        self, network: nn.Module, inputs: Tensor, classes: int, *, copies: int, seed: int, temperature: float
+    ) -> tuple[Tensor, Tensor]:
+        beginnings = inputs[:, :BEGINNING].repeat(copies, 1)
+        length = inputs.shape[1] + 1 - beginnings.shape[1]
+        gumbel = random_numbers(len(beginnings), length, classes, "examples", seed)
+        texts = write(network, beginnings, gumbel, temperature)
+        return texts[:, :-1], texts[:, 1:].long()
 
 
 def write_at_temperatures(network: nn.Module, beginning: Tensor, classes: int) -> Tensor:
