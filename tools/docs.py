@@ -27,11 +27,12 @@ from kd_core.datasets import Dataset
 from kd_core.export.code import script
 from kd_core.files.archive import format_bytes
 from kd_core.store.store import Store
+from kd_core.tasks import measure_of
 from pages.ui.widgets.text import glossary
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PACKAGES = "base files datasets models nn methods config schemes training store analysis export runs api cli"
+PACKAGES = "base files tasks datasets models nn methods config schemes training store analysis export runs api cli"
 NOTE = "<!-- Generated from the code by `make docs`. Edit the code instead. -->"
 
 
@@ -167,7 +168,10 @@ def measured_cells(claim: Claim) -> tuple[str, ...]:
     if then is None or claim.outcome is None:
         return ("", "", "not measured", "")
     low, high = then.interval
-    return signed(then.estimate), f"{signed(low)} to {signed(high)}", OUTCOMES[claim.outcome], f"{then.seconds:.0f}"
+    measure = measure_of(claim.measure)
+    numbers = [signed(number, measure.decimals) for number in (then.estimate, low, high)]
+    unit = "" if measure.unit == "%" else f" {measure.unit}"
+    return f"{numbers[0]}{unit}", f"{numbers[1]} to {numbers[2]}", OUTCOMES[claim.outcome], f"{then.seconds:.0f}"
 
 
 def aliases(cls: type[Plugin]) -> tuple[str, ...]:

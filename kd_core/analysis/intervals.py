@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from kd_core.config.comparison import Comparison, TestMetrics
+from kd_core.tasks import measure_of
 
 LEVEL = 0.95
 IMAGINARY = 1.5  # examples at each end of the scale
@@ -41,7 +42,7 @@ class Estimate:
     Attributes:
         values: Measure of each seed, a mean over all examples.
         square: Mean square over the examples of the mean over the seeds.
-        examples: Number of test examples.
+        examples: Number of test examples; 0 for a measure that is no mean over them, of which the seeds alone count.
         limits: Lowest and highest possible value.
     """
 
@@ -93,6 +94,8 @@ class Estimate:
         return mean - math.hypot(seeds, max(0.0, mean - low)), mean + math.hypot(seeds, max(0.0, high - mean))
 
     def _examples_interval(self, alpha: float) -> tuple[float, float]:
+        if not self.examples:
+            return self.mean, self.mean
         lowest, highest = self.limits
         count = self.examples + 2 * IMAGINARY
         centre = (self.examples * self.mean + IMAGINARY * (lowest + highest)) / count
@@ -123,7 +126,7 @@ def estimate_contrast(networks: Sequence[tuple[float, Sequence[Mapping[str, Any]
 
     Args:
         networks: Weight of each network and its test metrics, one per seed in the same order, all on one test set.
-        measure: Name of the fraction.
+        measure: Name of the measure. Of one that is no fraction of the test examples the seeds alone are counted.
 
     Raises:
         ValueError: without any run, or where the networks have different numbers of seeds.
@@ -136,6 +139,8 @@ def estimate_contrast(networks: Sequence[tuple[float, Sequence[Mapping[str, Any]
     values = tuple(
         math.fsum(weight * each.value for weight, each in zip(weights, tested, strict=True)) for tested in seeds
     )
+    if not measure_of(measure).counts_examples:
+        return Estimate(values, 0.0, 0, (-math.inf, math.inf))
     correct = []
     for tested in seeds:
         masks = [each.correct for each in tested if each.correct is not None]

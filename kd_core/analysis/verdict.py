@@ -10,6 +10,7 @@ from kd_core.analysis.intervals import estimate_contrast, estimate_gain
 from kd_core.base.events import Event, PhaseInfo, Skipped, Validated
 from kd_core.config.claims import Claim, Outcome
 from kd_core.config.comparison import STUDENT_OVER_BASELINE, Comparison, TestMetrics
+from kd_core.tasks import measure_of
 
 ONE_SEED = "One seed cannot separate a real gain from noise."
 SKIPPED_EVENTS = ("skipped", "validated")  # that :func:`count_skipped` reads
@@ -43,9 +44,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Outcome of a claim and sentence; the contrast and its 95 % interval over seeds and test examples, in points.
+    """Outcome of a claim and sentence; the contrast and its 95 % interval, in points or the unit of the measure.
 
-    ``values`` has the mean of the measure of each term of the contrast over the seeds, in %.
+    ``values`` has the mean of the measure of each term of the contrast over the seeds.
     """
 
     outcome: Outcome
@@ -118,11 +119,12 @@ def judge(claim: Claim, results: Mapping[str, Mapping[int, TestMetrics]]) -> Jud
         tests = [[results[term.family][seed][term.role] for seed in seeds] for term in terms]
         weighted = [(term.weight, metrics) for term, metrics in zip(terms, tests, strict=True)]
         estimate = estimate_contrast(weighted, claim.measure)
-        values = tuple(100 * statistics.fmean(test[claim.measure] for test in metrics) for metrics in tests)
+        factor = measure_of(claim.measure).factor
+        values = tuple(factor * statistics.fmean(test[claim.measure] for test in metrics) for metrics in tests)
     except KeyError as error:
         raise ValueError(f"{claim.name}: a run has no test result called {error}.") from error
     low, high = estimate.interval() or (0.0, 0.0)
-    interval, points = (100 * low, 100 * high), 100 * estimate.mean
+    interval, points = (factor * low, factor * high), factor * estimate.mean
     outcome = claim.expected.outcome(interval)
     return Judgement(outcome, points, interval, claim_sentence(claim, values, points, interval, len(seeds)), values,
                      len(seeds))  # fmt: skip
@@ -132,13 +134,13 @@ def claim_sentence(
     claim: Claim, values: Sequence[float], points: float, interval: tuple[float, float], seeds: int
 ) -> str:
     """Return a claim's result in words, with the networks of each family, the contrast and the outcome."""
-    by_family: dict[str, list[str]] = {}
+    measure, by_family = measure_of(claim.measure), dict[str, list[str]]()
     for term, value in zip(claim.contrast.terms, values, strict=True):
-        by_family.setdefault(term.family, []).append(f"{term.role} {value:.1f} %")
+        by_family.setdefault(term.family, []).append(f"{term.role} {measure.format(value / measure.factor)}")
     networks = "; ".join(f"{family}: {', '.join(texts)}" for family, texts in by_family.items())
     if networks[:1].isascii():  # a Greek letter is a symbol
         networks = networks[:1].upper() + networks[1:]
-    low, high = interval
+    unit, (low, high) = measure.unit_of_difference, (signed(limit, measure.decimals) for limit in interval)
     outcome = claim.expected.outcome(interval)
     ending = {
         "holds": "so the claim holds here",
@@ -146,8 +148,8 @@ def claim_sentence(
         "open": "and the interval allows both, so this is open",
     }[outcome]
     return (
-        f"{networks}. Over {seeds} seeds {signed(points)} points (95 % confidence interval "
-        f"{signed(low)} to {signed(high)}); expected {claim.expected}, {ending}."
+        f"{networks}. Over {seeds} seeds {signed(points, measure.decimals)} {unit} (95 % confidence interval "
+        f"{low} to {high}); expected {claim.expected_in_words}, {ending}."
     )
 
 
@@ -192,9 +194,9 @@ def _mean(accuracies: Sequence[float]) -> str:
     return f"{statistics.fmean(accuracies):.1f} %"
 
 
-def signed(points: float) -> str:
-    """Return a number with its sign and one decimal, or with its first digit where that would be a zero."""
-    text = f"{points:+.1f}"
+def signed(points: float, decimals: int = 1) -> str:
+    """Return a number with its sign and its decimals, or with its first digit where that would be a zero."""
+    text = f"{points:+.{decimals}f}"
     return (f"{points:+.1g}" if points and not float(text) else text).replace("-", "−")
 
 

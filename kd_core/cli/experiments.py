@@ -68,7 +68,7 @@ def _claim_values() -> list[dict[str, object]]:
     names = ("name", "title", "source", "topic", "families", "measure", "seeds", "why")
     return [
         {name: getattr(claim, name) for name in names}
-        | {"expected": str(claim.expected), "outcome": claim.outcome}
+        | {"expected": claim.expected_in_words, "outcome": claim.outcome}
         | {"measured": asdict(claim.measured) if claim.measured else None}
         for claim in claims().values()
     ]

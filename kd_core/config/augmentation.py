@@ -12,6 +12,7 @@ from torchvision.transforms import v2
 from kd_core.base.options import Options, as_text, boolean, integer, number
 from kd_core.base.seeds import derive_seed, generator, use_seed
 from kd_core.datasets import Data, standardise
+from kd_core.tasks import NUMBERS
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Augmentation(Options):
     def validate(self, data: Data) -> None:
         """Raise ValueError for an option that does not apply to ``data``."""
         name = next((name for name, value in self.values().items() if value), "")
+        if name == "mixup" and data.task.inputs != NUMBERS:
+            raise ValueError(
+                f"mixup = {as_text(self.mixup)}: these data are {data.noun}, and {data.task.inputs} cannot be blended. "
+                "Choose mixup = 0."
+            )
         if not data.has_images and name not in ("", "mixup"):
             raise ValueError(
                 f"{name} = {as_text(getattr(self, name))}: these data are {data.noun}, and only images can be "

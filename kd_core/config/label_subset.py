@@ -10,6 +10,7 @@ from torch import Tensor
 from kd_core.base.options import Options, as_text, class_name, integer, number
 from kd_core.base.seeds import generator
 from kd_core.datasets import Data, Split
+from kd_core.tasks import unlabelled_like
 
 ALL = 0  # value of ``labelled``
 NONE = "none"
@@ -121,7 +122,7 @@ class TrainSubset:
             rows, labels = rows[is_allowed], labels[is_allowed]
         if self.with_rest:
             others = replace(self.labels, labelled=ALL, wrong=0.0).sample(data, self.seed)[0][len(rows) :]
-            rows, labels = torch.cat([rows, others]), torch.cat([labels, torch.full_like(others, UNLABELLED)])
+            rows, labels = torch.cat([rows, others]), torch.cat([labels, unlabelled_like(labels, len(others))])
         if self.is_blind:
             labels = torch.full_like(labels, UNLABELLED)
         return rows, labels

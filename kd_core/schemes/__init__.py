@@ -25,6 +25,7 @@ class Scheme(BaseScheme):
     """Base class of distillation schemes."""
 
     paper: ClassVar[str] = ""  # authors, year, section
+    reads_class_labels: ClassVar[bool] = False  # whether it divides the examples by their classes
 
     @abstractmethod
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
@@ -35,9 +36,15 @@ class Scheme(BaseScheme):
         return ""
 
     def unsupported_reason(self, config: RunConfig) -> str:
+        data = load(config.dataset)
+        if self.reads_class_labels and not data.task.has_class_per_example:
+            return (
+                f"scheme = {self.short_name}: {self.title} needs examples of one class each, and each of these "
+                f"{data.noun} has a label for every one of its {data.task.row_noun}. Choose another scheme."
+            )
         if conflict := self.option_conflict(config):
             return conflict
-        data, phases = load(config.dataset), self.phases(config)
+        phases = self.phases(config)
         for phase in phases:
             for learner in phase.learners:
                 if refusal := validation.learner_refusal(learner, phases, data):

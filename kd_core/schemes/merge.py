@@ -21,6 +21,7 @@ class Merge(Scheme):
         "One teacher knows the first half of the classes, one the second; the student learns all without labels."
     )
     family: ClassVar[str] = "several teachers"
+    reads_class_labels: ClassVar[bool] = True
     paper: ClassVar[str] = "Shen et al. 2019 (amalgamation), section 3; calibration: Guo et al. 2017, section 4.2"
     comparison: ClassVar[Comparison] = Comparison(name="merged without labels", control_name="Baseline with the labels")
 

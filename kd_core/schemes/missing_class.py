@@ -22,6 +22,7 @@ class MissingClass(Scheme):
         "Then the bias of that class is corrected on validation data."
     )
     family: ClassVar[str] = "fewer labels"
+    reads_class_labels: ClassVar[bool] = True
     paper: ClassVar[str] = "Hinton, Vinyals & Dean 2015, section 3"
     comparison: ClassVar[Comparison] = Comparison(
         "corrected student",

@@ -21,6 +21,7 @@ class Unlabelled(Scheme):
         "The student is trained on all examples, few of them labelled; the teacher's predictions label the others."
     )
     family: ClassVar[str] = "fewer labels"
+    reads_class_labels: ClassVar[bool] = True
     paper: ClassVar[str] = "Xie et al. 2020 (Noisy Student), section 2"
     comparison: ClassVar[Comparison] = Comparison(name="labels and teacher", control_name="Labels alone")
 

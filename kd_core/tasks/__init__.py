@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from kd_core.base.events import Event
 from kd_core.base.namespaces import class_names, plugin_class
-from kd_core.base.registry import Plugin
+from kd_core.base.registry import Plugin, plugins
 
 NUMBERS, CHARACTERS = "numbers", "characters"  # what an input consists of
 EXAMPLE, POSITION = "example", "position"  # what has a row of logits
@@ -45,13 +45,14 @@ class SplitData(Protocol):
 
 @dataclass(frozen=True)
 class Measure:
-    """Number that a task measures on the test set, beside the accuracy of the rows.
+    """Number that is measured on the test set.
 
     Attributes:
         name: Key among the test metrics of a network.
         title: On screen.
         unit: After a number on screen; "%" for a fraction, which is shown in percent.
         is_better_high: Whether a higher number is better; None where neither is.
+        counts_examples: Whether it is the fraction of the test examples with some property, one by one.
         meaning: One sentence for a beginner.
     """
 
@@ -59,6 +60,7 @@ class Measure:
     title: str
     unit: str = ""
     is_better_high: bool | None = True
+    counts_examples: bool = False
     meaning: str = ""
 
     @property
@@ -66,9 +68,19 @@ class Measure:
         """What the stored number is multiplied by to be shown in its unit."""
         return 100.0 if self.unit == "%" else 1.0
 
+    @property
+    def decimals(self) -> int:
+        """Digits after the decimal point of a number in its unit."""
+        return 1 if self.unit == "%" else 2
+
+    @property
+    def unit_of_difference(self) -> str:
+        """The unit of a difference of two numbers; 1 point is 1 %."""
+        return "points" if self.unit == "%" else self.unit
+
     def format(self, value: float) -> str:
-        """Return a stored number with its unit."""
-        return f"{value * self.factor:.{1 if self.unit == '%' else 2}f} {self.unit}".rstrip()
+        """Return a stored number in its unit."""
+        return f"{value * self.factor:.{self.decimals}f} {self.unit}".rstrip()
 
 
 class Task(Plugin):
@@ -130,6 +142,16 @@ class Task(Plugin):
         Only called where :attr:`can_write`.
         """
         raise NotImplementedError
+
+
+def measure_of(name: str) -> Measure:
+    """Return the measure of this name; one that no task declares is a fraction of the test examples."""
+    for task in plugins("tasks").values():
+        assert issubclass(task, Task)
+        for measure in task.measures:
+            if measure.name == name:
+                return measure
+    return Measure(name, name.capitalize(), "%", counts_examples=True)
 
 
 def unlabelled_like(labels: Tensor, count: int) -> Tensor:

@@ -32,7 +32,7 @@ def test_an_interval_decides_only_where_it_lies_on_one_side(
 
 
 def test_expectations_are_read_in_words() -> None:
-    texts = [str(expected) for expected in (MORE, at_most(1), at_most(2), within(2))]
+    texts = [expected.in_words() for expected in (MORE, at_most(1), at_most(2), within(2))]
     assert texts == ["more than 0 points", "less than 1 point", "less than 2 points", "within ±2 points"]
     assert MORE.high == math.inf
 

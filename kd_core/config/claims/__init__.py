@@ -15,6 +15,7 @@ from typing import Literal, Self
 from kd_core.base import discovery
 from kd_core.base.discovery import PluginError
 from kd_core.config.run import RunConfig, from_flat
+from kd_core.tasks import measure_of
 
 Settings = Mapping[str, str]  # flat, as in the URL and on the command line
 Outcome = Literal["holds", "fails", "open"]
@@ -24,7 +25,7 @@ DEFAULT_SEEDS = 10
 # In the order of every list.
 TOPICS = (
     "Labels and data", "Temperature and weights", "Teachers", "Without a teacher", "Self-distillation",
-    "Several teachers", "Features and relations",
+    "Several teachers", "Features and relations", "Language",
 )  # fmt: skip
 OUTCOMES: Mapping[Outcome, str] = {"holds": "holds", "fails": "does not hold", "open": "open"}
 
@@ -66,7 +67,10 @@ def gain(family: str, role: str = "student", control: str = "baseline") -> Contr
 
 @dataclass(frozen=True)
 class Expectation:
-    """Range in which a claim expects its contrast, in points (1 point = 1 %), declared before it is measured."""
+    """Range in which a claim expects its contrast, in points (1 point = 1 %) or the unit of its measure.
+
+    It is declared before it is measured.
+    """
 
     low: float = -math.inf
     high: float = math.inf
@@ -78,15 +82,16 @@ class Expectation:
             return "holds"
         return "fails" if high <= self.low or self.high <= low else "open"
 
-    def __str__(self) -> str:
+    def in_words(self, unit: str = "points") -> str:
+        """Return the range with its unit."""
         if math.isinf(self.high):
-            return f"more than {self.low:g} points"
+            return f"more than {self.low:g} {unit}"
         if math.isinf(self.low):
-            return f"less than {self.high:g} point{'s' * (self.high != 1)}"
-        return f"within ±{self.high:g} points" if self.low == -self.high else f"{self.low:g} to {self.high:g} points"
+            return f"less than {self.high:g} {unit.removesuffix('s') if self.high == 1 else unit}"
+        return f"within ±{self.high:g} {unit}" if self.low == -self.high else f"{self.low:g} to {self.high:g} {unit}"
 
 
-MORE = Expectation(low=0)
+MORE, LESS = Expectation(low=0), Expectation(high=0)
 
 
 def at_most(points: float) -> Expectation:
@@ -104,9 +109,9 @@ class Measured:
     """What a claim gave when it was written; ``python -m benchmarks.claims`` writes it.
 
     Attributes:
-        values: Mean of the measure of each term over the seeds, in %.
-        estimate: Contrast in points.
-        interval: Its 95 % confidence interval over seeds and test examples, in points.
+        values: Mean of the measure of each term over the seeds, in % or its unit.
+        estimate: Contrast in points, or in that unit.
+        interval: Its 95 % confidence interval over seeds and test examples.
         seconds: Of one core, for all families with all seeds and their teachers.
         machine: What it was measured on, and when.
     """
@@ -131,7 +136,7 @@ class Claim:
         contrast: What is compared.
         expected: Under which values of the contrast the claim holds.
         why: The reason in a sentence, and how the experiment differs from the source.
-        measure: Name of a test metric that is a fraction in [0, 1].
+        measure: Name of a test metric.
         name: Key in lists, in links and in the terminal, which is the name of the file.
     """
 
@@ -153,6 +158,11 @@ class Claim:
         Raises ValueError if this installation lacks its data, method or network.
         """
         return {family: from_flat(settings) for family, settings in self.families.items()}
+
+    @property
+    def expected_in_words(self) -> str:
+        """What is expected, with the unit of the measure."""
+        return self.expected.in_words(measure_of(self.measure).unit_of_difference)
 
     @property
     def outcome(self) -> Outcome | None:

@@ -13,6 +13,7 @@ from kd_core.analysis.verdict import Judgement, signed
 from kd_core.config.claims import OUTCOMES, Claim, Outcome, claims, find
 from kd_core.runs import manager
 from kd_core.runs.claim_runs import ClaimRuns, stored_runs
+from kd_core.tasks import measure_of
 from pages.ui.app.actions import action_button, actions, send_command
 from pages.ui.app.errors import catch_errors, toast_errors
 from pages.ui.experiments.settings import ExperimentsOptions, bind
@@ -102,22 +103,23 @@ def claim_html(claim: Claim, here: str, *, is_open: bool) -> str:
     then = claim.measured
     written = "not measured"
     if then and claim.outcome:
-        written = result_html(claim.outcome, then.estimate, then.interval, then.seconds)
+        written = result_html(claim, claim.outcome, then.estimate, then.interval, then.seconds)
     return (
         f'<div class="claim"><div><b>{escape(claim.title)}</b><details{" open" * is_open}>'
         f"<summary>{escape(claim.source)} · why, and settings</summary>{escape(claim.why)} Expected: "
-        f"{escape(str(claim.expected))}, {claim.seeds} seeds.<ul>{settings}</ul></details></div>"
+        f"{escape(claim.expected_in_words)}, {claim.seeds} seeds.<ul>{settings}</ul></details></div>"
         f'<div><span class="label">When it was written: </span>{written}</div>'
         f'<div><span class="label">This machine: </span>{here}</div></div>'
     )
 
 
-def result_html(outcome: Outcome, estimate: float, interval: tuple[float, float], seconds: float) -> str:
-    """Return an outcome as a mark and a word, its number in points with its interval, and seconds, as HTML."""
-    low, high = interval
+def result_html(claim: Claim, outcome: Outcome, estimate: float, interval: tuple[float, float], seconds: float) -> str:
+    """Return an outcome as a mark and a word, its number with its interval, and seconds, as HTML."""
+    measure = measure_of(claim.measure)
+    number, low, high = (signed(value, measure.decimals) for value in (estimate, *interval))
     return (
-        f'<b>{MARKS[outcome]} {OUTCOMES[outcome]}</b><div class="note">{signed(estimate)} points '
-        f"({signed(low)} to {signed(high)}), {seconds:.0f} s</div>"
+        f'<b>{MARKS[outcome]} {OUTCOMES[outcome]}</b><div class="note">{number} {measure.unit_of_difference} '
+        f"({low} to {high}), {seconds:.0f} s</div>"
     )
 
 
@@ -129,7 +131,7 @@ def _draw(claim: Claim, is_open: bool, was_active: bool) -> None:
             st.toast(f"{escape_markdown(claim.title)} **{OUTCOMES[judgement.outcome].capitalize()}** here.")
         st.rerun()
     text, side = st.columns(WIDTHS, vertical_alignment="top")
-    text.html(claim_html(claim, _here(runs, judgement), is_open=is_open))
+    text.html(claim_html(claim, _here(claim, runs, judgement), is_open=is_open))
     with side:
         if runs.jobs:
             action_button(
@@ -168,11 +170,11 @@ def _stop(jobs: Sequence[str]) -> None:
         send_command("stop", job)
 
 
-def _here(runs: ClaimRuns, judgement: Judgement | None) -> str:
+def _here(claim: Claim, runs: ClaimRuns, judgement: Judgement | None) -> str:
     """Return what this machine says as HTML."""
     if judgement is not None:
         seconds = runs.seconds(manager.get_manager().store)
-        return result_html(judgement.outcome, judgement.estimate, judgement.interval, seconds)
+        return result_html(claim, judgement.outcome, judgement.estimate, judgement.interval, seconds)
     if runs.jobs:
         return escape(_progress(runs))
     done = sum(len(tests) for tests in runs.tests.values())
