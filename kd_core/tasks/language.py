@@ -25,7 +25,7 @@ from kd_core.tasks._text import (
 
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)  # of the texts that are written during training
 BEGINNING, WRITTEN = 16, 160  # characters that a text begins with, and that a network adds
-SAMPLES, SAMPLED = 192, 100  # texts that a network is judged by, and characters that it writes in each
+SAMPLES, SAMPLED = 512, 100  # texts that a network is judged by, and characters that it writes in each
 BITS = 1 / math.log(2)  # per nat
 
 
@@ -97,12 +97,12 @@ class Language(Task):
         samples = _samples(network, data)
         log_q_of_samples = log_probabilities(network, samples[:, :-1])[:, BEGINNING - 1 :]
         own_words = words(decode(samples[:, BEGINNING:], data.classes))
-        known = set(WORD.findall(" ".join(decode(data.train.inputs, data.classes))))
+        vocabulary = set(WORD.findall(" ".join(decode(data.train.inputs, data.classes))))
         metrics = {
             "bits_per_character": bits,
             "perplexity": 2**bits,
             "sample_entropy": BITS * -(log_q_of_samples.exp() * log_q_of_samples).sum(-1).mean().item(),
-            "real_words": sum(word in known for word in own_words) / max(1, len(own_words)),
+            "real_words": sum(word in vocabulary for word in own_words) / max(1, len(own_words)),
             "distinct_words": len(set(own_words)) / max(1, len(own_words)),
         }
         if teacher is not None:
