@@ -185,9 +185,9 @@ def _one_seed(test: TestMetrics, comparison: Comparison, compared: str, gain: fl
         return f"{compared}: {signed(gain)} points. {ONE_SEED}"
     examples = int(test[comparison.role]["examples"])
     if abs(gain) < 0.05:
-        return f"{compared}: no difference on {examples:,} examples. {ONE_SEED}"
+        return f"{compared}: no difference on {examples:,} {comparison.examples}. {ONE_SEED}"
     changed = round(abs(gain) * examples / 100)
-    return f"{compared}: {signed(gain)} points, or {changed:,} of {examples:,} examples. {ONE_SEED}"
+    return f"{compared}: {signed(gain)} points, or {changed:,} of {examples:,} {comparison.examples}. {ONE_SEED}"
 
 
 def _mean(accuracies: Sequence[float]) -> str:

@@ -109,17 +109,28 @@ def calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float
 
 
 def compute_metrics(
-    logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None, omitted: int | None = None
+    logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor | None = None,
+    omitted: int | None = None,
+    *,
+    by_class: bool = True,
 ) -> dict[str, Any]:
     """Return all metrics of one network on one split, always finite.
 
     Always ``accuracy``, ``loss``, ``calibration_error``, ``entropy``, the number of ``examples``, and which of them are
     ``correct`` (:func:`pack_mask`), since a paired comparison of two networks needs it. With a teacher ``agreement``.
     With a class ``omitted`` in training its recall, ``omitted_examples`` and ``omitted_correct``. With classes of very
-    different size (:func:`is_unbalanced`) the ``recalls`` by class and their mean, ``balanced_accuracy``.
+    different size (:func:`is_unbalanced`) the ``recalls`` by class and their mean, ``balanced_accuracy``, unless these
+    are not wanted ``by_class``.
     """
     logits = logits.nan_to_num(0.0, LARGEST, -LARGEST)  # a network that overflowed
-    return _standard_metrics(logits, labels, teacher_logits, omitted) | _added_metrics(logits, labels)
+    metrics = _standard_metrics(logits, labels, teacher_logits, omitted)
+    if by_class and is_unbalanced(labels):
+        metrics["recalls"] = recalls(logits, labels)
+        present = [recall for recall in metrics["recalls"] if recall is not None]
+        metrics["balanced_accuracy"] = sum(present) / len(present)
+    return metrics | _added_metrics(logits, labels)
 
 
 def _standard_metrics(
@@ -141,10 +152,6 @@ def _standard_metrics(
         metrics["omitted"] = fraction(is_correct[rows])
         metrics["omitted_examples"] = float(rows.count_nonzero())
         metrics["omitted_correct"] = pack_mask(is_correct[rows])
-    if is_unbalanced(labels):
-        metrics["recalls"] = recalls(logits, labels)
-        present = [recall for recall in metrics["recalls"] if recall is not None]
-        metrics["balanced_accuracy"] = sum(present) / len(present)
     return metrics
 
 

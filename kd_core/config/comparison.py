@@ -21,6 +21,7 @@ class Comparison:
         name: ``role`` in words.
         control_name: ``control`` in words.
         on: Where it is measured, in words.
+        examples: What is counted, plural noun.
         among: Of which examples the measure is a fraction, if it is not the accuracy; ``{omitted}`` stands for the
             held-out class.
     """
@@ -31,7 +32,12 @@ class Comparison:
     name: str = "distilled"
     control_name: str = "Baseline"
     on: str = "on the test set"
+    examples: str = "examples"
     among: str = ""
+
+    def counting(self, rows: str) -> Comparison:
+        """Return the comparison for a task whose rows are other things than examples, such as characters."""
+        return self if rows == self.examples else replace(self, on=f"of the {rows} of the test set", examples=rows)
 
     def with_omitted_class(self, omitted: str) -> Comparison:
         """Return the comparison with the name of the held-out class filled in."""

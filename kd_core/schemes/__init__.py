@@ -60,7 +60,8 @@ def plan_of(config: RunConfig) -> tuple[PhasePlan, ...]:
 
 def comparison_of(config: RunConfig) -> Comparison:
     """Return what the verdict on a configuration compares."""
-    return config.scheme.comparison.with_omitted_class(config.labels.omitted)
+    comparison = config.scheme.comparison.counting(config.dataset.task.row_noun)
+    return comparison.with_omitted_class(config.labels.omitted)
 
 
 def in_same_phase(config: RunConfig) -> bool:

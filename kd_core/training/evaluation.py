@@ -210,8 +210,10 @@ def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, 
         labels = all_labels[rows]
         teacher_logits = None if teacher is None else logits(teacher)[rows]
         has_omitted = omitted_class is not None and bool((labels == omitted_class).any())
-        omitted_here = omitted_class if has_omitted else None
-        metrics = compute_metrics(logits(network)[rows], labels, teacher_logits, omitted_here)
+        metrics = compute_metrics(
+            logits(network)[rows], labels, teacher_logits, omitted_class if has_omitted else None,
+            by_class=task.has_class_per_example,
+        )  # fmt: skip
         return {**metrics, **task.test_metrics(network, teacher, data)}
 
     by_run = {}

@@ -14,6 +14,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from kd_core.analysis.intervals import estimate_measure
+from kd_core.analysis.verdict import verdict
 from kd_core.base.events import Event, Finished, Step, Validated, Written
 from kd_core.base.registry import plugins
 from kd_core.config.run import RunConfig, from_flat
@@ -22,6 +23,7 @@ from kd_core.datasets._text import CONTEXT, PASSAGE, language_data
 from kd_core.datasets.python_docs import PythonDocs
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.models import Model
+from kd_core.schemes import comparison_of
 from kd_core.tasks import CHARACTERS, measure_of
 from kd_core.tasks._text import decode, encode, random_numbers, words, write
 from kd_core.tasks.language import Language
@@ -172,6 +174,10 @@ def test_a_run_shows_texts_and_how_much_they_surprise_the_teacher(short_text: st
     finished = events[-1]
     assert isinstance(finished, Finished)
     assert {"bits_per_character", "real_words", "teacher_bits"} <= finished.test["student"].keys()
+    assert "recalls" not in finished.test["student"]  # a letter is no class to be fair to
+    sentence = verdict([finished.test], comparison_of(training.config)).sentence
+    assert "of the characters of the test set" in sentence
+    assert "examples" not in sentence
 
 
 @pytest.mark.parametrize("scheme", ["on_policy", "sequence_level"])
