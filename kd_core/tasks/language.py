@@ -26,6 +26,7 @@ from kd_core.tasks._text import (
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)  # of the texts that are written during training
 BEGINNING, WRITTEN = 16, 160  # characters that a text begins with, and that a network adds
 SAMPLES, SAMPLED = 512, 100  # texts that a network is judged by, and characters that it writes in each
+COLD = 0.5  # temperature of a second set of texts, whose words are counted
 BITS = 1 / math.log(2)  # per nat
 
 
@@ -68,6 +69,8 @@ class Language(Task):
             "real_words", "Real words", "%", meaning="Words that it writes and that occur in the training text.",
         ),
         Measure("distinct_words", "Distinct words", "%", meaning="Different words among all that it writes."),
+        Measure("real_words_cold", "Real words at T = 0.5", "%", meaning="The same at T = 0.5."),
+        Measure("distinct_words_cold", "Distinct words at T = 0.5", "%", meaning="The same at T = 0.5."),
     )  # fmt: skip
 
     def details(
@@ -96,15 +99,16 @@ class Language(Task):
         bits = BITS * F.nll_loss(log_q, labels).item()
         samples = _samples(network, data)
         log_q_of_samples = log_probabilities(network, samples[:, :-1])[:, BEGINNING - 1 :]
-        own_words = words(decode(samples[:, BEGINNING:], data.classes))
-        vocabulary = set(WORD.findall(" ".join(decode(data.train.inputs, data.classes))))
         metrics = {
             "bits_per_character": bits,
             "perplexity": 2**bits,
             "sample_entropy": BITS * -(log_q_of_samples.exp() * log_q_of_samples).sum(-1).mean().item(),
-            "real_words": sum(word in vocabulary for word in own_words) / max(1, len(own_words)),
-            "distinct_words": len(set(own_words)) / max(1, len(own_words)),
         }
+        vocabulary = set(WORD.findall(" ".join(decode(data.train.inputs, data.classes))))
+        for end, texts in (("", samples), ("_cold", _samples(network, data, COLD))):
+            written = words(decode(texts[:, BEGINNING:], data.classes))
+            metrics[f"real_words{end}"] = sum(word in vocabulary for word in written) / max(1, len(written))
+            metrics[f"distinct_words{end}"] = len(set(written)) / max(1, len(written))
         if teacher is not None:
             log_p = self.rows(log_probabilities(teacher, data.test.inputs))[index]
             metrics["forward_kl"] = (log_p.exp() * (log_p - log_q)).sum(1).mean().item()
@@ -134,9 +138,9 @@ def write_at_temperatures(network: nn.Module, beginning: Tensor, classes: int) -
     ).cpu()  # fmt: skip
 
 
-def _samples(network: nn.Module, data: SplitData) -> Tensor:
+def _samples(network: nn.Module, data: SplitData, temperature: float = 1.0) -> Tensor:
     """Return texts (SAMPLES, BEGINNING + SAMPLED) that a network writes after beginnings of the held-out text."""
     inputs = data.test.inputs.cpu()
     rows = torch.arange(SAMPLES) % len(inputs)
     gumbel = random_numbers(SAMPLES, SAMPLED, len(data.classes), "samples")
-    return write(network, inputs[rows, :BEGINNING], gumbel).cpu()
+    return write(network, inputs[rows, :BEGINNING], gumbel, temperature).cpu()
