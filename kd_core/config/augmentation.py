@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 from kd_core.base.options import Options, as_text, boolean, integer, number
 from kd_core.base.seeds import derive_seed, generator, use_seed
@@ -68,6 +67,8 @@ class Augmentation(Options):
             is_flipped = (torch.rand(len(inputs), generator=random) < 0.5).to(inputs.device)
             inputs = torch.where(is_flipped[:, None, None, None], inputs.flip(-1), inputs)
         if self.randaugment:
+            from torchvision.transforms import v2  # slow to import, and needed here alone
+
             augment = v2.RandAugment(magnitude=self.randaugment)
             with use_seed(seed, "randaugment"):
                 pixels = torch.stack([augment(image) for image in data.pixels(inputs)])

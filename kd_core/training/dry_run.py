@@ -11,7 +11,8 @@ from kd_core.base import events
 from kd_core.config.plan import DerivedPlan, LearnerPlan, PhasePlan, build, describe_examples, kind_of, steps_per_epoch
 from kd_core.datasets import Data
 from kd_core.methods import sum_tensors, total_loss
-from kd_core.nn.cost import measure
+from kd_core.models import Model
+from kd_core.nn.cost import NetworkCost, measure
 from kd_core.training.learner import NetworkTrainer
 
 
@@ -50,9 +51,19 @@ def max_forward_flops(phases: Sequence[PhasePlan], flops: Mapping[str, float]) -
 
 
 def _network(learner: LearnerPlan, phase: PhasePlan, phases: Sequence[PhasePlan], data: Data) -> events.Network:
-    cost = measure(functools.partial(build, learner, phases, data), data.shape)
+    method = None if learner.is_self_taught else learner.method
+    if learner.imported or learner.trunk[0] or learner.classes or (method and not method.discards_adapters):
+        cost = measure(functools.partial(build, learner, phases, data), data.shape)
+    else:
+        cost = _cost(learner.model, data.shape, len(data.classes))
     label, examples = learner.model.label(), describe_examples(phase, learner, data)
     return events.Network(learner.role, label, cost.parameters, cost.flops, cost.size, examples, kind_of(learner))
+
+
+@functools.lru_cache(maxsize=256)
+def _cost(model: Model, shape: tuple[int, ...], classes: int) -> NetworkCost:
+    """Return the cost of a network of its model alone, which takes as long to count as a small run to train."""
+    return measure(functools.partial(model.build, shape, classes), shape)
 
 
 def _derived_network(derived: DerivedPlan, members: Sequence[events.Network]) -> events.Network:
