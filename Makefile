@@ -19,7 +19,7 @@ run: .venv/installed-app
 
 check: lint
 	$(NPM) test
-	$(PYTEST) -m "not slow and not browser" -n 2 --dist worksteal
+	$(PYTEST) --ignore tests/browser -m "not slow" -n 2 --dist worksteal
 
 test: lint unit browser audit
 
@@ -40,12 +40,12 @@ style:
 
 unit: .venv/installed-dev node_modules/installed
 	$(NPM) test
-	$(PYTEST) -m "not browser" -n 2 --dist worksteal
+	$(PYTEST) --ignore tests/browser -n 2 --dist worksteal
 
 # Three files at a time, each with servers of its own, since these tests mostly wait; then, with the machine to itself, the
 # one that counts seconds.
 browser: .venv/installed-browser
-	$(PYTEST) -m browser --ignore tests/browser/test_first_ten_seconds.py -n 3 --dist loadfile
+	$(PYTEST) tests/browser --ignore tests/browser/test_first_ten_seconds.py -n 3 --dist loadfile
 	$(BIN)/pytest tests/browser/test_first_ten_seconds.py
 
 # Says so, and goes on, where the index of known vulnerabilities cannot be reached.

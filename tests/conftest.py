@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,15 @@ import pytest
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs import event_writer
 from kd_core.runs.manager import RunManager
+
+# Imports and collected tests stay until the end: searching them for garbage again and again takes a tenth of the time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
 
 SMALL = {"dataset": "moons", "epochs": "6", "teacher_epochs": "2", "labelled": "40"}
 
@@ -49,6 +60,17 @@ def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("DISTILLERY_DATA", str(home))
         patch.delenv("DISTILLERY_FOLDERS", raising=False)
         yield home
+
+
+@pytest.fixture(scope="session")
+def installed_components() -> Iterator[None]:
+    """Let Streamlit search all installed packages for components once, and not for every page of a test."""
+    from streamlit.components.v2 import manifest_scanner  # of tests of pages alone
+
+    with pytest.MonkeyPatch.context() as patch:
+        search = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", search)
+        yield
 
 
 @pytest.fixture(scope="session")

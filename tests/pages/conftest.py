@@ -38,7 +38,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[manager.
 
 
 @pytest.fixture
-def open_page(shared: manager.RunManager) -> Callable[..., AppTest]:
+def open_page(shared: manager.RunManager, installed_components: None) -> Callable[..., AppTest]:
     def visit(page: str, **parameters: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=60)
         is_start = page == "start"
