@@ -21,10 +21,10 @@ ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 60.0  # seconds
 
 
-# What a server imports on its first page, without a side effect.
+# What a server imports on its first page and in its first run, without a side effect.
 PRELOADED = (
     "streamlit.web.cli", "streamlit.web.bootstrap", "pandas", "plotly.graph_objects", "sklearn.datasets", "scipy.stats",
-    "torchvision", "kd_core.runs.manager", "kd_core.analysis.error_analysis", "tools.testing.app_server",
+    "torch._dynamo", "kd_core.runs.manager", "kd_core.analysis.error_analysis", "tools.testing.app_server",
 )  # fmt: skip
 
 
