@@ -20,7 +20,7 @@ def wsld(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, tempera
 
     The weight of an example compares the cross-entropies of both networks with its label, at T = 1: near 0 where the
     student's is far smaller, near 1 where it is larger. It is a constant for the gradient. Logits (B, K) and labels
-    (B,); no gradient reaches the teacher's. Zhou et al., "Rethinking Soft Labels for Knowledge Distillation" (2021).
+    (B,); no gradient reaches the teacher's. Zhou et al., "A Bias-Variance Tradeoff Perspective" (2021).
     """
     teacher_logits = teacher_logits.detach()
     student, teacher = (
