@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kd_core.base.registry import find_plugin, plugins
 from kd_core.methods.attention import attention
 from kd_core.methods.channel_correlation import channel_correlation
+from kd_core.methods.class_attention import ClassAttention, class_attention, class_maps
 from kd_core.methods.contrastive import MemoryBank, contrastive
 from kd_core.methods.correlation import correlation
 from kd_core.methods.curriculum_temperature import LearnedTemperature, curriculum_temperature
@@ -24,7 +26,11 @@ from kd_core.methods.selectivity import selectivity
 from kd_core.methods.similarity import similarity
 from kd_core.methods.simple_recipe import simple_recipe
 from kd_core.methods.variational_information import Estimate, variational_information
+from kd_core.models import Model
 from kd_core.nn.adapters import Regressor, match_sizes
+from kd_core.nn.hooks import last_linear, record_features
+from kd_core.nn.pairs import Pair
+from kd_core.tasks import NUMBERS
 from tools.testing.golden import Golden, Loss
 
 Inputs = Mapping[str, Tensor]
@@ -66,6 +72,10 @@ def of_correlation(inputs: Inputs) -> Tensor:
     return correlation(student, teacher[:, : student.shape[1]])
 
 
+def cams(inputs: Inputs) -> tuple[Tensor, Tensor]:
+    return inputs["student_cam"], inputs["teacher_cam"]
+
+
 def of_recipe(exponent: float, *, soft_targets: bool) -> Loss:
     def loss(inputs: Inputs) -> Tensor:
         student = nn.functional.linear(inputs["student_feat"], inputs["proj_w"], inputs["proj_b"])
@@ -90,6 +100,9 @@ REFERENCES: dict[tuple[str, str], Loss] = {
     ("nst", "repdistiller"): of_maps(selectivity, ("fm_s0", "fm_t0")),
     ("reviewkd_hcl", "mdistiller"): of_maps(review, ("fsp_s0", "fsp_t0"), ("fsp_s1", "fsp_t1")),
     ("ickd", "cifar_CB"): of_maps(channel_correlation, ("student_map", "teacher_map")),
+    ("cat_kd", "r2_norm"): lambda inputs: class_attention(*cams(inputs)),
+    ("cat_kd", "r2_raw"): lambda inputs: class_attention(*cams(inputs), normalised=False),
+    ("cat_kd", "r4_norm"): lambda inputs: class_attention(*cams(inputs), resolution=4),
     ("srd", "official_e4"): of_recipe(4, soft_targets=True),
     ("srd", "official_e4_feat"): of_recipe(4, soft_targets=False),
     ("srd", "torchdistill_e1"): of_recipe(1, soft_targets=True),
@@ -237,3 +250,28 @@ def test_correlations_of_channels_need_no_common_size_and_no_common_scale() -> N
 def test_an_exit_leads_from_any_features_of_one_example_to_logits(shape: tuple[int, ...], halvings: int) -> None:
     logits = exit_branch(shape, halvings, 12, 10)(torch.randn(1, *shape))
     assert logits.shape == (1, 10)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32)])
+@pytest.mark.parametrize("name", plugins("models", outside=False))
+def test_the_mean_of_the_class_maps_is_the_logit_or_the_network_is_refused(name: str, shape: tuple[int, ...]) -> None:
+    model = find_plugin("models", name)()
+    assert isinstance(model, Model)
+    if not model.is_at_hand or model.inputs != NUMBERS or model.unsupported_reason(shape):
+        return
+    pair, method = Pair(model, model, shape, 10), ClassAttention()
+    if method.unsupported_reason(pair):
+        assert name not in {"cnn", "resnet"}
+        return
+    (match,) = method.matches(pair)
+    network = model.build(shape, 10).eval()
+    with record_features(network, {"maps": model.feature_layers()[match.student]}) as features, torch.no_grad():
+        logits = network(torch.randn(3, *shape))
+    classifier = last_linear(network)
+    means = class_maps(features["maps"], classifier.weight).mean((2, 3)) + classifier.bias
+    torch.testing.assert_close(means, logits, rtol=1e-4, atol=1e-5)
+
+
+def test_a_wide_resnet_normalises_its_last_maps_and_has_no_class_maps() -> None:
+    model = find_plugin("models", "wide_resnet")()
+    assert "does not end in this way" in ClassAttention().unsupported_reason(Pair(model, model, (1, 8, 8), 10))
