@@ -30,7 +30,7 @@ def class_attention(student_maps: Tensor, teacher_maps: Tensor, resolution: int 
     size = (resolution, resolution)
     student, teacher = pool_to_size(student_maps, size), pool_to_size(teacher_maps.detach(), size)
     if normalised:
-        student, teacher = F.normalize(student, dim=(2, 3)), F.normalize(teacher, dim=(2, 3))
+        student, teacher = F.normalize(student.flatten(2), dim=2), F.normalize(teacher.flatten(2), dim=2)
     return F.mse_loss(student, teacher)
 
 
@@ -43,10 +43,9 @@ def class_maps(features: Tensor, weight: Tensor) -> Tensor:
     """
     side = math.isqrt(weight.shape[1] // features.shape[1])
     if side == 1:
-        return (features.flatten(2).transpose(1, 2) @ weight.T).transpose(1, 2).unflatten(2, features.shape[2:])
-    places = pool_to_size(features, (side, side)).flatten(2)
-    maps = torch.einsum("bcp,kcp->bkp", places, weight.view(len(weight), *places.shape[1:]))
-    return side**2 * maps.unflatten(2, (side, side))
+        return torch.einsum("bchw,kc->bkhw", features, weight)
+    places = pool_to_size(features, (side, side))
+    return side**2 * torch.einsum("bchw,kchw->bkhw", places, weight.view(len(weight), *places.shape[1:]))
 
 
 @dataclass(frozen=True)

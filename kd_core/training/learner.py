@@ -268,8 +268,8 @@ class Criterion:
             seed,
             is_labelled,
             mixed,
-            self.student_classifier and self.student_classifier.weight,
-            self.teacher_classifier and self.teacher_classifier.weight.detach(),
+            None if self.student_classifier is None else self.student_classifier.weight,
+            None if self.teacher_classifier is None else self.teacher_classifier.weight.detach(),
         )
 
     def _combined(self, logits: list[Tensor]) -> Tensor:
