@@ -1,6 +1,7 @@
 """Table of all methods on digits, each against its baseline.
 
-``python -m benchmarks.methods`` takes an hour; ``... methods dkd dist`` measures these and keeps the other rows.
+``python -m benchmarks.methods`` takes an hour; ``... methods dkd dist`` measures these, and replaces or adds their
+rows.
 
 A CNN 16×2 trained on all 1,000 labels teaches a CNN 8×2, since not every method can teach a fully connected student.
 Two settings: 50 labels, where a teacher has something to give, and all of them with 40 epochs, where it has little.
@@ -31,6 +32,7 @@ HEADER = [
     "| method | family | " + " | ".join(f"{setting} | gain" for setting in SETTINGS) + " |",
     "|---|---|" + "---:|---|" * len(SETTINGS),
 ]
+ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<family>[\w-]+) \| \d.*$", re.MULTILINE)
 Results = dict[str, list[TestMetrics]]  # by setting, in the order of the seeds
 
 _cache: PhaseCache = {}  # the teacher, shared by all runs of a process
@@ -78,11 +80,14 @@ def write_all(results: dict[str, Results], path: Path = RESULTS) -> None:
 
 
 def replace_rows(results: dict[str, Results], path: Path = RESULTS) -> None:
-    """Replace the rows of some methods and keep the others."""
+    """Replace the rows of some methods, or add them, and keep the others."""
     text = path.read_text(encoding="utf-8")
-    for name, tests in results.items():
-        text = re.sub(rf"^\| `{name}` \| [\w-]+ \| \d.*$", method_row(name, tests), text, flags=re.MULTILINE)
-    path.write_text(text, encoding="utf-8")
+    before = list(ROW.finditer(text))
+    rows = {match["name"]: match for match in before}
+    rows |= {name: row for name, tests in results.items() if (row := ROW.match(method_row(name, tests)))}
+    ordered = sorted(rows.values(), key=lambda row: (FAMILIES.index(row["family"]), row["name"]))
+    lines = "\n".join(row[0] for row in ordered)
+    path.write_text(text[: before[0].start()] + lines + text[before[-1].end() :], encoding="utf-8")
 
 
 def main() -> None:

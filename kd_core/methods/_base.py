@@ -48,6 +48,8 @@ class LossInputs:
         seed: For random draws, another one at every step.
         is_labelled: (B,), whether an example has a label; None if all have one.
         mixup: What was mixed into the examples; ``labels`` is the class of the larger part.
+        student_classifier: (K, D), weights of the student's last linear layer; None if it has none.
+        teacher_classifier: The same of the teacher.
     """
 
     student_logits: Tensor
@@ -62,6 +64,8 @@ class LossInputs:
     seed: int = 0
     is_labelled: Tensor | None = None
     mixup: MixedLabels | None = None
+    student_classifier: Tensor | None = None
+    teacher_classifier: Tensor | None = None
 
     def label_part(self, weight: float) -> LossPart:
         """Return the cross-entropy with the labels of the batch; see :func:`label_part`."""

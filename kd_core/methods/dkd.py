@@ -30,28 +30,28 @@ def dkd(  # noqa: PLR0917
 
 def tckd(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """Return T² · TCKD, of the distributions over (label, everything else)."""
-    log_q = _two_way(student_logits / temperature, labels)
-    log_p = _two_way(teacher_logits.detach() / temperature, labels)
+    log_q = two_way(student_logits / temperature, labels)
+    log_p = two_way(teacher_logits.detach() / temperature, labels)
     return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
 def nckd(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """Return T² · NCKD, of the distributions over the classes that are not the label."""
-    log_q = F.log_softmax(_others(student_logits, labels) / temperature, dim=1)
-    log_p = F.log_softmax(_others(teacher_logits.detach(), labels) / temperature, dim=1)
+    log_q = F.log_softmax(other_logits(student_logits, labels) / temperature, dim=1)
+    log_p = F.log_softmax(other_logits(teacher_logits.detach(), labels) / temperature, dim=1)
     return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
-def _others(logits: Tensor, labels: Tensor) -> Tensor:
+def other_logits(logits: Tensor, labels: Tensor) -> Tensor:
     """Return logits (B, K - 1) without those of the labels."""
     mask = torch.ones_like(logits, dtype=torch.bool).scatter_(1, labels[:, None], False)
     return logits[mask].view(len(logits), -1)
 
 
-def _two_way(scaled: Tensor, labels: Tensor) -> Tensor:
+def two_way(scaled: Tensor, labels: Tensor) -> Tensor:
     """Return log-probabilities (B, 2) of the label and of everything else."""
     target = scaled.gather(1, labels[:, None])
-    both = torch.cat([target, _others(scaled, labels).logsumexp(1, keepdim=True)], dim=1)
+    both = torch.cat([target, other_logits(scaled, labels).logsumexp(1, keepdim=True)], dim=1)
     return F.log_softmax(both, dim=1)
 
 

@@ -21,10 +21,11 @@ def logit_standardization(student_logits: Tensor, teacher_logits: Tensor, temper
     The gradient flows through the student's mean and deviation; none reaches the teacher. Sun et al., "Logit
     Standardization in Knowledge Distillation" (2024), section 4.
     """
-    return soft_targets(_z_score(student_logits), _z_score(teacher_logits.detach()), temperature)
+    return soft_targets(z_score(student_logits), z_score(teacher_logits.detach()), temperature)
 
 
-def _z_score(logits: Tensor) -> Tensor:
+def z_score(logits: Tensor) -> Tensor:
+    """Return logits (B, K) less their mean over the classes, in units of their standard deviation."""
     return (logits - logits.mean(1, keepdim=True)) / (logits.std(1, keepdim=True) + EPSILON)
 
 

@@ -89,7 +89,7 @@ def describe(module: nn.Module) -> str:
         return f"{size} × {size} {kind}{step} {module.in_channels} → {module.out_channels}"
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return "averaging down"
-    names = {"BatchNorm2d": "batch norm", "Identity": "", "ReLU": "ReLU"}
+    names = {"BatchNorm2d": "batch norm", "Identity": "", "Flatten": "", "ReLU": "ReLU"}
     return names.get(type(module).__name__, type(module).__name__)
 
 

@@ -54,6 +54,12 @@ def feature_shapes(model: Model, shape: Shape, classes: int) -> Mapping[str, Sha
     return shapes | {LOGITS: tuple(logits.shape[1:])}
 
 
+def last_linear(network: nn.Module) -> nn.Linear | None:
+    """Return the last linear layer of a network, which turns the embedding into logits; None without one."""
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    return layers[-1] if layers else None
+
+
 def select_layers(paths: Mapping[str, str], layers: Iterable[str]) -> dict[str, str]:
     """Return the paths of some layers; logits have none."""
     return {layer: paths[layer] for layer in dict.fromkeys(layers) if layer in paths}

@@ -49,21 +49,21 @@ class Pair:
         """Why feature maps cannot be matched, as the end of a sentence with the shapes; empty if they can."""
         if self.stage_pairs:
             return ""
-        return f"needs feature maps of both networks, and {self._listed}"
+        return f"needs feature maps of both networks, and {self.listed}"
 
     @property
     def no_features_reason(self) -> str:
         """Why nothing before the logits can be matched; empty if both networks name layers."""
         if len(self.student_shapes) > 1 and len(self.teacher_shapes) > 1:
             return ""
-        return f"needs networks with named layers before the logits, and {self._listed}"
+        return f"needs networks with named layers before the logits, and {self.listed}"
 
     @property
     def no_embedding_reason(self) -> str:
         """Why embeddings cannot be matched; empty if both networks have one."""
         if EMBEDDING in self.student_shapes and EMBEDDING in self.teacher_shapes:
             return ""
-        return f"needs networks that end in a linear layer on an embedding, and {self._listed}"
+        return f"needs networks that end in a linear layer on an embedding, and {self.listed}"
 
     def unknown_layer(self, matches: Sequence[Match]) -> str:
         """Return which matched layer a network lacks, as the end of a sentence; empty if all are there."""
@@ -76,7 +76,8 @@ class Pair:
         return ""
 
     @property
-    def _listed(self) -> str:
+    def listed(self) -> str:
+        """The layers of both networks with their shapes, as the end of a sentence."""
         student, teacher = (
             ", ".join(f"{layer} ({format_shape(shape)})" for layer, shape in _ends(shapes))
             for shapes in (self.student_shapes, self.teacher_shapes)
@@ -96,7 +97,7 @@ class SelfPair(Pair):
     def no_maps_reason(self) -> str:
         if self.stage_pairs:
             return ""
-        return f"needs a network with two feature maps, one to learn from the other, and {self._listed}"
+        return f"needs a network with two feature maps, one to learn from the other, and {self.listed}"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data
 from kd_core.methods import LossInputs, LossPart, Method, label_part
 from kd_core.nn.composite import average_logits, average_probabilities
-from kd_core.nn.hooks import record_features, select_layers
+from kd_core.nn.hooks import last_linear, record_features, select_layers
 from kd_core.nn.inference import predict_with_features
 from kd_core.nn.pairs import Pair
 from kd_core.tasks import Task
@@ -103,6 +103,7 @@ class NetworkTrainer:
         self.criteria = criteria
         for criterion in criteria:
             self.paths |= criterion.paths
+            criterion.student_classifier = last_linear(self.network)
             criterion.adapters.to(self.examples.device).train()
 
     @property
@@ -223,6 +224,8 @@ class Criterion:
         with use_seed(seed, "adaptors"):
             self.adapters: nn.ModuleDict = method.adapters(pair, labels.cpu())
         self.teachers: Sequence[FrozenTeacher | NetworkTrainer] = ()
+        self.student_classifier: nn.Linear | None = None
+        self.teacher_classifier: nn.Linear | None = None
         self.combine = PROBABILITIES
         self.weights: tuple[float, ...] = ()
         self._lacks_labels = bool((labels < 0).any())
@@ -265,6 +268,8 @@ class Criterion:
             seed,
             is_labelled,
             mixed,
+            None if self.student_classifier is None else self.student_classifier.weight,
+            None if self.teacher_classifier is None else self.teacher_classifier.weight.detach(),
         )
 
     def _combined(self, logits: list[Tensor]) -> Tensor:
@@ -341,6 +346,8 @@ def build_criteria(
         )
         criterion.combine, criterion.weights = learner.combine, weights
         criterion.teachers = [_teacher(teachers[role], trainer, criterion.teacher_paths, frozen) for role in roles]
+        first = criterion.teachers[0]
+        criterion.teacher_classifier = last_linear(first.teacher if isinstance(first, FrozenTeacher) else first.network)
         criteria.append(criterion)
     return criteria
 

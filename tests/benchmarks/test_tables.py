@@ -65,6 +65,14 @@ def test_measuring_one_method_replaces_its_row_and_keeps_the_others(page: Path) 
     assert [number for number, line in enumerate(after) if line != before[number]] == [6]
 
 
+def test_a_method_that_was_not_in_the_table_is_added_in_its_place(page: Path) -> None:
+    results = dict.fromkeys(methods.SETTINGS, TESTS)
+    methods.write_all({"dkd": results, "hints": results}, page)
+    methods.replace_rows({"nkd": results}, page)
+    names = [line.split("`")[1] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert names == ["dkd", "nkd", "hints"]
+
+
 def test_a_scheme_of_several_trainings_has_a_second_control() -> None:
     alone = [metrics(baseline=0.75), metrics(baseline=0.85)]
     cells = schemes.table_row(schemes.Row("offline", "an example"), TESTS, alone).split(" | ")

@@ -7,20 +7,30 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kd_core.base.registry import find_plugin, plugins
 from kd_core.methods.attention import attention
+from kd_core.methods.channel_correlation import channel_correlation
+from kd_core.methods.class_attention import ClassAttention, class_attention, class_maps
 from kd_core.methods.contrastive import MemoryBank, contrastive
 from kd_core.methods.correlation import correlation
 from kd_core.methods.curriculum_temperature import LearnedTemperature, curriculum_temperature
+from kd_core.methods.divergence import divergence
 from kd_core.methods.flow import flow
 from kd_core.methods.hints import hints
+from kd_core.methods.one_for_all import exit_branch
 from kd_core.methods.probability_transfer import probability_transfer
 from kd_core.methods.relational import relational, relational_angle, relational_distance
 from kd_core.methods.reused_classifier import projector, reused_classifier
 from kd_core.methods.review import review
 from kd_core.methods.selectivity import selectivity
 from kd_core.methods.similarity import similarity
+from kd_core.methods.simple_recipe import simple_recipe
 from kd_core.methods.variational_information import Estimate, variational_information
+from kd_core.models import Model
 from kd_core.nn.adapters import Regressor, match_sizes
+from kd_core.nn.hooks import last_linear, record_features
+from kd_core.nn.pairs import Pair
+from kd_core.tasks import NUMBERS
 from tools.testing.golden import Golden, Loss
 
 Inputs = Mapping[str, Tensor]
@@ -62,6 +72,21 @@ def of_correlation(inputs: Inputs) -> Tensor:
     return correlation(student, teacher[:, : student.shape[1]])
 
 
+def cams(inputs: Inputs) -> tuple[Tensor, Tensor]:
+    return inputs["student_cam"], inputs["teacher_cam"]
+
+
+def of_recipe(exponent: float, *, soft_targets: bool) -> Loss:
+    def loss(inputs: Inputs) -> Tensor:
+        student = nn.functional.linear(inputs["student_feat"], inputs["proj_w"], inputs["proj_b"])
+        value = simple_recipe(student, inputs["teacher_feat"], exponent)
+        if not soft_targets:
+            return value
+        return value + divergence(inputs["student_logits"], inputs["teacher_logits"], "forward")
+
+    return loss
+
+
 REFERENCES: dict[tuple[str, str], Loss] = {
     ("at", "p2_list"): of_maps(attention, ("fm_s0", "fm_t0"), ("fm_s1", "fm_t1")),
     ("at", "p2_one"): of_maps(attention, ("fm_s0", "fm_t0")),
@@ -74,6 +99,13 @@ REFERENCES: dict[tuple[str, str], Loss] = {
     ("vid", "pool"): lambda inputs: of_information(inputs, "fm_t_small"),
     ("nst", "repdistiller"): of_maps(selectivity, ("fm_s0", "fm_t0")),
     ("reviewkd_hcl", "mdistiller"): of_maps(review, ("fsp_s0", "fsp_t0"), ("fsp_s1", "fsp_t1")),
+    ("ickd", "cifar_CB"): of_maps(channel_correlation, ("student_map", "teacher_map")),
+    ("cat_kd", "r2_norm"): lambda inputs: class_attention(*cams(inputs)),
+    ("cat_kd", "r2_raw"): lambda inputs: class_attention(*cams(inputs), normalised=False),
+    ("cat_kd", "r4_norm"): lambda inputs: class_attention(*cams(inputs), resolution=4),
+    ("srd", "official_e4"): of_recipe(4, soft_targets=True),
+    ("srd", "official_e4_feat"): of_recipe(4, soft_targets=False),
+    ("srd", "torchdistill_e1"): of_recipe(1, soft_targets=True),
     ("sp", "repdistiller"): of_maps(similarity, ("fm_s0", "fm_t0")),
     ("sp", "repdistiller_fm1"): of_maps(similarity, ("fm_s1", "fm_t1")),
     ("fsp", "repdistiller"): lambda inputs: flow(
@@ -183,3 +215,63 @@ def test_with_a_single_class_every_example_is_another_one() -> None:
     memory = MemoryBank(2, 2, 2, torch.zeros(5, dtype=torch.long), negatives=200)
     candidates = memory.candidates(torch.tensor([3]), torch.Generator().manual_seed(0))
     assert set(candidates[0, 1:].tolist()) == set(range(5))
+
+
+def test_the_simple_recipe_does_not_depend_on_scale_and_shift_of_a_dimension() -> None:
+    student, teacher = torch.randn(2, 8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    student = 1000 * student  # so that the constant in the root does not matter
+    moved = student * torch.tensor([1.0, 2, 3, 4, 5]) + torch.arange(5)
+    torch.testing.assert_close(simple_recipe(moved, teacher), simple_recipe(student, teacher))
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_equal_embeddings_have_a_finite_logarithm_and_no_gradient(batch: int) -> None:
+    embedding = torch.randn(batch, 5, requires_grad=True)
+    loss = simple_recipe(embedding, embedding.detach())
+    loss.backward()
+    assert loss.isfinite()
+    assert embedding.grad.abs().max() == 0
+
+
+def test_correlations_of_channels_need_no_common_size_and_no_common_scale() -> None:
+    generator = torch.Generator().manual_seed(1)
+    student, teacher = torch.randn(2, 3, 4, 5, 5, dtype=torch.float64, generator=generator)
+    loss = channel_correlation(student, teacher)
+    assert loss > 0
+    torch.testing.assert_close(channel_correlation(7 * student, teacher), loss)
+    repeated = teacher.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(channel_correlation(student, repeated), loss)
+    order = torch.tensor([2, 0, 3, 1])
+    torch.testing.assert_close(channel_correlation(student[:, order], teacher[:, order]), loss)
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 8, 8), (6, 7, 3), (6, 2, 2), (6, 1, 1)])
+@pytest.mark.parametrize("halvings", [0, 1, 3])
+def test_an_exit_leads_from_any_features_of_one_example_to_logits(shape: tuple[int, ...], halvings: int) -> None:
+    logits = exit_branch(shape, halvings, 12, 10)(torch.randn(1, *shape))
+    assert logits.shape == (1, 10)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32)])
+@pytest.mark.parametrize("name", plugins("models", outside=False))
+def test_the_mean_of_the_class_maps_is_the_logit_or_the_network_is_refused(name: str, shape: tuple[int, ...]) -> None:
+    model = find_plugin("models", name)()
+    assert isinstance(model, Model)
+    if not model.is_at_hand or model.inputs != NUMBERS or model.unsupported_reason(shape):
+        return
+    pair, method = Pair(model, model, shape, 10), ClassAttention()
+    if method.unsupported_reason(pair):
+        assert name not in {"cnn", "resnet"}
+        return
+    (match,) = method.matches(pair)
+    network = model.build(shape, 10).eval()
+    with record_features(network, {"maps": model.feature_layers()[match.student]}) as features, torch.no_grad():
+        logits = network(torch.randn(3, *shape))
+    classifier = last_linear(network)
+    means = class_maps(features["maps"], classifier.weight).mean((2, 3)) + classifier.bias
+    torch.testing.assert_close(means, logits, rtol=1e-4, atol=1e-5)
+
+
+def test_a_wide_resnet_normalises_its_last_maps_and_has_no_class_maps() -> None:
+    model = find_plugin("models", "wide_resnet")()
+    assert "does not end in this way" in ClassAttention().unsupported_reason(Pair(model, model, (1, 8, 8), 10))

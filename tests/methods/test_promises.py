@@ -16,7 +16,7 @@ from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods import FAMILIES, LABELS, LossInputs, Method, total_loss
 from kd_core.models.cnn import Cnn
 from kd_core.models.mlp import Mlp
-from kd_core.nn.hooks import LOGITS
+from kd_core.nn.hooks import EMBEDDING, LOGITS
 from kd_core.nn.pairs import Pair
 from kd_core.training.loop import PhaseCache, Trainer
 
@@ -70,7 +70,14 @@ def batch(method: Method, student_logits: Tensor, teacher_logits: Tensor, seed: 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         adapters = method.adapters(IMAGE_PAIR, labels)
-    return LossInputs(student_logits, labels, teacher_logits, 30, *sides, matches, adapters, torch.arange(size), 1)
+    classifiers = [
+        torch.randn(10, *shapes[EMBEDDING], generator=generator)
+        for shapes in (IMAGE_PAIR.student_shapes, IMAGE_PAIR.teacher_shapes)
+    ]
+    return LossInputs(
+        student_logits, labels, teacher_logits, 30, *sides, matches, adapters, torch.arange(size), 1, None, None,
+        *classifiers,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -15,8 +15,14 @@ from kd_core.methods.label_smoothing import label_smoothing
 from kd_core.methods.logit_mse import logit_mse
 from kd_core.methods.logit_standardization import logit_standardization
 from kd_core.methods.mixed import mixed
+from kd_core.methods.mlkd import batch_correlation, class_correlation, instances
+from kd_core.methods.nkd import nkd, others_entropy
+from kd_core.methods.one_for_all import one_for_all
+from kd_core.methods.rld import masked_correlation, sample_confidence
 from kd_core.methods.soft_targets import soft_targets
+from kd_core.methods.transformed_teacher import transformed_teacher
 from kd_core.methods.virtual_teacher import virtual_teacher
+from kd_core.methods.wsld import wsld
 from tools.testing.golden import Golden, Loss
 
 Inputs = Mapping[str, Tensor]
@@ -38,6 +44,19 @@ def of_tfkd(alpha: float, temperature: float, multiplier: float) -> Loss:
     def loss(inputs: Inputs) -> Tensor:
         made_up = virtual_teacher(inputs["student_logits"], inputs["labels"], 0.99, temperature)
         return (1 - alpha) * F.cross_entropy(inputs["student_logits"], inputs["labels"]) + alpha * multiplier * made_up
+
+    return loss
+
+
+def labelled(inputs: Inputs) -> dict[str, Tensor]:
+    return both(inputs) | {"labels": inputs["labels"]}
+
+
+def of_rld(alpha: float, beta: float, temperature: float, confidence: float = 1, standardised: bool = False) -> Loss:
+    def loss(inputs: Inputs) -> Tensor:
+        return alpha * sample_confidence(
+            **labelled(inputs), temperature=confidence, standardised=standardised
+        ) + beta * masked_correlation(**labelled(inputs), temperature=temperature, standardised=standardised)
 
     return loss
 
@@ -84,6 +103,27 @@ REFERENCES: dict[tuple[str, str], Loss] = {
     ("kd_total_variants", "deit_hard_a0.5"): lambda inputs: (
         0.5 * F.cross_entropy(inputs["student_logits"], inputs["labels"]) + 0.5 * hard_labels(**both(inputs))
     ),
+    ("nkd", "g1.5_T1"): lambda inputs: nkd(**labelled(inputs)),
+    ("nkd", "g1.5_T2"): lambda inputs: nkd(**labelled(inputs), temperature=2),
+    ("nkd", "g0_T1"): lambda inputs: nkd(**labelled(inputs), gamma=0),
+    ("ttm", "ttm_g0.1"): lambda inputs: transformed_teacher(**both(inputs), gamma=0.1),
+    ("ttm", "ttm_g0.5"): lambda inputs: transformed_teacher(**both(inputs), gamma=0.5),
+    ("ttm", "wttm_g0.1"): lambda inputs: transformed_teacher(**both(inputs), gamma=0.1, weighted=True),
+    ("ttm", "wttm_g0.5"): lambda inputs: transformed_teacher(**both(inputs), gamma=0.5, weighted=True),
+    ("ttm", "wttm_g1"): lambda inputs: transformed_teacher(**both(inputs), gamma=1, weighted=True),
+    ("rld", "a1_b8_T4"): of_rld(1, 8, 4),
+    ("rld", "a1_b0_T4"): of_rld(1, 0, 4),
+    ("rld", "a0_b1_T4"): of_rld(0, 1, 4),
+    ("rld", "a1_b8_T4_aT2"): of_rld(1, 8, 4, confidence=2),
+    ("rld", "a1_b8_T4_stand"): of_rld(1, 8, 4, standardised=True),
+    ("wsld", "T4_a2.25"): lambda inputs: 2.25 * wsld(**labelled(inputs), temperature=4),
+    ("wsld", "T4_a1"): lambda inputs: wsld(**labelled(inputs), temperature=4),
+    ("wsld", "T2_a1"): lambda inputs: wsld(**labelled(inputs), temperature=2),
+    ("ofa", "eps1_T1"): lambda inputs: one_for_all(**labelled(inputs)),
+    ("ofa", "eps1.5_T1"): lambda inputs: one_for_all(**labelled(inputs), enhancement=1.5),
+    ("ofa", "eps1.5_T2"): lambda inputs: one_for_all(**labelled(inputs), enhancement=1.5, temperature=2),
+    ("mlkd_cc_bc", "cc_T4"): lambda inputs: class_correlation(**both(inputs), temperatures=[4]),
+    ("mlkd_cc_bc", "bc_T4"): lambda inputs: batch_correlation(**both(inputs), temperatures=[4]),
 }
 CASES = [(*key, draw) for key in REFERENCES for draw in Golden(key[0]).draws(key[1])]
 
@@ -139,3 +179,115 @@ def test_every_corner_of_the_mixed_loss_is_the_loss_it_is_named_for() -> None:
         names = ("label_weight", "soft_weight", "logit_weight")
         loss = mixed(student, teacher, labels, temperature=4, **dict(zip(names, weights, strict=True)))
         torch.testing.assert_close(loss, corner)
+
+
+LOGIT_LOSSES = {
+    "nkd": nkd,
+    "rld confidence": sample_confidence,
+    "rld order": masked_correlation,
+    "wsld": lambda student, teacher, labels: wsld(student, teacher, labels, 4),
+    "ofa": lambda student, teacher, labels: one_for_all(student, teacher, labels, 1.5),
+    "ttm": lambda student, teacher, _: transformed_teacher(student, teacher),
+    "wttm": lambda student, teacher, _: transformed_teacher(student, teacher, weighted=True),
+    "mlkd": lambda student, teacher, _: (
+        instances(student, teacher, [2, 6])
+        + class_correlation(student, teacher, [2, 6])
+        + batch_correlation(student, teacher, [2, 6])
+    ),
+}
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+@pytest.mark.parametrize("scale", [0.0, 60.0, 3000.0])
+@pytest.mark.parametrize("name", LOGIT_LOSSES)
+def test_wide_logits_in_single_precision_agree_with_double_precision(name: str, scale: float, classes: int) -> None:
+    generator = torch.Generator().manual_seed(5)
+    student, teacher = scale * torch.randn(2, 6, classes, generator=generator)
+    labels = torch.arange(6) % classes
+    results = []
+    for dtype in (torch.float32, torch.float64):
+        leaf, target = student.to(dtype, copy=True).requires_grad_(), teacher.to(dtype, copy=True).requires_grad_()
+        loss = LOGIT_LOSSES[name](leaf, target, labels)
+        loss.backward()
+        assert target.grad is None
+        results.append((loss.detach().double(), leaf.grad.double()))
+    assert all(value.isfinite().all() for value in results[0])
+    torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-3)
+
+
+def test_of_two_classes_one_is_not_the_label_and_has_nothing_to_learn() -> None:
+    student, teacher = random_logits(6)
+    arguments = student[:, :2], teacher[:, :2], torch.arange(7) % 2
+    assert others_entropy(*arguments, 3).item() == 0
+    assert masked_correlation(*arguments).item() == pytest.approx(0, abs=1e-15)
+
+
+def test_what_a_wrong_teacher_places_above_the_label_is_not_copied() -> None:
+    student, teacher = random_logits(7)
+    labels = teacher.argsort(1)[:, 2]  # two classes above it, two below
+    above = teacher > teacher.gather(1, labels[:, None])
+    other_order = torch.where(above, 3 * teacher + 7, teacher)
+    torch.testing.assert_close(
+        masked_correlation(student, other_order, labels), masked_correlation(student, teacher, labels)
+    )
+    leaf = student.clone().requires_grad_()
+    masked_correlation(leaf, teacher, labels).backward()
+    assert leaf.grad[above].abs().max() == 0
+    assert leaf.grad.gather(1, labels[:, None]).abs().max() == 0
+
+
+def test_a_label_that_the_teacher_finds_least_likely_leaves_no_order_to_copy() -> None:
+    student, teacher = random_logits(8)
+    leaf = student.clone().requires_grad_()
+    loss = masked_correlation(leaf, teacher, teacher.argmin(1))
+    loss.backward()
+    assert loss.item() == 0
+    assert leaf.grad.abs().max() == 0
+
+
+def test_an_example_that_the_student_knows_better_than_the_teacher_weighs_little() -> None:
+    teacher = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
+    label = torch.tensor([0])
+    plain = soft_targets(torch.zeros_like(teacher), teacher, 4, form="ce")
+    sure, unsure = (torch.tensor([[logit, 0.0, 0.0]], dtype=torch.float64) for logit in (9.0, -9.0))
+    ratios = [
+        (wsld(student, teacher, label, 4) / soft_targets(student, teacher, 4, form="ce")).item()
+        for student in (sure, unsure)
+    ]
+    assert ratios[0] < 0.001
+    assert ratios[1] > 0.999
+    assert wsld(torch.zeros_like(teacher), teacher, label, 4) < plain
+
+
+def test_a_power_of_the_teacher_is_a_temperature_of_the_teacher_alone() -> None:
+    student, teacher = random_logits(9)
+    expected = F.kl_div(student.log_softmax(1), (teacher / 5).softmax(1), reduction="batchmean")
+    torch.testing.assert_close(transformed_teacher(student, teacher, 0.2), expected)
+    powers = teacher.softmax(1).pow(0.2).sum(1)
+    rows = [transformed_teacher(s[None], t[None], 0.2) for s, t in zip(student, teacher, strict=True)]
+    torch.testing.assert_close(
+        transformed_teacher(student, teacher, 0.2, weighted=True), (powers * torch.stack(rows)).mean()
+    )
+
+
+def test_the_levels_of_logits_are_sums_over_the_temperatures() -> None:
+    student, teacher = random_logits(10)
+    for level in (instances, class_correlation, batch_correlation):
+        single = [level(student, teacher, [temperature]) for temperature in (2, 3)]
+        torch.testing.assert_close(level(student, teacher, [2, 3]), single[0] + single[1])
+    p, q = (teacher / 2).softmax(1), (student / 2).softmax(1)
+    expected = sum((p[:, a] @ p[:, b] - q[:, a] @ q[:, b]) ** 2 for a in range(5) for b in range(5)) / 5
+    torch.testing.assert_close(class_correlation(student, teacher, [2]), expected)
+    expected = sum((p[a] @ p[b] - q[a] @ q[b]) ** 2 for a in range(7) for b in range(7)) / 7
+    torch.testing.assert_close(batch_correlation(student, teacher, [2]), expected)
+
+
+def test_enhancement_adds_to_the_label_what_the_teacher_is_sure_of() -> None:
+    student, teacher = random_logits(11)
+    labels = torch.arange(7) % 5
+    torch.testing.assert_close(one_for_all(student, teacher, labels), soft_targets(student, teacher, 1, form="ce"))
+    p = teacher.softmax(1).gather(1, labels[:, None])[:, 0]
+    less = teacher.softmax(1).pow(2).sum(1) - p**2
+    uniform = torch.zeros_like(student)  # every logarithm is -log 5
+    expected = ((1 + p) ** 2 - 1 + less).mean() * torch.tensor(5.0).log()
+    torch.testing.assert_close(one_for_all(uniform, teacher, labels, 2).float(), expected.float())

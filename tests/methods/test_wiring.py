@@ -16,6 +16,7 @@ from kd_core.methods import LossInputs, LossPart, Method
 from kd_core.methods.contrastive import MemoryBank, contrastive
 from kd_core.methods.flow import flow
 from kd_core.methods.hints import hints
+from kd_core.methods.one_for_all import one_for_all
 from kd_core.methods.relational import relational_angle, relational_distance
 from kd_core.methods.review import review
 from kd_core.methods.variational_information import variational_information
@@ -220,3 +221,22 @@ def test_a_teacher_that_is_not_asked_is_known() -> None:
     assert find_plugin("methods", "virtual_teacher")(soft_weight=0.5).uses_teacher
     assert not find_plugin("methods", "hints")(weight=0.0).uses_teacher
     assert find_plugin("methods", "soft_targets")().uses_teacher
+
+
+def test_every_stage_has_an_exit_that_is_one_halving_nearer_to_the_logits() -> None:
+    method, inputs = signals("one_for_all", exits=0.5)
+    assert [match.student for match in inputs.matches] == ["stage 1", "stage 2"]
+    strides = [[layer.stride[0] for layer in inputs.adapters[f"student {number}"] if isinstance(layer, nn.Conv2d)]
+               for number in range(2)]  # fmt: skip
+    assert strides == [[2, 1, 1, 1], [1]]
+    parts = parts_by_name(method, inputs)
+    target = inputs.teacher_logits, inputs.labels
+    logits = [inputs.adapters[f"student {number}"](inputs.student_features[f"stage {number + 1}"]) for number in (0, 1)]
+    torch.testing.assert_close(parts["exits"].value, sum(one_for_all(each, *target) for each in logits))
+    assert parts["exits"].weight == 0.5
+
+
+def test_a_network_without_maps_has_an_exit_after_each_layer() -> None:
+    method, pair = made("one_for_all"), Pair(Mlp((32, 16)), Cnn(16, 3), (1, 8, 8), 10)
+    assert [match.student for match in method.matches(pair)] == ["hidden 1", "embedding"]
+    assert [layer[0].in_features for layer in method.adapters(pair, torch.empty(0)).values()] == [32, 16]

@@ -31,6 +31,8 @@ INPUTS = {
     "rows": "Tensor",
     "epoch": "int",
     "seed": "int",
+    "student_classifier": "Tensor",
+    "teacher_classifier": "Tensor",
 }
 CROSS_ENTROPY = '''def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy with the labels in nats, mean over the batch; F.cross_entropy differs by rounding."""

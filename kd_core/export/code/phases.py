@@ -14,7 +14,7 @@ from kd_core.export.code.phase_setup import PhaseSetup
 from kd_core.export.code.plan import variable
 from kd_core.export.code.rewriting import indented, literal
 from kd_core.export.code.source import Sources
-from kd_core.nn import composite
+from kd_core.nn import composite, hooks
 from kd_core.training import optim
 from kd_core.training.vectorized.replicas import random_layer
 
@@ -203,6 +203,12 @@ class PhaseWriter(PhaseSetup):
             arguments["teacher_features"] = (
                 features if roles[0] in self.roles else f"{self._feature_owner(roles[0])}_features"
             )
+            if "student_classifier" in loss.inputs:
+                function = self.sources.add("last_linear", hooks)
+                taught_by = owner if roles[0] in self.roles else self._feature_owner(roles[0])
+                for side, network, detached in (("student", name, ""), ("teacher", taught_by, ".detach()")):
+                    arguments[f"{side}_classifier"] = f"{network}_classifier" + ("_fixed" if detached else "")
+                    lines.append(f"{arguments[f'{side}_classifier']} = {function}({network}).weight{detached}")
             if "seed" in loss.inputs:
                 self.needs_step = True
                 arguments["seed"] = f'derive_seed({learner.seed}, "method", step)'

@@ -16,7 +16,10 @@ from kd_core.methods import LossInputs, LossPart, Method, sum_tensors
 
 LOOPED = 4  # students at most whose losses are computed one after the other, which for a few is faster than vectorised
 # Inputs of a method that only a step of a single network can give.
-NON_LOGIT_INPUTS = {"epoch", "student_features", "teacher_features", "matches", "adapters", "rows", "seed"}
+NON_LOGIT_INPUTS = {
+    "epoch", "student_features", "teacher_features", "matches", "adapters", "rows", "seed", "student_classifier",
+    "teacher_classifier",
+}  # fmt: skip
 
 
 class Losses(NamedTuple):

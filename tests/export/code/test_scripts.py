@@ -51,15 +51,17 @@ OPTIONS: dict[str, dict[str, str]] = {
         "scheme": "merge", "teacher": "resnet", "teacher_view": "full", "labelled": "0", "batch_size": "500",
         "teacher_batch_size": "250", "teacher_epochs": "1",
     },
+    "class maps of each other": {"scheme": "mutual", "method": "class_attention"},
     "points": {"dataset": "spirals", "teacher": "mlp", "student": "mlp"},
 }  # fmt: skip
 LOADED = {"mnist": {}, "cifar10": {}, "svhn": {}, "emnist": {"split": "letters"}}
 # Written whole so far; what is added later may leave something out, if its script says so.
 METHODS = {
-    "attention", "binary", "contrastive", "correlation", "curriculum_temperature", "dist", "divergence", "dkd",
-    "flow", "hard_labels", "hints", "label_smoothing", "logit_mse", "logit_standardization", "mixed",
-    "probability_transfer", "relational", "reused_classifier", "review", "selectivity", "similarity",
-    "soft_targets", "variational_information", "virtual_teacher",
+    "attention", "binary", "channel_correlation", "class_attention", "contrastive", "correlation",
+    "curriculum_temperature", "dist", "divergence", "dkd", "flow", "hard_labels", "hints", "label_smoothing",
+    "logit_mse", "logit_standardization", "mixed", "mlkd", "nkd", "one_for_all", "probability_transfer",
+    "relational", "reused_classifier", "review", "rld", "selectivity", "similarity", "simple_recipe",
+    "soft_targets", "transformed_teacher", "variational_information", "virtual_teacher", "wsld",
 }  # fmt: skip
 SCHEMES = {
     "born_again", "defective", "ensemble", "merge", "missing_class", "mutual", "offline", "own_teacher", "reversed",
