@@ -1,4 +1,4 @@
-"""Which divergence, and whose text: students of a character language model, written into docs/language.md.
+"""Comparison of divergences and of texts for a small language model, written into docs/language.md.
 
 ``python -m benchmarks.language`` trains every row with five seeds, some ten minutes of one core; ``... --seeds 10``
 with more. The teacher is trained once. The seconds are of one core, for student and baseline together.
