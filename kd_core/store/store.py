@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -40,6 +41,9 @@ ADJUSTED = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
 
 class Store(Database):
     """Reads and writes runs, sweeps and events. Deleted runs (:mod:`kd_core.store.trash`) are not read."""
+
+    events_written = 0  # by this object, in all threads
+    _counting = threading.Lock()
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -84,6 +88,7 @@ class Store(Database):
             ended: New state by run.
             seconds: Training time of the runs that have ended.
         """
+        batches = list(batches)
         with self._transaction() as db:
             for batch in batches:
                 self._insert_events(db, batch.run, batch.first, batch.events)
@@ -98,6 +103,8 @@ class Store(Database):
                         db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), batch.run))
             for run, state in (ended or {}).items():
                 db.execute(SET_STATE.format("runs"), (state, seconds, run))
+        with self._counting:
+            self.events_written += sum(len(batch.events) for batch in batches)
 
     def set_state(self, run: str, state: str, seconds: float | None = None) -> None:
         """Set the state of a run or sweep, and its training time unless that is None."""
@@ -198,6 +205,10 @@ class Store(Database):
         """Return the state of every sweep, and of every run that belongs to none, by id."""
         query = f"SELECT id, {STATE} FROM sweeps UNION ALL SELECT id, {STATE} FROM runs WHERE sweep IS NULL"
         return dict(self._db().execute(query))
+
+    def count_by_state(self) -> dict[str, int]:
+        """Return the number of runs in each state that occurs."""
+        return dict(self._db().execute(f"SELECT {STATE}, count(*) FROM runs WHERE deleted IS NULL GROUP BY 1"))
 
     def rewinds(self, run: str) -> int:
         """Return how often events of a run were removed; a cache of its events is valid while this stays the same."""

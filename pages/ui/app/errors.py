@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.runtime import RuntimeState
 
+from pages.ui.app.server import metrics
 from pages.ui.widgets.text.escape import escape_markdown
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,7 @@ def catch_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         except Exception:
             if _is_stopping():  # imports fail during a shutdown, and no browser is connected any more
                 return None
-            number = secrets.token_hex(4)
-            log.exception("error %s in %s", number, getattr(function, "__qualname__", function))
+            number = _log_error(function)
             st.error(f"Something went wrong. No data is lost. The server’s log has the details under {number}.")
         return None
 
@@ -49,11 +49,19 @@ def toast_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         except ValueError as error:
             st.toast(escape_markdown(str(error)), icon=":material/block:", duration="long")
         except Exception:
-            number = secrets.token_hex(4)
-            log.exception("error %s in %s", number, getattr(function, "__qualname__", function))
+            number = _log_error(function)
             st.toast(f"Something went wrong. The server’s log has the details under {number}.", icon=":material/error:")
 
     return callback
+
+
+def _log_error(function: Callable[..., Any]) -> str:
+    """Log the exception that is being handled; return the id under which the log has it."""
+    number = secrets.token_hex(4)
+    name = getattr(function, "__qualname__", function)
+    log.exception("error %s in %s", number, name, extra={"event": "error", "error": number})
+    metrics.count("distillery_errors_total")
+    return number
 
 
 def _is_stopping() -> bool:
