@@ -46,7 +46,7 @@ def test_everything_that_is_copied_exists_and_is_not_ignored() -> None:
 
 @pytest.mark.slow
 def test_the_wheel_is_built_from_what_is_copied(tmp_path: Path) -> None:
-    """As in the image: pip builds it in a folder with nothing else, and the browser files are written."""
+    """Pip builds it in a folder with nothing else, as in the image, and the browser files are written."""
     for path in copied():
         source, target = ROOT / path, tmp_path / "source" / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,12 +108,12 @@ def test_the_health_check_fails_where_nothing_answers_and_passes_where_the_app_d
     code = compile(script.replace("8501", str(port)), "health", "exec")
     with pytest.raises(OSError, match="refused"):
         exec(code, {})
-    asked: list[str] = []
-    monkeypatch.setattr(urllib.request, "urlopen", lambda address, **_: asked.append(address))
+    requested: list[str] = []
+    monkeypatch.setattr(urllib.request, "urlopen", lambda address, **_: requested.append(address))
     exec(code, {})
     monkeypatch.setenv("STREAMLIT_SERVER_BASE_URL_PATH", "/lab/")
     exec(code, {})
-    assert asked == [f"http://127.0.0.1:{port}/_stcore/health", f"http://127.0.0.1:{port}/lab/_stcore/health"]
+    assert requested == [f"http://127.0.0.1:{port}/_stcore/health", f"http://127.0.0.1:{port}/lab/_stcore/health"]
     assert health_address(80) == "http://127.0.0.1:80/lab/_stcore/health"
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from kd_core.base.events import Event, Finished, Step, from_json, to_json
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
+from kd_core.datasets import Dataset
 from kd_core.store.database import Database, StateChange
 from kd_core.store.records import (
     ACTIVE,
@@ -209,6 +210,12 @@ class Store(Database):
     def count_by_state(self) -> dict[str, int]:
         """Return the number of runs in each state that occurs."""
         return dict(self._db().execute(f"SELECT {STATE}, count(*) FROM runs WHERE deleted IS NULL GROUP BY 1"))
+
+    def has_run_on(self, dataset: Dataset) -> bool:
+        """Return whether a stored run has this data set, with the same options."""
+        body = json.dumps(dataset.to_dict(), sort_keys=True, separators=(",", ":"))  # as RunConfig.to_json() writes it
+        query = "SELECT 1 FROM runs WHERE json_extract(config, '$.dataset') = ? LIMIT 1"
+        return self._db().execute(query, (body,)).fetchone() is not None
 
     def rewinds(self, run: str) -> int:
         """Return how often events of a run were removed; a cache of its events is valid while this stays the same."""

@@ -180,3 +180,39 @@ def test_while_a_viewer_guesses_passwords_a_presenter_logs_in_within_a_second_or
         assert "You are presenting." in presenter.text()
         assert seconds < 3  # the pause of one second, and the page
     server.stop()
+
+
+FORGED = {
+    "selectbox": [("string_value", "=evil")],
+    "button_group": [("string_value", "=evil"), ("bool_value", True)],
+    "number_input": [("double_value", float("nan")), ("int_value", -(2**62))],
+    "slider": [("double_array_value", [float("nan")])],
+    "text_input": [("string_value", "x" * 100_000)],
+    "bidi_component": [("json_value", "[5]"), ("json_value", "no JSON")],
+}
+
+
+def test_values_that_no_browser_sends_are_refused_in_a_sentence_and_logged_once(start_server: Start) -> None:
+    server = start_server(DISTILLERY_LOG="json", **SILENT)
+    with Visitor.at(server.port) as visitor:
+        visitor.open("experiments")
+        visitor.open("distill", "autoplay=0")
+        widgets = {(kind, element.id) for kind, element in visitor.elements if kind in FORGED}
+    assert {kind for kind, _ in widgets} >= {"selectbox", "slider", "number_input", "button_group"}
+    reported = 0
+    for kind, widget in sorted(widgets):
+        for field, value in FORGED[kind]:
+            with Visitor.at(server.port) as visitor:
+                visitor.open("distill", "autoplay=0")
+                visitor.forge(widget, field, value)
+                assert not [element for kind, element in visitor.elements if kind == "exception"]
+                reported += len(visitor.errors)
+                reported += sum(
+                    "Something went wrong" in element.body for kind, element in visitor.elements if kind == "toast"
+                )
+    with Visitor.at(server.port) as visitor:
+        visitor.open("distill", "autoplay=0")
+        assert not visitor.errors
+    server.stop()
+    lines = [json.loads(line) for line in server.log_text().splitlines()]
+    assert sum(line.get("event") == "error" for line in lines) == reported

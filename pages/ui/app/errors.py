@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
-from streamlit import runtime
+from streamlit import error_util, runtime
 from streamlit.runtime.runtime import RuntimeState
 
 from pages.ui.app.server import metrics
@@ -55,11 +55,29 @@ def toast_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     return callback
 
 
-def _log_error(function: Callable[..., Any]) -> str:
-    """Log the exception that is being handled; return the id under which the log has it."""
+def catch_uncaught() -> None:
+    """Treat exceptions that reach Streamlit, such as those of callbacks and of forged widget values, as others.
+
+    Streamlit would show a sentence without an id, and log a traceback in colours.
+    """
+    error_util._log_uncaught_app_exception = _log_nothing
+    error_util.show_uncaught_app_exception = _show_uncaught
+
+
+def _log_nothing(ex: BaseException) -> None:
+    """Leave the log to :func:`_show_uncaught`."""
+
+
+def _show_uncaught(ex: BaseException) -> None:
+    number = _log_error("a callback", ex)
+    st.error(f"Something went wrong. No data is lost. The server’s log has the details under {number}.")
+
+
+def _log_error(function: object, error: BaseException | None = None) -> str:
+    """Log ``error``, or the one that is being handled; return the id under which the log has it."""
     number = secrets.token_hex(4)
     name = getattr(function, "__qualname__", function)
-    log.exception("error %s in %s", number, name, extra={"event": "error", "error": number})
+    log.error("error %s in %s", number, name, exc_info=error or True, extra={"event": "error", "error": number})
     metrics.count("distillery_errors_total")
     return number
 

@@ -18,7 +18,7 @@ from streamlit.runtime import Runtime
 from kd_core.base import process
 from pages.ui import components
 from pages.ui.app import auth
-from pages.ui.app.errors import catch_errors
+from pages.ui.app.errors import catch_errors, catch_uncaught
 from pages.ui.app.room import bar as room_bar
 from pages.ui.app.server import logs, metrics, upload_guard
 from pages.ui.widgets import projector
@@ -122,6 +122,7 @@ def prepare_server() -> bool:
     if runtime.exists() and isinstance(runtime.get_instance(), Runtime):  # only a server may end this process early
         process.exit_without_joining()
         logs.configure()
+        catch_uncaught()
         metrics.serve()
     components.publish(ROOT / "static")
     upload_guard.guard()
