@@ -2,6 +2,7 @@
 # make check  lint, types and the quick tests, some four minutes on two cores
 # make test   everything: check, slow and browser tests, and known vulnerabilities of what is installed
 # make docs   the generated pages of docs/; make results and make screenshots what is trained and photographed
+# make lowest the tests but those in a browser with the lowest versions that requirements.txt allows, in .venv-lowest
 # make bench  the benchmarks of the screen, some ten minutes
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 # Two at a time; helpers of torch that wait must not keep the other's core busy.
 PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
-.PHONY: run check test lint style types unit browser audit docs results screenshots bench
+.PHONY: run check test lint style types unit browser audit docs results screenshots bench lowest
 
 run: .venv/installed-app
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -64,6 +65,13 @@ screenshots: .venv/installed-browser
 bench: .venv/installed-browser
 	$(BIN)/python -m benchmarks.screen
 	$(BIN)/python -m benchmarks.temperature
+
+lowest:
+	$(PYTHON) -m venv .venv-lowest
+	sed -nE 's/^([a-z-]+)>=([0-9.]+),.*/\1==\2/p' requirements.txt > .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet -r .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet -r requirements-dev.txt -c .venv-lowest/lowest.txt
+	OMP_WAIT_POLICY=PASSIVE .venv-lowest/bin/python -m pytest -m "not browser" -n 2 --dist worksteal
 
 # The marker files make a second call install nothing.
 .venv/bin/python:

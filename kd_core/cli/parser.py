@@ -12,7 +12,6 @@ from kd_core import __version__
 PROG = "distillery"
 HELP = f"""\
 usage: {PROG} COMMAND ...
-
 Train a small network under a large one, and see whether the teacher helped.
 
   list [GROUP | NAME]       data sets, networks, losses and schemes; one in full
@@ -20,7 +19,7 @@ Train a small network under a large one, and see whether the teacher helped.
   luck NAME=VALUE ...       repeat it with more seeds: is the gain luck?
   sweep NAME=A,B,C ...      every combination of values, over several seeds
   resume RUN                continue a stopped or interrupted run or sweep
-  runs [show | delete RUN]  stored runs; runs backup FOLDER copies them all
+  runs [show | delete RUN]  stored runs, or the networks and results of one
   claims [NAME ...]         statements of the literature, tested here in seconds
   export RUN to=FORMAT      take a run home: zip, onnx, pt2, code, html, csv ...
   report RUN FILE           one HTML file with the results of a run
@@ -30,11 +29,12 @@ Train a small network under a large one, and see whether the teacher helped.
   fetch DATASET ...         download data sets
   teacher FILE NAME=VALUE   add your own teacher: weights, ONNX, .pt2, logits
   upload FILE               add your own data: images in folders, or a table
+  folder ACTION [FOLDER]    back up, restore or shrink the data folder
+  doctor                    what this installation lacks, and how to mend it
   app [--port N]            start the browser app
 
 Example: {PROG} train dataset=digits labelled=50 temperature=4 epochs=120
-Runs are stored in the data folder (DISTILLERY_DATA names another) and are
-visible in the app. Each command has --help; --version prints {__version__}.
+Runs are stored in the data folder. Commands have --help. Version {__version__}.
 """
 
 
@@ -137,11 +137,8 @@ def _resume(parser: Parser) -> None:
 
 
 def _runs(parser: Parser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "show", "delete", "backup"), default="list")
-    parser.add_argument(
-        "run", nargs="?", metavar="RUN|FOLDER",
-        help="id of a run or sweep, for show and delete; for backup an empty folder to copy the data folder to",
-    )  # fmt: skip
+    parser.add_argument("action", nargs="?", choices=("list", "show", "delete"), default="list")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="id of a run or sweep, for show and delete")
     parser.add_argument("--limit", type=_count, default=20, metavar="N", help="how many are listed; 20 by default")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -230,6 +227,23 @@ def _teacher(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _folder(parser: Parser) -> None:
+    parser.add_argument(
+        "action", choices=("backup", "restore", "vacuum"),
+        help="backup copies all but downloaded data sets, also while the app trains; restore copies a backup into the "
+        "data folder of an app that is closed; vacuum writes the database anew without free space",
+    )  # fmt: skip
+    parser.add_argument(
+        "folder", nargs="?", metavar="FOLDER", help="an empty folder, for backup; a backup, for restore"
+    )
+    parser.add_argument("--replace", action="store_true", help="restore into a folder with runs, which are moved aside")
+
+
+def _doctor(parser: Parser) -> None:
+    parser.add_argument("--port", type=int, default=8501, metavar="N", help="port of the app; 8501 by default")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
 def _app(parser: Parser) -> None:
     parser.add_argument("--port", type=int, default=8501, metavar="N", help="port on this machine; 8501 by default")
 
@@ -253,7 +267,7 @@ COMMANDS = {
     "luck": Command("Repeat a run with more seeds, for a verdict over all of them.", "sweep:repeat", _repeat),
     "sweep": Command("Train every combination of some settings over several seeds.", "sweep:sweep", _sweep),
     "resume": Command("Continue a stopped or interrupted run or sweep.", "train:resume", _resume),
-    "runs": Command("List, show, delete or back up stored runs.", "runs:runs", _runs),
+    "runs": Command("List, show or delete stored runs.", "runs:runs", _runs),
     "claims": Command("List statements of the literature, or test them on this machine.", "experiments:claim", _claims),
     "code": Command("Print a run as a script of plain PyTorch.", "train:code", _code),
     "preset": Command("Show or train a published experiment.", "experiments:preset", _preset),
@@ -263,5 +277,9 @@ COMMANDS = {
     "fetch": Command("Download data sets.", "data:fetch", _fetch),
     "upload": Command("Add your own data to the data folder.", "data:upload", _upload),
     "teacher": Command("Add a teacher of your own to the data folder.", "data:add_teacher", _teacher),
-    "app": Command("Start the browser app on this machine.", "app:app", _app),
+    "folder": Command("Back up, restore or shrink the data folder.", "operations.folder:folder", _folder),
+    "doctor": Command(
+        "Check versions, devices, the data folder, space, ports and settings.", "operations.doctor:doctor", _doctor
+    ),
+    "app": Command("Start the browser app on this machine.", "operations.app:app", _app),
 }

@@ -1,18 +1,15 @@
-"""Commands ``runs``, which lists, shows, deletes and backs up stored runs, and ``export`` and ``report``."""
+"""Commands ``runs``, which lists, shows and deletes stored runs, and ``export`` and ``report``."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
 import time
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 from kd_core.api.stored import StoredRun, open_store
 from kd_core.api.sweep import summarise
-from kd_core.base.errors import StorageError, storage_error
+from kd_core.base.errors import StorageError
 from kd_core.base.events import Prepared
 from kd_core.base.marks import percent
 from kd_core.base.paths import data_folder
@@ -22,18 +19,15 @@ from kd_core.cli.output import print_recalls, table
 from kd_core.cli.parser import settings_of
 from kd_core.cli.sweep import print_cells, sweep_as_json
 from kd_core.store.records import ACTIVE, Run, SweepRow
-from kd_core.store.store import DATABASE, Store
+from kd_core.store.store import Store
 
 
 def runs(arguments: Namespace) -> int:
-    """List, show or delete stored runs, or copy all of them to another folder."""
+    """List, show or delete stored runs."""
     if arguments.action == "list":
         return _list(arguments)
     if not arguments.run:
-        what, name = ("Where to", "FOLDER") if arguments.action == "backup" else ("Which run", "RUN")
-        raise ValueError(f"{what}? Write: distillery runs {arguments.action} {name}")
-    if arguments.action == "backup":
-        return _back_up(Path(arguments.run))
+        raise ValueError(f"Which run? Write: distillery runs {arguments.action} RUN")
     return _delete(arguments.run) if arguments.action == "delete" else _show(arguments.run, as_json=arguments.json)
 
 
@@ -145,28 +139,6 @@ def _delete(run: str) -> int:
         manager.trash.empty(manager.folder)
     print(f"Deleted {run}" + (f" with its {count} runs." if count > 1 else "."))
     return 0
-
-
-def _back_up(target: Path) -> int:
-    """Copy all of the data folder but downloaded data sets, also while a process trains in it."""
-    store = open_store()
-    source = store.path.parent
-    if target.resolve().is_relative_to(source.resolve()) or (target.exists() and any(target.iterdir())):
-        raise ValueError(f"{target}: choose a new or an empty folder outside of {source}.")
-    skipped = shutil.ignore_patterns(f"{DATABASE}*", "datasets", "*.lock", "*.part")
-    try:
-        # The database is last, since a checkpoint that is ahead of its events cannot be used.
-        shutil.copytree(source, target, copy_function=_copy_file, ignore=skipped, dirs_exist_ok=True)
-    except OSError as error:
-        raise storage_error(f"The folder {target.name}", error) from error
-    store.copy_to(target / DATABASE)
-    print(f"Copied {source} to {target}. Use it with DISTILLERY_DATA={target}.")
-    return 0
-
-
-def _copy_file(source: str, target: str) -> None:
-    with contextlib.suppress(FileNotFoundError):  # a checkpoint that was replaced meanwhile
-        shutil.copy2(source, target)
 
 
 def export(arguments: Namespace) -> int:

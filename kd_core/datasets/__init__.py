@@ -26,7 +26,17 @@ from kd_core.tasks.classification import Classification
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Data", "Dataset", "NotAvailableError", "ProgressCallback", "Split", "forget", "load", "standardise"]
+__all__ = [
+    "Data",
+    "Dataset",
+    "NotAvailableError",
+    "ProgressCallback",
+    "Split",
+    "forget",
+    "is_loaded",
+    "load",
+    "standardise",
+]
 
 
 @dataclass(frozen=True)
@@ -243,6 +253,11 @@ class Dataset(Plugin):
         """Bytes to be downloaded before the first use; 0 if none are."""
         return 0
 
+    @property
+    def loaded_bytes(self) -> int:
+        """Estimate of :attr:`Data.nbytes` without loading; at 0, a small amount. By default ten times the download."""
+        return 10 * self.download_size
+
     def is_available(self) -> bool:
         """Return whether :meth:`load` finds all that it needs on this machine."""
         return True
@@ -274,6 +289,12 @@ def load(dataset: Dataset) -> Data:
         while len(_cache) > 1 and sum(data.nbytes for data in _cache.values()) > CACHE_BYTES:
             _cache.popitem(last=False)
     return data
+
+
+def is_loaded(dataset: Dataset) -> bool:
+    """Return whether :func:`load` has a data set in its cache."""
+    with _cache_lock:
+        return dataset in _cache
 
 
 def forget(dataset: Dataset) -> None:

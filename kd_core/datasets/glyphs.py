@@ -68,6 +68,10 @@ class Glyphs(Dataset):
         if remedy := self._remedy():
             raise ValueError(f'classes = "{shorten(self.classes)}": {remedy}.')
 
+    @property
+    def loaded_bytes(self) -> int:
+        return 4 * int(self.pixels) ** 2 * (self.count + 2 * MAX_HELD_OUT)
+
     def _remedy(self) -> str:
         characters = self.classes
         if any(character.isspace() for character in characters):

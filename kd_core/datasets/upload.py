@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -44,6 +45,11 @@ class Uploaded(Dataset):
             if upload is not None and upload.kind == "images" and min(upload.shape[1:]) >= 16
             else self.recommended
         )
+
+    @property
+    def loaded_bytes(self) -> int:
+        upload = uploads.find(self.id)
+        return 0 if upload is None else 4 * len(upload) * math.prod(upload.shape)
 
     def load(self) -> Data:
         """Return the splits that the file gave, or else 70 % train, 15 % validation and 15 % test of each class.

@@ -118,6 +118,7 @@ class RunManager:
         run = secrets.token_hex(5)
         self.store.add(run, config, QUEUED)
         self._enqueue(run, config, pace, owner)
+        log.info("run %s is queued", run, extra={"event": "state", "run": run, "state": QUEUED})
         return run
 
     def start_sweep(self, sweep: Sweep, owner: str = "") -> str:
@@ -129,6 +130,7 @@ class RunManager:
         name = secrets.token_hex(5)
         self.store.add_sweep(name, sweep, [secrets.token_hex(5) for _ in range(sweep.count)], QUEUED)
         self._enqueue(name, sweep.base, 0.0, owner)
+        log.info("sweep %s is queued", name, extra={"event": "state", "run": name, "state": QUEUED})
         return name
 
     def resume_from_checkpoint(self, run: str, owner: str = "") -> None:
@@ -297,6 +299,11 @@ def get_manager() -> RunManager:
             _shared = RunManager(paths.data_folder(), devices.device_names(), devices.default_devices())
             atexit.register(_close)
         return _shared
+
+
+def opened_manager() -> RunManager | None:
+    """Return the run manager of this process if there is one already."""
+    return _shared
 
 
 def _close() -> None:

@@ -48,6 +48,7 @@ class RunStates:
 
     def set(self, run: str, state: str) -> None:
         """Change the state of a run or sweep; the database follows."""
+        log.info("run %s is %s", run, state, extra={"event": "state", "run": run, "state": state})
         with self._changed:
             self.store.unwritten[run] = (state, None)
             self._changed.notify_all()
@@ -57,6 +58,8 @@ class RunStates:
 
         The runs of a sweep that are still active end with it, each as its events say if they do.
         """
+        details = {"event": "end", "run": run, "state": state, "seconds": seconds}
+        log.info("run %s is %s", run, state, extra=details)
         changes = {run: (state, seconds)}
         with contextlib.suppress(sqlite3.Error):  # what cannot be read now is checked at the next start
             members = (member.id for member in self.store.members(run) if member.state in ACTIVE)
@@ -77,6 +80,8 @@ class RunStates:
             except (StorageError, OSError, sqlite3.Error) as error:
                 if not isinstance(error, StorageError):
                     error = storage_error(self.store.path.name, error)
+                if str(error) != self._error:  # it is tried again every second
+                    log.warning("%s", error, extra={"event": "not written"})
                 self._error = str(error)
                 if run in changes:
                     raise error from None

@@ -63,14 +63,6 @@ class Database:
         """
         self._maintain("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def copy_to(self, path: Path) -> None:
-        """Write a complete copy of the database, also while another process writes to it. Raises StorageError."""
-        try:
-            with closing(sqlite3.connect(path)) as copy:
-                self._db().backup(copy)
-        except sqlite3.DatabaseError as error:
-            raise storage_error(path.name, error) from error
-
     def give_space_back(self) -> None:
         """Shrink the file by the pages that deletions left free. Raises StorageError.
 
@@ -84,6 +76,11 @@ class Database:
             self._maintain("PRAGMA incremental_vacuum")
         elif free > pages / 2:
             self._maintain("PRAGMA auto_vacuum = INCREMENTAL", "VACUUM")
+
+    def rewrite(self) -> None:
+        """Write the file anew without free pages, which takes as much space again meanwhile. Raises StorageError."""
+        self._maintain("PRAGMA auto_vacuum = INCREMENTAL", "VACUUM")
+        self.fold_log()
 
     def _maintain(self, *statements: str) -> None:
         try:

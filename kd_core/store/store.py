@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kd_core.base.events import Event, Finished, Step, from_json, to_json
 from kd_core.config.run import RunConfig
 from kd_core.config.sweep import Sweep
+from kd_core.datasets import Dataset
 from kd_core.store.database import Database, StateChange
 from kd_core.store.records import (
     ACTIVE,
@@ -40,6 +42,9 @@ ADJUSTED = "FROM events INDEXED BY changes_by_hand WHERE kind = 'adjusted'"
 
 class Store(Database):
     """Reads and writes runs, sweeps and events. Deleted runs (:mod:`kd_core.store.trash`) are not read."""
+
+    events_written = 0  # by this object, in all threads
+    _counting = threading.Lock()
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -84,6 +89,7 @@ class Store(Database):
             ended: New state by run.
             seconds: Training time of the runs that have ended.
         """
+        batches = list(batches)
         with self._transaction() as db:
             for batch in batches:
                 self._insert_events(db, batch.run, batch.first, batch.events)
@@ -98,6 +104,8 @@ class Store(Database):
                         db.execute("UPDATE runs SET test = ? WHERE id = ?", (json.dumps(event.test), batch.run))
             for run, state in (ended or {}).items():
                 db.execute(SET_STATE.format("runs"), (state, seconds, run))
+        with self._counting:
+            self.events_written += sum(len(batch.events) for batch in batches)
 
     def set_state(self, run: str, state: str, seconds: float | None = None) -> None:
         """Set the state of a run or sweep, and its training time unless that is None."""
@@ -198,6 +206,16 @@ class Store(Database):
         """Return the state of every sweep, and of every run that belongs to none, by id."""
         query = f"SELECT id, {STATE} FROM sweeps UNION ALL SELECT id, {STATE} FROM runs WHERE sweep IS NULL"
         return dict(self._db().execute(query))
+
+    def count_by_state(self) -> dict[str, int]:
+        """Return the number of runs in each state that occurs."""
+        return dict(self._db().execute(f"SELECT {STATE}, count(*) FROM runs WHERE deleted IS NULL GROUP BY 1"))
+
+    def has_run_on(self, dataset: Dataset) -> bool:
+        """Return whether a stored run has this data set, with the same options."""
+        body = json.dumps(dataset.to_dict(), sort_keys=True, separators=(",", ":"))  # as RunConfig.to_json() writes it
+        query = "SELECT 1 FROM runs WHERE json_extract(config, '$.dataset') = ? LIMIT 1"
+        return self._db().execute(query, (body,)).fetchone() is not None
 
     def rewinds(self, run: str) -> int:
         """Return how often events of a run were removed; a cache of its events is valid while this stays the same."""

@@ -33,8 +33,8 @@ def start_server(tmp_path: Path) -> Iterator[Callable[[], Server]]:
     """Return a function that starts a server; all have the same data folder, which is empty at first."""
     started: list[Server] = []
 
-    def start() -> Server:
-        started.append(Server(tmp_path))
+    def start(**environment: str) -> Server:
+        started.append(Server(tmp_path, **environment))
         return started[-1]
 
     yield start

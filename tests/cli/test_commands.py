@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from kd_core import __version__
 from kd_core.__main__ import main
 from kd_core.base.marks import percent
 from kd_core.base.registry import GROUPS, plugins
-from kd_core.cli import app
+from kd_core.cli.operations import app
 from kd_core.cli.parser import COMMANDS
 from kd_core.config import presets
 from kd_core.store.store import Store
@@ -144,40 +143,6 @@ def test_runs_are_listed_shown_and_deleted(folder: Path, capsys: pytest.CaptureF
     assert not (folder / "runs" / run.id).exists()
     for action in ("show", "delete"):
         assert main(["runs", action, run.id]) == 2
-
-
-def test_a_backup_is_a_data_folder_with_the_same_runs(
-    folder: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["train", *QUICK, "--quiet"]) == 0
-    (run,) = Store(folder / "distillery.sqlite").runs()
-    (folder / "datasets").mkdir(exist_ok=True)
-    copy = tmp_path_factory.mktemp("elsewhere") / "copy"
-    capsys.readouterr()
-    assert main(["runs", "backup", str(copy)]) == 0
-    assert str(copy) in capsys.readouterr().out
-    assert {path.name for path in copy.iterdir()} == {"distillery.sqlite", "runs", "teachers"}
-    shutil.rmtree(folder)
-    monkeypatch.setenv("DISTILLERY_DATA", str(copy))
-    assert main(["runs", "show", run.id, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["test"] == run.test
-
-
-def test_a_backup_overwrites_nothing_and_is_not_inside_of_what_it_copies(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Store(folder / "distillery.sqlite")
-    other = tmp_path_factory.mktemp("other")
-    (other / "file").write_text("mine")
-    for target in (folder / "copy", other):
-        assert main(["runs", "backup", str(target)]) == 2
-        assert "empty folder outside of" in capsys.readouterr().err
-    assert [path.name for path in other.iterdir()] == ["file"]
-    assert main(["runs", "backup"]) == 2
-    assert "runs backup FOLDER" in capsys.readouterr().err
 
 
 def test_a_run_of_a_sweep_is_deleted_with_its_sweep_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -246,6 +246,16 @@ def test_a_run_beyond_the_quota_of_waiting_runs_is_refused_on_the_page(
 # -- roles of sessions ----------------------------------------------------------------------------------------------
 
 
+FROM_A_BROWSER = {
+    "Connection": "keep-alive, Upgrade", "Pragma": "no-cache", "Cache-Control": "no-cache", "User-Agent": "Mozilla/5.0",
+    "Accept": "*/*", "Accept-Language": "en", "Accept-Encoding": "gzip, br", "Upgrade": "websocket", "Cookie": "a=b",
+    "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x", "Sec-WebSocket-Extensions": "permessage-deflate",
+    "Sec-WebSocket-Protocol": "streamlit", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "websocket", "DNT": "1",
+    "Sec-Fetch-Site": "same-origin", "Sec-GPC": "1", "Priority": "u=4", "Referer": "http://localhost:8501/",
+    "X-Requested-With": "org.example.browser",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("headers", "address", "is_local"),
     [
@@ -261,6 +271,20 @@ def test_a_run_beyond_the_quota_of_waiting_runs_is_refused_on_the_page(
         ({"Host": "[::1"}, None, False),
         ({"Host": "localhost", "X-Forwarded-For": "203.0.113.5"}, None, False),
         ({"Host": "localhost", "Forwarded": "for=203.0.113.5"}, None, False),
+        ({"Host": "localhost", "via": "1.1 proxy"}, None, False),
+        ({"Host": "localhost", "CF-Connecting-IP": "203.0.113.5"}, None, False),
+        ({"Host": "localhost", "True-Client-Ip": "203.0.113.5"}, None, False),
+        ({"Host": "localhost", "X-Client-IP": "203.0.113.5"}, None, False),
+        ({"Host": "localhost", "X-Cluster-Client-Ip": "203.0.113.5"}, None, False),
+        ({"Host": "localhost", "X-Forwarded-Proto": "https"}, None, False),
+        ({"Host": "localhost", "X-ProxyUser-Ip": "203.0.113.5"}, None, False),
+        ({"Host": "localhost", "X-Envoy-External-Address": "203.0.113.5"}, None, False),
+        ({"Host": "localhost", "Fly-Client-IP": "203.0.113.5"}, None, False),
+        ({"Host": "localhost", "X-Amzn-Trace-Id": "Root=1"}, None, False),
+        ({"Host": "localhost", "X-Request-Id": "7"}, None, False),
+        ({"Host": "localhost:8501", "Origin": "https://lab.example.org"}, None, False),  # a proxy that adds nothing
+        ({"Host": "localhost:8501", "Origin": "null"}, None, False),
+        ({"Host": "localhost:8501", "Origin": "http://localhost:8501", **FROM_A_BROWSER}, None, True),
     ],
 )
 def test_without_a_password_only_browsers_on_this_machine_are_presenters(

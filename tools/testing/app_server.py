@@ -87,7 +87,8 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        base = environment.get("STREAMLIT_SERVER_BASE_URL_PATH", "").strip("/")
+        self.url = f"http://127.0.0.1:{self.port}" + (f"/{base}" if base else "")
         self.log = folder / f"server-{self.port}.log"
         with self.log.open("w", encoding="utf-8") as log:
             variables = {**os.environ, "DISTILLERY_DATA": str(folder), "PYTHONFAULTHANDLER": "1", **environment}

@@ -85,6 +85,16 @@ class Visitor:
         self.elements = []
         return self._run(message, fragment_id=self.fragments_by_widget[widget])
 
+    def forge(self, widget: str, field: str, value: Any) -> float:
+        """Send a value for the widget of that id in any field of the message."""
+        message = BackMsg()
+        state = message.rerun_script.widget_states.widgets.add(id=widget)
+        if isinstance(value, list):
+            getattr(state, field).data.extend(value)
+        else:
+            setattr(state, field, value)
+        return self._run(message)
+
     def run_due_fragments(self) -> None:
         """Draw again the fragments whose timers are due."""
         for fragment, (interval, due) in list(self.timers.items()):

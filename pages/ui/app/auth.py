@@ -10,8 +10,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import logging
 import math
 import os
+import re
 import secrets
 import threading
 from typing import Any
@@ -22,13 +24,23 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.ui.app.login_throttle import LoginThrottle
 from pages.ui.app.quotas import Quotas
+from pages.ui.app.server import metrics
 from pages.ui.widgets.text.escape import escape_markdown
+
+log = logging.getLogger(__name__)
 
 PRESENTER, VIEWER = "presenter", "viewer"
 PASSWORD, PRESENTERS = "DISTILLERY_PRESENTER_PASSWORD", "DISTILLERY_PRESENTERS"
 VIEWER_MESSAGE = "View only. Only a presenter can start, change or delete something: log in at the top of the page."
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded")
+# What proxies, tunnels and load balancers add to a request, and browsers do not.
+PROXY_HEADERS = re.compile(
+    r"via|forwarded(-for)?|cdn-loop|traceparent|tracestate|surrogate-.*|(.*-)?client-?ip|.*-connecting-ip|proxy-.*"
+    r"|(cf|fly|fastly|akamai|ngrok|tailscale|cloudfront|true-client)-.*"
+    r"|x-(forwarded|real|original|envoy|amz|amzn|azure|arr|akamai|appengine|cloud|cluster|client|b3|proxy|vercel|nf|goog"
+    r"|request|correlation|scheme|ssl|remote|served|host|ingress|github|gateway|auth)(-.*|user.*)?",
+    re.IGNORECASE,
+)
 
 _throttle = LoginThrottle()
 _token = secrets.token_hex(32)
@@ -141,14 +153,19 @@ def _submit() -> None:
 def log_in(attempt: str) -> str:
     """Make the session a presenter's if ``attempt`` is the password.
 
-    Returns at once: an empty string, or a message that says why not.
+    Returns an empty string, or a message that says why not. The answer takes a second while many wrong passwords come
+    from the same address.
     """
-    if delay := _throttle.attempt(session()):
+    address = st.context.ip_address or LOCAL_HOSTS[0]
+    if delay := _throttle.attempt(session(), address):
+        _record_login("delayed", address)
         return f"Too many wrong passwords. Try again in {math.ceil(delay)} s."
     expected = password()
     if not expected or not hmac.compare_digest(_digest(attempt), _digest(expected)):
+        _record_login("wrong", address)
         return "The password is wrong."
-    _throttle.succeed(session())
+    _throttle.succeed(session(), address)
+    _record_login("accepted", address)
     st.session_state["pass"] = _token
     return ""
 
@@ -160,6 +177,12 @@ def log_out() -> None:
         _presenter_sessions.discard(session())
     if has_logins() and _is_logged_in():
         st.logout()
+
+
+def _record_login(result: str, address: str) -> None:
+    metrics.count("distillery_logins_total", result=result)
+    level = logging.INFO if result == "accepted" else logging.WARNING
+    log.log(level, "login from %s: %s", address, result, extra={"event": "login", "address": address, "result": result})
 
 
 def _digest(text: str) -> bytes:
@@ -180,11 +203,15 @@ def _is_listed() -> bool:
 def _is_local() -> bool:
     """Whether the browser runs on this machine and requested it under a name of :data:`LOCAL_HOSTS`.
 
-    Other names are refused, since a foreign page can let its own name point to this machine (DNS rebinding).
+    Other names are refused, since a foreign page can let its own name point to this machine (DNS rebinding). A proxy
+    on this machine may pass on the requests of others, so any sign of one counts; that the page was opened under
+    another name is one, which browsers tell as the origin.
     """
     headers = st.context.headers
+    addresses = [f"//{headers.get('Host', '127.0.0.1')}", headers.get("Origin") or "//127.0.0.1"]
     try:
-        host = urlsplit(f"//{headers.get('Host', '127.0.0.1')}").hostname
+        hosts = {urlsplit(address).hostname for address in addresses}
     except ValueError:  # unbalanced brackets
         return False
-    return st.context.ip_address is None and host in LOCAL_HOSTS and not any(name in headers for name in PROXY_HEADERS)
+    is_proxied = any(PROXY_HEADERS.fullmatch(name) for name in headers)
+    return st.context.ip_address is None and hosts <= set(LOCAL_HOSTS) and not is_proxied

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
-from streamlit import runtime
+from streamlit import error_util, runtime
 from streamlit.runtime.runtime import RuntimeState
 
+from pages.ui.app.server import metrics
 from pages.ui.widgets.text.escape import escape_markdown
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,7 @@ def catch_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         except Exception:
             if _is_stopping():  # imports fail during a shutdown, and no browser is connected any more
                 return None
-            number = secrets.token_hex(4)
-            log.exception("error %s in %s", number, getattr(function, "__qualname__", function))
+            number = _log_error(function)
             st.error(f"Something went wrong. No data is lost. The server’s log has the details under {number}.")
         return None
 
@@ -49,11 +49,37 @@ def toast_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         except ValueError as error:
             st.toast(escape_markdown(str(error)), icon=":material/block:", duration="long")
         except Exception:
-            number = secrets.token_hex(4)
-            log.exception("error %s in %s", number, getattr(function, "__qualname__", function))
+            number = _log_error(function)
             st.toast(f"Something went wrong. The server’s log has the details under {number}.", icon=":material/error:")
 
     return callback
+
+
+def catch_uncaught() -> None:
+    """Treat exceptions that reach Streamlit, such as those of callbacks and of forged widget values, as others.
+
+    Streamlit would show a sentence without an id, and log a traceback in colours.
+    """
+    error_util._log_uncaught_app_exception = _log_nothing
+    error_util.show_uncaught_app_exception = _show_uncaught
+
+
+def _log_nothing(ex: BaseException) -> None:
+    """Leave the log to :func:`_show_uncaught`."""
+
+
+def _show_uncaught(ex: BaseException) -> None:
+    number = _log_error("a callback", ex)
+    st.error(f"Something went wrong. No data is lost. The server’s log has the details under {number}.")
+
+
+def _log_error(function: object, error: BaseException | None = None) -> str:
+    """Log ``error``, or the one that is being handled; return the id under which the log has it."""
+    number = secrets.token_hex(4)
+    name = getattr(function, "__qualname__", function)
+    log.error("error %s in %s", number, name, exc_info=error or True, extra={"event": "error", "error": number})
+    metrics.count("distillery_errors_total")
+    return number
 
 
 def _is_stopping() -> bool:

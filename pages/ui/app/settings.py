@@ -12,10 +12,21 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from kd_core.base.options import Options, option_label, options_of, text
+from kd_core.base.options import Options, option_label, options_of, parse_options, text
 from kd_core.base.registry import find_key, find_plugin, plugins
-from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, UNKNOWN, RunConfig, differences, option_names, read_flat
-from kd_core.datasets import load
+from kd_core.config.run import (
+    DEFAULTS,
+    OPTION_GROUPS,
+    PLUGIN_FIELDS,
+    UNKNOWN,
+    RunConfig,
+    differences,
+    option_names,
+    read_flat,
+)
+from kd_core.datasets import Dataset, is_loaded, load
+from kd_core.files.archive import format_bytes
+from pages.ui.app import auth
 from pages.ui.app.url_state import UrlState
 
 CARDS = {
@@ -26,6 +37,7 @@ CARDS = {
     "method": "Method",
 }
 TEACHERS = "Teacher’s"
+VIEWER_BYTES = 100_000_000  # of a data set that anybody may load
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,42 @@ def read_url(initial: RunConfig | None) -> tuple[RunConfig, list[str]]:
 
 def current() -> tuple[RunConfig, list[str]]:
     """Return the run of the settings and messages about invalid ones, without reading the URL."""
-    return read_flat(st.session_state["settings"])
+    return read(st.session_state["settings"])
+
+
+def read(texts: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
+    """Return a run of some settings and messages about invalid ones, as :func:`read_flat` does.
+
+    A viewer's link must not load a large data set, which takes memory and time from all others.
+    """
+    if not (refusal := data_refusal(texts)):
+        return read_flat(texts)
+    return read_flat({name: text for name, text in texts.items() if name == "seed"})[0], [refusal]
+
+
+def data_refusal(texts: Mapping[str, str]) -> str:
+    """Return why this session may not load the data set of some settings, as a sentence; "" if it may.
+
+    Whoever may start runs may load every data set; others those that are small, in memory already, or of a stored run.
+    """
+    if auth.may_act():
+        return ""
+    try:
+        cls = find_plugin("datasets", texts.get("dataset", DEFAULTS["dataset"]))
+        dataset = cls(**parse_options(cls, texts, "dataset_")[0])
+    except ValueError:  # another data set takes its place
+        return ""
+    assert isinstance(dataset, Dataset)
+    if dataset.loaded_bytes <= VIEWER_BYTES or is_loaded(dataset) or not dataset.is_available():
+        return ""
+    from kd_core.runs import manager  # slow to import, and needed for large data alone
+
+    if manager.get_manager().store.has_run_on(dataset):
+        return ""
+    return (
+        f"{dataset.title}: these settings need some {format_bytes(dataset.loaded_bytes)} of memory, which only a "
+        "presenter may load. Choose fewer examples, or another data set."
+    )
 
 
 def link_errors() -> list[str]:
@@ -108,7 +155,7 @@ def set_dataset(dataset: str, **options: str) -> None:
     texts = {"dataset": dataset, "seed": settings["seed"]}
     texts |= {f"dataset_{name}": text for name, text in options.items() if text}
     with_scheme = texts | {"scheme": settings["scheme"]}
-    _replace(texts if read_flat(with_scheme)[1] else with_scheme)
+    _replace(texts if read(with_scheme)[1] else with_scheme)
 
 
 def set_teacher(texts: Mapping[str, str]) -> None:
@@ -126,7 +173,7 @@ def _set_scheme(scheme: str) -> None:
     settings: dict[str, str] = st.session_state["settings"]
     old, new = find_plugin("schemes", settings["scheme"]), find_plugin("schemes", scheme)
     dataset = {name: text for name, text in settings.items() if name.startswith("dataset")}
-    config = read_flat(dataset | {"scheme": scheme})[0]
+    config = read(dataset | {"scheme": scheme})[0]
     recommended, data = config.flat(), load(config.dataset)
     replaced = {option for cls in (old, new) for option in (*options_of(cls), *cls.recommended_settings(data))}  # type: ignore[attr-defined]
     for member in replaced & CARDS.keys():
@@ -137,11 +184,11 @@ def _set_scheme(scheme: str) -> None:
 
 def _replace(texts: Mapping[str, str]) -> None:
     """Replace all settings by ``texts``, completed by recommended ones, and keep messages about unknown names."""
-    config, errors = read_flat(texts)
+    config, errors = read(texts)
     settings, unknown, others = config.flat(), [], dict(texts)
     if errors:
         base = {name: text for name, text in texts.items() if name.startswith("dataset") or name == "scheme"}
-        settings = read_flat(base)[0].flat()
+        settings = read(base)[0].flat()
         for member, group, _ in PLUGIN_FIELDS:
             try:
                 key = find_key(group, others.pop(member, settings[member]), member)
@@ -152,7 +199,7 @@ def _replace(texts: Mapping[str, str]) -> None:
                 previous = option_names(member, settings[member])
                 settings = {name: text for name, text in settings.items() if name not in previous} | {member: key}
         settings |= others
-        for line in [line for line in read_flat(settings)[1] if line.endswith(UNKNOWN)]:
+        for line in [line for line in read(settings)[1] if line.endswith(UNKNOWN)]:
             del settings[line.removesuffix(UNKNOWN)]
             unknown.append(line)
     st.session_state["settings"], st.session_state["refused_link"] = settings, unknown

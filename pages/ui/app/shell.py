@@ -7,6 +7,7 @@ import functools
 import gc
 import logging
 import threading
+import time
 from pathlib import Path
 
 import streamlit as st
@@ -16,9 +17,10 @@ from streamlit.runtime import Runtime
 
 from kd_core.base import process
 from pages.ui import components
-from pages.ui.app import auth, upload_guard
-from pages.ui.app.errors import catch_errors
+from pages.ui.app import auth
+from pages.ui.app.errors import catch_errors, catch_uncaught
 from pages.ui.app.room import bar as room_bar
+from pages.ui.app.server import logs, metrics, upload_guard
 from pages.ui.widgets import projector
 
 log = logging.getLogger(__name__)
@@ -81,15 +83,18 @@ def run_page(chosen: Page) -> None:
     st.html(FRAME_STYLE + CONTRAST_STYLE + projector.STYLE * projector.is_on())
     st.session_state["is_framed"] = True
     content = st.container()
+    begun, name = time.perf_counter(), chosen.url_path or PAGES[0][0]
     try:
         # The keyboard reaches the content of the page before these.
         catch_errors(_header_buttons)()
         with content:
             catch_errors(auth.login_bar)()
-            catch_errors(room_bar.show)(chosen.url_path or PAGES[0][0])
+            catch_errors(room_bar.show)(name)
             catch_errors(chosen.run)()
     finally:
         st.session_state["is_framed"] = False
+        metrics.count("distillery_pages_total", page=name)
+        metrics.count("distillery_page_seconds_total", time.perf_counter() - begun, page=name)
 
 
 def _header_buttons() -> None:
@@ -113,9 +118,12 @@ def ensure_navigation() -> None:
 
 @st.cache_resource(show_spinner=False)
 def prepare_server() -> bool:
-    """Publish the components' files, guard uploads and import the engine in a thread, once per server."""
+    """Open log and metrics, publish the components' files, guard uploads and import the engine in a thread, once."""
     if runtime.exists() and isinstance(runtime.get_instance(), Runtime):  # only a server may end this process early
         process.exit_without_joining()
+        logs.configure()
+        catch_uncaught()
+        metrics.serve()
     components.publish(ROOT / "static")
     upload_guard.guard()
     thread = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)

@@ -297,7 +297,7 @@ def _apply_selection(
     A ticked row that stands for a sweep opens it.
     """
     selected = st.session_state[key]["selection"]
-    ticked = [groups[row] for row in selected["rows"]]
+    ticked = [group for row, group in enumerate(groups) if row in selected["rows"]]
     if opened := [group.sweep for group in ticked if run_rows.is_sweep(group)]:
         update_url(sweep=opened[0], seeds="")
         return

@@ -16,7 +16,7 @@ from kd_core.models import Model
 from kd_core.nn import cost
 from kd_core.nn.pairs import Pair
 from kd_core.store.store import Run
-from pages.ui.app import settings
+from pages.ui.app import auth, settings
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.settings import CARDS
 from pages.ui.form import (
@@ -34,6 +34,7 @@ from pages.ui.widgets import options
 from pages.ui.widgets.text import plan
 from pages.ui.widgets.text.escape import escape_markdown
 
+VIEWER_BYTES = 20_000_000  # of a network that is built for anybody, to measure its speed
 PRESSED = "start was pressed"  # key of the session
 
 
@@ -198,7 +199,7 @@ def _note(config: RunConfig, role: str) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _measure(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None) -> tuple[cost.NetworkCost, float]:
+def _measure(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None) -> cost.NetworkCost:
     shape, classes = load(dataset).shape, len(load(dataset).classes)
     # Pretrained weights would be downloaded, and do not change the cost.
     build = (
@@ -206,7 +207,13 @@ def _measure(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None)
         if taught
         else functools.partial(model.without_pretrained().build, shape, classes)
     )
-    return cost.measure(build, shape), cost.latency(build, shape)
+    return cost.measure(build, shape)
+
+
+@functools.lru_cache(maxsize=256)
+def _latency(model: Model, dataset: Dataset) -> float:
+    data = load(dataset)
+    return cost.latency(functools.partial(model.without_pretrained().build, data.shape, len(data.classes)), data.shape)
 
 
 def _student_cost(config: RunConfig) -> str:
@@ -223,7 +230,7 @@ def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = N
         taught: method and pair, for methods that add layers of the teacher to the student.
     """
     try:
-        network, _ = _measure(model, dataset, taught)
+        network = _measure(model, dataset, taught)
     except ValueError as error:  # of a network that was given from Python, and not to this process
         return escape_markdown(str(error))
     return f"**{network.parameters:,}** parameters · {network.flops / 1000:,.1f} kFLOPs"
@@ -231,7 +238,10 @@ def _cost(model: Model, dataset: Dataset, taught: tuple[Method, Pair] | None = N
 
 def _network_cost(model: Model, dataset: Dataset) -> str:
     try:
-        network, seconds = _measure(model, dataset, None)
+        network = _measure(model, dataset, None)
     except ValueError:
         return ""
-    return f"{network.size / 1000:,.1f} kB, {seconds * 1000:.2f} ms per example on this machine."
+    size = f"{network.size / 1000:,.1f} kB"
+    if network.size > VIEWER_BYTES and not auth.may_act():  # it would have to be built
+        return f"{size}."
+    return f"{size}, {_latency(model, dataset) * 1000:.2f} ms per example on this machine."

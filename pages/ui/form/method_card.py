@@ -54,6 +54,8 @@ def refusals(**networks: str) -> dict[str, str]:
     ignored = {"method", "seed"} | {option for cls in plugins("methods").values() for option in options_of(cls)}
     for role in networks:
         ignored |= {f"{role}_{option}" for option in options_of(find_plugin("models", texts[role]))}
+    if settings.data_refusal(texts):  # methods are compared on the default data then
+        ignored |= {name for name in texts if name.startswith("dataset")}
     others = {name: text for name, text in texts.items() if name not in ignored} | networks
     return _refusals(tuple(sorted(others.items())), ("method =", *(f"{role} =" for role in networks)))
 

@@ -193,10 +193,14 @@ def _cell_text(value: float, is_fraction: bool, is_difference: bool) -> str:
 
 def _click_handler(inspected: InspectedRun, of: str) -> Callable[[], None]:
     def callback() -> None:
-        points = st.session_state[f"chart {_chart_name(inspected, of)}"].selection.points
-        if points:
-            row, column = points[0]["customdata"]
-            select_cell(of, inspected.analysis.classes[row], inspected.analysis.classes[column])
+        points, classes = (
+            st.session_state[f"chart {_chart_name(inspected, of)}"].selection.points,
+            inspected.analysis.classes,
+        )
+        cells = {(row, column) for row in range(len(classes)) for column in range(len(classes))}
+        data = points[0].get("customdata") if points else None
+        if isinstance(data, list) and (cell := tuple(data)) in cells:
+            select_cell(of, classes[cell[0]], classes[cell[1]])
 
     return callback
 

@@ -38,7 +38,8 @@ def seconds_per_epoch(pace: str, config: RunConfig) -> float:
 
 def chosen_pace(config: RunConfig) -> float:
     """Return the least duration of an epoch at the pace that is chosen for the next run."""
-    return seconds_per_epoch(str(st.session_state.get("pace") or WATCH), config)
+    pace = st.session_state.get("pace")
+    return seconds_per_epoch(pace if pace in PACES else WATCH, config)
 
 
 def choose_pace() -> None:
@@ -155,4 +156,7 @@ def _adjust(run: str, requests: Requests, seen_events: int) -> options.Changed:
 
 @toast_errors
 def _set_pace(run: str, config: RunConfig) -> None:
-    actions().set_pace(run, seconds_per_epoch(st.session_state[f"pace of {run}"], config))
+    pace = st.session_state[f"pace of {run}"]
+    if pace not in PACES:
+        raise ValueError(f"pace = {pace}: choose one of {', '.join(PACES)}.")
+    actions().set_pace(run, seconds_per_epoch(pace, config))

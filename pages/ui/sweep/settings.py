@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kd_core.base.options import Options, integer, text
-from kd_core.config.run import DEFAULTS, RunConfig, read_flat
+from kd_core.config.run import DEFAULTS, RunConfig
 from kd_core.config.sweep import Axis, Sweep, default_values, expand_all, parse_values, sweepable_options, titles
 from kd_core.store.store import SweepRow
-from pages.ui.app.settings import with_labels
+from pages.ui.app.settings import read, with_labels
 from pages.ui.app.url_state import UrlState, show_link_errors
 
 NONE = "none"
@@ -78,7 +78,7 @@ def current_form(row: SweepRow | None) -> SweepForm:
     if row is not None and not settings:
         base, defaults = row.config, _options_of(row.sweep)
     else:
-        base, config_errors = read_flat(settings or {"dataset": DEFAULTS["dataset"]})
+        base, config_errors = read(settings or {"dataset": DEFAULTS["dataset"]})
     options, option_errors = url.read(**defaults)
     errors = [*option_errors.values(), *config_errors]
     sweepable = sweepable_options(base)

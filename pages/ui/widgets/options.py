@@ -12,6 +12,7 @@ from kd_core.base.options import Option, as_text, default_of, option_label, opti
 from kd_core.base.registry import FROM_PYTHON, Plugin, find_plugin, full_title, plugins
 from kd_core.config.run import PLUGIN_FIELDS
 from pages.ui.app import settings
+from pages.ui.app.errors import toast_errors
 from pages.ui.widgets import keys
 
 Changed = Callable[[str, str], None]  # (flat name, new text)
@@ -171,6 +172,7 @@ def _as_number(text: str) -> float:
     return number if math.isfinite(number) else 0.0
 
 
+@toast_errors
 def apply(flat: str, key: str, changed: Changed) -> None:
     """Call ``changed`` with the current value of the widget ``key``, as a widget's ``on_change``."""
     value = keys.current_value(key)

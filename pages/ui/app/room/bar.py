@@ -62,7 +62,7 @@ def _presenter(room: Room, page: str) -> None:
         st.rerun()
     room.show(page, page_parameters())
     with st.container(horizontal=True, vertical_alignment="center"):
-        address = _address(room)
+        address = _address(room, page)
         if st.button(f"Room {room.key}", icon=":material/qr_code:", key="room link", help="Show the link to join"):
             _invitation(address)
         st.caption(f"{room.count} joined", width="content")
@@ -81,10 +81,11 @@ def _close(key: str) -> None:
     st.session_state.pop(OWN, None)
 
 
-def _address(room: Room) -> str:
+def _address(room: Room, page: str) -> str:
+    """Return the address under which the presenter's browser has the app, which a proxy may give a path and https."""
     host = st.context.headers.get("Host", "127.0.0.1:8501")
-    scheme = "https" if st.context.headers.get("X-Forwarded-Proto") == "https" else "http"
-    return f"{scheme}://{host}/?{PARAMETER}={room.key}"
+    url = (st.context.url or f"http://{host}").removesuffix(f"/{page}").rstrip("/")
+    return f"{url}/?{PARAMETER}={room.key}"
 
 
 @st.dialog("Join with your phone", width="large")

@@ -1,0 +1,1 @@
+"""Commands that operate the app and its data folder."""

@@ -1,0 +1,1 @@
+"""What the app adds to the server, its log, its metrics and a guard of uploads."""
