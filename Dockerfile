@@ -1,15 +1,16 @@
-# Image of the app. CPU: docker compose build. NVIDIA cards: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
+# Image of the app. TORCH_INDEX is the address of PyTorch's index for processors, or for a version of CUDA, as its page
+# "Get started" names it; without it torch is the one of pip's own index, on Linux that for NVIDIA cards (some 5 GB).
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS build
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/distillery/bin:$PATH
 WORKDIR /source
 RUN python -m venv /opt/distillery
 # In a layer of its own, which is built again only where a requirement has changed.
 COPY requirements.txt ./
 RUN grep -E '^torch(vision)?>' requirements.txt > torch.txt \
-    && pip install --index-url "$TORCH_INDEX" -r torch.txt \
+    && pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r torch.txt \
     && pip install -r requirements.txt
 COPY pyproject.toml README.md LICENSE CHANGELOG.md app.py ./
 COPY .streamlit/config.toml .streamlit/config.toml
