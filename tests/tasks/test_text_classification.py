@@ -5,7 +5,8 @@ import torch
 from kd_core.datasets import load
 from kd_core.datasets.digits import Digits
 from kd_core.datasets.python_docs import PythonDocs
-from kd_core.tasks.text_classification import TextClassification, from_code_points, to_code_points
+from kd_core.files.text import from_code_points, to_code_points
+from kd_core.tasks.text_classification import TextClassification
 
 
 def test_a_text_of_any_script_survives_the_way_to_numbers_and_back() -> None:
