@@ -75,7 +75,7 @@ def upload(arguments: Namespace) -> int:
     if arguments.json:
         print(json.dumps({"id": added.id, "examples": len(added), **result}, ensure_ascii=False))
     else:
-        print(f"Train with: distillery train dataset=upload dataset_id={added.id}")
+        print(f"Train with: distillery train dataset={added.dataset} dataset_id={added.id}")
     return 0
 
 

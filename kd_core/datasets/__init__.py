@@ -20,7 +20,7 @@ from torch import Tensor
 from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.base.paths import NotAvailableError
 from kd_core.base.registry import Plugin
-from kd_core.tasks import NUMBERS, Task
+from kd_core.tasks import CHARACTERS, NUMBERS, Task
 from kd_core.tasks.classification import Classification
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ class Dataset(Plugin):
 
     source: ClassVar[str] = ""  # where the data come from
     licence: ClassVar[str] = ""  # in a few words
+    is_uploaded: ClassVar[bool] = False  # whether its option ``id`` names an upload
     recommended: ClassVar[Mapping[str, str]] = {}  # flat settings that show an effect of distillation
 
     @property
@@ -243,8 +244,11 @@ class Dataset(Plugin):
         """Return how the cells of a row of a table become an input of :attr:`Data.shape`, one mapping per column.
 
         A column of numbers has a ``name``, and ``mean`` and ``std`` that standardise it; a column of words has a
-        ``name`` and its ``words``, each of which is an input of 0 or 1. ``missing`` stands for an empty cell.
+        ``name`` and its ``words``, each of which is an input of 0 or 1. ``missing`` stands for an empty cell. A column
+        of texts has a ``name`` and the number of ``characters`` of each, which are inputs as code points.
         """
+        if data.task.inputs == CHARACTERS and data.task.has_class_per_example:
+            return [{"name": "text", "characters": data.shape[0]}]
         names = ("x", "y") if data.is_planar else [f"x{place}" for place in range(1, math.prod(data.shape) + 1)]
         return [{"name": name, "mean": 0.0, "std": 1.0} for name in names]
 

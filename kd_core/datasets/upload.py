@@ -18,6 +18,9 @@ from kd_core.files import uploads
 from kd_core.files.uploads.decode import moments
 from kd_core.files.uploads.splits import draw, first_occurrences
 from kd_core.files.uploads.table_dataset import MISSING_WORD, scales
+from kd_core.tasks import Task
+from kd_core.tasks.classification import Classification
+from kd_core.tasks.text_classification import TextClassification
 
 IMAGES = {
     "teacher": "cnn", "teacher_depth": "3", "student": "cnn", "student_width": "8", "student_depth": "3",
@@ -25,26 +28,37 @@ IMAGES = {
 }  # fmt: skip
 
 
+TEXTS = {
+    "teacher": "ngram_mlp", "teacher_n": "4", "teacher_buckets": "4096", "teacher_hidden": "128",
+    "student": "ngram_mlp",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Uploaded(Dataset):
     title: ClassVar[str] = "Your own data"
     summary: ClassVar[str] = (
-        "Images in class folders, or a table of numbers, words or pixels, stored on this machine alone."
+        "Images in class folders, or a table of numbers, words, pixels or texts, stored on this machine alone."
     )
     family: ClassVar[str] = "your own"
     source: ClassVar[str] = "a file that you uploaded"
     licence: ClassVar[str] = "whatever you may do with it"
+    is_uploaded: ClassVar[bool] = True
     recommended: ClassVar[Mapping[str, str]] = {"teacher": "mlp", "teacher_widths": "256-128", "student": "mlp"}
 
     id: str = text("", 32, "Id of the upload.", label="Upload")
 
+    @property
+    def task(self) -> Task:
+        upload = uploads.find(self.id)
+        return TextClassification() if upload is not None and upload.kind == "text" else Classification()
+
     def recommended_settings(self) -> Mapping[str, str]:
         upload = uploads.find(self.id)
-        return (
-            IMAGES
-            if upload is not None and upload.kind == "images" and min(upload.shape[1:]) >= 16
-            else self.recommended
-        )
+        if upload is None:
+            return self.recommended
+        is_large = upload.kind == "images" and min(upload.shape[1:]) >= 16
+        return TEXTS if upload.kind == "text" else IMAGES if is_large else self.recommended
 
     @property
     def loaded_bytes(self) -> int:
@@ -55,10 +69,10 @@ class Uploaded(Dataset):
         """Return the splits that the file gave, or else 70 % train, 15 % validation and 15 % test of each class.
 
         Copies of one example are in one split. Images are standardised by channel and numbers by column, with the
-        statistics of the training split.
+        statistics of the training split; texts are their code points.
         """
         upload = uploads.find(self.id)
-        if upload is None:
+        if upload is None or upload.dataset != self.name:
             raise NotAvailableError(_MISSING)
         try:
             inputs, labels, splits = uploads.read(self.id)
@@ -69,6 +83,9 @@ class Uploaded(Dataset):
             means, stds = moments(inputs[parts[0]])
             train, validation, test = (Split(standardise(inputs[rows], means, stds), labels[rows]) for rows in parts)
             return Data(train, validation, test, upload.classes, means, stds)
+        if upload.kind == "text":
+            train, validation, test = (Split(inputs[rows].float(), labels[rows]) for rows in parts)
+            return Data(train, validation, test, upload.classes, task=self.task)
         mean, std = scales(upload.inputs)
         if not upload.columns:  # points of an earlier version
             mean, std = _statistics(inputs[parts[0]])
@@ -78,7 +95,7 @@ class Uploaded(Dataset):
         return Data(train, validation, test, upload.classes, *range_)
 
     def columns(self, data: Data) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
-        """Return how the cells of a row become an input, by a ``name`` and ``mean`` and ``std``, or ``words``."""
+        """Return how the cells of a row become an input, see :meth:`Dataset.columns`."""
         upload = uploads.find(self.id)
         described: list[Mapping[str, Any]] = []
         if upload is not None and upload.kind == "points" and not upload.columns:
@@ -88,6 +105,9 @@ class Uploaded(Dataset):
                 {"name": name, "mean": float(mean), "std": float(std)}
                 for name, (mean, std) in zip("xy", statistics, strict=True)
             ]
+        if upload is not None and upload.kind == "text":
+            name = next((column.name for column in upload.columns if column.role == "text"), "text")
+            return [{"name": name, "characters": upload.shape[0]}]
         for column in upload.inputs if upload is not None else ():
             one = column.encoding
             if "values" in one:
@@ -100,7 +120,8 @@ class Uploaded(Dataset):
         return described
 
     def is_available(self) -> bool:
-        return uploads.find(self.id) is not None
+        upload = uploads.find(self.id)
+        return upload is not None and upload.dataset == self.name
 
     def download(self, report: ProgressCallback) -> None:  # noqa: ARG002
         if not self.is_available():

@@ -22,6 +22,9 @@ MAX_LINE_BYTES = 2_000_000  # of a table
 MAX_ROWS = 500_000  # of a table
 MAX_CLASSES = 1_000
 MIN_CLASS_EXAMPLES = 5  # different ones of each class: three for training, one for validation, one for the test
+MAX_TEXT = 1_000  # characters of a text with one class
+MAX_RUNNING_BYTES = 20_000_000  # of a running text, from its beginning
+MIN_RUNNING = 1_300  # characters of a running text, of which a twentieth must hold one passage for the test
 MAX_NAME_LENGTH = 80  # characters of the name of a class
 SMALLEST, LARGEST = 8, 224  # pixels per side of the stored images
 

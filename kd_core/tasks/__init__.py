@@ -134,6 +134,10 @@ class Task(Plugin):
         """Return what :attr:`measures` name, measured on the test set; those that need a teacher only with one."""
         return {}
 
+    def text_of(self, inputs: Tensor, data: SplitData) -> list[str]:  # noqa: ARG002
+        """Return inputs (N, L) of characters as texts; empty where an input is no text."""
+        return []
+
     def write_examples(
         self, network: nn.Module, inputs: Tensor, classes: int, *, copies: int, seed: int, temperature: float
     ) -> tuple[Tensor, Tensor]:

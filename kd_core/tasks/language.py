@@ -116,6 +116,9 @@ class Language(Task):
             metrics["teacher_bits"] = BITS * negative_log_likelihood(teacher, samples, BEGINNING).mean().item()
         return metrics
 
+    def text_of(self, inputs: Tensor, data: SplitData) -> list[str]:
+        return decode(inputs, data.classes)
+
     def write_examples(
         self, network: nn.Module, inputs: Tensor, classes: int, *, copies: int, seed: int, temperature: float
     ) -> tuple[Tensor, Tensor]:

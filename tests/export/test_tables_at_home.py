@@ -41,7 +41,13 @@ def pixels() -> str:
     return "\n".join(",".join(row) for row in [["y", *(f"p{place}" for place in range(64))], *rows])
 
 
-@pytest.mark.parametrize("table", [flowers, points, pixels])
+def remarks() -> str:
+    """Texts with commas and quotation marks, each with a class."""
+    rows = [f'{"yn"[k % 2]},"{"good" if k % 2 else "bad"} number {k}, said ""{k * k}"" of them"' for k in range(60)]
+    return "\n".join(["mood,remark", *rows])
+
+
+@pytest.mark.parametrize("table", [flowers, points, pixels, remarks])
 def test_every_row_of_the_uploaded_file_gets_the_answer_of_the_engine(
     table: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

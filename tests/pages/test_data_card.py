@@ -206,3 +206,28 @@ def test_a_link_gives_the_same_run_as_its_parameters(open_page: Open) -> None:
     assert not app.error
     open_settings(app, "Data")
     assert app.slider(key="all wrong").value == from_flat(link).labels.wrong
+
+
+@pytest.mark.usefixtures("home")
+def test_a_pasted_text_becomes_the_data_of_a_language_model(open_page: Open) -> None:
+    app = open_page("distill", dataset="own_text")
+    app.button(key="import").click().run()
+    app.text_area(key="pasted text").set_value("One, two, three: it is a rhyme.\n" * 60).run()
+    assert "Text file in UTF-8: 1,920 characters on 60 lines" in texts(app).replace("\\", "")
+    app.button(key="keep upload").click().run()
+    assert not app.exception
+    (upload,) = uploads.list_all()
+    assert (upload.dataset, len(upload)) == ("own_text", 1920)
+    assert app.query_params["dataset"] in ("own_text", ["own_text"])
+    assert "Texts of the validation set" in texts(app)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_table_can_be_taken_as_running_text_and_a_text_that_is_none_is_refused(open_page: Open) -> None:
+    rows = "\n".join(f'"remark number {number}, like the others",{"ab"[number % 2]}' for number in range(60))
+    app = open_import(open_page, ("remarks.csv", f"remark,mood\n{rows}".encode(), "text/csv"))
+    assert "60 texts with one class each" in texts(app)
+    named(app, "selectbox", _widget(app, "as")).select("language").run()
+    assert "Text file in UTF-8" in texts(app).replace("\\", "")
+    named(app, "selectbox", _widget(app, "as")).select("classification").run()
+    assert "60 texts with one class each" in texts(app)

@@ -24,12 +24,12 @@ from kd_core.datasets.python_docs import PythonDocs
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.models import Model
 from kd_core.schemes import comparison_of
-from kd_core.tasks import CHARACTERS, measure_of
+from kd_core.tasks import POSITION, measure_of
 from kd_core.tasks._text import decode, encode, random_numbers, words, write
 from kd_core.tasks.language import Language
 from kd_core.training.loop import Trainer
 
-LANGUAGE_MODELS = [name for name, cls in plugins("models").items() if cls.inputs == CHARACTERS]  # type: ignore[attr-defined]
+LANGUAGE_MODELS = [name for name, cls in plugins("models").items() if cls.outputs == POSITION]  # type: ignore[attr-defined]
 SMALL = {
     "dataset": "python_docs", "epochs": "2", "teacher_epochs": "1", "student_hidden": "6", "teacher_hidden": "12",
     "teacher_context": "4", "student_context": "3",

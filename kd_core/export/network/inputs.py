@@ -11,7 +11,7 @@ def describe_inputs(dataset: Dataset, data: Data) -> dict[str, Any]:
     """Return what predict.py needs to prepare a picture or the row of a table.
 
     Pictures are cropped to the middle square, resized with antialiasing and standardised by channel. Of a table each
-    column is standardised, or turned into one number per word.
+    column is standardised, or turned into one number per word; a text becomes its characters.
     """
     if data.has_images:
         channels, height, width = data.shape

@@ -16,6 +16,7 @@ from kd_core.export.network.files import sentence
 from kd_core.export.network.stored import StoredNetwork
 from kd_core.files.teachers.provenance import provenance
 from kd_core.schemes import teacher_phase
+from kd_core.tasks import NUMBERS
 
 MOST_CLASSES = 40  # with a row each; of more classes those with the lowest recall have one
 CONTENT = {
@@ -56,7 +57,9 @@ def model_card(
 def _front_matter(network: StoredNetwork, title: str) -> str:
     """Return the metadata as YAML; a value in JSON is YAML as well."""
     config, data = network.config, network.data
-    task = "image-classification" if data.has_images else "tabular-classification"
+    of_numbers = "image-classification" if data.has_images else "tabular-classification"
+    of_characters = "text-classification" if data.task.has_class_per_example else "text-generation"
+    task = of_numbers if data.task.inputs == NUMBERS else of_characters
     metrics = [
         {"type": kind, "name": name, "value": value}
         for kind, name, key in (("accuracy", "Test accuracy", "accuracy"), ("loss", "Test loss, nats", "loss"))

@@ -3,6 +3,7 @@
     python predict.py photo.jpg folder/with/pictures
     python predict.py table.csv --json
     python predict.py 0.5,-1.25
+    python predict.py "a text" texts.txt
 
 It needs torch and safetensors, and for pictures Pillow: pip install torch safetensors pillow. It prepares a file as the
 training data were prepared: config.json says how.
@@ -48,9 +49,18 @@ def load_network() -> torch.nn.Module:
 
 
 def read(path: str, inputs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield name and network input of every example in a file or folder, or of numbers such as "0.5,-1.25"."""
+    """Yield name and network input of every example in a file or folder, of numbers such as "0.5,-1.25", or of a text.
+
+    A file that ends with .txt holds a text on each line, if the network takes texts.
+    """
     file = Path(path)
-    if file.is_dir():
+    is_text = any("characters" in column for column in inputs.get("columns", ()))
+    if is_text and not exists(file):
+        yield path, row_input(path, {0: path}, inputs)
+    elif is_text and file.suffix.lower() == ".txt":
+        for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+            yield f"{path}, line {number}", row_input(path, {0: line}, inputs)
+    elif file.is_dir():
         names = sorted(each for each in file.rglob("*") if each.suffix.lower() in (*PICTURES, ".csv"))
         for each in names:
             yield from read(str(each), inputs)
@@ -65,6 +75,14 @@ def read(path: str, inputs: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]
         yield path, picture_input(file, inputs)
     else:
         yield from read_table(file, inputs)
+
+
+def exists(file: Path) -> bool:
+    """Return whether there is such a file or folder; a long text can be no name of one."""
+    try:
+        return file.exists()
+    except OSError:
+        return False
 
 
 # -- pictures ---------------------------------------------------------------------------------------------------------
@@ -163,10 +181,16 @@ def named_cells(name: str, row: Sequence[str], header: Sequence[str], inputs: di
 
 
 def row_input(name: str, cells: dict[int, str], inputs: dict[str, Any]) -> torch.Tensor:
-    """Return the cells of one row as (D,), with numbers standardised, and words as one number for each word."""
+    """Return the cells of one row as (D,), with numbers standardised, words as one number for each word, or a text.
+
+    A text becomes the code points of its characters, with 0 after the last one.
+    """
     values: list[float] = []
     for place, column in enumerate(inputs["columns"]):
         cell = cells[place].strip()
+        if "characters" in column:
+            values += map(ord, cell[: column["characters"]].ljust(column["characters"], "\0"))
+            continue
         if "words" in column:
             word = cell or column.get("missing", "")
             values += [float(word == each) for each in column["words"]]
@@ -207,7 +231,7 @@ def without_label(row: Sequence[str], header: Sequence[str], default: int) -> li
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the classes of all files, most probable first."""
     parser = argparse.ArgumentParser(description="Predict the classes of files.")
-    parser.add_argument("files", nargs="+", help="pictures, folders of pictures, CSV files, or numbers")
+    parser.add_argument("files", nargs="+", help="pictures, folders of pictures, CSV files, numbers, or texts")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes that are printed; 3 by default")
     parser.add_argument("--json", action="store_true", help="print the probabilities of all classes as JSON")
     words = sys.argv[1:] if arguments is None else arguments

@@ -1,14 +1,15 @@
 """Import of a user's files as a data set, in two steps.
 
 :func:`inspect` reads a file completely and says what it understood; :func:`keep` stores that. Each upload is stored as
-one safetensors file with ``inputs``, images (N, C, H, W) uint8 or rows (N, D) float32, ``labels`` (N,) int64 and
-``splits`` (N,) uint8. No pickle is ever loaded.
+one safetensors file with ``inputs``, images (N, C, H, W) uint8, rows (N, D) float32 or code points (N, L) int32 of
+texts, ``labels`` (N,) int64 and ``splits`` (N,) uint8; a running text is stored as UTF-8. No pickle is ever loaded.
 """
 
 from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,13 +20,32 @@ import torch
 from torch import Tensor
 
 from kd_core.base.seeds import generator
+from kd_core.files import text as text_files
 from kd_core.files.content_store import ContentStore
-from kd_core.files.limits import MAX_UPLOAD_BYTES, MIN_CLASS_EXAMPLES, RefusedError, printable, quoted
-from kd_core.files.uploads import decode, file_type, images, splits, table_dataset, table_formats, zip_images
+from kd_core.files.limits import (
+    MAX_RUNNING_BYTES,
+    MAX_UPLOAD_BYTES,
+    MIN_CLASS_EXAMPLES,
+    MIN_RUNNING,
+    RefusedError,
+    printable,
+    quoted,
+)
+from kd_core.files.uploads import (
+    csv_reader,
+    decode,
+    file_type,
+    images,
+    splits,
+    table_dataset,
+    table_formats,
+    zip_images,
+)
 from kd_core.files.uploads.class_names import ClassNames, small_classes
 from kd_core.files.uploads.understanding import (
     COLOURS,
     PIXELS,
+    RUNNING,
     SPLITS,
     Choices,
     Column,
@@ -48,14 +68,19 @@ class Upload:
 
     id: str  # 32 hexadecimal digits, a digest of the content
     name: str  # of the file when it was first uploaded
-    kind: str  # "images", "points" or "table"
+    kind: str  # "images", "points", "table" or "text", or "passages" of running text
     classes: tuple[str, ...]
-    counts: tuple[int, ...]  # examples of each class
-    shape: tuple[int, ...]  # of one input: (C, H, W) or (D,)
+    counts: tuple[int, ...]  # examples of each class, or the characters of a running text
+    shape: tuple[int, ...]  # of one input: (C, H, W), (D,) or (L,); empty for a running text
     columns: tuple[Column, ...] = ()  # of a table that became points or rows, with how inputs are made of them
 
     def __len__(self) -> int:
         return sum(self.counts)
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set that reads it."""
+        return "own_text" if self.kind == RUNNING else "upload"
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -78,11 +103,13 @@ def inspect(name: str, source: bytes | BinaryIO | Path, choices: Choices | None 
     file_name = printable(name)[-120:] or "upload"
     try:
         if isinstance(source, Path):
-            examples = images.read(images.FolderFiles(source), choices.pixels, choices.colour)
+            examples = _read_folders(images.FolderFiles(source), choices)
         else:
             file = io.BytesIO(source) if isinstance(source, bytes) else source
             if file.seek(0, io.SEEK_END) > MAX_UPLOAD_BYTES:
                 raise RefusedError(f"it is larger than {MAX_UPLOAD_BYTES / 1e9:g} GB: give a smaller file.")
+            if _is_running(name, file, choices):
+                return _understand_running(file_name, file, choices)
             examples = _read(file, choices)
         return understand(file_name, examples, choices)
     except RefusedError as error:
@@ -98,13 +125,15 @@ def keep(understanding: Understanding) -> Upload:
     if understanding.obstacle:
         raise ValueError(f"{understanding.name}: {understanding.obstacle}")
     inputs = understanding.tensors["inputs"]
+    is_running = understanding.kind == RUNNING
+    counts = [sum(counts) for counts in zip(*understanding.counts.values(), strict=True)]
     metadata = {
         "kind": understanding.kind,
         "classes": json.dumps(understanding.classes),
-        "counts": json.dumps([sum(counts) for counts in zip(*understanding.counts.values(), strict=True)]),
+        "counts": json.dumps([understanding.characters] if is_running else counts),
         "shape": json.dumps(list(inputs.shape[1:])),
     }
-    if understanding.kind != "images":
+    if understanding.kind not in ("images", RUNNING):
         metadata["columns"] = json.dumps([asdict(column) for column in understanding.columns])
     try:
         key = _store.put(understanding.tensors, metadata, understanding.name)
@@ -120,6 +149,48 @@ def add(name: str, source: bytes | BinaryIO | Path, **choices: Any) -> Upload:
     return keep(inspect(name, source, Choices(**choices)))
 
 
+def _is_running(name: str, file: BinaryIO, choices: Choices) -> bool:
+    """Return whether a file is read as running text, by choice, or by its name and for being no table."""
+    kind = file_type.detect(file)
+    if choices.task == "language":
+        if kind not in ("text", "json"):
+            raise RefusedError("it holds no running text: give a text file, such as one that ends with .txt.")
+        return True
+    is_free = choices.task == "auto" and choices.kind == "auto" and not choices.label
+    is_named = name.lower().endswith(text_files.ENDINGS)
+    return is_named and is_free and kind in ("text", "json") and not csv_reader.is_table(file)
+
+
+def _understand_running(name: str, file: BinaryIO, choices: Choices) -> Understanding:
+    """Return what a running text is. Raises RefusedError if it is too short, or no text."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    text, encoding = text_files.decode(file.read(MAX_RUNNING_BYTES))
+    if len(text) < MIN_RUNNING:
+        count = "1 character" if len(text) == 1 else f"{len(text):,} characters"
+        raise RefusedError(f"it has {count}, and a language model needs at least {MIN_RUNNING:,}: give a longer text.")
+    often = Counter(text).most_common()
+    if len(often) == 1:
+        raise RefusedError("it has one character again and again, so there is nothing to predict: give another text.")
+    notes = [f"The most frequent characters are {' '.join(text_files.visible(one) for one, _ in often[:10])}."]
+    if encoding == text_files.NAMES["latin-1"]:
+        notes.append("It is not valid UTF-8, so every byte is a character of Latin-1; look whether accents are right.")
+    if size > MAX_RUNNING_BYTES:
+        used = f"the first {MAX_RUNNING_BYTES / 1e6:g} MB"
+        notes.append(f"Of its {size / 1e6:,.0f} MB {used} are used, which is more than a small network can learn.")
+    lines = text.count("\n") + (not text.endswith("\n"))
+    return Understanding(
+        name, f"Text file in {encoding}", RUNNING, choices, notes=tuple(notes), characters=len(text),
+        summary=f"{len(text):,} characters on {lines:,} line{'s' * (lines != 1)}, {len(often):,} different ones",
+        tensors={"inputs": torch.frombuffer(bytearray(text.encode("utf-8", "replace")), dtype=torch.uint8)},
+    )  # fmt: skip
+
+
+def read_running(key: str) -> str:
+    """Return a running text as it was stored. Raises ValueError for an unknown id."""
+    return bytes(_store.tensors(key)["inputs"].numpy()).decode()
+
+
 def _read(file: BinaryIO, choices: Choices) -> Examples:
     """Return the examples of a file of any type that is known."""
     kind = file_type.detect(file)
@@ -128,10 +199,17 @@ def _read(file: BinaryIO, choices: Choices) -> Examples:
             entries = zip_images.entries(archive)
             content = table_formats.from_archive(file, archive, entries, choices)
             if content is None:
-                return images.read(images.ZipFiles(archive, entries), choices.pixels, choices.colour)
+                return _read_folders(images.ZipFiles(archive, entries), choices)
     else:
         content = table_formats.open_table(file, kind)
     return content if isinstance(content, Examples) else table_dataset.read(content, choices)
+
+
+def _read_folders(source: images.Source, choices: Choices) -> Examples:
+    """Return the images or the texts of class folders."""
+    if images.holds_texts(source):
+        return images.read_texts(source)
+    return images.read(source, choices.pixels, choices.colour)
 
 
 Draw = Callable[[Tensor, Tensor, Sequence[int], Tensor | None], Tensor]
@@ -205,7 +283,7 @@ def _number(examples: Examples, choices: Choices) -> tuple[ClassNames, Tensor]:
     if unknown := sorted(wanted.keys() - set(examples.labels)):
         raise RefusedError(f"it has no class {quoted(unknown[0])} that could have another name.")
     names = ClassNames()
-    is_folder = examples.kind == "images" and not examples.columns
+    is_folder = examples.kind in ("images", "text") and not examples.columns
     numbers = [
         names.number(wanted.get(label, label), f"folder {quoted(label)}" if is_folder else place)
         for label, place in zip(examples.labels, examples.places, strict=True)
@@ -238,6 +316,8 @@ def _encode(examples: Examples, is_train: Tensor) -> tuple[Tensor, str]:
             inputs,
             f"Pixels from 0 to 1, minus {means}, divided by {stds} (mean and standard deviation in training).",
         )
+    if examples.kind == "text":
+        return inputs, f"None; an input holds the code points of up to {inputs.shape[1]:,} characters."
     of_inputs = [column for column in examples.columns if column.role in INPUT_ROLES]
     inputs, encoded = table_dataset.encode(inputs, of_inputs, is_train)
     by_name = {column.name: column for column in encoded}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -185,18 +185,42 @@ def roles(table: Table, profiles: Sequence[Profile], choices: Choices) -> Roles:
         if choices.ignore is None:
             ignored |= {at: reason for at in inputs if (reason := _useless(profiles[at]))}
             inputs = tuple(at for at in inputs if at not in ignored)
-            texts = [at for at, reason in ignored.items() if reason.startswith("text")]
-            if not inputs and len(texts) == 1:
-                ignored.pop(texts[0])
-                return Roles("text", labels, split, ignored, tuple(texts))
-            if not inputs:
-                raise RefusedError("none of its columns but the label tells examples apart: give others.")
+        text = _text(profiles, (*labels, split, *ids), inputs, ignored, choices)
+        if text is not None:
+            others = set(range(len(profiles))) - {*labels, split, text}
+            ignored = {at: ignored.get(at, "only the text is an input") for at in sorted(others)}
+            kind = _kind("text", [profiles[at] for at in labels], choices)
+            return Roles(kind, labels, split, ignored, (text,))
+        if not inputs:
+            raise RefusedError("none of its columns but the label tells examples apart: give others.")
         if too_many := [profiles[at] for at in inputs if not profiles[at].is_number and profiles[at].values is None]:
             name = quoted(too_many[0].name)
             raise RefusedError(f"{name} has more than {MAX_CLASSES:,} different words: ignore this column.")
         if all(profiles[at].is_number for at in inputs) and len(inputs) == 2:
             kind = "points"
     return Roles(_kind(kind, [profiles[at] for at in labels], choices), labels, split, ignored, inputs, is_unit)
+
+
+def _text(
+    profiles: Sequence[Profile],
+    others: Sequence[int | None],
+    inputs: Sequence[int],
+    ignored: Mapping[int, str],
+    choices: Choices,
+) -> int | None:
+    """Return the position of the column of texts that are the inputs of a table; None if the inputs are others.
+
+    It is the only input, or the one that was ignored for being a text. If texts are chosen it is the column of words
+    with the most letters among all but ``others``.
+    """
+    if choices.kind == "text":
+        words = [at for at, one in enumerate(profiles) if at not in others and one.count and not one.is_number]
+        if not words:
+            raise RefusedError("none of its columns but the label holds text: choose kind = table.")
+        return max(words, key=lambda at: profiles[at].letters / profiles[at].count)
+    texts = inputs or [at for at, reason in ignored.items() if reason.startswith("text")]
+    is_text = choices.kind == "auto" and len(texts) == 1 and _useless(profiles[texts[0]]).startswith("text")
+    return texts[0] if is_text else None
 
 
 def _listed(names: Sequence[str]) -> str:

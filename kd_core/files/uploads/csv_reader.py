@@ -59,7 +59,10 @@ def open_table(file: BinaryIO) -> Table:
     if not first:
         raise RefusedError("it holds no lines: give one example per line.")
     if len(first[0][1]) == 1:
-        raise RefusedError("its lines have one column: put commas, semicolons or tabs between columns.")
+        raise RefusedError(
+            "its lines have one column: put commas, semicolons or tabs between columns, or take it as running "
+            "text (task=language)."
+        )
     return with_header(FORMATS.get(delimiter, "CSV file"), rows, [cells for _, cells in first])
 
 
@@ -138,6 +141,23 @@ def _lines(file: BinaryIO) -> Iterator[str]:
             raise RefusedError(
                 f"line {number:,} holds letters that are not UTF-8: save the file as CSV in UTF-8."
             ) from None
+
+
+def is_table(file: BinaryIO) -> bool:
+    """Return whether the first lines of a text file are rows of equally many cells, at least two of them.
+
+    Sentences may have equally many commas by chance, but blanks after them and few numbers.
+    """
+    try:
+        sample = list(islice(_lines(file), SAMPLE_LINES))
+        rows = [row for _, row in _rows(iter(sample), _delimiter(sample), 0)]
+    except RefusedError:
+        return False
+    widths = {len(row) for row in rows}
+    cells = [cell for row in rows for cell in row]
+    is_prose = all(cell.startswith(" ") for row in rows for cell in row[1:])
+    is_prose = is_prose and 2 * sum(map(is_number, cells)) < len(cells)
+    return len(rows) > 1 and len(widths) == 1 and widths != {1} and not is_prose
 
 
 def _delimiter(sample: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""List of the images in class folders, one rule for ZIP archives and for folders on a disk."""
+"""List of the images or texts in class folders, one rule for ZIP archives and for folders on a disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READ_ME = re.compile(r"(readme|licen[cs]e|copying|citation|changelog)(\.\w+)?", 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """Image with its class and its split."""
+    """Image, or text, with its class and its split."""
 
     path: str
     label: str
@@ -44,21 +44,23 @@ def is_litter(path: str) -> bool:
     )
 
 
-def list_images(paths: Iterable[str]) -> ImageList:
+def list_images(paths: Iterable[str], readable: Sequence[str] = READABLE, noun: str = "images") -> ImageList:
     """Sort the paths of files, with "/" between folders, into images by split and class, and what is left out.
+
+    ``readable`` are the endings of their names, and ``noun`` is what they are called.
 
     Folders around all files are ignored. A folder train beside a folder val (valid, validation, dev) or test makes
     splits; the next folder is the class, and folders inside of it belong to it.
 
     Raises:
-        RefusedError: There are no images in folders.
+        RefusedError: There are none in folders.
     """
     listed = ImageList()
     files: dict[str, tuple[str, ...]] = {}
     for path in sorted(paths, key=lambda path: path.split("/")):
         suffix, parts = PurePosixPath(path).suffix.lower(), tuple(path.split("/"))
         is_archive = suffix in ARCHIVES and len(parts) > 1  # one beside the folders is what they were packed in
-        if not is_litter(path) and (is_archive or not suffix or suffix in READABLE + NOT_READABLE):
+        if not is_litter(path) and (is_archive or not suffix or suffix in (*readable, *NOT_READABLE)):
             files[path] = parts
         else:
             listed.passed_over.append(path)
@@ -84,7 +86,7 @@ def list_images(paths: Iterable[str]) -> ImageList:
         raise RefusedError(
             listed.left_out[0].reason
             if listed.left_out
-            else "it holds no images: put the images of each class into a folder of its own."
+            else f"it holds no {noun}: put the {noun} of each class into a folder of its own."
         )
     return listed
 

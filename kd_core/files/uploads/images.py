@@ -1,4 +1,4 @@
-"""Images of class folders, from a ZIP archive or a folder on a disk."""
+"""Images, or texts, of class folders, from a ZIP archive or a folder on a disk."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from zipfile import ZipFile, ZipInfo
 import numpy as np
 import torch
 
+from kd_core.files import text as text_files
 from kd_core.files.limits import (
     MAX_CLASSES,
     MAX_DECODED_PIXELS,
     MAX_STORED_BYTES,
+    MAX_TEXT,
     MAX_UNPACKED_BYTES,
     RefusedError,
     quoted,
 )
 from kd_core.files.uploads import decode
-from kd_core.files.uploads.image_list import ImageFile, ImageList, is_litter, list_images
+from kd_core.files.uploads.image_list import READABLE, ImageFile, ImageList, is_litter, list_images
 from kd_core.files.uploads.understanding import Examples, LeftOut, refuse_without
 from kd_core.files.uploads.zip_images import DamagedError, unpack
 
@@ -147,6 +149,40 @@ def read(source: Source, pixels: int, colour: str, check: Callable[[int, int, st
         left_out,
         listed.passed_over,
     )
+
+
+def holds_texts(source: Source) -> bool:
+    """Return whether there are text files in folders, and no images."""
+    endings = [Path(path).suffix.lower() for path in source.files if "/" in path and not is_litter(path)]
+    return bool(set(text_files.ENDINGS) & set(endings)) and not set(READABLE) & set(endings)
+
+
+def read_texts(source: Source) -> Examples:
+    """Read the texts of class folders as code points (N, L). Raises RefusedError if there are none."""
+    listed = list_images(source.files, text_files.ENDINGS, "texts")
+    left_out = [*source.left_out, *listed.left_out, *_empty_folders(source.folders, listed)]
+    files: list[ImageFile] = []
+    texts: list[str] = []
+    for file in listed.images:
+        try:
+            text = text_files.decode(source.read(file.path))[0].strip()[: MAX_TEXT + 1]
+            reason = "" if text else "is empty: write a text into it, or take it out."
+        except DamagedError as error:
+            text, reason = "", str(error)
+        except RefusedError:
+            text, reason = "", "holds no text: take it out."
+        if reason:
+            left_out.append(LeftOut(file.path, f"{quoted(file.path)} {reason}"))
+        else:
+            files.append(file)
+            texts.append(text)
+    refuse_without(len(texts), left_out)
+    inputs, notes = text_files.to_inputs(texts)
+    stated = [file.split for file in files if file.split is not None]
+    return Examples(
+        source.format, "text", inputs.numpy(), [file.label for file in files], [file.path for file in files],
+        torch.tensor(stated) if stated else None, left_out, listed.passed_over, notes,
+    )  # fmt: skip
 
 
 def _squares(

@@ -1,4 +1,4 @@
-"""Data sets of images, points, or numbers and words from the rows of a table."""
+"""Data sets of images, points, texts, or numbers and words from the rows of a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kd_core.files.limits import MAX_STORED_BYTES, RefusedError, quoted
+from kd_core.files.limits import MAX_STORED_BYTES, MAX_TEXT, RefusedError, quoted
+from kd_core.files.text import END, to_inputs
 from kd_core.files.uploads import columns
 from kd_core.files.uploads.columns import MISSING, Profile, Roles, blocks, to_numbers
 from kd_core.files.uploads.csv_reader import Row, Table
@@ -22,7 +23,7 @@ MAX_CODE = 1e15  # of a class that is a whole number, and may be written as 1.0
 NO_LABEL = MISSING - {"na", "none", "nil", "missing", "-"}  # which may be the names of classes
 MISSING_WORD = "missing"
 SHOWN_ROWS = 5
-STORABLE = ("images", "points", "table")
+STORABLE = ("images", "points", "table", "text")
 
 
 def read(table: Table, choices: Choices) -> Examples:
@@ -30,7 +31,8 @@ def read(table: Table, choices: Choices) -> Examples:
 
     The inputs are images (N, C, S, S) uint8, from S · S grey pixels or 3 · S · S colour values, all red ones before all
     green and all blue ones as in CIFAR; or rows (N, D) float64 of numbers, with NaN for missing ones, and of positions
-    among the sorted words of their column, with -1. Examples of a kind that no task takes have no inputs.
+    among the sorted words of their column, with -1; or code points (N, L) int32 of texts. Examples of a kind that no
+    task takes have no inputs.
 
     Raises:
         RefusedError: The table cannot be understood, or is beyond a limit.
@@ -63,18 +65,20 @@ class _Reader:
 
     def __init__(self, table: Table, profiles: Sequence[Profile], roles: Roles) -> None:
         self._table, self._profiles, self._roles = table, profiles, roles
-        self._words = {at: sorted(profiles[at].values or ()) for at in roles.inputs if not profiles[at].is_number}
+        words = () if roles.kind == "text" else roles.inputs
+        self._words = {at: sorted(profiles[at].values or ()) for at in words if not profiles[at].is_number}
+        self._longest = 0  # characters of a text
 
     def read(self, examples: Examples, choices: Choices) -> None:
         """Fill in the examples; rows that cannot be used are left out."""
-        is_images = self._roles.kind == "images"
+        is_images, is_text = self._roles.kind == "images", self._roles.kind == "text"
         words = sum(len(values) for values in self._words.values())  # each is an input, and a missing one
         byte_count = len(self._roles.inputs) if is_images else 4 * (len(self._roles.inputs) + words)
         parts: list[np.ndarray] = []
         splits: list[int] = []
         for block in blocks(self._table.rows()):
             rows = [row for row in block if len(row[1]) == len(self._profiles)]
-            matrix, problems = self._matrix(rows)
+            matrix, problems = self._texts(rows) if is_text else self._matrix(rows)
             usable: list[int] = []
             for position, (line, cells) in enumerate(rows):
                 label, reason = self._label(cells)
@@ -90,10 +94,15 @@ class _Reader:
                 if self._roles.split is not None:
                     splits.append(FOLDERS[cells[self._roles.split].strip().lower()])
             parts.append(matrix[usable].astype(np.uint8) if is_images else matrix[usable])
+            byte_count = 4 * min(self._longest, MAX_TEXT) if is_text else byte_count
             if len(examples.labels) * byte_count > MAX_STORED_BYTES:
                 raise RefusedError(f"its examples take more than {MAX_STORED_BYTES / 1e9:g} GB: give fewer lines.")
         examples.inputs = np.concatenate(parts)
         examples.given_splits = torch.tensor(splits) if splits else None
+        if is_text and examples.labels:
+            inputs, notes = to_inputs(examples.inputs.tolist())
+            examples.inputs = inputs.numpy()
+            examples.notes += notes
         if is_images and examples.labels:
             side, channels = columns.shape(len(self._roles.inputs))
             planes = examples.inputs.reshape(-1, channels, side, side)
@@ -115,6 +124,13 @@ class _Reader:
         if numbers.sum() != 1 or set(numbers.tolist()) != {0, 1}:
             return "", " has not exactly one 1 in its label columns: choose one class for it."
         return self._profiles[labels[int(numbers.argmax())]].name, ""
+
+    def _texts(self, rows: Sequence[Row]) -> tuple[np.ndarray, dict[int, str]]:
+        """Return the texts (N,) of some rows, and what is wrong, by position, with empty ones."""
+        (at,) = self._roles.inputs
+        texts = np.array([cells[at].replace(chr(END), " ").strip() for _, cells in rows], object)
+        self._longest = max([self._longest, *map(len, texts)])
+        return texts, {position: _problem(at, "") for position, text in enumerate(texts) if not text}
 
     def _matrix(self, rows: Sequence[Row]) -> tuple[np.ndarray, dict[int, str]]:
         """Return the inputs (N, D) float64 of some rows, and what is wrong, by position, with those that have none."""
@@ -142,7 +158,7 @@ class _Reader:
         return matrix, problems
 
 
-def _problem(at: int, cell: str, *, is_images: bool, is_unit: bool) -> str:
+def _problem(at: int, cell: str, *, is_images: bool = False, is_unit: bool = False) -> str:
     place = f", column {at + 1:,}"
     if not cell:
         return f"{place} is empty: fill it in, or take the line out."
@@ -166,6 +182,8 @@ def _column(at: int, one: Profile, roles: Roles) -> Column:
         return Column(one.name, "ignored", roles.ignored[at])
     if roles.kind == "images":
         return Column(one.name, "pixel")
+    if roles.kind == "text":
+        return Column(one.name, "text")
     return (
         Column(one.name, "number")
         if one.is_number
@@ -180,7 +198,9 @@ def _notes(profiles: Sequence[Profile], roles: Roles) -> list[str]:
     if commas := [one.name for one in inputs if one.is_number and one.commas]:
         notes.append(f"Decimal commas of {_some(commas)} are read as points: 1,5 is 1.5.")
     for is_number, rule in ((True, "the median in training"), (False, f"a word of their own, “{MISSING_WORD}”")):
-        missing = [one for one in inputs if one.missing and one.is_number == is_number and roles.kind != "images"]
+        missing = [
+            one for one in inputs if one.missing and one.is_number == is_number and roles.kind in ("points", "table")
+        ]
         if missing:
             count = sum(one.missing for one in missing)
             notes.append(f"{count:,} missing values of {_some([one.name for one in missing])} become {rule}.")

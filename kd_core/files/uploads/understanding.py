@@ -13,8 +13,8 @@ from torch import Tensor
 from kd_core.files.limits import LARGEST, SMALLEST, RefusedError, quoted
 
 COLOURS = ("auto", "grey", "colour")
-KINDS = ("auto", "images", "table")
-TASKS = ("auto", "classification")
+KINDS = ("auto", "images", "table", "text")
+TASKS = ("auto", "classification", "language")
 PIXELS = 32
 LISTED = 10  # left-out examples that a message or a page names; all are in the CSV file
 SPLITS = ("train", "validation", "test")
@@ -25,8 +25,10 @@ CONTENT = {
     "table": "rows of numbers and words with one class each",
     "multi-label": "examples with any number of labels each",
     "regression": "rows with a number to be predicted",
-    "text": "lines of text with one class each",
+    "text": "texts with one class each",
+    "passages": "running text",
 }
+RUNNING = "passages"  # the kind without examples or classes
 _takers: dict[str, str] = {}  # name of the task by kind
 
 
@@ -41,6 +43,8 @@ def task_of(kind: str) -> str | None:
 
 
 register_task("classification", "images", "points", "table")
+register_task("text_classification", "text")
+register_task("language", RUNNING)
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ class Choices:
     pixels: int = PIXELS  # per side of images from files
     colour: str = "auto"  # grey if all images are
     names: tuple[tuple[str, str], ...] = ()  # (as written, as wanted) of classes; equal ones become one class
-    kind: str = "auto"  # whether a table of pixels is one of images
-    task: str = "auto"  # "classification" takes a label of many numbers as classes
+    kind: str = "auto"  # whether a table of pixels is one of images, and whether its longest column is a text
+    task: str = "auto"  # "classification" takes a label of many numbers as classes, "language" a file as running text
     leave_out: bool = False  # what cannot be used, instead of refusing the file
 
     def __post_init__(self) -> None:
@@ -96,7 +100,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Column:
-    """Column of a table with its role, which is label, split, number, words, pixel or ignored."""
+    """Column of a table with its role, which is label, split, number, words, text, pixel or ignored."""
 
     name: str
     role: str
@@ -124,8 +128,10 @@ class Understanding:
     across: int = 0  # training or validation examples taken out, since a split nearer to the test holds them as well
     contradictory: int = 0  # examples equal to one of another class
     normalisation: str = ""
+    characters: int = 0  # of a running text
+    summary: str = ""  # of a running text, its size in words
     thumbnails: tuple[tuple[str, np.ndarray], ...] = ()  # class and picture (S, S) or (S, S, 3) uint8
-    tensors: Mapping[str, Tensor] = field(default_factory=dict, repr=False)  # inputs, labels and splits (N,)
+    tensors: Mapping[str, Tensor] = field(default_factory=dict, repr=False)  # inputs, labels and splits (N,); or UTF-8
 
     @property
     def task(self) -> str | None:
@@ -135,6 +141,8 @@ class Understanding:
     @property
     def headline(self) -> str:
         """Format, number and kind of the examples, and the number of classes, as a sentence."""
+        if self.summary:
+            return f"{self.format}: {self.summary}."
         count = sum(map(sum, self.counts.values()))
         content = f"{count:,} {CONTENT[self.kind]}, {len(self.classes)} classes" if count else CONTENT[self.kind]
         return f"{self.format}: {content}."
@@ -197,6 +205,7 @@ class Understanding:
             "kind": self.kind,
             "task": self.task,
             "label": label[0] if len(label) == 1 else list(label) or None,
+            "characters": self.characters,
             "columns": [{"name": one.name, "role": one.role, "detail": one.detail} for one in self.columns],
             "ignored": list(self.ignored),
             "classes": {
@@ -229,7 +238,7 @@ class Examples:
 
     format: str
     kind: str
-    inputs: np.ndarray  # (N, C, S, S) uint8, or (N, D) float64 with NaN for missing numbers
+    inputs: np.ndarray  # (N, C, S, S) uint8, or (N, D) float64 with NaN for missing numbers, or code points (N, L)
     labels: list[str]  # class of each example as written
     places: list[str]  # path or line of each example
     given_splits: Tensor | None = None  # (N,) positions in SPLITS

@@ -9,10 +9,10 @@ from typing import Any
 import streamlit as st
 
 from kd_core.analysis import thumbnails
-from kd_core.base.options import parse_options
+from kd_core.base.options import parse_options, shorten
 from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import RunConfig
-from kd_core.datasets import Dataset, forget, load
+from kd_core.datasets import Data, Dataset, forget, load
 from kd_core.files import uploads
 from kd_core.files.archive import format_bytes
 from kd_core.runs import downloads
@@ -27,7 +27,7 @@ from pages.ui.widgets import keys
 from pages.ui.widgets.text.escape import escape_markdown
 
 SAMPLES = 10
-UPLOAD = "upload"
+MAX_LINE = 100  # characters of a text
 FAMILIES = ("images", "points", "your own")  # in the order of the select box
 POLL_SECONDS = 0.5
 
@@ -40,13 +40,13 @@ def is_available(config: RunConfig) -> bool:
 def is_missing() -> bool:
     """Whether the chosen data set has to be downloaded or uploaded first."""
     chosen = selected_dataset()
-    return (bool(chosen.download_size) or chosen.name == UPLOAD) and not chosen.is_available()
+    return (bool(chosen.download_size) or chosen.is_uploaded) and not chosen.is_available()
 
 
 def obtain() -> None:
     """Draw what makes the chosen data set available, which has to be downloaded or uploaded."""
     chosen = selected_dataset()
-    if chosen.name == UPLOAD:
+    if chosen.is_uploaded:
         upload_controls(chosen, is_available=False)
     elif is_missing():
         run_every = POLL_SECONDS if _is_downloading(chosen) else None
@@ -66,7 +66,7 @@ def facts(config: RunConfig) -> None:
         st.caption(escape_markdown(note))
     if data.has_images:
         st.caption("Augmentation gives teacher, student and baseline the same view of every image.")
-    if chosen.name == UPLOAD:
+    if chosen.is_uploaded:
         upload_controls(chosen, is_available=True)
 
 
@@ -162,16 +162,20 @@ def upload_controls(dataset: Dataset, *, is_available: bool) -> None:
     if is_available and st.button("Delete this upload", icon=":material/delete:", key="forget upload"):
         actions().remove_upload(current)
         forget(dataset)
-        settings.set_dataset(UPLOAD)
+        settings.set_dataset(dataset.name)
         st.rerun()
 
 
 def _upload_title(upload: uploads.Upload) -> str:
+    if not upload.classes:
+        return f"{upload.name} · {len(upload):,} characters of text"
     return f"{upload.name} · {len(upload):,} examples, {len(upload.classes)} classes"
 
 
 def _choose_upload() -> None:
-    settings.set_dataset(UPLOAD, id=keys.current_value("uploads"))
+    key = keys.current_value("uploads")
+    upload = uploads.find(key)
+    settings.set_dataset(upload.dataset if upload else selected_dataset().name, id=key)
 
 
 # -- preview ------------------------------------------------------------------------------------------------------
@@ -191,8 +195,22 @@ def preview(config: RunConfig) -> None:
         st.caption(f"{summary} Images of the validation set with their labels:")
         sources, labels = zip(*_images(config.dataset), strict=True)
         st.image(list(sources), list(labels), width=56, alt=[f"Image of class {label}" for label in labels])
+    elif lines := _lines(data):
+        st.caption(f"{summary} Texts of the validation set:")
+        st.markdown("\n".join(f"- {line}" for line in lines))
     else:
         st.caption(f"{summary} An example is {' × '.join(map(str, data.shape))} numbers.")
+
+
+def _lines(data: Data) -> list[str]:
+    """Return some validation texts as Markdown, after the name of their class if they have one; empty for others."""
+    split, step = data.validation, -(-len(data.validation) // SAMPLES)
+    texts = [" ".join(text.split()) for text in data.task.text_of(split.inputs[::step], data)]
+    lines = [escape_markdown(shorten(text, MAX_LINE)) for text in texts]
+    if not lines or not data.task.has_class_per_example:
+        return lines
+    labels = [data.classes[label] for label in split.labels[::step].tolist()]
+    return [f"**{escape_markdown(label)}** {line}" for label, line in zip(labels, lines, strict=True)]
 
 
 @functools.lru_cache(maxsize=64)

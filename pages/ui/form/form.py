@@ -187,7 +187,7 @@ def _teacher_fact(config: RunConfig, network: str) -> str:
 
 def _data_fact(config: RunConfig) -> str:
     if not data_card.is_available(config):
-        is_upload = data_card.selected_dataset().name == data_card.UPLOAD
+        is_upload = data_card.selected_dataset().is_uploaded
         return "no file chosen yet" if is_upload else "not on this machine yet"
     data = load(config.dataset)
     return f"{len(data.train):,} {data.noun} · {len(data.classes)} classes"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -19,15 +21,29 @@ from pages.ui.widgets.text.escape import escape_markdown
 OPEN = "import dialog"  # key of the session
 MAX_UNDERSTOOD = 2  # files whose examples stay in memory while their choices are changed
 FORMATS = (
-    "A ZIP with one folder of images per class, perhaps inside of folders train, val and test; or a table with a label "
-    "column (CSV, TSV, Excel, Parquet, Feather, JSON, NumPy) of numbers and words, or of pixels. Nothing is stored "
-    "before you press Keep."
+    "A ZIP with one folder of images, or of text files, per class, perhaps inside of folders train, val and test; or a "
+    "table with a label column (CSV, TSV, Excel, Parquet, Feather, JSON, NumPy) of numbers and words, of pixels, or of "
+    "texts; or a text for a language model. Nothing is stored before you press Keep."
 )
+TAKEN_AS = {
+    "auto": "What it looks like", "classification": "Examples with one class each",
+    "language": "Running text, for a language model",
+}  # fmt: skip
 TITLES = {"train": "Training", "validation": "Validation", "test": "Test"}
 MAX_COLUMNS = 30  # of the table of the first rows
 
 _understood: OrderedDict[tuple[str, Choices], Understanding] = OrderedDict()
 _lock = threading.Lock()
+
+
+class PastedText(io.BytesIO):
+    """A text as a file with the attributes of an uploaded one that this dialog uses."""
+
+    name = "pasted text.txt"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text.encode("utf-8", "replace"))
+        self.file_id = hashlib.blake2b(self.getvalue(), digest_size=8).hexdigest()
 
 
 def is_open() -> bool:
@@ -50,10 +66,14 @@ def _close() -> None:
 @catch_errors
 def show() -> None:
     """Draw the dialog."""
-    file = st.file_uploader("File", key="upload", label_visibility="collapsed")
+    file: Any = st.file_uploader("File", key="upload", label_visibility="collapsed")
     if file is None:
         st.caption(FORMATS)
-        return
+        if not (text := st.text_area("Or paste a text", key="pasted text", height=120)):
+            return
+        file = PastedText(text)
+    if not file.name.lower().endswith(".zip"):
+        st.selectbox("Take it as", TAKEN_AS, key=_key(file, "as"), format_func=TAKEN_AS.__getitem__)
     names: dict[str, str] = st.session_state.setdefault(_key(file, "names"), {})
     choices, problem = _choices(file, names), ""
     try:
@@ -68,7 +88,8 @@ def show() -> None:
         names = st.session_state[_key(file, "names")] = dict(previous.choices.names)
         st.error(escape_markdown(problem))
     st.markdown(f"**{escape_markdown(understood.headline)}**")
-    _columns(file, understood)
+    if understood.columns or understood.kind == "images":
+        _columns(file, understood)
     if understood.obstacle and not understood.left_out:
         st.warning(escape_markdown(understood.obstacle[:1].upper() + understood.obstacle[1:]))
     if understood.classes:
@@ -83,7 +104,7 @@ def show() -> None:
         with _lock:
             _understood.clear()  # its examples are on the disk now
         _close()
-        settings.set_dataset("upload", id=upload.id)
+        settings.set_dataset(upload.dataset, id=upload.id)
         st.rerun()
 
 
@@ -99,7 +120,7 @@ def _choices(file: Any, names: dict[str, str]) -> Choices:
     values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     is_classes = st.session_state.get(_key(file, "task"), False)
     leave_out = st.session_state.get(_key(file, "leave out"), False)
-    task = "classification" if is_classes else "auto"
+    task = "classification" if is_classes else st.session_state.get(_key(file, "as"), "auto")
     return Choices(names=tuple(sorted(names.items())), task=task, leave_out=leave_out, **values)
 
 
@@ -143,10 +164,13 @@ def _columns(file: Any, understood: Understanding) -> None:
         "Ignored columns", candidates, list(understood.ignored), key=_key(file, "ignore"),
         help="Columns that are no inputs, such as row numbers.",
     )  # fmt: skip
-    if understood.kind == "images" or understood.choices.kind != "auto":
+    has_text = any(column.detail.startswith("text") for column in understood.columns)
+    if understood.kind in ("images", "text") or understood.choices.kind != "auto" or has_text:
         left.selectbox("Rows are", KINDS, KINDS.index(understood.choices.kind), key=_key(file, "kind"))
+    if understood.kind == "images":
         _colour(right, file, understood)
-    if understood.kind in ("regression", "multi-label") or understood.choices.task != "auto":
+    is_number = understood.kind in ("regression", "multi-label") or st.session_state.get(_key(file, "task"), False)
+    if is_number:
         st.checkbox("Take the values of the label as classes", key=_key(file, "task"))
     details = {
         column.name: column.role + (f": {column.detail}" if column.detail else "") for column in understood.columns

@@ -284,9 +284,6 @@ KINDS: dict[str, tuple[pd.DataFrame, str]] = {
     "labels with commas": (of_points(label=["cat, dog", "cat", "dog"] * 20), "multi-label"),
     "several columns of 0 and 1": (
         of_points(label_cat=RANDOM.integers(0, 2, 60), label_dog=RANDOM.integers(0, 2, 60)), "multi-label"),
-    "lines of text": (
-        pd.DataFrame({"text": [f"a sentence with number {n}" for n in range(300)], "mood": ["a", "b"] * 150}),
-        "text"),
 }  # fmt: skip
 
 
