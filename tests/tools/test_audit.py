@@ -39,7 +39,10 @@ def test_audited_and_skipped_packages_are_counted() -> None:
     ("run", "reason"),
     [
         (pip_audit_with(stderr="… No module named pip_audit", code=1), "pip-audit is not installed"),
-        (pip_audit_with(stderr="ERROR: ConnectionError: index.example\n", code=1), r"\(ERROR: ConnectionError: index.example\)"),
+        (
+            pip_audit_with(stderr="ERROR: ConnectionError: index.example\n", code=1),
+            r"\(ERROR: ConnectionError: index.example\)",
+        ),
         (pip_audit_with("[]"), "could not ask the index"),
         (pip_audit_with(to_json(SKIPPED)), "no installed package is known"),
     ],
