@@ -18,7 +18,7 @@ from pages.ui.widgets.text.escape import escape_markdown
 
 PARAMETER = "room"
 OWN = "own room"  # key in the session of the room that it presents
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
 QR_PIXELS = 540  # fills the height of a screen of 720
 
 

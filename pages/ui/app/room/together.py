@@ -7,7 +7,7 @@ import streamlit as st
 from pages.ui.app.errors import toast_errors
 from pages.ui.app.room.rooms import Room
 
-TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
+TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 20.0)
 STARTED = "sweep of the class"  # key in the presenter's session
 TEMPLATE = {"dataset": "digits", "labelled": "50"}
 
