@@ -3,10 +3,10 @@
 ``python -m benchmarks.room`` takes some two minutes, prints one table and writes the same numbers to
 data/bench/room.json.
 
-The phones are sessions without a browser: they ask as often as a browser would, read every message and draw nothing, so
-the seconds are those of the server and of the connection. All of them run in one process, which shares the cores with
-the server; thirty browsers on the same machine would need more than it has. A delay is measured from the moment when the
-presenter's browser sends its message, or a phone its own, until the phone has received what follows from it.
+The phones are sessions without a browser: they ask as often as a browser would, read every message and draw nothing,
+so the seconds are those of the server and of the connection. All of them run in one process, which shares the cores
+with the server; thirty browsers on the same machine would need more than it has. A delay is measured from the moment
+when the presenter's browser sends its message, or a phone its own, until the phone has received what follows from it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,7 +30,7 @@ from tools.testing.app_server import Server
 from tools.testing.waiting import wait
 from tools.testing.websocket_client import Visitor
 
-PHONES, ROUNDS = int(os.environ.get("PHONES", "30")), 3
+PHONES, ROUNDS = 30, 3
 AIM = 1.0  # seconds for 95 of 100 delays
 PASSWORD = "benchmark"
 LESSON = "smoothing"
@@ -211,9 +211,7 @@ def _polls(room: Classroom) -> list[Row]:
 
 
 def _vote(visitor: Visitor, vote: re.Pattern[str], number: int) -> None:
-    choices = [
-        element.id for kind, element in visitor.elements if kind == "button" and vote.search(element.id)
-    ]
+    choices = [element.id for kind, element in visitor.elements if kind == "button" and vote.search(element.id)]
     visitor.press_widget(choices[number % len(choices)])
     assert "Your answer" in visitor.text(), visitor.text()
 
@@ -232,14 +230,22 @@ def _together(room: Classroom, store: Store) -> list[Row]:
     sent = room.all_do(lambda _, visitor: visitor.press("Send"))
     room.see(lambda visitor: f"{PHONES} of {PHONES} have chosen" in visitor.text())
     begun = time.monotonic()
-    followed = room.delays(
-        lambda visitor: visitor.press("Train everybody’s student"), lambda visitor: "sweep=" in visitor.query
+    started = room.delays(
+        lambda visitor: visitor.press("Train everybody’s student"), lambda visitor: "The class trains" in visitor.text()
     )
+    every = f"{PHONES} of {PHONES} have a result"
     wait(lambda: not store.in_state(*ACTIVE), 120.0)
+    print(f"  {PHONES} students trained after {time.monotonic() - begun:.1f} s", flush=True)
+    complete = [phone.when(lambda visitor: every in visitor.text()) for phone in room.phones]
+    for future in complete:
+        future.result(30.0)
+    sweep = store.sweeps()[0].id
+    followed = room.delays(
+        lambda visitor: visitor.open("sweep", f"sweep={sweep}"), lambda visitor: f"sweep={sweep}" in visitor.query
+    )
     return [
         Row("the question for a temperature", "s", gathered), Row("sending a temperature", "s", sent),
-        Row("following to the map of the class", "s", followed),
-        Row("everybody’s student trained", "s", [time.monotonic() - begun]),
+        Row("the map of the class", "s", started), Row("following to the page Sweep", "s", followed),
     ]  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from kd_core.runs.family_runs import FamilyRuns, stored_family_runs
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors, toast_errors
 from pages.ui.app.room import polls
-from pages.ui.app.room.bar import own_room
+from pages.ui.app.room.bar import current_room, followed_room, member, own_room
+from pages.ui.app.room.rooms import Chart
 from pages.ui.components import component
 from pages.ui.learn import lesson_list
 from pages.ui.learn.settings import LearnOptions, marks_text, open_lesson, url
@@ -53,7 +54,8 @@ def _steps(lesson: Lesson, options: LearnOptions, runs: FamilyRuns) -> None:
     has_predicted = options.guess >= 0
     with st.container(border=True):
         st.markdown(f"**{escape_markdown(lesson.question)}**")
-        _chart(lesson, options, runs, has_predicted)
+        with st.container(key="classroom-chart"):  # whose touch does not keep a phone from following
+            _chart(lesson, options, runs, has_predicted)
         if not has_predicted:
             _predict(lesson, options)
     if has_predicted:
@@ -115,14 +117,23 @@ def _chart(lesson: Lesson, options: LearnOptions, runs: FamilyRuns, has_predicte
         }
         for key, point in lesson.points.items()
     ]
+    key = _chart_key(lesson, options.seed)
     mounted: Any = component("prediction_chart")
     mounted(
-        key=_chart_key(lesson, options.seed), on_predictions_change=lambda: None,
+        key=key, on_predictions_change=lambda: None,
         data={
-            "points": points, "stage": "result" if has_predicted else "predict", "predictions": options.predictions,
+            "points": points, "stage": "result" if has_predicted else "predict",
+            "predictions": _prediction(lesson, options)[1], "classMarks": polls.class_marks(current_room(), key),
             "axis": {"title": title, "low": low, "high": high, "unit": "%" if "%" in title else "points"},
         },
     )  # fmt: skip
+
+
+def _prediction(lesson: Lesson, options: LearnOptions) -> tuple[int, dict[str, float]]:
+    """Return the predicted choice and values. Whoever follows a presenter sees what she has answered herself."""
+    if (room := followed_room()) is not None:
+        return polls.member_answer(room, member(), _chart_key(lesson, options.seed))
+    return options.guess, options.predictions
 
 
 def _chart_key(lesson: Lesson, seed: int) -> str:
@@ -132,7 +143,12 @@ def _chart_key(lesson: Lesson, seed: int) -> str:
 def _predict(lesson: Lesson, options: LearnOptions) -> None:
     texts = [choice.text for choice in lesson.choices]
     if (room := own_room()) is not None:
-        polls.ask_button(room, lesson.question, texts)
+        open_points = tuple(key for key, point in lesson.points.items() if not point.is_given)
+        chart = Chart(_chart_key(lesson, options.seed), open_points, *lesson.axis[1:])
+        polls.ask_button(room, lesson.question, texts, chart)
+    elif followed_room() is not None:
+        st.caption("Mark what you expect. The presenter asks for your answer at the top, and shows what happens.")
+        return
     guess = st.radio("What will happen?", range(len(texts)), None, format_func=texts.__getitem__, key="guess")
     st.button(
         "Lock my prediction", icon=":material/lock:", type="primary", disabled=guess is None, on_click=_lock,
@@ -159,12 +175,15 @@ def _observe(lesson: Lesson, options: LearnOptions, runs: FamilyRuns) -> None:
         return
     results = runs.tests
     outcome = lesson.outcome(results)
+    if (room := own_room()) is not None:
+        room.settle(_chart_key(lesson, options.seed), outcome)
     seen = "You read the chart correctly" if options.saw == outcome else "Look at the chart again"
-    predicted = "as you predicted" if options.guess == outcome else "not what you predicted"
+    guess, _ = _prediction(lesson, options)
+    predicted = "It is as you predicted." if guess == outcome else "It is not what you predicted." if guess >= 0 else ""
     surprise = "" if outcome == lesson.expected else " This is not what usually happens."
     with st.container(border=True):
         happened = texts[outcome][:1].lower() + texts[outcome][1:]
-        st.markdown(f"**{seen}: {escape_markdown(happened)}** It is {predicted}.{surprise}")
+        st.markdown(f"**{seen}: {escape_markdown(happened)}** {predicted}{surprise}")
         explanation(f"why {lesson.name} {options.seed}", lesson.explanation(results))
     lesson_list.complete(lesson.name)
     if options.locked:

@@ -1,26 +1,27 @@
 // Chart of a lesson on which the learner marks what she predicts, and later sees how far from it the result is.
 //
 // Payload: points [{key, label, role, values, isGiven}], axis {title, low, high, unit}, predictions {key: value}, stage:
-// "wait" (nothing can be marked), "predict", or "result". Values are those of the seeds, empty before the result. Sets
-// the state `predictions` to {key: value}.
+// "wait" (nothing can be marked), "predict", or "result"; classMarks {key: [values]}, which a class has marked. Values are
+// those of the seeds, empty before the result. Sets the state `predictions` to {key: value}.
 
 import { html, pointerPosition, setAttributes, setText, svg } from "../shared/dom.js";
 import { mount, observeWidth, redrawScheduler } from "../shared/mount.js";
 import { readTheme } from "../shared/theme.js";
 import { LinePlot } from "../shared/widgets/line_plot.js";
-import { gap, mean, nearest, ticksBetween, valueText } from "./predictions.js";
+import { classText, gap, mean, nearest, spread, ticksBetween, valueText } from "./predictions.js";
 
 const HEIGHT = 300;
 const MARGIN = { left: 46, right: 12, top: 30, bottom: 34 };
 const HOLLOW = "◇"; // a prediction
+const SPREAD = 0.3; // of the marks of a class, in columns
 
 /** @typedef {{key: string, label: string, role: string, values: number[], isGiven: boolean}} Point */
 /** @typedef {{title: string, low: number, high: number, unit: string}} ValueAxis */
 
 class PredictionChart {
   width = 0;
-  /** @type {{points: Point[], axis: ValueAxis, stage: string}} */
-  spec = { points: [], axis: { title: "", low: 0, high: 1, unit: "" }, stage: "wait" };
+  /** @type {{points: Point[], axis: ValueAxis, stage: string, classMarks: Record<string, number[]>}} */
+  spec = { points: [], axis: { title: "", low: 0, high: 1, unit: "" }, stage: "wait", classMarks: {} };
   /** @type {Record<string, number>} */
   predictions = {};
   /** @type {import("../shared/mount.js").Callbacks["setStateValue"]} */
@@ -105,6 +106,9 @@ class PredictionChart {
     const role = theme.role(point.role);
     const predicted = this.predictions[point.key];
     const isShown = point.values.length > 0 && (point.isGiven || this.spec.stage === "result");
+    for (const [number, one] of (this.spec.classMarks[point.key] ?? []).entries()) {
+      this.plot.mark(`class ${i} ${number}`, i + spread(number, SPREAD), one, HOLLOW, theme.muted);
+    }
     const value = mean(point.values);
     if (predicted !== undefined && isShown) {
       this.plot.line(
@@ -235,6 +239,7 @@ class PredictionChart {
         ({ key, label, values }) =>
           `${label}: ${valueText(mean(values), axis.unit)}${gap(this.predictions[key], mean(values))}`,
       )
+      .concat(classText(points, this.spec.classMarks, axis.unit))
       .join(" · ");
   }
 
