@@ -69,6 +69,22 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Compression:
+    """What is done to the student of every run of a lesson after its training.
+
+    The networks that it leads to have the roles "pruned", "distilled again" (from the unpruned student), "fine-tuned"
+    (on the labels alone, as many updates) and "int8" (of the one distilled again).
+
+    Attributes:
+        fraction: Fraction of the channels or weights that is removed.
+        kind: "channels" or "weights".
+    """
+
+    fraction: float
+    kind: str = "channels"
+
+
+@dataclass(frozen=True)
 class Lesson:
     """One lesson of three to five minutes.
 
@@ -85,6 +101,7 @@ class Lesson:
         measure: Test metric, a fraction in [0, 1].
         axis: Title of the value axis, and its ends in % or points.
         is_spread: Whether the difference between the largest and the smallest seed decides, not the mean.
+        compression: What is done to the students afterwards; None for nothing.
         name: Key in links, which is the name of the file.
     """
 
@@ -104,7 +121,13 @@ class Lesson:
     axis: tuple[str, float, float] = ("test accuracy, %", 0, 100)
     seeds: int = SEEDS
     is_spread: bool = False
+    compression: Compression | None = None
     name: str = field(default="", compare=False)
+
+    @property
+    def run_count(self) -> int:
+        """Number of runs of one learner."""
+        return len(self.families) * self.seeds * (1 if self.compression is None else 2)
 
     def seed_numbers(self, first: int) -> range:
         """Return the seeds of the runs of a learner whose first one is ``first``."""

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from kd_core.base.devices import limit_threads
+from kd_core.base.metrics import accuracy
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.config.run import RunConfig
-from kd_core.export.compression.int8 import quantisations
-from kd_core.export.compression.stages import INT8, PlannedStage, Stage, int8_sentence, measure_stages
+from kd_core.export.compression.int8 import STATIC, OnnxNetwork, quantisations
+from kd_core.export.compression.onnx_export import export_beside_training
+from kd_core.export.compression.stages import INT8, PlannedStage, Stage, int8_file, int8_sentence, measure_stages
 from kd_core.export.compression.unpruned import Unpruned, open_unpruned, roles_of, second_run
 from kd_core.models._pruning import prune
+from kd_core.nn.inference import predict_logits
 from kd_core.store.records import COMPLETED, family_of
 from kd_core.store.store import Run, Store
 
@@ -152,3 +156,39 @@ def plan_stages(
 def pruned_network(unpruned: Unpruned, fraction: float, kind: str) -> nn.Module:
     """Return the network after pruning, before further training."""
     return prune(unpruned.network, fraction, kind, unpruned.data.train.inputs)
+
+
+def stage_accuracies(
+    store: Store, unpruned: Unpruned, fraction: float, kind: str, second: Run, *, is_beside_training: bool = False
+) -> dict[str, float]:
+    """Return the accuracy on the test set by stage, without sizes and latencies; measured once.
+
+    Args:
+        store: The store of both runs.
+        unpruned: The network that is compressed.
+        fraction: Fraction of channels or weights that is removed.
+        kind: "channels" or "weights".
+        second: The completed run that distilled again.
+        is_beside_training: Whether runs may train in this process, which an export in it would disturb.
+
+    Raises:
+        ImportError: without a package that pruning or int8 needs.
+        ValueError: for a network that cannot be quantised.
+    """
+    key = unpruned.key("accuracies", fraction, kind, second.id)
+    stored: dict[str, float] | None = unpruned.cache.get(key)
+    if stored is not None:
+        return stored
+    test, again = unpruned.data.test, open_unpruned(store, second, STUDENT).network
+    if is_beside_training:
+        export_beside_training([again], test.inputs)
+    networks = {
+        PRUNED: pruned_network(unpruned, fraction, kind), INT8: OnnxNetwork(int8_file(unpruned, STATIC, again))
+    }  # fmt: skip
+    measured = {AGAIN: STUDENT, TUNED: BASELINE}
+    tests = second.test or {}
+    stored = {stage: tests[role]["accuracy"] for stage, role in measured.items() if role in tests}
+    with limit_threads():
+        stored |= {stage: accuracy(predict_logits(one, test.inputs), test.labels) for stage, one in networks.items()}
+    unpruned.cache.put(key, stored)
+    return stored
