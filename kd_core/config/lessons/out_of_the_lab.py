@@ -18,7 +18,7 @@ LESSON = Lesson(
         "Pruning hurts. So the pruned network is trained once more, and its teacher is the student that it was cut "
         "out of. At last it is exported to a file in int8, which any device with onnxruntime can run.",
     ),
-    question="What is left of the student's accuracy after each step? Draw it.",
+    question="What is left of the student’s accuracy after each step? Draw it.",
     families={FAMILY: DIGITS},
     points={
         "student": Point("student", network(FAMILY), is_given=True),

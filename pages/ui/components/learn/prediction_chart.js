@@ -6,12 +6,16 @@
 
 import { html, pointerPosition, setAttributes, setText, svg } from "../shared/dom.js";
 import { mount, observeWidth, redrawScheduler } from "../shared/mount.js";
+import { wrapText } from "../shared/text.js";
 import { readTheme } from "../shared/theme.js";
 import { LinePlot } from "../shared/widgets/line_plot.js";
 import { classText, gap, mean, nearest, spread, ticksBetween, valueText } from "./predictions.js";
 
 const HEIGHT = 300;
-const MARGIN = { left: 46, right: 12, top: 30, bottom: 34 };
+const MARGIN = { left: 46, right: 12, top: 30, bottom: 44 };
+const LINE = 14; // pixels between two lines of a label
+const LINES = 3; // at most
+const SEED_DISTANCE = 16; // pixels from the mark of the mean to those of the seeds
 const HOLLOW = "◇"; // a prediction
 const SPREAD = 0.3; // of the marks of a class, in columns
 
@@ -36,8 +40,10 @@ class PredictionChart {
     this.chart = svg("svg", { height: HEIGHT, role: "group" });
     this.plot = new LinePlot(this.chart);
     this.slots = svg("g");
+    this.labels = svg("g", { "aria-hidden": "true" });
     this.chart.insertBefore(this.slots, this.plot.front); // below the marks, which no click meets
     setAttributes(this.plot.front, { "pointer-events": "none" });
+    this.chart.append(this.labels);
     this.caption = html("p", { class: "dst-muted" });
     root.append(this.chart, this.caption);
     this.draw = redrawScheduler(() => this.#paint(), "prediction_chart");
@@ -74,7 +80,7 @@ class PredictionChart {
       low: -0.5,
       high: points.length - 0.5,
       log: false,
-      ticks: points.map(({ label }, i) => /** @type {[number, string]} */ ([i, label])),
+      ticks: points.map((_, i) => /** @type {[number, string]} */ ([i, ""])),
     };
     const y = {
       low: axis.low,
@@ -84,6 +90,7 @@ class PredictionChart {
       title: axis.title,
     };
     this.plot.setAxes(box, { x, y });
+    this.#drawLabels();
     const theme = readTheme(this.root);
     this.plot.parts.clear();
     this.plot.front.replaceChildren();
@@ -92,7 +99,26 @@ class PredictionChart {
     const isOpen = stage === "predict" && points.some((point) => this.#isOpen(point));
     setText(
       this.caption,
-      isOpen ? `Click a column, or use the arrow keys, to place ${HOLLOW}, your prediction.` : this.#summary(),
+      isOpen ? `Tap or click a column, or use the arrow keys, to place ${HOLLOW}, your prediction.` : this.#summary(),
+    );
+  }
+
+  /** Write the names of the columns, on as many lines as the width of a column asks for. */
+  #drawLabels() {
+    const { points } = this.spec;
+    const { y, height, width } = this.plot.box;
+    const font = `12px ${getComputedStyle(this.root).fontFamily}`;
+    const lines = points.map(({ label }) => wrapText(label, font, width / points.length - 4, LINES));
+    this.labels.replaceChildren(
+      ...lines.flatMap((parts, i) =>
+        parts.map((part, line) =>
+          svg(
+            "text",
+            { x: this.plot.x(i), y: y + height + 16 + LINE * line, "text-anchor": "middle", class: "dst-tick" },
+            part,
+          ),
+        ),
+      ),
     );
   }
 
@@ -121,13 +147,15 @@ class PredictionChart {
       );
     }
     if (isShown) {
+      const aside = (SEED_DISTANCE * this.spec.points.length) / this.plot.box.width;
       if (point.values.length > 1) {
         for (const [number, one] of point.values.entries()) {
-          this.plot.mark(`seed ${i} ${number}`, i - 0.16, one, "·", role.colour);
+          this.plot.mark(`seed ${i} ${number}`, i - aside, one, "·", role.colour);
         }
       }
       this.plot.mark(`value ${i}`, i, value, role.glyph, role.colour);
-      const above = predicted === undefined || value >= predicted;
+      const hasRoom = this.plot.y(value) - this.plot.box.y > 24; // below the title of the axis
+      const above = hasRoom && (predicted === undefined || value >= predicted);
       const style = { anchor: "middle", dy: above ? -17 : 17, colour: theme.text };
       this.plot.text(`number ${i}`, i, value, valueText(value, unit), style);
     }
@@ -240,6 +268,7 @@ class PredictionChart {
           `${label}: ${valueText(mean(values), axis.unit)}${gap(this.predictions[key], mean(values))}`,
       )
       .concat(classText(points, this.spec.classMarks, axis.unit))
+      .concat(visible.some(({ values }) => values.length > 1) ? ["small dots: single seeds"] : [])
       .join(" · ");
   }
 
