@@ -107,16 +107,19 @@ class LessonRuns:
         tests = self.first.tests
         if self.compression is None:
             return tests
+        pairs, places = [], []
         for family, runs in self.first.runs.items():
             for run in runs:
                 second = self.second.get(run.id)
-                if run.seed in tests[family] and second is not None and second.state == COMPLETED:
-                    stages = chain.stage_accuracies(
-                        self.store, open_unpruned(self.store, run, "student"), self.compression.fraction,
-                        self.compression.kind, second, is_beside_training=is_beside_training,
-                    )  # fmt: skip
-                    extra = {role: {"accuracy": accuracy} for role, accuracy in stages.items()}
-                    tests[family][run.seed] = {**tests[family][run.seed], **extra}
+                if second is not None and second.state == COMPLETED:
+                    pairs.append((open_unpruned(self.store, run, "student"), second))
+                    places.append((family, run.seed))
+        every = chain.stage_accuracies(
+            self.store, pairs, self.compression.fraction, self.compression.kind, is_beside_training=is_beside_training
+        )
+        for (family, seed), stages in zip(places, every, strict=True):
+            extra = {role: {"accuracy": accuracy} for role, accuracy in stages.items()}
+            tests[family][seed] = {**tests[family][seed], **extra}
         return tests
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -43,16 +43,7 @@ def test_members_follow_answer_once_and_train_together(server: Server, new_page:
 
     first, second = members
     presenter.get_by_role("button", name="Train the networks of this lesson").click()
-    presenter.get_by_role("button", name="Ask the class").click()
-    first.get_by_role("button", name="All probabilities teach more.").click()
-    expect(first.get_by_text("Your answer: All probabilities teach more.")).to_be_visible()
-    expect(presenter.get_by_text("1 of 2 have answered.")).to_be_visible()
-    assert axe.violations(second) == []
-    presenter.get_by_role("button", name="Reveal the answers").click()
-    expect(second.get_by_role("row", name="All probabilities teach more. 1")).to_be_visible()
-    first.reload()  # the same browser, which has answered
-    expect(first.get_by_role("row", name="All probabilities teach more. (yours) 1")).to_be_visible()
-    expect(presenter.get_by_text("2 joined")).to_be_visible()
+    answer_and_compare(presenter, first, second)
 
     second.get_by_role("heading", level=1).click()  # its owner looks around
     presenter.get_by_role("button", name="Train together").click()
@@ -77,6 +68,34 @@ def test_members_follow_answer_once_and_train_together(server: Server, new_page:
     expect(first.get_by_text("This room is closed. The app works without it.")).to_be_visible()
     first.get_by_role("button", name="Go on alone").click()
     expect(first.get_by_text("This room is closed")).to_have_count(0)
+
+
+def answer_and_compare(presenter: Page, first: Page, second: Page) -> None:
+    """Let one of two members answer, reveal that, and see what happens beside it."""
+    presenter.get_by_role("button", name="Ask the class").click()
+    column = first.get_by_role("slider", name="Your prediction for all probabilities")
+    column.click()  # an answer, which does not stop it from following
+    expect(column).not_to_have_attribute("aria-valuetext", "none yet")
+    expect(first.get_by_text("Following the presenter")).to_be_visible()
+    first.get_by_role("button", name="All probabilities teach more.").click()
+    expect(first.get_by_text("Your answer: All probabilities teach more.")).to_be_visible()
+    expect(presenter.get_by_text("1 of 2 have answered.")).to_be_visible()
+    assert axe.violations(second) == []
+    presenter.get_by_role("button", name="Reveal the answers").click()
+    expect(second.get_by_role("row", name="All probabilities teach more. 1")).to_be_visible()
+    first.reload()  # the same browser, which has answered
+    expect(first.get_by_role("row", name="All probabilities teach more. (yours) 1")).to_be_visible()
+    expect(presenter.get_by_text("2 joined")).to_be_visible()
+    for page in (presenter, first, second):  # the mark stays on the chart, beside what happens
+        expect(page.get_by_text(re.compile("the class expected, on average, all probabilities"))).to_be_visible()
+    presenter.get_by_text("Both teach the same.", exact=True).last.click()
+    presenter.get_by_role("button", name="Lock my prediction").click()
+    presenter.get_by_text("All probabilities teach more.", exact=True).last.click()
+    presenter.get_by_role("button", name="That is what I saw").click()
+    happened = re.compile("(All probabilities teach more|Both teach the same).*✓ happened")
+    for page in (presenter, first, second):
+        expect(page.get_by_role("row", name=happened)).to_be_visible()
+    expect(first.get_by_text(re.compile("It is (not )?(as|what) you predicted"))).to_be_visible()
 
 
 @pytest.fixture
@@ -120,6 +139,9 @@ def test_a_phone_can_do_nothing_but_follow_vote_and_train_whatever_it_sends(guar
         join(one, key, "made up")
         join(two, key, {"room": [key] * 3})
         join(outsider, other_key)
+        with at(port) as stray:
+            stray.open("learn", "room=zzzzz")
+            assert "This room is closed." in stray.text()
         draw_until(presenter, "2 joined")
         buttons = {
             label: presenter.find("button", label).id
@@ -154,24 +176,27 @@ def test_a_phone_can_do_nothing_but_follow_vote_and_train_whatever_it_sends(guar
         two.press_widget(votes[2])  # after the end
         draw_until(presenter, "1 came too late")
         assert [">0</td>" in row for row in rows(presenter)[-2:]] == [True, True]
+        train_alone(guarded, presenter, one, (two, outsider))
 
-        presenter.press("Train together")
-        draw_until(one, "Your student’s temperature")
-        send = one.find("button", "Send").id
-        one.change("Your student’s temperature", "1000")
-        outsider.press_widget(send)
-        assert "0 of 2 have chosen" in presenter.text()
-        one.press_widget(send)
-        draw_until(presenter, "1 of 2 have chosen")
-        one.press_widget(presenter.find("button", "Train everybody’s student").id)
-        assert len(guarded.store().sweeps()) == 5
-        presenter.press("Train everybody’s student")
-        two.press_widget(send)  # after the end
-        (base,) = {
-            str(run.config.method.temperature) for run in guarded.store().members(guarded.store().sweeps()[0].id)
-        }
-        assert float(base) in together.TEMPERATURES
-        assert "1 of 1 have a result" in presenter.text() or "0 of 1 have a result" in presenter.text()
+
+def train_alone(server: Server, presenter: Visitor, one: Visitor, others: Sequence[Visitor]) -> None:
+    """Let one phone take part in the training of the class, while others send what they may not."""
+    two, outsider = others
+    presenter.press("Train together")
+    draw_until(one, "Your student’s temperature")
+    send = one.find("button", "Send").id
+    one.change("Your student’s temperature", "1000")
+    outsider.press_widget(send)
+    assert "0 of 2 have chosen" in presenter.text()
+    one.press_widget(send)
+    draw_until(presenter, "1 of 2 have chosen")
+    one.press_widget(presenter.find("button", "Train everybody’s student").id)
+    assert len(server.store().sweeps()) == 5
+    presenter.press("Train everybody’s student")
+    two.press_widget(send)  # after the end
+    (base,) = {str(run.config.method.temperature) for run in server.store().members(server.store().sweeps()[0].id)}
+    assert float(base) in together.TEMPERATURES
+    assert "1 of 1 have a result" in presenter.text() or "0 of 1 have a result" in presenter.text()
 
 
 def html(visitor: Visitor) -> str:

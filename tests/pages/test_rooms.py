@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from kd_core.config.run import from_flat
+from pages.ui.app.room import bar, together
 from pages.ui.app.room import rooms as module
-from pages.ui.app.room import together
 from pages.ui.app.room.rooms import ABSENT_SECONDS, FORGOTTEN_SECONDS, Chart, Room, Rooms
 
 
@@ -176,3 +179,64 @@ def test_what_has_happened_is_said_once_and_only_in_the_poll_about_it(room: Room
     room.settle("chart", 0)
     assert poll.outcome == 1
     assert room.revision == revision + 1
+
+
+@pytest.fixture
+def class_room(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Room]:
+    """A room of this process, on whose clock no time passes."""
+    rooms = Rooms(clock)
+    for user in (bar, module):
+        monkeypatch.setattr(user, "rooms", rooms)
+    room = rooms.open()
+    room.show("learn", {})
+    yield room
+    rooms.close(room.key)
+
+
+def captions(app: AppTest) -> list[str]:
+    return [caption.value for caption in app.caption]
+
+
+def leave(app: AppTest) -> AppTest:
+    return next(button for button in app.button if button.label == "Go on alone").click().run()
+
+
+def test_a_phone_says_that_its_presenter_has_left_and_lets_its_owner_go_on(
+    open_page: Callable[..., AppTest], class_room: Room, clock: Clock
+) -> None:
+    app = open_page("learn", room=class_room.key)
+    assert "Following the presenter" in captions(app)
+    clock.now = ABSENT_SECONDS + 1
+    app.run()
+    assert "The presenter has left. Wait for her, or go on alone." in captions(app)
+    assert any(button.label == "Begin" for button in app.button)  # the page below works meanwhile
+    class_room.show("learn", {})
+    app.run()
+    assert "Following the presenter" in captions(app)
+    clock.now += ABSENT_SECONDS + 1
+    app.run()
+    leave(app)
+    assert not [caption for caption in captions(app) if "presenter" in caption]
+    assert "room" not in app.query_params
+    assert not app.error
+
+
+def test_a_closed_room_says_so(open_page: Callable[..., AppTest], class_room: Room) -> None:
+    app = open_page("learn", room=class_room.key)
+    bar.rooms.close(class_room.key)
+    app.run()
+    assert "This room is closed. The app works without it." in captions(app)
+    leave(app)
+    assert not [caption for caption in captions(app) if "room" in caption]
+    assert not app.error
+
+
+def test_a_full_room_says_so_and_the_page_works(
+    open_page: Callable[..., AppTest], class_room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_MEMBERS", 0)
+    app = open_page("learn", room=class_room.key)
+    app.session_state["room identity"] = SimpleNamespace(stored="none")
+    app.run()
+    assert "This room is full: it has 0 members. You can use the app without it." in captions(app)
+    assert any(button.label == "Begin" for button in app.button)

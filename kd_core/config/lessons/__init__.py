@@ -51,7 +51,8 @@ class Choice:
         text: Answer to "what will happen?" and to "what did you see?".
         when: Values of the lesson's difference for which it is what happened, in points.
         explanation: Of this outcome, in two or three sentences. ``{key}`` stands for the value of a point,
-            ``{difference}`` for that of the difference, and ``{low}`` and ``{high}`` for its extremes over the seeds.
+            ``{difference}`` for that of the difference, ``{amount}`` for it without a sign, and ``{low}`` and
+            ``{high}`` for its extremes over the seeds.
     """
 
     text: str
@@ -148,7 +149,8 @@ class Lesson:
         differences = self._by_seed(self.difference, results)
         words = {key: self._text(self.values(point, results)) for key, point in self.points.items()}
         decisive = self.decisive(results)
-        words["difference"] = f"{decisive:.1f}{marks.SPACE}points" if self.is_spread else marks.points(decisive)
+        words["amount"] = f"{abs(decisive):.1f}{marks.SPACE}points"
+        words["difference"] = words["amount"] if self.is_spread else marks.points(decisive)
         words |= {"low": marks.signed(min(differences)), "high": marks.signed(max(differences))}
         return self.choices[self.outcome(results)].explanation.format(**words)
 
@@ -203,7 +205,7 @@ def _read_module(_group: str, key: str, module: object, _others: Mapping[str, Le
         raise PluginError("its choices leave some outcomes out", "let their ranges meet, from minus to plus infinity")
     if not 0 <= lesson.expected < len(lesson.choices):
         raise PluginError(f"expected = {lesson.expected} is no choice", f"choose 0 to {len(lesson.choices) - 1}")
-    fields = {"difference", "low", "high", *lesson.points}
+    fields = {"difference", "amount", "low", "high", *lesson.points}
     for choice in lesson.choices:
         try:
             used = {name for _, name, _, _ in string.Formatter().parse(choice.explanation) if name is not None}

@@ -29,7 +29,7 @@ LESSON = Lesson(
         Choice(
             "Most of the gain is lost.", Expectation(low=1.5),
             "With the factor your student reached {with_factor}, without it {without_factor}, the baseline "
-            "{baseline}: {difference} lost. The teacher’s gradients were 64 times smaller, so the labels decided.",
+            "{baseline}: {amount} lost. The teacher’s gradients were 64 times smaller, so the labels decided.",
         ),
         Choice(
             "It makes little difference.", Expectation(-1.5, 1.5),

@@ -6,7 +6,7 @@ The chain of Muralidharan et al., "Compact Language Models via Pruning and Knowl
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -159,36 +159,45 @@ def pruned_network(unpruned: Unpruned, fraction: float, kind: str) -> nn.Module:
 
 
 def stage_accuracies(
-    store: Store, unpruned: Unpruned, fraction: float, kind: str, second: Run, *, is_beside_training: bool = False
-) -> dict[str, float]:
-    """Return the accuracy on the test set by stage, without sizes and latencies; measured once.
+    store: Store,
+    pairs: Sequence[tuple[Unpruned, Run]],
+    fraction: float,
+    kind: str,
+    *,
+    is_beside_training: bool = False,
+) -> list[dict[str, float]]:
+    """Return the accuracies on the test set by stage, without sizes and latencies; measured once.
 
     Args:
-        store: The store of both runs.
-        unpruned: The network that is compressed.
+        store: The store of all runs.
+        pairs: Networks that are compressed, each with the completed run that distilled again.
         fraction: Fraction of channels or weights that is removed.
         kind: "channels" or "weights".
-        second: The completed run that distilled again.
         is_beside_training: Whether runs may train in this process, which an export in it would disturb.
 
     Raises:
         ImportError: without a package that pruning or int8 needs.
         ValueError: for a network that cannot be quantised.
     """
-    key = unpruned.key("accuracies", fraction, kind, second.id)
-    stored: dict[str, float] | None = unpruned.cache.get(key)
-    if stored is not None:
-        return stored
-    test, again = unpruned.data.test, open_unpruned(store, second, STUDENT).network
-    if is_beside_training:
-        export_beside_training([again], test.inputs)
+    keys = [unpruned.key("accuracies", fraction, kind, second.id) for unpruned, second in pairs]
+    missing = {
+        key: (unpruned, second, open_unpruned(store, second, STUDENT).network)
+        for key, (unpruned, second) in zip(keys, pairs, strict=True)
+        if unpruned.cache.get(key) is None
+    }
+    if missing and is_beside_training:
+        export_beside_training([network for _, _, network in missing.values()], pairs[0][0].data.test.inputs)
+    for key, (unpruned, second, network) in missing.items():
+        unpruned.cache.put(key, _accuracies(unpruned, second, network, fraction, kind))
+    return [unpruned.cache.get(key) for key, (unpruned, _) in zip(keys, pairs, strict=True)]
+
+
+def _accuracies(unpruned: Unpruned, second: Run, again: nn.Module, fraction: float, kind: str) -> dict[str, float]:
+    test, tests = unpruned.data.test, second.test or {}
+    stored = {AGAIN: STUDENT, TUNED: BASELINE}
     networks = {
         PRUNED: pruned_network(unpruned, fraction, kind), INT8: OnnxNetwork(int8_file(unpruned, STATIC, again))
     }  # fmt: skip
-    measured = {AGAIN: STUDENT, TUNED: BASELINE}
-    tests = second.test or {}
-    stored = {stage: tests[role]["accuracy"] for stage, role in measured.items() if role in tests}
     with limit_threads():
-        stored |= {stage: accuracy(predict_logits(one, test.inputs), test.labels) for stage, one in networks.items()}
-    unpruned.cache.put(key, stored)
-    return stored
+        measured = {stage: accuracy(predict_logits(one, test.inputs), test.labels) for stage, one in networks.items()}
+    return {stage: tests[role]["accuracy"] for stage, role in stored.items() if role in tests} | measured

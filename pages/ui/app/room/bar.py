@@ -203,7 +203,8 @@ def _member(key: str, page: str) -> None:
     follows = _follows()
     with st.container(horizontal=True, vertical_alignment="center"):
         if not room.has_presenter:
-            st.caption("The presenter has left. You can go on alone.", width="content")
+            st.caption("The presenter has left. Wait for her, or go on alone.", width="content")
+            st.button("Go on alone", key="leave room", on_click=_leave)
         elif follows:
             st.caption("Following the presenter", width="content")
         else:

@@ -9,7 +9,7 @@ import { mount, observeWidth, redrawScheduler } from "../shared/mount.js";
 import { wrapText } from "../shared/text.js";
 import { readTheme } from "../shared/theme.js";
 import { LinePlot } from "../shared/widgets/line_plot.js";
-import { classText, gap, mean, nearest, spread, ticksBetween, valueText } from "./predictions.js";
+import { classText, gap, mean, nearest, shortText, spread, ticksBetween, valueText } from "./predictions.js";
 
 const HEIGHT = 300;
 const MARGIN = { left: 46, right: 12, top: 30, bottom: 44 };
@@ -155,15 +155,17 @@ class PredictionChart {
       }
       this.plot.mark(`value ${i}`, i, value, role.glyph, role.colour);
       const hasRoom = this.plot.y(value) - this.plot.box.y > 24; // below the title of the axis
-      const above = hasRoom && (predicted === undefined || value >= predicted);
-      const style = { anchor: "middle", dy: above ? -17 : 17, colour: theme.text };
-      this.plot.text(`number ${i}`, i, value, valueText(value, unit), style);
+      const isGapBelow = predicted !== undefined && value >= predicted;
+      const place = !hasRoom && isGapBelow ? { anchor: "start", dx: 10, dy: 8 } : { anchor: "middle", dy: 17 };
+      if (hasRoom && (predicted === undefined || isGapBelow)) place.dy = -17;
+      const style = { ...place, colour: theme.text };
+      this.plot.text(`number ${i}`, i, value, shortText(value, unit), style);
     }
     if (predicted !== undefined) {
       this.plot.mark(`prediction ${i}`, i, predicted, HOLLOW, theme.text);
       if (!isShown) {
         const style = { anchor: "middle", dy: -17, colour: theme.text };
-        this.plot.text(`guess ${i}`, i, predicted, valueText(predicted, unit), style);
+        this.plot.text(`guess ${i}`, i, predicted, shortText(predicted, unit), style);
       }
     }
   }

@@ -36,6 +36,13 @@ export function ticksBetween(low, high) {
 export const valueText = (value, unit) => (unit === "%" ? formatPercent(value / 100) : formatPoints(value));
 
 /**
+ * Return a value as it is written beside its mark, without the word "points", which the axis says.
+ * @param {number} value
+ * @param {string} unit
+ */
+export const shortText = (value, unit) => valueText(value, unit).replace(/\spoints$/, "");
+
+/**
  * Return how far a prediction was from the value, as the end of a sentence.
  * @param {number | undefined} predicted
  * @param {number} value
