@@ -190,23 +190,23 @@ def _polls(room: Classroom) -> list[Row]:
     presenter.open("learn", "lesson=smoothing")
     presenter.press("Train the networks of this lesson")
     room.see(lambda visitor: "Lock my prediction" in str(visitor.elements))
-    asked, answered, revealed = [], [], []
+    questions, answers, answers_seen = [], [], []
     for number in range(ROUNDS):
         vote = re.compile(rf"vote {number + 1} ")
-        asked += room.delays(
+        questions += room.delays(
             lambda visitor: visitor.press("Ask the class"),
             lambda visitor, vote=vote: any(vote.search(getattr(element, "id", "")) for _, element in visitor.elements),  # type: ignore[misc]
         )
-        answered += room.all_do(lambda n, visitor, vote=vote: _vote(visitor, vote, n))  # type: ignore[misc]
+        answers += room.all_do(lambda n, visitor, vote=vote: _vote(visitor, vote, n))  # type: ignore[misc]
         room.see(lambda visitor: f"{PHONES} of {PHONES} have answered" in visitor.text())
-        revealed += room.delays(
+        answers_seen += room.delays(
             lambda visitor: visitor.press("Reveal the answers"), lambda visitor: "(yours)" in _html(visitor)
         )
         for phone in room.phones:  # the bars of this round are not those of the next one
             phone.do(lambda visitor: visitor.elements.clear()).result(30.0)
     return [
-        Row("a question on the phone", "s", asked), Row("a vote, until the phone says so", "s", answered),
-        Row("the revealed answers", "s", revealed),
+        Row("a question on the phone", "s", questions), Row("a vote, until the phone says so", "s", answers),
+        Row("the revealed answers", "s", answers_seen),
     ]  # fmt: skip
 
 

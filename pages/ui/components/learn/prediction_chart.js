@@ -99,7 +99,7 @@ class PredictionChart {
     const isOpen = stage === "predict" && points.some((point) => this.#isOpen(point));
     setText(
       this.caption,
-      isOpen ? `Tap or click a column, or use the arrow keys, to place ${HOLLOW}, your prediction.` : this.#summary(),
+      isOpen ? `Press a column, or use the arrow keys, to place ${HOLLOW}, your prediction.` : this.#summary(),
     );
   }
 
