@@ -97,10 +97,9 @@ class PredictionChart {
     for (const [i, point] of points.entries()) this.#drawPoint(point, i, theme);
     this.#drawSlots();
     const isOpen = stage === "predict" && points.some((point) => this.#isOpen(point));
-    setText(
-      this.caption,
-      isOpen ? `Press a column, or use the arrow keys, to place ${HOLLOW}, your prediction.` : this.#summary(),
-    );
+    const hint = `Press a column, or use the arrow keys, to place ${HOLLOW}, your prediction.`;
+    const sentences = classText(points, this.spec.classMarks, axis.unit);
+    setText(this.caption, isOpen ? [hint, ...sentences].join(" ") : this.#summary());
   }
 
   /** Write the names of the columns, on as many lines as the width of a column asks for. */
