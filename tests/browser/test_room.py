@@ -90,6 +90,7 @@ def answer_and_compare(presenter: Page, first: Page, second: Page) -> None:
         expect(page.get_by_text(re.compile("the class expected, on average, all probabilities"))).to_be_visible()
     presenter.get_by_text("Both teach the same.", exact=True).last.click()
     presenter.get_by_role("button", name="Lock my prediction").click()
+    expect(presenter.get_by_text("What did you see?")).to_be_visible()
     presenter.get_by_text("All probabilities teach more.", exact=True).last.click()
     presenter.get_by_role("button", name="That is what I saw").click()
     happened = re.compile("(All probabilities teach more|Both teach the same).*✓ happened")

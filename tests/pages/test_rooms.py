@@ -194,7 +194,7 @@ def class_room(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Room]:
 
 
 def captions(app: AppTest) -> list[str]:
-    return [caption.value for caption in app.caption]
+    return [caption.value.replace("\\", "") for caption in app.caption]
 
 
 def leave(app: AppTest) -> AppTest:
