@@ -72,7 +72,7 @@ def test_members_follow_answer_once_and_train_together(server: Server, new_page:
 
 def answer_and_compare(presenter: Page, first: Page, second: Page) -> None:
     """Let one of two members answer, reveal that, and see what happens beside it."""
-    presenter.get_by_role("button", name="Ask the class").click()
+    presenter.get_by_role("button", name="Ask the class").click(timeout=180_000)  # after ten runs
     column = first.get_by_role("slider", name="Your prediction for all probabilities")
     column.click()  # an answer, which does not stop it from following
     expect(column).not_to_have_attribute("aria-valuetext", "none yet")
