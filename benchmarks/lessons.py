@@ -6,20 +6,25 @@ prints those that are named. The seconds are of one core and for one learner.
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.support.cells import machine
 from kd_core.base import marks
 from kd_core.base.events import Finished
 from kd_core.base.process import keep_freed_memory
-from kd_core.config.comparison import TestMetrics
 from kd_core.config.lessons import Lesson, find, lessons
 from kd_core.config.run import from_flat
+from kd_core.runs.family_runs import Tests
+from kd_core.runs.lesson_runs import stored_lesson_runs
+from kd_core.runs.manager import RunManager
 from kd_core.training.loop import train_all
 from tools.docs import DOCS
 
@@ -32,11 +37,11 @@ PAGE = DOCS / "lectures.md"
 TABLE = re.compile(r"(<!-- lessons:begin .*? -->\n).*?(<!-- lessons:end -->)", re.DOTALL)
 
 
-def train(lesson: Lesson, first: int) -> dict[str, dict[int, TestMetrics]]:
+def train(lesson: Lesson, first: int) -> Tests:
     """Return the test metrics of a learner's runs by family and seed."""
     keys = [(family, seed) for family in lesson.families for seed in lesson.seed_numbers(first)]
     configs = [from_flat(lesson.families[family]).with_flat(seed=seed) for family, seed in keys]
-    results: dict[str, dict[int, TestMetrics]] = {}
+    results: Tests = {}
     for number, event in train_all(configs):
         if isinstance(event, Finished):
             family, seed = keys[number]
@@ -44,10 +49,26 @@ def train(lesson: Lesson, first: int) -> dict[str, dict[int, TestMetrics]]:
     return results
 
 
+def train_and_compress(lesson: Lesson, first: int) -> Tests:
+    """Return the test metrics of a learner's runs of a lesson that compresses its students, which needs a store."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DISTILLERY_DATA"] = folder  # in which the weights of the students are stored
+        manager = RunManager(Path(folder))
+        try:
+            while not (runs := stored_lesson_runs(manager.store, lesson, first)).is_complete:
+                if not runs.jobs:
+                    runs.start(manager.start_sweep, manager.start)
+                time.sleep(0.05)
+            return runs.tests()
+        finally:
+            manager.close()
+
+
 def row(lesson: Lesson) -> str:
     """Return the row of a lesson in the table."""
     before = time.process_time()
-    every = [train(lesson, 100 * learner) for learner in range(LEARNERS)]
+    learn = train if lesson.compression is None else train_and_compress
+    every = [learn(lesson, 100 * learner) for learner in range(LEARNERS)]
     seconds = (time.process_time() - before) / LEARNERS
     outcomes = Counter(lesson.outcome(results) for results in every)
     differences = [lesson.decisive(results) for results in every]

@@ -13,8 +13,7 @@ import pytest
 from kd_core.__main__ import main
 from kd_core.base.marks import percent
 from kd_core.config.run import from_flat
-from kd_core.export import charts
-from kd_core.export.report import report
+from kd_core.export.report import charts, report
 from kd_core.runs.manager import RunManager
 from kd_core.store.annotations import normalize
 from tools.testing.waiting import wait, wait_for_end

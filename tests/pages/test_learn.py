@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from kd_core.base import discovery
 from kd_core.config.lessons import find, lessons
+from kd_core.runs import lesson_runs
 from kd_core.runs.family_runs import stored_family_runs
 from kd_core.runs.manager import RunManager
 from pages.ui.app import auth
@@ -89,6 +90,7 @@ def test_a_lesson_goes_from_training_to_an_explanation_in_the_learners_numbers(
     assert ("as you predicted" if outcome == 1 else "not what you predicted") in texts(app)
     assert ("not what usually happens" in texts(app)) == (outcome == 1)
     assert "Change T." in texts(app)
+    assert [button.label for button in app.get("download_button")] == ["Handout"]
     assert not app.error
 
 
@@ -111,6 +113,33 @@ def test_an_unknown_lesson_is_said_and_the_list_is_shown(open_page: Open) -> Non
     app = open_page("learn", lesson="nothing")
     assert "There is no lesson called nothing" in app.error[0].value
     assert any(button.label == "Begin" for button in app.button)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_lesson_whose_packages_are_missing_says_what_to_install(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesson_runs, "PACKAGES", ("no_such_package",))
+    app = open_page("learn", lesson="out_of_the_lab")
+    assert "needs no_such_package: pip install" in app.info[0].value.replace("\\", "")
+    assert next(button for button in app.button if button.label.startswith("Train")).disabled
+
+
+@pytest.mark.parametrize(("code", "reason"), [("\n\nLESSON = 1 / 0", "line 3"), ("LESSON = 1", "it has no LESSON")])
+def test_a_wrong_lesson_is_named_on_the_page_and_the_others_can_be_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_page: Open, code: str, reason: str
+) -> None:
+    (tmp_path / "wrong" / "lessons").mkdir(parents=True)
+    (tmp_path / "wrong" / "lessons" / "torn.py").write_text(code, encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setenv(discovery.VARIABLE, str(tmp_path / "wrong"))
+        discovery.reload()
+        app = open_page("learn")
+        sentences = " ".join(caption.value.replace("\\", "") for caption in app.caption)
+        assert "torn.py is left out" in sentences
+        assert reason in sentences
+        assert len([button for button in app.button if button.label == "Begin"]) == len(lessons()) >= 11
+    discovery.reload()
 
 
 def test_predictions_are_read_from_the_link_as_far_as_they_are_numbers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -28,12 +29,13 @@ class Visitor:
         fragments_by_widget: by the id of a widget, the fragment that draws it; "" for none.
         timers: of fragments that are drawn again by themselves, the seconds between two draws and the time of the next.
         errors: messages of exceptions that the page has shown.
+        page: Streamlit's key of the page that is open.
         query: the part of the page's address after the question mark.
     """
 
     def __init__(self, port: int, socket: ClientConnection, cookies: str) -> None:
         self.port, self._socket, self._cookies = port, socket, cookies
-        self.session, self._page_hash = "", ""
+        self.session, self.page = "", ""
         self.elements: list[tuple[str, Any]] = []
         self.fragments_by_path: dict[tuple[int, ...], str] = {}
         self.fragments_by_widget: dict[str, str] = {}
@@ -56,7 +58,7 @@ class Visitor:
 
     def open(self, page: str, query: str = "") -> float:
         """Open a page."""
-        self._page_hash, self.query, self.timers = "", query, {}
+        self.page, self.query = "", query
         return self._run(page_name=page)
 
     def press(self, label: str, **texts: str) -> float:
@@ -71,14 +73,19 @@ class Visitor:
         message.rerun_script.widget_states.widgets.add(id=widget, trigger_value=True)
         return self._run(message)
 
-    def change(self, label: str, value: float) -> float:
-        """Set the slider or the number field of that label. Afterwards ``elements`` holds only what was drawn again."""
+    def change(self, label: str, value: float | str) -> float:
+        """Set the slider or the number field of that label, a slider of choices to the text of one.
+
+        Afterwards ``elements`` holds only what was drawn again.
+        """
         kinds = ("slider", "number_input")
         kind = next(kind for kind, element in self.elements if kind in kinds and element.label == label)
         widget = self.find(kind, label).id
         message = BackMsg()
         state = message.rerun_script.widget_states.widgets.add(id=widget)
-        if kind == "slider":
+        if isinstance(value, str):
+            state.string_array_value.data.append(value)
+        elif kind == "slider":
             state.double_array_value.data.append(value)
         else:
             state.int_value = int(value)
@@ -95,10 +102,23 @@ class Visitor:
             setattr(state, field, value)
         return self._run(message)
 
+    def set_component(self, name: str, **values: Any) -> float:
+        """Send the state of a browser component, as its script does by ``setStateValue``."""
+        return self.forge(self.component(name).id, "json_value", json.dumps(values))
+
+    def component(self, name: str) -> Any:
+        """Return the last element of a browser component. Raises AssertionError if there is none."""
+        kind = "bidi_component"
+        every = [element for element_kind, element in self.elements if element_kind == kind]
+        matching = [element for element in every if element.component_name == f"distillery_{name}"]
+        assert matching, f"no component {name} among {[element.component_name for element in every]}"
+        return matching[-1]
+
     def run_due_fragments(self) -> None:
         """Draw again the fragments whose timers are due."""
         for fragment, (interval, due) in list(self.timers.items()):
-            if time.monotonic() >= due:
+            # A fragment may lead to another page, which has other fragments.
+            if time.monotonic() >= due and fragment in self.timers:
                 self.timers[fragment] = interval, time.monotonic() + interval
                 self._run(fragment_id=fragment, is_auto_rerun=True)
 
@@ -135,12 +155,12 @@ class Visitor:
     def _run(self, message: BackMsg | None = None, **fields: Any) -> float:
         message = message or BackMsg()
         rerun = message.rerun_script
-        rerun.query_string, rerun.page_script_hash = self.query, self._page_hash
+        rerun.query_string, rerun.page_script_hash = self.query, self.page
         for name, value in fields.items():
             setattr(rerun, name, value)
         rerun.context_info.timezone, rerun.context_info.locale = "UTC", "en"
         if not rerun.fragment_id:
-            self.elements, self.fragments_by_path = [], {}
+            self._forget_page()
         begun = time.monotonic()
         self._socket.send(message.SerializeToString())
         while not self._process(ForwardMsg.FromString(self._socket.recv(TIMEOUT))):  # type: ignore[arg-type]
@@ -151,10 +171,10 @@ class Visitor:
         """Record a message and return whether it ends the run of the script."""
         kind = message.WhichOneof("type")
         if kind == "new_session":
-            self._page_hash = message.new_session.page_script_hash or self._page_hash
+            self.page = message.new_session.page_script_hash or self.page
             self.session = message.new_session.initialize.session_id or self.session
         elif kind == "navigation":
-            self._page_hash = message.navigation.page_script_hash or self._page_hash
+            self.page = message.navigation.page_script_hash or self.page
         elif kind == "page_info_changed":
             self.query = message.page_info_changed.query_string
         elif kind == "auto_rerun":
@@ -162,8 +182,13 @@ class Visitor:
             self.timers.setdefault(message.auto_rerun.fragment_id, (interval, time.monotonic() + interval))
         elif kind == "delta":
             self._record_delta(message)
-        # After FINISHED_EARLY_FOR_RERUN, which st.rerun causes, the script runs once more.
-        return kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
+        if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+            self._forget_page()  # st.rerun or st.switch_page: the whole script runs once more
+            return False
+        return kind == "script_finished"
+
+    def _forget_page(self) -> None:
+        self.elements, self.fragments_by_path, self.timers = [], {}, {}
 
     def _record_delta(self, message: ForwardMsg) -> None:
         self.fragments_by_path[tuple(message.metadata.delta_path)] = message.delta.fragment_id

@@ -51,7 +51,8 @@ class Choice:
         text: Answer to "what will happen?" and to "what did you see?".
         when: Values of the lesson's difference for which it is what happened, in points.
         explanation: Of this outcome, in two or three sentences. ``{key}`` stands for the value of a point,
-            ``{difference}`` for that of the difference, and ``{low}`` and ``{high}`` for its extremes over the seeds.
+            ``{difference}`` for that of the difference, ``{amount}`` for it without a sign, and ``{low}`` and
+            ``{high}`` for its extremes over the seeds.
     """
 
     text: str
@@ -66,6 +67,22 @@ class Change:
     text: str
     page: str
     settings: Settings
+
+
+@dataclass(frozen=True)
+class Compression:
+    """What is done to the student of every run of a lesson after its training.
+
+    The networks that it leads to have the roles "pruned", "distilled again" (from the unpruned student), "fine-tuned"
+    (on the labels alone, as many updates) and "int8" (of the one distilled again).
+
+    Attributes:
+        fraction: Fraction of the channels or weights that is removed.
+        kind: "channels" or "weights".
+    """
+
+    fraction: float
+    kind: str = "channels"
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,7 @@ class Lesson:
         measure: Test metric, a fraction in [0, 1].
         axis: Title of the value axis, and its ends in % or points.
         is_spread: Whether the difference between the largest and the smallest seed decides, not the mean.
+        compression: What is done to the students afterwards; None for nothing.
         name: Key in links, which is the name of the file.
     """
 
@@ -104,7 +122,13 @@ class Lesson:
     axis: tuple[str, float, float] = ("test accuracy, %", 0, 100)
     seeds: int = SEEDS
     is_spread: bool = False
+    compression: Compression | None = None
     name: str = field(default="", compare=False)
+
+    @property
+    def run_count(self) -> int:
+        """Number of runs of one learner."""
+        return len(self.families) * self.seeds * (1 if self.compression is None else 2)
 
     def seed_numbers(self, first: int) -> range:
         """Return the seeds of the runs of a learner whose first one is ``first``."""
@@ -125,7 +149,8 @@ class Lesson:
         differences = self._by_seed(self.difference, results)
         words = {key: self._text(self.values(point, results)) for key, point in self.points.items()}
         decisive = self.decisive(results)
-        words["difference"] = f"{decisive:.1f}{marks.SPACE}points" if self.is_spread else marks.points(decisive)
+        words["amount"] = f"{abs(decisive):.1f}{marks.SPACE}points"
+        words["difference"] = words["amount"] if self.is_spread else marks.points(decisive)
         words |= {"low": marks.signed(min(differences)), "high": marks.signed(max(differences))}
         return self.choices[self.outcome(results)].explanation.format(**words)
 
@@ -180,7 +205,7 @@ def _read_module(_group: str, key: str, module: object, _others: Mapping[str, Le
         raise PluginError("its choices leave some outcomes out", "let their ranges meet, from minus to plus infinity")
     if not 0 <= lesson.expected < len(lesson.choices):
         raise PluginError(f"expected = {lesson.expected} is no choice", f"choose 0 to {len(lesson.choices) - 1}")
-    fields = {"difference", "low", "high", *lesson.points}
+    fields = {"difference", "amount", "low", "high", *lesson.points}
     for choice in lesson.choices:
         try:
             used = {name for _, name, _, _ in string.Formatter().parse(choice.explanation) if name is not None}

@@ -13,11 +13,11 @@ LESSON = Lesson(
     minutes=4,
     idea=(
         "A student has two sources: labels and soft targets. Its loss is (1 − α) · cross-entropy with the labels + "
-        "α · T² · KL divergence from the teacher. Alpha is the teacher's weight, from 0 (labels alone) to 1.",
+        "α · T² · KL divergence from the teacher. Alpha is the teacher’s weight, from 0 (labels alone) to 1.",
         "Why T²? Dividing logits by T makes the gradients of the softened part 1/T² as large. At T = 8 that is a "
         "64th, so without the factor the teacher would speak very softly, whatever α says.",
     ),
-    question="With α = 0.5 and T = 8: what remains of the student's gain if the factor T² is left out?",
+    question="With α = 0.5 and T = 8: what remains of the student’s gain if the factor T² is left out?",
     families={"with T²": FEW, "without T²": {**FEW, "squared": "false"}},
     points={
         "baseline": Point("no teacher", network("with T²", "baseline"), "baseline", is_given=True),
@@ -29,7 +29,7 @@ LESSON = Lesson(
         Choice(
             "Most of the gain is lost.", Expectation(low=1.5),
             "With the factor your student reached {with_factor}, without it {without_factor}, the baseline "
-            "{baseline}: {difference} lost. The teacher's gradients were 64 times smaller, so the labels decided.",
+            "{baseline}: {amount} lost. The teacher’s gradients were 64 times smaller, so the labels decided.",
         ),
         Choice(
             "It makes little difference.", Expectation(-1.5, 1.5),

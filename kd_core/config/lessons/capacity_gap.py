@@ -34,7 +34,7 @@ LESSON = Lesson(
         Choice(
             "From both the same.", Expectation(-1, 1),
             "The teachers reached {cnn} and {mlp}, your students {of_cnn} and {of_mlp}: the better teacher was worth "
-            "no more. A teacher's accuracy does not say how well it can be imitated.",
+            "no more. A teacher’s accuracy does not say how well it can be imitated.",
         ),
         Choice(
             "From the smaller one.", Expectation(high=-1),
@@ -49,5 +49,5 @@ LESSON = Lesson(
         "Put an assistant of middle size between the CNN and the tiny student.", "distill",
         {**TINY, "assistants": "1"},
     ),
-    axis=("test accuracy, %", 50, 100),
+    axis=("test accuracy, %", 40, 100),
 )  # fmt: skip

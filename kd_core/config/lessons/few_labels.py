@@ -49,7 +49,7 @@ LESSON = Lesson(
     expected=0,
     notice="Zero means that the teacher was worth nothing. How near does the last column come to it?",
     change=Change(
-        "Add wrong labels to the student's 50: does the teacher help more or less?", "distill",
+        "Add wrong labels to the student’s 50: does the teacher help more or less?", "distill",
         {"dataset": "digits", "labelled": "50", "wrong": "0.3"},
     ),
     axis=("gain over the baseline, points", -5, 20),

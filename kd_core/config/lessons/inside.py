@@ -15,7 +15,7 @@ LESSON = Lesson(
     title="Looking inside",
     minutes=4,
     idea=(
-        "A teacher's outputs are not all it knows. Before its last layer it describes every image by a list of "
+        "A teacher’s outputs are not all it knows. Before its last layer it describes every image by a list of "
         "numbers, its embedding: images that it finds alike lie near each other.",
         "Relational distillation shows the student no output at all. It must place its images so that their "
         "distances and angles are those of the teacher; its labels are the same 50 as before.",

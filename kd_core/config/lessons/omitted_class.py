@@ -12,8 +12,8 @@ LESSON = Lesson(
     title="The digit that nobody showed",
     minutes=4,
     idea=(
-        "The teacher knows all ten digits. The student's images are those of nine digits: it never sees a single 3.",
-        "It does get the teacher's probabilities of its images, and in those the class 3 occurs, on every 8 and 5 a "
+        "The teacher knows all ten digits. The student’s images are those of nine digits: it never sees a single 3.",
+        "It does get the teacher’s probabilities of its images, and in those the class 3 occurs, on every 8 and 5 a "
         "little. Afterwards the bias of class 3 is raised in both networks, as in the paper, since neither has a "
         "reason to answer 3 at all.",
     ),
@@ -28,7 +28,7 @@ LESSON = Lesson(
         Choice(
             "Fewer than half of them.", Expectation(high=50),
             "Your student recognised {student} of the threes, the baseline {baseline}. Usually it is nearly all of "
-            "them; with your seeds the teacher's outputs on other digits said less about a 3.",
+            "them; with your seeds the teacher’s outputs on other digits said less about a 3.",
         ),
         Choice(
             "Half of them or more, but not nine of ten.", Expectation(50, 90),

@@ -27,18 +27,18 @@ LESSON = Lesson(
     choices=(
         Choice(
             "The virtual teacher does as well.", Expectation(low=-1),
-            "Without a network: {virtual}; with a real teacher: {real}, {difference}. With your seeds softness alone "
-            "was enough. Usually with 50 labels the real teacher leads by about five points.",
+            "Without a network: {virtual}; with a real teacher: {real}. With your seeds softness alone was enough."
+            " Usually with 50 labels the real teacher leads by about five points.",
         ),
         Choice(
             "The real teacher leads a little, by 1 to 3 points.", Expectation(-3, -1),
-            "Without a network: {virtual}; with a real teacher: {real}, {difference}. What a teacher has learned from "
+            "Without a network: {virtual}; with a real teacher: {real}, {amount} more. What a teacher has learned from "
             "other images is worth something beyond softness; usually it is about five points.",
         ),
         Choice(
             "The real teacher leads by more than 3 points.", Expectation(high=-3),
             "Without a network: {virtual}, like the baseline with {baseline}; with a real teacher: {real}, "
-            "{difference}. Softness alone is worth little here. What helps is knowledge: which class resembles which.",
+            "{amount} more. Softness alone is worth little here. What helps is knowledge: which class resembles which.",
         ),
     ),
     expected=2,

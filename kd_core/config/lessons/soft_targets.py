@@ -15,7 +15,7 @@ LESSON = Lesson(
         "Knowledge distillation trains a small network, the student, with the outputs of a large one, the teacher. "
         "A label says: this is a 3. The teacher says more, mostly a 3, a little like an 8, hardly like a 1.",
         "Here a teacher has learned digits from 1,000 labelled images. A student gets only 50 of them. Once it "
-        "learns the teacher's top class alone, which for these images is the label. Once it learns the teacher's "
+        "learns the teacher’s top class alone, which for these images is the label. Once it learns the teacher’s "
         "probabilities of all ten classes, its soft targets. The baseline is the same student without a teacher.",
     ),
     question="Which student classifies more new images correctly, and where will both land?",

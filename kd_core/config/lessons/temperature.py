@@ -21,7 +21,7 @@ LESSON = Lesson(
         "changes. The higher T, the more equal the probabilities: the small ones become visible, and at last all "
         "classes look the same.",
     ),
-    question="How does the student's accuracy change from T = 1 to T = 16? Draw it.",
+    question="How does the student’s accuracy change from T = 1 to T = 16? Draw it.",
     families=FAMILIES,
     points={
         "baseline": Point("no teacher", network("T 1", "baseline"), "baseline", is_given=True),
@@ -38,7 +38,7 @@ LESSON = Lesson(
         Choice(
             "T makes no difference.", Expectation(-1, 1),
             "Your student reached {t1} at T = 1 and {t8} at T = 8, {difference}. Usually a high temperature gains "
-            "several points here; with your seeds the teacher's small probabilities added little.",
+            "several points here; with your seeds the teacher’s small probabilities added little.",
         ),
         Choice(
             "A higher T teaches less.", Expectation(high=-1),

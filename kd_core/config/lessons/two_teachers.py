@@ -13,7 +13,7 @@ LESSON = Lesson(
     title="Two teachers, one student",
     minutes=4,
     idea=(
-        "One teacher has learned the digits 0 to 4, another one 5 to 9; neither knows the other's classes. A student "
+        "One teacher has learned the digits 0 to 4, another one 5 to 9; neither knows the other’s classes. A student "
         "sees images of all ten digits without any label, and gets the probabilities of both teachers.",
         "Its baseline has the labels of all images instead.",
     ),

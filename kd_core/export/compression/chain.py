@@ -6,18 +6,22 @@ The chain of Muralidharan et al., "Compact Language Models via Pruning and Knowl
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from kd_core.base.devices import limit_threads
+from kd_core.base.metrics import accuracy
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.config.run import RunConfig
-from kd_core.export.compression.int8 import quantisations
-from kd_core.export.compression.stages import INT8, PlannedStage, Stage, int8_sentence, measure_stages
+from kd_core.export.compression.int8 import STATIC, OnnxNetwork, quantisations
+from kd_core.export.compression.onnx_export import export_beside_training
+from kd_core.export.compression.stages import INT8, PlannedStage, Stage, int8_file, int8_sentence, measure_stages
 from kd_core.export.compression.unpruned import Unpruned, open_unpruned, roles_of, second_run
 from kd_core.models._pruning import prune
+from kd_core.nn.inference import predict_logits
 from kd_core.store.records import COMPLETED, family_of
 from kd_core.store.store import Run, Store
 
@@ -152,3 +156,48 @@ def plan_stages(
 def pruned_network(unpruned: Unpruned, fraction: float, kind: str) -> nn.Module:
     """Return the network after pruning, before further training."""
     return prune(unpruned.network, fraction, kind, unpruned.data.train.inputs)
+
+
+def stage_accuracies(
+    store: Store,
+    pairs: Sequence[tuple[Unpruned, Run]],
+    fraction: float,
+    kind: str,
+    *,
+    is_beside_training: bool = False,
+) -> list[dict[str, float]]:
+    """Return the accuracies on the test set by stage, without sizes and latencies; measured once.
+
+    Args:
+        store: The store of all runs.
+        pairs: Networks that are compressed, each with the completed run that distilled again.
+        fraction: Fraction of channels or weights that is removed.
+        kind: "channels" or "weights".
+        is_beside_training: Whether runs may train in this process, which an export in it would disturb.
+
+    Raises:
+        ImportError: without a package that pruning or int8 needs.
+        ValueError: for a network that cannot be quantised.
+    """
+    keys = [unpruned.key("accuracies", fraction, kind, second.id) for unpruned, second in pairs]
+    missing = {
+        key: (unpruned, second, open_unpruned(store, second, STUDENT).network)
+        for key, (unpruned, second) in zip(keys, pairs, strict=True)
+        if unpruned.cache.get(key) is None
+    }
+    if missing and is_beside_training:
+        export_beside_training([network for _, _, network in missing.values()], pairs[0][0].data.test.inputs)
+    for key, (unpruned, second, network) in missing.items():
+        unpruned.cache.put(key, _accuracies(unpruned, second, network, fraction, kind))
+    return [unpruned.cache.get(key) for key, (unpruned, _) in zip(keys, pairs, strict=True)]
+
+
+def _accuracies(unpruned: Unpruned, second: Run, again: nn.Module, fraction: float, kind: str) -> dict[str, float]:
+    test, tests = unpruned.data.test, second.test or {}
+    stored = {AGAIN: STUDENT, TUNED: BASELINE}
+    networks = {
+        PRUNED: pruned_network(unpruned, fraction, kind), INT8: OnnxNetwork(int8_file(unpruned, STATIC, again))
+    }  # fmt: skip
+    with limit_threads():
+        measured = {stage: accuracy(predict_logits(one, test.inputs), test.labels) for stage, one in networks.items()}
+    return {stage: tests[role]["accuracy"] for stage, role in stored.items() if role in tests} | measured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import plotly.graph_objects as go
@@ -44,15 +45,21 @@ def maps(results: SweepResults, name: str, selected: Cell | None, *, is_active: 
             with column:
                 charts.heading("", HEADINGS[measure], "")
                 rows, key = results.shape[0], f"{measure} of sweep {name}{suffix}"
-                charts.chart(
-                    _figure(results, measure, selected, number), key, text_alternative(results, measure, number),
-                    height=max(200, min(460, 110 + 52 * rows)), on_select=_click_handler(results, key),
-                    selection_mode="points",
+                figure = partial(_figure, results, measure, selected, number)
+                charts.cached_chart(
+                    f"{key} {fingerprint(results, selected)}", figure, key,
+                    text_alternative(results, measure, number), height=max(200, min(460, 110 + 52 * rows)),
+                    on_select=_click_handler(results, key), selection_mode="points",
                 )  # fmt: skip
     st.caption(
         f"Means over seeds; {_spread_text(results)} ★ is the best so far on validation, the frame is the selected cell."
     )
     numbers(results, name, is_active=is_active)
+
+
+def fingerprint(results: SweepResults, selected: Cell | None) -> int:
+    """Return a number that changes with the results and with the selected cell."""
+    return hash((results.cells, selected and selected.values))
 
 
 def axis_title(results: SweepResults, axis: int) -> str:

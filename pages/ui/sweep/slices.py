@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import plotly.graph_objects as go
@@ -12,7 +13,7 @@ from kd_core.base.marks import percent
 from kd_core.base.options import as_text
 from kd_core.config.sweep import is_logarithmic, sweepable_options, value_title
 from pages.ui.components.palette import ROLES
-from pages.ui.sweep.heatmap import axis_title, cell_title
+from pages.ui.sweep.heatmap import axis_title, cell_title, fingerprint
 from pages.ui.widgets import charts
 
 
@@ -31,8 +32,9 @@ def slices(results: SweepResults, name: str, selected: Cell) -> None:
             if not cells:
                 st.caption("No results along this line yet.")
                 continue
-            charts.chart(
-                _figure(results, axis, cells, selected), f"slice {axis} of sweep {name}",
+            key = f"slice {axis} of sweep {name}"
+            charts.cached_chart(
+                f"{key} {fingerprint(results, selected)}", partial(_figure, results, axis, cells, selected), key,
                 _text_alternative(results, cells), height=320,
             )  # fmt: skip
     st.caption("Bars: ± the spread over seeds. Numbers are sorted, in whatever order they were typed.")

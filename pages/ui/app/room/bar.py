@@ -17,8 +17,10 @@ from pages.ui.components import component
 from pages.ui.widgets.text.escape import escape_markdown
 
 PARAMETER = "room"
+MEMBER = "room member"  # key in the session of its identifier in the room that it has joined
 OWN = "own room"  # key in the session of the room that it presents
-POLL_SECONDS = 1.0
+REVISION = "room revision"  # key in the session of the revision with which the page was drawn
+POLL_SECONDS = 0.5
 QR_PIXELS = 540  # fills the height of a screen of 720
 
 
@@ -27,12 +29,29 @@ def show(page: str) -> None:
     with st.container(key="classroom"):  # also without a room, so that nothing below changes its place
         if (room := own_room()) is not None:
             turn.begin_page()
+            st.session_state[REVISION] = room.revision
             with st.container(border=True, key="classroom-bar"):
                 st.fragment(catch_errors(_presenter), run_every=POLL_SECONDS, key="presenter's room")(room, page)
         elif key := _joined():
+            st.session_state[REVISION] = _revision(rooms.find(key))
             with st.container(border=True, key="classroom-bar"):
                 _identify(key)
                 st.fragment(catch_errors(_member), run_every=POLL_SECONDS, key="member's room")(key, page)
+
+
+def followed_room() -> Room | None:
+    """Return the room whose presenter this session follows."""
+    return _joined_room() if member() and _follows() else None
+
+
+def member() -> str:
+    """Return the identifier of this session in the room that it has joined; "" without one."""
+    return str(st.session_state.get(MEMBER) or "")
+
+
+def current_room() -> Room | None:
+    """Return the room that this session presents or is a member of."""
+    return own_room() or _joined_room()
 
 
 def own_room() -> Room | None:
@@ -56,9 +75,7 @@ def _open() -> None:
 
 
 def _presenter(room: Room, page: str) -> None:
-    if sweep := together.started_sweep():
-        st.switch_page("pages/sweep.py", query_params={"sweep": sweep})
-    if turn.is_pending():
+    if turn.is_pending() or room.revision != st.session_state.get(REVISION):
         st.rerun()
     room.show(page, page_parameters())
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -72,8 +89,11 @@ def _presenter(room: Room, page: str) -> None:
             on_turned_change=turn.record,
         )  # fmt: skip
         together.control(room)
+        if room.sweep:
+            st.page_link("pages/sweep.py", label="Open on Sweep", query_params={"sweep": room.sweep}, width="content")
         st.button("Close the room", type="tertiary", key="close room", on_click=_close, args=(room.key,))
     polls.control(room)
+    together.class_map(room)
 
 
 def _close(key: str) -> None:
@@ -126,7 +146,7 @@ def _closed() -> None:
 
 
 def _leave() -> None:
-    for name in (PARAMETER, "room member", "room followed"):
+    for name in (PARAMETER, MEMBER, "room followed"):
         st.session_state.pop(name, None)
     st.query_params.pop(PARAMETER, None)
 
@@ -136,15 +156,30 @@ def _identify(key: str) -> None:
     mounted: Any = component("room_member")
     stored = getattr(st.session_state.get("room identity"), "stored", None)
     room = rooms.find(key)
-    if stored and room is not None and not st.session_state.get("room member"):
-        st.session_state["room member"] = room.join("" if stored == "none" else str(stored))
+    if stored and room is not None and not member():
+        try:
+            st.session_state[MEMBER] = room.join("" if stored == "none" else str(stored))
+        except ValueError as error:  # the room is full
+            st.caption(escape_markdown(str(error)))
     mounted(
         key="room identity", on_stored_change=lambda: None, on_touched_change=_stop_following, height=1,
         data={
-            "room": key, "member": st.session_state.get("room member", ""),
-            "isFollowing": st.session_state.get("is following", True),
+            "room": key, "member": member(),
+            "isFollowing": _follows(),
         },
     )  # fmt: skip
+
+
+def _joined_room() -> Room | None:
+    return rooms.find(str(st.session_state.get(PARAMETER) or ""))
+
+
+def _revision(room: Room | None) -> int:
+    return room.revision if room is not None else 0
+
+
+def _follows() -> bool:
+    return bool(st.session_state.get("is following", True))
 
 
 def _stop_following() -> None:
@@ -163,19 +198,22 @@ def _member(key: str, page: str) -> None:
     if room is None:
         _closed()
         return
-    is_following = st.session_state.setdefault("is following", True)
+    if room.revision != st.session_state.get(REVISION):
+        st.rerun()
+    follows = _follows()
     with st.container(horizontal=True, vertical_alignment="center"):
         if not room.has_presenter:
-            st.caption("The presenter has left. You can go on alone.", width="content")
-        elif is_following:
+            st.caption("The presenter has left. Wait for her, or go on alone.", width="content")
+            st.button("Go on alone", key="leave room", on_click=_leave)
+        elif follows:
             st.caption("Following the presenter", width="content")
         else:
             st.button("Follow again", icon=":material/sync:", key="follow again", on_click=_follow_again)
-    member = str(st.session_state.get("room member") or "")
-    if member:
-        polls.ballot(room, member)
-        together.choice(room, member)
-    if is_following and room.has_presenter and room.view.number != st.session_state.get("room followed"):
+    if one := member():
+        polls.ballot(room, one)
+        together.choice(room, one)
+        together.class_map(room, one)
+    if follows and room.has_presenter and room.view.number != st.session_state.get("room followed"):
         st.session_state["room followed"] = room.view.number
         if room.view.page:
             parameters = {**dict(room.view.parameters), PARAMETER: key, "autoplay": "0"}

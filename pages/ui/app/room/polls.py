@@ -8,20 +8,34 @@ from html import escape
 import streamlit as st
 
 from pages.ui.app.errors import toast_errors
-from pages.ui.app.room.rooms import Poll, Room
+from pages.ui.app.room.rooms import Chart, Poll, Room
 from pages.ui.widgets.text.escape import escape_markdown
 
 
-def ask_button(room: Room, question: str, choices: Sequence[str]) -> None:
+def ask_button(room: Room, question: str, choices: Sequence[str], chart: Chart) -> None:
     """Draw the button that puts a question of the page to the class."""
     st.button(
         "Ask the class", icon=":material/how_to_vote:", key="ask the class", on_click=_ask,
-        args=(room, question, choices), help="Everybody in the room can answer once. You reveal the answers.",
+        args=(room, question, choices, chart), help="Everybody in the room can answer once. You reveal the answers.",
     )  # fmt: skip
 
 
-def _ask(room: Room, question: str, choices: Sequence[str]) -> None:
-    room.ask(question, choices)
+def _ask(room: Room, question: str, choices: Sequence[str], chart: Chart) -> None:
+    room.ask(question, choices, chart)
+
+
+def class_marks(room: Room | None, chart: str) -> dict[str, list[float]]:
+    """Return what the class has marked on the chart with this key, by column, once its answers are revealed."""
+    poll = room.poll if room is not None else None
+    return poll.marks_by_point() if poll is not None and poll.is_revealed and poll.chart.key == chart else {}
+
+
+def member_answer(room: Room | None, member: str, chart: str) -> tuple[int, dict[str, float]]:
+    """Return the choice and the marks of a member in the poll about a chart; -1 and none where it has not answered."""
+    poll = room.poll if room is not None else None
+    if poll is None or poll.chart.key != chart:
+        return -1, {}
+    return poll.votes.get(member, -1), poll.marks.get(member, {})
 
 
 def control(room: Room) -> None:
@@ -29,7 +43,7 @@ def control(room: Room) -> None:
     poll = room.poll
     if poll is None:
         return
-    st.markdown(f"**{escape_markdown(poll.question)}** {len(poll.votes)} of {room.count} have answered.")
+    _question(poll, f" {len(poll.votes)} of {room.count} have answered.")
     if poll.is_revealed:
         _bars(poll)
     else:
@@ -41,23 +55,30 @@ def ballot(room: Room, member: str) -> None:
     poll = room.poll
     if poll is None:
         return
-    st.markdown(f"**{escape_markdown(poll.question)}**")
+    _question(poll)
     if poll.is_revealed:
         _bars(poll, poll.votes.get(member))
         return
     if member in poll.votes:
         st.caption(f"Your answer: {escape_markdown(poll.choices[poll.votes[member]])}")
         return
+    if poll.chart.points:
+        st.caption("You can first mark on the chart what you expect. Then choose:")
     for number, choice in enumerate(poll.choices):
         st.button(
             choice, key=f"vote {poll.number} {number}", width="stretch", on_click=_vote,
-            args=(room, member, poll.number, number),
+            args=(room, member, poll.number, number, poll.chart.key),
         )  # fmt: skip
 
 
+def _question(poll: Poll, more: str = "") -> None:
+    st.markdown(f"**{escape_markdown(poll.question)}**{more}")
+
+
 @toast_errors
-def _vote(room: Room, member: str, poll: int, choice: int) -> None:
-    room.answer(member, poll, choice)
+def _vote(room: Room, member: str, poll: int, choice: int, chart: str) -> None:
+    state = st.session_state.get(chart) if chart else None
+    room.answer(member, poll, choice, getattr(state, "predictions", None))
 
 
 def _bars(poll: Poll, answer: int | None = None) -> None:
@@ -65,7 +86,8 @@ def _bars(poll: Poll, answer: int | None = None) -> None:
     total = max(1, sum(counts))
     rows = "".join(
         f"<tr><th scope='row' style='text-align:left;font-weight:{600 if answer == number else 400}'>{escape(choice)}"
-        f"{' (yours)' if answer == number else ''}</th><td style='width:50%'><div style='background:currentColor;"
+        f"{' (yours)' * (answer == number)}{' ✓ happened' * (poll.outcome == number)}</th>"
+        "<td style='width:50%'><div style='background:currentColor;"
         f"opacity:.35;height:1.2em;width:{100 * count / total:.0f}%;min-width:1px'></div></td>"
         f"<td style='text-align:right'>{count}</td></tr>"
         for number, (choice, count) in enumerate(zip(poll.choices, counts, strict=True))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz"  # without those that are mistaken for others
@@ -30,6 +31,32 @@ class View:
     number: int = 0
 
 
+@dataclass(frozen=True)
+class Chart:
+    """Chart on which a member may mark what she expects.
+
+    Attributes:
+        key: Key of the browser component, the same in every session; "" for none.
+        points: Keys of the columns that can be marked.
+        low: Lower end of the value axis.
+        high: Upper end.
+    """
+
+    key: str = ""
+    points: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+
+    def valid(self, marks: object) -> dict[str, float]:
+        """Return the marks that are numbers on the axis, by column; a browser may send anything."""
+        pairs = marks.items() if isinstance(marks, Mapping) else ()
+        return {
+            key: float(value)
+            for key, value in pairs
+            if key in self.points and isinstance(value, int | float) and self.low <= value <= self.high
+        }
+
+
 @dataclass
 class Poll:
     """A question to the class. Answers that come after it was closed are counted apart."""
@@ -37,15 +64,23 @@ class Poll:
     number: int
     question: str
     choices: tuple[str, ...]
+    chart: Chart = Chart()
     votes: dict[str, int] = field(default_factory=dict)  # by member
+    marks: dict[str, dict[str, float]] = field(default_factory=dict)  # by member and column, with the votes
     late: dict[str, int] = field(default_factory=dict)
     is_open: bool = True
     is_revealed: bool = False
+    outcome: int | None = None  # the choice that has happened
 
     def counts(self) -> list[int]:
         """Return the number of answers for each choice, without late ones."""
         answers = list(self.votes.values())
         return [answers.count(choice) for choice in range(len(self.choices))]
+
+    def marks_by_point(self) -> dict[str, list[float]]:
+        """Return what the members have marked on the chart, by column."""
+        every = list(self.marks.values())
+        return {key: [marks[key] for marks in every if key in marks] for key in self.chart.points}
 
 
 class Room:
@@ -55,8 +90,11 @@ class Room:
         self.key = key
         self.view = View()
         self.poll: Poll | None = None
+        self.revision = 0  # grows when the pages of the members have something else to show
         self.values: dict[str, float] = {}  # of the members that train together, by member
         self.is_training_together = False  # whether members may choose their values
+        self.sweep = ""  # id of the sweep that trains the students of the members
+        self._allowed: frozenset[float] = frozenset()
         self._members: set[str] = set()
         self._clock, self._seen, self._opened = clock, clock(), clock()
         self._lock = threading.Lock()
@@ -100,15 +138,16 @@ class Room:
             self._members.add(issued)
             return issued
 
-    def ask(self, question: str, choices: Sequence[str]) -> Poll:
+    def ask(self, question: str, choices: Sequence[str], chart: Chart | None = None) -> Poll:
         """Open a poll, which ends the one before."""
         with self._lock:
             number = self.poll.number + 1 if self.poll else 1
-            self.poll = Poll(number, question, tuple(choices))
+            self.poll = Poll(number, question, tuple(choices), chart or Chart())
+            self.revision += 1
             return self.poll
 
-    def answer(self, member: str, number: int, choice: int) -> None:
-        """Count the answer of a member to a poll.
+    def answer(self, member: str, number: int, choice: int, marks: object = None) -> None:
+        """Count the answer of a member to a poll, with what she has marked on its chart.
 
         Raises ValueError for a browser that has not joined, a second answer, another poll, and a choice that there is
         not; after the end of the poll the answer is counted as late, and refused.
@@ -126,34 +165,56 @@ class Room:
             if not poll.is_open:
                 poll.late[member] = choice
                 raise ValueError("The question was closed before your answer, which is counted as late.")
-            poll.votes[member] = choice
+            poll.votes[member], poll.marks[member] = choice, poll.chart.valid(marks)
 
     def reveal(self) -> None:
         """Close the poll and show its answers."""
         with self._lock:
-            if self.poll is not None:
+            if self.poll is not None and not self.poll.is_revealed:
                 self.poll.is_open, self.poll.is_revealed = False, True
+                self.revision += 1
 
-    def gather(self) -> None:
-        """Ask every member for a value to train with."""
+    def settle(self, chart: str, outcome: int) -> None:
+        """Say which choice has happened, if the poll is about the chart with this key."""
+        with self._lock:
+            if self.poll is not None and self.poll.chart.key == chart and self.poll.outcome is None:
+                self.poll.outcome = outcome
+                self.revision += 1
+
+    def gather(self, allowed: Collection[float]) -> None:
+        """Ask every member for a value to train with, one of those that are ``allowed``."""
         with self._lock:
             self.values, self.is_training_together = {}, True
+            self._allowed, self.sweep = frozenset(allowed), ""
 
-    def end_gathering(self) -> None:
-        """Keep the values as they are."""
+    def end_gathering(self, sweep: str) -> None:
+        """Keep the values as they are, and the sweep that trains them."""
         with self._lock:
-            self.is_training_together = False
+            self.is_training_together, self.sweep = False, sweep
+
+    def students(self, max_seeds: int) -> dict[str, tuple[float, int]]:
+        """Return the value and the seed of the student of every member; those with one value have several seeds."""
+        with self._lock:
+            taken: Counter[float] = Counter()
+            students = {}
+            for member, value in self.values.items():
+                students[member] = value, taken[value] % max_seeds
+                taken[value] += 1
+            return students
 
     def choose(self, member: str, value: float) -> None:
         """Set the value with which a member wants to train.
 
-        Raises ValueError for a browser that has not joined, and where no values are asked for.
+        Raises ValueError for a browser that has not joined, another value, and where no values are asked for.
         """
         with self._lock:
             if not self.is_training_together:
                 raise ValueError("The class does not choose values now. Wait until the presenter asks for them.")
             if member not in self._members:
                 raise ValueError("This browser has not joined the room. Open its link again.")
+            if value not in self._allowed:
+                allowed = ", ".join(f"{one:g}" for one in sorted(self._allowed))
+                raise ValueError(f"value = {value:g}: choose one of {allowed}.")
             self.values[member] = value
 
 

@@ -36,9 +36,9 @@ class RoomMember {
     const key = `distillery room ${room}`;
     try {
       if (member) localStorage.setItem(key, member);
-      this.#send(localStorage.getItem(key) ?? "none", setStateValue);
+      else this.#send(localStorage.getItem(key) ?? "none", setStateValue);
     } catch {
-      this.#send("none", setStateValue); // a private window, in which every reload is another member
+      if (!member) this.#send("none", setStateValue); // a private window, in which every reload is another member
     }
   }
 

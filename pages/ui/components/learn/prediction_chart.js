@@ -1,26 +1,31 @@
 // Chart of a lesson on which the learner marks what she predicts, and later sees how far from it the result is.
 //
 // Payload: points [{key, label, role, values, isGiven}], axis {title, low, high, unit}, predictions {key: value}, stage:
-// "wait" (nothing can be marked), "predict", or "result". Values are those of the seeds, empty before the result. Sets
-// the state `predictions` to {key: value}.
+// "wait" (nothing can be marked), "predict", or "result"; classMarks {key: [values]}, which a class has marked. Values are
+// those of the seeds, empty before the result. Sets the state `predictions` to {key: value}.
 
 import { html, pointerPosition, setAttributes, setText, svg } from "../shared/dom.js";
 import { mount, observeWidth, redrawScheduler } from "../shared/mount.js";
+import { wrapText } from "../shared/text.js";
 import { readTheme } from "../shared/theme.js";
 import { LinePlot } from "../shared/widgets/line_plot.js";
-import { gap, mean, nearest, ticksBetween, valueText } from "./predictions.js";
+import { classText, gap, mean, nearest, shortText, spread, ticksBetween, valueText } from "./predictions.js";
 
 const HEIGHT = 300;
-const MARGIN = { left: 46, right: 12, top: 30, bottom: 34 };
+const MARGIN = { left: 46, right: 12, top: 30, bottom: 44 };
+const LINE = 14; // pixels between two lines of a label
+const LINES = 3; // at most
+const SEED_DISTANCE = 16; // pixels from the mark of the mean to those of the seeds
 const HOLLOW = "◇"; // a prediction
+const SPREAD = 0.3; // of the marks of a class, in columns
 
 /** @typedef {{key: string, label: string, role: string, values: number[], isGiven: boolean}} Point */
 /** @typedef {{title: string, low: number, high: number, unit: string}} ValueAxis */
 
 class PredictionChart {
   width = 0;
-  /** @type {{points: Point[], axis: ValueAxis, stage: string}} */
-  spec = { points: [], axis: { title: "", low: 0, high: 1, unit: "" }, stage: "wait" };
+  /** @type {{points: Point[], axis: ValueAxis, stage: string, classMarks: Record<string, number[]>}} */
+  spec = { points: [], axis: { title: "", low: 0, high: 1, unit: "" }, stage: "wait", classMarks: {} };
   /** @type {Record<string, number>} */
   predictions = {};
   /** @type {import("../shared/mount.js").Callbacks["setStateValue"]} */
@@ -35,8 +40,10 @@ class PredictionChart {
     this.chart = svg("svg", { height: HEIGHT, role: "group" });
     this.plot = new LinePlot(this.chart);
     this.slots = svg("g");
+    this.labels = svg("g", { "aria-hidden": "true" });
     this.chart.insertBefore(this.slots, this.plot.front); // below the marks, which no click meets
     setAttributes(this.plot.front, { "pointer-events": "none" });
+    this.chart.append(this.labels);
     this.caption = html("p", { class: "dst-muted" });
     root.append(this.chart, this.caption);
     this.draw = redrawScheduler(() => this.#paint(), "prediction_chart");
@@ -73,7 +80,7 @@ class PredictionChart {
       low: -0.5,
       high: points.length - 0.5,
       log: false,
-      ticks: points.map(({ label }, i) => /** @type {[number, string]} */ ([i, label])),
+      ticks: points.map((_, i) => /** @type {[number, string]} */ ([i, ""])),
     };
     const y = {
       low: axis.low,
@@ -83,15 +90,34 @@ class PredictionChart {
       title: axis.title,
     };
     this.plot.setAxes(box, { x, y });
+    this.#drawLabels();
     const theme = readTheme(this.root);
     this.plot.parts.clear();
     this.plot.front.replaceChildren();
     for (const [i, point] of points.entries()) this.#drawPoint(point, i, theme);
     this.#drawSlots();
     const isOpen = stage === "predict" && points.some((point) => this.#isOpen(point));
-    setText(
-      this.caption,
-      isOpen ? `Click a column, or use the arrow keys, to place ${HOLLOW}, your prediction.` : this.#summary(),
+    const hint = `Press a column, or use the arrow keys, to place ${HOLLOW}, your prediction.`;
+    const sentences = classText(points, this.spec.classMarks, axis.unit);
+    setText(this.caption, isOpen ? [hint, ...sentences].join(" ") : this.#summary());
+  }
+
+  /** Write the names of the columns, on as many lines as the width of a column asks for. */
+  #drawLabels() {
+    const { points } = this.spec;
+    const { y, height, width } = this.plot.box;
+    const font = `12px ${getComputedStyle(this.root).fontFamily}`;
+    const lines = points.map(({ label }) => wrapText(label, font, width / points.length - 4, LINES));
+    this.labels.replaceChildren(
+      ...lines.flatMap((parts, i) =>
+        parts.map((part, line) =>
+          svg(
+            "text",
+            { x: this.plot.x(i), y: y + height + 16 + LINE * line, "text-anchor": "middle", class: "dst-tick" },
+            part,
+          ),
+        ),
+      ),
     );
   }
 
@@ -105,6 +131,9 @@ class PredictionChart {
     const role = theme.role(point.role);
     const predicted = this.predictions[point.key];
     const isShown = point.values.length > 0 && (point.isGiven || this.spec.stage === "result");
+    for (const [number, one] of (this.spec.classMarks[point.key] ?? []).entries()) {
+      this.plot.mark(`class ${i} ${number}`, i + spread(number, SPREAD), one, HOLLOW, theme.muted);
+    }
     const value = mean(point.values);
     if (predicted !== undefined && isShown) {
       this.plot.line(
@@ -117,21 +146,25 @@ class PredictionChart {
       );
     }
     if (isShown) {
+      const aside = (SEED_DISTANCE * this.spec.points.length) / this.plot.box.width;
       if (point.values.length > 1) {
         for (const [number, one] of point.values.entries()) {
-          this.plot.mark(`seed ${i} ${number}`, i - 0.16, one, "·", role.colour);
+          this.plot.mark(`seed ${i} ${number}`, i - aside, one, "·", role.colour);
         }
       }
       this.plot.mark(`value ${i}`, i, value, role.glyph, role.colour);
-      const above = predicted === undefined || value >= predicted;
-      const style = { anchor: "middle", dy: above ? -17 : 17, colour: theme.text };
-      this.plot.text(`number ${i}`, i, value, valueText(value, unit), style);
+      const hasRoom = this.plot.y(value) - this.plot.box.y > 24; // below the title of the axis
+      const isGapBelow = predicted !== undefined && value >= predicted;
+      const place = !hasRoom && isGapBelow ? { anchor: "start", dx: 10, dy: 8 } : { anchor: "middle", dy: 17 };
+      if (hasRoom && (predicted === undefined || isGapBelow)) place.dy = -17;
+      const style = { ...place, colour: theme.text };
+      this.plot.text(`number ${i}`, i, value, shortText(value, unit), style);
     }
     if (predicted !== undefined) {
       this.plot.mark(`prediction ${i}`, i, predicted, HOLLOW, theme.text);
       if (!isShown) {
         const style = { anchor: "middle", dy: -17, colour: theme.text };
-        this.plot.text(`guess ${i}`, i, predicted, valueText(predicted, unit), style);
+        this.plot.text(`guess ${i}`, i, predicted, shortText(predicted, unit), style);
       }
     }
   }
@@ -235,6 +268,8 @@ class PredictionChart {
         ({ key, label, values }) =>
           `${label}: ${valueText(mean(values), axis.unit)}${gap(this.predictions[key], mean(values))}`,
       )
+      .concat(classText(points, this.spec.classMarks, axis.unit))
+      .concat(visible.some(({ values }) => values.length > 1) ? ["small dots: single seeds"] : [])
       .join(" · ");
   }
 

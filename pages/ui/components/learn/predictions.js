@@ -36,6 +36,13 @@ export function ticksBetween(low, high) {
 export const valueText = (value, unit) => (unit === "%" ? formatPercent(value / 100) : formatPoints(value));
 
 /**
+ * Return a value as it is written beside its mark, without the word "points", which the axis says.
+ * @param {number} value
+ * @param {string} unit
+ */
+export const shortText = (value, unit) => valueText(value, unit).replace(/\spoints$/, "");
+
+/**
  * Return how far a prediction was from the value, as the end of a sentence.
  * @param {number | undefined} predicted
  * @param {number} value
@@ -46,4 +53,24 @@ export function gap(predicted, value) {
   return distance < 0.75
     ? " (you were right)"
     : ` (you were ${distance.toFixed(1)} too ${predicted > value ? "high" : "low"})`;
+}
+
+/**
+ * Return where beside the middle of a column the mark with this number stands, so that equal marks do not hide each other.
+ * @param {number} number
+ * @param {number} width
+ */
+export const spread = (number, width) => width * (((0.618034 * (number + 1)) % 1) - 0.5) * 2;
+
+/**
+ * Return in words what a class has marked, as a list with one entry, or none without marks.
+ * @param {{key: string, label: string}[]} points
+ * @param {Record<string, number[]>} marks
+ * @param {string} unit
+ */
+export function classText(points, marks, unit) {
+  const marked = points.filter(({ key }) => marks[key]?.length);
+  if (!marked.length) return [];
+  const means = marked.map(({ key, label }) => `${label} ${valueText(mean(marks[key]), unit)}`);
+  return [`◇ the class expected, on average, ${means.join(", ")}`];
 }

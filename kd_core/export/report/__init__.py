@@ -18,8 +18,8 @@ from kd_core.analysis.verdict import FAILED
 from kd_core.base.events import Network, Pinned, Prepared, Probed
 from kd_core.base.marks import EXTRA_COLOURS, ROLES, percent, unbroken
 from kd_core.config.run import RunConfig
-from kd_core.export.charts import Line, line_chart
 from kd_core.export.network.stored import changes_by_hand
+from kd_core.export.report.charts import Line, line_chart
 from kd_core.files.teachers.provenance import provenance
 from kd_core.schemes import teacher_phase
 from kd_core.store.queries import RunQueries
@@ -61,17 +61,22 @@ def report(store: Store, row: Run) -> str:
         _settings(store, row, config),
         _provenance(row, config, prepared),
     ]
+    return page(title, sections, _colours(networks))
+
+
+def page(title: str, sections: Sequence[str], style: str) -> str:
+    """Return a whole page of HTML that loads nothing; ``title`` is plain text, ``sections`` are HTML."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · Distillery</title><style>{_asset('report.css')}{_colours(networks)}</style></head>"
+        f"<title>{escape(title)} · Distillery</title><style>{_asset('report.css')}{style}</style></head>"
         f"<body><main>{''.join(sections)}</main></body></html>\n"
     )
 
 
 def _asset(name: str) -> str:
-    return (files("kd_core.export") / name).read_text(encoding="utf-8")
+    return (files(__name__) / name).read_text(encoding="utf-8")
 
 
 def _kind(network: Network) -> str:
@@ -108,7 +113,9 @@ def _verdict(store: Store, row: Run) -> str:
     return "There is no verdict before the end of the run." if result is None else result.sentence
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int, label: str) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int, label: str) -> str:
+    """Return a table of plain texts as HTML that scrolls on a narrow screen; numbers are aligned to the right."""
+
     def cells(tag: str, texts: Sequence[str]) -> str:
         return "".join(
             f"<{tag}{' class=number' if place >= numbers_from else ''}>{escape(text)}</{tag}>"
@@ -137,7 +144,7 @@ def _results(row: Run, networks: Sequence[tuple[Network, int]]) -> str:
         return ""
     header = ("network", "layers", "test accuracy", "agrees with teacher", "loss, nats", "calibration error",
               "parameters", "kFLOPs", "size, kB")  # fmt: skip
-    return f"<h2>Test results and costs</h2>{_table(header, rows, 2, 'Test results and costs')}"
+    return f"<h2>Test results and costs</h2>{table(header, rows, 2, 'Test results and costs')}"
 
 
 def _bars(
@@ -203,9 +210,9 @@ def _settings(store: Store, row: Run, config: RunConfig) -> str:
     changed = [[name, text] for name, text in config.differences().items()]
     changes = changes_by_hand(store, row)
     by_hand = f"<p>Changed by hand during training: {escape(changes)}.</p>" if changes else ""
-    everything = _table(("setting", "value"), [[*pair] for pair in config.flat().items()], 2, "All settings")
+    everything = table(("setting", "value"), [[*pair] for pair in config.flat().items()], 2, "All settings")
     return (
-        f"<h2>Settings</h2>{_table(('differs from the default', 'value'), changed, 2, 'Settings')}{by_hand}"
+        f"<h2>Settings</h2>{table(('differs from the default', 'value'), changed, 2, 'Settings')}{by_hand}"
         f"<details><summary>All settings</summary>{everything}</details>"
     )
 
@@ -225,4 +232,4 @@ def _provenance(row: Run, config: RunConfig, prepared: Prepared | None) -> str:
         ["Written by", f"Distillery {__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}"],
         ["Written on", written], *([["Training time", f"{row.seconds:,.1f} s"]] if row.seconds else []),
     ]  # fmt: skip
-    return f"<h2>Data and versions</h2>{_table(('what', 'value'), rows, 2, 'Data and versions')}"
+    return f"<h2>Data and versions</h2>{table(('what', 'value'), rows, 2, 'Data and versions')}"

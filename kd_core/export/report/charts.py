@@ -58,6 +58,52 @@ def line_chart(lines: Sequence[Line], x_title: str, y_title: str) -> str:
     return "".join([*parts, "</svg>"])
 
 
+@dataclass(frozen=True)
+class Column:
+    """Values of one column of a chart, one per seed, with the mark of their mean, and what was predicted."""
+
+    title: str
+    kind: str
+    values: Sequence[float]
+    predicted: float | None = None
+
+
+def column_chart(columns: Sequence[Column], y_title: str, low: float, high: float) -> str:
+    """Return an SVG of columns, each with its seeds as dots, their mean, and the prediction as a hollow diamond."""
+    width = (WIDTH - LEFT - RIGHT) / len(columns)
+
+    def y(value: float) -> float:
+        return HEIGHT - BOTTOM - (min(high, max(low, value)) - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+
+    words = "; ".join(
+        f"{column.title}: {sum(column.values) / len(column.values):.1f}"
+        + (f", predicted {column.predicted:.1f}" if column.predicted is not None else "")
+        for column in columns
+    )
+    title = escape(f"{y_title}. {words}.")
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}"><title>{title}</title>']
+    for tick in ticks(low, high):
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:,.10g}</text>')
+    for number, column in enumerate(columns):
+        x, mean = LEFT + (number + 0.5) * width, sum(column.values) / len(column.values)
+        parts.append(
+            f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 20}" text-anchor="middle">{escape(column.title)}</text>'
+        )
+        dots = [
+            f'<circle cx="{x - 12:.1f}" cy="{y(value):.1f}" r="2" fill="var(--colour)"/>' for value in column.values
+        ]
+        parts.append(f'<g class="role-{column.kind}">{"".join(dots)}{_marker(column.kind, x, y(mean))}</g>')
+        if column.predicted is not None:
+            at = y(column.predicted)
+            parts.append(
+                f'<path d="M{x},{at - 7:.1f}l7,7l-7,7l-7,-7z" fill="none" stroke="var(--text)" stroke-width="1.5"/>'
+                f'<line x1="{x}" x2="{x}" y1="{at:.1f}" y2="{y(mean):.1f}" stroke="var(--muted)" '
+                'stroke-dasharray="3 3"/>'
+            )
+    return "".join([*parts, "</svg>"])
+
+
 def ticks(low: float, high: float) -> list[float]:
     """Return at most :data:`MAX_TICKS` round numbers in a range, 1, 2 or 5 times a power of ten apart."""
     least = (high - low) / (MAX_TICKS - 1)
