@@ -32,11 +32,12 @@ OUTCOMES: Mapping[Outcome, str] = {"holds": "holds", "fails": "does not hold", "
 
 @dataclass(frozen=True)
 class Term:
-    """A network by family and role, and its weight in a contrast."""
+    """A network by family and role with its weight in a contrast; a lesson may name another measure for it."""
 
     weight: float
     family: str
     role: str
+    measure: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class Contrast:
         return Contrast(tuple(replace(term, weight=factor * term.weight) for term in self.terms))
 
 
-def network(family: str, role: str = "student") -> Contrast:
+def network(family: str, role: str = "student", measure: str = "") -> Contrast:
     """Return the measure of one network, to be subtracted from others."""
-    return Contrast((Term(1, family, role),))
+    return Contrast((Term(1, family, role, measure),))
 
 
 def gain(family: str, role: str = "student", control: str = "baseline") -> Contrast:

@@ -171,7 +171,7 @@ class Lesson:
         seeds = sorted(results[contrast.terms[0].family])
 
         def measured(term: Term, seed: int) -> float:
-            return 100 * term.weight * float(results[term.family][seed][term.role][self.measure])
+            return 100 * term.weight * float(results[term.family][seed][term.role][term.measure or self.measure])
 
         return [sum(measured(term, seed) for term in contrast.terms) for seed in seeds]
 
