@@ -120,3 +120,12 @@ def merge_logits(logits: Sequence[Tensor], scales: Sequence[float], shifts: Sequ
 def _fractions(logits: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     raw = torch.tensor(list(weights) or [1.0] * len(logits), dtype=logits[0].dtype, device=logits[0].device)
     return (raw / raw.sum()).reshape(-1, *[1] * logits[0].dim())
+
+
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move weights and buffers of a moving average towards those of ``network``, keeping the fraction ``decay``."""
+    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(value, 1.0 - decay)
+        else:
+            mean.copy_(value)

@@ -30,10 +30,9 @@ from kd_core.training.learner import (
     NotFiniteError,
     build_criteria,
     live_method,
-    loss_values,
     visible_rows,
 )
-from kd_core.training.plain import PlainSteps, StepResult
+from kd_core.training.plain import PlainSteps, StepResult, loss_values
 from kd_core.training.vectorized.compilation import AUTO, NEVER
 from kd_core.training.vectorized.fast_steps import FastSteps, is_fast, wants_compiled
 
@@ -163,7 +162,10 @@ class PhaseTrainer:
             network.trunk, _ = before[role].learner.model.split(before[role].network, layer)
         others: set[Tensor] = {p for trainer in before.values() for p in trainer.network.parameters()}
         examples = self._examples[member.phase.view]
-        return NetworkTrainer(learner, network, member.phase.recipe, examples, others=others, compute=self.compute)
+        trainer = NetworkTrainer(learner, network, member.phase.recipe, examples, others=others, compute=self.compute)
+        if learner.average_of:
+            trainer.set_source(before[learner.average_of])
+        return trainer
 
     @property
     def pinned(self) -> Mapping[int, list[int]]:

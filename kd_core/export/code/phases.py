@@ -114,12 +114,13 @@ class PhaseWriter(PhaseSetup):
         for learner in self.phase.learners:
             lines += self._forward(learner)
         lines.append("# Loss, backward pass and step.")
-        for learner in self.phase.learners:
+        for learner in self.trained:
             lines += self._loss_lines(learner)
-        total = " + ".join(f"{variable(role)}_loss" for role in self.roles)
-        lines += ["optimiser.zero_grad()", f"({total}).backward()" if len(self.roles) > 1 else f"{total}.backward()"]
+        trained = [learner.role for learner in self.trained]
+        total = " + ".join(f"{variable(role)}_loss" for role in trained)
+        lines += ["optimiser.zero_grad()", f"({total}).backward()" if len(trained) > 1 else f"{total}.backward()"]
         lines += self._update()
-        lines += [f"curves[{literal(role)}].append({variable(role)}_loss.item())" for role in self.roles]
+        lines += [f"curves[{literal(role)}].append({variable(role)}_loss.item())" for role in trained]
         return lines
 
     def _augmented(self, x: str, y: str) -> list[str]:
@@ -209,6 +210,10 @@ class PhaseWriter(PhaseSetup):
                 for side, network, detached in (("student", name, ""), ("teacher", taught_by, ".detach()")):
                     arguments[f"{side}_classifier"] = f"{network}_classifier" + ("_fixed" if detached else "")
                     lines.append(f"{arguments[f'{side}_classifier']} = {function}({network}).weight{detached}")
+            if "ramp" in loss.inputs:
+                self.needs_step = True
+                steps = learner.ramp_up * steps_per_epoch(self.phase, self.plan.data)
+                arguments["ramp"] = f"{self.sources.add('ramp_up', optim)}(step, {steps})"
             if "seed" in loss.inputs:
                 self.needs_step = True
                 arguments["seed"] = f'derive_seed({learner.seed}, "method", step)'
@@ -229,7 +234,7 @@ class PhaseWriter(PhaseSetup):
     def _update(self) -> list[str]:
         lines = []
         if self.recipe.clip:
-            for learner in self.phase.learners:
+            for learner in self.trained:
                 names = [f"*{name}.parameters()" for name in self._parameters(learner)]
                 weights = names[0][1:] if len(names) == 1 else f"[{', '.join(names)}]"
                 lines.append(f"nn.utils.clip_grad_norm_({weights}, {self.recipe.clip})")
@@ -237,8 +242,15 @@ class PhaseWriter(PhaseSetup):
             self.needs_step = True
             lines.append(f'optimiser.param_groups[0]["lr"] = {self.recipe.learning_rate} * {rate}')
         lines.append("optimiser.step()")
-        if self.recipe.ema:
-            lines += [f"{variable(role)}_average.update_parameters({variable(role)})" for role in self.roles]
+        for learner in self.phase.learners:
+            name = variable(learner.role)
+            if learner.average_of:
+                self.needs_step = True
+                function = self.sources.add("update_average", composite)
+                decay = f"min(1.0 - 1.0 / (step + 1), {learner.decay})"
+                lines.append(f"{function}({name}, {variable(learner.average_of)}, {decay})")
+            elif self.recipe.ema:
+                lines.append(f"{name}_average.update_parameters({name})")
         return lines
 
     def _rate(self) -> str:
@@ -252,7 +264,8 @@ class PhaseWriter(PhaseSetup):
     # -- after an epoch ----------------------------------------------------------------------------------------------
 
     def _evaluated(self, role: str) -> str:
-        return f"{variable(role)}_average.module" if self.recipe.ema else variable(role)
+        has_average = self.recipe.ema and any(learner.role == role for learner in self.trained)
+        return f"{variable(role)}_average.module" if has_average else variable(role)
 
     def _epoch_end(self) -> list[str]:
         keeps_best = self.recipe.patience or self.recipe.keep == BEST
