@@ -65,6 +65,10 @@ class BatchMaker(ABC):
         seed.
         """
 
+    def pictures(self, memory: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:  # noqa: ARG002
+        """Return inputs (n, ...) and intended classes (n,) for the screen as they are now; None to show nothing."""
+        return None
+
     @abstractmethod
     def in_words(self) -> str:
         """Return one clause on the examples for the screen, such as "1,000 images made from the teacher"."""
@@ -98,6 +102,7 @@ class LearnerPlan:
     maker: BatchMaker | None = None  # makes its batches from stored ones
     average_of: str = ""  # role of this phase: its weights are the moving average of those, and it is not trained
     decay: float = 0.0  # of that average
+    drop: float = 0.0  # probability that a step leaves out one of several teachers whose losses are averaged
     ramp_up: int = 0  # epochs over which the weight of its teachers rises to that of the method
 
     @property

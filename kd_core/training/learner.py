@@ -28,8 +28,9 @@ from kd_core.config.plan import (
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data
 from kd_core.methods import LossInputs, LossPart, Method, label_part
-from kd_core.nn.composite import average_logits, average_probabilities, update_average
+from kd_core.nn.composite import average_logits, average_probabilities, remaining_weights, update_average
 from kd_core.nn.hooks import last_linear, record_features, select_layers
+from kd_core.nn.inference import freeze, predict_with_features
 from kd_core.nn.inference import freeze, predict_with_features
 from kd_core.nn.pairs import Pair
 from kd_core.tasks import Task
@@ -152,6 +153,8 @@ class NetworkTrainer:
             for criterion in self.criteria
         ]
         weights = [criterion.weight for criterion in self.criteria]
+        if self.learner.drop and len(parts) > 1:
+            weights = remaining_weights(weights, self.learner.drop, derive_seed(self.learner.seed, "teachers", step))
         means = parts[0]
         if len(parts) > 1:
             means = [_weighted_mean(same_part, weights) for same_part in zip(*parts, strict=True)]

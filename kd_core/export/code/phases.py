@@ -220,7 +220,14 @@ class PhaseWriter(PhaseSetup):
             calls.append(f"{loss.name}({', '.join(arguments[one] for one in loss.inputs)})")
         if len(calls) == 1:
             return [*lines, *_wrapped(f"{name}_loss = ", calls[0])]
-        terms = [f"{weight / sum(weights):.10g} * {call}" for weight, call in zip(weights, calls, strict=True)]
+        factors = [f"{weight / sum(weights):.10g}" for weight in weights]
+        if learner.drop:
+            self.needs_step = True
+            function = self.sources.add("remaining_weights", composite)
+            drawn = f'derive_seed({learner.seed}, "teachers", step)'
+            lines.append(f"{name}_weights = {function}([{', '.join(factors)}], {learner.drop}, {drawn})")
+            factors = [f"{name}_weights[{number}]" for number in range(len(calls))]
+        terms = [f"{factor} * {call}" for factor, call in zip(factors, calls, strict=True)]
         return [
             *lines,
             f"{name}_loss = (",
