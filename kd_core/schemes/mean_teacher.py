@@ -43,8 +43,16 @@ class MeanTeacher(Scheme):
     )  # fmt: skip
 
     @classmethod
-    def recommended_settings(cls, data: Data) -> Mapping[str, str]:  # noqa: ARG003
+    def recommended_settings(cls, data: Data) -> Mapping[str, str]:
+        if not data.train.inputs.is_floating_point():
+            return {"noise": "0"}
         return {"labelled": "50", "temperature": "1", "alpha": "0.5"}
+
+    def option_conflict(self, config: RunConfig) -> str:
+        data = load(config.dataset)
+        if not self.noise or data.train.inputs.is_floating_point():
+            return ""
+        return f"noise = {self.noise:g}: it is added to numbers, and these are {data.noun}. Choose 0."
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         data = load(config.dataset)

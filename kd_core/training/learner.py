@@ -31,7 +31,6 @@ from kd_core.methods import LossInputs, LossPart, Method, label_part
 from kd_core.nn.composite import average_logits, average_probabilities, remaining_weights, update_average
 from kd_core.nn.hooks import last_linear, record_features, select_layers
 from kd_core.nn.inference import freeze, predict_with_features
-from kd_core.nn.inference import freeze, predict_with_features
 from kd_core.nn.pairs import Pair
 from kd_core.tasks import Task
 from kd_core.training.data import Batch, BatchSampler, Examples, confident_examples

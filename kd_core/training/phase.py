@@ -23,7 +23,7 @@ from kd_core.nn import weights
 from kd_core.nn.inference import can_predict, freeze, predict_logits
 from kd_core.training.data import BatchSampler, build_examples
 from kd_core.training.dry_run import is_target_reached, largest_batch
-from kd_core.training.evaluation import BestWeights, Evaluator, TensorCopies, all_finite
+from kd_core.training.evaluation import BestWeights, Evaluator, TensorCopies, all_finite, generated
 from kd_core.training.learner import (
     FrozenTeacher,
     NetworkTrainer,
@@ -125,8 +125,7 @@ class PhaseTrainer:
             member = self.members[run]
             teachers: dict[str, nn.Module | NetworkTrainer] = {**member.networks, **self._by_run[run]}
             trainer.set_criteria(build_criteria(trainer, member.phases, self.data, teachers, frozen))
-            present = {role: one.network for role, one in self._by_run[run].items()}
-            trainer.networks = {**member.networks, **present}
+            trainer.networks = {**member.networks, **{one: other.network for one, other in self._by_run[run].items()}}
             trainer.set_live_options(member.live)
         samplers: dict[object, BatchSampler] = {}
         for trainer, run in first_runs.items():
@@ -265,7 +264,7 @@ class PhaseTrainer:
         Args:
             done: Steps taken.
             runs: Those to evaluate.
-            is_brief: Whether pinned examples and decision surfaces are left out within the phase.
+            is_brief: Whether details are left out within the phase.
 
         Returns:
             Pairs of runs and their events, and errors of the runs that have none, since a logit is not finite.
@@ -290,6 +289,8 @@ class PhaseTrainer:
         if not is_brief or is_over or not done:
             for run, details in self._evaluator.details(*position, networks, logits).items():
                 events[run] += details
+            for run in finite[:1]:
+                events[run] += generated((self.phase.name, *position), self.trainers, self.data)
         pairs = [(finite, events[finite[0]])] if self.is_single and finite else [([run], events[run]) for run in finite]
         return pairs, {run: broken[run] for run in runs if run in broken}
 
