@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kd_core.config.plan import (
     LOGITS,
     LearnerPlan,
@@ -198,6 +200,7 @@ class PhaseWriter(PhaseSetup):
                     lines += [f"is_labelled &= {y}_mixed >= 0", f"{y}_mixed = {y}_mixed.clamp(min=0)"]
             arguments = {key: text.format(v=name) for key, text in ARGUMENTS.items()}
             arguments |= {"labels": labels, "teacher_logits": teacher, "rows": rows, "mixed_labels": f"{y}_mixed"}
+            arguments["ramp"] = self._ramp(learner)
             arguments["adapters"] = self._adapter_name(learner, number)
             owner = variable(roles[0])
             features = f"{{layer: value.detach() for layer, value in {owner}_features.items()}}"
@@ -210,23 +213,13 @@ class PhaseWriter(PhaseSetup):
                 for side, network, detached in (("student", name, ""), ("teacher", taught_by, ".detach()")):
                     arguments[f"{side}_classifier"] = f"{network}_classifier" + ("_fixed" if detached else "")
                     lines.append(f"{arguments[f'{side}_classifier']} = {function}({network}).weight{detached}")
-            if "ramp" in loss.inputs:
-                self.needs_step = True
-                steps = learner.ramp_up * steps_per_epoch(self.phase, self.plan.data)
-                arguments["ramp"] = f"{self.sources.add('ramp_up', optim)}(step, {steps})"
             if "seed" in loss.inputs:
                 self.needs_step = True
                 arguments["seed"] = f'derive_seed({learner.seed}, "method", step)'
             calls.append(f"{loss.name}({', '.join(arguments[one] for one in loss.inputs)})")
         if len(calls) == 1:
             return [*lines, *_wrapped(f"{name}_loss = ", calls[0])]
-        factors = [f"{weight / sum(weights):.10g}" for weight in weights]
-        if learner.drop:
-            self.needs_step = True
-            function = self.sources.add("remaining_weights", composite)
-            drawn = f'derive_seed({learner.seed}, "teachers", step)'
-            lines.append(f"{name}_weights = {function}([{', '.join(factors)}], {learner.drop}, {drawn})")
-            factors = [f"{name}_weights[{number}]" for number in range(len(calls))]
+        factors = self._factors(learner, weights, lines)
         terms = [f"{factor} * {call}" for factor, call in zip(factors, calls, strict=True)]
         return [
             *lines,
@@ -234,6 +227,25 @@ class PhaseWriter(PhaseSetup):
             *(f"    {'+ ' if place else ''}{term}" for place, term in enumerate(terms)),
             ")",
         ]
+
+    def _ramp(self, learner: LearnerPlan) -> str:
+        """Return the code of the factor on the weight of the teachers; empty for a constant one."""
+        if not learner.ramp_up:
+            return ""
+        self.needs_step = True
+        steps = learner.ramp_up * steps_per_epoch(self.phase, self.plan.data)
+        return f"{self.sources.add('ramp_up', optim)}(step, {steps})"
+
+    def _factors(self, learner: LearnerPlan, weights: Sequence[float], lines: list[str]) -> list[str]:
+        """Return the code of each teacher's weight, and append to ``lines`` how it is drawn if some are dropped."""
+        factors = [f"{weight / sum(weights):.10g}" for weight in weights]
+        if not learner.drop:
+            return factors
+        self.needs_step = True
+        name, function = f"{variable(learner.role)}_weights", self.sources.add("remaining_weights", composite)
+        drawn = f'derive_seed({learner.seed}, "teachers", step)'
+        lines.append(f"{name} = {function}([{', '.join(factors)}], {learner.drop}, {drawn})")
+        return [f"{name}[{number}]" for number in range(len(factors))]
 
     def _feature_owner(self, role: str) -> str:
         return f"previous_{variable(role)}" if role in self.roles else variable(role)
