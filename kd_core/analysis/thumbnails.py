@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from kd_core.base.events import Generated
 from kd_core.config.label_subset import TrainSubset
 from kd_core.datasets import Data, Dataset, Split, load
 
@@ -89,6 +90,16 @@ def sheet(data: Data, inputs: Tensor) -> Sheet:
 def of_input(data: Data, inputs: Tensor) -> str:
     """Return one input (1, C, H, W) as a data URI."""
     return _png(data.pixels(inputs)[0].permute(1, 2, 0), is_written=data.fill > 0)
+
+
+def of_generated(data: Data, event: Generated, role: str) -> list[tuple[str, str]]:
+    """Return the images that a network is trained on as data URIs, each with the class that it is made for."""
+    pixels = torch.frombuffer(bytearray(base64.b64decode(event.images[role])), dtype=torch.uint8)
+    images = pixels.reshape(-1, *event.shape).permute(0, 2, 3, 1)
+    return [
+        (_png(image, is_written=data.fill > 0), data.classes[label])
+        for image, label in zip(images, event.classes[role], strict=True)
+    ]
 
 
 def _thumbnails(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:

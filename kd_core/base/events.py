@@ -138,6 +138,22 @@ class Written(Event):
 
 
 @dataclass(frozen=True)
+class Generated(Event):
+    """Some of the images that networks are trained on in the place of stored ones, as they are at this step.
+
+    ``images[role]`` is base64 of (n, channels, height, width) unsigned bytes, 0 black and 255 white, of the ``shape``
+    without n; ``classes[role]`` are the classes that they are made for.
+    """
+
+    phase: str
+    step: int
+    epoch: int
+    shape: list[int]
+    images: dict[str, str]
+    classes: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
 class Adjusted(Event):
     """Change of an option by hand before step ``step + 1`` of the phase."""
 
@@ -208,6 +224,7 @@ EVENT_CLASSES: dict[str, type[Event]] = {
         Probed,
         Surface,
         Written,
+        Generated,
         Adjusted,
         Switched,
         Skipped,

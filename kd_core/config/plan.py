@@ -65,6 +65,10 @@ class BatchMaker(ABC):
         seed.
         """
 
+    def pictures(self, memory: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:  # noqa: ARG002
+        """Return inputs (n, ...) and intended classes (n,) for the screen as they are now; None to show nothing."""
+        return None
+
     @abstractmethod
     def in_words(self) -> str:
         """Return one clause on the examples for the screen, such as "1,000 images made from the teacher"."""
@@ -96,6 +100,10 @@ class LearnerPlan:
     is_fixed: bool = False  # its method belongs to the scheme, and live options do not change it
     noise: float = 0.0  # standard deviation of noise on its inputs
     maker: BatchMaker | None = None  # makes its batches from stored ones
+    average_of: str = ""  # role of this phase: its weights are the moving average of those, and it is not trained
+    decay: float = 0.0  # of that average
+    drop: float = 0.0  # probability that a step leaves out one of several teachers whose losses are averaged
+    ramp_up: int = 0  # epochs over which the weight of its teachers rises to that of the method
 
     @property
     def imported(self) -> str:
@@ -155,6 +163,8 @@ def kind_of(network: LearnerPlan | DerivedPlan) -> str:
 
 def describe_examples(phase: PhasePlan, learner: LearnerPlan, data: Data) -> str:
     """Return what a learner is trained on, as a clause."""
+    if learner.average_of:
+        return "nothing itself"
     if learner.maker is not None:
         clause = learner.maker.in_words()
     else:
@@ -180,7 +190,8 @@ def dependencies(phases: Sequence[PhasePlan], role: str) -> set[str]:
         if isinstance(network, DerivedPlan):
             needed = set(network.sources)
         else:
-            needed = {network.role, *network.teachers, network.begins_with, network.trunk[0]} - {""}
+            needed = {network.role, *network.teachers, network.begins_with, network.trunk[0], network.average_of}
+            needed -= {""}
         queue += needed - roles
         roles |= {other for other in needed if isinstance(find_by_role(phases, other), LearnerPlan)}
     return roles

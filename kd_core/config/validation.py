@@ -123,6 +123,8 @@ def _method_reason(learner: LearnerPlan, phases: Sequence[PhasePlan], data: Data
     for pair in pairs:
         if reason := method.unsupported_reason(pair):
             return f"{prefix} {reason}."
+    if method.remembers_examples and learner.maker is not None:
+        return f"{prefix} remembers its training examples, and here they are made anew. Choose another method."
     reads_features = any(match.teacher in pairs[0].teacher.feature_layers() for match in method.matches(pairs[0]))
     if learner.is_self_taught and not reads_features:
         return f"{prefix} compares logits, and here teacher and student are one network. Choose one for feature maps."

@@ -108,6 +108,7 @@ class Method(Plugin):
     softens_targets: ClassVar[bool] = False  # whether the method's term divides logits by `temperature` before softmax
     # Whether every class has a probability of its own: an average of softmax probabilities says nothing about those.
     per_class_probabilities: ClassVar[bool] = False
+    remembers_examples: ClassVar[bool] = False  # whether it stores something of every training example by its row
     # Options in which runs may differ that are trained together by `vectorized_loss`; empty without such a form.
     vectorized_options: ClassVar[frozenset[str]] = frozenset()
 

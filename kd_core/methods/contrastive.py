@@ -101,6 +101,7 @@ class Contrastive(EmbeddingMethod):
         "as negatives."
     )
     pitfall: ClassVar[str] = "The memory is part of the training state: a run resumed without it gives other numbers."
+    remembers_examples: ClassVar[bool] = True
     part_name: ClassVar[str] = "contrast"
     symbol: ClassVar[str] = r"\mathrm{NCE}(\text{student}, \text{teacher})"
 

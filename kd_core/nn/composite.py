@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kd_core.base.seeds import generator
+
 UNKNOWN = -1e4  # logit of a class outside a network's subset: its probability is 0
 
 
@@ -120,3 +122,22 @@ def merge_logits(logits: Sequence[Tensor], scales: Sequence[float], shifts: Sequ
 def _fractions(logits: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     raw = torch.tensor(list(weights) or [1.0] * len(logits), dtype=logits[0].dtype, device=logits[0].device)
     return (raw / raw.sum()).reshape(-1, *[1] * logits[0].dim())
+
+
+def remaining_weights(weights: Sequence[float], drop: float, seed: int) -> list[float]:
+    """Return weights of several teachers, each 0 with probability ``drop``, but at least one; they sum to 1.
+
+    Son et al., "Densely Guided Knowledge Distillation using Multiple Teacher Assistants" (2021), section 3.2.
+    """
+    draws = torch.rand(len(weights), generator=generator(seed, "drop")).tolist()
+    remaining = [0.0 if draw < min(drop, max(draws)) else weight for weight, draw in zip(weights, draws, strict=True)]
+    return [weight / sum(remaining) for weight in remaining]
+
+
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move weights and buffers of a moving average towards those of ``network``, keeping the fraction ``decay``."""
+    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(value, 1.0 - decay)
+        else:
+            mean.copy_(value)

@@ -162,3 +162,20 @@ class BatchSampler:
         if len(pool) < count:
             order = order.repeat(-(-count // max(1, len(pool))))[:count]
         return pool[order]
+
+
+def confident_examples(logits: Tensor, confidence: float, is_balanced: bool) -> Tensor:
+    """Return (N,) whether the top probability of the teacher's ``logits`` (N, K) is at least ``confidence``.
+
+    ``is_balanced`` keeps of every class only the most confident ones, as many as a class has on average. Xie et al.,
+    "Self-training with Noisy Student improves ImageNet classification" (2020), section 2.
+    """
+    top_probability, top_class = logits.softmax(1).max(1)
+    is_confident = top_probability >= confidence
+    classes = set(top_class[is_confident].tolist())
+    if is_balanced and classes:
+        limit = -(-int(is_confident.sum()) // len(classes))
+        for label in classes:
+            members = (is_confident & (top_class == label)).nonzero().flatten()
+            is_confident[members[top_probability[members].argsort(descending=True)][limit:]] = False
+    return is_confident

@@ -92,7 +92,7 @@ def largest_batch(trainers: Sequence[NetworkTrainer], size: int) -> int:
             batch = examples.batch(sampler.rows(0)[:size], 0)
             for trainer in trainers:
                 trainer.forward(batch, 0)
-            losses = [total_loss(trainer.loss(batch, 0, 0)) for trainer in trainers]
+            losses = [total_loss(parts) for trainer in trainers if (parts := trainer.loss(batch, 0, 0))]
             sum_tensors(losses).backward()  # type: ignore[no-untyped-call]
         except torch.OutOfMemoryError:
             size //= 2

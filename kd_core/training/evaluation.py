@@ -10,17 +10,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from kd_core.base.events import Event, Pinned, Probed, Step, Surface, Validated, Written
+from kd_core.base.events import Event, Generated, Pinned, Probed, Step, Surface, Validated, Written
 from kd_core.base.metrics import compute_metrics, fraction, nll, pack_mask
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
 from kd_core.nn.composite import ClassSubset, in_known_classes
 from kd_core.nn.inference import can_predict, predict_logits
+from kd_core.training.learner import NetworkTrainer
 
 PINNED = 10  # examples at most
 GRID = 48  # points along each side of a decision surface
+MAX_SIDE, MAX_PICTURE_BYTES = 64, 40_000  # of generated images in an event
 MARGIN = 0.08  # around the data, as a fraction of their extent
 
 
@@ -186,6 +189,27 @@ def surface(network: nn.Module, points: Tensor) -> str:
     return base64.b64encode((probabilities * 255).round().to(torch.uint8).cpu().numpy().tobytes()).decode()
 
 
+def generated(position: tuple[str, int, int], trainers: Iterable[NetworkTrainer], data: Data) -> list[Event]:
+    """Return the event with images that networks are trained on in the place of stored ones, if there are any.
+
+    Large ones are scaled down. ``position`` is phase, step and epoch.
+    """
+    images, classes, shape = {}, {}, [0, 0, 0]
+    for trainer in trainers:
+        maker, role = trainer.learner.maker, trainer.role
+        if maker is None or (pair := maker.pictures(trainer.memory)) is None:
+            continue
+        inputs, labels = pair
+        if max(inputs.shape[2:]) > MAX_SIDE:
+            inputs = F.adaptive_avg_pool2d(inputs, MAX_SIDE)
+        pixels = data.pixels(inputs).cpu()
+        count, *shape = pixels.shape
+        pixels = pixels[: max(1, MAX_PICTURE_BYTES // (pixels.numel() // count))]
+        images[role] = base64.b64encode(pixels.numpy().tobytes()).decode()
+        classes[role] = labels[: len(pixels)].tolist()
+    return [Generated(*position, shape, images, classes)] if images else []
+
+
 def rounded(logits: Tensor) -> list[list[float]]:
     """Return logits as numbers with seven significant digits, which is all that float32 holds."""
     rows: list[list[float]] = logits.tolist()  # formatted row by row, which takes half as long as one by one
@@ -273,5 +297,5 @@ def without_details(new_events: Iterable[Event], last: Event | None) -> Iterator
     for event in new_events:
         if isinstance(event, Validated):
             is_full = event.step == 0 or event is last
-        if not isinstance(event, Step) and (is_full or not isinstance(event, Probed | Surface | Written)):
+        if not isinstance(event, Step) and (is_full or not isinstance(event, Probed | Surface | Written | Generated)):
             yield event

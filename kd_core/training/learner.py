@@ -28,12 +28,13 @@ from kd_core.config.plan import (
 from kd_core.config.recipe import Recipe, TeacherRecipe
 from kd_core.datasets import Data
 from kd_core.methods import LossInputs, LossPart, Method, label_part
-from kd_core.nn.composite import average_logits, average_probabilities
+from kd_core.nn.composite import average_logits, average_probabilities, remaining_weights, update_average
 from kd_core.nn.hooks import last_linear, record_features, select_layers
-from kd_core.nn.inference import predict_with_features
+from kd_core.nn.inference import freeze, predict_with_features
 from kd_core.nn.pairs import Pair
 from kd_core.tasks import Task
-from kd_core.training.data import Batch, BatchSampler, Examples
+from kd_core.training.data import Batch, BatchSampler, Examples, confident_examples
+from kd_core.training.optim import ramp_up
 from kd_core.training.vectorized.replicas import random_layer
 
 MAX_CACHED_BYTES = 512_000_000  # bytes of features that are cached of a teacher
@@ -45,18 +46,6 @@ class NotFiniteError(ArithmeticError):
     def __init__(self, role: str, part: str) -> None:
         super().__init__(f"{part} of the {role} is not finite")
         self.role, self.part = role, part
-
-
-def loss_values(role: str, parts: Sequence[LossPart], values: Sequence[float]) -> tuple[dict[str, list[float]], float]:
-    """Return [raw, weighted] value by part, and the sum of the weighted ones. Raises NotFiniteError."""
-    for part, value in zip(parts, values, strict=True):
-        if not math.isfinite(value):
-            raise NotFiniteError(role, part.name)
-    by_part = {part.name: [value, value * part.weight] for part, value in zip(parts, values, strict=True)}
-    total = sum(weighted for _, weighted in by_part.values())
-    if not math.isfinite(total):
-        raise NotFiniteError(role, "the sum of the parts")
-    return by_part, total
 
 
 class NetworkTrainer:
@@ -84,6 +73,7 @@ class NetworkTrainer:
         self.role, self.learner, self.method = learner.role, learner, learner.method
         self.examples, self.labels, self.compute = examples, examples.labels, compute
         self.task = examples.data.task
+        self.source: NetworkTrainer | None = None  # whose weights it averages, and then it learns nothing itself
         self.network = network.train()
         self.recipe, self._others = recipe, others
         self.rate = recipe.learning_rate
@@ -97,6 +87,12 @@ class NetworkTrainer:
         self.features: dict[str, Tensor] = {}
         # What a module from Python draws is not known.
         self.is_random = not learner.model.can_be_stacked or bool(random_layer(network))
+
+    def set_source(self, source: NetworkTrainer) -> None:
+        """Begin with the weights of another network, and average them from now on."""
+        self.source, self.ema_model = source, None
+        self.network.load_state_dict(source.network.state_dict())
+        freeze(self.network)
 
     def set_criteria(self, criteria: list[Criterion]) -> None:
         """Set the losses of the learner's teachers; without any it learns from the labels alone."""
@@ -144,7 +140,9 @@ class NetworkTrainer:
         return self.logits.detach(), {layer: features.detach() for layer, features in self.features.items()}
 
     def loss(self, batch: Batch, step: int, epoch: int) -> list[LossPart]:
-        """Return the parts of the loss of the last :meth:`forward`, in float32."""
+        """Return the parts of the loss of the last :meth:`forward`, in float32; none of a moving average."""
+        if self.source is not None:
+            return []
         if self.method is None or not self.criteria:
             labels = self.task.row_labels(batch.labels)
             return [label_part(self.logits, labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)]
@@ -153,13 +151,25 @@ class NetworkTrainer:
             self.method.parts(criterion.signals(self.logits, self.features, batch, epoch=epoch, seed=seed))
             for criterion in self.criteria
         ]
-        if len(parts) == 1:
-            return parts[0]
         weights = [criterion.weight for criterion in self.criteria]
-        return [_weighted_mean(same_part, weights) for same_part in zip(*parts, strict=True)]
+        if self.learner.drop and len(parts) > 1:
+            weights = remaining_weights(weights, self.learner.drop, derive_seed(self.learner.seed, "teachers", step))
+        means = parts[0]
+        if len(parts) > 1:
+            means = [_weighted_mean(same_part, weights) for same_part in zip(*parts, strict=True)]
+        if not self.learner.ramp_up:
+            return means
+        factor = ramp_up(step, self.learner.ramp_up * self.sampler.steps_per_epoch)
+        constant = self.method.teacher_free_parts
+        return [part if part.name in constant else replace(part, weight=factor * part.weight) for part in means]
 
-    def update_average(self) -> None:
-        """Update the moving average of the weights, if there is one."""
+    def update_average(self, done: int) -> None:
+        """Update moving averages of the weights after ``done`` steps and one more.
+
+        Early steps keep less of an average than ``decay`` says (the code of Tarvainen & Valpola 2017).
+        """
+        if self.source is not None:
+            update_average(self.network, self.source.network, min(1.0 - 1.0 / (done + 1), self.learner.decay))
         if self.ema_model is not None:
             self.ema_model.update_parameters(self.network)
 
@@ -374,23 +384,6 @@ def visible_rows(trainer: NetworkTrainer) -> Tensor:
         return rows
     is_visible = (trainer.labels >= 0).reshape(len(trainer.labels), -1).any(1)
     if learner.sees != LABELLED:
-        is_visible = is_visible | confident_examples(trainer, learner.confidence, learner.is_balanced)
+        logits = trainer.criteria[0].frozen_teacher.clean_logits()
+        is_visible = is_visible | confident_examples(logits, learner.confidence, learner.is_balanced)
     return rows[is_visible[rows]]
-
-
-def confident_examples(trainer: NetworkTrainer, confidence: float, is_balanced: bool) -> Tensor:
-    """Return (N,) whether the teacher's top probability for an example is at least ``confidence``.
-
-    ``is_balanced`` keeps of every class only the most confident ones, as many as a class has on average. Xie et al.,
-    "Self-training with Noisy Student improves ImageNet classification" (2020), section 2.
-    """
-    teacher = trainer.criteria[0].frozen_teacher
-    top_probability, top_class = teacher.clean_logits().softmax(1).max(1)
-    is_confident = top_probability >= confidence
-    classes = set(top_class[is_confident].tolist())
-    if is_balanced and classes:
-        limit = -(-int(is_confident.sum()) // len(classes))
-        for label in classes:
-            members = (is_confident & (top_class == label)).nonzero().flatten()
-            is_confident[members[top_probability[members].argsort(descending=True)][limit:]] = False
-    return is_confident

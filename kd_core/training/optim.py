@@ -82,6 +82,14 @@ def rate_factor(recipe: BaseRecipe, done: int, steps: int) -> float:
     return 1.0
 
 
+def ramp_up(done: int, steps: int) -> float:
+    """Return the fraction of a weight that rises along exp(-5 (1 - t)²) over so many steps; 1 without any.
+
+    Laine & Aila, "Temporal Ensembling for Semi-Supervised Learning" (2017), section 2.1.
+    """
+    return math.exp(-5.0 * (1.0 - done / steps) ** 2) if done < steps else 1.0
+
+
 def cosine(start: float, end: float, fraction: float) -> float:
     """Interpolate between ``start`` and ``end`` along half a period of a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2

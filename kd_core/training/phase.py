@@ -23,17 +23,16 @@ from kd_core.nn import weights
 from kd_core.nn.inference import can_predict, freeze, predict_logits
 from kd_core.training.data import BatchSampler, build_examples
 from kd_core.training.dry_run import is_target_reached, largest_batch
-from kd_core.training.evaluation import BestWeights, Evaluator, TensorCopies, all_finite
+from kd_core.training.evaluation import BestWeights, Evaluator, TensorCopies, all_finite, generated
 from kd_core.training.learner import (
     FrozenTeacher,
     NetworkTrainer,
     NotFiniteError,
     build_criteria,
     live_method,
-    loss_values,
     visible_rows,
 )
-from kd_core.training.plain import PlainSteps, StepResult
+from kd_core.training.plain import PlainSteps, StepResult, loss_values
 from kd_core.training.vectorized.compilation import AUTO, NEVER
 from kd_core.training.vectorized.fast_steps import FastSteps, is_fast, wants_compiled
 
@@ -126,8 +125,7 @@ class PhaseTrainer:
             member = self.members[run]
             teachers: dict[str, nn.Module | NetworkTrainer] = {**member.networks, **self._by_run[run]}
             trainer.set_criteria(build_criteria(trainer, member.phases, self.data, teachers, frozen))
-            present = {role: one.network for role, one in self._by_run[run].items()}
-            trainer.networks = {**member.networks, **present}
+            trainer.networks = {**member.networks, **{one: other.network for one, other in self._by_run[run].items()}}
             trainer.set_live_options(member.live)
         samplers: dict[object, BatchSampler] = {}
         for trainer, run in first_runs.items():
@@ -163,7 +161,10 @@ class PhaseTrainer:
             network.trunk, _ = before[role].learner.model.split(before[role].network, layer)
         others: set[Tensor] = {p for trainer in before.values() for p in trainer.network.parameters()}
         examples = self._examples[member.phase.view]
-        return NetworkTrainer(learner, network, member.phase.recipe, examples, others=others, compute=self.compute)
+        trainer = NetworkTrainer(learner, network, member.phase.recipe, examples, others=others, compute=self.compute)
+        if learner.average_of:
+            trainer.set_source(before[learner.average_of])
+        return trainer
 
     @property
     def pinned(self) -> Mapping[int, list[int]]:
@@ -263,7 +264,7 @@ class PhaseTrainer:
         Args:
             done: Steps taken.
             runs: Those to evaluate.
-            is_brief: Whether pinned examples and decision surfaces are left out within the phase.
+            is_brief: Whether details are left out within the phase.
 
         Returns:
             Pairs of runs and their events, and errors of the runs that have none, since a logit is not finite.
@@ -288,6 +289,8 @@ class PhaseTrainer:
         if not is_brief or is_over or not done:
             for run, details in self._evaluator.details(*position, networks, logits).items():
                 events[run] += details
+            for run in finite[:1]:
+                events[run] += generated((self.phase.name, *position), self.trainers, self.data)
         pairs = [(finite, events[finite[0]])] if self.is_single and finite else [([run], events[run]) for run in finite]
         return pairs, {run: broken[run] for run in runs if run in broken}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,18 @@ class StepResult:
     parts: Mapping[str, Sequence[LossPart]]
     rate: float
     skipped_scale: float = 0.0
+
+
+def loss_values(role: str, parts: Sequence[LossPart], values: Sequence[float]) -> tuple[dict[str, list[float]], float]:
+    """Return [raw, weighted] value by part, and the sum of the weighted ones. Raises NotFiniteError."""
+    for part, value in zip(parts, values, strict=True):
+        if not math.isfinite(value):
+            raise NotFiniteError(role, part.name)
+    by_part = {part.name: [value, value * part.weight] for part, value in zip(parts, values, strict=True)}
+    total = sum(weighted for _, weighted in by_part.values())
+    if not math.isfinite(total):
+        raise NotFiniteError(role, "the sum of the parts")
+    return by_part, total
 
 
 class PlainSteps:
@@ -71,7 +84,7 @@ class PlainSteps:
             for trainer, batch in zip(self.trainers, batches, strict=True)
         ]
         self.optimiser.zero_grad()
-        loss = sum_tensors([total_loss(parts) for parts in losses])
+        loss = sum_tensors([total_loss(parts) for parts in losses if parts])
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
         if self.recipe.clip:
@@ -82,8 +95,8 @@ class PlainSteps:
         self.scaler.step(self.optimiser)
         skipped_scale = self._update_scale()
         for trainer in self.trainers:
-            trainer.update_average()
-        by_role = {trainer.role: parts for trainer, parts in zip(self.trainers, losses, strict=True)}
+            trainer.update_average(done)
+        by_role = {trainer.role: parts for trainer, parts in zip(self.trainers, losses, strict=True) if parts}
         return StepResult(by_role, rate, skipped_scale)
 
     def _update_scale(self) -> float:

@@ -119,4 +119,4 @@ def test_the_examples_are_named_and_several_runs_are_trained_one_by_one(monkeypa
     assert {network.role: network.saw for network in prepared.networks}["student"] == "examples of the test"
     assert "The student is trained on examples of the test, and here on stored examples." in left_out(config)
     clause = group_incompatibility([config, config.with_flat(seed="1")])
-    assert clause == "the batches of the student are made during training"
+    assert clause.startswith("the student has batches that are made")

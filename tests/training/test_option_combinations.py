@@ -32,12 +32,12 @@ def norms(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     gradient_norms = []
     update = NetworkTrainer.update_average
 
-    def recording_update(self: NetworkTrainer) -> None:
+    def recording_update(self: NetworkTrainer, done: int) -> None:
         if self.role == "student":
             gradient_norms.append(
                 float(nn.utils.get_total_norm([p.grad for p in self.trainable_parameters() if p.grad is not None]))
             )
-        update(self)
+        update(self, done)
 
     with monkeypatch.context() as patch:
         patch.setattr(NetworkTrainer, "update_average", recording_update)

@@ -30,6 +30,7 @@ INPUTS = {
     "adapters": "nn.ModuleDict",
     "rows": "Tensor",
     "epoch": "int",
+    "ramp": "float",
     "seed": "int",
     "student_classifier": "Tensor",
     "teacher_classifier": "Tensor",
@@ -73,13 +74,22 @@ class LossWriter(Rewriter):
         sources: Gets the function and all that it needs.
         lacks_labels: Whether some examples have no label.
         is_mixed: Whether every example is a blend of two.
+        is_ramped: Whether the weights of all parts that depend on a teacher are multiplied by a factor.
     """
 
     plugin: Method
 
-    def __init__(self, method: Method, sources: Sources, *, lacks_labels: bool = False, is_mixed: bool = False) -> None:
+    def __init__(
+        self,
+        method: Method,
+        sources: Sources,
+        *,
+        lacks_labels: bool = False,
+        is_mixed: bool = False,
+        is_ramped: bool = False,
+    ) -> None:
         super().__init__(method, sources)
-        self.lacks_labels, self.is_mixed = lacks_labels, is_mixed
+        self.lacks_labels, self.is_mixed, self.is_ramped = lacks_labels, is_mixed, is_ramped
         self.inputs: dict[str, None] = {"student_logits": None}
         self._signals = ""  # name of the parameter that holds the inputs
         self._values: dict[str, Any] = {}  # plain values of local names
@@ -91,6 +101,8 @@ class LossWriter(Rewriter):
         if not isinstance(parts, ast.List):
             raise UnwritableError("its parts are not listed in one place")
         terms = [term for part in parts.elts for term in self._terms(part, text, module)]
+        if self.is_ramped:
+            terms = [self._ramped(*term) for term in terms]
         taken = {node.id for node in ast.walk(ast.parse("\n".join(self._lines))) if isinstance(node, ast.Name)}
         total = next(one for one in ("loss", "total", "sum_of_parts") if one not in taken)
         lines = [*self._lines, *(_sum(terms, total) or [f"{total} = 0 * student_logits.sum()"]), f"return {total}"]
@@ -108,6 +120,12 @@ class LossWriter(Rewriter):
             self.sources.add_import("from typing import NamedTuple")
             self.sources.add_definition("Match", MATCH)
         return LossFunction(self.sources.add_definition(name, f"{signature}\n{indented(body)}"), tuple(names))
+
+    def _ramped(self, weight: str, value: str, name: str) -> tuple[str, str, str]:
+        if name in self.plugin.teacher_free_parts:
+            return weight, value, name
+        self._use("ramp")
+        return f"ramp * {weight}" if weight else "ramp", value, name
 
     def label_term(self) -> str:
         """Return the code of the cross-entropy with the labels of the batch."""

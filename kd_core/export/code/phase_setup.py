@@ -38,6 +38,7 @@ class PhaseSetup:
         self.name = f"train_{variable(phase.name)}"
         self.roles = [learner.role for learner in phase.learners]
         self.losses = {learner.role: plan.loss(phase, learner) for learner in phase.learners}
+        self.trained = [learner for learner in phase.learners if not learner.average_of]
         self.inputs: dict[str, None] = {}  # variables of networks of earlier phases
         self.needs_step = False
         # Learners that see different examples have batches of their own.
@@ -70,6 +71,9 @@ class PhaseSetup:
         for learner in self.phase.learners:
             name = variable(learner.role)
             lines.append(f"{name} = {self.plan.builder_of[learner]}({learner.seed})")
+            if learner.average_of:
+                lines.append(f"{name}.load_state_dict({variable(learner.average_of)}.state_dict())")
+                lines.append(f"{name}.eval().requires_grad_(False)  # a moving average of weights")
             if learner.uploaded:
                 self.sources.add_import("from safetensors.torch import load_file")
                 lines.append(f'{name}.load_state_dict(load_file("{name}.safetensors"))')
@@ -80,7 +84,7 @@ class PhaseSetup:
             if learner.trunk[0]:
                 role, layer = learner.trunk
                 lines.append(f"{name}.trunk = {variable(role)}[:{self._end_of(role, layer)}]  # shared layers")
-            if self.recipe.ema:
+            if self.recipe.ema and learner in self.trained:
                 self.sources.add_import("from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn")
                 average = f"get_ema_multi_avg_fn({self.recipe.ema})"
                 lines.append(f"{name}_average = AveragedModel({name}, multi_avg_fn={average}, use_buffers=True)")
@@ -186,7 +190,7 @@ class PhaseSetup:
         return [*lines, f"{name}_rows = ((labels.cpu() >= 0) | is_confident).nonzero().flatten()"]
 
     def _optimiser(self) -> list[str]:
-        owned = [self._parameters(learner) for learner in self.phase.learners]
+        owned = [self._parameters(learner) for learner in self.trained]
         parameters = ", ".join(f"*{name}.parameters()" for names in owned for name in names)
         if any(learner.trunk[0] for learner in self.phase.learners):
             line = f"parameters = list(dict.fromkeys([{parameters}]))  # shared ones once"

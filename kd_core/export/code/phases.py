@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kd_core.config.plan import (
     LOGITS,
     LearnerPlan,
@@ -114,12 +116,13 @@ class PhaseWriter(PhaseSetup):
         for learner in self.phase.learners:
             lines += self._forward(learner)
         lines.append("# Loss, backward pass and step.")
-        for learner in self.phase.learners:
+        for learner in self.trained:
             lines += self._loss_lines(learner)
-        total = " + ".join(f"{variable(role)}_loss" for role in self.roles)
-        lines += ["optimiser.zero_grad()", f"({total}).backward()" if len(self.roles) > 1 else f"{total}.backward()"]
+        trained = [learner.role for learner in self.trained]
+        total = " + ".join(f"{variable(role)}_loss" for role in trained)
+        lines += ["optimiser.zero_grad()", f"({total}).backward()" if len(trained) > 1 else f"{total}.backward()"]
         lines += self._update()
-        lines += [f"curves[{literal(role)}].append({variable(role)}_loss.item())" for role in self.roles]
+        lines += [f"curves[{literal(role)}].append({variable(role)}_loss.item())" for role in trained]
         return lines
 
     def _augmented(self, x: str, y: str) -> list[str]:
@@ -197,6 +200,7 @@ class PhaseWriter(PhaseSetup):
                     lines += [f"is_labelled &= {y}_mixed >= 0", f"{y}_mixed = {y}_mixed.clamp(min=0)"]
             arguments = {key: text.format(v=name) for key, text in ARGUMENTS.items()}
             arguments |= {"labels": labels, "teacher_logits": teacher, "rows": rows, "mixed_labels": f"{y}_mixed"}
+            arguments["ramp"] = self._ramp(learner)
             arguments["adapters"] = self._adapter_name(learner, number)
             owner = variable(roles[0])
             features = f"{{layer: value.detach() for layer, value in {owner}_features.items()}}"
@@ -215,7 +219,8 @@ class PhaseWriter(PhaseSetup):
             calls.append(f"{loss.name}({', '.join(arguments[one] for one in loss.inputs)})")
         if len(calls) == 1:
             return [*lines, *_wrapped(f"{name}_loss = ", calls[0])]
-        terms = [f"{weight / sum(weights):.10g} * {call}" for weight, call in zip(weights, calls, strict=True)]
+        factors = self._factors(learner, weights, lines)
+        terms = [f"{factor} * {call}" for factor, call in zip(factors, calls, strict=True)]
         return [
             *lines,
             f"{name}_loss = (",
@@ -223,13 +228,32 @@ class PhaseWriter(PhaseSetup):
             ")",
         ]
 
+    def _ramp(self, learner: LearnerPlan) -> str:
+        """Return the code of the factor on the weight of the teachers; empty for a constant one."""
+        if not learner.ramp_up:
+            return ""
+        self.needs_step = True
+        steps = learner.ramp_up * steps_per_epoch(self.phase, self.plan.data)
+        return f"{self.sources.add('ramp_up', optim)}(step, {steps})"
+
+    def _factors(self, learner: LearnerPlan, weights: Sequence[float], lines: list[str]) -> list[str]:
+        """Return the code of each teacher's weight, and append to ``lines`` how it is drawn if some are dropped."""
+        factors = [f"{weight / sum(weights):.10g}" for weight in weights]
+        if not learner.drop:
+            return factors
+        self.needs_step = True
+        name, function = f"{variable(learner.role)}_weights", self.sources.add("remaining_weights", composite)
+        drawn = f'derive_seed({learner.seed}, "teachers", step)'
+        lines.append(f"{name} = {function}([{', '.join(factors)}], {learner.drop}, {drawn})")
+        return [f"{name}[{number}]" for number in range(len(factors))]
+
     def _feature_owner(self, role: str) -> str:
         return f"previous_{variable(role)}" if role in self.roles else variable(role)
 
     def _update(self) -> list[str]:
         lines = []
         if self.recipe.clip:
-            for learner in self.phase.learners:
+            for learner in self.trained:
                 names = [f"*{name}.parameters()" for name in self._parameters(learner)]
                 weights = names[0][1:] if len(names) == 1 else f"[{', '.join(names)}]"
                 lines.append(f"nn.utils.clip_grad_norm_({weights}, {self.recipe.clip})")
@@ -237,8 +261,15 @@ class PhaseWriter(PhaseSetup):
             self.needs_step = True
             lines.append(f'optimiser.param_groups[0]["lr"] = {self.recipe.learning_rate} * {rate}')
         lines.append("optimiser.step()")
-        if self.recipe.ema:
-            lines += [f"{variable(role)}_average.update_parameters({variable(role)})" for role in self.roles]
+        for learner in self.phase.learners:
+            name = variable(learner.role)
+            if learner.average_of:
+                self.needs_step = True
+                function = self.sources.add("update_average", composite)
+                decay = f"min(1.0 - 1.0 / (step + 1), {learner.decay})"
+                lines.append(f"{function}({name}, {variable(learner.average_of)}, {decay})")
+            elif self.recipe.ema:
+                lines.append(f"{name}_average.update_parameters({name})")
         return lines
 
     def _rate(self) -> str:
@@ -252,7 +283,8 @@ class PhaseWriter(PhaseSetup):
     # -- after an epoch ----------------------------------------------------------------------------------------------
 
     def _evaluated(self, role: str) -> str:
-        return f"{variable(role)}_average.module" if self.recipe.ema else variable(role)
+        has_average = self.recipe.ema and any(learner.role == role for learner in self.trained)
+        return f"{variable(role)}_average.module" if has_average else variable(role)
 
     def _epoch_end(self) -> list[str]:
         keeps_best = self.recipe.patience or self.recipe.keep == BEST

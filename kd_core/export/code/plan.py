@@ -132,11 +132,15 @@ class PlanWriter:
         if method is None or not learner.teachers:
             return None
         lacks_labels = self.lacks_labels(phase)
-        key = (method, lacks_labels)
+        key = (method, lacks_labels, bool(learner.ramp_up))
         if key not in self._losses:
             name = "distillation_loss" if not learner.is_fixed else f"{variable(learner.role)}_loss_function"
             trial = Sources(self.sources.provided, self.sources.packages)
-            options = {"lacks_labels": lacks_labels, "is_mixed": bool(self.augmentation.mixup)}
+            options = {
+                "lacks_labels": lacks_labels,
+                "is_mixed": bool(self.augmentation.mixup),
+                "is_ramped": bool(learner.ramp_up),
+            }
             try:
                 LossWriter(method, trial, **options).write(name)
             except UnwritableError as reason:

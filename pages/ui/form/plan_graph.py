@@ -77,6 +77,8 @@ class PlanGraph:
         for _, learner in learners:
             if learner.begins_with:
                 self._edge("continues", [earlier[learner.begins_with]], learner.role, "same weights")
+            if learner.average_of:
+                self._edge("combines", [self.latest[learner.average_of]], learner.role, "moving average")
             if learner.method is not None and learner.method.uses_teacher:
                 teachers = [self.latest[role] for role in learner.teachers]
                 self._edge("teaches", teachers, learner.role, _edge_label(learner))
@@ -108,10 +110,10 @@ class PlanGraph:
             kind=kind_of(learner),
             style_role=learner.role,
             network=plan.network_label(learner),
-            state=_state(phase, teaches=teaches),
+            state="averages weights" if learner.average_of else _state(phase, teaches=teaches),
             data=self._training_data(phase, learner) if phase.recipe.epochs else "not trained",
             teaching=teaching_clause(dataclasses.replace(learner, teachers=teachers)),
-            lane=LAST if kind_of(learner) == BASELINE and not teaches else MAIN,
+            lane=MADE if learner.average_of else LAST if kind_of(learner) == BASELINE and not teaches else MAIN,
             self_taught=learner.method is not None and not learner.method.uses_teacher,
         )
 
@@ -136,6 +138,10 @@ class PlanGraph:
     def _training_data(self, phase: PhasePlan, learner: LearnerPlan) -> str:
         """Return a learner's training data in very few words."""
         view, data = phase.view, self.data
+        if learner.average_of:
+            return "not trained"
+        if learner.maker is not None:
+            return learner.maker.in_words()
         count, labelled = view.count(data), min(view.count(data), view.labels.count(data))
         if view.is_blind:
             return f"{count:,} {data.noun}, no labels"

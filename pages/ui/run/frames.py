@@ -14,6 +14,7 @@ from kd_core.base.events import (
     Adjusted,
     Event,
     Failed,
+    Generated,
     Pinned,
     Prepared,
     Probed,
@@ -59,10 +60,12 @@ class RunFrames:
         self.prepared: Prepared | None = None
         self.pinned: Pinned | None = None
         self.failed: Failed | None = None
+        self.generated: Generated | None = None  # the last images that were made for training
         self.extent: list[float] = []
         self.adjusted: list[Adjusted] = []
         self.switched: list[Switched] = []
         self.is_alone = True  # one distilled student, so the names of loss parts need no owner
+        self._taught_roles: set[str] = set()  # that have a teacher
         self._main_role = STUDENT  # whose loss is drawn part by part
         self._source = TEACHER  # the role whose colour parts from the teacher have
         self._titles: dict[str, str] = {}
@@ -126,6 +129,8 @@ class RunFrames:
                 self.switched.append(event)
             case Failed():
                 self.failed = event
+            case Generated():
+                self.generated = event
 
     def _name_networks(self) -> None:
         row = manager.get_manager().store.run(self.run)
@@ -134,6 +139,7 @@ class RunFrames:
             self._titles = roles.titles(row.config)
             partial = [learner for learner in roles.learners(row.config) if learner.classes]
             self._scopes = {learner.role: f", {len(learner.classes)} classes" for learner in partial}
+        self._taught_roles = {learner.role for learner in taught}
         if row and taught:
             self._main_role = taught[0].role
             self._source = roles.source(row.config, self._main_role)
@@ -202,7 +208,7 @@ class RunFrames:
             return {"key": key, "panel": "accuracy", "name": title + self._scopes.get(role, ""), "role": role}
         owner = f"{title.split(' (')[0]}’s "
         if curve == "loss":
-            name = owner + ("CE" if role == BASELINE else "loss")
+            name = owner + ("CE" if role == BASELINE and role not in self._taught_roles else "loss")
             if role == self._main_role:
                 name = "Weighted sum" if self.is_alone else f"{owner}weighted sum"
             return {"key": key, "panel": "loss", "name": name, "role": role}

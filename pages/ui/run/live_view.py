@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kd_core.analysis import thumbnails
 from kd_core.base import marks
+from kd_core.base.events import Generated
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
@@ -123,6 +125,21 @@ def _charts(panel: _PanelContext) -> None:
         _curves(panel)
     with right:
         _bars(panel)
+    if panel.frames.generated is not None:
+        _generated(panel, panel.frames.generated)
+
+
+def _generated(panel: _PanelContext, event: Generated) -> None:
+    """Draw the images that a network is trained on in the place of stored ones, as they are now."""
+    names = roles.titles(panel.config)
+    for role in event.images:
+        images = "".join(
+            f'<img src="{src}" alt="made for class {escape(label)}" title="made for class {escape(label)}" '
+            'width="40" height="40" style="margin: 0 4px 4px 0; image-rendering: pixelated">'
+            for src, label in thumbnails.of_generated(load(panel.config.dataset), event, role)
+        )
+        st.caption(f"{names[role]}: images that it is trained on, after step {event.step:,} of {event.phase}")
+        st.html(f'<div style="display: flex; flex-wrap: wrap">{images}</div>')
 
 
 def switches(frames: RunFrames) -> str:
