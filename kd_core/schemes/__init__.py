@@ -26,6 +26,7 @@ class Scheme(BaseScheme):
 
     paper: ClassVar[str] = ""  # authors, year, section
     reads_class_labels: ClassVar[bool] = False  # whether it divides the examples by their classes
+    writes_examples: ClassVar[bool] = False  # whether a network writes examples, for tasks whose networks can
 
     @abstractmethod
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:

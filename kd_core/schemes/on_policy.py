@@ -22,6 +22,7 @@ class OnPolicy(Scheme):
     summary: ClassVar[str] = "The student writes, and the teacher says at every character what it would have written."
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Agarwal et al. 2024 (GKD), section 3"
+    writes_examples: ClassVar[bool] = True
 
     on_policy: float = number(
         1.0, 0.0, 1.0, "Fraction λ of the batches that the student writes; the others are from the training text.",

@@ -20,6 +20,7 @@ class SequenceLevel(Scheme):
     summary: ClassVar[str] = "The teacher writes, and the student learns its text as if it were the training text."
     family: ClassVar[str] = "offline"
     paper: ClassVar[str] = "Kim & Rush 2016 (sequence-level knowledge distillation), section 3.2; here with samples"
+    writes_examples: ClassVar[bool] = True
 
     writing_temperature: float = number(
         1.0, 0.1, 5.0, "Temperature at which the teacher writes; a low one repeats what is likely.", step=0.05,
