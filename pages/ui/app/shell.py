@@ -126,17 +126,26 @@ def prepare_server() -> bool:
         metrics.serve()
     components.publish(ROOT / "static")
     upload_guard.guard()
-    thread = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
+    is_exiting = threading.Event()
+    thread = threading.Thread(target=_import_engine, args=(is_exiting,), name="importing the engine", daemon=True)
     thread.start()
     # Torch aborts the process if the interpreter exits while torch is being imported.
     atexit.register(thread.join, IMPORT_TIMEOUT)
+    atexit.register(is_exiting.set)  # the last one registered is called first
     return True
 
 
-def _import_engine() -> None:
+def _import_engine(is_exiting: threading.Event) -> None:
     """Import the engine, which takes seconds, and exempt its objects from garbage collection."""
+    begun = time.monotonic()
+    gc.disable()  # a tenth of the time
     try:
         import kd_core.runs.manager  # noqa: F401
+
+        gc.enable()
+        # The first visitor's page has the interpreter to itself, the longer the slower this machine is.
+        if is_exiting.wait(2 * (time.monotonic() - begun)):
+            return
         from kd_core.config.run import from_flat
         from kd_core.nn import cost
 
@@ -147,5 +156,7 @@ def _import_engine() -> None:
     except Exception:
         # Mostly the process is shutting down. Any other error appears again on the page that imports the engine.
         log.debug("the engine could not be imported in advance", exc_info=True)
+    finally:
+        gc.enable()
     gc.collect()
     gc.freeze()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -115,7 +114,7 @@ def _chart(lesson: Lesson, options: LearnOptions, runs: FamilyRuns, has_predicte
         }
         for key, point in lesson.points.items()
     ]
-    mounted: Any = component("prediction_chart")
+    mounted = component("prediction_chart")
     mounted(
         key=_chart_key(lesson, options.seed), on_predictions_change=lambda: None,
         data={

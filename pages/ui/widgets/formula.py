@@ -28,7 +28,7 @@ def draw(config: RunConfig, method: Method) -> None:
     """
     latex = plan.in_lines(plan.formula(config, method))
     st.latex(latex)
-    follower: Any = component("formula")
+    follower = component("formula")
     follower(key="formula", data={"latex": latex, "scope": f"st-key-{SCOPE}", "sliders": sliders(config, method)})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-from typing import Any
 
 import streamlit as st
 
@@ -66,7 +65,7 @@ def _presenter(room: Room, page: str) -> None:
         if st.button(f"Room {room.key}", icon=":material/qr_code:", key="room link", help="Show the link to join"):
             _invitation(address)
         st.caption(f"{room.count} joined", width="content")
-        clock: Any = component("room_clock")
+        clock = component("room_clock")
         clock(
             key=turn.CLOCK, data={"seconds": room.seconds, "hasKeys": True}, width="content",
             on_turned_change=turn.record,
@@ -133,7 +132,7 @@ def _leave() -> None:
 
 def _identify(key: str) -> None:
     """Join the room as the member that this browser was before, if it was one."""
-    mounted: Any = component("room_member")
+    mounted = component("room_member")
     stored = getattr(st.session_state.get("room identity"), "stored", None)
     room = rooms.find(key)
     if stored and room is not None and not st.session_state.get("room member"):
