@@ -60,6 +60,7 @@ CONTRAST_STYLE = """<style>
 
 ICON = "⚗️"
 IMPORT_TIMEOUT = 15.0  # seconds
+_has_engine = threading.Event()
 
 
 def navigation() -> Page:
@@ -82,8 +83,10 @@ def run_page(chosen: Page) -> None:
     projector.restore()
     st.html(FRAME_STYLE + CONTRAST_STYLE + projector.STYLE * projector.is_on())
     st.session_state["is_framed"] = True
-    content = st.container()
     begun, name = time.perf_counter(), chosen.url_path or PAGES[0][0]
+    content, loading = st.container(), st.empty()
+    if not _has_engine.is_set():
+        loading.caption("Loading PyTorch, which takes some seconds after the server has started …")
     try:
         # The keyboard reaches the content of the page before these.
         catch_errors(_header_buttons)()
@@ -92,6 +95,7 @@ def run_page(chosen: Page) -> None:
             catch_errors(room_bar.show)(name)
             catch_errors(chosen.run)()
     finally:
+        loading.empty()
         st.session_state["is_framed"] = False
         metrics.count("distillery_pages_total", page=name)
         metrics.count("distillery_page_seconds_total", time.perf_counter() - begun, page=name)
@@ -142,6 +146,7 @@ def _import_engine(is_exiting: threading.Event) -> None:
     try:
         import kd_core.runs.manager  # noqa: F401
 
+        _has_engine.set()
         gc.enable()
         # The first visitor's page has the interpreter to itself, the longer the slower this machine is.
         if is_exiting.wait(2 * (time.monotonic() - begun)):

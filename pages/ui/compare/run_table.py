@@ -103,7 +103,6 @@ def filters(queries: RunQueries, options: CompareOptions, page: TablePage) -> No
         )  # fmt: skip
         _group_filter(queries, options, page)
         st.checkbox("Reversed", options.reverse, **bind("reverse", options.reverse))
-        st.checkbox("All columns", options.all_columns, **bind("all_columns", options.all_columns))
 
 
 def table(queries: RunQueries, options: CompareOptions, stored: Mapping[str, Run], page: TablePage) -> None:
@@ -147,6 +146,7 @@ def table(queries: RunQueries, options: CompareOptions, stored: Mapping[str, Run
             + " · tick a sweep to list its runs"
             * any(run_rows.is_sweep(group) for group in groups)
         )
+        st.checkbox("All columns", options.all_columns, **bind("all_columns", options.all_columns))
         if page.last > 1:
             st.button(
                 "Previous", icon=":material/chevron_left:", disabled=page.number == 1,

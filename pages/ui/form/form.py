@@ -110,7 +110,9 @@ def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
         formula.draw(config, method_card.selected_method())
         for column, (cls, name, label) in zip(st.columns(3, gap="small"), advanced.BESIDE_START, strict=True):
             with column:
-                options.setting(name, name, *options.declared(cls, name), label=label)
+                is_all = name == "labelled" and st.session_state["settings"].get(name) == "0"
+                title = f"{label}: all" if is_all else label
+                options.setting(name, name, *options.declared(cls, name), label=title)
     live_controls.choose_pace()
     advanced.button(config)
     if row is not None and (changed := _changed_since(config, row.config)):

@@ -13,9 +13,15 @@ from kd_core.config.run import RunConfig
 from kd_core.methods import Method
 from pages.ui.components import component
 from pages.ui.widgets import options
-from pages.ui.widgets.text import plan
+from pages.ui.widgets.text import glossary, plan
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")  # as in formula_numbers.js
+# What stands in the formula, how its help names it, and the term of the glossary.
+SYMBOLS = (
+    (r"\mathrm{CE}", "CE", "cross-entropy"),
+    (r"\mathrm{KL}", "KL", "KL divergence"),
+    ("^2 ", "T", "temperature"),
+)
 SCOPE = "numbers"  # key of the container that holds sliders and formula
 
 
@@ -27,7 +33,7 @@ def draw(config: RunConfig, method: Method) -> None:
         method: as in :func:`plan.formula`.
     """
     latex = plan.in_lines(plan.formula(config, method))
-    st.latex(latex)
+    st.latex(latex, help=_symbols(latex))
     follower = component("formula")
     follower(key="formula", data={"latex": latex, "scope": f"st-key-{SCOPE}", "sliders": sliders(config, method)})
 
@@ -56,6 +62,13 @@ def sliders(config: RunConfig, method: Method) -> list[dict[str, Any]]:
         label = option_label(name, option)
         result.append({"label": label, "low": option.low, "step": option.step, "numbers": columns})
     return result
+
+
+def _symbols(latex: str) -> str:
+    """Return the definitions of the symbols of a formula as Markdown."""
+    terms = {term.name: term for term in glossary.ENTRIES}
+    used = [(symbol, terms[name]) for sign, symbol, name in SYMBOLS if sign in latex]
+    return "\n\n".join(f"**{symbol}**, {term.name}: {term.definition}" for symbol, term in used)
 
 
 def _skeleton(latex: str) -> str:

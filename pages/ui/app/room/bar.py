@@ -90,11 +90,14 @@ def _address(room: Room, page: str) -> str:
 @st.dialog("Join with your phone", width="large")
 def _invitation(address: str) -> None:
     """Show the address and its QR code, large enough for the last row."""
+    if "localhost" in address or "127.0.0.1" in address:
+        st.warning(
+            "Phones cannot reach this address. Start the app with `STREAMLIT_SERVER_ADDRESS=0.0.0.0` and open it under "
+            "the address of this machine in the network."
+        )
     with st.container(horizontal=True, vertical_alignment="center", gap="large"):
         st.image(_qr_code(address), width=QR_PIXELS, alt=f"QR code of {address}")
         st.markdown(f"# {escape_markdown(address.partition('://')[2])}", width="content")
-    if "localhost" in address or "127.0.0.1" in address:
-        st.caption("Phones cannot reach this address. Open the app under the address of this machine.")
 
 
 @functools.lru_cache(maxsize=64)
