@@ -129,7 +129,7 @@ def test_axe_finds_nothing_in_the_dialogs_of_code_deletion_teacher_and_import(
         page.keyboard.press("Enter")
         if box == "Data":
             page.get_by_role("button", name="Import your data").click()
-        expect(page.get_by_role("dialog").get_by_role("button", name="Upload")).to_be_visible()
+        expect(page.get_by_role("dialog").get_by_role("button", name="Upload", exact=True)).to_be_visible()
         glance(page)
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
