@@ -95,10 +95,10 @@ def run_page(chosen: Page) -> None:
             catch_errors(room_bar.show)(name)
             catch_errors(chosen.run)()
     finally:
-        loading.empty()
         st.session_state["is_framed"] = False
         metrics.count("distillery_pages_total", page=name)
         metrics.count("distillery_page_seconds_total", time.perf_counter() - begun, page=name)
+        loading.empty()
 
 
 def _header_buttons() -> None:
