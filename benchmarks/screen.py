@@ -15,6 +15,7 @@ from benchmarks.support.rows import Row, report, table
 from benchmarks.support.serving import Server
 from benchmarks.support.viewers import slowdown
 from benchmarks.support.visitor import (
+    ADDRESS,
     TrafficCounter,
     change_alpha,
     open_browser,
@@ -62,7 +63,10 @@ def idle_interaction(browser: Browser, server: Server) -> list[Row]:
         page.locator(".katex").first.wait_for()
         page.wait_for_timeout(2000)
         change_alpha(page, 2)
-        return [_response("form, alpha → formula, idle", change_alpha(page, INTERACTIONS), 50)]
+        return [
+            _response("form, alpha → formula, idle", change_alpha(page, INTERACTIONS), 50),
+            _response("form, alpha → server → address, idle", change_alpha(page, INTERACTIONS, ADDRESS), 50),
+        ]
 
 
 def busy_interaction(browser: Browser, server: Server, run: str) -> list[Row]:
@@ -71,11 +75,13 @@ def busy_interaction(browser: Browser, server: Server, run: str) -> list[Row]:
     with visit(browser, f"{server.url}/{LONG}") as page:
         page.locator(".katex").first.wait_for()
         page.wait_for_timeout(2000)
-        rows.append(_response("form, alpha → formula, training elsewhere", change_alpha(page, INTERACTIONS), 100))
+        rows.append(_response("form, alpha → formula, training elsewhere", change_alpha(page, INTERACTIONS), 50))
+        durations = change_alpha(page, INTERACTIONS, ADDRESS)
+        rows.append(_response("form, alpha → server → address, training elsewhere", durations, 100))
     with visit(browser, f"{server.url}/{LONG}&run={run}") as page:
         page.locator(".katex").first.wait_for()
         page.wait_for_timeout(2000)
-        rows.append(_response("live alpha → formula, training here", change_alpha(page, INTERACTIONS), 100))
+        rows.append(_response("live alpha → formula, training here", change_alpha(page, INTERACTIONS), 50))
         rows.append(_response("pause → resume button, training here", press_pause(page, INTERACTIONS), 100))
     return rows
 

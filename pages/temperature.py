@@ -14,7 +14,8 @@ st.html(
 )
 st.title("Temperature", anchor=False)
 st.markdown(
-    "Dividing the logits by T before softmax changes no network. It shows how the teacher ranks the wrong classes."
+    "A network scores every class, and softmax turns the scores into probabilities. Divided by T first, they show how "
+    "the teacher ranks the wrong classes."
 )
 
 # The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.

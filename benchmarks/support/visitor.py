@@ -35,6 +35,7 @@ MEASURE = """([text, timeout]) => {
   });
 }"""
 FORMULA = "document.querySelector('.katex')?.textContent"
+ADDRESS = "location.search"  # written by the server
 TEXTS = "[...document.querySelectorAll('%s')].map((node) => node.textContent).filter((text) => %s.test(text)).join()"
 PAUSE_BUTTON = TEXTS % ("button", "/Pause|Resume/")
 
@@ -98,11 +99,11 @@ def measure_response(page: Page, text: str, press: Callable[[], object]) -> floa
     return float(page.evaluate("window.measured"))
 
 
-def change_alpha(page: Page, count: int) -> list[float]:
-    """Press an arrow key on alpha in the form. Returns the milliseconds until the formula has changed, each time."""
+def change_alpha(page: Page, count: int, text: str = FORMULA) -> list[float]:
+    """Press an arrow key on alpha. Returns the milliseconds until formula or address have changed, each time."""
     slider = page.get_by_role("slider", name="Teacher weight").first
     slider.focus()
-    return _repeat(page, count, FORMULA, lambda n: page.keyboard.press("ArrowLeft" if n % 2 else "ArrowRight"))
+    return _repeat(page, count, text, lambda n: page.keyboard.press("ArrowLeft" if n % 2 else "ArrowRight"))
 
 
 def press_pause(page: Page, count: int) -> list[float]:

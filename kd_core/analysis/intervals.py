@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from kd_core.config.comparison import Comparison, TestMetrics
 from kd_core.tasks import measure_of
@@ -211,4 +210,6 @@ def _unpack(text: str, count: int) -> NDArray[np.bool_]:
 
 def _quantile(alpha: float, count: int) -> float:
     """Return the quantile of Student's t for a two-sided interval of ``count`` values."""
+    from scipy.special import stdtrit  # takes a third of a second to import
+
     return float(-stdtrit(max(1, count - 1), alpha / 2))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kd_core.analysis.intervals import mean_interval
 from kd_core.base.events import PhaseInfo, Step, Validated, from_json
@@ -62,6 +63,17 @@ class CurveThinner(Generic[Key]):
         is_complete = count >= steps_per_point
         self._sums[curve] = (0.0, 0) if is_complete else (total, count)
         return total / count if is_complete else None
+
+    def add_all(self, curve: Key, values: NDArray[np.float64], steps_per_point: int) -> list[tuple[int, float]]:
+        """Add consecutive steps (N,) to a curve; return the index of each one that completes a point, and the point."""
+        total, count = self._sums.get(curve, (0.0, 0))
+        ends = range(steps_per_point - count, len(values) + 1, steps_per_point)
+        *complete, rest = np.split(values, ends)
+        sums = [float(piece.sum()) for piece in complete]
+        if sums:
+            sums[0], total = sums[0] + total, 0.0
+        self._sums[curve] = total + float(rest.sum()), (count + len(values)) % steps_per_point
+        return [(end - 1, piece / steps_per_point) for end, piece in zip(ends, sums, strict=True)]
 
     def rest(self) -> dict[Key, float]:
         """Return the mean of the last steps by curve, where they complete no point."""

@@ -29,7 +29,14 @@ from kd_core.store.records import (
     change_key,
     family_of,
 )
-from kd_core.store.step_codec import MAX_STEPS_PER_ROW, decode_steps, encode_steps, group_steps
+from kd_core.store.step_codec import (
+    MAX_STEPS_PER_ROW,
+    StepBlock,
+    decode_steps,
+    encode_steps,
+    group_steps,
+    read_block,
+)
 
 __all__ = ["EventBatch", "Run", "Store", "SweepRow", "family_of"]
 
@@ -251,6 +258,16 @@ class Store(Database):
 
     def iter_events(self, run: str, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Event]]:
         """Yield :meth:`events` one by one, since a hundred thousand at once take seconds of garbage collection."""
+        for number, event in self.iter_blocks(run, after, kinds):
+            if isinstance(event, StepBlock):
+                yield from enumerate(event.steps(), start=number - len(event) + 1)
+            else:
+                yield number, event
+
+    def iter_blocks(
+        self, run: str, after: int = 0, kinds: Iterable[str] = ()
+    ) -> Iterator[tuple[int, Event | StepBlock]]:
+        """Yield :meth:`events` with steps in blocks, each with the number of its last step."""
         wanted = tuple(kinds)
         wanted += ("steps",) if "step" in wanted else ()
         of_kind = f"AND kind IN ({_placeholders(wanted)})" if wanted else ""
@@ -262,7 +279,10 @@ class Store(Database):
         )
         for n, kind, body in rows:
             if kind == "steps":
-                yield from ((number, step) for number, step in enumerate(decode_steps(body), start=n) if number > after)
+                block = read_block(body)
+                last = n + len(block) - 1
+                if last > after:
+                    yield last, block.without(max(0, after + 1 - n))
             elif n > after:
                 yield n, from_json(body)
 

@@ -64,6 +64,20 @@ def test_a_thinned_curve_has_the_means_of_consecutive_steps_and_of_what_is_left(
     assert thinner.rest() == {"loss": 7}
 
 
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_many_steps_at_once_are_thinned_like_single_ones(size: int) -> None:
+    values, single, many = np.random.default_rng(0).random(40), CurveThinner[str](), CurveThinner[str]()
+    means = [single.add("loss", float(value), size) for value in values]
+    expected = [(index, mean) for index, mean in enumerate(means) if mean is not None]
+    points, start = [], 0
+    for end in (2, 3, 19, 40):
+        points += [(start + index, mean) for index, mean in many.add_all("loss", values[start:end], size)]
+        start = end
+    assert [index for index, _ in points] == [index for index, _ in expected]
+    assert [mean for _, mean in points] == pytest.approx([mean for _, mean in expected])
+    assert many.rest() == pytest.approx(single.rest())
+
+
 @pytest.mark.parametrize(("steps", "size"), [(0, 1), (600, 1), (601, 2), (1801, 4)])
 def test_a_curve_has_at_most_that_many_points(steps: int, size: int) -> None:
     assert steps_per_point(steps, 600) == size

@@ -47,6 +47,18 @@ def check(page: Page) -> None:
     assert not lines, "\n".join(lines)
 
 
+def glance(page: Page) -> None:
+    """Assert that axe finds nothing on a wide light page, and no contrast that is too low on a narrow dark one."""
+    lines = axe.violations(page)
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": SIZES[1][0], "height": SIZES[1][1]})
+    lines += axe.violations(page, "color-contrast", "scrollable-region-focusable")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
+    # Streamlit gives its field for files a name and the role of a decoration; its button has both.
+    assert [line for line in lines if "stFileUploaderDropzone" not in line] == []
+
+
 @pytest.mark.parametrize("name", ["start", "temperature", "sweep", "inspect", "compress", "experiments", "glossary"])
 def test_axe_finds_nothing(stored: tuple[Server, str, str], new_page: New, name: str) -> None:
     server, run, sweep = stored
@@ -92,3 +104,32 @@ def test_axe_finds_nothing_in_the_dialog_that_exports_and_its_button_downloads_w
     with page.expect_download() as download:
         page.get_by_role("button", name="Weights").click()
     assert download.value.suggested_filename == f"student-{run}.safetensors"
+
+
+def test_axe_finds_nothing_in_the_dialogs_of_code_deletion_teacher_and_import(
+    stored: tuple[Server, str, str], new_page: New
+) -> None:
+    server, run, _ = stored
+    page = new_page(height=720)
+    page.goto(f"{server.url}/distill?run={run}")
+    page.get_by_role("button", name="Show me the PyTorch").last.click()
+    expect(page.get_by_role("dialog").get_by_role("button", name="Notebook")).to_be_visible()
+    glance(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Name, tags, note").click()
+    page.get_by_role("button", name="Delete …").click()
+    expect(page.get_by_role("dialog", name="Delete this run?")).to_be_visible()
+    glance(page)
+    page.get_by_role("button", name="Cancel").click()
+    page.keyboard.press("Escape")  # closes what the button stood in
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    for box, choice in (("Teacher", "from a file"), ("Data", "Your own data")):
+        page.get_by_role("combobox", name=box).click()
+        page.keyboard.type(choice)
+        page.keyboard.press("Enter")
+        if box == "Data":
+            page.get_by_role("button", name="Import your data").click()
+        expect(page.get_by_role("dialog").get_by_role("button", name="Upload", exact=True)).to_be_visible()
+        glance(page)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)

@@ -53,6 +53,24 @@ def reach(page: Page, name: str, key: str = "", tabs: int = 120) -> None:
     raise AssertionError(f"{name} cannot be reached with the Tab key")
 
 
+def follow_the_slider(page: Page, sent: list) -> None:
+    """Drag the temperature and assert that the formula has its value before the server is told."""
+    formula, slider = page.locator(".katex").first, page.get_by_role("slider", name="Temperature T")
+    thumb, quiet = slider.locator("xpath=../.."), settled(page, lambda: len(sent))
+    box = thumb.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 80, box["y"] + box["height"] / 2, steps=4)
+    value = f"{float(slider.input_value()):g}"
+    assert value != "4"
+    assert len(sent) == quiet
+    expect(formula.locator("annotation")).to_contain_text(rf"{value}^2 \cdot \mathrm{{KL}}_{{T={value}}}")
+    expect(formula.locator("mn")).to_have_text(["0.1", "0.9", value, "2", value])
+    page.mouse.up()
+    wait_for_parameter(page, "temperature", value)
+    expect(slider).to_have_value(value)
+
+
 def stop(page: Page) -> None:
     page.get_by_role("button", name="Stop and keep").click()
     expect(page.get_by_text("This run was stopped.")).to_be_visible()
@@ -245,6 +263,7 @@ def test_one_screen_holds_choices_training_and_result_and_the_temperature_moves_
     wait(lambda: page.evaluate("window.__distillery.redraws") - redraws >= 55)
     assert len(sent) == quiet
     assert "top class" in handle.get_attribute("aria-valuetext")
+    follow_the_slider(page, sent)
 
 
 def test_the_epoch_slider_moves_surfaces_bars_and_curves_together(server: Server, new_page: New) -> None:

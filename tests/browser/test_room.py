@@ -26,6 +26,7 @@ def test_members_follow_answer_once_and_train_together(server: Server, new_page:
     presenter.get_by_role("button", name=re.compile(r"^Room \w")).click()
     dialog = presenter.get_by_role("dialog")
     expect(dialog.get_by_role("img")).to_be_visible()
+    assert axe.violations(presenter) == []
     key = re.search(r"room=(\w+)", dialog.inner_text())[1]
     presenter.keyboard.press("Escape")
 

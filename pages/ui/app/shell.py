@@ -60,6 +60,7 @@ CONTRAST_STYLE = """<style>
 
 ICON = "⚗️"
 IMPORT_TIMEOUT = 15.0  # seconds
+_has_engine = threading.Event()
 
 
 def navigation() -> Page:
@@ -82,8 +83,10 @@ def run_page(chosen: Page) -> None:
     projector.restore()
     st.html(FRAME_STYLE + CONTRAST_STYLE + projector.STYLE * projector.is_on())
     st.session_state["is_framed"] = True
-    content = st.container()
     begun, name = time.perf_counter(), chosen.url_path or PAGES[0][0]
+    content, loading = st.container(), st.empty()
+    if not _has_engine.is_set():
+        loading.caption("Loading PyTorch, which takes some seconds after the server has started …")
     try:
         # The keyboard reaches the content of the page before these.
         catch_errors(_header_buttons)()
@@ -95,6 +98,7 @@ def run_page(chosen: Page) -> None:
         st.session_state["is_framed"] = False
         metrics.count("distillery_pages_total", page=name)
         metrics.count("distillery_page_seconds_total", time.perf_counter() - begun, page=name)
+        loading.empty()
 
 
 def _header_buttons() -> None:
@@ -126,17 +130,27 @@ def prepare_server() -> bool:
         metrics.serve()
     components.publish(ROOT / "static")
     upload_guard.guard()
-    thread = threading.Thread(target=_import_engine, name="importing the engine", daemon=True)
+    is_exiting = threading.Event()
+    thread = threading.Thread(target=_import_engine, args=(is_exiting,), name="importing the engine", daemon=True)
     thread.start()
     # Torch aborts the process if the interpreter exits while torch is being imported.
     atexit.register(thread.join, IMPORT_TIMEOUT)
+    atexit.register(is_exiting.set)  # the last one registered is called first
     return True
 
 
-def _import_engine() -> None:
+def _import_engine(is_exiting: threading.Event) -> None:
     """Import the engine, which takes seconds, and exempt its objects from garbage collection."""
+    begun = time.monotonic()
+    gc.disable()  # a tenth of the time
     try:
         import kd_core.runs.manager  # noqa: F401
+
+        _has_engine.set()
+        gc.enable()
+        # The first visitor's page has the interpreter to itself, the longer the slower this machine is.
+        if is_exiting.wait(2 * (time.monotonic() - begun)):
+            return
         from kd_core.config.run import from_flat
         from kd_core.nn import cost
 
@@ -147,5 +161,7 @@ def _import_engine() -> None:
     except Exception:
         # Mostly the process is shutting down. Any other error appears again on the page that imports the engine.
         log.debug("the engine could not be imported in advance", exc_info=True)
+    finally:
+        gc.enable()
     gc.collect()
     gc.freeze()

@@ -46,6 +46,10 @@ COLUMN_ORDERS = {
     "baseline %": "baseline", "gain": "gain", "seconds": "longest",
 }  # fmt: skip
 OPTIONAL_COLUMNS = ("pinned", "name", "tags")  # left out while they are empty
+# What fits on a screen of 1280 pixels.
+FIRST_COLUMNS = (
+    "letter", "pinned", "name", "data", "method", "seed", "student %", "baseline %", "gain", "state", "when",
+)  # fmt: skip
 FACET_TITLES = {"dataset": "Data", "method": "Method", "scheme": "Distillation scheme", "state": "State", "tag": "Tag"}
 
 
@@ -130,7 +134,7 @@ def table(queries: RunQueries, options: CompareOptions, stored: Mapping[str, Run
         key=key, hide_index=True, row_height=36, selection_mode=("multi-row", "single-column"),
         on_select=lambda: _apply_selection(key, groups, members, chosen, options),
         selection_default={"selection": {"rows": [ids.index(run) for run in ticked]}},
-        placeholder="–",
+        placeholder="–", column_order=None if options.all_columns else FIRST_COLUMNS,
         alt=f"Stored runs and sweeps, {len(groups)} rows for {count} runs; {len(chosen)} are compared. The box below "
         "changes that, too.",
         column_config=_column_config(options),
@@ -142,6 +146,7 @@ def table(queries: RunQueries, options: CompareOptions, stored: Mapping[str, Run
             + " · tick a sweep to list its runs"
             * any(run_rows.is_sweep(group) for group in groups)
         )
+        st.checkbox("All columns", options.all_columns, **bind("all_columns", options.all_columns))
         if page.last > 1:
             st.button(
                 "Previous", icon=":material/chevron_left:", disabled=page.number == 1,
@@ -272,10 +277,11 @@ def _column_config(options: CompareOptions) -> dict[str, Any]:
         "name": columns.TextColumn(width=180),
         "method": columns.TextColumn(width=190),
         "when": columns.TextColumn(width=140),
-        "student %": number(format="%.1f"),
-        "baseline %": number(format="%.1f"),
+        "seed": columns.TextColumn(width=72),
+        "student %": number(format="%.1f", width=92),
+        "baseline %": number(format="%.1f", width=98),
         "seconds": number(format="%.0f"),
-        "gain": number(format="%+.1f", help="Points above the baseline."),
+        "gain": number(format="%+.1f", width=66, help="Points above the baseline."),
     }
     sort_key, direction = ORDERS[options.order]
     arrow = "↑" if (direction == "ASC") != options.reverse else "↓"

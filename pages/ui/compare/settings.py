@@ -36,6 +36,7 @@ class CompareOptions(Options):
     seeds: str = text("", 40, "Id of a run whose seeds are listed; by default the seeds of a run are one row.")
     order: str = choice("newest", tuple(queries.ORDERS), "Order of the table.")
     reverse: bool = boolean(False, "Reverse the order.")
+    all_columns: bool = boolean(False, "Show every column of the table.")
     page: int = integer(1, 1, 100_000, "Page of the table.")
     curve: str = text(ACCURACY, 80, "Measure on the y-axis of the curves.")
     networks: str = text(STUDENT, 40, "Kinds of networks whose curves are drawn, joined by commas.")

@@ -29,13 +29,13 @@ import posixpath
 import re
 import shutil
 import time
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
-from streamlit.components.v2.types import ComponentRenderer
 
 _FOLDER: Final = Path(__file__).parent
 MAX_AGE: Final = 24 * 3600.0  # seconds for which another server may still use the files of an earlier version
@@ -59,8 +59,10 @@ def publish(folder: Path) -> None:
 
 
 @cache
-def component(name: str) -> ComponentRenderer:
+def component(name: str) -> Callable[..., Any]:
     """Return the function that mounts a component, registered with Streamlit at first use.
+
+    It has the parameters of Streamlit's ``ComponentRenderer``.
 
     Raises:
         ValueError: if there is no component of this name.
@@ -72,7 +74,13 @@ def component(name: str) -> ComponentRenderer:
     constants = "".join(f"const {key} = {json.dumps(value)};\n" for key, value in values.items())
     loader = _files()["shared/loader.js"].decode().splitlines(keepends=True)
     script = constants + "".join(line for line in loader if not line.startswith("//"))
-    return st.components.v2.component(f"distillery_{name}", js=script, isolate_styles=name not in _UNISOLATED)
+    renderer = st.components.v2.component(f"distillery_{name}", js=script, isolate_styles=name not in _UNISOLATED)
+
+    def mount(*, data: Any = None, **options: Any) -> Any:
+        # Streamlit would search a dictionary for tables at every update, for which it imports pandas.
+        return renderer(data=[data], **options)
+
+    return mount
 
 
 @cache

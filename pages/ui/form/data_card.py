@@ -159,6 +159,8 @@ def upload_controls(dataset: Dataset, *, is_available: bool) -> None:
         st.caption("Only a presenter can upload or delete a file.")
         return
     import_dialog.button()
+    if not is_available:
+        st.caption(f"Training can start once a file is imported. {import_dialog.FORMATS}")
     if is_available and st.button("Delete this upload", icon=":material/delete:", key="forget upload"):
         actions().remove_upload(current)
         forget(dataset)

@@ -30,7 +30,7 @@ from pages.ui.form import (
     training_card,
 )
 from pages.ui.run import code_dialog, live_controls
-from pages.ui.widgets import options
+from pages.ui.widgets import formula, options
 from pages.ui.widgets.text import plan
 from pages.ui.widgets.text.escape import escape_markdown
 
@@ -105,12 +105,14 @@ def controls(config: RunConfig, refused: list[str], row: Run | None) -> str:
             "Start training", type="primary", icon=":material/play_arrow:", width="stretch", shortcut="Ctrl+Enter",
             disabled=not is_possible, on_click=_press,
         )  # fmt: skip
-    with st.container(key="numbers"):
+    with st.container(key=formula.SCOPE):
         method_card.draw_main_options()
-        st.latex(plan.in_lines(plan.formula(config, method_card.selected_method())))
+        formula.draw(config, method_card.selected_method())
         for column, (cls, name, label) in zip(st.columns(3, gap="small"), advanced.BESIDE_START, strict=True):
             with column:
-                options.setting(name, name, *options.declared(cls, name), label=label)
+                is_all = name == "labelled" and st.session_state["settings"].get(name) == "0"
+                title = f"{label}: all" if is_all else label
+                options.setting(name, name, *options.declared(cls, name), label=title)
     live_controls.choose_pace()
     advanced.button(config)
     if row is not None and (changed := _changed_since(config, row.config)):

@@ -11,8 +11,9 @@ STYLE = """<style>
   .st-key-numbers [data-testid="stSlider"] { margin-bottom: -1rem }
   /* Labels of choices that cannot be changed while a run trains are still to be read. */
   .st-key-locked .stSelectbox > :first-child * { color: color-mix(in srgb, CanvasText 80%, Canvas) }
-  .st-key-numbers .katex-display { margin: 0.4rem 0 0.9rem; text-align: left }
+  .st-key-numbers .katex-display { margin: 0.4rem 0 1.2rem; text-align: left }
   .st-key-numbers .katex-display > .katex { text-align: left; font-size: 0.95em }
+  .st-key-numbers > .st-key-formula { position: absolute; width: 0 }
   .st-key-numbers [data-testid="stNumberInputContainer"] button { display: none }
   .st-key-result { min-height: 6.9rem }
   @media (max-width: 640px) {

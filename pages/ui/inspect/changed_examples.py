@@ -156,7 +156,7 @@ def _description(inspected: InspectedRun, options: InspectOptions, group: str, c
 def _cards(inspected: InspectedRun, positions: list[int], chosen: int) -> None:
     key = f"cards of {inspected.row.id}"
     data = inspected.replay.data
-    mounted: Any = component("example_cards")
+    mounted = component("example_cards")
     mounted(
         key=key,
         data={

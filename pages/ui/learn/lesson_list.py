@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from kd_core.config.lessons import Lesson, lessons
@@ -41,7 +39,7 @@ def completed() -> list[str]:
 
 def complete(name: str) -> None:
     """Keep in the browser that a lesson was completed; "" reads what is kept."""
-    mounted: Any = component("lesson_progress")
+    mounted = component("lesson_progress")
     mounted(key=PROGRESS, data={"completed": name}, on_completed_change=lambda: None, height=1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -125,7 +124,7 @@ def _chart(lesson: Lesson, options: LearnOptions, results: Tests, has_predicted:
         for key, point in lesson.points.items()
     ]
     key = _chart_key(lesson, options.seed)
-    mounted: Any = component("prediction_chart")
+    mounted = component("prediction_chart")
     mounted(
         key=key, on_predictions_change=lambda: None,
         data={

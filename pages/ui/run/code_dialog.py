@@ -59,4 +59,4 @@ def _dialog(config: RunConfig, changes: Sequence[str]) -> None:
         )  # fmt: skip
     for sentence in written.left_out:
         st.warning(escape_markdown(f"Its numbers differ from those of the run: {sentence}"))
-    st.code(text, language="python")
+    st.code(text, language="python", wrap_lines=True)

@@ -102,6 +102,8 @@ def _progress(row: Run, was_active: bool) -> None:
         st.rerun()
     with st.container(border=True, key="verdict"):
         if is_active:
-            st.markdown(f"Training now. The result follows after {DEFAULT_SEEDS} seeds.")
+            st.markdown(
+                f"Training now. The result follows after {DEFAULT_SEEDS} repetitions with different random seeds."
+            )
         else:
             st.markdown(f"Repeating with other seeds: {remaining} to go.")

@@ -9,6 +9,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kd_core.analysis.learning_curves import CurveThinner, TrainingAxis, steps_per_point
 from kd_core.base.events import (
     Adjusted,
@@ -29,6 +32,7 @@ from kd_core.base.registry import plugins
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER
 from kd_core.methods import Method
 from kd_core.runs import manager
+from kd_core.store.step_codec import StepBlock, encode_steps, read_block
 from pages.ui.widgets.text import roles
 from pages.ui.widgets.text.summaries import SYMBOLS, symbol
 
@@ -73,7 +77,7 @@ class RunFrames:
         self._drawn_roles: set[str] = set()  # whose loss is drawn
         self._axis = TrainingAxis([])
         self._thinner = CurveThinner[str]()
-        self._weighted: dict[str, float] = {}  # 0 for every weighted curve so far
+        self._weighted: list[str] = []  # weighted curves so far
         self._teacher_accuracy: float | None = None  # until its level is drawn
         self._read = 0  # number of the last event
         self._lock = threading.Lock()
@@ -82,9 +86,12 @@ class RunFrames:
         """Read the events stored since the last call."""
         with self._lock:
             chunks: Chunks = {}
-            for number, event in manager.get_manager().store.iter_events(self.run, after=self._read):
+            for number, event in manager.get_manager().store.iter_blocks(self.run, after=self._read):
                 self._read = number
-                self._add_event(event, chunks)
+                if isinstance(event, StepBlock):
+                    self._add_steps(event, chunks)
+                else:
+                    self._add_event(event, chunks)
             self.curves += [{"series": key, "x": x, "y": y} for key, (x, y) in chunks.items()]
         return self
 
@@ -101,7 +108,7 @@ class RunFrames:
                 self._drawn_roles = {one.role for one in event.networks if roles.kind(one) != TEACHER}
                 self._name_networks()
             case Step():
-                self._add_step(event, chunks)
+                self._add_steps(read_block(encode_steps([event])), chunks)
             case Validated() if event.accuracy:  # empty for a teacher with logits of the training examples alone
                 self._add_evaluation(event, chunks)
             case Pinned():
@@ -152,28 +159,35 @@ class RunFrames:
         """Return the epoch of the network that has trained longest."""
         return max(self._axis.epochs(role, event.phase, event.step) for role in of_roles)
 
-    def _add_step(self, event: Step, chunks: Chunks) -> None:
-        for role, parts in event.parts.items():
+    def _add_steps(self, block: StepBlock, chunks: Chunks) -> None:
+        points: list[tuple[int, str, str, float]] = []  # index of the step, curve, role, mean
+        for role in block.parts:
             if role not in self._drawn_roles:
                 continue
-            values = self._part_values(role, parts) if role == self._main_role else {}
-            values[f"{role} loss"] = event.loss[role]
-            for key, value in values.items():
-                mean = self._thinner.add(key, value, steps_per_point(self._axis.total_steps[role], POINTS))
-                if mean is not None:
-                    x = self._axis.epochs(role, event.phase, event.step)
-                    self._add_point(chunks, key, role, x, mean)
+            curves = self._part_values(role, block) if role == self._main_role else {}
+            curves[f"{role} loss"] = block.loss(role)
+            size = steps_per_point(self._axis.total_steps[role], POINTS)
+            for key, values in curves.items():
+                start = len(block) - len(values)
+                means = self._thinner.add_all(key, values, size)
+                points += [(start + index, key, role, mean) for index, mean in means]
+        for index, key, role, mean in sorted(points, key=lambda point: point[0]):
+            self._add_point(chunks, key, role, self._axis.epochs(role, block.phase, block.first + index), mean)
 
-    def _part_values(self, role: str, parts: dict[str, list[float]]) -> dict[str, float]:
+    def _part_values(self, role: str, block: StepBlock) -> dict[str, NDArray[np.float64]]:
         """Return raw and weighted values by curve; a part has no weighted curve until it has a weight."""
-        if len(parts) < 2:
+        names = block.parts[role]
+        if len(names) < 2:
             return {}
-        values = {f"{role} {name}": raw for name, (raw, _) in parts.items()} | self._weighted
-        for name, (_, weighted) in parts.items():
-            key = f"{role} {name}{WEIGHTED}"
-            if weighted or key in self._weighted:
+        values = {f"{role} {name}": block.part(role, name)[0] for name in names}
+        values |= {key: np.zeros(len(block)) for key in self._weighted}
+        for name in names:
+            weighted, key = block.part(role, name)[1], f"{role} {name}{WEIGHTED}"
+            if key not in self._weighted and weighted.any():
+                self._weighted.append(key)
+                values[key] = weighted[weighted.nonzero()[0][0] :]
+            elif key in self._weighted:
                 values[key] = weighted
-                self._weighted[key] = 0.0
         return values
 
     def _add_evaluation(self, event: Validated, chunks: Chunks) -> None:

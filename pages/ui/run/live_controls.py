@@ -17,8 +17,7 @@ from pages.ui.app import auth, startup_notices
 from pages.ui.app.actions import actions, send_command
 from pages.ui.app.errors import catch_errors, toast_errors
 from pages.ui.run.frames import RunFrames, run_frames
-from pages.ui.widgets import options
-from pages.ui.widgets.text import plan
+from pages.ui.widgets import formula, options
 from pages.ui.widgets.text.escape import escape_markdown
 from pages.ui.widgets.text.summaries import affects_loss
 
@@ -27,7 +26,7 @@ FULL_SPEED, WATCH, SLOW = "Full speed", "Watch", "Slow motion"
 PACES = (FULL_SPEED, WATCH, SLOW)
 WATCH_SECONDS = 25.0  # of all epochs of a run that is watched
 SLOW_SECONDS = 0.5  # per epoch at least
-CONFIRMED_AFTER = 2.0  # seconds after which another change of an option counts as the answer to a request
+SETTLED_AFTER = 2.0  # seconds after which a change of an option counts as the answer to a request
 
 
 def seconds_per_epoch(pace: str, config: RunConfig) -> float:
@@ -95,7 +94,7 @@ def steer(run: str, config: RunConfig, status: Status, frames: RunFrames) -> Non
             "Stop and keep", icon=":material/stop:", key="stop", on_click=send_command, args=("stop", run),
             help="End the run now, evaluate its networks on the test set and keep them.",
         )  # fmt: skip
-    with st.container(key="numbers"):
+    with st.container(key=formula.SCOPE):
         _live_options(run, config, frames)
     current = min(PACES, key=lambda name: abs(seconds_per_epoch(name, config) - status.pace))
     st.segmented_control(
@@ -123,7 +122,7 @@ def _live_options(run: str, config: RunConfig, frames: RunFrames) -> None:
         matters = affects_loss(method, name, declarations[name])
         options.option(name, name, declarations[name], texts[name], changed, place=f"live {run}", matters=matters)
         if name == (sliders or [""])[-1]:
-            st.latex(plan.in_lines(plan.formula(config, method)))
+            formula.draw(config, method)
     st.caption("These change the training now. Every change is recorded and marked in the curves.")
     if message := st.session_state.pop(f"refused {run}", ""):
         st.error(escape_markdown(message))
@@ -132,15 +131,15 @@ def _live_options(run: str, config: RunConfig, frames: RunFrames) -> None:
 def _text(current: str, request: Request | None, option: str, frames: RunFrames) -> str:
     """Return the value that the widget of a live option shows.
 
-    A requested value stays until an event confirms it. An event with another value that comes soon after it is the
-    answer to an earlier request; replacing the widget for it would take the keyboard from the user.
+    A requested value stays until the training has answered and some time has passed. What comes soon after a request
+    may answer an earlier one, perhaps for the same value; replacing the widget for it would take the keyboard from the
+    user.
     """
     if request is None:
         return current
-    changes = [event for event in frames.adjusted[request.seen :] if event.option == option]
-    is_confirmed = any(as_text(event.new) == request.text for event in changes)
-    is_overruled = bool(changes) and time.monotonic() - request.at > CONFIRMED_AFTER
-    return current if is_confirmed or is_overruled else request.text
+    is_answered = any(event.option == option for event in frames.adjusted[request.seen :])
+    is_settled = is_answered and time.monotonic() - request.at > SETTLED_AFTER
+    return current if is_settled else request.text
 
 
 def _adjust(run: str, requests: Requests, seen_events: int) -> options.Changed:

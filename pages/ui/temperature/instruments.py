@@ -51,7 +51,7 @@ class Instruments:
         """Show one component. ``handlers`` are called with the new value of a state, by the state's name."""
         key = f"{name} of {self.replay.run.id}"
         callbacks = {f"on_{state}_change": _callback(key, state, act) for state, act in (handlers or {}).items()}
-        mounted: Any = component(name)
+        mounted = component(name)
         mounted(key=key, data={"store": self.data_key, **payload}, **callbacks)
 
     def dock(self) -> None:

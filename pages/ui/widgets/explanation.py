@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pages.ui.components import component
 from pages.ui.widgets.text import glossary
 
@@ -12,5 +10,5 @@ def explanation(key: str, *paragraphs: str) -> None:
     """Show plain text, each term of the glossary as a button for its definition where it first occurs."""
     marked: set[str] = set()
     segments = [glossary.segments(paragraph, marked) for paragraph in paragraphs]
-    mounted: Any = component("explanation")
+    mounted = component("explanation")
     mounted(key=key, data={"paragraphs": segments})

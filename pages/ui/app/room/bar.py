@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-from typing import Any
 
 import streamlit as st
 
@@ -83,7 +82,7 @@ def _presenter(room: Room, page: str) -> None:
         if st.button(f"Room {room.key}", icon=":material/qr_code:", key="room link", help="Show the link to join"):
             _invitation(address)
         st.caption(f"{room.count} joined", width="content")
-        clock: Any = component("room_clock")
+        clock = component("room_clock")
         clock(
             key=turn.CLOCK, data={"seconds": room.seconds, "hasKeys": True}, width="content",
             on_turned_change=turn.record,
@@ -111,11 +110,14 @@ def _address(room: Room, page: str) -> str:
 @st.dialog("Join with your phone", width="large")
 def _invitation(address: str) -> None:
     """Show the address and its QR code, large enough for the last row."""
+    if "localhost" in address or "127.0.0.1" in address:
+        st.warning(
+            "Phones cannot reach this address. Start the app with `STREAMLIT_SERVER_ADDRESS=0.0.0.0` and open it under "
+            "the address of this machine in the network."
+        )
     with st.container(horizontal=True, vertical_alignment="center", gap="large"):
         st.image(_qr_code(address), width=QR_PIXELS, alt=f"QR code of {address}")
         st.markdown(f"# {escape_markdown(address.partition('://')[2])}", width="content")
-    if "localhost" in address or "127.0.0.1" in address:
-        st.caption("Phones cannot reach this address. Open the app under the address of this machine.")
 
 
 @functools.lru_cache(maxsize=64)
@@ -153,7 +155,7 @@ def _leave() -> None:
 
 def _identify(key: str) -> None:
     """Join the room as the member that this browser was before, if it was one."""
-    mounted: Any = component("room_member")
+    mounted = component("room_member")
     stored = getattr(st.session_state.get("room identity"), "stored", None)
     room = rooms.find(key)
     if stored and room is not None and not member():

@@ -120,10 +120,15 @@ def formula(config: RunConfig, method: Method) -> str:
         config: the run.
         method: may differ from the run's while it is being chosen, and need not fit the other settings.
     """
-    learner, latex = compared_learner(config), method.to_latex()
+    return formulas(config, [method])[0]
+
+
+def formulas(config: RunConfig, methods: Sequence[Method]) -> list[str]:
+    """Return :func:`formula` for several methods, such as one with different values of an option."""
+    learner, texts = compared_learner(config), [method.to_latex() for method in methods]
     if is_blind(config):
-        left, _, terms = latex.partition(" = ")
-        latex = f"{left} = {LABEL_TERM.sub('', terms) or '0'}"
+        parts = [latex.partition(" = ") for latex in texts]
+        texts = [f"{left} = {LABEL_TERM.sub('', terms) or '0'}" for left, _, terms in parts]
     teacher = "later layers"
     if not learner.is_self_taught:
         teacher = join_names(learner.teachers)
@@ -134,7 +139,8 @@ def formula(config: RunConfig, method: Method) -> str:
     }
     student = learner.role if len(same_loss) == 1 else _stem(learner.role)  # "exit" if all exits have this loss
     names = {TEACHER: teacher, STUDENT: student}
-    return re.sub(r"(?<=\\text\{)(teacher|student)\b", lambda match: names[match[0]], latex)
+    role = re.compile(r"(?<=\\text\{)(teacher|student)\b")
+    return [role.sub(lambda match: names[match[0]], latex) for latex in texts]
 
 
 def in_lines(latex: str) -> str:
