@@ -170,7 +170,9 @@ def test_the_recommended_settings_of_a_data_set_are_valid(dataset: str) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_plan_of_a_scheme_trains_the_networks_that_its_verdict_compares(scheme: str) -> None:
-    config, errors = read_flat({"dataset": "digits", "scheme": scheme, "omitted": "3"})
+    is_text = plugins("schemes")[scheme].writes_examples  # type: ignore[attr-defined]
+    chosen = {"dataset": "python_docs"} if is_text else {"dataset": "digits", "omitted": "3"}
+    config, errors = read_flat({"scheme": scheme, **chosen})
     assert errors == []
     roles = {network.role for phase in plan_of(config) for network in phase.networks}
     comparison = comparison_of(config)
@@ -221,4 +223,4 @@ def test_what_was_measured_agrees_with_its_terms(claim: Claim) -> None:
     assert then.estimate == pytest.approx(sum(term.weight * value for term, value in weighted), abs=0.03)
     assert then.interval[0] < then.estimate < then.interval[1]
     assert then.seeds == claim.seeds
-    assert 0 < then.seconds < 30
+    assert 0 < then.seconds < 400  # those about language take minutes

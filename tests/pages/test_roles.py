@@ -2,7 +2,6 @@
 
 import pytest
 
-from kd_core.base.registry import plugins
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, kind_of
 from kd_core.runs.manager import RunManager
 from kd_core.schemes import plan_of
@@ -11,10 +10,10 @@ from pages.ui.form import plan_diagram
 from pages.ui.run.frames import RunFrames
 from pages.ui.widgets.text import roles
 from tests.pages.test_distill import run_to_end
-from tests.pages.test_scheme_form import config_of
+from tests.pages.test_scheme_form import SCHEMES, config_of
 
 
-@pytest.mark.parametrize("name", plugins("schemes"))
+@pytest.mark.parametrize("name", SCHEMES)
 def test_every_network_of_a_plan_has_the_marker_of_its_kind(name: str) -> None:
     config = config_of(name)
     styles = roles.styles(config)
