@@ -78,6 +78,11 @@ class Measure:
         """The unit of a difference of two numbers; 1 point is 1 %."""
         return "points" if self.unit == "%" else self.unit
 
+    @property
+    def column(self) -> str:
+        """Head of a column of numbers in its unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
     def format(self, value: float) -> str:
         """Return a stored number in its unit."""
         return f"{value * self.factor:.{self.decimals}f} {self.unit}".rstrip()
@@ -148,14 +153,15 @@ class Task(Plugin):
         raise NotImplementedError
 
 
+def declared_measures() -> dict[str, Measure]:
+    """Return the measures of all tasks by name."""
+    tasks = [task for task in plugins("tasks").values() if issubclass(task, Task)]
+    return {measure.name: measure for task in tasks for measure in task.measures}
+
+
 def measure_of(name: str) -> Measure:
     """Return the measure of this name; one that no task declares is a fraction of the test examples."""
-    for task in plugins("tasks").values():
-        assert issubclass(task, Task)
-        for measure in task.measures:
-            if measure.name == name:
-                return measure
-    return Measure(name, name.capitalize(), "%", counts_examples=True)
+    return declared_measures().get(name) or Measure(name, name.capitalize(), "%", counts_examples=True)
 
 
 def unlabelled_like(labels: Tensor, count: int) -> Tensor:

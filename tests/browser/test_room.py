@@ -23,6 +23,7 @@ def test_members_follow_answer_once_and_train_together(server: Server, new_page:
     presenter = new_page()
     presenter.goto(f"{server.url}/learn?autoplay=0")
     presenter.get_by_role("button", name="Open a room").click()
+    wait_for_parameter(presenter, "projector", "1")
     presenter.get_by_role("button", name=re.compile(r"^Room \w")).click()
     dialog = presenter.get_by_role("dialog")
     expect(dialog.get_by_role("img")).to_be_visible()

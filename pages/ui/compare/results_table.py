@@ -16,6 +16,7 @@ from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig
 from kd_core.runs import manager
 from kd_core.store.queries import RunQueries
 from kd_core.store.store import Run
+from kd_core.tasks import declared_measures
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
 from pages.ui.compare.run_table import FACET_TITLES
@@ -110,6 +111,7 @@ def results_table(results: Results, letters: dict[str, str]) -> None:
             "file, kB": number(format="%.1f", help="All weights as float32."),
             **{name: number(format="%.3f") for name in columns if name.endswith(" ms")},
             **{name: number(format="%.4g", help=ADDED_HELP) for name in columns if name.endswith(ADDED)},
+            **{one.column: number(format="%.2f", help=one.meaning) for one in declared_measures().values()},
         },
     )
     download(lambda: lines, "networks")
@@ -137,7 +139,7 @@ def _setting_labels(config: RunConfig) -> dict[str, str]:
 
 
 def _table_row(result: NetworkResult, letter: str, times: dict[str, list[latency.Latency]]) -> dict[str, Any]:
-    network = result.network
+    network, measures = result.network, declared_measures()
     look = ROLES.get(roles.kind(network), ROLES["student"])
     row: dict[str, Any] = {
         "network": f"{letter} {look['glyph']} {network.role}",
@@ -148,7 +150,12 @@ def _table_row(result: NetworkResult, letter: str, times: dict[str, list[latency
         "agrees with teacher, %": None if result.agreement is None else 100 * result.agreement,
         "NLL, nats": result.loss,
         "ECE, %": 100 * result.calibration_error,
-        **{f"{name}{ADDED}": value for name, value in result.added.items()},
+        **{
+            measures[name].column if name in measures else f"{name}{ADDED}": (
+                measures[name].factor * value if name in measures else value
+            )
+            for name, value in result.added.items()
+        },
         "skipped updates": result.skipped,
         "parameters": network.parameters,
         "kFLOPs": network.flops / 1000,

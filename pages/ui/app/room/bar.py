@@ -13,6 +13,7 @@ from pages.ui.app.room import polls, together, turn
 from pages.ui.app.room.rooms import Room, rooms
 from pages.ui.app.url_state import page_parameters
 from pages.ui.components import component
+from pages.ui.widgets import projector
 from pages.ui.widgets.text.escape import escape_markdown
 
 PARAMETER = "room"
@@ -68,6 +69,7 @@ def open_button() -> None:
 @toast_errors
 def _open() -> None:
     st.session_state[OWN] = rooms.open().key
+    st.session_state[projector.PARAMETER] = True  # whoever has a class has a projector; the switch turns it off
 
 
 # -- presenter ----------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from kd_core.config.sweep import Sweep
 from kd_core.runs import manager
 from kd_core.schemes import plan_of
 from kd_core.store.store import Run
+from kd_core.tasks import declared_measures
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
 from pages.ui.components.palette import ROLES, Theme
@@ -165,7 +166,7 @@ def table(row: Run, frames: RunFrames) -> None:
 
     rows, names = [], roles.titles(row.config)
     partial = {learner.role: learner.classes for learner in roles.learners(row.config) if learner.classes}
-    classes, networks = frames.prepared.classes, frames.prepared.networks
+    classes, networks, measures = frames.prepared.classes, frames.prepared.networks, declared_measures()
     for network in networks:
         test = row.test.get(network.role)
         if not test:
@@ -185,7 +186,12 @@ def table(row: Run, frames: RunFrames) -> None:
                 "agreement with teacher": marks.percent(test["agreement"]) if "agreement" in test else "–",
                 "loss (nats)": f"{test['loss']:.3f}",
                 "calibration error": marks.percent(test["calibration_error"]),
-                **{f"{name}{ADDED}": f"{value:.4g}" for name, value in added_metrics(test).items()},
+                **{
+                    measures[name].title if name in measures else f"{name}{ADDED}": (
+                        measures[name].format(value) if name in measures else f"{value:.4g}"
+                    )
+                    for name, value in added_metrics(test).items()
+                },
             }
         )
     columns = [
