@@ -15,9 +15,9 @@ st.markdown(
 # The engine takes seconds to load on a fresh server; the text above is on the screen meanwhile.
 from pages.ui.app import startup_notices
 from pages.ui.app.url_state import show_link_errors
-from pages.ui.compress import pruning, second_run, stages
-from pages.ui.compress.settings import url
 from pages.ui.inspect.run_picker import selected_run
+from pages.ui.networks.compress import pruning, second_run, stages
+from pages.ui.networks.compress.settings import url
 from pages.ui.widgets import charts
 
 url.restore()

@@ -29,11 +29,15 @@ RUN_SECONDS = 120.0
 
 
 def train(folder: Path) -> None:
-    """Store a run on digits and a sweep of twelve cells and three seeds."""
+    """Store a run on digits, one on texts, and a sweep of twelve cells and three seeds."""
     base = from_flat({"dataset": "digits", "labelled": "50"})
     manager = RunManager(folder)
     axes = (Axis("temperature", ("1", "2", "4", "8")), Axis("alpha", ("0.5", "0.7", "0.9")))
-    names = [manager.start(base), manager.start_sweep(Sweep(base, axes, (0, 1, 2)))]
+    names = [
+        manager.start(base),
+        manager.start(from_flat({"dataset": "python_docs"})),
+        manager.start_sweep(Sweep(base, axes, (0, 1, 2))),
+    ]
     while any(manager.status(name).is_active for name in names):  # type: ignore[union-attr]
         time.sleep(0.2)
     manager.close()
@@ -56,6 +60,8 @@ def addresses(server: Server) -> Iterator[tuple[str, str]]:
     yield "start", server.url
     for page in ("temperature", "distill", "inspect", "compress"):
         yield page, f"{server.url}/{page}?{urlencode({'run': digits})}"
+    texts = next(run.id for run in server.store().runs() if run.config.dataset.name == "python_docs")
+    yield "language", f"{server.url}/language?{urlencode({'run': texts})}"
     sweep = server.store().sweeps()[0].id
     yield "sweep", f"{server.url}/sweep?{urlencode({'sweep': sweep})}"
     for page in ("compare", "experiments", "glossary"):
@@ -80,7 +86,7 @@ def main() -> None:
         server = Server(Path(data))
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         browser.new_page().goto(server.url)
-        wait_until_idle(server, at_least=2)
+        wait_until_idle(server, at_least=3)
         sizes = SIZES if folder else SIZES[:1]
         for theme in ("light", "dark") if folder else ("light",):
             for width, height in sizes:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kd_core.analysis import thumbnails
-from kd_core.analysis.drawing import network_input
+from kd_core.analysis.examples import thumbnails
+from kd_core.analysis.examples.drawing import network_input
 from kd_core.base.devices import limit_threads
 from kd_core.base.events import Event, Finished, Validated
 from kd_core.base.metrics import best_temperature
@@ -91,6 +91,10 @@ class Replay:
                 return snapshot
         raise ValueError(MISSING)
 
+    def snapshot_before(self, number: int) -> WeightSnapshot | None:
+        """Return the last snapshot up to the event of a number, in any phase; None if there is none."""
+        return next((past for past in reversed(self._snapshots) if past.number <= number), None)
+
     def snapshot_at(self, epoch: int) -> WeightSnapshot:
         """Return the last snapshot up to an epoch, or else the first; -1 is the end. Raises ValueError without any."""
         snapshots = self.snapshots
@@ -154,7 +158,10 @@ class Replay:
         return logits
 
     def predict_drawing(self, snapshot: WeightSnapshot, drawing: str) -> dict[str, list[float]]:
-        """Return the logits (classes) of a drawing by role. Raises ValueError; see :mod:`kd_core.analysis.drawing`."""
+        """Return the logits (classes) of a drawing by role.
+
+        Raises ValueError; see :mod:`kd_core.analysis.examples.drawing`.
+        """
         inputs = network_input(self.data, drawing)
         with limit_threads():
             return {

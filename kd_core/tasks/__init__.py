@@ -117,6 +117,10 @@ class Task(Plugin):
         has_label = self.row_labels(labels) >= 0
         return slice(None) if bool(has_label.all()) else has_label
 
+    def row_inputs(self, inputs: Tensor, rows: Tensor) -> Tensor:
+        """Return the input (N, ...) from which each of these rows (N,), counted as in :meth:`rows`, is predicted."""
+        return inputs[rows]
+
     def details(
         self,
         position: tuple[str, int, int],  # noqa: ARG002

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -73,6 +73,11 @@ class Language(Task):
         Measure("distinct_words_cold", "Distinct words at T = 0.5", "%", meaning="The same at T = 0.5."),
     )  # fmt: skip
 
+    def row_inputs(self, inputs: Tensor, rows: Tensor) -> Tensor:
+        """Return the last :data:`BEGINNING` characters up to each position, -1 before the beginning of a passage."""
+        windows = F.pad(inputs, (BEGINNING - 1, 0), value=-1).unfold(1, BEGINNING, 1)
+        return windows.flatten(0, 1)[rows]
+
     def details(
         self,
         position: tuple[str, int, int],
@@ -82,14 +87,7 @@ class Language(Task):
     ) -> Iterable[Event]:
         beginning = data.validation.inputs[:1, :BEGINNING].cpu()
         present = dict(networks) if teacher is None else {teacher[0]: teacher[1], **networks}
-        texts: dict[str, list[str]] = {}
-        surprise: dict[str, list[list[float]]] = {}
-        for role, network in present.items():
-            written = write_at_temperatures(network, beginning, len(data.classes))
-            texts[role] = decode(written[:, BEGINNING:], data.classes)
-            if teacher is not None:
-                bits = BITS * negative_log_likelihood(teacher[1], written, BEGINNING)
-                surprise[role] = [[round(value, 2) for value in row] for row in bits.tolist()]
+        texts, surprise = write_texts(present, teacher and teacher[1], beginning, data.classes)
         yield Written(*position, decode(beginning, data.classes)[0], list(TEMPERATURES), texts, surprise)
 
     def test_metrics(self, network: nn.Module, teacher: nn.Module | None, data: SplitData) -> Mapping[str, Any]:
@@ -127,6 +125,25 @@ class Language(Task):
         gumbel = random_numbers(len(beginnings), length, classes, "examples", seed)
         texts = write(network, beginnings, gumbel, temperature)
         return texts[:, :-1], texts[:, 1:].long()
+
+
+def write_texts(
+    networks: Mapping[str, nn.Module], teacher: nn.Module | None, beginning: Tensor, classes: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, list[list[float]]]]:
+    """Return by role the continuations of a beginning (1, P), one per temperature, and the teacher's surprise in bits.
+
+    Without a teacher there is no surprise, see :class:`kd_core.base.events.Written`.
+    """
+    texts: dict[str, list[str]] = {}
+    surprise: dict[str, list[list[float]]] = {}
+    start = beginning.shape[1]
+    for role, network in networks.items():
+        continued = write_at_temperatures(network, beginning, len(classes))
+        texts[role] = decode(continued[:, start:], classes)
+        if teacher is not None:
+            bits = BITS * negative_log_likelihood(teacher, continued, start)
+            surprise[role] = [[round(value, 2) for value in row] for row in bits.tolist()]
+    return texts, surprise
 
 
 def write_at_temperatures(network: nn.Module, beginning: Tensor, classes: int) -> Tensor:

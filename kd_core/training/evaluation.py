@@ -229,7 +229,7 @@ def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, 
     logits = functools.cache(lambda network: task.rows(predict_logits(network, split.inputs).cpu())[index])
 
     @functools.cache
-    def metrics(network: nn.Module, teacher: nn.Module | None) -> dict[str, Any]:
+    def metrics(network: nn.Module, teacher: nn.Module | None, judge: nn.Module | None) -> dict[str, Any]:
         rows = in_known_classes(network, all_labels)
         labels = all_labels[rows]
         teacher_logits = None if teacher is None else logits(teacher)[rows]
@@ -238,13 +238,15 @@ def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, 
             logits(network)[rows], labels, teacher_logits, omitted_class if has_omitted else None,
             by_class=task.has_class_per_example,
         )  # fmt: skip
-        return {**metrics, **task.test_metrics(network, teacher, data)}
+        return {**metrics, **task.test_metrics(network, judge, data)}
 
     by_run = {}
     for run, by_role in networks.items():
         present = {role: network for role, network in by_role.items() if can_predict(network, split.inputs)}
         teacher = present.get(TEACHER)
-        by_run[run] = {role: metrics(one, None if role == TEACHER else teacher) for role, one in present.items()}
+        by_run[run] = {
+            role: metrics(one, None if role == TEACHER else teacher, teacher) for role, one in present.items()
+        }
     return by_run
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kd_core.analysis import drawing
+from kd_core.analysis.examples import drawing
 from kd_core.base.registry import find_plugin
 from kd_core.datasets import load
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from kd_core.analysis import drawing as drawing_module
+from kd_core.analysis.examples import drawing as drawing_module
 from kd_core.analysis.replay import TAUGHT, TEST, Replay
 from kd_core.base import metrics
 from kd_core.methods.soft_targets import soft_targets

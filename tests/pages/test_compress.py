@@ -14,7 +14,7 @@ from kd_core.export.compression import stages
 from kd_core.export.compression.stages import WEIGHTS, pruning_curve
 from kd_core.export.compression.unpruned import open_unpruned
 from kd_core.runs.manager import RunManager
-from pages.ui.compress import stages as page_stages
+from pages.ui.networks.compress import stages as page_stages
 from tools.testing.waiting import wait_for_end
 
 Open = Callable[..., AppTest]

@@ -13,7 +13,8 @@ Open = Callable[..., AppTest]
 NEEDED = """logit, softmax, temperature, soft target, hard label, one-hot, cross-entropy, KL divergence, nats, entropy,
 calibration, calibration error, confidence, agreement, dark knowledge, alpha, teacher, student, baseline, control, seed,
 confidence interval, epoch, step, batch, learning rate, embedding, feature map, adapter, distillation scheme, method,
-label smoothing, early stopping, test set, validation set, balanced accuracy, recall"""
+label smoothing, early stopping, perplexity, bits per character, on-policy, mode covering, mode seeking, top-k, top-p,
+test set, validation set, balanced accuracy, recall"""
 
 
 def texts(parts: list[str | dict[str, str]]) -> list[str]:

@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from kd_core.analysis import thumbnails
+from kd_core.analysis.examples import thumbnails
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.runs.manager import RunManager
+from kd_core.tasks.classification import Classification
 from pages.ui.run import run_picker
 from pages.ui.temperature.instruments import Instruments
 from pages.ui.temperature.settings import TemperatureOptions
@@ -103,7 +104,8 @@ def test_an_unknown_chapter_is_reported(open_page: Open, shared: RunManager) -> 
 def test_only_images_with_more_pixels_than_their_thumbnails_are_sent_in_full(size: int, has_picture: bool) -> None:
     images = torch.arange(3 * size * size).remainder(251).to(torch.uint8).reshape(1, 3, size, size).repeat(2, 1, 1, 1)
     images[1] = 7
-    data = SimpleNamespace(has_images=True, shape=(3, size, size), fill=0.0, pixels=lambda inputs: inputs)
+    pictures = {"has_images": True, "shape": (3, size, size), "fill": 0.0, "task": Classification()}
+    data = SimpleNamespace(**pictures, pixels=lambda inputs: inputs)
     replay = SimpleNamespace(data=data, visible_split="test", splits={"test": SimpleNamespace(inputs=images)})
     picture = Instruments(replay, None, TemperatureOptions()).large_picture(1)  # type: ignore[arg-type]
     assert (picture is not None) == has_picture

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from kd_core.analysis import thumbnails
+from kd_core.analysis.examples import thumbnails
 from kd_core.base.events import Event, Finished, Generated, Prepared, Step
 from kd_core.config.plan import MakerInputs
 from kd_core.config.run import RunConfig, from_flat, read_flat

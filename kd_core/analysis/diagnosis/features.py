@@ -143,7 +143,8 @@ def extract_features(
         if temperature is not None:
             soft_targets = soft_target_features(logits[teacher], temperature)
         imitation = imitation_features(logits[comparison.role], logits[teacher], labels, temperature or 1.0)
-    counts = load(config.dataset).test.labels.bincount()
+    data = load(config.dataset)
+    counts = data.task.row_labels(data.test.labels)[data.task.labelled_rows(data.test.labels)].bincount()
     return RunFeatures(
         config, tuple(tests.values()), tuple(tests), int(counts.max()) / int(counts.sum()), comparison, teacher,
         curves.curves[comparison.role], curves.curves[comparison.control], curves.parameters, soft_targets, imitation,
@@ -229,10 +230,14 @@ def features_of_run(store: Store, run: Run, siblings: Sequence[Run] = ()) -> Run
     if replay.snapshots:
         roles = {teacher_of(run.config), run.config.scheme.comparison.role}
         networks, split = replay.networks(replay.snapshot_at(-1)), replay.splits[TAUGHT]
-        labels = split.labels
+        task = replay.data.task
+        index = task.labelled_rows(split.labels)
+        labels = task.row_labels(split.labels)[index]
         with limit_threads():
             logits = {
-                role: predict_logits(network, split.inputs) for role, network in networks.items() if role in roles
+                role: task.rows(predict_logits(network, split.inputs))[index]
+                for role, network in networks.items()
+                if role in roles
             }
     events = (event for _, event in store.iter_events(run.id, kinds=EVENTS))
     skipped = count_skipped(event for _, event in store.iter_events(run.id, kinds=SKIPPED_EVENTS))

@@ -114,6 +114,8 @@ def _results(network: StoredNetwork) -> list[str]:
 
 
 def _recalls(network: StoredNetwork, by_class: Mapping[str, float | None]) -> list[str]:
+    if not by_class:  # not of a network whose examples have no class
+        return []
     ordered = list(by_class.items())
     clause = ""
     if len(ordered) > MOST_CLASSES:

@@ -12,7 +12,8 @@ from importlib.resources import files
 from typing import Any
 
 from kd_core import __version__
-from kd_core.analysis import comparison, thumbnails
+from kd_core.analysis import comparison
+from kd_core.analysis.examples import thumbnails
 from kd_core.analysis.learning_curves import ACCURACY, EPOCH, TRAINING, read_curves
 from kd_core.analysis.verdict import FAILED
 from kd_core.base.events import Network, Pinned, Prepared, Probed

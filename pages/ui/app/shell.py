@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[3]
 # Without icons: Streamlit makes the icon of a page its favicon, and lets the browser fetch it from a font server.
 PAGES = (
-    ("start", "Start"), ("learn", "Learn"), ("temperature", "Temperature"), ("distill", "Distill"), ("sweep", "Sweep"),
-    ("inspect", "Inspect"), ("compare", "Compare"), ("compress", "Compress"), ("experiments", "Experiments"),
-    ("glossary", "Glossary"),
+    ("start", "Start"), ("learn", "Learn"), ("temperature", "Temperature"), ("language", "Language"),
+    ("distill", "Distill"), ("sweep", "Sweep"), ("inspect", "Inspect"), ("compare", "Compare"),
+    ("compress", "Compress"), ("experiments", "Experiments"), ("glossary", "Glossary"),
 )  # fmt: skip
 # Streamlit's top margin has no setting, and on a projector it pushes the result off the screen. Lines of text longer
 # than this width are hard to read. The buttons of the frame stand in the header, beside the menu.

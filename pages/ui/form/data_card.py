@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.analysis import thumbnails
+from kd_core.analysis.examples import thumbnails
 from kd_core.base.options import parse_options, shorten
 from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import RunConfig

@@ -7,7 +7,6 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.analysis import thumbnails
 from kd_core.analysis.error_analysis import (
     ALL_WRONG,
     BROKE,
@@ -21,6 +20,7 @@ from kd_core.analysis.error_analysis import (
     ErrorAnalysis,
     mcnemar_p_value,
 )
+from kd_core.analysis.examples import thumbnails
 from kd_core.analysis.replay import TEST
 from kd_core.base.marks import percent
 from kd_core.base.options import options_of

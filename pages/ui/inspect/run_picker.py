@@ -80,6 +80,8 @@ def selected_run() -> Run | None:
         trash.show_missing(run)
     elif run:
         st.error(error)
+        if row is not None and row.is_readable:
+            run_picker.link_to_texts(row)
     else:
         st.info(error)
         st.page_link("pages/distill.py", label="Train one", icon=":material/science:")
@@ -126,6 +128,8 @@ def _refusal(row: Run | None) -> str:  # noqa: PLR0911
         return "This run needs a method, a network or data that this installation does not have. Choose another one."
     if reason := unusable_reason(row.config):
         return reason
+    if reason := run_picker.rows_refusal(row):
+        return reason
     if row.state in manager.ACTIVE:
         return "This run is still training. Its networks can be compared when it has ended."
     if row.test is None:
@@ -142,7 +146,8 @@ def _newest_run() -> Run | None:
     store = manager.get_manager().store
     rows = [row for row in store.runs(NEWEST) if row.test is not None and row.state not in manager.ACTIVE]
     with_weights = store.with_weights(row.id for row in rows)
-    return next((row for row in rows if row.id in with_weights and row.available_config), None)
+    readable = (row for row in rows if row.id in with_weights and row.available_config)
+    return next((row for row in readable if not run_picker.rows_refusal(row)), None)
 
 
 def _student_role(row: Run, options: InspectOptions) -> str:

@@ -26,6 +26,7 @@ from kd_core.base.events import (
     Surface,
     Switched,
     Validated,
+    Written,
 )
 from kd_core.base.marks import percent
 from kd_core.base.registry import plugins
@@ -59,6 +60,7 @@ class RunFrames:
         self.evaluations: list[Frame] = []
         self.surfaces: list[Frame] = []
         self.bars: list[Frame] = []
+        self.texts: list[Frame] = []
         self.curves: list[Frame] = []
         self.series: list[Frame] = []
         self.prepared: Prepared | None = None
@@ -78,6 +80,8 @@ class RunFrames:
         self._axis = TrainingAxis([])
         self._thinner = CurveThinner[str]()
         self._weighted: list[str] = []  # weighted curves so far
+        self._latest_texts: dict[str, list[str]] = {}
+        self._judged: set[str] = set()  # roles whose texts have the teacher's surprise
         self._teacher_accuracy: float | None = None  # until its level is drawn
         self._read = 0  # number of the last event
         self._lock = threading.Lock()
@@ -123,6 +127,8 @@ class RunFrames:
                     "probabilities": event.probabilities,
                 }
                 self.surfaces.append(frame)
+            case Written():
+                self._add_texts(event)
             case Adjusted():
                 self.adjusted.append(event)
                 text = f"{symbol(event.option)} {event.old:g} → {event.new:g}"
@@ -138,6 +144,17 @@ class RunFrames:
                 self.failed = event
             case Generated():
                 self.generated = event
+
+    def _add_texts(self, event: Written) -> None:
+        """Add a frame with the texts that have changed; a trained teacher always writes the same."""
+        changed = {role: texts for role, texts in event.texts.items() if self._latest_texts.get(role) != texts}
+        # The same text gets its colours at the first evaluation of the students.
+        changed |= {role: event.texts[role] for role in event.surprise.keys() - self._judged}
+        self._latest_texts |= event.texts
+        self._judged |= event.surprise.keys()
+        surprise = {role: rows for role, rows in event.surprise.items() if role in changed}
+        frame = {"evaluation": len(self.evaluations) - 1, "number": self._read, "beginning": event.beginning}
+        self.texts.append(frame | {"temperatures": event.temperatures, "texts": changed, "surprise": surprise})
 
     def _name_networks(self) -> None:
         row = manager.get_manager().store.run(self.run)

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kd_core.analysis import thumbnails
+from kd_core.analysis.examples import thumbnails
 from kd_core.base import marks
 from kd_core.base.events import Generated
 from kd_core.config.plan import BASELINE, STUDENT, TEACHER, LearnerPlan
@@ -298,6 +298,13 @@ def _bars(panel: _PanelContext) -> None:
 @functools.lru_cache(maxsize=32)
 def _images(config: RunConfig, indices: tuple[int, ...]) -> list[dict[str, Any]]:
     return [
-        {"src": one.src, "x": one.x, "y": one.y, "label": one.label, "title": f"Validation example {index}"}
+        {
+            "src": one.src,
+            "x": one.x,
+            "y": one.y,
+            "text": one.text,
+            "label": one.label,
+            "title": f"Validation example {index}",
+        }
         for index, one in zip(indices, thumbnails.of_validation(config.dataset, indices), strict=True)
     ]

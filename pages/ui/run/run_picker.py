@@ -43,6 +43,8 @@ def selected_run() -> Run | None:
         st.error("This run uses a method, network or data set that is not installed here. Choose another run.")
     elif row and (reason := unusable_reason(row.config)):
         st.error(reason)
+    elif row and explain_rows(row):
+        pass
     elif row and not store.with_weights([row.id]):
         _explain_missing_weights(row)
     elif row:
@@ -53,6 +55,32 @@ def selected_run() -> Run | None:
         return None
     run_picker(None)
     return None
+
+
+def explain_rows(row: Run) -> bool:
+    """Draw why a page about one class per example does not apply to a run; return whether it does not."""
+    if not (reason := rows_refusal(row)):
+        return False
+    st.info(reason)
+    link_to_texts(row)
+    return True
+
+
+def rows_refusal(row: Run) -> str:
+    """Return why a page about one class per example does not apply to a run, as a sentence; empty if it does."""
+    task = row.config.dataset.task
+    if task.has_class_per_example:
+        return ""
+    return f"{task.title} has no class per example, so this page does not apply to this run."
+
+
+def link_to_texts(row: Run) -> None:
+    """Draw a link to what the networks of a run write, if they do."""
+    if row.config.dataset.task.can_write:
+        st.page_link(
+            "pages/language.py", label="See what its networks write", icon=":material/match_case:",
+            query_params={"run": row.id},
+        )  # fmt: skip
 
 
 def run_picker(row: Run | None) -> None:
@@ -121,7 +149,7 @@ def _newest_runs() -> list[Run]:
     rows = store.runs(MAX_RUNS)
     with_weights = store.with_weights(row.id for row in rows)
     readable = [row for row in rows if row.id in with_weights and row.available_config]
-    return [row for row in readable if not unusable_reason(row.config)]
+    return [row for row in readable if not unusable_reason(row.config) and not rows_refusal(row)]
 
 
 def _first_run() -> Run | None:

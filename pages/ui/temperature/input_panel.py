@@ -6,8 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.analysis import thumbnails
-from kd_core.analysis.drawing import drawing_refusal, network_input, point
+from kd_core.analysis.examples import thumbnails
+from kd_core.analysis.examples.drawing import drawing_refusal, network_input, point
 from kd_core.base.options import as_text, options_of
 from kd_core.training.evaluation import extent
 from pages.ui.temperature.instruments import Instruments

@@ -8,10 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from kd_core.analysis import thumbnails
+from kd_core.analysis.examples import thumbnails
 from kd_core.analysis.replay import TAUGHT, Replay, WeightSnapshot
 from kd_core.base.metrics import BINS
 from kd_core.base.options import option_label, options_of
+from kd_core.tasks import CHARACTERS
 from pages.ui.components import component, feed
 from pages.ui.temperature.settings import IMAGE, TemperatureOptions, url
 from pages.ui.widgets.text import glossary
@@ -82,9 +83,10 @@ class Instruments:
         )  # fmt: skip
 
     def large_picture(self, image: int) -> dict[str, Any] | None:
-        """Return a picture of an example with all its pixels, where the sprite sheet has fewer."""
+        """Return a picture of an example with all its pixels, where the sprite sheet has fewer, or of a text."""
         data = self.replay.data
-        if not data.has_images or max(data.shape[1:]) <= thumbnails.THUMB:
+        is_text = data.task.inputs == CHARACTERS  # which is sharp at any size, but not as part of a sheet
+        if not is_text and (not data.has_images or max(data.shape[1:]) <= thumbnails.THUMB):
             return None
         inputs = self.replay.splits[self.replay.visible_split].inputs
         return {"index": image, "src": thumbnails.of_input(data, inputs[image : image + 1])}

@@ -255,3 +255,8 @@ def test_the_terminal_prints_the_script_of_its_settings(capsys: pytest.CaptureFi
     assert capsys.readouterr().out == kd.code(dataset="moons", temperature=3)
     assert main(["code", "dataset=moons", "--notebook"]) == 0
     assert json.loads(capsys.readouterr().out)["nbformat"] == 4
+
+
+def test_a_training_on_texts_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match="at every position of a text"):
+        script(from_flat({"dataset": "python_docs"}))

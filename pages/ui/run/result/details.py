@@ -8,7 +8,7 @@ from kd_core.export.code import sentences_on_changes
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.form import feature_diagram, plan_diagram
-from pages.ui.run import code_dialog
+from pages.ui.run import code_dialog, run_picker
 from pages.ui.run.frames import run_frames
 from pages.ui.run.result import diagnosis, method_sweep, report, verdict
 
@@ -28,10 +28,11 @@ def show(row: Run) -> None:
             "pages/compare.py", label="Compare this run with others", icon=":material/compare_arrows:",
             query_params={"runs": row.id},
         )  # fmt: skip
-        st.page_link(
-            "pages/inspect.py", label="Inspect what the student gained and lost, example by example",
-            icon=":material/frame_inspect:", query_params={"run": row.id},
-        )  # fmt: skip
+        if not run_picker.rows_refusal(row):
+            st.page_link(
+                "pages/inspect.py", label="Inspect what the student gained and lost, example by example",
+                icon=":material/frame_inspect:", query_params={"run": row.id},
+            )  # fmt: skip
         st.page_link(
             "pages/sweep.py", label="Sweep over these settings", icon=":material/grid_on:",
             query_params=row.config.differences(),

@@ -10,7 +10,7 @@ from kd_core.config.run import RunConfig
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.app import settings
-from pages.ui.run import history
+from pages.ui.run import history, run_picker
 from pages.ui.run.result import take_home, verdict
 from pages.ui.widgets.text.escape import escape_markdown
 
@@ -36,9 +36,11 @@ def show(row: Run) -> None:
     verdict.show_verdict(row, is_short=True)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="next"):
         verdict.more_seeds(row)
-        st.page_link(
-            "pages/temperature.py", label="Explore the softened outputs", icon=":material/thermostat:",
-            query_params={"run": row.id},
-        )  # fmt: skip
+        run_picker.link_to_texts(row)
+        if not run_picker.rows_refusal(row):
+            st.page_link(
+                "pages/temperature.py", label="Explore the softened outputs", icon=":material/thermostat:",
+                query_params={"run": row.id},
+            )  # fmt: skip
         if row.state != manager.FAILED and (row.test or {}).get(STUDENT):
             take_home.button(row)

@@ -65,9 +65,13 @@ def _dialog(row: Run) -> None:
     _download(row, role, "zip", "Download the ZIP", is_primary=True)
     if sentence := formats.FORMATS["onnx"].missing:
         st.caption(f"The ZIP lacks the ONNX file. {sentence}")
+    has_classes = network.data.task.has_class_per_example
     example, pillow = ("photo.jpg", " pillow") if network.data.has_images else ("table.csv", "")
     name = formats.file_name(row, "zip", role)
-    st.code(LINES.format(file=name, folder=role, pillow=pillow, example=example), language="bash", wrap_lines=True)
+    if has_classes:
+        st.code(LINES.format(file=name, folder=role, pillow=pillow, example=example), language="bash", wrap_lines=True)
+    else:
+        st.caption("Without `predict.py`, which classifies examples; the network predicts at every position of a text.")
     st.markdown("**Single files**")
     _buttons(row, role, formats.NETWORK)
     st.markdown("**The run**")

@@ -125,6 +125,15 @@ ENTRIES: Final = (
         r"H(p) = -\sum_i p_i \ln p_i",
     ),
     Term(
+        "top-k", OUTPUTS, "Drawing the next character from the k most likely ones alone.",
+        source="Fan et al. 2018, section 5.2",
+    ),
+    Term(
+        "top-p", OUTPUTS,
+        "Drawing the next character from the fewest of the most likely ones that together reach the probability p.",
+        source="Holtzman et al. 2020, section 3.1", forms=("nucleus sampling",),
+    ),
+    Term(
         "nats", OUTPUTS, "The unit of entropy and KL divergence with the natural logarithm; 1 nat is 1.44 bits.",
         forms=("nat",),
     ),
@@ -136,6 +145,16 @@ ENTRIES: Final = (
     Term(
         "KL divergence", LOSSES, "How far one distribution is from another, 0 only if both are equal.",
         r"\mathrm{KL}(p \,\|\, q) = \sum_i p_i \ln \frac{p_i}{q_i}", forms=("Kullback-Leibler divergence",),
+    ),
+    Term(
+        "mode covering", LOSSES,
+        "What forward KL rewards: finding likely all that the teacher finds likely, even if much else comes along.",
+        source="Gu et al. 2024 (MiniLLM), section 2.1", forms=("mass covering",),
+    ),
+    Term(
+        "mode seeking", LOSSES,
+        "What reverse KL rewards: keeping to something that the teacher finds likely, even if much of it is left out.",
+        source="Gu et al. 2024 (MiniLLM), section 2.1",
     ),
     Term(
         "alpha", LOSSES, "The teacher’s weight in the loss: 0 means labels only, 1 means teacher only.",
@@ -150,6 +169,10 @@ ENTRIES: Final = (
         "gradient", LOSSES,
         "The direction and strength with which a loss pushes each number of a network, or each of its outputs.",
         r"\partial \mathcal{L} / \partial z_i",
+    ),
+    Term(
+        "on-policy", TRAINING, "Training on text that the student writes itself, which the teacher then judges.",
+        source="Agarwal et al. 2024, section 3",
     ),
     Term("epoch", TRAINING, "One pass over all training examples."),
     Term("step", TRAINING, "One update of the network’s weights, from one batch."),
@@ -170,6 +193,16 @@ ENTRIES: Final = (
     Term(
         "test set", TRAINING, "Examples that are used once, at the end, so that no choice can be fitted to them.",
         forms=("test split", "test data"),
+    ),
+    Term(
+        "bits per character", EVALUATION,
+        "How much each character of a text surprises a network: 1 bit for an even chance, 2 for one in four.",
+        r"-\frac{1}{N} \sum_{n=1}^{N} \log_2 q(x_n \mid x_{<n})",
+    ),
+    Term(
+        "perplexity", EVALUATION,
+        "Among how many equally likely characters a network would have to guess to be as surprised as it is.",
+        r"2^{\text{bits per character}}",
     ),
     Term(
         "calibration", EVALUATION, "Agreement between confidence and accuracy: of 100 answers at 80 %, 80 are right.",

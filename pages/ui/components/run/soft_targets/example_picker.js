@@ -2,7 +2,7 @@
 
 import { html, setAttributes } from "../../shared/dom.js";
 
-/** @typedef {{src?: string, x?: number, y?: number, label?: number, title?: string}} Example */
+/** @typedef {{src?: string, x?: number, y?: number, text?: string, label?: number, title?: string}} Example */
 
 export class ExamplePicker {
   chosen = 0;
@@ -39,11 +39,12 @@ export class ExamplePicker {
    * @param {Example} example
    * @param {number} i
    */
-  #button({ src, x, y, title }, i) {
+  #button({ src, x, y, text: ending, title }, i) {
     const name = title ?? `Example ${i + 1}`;
     const place = [x, y].flatMap((value) => (Number.isFinite(value) ? [Number(value).toFixed(1)] : []));
-    const text = place.length ? `(${place.join(", ")})` : name;
-    const picture = src ? html("img", { src, alt: "", draggable: "false" }) : html("span", { class: "dst-chip" }, text);
+    const text = ending || (place.length ? `(${place.join(", ")})` : name);
+    const picture =
+      src && !ending ? html("img", { src, alt: "", draggable: "false" }) : html("span", { class: "dst-chip" }, text);
     const onclick = () => this.#choose(i);
     return html("button", { type: "button", role: "radio", "aria-label": name, onclick }, picture);
   }

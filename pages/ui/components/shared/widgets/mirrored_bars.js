@@ -18,7 +18,9 @@ import { breakLabel, labelFont, textWidth } from "../text.js";
  *   log: boolean,
  *   visible?: number[],
  *   row?: number,
- * }} Data visible: first and last visible row of pixels; only bars between them are drawn; row: height in pixels
+ *   truncate?: (role: string, logp: number[]) => number[],
+ * }} Data visible: first and last visible row of pixels; only bars between them are drawn; row: height in pixels;
+ *   truncate: what is drawn instead of the log-probabilities at the temperature
  */
 
 const VALUE_WIDTH = 46;
@@ -51,6 +53,7 @@ export class MirroredBars {
     const soften = (/** @type {number} */ temperature) =>
       Object.fromEntries(Object.entries(data.logits).map(([role, logits]) => [role, logSoftmax(logits, temperature)]));
     const logp = soften(data.temperature);
+    if (data.truncate) for (const role of Object.keys(logp)) logp[role] = data.truncate(role, logp[role]);
     const reference = soften(1);
     const [from, to] = data.visible ?? [-Infinity, Infinity];
     this.rows.forEach((row, k) => {
@@ -94,7 +97,7 @@ export class MirroredBars {
     resize(parts.bar, "length", length);
     if (!parts.value) return;
     resize(parts.reference, "outline", outline);
-    const small = this.#log ? formatNumber(Math.max(p, LOG_FLOOR)) : "";
+    const small = this.#log && p > 0 ? formatNumber(Math.max(p, LOG_FLOOR)) : "";
     setText(parts.value, logp === undefined ? "" : p >= 0.01 ? p.toFixed(2) : small);
     // The number stands between bar and outline if there is room, else beyond both, so that the outline does not cross it.
     const end = (outline > length && outline - length < 44 ? outline : length) + 7;

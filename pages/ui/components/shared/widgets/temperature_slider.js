@@ -17,10 +17,17 @@ export class TemperatureSlider {
   #filter = new UpdateFilter();
 
   /**
-   * @param {{onInput: () => void, onChange: (value: number) => void, label?: string}} options onInput: at every movement;
-   *   onChange: on release
+   * @param {{
+   *   onInput: () => void,
+   *   onChange: (value: number) => void,
+   *   label?: string,
+   *   ticks?: number[],
+   *   ends?: [string, string],
+   * }} options onInput: at every movement; onChange: on release; ends: what the lowest and highest temperature do
    */
-  constructor({ onInput, onChange, label = "Temperature" }) {
+  constructor({ onInput, onChange, label = "Temperature", ticks = TICKS, ends = ["sharper", "almost uniform"] }) {
+    this.values = ticks;
+    this.ends = ends;
     this.onInput = onInput;
     this.onChange = (/** @type {number} */ value) => {
       this.#filter.recordSent(value);
@@ -70,13 +77,15 @@ export class TemperatureSlider {
     const position = (/** @type {number} */ temperature) => Math.round(Math.log2(temperature) * STEPS_PER_OCTAVE);
     setAttributes(this.slider, { min: position(low), max: position(high) });
     setAttributes(this.box, { min: low, max: high });
-    const ticks = TICKS.filter((tick) => tick >= low && tick <= high).map((tick) => {
-      const place = Math.log2(tick / low) / Math.log2(high / low);
-      const note = tick === 1 ? html("small", {}, "as trained") : null;
-      return html("span", { style: `left: calc(11px + ${place} * (100% - 22px))` }, String(tick), note);
-    });
-    const sharper = low < 0.5 ? [html("small", { class: "dst-end dst-start" }, "sharper")] : [];
-    this.ticks.replaceChildren(...ticks, ...sharper, html("small", { class: "dst-end" }, "almost uniform"));
+    const ticks = this.values
+      .filter((tick) => tick >= low && tick <= high)
+      .map((tick) => {
+        const place = Math.log2(tick / low) / Math.log2(high / low);
+        const note = tick === 1 ? html("small", {}, "as trained") : null;
+        return html("span", { style: `left: calc(11px + ${place} * (100% - 22px))` }, String(tick), note);
+      });
+    const lowest = low < 0.5 ? [html("small", { class: "dst-end dst-start" }, this.ends[0])] : [];
+    this.ticks.replaceChildren(...ticks, ...lowest, html("small", { class: "dst-end" }, this.ends[1]));
   }
 
   /**
@@ -115,10 +124,18 @@ export class TemperatureSlider {
     this.onChange(this.value);
   }
 
+  /**
+   * Show a temperature that another slider has, without reporting it.
+   * @param {number} temperature
+   */
+  show(temperature) {
+    if (temperature !== this.value) this.#set(temperature);
+  }
+
   #snappedValue() {
     const octave = Number(this.slider.value) / STEPS_PER_OCTAVE;
     const tick = Math.round(octave);
-    const isNear = Math.abs(octave - tick) < SNAP && TICKS.includes(2 ** tick);
+    const isNear = Math.abs(octave - tick) < SNAP && this.values.includes(2 ** tick);
     return Number((2 ** (isNear ? tick : octave)).toFixed(2));
   }
 

@@ -24,7 +24,7 @@ from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.app.actions import action_button
 from pages.ui.components.palette import ROLES
-from pages.ui.compress.settings import COSTS, CompressOptions, bind, choose
+from pages.ui.networks.compress.settings import COSTS, CompressOptions, bind, choose
 from pages.ui.widgets.charts import BAR, GREY, annotate_points, axis, chart, theme
 from pages.ui.widgets.tables import download, table
 from pages.ui.widgets.text import roles

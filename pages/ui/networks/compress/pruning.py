@@ -12,7 +12,7 @@ from kd_core.models._pruning import NEEDS_PACKAGE
 from kd_core.runs import manager
 from kd_core.store.store import Run
 from pages.ui.components import palette
-from pages.ui.compress.settings import CompressOptions, bind
+from pages.ui.networks.compress.settings import CompressOptions, bind
 from pages.ui.run import run_picker
 from pages.ui.widgets.charts import GREY, cached_chart, small_figure, theme
 from pages.ui.widgets.tables import numbers

@@ -1,4 +1,4 @@
-"""Examples of a data set for the browser, as PNG data URIs, sprite sheets or coordinates."""
+"""Examples of a data set for the browser, as data URIs of pictures, sprite sheets or coordinates."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import torch
 from PIL import Image
@@ -16,14 +17,19 @@ from torch.nn import functional as F
 from kd_core.base.events import Generated
 from kd_core.config.label_subset import TrainSubset
 from kd_core.datasets import Data, Dataset, Split, load
+from kd_core.tasks import CHARACTERS
 
 SHARP = 64  # pixels across at least
+LINE, LINES, ENDING = 8, 3, 5  # characters of a line, lines of a picture of a text, characters of its ending
+TILE, NO_BREAK, NEXT = 96, "\u00a0", "▁"  # pixels of a picture of a text; characters in it
 THUMB = 32  # pixels of the longer side of an image on a sprite sheet
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One example, with a data URI ``src`` for an image, or ``x`` and ``y`` for a point.
+    """One example, with a data URI ``src`` for an image or a text, or ``x`` and ``y`` for a point.
+
+    ``text`` is the end of a text.
 
     ``label`` is the true class, ``train_label`` the label that a network was trained with.
     """
@@ -33,10 +39,11 @@ class Thumbnail:
     src: str | None = None
     x: float | None = None
     y: float | None = None
+    text: str | None = None
 
 
 def of_validation(dataset: Dataset, indices: Sequence[int]) -> list[Thumbnail]:
-    """Return these examples of the validation set."""
+    """Return these examples of the validation set, counted among the rows with a label where examples have several."""
     data = load(dataset)
     return _thumbnails(data, data.validation, list(indices))
 
@@ -62,7 +69,7 @@ def labelled_examples(dataset: Dataset, view: TrainSubset, limit: int) -> list[T
 
 @dataclass(frozen=True)
 class Sheet:
-    """Sprite sheet of ``count`` images in one PNG, row by row, each ``width`` by ``height`` pixels."""
+    """Sprite sheet of ``count`` images in one picture, row by row, each ``width`` by ``height`` pixels."""
 
     src: str
     columns: int
@@ -72,7 +79,10 @@ class Sheet:
 
 
 def sheet(data: Data, inputs: Tensor) -> Sheet:
-    """Return images (N, C, H, W) on one sprite sheet, with images larger than :data:`THUMB` pixels scaled down."""
+    """Return images (N, C, H, W) or texts on one sprite sheet; images larger than :data:`THUMB` pixels are scaled."""
+    if data.task.inputs == CHARACTERS:
+        columns = math.ceil(math.sqrt(len(inputs)))
+        return Sheet(_text_pictures([_lines(data, one) for one in inputs], columns), columns, TILE, TILE, len(inputs))
     pixels = data.pixels(inputs)
     count, _, height, width = pixels.shape
     columns = math.ceil(math.sqrt(count))
@@ -89,6 +99,8 @@ def sheet(data: Data, inputs: Tensor) -> Sheet:
 
 def of_input(data: Data, inputs: Tensor) -> str:
     """Return one input (1, C, H, W) as a data URI."""
+    if data.task.inputs == CHARACTERS:
+        return _text_pictures([_lines(data, inputs[0])])
     return _png(data.pixels(inputs)[0].permute(1, 2, 0), is_written=data.fill > 0)
 
 
@@ -102,8 +114,22 @@ def of_generated(data: Data, event: Generated, role: str) -> list[tuple[str, str
     ]
 
 
+def text_of(data: Data, inputs: Tensor) -> str:
+    """Return an input (L,) of characters as text; numbers below 0 stand for none."""
+    return data.task.text_of(inputs[None, inputs >= 0], data)[0]
+
+
 def _thumbnails(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
+    if not data.task.has_class_per_example:
+        split = _row_split(data, split, rows)
+        rows = list(range(len(rows)))
     labels = split.labels[rows].tolist()
+    if data.task.inputs == CHARACTERS:
+        tiles = [_lines(data, inputs) for inputs in split.inputs[rows]]
+        return [
+            Thumbnail(label, label, src=_text_pictures([lines]), text=_ending(lines))
+            for label, lines in zip(labels, tiles, strict=True)
+        ]
     if data.is_planar:
         points = split.inputs[rows].tolist()
         return [
@@ -114,6 +140,53 @@ def _thumbnails(data: Data, split: Split, rows: list[int]) -> list[Thumbnail]:
         Thumbnail(label, label, src=_png(image, is_written=data.fill > 0))
         for label, image in zip(labels, pixels.permute(0, 2, 3, 1), strict=True)
     ]
+
+
+def _row_split(data: Data, split: Split, rows: list[int]) -> Split:
+    """Return the rows with these numbers, counted among those with a label, as examples of their own."""
+    labels = data.task.row_labels(split.labels)
+    places = torch.arange(len(labels))[data.task.labelled_rows(split.labels)][rows]
+    return Split(data.task.row_inputs(split.inputs, places), labels[places])
+
+
+def _lines(data: Data, inputs: Tensor) -> list[str]:
+    """Return the lines of a small picture of a text.
+
+    They are the beginning of a text with a class, and otherwise the end before the next character, whose place has a
+    mark.
+    """
+    text, most = text_of(data, inputs), LINE * LINES
+    if not data.task.has_class_per_example:
+        text = f"{text[1 - most :]}{NEXT}"
+    elif len(text) > most:
+        text = f"{text[: most - 1]}…"
+    return [text[start : start + LINE] for start in range(0, len(text), LINE)]
+
+
+def _ending(lines: Sequence[str]) -> str:
+    """Return a few characters that stand for a text in a list."""
+    text = "".join(lines)
+    return text[-ENDING - 1 : -1] if text.endswith(NEXT) else text[:ENDING]
+
+
+def _text_pictures(tiles: Sequence[Sequence[str]], columns: int = 1) -> str:
+    """Return texts as tiles of one SVG data URI, dark on light."""
+    texts = []
+    for place, lines in enumerate(tiles):
+        row, column = divmod(place, columns)
+        spans = "".join(
+            f'<tspan x="{TILE * column + 8}" y="{TILE * row + 22 * number + 28}">{escape(line.replace(" ", NO_BREAK))}'
+            "</tspan>"
+            for number, line in enumerate(lines)
+        )
+        texts.append(f"<text>{spans}</text>")
+    width, height = TILE * columns, TILE * -(-len(tiles) // columns)
+    picture = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        f'font-family="monospace" font-size="17"><rect width="{width}" height="{height}" fill="#fff"/>'
+        f"{''.join(texts)}</svg>"
+    )
+    return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
 
 
 def _png(pixels: Tensor, zoom: int = 0, *, is_written: bool) -> str:

@@ -1,0 +1,1 @@
+"""Examples of a data set for the browser, and inputs that come from it."""

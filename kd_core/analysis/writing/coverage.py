@@ -1,0 +1,116 @@
+"""Ways to distil a network that writes, what their students write, and how these differ, in words."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kd_core.analysis.intervals import mean_interval
+from kd_core.base.registry import plugins
+from kd_core.config.comparison import Comparison, TestMetrics
+from kd_core.config.run import RunConfig
+from kd_core.datasets import load
+from kd_core.methods.divergence import FORWARD, JENSEN_SHANNON, REVERSE, Divergence
+from kd_core.schemes import Scheme
+from kd_core.schemes.offline import Offline
+
+DIVERGENCES: Final = {FORWARD: "Forward KL", JENSEN_SHANNON: "Jensen–Shannon", REVERSE: "Reverse KL"}
+REAL_WORDS, DISTINCT_WORDS = "real_words", "distinct_words"  # measures of kd_core.tasks.language
+NOTICEABLE = 0.01  # difference of two fractions that one seed may call one
+
+
+@dataclass(frozen=True)
+class NetworkMeasures:
+    """Measures of one network that was distilled in one way, mean and standard deviation over its seeds.
+
+    ``values`` has the numbers of each seed. A measure that one of the seeds lacks is left out.
+    """
+
+    way: str
+    role: str
+    seeds: int
+    values: Mapping[str, Sequence[float]]
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Mean by measure."""
+        return {name: statistics.fmean(values) for name, values in self.values.items()}
+
+    @property
+    def spreads(self) -> dict[str, float]:
+        """Standard deviation by measure; empty for one seed."""
+        return {name: statistics.stdev(values) for name, values in self.values.items()} if self.seeds > 1 else {}
+
+
+def ways(config: RunConfig) -> dict[str, RunConfig]:
+    """Return the configurations of this run's networks and data with every divergence and writing scheme, by name.
+
+    A scheme that these settings do not allow, such as one with a warm-up that is longer than the run, is left out.
+    """
+    offline = Offline().name
+    configs = {
+        title: config.with_flat(scheme=offline, method=Divergence().name, divergence=kind)
+        for kind, title in DIVERGENCES.items()
+    }
+    first, data = configs[DIVERGENCES[FORWARD]], load(config.dataset)
+    for name, scheme in plugins("schemes").items():
+        assert issubclass(scheme, Scheme)
+        if scheme.writes_examples:
+            recommended = scheme.recommended_settings(data)
+            kind = DIVERGENCES.get(recommended.get("divergence", ""), "")
+            title = f"{scheme.title}, {kind[:1].lower()}{kind[1:]}" if kind else scheme.title
+            with contextlib.suppress(ValueError):
+                configs[title] = first.with_flat(scheme=name, **recommended)
+    return configs
+
+
+def measures_of(way: str, role: str, tests: Sequence[TestMetrics], measures: Sequence[str]) -> NetworkMeasures | None:
+    """Return the measures of a role over the runs of one way; None where no run has them."""
+    metrics = [test[role] for test in tests if role in test]
+    values = {name: [float(one[name]) for one in metrics] for name in measures if all(name in one for one in metrics)}
+    return NetworkMeasures(way, role, len(metrics), values) if metrics and values else None
+
+
+def in_one_line(tests: Sequence[TestMetrics], comparison: Comparison) -> str:
+    """Return for a beginner how a student writes beside its control; empty where that was not measured.
+
+    With one seed a difference of one percentage point counts, with several a difference whose 95 % interval over the
+    seeds excludes zero.
+    """
+    both = [(test[comparison.role], test[comparison.control]) for test in tests
+            if comparison.role in test and comparison.control in test]  # fmt: skip
+    if not both or any(
+        name not in metrics for pair in both for metrics in pair for name in (REAL_WORDS, DISTINCT_WORDS)
+    ):
+        return ""
+    real, distinct = ([(one[name], other[name]) for one, other in both] for name in (REAL_WORDS, DISTINCT_WORDS))
+    often = {1: "more often", -1: "less often", 0: "about as often"}[_direction(real)]
+    many = {1: "more different ones", -1: "fewer different ones", 0: "about as many different ones"}
+    joint = "but" if _direction(real) * _direction(distinct) < 0 else "and"
+    beside = "as" if not _direction(real) else "than"
+    control = comparison.control_name[:1].lower() + comparison.control_name[1:]
+    return (
+        f"The {comparison.name} {comparison.role} writes real words {often} {beside} the {control} "
+        f"({_percentages(real)}), {joint} {many[_direction(distinct)]} ({_percentages(distinct)})."
+    )
+
+
+def _direction(pairs: Sequence[tuple[float, float]]) -> int:
+    """Return 1 where the first numbers of pairs are higher, -1 where they are lower, 0 where that is open."""
+    differences = np.array([[one - other] for one, other in pairs])
+    mean = float(differences.mean())
+    if len(pairs) == 1:
+        return 0 if abs(mean) < NOTICEABLE else int(math.copysign(1, mean))
+    low, high = (float(limit[0]) for limit in mean_interval(differences))
+    return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def _percentages(pairs: Sequence[tuple[float, float]]) -> str:
+    one, other = (100 * statistics.fmean(values) for values in zip(*pairs, strict=True))
+    return f"{one:.1f} % instead of {other:.1f} %"

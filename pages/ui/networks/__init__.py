@@ -1,0 +1,1 @@
+"""Pages on the networks of one run, a folder each."""

@@ -1,0 +1,1 @@
+"""Language page, with texts that the networks of a run write."""

@@ -1,0 +1,212 @@
+"""Coverage picture of the Language page, with a mark for every way to distil the networks of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from kd_core.analysis.writing.coverage import NetworkMeasures, in_one_line, measures_of, ways
+from kd_core.base.marks import unbroken
+from kd_core.config.comparison import DEFAULT_SEEDS, TestMetrics
+from kd_core.config.plan import BASELINE, STUDENT, TEACHER
+from kd_core.runs import manager
+from kd_core.runs.family_runs import FamilyRuns, stored_family_runs
+from kd_core.schemes import comparison_of
+from kd_core.store.records import COMPLETED, family_of
+from kd_core.store.store import Run
+from kd_core.tasks import Measure
+from pages.ui.app.actions import action_button, actions, send_command
+from pages.ui.app.errors import catch_errors, toast_errors
+from pages.ui.components.palette import ROLES
+from pages.ui.run.result.verdict import family_verdict
+from pages.ui.widgets import charts, tables
+from pages.ui.widgets.charts import theme
+from pages.ui.widgets.explanation import explanation
+from pages.ui.widgets.text.escape import escape_markdown
+from pages.ui.widgets.text.summaries import method_summary
+
+X, Y = "sample_entropy", "teacher_bits"
+HEIGHT = 440
+POLL_SECONDS = 1.0
+NAMES = {TEACHER: "Teacher", BASELINE: "Baseline"}
+
+
+def one_line(row: Run) -> None:
+    """Draw in one sentence how the student of a finished run writes beside the baseline."""
+    if row.state != COMPLETED or row.test is None:
+        return
+    _, family = family_verdict(row)
+    tests = [run.test for run in family if run.state == COMPLETED and run.test] or [row.test]
+    if sentence := in_one_line(tests, comparison_of(row.config)):
+        seeds = f" Mean of {len(tests)} seeds." if len(tests) > 1 else ""
+        st.markdown(f"**{unbroken(escape_markdown(sentence))}**{seeds}")
+
+
+def show(row: Run) -> None:
+    """Draw the coverage picture, its table, and the buttons that train what is missing."""
+    st.header("Covering or seeking", anchor=False)
+    explanation(
+        "text of coverage",
+        "Forward KL asks the student to find likely all that the teacher finds likely (mode covering). Reverse KL asks "
+        "it to write only what the teacher finds likely (mode seeking).",
+    )
+    is_active = bool(_runs(row, DEFAULT_SEEDS).jobs)
+    poll = POLL_SECONDS if is_active else None
+    st.fragment(catch_errors(_draw), run_every=poll, key=f"coverage {row.id}")(row, is_active)
+
+
+def _draw(row: Run, was_active: bool) -> None:
+    runs = _runs(row, DEFAULT_SEEDS)
+    if bool(runs.jobs) != was_active:
+        st.rerun()
+    networks = _measured(row, runs)
+    measures = row.config.dataset.task.measures
+    if any({X, Y} <= network.values.keys() for network in networks):
+        _picture(networks, measures)
+        _table(networks, measures)
+    else:
+        st.markdown("A mark appears here when a run has finished.")
+    _buttons(row, runs)
+
+
+def _runs(row: Run, seeds: int) -> FamilyRuns:
+    """Return the stored runs of every way, with the run's seed and as many others."""
+    families = {name: _settings(config.flat()) for name, config in ways(row.config).items()}
+    return stored_family_runs(manager.get_manager().store, families, _seeds(row, seeds))
+
+
+def _seeds(row: Run, count: int) -> list[int]:
+    others = [seed for seed in range(count + 1) if seed != row.seed]
+    return [row.seed, *others][:count]
+
+
+def _settings(flat: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in flat.items() if name != "seed"}
+
+
+def _measured(row: Run, runs: FamilyRuns) -> list[NetworkMeasures]:
+    """Return the measures of the students of every way, then of the control and the teacher."""
+    names = [measure.name for measure in row.config.dataset.task.measures]
+    tests = {way: list(by_seed.values()) for way, by_seed in runs.tests.items()}
+    of_row = [run for run in manager.get_manager().store.siblings(row.family) if run.state == COMPLETED and run.test]
+    if row.family not in {family_of(config) for config in ways(row.config).values()}:
+        tests[f"This run: {method_summary(row.config.method)}"] = [run.test for run in of_row if run.test]
+    students = [measures_of(way, STUDENT, of_way, names) for way, of_way in tests.items()]
+    controls = [measures_of(NAMES[role], role, _once_per_seed(runs, of_row), names) for role in (BASELINE, TEACHER)]
+    return [network for network in (*students, *controls) if network]
+
+
+def _once_per_seed(runs: FamilyRuns, others: Sequence[Run]) -> list[TestMetrics]:
+    """Return the tests of one run per seed, since the control of a seed is the same in every way."""
+    by_seed: dict[int, TestMetrics] = {run.seed: run.test for run in others if run.test}
+    for of_way in runs.tests.values():
+        by_seed = {**of_way, **by_seed}
+    return list(by_seed.values())
+
+
+def _picture(networks: Sequence[NetworkMeasures], measures: Sequence[Measure]) -> None:
+    titles = {measure.name: f"{measure.title}, {measure.unit}" for measure in measures}
+    figure: go.Figure = charts.small_figure()
+    networks = [network for network in networks if {X, Y} <= network.values.keys()]
+    for network in networks:
+        look = ROLES[network.role]
+        is_open = look["symbol"].endswith("open")
+        marker = {"symbol": look["symbol"], "color": look[theme()], "line": {"width": 2 if is_open else 0}}
+        # The control lies among the students that cover most, so its name goes to the other side of its mark.
+        position = "top center" if network.role == STUDENT else "bottom center"
+        xs, ys = network.values[X], network.values[Y]
+        if network.seeds > 1:
+            figure.add_scatter(
+                x=list(xs), y=list(ys), mode="markers", showlegend=False, opacity=0.45, marker={**marker, "size": 6},
+                hovertemplate=f"{charts.escape_html(network.way)}, one seed: %{{x:.2f}}, %{{y:.2f}}<extra></extra>",
+            )  # fmt: skip
+        figure.add_scatter(
+            x=[network.means[X]], y=[network.means[Y]], mode="markers+text", showlegend=False, cliponaxis=False,
+            text=[charts.escape_html(network.way)], textposition=position, marker={**marker, "size": 12},
+            hovertemplate=f"{charts.escape_html(network.way)}: %{{x:.2f}}, %{{y:.2f}}<extra></extra>",
+        )  # fmt: skip
+    ends = ((0, 0, "left", "bottom", "mode seeking: likely text, little variety"),
+            (1, 1, "right", "top", "mode covering: much variety, unlikely text"))  # fmt: skip
+    for x, y, xanchor, yanchor, text in ends:
+        figure.add_annotation(
+            x=x, y=y, xref="paper", yref="paper", xanchor=xanchor, yanchor=yanchor, text=f"<i>{text}</i>",
+            showarrow=False, font={"color": charts.GREY[theme()]},
+        )  # fmt: skip
+    xs, ys = ([network.means[name] for network in networks] for name in (X, Y))
+    figure.update_xaxes(title=titles[X], range=_range(xs))
+    figure.update_yaxes(title=titles[Y], range=_range(ys))
+    figure.update_layout(margin={"t": charts.BAR, "b": 50, "l": 50, "r": 20})
+    points = "; ".join(f"{network.way} {network.means[X]:.2f} and {network.means[Y]:.2f}" for network in networks)
+    charts.chart(figure, "coverage", f"{titles[X]}, and {titles[Y].lower()}: {points}.", height=HEIGHT)
+
+
+def _range(values: Sequence[float]) -> list[float]:
+    low, high = min(values), max(values)
+    margin = max(0.2, 0.18 * (high - low))
+    return [low - margin, high + margin]
+
+
+def _table(networks: Sequence[NetworkMeasures], measures: Sequence[Measure]) -> None:
+    rows = [
+        {"trained by": network.way, "seeds": network.seeds}
+        | {measure.title: _cell(network, measure) for measure in measures}
+        for network in networks
+    ]
+    numbers = [
+        {"trained by": network.way, "role": network.role, "seeds": network.seeds}
+        | network.means
+        | {f"{name} sd": spread for name, spread in network.spreads.items()}
+        for network in networks
+    ]
+    tables.numbers(
+        numbers, "coverage", table_rows=rows, title="All measures as a table",
+        alt="Every measure of every network, mean and standard deviation over seeds.",
+    )  # fmt: skip
+    st.caption("Mean ± standard deviation over seeds. " + " ".join(f"{one.title}: {one.meaning}" for one in measures))
+
+
+def _cell(network: NetworkMeasures, measure: Measure) -> str:
+    if measure.name not in network.values:
+        return "–"
+    mean, spread = network.means[measure.name], network.spreads.get(measure.name)
+    if spread is None:
+        return measure.format(mean)
+    number, _, unit = measure.format(mean).partition(" ")
+    return f"{number} ± {measure.format(spread).split(' ')[0]} {unit}".rstrip()
+
+
+def _buttons(row: Run, runs: FamilyRuns) -> None:
+    """Draw the progress of what trains, or a button that trains what is missing, first with the seed of the run."""
+    if runs.jobs:
+        done = sum(len(tests) for tests in runs.tests.values())
+        st.progress(min(1.0, done / runs.count), f"Training other divergences: {done} of {runs.count} runs")
+        action_button("Stop", icon=":material/stop:", key="stop coverage", on_click=_stop, args=(runs.jobs,))
+        return
+    one_seed = _runs(row, 1)
+    if not one_seed.is_complete:
+        action_button(
+            "Train the other divergences", icon=":material/playlist_play:", key="train coverage", on_click=_start,
+            args=(row.id, 1), help=f"{', '.join(one_seed.families)}: every one with the teacher, the data and the "
+            "number of updates of this run, in the background, about 10 seconds each.",
+        )  # fmt: skip
+    elif not runs.is_complete:
+        missing = sum(len(seeds) for seeds in runs.missing.values())
+        action_button(
+            f"Repeat with {DEFAULT_SEEDS - 1} more seeds", icon=":material/casino:", key="repeat coverage",
+            on_click=_start, args=(row.id, DEFAULT_SEEDS), help=f"Trains {missing} runs in the background.",
+        )  # fmt: skip
+
+
+@toast_errors
+def _start(run: str, seeds: int) -> None:
+    row = manager.get_manager().store.run(run)
+    assert row is not None
+    for sweep in _runs(row, seeds).sweeps():
+        actions().start_sweep(sweep)
+
+
+def _stop(jobs: Sequence[str]) -> None:
+    for job in jobs:
+        send_command("stop", job)
