@@ -57,7 +57,7 @@ def train_and_compress(lesson: Lesson, first: int) -> Tests:
         try:
             while not (runs := stored_lesson_runs(manager.store, lesson, first)).is_complete:
                 if not runs.jobs:
-                    runs.start(manager.start_sweep, manager.start)
+                    runs.queue(manager.start_sweep, manager.start)
                 time.sleep(0.05)
             return runs.tests()
         finally:

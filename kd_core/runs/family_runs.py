@@ -55,6 +55,11 @@ class FamilyRuns:
         return list(dict.fromkeys(run.sweep or run.id for run in self._all if run.state in ACTIVE))
 
     @property
+    def active(self) -> int:
+        """Number of runs that are queued, train or are paused."""
+        return sum(run.state in ACTIVE for run in self._all)
+
+    @property
     def failed(self) -> int:
         """Number of failed runs."""
         return sum(run.state == FAILED for run in self._all)

@@ -82,7 +82,7 @@ class LessonRuns:
         """Whether the second training can start and has not been started."""
         return self.first.is_complete and any(run is None for run in self.second.values())
 
-    def start(self, start_sweep: Callable[[Sweep], str], start: Callable[[RunConfig], str]) -> None:
+    def queue(self, start_sweep: Callable[[Sweep], str], start: Callable[[RunConfig], str]) -> None:
         """Queue what is missing and can be trained now. Raises ValueError and what the functions raise."""
         for sweep in self.first.sweeps():
             start_sweep(sweep)

@@ -40,10 +40,10 @@ def test_students_are_pruned_trained_again_and_measured_once(manager: RunManager
     def runs():
         return stored_lesson_runs(manager.store, COMPRESSED, 7)
 
-    runs().start(manager.start_sweep, manager.start)
+    runs().queue(manager.start_sweep, manager.start)
     wait(lambda: runs().is_second_due, 60)
     assert not runs().is_complete
-    runs().start(manager.start_sweep, manager.start)
+    runs().queue(manager.start_sweep, manager.start)
     assert not runs().is_second_due
     assert len(runs().jobs) <= 2
     wait(lambda: runs().is_complete, 60)
@@ -62,7 +62,7 @@ def test_students_are_pruned_trained_again_and_measured_once(manager: RunManager
         assert metrics["int8"]["accuracy"] == pytest.approx(metrics["distilled again"]["accuracy"], abs=0.02)
         assert 0 <= metrics["pruned"]["accuracy"] <= 1
     assert COMPRESSED.outcome(tests) in (0, 1)
-    runs().start(manager.start_sweep, manager.start)  # nothing is left to train
+    runs().queue(manager.start_sweep, manager.start)  # nothing is left to train
     assert {run.id for run in runs().second.values()} == set(second)
     assert runs().tests() == tests
 

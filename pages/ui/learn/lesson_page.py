@@ -82,7 +82,7 @@ def _start(lesson: Lesson, first: int = -1) -> None:
     """Queue what is missing of the learner's runs."""
     seed = secrets.randbelow(SEEDS) if first < 0 else first
     runs = stored_lesson_runs(manager.get_manager().store, lesson, seed)
-    runs.start(actions().start_sweep, actions().start)
+    runs.queue(actions().start_sweep, actions().start)
     url.update(seed=seed)
 
 

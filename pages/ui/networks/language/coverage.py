@@ -179,10 +179,11 @@ def _cell(network: NetworkMeasures, measure: Measure) -> str:
 
 def _buttons(row: Run, runs: FamilyRuns) -> None:
     """Draw the progress of what trains, or a button that trains what is missing, first with the seed of the run."""
-    if runs.jobs:
+    if jobs := [job for job in runs.jobs if job != row.id]:
         done = sum(len(tests) for tests in runs.tests.values())
-        st.progress(min(1.0, done / runs.count), f"Training other divergences: {done} of {runs.count} runs")
-        action_button("Stop", icon=":material/stop:", key="stop coverage", on_click=_stop, args=(runs.jobs,))
+        count = done + runs.active
+        st.progress(done / count, f"Training the other divergences: {done} of {count} runs")
+        action_button("Stop", icon=":material/stop:", key="stop coverage", on_click=_stop, args=(jobs,))
         return
     one_seed = _runs(row, 1)
     if not one_seed.is_complete:
