@@ -38,6 +38,7 @@ FRAME_STYLE = """<style>
   .stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 4rem; max-width: 1800px }
   .st-key-header-buttons { position: fixed; top: 1rem; right: 1.25rem; z-index: 999991; width: auto }
   .st-key-header-buttons > * { width: auto }
+  [data-testid="stTopNav"] { max-width: calc(100% - 20.5rem); margin-right: auto }
   div:has(> .st-key-header-buttons) { position: absolute }
   .st-key-open-room button { min-height: 1.9rem; padding: 0 0.5rem; border-radius: 4px }
   .st-key-open-room p { font-size: 0.875rem }

@@ -20,6 +20,7 @@ PARAMETER = "room"
 MEMBER = "room member"  # key in the session of its identifier in the room that it has joined
 OWN = "own room"  # key in the session of the room that it presents
 REVISION = "room revision"  # key in the session of the revision with which the page was drawn
+INVITING = "inviting to the room"  # key in the session, set until the link to join is shown
 POLL_SECONDS = 0.5
 QR_PIXELS = 540  # fills the height of a screen of 720
 
@@ -81,7 +82,11 @@ def _presenter(room: Room, page: str) -> None:
     room.show(page, page_parameters())
     with st.container(horizontal=True, vertical_alignment="center"):
         address = _address(room, page)
-        if st.button(f"Room {room.key}", icon=":material/qr_code:", key="room link", help="Show the link to join"):
+        st.button(
+            f"Room {room.key}", icon=":material/qr_code:", key="room link", help="Show the link to join",
+            on_click=_invite,
+        )  # fmt: skip
+        if st.session_state.pop(INVITING, False):
             _invitation(address)
         st.caption(f"{room.count} joined", width="content")
         clock = component("room_clock")
@@ -95,6 +100,11 @@ def _presenter(room: Room, page: str) -> None:
         st.button("Close the room", type="tertiary", key="close room", on_click=_close, args=(room.key,))
     polls.control(room)
     together.class_map(room)
+
+
+def _invite() -> None:
+    """Note that the link is wanted, since the value of a button is lost while the page is still being drawn."""
+    st.session_state[INVITING] = True
 
 
 def _close(key: str) -> None:
