@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.config.claims import LESS, Claim, gain
+from kd_core.config.claims import LESS, Claim, Measured, gain
 
 CLAIM = Claim(
     title="A small language model predicts new text better if it learns the teacher’s distribution of characters.",
@@ -17,4 +17,12 @@ CLAIM = Claim(
     ),
     measure="bits_per_character",
     seeds=5,
+    measured=Measured(
+        values=(2.7, 2.72),
+        estimate=-0.03,
+        interval=(-0.04, -0.02),
+        seeds=5,
+        seconds=61.0,
+        machine="x86_64 with 2 cores, Python 3.11.7, torch 2.14.1, 2026-11-30",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.config.claims import LESS, Claim, network
+from kd_core.config.claims import LESS, Claim, Measured, network
 
 CLAIM = Claim(
     title="A student that is judged on its own text writes what surprises the teacher less.",
@@ -20,4 +20,12 @@ CLAIM = Claim(
     ),
     measure="teacher_bits",
     seeds=5,
+    measured=Measured(
+        values=(2.9, 3.12),
+        estimate=-0.22,
+        interval=(-0.28, -0.15),
+        seeds=5,
+        seconds=126.9,
+        machine="x86_64 with 2 cores, Python 3.11.7, torch 2.14.1, 2026-11-30",
+    ),
 )

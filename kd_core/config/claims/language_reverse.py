@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_core.config.claims import MORE, Claim, network
+from kd_core.config.claims import MORE, Claim, Measured, network
 
 CLAIM = Claim(
     title="Reverse KL makes a small language model write more real words than forward KL.",
@@ -20,4 +20,12 @@ CLAIM = Claim(
     ),
     measure="real_words",
     seeds=5,
+    measured=Measured(
+        values=(45.4, 23.67),
+        estimate=21.73,
+        interval=(19.68, 23.78),
+        seeds=5,
+        seconds=106.9,
+        machine="x86_64 with 2 cores, Python 3.11.7, torch 2.14.1, 2026-11-30",
+    ),
 )
