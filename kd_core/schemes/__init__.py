@@ -45,6 +45,11 @@ class Scheme(BaseScheme):
             )
         if conflict := self.option_conflict(config):
             return conflict
+        if self.writes_examples and not data.task.can_write:
+            return (
+                f"dataset = {config.dataset.short_name}: these networks classify {data.noun}, and cannot write any. "
+                "Choose a text, such as python_docs."
+            )
         phases = self.phases(config)
         for phase in phases:
             for learner in phase.learners:

@@ -10,8 +10,6 @@ from torch import Tensor
 from kd_core.base.seeds import derive_seed, generator
 from kd_core.config.label_subset import UNLABELLED
 from kd_core.config.plan import BatchMaker, MakerInputs
-from kd_core.config.run import RunConfig
-from kd_core.datasets import load
 from kd_core.tasks import Task
 
 
@@ -56,14 +54,3 @@ class WrittenBatches(BatchMaker):
     def in_words(self) -> str:
         rest = "" if self.fraction == 1 else f", {100 * (1 - self.fraction):.0f} % of the batches from the training set"
         return f"{self.task.example_noun} that the {self.writer} writes{rest}"
-
-
-def writing_conflict(config: RunConfig) -> str:
-    """Return a sentence if the networks of a run cannot write examples; empty if they can."""
-    data = load(config.dataset)
-    if data.task.can_write:
-        return ""
-    return (
-        f"dataset = {config.dataset.short_name}: these networks classify {data.noun}, and cannot write any. Choose a "
-        "text, such as python_docs."
-    )

@@ -10,7 +10,7 @@ from kd_core.config.plan import TEACHER, PhasePlan
 from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.schemes import Scheme, control_learners, student_learner, student_phase, teacher_phase
-from kd_core.schemes._written import WrittenBatches, writing_conflict
+from kd_core.schemes._written import WrittenBatches
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,6 @@ class SequenceLevel(Scheme):
         1.0, 0.1, 5.0, "Temperature at which the teacher writes; a low one repeats what is likely.", step=0.05,
         label="T while the teacher writes",
     )  # fmt: skip
-
-    def option_conflict(self, config: RunConfig) -> str:
-        return writing_conflict(config)
 
     def phases(self, config: RunConfig) -> tuple[PhasePlan, ...]:
         data = load(config.dataset)

@@ -9,7 +9,7 @@ import { html, setAttributes, setText, svg } from "../shared/dom.js";
 import { formatPercent } from "../shared/format.js";
 import { logSoftmax } from "../shared/math/softmax.js";
 import { mount, observeWidth, redrawScheduler } from "../shared/mount.js";
-import { readTheme } from "../shared/theme.js";
+import { readNetworkTheme } from "../shared/theme.js";
 import { MirroredBars } from "../shared/widgets/mirrored_bars.js";
 import { ScaleToggle } from "../shared/widgets/scale_toggle.js";
 import { describeTopClasses } from "../shared/widgets/summaries.js";
@@ -80,7 +80,7 @@ class NextCharacter {
     const { classes = [], logits = {}, after = "", next = null } = this.spec;
     if (!this.#width || !classes.length) return;
     const roles = ROLES.filter((role) => logits[role]);
-    const theme = this.#theme();
+    const theme = readNetworkTheme(this.root, this.spec);
     const temperature = this.slider.value;
     /** @type {Record<string, boolean[]>} */
     const remains = {};
@@ -104,22 +104,11 @@ class NextCharacter {
     this.scroll.tabIndex = this.bars.height > this.scroll.clientHeight ? 0 : -1;
   }
 
-  /** Return the theme in which each role has the name and style of its network. */
-  #theme() {
-    const theme = readTheme(this.root);
-    const { names = {}, networks = {} } = this.spec;
-    const role = (/** @type {string} */ name) => {
-      const style = theme.role(networks[name] ?? name);
-      return { ...style, name: names[name] ?? style.name };
-    };
-    return { ...theme, role };
-  }
-
   /**
    * Return which characters of a network remain, the most likely first, and how likely these were together.
    * @param {string} role
    * @param {boolean[]} remains
-   * @param {ReturnType<typeof readTheme>} theme
+   * @param {ReturnType<typeof readNetworkTheme>} theme
    */
   #remainsOf(role, remains, theme) {
     const { classes, logits } = this.spec;

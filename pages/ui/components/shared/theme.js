@@ -75,6 +75,20 @@ export function readTheme(node) {
 }
 
 /**
+ * Read the theme in which each role has the name and style of its network.
+ * @param {Element} node
+ * @param {{ names?: Record<string, string>, networks?: Record<string, string> }} spec
+ */
+export function readNetworkTheme(node, { names = {}, networks = {} }) {
+  const theme = readTheme(node);
+  const role = (/** @type {string} */ name) => {
+    const style = theme.role(networks[name] ?? name);
+    return { ...style, name: names[name] ?? style.name };
+  };
+  return { ...theme, role };
+}
+
+/**
  * Return red, green and blue (0 to 255) of any CSS colour, as parsed by a canvas.
  * @param {string} colour
  * @returns {number[]}

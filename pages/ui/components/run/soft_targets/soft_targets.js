@@ -10,7 +10,7 @@ import { entropy, klDivergence } from "../../shared/math/softmax.js";
 import { mount, observeWidth, redrawScheduler } from "../../shared/mount.js";
 import { FrameFeed } from "../../shared/state/frame_feed.js";
 import { lastUpTo, Playhead } from "../../shared/state/playhead.js";
-import { readTheme } from "../../shared/theme.js";
+import { readNetworkTheme } from "../../shared/theme.js";
 import { savePng, saveSvg, standaloneSvg, toolButton } from "../../shared/widgets/export.js";
 import { MirroredBars } from "../../shared/widgets/mirrored_bars.js";
 import { ScaleToggle } from "../../shared/widgets/scale_toggle.js";
@@ -122,7 +122,7 @@ class SoftTargets {
     this.body.hidden = isEmpty;
     setText(this.empty, this.spec.empty ?? "No predictions yet.");
     if (isEmpty || !this.#width) return;
-    const theme = this.#theme();
+    const theme = readNetworkTheme(this.root, this.spec);
     const image = images[this.examples.chosen];
     setText(this.title, image.title ?? "");
     this.picture.hidden = !image.src;
@@ -143,17 +143,6 @@ class SoftTargets {
     this.relink.hidden = Math.abs(temperature - trained) < 0.005;
     setText(this.relink, `Back to the T of the training, ${formatNumber(trained)}`);
     this.#describe(logp, theme, image);
-  }
-
-  /** Return the theme in which each role has the name and style of its network. */
-  #theme() {
-    const theme = readTheme(this.root);
-    const { names = {}, networks = {} } = this.spec;
-    const role = (/** @type {string} */ name) => {
-      const style = theme.role(networks[name] ?? name);
-      return { ...style, name: names[name] ?? style.name };
-    };
-    return { ...theme, role };
   }
 
   /**
