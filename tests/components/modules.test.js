@@ -39,3 +39,11 @@ test("every role and theme has its colours", () => {
   ];
   for (const colour of [...colours, ...palette.classes.dark]) assert.match(colour, /^#[0-9A-F]{6}$/);
 });
+
+test("an element becomes an image and gets its name at once, so that no reader meets one without", () => {
+  for (const { name, text } of SOURCES) {
+    for (const [attributes] of text.matchAll(/\{[^{};]*role: "img"[^;]*;/g)) {
+      assert.match(attributes, /"aria-label"/, `${name}: ${attributes}`);
+    }
+  }
+});

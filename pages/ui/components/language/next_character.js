@@ -50,7 +50,7 @@ class NextCharacter {
     this.topP = option("top_p", "Top-p, 1 for all");
     this.title = html("span", { class: "dst-title" });
     this.scale = new ScaleToggle(this.draw);
-    this.chart = svg("svg", { role: "img" });
+    this.chart = svg("svg");
     this.bars = new MirroredBars(this.chart);
     this.scroll = html("div", { class: "dst-rows" }, this.chart);
     this.remains = html("div", { class: "dst-remains", role: "status" });
@@ -96,6 +96,7 @@ class NextCharacter {
     const tops = describeTopClasses(logp, classes);
     this.slider.setValueText(`${this.slider.text}, ${tops}`);
     setAttributes(this.chart, {
+      role: "img",
       "aria-label": `Probabilities of the next character at temperature ${this.slider.text}: ${tops}.`,
     });
     const isTruncated = roles.some((role) => remains[role].includes(false));

@@ -59,7 +59,7 @@ class FeatureDiagram {
   constructor(root) {
     this.root = root;
     root.classList.add("dst-feature-diagram");
-    this.chart = svg("svg", { role: "img" });
+    this.chart = svg("svg");
     root.append(this.chart);
     this.draw = redrawScheduler(() => this.#draw(), "feature_diagram");
     this.stopObserving = observeWidth(root, (width) => {
@@ -83,7 +83,8 @@ class FeatureDiagram {
     this.theme = theme;
     this.#computeLayout();
     const { chart, data, width, height } = this;
-    setAttributes(chart, { width, height, viewBox: `0 0 ${width} ${height}`, "aria-label": data.sentence });
+    const viewBox = `0 0 ${width} ${height}`;
+    setAttributes(chart, { width, height, viewBox, role: "img", "aria-label": data.sentence });
     chart.replaceChildren(
       ...SIDES.map((role) => this.#heading(role)),
       svg("g", {}, this.#smallText(this.notes.between, this.x.middle, 16)),

@@ -29,7 +29,7 @@ class PlanDiagram {
   constructor(root) {
     this.root = root;
     root.classList.add("dst-plan-diagram");
-    this.chart = svg("svg", { role: "img" });
+    this.chart = svg("svg");
     this.legend = html("p", { class: "dst-legend", "aria-hidden": "true" });
     root.append(this.chart, this.legend);
     this.draw = redrawScheduler(() => this.#draw(), "plan_diagram");
@@ -61,7 +61,7 @@ class PlanDiagram {
     const layout = columnLayout(this.plan, this.#width, style) ?? listLayout(this.plan, this.#width, style);
     const { width, height, headings, boxes, lines, labels } = layout;
     const size = { width, height, viewBox: `0 0 ${width} ${height}` };
-    setAttributes(this.chart, { ...size, "aria-label": this.plan.sentence });
+    setAttributes(this.chart, { ...size, role: "img", "aria-label": this.plan.sentence });
     this.chart.replaceChildren(
       ...headings.map((heading) => this.#heading(heading)),
       ...lines.map((line) => this.#line(line)),

@@ -40,7 +40,7 @@ class EpochSlider {
     this.slider = html("input", { type: "range", min: 0, step: 1, "aria-label": "Epoch of the run", ...listeners });
     this.phases = html("div", { class: "dst-phases", "aria-hidden": "true" });
     this.label = html("output", { class: "dst-label" });
-    this.latest = html("button", { type: "button", class: "dst-latest", onclick: () => this.#showLatest() });
+    this.latest = html("button", { type: "button", class: "dst-latest", onclick: () => this.#showLatest() }, "Latest");
     this.empty = html("p", { class: "dst-empty" });
     const track = html("div", { class: "dst-track" }, this.slider, this.phases);
     this.body = html("div", { class: "dst-bar" }, this.play, track, this.label, this.latest);

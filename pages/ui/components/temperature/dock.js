@@ -33,7 +33,7 @@ class Dock {
       onChange: (value) => this.setStateValue("temperature", value),
     });
     this.root = root;
-    this.picture = html("div", { class: "dst-dock-input", role: "img", hidden: true });
+    this.picture = html("div", { class: "dst-dock-input", hidden: true });
     /** What the picture was drawn from. @type {unknown[]} */
     this.drawnInput = [];
     root.append(this.picture, this.slider.node);
@@ -96,7 +96,7 @@ class Dock {
     if (this.picture.hidden) return;
     const { title, label } = this.store.input;
     const name = label === null ? title : `${title}, true class ${classes[label]}`;
-    setAttributes(this.picture, { "aria-label": `Input: ${name}` });
+    setAttributes(this.picture, { role: "img", "aria-label": `Input: ${name}` });
     this.picture.replaceChildren(inputThumbnail(this.store, theme, PICTURE));
   }
 

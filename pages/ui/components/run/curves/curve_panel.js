@@ -52,7 +52,7 @@ export class CurvePanel {
     this.measureButtons = MEASURES.map((name) => button(name, () => curves.chooseMeasure(name)));
     this.measures = toggle("loss terms", this.measureButtons);
     /** Plotly adds its own fields and methods to this node. @type {any} */
-    this.plot = html("div", { class: "dst-plot", role: "img", tabindex: "0" });
+    this.plot = html("div", { class: "dst-plot", role: "img", tabindex: "0", "aria-label": spec.title });
     this.overlay = new CurveOverlay();
     this.empty = html("p", { class: "dst-empty" }, "No values yet.");
     this.tooltip = html("div", { class: "dst-tooltip", hidden: true });

@@ -46,7 +46,7 @@ class SoftTargets {
     });
     this.title = html("span", { class: "dst-title" });
     this.scale = new ScaleToggle(this.draw);
-    this.chart = svg("svg", { role: "img" });
+    this.chart = svg("svg");
     this.bars = new MirroredBars(this.chart);
     this.scroll = html("div", { class: "dst-rows" }, this.chart);
     const drawing = () => standaloneSvg(this.chart);
@@ -58,7 +58,8 @@ class SoftTargets {
       toolButton("PNG", "Download the bars as PNG", saveImage),
     );
     this.picture = html("img", { class: "dst-picture", alt: "", hidden: true, draggable: "false" });
-    this.relink = html("button", { type: "button", class: "dst-relink", onclick: () => this.#showTrained() });
+    const showTrained = () => this.#showTrained();
+    this.relink = html("button", { type: "button", class: "dst-relink", hidden: true, onclick: showTrained });
     this.slider = new TemperatureSlider({
       label: "View at T",
       onInput: this.draw,
@@ -156,7 +157,7 @@ class SoftTargets {
     this.slider.setValueText(`Temperature ${this.slider.text}, ${description}`);
     const subject = `${image.title ?? "the example"}, true class ${classes[image.label ?? -1] ?? "unknown"}`;
     const label = `Probabilities at temperature ${this.slider.text} for ${subject}: ${description}.`;
-    setAttributes(this.chart, { "aria-label": label });
+    setAttributes(this.chart, { role: "img", "aria-label": label });
     const entropies = Object.entries(logp).map(([role, values]) => {
       const style = theme.role(role);
       return namedValue(style.name, entropy(values).toFixed(2), style);

@@ -193,7 +193,7 @@ class DecisionSurfaces {
    */
   #panel(role, theme) {
     const { glyph, colour, name } = theme.role(role);
-    const canvas = html("canvas", { role: "img" });
+    const canvas = html("canvas");
     const accuracy = html("span", { class: "dst-accuracy" });
     const split = html("small", { class: "dst-split" }, "validation");
     const epoch = html("span", { class: "dst-epoch-label" });
@@ -317,7 +317,8 @@ class DecisionSurfaces {
     panel.split.hidden = !percentage;
     const title = this.spec.titles[role] ?? theme.role(role).name;
     const facts = [label, percentage && `accuracy ${percentage}`].filter(Boolean).join(", ") || "Not trained yet";
-    setAttributes(panel.canvas, { "aria-label": `${title}: decision surface over the plane. ${facts}.` });
+    const name = `${title}: decision surface over the plane. ${facts}.`;
+    setAttributes(panel.canvas, { role: "img", "aria-label": name });
   }
 
   /** Save all surfaces in a row, each below its title, as one image. */

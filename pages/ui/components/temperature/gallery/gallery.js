@@ -52,7 +52,7 @@ class Gallery extends TemperatureComponent {
     };
     this.filters = select("show", "Examples to choose from");
     this.select = select("class", "True class of the examples");
-    this.picture = html("div", { class: "dst-picture", role: "img" });
+    this.picture = html("div", { class: "dst-picture" });
     this.title = html("b", {});
     this.trueClass = html("span", {});
     this.predictions = html("span", {});
@@ -192,7 +192,7 @@ class Gallery extends TemperatureComponent {
     const isLarge = this.large?.index === index;
     const attributes = { src: this.large?.src, width: size, alt: "", class: "dst-large" };
     this.picture.replaceChildren(isLarge ? html("img", attributes) : store.thumbnail(index, size));
-    setAttributes(this.picture, { "aria-label": this.#name(index) });
+    setAttributes(this.picture, { role: "img", "aria-label": this.#name(index) });
   }
   /** Return the width of the picture, if possible a multiple of the width of the image. */
   #pictureSize() {

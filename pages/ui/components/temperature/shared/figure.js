@@ -52,8 +52,8 @@ export class Figure {
    * @param {string} [caption]
    */
   describe(text, caption = "") {
-    if (!this.chart.hasAttribute("role")) setAttributes(this.chart, { role: "img" });
-    if (this.chart.getAttribute("aria-label") !== text) setAttributes(this.chart, { "aria-label": text });
+    const role = this.chart.getAttribute("role") ?? "img";
+    if (this.chart.getAttribute("aria-label") !== text) setAttributes(this.chart, { role, "aria-label": text });
     setText(this.caption, caption);
     if (this.tableNode.hidden) return;
     clearTimeout(this.timer);

@@ -63,7 +63,7 @@ class Softened extends TemperatureComponent {
     this.chain = html("div", { class: "dst-chain" });
     this.network = "teacher";
     const networkButton = (/** @type {string} */ role) =>
-      html("button", { type: "button", onclick: () => this.#chooseNetwork(role) });
+      html("button", { type: "button", onclick: () => this.#chooseNetwork(role) }, role);
     this.networks = Object.fromEntries(ROLES.map((role) => [role, networkButton(role)]));
     const group = { class: "dst-toggle", role: "group", "aria-label": "Network whose logits are shown" };
     this.networkToggle = html("div", group, Object.values(this.networks));
