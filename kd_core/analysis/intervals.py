@@ -138,7 +138,8 @@ def estimate_contrast(networks: Sequence[tuple[float, Sequence[Mapping[str, Any]
     values = tuple(
         math.fsum(weight * each.value for weight, each in zip(weights, tested, strict=True)) for tested in seeds
     )
-    if not measure_of(measure).counts_examples:
+    every = [each for tested in seeds for each in tested]
+    if not measure_of(measure).counts_examples or not any(each.is_mean for each in every):
         return Estimate(values, 0.0, 0, (-math.inf, math.inf))
     correct = []
     for tested in seeds:
@@ -151,7 +152,6 @@ def estimate_contrast(networks: Sequence[tuple[float, Sequence[Mapping[str, Any]
         for value, tested in zip(values, seeds, strict=True)
     ]
     limits = math.fsum(min(weight, 0.0) for weight in weights), math.fsum(max(weight, 0.0) for weight in weights)
-    every = [each for tested in seeds for each in tested]
     return _estimate(values, correct, float(np.mean(independent)), every, limits)
 
 
@@ -169,12 +169,14 @@ class _Tested:
     value: float
     examples: int  # 0 if not known
     correct: NDArray[np.bool_] | None
+    is_mean: bool  # over examples
 
     @classmethod
     def of(cls, metrics: Any, measure: str) -> _Tested:
         prefix = "" if measure == "accuracy" else f"{measure}_"
         examples, packed = int(metrics.get(f"{prefix}examples", 0)), metrics.get(f"{prefix}correct")
-        return cls(metrics[measure], examples, _unpack(packed, examples) if packed else None)
+        correct = _unpack(packed, examples) if packed else None
+        return cls(metrics[measure], examples, correct, metrics.get(f"{prefix}examples") != 0)
 
 
 def _estimate(

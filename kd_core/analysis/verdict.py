@@ -184,6 +184,8 @@ def _one_seed(test: TestMetrics, comparison: Comparison, compared: str, gain: fl
     if comparison.measure != "accuracy":  # of fewer examples than were tested, so none are counted
         return f"{compared}: {signed(gain)} points. {ONE_SEED}"
     examples = int(test[comparison.role]["examples"])
+    if not examples:
+        return f"{compared}: {signed(gain)} points. {ONE_SEED}"
     if abs(gain) < 0.05:
         return f"{compared}: no difference on {examples:,} {comparison.examples}. {ONE_SEED}"
     changed = round(abs(gain) * examples / 100)

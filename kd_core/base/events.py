@@ -2,7 +2,8 @@
 
 Events carry no clock time, no path and no device, so that the same configuration gives the same events, number for
 number. The store adds the time. Accuracies, agreements and calibration errors are fractions in [0, 1]; losses and
-entropies are in nats. A *role* is the name of a network in the run: "teacher", "student", "baseline".
+entropies are in nats. An accuracy is the score of the task, whatever its title, see :meth:`kd_core.tasks.Task.score`.
+A *role* is the name of a network in the run: "teacher", "student", "baseline".
 
 A run is a sequence of phases ("teacher", then "students"). Steps and epochs count from 1 inside their phase;
 epoch 0 is the state before the first step.

@@ -96,7 +96,7 @@ class EventPrinter:
         if event.outcome == "failed":
             print(FAILED.sentence, flush=True)
             return
-        print(f"Test accuracy: {percentages(event.test_accuracy)}.")
+        print(f"Test {self.comparison.score}: {percentages(event.test_accuracy)}.")
         print_recalls(event.test, self._classes)
         print(verdict([event.test], self.comparison).sentence, flush=True)
         if skipped := skipped_sentence(count_skipped(self._evaluations_and_skips)):
@@ -108,7 +108,9 @@ class EventPrinter:
             losses = ", ".join(f"{role} {loss:.3f}" for role, loss in event.loss.items())
             self._line.show(f"{self._position(event)}: loss {losses}", is_final=False)
         elif isinstance(event, Validated):
-            self._line.show(f"{self._position(event)}: validation accuracy {percentages(event.accuracy)}")
+            self._line.show(
+                f"{self._position(event)}: validation {self.comparison.score} {percentages(event.accuracy)}"
+            )
         elif isinstance(event, Switched):
             self._line.end()
             print(f"{event.phase}: {event.path} steps from step {event.step + 1:,}", flush=True)

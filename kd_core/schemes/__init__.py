@@ -66,7 +66,8 @@ def plan_of(config: RunConfig) -> tuple[PhasePlan, ...]:
 
 def comparison_of(config: RunConfig) -> Comparison:
     """Return what the verdict on a configuration compares."""
-    comparison = config.scheme.comparison.counting(config.dataset.task.row_noun)
+    comparison, task = config.scheme.comparison, config.dataset.task
+    comparison = comparison.counting(task.row_noun) if task.counts_rows else comparison.scored_by(task.score_title)
     return comparison.with_omitted_class(config.labels.omitted)
 
 

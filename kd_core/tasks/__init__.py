@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from kd_core.base.events import Event
+from kd_core.base.metrics import accuracy, agreement, nll
 from kd_core.base.namespaces import class_names, plugin_class
 from kd_core.base.registry import Plugin, plugins
 
@@ -95,14 +96,14 @@ class Task(Plugin):
     outputs: ClassVar[str] = EXAMPLE
     row_noun: ClassVar[str] = "examples"  # plural, of what has a row of logits
     example_noun: ClassVar[str] = ""  # plural, of the examples; empty where the shape of the data says it
+    # Whether an example has one row of logits and one label, so that classes can be left out, and labels be wrong.
+    has_class_per_example: ClassVar[bool] = False
     measures: ClassVar[tuple[Measure, ...]] = ()
+    score_title: ClassVar[str] = "accuracy"  # of :meth:`score`, inside a sentence
+    counts_rows: ClassVar[bool] = True  # whether the score is the fraction of rows with some property, one by one
+    has_class_rows: ClassVar[bool] = True  # whether a row is logits of classes, which have a softmax and a temperature
     evaluations_per_epoch: ClassVar[int] = 1
     can_write: ClassVar[bool] = False  # whether a network can make examples by itself, see :meth:`write_examples`
-
-    @property
-    def has_class_per_example(self) -> bool:
-        """Whether an example has one label, so that classes can be left out, and labels be wrong or missing."""
-        return self.outputs == EXAMPLE
 
     def rows(self, outputs: Tensor) -> Tensor:
         """Return outputs of a network (B, ..., K) as rows of logits (N, K)."""
@@ -120,6 +121,32 @@ class Task(Plugin):
     def row_inputs(self, inputs: Tensor, rows: Tensor) -> Tensor:
         """Return the input (N, ...) from which each of these rows (N,), counted as in :meth:`rows`, is predicted."""
         return inputs[rows]
+
+    def score(self, rows: Tensor, labels: Tensor) -> float:
+        """Return how good rows of logits (N, K) are for labels (N,), a fraction of which 1 is the best.
+
+        Events and test metrics have it under the key ``accuracy``, and verdicts compare it.
+        """
+        return accuracy(rows, labels)
+
+    def loss(self, rows: Tensor, labels: Tensor) -> float:
+        """Return the mean loss of rows of logits (N, K) with labels (N,), in nats."""
+        return nll(rows, labels)
+
+    def agreement(self, rows: Tensor, teacher_rows: Tensor) -> float:
+        """Return the fraction of rows of logits (N, K) that agree with the teacher's."""
+        return agreement(rows, teacher_rows)
+
+    def further_losses(self, outputs: Tensor, labels: Tensor) -> Mapping[str, Tensor]:  # noqa: ARG002
+        """Return losses with the labels beside the cross-entropy of the rows, scalars by name.
+
+        Every network minimises them with weight 1, whatever its teacher.
+
+        Args:
+            outputs: (B, ...), float32, as the network returns them.
+            labels: (B, ...) of the examples, -1 everywhere for one without labels.
+        """
+        return {}
 
     def details(
         self,
@@ -140,7 +167,10 @@ class Task(Plugin):
         teacher: nn.Module | None,  # noqa: ARG002
         data: SplitData,  # noqa: ARG002
     ) -> Mapping[str, Any]:
-        """Return what :attr:`measures` name, measured on the test set; those that need a teacher only with one."""
+        """Return what :attr:`measures` name, measured on the test set; those that need a teacher only with one.
+
+        A score of whole examples, under the key ``accuracy``, takes the place of that of the rows.
+        """
         return {}
 
     def text_of(self, inputs: Tensor, data: SplitData) -> list[str]:  # noqa: ARG002
@@ -166,6 +196,12 @@ def declared_measures() -> dict[str, Measure]:
 def measure_of(name: str) -> Measure:
     """Return the measure of this name; one that no task declares is a fraction of the test examples."""
     return declared_measures().get(name) or Measure(name, name.capitalize(), "%", counts_examples=True)
+
+
+def score_title(tasks: Iterable[Task]) -> str:
+    """Return the title of the score of these tasks, or "score" where they differ."""
+    titles = {task.score_title for task in tasks}
+    return titles.pop() if len(titles) == 1 else "score"
 
 
 def unlabelled_like(labels: Tensor, count: int) -> Tensor:

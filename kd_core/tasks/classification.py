@@ -14,6 +14,7 @@ from kd_core.tasks import Task
 class Classification(Task):
     title: ClassVar[str] = "Classification"
     summary: ClassVar[str] = "Every example belongs to one class."
+    has_class_per_example: ClassVar[bool] = True
 
     def rows(self, outputs: Tensor) -> Tensor:
         return outputs

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kd_core.base.events import Event, Generated, Pinned, Probed, Step, Surface, Validated, Written
-from kd_core.base.metrics import compute_metrics, fraction, nll, pack_mask
+from kd_core.base.metrics import compute_metrics, pack_mask
 from kd_core.config.label_subset import NONE
 from kd_core.config.plan import TEACHER
 from kd_core.datasets import Data
@@ -61,7 +61,6 @@ class Evaluator:
         for _, teacher in self.teachers.values():
             if teacher not in self._teacher_logits:
                 self._teacher_logits[teacher] = self.rows(predict_logits(teacher, self.inputs).cpu())
-        self._teacher_classes = {teacher: logits.argmax(1) for teacher, logits in self._teacher_logits.items()}
         choices = {teacher: choose_pinned(logits, self.labels) for teacher, logits in self._teacher_logits.items()}
         self.pinned = dict(pinned)
         self._newly_pinned = [run for run, rows in pinned.items() if not rows]
@@ -78,16 +77,15 @@ class Evaluator:
     def validate(
         self, step: int, epoch: int, networks: Networks, logits: Mapping[nn.Module, Tensor]
     ) -> dict[int, Validated]:
-        """Return accuracy, loss and agreement of the ``networks``, by run.
+        """Return score, loss and agreement of the ``networks``, by run.
 
         ``logits`` (rows, K) are what :meth:`rows` returned; a network without any is left out.
         """
-        classes = {network: network_logits.max(1).indices for network, network_logits in logits.items()}
-        scores = {network: self._accuracy_and_loss(network, logits[network], classes[network]) for network in logits}
+        scores = {network: self._score_and_loss(network, logits[network]) for network in logits}
 
         @functools.cache
         def agreement(network: nn.Module, teacher: nn.Module) -> float:
-            return fraction(classes[network] == self._teacher_classes[teacher])
+            return self.data.task.agreement(logits[network], self._teacher_logits[teacher])
 
         events = {}
         for run, by_role in networks.items():
@@ -100,7 +98,12 @@ class Evaluator:
         return events
 
     def correct(self, by_role: Mapping[str, nn.Module], logits: Mapping[nn.Module, Tensor]) -> dict[str, str]:
-        """Return by role which examples are classified correctly, packed; not of a network that knows some classes."""
+        """Return by role which examples are classified correctly, packed; not of a network that knows some classes.
+
+        Empty where the score does not count examples.
+        """
+        if not self.data.task.counts_rows:
+            return {}
         return {
             role: pack_mask(logits[network].max(1).indices == self.labels)
             for role, network in by_role.items()
@@ -139,13 +142,13 @@ class Evaluator:
             events[run] += self.data.task.details(position, present, self.teachers.get(run), self.data)
         return events
 
-    def _accuracy_and_loss(self, network: nn.Module, logits: Tensor, classes: Tensor) -> tuple[float, float]:
+    def _score_and_loss(self, network: nn.Module, logits: Tensor) -> tuple[float, float]:
         """A network that knows only some classes is evaluated on the examples of these."""
-        labels = self.labels
+        labels, task = self.labels, self.data.task
         if isinstance(network, ClassSubset):
             rows = in_known_classes(network, labels)
-            logits, classes, labels = logits[rows], classes[rows], labels[rows]
-        return fraction(classes == labels), nll(logits, labels)
+            logits, labels = logits[rows], labels[rows]
+        return task.score(logits, labels), task.loss(logits, labels)
 
 
 def choose_pinned(teacher_logits: Tensor | None, labels: Tensor) -> list[int]:
@@ -238,6 +241,9 @@ def evaluate_on_test(networks: Networks, data: Data, omitted: str) -> dict[int, 
             logits(network)[rows], labels, teacher_logits, omitted_class if has_omitted else None,
             by_class=task.has_class_per_example,
         )  # fmt: skip
+        if not task.counts_rows:  # no example has a score, so that only seeds are counted
+            metrics = {**metrics, "accuracy": task.score(logits(network)[rows], labels), "examples": 0.0}
+            del metrics["correct"]
         return {**metrics, **task.test_metrics(network, judge, data)}
 
     by_run = {}

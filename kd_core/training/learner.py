@@ -83,6 +83,7 @@ class NetworkTrainer:
         self.networks: Mapping[str, nn.Module] = {}  # by role, for the maker of its batches
         self.memory: dict[str, Tensor] = {}  # of that maker
         self.paths: dict[str, str] = {}  # module paths, by layer, whose features are recorded at every step
+        self.raw_outputs = torch.empty(0)
         self.logits = torch.empty(0)
         self.features: dict[str, Tensor] = {}
         # What a module from Python draws is not known.
@@ -132,7 +133,8 @@ class NetworkTrainer:
             record_features(self.network, self.paths) as recorded,
             self.compute.autocast(self.examples.device),
         ):
-            self.logits = self.task.rows(self.network(inputs)).float()
+            self.raw_outputs = self.network(inputs).float()
+            self.logits = self.task.rows(self.raw_outputs)
             self.features = {layer: features.float() for layer, features in recorded.items()}
 
     def outputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
@@ -143,6 +145,11 @@ class NetworkTrainer:
         """Return the parts of the loss of the last :meth:`forward`, in float32; none of a moving average."""
         if self.source is not None:
             return []
+        further = self.task.further_losses(self.raw_outputs, batch.labels)
+        return [*self._parts(batch, step, epoch), *(LossPart(name, 1.0, value) for name, value in further.items())]
+
+    def _parts(self, batch: Batch, step: int, epoch: int) -> list[LossPart]:
+        """Return the parts of the loss of the rows of logits, by the method or the labels alone."""
         if self.method is None or not self.criteria:
             labels = self.task.row_labels(batch.labels)
             return [label_part(self.logits, labels, mixed=batch.mixed, smoothing=self.recipe.smoothing)]

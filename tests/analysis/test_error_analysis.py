@@ -152,6 +152,7 @@ def test_a_run_is_analysed_on_its_test_set_with_the_accuracies_of_its_end(runs: 
     assert all(set(analysis.examples(name)) <= set(range(len(analysis.labels))) for name in GROUPS)
 
 
+@pytest.mark.slow
 def test_the_embedding_is_the_input_of_the_last_layer(runs: RunManager, small: RunConfig) -> None:
     replay = finished(runs, small)
     projections = error_analysis.embeddings(replay, replay.snapshot_at(-1), ROLES)
@@ -164,6 +165,7 @@ def test_the_embedding_is_the_input_of_the_last_layer(runs: RunManager, small: R
 
 
 @pytest.mark.parametrize("scheme", ["merge", "missing_class", "own_teacher", "self_attention", "ensemble"])
+@pytest.mark.slow
 def test_networks_of_other_schemes_have_an_embedding_or_are_left_out(
     runs: RunManager, scheme: str, small_with: Callable[..., RunConfig]
 ) -> None:

@@ -60,6 +60,7 @@ def test_the_last_epoch_gives_the_test_accuracy_of_the_run(runs: RunManager, sma
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.slow
 def test_every_network_of_every_scheme_can_be_replayed(runs: RunManager, scheme: str) -> None:
     config, errors = read_flat({"dataset": "digits", "scheme": scheme, "epochs": "4", "teacher_epochs": "1"})
     assert not errors
@@ -79,6 +80,7 @@ def test_a_cached_teacher_has_the_weights_of_the_trained_one(runs: RunManager, s
     assert stored_weights(finished(runs, small)) == stored_weights(finished(runs, small))
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_stores_the_same_weights(tmp_path: Path, small: RunConfig) -> None:
     runs = RunManager(tmp_path / "one")
     whole = stored_weights(finished(runs, small))
@@ -145,6 +147,7 @@ def test_a_point_gives_the_logits_of_the_example_at_that_place(runs: RunManager,
     )
 
 
+@pytest.mark.slow
 def test_a_large_split_is_thinned_evenly(runs: RunManager) -> None:
     replay = finished(runs, from_flat({"dataset": "blobs", "dataset_clouds": "100", "epochs": "1"}))
     assert len(replay.splits[TEST]) == 300
@@ -181,6 +184,7 @@ def test_the_most_informative_example_is_correct_with_a_confidence_near_90_perce
     assert abs(teacher[row].max() - 0.9) == (teacher[right].max(1).values - 0.9).abs().min()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_gives_the_accuracy_of_its_test(runs: RunManager, small_with: With) -> None:
     run = runs.start(small_with(epochs="1000"), pace=0.02)
     wait(lambda: len(runs.store.snapshots(run)) >= 8)
@@ -233,6 +237,7 @@ def test_sessions_share_the_replay_of_a_run(runs: RunManager, small: RunConfig) 
     assert replay.logits(snapshot) is replay.logits(snapshot)
 
 
+@pytest.mark.slow
 def test_the_shared_replay_has_new_snapshots_and_the_test_split_at_the_end(runs: RunManager, small: RunConfig) -> None:
     run = runs.start(small, pace=0.1)
     wait(lambda: len(runs.store.snapshots(run)) >= 2)

@@ -22,6 +22,8 @@ from kd_core.runs.manager import RunManager
 from kd_core.store.records import COMPLETED, family_of
 from tools.testing.waiting import wait_for_end
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "dataset": "python_docs", "teacher_hidden": "16", "teacher_epochs": "1", "student_hidden": "4", "epochs": "2",
     "teacher_batch_size": "512", "batch_size": "512",

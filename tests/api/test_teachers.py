@@ -110,6 +110,7 @@ def in_onnx(network: nn.Module, path: Path) -> bytes:
     ],
     ids=["safetensors", "pt of DataParallel", "compiled"],
 )
+@pytest.mark.slow
 def test_torchvisions_own_resnet_is_recognised_and_gives_the_same_logits(wrap: Callable[[Any], bytes]) -> None:
     import torchvision
 
@@ -182,6 +183,7 @@ def files(kind: str, network: nn.Module, path: Path) -> bytes:
     "name",
     ["mine.pt2", pytest.param("mine.onnx", marks=pytest.mark.skipif(not has_onnx, reason="onnx is not installed"))],
 )
+@pytest.mark.slow
 def test_a_program_teaches_with_soft_targets_as_accurate_as_outside(
     trained: nn.Module, accuracy_outside: float, name: str, tmp_path: Path
 ) -> None:

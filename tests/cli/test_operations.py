@@ -91,6 +91,7 @@ def test_a_sound_installation_has_no_problem(folder: Path, free_port: int, capsy
     assert re.search(rf"^ok +port {free_port} +free$", capsys.readouterr().out, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_every_warning_and_problem_has_a_cure(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

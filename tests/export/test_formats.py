@@ -25,6 +25,8 @@ from kd_core.store.annotations import normalize
 from kd_core.training.loop import Trainer
 from tools.testing.waiting import wait, wait_for_end
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"dataset": "moons", "epochs": 2, "teacher_epochs": 1, "labelled": 40}
 FILES = [to for to, each in formats.FORMATS.items() if each.takes != formats.FOLDER]
 

@@ -104,6 +104,7 @@ def test_a_report_of_a_run_that_still_trains_is_marked_as_unfinished(manager: Ru
     manager.stop(run)
 
 
+@pytest.mark.slow
 def test_changes_by_hand_and_what_they_mean_for_the_verdict_are_in_the_report(manager: RunManager) -> None:
     run = manager.start(from_flat({**QUICK, "epochs": "60"}), pace=0.05)
     wait(lambda: any(event.phase == "students" for _, event in manager.store.iter_events(run, kinds=("step",))), 30)

@@ -28,6 +28,8 @@ from kd_core.files.uploads import decode
 from kd_core.nn import weights
 from kd_core.runs.manager import RunManager
 
+pytestmark = pytest.mark.slow
+
 # What pip installs for torch, safetensors and Pillow.
 INSTALLED = (
     "torch", "torchgen", "functorch", "safetensors", "PIL", "pillow.libs", "typing_extensions.py", "filelock", "fsspec",

@@ -51,6 +51,7 @@ def test_the_lines_are_of_ten_packages_and_none_is_in_two_of_them() -> None:
     assert any("cursor" in text.lower() for text in data.task.text_of(data.train.inputs[is_sqlite], data))
 
 
+@pytest.mark.slow
 def test_a_student_of_texts_learns_from_labels_and_a_teacher() -> None:
     config = from_flat({"dataset": "python_lines", "epochs": "40", "teacher_epochs": "2", "teacher_buckets": "1024"})
     assert isinstance(config.student, NgramMlp)

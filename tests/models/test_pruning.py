@@ -48,6 +48,7 @@ def test_the_smallest_weights_of_the_whole_network_become_zero_and_the_others_st
 
 
 @needs_torch_pruning
+@pytest.mark.slow
 def test_without_channels_a_network_is_smaller_and_answers_like_the_whole_one_with_these_silenced() -> None:
     network = trained_like(Mlp((16,)), (5,))
     inputs = torch.randn(20, 5, generator=torch.Generator().manual_seed(2))

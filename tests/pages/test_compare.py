@@ -228,6 +228,7 @@ def test_labels_at_line_ends_do_not_overlap() -> None:
     assert max(heights) <= 300
 
 
+@pytest.mark.slow
 def test_a_thousand_runs_are_listed_about_as_fast_as_one(
     open_compare: OpenCompare, train_run: TrainRun, shared: RunManager
 ) -> None:
@@ -283,8 +284,9 @@ def test_every_order_has_a_title_and_every_sortable_column_an_order() -> None:
     assert set(run_table.COLUMN_ORDERS.values()) < set(ORDERS)
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_redrawn_until_its_end(open_compare: OpenCompare, shared: RunManager) -> None:
-    slow = shared.start(from_flat({**SMALL, "epochs": "40"}), pace=0.05)
+    slow = shared.start(from_flat({**SMALL, "epochs": "40"}), pace=0.2)
     wait(lambda: shared.store.count(slow) > 20)
     app = open_compare(runs=slow)
     first = [frame.value for frame in app.dataframe if "curve" in frame.value.columns]
@@ -326,6 +328,7 @@ def train_changed(runs: RunManager, **changes: str) -> str:
     return run
 
 
+@pytest.mark.slow
 def test_a_run_changed_by_hand_counts_in_no_verdict_and_its_changes_are_settings_that_differ(
     open_compare: OpenCompare, train_run: TrainRun, shared: RunManager
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_data_set_to_download_shows_its_source_and_is_downloaded_by_one_click(
 
 
 @pytest.mark.usefixtures("home")
+@pytest.mark.slow
 def test_a_failed_download_names_the_data_sets_that_need_none(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     for cls, attribute, value in PUBLISHED["kmnist"]("http://127.0.0.1:9").patches:
         monkeypatch.setattr(cls, attribute, value)

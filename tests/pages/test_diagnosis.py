@@ -37,6 +37,7 @@ def test_the_card_of_a_worse_student_gives_a_reason_and_one_click_tries_the_reme
     assert app.query_params["autoplay"] == "0"
 
 
+@pytest.mark.slow
 def test_the_card_says_if_no_common_problem_was_found(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, epochs="100", teacher_epochs="30")
     app = open_page("distill", run=run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from kd_core.base.events import Generated
@@ -17,6 +18,7 @@ QUICK = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_last_images_of_a_run_are_drawn_with_the_classes_that_they_are_made_for(
     open_page: Callable[..., AppTest], shared: RunManager
 ) -> None:

@@ -102,6 +102,7 @@ def test_on_an_empty_server_a_link_to_distill_is_shown(open_page: Open, shared: 
     assert [link.proto.page.rsplit("/", 1)[-1] for link in app.get("page_link")] == ["distill"]
 
 
+@pytest.mark.slow
 def test_the_group_of_examples_is_kept_in_the_url(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(DIGITS))
     app = open_page("inspect", run=run)
@@ -112,6 +113,7 @@ def test_the_group_of_examples_is_kept_in_the_url(open_page: Open, shared: RunMa
     assert "Jensen-Shannon" in texts(again)
 
 
+@pytest.mark.slow
 def test_a_cell_chosen_by_keyboard_shows_its_examples(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(DIGITS))
     analysis = analysis_of(shared, run)
@@ -130,6 +132,7 @@ def test_a_cell_chosen_by_keyboard_shows_its_examples(open_page: Open, shared: R
     assert "Examples of class 3 that the student predicts as 3" in texts(app)
 
 
+@pytest.mark.slow
 def test_an_earlier_epoch_has_other_counts(open_page: Open, shared: RunManager) -> None:
     run = trained(shared, from_flat(DIGITS))
     replay = Replay(shared.store, shared.store.run(run))

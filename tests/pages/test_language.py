@@ -15,6 +15,8 @@ from pages.ui.networks.language import coverage
 from pages.ui.run.frames import run_frames
 from tools.testing.waiting import wait_for_end
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., AppTest]
 TINY = {
     "dataset": "python_docs", "teacher_hidden": "16", "teacher_epochs": "1", "student_hidden": "4", "epochs": "2",

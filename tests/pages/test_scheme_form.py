@@ -148,6 +148,7 @@ def test_another_data_set_keeps_the_scheme_if_it_fits(open_page: Open) -> None:
     assert not app.error
 
 
+@pytest.mark.slow
 def test_only_methods_that_fit_the_chosen_scheme_are_offered(open_page: Open) -> None:
     app = open_page("distill", student="cnn", student_width="8")
     assert "Feature · Hints (FitNets)" in named(app, "selectbox", "set method").options

@@ -23,6 +23,7 @@ def test_the_first_visitor_starts_five_seeds_and_the_second_one_starts_none(
     assert started == len(shared.store.runs()) == 5
 
 
+@pytest.mark.slow
 def test_the_result_is_the_mean_over_the_five_runs(open_page: Open, shared: RunManager) -> None:
     app = open_page("start")
     for run in shared.store.runs():

@@ -171,6 +171,7 @@ def test_the_test_result_of_one_cell_is_shown_after_the_end_and_kept_in_the_link
     assert not [widget for widget in other.button if widget.label == "Confirm on test"]
 
 
+@pytest.mark.slow
 def test_a_cell_links_to_its_runs_on_distill_inspect_and_compare(
     open_sweep: OpenSweep, open_page: Open, ended_sweep: str, shared: RunManager
 ) -> None:
@@ -275,6 +276,7 @@ def test_invalid_settings_in_a_link_are_reported(open_sweep: OpenSweep, ended_sw
     assert open_sweep(sweep=ended_sweep, cell="77,0.3").warning
 
 
+@pytest.mark.slow
 def test_an_unfinished_sweep_can_be_paused_stopped_and_resumed(open_sweep: OpenSweep, shared: RunManager) -> None:
     name = shared.start_sweep(Sweep(from_flat(LONG), AXES))
     first = shared.store.members(name)[0].id

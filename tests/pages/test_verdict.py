@@ -39,6 +39,7 @@ def test_trainings_are_not_counted_without_a_baseline() -> None:
     assert verdict.training_count_sentence(config_of("mutual", control="false")) == ""
 
 
+@pytest.mark.slow
 def test_a_network_of_some_classes_is_tested_on_these_and_the_page_says_so(open_page: Open, shared: RunManager) -> None:
     run = run_to_end(shared, scheme="merge", dataset="digits", epochs="1", teacher_epochs="4")
     app = open_page("distill", run=run)

@@ -70,6 +70,7 @@ def events_of(runs: RunManager, run: str) -> list:
     return [event for _, event in runs.store.events(run)]
 
 
+@pytest.mark.slow
 def test_a_full_disk_holds_the_training_until_there_is_space(disk: Path, config: RunConfig) -> None:
     runs = RunManager(disk / "data")
     run = runs.start(config, pace=PACE)

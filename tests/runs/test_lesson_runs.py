@@ -33,6 +33,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunMana
     manager.close()
 
 
+@pytest.mark.slow
 def test_students_are_pruned_trained_again_and_measured_once(manager: RunManager) -> None:
     pytest.importorskip("torch_pruning")
     pytest.importorskip("onnxruntime")

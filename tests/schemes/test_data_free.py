@@ -71,6 +71,7 @@ def run(config: RunConfig) -> list[Event]:
     return list(Trainer(config, cache=CACHE))
 
 
+@pytest.mark.slow
 def test_the_student_depends_on_no_image_of_the_data() -> None:
     """Other real images change the network that is trained on them, and neither student nor baseline."""
     first, second = (run(config_of(omitted=omitted, teacher_view="full")) for omitted in ("none", "3"))

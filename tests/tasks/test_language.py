@@ -181,6 +181,7 @@ def test_a_run_shows_texts_and_how_much_they_surprise_the_teacher(short_text: st
 
 
 @pytest.mark.parametrize("scheme", ["on_policy", "sequence_level"])
+@pytest.mark.slow
 def test_training_on_written_texts_resumes_with_the_same_numbers(short_text: str, scheme: str) -> None:
     config = from_flat({**SMALL, "scheme": scheme, "batch_size": "8"})
     whole, place = run(config), 0

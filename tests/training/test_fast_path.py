@@ -38,6 +38,7 @@ def test_the_label_loss_is_cross_entropy_and_so_is_its_gradient(smoothing: float
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_steps_taken_at_once_give_the_same_events_as_single_steps(small_with: With, flat: dict[str, str]) -> None:
     config = small_with(**flat) if "dataset" not in flat else from_flat({"teacher_epochs": "1", **flat})
     trainer = Trainer(config)

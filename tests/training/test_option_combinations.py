@@ -109,6 +109,7 @@ def test_out_of_memory_in_the_backward_pass_names_the_batch_size_that_fits(monke
     assert failed.batch_size == 4
 
 
+@pytest.mark.slow
 def test_channels_last_survives_storage_and_an_interruption(tmp_path: Path) -> None:
     config = from_flat(
         {"dataset": "digits", "student": "cnn", "student_width": "8", "epochs": "30", "teacher_epochs": "2",

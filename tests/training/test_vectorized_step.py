@@ -234,6 +234,7 @@ def test_a_loaded_state_gives_the_same_steps() -> None:
 
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="there is no C++ compiler")
 @pytest.mark.filterwarnings("ignore")  # of the compiler, about this machine
+@pytest.mark.slow
 def test_a_compiled_step_agrees_with_an_eager_one() -> None:
     recipe = Recipe(optimiser="adam", clip=0.5, ema=0.7, weight_decay=0.01)
     eager, compiled = (stack(MLP, SOFT, recipe, mode) for mode in ("never", "always"))
@@ -254,6 +255,7 @@ def test_without_a_compiler_the_step_stays_eager(monkeypatch: pytest.MonkeyPatch
         assert torch.equal(eager(batch).totals, attempted(batch).totals)
 
 
+@pytest.mark.slow
 def test_a_worthwhile_step_is_compiled_in_the_background_and_used_after_the_next_swap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -277,6 +279,7 @@ def test_a_worthwhile_step_is_compiled_in_the_background_and_used_after_the_next
 
 
 @pytest.mark.parametrize("methods", [SOFT, DIST], ids=["soft", "dist"])
+@pytest.mark.slow
 def test_the_traced_step_agrees_with_the_eager_one_for_convolutions_too(
     methods: list[Method], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +295,7 @@ def test_the_traced_step_agrees_with_the_eager_one_for_convolutions_too(
     torch.testing.assert_close(other.tensors(), eager.tensors(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_eager_steps_and_a_compilation_in_the_background_do_not_disturb_each_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -16,7 +16,6 @@ from kd_core.config.run import RunConfig
 from kd_core.datasets import load
 from kd_core.methods import Method
 from kd_core.schemes import plan_of
-from kd_core.tasks import EXAMPLE
 from kd_core.training.learner import live_method
 from kd_core.training.vectorized import loss, replicas
 
@@ -89,8 +88,8 @@ def _phase_clauses(configs: Sequence[RunConfig], plans: Sequence[tuple[PhasePlan
         for config, plan in zip(configs, plans, strict=True)
         for learner in plan[number].learners
     ]
-    if data.task.outputs != EXAMPLE:
-        yield f"an example has a row of logits for every {data.task.outputs}"
+    if not data.task.has_class_per_example:
+        yield f"the rows of logits are {data.task.row_noun}"
     with torch.device("meta"):
         network = build(phase.learners[0], plans[0], data)
     compute, augmentation = configs[0].compute, configs[0].augmentation

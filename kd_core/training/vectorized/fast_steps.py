@@ -15,7 +15,6 @@ from kd_core.config.compute import Compute
 from kd_core.config.plan import PhasePlan
 from kd_core.files.checkpoint import Checkpoint
 from kd_core.methods import LossInputs, LossPart, Method
-from kd_core.tasks import EXAMPLE
 from kd_core.training.learner import NetworkTrainer
 from kd_core.training.optim import rate_factor
 from kd_core.training.plain import StepResult
@@ -43,7 +42,7 @@ def is_fast(phase: PhasePlan, trainers: Sequence[NetworkTrainer], operations: fl
     Networks other than plain MLPs gain nothing from a stack unless its steps are compiled.
     """
     first = trainers[0]
-    if first.task.outputs != EXAMPLE:
+    if not first.task.has_class_per_example:
         return False
     steps = phase.recipe.epochs * first.sampler.steps_per_epoch
     operations_per_step = 3 * len(trainers) * phase.recipe.batch_size * operations

@@ -32,6 +32,7 @@ from kd_core.store.queries import RunQueries
 from kd_core.store.records import ACTIVE
 from kd_core.store.store import Run, Store
 from pages.ui.app.errors import catch_errors
+from pages.ui.compare.results_table import score_of
 from pages.ui.compare.settings import KINDS, CompareOptions, bind, url
 from pages.ui.components.palette import EXTRA_COLOURS, ROLES
 from pages.ui.widgets.charts import axis, chart, label_shifts, theme
@@ -126,9 +127,11 @@ def curves(queries: RunQueries, rows: dict[str, Run], letters: dict[str, str], o
     """Draw the choice of the curves, the chart, and its numbers."""
     by_run = {run: _read_curves(queries, run) for run in rows}
     parts = sorted({measure for run in by_run.values() for _, measure in run if measure.startswith(PART)})
-    titles = {**MEASURES, **{part: f"Part of the training loss: {part.removeprefix(PART)}, nats" for part in parts}}
+    score = f"Validation {score_of(rows.values())}"
+    titles = MEASURES | {ACCURACY: f"{score}, %"}
+    titles |= {part: f"Part of the training loss: {part.removeprefix(PART)}, nats" for part in parts}
     if options.curve not in titles:
-        st.warning("None of these runs has the curve in the link. Validation accuracy is shown instead.")
+        st.warning(f"None of these runs has the curve in the link. {score} is shown instead.")
         options = options.with_values(curve=ACCURACY)
     title, x_title = titles[options.curve], X_AXES[options.x].lower()
     _widgets(titles, options)

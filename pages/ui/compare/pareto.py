@@ -12,6 +12,7 @@ from kd_core.analysis.comparison import NetworkResult
 from kd_core.base.marks import SPACE
 from kd_core.runs import manager
 from kd_core.store.store import Run
+from pages.ui.compare.results_table import score_of
 from pages.ui.compare.settings import CompareOptions, bind
 from pages.ui.components.palette import ROLES
 from pages.ui.widgets.charts import BAR, GREY, LEGEND, annotate_points, axis, chart, theme, top_legend
@@ -41,6 +42,7 @@ def pareto_chart(results: list[tuple[Run, NetworkResult]], letters: dict[str, st
     if not points:
         st.info("Measure the latency of these networks first: the button is below the table above.")
         return
+    score = f"test {score_of(row for row, _ in results)}"
     fronts = _pareto_fronts(points)
     figure = go.Figure()
     for front in fronts:
@@ -67,13 +69,12 @@ def pareto_chart(results: list[tuple[Run, NetworkResult]], letters: dict[str, st
     figure.update_layout(
         margin={"t": TOP, "b": BOTTOM, "l": 50, "r": 60}, legend=top_legend(),
         xaxis=axis(COSTS[options.cost], [cost for *_, cost in points], is_log=True),
-        yaxis={"title": "Test accuracy, %", "automargin": True, "range": [low, high]},
+        yaxis={"title": f"{score[0].upper()}{score[1:]}, %", "automargin": True, "range": [low, high]},
     )  # fmt: skip
     best = [index for front in fronts for index in front]
     names = "; ".join(_network_names([points[index] for index in best], letters))
-    chart(
-        figure, "trade", f"Test accuracy by {COSTS[options.cost].lower()}. Pareto front: {names}.", height=HEIGHT,
-    )  # fmt: skip
+    title = f"{score[0].upper()}{score[1:]} by {COSTS[options.cost].lower()}"
+    chart(figure, "trade", f"{title}. Pareto front: {names}.", height=HEIGHT)
     st.caption(
         f"Pareto front: {names}. No other network here on the same data is at least as accurate and cheaper, or at "
         "most as expensive and more accurate."
@@ -81,7 +82,7 @@ def pareto_chart(results: list[tuple[Run, NetworkResult]], letters: dict[str, st
     numbers(
         [
             {"run": letters[row.id], "network": result.network.role, "layers": result.network.model,
-             COSTS[options.cost]: cost, "test accuracy, %": 100 * result.accuracy, "Pareto front": index in best}
+             COSTS[options.cost]: cost, f"{score}, %": 100 * result.accuracy, "Pareto front": index in best}
             for index, (row, result, cost) in enumerate(points)
         ],
         f"accuracy by {options.cost}", alt="Accuracy and cost of every network.",

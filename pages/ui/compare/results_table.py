@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -16,7 +17,7 @@ from kd_core.config.run import OPTION_GROUPS, PLUGIN_FIELDS, RunConfig
 from kd_core.runs import manager
 from kd_core.store.queries import RunQueries
 from kd_core.store.store import Run
-from kd_core.tasks import declared_measures
+from kd_core.tasks import declared_measures, score_title
 from pages.ui.app.actions import action_button, actions
 from pages.ui.app.errors import catch_errors
 from pages.ui.compare.run_table import FACET_TITLES
@@ -82,13 +83,20 @@ def network_results(queries: RunQueries, rows: dict[str, Run]) -> Results:
     return results
 
 
+def score_of(rows: Iterable[Run]) -> str:
+    """Return what the tasks of these runs call their score, inside a sentence."""
+    configs = [row.available_config for row in rows]
+    return score_title(config.dataset.task for config in configs if config)
+
+
 def results_table(results: Results, letters: dict[str, str]) -> None:
     """Draw teacher, students and baseline of every run in one table."""
     if not results:
         st.info("None of these runs has been evaluated on the test set yet.")
         return
     times = latency.get_latency_meter(manager.get_manager().folder).measurements()
-    lines = [_table_row(result, letters[row.id], times) for row, result in results]
+    score = f"test {score_of(row for row, _ in results)}, %"
+    lines = [_table_row(result, letters[row.id], times, score) for row, result in results]
     names = dict.fromkeys(name for line in lines for name in line)
     columns = [name for name in names if any(line.get(name) is not None for line in lines)]
     number = st.column_config.NumberColumn
@@ -97,7 +105,7 @@ def results_table(results: Results, letters: dict[str, str]) -> None:
         alt=f"Test results and costs of {len(lines)} networks.",
         **{
             "network": st.column_config.TextColumn(pinned=True),
-            "test accuracy, %": number(format="%.2f"),
+            score: number(format="%.2f"),
             "balanced accuracy, %": number(format="%.2f", help="Mean of the recalls of all classes."),
             "lowest recall, %": number(format="%.2f", help="Recall of the class that is recognised least."),
             "agrees with teacher, %": number(format="%.2f"),
@@ -138,13 +146,15 @@ def _setting_labels(config: RunConfig) -> dict[str, str]:
     return labels
 
 
-def _table_row(result: NetworkResult, letter: str, times: dict[str, list[latency.Latency]]) -> dict[str, Any]:
+def _table_row(
+    result: NetworkResult, letter: str, times: dict[str, list[latency.Latency]], score: str
+) -> dict[str, Any]:
     network, measures = result.network, declared_measures()
     look = ROLES.get(roles.kind(network), ROLES["student"])
     row: dict[str, Any] = {
         "network": f"{letter} {look['glyph']} {network.role}",
         "layers": network.model,
-        "test accuracy, %": 100 * result.accuracy,
+        score: 100 * result.accuracy,
         "balanced accuracy, %": None if result.balanced_accuracy is None else 100 * result.balanced_accuracy,
         "lowest recall, %": None if result.lowest_recall is None else 100 * result.lowest_recall,
         "agrees with teacher, %": None if result.agreement is None else 100 * result.agreement,

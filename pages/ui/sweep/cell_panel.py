@@ -16,7 +16,7 @@ from kd_core.runs import manager
 from kd_core.schemes import comparison_of, in_same_phase
 from kd_core.store.store import Run
 from pages.ui.run.result.verdict import ICONS
-from pages.ui.sweep.heatmap import axis_title, cell_title
+from pages.ui.sweep.heatmap import axis_title, cell_title, score_title
 from pages.ui.sweep.settings import SweepOptions, cell_key, url
 from pages.ui.widgets import keys
 from pages.ui.widgets.text.escape import escape_markdown
@@ -52,7 +52,7 @@ def panel(results: SweepResults, cell: Cell, options: SweepOptions, *, is_active
     first, second, third = st.columns(3, gap="medium")
     seeds = f"± {accuracy_spread:.1f} over {len(cell.evaluated)} seeds" if accuracy_spread is not None else "one seed"
     plain: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
-    first.metric("Validation accuracy", percent((cell.mean or 0.0) / 100), seeds, **plain)
+    first.metric(f"Validation {score_title(results)}", percent((cell.mean or 0.0) / 100), seeds, **plain)
     if cell.control is not None:
         second.metric("Baseline", percent(cell.control / 100))
         spread_text = f"± {gain_spread:.1f}" if gain_spread is not None else None

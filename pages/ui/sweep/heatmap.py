@@ -20,8 +20,8 @@ from pages.ui.widgets.color_scales import colour_at, diverging, sequential, text
 from pages.ui.widgets.text.escape import escape_markdown
 
 ACCURACY, GAIN = "accuracy", "gain"
-HEADINGS = {ACCURACY: "Validation accuracy of the student, %", GAIN: "Gain over the baseline, points on validation"}
-COLOUR_BARS = {ACCURACY: "accuracy, %", GAIN: "points"}
+HEADINGS = {ACCURACY: "Validation {} of the student, %", GAIN: "Gain over the baseline, points on validation"}
+COLOUR_BARS = {ACCURACY: "{}, %", GAIN: "points"}
 MAX_WITH_SPREAD, MAX_WITH_NUMBERS = 7, 12  # columns whose cells have room for the spread, for a number
 MIN_RANGE = {ACCURACY: 5.0, GAIN: 2.0}  # points that the colours span at least, so that they do not show mere chance
 
@@ -43,7 +43,7 @@ def maps(results: SweepResults, name: str, selected: Cell | None, *, is_active: 
             st.subheader(escape_markdown(at))
         for column, measure in zip(st.columns(len(measures), gap="medium"), measures, strict=True):
             with column:
-                charts.heading("", HEADINGS[measure], "")
+                charts.heading("", HEADINGS[measure].format(score_title(results)), "")
                 rows, key = results.shape[0], f"{measure} of sweep {name}{suffix}"
                 figure = partial(_figure, results, measure, selected, number)
                 charts.cached_chart(
@@ -60,6 +60,11 @@ def maps(results: SweepResults, name: str, selected: Cell | None, *, is_active: 
 def fingerprint(results: SweepResults, selected: Cell | None) -> int:
     """Return a number that changes with the results and with the selected cell."""
     return hash((results.cells, selected and selected.values))
+
+
+def score_title(results: SweepResults) -> str:
+    """Return what the task of a sweep calls its score, inside a sentence."""
+    return results.sweep.base.dataset.task.score_title
 
 
 def axis_title(results: SweepResults, axis: int) -> str:
@@ -85,29 +90,30 @@ def numbers(results: SweepResults, name: str, *, is_active: bool, is_open: bool 
     axes = [axis_title(results, axis) for axis in range(len(results.sweep.axes))]
     version = f"{name} {results.complete} {results.failed} {results.epochs}"
     gains = [] if is_active else cached(f"gains of sweep {version}", lambda: corrected_gains(results))
-    options = [axis.option for axis in results.sweep.axes]
+    options, score = [axis.option for axis in results.sweep.axes], score_title(results)
+    column, spread_column = f"{score}, %", f"spread of {score}"
     cells: list[dict[str, Any]] = [
         dict(zip(axes, map(value_title, options, cell.values), strict=True))
-        | {"seeds": len(cell.evaluated), "failed": cell.failed, "accuracy, %": cell.mean,
-           "spread of accuracy": spread(cell.accuracies), "baseline, %": cell.control, "gain": cell.gain,
+        | {"seeds": len(cell.evaluated), "failed": cell.failed, column: cell.mean,
+           spread_column: spread(cell.accuracies), "baseline, %": cell.control, "gain": cell.gain,
            "spread of gain": spread(cell.gains), **_corrected(gains[number] if gains else None),
            "best": "★" if cell is results.best else ""}
         for number, cell in enumerate(results.cells)
     ]  # fmt: skip
     if is_open:
-        cells.sort(key=lambda row: -math.inf if row["accuracy, %"] is None else row["accuracy, %"], reverse=True)
+        cells.sort(key=lambda row: -math.inf if row[column] is None else row[column], reverse=True)
     runs: list[dict[str, Any]] = [
         dict(zip(axes, cell.values, strict=True))
-        | {"seed": run.seed, "state": run.state, "epoch": run.epoch, "validation accuracy": run.accuracy,
-           "validation accuracy of the baseline": run.control, "run": run.run}
+        | {"seed": run.seed, "state": run.state, "epoch": run.epoch, f"validation {score}": run.accuracy,
+           f"validation {score} of the baseline": run.control, "run": run.run}
         for cell in results.cells for run in cell.evaluations
     ]  # fmt: skip
     decimal: Any = st.column_config.NumberColumn(format="%.2f")
-    decimals = ("accuracy, %", "spread of accuracy", "baseline, %", "gain", "spread of gain")
+    decimals = (column, spread_column, "baseline, %", "gain", "spread of gain")
     columns = dict.fromkeys(decimals, decimal) | {"p": st.column_config.NumberColumn(format="%.2g")}
     alt = f"Every cell of the sweep: {len(cells)} rows."
     if is_open:
-        st.subheader("Ordered by validation accuracy")
+        st.subheader(f"Ordered by validation {score}")
         tables.table(cells, alt=alt, **columns)
         tables.download(lambda: runs, f"sweep {name}")
     else:
@@ -131,7 +137,7 @@ def text_alternative(results: SweepResults, measure: str, number: int = 0) -> st
     """Return the text alternative of a map."""
     cells = results.cells[number :: results.shape[2]]
     values = [(value, cell) for cell in cells if (value := _value(cell, measure)) is not None]
-    title = f"Heat map of {len(cells)} cells. {HEADINGS[measure]}"
+    title = f"Heat map of {len(cells)} cells. {HEADINGS[measure].format(score_title(results))}"
     if not values:
         return f"{title}: no results yet."
     (low, lowest), (high, highest) = (pick(values, key=lambda pair: pair[0]) for pick in (min, max))
@@ -170,11 +176,11 @@ def _figure(results: SweepResults, measure: str, selected: Cell | None, number: 
     everywhere = [value for cell in results.cells if (value := _value(cell, measure)) is not None]
     low, high = _colour_range(everywhere, measure)  # one scale for all maps
     has_numbers = columns <= MAX_WITH_NUMBERS
-    scale = diverging() if measure == GAIN else sequential()
+    scale, unit = diverging() if measure == GAIN else sequential(), COLOUR_BARS[measure].format(score_title(results))
     heat = go.Heatmap(
         z=values, x=x, y=y, zmin=low, zmax=high, xgap=1, ygap=1, hoverinfo="skip",
         colorscale=[list(stop) for stop in scale],
-        colorbar={"thickness": 10, "outlinewidth": 0, "title": {"text": COLOUR_BARS[measure], "side": "right"}},
+        colorbar={"thickness": 10, "outlinewidth": 0, "title": {"text": unit, "side": "right"}},
     )  # fmt: skip
     figure = charts.small_figure(heat, _click_targets(results, grid, x, y), showlegend=False)
     figure.update_layout(plot_bgcolor=charts.WASH[theme], hovermode="closest")
@@ -246,7 +252,8 @@ def _hover(results: SweepResults, cell: Cell) -> str:
         f"{len(cell.evaluated)} of {seeds} seeds, epoch {cell.epochs[1]}",
     ]
     if cell.mean is not None:
-        lines.append(f"accuracy {percent(cell.mean / 100)}" + (f" ± {deviation:.1f}" if deviation is not None else ""))
+        plus_minus = f" ± {deviation:.1f}" if deviation is not None else ""
+        lines.append(f"{score_title(results)} {percent(cell.mean / 100)}{plus_minus}")
     if cell.control is not None:
         lines.append(f"baseline {percent(cell.control / 100)}")
         lines.append(f"gain {points(cell.gain)}" if cell.gain is not None else "no gain yet")

@@ -13,7 +13,7 @@ from kd_core.base.marks import percent
 from kd_core.base.options import as_text
 from kd_core.config.sweep import is_logarithmic, sweepable_options, value_title
 from pages.ui.components.palette import ROLES
-from pages.ui.sweep.heatmap import axis_title, cell_title, fingerprint
+from pages.ui.sweep.heatmap import axis_title, cell_title, fingerprint, score_title
 from pages.ui.widgets import charts
 
 
@@ -85,7 +85,7 @@ def _figure(results: SweepResults, axis: int, cells: list[Cell], selected: Cell)
     title = axis_title(results, axis)
     figure.update_xaxes(title=title, automargin=True, type="log" if is_log else None, fixedrange=True)
     figure.update_xaxes(**ticks)
-    figure.update_yaxes(title="validation accuracy, %", automargin=True, fixedrange=True)
+    figure.update_yaxes(title=f"validation {score_title(results)}, %", automargin=True, fixedrange=True)
     if any(cell is selected for cell in cells):
         figure.add_vline(x=place(selected), line={"color": charts.GREY[charts.theme()], "width": 1, "dash": "dot"})
     return figure
@@ -95,4 +95,5 @@ def _text_alternative(results: SweepResults, cells: list[Cell]) -> str:
     values = "; ".join(
         f"{cell_title(results, cell)}: {percent(cell.mean / 100)}" for cell in cells if cell.mean is not None
     )
-    return f"Validation accuracy of the student along a line of the map. {values}. The numbers are in the table above."
+    what = f"Validation {score_title(results)} of the student along a line of the map"
+    return f"{what}. {values}. The numbers are in the table above."

@@ -25,6 +25,8 @@ from kd_core.export.code.data import add_loading
 from kd_core.export.code.source import Sources
 from tests.export.code.conftest import Namespace, Numbers
 
+pytestmark = pytest.mark.slow
+
 Engine = Callable[[RunConfig], Numbers]
 Execute = Callable[..., Namespace]
 SMALL = {

@@ -23,6 +23,8 @@ from kd_core.models._pruning import prune
 from kd_core.runs.manager import RunManager
 from tools.testing.waiting import wait_for_end
 
+pytestmark = pytest.mark.slow
+
 needs_onnx = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in graphs.ONNX_PACKAGES), reason="onnxruntime is not installed"
 )

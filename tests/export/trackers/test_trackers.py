@@ -190,6 +190,7 @@ def wandb_records(path: Path) -> Iterator[Any]:
 
 
 @needs("wandb")
+@pytest.mark.slow
 def test_an_offline_run_of_weights_and_biases_holds_every_step_the_settings_and_the_verdict(
     moons: Moons, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_hostile_file_is_refused_with_the_reason(kind: str) -> None:
         onnx_file.check_model(make())
 
 
+@pytest.mark.slow
 def test_a_file_that_needs_too_much_memory_is_refused_and_the_caller_goes_on(tmp_path: Path) -> None:
     """The file is small and names no size; computed, it would take 4 TB."""
     size = onnx.numpy_helper.from_array(np.array([2**20, 2**20]), "size")

@@ -54,6 +54,7 @@ def changed(blob: bytes, member: str, change: Callable[[Any], object] | bytes) -
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_a_rewritten_program_computes_what_the_network_does(blob: bytes) -> None:
     rewritten = program.rewrite(blob)
     inputs = torch.randn(7, *SHAPE)

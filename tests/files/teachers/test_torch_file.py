@@ -32,6 +32,7 @@ def test_the_tensors_of_a_state_dict_are_read_from_inside_a_checkpoint(content: 
     assert all(torch.equal(state[key], STATE[key]) for key in STATE)
 
 
+@pytest.mark.slow
 def test_a_file_is_read_in_another_process() -> None:
     state = torch_file.read_state(saved({"state_dict": STATE}))
     assert all(torch.equal(state[key], STATE[key]) for key in STATE)

@@ -181,7 +181,7 @@ def table(row: Run, frames: RunFrames) -> None:
                 "parameters": network.parameters,
                 "kFLOPs": f"{network.flops / 1000:,.1f}",
                 "size": f"{network.size / 1000:,.1f} kB",
-                "test accuracy": marks.percent(test["accuracy"]),
+                f"test {row.config.dataset.task.score_title}": marks.percent(test["accuracy"]),
                 **others,
                 "agreement with teacher": marks.percent(test["agreement"]) if "agreement" in test else "–",
                 "loss (nats)": f"{test['loss']:.3f}",
