@@ -38,8 +38,10 @@ if error:
     st.stop()
 
 content = current_form(row)
-with st.expander("Set up another sweep", icon=":material/tune:") if row else st.container():
-    form.form(content)
+another = st.expander("Set up another sweep", icon=":material/tune:", key="another", on_change="rerun") if row else None
+if another is None or another.open:
+    with another or st.container():
+        form.form(content)
 if row is None:
     st.caption("Press Start: the map appears here and fills while the runs train.")
 else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import math
@@ -238,7 +239,8 @@ def sweepable_options(config: RunConfig) -> dict[str, Option]:
     return {flat: option for flat, (_, option) in _values_and_options(config).items()}
 
 
-def titles(config: RunConfig) -> dict[str, str]:
+@functools.lru_cache(maxsize=32)
+def titles(config: RunConfig) -> Mapping[str, str]:
     """Return the titles of these options by flat name."""
     return {
         flat: option.label if flat in GROUPS else option_label(name, option, TITLE_PREFIXES.get(part, ""))

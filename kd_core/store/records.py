@@ -93,7 +93,7 @@ class SweepRow:
     @functools.cached_property
     def sweep(self) -> Sweep:
         """The definition. Raises ValueError if it names something that this installation does not have."""
-        return Sweep.from_json(self.sweep_json)
+        return _sweep_of(self.sweep_json)
 
     @property
     def config(self) -> RunConfig:
@@ -107,6 +107,11 @@ class SweepRow:
             return bool(self.sweep)
         except ValueError:
             return False
+
+
+@functools.lru_cache(maxsize=64)  # since every visitor of a page asks for the same ones
+def _sweep_of(sweep_json: str) -> Sweep:
+    return Sweep.from_json(sweep_json)
 
 
 @dataclass(frozen=True)
