@@ -10,14 +10,15 @@ from torch import Tensor, nn
 class CharacterNetwork(nn.Module):
     """Base class of networks from characters (B, L), whole numbers in float32, to logits (B, L, K).
 
-    The logits at a position depend on the characters up to it, at most ``context`` of them.
+    The logits at a position depend on the characters up to it, at most ``context`` of them. A subclass keeps the
+    arguments of its constructor under their names, from which it is written as code.
     """
 
     max_examples = 256  # per forward pass without gradient, since every position is a row of hidden units
 
-    def __init__(self, context: int) -> None:
+    def __init__(self, classes: int, context: int) -> None:
         super().__init__()
-        self.context = context
+        self.classes, self.context = classes, context
 
     @abstractmethod
     def forward(self, characters: Tensor) -> Tensor:

@@ -18,11 +18,12 @@ from kd_core.tasks import CHARACTERS, POSITION
 class WindowNetwork(CharacterNetwork):
     """Embedding of the last ``context`` characters, a hidden layer, logits (Bengio et al. 2003)."""
 
-    def __init__(self, classes: int, context: int, characters: int, hidden: int) -> None:
-        super().__init__(context)
-        self.characters = nn.Embedding(classes, characters)
-        self.hidden = nn.Linear(context * characters, hidden)
-        self.logits = nn.Linear(hidden, classes)
+    def __init__(self, classes: int, context: int, width: int, units: int) -> None:
+        super().__init__(classes, context)
+        self.width, self.units = width, units
+        self.characters = nn.Embedding(classes, width)
+        self.hidden = nn.Linear(context * width, units)
+        self.logits = nn.Linear(units, classes)
 
     def forward(self, characters: Tensor) -> Tensor:
         embedded = F.pad(self.characters(characters.long()), (0, 0, self.context - 1, 0))

@@ -17,11 +17,12 @@ from kd_core.tasks import CHARACTERS, POSITION
 class RecurrentNetwork(CharacterNetwork):
     """Embedding, gated recurrent unit (Cho et al. 2014), logits."""
 
-    def __init__(self, classes: int, context: int, characters: int, hidden: int) -> None:
-        super().__init__(context)
-        self.characters = nn.Embedding(classes, characters)
-        self.recurrent = nn.GRU(characters, hidden, batch_first=True)
-        self.logits = nn.Linear(hidden, classes)
+    def __init__(self, classes: int, context: int, width: int, units: int) -> None:
+        super().__init__(classes, context)
+        self.width, self.units = width, units
+        self.characters = nn.Embedding(classes, width)
+        self.recurrent = nn.GRU(width, units, batch_first=True)
+        self.logits = nn.Linear(units, classes)
 
     def forward(self, characters: Tensor) -> Tensor:
         states, _ = self.recurrent(self.characters(characters.long()))

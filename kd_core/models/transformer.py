@@ -42,7 +42,8 @@ class TransformerNetwork(CharacterNetwork):
     """Decoder-only transformer with learned positions and normalisation first (Radford et al. 2019)."""
 
     def __init__(self, classes: int, context: int, width: int, layers: int, heads: int) -> None:
-        super().__init__(context)
+        super().__init__(classes, context)
+        self.width, self.layers, self.heads = width, layers, heads
         self.characters, self.positions = nn.Embedding(classes, width), nn.Embedding(context, width)
         self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(layers)))
         self.norm, self.logits = nn.LayerNorm(width), nn.Linear(width, classes)

@@ -103,6 +103,7 @@ class Task(Plugin):
     counts_rows: ClassVar[bool] = True  # whether the score is the fraction of rows with some property, one by one
     has_class_rows: ClassVar[bool] = True  # whether a row is logits of classes, which have a softmax and a temperature
     evaluations_per_epoch: ClassVar[int] = 1
+    script: ClassVar[str] = ""  # of kd_core.export.network, with which a stranger uses a network; empty for none
     can_write: ClassVar[bool] = False  # whether a network can make examples by itself, see :meth:`write_examples`
 
     def rows(self, outputs: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ class Classification(Task):
     title: ClassVar[str] = "Classification"
     summary: ClassVar[str] = "Every example belongs to one class."
     has_class_per_example: ClassVar[bool] = True
+    script: ClassVar[str] = "predict.py"
 
     def rows(self, outputs: Tensor) -> Tensor:
         return outputs

@@ -40,6 +40,7 @@ class Language(Task):
     example_noun: ClassVar[str] = "passages"
     evaluations_per_epoch: ClassVar[int] = 4
     can_write: ClassVar[bool] = True
+    script: ClassVar[str] = "write.py"
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
             "bits_per_character", "Bits per character", "bits", is_better_high=False,

@@ -21,12 +21,14 @@ import torch
 from PIL import Image
 
 from kd_core.api.stored import load_run
+from kd_core.config.run import from_flat
 from kd_core.datasets import load, standardise
 from kd_core.export import formats, packages
 from kd_core.export.network import graphs
 from kd_core.files.uploads import decode
 from kd_core.nn import weights
 from kd_core.runs.manager import RunManager
+from tools.testing.waiting import wait_for_end
 
 pytestmark = pytest.mark.slow
 
@@ -352,3 +354,48 @@ def test_from_photographs_and_a_torchvision_teacher_to_predictions(
     expected = probabilities(result.student, standardise(torch.from_numpy(square), loaded.mean, loaded.std))[0]
     answer = json.loads(done.stdout)
     assert list(answer["probabilities"].values()) == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def text_run(lab: RunManager) -> str:
+    settings = {
+        "dataset": "python_docs", "labelled": "40", "epochs": "1", "teacher_epochs": "1", "teacher": "gru",
+        "teacher_hidden": "16", "student": "char_mlp", "student_hidden": "16",
+    }  # fmt: skip
+    run = lab.start(from_flat(settings))
+    assert wait_for_end(lab, run, 120) == "completed"
+    return run
+
+
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_a_language_model_leaves_with_a_script_that_continues_a_text(
+    unpack: Unpack, lab: RunManager, text_run: str, role: str, stranger: Path
+) -> None:
+    folder = unpack(text_run, role)
+    assert "write.py" in (folder / "README.md").read_text()
+    assert not (folder / "predict.py").exists()
+    command = [sys.executable, "-I", "-S", "-c", RUN, str(stranger), "write.py", "the ", "--characters", "200"]
+    texts = {
+        arguments: subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
+        for arguments in ((), ("--seed", "1"), ("--temperature", "0"), ("--temperature", "0", "--seed", "1"))
+    }
+    assert all(text.startswith("the ") and len(text) == 205 for text in texts.values())
+    assert texts[()] != texts["--seed", "1"]
+    greedy, again = texts["--temperature", "0"], texts["--temperature", "0", "--seed", "1"]
+    assert greedy == again
+    run = load_run(text_run, lab.folder)
+    network, classes = run.networks[role], list(load(run.config.dataset).classes)
+    alphabet = json.loads((folder / "config.json").read_text())["inputs"]["alphabet"]
+    assert len(alphabet) == len(classes)
+    numbers = torch.tensor([[alphabet.index(character) for character in greedy[:20]]], dtype=torch.float32)
+    likeliest = network(numbers)[0].argmax(1)  # of all positions at once, not one by one
+    assert "".join(alphabet[k] for k in likeliest[3:19]) == greedy[4:20]
+
+
+def test_what_write_py_cannot_continue_is_one_sentence(unpack: Unpack, text_run: str, stranger: Path) -> None:
+    command = [sys.executable, "-I", "-S", "-c", RUN, str(stranger), "write.py"]
+    for beginning, words in (("", "empty"), ("€", "'€'")):
+        done = subprocess.run([*command, beginning], cwd=unpack(text_run), capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr

@@ -19,7 +19,6 @@ from kd_core.export.network.model_card import model_card
 from kd_core.export.network.stored import Content, StoredNetwork, file_stem
 from kd_core.export.records import as_json
 
-NEXT = "at every position of a text"
 DATE = (1980, 1, 1, 0, 0, 0)  # of every entry, the first that a ZIP can hold, so that equal runs give equal files
 
 
@@ -34,14 +33,14 @@ def make_archive(network: StoredNetwork) -> Content:
         except Exception as error:  # torch.export, too, raises all kinds of exceptions for networks of others
             reason = str(error).strip().split("\n")[0] or type(error).__name__
             notes.append(f"{name} is left out. {reason}")
-    has_classes = network.data.task.has_class_per_example
-    if has_classes and {"model.py", f"{stem}.pt2"} & contents.keys():
-        contents["predict.py"] = (files("kd_core.export.network") / "predict.py").read_bytes()
+    task = network.data.task
+    if not task.script:
+        notes.append(f"There is no script that answers. None is written yet for {task.title.lower()}.")
+    elif "model.py" in contents or (task.has_class_per_example and f"{stem}.pt2" in contents):
+        contents[task.script] = (files("kd_core.export.network") / task.script).read_bytes()
     by_class: dict[str, float | None] = {}
-    if has_classes:
+    if task.has_class_per_example:
         by_class = dict(zip(network.data.classes, recalls(network.logits, network.examples.labels), strict=True))
-    else:
-        notes.append(f"predict.py is left out. It classifies examples, and this network predicts {NEXT}.")
     contents["config.json"] = as_json(_config(network))
     contents["metrics.json"] = as_json(_metrics(network, by_class, parity))
     contents["README.md"] = model_card(network, sorted(contents), by_class, parity, notes).encode()

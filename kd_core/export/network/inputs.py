@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from kd_core.datasets import Data, Dataset
+from kd_core.tasks._text import alphabet_of
 
 
 def describe_inputs(dataset: Dataset, data: Data) -> dict[str, Any]:
-    """Return what predict.py needs to prepare a picture or the row of a table.
+    """Return what the script beside a network needs to prepare a picture, the row of a table, or a text to continue.
 
     Pictures are cropped to the middle square, resized with antialiasing and standardised by channel. Of a table each
     column is standardised, or turned into one number per word; a text becomes its characters.
     """
+    if data.task.can_write:
+        alphabet = alphabet_of(data.classes)
+        return {"kind": "text", "noun": "a text to continue", "alphabet": alphabet, "characters": data.shape[0]}
     if data.has_images:
         channels, height, width = data.shape
         mean, std = ((list(values) * channels)[:channels] for values in (data.mean, data.std))
@@ -23,3 +27,15 @@ def describe_inputs(dataset: Dataset, data: Data) -> dict[str, Any]:
     columns = [dict(column) for column in dataset.columns(data)]
     noun = "rows of " + ", ".join(column["name"] for column in columns)
     return {"kind": "columns", "noun": noun, "columns": columns, "shape": list(data.shape)}
+
+
+def usage(data: Data) -> tuple[str, str]:
+    """Return the packages that the script beside a network needs, and a command; both are empty without a script."""
+    script = data.task.script
+    if not script:
+        return "", ""
+    if data.task.can_write:
+        return "torch safetensors", f'python {script} "The "'
+    if data.has_images:
+        return "torch safetensors pillow", f"python {script} photo.jpg"
+    return "torch safetensors", f"python {script} table.csv"

@@ -13,6 +13,7 @@ from kd_core import __version__
 from kd_core.analysis.intervals import estimate_measure
 from kd_core.base.marks import percent, unbroken
 from kd_core.export.network.files import sentence
+from kd_core.export.network.inputs import usage
 from kd_core.export.network.stored import StoredNetwork
 from kd_core.files.teachers.provenance import provenance
 from kd_core.schemes import teacher_phase
@@ -23,6 +24,7 @@ CONTENT = {
     "model.safetensors": "the weights; the names are those of the network’s `state_dict()`",
     "model.py": "the network in plain PyTorch: `build()` returns it",
     "predict.py": "predicts the classes of files",
+    "write.py": "continues a text",
     "config.json": "classes, preparation of the inputs, and all settings of the run",
     "metrics.json": "every number of this page, and more",
     "README.md": "this page",
@@ -80,12 +82,10 @@ def _front_matter(network: StoredNetwork, title: str) -> str:
 
 
 def _use(network: StoredNetwork, names: Sequence[str]) -> list[str]:
-    if "predict.py" not in names:
+    if network.data.task.script not in names:
         return []
-    images = network.data.has_images
-    example = "photo.jpg" if images else "table.csv"
-    packages = "torch safetensors" + (" pillow" if images else "")
-    return ["## Use", "", "```", f"pip install {packages}", f"python predict.py {example}", "```", ""]
+    packages, command = usage(network.data)
+    return ["## Use", "", "```", f"pip install {packages}", command, "```", ""]
 
 
 def _results(network: StoredNetwork) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from kd_core.base import devices
@@ -82,7 +84,7 @@ def format_duration(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _axis_widgets(content: SweepForm, index: int, axis: str, heading: str, names: dict[str, str]) -> None:
+def _axis_widgets(content: SweepForm, index: int, axis: str, heading: str, names: Mapping[str, str]) -> None:
     option, other = content.axes[index], content.axes[1 - index]
     choices = [name for name in names if name == option or name != other]
     choices += [NONE] if axis == DOWN else []

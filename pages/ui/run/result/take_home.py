@@ -10,6 +10,7 @@ import streamlit as st
 from kd_core.api.stored import StoredRun
 from kd_core.base.marks import ROLES
 from kd_core.export import formats
+from kd_core.export.network.inputs import usage
 from kd_core.export.network.stored import load_network, roles_of
 from kd_core.runs import manager
 from kd_core.store.store import Run
@@ -20,14 +21,17 @@ from pages.ui.widgets.text.escape import escape_markdown
 OPEN = "take home dialog"  # key of the session; the id of a run
 CONTENT = """\
 - `model.py`, the network in plain PyTorch, and `model.safetensors`, its weights
-- `predict.py`, which predicts the classes of your own files
-- ONNX and `.pt2`, compared with the network on every test example
+{script}- ONNX and `.pt2`, compared with the network on every test example
 - `README.md`, a model card with data, licence, results, intervals and limits
 - `config.json` and `metrics.json`, all settings and numbers"""
+SCRIPTS = {
+    "predict.py": "- `predict.py`, which predicts the classes of your own files\n",
+    "write.py": "- `write.py`, which continues a text\n",
+}
 LINES = """\
 unzip {file} -d {folder} && cd {folder}
-pip install torch safetensors{pillow}
-python predict.py {example}"""
+pip install {packages}
+{command}"""
 
 
 def button(row: Run) -> None:
@@ -61,17 +65,17 @@ def _dialog(row: Run) -> None:
             f"This network is not the result of a whole run ({network.mark}); its card says so.",
             icon=":material/warning:",
         )
-    st.markdown(CONTENT)
+    script = network.data.task.script
+    st.markdown(CONTENT.format(script=SCRIPTS.get(script, "")))
     _download(row, role, "zip", "Download the ZIP", is_primary=True)
     if sentence := formats.FORMATS["onnx"].missing:
         st.caption(f"The ZIP lacks the ONNX file. {sentence}")
-    has_classes = network.data.task.has_class_per_example
-    example, pillow = ("photo.jpg", " pillow") if network.data.has_images else ("table.csv", "")
-    name = formats.file_name(row, "zip", role)
-    if has_classes:
-        st.code(LINES.format(file=name, folder=role, pillow=pillow, example=example), language="bash", wrap_lines=True)
+    packages, command = usage(network.data)
+    if script:
+        lines = {"file": formats.file_name(row, "zip", role), "folder": role, "packages": packages, "command": command}
+        st.code(LINES.format(**lines), language="bash", wrap_lines=True)
     else:
-        st.caption("Without `predict.py`, which classifies examples; the network predicts at every position of a text.")
+        st.caption(f"There is no script that answers yet for {network.data.task.title.lower()}.")
     st.markdown("**Single files**")
     _buttons(row, role, formats.NETWORK)
     st.markdown("**The run**")
