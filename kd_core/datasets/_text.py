@@ -16,7 +16,15 @@ MAX_HELD_OUT = 60_000  # characters of each of them
 
 
 def language_data(text: str, notes: tuple[str, ...] = ()) -> Data:
-    """Return the passages of a text; its last tenth is held out, half of it for validation and half for the test.
+    """Return the passages of a text, see :func:`split_text`."""
+    train, validation, test, classes = split_text(text)
+    return Data(train, validation, test, classes, notes=notes, task=Language())
+
+
+def split_text(text: str) -> tuple[Split, Split, Split, tuple[str, ...]]:
+    """Return the passages of a text for training, validation and test, and the names of its characters.
+
+    The last tenth of the text is held out, half of it for validation and half for the test.
 
     A training passage follows the other without overlap. Held-out passages overlap by :data:`CONTEXT` characters, which
     have no label, so that every held-out character is predicted once, with at least so many before it. The text must
@@ -27,10 +35,8 @@ def language_data(text: str, notes: tuple[str, ...] = ()) -> Data:
     numbers = torch.tensor([place[character] for character in text])
     held_out = min(round(HELD_OUT * len(numbers)), MAX_HELD_OUT)
     train, validation, test = torch.split(numbers, [len(numbers) - 2 * held_out, held_out, held_out])
-    return Data(
-        _passages(train, PASSAGE, 0), _passages(validation, PASSAGE - CONTEXT, CONTEXT),
-        _passages(test, PASSAGE - CONTEXT, CONTEXT), class_names(alphabet), notes=notes, task=Language(),
-    )  # fmt: skip
+    held_out_splits = (_passages(part, PASSAGE - CONTEXT, CONTEXT) for part in (validation, test))
+    return _passages(train, PASSAGE, 0), *held_out_splits, class_names(alphabet)
 
 
 def _passages(numbers: Tensor, step: int, unlabelled: int) -> Split:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kd_core.datasets import Data, Dataset
-from kd_core.datasets._text import language_data
+from kd_core.datasets._text import language_data, split_text  # noqa: F401 (the second is read by code())
 from kd_core.tasks import Task
 from kd_core.tasks.language import Language
 
@@ -35,7 +35,17 @@ class PythonDocs(Dataset):
 
     def load(self) -> Data:
         """Return passages (N, 64) of the topics in alphabetical order."""
-        from pydoc_data.topics import topics  # reads half a megabyte
+        return language_data(read_topics())
 
-        text = re.sub("[^a-z]+", " ", "\n".join(topics[name] for name in sorted(topics)).lower())
-        return language_data(text)
+    def code(self) -> str:
+        return '''def load_data() -> Data:
+    """Return passages of the help topics of Python."""
+    return Data(*split_text(read_topics()))
+'''
+
+
+def read_topics() -> str:
+    """Return the help topics of Python in alphabetical order, in lower-case letters and single spaces."""
+    from pydoc_data.topics import topics  # reads half a megabyte
+
+    return re.sub("[^a-z]+", " ", "\n".join(topics[name] for name in sorted(topics)).lower())

@@ -14,6 +14,7 @@ class CharacterNetwork(nn.Module):
     arguments of its constructor under their names, from which it is written as code.
     """
 
+    longest = 0  # characters of a text, 0 for any number
     max_examples = 256  # per forward pass without gradient, since every position is a row of hidden units
 
     def __init__(self, classes: int, context: int) -> None:

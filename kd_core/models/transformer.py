@@ -43,7 +43,7 @@ class TransformerNetwork(CharacterNetwork):
 
     def __init__(self, classes: int, context: int, width: int, layers: int, heads: int) -> None:
         super().__init__(classes, context)
-        self.width, self.layers, self.heads = width, layers, heads
+        self.width, self.layers, self.heads, self.longest = width, layers, heads, context
         self.characters, self.positions = nn.Embedding(classes, width), nn.Embedding(context, width)
         self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(layers)))
         self.norm, self.logits = nn.LayerNorm(width), nn.Linear(width, classes)

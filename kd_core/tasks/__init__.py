@@ -103,6 +103,10 @@ class Task(Plugin):
     counts_rows: ClassVar[bool] = True  # whether the score is the fraction of rows with some property, one by one
     has_class_rows: ClassVar[bool] = True  # whether a row is logits of classes, which have a softmax and a temperature
     evaluations_per_epoch: ClassVar[int] = 1
+    # Code of :meth:`rows` and :meth:`row_labels`, after the name of a tensor; empty for both where a script cannot be
+    # written. A task with a class per example needs neither.
+    rows_code: ClassVar[str] = ""
+    labels_code: ClassVar[str] = ""
     script: ClassVar[str] = ""  # of kd_core.export.network, with which a stranger uses a network; empty for none
     can_write: ClassVar[bool] = False  # whether a network can make examples by itself, see :meth:`write_examples`
 

@@ -79,13 +79,27 @@ def write(network: nn.Module, beginnings: Tensor, gumbel: Tensor, temperature: T
 
 @torch.no_grad()
 def log_probabilities(network: nn.Module, texts: Tensor) -> Tensor:
-    """Return the log-probabilities (N, L, K) of the character after each position of texts (N, L), on the CPU."""
+    """Return the log-probabilities (N, L, K) of the character after each position of texts (N, L), on the CPU.
+
+    A network that takes no longer text than ``longest`` sees at least half as many characters before a later position.
+    """
     was_training = network.training
     network.eval()
     device = next((parameter.device for parameter in network.parameters()), texts.device)
-    logits = [network(batch.to(device)).float().log_softmax(-1).cpu() for batch in torch.split(texts, BATCH)]
+    length, longest = texts.shape[1], getattr(network, "longest", 0) or texts.shape[1]
+
+    def of(start: int, end: int) -> Tensor:
+        batches = torch.split(texts[:, start:end], BATCH)
+        return torch.cat([network(batch.to(device)).float().log_softmax(-1).cpu() for batch in batches])
+
+    done = min(longest, length)
+    parts = [of(0, done)]
+    while done < length:
+        end = min(done + max(1, longest // 2), length)
+        parts.append(of(end - longest, end)[:, done - end :])
+        done = end
     network.train(was_training)
-    return torch.cat(logits)
+    return torch.cat(parts, 1)
 
 
 def negative_log_likelihood(network: nn.Module, texts: Tensor, start: int) -> Tensor:

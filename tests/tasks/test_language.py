@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from kd_core.analysis.intervals import estimate_measure
 from kd_core.analysis.verdict import verdict
 from kd_core.base.events import Event, Finished, Step, Validated, Written
-from kd_core.base.registry import plugins
+from kd_core.base.registry import find_plugin, plugins
 from kd_core.config.run import RunConfig, from_flat
 from kd_core.datasets import Data, forget, load
 from kd_core.datasets._text import CONTEXT, PASSAGE, language_data
@@ -25,7 +25,7 @@ from kd_core.files.checkpoint import Checkpoint
 from kd_core.models import Model
 from kd_core.schemes import comparison_of
 from kd_core.tasks import POSITION, measure_of
-from kd_core.tasks._text import decode, encode, random_numbers, words, write
+from kd_core.tasks._text import decode, encode, log_probabilities, random_numbers, words, write
 from kd_core.tasks.language import Language
 from kd_core.training.loop import Trainer
 
@@ -88,6 +88,37 @@ def test_a_prediction_depends_on_no_later_character(name: str) -> None:
     assert not torch.equal(network((characters + 1) % 5)[:, 11], logits[:, 11])
     torch.testing.assert_close(network.last_logits(characters), logits[:, -1])
     torch.testing.assert_close(network.last_logits(characters[:, :2]), logits[:, 1])
+
+
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_a_network_judges_texts_that_are_longer_than_its_context(name: str) -> None:
+    torch.manual_seed(0)
+    network = find_plugin("models", name)().build((8,), 5)
+    texts = torch.randint(0, 5, (3, 30)).float()
+    judged = log_probabilities(network, texts)
+    assert judged.shape == (3, 30, 5)
+    network.eval()
+    longest = network.longest or 30
+    for end in range(1, 31):
+        # Windows of 8 characters, the first at the beginning and each later one 4 characters further or at the end.
+        last = end if end <= longest else min(30, longest + 4 * math.ceil((end - longest) / 4))
+        with torch.no_grad():
+            logits = network(texts[:, max(0, last - longest) : end])[:, -1]
+        assert torch.allclose(judged[:, end - 1], logits.log_softmax(1), atol=1e-5), end
+
+
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_every_language_model_teaches_itself_and_texts_are_longer_than_its_context(
+    short_text: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("kd_core.tasks.language.WRITTEN", PASSAGE + 20)
+    settings = {"dataset": "python_docs", "teacher": name, "student": name, "epochs": "1", "teacher_epochs": "1"}
+    events = list(Trainer(from_flat(settings | {"labelled": "20"})))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].outcome == "completed"
+    (*_, written) = (event for event in events if isinstance(event, Written))
+    assert {len(row) for rows in written.surprise.values() for row in rows} == {PASSAGE + 20}
+    assert all(0 <= bits < 60 for rows in written.surprise.values() for row in rows for bits in row)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

@@ -62,7 +62,9 @@ def add_loading(dataset: Dataset, sources: Sources) -> str:
         for source in (module, _splits):
             sources.add_code(text, source)
         sources.definitions["load_data"] = text
-        return f"The data, {dataset.title}, are downloaded into the folder data."
+        if dataset.download_size:
+            return f"The data, {dataset.title}, are downloaded into the folder data."
+        return f"The data are {dataset.title}, {dataset.source}."
     try:
         trial = Sources([*sources.provided, *PROVIDED], sources.packages)  # nothing is left of a part that fails
         Rewriter(dataset, trial).function("load", "load_data")

@@ -103,13 +103,14 @@ class PhaseWriter(PhaseSetup):
             lines += [f"if {score} >= {self.phase.until}:", f"    return {returned}"]
         batches = [self._batch(learner) for learner in self.phase.learners]
         for rows, x, y in dict.fromkeys(batches):
-            lines.append(f"{x}, {y} = inputs[{rows}], labels[{rows}]")
+            lines.append(f"{x}, {y} = inputs[{rows}], labels[{rows}]{self.plan.data.task.labels_code}")
             lines += self._augmented(x, y)
         forwards: dict[str, str] = {}  # of frozen teachers, by variable of the logits
         for learner in self.phase.learners:
             for role in learner.teachers if self._reads_teacher(learner) else ():
                 if role not in self.roles:
-                    forwards[self._logits(learner, role)] = f"{self._earlier(role)}({self._batch(learner)[1]})"
+                    call = f"{self._earlier(role)}({self._batch(learner)[1]}){self.plan.data.task.rows_code}"
+                    forwards[self._logits(learner, role)] = call
         lines.append("# Forward pass.")
         if forwards:
             lines += ["with torch.no_grad():", *(f"    {name} = {call}" for name, call in forwards.items())]
@@ -164,7 +165,7 @@ class PhaseWriter(PhaseSetup):
         if not is_known or random_layer(self.plan.network(learner)):
             self.needs_step = True
             lines.append(f'torch.manual_seed(derive_seed({learner.seed}, "layers", step))')
-        return [*lines, f"{name}_logits = {name}({x})"]
+        return [*lines, f"{name}_logits = {name}({x}){self.plan.data.task.rows_code}"]
 
     def _loss_lines(self, learner: LearnerPlan) -> list[str]:
         loss, name, (rows, _, y) = self.losses[learner.role], variable(learner.role), self._batch(learner)

@@ -32,7 +32,6 @@ from kd_core.nn import composite
 from kd_core.schemes import plan_of
 from kd_core.training.dry_run import max_forward_flops, prepared_event
 
-NO_TEXTS = "A training that predicts at every position of a text cannot be written as a script yet."
 LARGEST_CHECKED = 50_000_000  # parameters of a network whose initial weights are compared with those of the run
 SECTIONS = ("Random numbers", "Data", "Networks", "Loss", "Training")
 
@@ -93,8 +92,9 @@ class Script:
     """
 
     def __init__(self, config: RunConfig, changes: Sequence[str] = ()) -> None:
-        if not config.dataset.task.has_class_per_example:
-            raise ValueError(NO_TEXTS)
+        task = config.dataset.task
+        if not (task.has_class_per_example or task.rows_code):
+            raise ValueError(f"A training for {task.title.lower()} cannot be written as a script yet.")
         self.config, self.phases, self.data = config, plan_of(config), load(config.dataset)
         self.sources = Sources(data_code.PROVIDED)
         self.sections: dict[str, str] = {}

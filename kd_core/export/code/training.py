@@ -27,6 +27,12 @@ KNOWN_ACCURACY = '''def accuracy(network: nn.Module, split: Split) -> float:
     logits, labels = predict(network, split.inputs[rows]), split.labels[rows]
     return int((logits.argmax(1) == labels).sum()) / len(labels)
 '''
+ROW_ACCURACY = '''def accuracy(network: nn.Module, split: Split) -> float:
+    """Return the fraction of {rows} whose top class is the label."""
+    logits, labels = predict(network, split.inputs){rows_code}, split.labels{labels_code}
+    has_label = labels >= 0
+    return int((logits.argmax(1) == labels)[has_label].sum()) / int(has_label.sum())
+'''
 PREDICT = '''def predict(network: nn.Module, inputs: Tensor) -> Tensor:
     """Return logits (N, K) of a network in eval mode, computed without gradients."""
     was_training = network.training
@@ -44,7 +50,12 @@ def add_training(plan: PlanWriter) -> list[str]:
     plan.sources.definitions["predict"] = PREDICT
     if plan.has_subsets:
         plan.sources.add("in_known_classes", composite)
-    plan.sources.definitions["accuracy"] = KNOWN_ACCURACY if plan.has_subsets else ACCURACY
+    task = plan.data.task
+    if task.rows_code:
+        codes = {"rows": task.row_noun, "rows_code": task.rows_code, "labels_code": task.labels_code}
+        plan.sources.definitions["accuracy"] = ROW_ACCURACY.format(**codes)
+    else:
+        plan.sources.definitions["accuracy"] = KNOWN_ACCURACY if plan.has_subsets else ACCURACY
     calls: list[str] = []
     for phase in plan.phases:
         writer = PhaseWriter(plan, phase)

@@ -55,6 +55,10 @@ OPTIONS: dict[str, dict[str, str]] = {
     },
     "class maps of each other": {"scheme": "mutual", "method": "class_attention"},
     "points": {"dataset": "spirals", "teacher": "mlp", "student": "mlp"},
+    "a language model": {"dataset": "python_docs", "teacher": "gru", "teacher_hidden": "8", "student": "char_mlp",
+                         "student_hidden": "8", "method": "divergence", "labelled": "30"},
+    "a transformer on texts": {"dataset": "python_docs", "teacher": "transformer", "teacher_width": "8",
+                               "teacher_layers": "1", "student": "gru", "student_hidden": "8", "labelled": "30"},
 }  # fmt: skip
 LOADED = {"mnist": {}, "cifar10": {}, "svhn": {}, "emnist": {"split": "letters"}}
 # Written whole so far; what is added later may leave something out, if its script says so.
@@ -259,6 +263,8 @@ def test_the_terminal_prints_the_script_of_its_settings(capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["nbformat"] == 4
 
 
-def test_a_training_on_texts_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match="at every position of a text"):
-        script(from_flat({"dataset": "python_docs"}))
+@pytest.mark.parametrize("scheme", ["on_policy", "sequence_level"])
+def test_a_training_on_written_texts_says_what_its_script_leaves_out(scheme: str) -> None:
+    written = Script(from_flat({"dataset": "python_docs", "scheme": scheme}))
+    compile(written.text(), "script.py", "exec")
+    assert any("writes" in sentence for sentence in written.left_out)
