@@ -35,7 +35,8 @@ def split_text(text: str) -> tuple[Split, Split, Split, tuple[str, ...]]:
     numbers = torch.tensor([place[character] for character in text])
     held_out = min(round(HELD_OUT * len(numbers)), MAX_HELD_OUT)
     train, validation, test = torch.split(numbers, [len(numbers) - 2 * held_out, held_out, held_out])
-    held_out_splits = (_passages(part, PASSAGE - CONTEXT, CONTEXT) for part in (validation, test))
+    step = PASSAGE - CONTEXT
+    held_out_splits = _passages(validation, step, CONTEXT), _passages(test, step, CONTEXT)
     return _passages(train, PASSAGE, 0), *held_out_splits, class_names(alphabet)
 
 
