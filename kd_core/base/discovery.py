@@ -68,7 +68,8 @@ def problems() -> tuple[str, ...]:
 def reload() -> None:
     """Forget all plug-ins from outside; the next use reads the folders and the entry points again."""
     with _lock:
-        for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
+        # A copy, since another thread may import something.
+        for name in [name for name in list(sys.modules) if name.split(".")[0] == PACKAGE]:
             del sys.modules[name]
         _members.clear()
         _problems.clear()

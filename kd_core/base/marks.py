@@ -99,5 +99,6 @@ def points(difference: float, decimals: int = 1) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Return a sentence in which no line ends between a number and "%" or "points"."""
-    return re.sub(r"(?<=\d) (?=%|points)", SPACE, text)
+    """Return a text in which no line ends between a number and "%" or "points", or within "T = 4"."""
+    text = re.sub(r"(?<=\d) (?=%|points)", SPACE, text)
+    return re.sub(r"\b(\w) = (?=[\d.])", rf"\1{SPACE}={SPACE}", text)

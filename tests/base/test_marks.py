@@ -33,6 +33,9 @@ def test_points_are_written_as_in_the_browser(difference: float, decimals: int, 
 
 def test_no_line_ends_between_a_number_and_its_unit() -> None:
     assert marks.unbroken("83.7 % over 5 seeds: +7.0 points") == "83.7\u00a0% over 5 seeds: +7.0\u00a0points"
+    assert (
+        marks.unbroken("At T = 0.5, with α = 1 or rate = 2") == "At T\u00a0=\u00a00.5, with α\u00a0=\u00a01 or rate = 2"
+    )
 
 
 def test_the_browser_has_the_constants_of_python() -> None:

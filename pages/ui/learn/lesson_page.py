@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from kd_core.base.marks import unbroken
 from kd_core.config.lessons import Lesson, lessons
 from kd_core.export.report.lesson import Answers, handout
 from kd_core.runs import manager
@@ -115,7 +116,7 @@ def _chart(lesson: Lesson, options: LearnOptions, results: Tests, has_predicted:
     points = [
         {
             "key": key,
-            "label": point.label,
+            "label": unbroken(point.label),
             "role": point.role,
             "isGiven": point.is_given,
             # What is to be predicted reaches the browser afterwards.
